@@ -1,0 +1,339 @@
+//! What is meant: the model of a command, and its checks.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Error, Expr, FnArg, GenericArgument, GenericParam, Ident, Item, ItemFn, LitStr, Pat,
+    Path, PathArguments, Signature, Type,
+};
+
+use crate::attr::{self, ArgAttr, CommandAttr, Fallback, Way, span};
+use crate::expand;
+
+/// A command that passed every check that can be made on tokens. What needs types is checked by the
+/// generated code.
+pub(crate) struct Command {
+    pub(crate) krate: Path,
+    pub(crate) function: Ident,
+    pub(crate) name: String,
+    pub(crate) aliases: Vec<LitStr>,
+    pub(crate) hidden: bool,
+    pub(crate) docs: Vec<Expr>,
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) params: Vec<Param>,
+    /// Where the type of the answer stands.
+    pub(crate) output: Span,
+}
+
+/// One parameter.
+pub(crate) struct Param {
+    pub(crate) name: String,
+    pub(crate) docs: Vec<Expr>,
+    pub(crate) ty: Type,
+    pub(crate) way: Way,
+    /// The option's name, if it is one.
+    pub(crate) long: Option<String>,
+    pub(crate) default: Option<Fallback>,
+    pub(crate) from_str: Option<FromStr>,
+}
+
+/// A parameter that is read through its `FromStr`.
+pub(crate) enum FromStr {
+    Required,
+    /// `Option` of this.
+    Optional(Box<Type>),
+}
+
+/// The author's item, whatever it is, and what is generated beside it or the errors.
+pub(crate) fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
+    let function = match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Fn(function)) => function,
+        Ok(other) => {
+            let place = after_attributes(&other).unwrap_or_else(|| span(&other));
+            let error = Error::new(place, "`#[command]` stands on a function").into_compile_error();
+            return quote!(#item #error);
+        }
+        Err(error) => {
+            let error = error.into_compile_error();
+            return quote!(#item #error);
+        }
+    };
+    let mut function = function;
+    let model = Command::new(syn::parse2(attr), &mut function);
+    let generated = match model {
+        Ok(command) => expand::command(&command),
+        Err(error) => error.into_compile_error(),
+    };
+    quote!(#function #generated)
+}
+
+/// The place of the first token that belongs to no attribute.
+fn after_attributes(item: &Item) -> Option<Span> {
+    let mut tokens = item.to_token_stream().into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            proc_macro2::TokenTree::Punct(punct) if punct.as_char() == '#' => drop(tokens.next()),
+            other => return Some(other.span()),
+        }
+    }
+    None
+}
+
+/// Collects errors, so that all are shown at once.
+#[derive(Default)]
+struct Errors(Option<Error>);
+
+impl Errors {
+    fn add(&mut self, span: Span, message: &str) {
+        self.push(Error::new(span, message));
+    }
+
+    fn push(&mut self, error: Error) {
+        match &mut self.0 {
+            Some(errors) => errors.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
+    }
+}
+
+impl Command {
+    /// Takes our attributes out of the function, so that it compiles whatever else is wrong.
+    fn new(attr: syn::Result<CommandAttr>, function: &mut ItemFn) -> syn::Result<Self> {
+        let mut errors = Errors::default();
+        let attr = errors.take(attr);
+        let mut params = Vec::new();
+        for input in &mut function.sig.inputs {
+            params.extend(errors.take(Param::new(input)));
+        }
+        check_signature(&function.sig, &mut errors);
+        check_params(&params, &mut errors);
+        if let Some(twice) = function.attrs.iter().find(|a| last_is(a.path(), "command")) {
+            errors.add(
+                span(twice.path()),
+                "a function is one command: write `alias = \"…\"` for another name",
+            );
+        }
+        let ident = &function.sig.ident;
+        let name = match attr.as_ref().and_then(|attr| attr.name.as_ref()) {
+            Some(name) => (name.value(), name.span()),
+            None => (kebab(ident), ident.span()),
+        };
+        if attr.is_some() {
+            check_name(&name.0, name.1, &mut errors);
+        }
+        for alias in attr.iter().flat_map(|attr| &attr.aliases) {
+            check_name(&alias.value(), alias.span(), &mut errors);
+            if alias.value() == name.0 {
+                errors.add(alias.span(), "this is the command's name already");
+            }
+        }
+        if let Some(error) = errors.0 {
+            return Err(error);
+        }
+        let attr = attr.ok_or_else(|| Error::new(Span::call_site(), "expected a name"))?;
+        Ok(Self {
+            krate: attr.krate.unwrap_or_else(default_crate),
+            function: ident.clone(),
+            name: name.0,
+            aliases: attr.aliases,
+            hidden: attr.hidden,
+            docs: attr::docs(&mut function.attrs, true),
+            cfgs: function.attrs.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect(),
+            params,
+            output: match &function.sig.output {
+                syn::ReturnType::Default => ident.span(),
+                syn::ReturnType::Type(_, ty) => ty.span(),
+            },
+        })
+    }
+}
+
+pub(crate) fn default_crate() -> Path {
+    syn::parse_quote!(::dockipc)
+}
+
+fn last_is(path: &Path, name: &str) -> bool {
+    path.segments.last().is_some_and(|segment| segment.ident == name)
+}
+
+/// `dry_run` and `DryRun` as `dry-run`.
+pub(crate) fn kebab(ident: &Ident) -> String {
+    let mut out = String::new();
+    for c in ident.unraw().to_string().trim_matches('_').chars() {
+        if c.is_uppercase() && !out.is_empty() && !out.ends_with('-') {
+            out.push('-');
+        }
+        if c == '_' { out.push('-') } else { out.extend(c.to_lowercase()) }
+    }
+    out
+}
+
+fn check_signature(sig: &Signature, errors: &mut Errors) {
+    if let Some(token) = &sig.asyncness {
+        errors.add(
+            token.span(),
+            "a command can't be async yet: make it a plain `fn`; it may block, other clients are served meanwhile",
+        );
+    }
+    if let syn::Safety::Unsafe(token) = &sig.safety {
+        errors.add(token.span(), "any client can call a command: it can't be `unsafe`");
+    }
+    for param in &sig.generics.params {
+        match param {
+            GenericParam::Lifetime(lifetime) => errors.add(
+                span(lifetime),
+                "a command has no lifetime parameters: leave the lifetimes out, as in `&str`",
+            ),
+            other => errors.add(
+                span(other),
+                "a command can't be generic: what comes from a socket has one type; write that type",
+            ),
+        }
+    }
+    if let Some(variadic) = &sig.variadic {
+        errors.add(
+            span(variadic),
+            "a command can't be variadic: write a `Vec` for any number of words",
+        );
+    }
+}
+
+fn check_params(params: &[Param], errors: &mut Errors) {
+    let mut rest = false;
+    for (i, param) in params.iter().enumerate() {
+        if let Way::Rest(span) = param.way
+            && std::mem::replace(&mut rest, true)
+        {
+            errors.add(span, "there is one rest of a line: only one parameter can be `rest`");
+        }
+        let same = |other: &Param| param.long.is_some() && other.long == param.long;
+        if params[..i].iter().any(same) {
+            errors.add(
+                span(&param.ty),
+                "two options have this name: give one another, `long = \"…\"`",
+            );
+        }
+    }
+}
+
+/// The words that the protocol needs. `dockipc::registry` has the same list.
+const RESERVED: &[&str] = &[
+    "auth",
+    "client",
+    "command",
+    "config",
+    "dockipc",
+    "hello",
+    "monitor",
+    "psubscribe",
+    "psync",
+    "publish",
+    "punsubscribe",
+    "quit",
+    "reset",
+    "select",
+    "slowlog",
+    "spublish",
+    "ssubscribe",
+    "subscribe",
+    "sunsubscribe",
+    "sync",
+    "unsubscribe",
+];
+
+fn check_name(name: &str, span: Span, errors: &mut Errors) {
+    let fits = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b':' | b'-');
+    if name.is_empty() {
+        errors.add(span, "a command needs a name");
+    } else if name.contains(char::is_whitespace) {
+        errors.add(span, "a name is one word: join its parts with `-`");
+    } else if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        errors.add(span, "a name is written in small letters (callers may use capitals)");
+    } else if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.bytes().all(fits) {
+        errors.add(span, "a name has a-z, 0-9, and after the first also `.`, `_`, `:` and `-`");
+    } else if name.len() > 64 {
+        errors.add(span, "a name has at most 64 bytes");
+    } else if RESERVED.contains(&name) {
+        errors.push(Error::new(
+            span,
+            format!("`{name}` is a word of the protocol: take another name"),
+        ));
+    }
+}
+
+impl Param {
+    fn new(input: &mut FnArg) -> syn::Result<Self> {
+        let typed = match input {
+            FnArg::Receiver(receiver) => {
+                receiver.attrs.retain(|attr| !attr.path().is_ident("arg"));
+                return Err(Error::new(
+                    span(receiver),
+                    "a command is a free function: instead of `self` take a `State<…>`",
+                ));
+            }
+            FnArg::Typed(typed) => typed,
+        };
+        let docs = attr::docs(&mut typed.attrs, false);
+        let attr = ArgAttr::take(&mut typed.attrs)?;
+        let Pat::Ident(pat) = &*typed.pat else {
+            return Err(Error::new(
+                span(&typed.pat),
+                "a parameter needs a name, which help and errors show: write `name: Type`",
+            ));
+        };
+        match &*typed.ty {
+            Type::Reference(reference) if reference.mutability.is_some() => {
+                return Err(Error::new(
+                    span(&typed.ty),
+                    "commands run at the same time, so nothing can be given as `&mut`: take a `State<…>` with a lock or an atomic in it",
+                ));
+            }
+            Type::ImplTrait(_) => {
+                return Err(Error::new(
+                    span(&typed.ty),
+                    "a command can't be generic: what comes from a socket has one type; write that type",
+                ));
+            }
+            _ => {}
+        }
+        let name = pat.ident.unraw().to_string().trim_matches('_').to_owned();
+        let long = match &attr.way {
+            Way::Flag(name, _) | Way::Long(name) => {
+                Some(name.as_ref().map_or_else(|| kebab(&pat.ident), LitStr::value))
+            }
+            Way::Plain | Way::Rest(_) => None,
+        };
+        let from_str = attr.from_str.then(|| match inside(&typed.ty, "Option") {
+            Some(inner) => FromStr::Optional(Box::new(inner.clone())),
+            None => FromStr::Required,
+        });
+        if let (Some(_), Way::Flag(_, span)) = (&from_str, &attr.way) {
+            return Err(Error::new(*span, "a flag is a `bool`: it is not read with `from_str`"));
+        }
+        if let (Some(FromStr::Optional(_)), Some(_)) = (&from_str, &attr.default) {
+            return Err(Error::new(
+                span(&typed.ty),
+                "with a default it is always there: leave `Option` out",
+            ));
+        }
+        let (way, default) = (attr.way, attr.default);
+        Ok(Self { name, docs, ty: (*typed.ty).clone(), way, long, default, from_str })
+    }
+}
+
+/// The type in `Outer<…>`. Only `from_str` asks: there the author's type has no trait of ours.
+fn inside<'t>(ty: &'t Type, outer: &str) -> Option<&'t Type> {
+    let Type::Path(path) = ty else { return None };
+    let segment = path.path.segments.last().filter(|segment| segment.ident == outer)?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(inner) => Some(inner),
+        _ => None,
+    }
+}

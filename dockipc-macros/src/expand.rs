@@ -1,0 +1,128 @@
+//! What is generated beside a function: one registered entry and one shim.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Expr;
+use syn::spanned::Spanned;
+
+use crate::attr::{Fallback, Way};
+use crate::command::{Command, FromStr, Param};
+
+pub(crate) fn command(command: &Command) -> TokenStream {
+    let Command { krate, function, name, aliases, hidden, docs, cfgs, params, output } = command;
+    let docs = text(docs);
+    let entries = params.iter().map(entry);
+    let checks = params.iter().enumerate().map(|(i, param)| {
+        let place = place(param);
+        quote_spanned!(place=> const _: () = __dockipc::check(__PARAMS, #i);)
+    });
+    let local = |i| format_ident!("__{i}", span = Span::mixed_site());
+    let values: Vec<_> = (0..params.len()).map(local).collect();
+    let lets = params.iter().enumerate().map(|(i, param)| {
+        let (value, expr) = (&values[i], read(i, param));
+        quote_spanned!(place(param)=> let #value = #expr;)
+    });
+    let output = output.resolved_at(Span::mixed_site());
+    let answer = quote_spanned!(output=> __dockipc::answer(__value));
+    // Hygienic, so that a default's expression can't see our names.
+    quote_spanned! {Span::mixed_site()=>
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(unused_qualifications, clippy::all, clippy::pedantic, clippy::restriction)]
+        const _: () = {
+            use #krate::private as __dockipc;
+
+            const __PARAMS: &[__dockipc::Param] = &[#(#entries),*];
+            #(#checks)*
+
+            fn __run(
+                __args: &__dockipc::Args<'_>,
+            ) -> ::core::result::Result<__dockipc::Reply, __dockipc::Failure> {
+                #(#lets)*
+                let __value = #function(#(#values),*);
+                ::core::result::Result::Ok(#answer)
+            }
+
+            __dockipc::submit! {
+                __dockipc::Command {
+                    name: #name,
+                    aliases: &[#(#aliases),*],
+                    hidden: #hidden,
+                    doc: #docs,
+                    params: __PARAMS,
+                    file: ::core::file!(),
+                    line: ::core::line!(),
+                    run: __run,
+                }
+            }
+        };
+    }
+}
+
+/// Where an error about a parameter's type belongs.
+fn place(param: &Param) -> Span {
+    param.ty.span().resolved_at(Span::mixed_site())
+}
+
+/// The parameter as it is registered.
+fn entry(param: &Param) -> TokenStream {
+    let Param { name, docs, ty, way, long, default, from_str } = param;
+    let docs = text(docs);
+    let way = match way {
+        Way::Plain => quote!(::core::option::Option::None),
+        Way::Flag(..) => quote!(::core::option::Option::Some(__dockipc::Way::Flag(#long))),
+        Way::Long(_) => quote!(::core::option::Option::Some(__dockipc::Way::Long(#long))),
+        Way::Rest(_) => quote!(::core::option::Option::Some(__dockipc::Way::Rest)),
+    };
+    let default = match default {
+        None => quote!(::core::option::Option::None),
+        Some(Fallback::Word(word, span)) => {
+            quote_spanned!(*span=> ::core::option::Option::Some(__dockipc::Fallback::Word(#word)))
+        }
+        Some(Fallback::Value(expr)) => quote! {
+            ::core::option::Option::Some(__dockipc::Fallback::Value(::core::stringify!(#expr)))
+        },
+    };
+    let place = place(param);
+    match (&param.way, from_str) {
+        (Way::Flag(..), _) => quote_spanned!(place=> __dockipc::flag::<#ty>(#name, #docs, #way)),
+        (_, None) => quote_spanned! {place=>
+            __dockipc::param::<#ty>(#name, #docs, #way, #default)
+        },
+        (_, Some(FromStr::Required)) => quote_spanned! {place=>
+            __dockipc::from_str_param::<#ty>(#name, #docs, #way, #default, false)
+        },
+        (_, Some(FromStr::Optional(inner))) => quote_spanned! {place=>
+            __dockipc::from_str_param::<#inner>(#name, #docs, #way, #default, true)
+        },
+    }
+}
+
+/// The expression that reads the parameter.
+fn read(i: usize, param: &Param) -> TokenStream {
+    let (place, ty) = (place(param), &param.ty);
+    let given = match (&param.way, &param.from_str) {
+        (Way::Flag(..), _) => quote_spanned!(place=> __args.flag::<#ty>(#i)),
+        (_, None) => quote_spanned! {place=>
+            <#ty as __dockipc::FromRequest<'_>>::from_request(__args, #i)?
+        },
+        (_, Some(FromStr::Required)) => quote_spanned!(place=> __args.from_str::<#ty>(#i)?),
+        (_, Some(FromStr::Optional(inner))) => {
+            quote_spanned!(place=> __args.from_str_optional::<#inner>(#i)?)
+        }
+    };
+    match &param.default {
+        Some(Fallback::Value(expr)) => quote_spanned! {place=>
+            if __args.has(#i) { #given } else { #expr }
+        },
+        _ => given,
+    }
+}
+
+/// Doc comments as one text.
+fn text(docs: &[Expr]) -> TokenStream {
+    match docs {
+        [] => quote!(""),
+        docs => quote!(::core::concat!(#(#docs, "\n"),*)),
+    }
+}

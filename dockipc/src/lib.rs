@@ -1,0 +1,113 @@
+//! A control socket for a daemon.
+//!
+//! Annotate functions with [`#[command]`](command), call [`run`], and the daemon has a Unix socket:
+//! a line through `nc` gets raw bytes back, any Redis client works as it is, and [`Client`] calls
+//! with types.
+//!
+//! ```no_run
+//! use dockipc::{State, command};
+//! use std::{io, path::PathBuf, sync::atomic::{AtomicU64, Ordering::Relaxed}};
+//!
+//! /// Add `n` to the counter and answer with the new total.
+//! #[command("add")]
+//! fn add(total: State<AtomicU64>, n: u64) -> u64 {
+//!     total.fetch_add(n, Relaxed) + n
+//! }
+//!
+//! /// Answer with the bytes of a file.
+//! #[command("cat")]
+//! fn cat(path: PathBuf) -> io::Result<Vec<u8>> {
+//!     std::fs::read(path)
+//! }
+//!
+//! fn main() -> dockipc::Result<()> {
+//!     dockipc::Server::new().state(AtomicU64::new(0)).run("/run/hitd.sock")
+//! }
+//! ```
+//!
+//! # A tour
+//!
+//! - **Declare.** [`#[command]`](command) registers a function. Its parameters are parsed from
+//!   words ([`Arg`]) or injected ([`State`], [`Peer`], [`&Request`](Request)). Its result is an
+//!   answer ([`IntoReply`]); an `Err` is a [`Failure`] on the wire.
+//! - **Serve.** [`run`], or [`Server`] for states, limits and the socket's mode. Closures and types
+//!   of yours can answer as well ([`Handler`]).
+//! - **Call.** [`send`] for one line, [`Client`] for typed calls. Answers are read with
+//!   [`FromReply`]. Why there is no answer is an [`enum@Error`].
+//! - **Test.** [`Server::spawn_in_process`] serves without a path. A command's function stays a
+//!   function: it can be called as it is.
+//!
+//! # The wire
+//!
+//! The first byte that a client sends chooses how its connection speaks.
+//!
+//! | first byte | mode |
+//! | --- | --- |
+//! | `*` | RESP2, or RESP3 after `HELLO 3`: many commands a connection, pipelined, any byte in a word |
+//! | `{` | reserved; refused |
+//! | anything else | a line: one command, its raw answer, end of connection |
+//!
+//! A line is `NAME [ARGUMENT…]\n` in UTF-8, split as a POSIX shell does (`'…'`, `"…"`, `\`) without
+//! any expansion. Names match without regard to ASCII case. [`Reply`] has the table of how values
+//! are written.
+//!
+//! # Errors on the wire
+//!
+//! A failure is one line, `-CODE message`. [`error::code`] lists the codes that dockipc itself
+//! uses; an author can use others.
+//!
+//! # Commands in other crates
+//!
+//! Registration is done by the linker, and it leaves out a crate that nobody refers to. If a crate
+//! only has commands, name it once in the program: `use plugin as _;`.
+//!
+//! # Platform
+//!
+//! Linux is what is supported and tested.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+// A path from the crate's name, so that the crate's own examples and tests can use its macros.
+extern crate self as dockipc;
+
+mod arg;
+mod builtin;
+pub mod client;
+mod connection;
+mod engine;
+pub mod error;
+mod handler;
+mod listener;
+mod peer;
+#[doc(hidden)]
+pub mod private;
+mod registry;
+mod reply;
+mod request;
+mod router;
+mod server;
+mod state;
+mod sys;
+mod wire;
+
+pub use crate::arg::{Arg, BadValue};
+pub use crate::client::{Client, send};
+pub use crate::error::{Error, Failure, Result};
+pub use crate::handler::Handler;
+pub use crate::peer::Peer;
+pub use crate::reply::{FromReply, IntoReply, Reply};
+pub use crate::request::Request;
+pub use crate::server::{Handle, Server};
+pub use crate::state::State;
+pub use crate::wire::Protocol;
+pub use dockipc_macros::{Arg, command};
+
+/// Serves every `#[command]` of the program at a path until the process ends.
+///
+/// The same as `Server::new().run(path)`; see [`Server`] for states, limits and the socket's mode.
+///
+/// # Errors
+/// See [`Server::spawn`].
+pub fn run(path: impl AsRef<std::path::Path>) -> Result<()> {
+    Server::new().run(path)
+}

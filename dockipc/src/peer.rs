@@ -1,0 +1,60 @@
+//! Who connected.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use rustix::net::sockopt::socket_peercred;
+
+use crate::sys;
+
+/// Who connected, as the kernel noted it at that moment (`SO_PEERCRED` and `SO_PEERGROUPS`,
+/// unix(7)).
+///
+/// It is an injected parameter, by value or by reference, and cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    uid: u32,
+    gid: u32,
+    pid: Option<u32>,
+    groups: Arc<[u32]>,
+}
+
+impl Peer {
+    pub(crate) fn of(socket: impl AsFd) -> io::Result<Self> {
+        let socket = socket.as_fd();
+        let credentials = socket_peercred(socket)?;
+        Ok(Self {
+            uid: credentials.uid.as_raw(),
+            gid: credentials.gid.as_raw(),
+            pid: u32::try_from(credentials.pid.as_raw_nonzero().get()).ok(),
+            groups: sys::peer_groups(socket)?.into(),
+        })
+    }
+
+    /// The effective user.
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// The effective group.
+    pub fn gid(&self) -> u32 {
+        self.gid
+    }
+
+    /// The supplementary groups.
+    pub fn groups(&self) -> &[u32] {
+        &self.groups
+    }
+
+    /// Whether this group is the effective one or a supplementary one.
+    pub fn in_group(&self, gid: u32) -> bool {
+        self.gid == gid || self.groups.contains(&gid)
+    }
+
+    /// The process, where it can be seen from here. For a log only: the process may have ended and
+    /// its number may be another's by now.
+    pub fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+}

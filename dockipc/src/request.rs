@@ -1,0 +1,132 @@
+//! One command that arrived whole.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::arg::Arg;
+use crate::error::{Failure, code};
+use crate::peer::Peer;
+use crate::state::{State, States};
+use crate::wire::{Protocol, Span};
+
+/// One command: its name, its words, and who sent it.
+///
+/// A `#[command]` function that wants more than its typed parameters takes `&Request`; a closure
+/// gets nothing else.
+#[derive(Clone, Copy)]
+pub struct Request<'r> {
+    name: &'r str,
+    words: Words<'r>,
+    caller: Caller<'r>,
+    id: u64,
+}
+
+/// Who sent a request and what is there to serve it.
+#[derive(Clone, Copy)]
+pub(crate) struct Caller<'r> {
+    pub(crate) peer: &'r Peer,
+    pub(crate) connection: u64,
+    pub(crate) protocol: Protocol,
+    pub(crate) states: &'r States,
+}
+
+/// The words of a request after its name.
+#[derive(Clone, Copy)]
+pub(crate) struct Words<'r> {
+    pub(crate) input: &'r [u8],
+    pub(crate) text: &'r [u8],
+    pub(crate) spans: &'r [Span],
+}
+
+impl<'r> Words<'r> {
+    pub(crate) fn get(&self, index: usize) -> Option<&'r [u8]> {
+        self.spans.get(index).map(|span| span.of(self.input, self.text))
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &'r [u8]> + use<'r> {
+        let Self { input, text, spans } = *self;
+        spans.iter().map(move |span| span.of(input, text))
+    }
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl<'r> Request<'r> {
+    pub(crate) fn new(name: &'r str, words: Words<'r>, caller: Caller<'r>) -> Self {
+        Self { name, words, caller, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// The command's name as it was declared; in a fallback, the first word as it was sent.
+    pub fn name(&self) -> &'r str {
+        self.name
+    }
+
+    /// The words after the name, quotes taken off. In RESP they can hold any byte.
+    ///
+    /// For a command with options these are the words that are no option; for one with
+    /// `#[arg(rest)]` the rest of the line is one word.
+    pub fn words(&self) -> impl ExactSizeIterator<Item = &'r [u8]> + use<'r> {
+        self.words.iter()
+    }
+
+    /// One of [`words`](Self::words), counted from 0.
+    pub fn word(&self, index: usize) -> Option<&'r [u8]> {
+        self.words.get(index)
+    }
+
+    /// One of [`words`](Self::words) as a value. A missing word or a bad value is a failure that
+    /// says so, with the code `USAGE`.
+    ///
+    /// ```
+    /// # use dockipc::{Failure, Request};
+    /// let double = |request: &Request<'_>| -> Result<u64, Failure> {
+    ///     Ok(request.parse::<u64>(0)? * 2)
+    /// };
+    /// # let daemon = dockipc::Server::new().handle("double", double).spawn_in_process()?;
+    /// # assert_eq!(daemon.client().send("double 21")?, b"42");
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn parse<T: Arg<'r>>(&self, index: usize) -> Result<T, Failure> {
+        let position = index + 1;
+        let Some(word) = self.word(index) else {
+            let missing = || Failure::new(code::USAGE, format!("word {position} is missing"));
+            return T::from_nothing().ok_or_else(missing);
+        };
+        T::from_word(word).map_err(|bad| bad.failure(&format!("word {position}"), word))
+    }
+
+    /// Who connected.
+    pub fn peer(&self) -> &'r Peer {
+        self.caller.peer
+    }
+
+    /// The state of this type, if the server was given one.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<&'r State<T>> {
+        self.caller.states.get()
+    }
+
+    /// A number that no other request of this process has.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// A number that no other connection of this process has.
+    pub fn connection(&self) -> u64 {
+        self.caller.connection
+    }
+
+    /// How the connection speaks.
+    pub fn protocol(&self) -> Protocol {
+        self.caller.protocol
+    }
+}
+
+impl std::fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = self.words().map(|word| word.escape_ascii().to_string());
+        f.debug_struct("Request")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("words", &words.collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

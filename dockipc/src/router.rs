@@ -1,0 +1,279 @@
+//! From a command's bytes to what answers it.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::arg::{Args, Fallback, Scratch, Shown, Unbound};
+use crate::builtin::{self, Builtin};
+use crate::connection::Session;
+use crate::error::{Error, Failure, code};
+use crate::handler::Handler;
+use crate::registry::{Command, check_name};
+use crate::reply::Reply;
+use crate::request::{Caller, Request};
+use crate::server::Shared;
+use crate::state::States;
+use crate::wire::{Frame, Protocol, Span, encode};
+
+/// All names of a server and what they mean.
+pub(crate) struct Router {
+    table: HashMap<Cow<'static, str>, Target>,
+    fallback: Option<Arc<dyn Handler>>,
+    states: States,
+}
+
+/// What answers a name.
+#[derive(Clone)]
+pub(crate) enum Target {
+    Command(&'static Command),
+    Handler { handler: Arc<dyn Handler>, place: String },
+    Builtin(&'static Builtin),
+}
+
+impl Target {
+    fn place(&self) -> String {
+        match self {
+            Self::Command(command) => command.place(),
+            Self::Handler { place, .. } => place.clone(),
+            Self::Builtin(_) => "dockipc itself".into(),
+        }
+    }
+}
+
+impl Router {
+    /// Checks everything that can be wrong before the first call.
+    pub(crate) fn new(
+        commands: impl IntoIterator<Item = &'static Command>,
+        handlers: Vec<(String, Target)>,
+        fallback: Option<Arc<dyn Handler>>,
+        states: States,
+    ) -> Result<Self, Error> {
+        if let Some(twice) = states.duplicate() {
+            return Err(Error::DuplicateState(twice));
+        }
+        let mut router = Self { table: HashMap::new(), fallback, states };
+        for command in commands {
+            router.check(command)?;
+            for &name in [&command.name].into_iter().chain(command.aliases) {
+                router.add(Cow::Borrowed(name), Target::Command(command))?;
+            }
+        }
+        for (name, target) in handlers {
+            check_name(&name).map_err(|reason| Error::BadName { name: name.clone(), reason })?;
+            router.add(Cow::Owned(name), target)?;
+        }
+        for builtin in builtin::ALL {
+            // An author's own command of this name stands.
+            router.table.entry(Cow::Borrowed(builtin.name)).or_insert(Target::Builtin(builtin));
+        }
+        Ok(router)
+    }
+
+    fn check(&self, command: &'static Command) -> Result<(), Error> {
+        for param in command.params {
+            if let Some((id, wanted)) = (param.wanted)()
+                && !self.states.has(id)
+            {
+                let (command, place) = (command.name, command.place());
+                return Err(Error::MissingState { command, place, wanted });
+            }
+            if let Some(Fallback::Word(word)) = param.default
+                && let Err(bad) = (param.check)(word)
+            {
+                return Err(Error::BadDefault {
+                    command: command.name,
+                    place: command.place(),
+                    param: param.name,
+                    reason: bad.reason().to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
+        if let Some(other) = self.table.get(&name) {
+            // inventory has no order: sorted, the message is the same at every start.
+            let mut places = [other.place(), target.place()];
+            places.sort();
+            let [first, second] = places;
+            return Err(Error::DuplicateName { name: name.into_owned(), first, second });
+        }
+        self.table.insert(name, target);
+        Ok(())
+    }
+
+    /// What a name means, without regard to ASCII case, as in Redis.
+    pub(crate) fn find(&self, name: &[u8]) -> Option<&Target> {
+        let mut buffer = [0; 64];
+        let lower = buffer.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        self.table.get(std::str::from_utf8(lower).ok()?)
+    }
+
+    /// The names that are shown, in order, each once.
+    pub(crate) fn shown(&self) -> Vec<(&str, &Target)> {
+        let shown = |(name, target): &(&str, &Target)| match target {
+            Target::Command(command) => !command.hidden && command.name == *name,
+            Target::Handler { .. } => true,
+            Target::Builtin(builtin) => builtin.summary.is_some(),
+        };
+        let all = self.table.iter().map(|(name, target)| (&**name, target));
+        let mut shown: Vec<_> = all.filter(shown).collect();
+        shown.sort_by_key(|(name, _)| *name);
+        shown
+    }
+
+    /// Answers one whole command. A panic of the author's code is an answer as well.
+    pub(crate) fn dispatch(
+        &self,
+        shared: &Shared,
+        session: &mut Session,
+        input: &[u8],
+        frame: Frame,
+        scratch: &mut Scratch,
+    ) -> Reply {
+        if let Some(line) = builtin::wrapped_line(input, frame, &scratch.incoming) {
+            return self.line(shared, session, line, scratch);
+        }
+        match Unbound::new(input, frame, scratch) {
+            Ok(unbound) => self.route(shared, session, unbound),
+            Err(failure) => Reply::Error(failure),
+        }
+    }
+
+    /// Answers a line that came as one word of RESP, with the bytes of line mode.
+    fn line(
+        &self,
+        shared: &Shared,
+        session: &mut Session,
+        line: &[u8],
+        scratch: &mut Scratch,
+    ) -> Reply {
+        if let Err(failure) = builtin::check_line(line, shared.limits.line) {
+            return Reply::Error(failure);
+        }
+        let frame = Frame::Line(Span::input(0, line.len()));
+        match self.dispatch(shared, session, line, frame, scratch) {
+            whole @ (Reply::Bytes(_) | Reply::Error(_)) => whole,
+            other => {
+                let mut bytes = Vec::new();
+                encode::reply(other, Protocol::Line, &mut bytes);
+                Reply::Bytes(bytes)
+            }
+        }
+    }
+
+    fn route(&self, shared: &Shared, session: &mut Session, unbound: Unbound<'_>) -> Reply {
+        let Some(name) = unbound.name() else {
+            return Reply::Error(Failure::new(code::USAGE, "an empty line; send help for a list"));
+        };
+        match self.find(name) {
+            Some(Target::Command(command)) => self.run(command, session, unbound),
+            Some(Target::Builtin(builtin)) => match unbound.all() {
+                Ok((_, words)) => (builtin.run)(shared, session, words),
+                Err(failure) => Reply::Error(failure),
+            },
+            Some(Target::Handler { handler, .. }) => self.hand(&**handler, session, unbound),
+            None => match &self.fallback {
+                Some(handler) => self.hand(&**handler, session, unbound),
+                None => Reply::Error(self.unknown(name)),
+            },
+        }
+    }
+
+    fn run(&self, command: &Command, session: &Session, unbound: Unbound<'_>) -> Reply {
+        let with_usage = |failure: Failure| match failure.code() {
+            code::USAGE => {
+                Failure::new(code::USAGE, format_args!("{}; usage: {command}", failure.message()))
+            }
+            _ => failure,
+        };
+        let bound = match unbound.bind(command.params) {
+            Ok(bound) => bound,
+            Err(failure) => return Reply::Error(with_usage(failure)),
+        };
+        let request = Request::new(command.name, bound.words, self.caller(session));
+        let args = Args { request: &request, bound, params: command.params };
+        guarded(command.name, || {
+            (command.run)(&args).unwrap_or_else(|failure| Reply::Error(with_usage(failure)))
+        })
+    }
+
+    fn hand(&self, handler: &dyn Handler, session: &Session, unbound: Unbound<'_>) -> Reply {
+        let (name, words) = match unbound.all() {
+            Ok(all) => all,
+            Err(failure) => return Reply::Error(failure),
+        };
+        let Ok(name) = std::str::from_utf8(name) else {
+            return Reply::Error(Failure::new(code::UTF8, "the command's name is not UTF-8"));
+        };
+        let request = Request::new(name, words, self.caller(session));
+        guarded(name, || handler.handle(&request))
+    }
+
+    fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {
+        Caller {
+            peer: &session.peer,
+            connection: session.id,
+            protocol: session.protocol,
+            states: &self.states,
+        }
+    }
+
+    pub(crate) fn unknown(&self, name: &[u8]) -> Failure {
+        let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
+        let near = |other: &str| (distance(&lower, other), other.to_owned());
+        let nearest = self.shown().into_iter().map(|(other, _)| near(other)).min();
+        let hint = match nearest {
+            Some((d, other)) if d <= (lower.chars().count() / 3).max(1) => {
+                format!("did you mean {other}?")
+            }
+            _ => "send help for a list".into(),
+        };
+        Failure::new(code::UNKNOWN, format_args!("no command {}; {hint}", Shown(name)))
+    }
+}
+
+/// Calls the author's code; a panic becomes an answer.
+fn guarded(name: &str, run: impl FnOnce() -> Reply) -> Reply {
+    // Nothing of ours is left half-changed by a panic in here: the handler gets shared references.
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(reply) => reply,
+        Err(payload) => {
+            // The payload's own drop may panic, and the payload of that panic as well.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(again);
+            }
+            let why = format!("{name} panicked; the daemon's standard error has the message");
+            Reply::Error(Failure::new(code::PANIC, why))
+        }
+    }
+}
+
+/// How many characters must be put in, taken out, changed or swapped with their neighbour to make
+/// one word of the other (the distance of Damerau and Levenshtein, neighbours swapped once).
+fn distance(a: &str, b: &str) -> usize {
+    // A name has at most 64 bytes; nothing is near a longer word.
+    let a: Vec<char> = a.chars().take(80).collect();
+    let b: Vec<char> = b.chars().collect();
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let mut least = changed.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    least = least.min(rows[i - 2][j - 2] + 1);
+                }
+                least
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}

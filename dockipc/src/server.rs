@@ -1,0 +1,302 @@
+//! Building a server, and the handle of a running one.
+
+use std::os::unix::net::UnixStream;
+use std::panic::Location;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::client::Client;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::handler::Handler;
+use crate::listener::{self, Published};
+use crate::registry::Command;
+use crate::reply::IntoReply;
+use crate::request::Request;
+use crate::router::{Router, Target};
+use crate::state::States;
+use crate::wire::Limits;
+
+/// What a daemon's socket offers, before it runs.
+///
+/// Every `#[command]` in the program is part of it by itself.
+///
+/// ```no_run
+/// # struct Notes; impl Notes { fn open() -> Self { Notes } }
+/// fn main() -> dockipc::Result<()> {
+///     dockipc::Server::new().state(Notes::open()).mode(0o660).run("/run/notesd.sock")
+/// }
+/// ```
+#[must_use = "a server does nothing until it is run"]
+pub struct Server {
+    states: States,
+    handlers: Vec<(String, Target)>,
+    fallback: Option<Arc<dyn Handler>>,
+    mode: u32,
+    limits: Limits,
+    max_connections: usize,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Server {
+    /// A server with every `#[command]` of the program.
+    pub fn new() -> Self {
+        Self {
+            states: States::default(),
+            handlers: Vec::new(),
+            fallback: None,
+            mode: 0o666,
+            limits: Limits { line: 4096, command: 1 << 20 },
+            max_connections: usize::MAX,
+        }
+    }
+
+    /// A server in which this closure answers: `Server::new().fallback(handler)`.
+    ///
+    /// It gets every word but those that the protocol needs (`hello`, `quit`, …), the built-in
+    /// `ping`, `echo`, `info` and `help`, and the names of commands.
+    ///
+    /// ```
+    /// use dockipc::Server;
+    ///
+    /// let daemon = Server::with_handler(|request| request.name().to_uppercase())
+    ///     .spawn_in_process()?;
+    /// assert_eq!(daemon.client().send("hurra")?, b"HURRA");
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn with_handler<F, R>(handler: F) -> Self
+    where
+        F: Fn(&Request<'_>) -> R + Send + Sync + 'static,
+        R: IntoReply,
+    {
+        Self::new().fallback(handler)
+    }
+
+    /// Gives the commands a value; they take it as [`State<T>`](crate::State). One for each type.
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.add(value);
+        self
+    }
+
+    /// Adds a command by hand. It gets its words as they are and has no help.
+    ///
+    /// The name follows the same rules as in `#[command("name")]`, checked when the server starts.
+    #[track_caller]
+    pub fn handle<F, R>(self, name: impl Into<String>, handler: F) -> Self
+    where
+        F: Fn(&Request<'_>) -> R + Send + Sync + 'static,
+        R: IntoReply,
+    {
+        self.mount(name, handler)
+    }
+
+    /// Like [`handle`](Self::handle), for a type that implements [`Handler`].
+    #[track_caller]
+    pub fn mount(mut self, name: impl Into<String>, handler: impl Handler) -> Self {
+        let place = Location::caller();
+        let place = format!("{}:{}", place.file(), place.line());
+        let target = Target::Handler { handler: Arc::new(handler), place };
+        self.handlers.push((name.into(), target));
+        self
+    }
+
+    /// Answers what no command has the name of. Without one that is `-UNKNOWN`.
+    pub fn fallback<F, R>(mut self, handler: F) -> Self
+    where
+        F: Fn(&Request<'_>) -> R + Send + Sync + 'static,
+        R: IntoReply,
+    {
+        self.fallback = Some(Arc::new(handler));
+        self
+    }
+
+    /// The mode of the socket: who may connect. Default 0666, which is every user of the machine.
+    ///
+    /// 0660 narrows it to the daemon's user and group, 0600 to its user.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// The longest line in bytes, with its `\n`. Default 4096. A longer one is answered `-TOOBIG`.
+    pub fn max_line(mut self, bytes: usize) -> Self {
+        self.limits.line = bytes.max(2);
+        self
+    }
+
+    /// The longest RESP command in bytes, all of it. Default 1 MiB. A longer one is passed over and
+    /// answered `-TOOBIG`; the connection goes on.
+    pub fn max_command(mut self, bytes: usize) -> Self {
+        self.limits.command = bytes.max(64);
+        self
+    }
+
+    /// How many connections are served at a time. Default: no limit but the system's. One more is
+    /// answered `-BUSY`.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// Serves at a path until the process ends.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    pub fn run(self, path: impl AsRef<Path>) -> Result<()> {
+        self.spawn(path)?.join();
+        Ok(())
+    }
+
+    /// Serves at a path, in threads of its own, until the handle is dropped or told to stop.
+    ///
+    /// When this returns, clients can connect.
+    ///
+    /// # Errors
+    /// A daemon already answers at the path, something else than a socket is there, or the path
+    /// can't be used; two commands have one name; a command wants a state that was not given.
+    pub fn spawn(self, path: impl AsRef<Path>) -> Result<Handle> {
+        let mode = self.mode;
+        let shared = self.shared()?;
+        let (listener, published) = listener::publish(path.as_ref(), mode)?;
+        let engine = Engine::start(shared, Some(listener)).inspect_err(|_| published.release())?;
+        Ok(Handle { engine: Arc::new(engine), published: Some(published) })
+    }
+
+    /// Serves without a path, for tests: [`Handle::client`] and [`Handle::connect`] reach it
+    /// through socket pairs.
+    ///
+    /// ```
+    /// use dockipc::{Server, command};
+    ///
+    /// #[command("double")]
+    /// fn double(n: u64) -> u64 {
+    ///     n * 2
+    /// }
+    ///
+    /// let daemon = Server::new().spawn_in_process()?;
+    /// assert_eq!(daemon.client().command("double").arg(21).call::<u64>()?, 42);
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn), less what is about the path.
+    pub fn spawn_in_process(self) -> Result<Handle> {
+        let engine = Engine::start(self.shared()?, None)?;
+        Ok(Handle { engine: Arc::new(engine), published: None })
+    }
+
+    fn shared(self) -> Result<Arc<Shared>> {
+        let commands = inventory::iter::<Command>;
+        let router = Router::new(commands, self.handlers, self.fallback, self.states)?;
+        Ok(Arc::new(Shared {
+            router,
+            limits: self.limits,
+            max_connections: self.max_connections,
+            started: Instant::now(),
+            connections: AtomicUsize::new(0),
+            accepted: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+        }))
+    }
+}
+
+/// What all connections of a server share.
+pub(crate) struct Shared {
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    pub(crate) max_connections: usize,
+    pub(crate) started: Instant,
+    connections: AtomicUsize,
+    accepted: AtomicU64,
+    commands: AtomicU64,
+}
+
+impl Shared {
+    /// Counts a connection that came; gives its number, and whether it is one too many.
+    pub(crate) fn count_connection(&self) -> (u64, bool) {
+        let open = self.connections.fetch_add(1, Ordering::Relaxed);
+        (self.accepted.fetch_add(1, Ordering::Relaxed) + 1, open >= self.max_connections)
+    }
+
+    pub(crate) fn count_end(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_command(&self) {
+        self.commands.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Open connections, connections so far, commands so far.
+    pub(crate) fn counts(&self) -> (usize, u64, u64) {
+        (
+            self.connections.load(Ordering::Relaxed),
+            self.accepted.load(Ordering::Relaxed),
+            self.commands.load(Ordering::Relaxed),
+        )
+    }
+}
+
+/// A running server. It stops when this is dropped.
+#[must_use = "the server stops when its handle is dropped"]
+pub struct Handle {
+    engine: Arc<Engine>,
+    published: Option<Published>,
+}
+
+impl Handle {
+    /// Stops the server: removes its socket if that is still its own, and ends all connections
+    /// after the commands that are running. To call it twice is the same as once.
+    pub fn shutdown(&self) {
+        if let Some(published) = &self.published {
+            published.release();
+        }
+        self.engine.stop();
+    }
+
+    /// Waits until the server has stopped, which is after [`shutdown`](Self::shutdown) and the last
+    /// running command.
+    pub fn join(&self) {
+        self.engine.join();
+    }
+
+    /// A client of this server that needs no path.
+    pub fn client(&self) -> Client {
+        let engine = Arc::downgrade(&self.engine);
+        Client::in_process(move || match engine.upgrade() {
+            Some(engine) => connect(&engine),
+            None => Err(stopped()),
+        })
+    }
+
+    /// A new connection to this server, for speaking bytes with it.
+    ///
+    /// # Errors
+    /// No descriptor is left, or the server has stopped.
+    pub fn connect(&self) -> Result<UnixStream> {
+        connect(&self.engine)
+    }
+}
+
+fn connect(engine: &Engine) -> Result<UnixStream> {
+    let (ours, theirs) =
+        UnixStream::pair().map_err(|e| Error::io("opening a pair of sockets", e))?;
+    if engine.adopt(ours) { Ok(theirs) } else { Err(stopped()) }
+}
+
+fn stopped() -> Error {
+    Error::io("connecting", std::io::Error::other("the server has stopped"))
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shutdown();
+        self.join();
+    }
+}

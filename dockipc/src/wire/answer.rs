@@ -1,0 +1,218 @@
+//! Reads replies: the client's side of RESP2 and RESP3.
+
+use std::borrow::Cow;
+
+use crate::error::Failure;
+use crate::reply::Reply;
+
+/// How deep an answer may be nested. Ours are a few levels deep; a stranger's can't overflow the
+/// stack.
+const DEEPEST: usize = 64;
+
+/// The longest part that has an end rather than a length: an error, a simple string, a number.
+const LONGEST_LINE: usize = 1 << 20;
+
+/// Bytes that are no RESP.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotResp(pub(crate) String);
+
+/// What the bytes at hand are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Scan {
+    /// Not a whole reply yet. It has at least `need` bytes.
+    More { need: usize },
+    /// A whole reply, the first `len` bytes. A `push` is something beside the answer.
+    Whole { len: usize, push: bool },
+}
+
+/// Finds the end of a reply, however it is cut, looking at each byte once.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    at: usize,
+    /// How many values are still to come.
+    left: u64,
+}
+
+impl Scanner {
+    pub(crate) fn new() -> Self {
+        Self { at: 0, left: 1 }
+    }
+
+    /// Looks at the reply from its first byte on.
+    pub(crate) fn scan(&mut self, input: &[u8]) -> Result<Scan, NotResp> {
+        while self.left > 0 {
+            let mut reader = Reader { input, at: self.at };
+            let Some(&kind) = input.get(self.at) else {
+                return Ok(Scan::More { need: self.at + 1 });
+            };
+            if !b"+-:$*_#,(=!~%>".contains(&kind) {
+                return Err(reader.unknown());
+            }
+            let more = Ok(Scan::More { need: input.len() + 1 });
+            match input[self.at..].iter().position(|&b| b == b'\n') {
+                None if input.len() - self.at > LONGEST_LINE => {
+                    return Err(NotResp("a line without an end".into()));
+                }
+                None => return more,
+                Some(_) => reader.at += 1,
+            }
+            let children = match kind {
+                b'$' | b'=' | b'!' => {
+                    if let Some(size) = reader.count("length")? {
+                        let end = reader.at.saturating_add(size).saturating_add(2);
+                        if end > input.len() {
+                            return Ok(Scan::More { need: end });
+                        }
+                        reader.at = end;
+                    }
+                    0
+                }
+                b'*' | b'~' | b'>' => reader.count("count")?.unwrap_or(0) as u64,
+                b'%' => (reader.count("count")?.unwrap_or(0) as u64).saturating_mul(2),
+                _ => {
+                    reader.line()?;
+                    0
+                }
+            };
+            self.left = (self.left - 1).saturating_add(children);
+            self.at = reader.at;
+        }
+        Ok(Scan::Whole { len: self.at, push: input.first() == Some(&b'>') })
+    }
+}
+
+/// Reads a whole reply.
+pub(crate) fn read(input: &[u8]) -> Result<Reply, NotResp> {
+    let mut reader = Reader { input, at: 0 };
+    reader.value(0)
+}
+
+struct Reader<'i> {
+    input: &'i [u8],
+    at: usize,
+}
+
+impl<'i> Reader<'i> {
+    fn value(&mut self, depth: usize) -> Result<Reply, NotResp> {
+        if depth > DEEPEST {
+            return Err(NotResp(format!("nested deeper than {DEEPEST}")));
+        }
+        let kind = *self.input.get(self.at).ok_or_else(cut)?;
+        self.at += 1;
+        Ok(match kind {
+            b'+' => match self.line()? {
+                b"OK" => Reply::Ok,
+                word => Reply::Status(Cow::Owned(lossy(word))),
+            },
+            b'-' => failure(self.line()?),
+            b'!' => failure(self.counted(None)?.unwrap_or_default()),
+            b':' => Reply::Int(self.number("integer")?),
+            b'$' => self.counted(None)?.map_or(Reply::Null, Reply::bytes),
+            // The first four bytes say what the text is, such as `txt:`.
+            b'=' => self.counted(Some(4))?.map_or(Reply::Null, Reply::bytes),
+            b'_' => match self.line()? {
+                b"" => Reply::Null,
+                other => return Err(wrong("null", other)),
+            },
+            b'#' => match self.line()? {
+                b"t" => Reply::Bool(true),
+                b"f" => Reply::Bool(false),
+                other => return Err(wrong("boolean", other)),
+            },
+            b',' => Reply::Float(self.number("double")?),
+            b'(' => {
+                let digits = self.line()?;
+                let plain = digits.strip_prefix(b"-").unwrap_or(digits);
+                if plain.is_empty() || !plain.iter().all(u8::is_ascii_digit) {
+                    return Err(wrong("big number", digits));
+                }
+                Reply::Big(lossy(digits))
+            }
+            b'*' | b'>' => self.items(depth)?.map_or(Reply::Null, Reply::List),
+            b'~' => self.items(depth)?.map_or(Reply::Null, Reply::Set),
+            b'%' => {
+                let count = self.count("map")?.unwrap_or(0);
+                let mut pairs = Vec::new();
+                for _ in 0..count {
+                    pairs.push((self.value(depth + 1)?, self.value(depth + 1)?));
+                }
+                Reply::Map(pairs)
+            }
+            _ => {
+                self.at -= 1;
+                return Err(self.unknown());
+            }
+        })
+    }
+
+    fn items(&mut self, depth: usize) -> Result<Option<Vec<Reply>>, NotResp> {
+        let Some(count) = self.count("array")? else { return Ok(None) };
+        // Not with_capacity(count): the count is a stranger's word, the items are not here yet.
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(self.value(depth + 1)?);
+        }
+        Ok(Some(items))
+    }
+
+    /// A count or length, or none for -1.
+    fn count(&mut self, what: &str) -> Result<Option<usize>, NotResp> {
+        let at = self.at;
+        match self.number::<i64>(what)? {
+            -1 => Ok(None),
+            value => usize::try_from(value)
+                .map(Some)
+                .map_err(|_| wrong(what, &self.input[at..self.at - 2])),
+        }
+    }
+
+    /// The bytes of a bulk string, less the first `skip`.
+    fn counted(&mut self, skip: Option<usize>) -> Result<Option<&'i [u8]>, NotResp> {
+        let Some(size) = self.count("length")? else { return Ok(None) };
+        let (start, end) = (self.at, self.at.saturating_add(size));
+        let stop = end.saturating_add(2);
+        if self.input.get(end..stop).ok_or_else(cut)? != b"\r\n" {
+            return Err(NotResp("a string longer than its length".into()));
+        }
+        self.at = stop;
+        let bytes = &self.input[start..end];
+        Ok(Some(skip.map_or(bytes, |skip| bytes.get(skip..).unwrap_or_default())))
+    }
+
+    fn number<T: std::str::FromStr>(&mut self, what: &str) -> Result<T, NotResp> {
+        let digits = self.line()?;
+        let parsed = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+        parsed.ok_or_else(|| wrong(what, digits))
+    }
+
+    fn line(&mut self) -> Result<&'i [u8], NotResp> {
+        let rest = &self.input[self.at..];
+        let end = rest.iter().position(|&b| b == b'\n').ok_or_else(cut)?;
+        self.at += end + 1;
+        rest[..end].strip_suffix(b"\r").ok_or_else(|| NotResp("LF without CR".into()))
+    }
+
+    fn unknown(&self) -> NotResp {
+        let near = &self.input[self.at..self.input.len().min(self.at + 32)];
+        NotResp(format!("\"{}\"", near.escape_ascii()))
+    }
+}
+
+fn cut() -> NotResp {
+    NotResp("a reply that ends in the middle".into())
+}
+
+fn failure(line: &[u8]) -> Reply {
+    let text = lossy(line);
+    let (code, message) = text.split_once(' ').unwrap_or((&text, ""));
+    Reply::Error(Failure::from_parts(Cow::Owned(code.to_owned()), message.to_owned()))
+}
+
+fn wrong(what: &str, got: &[u8]) -> NotResp {
+    let short = &got[..got.len().min(40)];
+    NotResp(format!("\"{}\" is no {what}", short.escape_ascii()))
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,171 @@
+//! Writes a reply in the form of a protocol.
+
+use std::io::Write;
+
+use super::Protocol;
+use crate::error::Failure;
+use crate::reply::{Reply, float_text, recycle};
+
+/// Appends the whole reply to `out`.
+pub(crate) fn reply(reply: Reply, protocol: Protocol, out: &mut Vec<u8>) {
+    match protocol {
+        Protocol::Line => line(reply, out),
+        Protocol::Resp2 => resp(reply, false, out),
+        Protocol::Resp3 => resp(reply, true, out),
+    }
+}
+
+/// Appends `-CODE message` with the line end of the protocol.
+pub(crate) fn failure(failure: &Failure, protocol: Protocol, out: &mut Vec<u8>) {
+    out.push(b'-');
+    out.extend_from_slice(failure.code().as_bytes());
+    if !failure.message().is_empty() {
+        out.push(b' ');
+        let message = failure.message().bytes();
+        out.extend(message.map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
+    }
+    out.extend_from_slice(if protocol == Protocol::Line { b"\n" } else { b"\r\n" });
+}
+
+fn line(reply: Reply, out: &mut Vec<u8>) {
+    match reply {
+        Reply::Error(f) => failure(&f, Protocol::Line, out),
+        Reply::List(items) | Reply::Set(items) => {
+            for item in items {
+                if let Reply::Error(f) = item {
+                    failure(&f, Protocol::Line, out);
+                    continue;
+                }
+                row(item, &mut true, out);
+                out.push(b'\n');
+            }
+        }
+        Reply::Map(pairs) => {
+            for (key, value) in pairs {
+                let mut first = true;
+                row(key, &mut first, out);
+                row(value, &mut first, out);
+                out.push(b'\n');
+            }
+        }
+        scalar => row(scalar, &mut true, out),
+    }
+}
+
+/// Appends a value as parts of one row, a tab between them.
+fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
+    match reply {
+        Reply::List(items) | Reply::Set(items) => {
+            for item in items {
+                row(item, first, out);
+            }
+            return;
+        }
+        Reply::Map(pairs) => {
+            for (key, value) in pairs {
+                row(key, first, out);
+                row(value, first, out);
+            }
+            return;
+        }
+        _ => {}
+    }
+    if !std::mem::replace(first, false) {
+        out.push(b'\t');
+    }
+    match reply {
+        Reply::Status(word) => out.extend_from_slice(word.as_bytes()),
+        Reply::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
+        Reply::Int(value) => number(value, out),
+        Reply::Big(digits) => out.extend_from_slice(digits.as_bytes()),
+        Reply::Float(value) => out.extend_from_slice(float_text(value).as_bytes()),
+        Reply::Bytes(bytes) => {
+            out.extend_from_slice(&bytes);
+            recycle(bytes);
+        }
+        Reply::Error(f) => {
+            failure(&f, Protocol::Line, out);
+            out.pop();
+        }
+        Reply::Ok | Reply::Null | Reply::List(_) | Reply::Set(_) | Reply::Map(_) => {}
+    }
+}
+
+fn resp(reply: Reply, v3: bool, out: &mut Vec<u8>) {
+    match reply {
+        Reply::Ok => out.extend_from_slice(b"+OK\r\n"),
+        Reply::Status(word) => {
+            out.push(b'+');
+            out.extend(word.bytes().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
+            out.extend_from_slice(b"\r\n");
+        }
+        Reply::Null => out.extend_from_slice(if v3 { b"_\r\n" } else { b"$-1\r\n" }),
+        Reply::Bool(value) => out.extend_from_slice(match (value, v3) {
+            (true, true) => b"#t\r\n",
+            (false, true) => b"#f\r\n",
+            (true, false) => b":1\r\n",
+            (false, false) => b":0\r\n",
+        }),
+        Reply::Int(value) => head(b':', value, out),
+        Reply::Big(digits) if v3 => simple(b'(', digits.as_bytes(), out),
+        Reply::Big(digits) => bulk(digits.as_bytes(), out),
+        Reply::Float(value) if v3 => simple(b',', float_text(value).as_bytes(), out),
+        Reply::Float(value) => bulk(float_text(value).as_bytes(), out),
+        Reply::Bytes(bytes) => {
+            bulk(&bytes, out);
+            recycle(bytes);
+        }
+        Reply::List(items) => list(b'*', items, v3, out),
+        Reply::Set(items) => list(if v3 { b'~' } else { b'*' }, items, v3, out),
+        Reply::Map(pairs) => {
+            let (kind, count) = if v3 { (b'%', pairs.len()) } else { (b'*', pairs.len() * 2) };
+            length(kind, count, out);
+            for (key, value) in pairs {
+                resp(key, v3, out);
+                resp(value, v3, out);
+            }
+        }
+        Reply::Error(f) => failure(&f, Protocol::Resp2, out),
+    }
+}
+
+fn list(kind: u8, items: Vec<Reply>, v3: bool, out: &mut Vec<u8>) {
+    length(kind, items.len(), out);
+    for item in items {
+        resp(item, v3, out);
+    }
+}
+
+fn simple(kind: u8, text: &[u8], out: &mut Vec<u8>) {
+    out.push(kind);
+    out.extend_from_slice(text);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a bulk string, the form of every word that a client sends as well.
+pub(crate) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len() + 24);
+    length(b'$', bytes.len(), out);
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a length or a count, such as `*3\r\n`.
+pub(crate) fn length(kind: u8, value: usize, out: &mut Vec<u8>) {
+    head(kind, i64::try_from(value).unwrap_or(i64::MAX), out);
+}
+
+fn head(kind: u8, value: i64, out: &mut Vec<u8>) {
+    out.push(kind);
+    number(value, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn number(value: i64, out: &mut Vec<u8>) {
+    if let Ok(digit @ 0..=9) = u8::try_from(value) {
+        out.push(b'0' + digit);
+    } else {
+        // Writing to a Vec does not fail.
+        let _ = write!(out, "{value}");
+    }
+}

@@ -1,0 +1,126 @@
+//! Splits a line into words as a POSIX shell does, without any expansion, and quotes them back.
+//!
+//! The rules are those of "2.2 Quoting" in the POSIX shell language: blanks (space and tab) part
+//! words; `'…'` keeps everything; `"…"` keeps everything but `\` before `"`, `\`, `$` and `` ` ``;
+//! a `\` outside quotes keeps the next character.
+
+use std::borrow::Cow;
+
+use super::{Place, Span};
+
+/// A line being split.
+pub(crate) struct Splitter<'t> {
+    line: &'t [u8],
+    at: usize,
+}
+
+/// Why a line can't be split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unbalanced {
+    #[error("the quote {quote} at byte {at} is not closed")]
+    Quote { quote: char, at: usize },
+    #[error("the line ends in a backslash")]
+    Backslash,
+}
+
+impl<'t> Splitter<'t> {
+    pub(crate) fn new(line: &'t [u8]) -> Self {
+        Self { line, at: 0 }
+    }
+
+    /// The next word. Only a word with quotes or backslashes is written to `text`.
+    pub(crate) fn next(&mut self, text: &mut Vec<u8>) -> Result<Option<Span>, Unbalanced> {
+        self.skip_blanks();
+        let start = self.at;
+        let plain = |b: &u8| !matches!(b, b' ' | b'\t' | b'\'' | b'"' | b'\\');
+        let run = self.line[start..].iter().take_while(|b| plain(b)).count();
+        self.at += run;
+        match self.line.get(self.at) {
+            None | Some(b' ' | b'\t') => Ok((run > 0).then(|| Span::input(start, self.at))),
+            Some(_) => {
+                let text_start = text.len();
+                text.extend_from_slice(&self.line[start..self.at]);
+                self.quoted(text)?;
+                Ok(Some(Span { start: text_start, end: text.len(), place: Place::Text }))
+            }
+        }
+    }
+
+    /// Everything that is left, as it is.
+    pub(crate) fn peek(&self) -> &'t [u8] {
+        self.line[self.at..].trim_ascii_start()
+    }
+
+    /// Everything that is left, without the blanks in front of it.
+    pub(crate) fn rest(&mut self) -> Option<Span> {
+        self.skip_blanks();
+        let span = Span::input(self.at, self.line.len());
+        self.at = self.line.len();
+        (span.start < span.end).then_some(span)
+    }
+
+    fn skip_blanks(&mut self) {
+        let blanks = self.line[self.at..].iter().take_while(|b| matches!(b, b' ' | b'\t'));
+        self.at += blanks.count();
+    }
+
+    fn bump(&mut self) -> Option<u8> {
+        let byte = self.line.get(self.at).copied();
+        self.at += usize::from(byte.is_some());
+        byte
+    }
+
+    /// Unquotes up to the end of the word.
+    fn quoted(&mut self, text: &mut Vec<u8>) -> Result<(), Unbalanced> {
+        loop {
+            let open = self.at;
+            match self.bump() {
+                None => return Ok(()),
+                Some(b' ' | b'\t') => {
+                    self.at = open;
+                    return Ok(());
+                }
+                Some(b'\\') => text.push(self.bump().ok_or(Unbalanced::Backslash)?),
+                Some(b'\'') => loop {
+                    match self.bump() {
+                        None => return Err(Unbalanced::Quote { quote: '\'', at: open }),
+                        Some(b'\'') => break,
+                        Some(b) => text.push(b),
+                    }
+                },
+                Some(b'"') => loop {
+                    let unclosed = Unbalanced::Quote { quote: '"', at: open };
+                    match self.bump().ok_or(unclosed)? {
+                        b'"' => break,
+                        b'\\' => match self.bump().ok_or(unclosed)? {
+                            b @ (b'"' | b'\\' | b'$' | b'`') => text.push(b),
+                            b => text.extend_from_slice(&[b'\\', b]),
+                        },
+                        b => text.push(b),
+                    }
+                },
+                Some(b) => text.push(b),
+            }
+        }
+    }
+}
+
+/// Quotes a word so that it stands as one word on a line for [`send`](crate::send), `nc` or a
+/// shell.
+///
+/// A line ends at its newline, so a word with a `\n` in it can't be sent on a line at all: use
+/// [`Client::command`](crate::client::Client::command), whose words may hold any byte.
+///
+/// ```
+/// assert_eq!(dockipc::client::quote("plain"), "plain");
+/// assert_eq!(dockipc::client::quote("two words"), "'two words'");
+/// assert_eq!(dockipc::client::quote("it's"), r"'it'\''s'");
+/// assert_eq!(dockipc::client::quote(""), "''");
+/// ```
+pub fn quote(word: &str) -> Cow<'_, str> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&b) || b >= 0x80;
+    if !word.is_empty() && word.bytes().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+}
