@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, Hash};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Failure};
+use crate::wire::{Protocol, encode};
 
 /// An answer: what a handler returns and what a client receives.
 ///
@@ -72,6 +73,20 @@ impl Reply {
             Self::Error(failure) => Err(Error::Refused(failure)),
             reply => T::from_reply(reply),
         }
+    }
+
+    /// The bytes that line mode answers with: what `nc` would print.
+    ///
+    /// ```
+    /// use dockipc::{IntoReply, Reply};
+    ///
+    /// let rows = vec![(1, "buy milk"), (2, "call Ada")];
+    /// assert_eq!(rows.into_reply().into_line(), b"1\tbuy milk\n2\tcall Ada\n");
+    /// ```
+    pub fn into_line(self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode::reply(self, Protocol::Line, &mut bytes);
+        bytes
     }
 
     /// What a person is told that came instead of what was wanted.
