@@ -1,2 +1,42 @@
-//! x
-fn main() {}
+//! Calls a command of any daemon, and prints its answer.
+//!
+//! `cargo run -q --example client SOCKET COMMAND [WORD…]`
+//!
+//! Ends with 0 after an answer, with 1 if the daemon said no, with 2 if there was no answer.
+
+use std::io::{IsTerminal, Write, stdout};
+use std::process::ExitCode;
+
+use dockipc::{Client, Error, Reply};
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [socket, command, words @ ..] = &*words else {
+        eprintln!("usage: client SOCKET COMMAND [WORD…]");
+        return ExitCode::from(2);
+    };
+    match Client::new(socket).command(command).args(words).call::<Reply>() {
+        Ok(answer) => match print(answer) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(2), // Whoever reads this has gone.
+        },
+        Err(refused @ Error::Refused(_)) => {
+            eprintln!("{refused}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints exactly the answer; on a terminal the prompt comes on a line of its own.
+fn print(answer: Reply) -> std::io::Result<()> {
+    let mut bytes = answer.into_line();
+    if stdout().is_terminal() && !bytes.is_empty() && !bytes.ends_with(b"\n") {
+        bytes.push(b'\n');
+    }
+    stdout().write_all(&bytes)?;
+    stdout().flush()
+}

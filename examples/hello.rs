@@ -1,19 +1,17 @@
-//! The smallest daemon.
+//! The smallest daemon: one command.
 //!
 //! `cargo run --example hello [SOCKET]`
 
 use dockipc::command;
 
-/// Say hello.
-#[command("hello-to")]
-fn hello(name: String) -> String {
+/// Greet somebody.
+#[command]
+fn greet(name: &str) -> String {
     format!("Hello, {name}!")
 }
 
 fn main() -> dockipc::Result<()> {
-    let path = std::env::args().nth(1).unwrap_or_else(|| "/tmp/hello.sock".into());
-    println!("Try: printf 'hello-to Ada\\n' | nc -U {path}");
-    println!("Try: redis-cli -s {path} hello-to Ada");
-    println!("Try: cargo run --example client {path} hello-to Ada");
-    dockipc::run(path)
+    let socket = examples::socket("hello");
+    examples::invite(&socket, ["greet Ada", "greet 'Ada Lovelace'", "help greet"]);
+    dockipc::run(socket)
 }

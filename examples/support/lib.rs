@@ -1,0 +1,29 @@
+//! What the examples share: where the socket is, and lines to try it with.
+
+use std::path::{Path, PathBuf, absolute};
+
+use dockipc::client::quote;
+
+/// The first argument; without one, `NAME.sock` in `$XDG_RUNTIME_DIR`, or else in `/tmp`.
+///
+/// The path is absolute, so that the lines of [`invite`] work in every directory.
+pub fn socket(name: &str) -> PathBuf {
+    let given = std::env::args_os().nth(1).map(PathBuf::from);
+    let socket = given.unwrap_or_else(|| {
+        let directory =
+            std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty());
+        Path::new(&directory.unwrap_or_else(|| "/tmp".into())).join(format!("{name}.sock"))
+    });
+    absolute(&socket).unwrap_or(socket)
+}
+
+/// Prints lines that can be pasted into another terminal: the first command goes through `nc`, the
+/// second through `redis-cli`, the third through the example `client`.
+pub fn invite(socket: &Path, [line, redis, ours]: [&str; 3]) {
+    let socket = socket.to_string_lossy();
+    let socket = quote(&socket);
+    println!("In another terminal:");
+    println!("  echo {} | nc -U {socket}", quote(line));
+    println!("  redis-cli -s {socket} {redis}");
+    println!("  cargo run -q --example client {socket} {ours}");
+}
