@@ -62,7 +62,7 @@ enum State {
     /// Inside a RESP command over the limit: `body` bytes of a word, then `left` words.
     Skip { left: u64, body: u64 },
     /// The bytes made no sense, or the one line has been read.
-    End,
+    End { resp: bool },
 }
 
 impl Decoder {
@@ -72,7 +72,12 @@ impl Decoder {
 
     /// Whether the client speaks RESP; known from the first byte on.
     pub(crate) fn is_resp(&self) -> bool {
-        matches!(self.state, State::Head | State::Words { .. } | State::Skip { .. })
+        match self.state {
+            State::Head | State::Words { .. } | State::Skip { .. } => true,
+            State::Start | State::Line { .. } => false,
+            // What made no sense is answered in the client's own mode.
+            State::End { resp } => resp,
+        }
     }
 
     /// Looks at the bytes that are not consumed yet, from the first of them on.
@@ -96,7 +101,7 @@ impl Decoder {
         match self.state {
             State::Line { seen } => self.line(input, seen),
             State::Skip { left, body } => self.skip(input, 0, left, body),
-            State::End => Step::More { discard: input.len() },
+            State::End { .. } => Step::More { discard: input.len() },
             State::Start | State::Head | State::Words { .. } => self.resp(input, words),
         }
     }
@@ -106,7 +111,7 @@ impl Decoder {
         let inside = match self.state {
             State::Start | State::Line { .. } | State::Head => !input.is_empty(),
             State::Words { .. } | State::Skip { .. } => true,
-            State::End => false,
+            State::End { .. } => false,
         };
         let what = if self.is_resp() { "the command was whole" } else { "a newline" };
         inside.then(|| {
@@ -118,7 +123,7 @@ impl Decoder {
     }
 
     fn refuse(&mut self, len: usize, why: impl std::fmt::Display) -> Step {
-        self.state = State::End;
+        self.state = State::End { resp: self.is_resp() };
         Step::Refuse { len, failure: Failure::new(code::PROTO, why), last: true }
     }
 
@@ -130,12 +135,12 @@ impl Decoder {
             if input.len() < limit {
                 return Step::More { discard: 0 };
             }
-            self.state = State::End;
+            self.state = State::End { resp: false };
             let why = format!("the line is longer than {limit} bytes");
             let failure = Failure::new(code::TOOBIG, why);
             return Step::Refuse { len: input.len(), failure, last: true };
         };
-        self.state = State::End;
+        self.state = State::End { resp: false };
         let text = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
         match std::str::from_utf8(text) {
             Ok(_) => Step::Command { len: end + 1, frame: Frame::Line(Span::input(0, text.len())) },
@@ -174,8 +179,11 @@ impl Decoder {
                 }
             },
         };
-        // The shortest word on the wire is `$0\r\n\r\n`.
-        let mut over = at as u64 + left.saturating_mul(6) > self.limits.command as u64 + 6;
+        // The shortest word on the wire is `$0\r\n\r\n`. Looked at in front of each word, so that it
+        // does not depend on how the input is cut.
+        let limit = self.limits.command as u64;
+        let is_over = |at: usize, left: u64| at as u64 + left.saturating_mul(6) > limit;
+        let mut over = is_over(at, left);
         while left > 0 && !over {
             let rest = &input[at..];
             let (value, head) = match header(rest, b'$') {
@@ -191,7 +199,7 @@ impl Decoder {
                 return self.refuse(input.len(), too_long(value));
             };
             let end = start + size;
-            if end + 2 > self.limits.command {
+            if is_over(end + 2, left - 1) {
                 over = true;
                 break;
             }
