@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::is_integer;
 use crate::error::Failure;
 use crate::reply::Reply;
 
@@ -122,8 +123,7 @@ impl<'i> Reader<'i> {
             b',' => Reply::Float(self.number("double")?),
             b'(' => {
                 let digits = self.line()?;
-                let plain = digits.strip_prefix(b"-").unwrap_or(digits);
-                if plain.is_empty() || !plain.iter().all(u8::is_ascii_digit) {
+                if !is_integer(digits) {
                     return Err(wrong("big number", digits));
                 }
                 Reply::Big(lossy(digits))

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::Protocol;
+use super::{Protocol, is_integer};
 use crate::error::Failure;
 use crate::reply::{Reply, float_text, recycle};
 
@@ -107,7 +107,8 @@ fn resp(reply: Reply, v3: bool, out: &mut Vec<u8>) {
             (false, false) => b":0\r\n",
         }),
         Reply::Int(value) => head(b':', value, out),
-        Reply::Big(digits) if v3 => simple(b'(', digits.as_bytes(), out),
+        // Whatever else an author has put there must not look like the next answer.
+        Reply::Big(digits) if v3 && is_integer(digits.as_bytes()) => simple(b'(', digits.as_bytes(), out),
         Reply::Big(digits) => bulk(digits.as_bytes(), out),
         Reply::Float(value) if v3 => simple(b',', float_text(value).as_bytes(), out),
         Reply::Float(value) => bulk(float_text(value).as_bytes(), out),
