@@ -46,9 +46,11 @@ impl<'t> Splitter<'t> {
         }
     }
 
-    /// Everything that is left, as it is.
+    /// Everything that is left, without the blanks in front of it, and not taken yet.
     pub(crate) fn peek(&self) -> &'t [u8] {
-        self.line[self.at..].trim_ascii_start()
+        let rest = &self.line[self.at..];
+        let blanks = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+        &rest[blanks..]
     }
 
     /// Everything that is left, without the blanks in front of it.
