@@ -56,7 +56,7 @@ fn show(
 #[command]
 fn find(
     notes: State<Database>,
-    /// The word, or any part of the text
+    /// The word, or a part of one
     word: &str,
     /// Take capitals and small letters as the same
     #[arg(flag)]

@@ -4,9 +4,9 @@
 //! a line through `nc` gets raw bytes back, any Redis client works as it is, and [`Client`] calls
 //! with types.
 //!
-//! ```no_run
+//! ```no_run,standalone_crate
 //! use dockipc::{State, command};
-//! use std::{io, path::PathBuf, sync::atomic::{AtomicU64, Ordering::Relaxed}};
+//! use std::{fs, io, sync::atomic::{AtomicU64, Ordering::Relaxed}};
 //!
 //! /// Add `n` to the counter and answer with the new total.
 //! #[command("add")]
@@ -14,10 +14,10 @@
 //!     total.fetch_add(n, Relaxed) + n
 //! }
 //!
-//! /// Answer with the bytes of a file.
-//! #[command("cat")]
-//! fn cat(path: PathBuf) -> io::Result<Vec<u8>> {
-//!     std::fs::read(path)
+//! /// Answer with the log so far.
+//! #[command("log")]
+//! fn log() -> io::Result<Vec<u8>> {
+//!     fs::read("/var/log/hitd.log")
 //! }
 //!
 //! fn main() -> dockipc::Result<()> {
@@ -60,6 +60,14 @@
 //!
 //! Registration is done by the linker, and it leaves out a crate that nobody refers to. If a crate
 //! only has commands, name it once in the program: `use plugin as _;`.
+//!
+//! Edition 2024 makes one program of all doctests of a crate, so each would have the commands of
+//! the others. Write `` ```standalone_crate `` at a doctest that declares commands.
+//!
+//! # Who may connect
+//!
+//! By default every user of the machine, and what a command does is done as the daemon's user.
+//! [`Server::mode`] narrows it. There is no authentication; [`Peer`] says who called.
 //!
 //! # Platform
 //!
@@ -111,3 +119,8 @@ pub use dockipc_macros::{Arg, command};
 pub fn run(path: impl AsRef<std::path::Path>) -> Result<()> {
     Server::new().run(path)
 }
+
+/// The README's snippets, so that they are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

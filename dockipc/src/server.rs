@@ -172,7 +172,7 @@ impl Server {
     /// Serves without a path, for tests: [`Handle::client`] and [`Handle::connect`] reach it
     /// through socket pairs.
     ///
-    /// ```
+    /// ```standalone_crate
     /// use dockipc::{Server, command};
     ///
     /// #[command("double")]

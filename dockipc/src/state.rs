@@ -8,10 +8,9 @@ use std::sync::Arc;
 /// A value that the server was given with [`Server::state`](crate::Server::state), as a parameter.
 ///
 /// It dereferences to the value and is cheap to clone, so that a thread may keep it; `&State<T>` is
-/// injected as well. Commands run
-/// at the same time: what changes needs an atomic or a lock.
+/// injected as well. Commands run at the same time: what changes needs an atomic or a lock.
 ///
-/// ```
+/// ```standalone_crate
 /// use dockipc::{State, command};
 /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 ///
