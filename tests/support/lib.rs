@@ -4,6 +4,12 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use dockipc::{Handle, Server};
+
+/// How long a test waits for bytes before it fails rather than hangs.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A temporary directory with the path of a socket in it.
 pub struct Place {
@@ -28,7 +34,62 @@ impl Place {
     }
 }
 
+/// A daemon at a path of its own, in this process.
+pub struct Daemon {
+    // The handle goes first: the daemon stops before its directory is removed.
+    handle: Handle,
+    place: Place,
+}
+
+impl Daemon {
+    /// Starts the server.
+    #[track_caller]
+    pub fn start(server: Server) -> Self {
+        let place = Place::new();
+        let handle = server.spawn(place.socket()).expect("a daemon that starts");
+        Self { handle, place }
+    }
+
+    /// The running server.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// The path of its socket.
+    pub fn path(&self) -> PathBuf {
+        self.place.socket()
+    }
+
+    /// A new connection.
+    #[track_caller]
+    pub fn connect(&self) -> UnixStream {
+        let stream = UnixStream::connect(self.path()).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
+        stream
+    }
+
+    /// Sends bytes over a new connection, ends the sending side, and returns everything that comes
+    /// back, what is not printable ASCII being escaped, line ends too.
+    #[track_caller]
+    pub fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
+        exchange(self.connect(), bytes.as_ref()).escape_ascii().to_string()
+    }
+}
+
+/// A RESP command.
+pub fn resp(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words.iter().map(AsRef::as_ref) {
+        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
 /// Sends bytes, ends the sending side, and returns everything that comes back.
+#[track_caller]
 pub fn exchange(mut stream: UnixStream, bytes: &[u8]) -> Vec<u8> {
     // The server may have answered and closed before it took everything.
     let _ = stream.write_all(bytes);
@@ -37,8 +98,10 @@ pub fn exchange(mut stream: UnixStream, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Everything that comes until the server ends the connection.
+#[track_caller]
 pub fn rest(mut stream: UnixStream) -> Vec<u8> {
     let mut answer = Vec::new();
+    let _ = stream.set_read_timeout(Some(PATIENCE));
     stream.read_to_end(&mut answer).expect("the answer and its end");
     answer
 }
