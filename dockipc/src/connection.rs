@@ -1,10 +1,12 @@
 //! One connection without its socket: bytes in, answers out.
 
 use crate::arg::Scratch;
+use crate::engine::Paces;
 use crate::error::Failure;
 use crate::peer::Peer;
+use crate::reply::Reply;
 use crate::server::Shared;
-use crate::wire::{Decoder, Protocol, Step, encode};
+use crate::wire::{Decoder, Protocol, decode};
 
 /// What is known of a connection besides its bytes.
 pub(crate) struct Session {
@@ -26,14 +28,14 @@ pub(crate) struct Connection {
 }
 
 /// What became of the bytes that a connection was shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// This many bytes were used up; show the others again, there may be another command.
-    Used(usize),
-    /// This many bytes were used up, and more are needed.
+pub(crate) enum Step {
+    /// So many bytes were used up, and more are needed.
     Wants(usize),
-    /// The connection ends when its answers are written.
-    Ends,
+    /// So many bytes were used up, and this is to be answered. Show the others again, there may be
+    /// another command, unless the connection ends with this answer.
+    Answer { used: usize, reply: Reply, ends: bool },
+    /// The command can't run now; show the same bytes again later.
+    Later,
 }
 
 impl Connection {
@@ -43,45 +45,48 @@ impl Connection {
         Self { decoder: Decoder::new(shared.limits), session, refused }
     }
 
-    /// Takes one step: runs the first command of `input` if it is whole, and appends its answer.
+    /// How answers are to be written at this moment.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.session.protocol
+    }
+
+    /// Takes one step: runs the first command of `input` if it is whole.
     pub(crate) fn step(
         &mut self,
         shared: &Shared,
         input: &[u8],
         scratch: &mut Scratch,
-        out: &mut Vec<u8>,
-    ) -> Progress {
+        paces: &mut dyn Paces,
+    ) -> Step {
         let step = self.decoder.next(input, &mut scratch.incoming);
-        if self.session.protocol == Protocol::Line && self.decoder.is_resp() {
-            self.session.protocol = Protocol::Resp2;
-        }
         let session = &mut self.session;
+        if session.protocol == Protocol::Line && self.decoder.is_resp() {
+            session.protocol = Protocol::Resp2;
+        }
         match step {
-            Step::More { discard } => Progress::Wants(discard),
-            Step::Refuse { len, failure, last } => {
-                encode::failure(&failure, session.protocol, out);
-                if last { Progress::Ends } else { Progress::Used(len) }
+            decode::Step::More { discard } => Step::Wants(discard),
+            decode::Step::Refuse { len, failure, last } => {
+                Step::Answer { used: len, reply: Reply::Error(failure), ends: last }
             }
-            Step::Command { .. } if self.refused.is_some() => {
-                if let Some(failure) = &self.refused {
-                    encode::failure(failure, session.protocol, out);
+            decode::Step::Command { len, frame } => {
+                if let Some(failure) = self.refused.take() {
+                    return Step::Answer { used: len, reply: Reply::Error(failure), ends: true };
                 }
-                Progress::Ends
-            }
-            Step::Command { len, frame } => {
+                let command = &input[..len];
+                let reply = shared.router.dispatch(shared, session, command, frame, scratch, paces);
+                let Some(reply) = reply else {
+                    self.decoder.again(frame);
+                    return Step::Later;
+                };
                 shared.count_command();
-                let reply = shared.router.dispatch(shared, session, &input[..len], frame, scratch);
-                encode::reply(reply, session.protocol, out);
                 let ends = session.ending || session.protocol == Protocol::Line;
-                if ends { Progress::Ends } else { Progress::Used(len) }
+                Step::Answer { used: len, reply, ends }
             }
         }
     }
 
     /// What to say when the client ended its side and these bytes are left.
-    pub(crate) fn end_of_input(&self, input: &[u8], out: &mut Vec<u8>) {
-        if let Some(failure) = self.decoder.end(input) {
-            encode::failure(&failure, self.session.protocol, out);
-        }
+    pub(crate) fn end_of_input(&self, input: &[u8]) -> Option<Reply> {
+        self.decoder.end(input).map(Reply::Error)
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::arg::{Args, Fallback, Scratch, Shown, Unbound};
 use crate::builtin::{self, Builtin};
 use crate::connection::Session;
+use crate::engine::{Pace, Paces};
 use crate::error::{Error, Failure, code};
 use crate::handler::Handler;
 use crate::registry::{Command, check_name};
@@ -19,9 +20,17 @@ use crate::wire::{Frame, Protocol, Span, encode};
 
 /// All names of a server and what they mean.
 pub(crate) struct Router {
-    table: HashMap<Cow<'static, str>, Target>,
+    table: HashMap<Cow<'static, str>, Entry>,
     fallback: Option<Arc<dyn Handler>>,
     states: States,
+    /// What is known of each target's speed. The first is the fallback's.
+    paces: Vec<Pace>,
+}
+
+struct Entry {
+    target: Target,
+    /// The number of its pace.
+    pace: usize,
 }
 
 /// What answers a name.
@@ -53,7 +62,8 @@ impl Router {
         if let Some(twice) = states.duplicate() {
             return Err(Error::DuplicateState(twice));
         }
-        let mut router = Self { table: HashMap::new(), fallback, states };
+        let paces = vec![Pace::default()];
+        let mut router = Self { table: HashMap::new(), fallback, states, paces };
         for command in commands {
             router.check(command)?;
             for &name in [&command.name].into_iter().chain(command.aliases) {
@@ -66,7 +76,9 @@ impl Router {
         }
         for builtin in builtin::ALL {
             // An author's own command of this name stands.
-            router.table.entry(Cow::Borrowed(builtin.name)).or_insert(Target::Builtin(builtin));
+            if !router.table.contains_key(builtin.name) {
+                router.add(Cow::Borrowed(builtin.name), Target::Builtin(builtin))?;
+            }
         }
         Ok(router)
     }
@@ -96,22 +108,31 @@ impl Router {
     fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
         if let Some(other) = self.table.get(&name) {
             // inventory has no order: sorted, the message is the same at every start.
-            let mut places = [other.place(), target.place()];
+            let mut places = [other.target.place(), target.place()];
             places.sort();
             let [first, second] = places;
             return Err(Error::DuplicateName { name: name.into_owned(), first, second });
         }
-        self.table.insert(name, target);
+        self.table.insert(name, Entry { target, pace: self.paces.len() });
+        self.paces.push(Pace::default());
         Ok(())
     }
 
     /// What a name means, without regard to ASCII case, as in Redis.
     pub(crate) fn find(&self, name: &[u8]) -> Option<&Target> {
+        self.entry(name).map(|entry| &entry.target)
+    }
+
+    fn entry(&self, name: &[u8]) -> Option<&Entry> {
         let mut buffer = [0; 64];
         let lower = buffer.get_mut(..name.len())?;
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         self.table.get(std::str::from_utf8(lower).ok()?)
+    }
+
+    pub(crate) fn pace(&self, number: usize) -> Option<&Pace> {
+        self.paces.get(number)
     }
 
     /// The names that are shown, in order, each once.
@@ -121,13 +142,14 @@ impl Router {
             Target::Handler { .. } => true,
             Target::Builtin(builtin) => builtin.summary.is_some(),
         };
-        let all = self.table.iter().map(|(name, target)| (&**name, target));
+        let all = self.table.iter().map(|(name, entry)| (&**name, &entry.target));
         let mut shown: Vec<_> = all.filter(shown).collect();
         shown.sort_by_key(|(name, _)| *name);
         shown
     }
 
-    /// Answers one whole command. A panic of the author's code is an answer as well.
+    /// Answers one whole command. A panic of the author's code is an answer as well. None if the
+    /// author's code can't run now.
     pub(crate) fn dispatch(
         &self,
         shared: &Shared,
@@ -135,13 +157,14 @@ impl Router {
         input: &[u8],
         frame: Frame,
         scratch: &mut Scratch,
-    ) -> Reply {
+        paces: &mut dyn Paces,
+    ) -> Option<Reply> {
         if let Some(line) = builtin::wrapped_line(input, frame, &scratch.incoming) {
-            return self.line(shared, session, line, scratch);
+            return self.line(shared, session, line, scratch, paces);
         }
         match Unbound::new(input, frame, scratch) {
-            Ok(unbound) => self.route(shared, session, unbound),
-            Err(failure) => Reply::Error(failure),
+            Ok(unbound) => self.route(shared, session, unbound, paces),
+            Err(failure) => Some(Reply::Error(failure)),
         }
     }
 
@@ -152,40 +175,59 @@ impl Router {
         session: &mut Session,
         line: &[u8],
         scratch: &mut Scratch,
-    ) -> Reply {
+        paces: &mut dyn Paces,
+    ) -> Option<Reply> {
         if let Err(failure) = builtin::check_line(line, shared.limits.line) {
-            return Reply::Error(failure);
+            return Some(Reply::Error(failure));
         }
         let frame = Frame::Line(Span::input(0, line.len()));
-        match self.dispatch(shared, session, line, frame, scratch) {
+        let reply = self.dispatch(shared, session, line, frame, scratch, paces)?;
+        Some(match reply {
             whole @ (Reply::Bytes(_) | Reply::Error(_)) => whole,
             other => {
                 let mut bytes = Vec::new();
                 encode::reply(other, Protocol::Line, &mut bytes);
                 Reply::Bytes(bytes)
             }
-        }
+        })
     }
 
-    fn route(&self, shared: &Shared, session: &mut Session, unbound: Unbound<'_>) -> Reply {
+    fn route(
+        &self,
+        shared: &Shared,
+        session: &mut Session,
+        unbound: Unbound<'_>,
+        paces: &mut dyn Paces,
+    ) -> Option<Reply> {
         let Some(name) = unbound.name() else {
-            return Reply::Error(Failure::new(code::USAGE, "an empty line; send help for a list"));
+            let why = "an empty line; send help for a list";
+            return Some(Reply::Error(Failure::new(code::USAGE, why)));
         };
-        match self.find(name) {
-            Some(Target::Command(command)) => self.run(command, session, unbound),
-            Some(Target::Builtin(builtin)) => match unbound.all() {
+        let (target, number) = match self.entry(name) {
+            Some(Entry { target, pace }) => (Some(target), *pace),
+            None => (None, 0),
+        };
+        let mut runs = Runs { paces, number, pace: &self.paces[number] };
+        match (target, &self.fallback) {
+            (Some(Target::Command(command)), _) => self.run(command, session, unbound, &mut runs),
+            (Some(Target::Builtin(builtin)), _) => Some(match unbound.all() {
                 Ok((_, words)) => (builtin.run)(shared, session, words),
                 Err(failure) => Reply::Error(failure),
-            },
-            Some(Target::Handler { handler, .. }) => self.hand(&**handler, session, unbound),
-            None => match &self.fallback {
-                Some(handler) => self.hand(&**handler, session, unbound),
-                None => Reply::Error(self.unknown(name)),
-            },
+            }),
+            (Some(Target::Handler { handler, .. }), _) | (None, Some(handler)) => {
+                self.hand(&**handler, session, unbound, &mut runs)
+            }
+            (None, None) => Some(Reply::Error(self.unknown(name))),
         }
     }
 
-    fn run(&self, command: &Command, session: &Session, unbound: Unbound<'_>) -> Reply {
+    fn run(
+        &self,
+        command: &Command,
+        session: &Session,
+        unbound: Unbound<'_>,
+        runs: &mut Runs<'_>,
+    ) -> Option<Reply> {
         let with_usage = |failure: Failure| match failure.code() {
             code::USAGE => {
                 Failure::new(code::USAGE, format_args!("{}; usage: {command}", failure.message()))
@@ -194,25 +236,32 @@ impl Router {
         };
         let bound = match unbound.bind(command.params) {
             Ok(bound) => bound,
-            Err(failure) => return Reply::Error(with_usage(failure)),
+            Err(failure) => return Some(Reply::Error(with_usage(failure))),
         };
         let request = Request::new(command.name, bound.words, self.caller(session));
         let args = Args { request: &request, bound, params: command.params };
-        guarded(command.name, || {
+        runs.guarded(command.name, || {
             (command.run)(&args).unwrap_or_else(|failure| Reply::Error(with_usage(failure)))
         })
     }
 
-    fn hand(&self, handler: &dyn Handler, session: &Session, unbound: Unbound<'_>) -> Reply {
+    fn hand(
+        &self,
+        handler: &dyn Handler,
+        session: &Session,
+        unbound: Unbound<'_>,
+        runs: &mut Runs<'_>,
+    ) -> Option<Reply> {
         let (name, words) = match unbound.all() {
             Ok(all) => all,
-            Err(failure) => return Reply::Error(failure),
+            Err(failure) => return Some(Reply::Error(failure)),
         };
         let Ok(name) = std::str::from_utf8(name) else {
-            return Reply::Error(Failure::new(code::UTF8, "the command's name is not UTF-8"));
+            let why = "the command's name is not UTF-8";
+            return Some(Reply::Error(Failure::new(code::UTF8, why)));
         };
         let request = Request::new(name, words, self.caller(session));
-        guarded(name, || handler.handle(&request))
+        runs.guarded(name, || handler.handle(&request))
     }
 
     fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {
@@ -238,19 +287,31 @@ impl Router {
     }
 }
 
-/// Calls the author's code; a panic becomes an answer.
-fn guarded(name: &str, run: impl FnOnce() -> Reply) -> Reply {
-    // Nothing of ours is left half-changed by a panic in here: the handler gets shared references.
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(reply) => reply,
-        Err(payload) => {
+/// How the author's code is run.
+struct Runs<'a> {
+    paces: &'a mut dyn Paces,
+    number: usize,
+    pace: &'a Pace,
+}
+
+impl Runs<'_> {
+    /// Calls the author's code; a panic becomes an answer. None if it can't run now.
+    fn guarded(&mut self, name: &str, run: impl FnOnce() -> Reply) -> Option<Reply> {
+        if !self.paces.begin(self.number, self.pace) {
+            return None;
+        }
+        // Nothing of ours is left half-changed by a panic in here: the handler gets shared
+        // references.
+        let result = catch_unwind(AssertUnwindSafe(run));
+        self.paces.end();
+        Some(result.unwrap_or_else(|payload| {
             // The payload's own drop may panic, and the payload of that panic as well.
             if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
                 std::mem::forget(again);
             }
             let why = format!("{name} panicked; the daemon's standard error has the message");
             Reply::Error(Failure::new(code::PANIC, why))
-        }
+        }))
     }
 }
 

@@ -37,6 +37,7 @@ pub struct Server {
     mode: u32,
     limits: Limits,
     max_connections: usize,
+    max_threads: Option<usize>,
 }
 
 impl Default for Server {
@@ -55,6 +56,7 @@ impl Server {
             mode: 0o666,
             limits: Limits { line: 4096, command: 1 << 20 },
             max_connections: usize::MAX,
+            max_threads: None,
         }
     }
 
@@ -145,6 +147,15 @@ impl Server {
         self
     }
 
+    /// How many threads the server may have. Commands that block take one each; beyond the limit
+    /// they wait. At least 2, which is what a server at rest has. Default: an eighth of
+    /// `vm.max_map_count` (8191 where that is 65530), since a process with too many threads is
+    /// aborted.
+    pub fn max_threads(mut self, threads: usize) -> Self {
+        self.max_threads = Some(threads.max(2));
+        self
+    }
+
     /// Serves at a path until the process ends.
     ///
     /// # Errors
@@ -199,6 +210,7 @@ impl Server {
             router,
             limits: self.limits,
             max_connections: self.max_connections,
+            max_threads: self.max_threads.unwrap_or_else(most_threads),
             started: Instant::now(),
             connections: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
@@ -207,11 +219,20 @@ impl Server {
     }
 }
 
+/// A thread takes up to four mappings (its stack and guard page, its heap), and a process that
+/// wants more mappings than `vm.max_map_count` is aborted: half of them are left to the author.
+fn most_threads() -> usize {
+    let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count");
+    let limit = limit.ok().and_then(|text| text.trim().parse::<usize>().ok());
+    (limit.unwrap_or(65_530) / 8).max(16)
+}
+
 /// What all connections of a server share.
 pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
-    pub(crate) max_connections: usize,
+    max_connections: usize,
+    pub(crate) max_threads: usize,
     pub(crate) started: Instant,
     connections: AtomicUsize,
     accepted: AtomicU64,

@@ -106,6 +106,14 @@ impl Decoder {
         }
     }
 
+    /// The command that was found is not run now: the next call finds it again.
+    pub(crate) fn again(&mut self, frame: Frame) {
+        self.state = match frame {
+            Frame::Line(_) => State::Line { seen: 0 },
+            Frame::Resp => State::Head,
+        };
+    }
+
     /// What to say when the input ends and these bytes are left.
     pub(crate) fn end(&self, input: &[u8]) -> Option<Failure> {
         let inside = match self.state {

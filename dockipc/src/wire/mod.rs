@@ -5,11 +5,11 @@
 //! reads a reply back.
 
 pub(crate) mod answer;
-mod decode;
+pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod words;
 
-pub(crate) use decode::{Decoder, Frame, Limits, Step};
+pub(crate) use decode::{Decoder, Frame, Limits};
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,317 @@
+//! What the threads of a server share: the connections, who is ready, and who has which role.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::EventFlags;
+
+use super::turn::Conn;
+use super::{Core, Worker};
+use crate::connection::Connection;
+use crate::error::{Failure, code};
+use crate::peer::Peer;
+use crate::server::Shared;
+
+/// How long a client may take for its answer when the server stops.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+pub(super) struct Hub {
+    slots: Vec<Slot>,
+    free: Vec<usize>,
+    /// Connections that are to be served, in order.
+    ready: VecDeque<usize>,
+    /// How many of them are served before the leader looks for events again.
+    before_poll: usize,
+    /// Connections whose command waits for a thread.
+    pub(super) deferred: VecDeque<usize>,
+    timers: BinaryHeap<Reverse<(Instant, usize, u32)>>,
+
+    pub(super) listener: Option<Arc<UnixListener>>,
+    /// Accepting waits until something is closed, or for its timer.
+    pub(super) accept_paused: bool,
+    pub(super) accept_at: Option<Instant>,
+
+    pub(super) leader: Option<Arc<Worker>>,
+    /// The leader waits for events.
+    pub(super) polling: bool,
+    /// There is a watcher.
+    pub(super) watched: bool,
+    pub(super) watcher_sleeps: bool,
+    /// Threads that wait for a role and have not been called.
+    pub(super) parked: usize,
+    /// Parked threads that have been called and have not noticed yet.
+    pub(super) called: usize,
+    pub(super) threads: usize,
+    pub(super) stopping: bool,
+    pub(super) ended: bool,
+}
+
+struct Slot {
+    /// Tells events of an earlier connection in this slot from those of this one.
+    generation: u32,
+    /// What happened that the connection has not seen yet.
+    seen: Seen,
+    queued: bool,
+    /// The timer that is set for it.
+    timer: Option<Instant>,
+    state: State,
+}
+
+enum State {
+    Free,
+    /// Nobody serves it.
+    Parked(Box<Conn>),
+    /// A thread has it; the socket stays here for the watcher.
+    Running(Arc<OwnedFd>),
+}
+
+/// What happened at a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+    /// The client has ended its side.
+    pub(super) ended: bool,
+    /// A deadline has passed, or the server stops.
+    pub(super) late: bool,
+}
+
+impl Seen {
+    fn anything(self) -> bool {
+        self != Self::default()
+    }
+}
+
+/// What a connection wants after its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// To wait for its socket.
+    Park,
+    /// Another turn, after the others had theirs.
+    Again,
+    /// A thread that may block; none is free.
+    Later,
+    Close,
+}
+
+impl Hub {
+    pub(super) fn new(listener: Option<UnixListener>) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            ready: VecDeque::new(),
+            before_poll: 0,
+            deferred: VecDeque::new(),
+            timers: BinaryHeap::new(),
+            listener: listener.map(Arc::new),
+            accept_paused: false,
+            accept_at: None,
+            leader: None,
+            polling: false,
+            watched: false,
+            watcher_sleeps: false,
+            parked: 0,
+            called: 0,
+            threads: 0,
+            stopping: false,
+            ended: false,
+        }
+    }
+
+    pub(super) fn is_led_by(&self, worker: &Arc<Worker>) -> bool {
+        self.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, worker))
+    }
+
+    /// Takes in a new connection. Its first turn tries to read at once.
+    pub(super) fn add(&mut self, shared: &Shared, socket: OwnedFd, peer: Peer) {
+        let (id, over) = shared.count_connection();
+        let refused = over.then(|| Failure::new(code::BUSY, "too many connections; try again"));
+        let index = self.free.pop().unwrap_or(self.slots.len());
+        if index == self.slots.len() {
+            self.slots.push(Slot {
+                generation: 0,
+                seen: Seen::default(),
+                queued: false,
+                timer: None,
+                state: State::Free,
+            });
+        }
+        let slot = &mut self.slots[index];
+        let data = u64::from(slot.generation) << 32 | index as u64;
+        let connection = Connection::new(shared, id, peer, refused);
+        slot.state = State::Parked(Box::new(Conn::new(socket, connection, data)));
+        slot.seen = Seen { readable: true, ..Seen::default() };
+        slot.queued = true;
+        self.ready.push_back(index);
+    }
+
+    fn slot(&mut self, data: u64) -> Option<(usize, &mut Slot)> {
+        let index = usize::try_from(data & 0xffff_ffff).ok()?;
+        let slot = self.slots.get_mut(index)?;
+        (u64::from(slot.generation) == data >> 32).then_some((index, slot))
+    }
+
+    /// Notes an event.
+    pub(super) fn note(&mut self, data: u64, flags: EventFlags) {
+        let ended = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+        self.mark(data, |seen| {
+            seen.readable |= flags.intersects(EventFlags::IN | ended);
+            seen.writable |= flags.intersects(EventFlags::OUT | EventFlags::ERR | EventFlags::HUP);
+            seen.ended |= flags.intersects(ended);
+        });
+    }
+
+    fn mark(&mut self, data: u64, mark: impl FnOnce(&mut Seen)) {
+        let Some((index, slot)) = self.slot(data) else { return };
+        mark(&mut slot.seen);
+        if matches!(slot.state, State::Parked(_)) && !std::mem::replace(&mut slot.queued, true) {
+            self.ready.push_back(index);
+        }
+    }
+
+    /// The next connection to be served; none when it is time to look for events.
+    pub(super) fn next(&mut self) -> Option<usize> {
+        self.before_poll = self.before_poll.checked_sub(1)?;
+        self.ready.pop_front()
+    }
+
+    /// Events have been looked for.
+    pub(super) fn polled(&mut self) {
+        self.before_poll = self.ready.len();
+    }
+
+    /// Takes a connection out to serve it.
+    pub(super) fn take(&mut self, index: usize) -> Option<(Box<Conn>, Seen)> {
+        let slot = self.slots.get_mut(index)?;
+        slot.queued = false;
+        match std::mem::replace(&mut slot.state, State::Free) {
+            State::Parked(conn) => {
+                slot.state = State::Running(conn.socket());
+                Some((conn, std::mem::take(&mut slot.seen)))
+            }
+            other => {
+                slot.state = other;
+                None
+            }
+        }
+    }
+
+    pub(super) fn put(&mut self, index: usize, conn: Box<Conn>) {
+        self.slots[index].state = State::Parked(conn);
+    }
+
+    /// What happened while the connection was served, if it is to be served further.
+    pub(super) fn resume(&mut self, index: usize, more: bool) -> Option<Seen> {
+        let seen = std::mem::take(&mut self.slots[index].seen);
+        (more || seen.anything()).then_some(seen)
+    }
+
+    pub(super) fn requeue(&mut self, index: usize, seen: Seen) {
+        let slot = &mut self.slots[index];
+        slot.seen = seen;
+        slot.queued = true;
+        self.ready.push_back(index);
+    }
+
+    /// Puts a connection where the next thread that comes back finds it.
+    pub(super) fn defer(&mut self, index: usize, conn: Box<Conn>) {
+        self.put(index, conn);
+        self.slots[index].queued = true;
+        self.deferred.push_back(index);
+    }
+
+    pub(super) fn free(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.seen = Seen::default();
+        slot.queued = false;
+        slot.timer = None;
+        slot.state = State::Free;
+        self.free.push(index);
+    }
+
+    /// The socket that a thread serves.
+    pub(super) fn served(&self, index: usize) -> Option<&Arc<OwnedFd>> {
+        match &self.slots.get(index)?.state {
+            State::Running(socket) => Some(socket),
+            State::Free | State::Parked(_) => None,
+        }
+    }
+
+    /// Sets a connection's timer, unless it has an earlier one. True if it is the first of all, so
+    /// that the leader must know.
+    pub(super) fn set_timer(&mut self, index: usize, deadline: Option<Instant>) -> bool {
+        let slot = &mut self.slots[index];
+        let Some(at) = deadline.filter(|at| slot.timer.is_none_or(|timer| *at < timer)) else {
+            return false;
+        };
+        slot.timer = Some(at);
+        let first = self.timers.peek().is_none_or(|Reverse((other, ..))| at < *other);
+        self.timers.push(Reverse((at, index, slot.generation)));
+        first
+    }
+
+    /// How long the leader may wait for events: not at all if somebody is ready.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let timer = self.timers.peek().map(|Reverse((at, ..))| *at);
+        let at = timer.into_iter().chain(self.accept_at).min()?;
+        Some(at.saturating_duration_since(Instant::now()))
+    }
+
+    pub(super) fn fire_timers(&mut self, core: &Core) {
+        if self.timers.is_empty() && self.accept_at.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(&Reverse((at, index, generation))) = self.timers.peek() {
+            if at > now {
+                break;
+            }
+            self.timers.pop();
+            let data = u64::from(generation) << 32 | index as u64;
+            if let Some((_, slot)) = self.slot(data) {
+                slot.timer = None;
+            }
+            self.mark(data, |seen| seen.late = true);
+        }
+        if self.accept_at.is_some_and(|at| at <= now) {
+            self.accept_at = None;
+            self.accept_paused = false;
+            if let Some(listener) = &self.listener {
+                core.listen(listener, true);
+            }
+        }
+    }
+
+    /// Closes what has nothing left to say. True if nothing is left at all.
+    pub(super) fn close_idle(&mut self, shared: &Shared) -> bool {
+        self.listener = None;
+        let mut left = 0;
+        for index in 0..self.slots.len() {
+            match &self.slots[index].state {
+                State::Free => {}
+                State::Parked(conn) if !conn.must_be_heard() => {
+                    self.free(index);
+                    shared.count_end();
+                }
+                State::Parked(_) => {
+                    let at = Instant::now() + LAST_WORDS;
+                    if let State::Parked(conn) = &mut self.slots[index].state {
+                        conn.hurry(at);
+                    }
+                    self.set_timer(index, Some(at));
+                    left += 1;
+                }
+                State::Running(_) => left += 1,
+            }
+        }
+        left == 0
+    }
+}

@@ -1,0 +1,430 @@
+//! Who waits and who runs: threads follow commands, not connections.
+//!
+//! All sockets are in one epoll set, edge-triggered. One thread is the *leader*: it waits for
+//! events and serves the connections that have them, one turn each, running handlers itself. That
+//! is as cheap as a single-threaded loop as long as handlers are quick.
+//!
+//! When a handler stalls, the leader must be replaced, and the connections that wait in the
+//! [`Hub`]'s queue with it. Two things see to that:
+//!
+//! - The *watcher*, a second thread, looks at the leader every millisecond while there is work (and
+//!   sleeps when there is none). If it finds the leader in the same command twice, it takes over,
+//!   and notes the command as slow ([`Pace`]).
+//! - Before a command that is noted as slow, the leader hands its role over of its own accord.
+//!   Commands that turn out to be quick lose the note.
+//!
+//! A thread that has lost the lead finishes its connection's turn and then parks for a moment, to
+//! lead or watch again when one is needed, or ends. At rest there are two threads.
+
+mod accept;
+mod hub;
+mod pace;
+mod turn;
+mod watch;
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::io::Errno;
+
+use crate::arg::Scratch;
+use crate::error::{Error, Result};
+use crate::peer::Peer;
+use crate::server::Shared;
+use hub::{Fate, Hub};
+
+pub(crate) use pace::{Pace, Paces};
+
+/// The threads of one server.
+pub(crate) struct Engine {
+    core: Arc<Core>,
+}
+
+struct Core {
+    shared: Arc<Shared>,
+    epoll: OwnedFd,
+    /// Written to wake the leader while it waits for events.
+    bell: OwnedFd,
+    hub: Mutex<Hub>,
+    /// Parked threads wait here for a role.
+    parked: Condvar,
+    /// The watcher waits here.
+    watcher: Condvar,
+    /// Told when the last thread ends.
+    ended: Condvar,
+    max_threads: usize,
+}
+
+/// One thread, as the others see it.
+struct Worker {
+    /// Whether it leads; it may lose the lead at any time.
+    leads: AtomicBool,
+    /// Changes with every command and every turn.
+    beat: AtomicU64,
+    /// Changes with every turn.
+    turn: AtomicU64,
+    /// What runs: the number of a pace, or [`IDLE`].
+    running: AtomicUsize,
+    /// Set by the watcher to end a turn that lasts.
+    tired: AtomicBool,
+    /// Answers of the turn at hand that are not sent yet. The watcher sends them if a later command
+    /// of the turn stalls.
+    out: Mutex<Vec<u8>>,
+    /// The connection of the turn at hand.
+    slot: AtomicUsize,
+}
+
+/// No command runs.
+const IDLE: usize = usize::MAX;
+
+/// What a thread keeps between turns.
+struct Kit {
+    scratch: Scratch,
+    input: Box<[u8]>,
+    events: Vec<epoll::Event>,
+}
+
+/// How many bytes are read at a time, and so about how many a connection can have served in a turn.
+const READ: usize = 16 * 1024;
+
+/// How many events are taken at a time.
+const EVENTS: usize = 256;
+
+/// How long a thread without a role waits for one.
+const PARK: Duration = Duration::from_secs(1);
+
+/// The events' data of what is no connection.
+const LISTENER: u64 = u64::MAX;
+const BELL: u64 = u64::MAX - 1;
+
+impl Engine {
+    pub(crate) fn start(shared: Arc<Shared>, listener: Option<UnixListener>) -> Result<Self> {
+        let failed = |errno: Errno| Error::io("starting the server", errno);
+        let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(failed)?;
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?;
+        let edge = EventFlags::IN | EventFlags::ET;
+        epoll::add(&epoll, &bell, EventData::new_u64(BELL), edge).map_err(failed)?;
+        if let Some(listener) = &listener {
+            listener.set_nonblocking(true).map_err(|e| Error::io("starting the server", e))?;
+            let data = EventData::new_u64(LISTENER);
+            epoll::add(&epoll, listener, data, EventFlags::IN).map_err(failed)?;
+        }
+        let core = Arc::new(Core {
+            max_threads: shared.max_threads,
+            shared,
+            epoll,
+            bell,
+            hub: Mutex::new(Hub::new(listener)),
+            parked: Condvar::new(),
+            watcher: Condvar::new(),
+            ended: Condvar::new(),
+        });
+        for _ in 0..2 {
+            core.lock().threads += 1;
+            if let Err(e) = core.spawn() {
+                let mut hub = core.lock();
+                hub.threads -= 1;
+                core.stop(&mut hub);
+                return Err(Error::io("starting a thread", e));
+            }
+        }
+        Ok(Self { core })
+    }
+
+    /// Serves a connection that was made elsewhere. False when the server has stopped.
+    pub(crate) fn adopt(&self, socket: UnixStream) -> bool {
+        // Who can't be told who they are is not served.
+        let Ok(peer) = Peer::of(&socket) else { return true };
+        let mut hub = self.core.lock();
+        if hub.stopping {
+            return false;
+        }
+        hub.add(&self.core.shared, socket.into(), peer);
+        self.core.ring(&hub);
+        true
+    }
+
+    pub(crate) fn stop(&self) {
+        self.core.stop(&mut self.core.lock());
+    }
+
+    pub(crate) fn join(&self) {
+        let mut hub = self.core.lock();
+        while hub.threads > 0 {
+            hub = wait(&self.core.ended, hub);
+        }
+    }
+}
+
+fn wait<'h>(condvar: &Condvar, hub: MutexGuard<'h, Hub>) -> MutexGuard<'h, Hub> {
+    condvar.wait(hub).unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait_for<'h>(
+    condvar: &Condvar,
+    hub: MutexGuard<'h, Hub>,
+    time: Duration,
+) -> (MutexGuard<'h, Hub>, bool) {
+    let (hub, result) = condvar.wait_timeout(hub, time).unwrap_or_else(PoisonError::into_inner);
+    (hub, result.timed_out())
+}
+
+impl Core {
+    fn lock(&self) -> MutexGuard<'_, Hub> {
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self, hub: &mut Hub) {
+        hub.stopping = true;
+        self.ring(hub);
+    }
+
+    /// Wakes the leader if it waits for events.
+    fn ring(&self, hub: &Hub) {
+        if hub.polling {
+            // It can only fail when the bell rings already.
+            let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Starts a thread that has been counted.
+    fn spawn(self: &Arc<Self>) -> std::io::Result<()> {
+        let core = Arc::clone(self);
+        thread::Builder::new().name("dockipc".into()).spawn(move || core.work()).map(drop)
+    }
+
+    /// A thread's life: it takes the role that is needed, until none is.
+    fn work(self: Arc<Self>) {
+        let me = Arc::new(Worker {
+            leads: AtomicBool::new(false),
+            beat: AtomicU64::new(0),
+            turn: AtomicU64::new(0),
+            running: AtomicUsize::new(IDLE),
+            tired: AtomicBool::new(false),
+            out: Mutex::default(),
+            slot: AtomicUsize::new(IDLE),
+        });
+        let mut kit = Kit {
+            scratch: Scratch::default(),
+            input: vec![0; READ].into(),
+            events: Vec::with_capacity(EVENTS),
+        };
+        let mut hub = self.lock();
+        while !hub.ended {
+            if hub.leader.is_none() {
+                me.leads.store(true, Ordering::Relaxed);
+                hub.leader = Some(Arc::clone(&me));
+                hub = self.lead(hub, &me, &mut kit);
+            } else if let Some(index) = hub.deferred.pop_front() {
+                hub = self.serve(hub, index, &me, &mut kit);
+            } else if !hub.watched {
+                hub.watched = true;
+                hub = self.watch(hub);
+            } else {
+                let called;
+                (hub, called) = self.park(hub);
+                if !called {
+                    break;
+                }
+            }
+        }
+        hub.threads -= 1;
+        if hub.threads == 0 {
+            self.ended.notify_all();
+        }
+    }
+
+    /// Waits for a role. False if none was needed for a while.
+    fn park<'h>(&self, mut hub: MutexGuard<'h, Hub>) -> (MutexGuard<'h, Hub>, bool) {
+        hub.parked += 1;
+        loop {
+            let timed_out;
+            (hub, timed_out) = wait_for(&self.parked, hub, PARK);
+            if hub.called > 0 {
+                hub.called -= 1;
+                return (hub, true);
+            }
+            if hub.ended || timed_out {
+                hub.parked -= 1;
+                return (hub, false);
+            }
+        }
+    }
+
+    /// Calls a parked thread for the role that is free. False if none is parked.
+    fn call(&self, hub: &mut Hub) -> bool {
+        let found = hub.parked > 0;
+        if found {
+            hub.parked -= 1;
+            hub.called += 1;
+            self.parked.notify_one();
+        }
+        found
+    }
+
+    /// Sees that somebody takes a role that is free, if a thread can be had.
+    fn summon<'h>(
+        self: &'h Arc<Self>,
+        mut hub: MutexGuard<'h, Hub>,
+    ) -> (MutexGuard<'h, Hub>, bool) {
+        if self.call(&mut hub) {
+            return (hub, true);
+        }
+        if hub.threads >= self.max_threads {
+            return (hub, false);
+        }
+        hub.threads += 1;
+        drop(hub);
+        let spawned = self.spawn().is_ok();
+        hub = self.lock();
+        if !spawned {
+            hub.threads -= 1;
+        }
+        (hub, spawned)
+    }
+
+    /// Gives the lead away before a command that is known to be slow. False if there is nobody to
+    /// take it, so that the command has to wait.
+    fn hand_over(self: &Arc<Self>, me: &Arc<Worker>) -> bool {
+        let mut hub = self.lock();
+        if !hub.is_led_by(me) {
+            return true;
+        }
+        me.leads.store(false, Ordering::Relaxed);
+        hub.leader = None;
+        let found;
+        (hub, found) = self.summon(hub);
+        if found || hub.leader.is_some() {
+            return true;
+        }
+        if hub.watched {
+            self.watcher.notify_one();
+            return true;
+        }
+        me.leads.store(true, Ordering::Relaxed);
+        hub.leader = Some(Arc::clone(me));
+        false
+    }
+
+    /// The leader's work. Returns when it has lost the lead, or when the server has stopped.
+    fn lead<'h>(
+        self: &'h Arc<Self>,
+        mut hub: MutexGuard<'h, Hub>,
+        me: &Arc<Worker>,
+        kit: &mut Kit,
+    ) -> MutexGuard<'h, Hub> {
+        loop {
+            if let Some(index) = hub.next() {
+                if std::mem::replace(&mut hub.watcher_sleeps, false) {
+                    self.watcher.notify_one();
+                }
+                hub = self.serve(hub, index, me, kit);
+                if !hub.is_led_by(me) {
+                    return hub;
+                }
+                continue;
+            }
+            if hub.stopping && hub.close_idle(&self.shared) {
+                hub.ended = true;
+                self.parked.notify_all();
+                self.watcher.notify_all();
+                return hub;
+            }
+            let timeout = hub.timeout();
+            hub.polling = true;
+            drop(hub);
+            kit.events.clear();
+            let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
+            let events = rustix::buffer::spare_capacity(&mut kit.events);
+            // EINTR is a wait without events.
+            let _ = epoll::wait(&self.epoll, events, timeout.as_ref());
+            let accepts = kit.events.iter().any(|event| event.data.u64() == LISTENER);
+            let accepted = if accepts { self.accept() } else { Vec::new() };
+            hub = self.lock();
+            hub.polling = false;
+            for event in &kit.events {
+                match event.data.u64() {
+                    LISTENER => {}
+                    BELL => drop(rustix::io::read(&self.bell, &mut [0_u8; 8])),
+                    data => hub.note(data, event.flags),
+                }
+            }
+            for (socket, peer) in accepted {
+                hub.add(&self.shared, socket, peer);
+            }
+            hub.fire_timers(self);
+            hub.polled();
+        }
+    }
+
+    /// Gives one connection a turn, or as many as it wants if this thread does not lead.
+    fn serve<'h>(
+        self: &'h Arc<Self>,
+        mut hub: MutexGuard<'h, Hub>,
+        index: usize,
+        me: &Arc<Worker>,
+        kit: &mut Kit,
+    ) -> MutexGuard<'h, Hub> {
+        let Some((mut conn, mut seen)) = hub.take(index) else { return hub };
+        loop {
+            me.slot.store(index, Ordering::Relaxed);
+            drop(hub);
+            let fate = self.turn(me, kit, &mut conn, seen);
+            hub = self.lock();
+            me.slot.store(IDLE, Ordering::Relaxed);
+            if hub.stopping && !conn.must_be_heard() {
+                return self.close(hub, index, conn);
+            }
+            match fate {
+                Fate::Close => return self.close(hub, index, conn),
+                Fate::Later => {
+                    hub.defer(index, conn);
+                    return hub;
+                }
+                Fate::Park | Fate::Again => {
+                    let more = fate == Fate::Again;
+                    match hub.resume(index, more) {
+                        // Somebody else leads: nobody waits for this thread.
+                        Some(new) if !hub.is_led_by(me) => seen = new,
+                        Some(new) => {
+                            hub.put(index, conn);
+                            hub.requeue(index, new);
+                            return hub;
+                        }
+                        None => {
+                            if hub.set_timer(index, conn.deadline()) {
+                                self.ring(&hub);
+                            }
+                            hub.put(index, conn);
+                            return hub;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn close<'h>(
+        &'h self,
+        mut hub: MutexGuard<'h, Hub>,
+        index: usize,
+        conn: Box<turn::Conn>,
+    ) -> MutexGuard<'h, Hub> {
+        hub.free(index);
+        let full = std::mem::take(&mut hub.accept_paused);
+        // Closing a socket takes a while.
+        drop(hub);
+        drop(conn);
+        self.shared.count_end();
+        if full {
+            self.resume_accepting();
+        }
+        self.lock()
+    }
+}
