@@ -6,7 +6,7 @@ use crate::error::Failure;
 use crate::peer::Peer;
 use crate::reply::Reply;
 use crate::server::Shared;
-use crate::wire::{Decoder, Protocol, decode};
+use crate::wire::{self, Decoder, Protocol};
 
 /// What is known of a connection besides its bytes.
 pub(crate) struct Session {
@@ -64,11 +64,11 @@ impl Connection {
             session.protocol = Protocol::Resp2;
         }
         match step {
-            decode::Step::More { discard } => Step::Wants(discard),
-            decode::Step::Refuse { len, failure, last } => {
+            wire::Step::More { discard } => Step::Wants(discard),
+            wire::Step::Refuse { len, failure, last } => {
                 Step::Answer { used: len, reply: Reply::Error(failure), ends: last }
             }
-            decode::Step::Command { len, frame } => {
+            wire::Step::Command { len, frame } => {
                 if let Some(failure) = self.refused.take() {
                     return Step::Answer { used: len, reply: Reply::Error(failure), ends: true };
                 }

@@ -5,11 +5,11 @@
 //! reads a reply back.
 
 pub(crate) mod answer;
-pub(crate) mod decode;
+mod decode;
 pub(crate) mod encode;
 pub(crate) mod words;
 
-pub(crate) use decode::{Decoder, Frame, Limits};
+pub(crate) use decode::{Decoder, Frame, Limits, Step};
 
 #[cfg(test)]
 mod tests;
