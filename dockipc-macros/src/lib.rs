@@ -1,7 +1,7 @@
 //! The macros of `dockipc`: `#[command]` and `#[derive(Arg)]`.
 //!
-//! They are used through `dockipc`, which has the same version. The way of the data: [`attr`] is
-//! what the author wrote, [`command`] what is meant, [`expand`] what is generated; [`choice`] is
+//! They are used through `dockipc`, which has the same version. The way of the data: `attr` is
+//! what the author wrote, `command` what is meant, `expand` what is generated; `choice` is
 //! the derive.
 
 mod attr;
