@@ -108,7 +108,9 @@ fn resp(reply: Reply, v3: bool, out: &mut Vec<u8>) {
         }),
         Reply::Int(value) => head(b':', value, out),
         // Whatever else an author has put there must not look like the next answer.
-        Reply::Big(digits) if v3 && is_integer(digits.as_bytes()) => simple(b'(', digits.as_bytes(), out),
+        Reply::Big(digits) if v3 && is_integer(digits.as_bytes()) => {
+            simple(b'(', digits.as_bytes(), out);
+        }
         Reply::Big(digits) => bulk(digits.as_bytes(), out),
         Reply::Float(value) if v3 => simple(b',', float_text(value).as_bytes(), out),
         Reply::Float(value) => bulk(float_text(value).as_bytes(), out),
