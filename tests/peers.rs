@@ -390,6 +390,17 @@ mod redis_cli {
     }
 
     #[test]
+    fn its_help_is_made_from_our_docs() {
+        if lacks("redis-cli") {
+            return;
+        }
+        let daemon = Daemon::start();
+        // Help is redis-cli's own word, also outside its prompt.
+        let help = text(&mut daemon.redis_cli(&["help", "add"]), b"");
+        assert!(help.contains("Add `n` to the counter and answer with the new total."), "{help}");
+    }
+
+    #[test]
     fn its_prompt_hints_and_helps_from_our_docs() {
         if lacks("redis-cli") || lacks("python3") {
             return;
