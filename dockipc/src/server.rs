@@ -87,7 +87,7 @@ impl Server {
         self
     }
 
-    /// Adds a command by hand. It gets its words as they are and has no help.
+    /// Adds a command by hand: a closure. It gets its words as they are and has no help.
     ///
     /// The name follows the same rules as in `#[command("name")]`, checked when the server starts.
     #[track_caller]
@@ -110,6 +110,8 @@ impl Server {
     }
 
     /// Answers what no command has the name of. Without one that is `-UNKNOWN`.
+    ///
+    /// [`Request::name`] is then the first word as it was sent, which may be in capitals.
     pub fn fallback<F, R>(mut self, handler: F) -> Self
     where
         F: Fn(&Request<'_>) -> R + Send + Sync + 'static,
@@ -157,6 +159,9 @@ impl Server {
     }
 
     /// Serves at a path until the process ends.
+    ///
+    /// Signals are the author's: a process that a signal ends leaves its socket there, and the next
+    /// start replaces it. To stop in order, use [`spawn`](Self::spawn) and [`Handle::shutdown`].
     ///
     /// # Errors
     /// As [`spawn`](Self::spawn).
