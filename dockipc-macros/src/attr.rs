@@ -47,13 +47,14 @@ impl CommandAttr {
         let key = input.call(Ident::parse_any).map_err(|e| Error::new(e.span(), unknown))?;
         match &*key.to_string() {
             "alias" => {
-                input.parse::<Token![=]>()?;
-                self.aliases.push(input.parse()?);
+                self.aliases.push(text(input, &key, "give the other name: `alias = \"…\"`")?);
             }
             "hidden" => self.hidden = true,
             "crate" => {
-                input.parse::<Token![=]>()?;
-                self.krate = Some(input.call(Path::parse_mod_style)?);
+                let missing = "give the path of dockipc: `crate = path`";
+                equals(input, &key, missing)?;
+                let path = input.call(Path::parse_mod_style);
+                self.krate = Some(path.map_err(|e| Error::new(e.span(), missing))?);
             }
             "name" => {
                 return Err(Error::new(
@@ -128,7 +129,8 @@ impl ArgAttr {
     }
 
     fn key(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        let key = input.call(Ident::parse_any)?;
+        let expected = "expected `default = …`, `flag`, `long`, `rest` or `from_str`";
+        let key = input.call(Ident::parse_any).map_err(|e| Error::new(e.span(), expected))?;
         let one_way = |way: &Way| match way {
             Way::Plain => Ok(()),
             _ => Err(Error::new(key.span(), "a parameter is one of `flag`, `long` and `rest`")),
@@ -136,31 +138,30 @@ impl ArgAttr {
         match &*key.to_string() {
             "flag" => {
                 one_way(&self.way)?;
-                self.way = Way::Flag(name(input)?, key.span());
+                self.way = Way::Flag(name(input, &key)?, key.span());
             }
             "long" => {
                 one_way(&self.way)?;
-                self.way = Way::Long(name(input)?);
+                self.way = Way::Long(name(input, &key)?);
             }
             "rest" => {
                 one_way(&self.way)?;
                 self.way = Way::Rest(key.span());
             }
             "from_str" => self.from_str = true,
-            "default" if !input.peek(Token![=]) => {
-                return Err(Error::new(key.span(), "give it a value: `default = …`"));
+            "default" if self.default.is_some() => {
+                return Err(Error::new(key.span(), "a parameter has one default"));
             }
             "default" => {
-                input.parse::<Token![=]>()?;
+                let missing = "give it a value: `default = …`";
+                equals(input, &key, missing)?;
+                if input.is_empty() || input.peek(Token![,]) {
+                    return Err(Error::new(key.span(), missing));
+                }
                 self.default = Some(Fallback::of(input.parse()?));
             }
             other => {
-                return Err(Error::new(
-                    key.span(),
-                    format!(
-                        "unknown key `{other}`: expected `default = …`, `flag`, `long`, `rest` or `from_str`"
-                    ),
-                ));
+                return Err(Error::new(key.span(), format!("unknown key `{other}`: {expected}")));
             }
         }
         if let (Way::Flag(..), Some(_)) = (&self.way, &self.default) {
@@ -173,22 +174,25 @@ impl ArgAttr {
     }
 }
 
+/// The `=` after a key. What is missing is said at the key, since nothing may follow it.
+fn equals(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Result<()> {
+    input.parse::<Token![=]>().map(drop).map_err(|_| Error::new(key.span(), missing))
+}
+
+/// `= "text"` after a key.
+fn text(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Result<LitStr> {
+    equals(input, key, missing)?;
+    let place = if input.is_empty() { key.span() } else { input.span() };
+    input.parse().map_err(|_| Error::new(place, missing))
+}
+
 /// `= "name"`, if it follows.
-fn name(input: ParseStream<'_>) -> syn::Result<Option<LitStr>> {
+fn name(input: ParseStream<'_>, key: &Ident) -> syn::Result<Option<LitStr>> {
     if !input.peek(Token![=]) {
         return Ok(None);
     }
-    input.parse::<Token![=]>()?;
-    let name: LitStr = input.parse()?;
-    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let text = name.value();
-    if text.is_empty() || text.starts_with('-') || !text.bytes().all(fits) {
-        return Err(Error::new(
-            name.span(),
-            "an option's name has a-z, 0-9 and -, and is written here without the dashes in front",
-        ));
-    }
-    Ok(Some(name))
+    text(input, key, "give the option's name as a string, without dashes in front: `\"name\"`")
+        .map(Some)
 }
 
 impl Fallback {

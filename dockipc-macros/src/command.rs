@@ -1,12 +1,11 @@
 //! What is meant: the model of a command, and its checks.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 use syn::{
     Attribute, Error, Expr, FnArg, GenericArgument, GenericParam, Ident, Item, ItemFn, LitStr, Pat,
-    Path, PathArguments, Signature, Type,
+    Path, PathArguments, ReturnType, Signature, Type, TypeReference,
 };
 
 use crate::attr::{self, ArgAttr, CommandAttr, Fallback, Way, span};
@@ -23,8 +22,14 @@ pub(crate) struct Command {
     pub(crate) docs: Vec<Expr>,
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) params: Vec<Param>,
-    /// Where the type of the answer stands.
-    pub(crate) output: Span,
+    pub(crate) output: Output,
+}
+
+/// What the function returns.
+pub(crate) enum Output {
+    Type(Box<Type>),
+    /// A type that can't be written elsewhere, or is not written at all; this is where it stands.
+    Hidden(Span),
 }
 
 /// One parameter.
@@ -52,7 +57,12 @@ pub(crate) fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
         Ok(Item::Fn(function)) => function,
         Ok(other) => {
             let place = after_attributes(&other).unwrap_or_else(|| span(&other));
-            let error = Error::new(place, "`#[command]` stands on a function").into_compile_error();
+            let message = match other {
+                // A function without a body, such as a trait's.
+                Item::Verbatim(_) => "a command is a function with a body",
+                _ => "`#[command]` stands on a function",
+            };
+            let error = Error::new(place, message).into_compile_error();
             return quote!(#item #error);
         }
         Err(error) => {
@@ -74,7 +84,7 @@ fn after_attributes(item: &Item) -> Option<Span> {
     let mut tokens = item.to_token_stream().into_iter().peekable();
     while let Some(token) = tokens.next() {
         match token {
-            proc_macro2::TokenTree::Punct(punct) if punct.as_char() == '#' => drop(tokens.next()),
+            TokenTree::Punct(punct) if punct.as_char() == '#' => drop(tokens.next()),
             other => return Some(other.span()),
         }
     }
@@ -83,22 +93,27 @@ fn after_attributes(item: &Item) -> Option<Span> {
 
 /// Collects errors, so that all are shown at once.
 #[derive(Default)]
-struct Errors(Option<Error>);
+pub(crate) struct Errors(Option<Error>);
 
 impl Errors {
     fn add(&mut self, span: Span, message: &str) {
         self.push(Error::new(span, message));
     }
 
-    fn push(&mut self, error: Error) {
+    pub(crate) fn push(&mut self, error: Error) {
         match &mut self.0 {
             Some(errors) => errors.combine(error),
             None => self.0 = Some(error),
         }
     }
 
-    fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
+    }
+
+    /// The value, if nothing was wrong.
+    pub(crate) fn result<T>(self, value: T) -> syn::Result<T> {
+        self.0.map_or(Ok(value), Err)
     }
 }
 
@@ -127,11 +142,15 @@ impl Command {
         if attr.is_some() {
             check_name(&name.0, name.1, &mut errors);
         }
+        let mut names = vec![name.0.clone()];
         for alias in attr.iter().flat_map(|attr| &attr.aliases) {
-            check_name(&alias.value(), alias.span(), &mut errors);
-            if alias.value() == name.0 {
-                errors.add(alias.span(), "this is the command's name already");
+            let (alias, place) = (alias.value(), alias.span());
+            if names.contains(&alias) {
+                errors.add(place, "the command has this name already");
+            } else {
+                check_name(&alias, place, &mut errors);
             }
+            names.push(alias);
         }
         if let Some(error) = errors.0 {
             return Err(error);
@@ -147,8 +166,11 @@ impl Command {
             cfgs: function.attrs.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect(),
             params,
             output: match &function.sig.output {
-                syn::ReturnType::Default => ident.span(),
-                syn::ReturnType::Type(_, ty) => ty.span(),
+                ReturnType::Default => Output::Hidden(own(ident.span())),
+                ReturnType::Type(_, ty) if first_impl(ty.to_token_stream()).is_some() => {
+                    Output::Hidden(own(span(ty)))
+                }
+                ReturnType::Type(_, ty) => Output::Type(ty.clone()),
             },
         })
     }
@@ -174,15 +196,20 @@ pub(crate) fn kebab(ident: &Ident) -> String {
     out
 }
 
+/// A place in the author's code, with names resolved as the macro's own.
+pub(crate) fn own(place: Span) -> Span {
+    place.resolved_at(Span::mixed_site())
+}
+
 fn check_signature(sig: &Signature, errors: &mut Errors) {
     if let Some(token) = &sig.asyncness {
         errors.add(
-            token.span(),
+            token.span,
             "a command can't be async yet: make it a plain `fn`; it may block, other clients are served meanwhile",
         );
     }
     if let syn::Safety::Unsafe(token) = &sig.safety {
-        errors.add(token.span(), "any client can call a command: it can't be `unsafe`");
+        errors.add(token.span, "any client can call a command: it can't be `unsafe`");
     }
     for param in &sig.generics.params {
         match param {
@@ -190,11 +217,16 @@ fn check_signature(sig: &Signature, errors: &mut Errors) {
                 span(lifetime),
                 "a command has no lifetime parameters: leave the lifetimes out, as in `&str`",
             ),
-            other => errors.add(
-                span(other),
-                "a command can't be generic: what comes from a socket has one type; write that type",
-            ),
+            other => errors.add(span(other), ONE_TYPE),
         }
+    }
+    if let ReturnType::Type(_, ty) = &sig.output
+        && let Type::Never(_) = **ty
+    {
+        errors.push(Error::new_spanned(
+            ty,
+            "a command comes back to be answered: write the type of its answer, or none",
+        ));
     }
     if let Some(variadic) = &sig.variadic {
         errors.add(
@@ -202,6 +234,29 @@ fn check_signature(sig: &Signature, errors: &mut Errors) {
             "a command can't be variadic: write a `Vec` for any number of words",
         );
     }
+}
+
+const ONE_TYPE: &str =
+    "a command can't be generic: what comes from a socket has one type; write that type";
+
+/// The place of the first `impl`.
+fn first_impl(tokens: TokenStream) -> Option<Span> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "impl" => Some(ident.span()),
+        TokenTree::Group(group) => first_impl(group.stream()),
+        _ => None,
+    })
+}
+
+fn check_option(name: &str, place: Span) -> syn::Result<()> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if name.is_empty() || name.starts_with('-') || !name.bytes().all(fits) {
+        return Err(Error::new(
+            place,
+            "an option's name has a-z, 0-9 and -, and is written without dashes in front: `long = \"name\"`",
+        ));
+    }
+    Ok(())
 }
 
 fn check_params(params: &[Param], errors: &mut Errors) {
@@ -214,10 +269,8 @@ fn check_params(params: &[Param], errors: &mut Errors) {
         }
         let same = |other: &Param| param.long.is_some() && other.long == param.long;
         if params[..i].iter().any(same) {
-            errors.add(
-                span(&param.ty),
-                "two options have this name: give one another, `long = \"…\"`",
-            );
+            let why = "two options have this name: give one another, `long = \"…\"`";
+            errors.push(Error::new_spanned(&param.ty, why));
         }
     }
 }
@@ -272,8 +325,8 @@ impl Param {
         let typed = match input {
             FnArg::Receiver(receiver) => {
                 receiver.attrs.retain(|attr| !attr.path().is_ident("arg"));
-                return Err(Error::new(
-                    span(receiver),
+                return Err(Error::new_spanned(
+                    receiver,
                     "a command is a free function: instead of `self` take a `State<…>`",
                 ));
             }
@@ -281,31 +334,49 @@ impl Param {
         };
         let docs = attr::docs(&mut typed.attrs, false);
         let attr = ArgAttr::take(&mut typed.attrs)?;
-        let Pat::Ident(pat) = &*typed.pat else {
-            return Err(Error::new(
-                span(&typed.pat),
-                "a parameter needs a name, which help and errors show: write `name: Type`",
+        if let Some(cfg) = typed.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
+            return Err(Error::new_spanned(
+                cfg.path(),
+                "a command has the same parameters in every build: put `#[cfg]` on the function",
             ));
+        }
+        let nameless = || {
+            let why = "a parameter needs a name, which help and errors show: write `name: Type`";
+            Error::new_spanned(&typed.pat, why)
         };
+        let Pat::Ident(pat) = &*typed.pat else { return Err(nameless()) };
+        let name = pat.ident.unraw().to_string().trim_matches('_').to_owned();
+        if name.is_empty() {
+            return Err(nameless());
+        }
         match &*typed.ty {
             Type::Reference(reference) if reference.mutability.is_some() => {
-                return Err(Error::new(
-                    span(&typed.ty),
+                return Err(Error::new_spanned(
+                    &typed.ty,
                     "commands run at the same time, so nothing can be given as `&mut`: take a `State<…>` with a lock or an atomic in it",
                 ));
             }
-            Type::ImplTrait(_) => {
-                return Err(Error::new(
-                    span(&typed.ty),
-                    "a command can't be generic: what comes from a socket has one type; write that type",
+            Type::Reference(TypeReference { lifetime: Some(lifetime), .. })
+                if lifetime.ident == "static" =>
+            {
+                return Err(Error::new_spanned(
+                    lifetime,
+                    "what a client sent lives as long as the call: leave the lifetime out, as in `&str`",
                 ));
             }
             _ => {}
         }
-        let name = pat.ident.unraw().to_string().trim_matches('_').to_owned();
+        if let Some(place) = first_impl(typed.ty.to_token_stream()) {
+            return Err(Error::new(place, ONE_TYPE));
+        }
         let long = match &attr.way {
             Way::Flag(name, _) | Way::Long(name) => {
-                Some(name.as_ref().map_or_else(|| kebab(&pat.ident), LitStr::value))
+                let (name, place) = match name {
+                    Some(name) => (name.value(), name.span()),
+                    None => (kebab(&pat.ident), pat.ident.span()),
+                };
+                check_option(&name, place)?;
+                Some(name)
             }
             Way::Plain | Way::Rest(_) => None,
         };
@@ -317,8 +388,8 @@ impl Param {
             return Err(Error::new(*span, "a flag is a `bool`: it is not read with `from_str`"));
         }
         if let (Some(FromStr::Optional(_)), Some(_)) = (&from_str, &attr.default) {
-            return Err(Error::new(
-                span(&typed.ty),
+            return Err(Error::new_spanned(
+                &typed.ty,
                 "with a default it is always there: leave `Option` out",
             ));
         }

@@ -1,29 +1,29 @@
 //! What is generated beside a function: one registered entry and one shim.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Expr;
-use syn::spanned::Spanned;
 
-use crate::attr::{Fallback, Way};
-use crate::command::{Command, FromStr, Param};
+use crate::attr::{Fallback, Way, span};
+use crate::command::{Command, FromStr, Output, Param, own};
 
 pub(crate) fn command(command: &Command) -> TokenStream {
     let Command { krate, function, name, aliases, hidden, docs, cfgs, params, output } = command;
     let docs = text(docs);
     let entries = params.iter().map(entry);
-    let checks = params.iter().enumerate().map(|(i, param)| {
-        let place = place(param);
-        quote_spanned!(place=> const _: () = __dockipc::check(__PARAMS, #i);)
-    });
+    let checks = params.iter().enumerate().map(check);
     let local = |i| format_ident!("__{i}", span = Span::mixed_site());
     let values: Vec<_> = (0..params.len()).map(local).collect();
     let lets = params.iter().enumerate().map(|(i, param)| {
         let (value, expr) = (&values[i], read(i, param));
         quote_spanned!(place(param)=> let #value = #expr;)
     });
-    let output = output.resolved_at(Span::mixed_site());
-    let answer = quote_spanned!(output=> __dockipc::answer(__value));
+    let into_reply = match output {
+        Output::Type(ty) => {
+            quote_spanned!(own(span(ty))=> <#ty as __dockipc::IntoReply>::into_reply)
+        }
+        Output::Hidden(place) => quote_spanned!(*place=> __dockipc::IntoReply::into_reply),
+    };
     // Hygienic, so that a default's expression can't see our names.
     quote_spanned! {Span::mixed_site()=>
         #(#cfgs)*
@@ -40,7 +40,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
             ) -> ::core::result::Result<__dockipc::Reply, __dockipc::Failure> {
                 #(#lets)*
                 let __value = #function(#(#values),*);
-                ::core::result::Result::Ok(#answer)
+                ::core::result::Result::Ok(#into_reply(__value))
             }
 
             __dockipc::submit! {
@@ -61,7 +61,16 @@ pub(crate) fn command(command: &Command) -> TokenStream {
 
 /// Where an error about a parameter's type belongs.
 fn place(param: &Param) -> Span {
-    param.ty.span().resolved_at(Span::mixed_site())
+    own(span(&param.ty))
+}
+
+/// What is refused at compile time, but not by the tokens. The call begins at the type's first token
+/// and ends at its last, so that an error is shown at all of the type.
+fn check((i, param): (usize, &Param)) -> TokenStream {
+    let last = param.ty.to_token_stream().into_iter().last().map_or(place(param), |t| t.span());
+    let mut arguments = Group::new(Delimiter::Parenthesis, quote!(__PARAMS, #i));
+    arguments.set_span(own(last));
+    quote_spanned!(place(param)=> const _: () = __dockipc::check #arguments;)
 }
 
 /// The parameter as it is registered.
@@ -85,15 +94,17 @@ fn entry(param: &Param) -> TokenStream {
     };
     let place = place(param);
     match (&param.way, from_str) {
-        (Way::Flag(..), _) => quote_spanned!(place=> __dockipc::flag::<#ty>(#name, #docs, #way)),
+        (Way::Flag(..), _) => quote_spanned!(place=> __dockipc::flag(#name, #docs, #way)),
         (_, None) => quote_spanned! {place=>
-            __dockipc::param::<#ty>(#name, #docs, #way, #default)
+            __dockipc::param(
+                #name, #docs, #way, #default, <#ty as __dockipc::FromRequest<'_>>::KIND,
+            )
         },
         (_, Some(FromStr::Required)) => quote_spanned! {place=>
-            __dockipc::from_str_param::<#ty>(#name, #docs, #way, #default, false)
+            __dockipc::param(#name, #docs, #way, #default, <#ty as __dockipc::Parse>::REQUIRED)
         },
         (_, Some(FromStr::Optional(inner))) => quote_spanned! {place=>
-            __dockipc::from_str_param::<#inner>(#name, #docs, #way, #default, true)
+            __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::OPTIONAL)
         },
     }
 }
@@ -102,18 +113,27 @@ fn entry(param: &Param) -> TokenStream {
 fn read(i: usize, param: &Param) -> TokenStream {
     let (place, ty) = (place(param), &param.ty);
     let given = match (&param.way, &param.from_str) {
-        (Way::Flag(..), _) => quote_spanned!(place=> __args.flag::<#ty>(#i)),
+        (Way::Flag(..), _) => quote_spanned! {place=>
+            <#ty as __dockipc::Flag>::from_flag(__args.flag(#i))
+        },
         (_, None) => quote_spanned! {place=>
             <#ty as __dockipc::FromRequest<'_>>::from_request(__args, #i)?
         },
-        (_, Some(FromStr::Required)) => quote_spanned!(place=> __args.from_str::<#ty>(#i)?),
-        (_, Some(FromStr::Optional(inner))) => {
-            quote_spanned!(place=> __args.from_str_optional::<#inner>(#i)?)
-        }
+        (_, Some(FromStr::Required)) => quote_spanned! {place=>
+            <#ty as __dockipc::Parse>::required(__args, #i)?
+        },
+        (_, Some(FromStr::Optional(inner))) => quote_spanned! {place=>
+            <#inner as __dockipc::Parse>::optional(__args, #i)?
+        },
     };
     match &param.default {
         Some(Fallback::Value(expr)) => quote_spanned! {place=>
-            if __args.has(#i) { #given } else { #expr }
+            if __args.has(#i) {
+                #given
+            } else {
+                let __default: #ty = #expr;
+                __default
+            }
         },
         _ => given,
     }

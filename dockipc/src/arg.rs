@@ -96,6 +96,15 @@ pub enum Arity {
     One,
     Optional,
     Many,
+    /// An `Option` or a `Vec` of something that has no words of its own: refused by [`check`].
+    Nested,
+}
+
+impl Arity {
+    /// The arity of a container whose own is `outer` if one word is one value.
+    const fn with(self, outer: Self) -> Self {
+        if matches!(self, Self::One) { outer } else { Self::Nested }
+    }
 }
 
 /// Why a word is no value of a type.
@@ -147,55 +156,60 @@ impl fmt::Display for Shown<'_> {
     message = "`{Self}` can't be a parameter of a command",
     label = "no such parameter",
     note = "parsed from words: text, bytes, numbers, bool, char, Duration, paths, addresses, `Option` and `Vec` of those",
-    note = "injected: `State<T>`, `Peer`, `&Request`",
+    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `&Request`",
     note = "a type of yours: `#[derive(dockipc::Arg)]`; a type with `FromStr`: `#[arg(from_str)]` at the parameter"
 )]
 pub trait FromRequest<'r>: Sized {
-    const ARITY: Arity;
-    const TYPE: &'static str = "";
-    const CHOICES: &'static [&'static str] = &[];
+    const KIND: Kind;
 
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure>;
+}
 
-    /// The state that it wants, if any.
-    fn wanted() -> Option<(TypeId, &'static str)> {
-        None
-    }
+/// What a parameter's type says of it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    ty: &'static str,
+    choices: &'static [&'static str],
+    arity: Arity,
+    wanted: fn() -> Option<(TypeId, &'static str)>,
+    check: fn(&'static str) -> Result<(), BadValue>,
+}
 
-    /// Whether a default's text is a value.
-    fn check(_default: &'static str) -> Result<(), BadValue> {
-        Ok(())
-    }
+impl Kind {
+    /// What is injected.
+    const INJECTED: Self =
+        Self { ty: "", choices: &[], arity: Arity::Injected, wanted: || None, check: |_| Ok(()) };
 }
 
 impl<'r, T: Arg<'r>> FromRequest<'r> for T {
-    const ARITY: Arity = T::ARITY;
-    const TYPE: &'static str = T::TYPE;
-    const CHOICES: &'static [&'static str] = T::CHOICES;
+    const KIND: Kind = Kind {
+        ty: T::TYPE,
+        choices: T::CHOICES,
+        arity: T::ARITY,
+        wanted: || None,
+        check: |default| {
+            let words = &mut std::iter::once(default.as_bytes());
+            T::from_words(words).map(drop).map_err(|bad| bad.bad)
+        },
+    };
 
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
         args.parse(index, |words| T::from_words(words))
     }
-
-    fn check(default: &'static str) -> Result<(), BadValue> {
-        T::from_words(&mut std::iter::once(default.as_bytes())).map(drop).map_err(|bad| bad.bad)
-    }
 }
 
 impl<'r, T: Send + Sync + 'static> FromRequest<'r> for State<T> {
-    const ARITY: Arity = Arity::Injected;
+    const KIND: Kind = <&State<T>>::KIND;
 
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
         <&State<T>>::from_request(args, index).cloned()
     }
-
-    fn wanted() -> Option<(TypeId, &'static str)> {
-        <&State<T>>::wanted()
-    }
 }
 
 impl<'r, T: Send + Sync + 'static> FromRequest<'r> for &'r State<T> {
-    const ARITY: Arity = Arity::Injected;
+    const KIND: Kind =
+        Kind { wanted: || Some((TypeId::of::<T>(), std::any::type_name::<T>())), ..Kind::INJECTED };
 
     fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
         // The server does not start without it.
@@ -203,14 +217,10 @@ impl<'r, T: Send + Sync + 'static> FromRequest<'r> for &'r State<T> {
             Failure::from(format!("no State<{}> was given", std::any::type_name::<T>()))
         })
     }
-
-    fn wanted() -> Option<(TypeId, &'static str)> {
-        Some((TypeId::of::<T>(), std::any::type_name::<T>()))
-    }
 }
 
 impl<'r> FromRequest<'r> for Peer {
-    const ARITY: Arity = Arity::Injected;
+    const KIND: Kind = Kind::INJECTED;
 
     fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
         Ok(args.request.peer().clone())
@@ -218,7 +228,7 @@ impl<'r> FromRequest<'r> for Peer {
 }
 
 impl<'r> FromRequest<'r> for &'r Peer {
-    const ARITY: Arity = Arity::Injected;
+    const KIND: Kind = Kind::INJECTED;
 
     fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
         Ok(args.request.peer())
@@ -226,7 +236,7 @@ impl<'r> FromRequest<'r> for &'r Peer {
 }
 
 impl<'r> FromRequest<'r> for &'r Request<'r> {
-    const ARITY: Arity = Arity::Injected;
+    const KIND: Kind = Kind::INJECTED;
 
     fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
         Ok(args.request)
@@ -247,6 +257,45 @@ pub trait Flag: Sized {
 impl Flag for bool {
     fn from_flag(given: bool) -> Self {
         given
+    }
+}
+
+/// What can be an `#[arg(from_str)]`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be read from text",
+    label = "has no `FromStr` with an error that is `Display`",
+    note = "`from_str` is for types with `std::str::FromStr`; for an enum of unit variants write `#[derive(dockipc::Arg)]` without it"
+)]
+pub trait Parse: Sized {
+    const REQUIRED: Kind = Kind {
+        ty: <&str>::TYPE,
+        choices: &[],
+        arity: Arity::One,
+        wanted: || None,
+        check: |default| Self::from_word(default.as_bytes()).map(drop),
+    };
+    const OPTIONAL: Kind = Kind { arity: Arity::Optional, ..Self::REQUIRED };
+
+    fn from_word(word: &[u8]) -> Result<Self, BadValue>;
+
+    fn required(args: &Args<'_>, index: usize) -> Result<Self, Failure> {
+        args.parse(index, |words| {
+            let Some(word) = words.next() else { return Ok(None) };
+            Self::from_word(word).map(Some).map_err(|bad| BadWord { word, bad })
+        })
+    }
+
+    fn optional(args: &Args<'_>, index: usize) -> Result<Option<Self>, Failure> {
+        args.has(index).then(|| Self::required(args, index)).transpose()
+    }
+}
+
+// So that an error names the parameter's type and our words, not the whole list of `FromStr`.
+#[diagnostic::do_not_recommend]
+impl<T: std::str::FromStr<Err: fmt::Display>> Parse for T {
+    fn from_word(word: &[u8]) -> Result<Self, BadValue> {
+        text(word)?.parse().map_err(BadValue::new)
     }
 }
 
@@ -341,63 +390,48 @@ impl fmt::Display for Param {
     }
 }
 
-/// A parameter of this type. Without a way, its trait decides whether it is injected.
+/// A parameter of this kind. Without a way, the kind decides whether it is injected.
 #[doc(hidden)]
-pub const fn param<'r, T: FromRequest<'r>>(
+pub const fn param(
     name: &'static str,
     help: &'static str,
     way: Option<Way>,
     default: Option<Fallback>,
+    kind: Kind,
 ) -> Param {
-    let way = match (way, T::ARITY) {
+    let Kind { ty, choices, arity, wanted, check } = kind;
+    let way = match (way, arity) {
         (Some(way), _) => way,
         (None, Arity::Injected) => Way::Injected,
         (None, _) => Way::Positional,
     };
-    Param {
-        name,
-        help,
-        ty: T::TYPE,
-        choices: T::CHOICES,
-        arity: T::ARITY,
-        way,
-        default,
-        wanted: T::wanted,
-        check: T::check,
-    }
-}
-
-/// A parameter that is read through its `FromStr`.
-#[doc(hidden)]
-pub const fn from_str_param<T>(
-    name: &'static str,
-    help: &'static str,
-    way: Option<Way>,
-    default: Option<Fallback>,
-    optional: bool,
-) -> Param
-where
-    T: std::str::FromStr<Err: fmt::Display>,
-{
-    let check = |default: &'static str| from_str::<T>(default.as_bytes()).map(drop);
-    let arity = if optional { Arity::Optional } else { Arity::One };
-    Param { arity, check, ..param::<&str>(name, help, way, default) }
+    Param { name, help, ty, choices, arity, way, default, wanted, check }
 }
 
 /// A flag.
 #[doc(hidden)]
-pub const fn flag<T: Flag>(name: &'static str, help: &'static str, way: Option<Way>) -> Param {
-    param::<bool>(name, help, way, None)
+pub const fn flag(name: &'static str, help: &'static str, way: Option<Way>) -> Param {
+    param(name, help, way, None, <bool as FromRequest<'_>>::KIND)
 }
 
 /// Refuses at compile time what can't be told apart at run time.
+// With the caller's place, the error is shown there and not here.
 #[doc(hidden)]
+#[track_caller]
 pub const fn check(params: &[Param], index: usize) {
     let this = &params[index];
+    assert!(
+        !matches!(this.arity, Arity::Nested),
+        "inside Option and Vec there is one value: not Option or Vec",
+    );
     let injected = matches!(this.arity, Arity::Injected);
     assert!(
-        !injected || matches!(this.way, Way::Injected),
+        !injected || (matches!(this.way, Way::Injected) && this.default.is_none()),
         "an injected parameter is not parsed from words: take its #[arg(…)] away",
+    );
+    assert!(
+        !matches!(this.arity, Arity::Optional) || this.default.is_none(),
+        "with a default it is always there: leave Option out",
     );
     assert!(
         !matches!((this.way, this.arity), (Way::Rest, Arity::Many)),
@@ -618,32 +652,13 @@ pub struct Args<'r> {
 
 impl<'r> Args<'r> {
     /// Whether a flag was given.
-    pub fn flag<T: Flag>(&self, index: usize) -> T {
-        T::from_flag(self.bound.options.iter().any(|(at, _)| *at == index))
+    pub fn flag(&self, index: usize) -> bool {
+        self.bound.options.iter().any(|(at, _)| *at == index)
     }
 
     /// Whether the parameter was given.
     pub fn has(&self, index: usize) -> bool {
         self.words_of(index).next().is_some()
-    }
-
-    /// Reads a parameter through its `FromStr`.
-    pub fn from_str<T>(&self, index: usize) -> Result<T, Failure>
-    where
-        T: std::str::FromStr<Err: fmt::Display>,
-    {
-        self.parse(index, |words| {
-            let Some(word) = words.next() else { return Ok(None) };
-            from_str(word).map(Some).map_err(|bad| BadWord { word, bad })
-        })
-    }
-
-    /// Reads a parameter that may be left out through its `FromStr`.
-    pub fn from_str_optional<T>(&self, index: usize) -> Result<Option<T>, Failure>
-    where
-        T: std::str::FromStr<Err: fmt::Display>,
-    {
-        self.has(index).then(|| self.from_str(index)).transpose()
     }
 
     fn parse<T>(
@@ -694,12 +709,6 @@ fn text(word: &[u8]) -> Result<&str, BadValue> {
         code: code::UTF8,
         reason: format!("not UTF-8 at byte {}", e.valid_up_to()),
     })
-}
-
-/// Reads a word through a type's `FromStr`; what `#[arg(from_str)]` means.
-#[doc(hidden)]
-pub fn from_str<T: std::str::FromStr<Err: fmt::Display>>(word: &[u8]) -> Result<T, BadValue> {
-    text(word)?.parse().map_err(BadValue::new)
 }
 
 /// What is said of a word that is no variant of a derived enum.
@@ -872,7 +881,7 @@ macro_rules! by_from_str {
             const TYPE: &'static str = $what;
 
             fn from_word(word: &[u8]) -> Result<Self, BadValue> {
-                from_str(word)
+                <Self as Parse>::from_word(word)
             }
         }
     )*)*};
@@ -892,13 +901,7 @@ by_from_str! {
 impl<'r, T: Arg<'r>> Arg<'r> for Option<T> {
     const TYPE: &'static str = T::TYPE;
     const CHOICES: &'static [&'static str] = T::CHOICES;
-    const ARITY: Arity = {
-        assert!(
-            matches!(T::ARITY, Arity::One),
-            "inside Option there is one value: not Option or Vec"
-        );
-        Arity::Optional
-    };
+    const ARITY: Arity = T::ARITY.with(Arity::Optional);
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         T::from_word(word).map(Some)
@@ -915,10 +918,7 @@ impl<'r, T: Arg<'r>> Arg<'r> for Vec<T> {
         _ => T::TYPE,
     };
     const CHOICES: &'static [&'static str] = T::CHOICES;
-    const ARITY: Arity = {
-        assert!(matches!(T::ARITY, Arity::One), "inside Vec there is one value: not Option or Vec");
-        T::LIST
-    };
+    const ARITY: Arity = T::ARITY.with(T::LIST);
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         match T::list_from_words(&mut std::iter::once(word)) {
