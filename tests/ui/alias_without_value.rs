@@ -1,0 +1,18 @@
+//! An alias without the other name.
+
+use dockipc::command;
+
+#[command("add", alias)]
+fn add() {}
+
+#[command("remove", alias("rm"))]
+fn remove() {}
+
+#[command("list", alias = ls)]
+fn list() {}
+
+fn main() {
+    add();
+    remove();
+    list();
+}

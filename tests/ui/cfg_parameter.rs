@@ -1,0 +1,12 @@
+//! A parameter that is not always there.
+
+use dockipc::command;
+
+#[command]
+fn add(n: u64, #[cfg(windows)] wide: u64) -> u64 {
+    n
+}
+
+fn main() {
+    add(1);
+}

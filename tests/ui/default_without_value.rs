@@ -1,0 +1,18 @@
+//! A default that is not said.
+
+use dockipc::command;
+
+#[command]
+fn add(#[arg(default)] n: u64) -> u64 {
+    n
+}
+
+#[command]
+fn sub(#[arg(default =)] n: u64) -> u64 {
+    n
+}
+
+fn main() {
+    add(1);
+    sub(1);
+}

@@ -1,0 +1,15 @@
+//! Variants that are no word.
+
+use dockipc::Arg;
+
+#[derive(Arg)]
+enum Color {
+    #[arg(name = "dark red")]
+    DarkRed,
+    #[arg(name = "")]
+    None,
+}
+
+fn main() {
+    let _ = (Color::DarkRed, Color::None);
+}

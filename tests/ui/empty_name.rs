@@ -1,0 +1,14 @@
+//! A name without a character.
+
+use dockipc::command;
+
+#[command("")]
+fn add() {}
+
+#[command]
+fn __() {}
+
+fn main() {
+    add();
+    __();
+}

@@ -1,0 +1,12 @@
+//! A flag of another type.
+
+use dockipc::command;
+
+#[command]
+fn say(#[arg(flag)] times: u8) -> u8 {
+    times
+}
+
+fn main() {
+    say(1);
+}

@@ -1,0 +1,12 @@
+//! A flag that is read from a word.
+
+use dockipc::command;
+
+#[command]
+fn say(#[arg(flag, from_str)] loud: bool) -> bool {
+    loud
+}
+
+fn main() {
+    say(true);
+}

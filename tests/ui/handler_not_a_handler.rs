@@ -1,0 +1,10 @@
+//! Handlers that handle nothing.
+
+use dockipc::Server;
+
+struct Greeter;
+
+fn main() {
+    let _ = Server::new().mount("greet", Greeter);
+    let _ = Server::with_handler(|_| std::time::Duration::ZERO);
+}

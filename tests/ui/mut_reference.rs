@@ -1,0 +1,12 @@
+//! A parameter that commands would change at the same time.
+
+use dockipc::command;
+
+#[command]
+fn push(log: &mut Vec<String>, line: String) {
+    log.push(line);
+}
+
+fn main() {
+    push(&mut Vec::new(), String::new());
+}

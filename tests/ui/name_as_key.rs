@@ -1,0 +1,10 @@
+//! The name with a key.
+
+use dockipc::command;
+
+#[command(name = "add")]
+fn add() {}
+
+fn main() {
+    add();
+}

@@ -1,0 +1,10 @@
+//! A name of two words.
+
+use dockipc::command;
+
+#[command("add all")]
+fn add() {}
+
+fn main() {
+    add();
+}

@@ -1,0 +1,22 @@
+//! The attribute on something else than a function.
+
+use dockipc::command;
+
+#[command]
+struct Greeting;
+
+/// Greets.
+#[command("greet")]
+#[derive(Clone)]
+pub enum Greet {
+    Formal,
+}
+
+#[command("inner")]
+mod inner {
+    pub const NUMBER: u8 = 1;
+}
+
+fn main() {
+    let _ = (Greeting, Greet::Formal.clone(), inner::NUMBER);
+}

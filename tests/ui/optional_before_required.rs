@@ -1,0 +1,18 @@
+//! A required parameter after one that may be left out.
+
+use dockipc::command;
+
+#[command]
+fn copy(from: Option<&str>, to: &str) -> String {
+    format!("{from:?}{to}")
+}
+
+#[command("move")]
+fn rename(#[arg(default = "x")] from: &str, to: &str) -> String {
+    format!("{from}{to}")
+}
+
+fn main() {
+    copy(None, "b");
+    rename("a", "b");
+}

@@ -1,0 +1,18 @@
+//! Names that the protocol needs.
+
+use dockipc::command;
+
+#[command("subscribe")]
+fn listen() {}
+
+#[command]
+fn hello() {}
+
+#[command("fine", alias = "quit")]
+fn alias() {}
+
+fn main() {
+    listen();
+    hello();
+    alias();
+}

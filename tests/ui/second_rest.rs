@@ -1,0 +1,12 @@
+//! Two rests of a line.
+
+use dockipc::command;
+
+#[command]
+fn say(#[arg(rest)] text: &str, #[arg(rest)] more: &str) -> String {
+    format!("{text}{more}")
+}
+
+fn main() {
+    say("a", "b");
+}

@@ -1,0 +1,16 @@
+//! A method.
+
+use dockipc::command;
+
+struct Counter(u64);
+
+impl Counter {
+    #[command]
+    fn total(&self) -> u64 {
+        self.0
+    }
+}
+
+fn main() {
+    Counter(1).total();
+}

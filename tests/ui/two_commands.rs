@@ -1,0 +1,11 @@
+//! Two attributes on one function.
+
+use dockipc::command;
+
+#[command("add")]
+#[command("plus")]
+fn add() {}
+
+fn main() {
+    add();
+}

@@ -1,0 +1,14 @@
+//! Keys that `#[command]` does not have.
+
+use dockipc::command;
+
+#[command("add", help = "Adds.")]
+fn add() {}
+
+#[command("remove", secret)]
+fn remove() {}
+
+fn main() {
+    add();
+    remove();
+}

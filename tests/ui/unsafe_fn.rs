@@ -1,0 +1,10 @@
+//! An unsafe command.
+
+use dockipc::command;
+
+#[command]
+unsafe fn add() {}
+
+fn main() {
+    unsafe { add() };
+}

@@ -1,0 +1,14 @@
+//! A word read as a type that is no argument.
+
+use dockipc::{Failure, Request, Server};
+
+struct Point;
+
+fn place(request: &Request<'_>) -> Result<(), Failure> {
+    let _: Point = request.parse(0)?;
+    Ok(())
+}
+
+fn main() {
+    let _ = Server::new().handle("place", place);
+}
