@@ -36,7 +36,7 @@ pub(crate) fn derive(item: TokenStream) -> syn::Result<TokenStream> {
     let krate = &keys.krate;
     Ok(quote! {
         #errors
-        #[allow(unused_qualifications, clippy::all, clippy::pedantic, clippy::restriction)]
+        #[allow(deprecated, unused_qualifications, clippy::all, clippy::pedantic, clippy::restriction)]
         const _: () = {
             use #krate::private as __dockipc;
 

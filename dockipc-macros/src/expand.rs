@@ -28,7 +28,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         #(#cfgs)*
         #[doc(hidden)]
-        #[allow(unused_qualifications, clippy::all, clippy::pedantic, clippy::restriction)]
+        #[allow(deprecated, unused_qualifications, clippy::all, clippy::pedantic, clippy::restriction)]
         const _: () = {
             use #krate::private as __dockipc;
 
