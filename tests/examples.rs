@@ -16,8 +16,10 @@ use tests::{Place, exchange};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The root of the workspace.
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's directory")
+fn root() -> PathBuf {
+    // Asked for now and not when this was built: checkouts may share a target directory.
+    let here = std::env::current_dir().expect("the directory that cargo starts a test in");
+    here.parent().expect("the workspace's directory").to_owned()
 }
 
 /// The built example. `cargo test --workspace` has built it; where only this test was asked for, it
