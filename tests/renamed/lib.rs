@@ -1,0 +1,31 @@
+//! Commands of a crate to which `dockipc` is `ipc`: each attribute says so.
+
+use ipc::{Arg, command};
+
+/// A direction.
+#[derive(Arg, Debug)]
+#[arg(crate = ipc)]
+pub enum Direction {
+    /// To the north.
+    North,
+    /// To the south.
+    South,
+}
+
+/// Go there.
+#[command("go", crate = ipc)]
+pub fn go(direction: Direction, #[arg(long, default = 1)] steps: u32) -> String {
+    format!("{direction:?} {steps}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_command_of_a_renamed_crate_is_served() {
+        let daemon = ipc::Server::new().spawn_in_process().unwrap();
+        let client = daemon.client();
+        assert_eq!(client.send("go south --steps 2").unwrap(), b"South 2");
+        let error = client.send("go west").unwrap_err();
+        assert!(error.to_string().contains("expected one of north, south"), "{error}");
+    }
+}
