@@ -362,8 +362,8 @@ impl Way {
 
 impl Param {
     /// The name as a caller writes it.
-    fn given_name(&self) -> &'static str {
-        self.way.option().unwrap_or(self.name)
+    fn given_name(&self) -> String {
+        self.way.option().map_or_else(|| self.name.to_owned(), |option| format!("--{option}"))
     }
 
     /// Whether the parameter may be left out.
@@ -605,7 +605,7 @@ impl<'r> Unbound<'r> {
                     }
                     (_, Some(length)) => Span { start: span.end - length, ..span },
                     (_, None) => self.next()?.ok_or_else(|| {
-                        usage(format_args!("--{} needs a value", params[index].given_name()))
+                        usage(format_args!("{} needs a value", params[index].given_name()))
                     })?,
                 };
                 self.scratch.options.push((index, value));
@@ -675,11 +675,8 @@ impl<'r> Args<'r> {
         };
         match given {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => {
-                let dashes = if param.way.option().is_some() { "--" } else { "" };
-                Err(usage(format_args!("{dashes}{} is missing", param.given_name())))
-            }
-            Err(BadWord { word, bad }) => Err(bad.failure(param.name, word)),
+            Ok(None) => Err(usage(format_args!("{} is missing", param.given_name()))),
+            Err(BadWord { word, bad }) => Err(bad.failure(&param.given_name(), word)),
         }
     }
 
@@ -875,27 +872,48 @@ integers! {
     }
 }
 
+macro_rules! nonzero {
+    ($($int:ident)*) => {$(
+        impl Arg<'_> for std::num::$int {
+            const TYPE: &'static str = "integer";
+
+            fn from_word(word: &[u8]) -> Result<Self, BadValue> {
+                text(word)?.parse().map_err(|_| BadValue::new(format_args!(
+                    "expected an integer from {} to {}, not 0", Self::MIN, Self::MAX
+                )))
+            }
+        }
+    )*};
+}
+
+nonzero! {
+    NonZeroU8 NonZeroU16 NonZeroU32 NonZeroU64 NonZeroU128 NonZeroUsize
+    NonZeroI8 NonZeroI16 NonZeroI32 NonZeroI64 NonZeroI128 NonZeroIsize
+}
+
+// The reasons are ours: those of std's errors differ between compilers, and give no example.
 macro_rules! by_from_str {
-    ($($what:literal: $($ty:ty)*;)*) => {$($(
+    ($($ty:ty: $what:literal, $such_as:literal;)*) => {$(
         impl Arg<'_> for $ty {
             const TYPE: &'static str = $what;
 
             fn from_word(word: &[u8]) -> Result<Self, BadValue> {
-                <Self as Parse>::from_word(word)
+                text(word)?.parse().map_err(|_| BadValue::new(concat!("expected ", $such_as)))
             }
         }
-    )*)*};
+    )*};
 }
 
 by_from_str! {
-    "text": String;
-    "number": f32 f64;
-    "integer": std::num::NonZeroU8 std::num::NonZeroU16 std::num::NonZeroU32
-        std::num::NonZeroU64 std::num::NonZeroU128 std::num::NonZeroUsize std::num::NonZeroI8
-        std::num::NonZeroI16 std::num::NonZeroI32 std::num::NonZeroI64 std::num::NonZeroI128
-        std::num::NonZeroIsize;
-    "address": std::net::IpAddr std::net::Ipv4Addr std::net::Ipv6Addr std::net::SocketAddr
-        std::net::SocketAddrV4 std::net::SocketAddrV6;
+    String: "text", "text";
+    f32: "number", "a number such as 1.5";
+    f64: "number", "a number such as 1.5";
+    std::net::IpAddr: "address", "an address such as 127.0.0.1 or ::1";
+    std::net::Ipv4Addr: "address", "an address such as 127.0.0.1";
+    std::net::Ipv6Addr: "address", "an address such as ::1";
+    std::net::SocketAddr: "address", "an address and a port such as 127.0.0.1:80 or [::1]:80";
+    std::net::SocketAddrV4: "address", "an address and a port such as 127.0.0.1:80";
+    std::net::SocketAddrV6: "address", "an address and a port such as [::1]:80";
 }
 
 impl<'r, T: Arg<'r>> Arg<'r> for Option<T> {

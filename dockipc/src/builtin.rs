@@ -305,8 +305,10 @@ fn left(param: &Param) -> String {
 fn right(param: &Param) -> String {
     let default = param.default.map(|default| format!("default {default}"));
     let optional = (default.is_none() && param.arity == Arity::Optional).then(|| "optional".into());
-    let parts =
-        [Some(param.help.trim().replace('\n', " ")), Some(param.values()), default, optional];
+    let help = param.help.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    // More follows it on the row.
+    let help = help.trim().trim_end_matches('.').to_owned();
+    let parts = [Some(help), Some(param.values()), default, optional];
     let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     parts.join("; ")
 }
