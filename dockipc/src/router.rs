@@ -109,7 +109,10 @@ impl Router {
         if let Some(other) = self.table.get(&name) {
             // inventory has no order: sorted, the message is the same at every start.
             let mut places = [other.target.place(), target.place()];
-            places.sort();
+            places.sort_by_cached_key(|place| {
+                let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
+                (file.to_owned(), line.parse::<u32>().ok())
+            });
             let [first, second] = places;
             return Err(Error::DuplicateName { name: name.into_owned(), first, second });
         }
