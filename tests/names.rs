@@ -1,0 +1,45 @@
+//! The names that no command can have. The macros and the runtime each have the list, since the one
+//! can't use the other's.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use dockipc::{Error, Server};
+
+/// The text of a file of the workspace.
+fn source(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// The words between two quotes of some sort.
+fn quoted(text: &str, quote: char) -> BTreeSet<String> {
+    text.split(quote).skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// What stands in a text after the one and before the other.
+fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
+    let (_, rest) = text.split_once(start).expect(start);
+    rest.split_once(end).expect(end).0
+}
+
+fn reserved(path: &str) -> BTreeSet<String> {
+    quoted(between(&source(path), "const RESERVED: &[&str] = &[", "];"), '"')
+}
+
+#[test]
+fn the_macros_the_runtime_and_the_docs_agree_on_the_reserved_names() {
+    let runtime = reserved("dockipc/src/registry.rs");
+    assert!(runtime.contains("hello") && runtime.contains("subscribe"), "{runtime:?}");
+    assert_eq!(reserved("dockipc-macros/src/command.rs"), runtime);
+    let docs = source("dockipc-macros/src/lib.rs");
+    assert_eq!(quoted(between(&docs, "protocol needs can't be taken:", ".\n"), '`'), runtime);
+}
+
+#[test]
+fn no_handler_takes_a_reserved_name() {
+    for name in reserved("dockipc/src/registry.rs") {
+        let error = Server::new().handle(&*name, |_| ()).spawn_in_process().map(drop).unwrap_err();
+        assert!(matches!(error, Error::BadName { .. }), "{error}");
+    }
+}

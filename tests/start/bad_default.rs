@@ -1,0 +1,19 @@
+//! A default that is no value of its parameter's type. It is found when the server starts, so this
+//! file has no other test.
+
+use dockipc::{Error, Server, command};
+
+#[command("add")]
+fn add(#[arg(default = "two")] n: u64) -> u64 {
+    n
+}
+
+#[test]
+fn a_default_that_is_no_value_is_refused_with_the_parameter_and_the_reason() {
+    let error = Server::new().spawn_in_process().map(drop).unwrap_err();
+    let Error::BadDefault { command, place, param, reason } = &error else { panic!("{error}") };
+    assert_eq!((*command, *param), ("add", "n"));
+    assert_eq!(*place, concat!(file!(), ":6"));
+    assert_eq!(reason, "expected an integer from 0 to 18446744073709551615");
+    assert!(error.to_string().contains("the default of `n` does not fit"), "{error}");
+}
