@@ -103,7 +103,7 @@ fn entry(param: &Param) -> TokenStream {
         (_, Some(FromStr::Required)) => quote_spanned! {place=>
             __dockipc::param(#name, #docs, #way, #default, <#ty as __dockipc::Parse>::REQUIRED)
         },
-        (_, Some(FromStr::Optional(inner))) => quote_spanned! {place=>
+        (_, Some(FromStr::Optional(inner))) => quote_spanned! {own(span(inner))=>
             __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::OPTIONAL)
         },
     }
@@ -122,7 +122,7 @@ fn read(i: usize, param: &Param) -> TokenStream {
         (_, Some(FromStr::Required)) => quote_spanned! {place=>
             <#ty as __dockipc::Parse>::required(__args, #i)?
         },
-        (_, Some(FromStr::Optional(inner))) => quote_spanned! {place=>
+        (_, Some(FromStr::Optional(inner))) => quote_spanned! {own(span(inner))=>
             <#inner as __dockipc::Parse>::optional(__args, #i)?
         },
     };
