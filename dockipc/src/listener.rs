@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
@@ -21,6 +21,8 @@ pub(crate) struct Published {
     place: Place,
     /// Device and inode of the socket's name. (`fstat` of the socket gives others.)
     identity: (u64, u64),
+    /// Whether the name was given back. A file system may then use the inode's number again.
+    released: AtomicBool,
 }
 
 /// Listens at a path. The socket has its final mode when it becomes visible.
@@ -45,17 +47,22 @@ pub(crate) fn publish(path: &Path, mode: u32) -> Result<(UnixListener, Published
         // The system lowers this to its maximum, net.core.somaxconn.
         rustix::net::listen(&socket, i32::MAX).map_err(failed("listening at"))?;
         let stat = place.stat(&temporary).map_err(failed("looking at"))?;
+        let kept = place.try_clone().map_err(failed("keeping"))?;
         place.move_in(&temporary, seen)?;
-        let place = place.try_clone().map_err(failed("keeping"))?;
-        Ok(Published { place, identity: identity(&stat) })
+        Ok(Published { place: kept, identity: identity(&stat), released: AtomicBool::new(false) })
     };
     let published = publish().inspect_err(|_| place.unlink(&temporary))?;
     Ok((UnixListener::from(socket), published))
 }
 
 impl Published {
-    /// Removes the name if it is still ours.
+    /// Removes the name if it is still ours, once: afterwards it can be another daemon's.
+    ///
+    /// To be called while the listener is open, which keeps the inode's number from being reused.
     pub(crate) fn release(&self) {
+        if self.released.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let ours = |stat: Stat| identity(&stat) == self.identity;
         if self.place.stat(&self.place.name).is_ok_and(ours) {
             self.place.unlink(&self.place.name);
@@ -122,8 +129,9 @@ impl Place {
             return Err(Error::NotASocket { path: self.path.clone(), what: describe(kind) });
         }
         let socket = socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
-        let address = self.address(&self.name).map_err(looking)?;
-        match rustix::net::connect(&socket, &address) {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = || rustix::fs::openat(&self.directory, &self.name, flags, Mode::empty());
+        match connect_to(&socket, &self.path, open) {
             // EAGAIN: somebody listens and has a full queue.
             Ok(()) | Err(Errno::AGAIN) => Err(Error::AlreadyRunning { path: self.path.clone() }),
             Err(Errno::CONNREFUSED) => Ok(Some(identity(&stat))),
@@ -208,19 +216,29 @@ fn describe(kind: FileType) -> &'static str {
     }
 }
 
+/// Connects to a path of any length. What is at a long one is opened, and reached through the
+/// descriptor: its name alone may be longer than an address.
+fn connect_to(
+    socket: &OwnedFd,
+    path: &Path,
+    open: impl FnOnce() -> Result<OwnedFd, Errno>,
+) -> Result<(), Errno> {
+    if path.as_os_str().len() <= LONGEST_ADDRESS {
+        return rustix::net::connect(socket, &SocketAddrUnix::new(path)?);
+    }
+    let there = open()?;
+    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", there.as_raw_fd()))?;
+    rustix::net::connect(socket, &address)
+}
+
 /// Connects a blocking socket that gives up after its send timeout, also on a full queue.
 pub(crate) fn connect(path: &Path, timeout: Option<std::time::Duration>) -> Result<OwnedFd, Error> {
     let socket = socket(SocketFlags::CLOEXEC)?;
     let doing = || format!("connecting to {}", path.display());
     rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Send, timeout)
         .map_err(|errno| Error::io(doing(), errno))?;
-    let connected = if path.as_os_str().len() <= LONGEST_ADDRESS {
-        SocketAddrUnix::new(path).and_then(|address| rustix::net::connect(&socket, &address))
-    } else {
-        let place = Place::new(path)?;
-        place.address(&place.name).and_then(|address| rustix::net::connect(&socket, &address))
-    };
-    match connected {
+    let open = || rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    match connect_to(&socket, path, open) {
         Ok(()) => Ok(socket),
         Err(errno) => Err(why_not(path, errno, timeout)),
     }
