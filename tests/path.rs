@@ -1,0 +1,443 @@
+//! The path: a socket appears there whole, displaces nothing that lives, and goes when it is ours.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+
+use dockipc::{Client, Error, Handle, Request, Server};
+use tests::{PATIENCE, Place};
+
+/// A server that answers `who` with a name.
+fn named(name: &'static str) -> Server {
+    Server::new().handle("who", move |_: &Request<'_>| name)
+}
+
+#[track_caller]
+fn who(path: impl AsRef<Path>) -> String {
+    String::from_utf8(dockipc::send(path, "who").expect("an answer")).unwrap()
+}
+
+/// Why a daemon does not start here.
+#[track_caller]
+fn refused(path: impl AsRef<Path>) -> Error {
+    match named("second").spawn(path) {
+        Ok(_) => panic!("it started"),
+        Err(error) => error,
+    }
+}
+
+/// The names in a directory.
+fn names(directory: &Path) -> Vec<String> {
+    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let mut names: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| name(entry.unwrap())).collect();
+    names.sort();
+    names
+}
+
+/// What tells whether the same thing is at a path as before.
+fn identity(path: &Path) -> (u64, u64, u32) {
+    let data = fs::symlink_metadata(path).expect("something at the path");
+    (data.dev(), data.ino(), data.mode())
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn a_live_daemon_is_never_displaced() {
+    let place = Place::new();
+    let _first = named("first").spawn(place.socket()).unwrap();
+    let before = identity(&place.socket());
+    for _ in 0..3 {
+        let error = refused(place.socket());
+        assert!(matches!(&error, Error::AlreadyRunning { path } if *path == place.socket()));
+        assert!(error.to_string().contains("already running"), "{error}");
+    }
+    assert_eq!(identity(&place.socket()), before);
+    assert_eq!(names(place.directory()), ["s.sock"]);
+    assert_eq!(who(place.socket()), "first");
+}
+
+#[test]
+fn a_listener_of_another_program_is_not_displaced() {
+    let place = Place::new();
+    // It listens and never accepts.
+    let _other = UnixListener::bind(place.socket()).unwrap();
+    let before = identity(&place.socket());
+    assert!(matches!(refused(place.socket()), Error::AlreadyRunning { .. }));
+    assert_eq!(identity(&place.socket()), before);
+}
+
+#[test]
+fn a_socket_of_another_kind_is_not_touched() {
+    let place = Place::new();
+    let _other = UnixDatagram::bind(place.socket()).unwrap();
+    let before = identity(&place.socket());
+    assert!(matches!(refused(place.socket()), Error::Io { .. }));
+    assert_eq!(identity(&place.socket()), before);
+    assert_eq!(names(place.directory()), ["s.sock"]);
+}
+
+#[test]
+fn a_stale_socket_is_replaced() {
+    let place = Place::new();
+    drop(UnixListener::bind(place.socket()).unwrap());
+    assert!(place.socket().exists());
+    let daemon = named("first").spawn(place.socket()).unwrap();
+    assert_eq!(who(place.socket()), "first");
+    assert_eq!(names(place.directory()), ["s.sock"]);
+    drop(daemon);
+    assert!(names(place.directory()).is_empty());
+}
+
+#[test]
+fn what_is_no_socket_is_refused_and_not_touched() {
+    type Make<'m> = (&'static str, &'m dyn Fn(&Path));
+
+    let place = Place::new();
+    let target = place.directory().join("target");
+    fs::write(&target, "kept").unwrap();
+    let live = place.directory().join("live");
+    let _live = named("live").spawn(&live).unwrap();
+    let make: &[Make<'_>] = &[
+        ("a file", &|path| fs::write(path, "kept").unwrap()),
+        ("a directory", &|path| fs::create_dir(path).unwrap()),
+        ("a symbolic link", &|path| symlink(&target, path).unwrap()),
+        ("a symbolic link", &|path| symlink(place.directory().join("nothing"), path).unwrap()),
+        ("a symbolic link", &|path| symlink(&live, path).unwrap()),
+        ("a pipe", &|path| {
+            assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        }),
+    ];
+    for (i, (what, make)) in make.iter().enumerate() {
+        let path = place.directory().join(format!("{i}"));
+        make(&path);
+        let before = (identity(&path), names(place.directory()));
+        let error = refused(&path);
+        assert!(
+            matches!(&error, Error::NotASocket { path: p, what: w } if *p == path && w == what),
+            "{what}: {error}"
+        );
+        assert_eq!((identity(&path), names(place.directory())), before, "{what}");
+    }
+    assert_eq!(fs::read(&target).unwrap(), b"kept");
+    assert_eq!(fs::read(place.directory().join("0")).unwrap(), b"kept");
+    assert_eq!(who(&live), "live");
+}
+
+#[test]
+fn a_path_that_can_not_be_is_refused_in_words() {
+    let place = Place::new();
+    let file = place.directory().join("file");
+    fs::write(&file, "").unwrap();
+    let nul = place.directory().join(OsStr::from_bytes(b"a\0b"));
+    for (path, why) in [
+        (place.directory().join("missing/s.sock"), "its directory does not exist"),
+        (file.join("s.sock"), "what should be its directory is none"),
+        (nul, "it has a NUL byte"),
+        (PathBuf::new(), "it has no file name"),
+        (PathBuf::from("/"), "it ends in a slash"),
+        (place.directory().join("s.sock/"), "it ends in a slash"),
+        (place.directory().join(".."), "it has no file name"),
+    ] {
+        let error = refused(&path);
+        assert!(matches!(&error, Error::BadPath { path: p, .. } if *p == path), "{error}");
+        assert!(error.to_string().ends_with(why), "{error}");
+    }
+    assert_eq!(names(place.directory()), ["file"]);
+    // A name that no file can have.
+    let error = refused(place.directory().join("x".repeat(256)));
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert_eq!(names(place.directory()), ["file"]);
+}
+
+#[test]
+fn a_path_may_be_longer_than_a_socket_address() {
+    let place = Place::new();
+    let room = 107 - place.directory().as_os_str().len() - 1;
+    let mut deep = place.directory().to_owned();
+    for _ in 0..5 {
+        deep.push("d".repeat(200));
+    }
+    fs::create_dir_all(&deep).unwrap();
+    for path in [
+        // The longest that fits, and the shortest that does not.
+        place.directory().join("x".repeat(room)),
+        place.directory().join("x".repeat(room + 1)),
+        place.directory().join("x".repeat(255)),
+        deep.join("s"),
+        deep.join("x".repeat(255)),
+    ] {
+        let size = path.as_os_str().len();
+        let daemon = named("first").spawn(&path).unwrap();
+        assert_eq!(who(&path), "first", "{size} bytes");
+        assert!(matches!(refused(&path), Error::AlreadyRunning { .. }), "{size} bytes");
+        assert_eq!(names(path.parent().unwrap()).len(), 1 + usize::from(!path.starts_with(&deep)));
+        drop(daemon);
+        assert!(!path.exists(), "{size} bytes");
+        let error = dockipc::send(&path, "who").unwrap_err();
+        assert!(matches!(error, Error::NoSocket { .. }), "{size} bytes: {error}");
+    }
+}
+
+#[test]
+fn the_mode_is_the_one_asked_for() {
+    for asked in [0o600, 0o660, 0o666, 0o777, 0o400] {
+        let place = Place::new();
+        let _daemon = named("first").mode(asked).spawn(place.socket()).unwrap();
+        assert_eq!(mode(&place.socket()), asked);
+    }
+    let place = Place::new();
+    let _daemon = named("first").spawn(place.socket()).unwrap();
+    assert_eq!(mode(&place.socket()), 0o666, "the default");
+}
+
+#[test]
+fn the_mode_is_right_from_the_first_moment() {
+    let place = Place::new();
+    let (path, done) = (place.socket(), AtomicBool::new(false));
+    let seen = thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut seen = Vec::new();
+            while !done.load(SeqCst) {
+                if let Ok(data) = fs::symlink_metadata(&path) {
+                    assert!(data.file_type().is_socket());
+                    seen.push(data.mode() & 0o7777);
+                }
+            }
+            seen
+        });
+        for _ in 0..200 {
+            drop(named("first").mode(0o612).spawn(&path).unwrap());
+        }
+        done.store(true, SeqCst);
+        watcher.join().unwrap()
+    });
+    assert!(!seen.is_empty());
+    let wrong: Vec<_> = seen.iter().filter(|mode| **mode != 0o612).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn nothing_is_left_after_the_end_however_it_comes() {
+    let place = Place::new();
+    let start = || named("first").spawn(place.socket()).unwrap();
+    let ends: &[&dyn Fn(Handle)] = &[
+        &|handle| drop(handle),
+        &|handle| handle.shutdown(),
+        &|handle| {
+            handle.shutdown();
+            handle.shutdown();
+            handle.join();
+            handle.join();
+            handle.shutdown();
+        },
+        &|handle| {
+            // Somebody else has removed it.
+            fs::remove_file(place.socket()).unwrap();
+            handle.shutdown();
+        },
+    ];
+    for end in ends {
+        let daemon = start();
+        assert_eq!(names(place.directory()), ["s.sock"]);
+        assert_eq!(who(place.socket()), "first");
+        end(daemon);
+        assert!(names(place.directory()).is_empty());
+        assert!(matches!(dockipc::send(place.socket(), "who"), Err(Error::NoSocket { .. })));
+    }
+    // A start that fails leaves nothing either, whatever the reason.
+    let twice = named("first").handle("who", |_: &Request<'_>| "twice");
+    assert!(matches!(twice.spawn(place.socket()), Err(Error::DuplicateName { .. })));
+    assert!(names(place.directory()).is_empty());
+}
+
+#[test]
+fn after_shutdown_the_path_is_free_at_once() {
+    let place = Place::new();
+    let daemon = named("first").spawn(place.socket()).unwrap();
+    let kept = UnixStream::connect(place.socket()).unwrap();
+    daemon.shutdown();
+    let second = named("second").spawn(place.socket()).unwrap();
+    assert_eq!(who(place.socket()), "second");
+    drop((daemon, kept));
+    assert_eq!(who(place.socket()), "second");
+    drop(second);
+    assert!(names(place.directory()).is_empty());
+}
+
+#[test]
+fn an_old_daemon_does_not_remove_the_socket_of_a_new_one() {
+    let place = Place::new();
+    // The old one has ended; its handle is dropped late. Its inode's number is free for the new
+    // one, and most file systems use it again.
+    for _ in 0..10 {
+        let old = named("old").spawn(place.socket()).unwrap();
+        old.shutdown();
+        old.join();
+        let new = named("new").spawn(place.socket()).unwrap();
+        old.shutdown();
+        assert_eq!(who(place.socket()), "new");
+        drop(old);
+        assert_eq!(who(place.socket()), "new");
+        drop(new);
+    }
+    // The old one still runs; somebody has removed its socket.
+    let old = named("old").spawn(place.socket()).unwrap();
+    fs::remove_file(place.socket()).unwrap();
+    let new = named("new").spawn(place.socket()).unwrap();
+    drop(old);
+    assert_eq!(who(place.socket()), "new");
+    // Nor what somebody has put in its place.
+    fs::remove_file(place.socket()).unwrap();
+    fs::write(place.socket(), "kept").unwrap();
+    drop(new);
+    assert_eq!(fs::read(place.socket()).unwrap(), b"kept");
+}
+
+#[test]
+fn of_twenty_starters_at_once_exactly_one_wins() {
+    for round in 0..20 {
+        let place = Place::new();
+        let barrier = Barrier::new(20);
+        let results: Vec<_> = thread::scope(|scope| {
+            let start = || {
+                barrier.wait();
+                named("winner").spawn(place.socket())
+            };
+            let starters: Vec<_> = (0..20).map(|_| scope.spawn(start)).collect();
+            starters.into_iter().map(|starter| starter.join().unwrap()).collect()
+        });
+        let (winners, losers): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert_eq!(winners.len(), 1, "round {round}");
+        for error in losers.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, Error::AlreadyRunning { .. }), "{error}");
+        }
+        assert_eq!(who(place.socket()), "winner");
+        assert_eq!(names(place.directory()), ["s.sock"]);
+        drop(winners);
+        assert!(names(place.directory()).is_empty());
+    }
+}
+
+#[test]
+fn a_server_in_process_leaves_nothing_on_disk() {
+    let daemon = named("first").spawn_in_process().unwrap();
+    assert_eq!(daemon.client().send("who").unwrap(), b"first");
+    daemon.shutdown();
+    daemon.shutdown();
+    daemon.join();
+    assert!(daemon.connect().is_err());
+    assert!(daemon.client().send("who").is_err());
+}
+
+/// A daemon in a process of its own: this test program again.
+struct Process {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    /// Starts it by a shell's words, which end in `exec "$0" "$@"`.
+    fn start(directory: &Path, before: &str, path: &str, mode: u32) -> Self {
+        let mut child = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{before} exec \"$0\" \"$@\""))
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "a_daemon_for_other_tests", "--ignored", "--nocapture"])
+            .env("DAEMON_PATH", path)
+            .env("DAEMON_MODE", mode.to_string())
+            .current_dir(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("READY") {
+            line.clear();
+            assert!(output.read_line(&mut line).unwrap() > 0, "the daemon did not start");
+        }
+        Self { child, output }
+    }
+
+    /// Ends it as `kill -9` does.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The end of its input is its end.
+        drop(self.child.stdin.take());
+        let _ = self.output.read_to_end(&mut Vec::new());
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+#[ignore = "the daemon that other tests start as a process"]
+fn a_daemon_for_other_tests() {
+    let path = std::env::var("DAEMON_PATH").unwrap();
+    let mode = std::env::var("DAEMON_MODE").unwrap().parse().unwrap();
+    let _daemon = named("process").mode(mode).spawn(path).unwrap();
+    println!("\nREADY");
+    let _ = std::io::stdin().lines().next();
+}
+
+#[test]
+fn the_mode_does_not_depend_on_the_umask() {
+    for umask in ["000", "077", "777"] {
+        for asked in [0o600, 0o660, 0o666] {
+            let place = Place::new();
+            let path = place.socket();
+            let before = format!("umask {umask};");
+            let daemon = Process::start(place.directory(), &before, path.to_str().unwrap(), asked);
+            assert_eq!(mode(&path), asked, "umask {umask}");
+            assert_eq!(who(&path), "process");
+            drop(daemon);
+            assert!(names(place.directory()).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_relative_path_is_one_from_the_current_directory() {
+    let place = Place::new();
+    for path in ["s.sock", "./s.sock"] {
+        let daemon = Process::start(place.directory(), "", path, 0o666);
+        assert_eq!(names(place.directory()), ["s.sock"]);
+        assert_eq!(who(place.socket()), "process");
+        drop(daemon);
+        assert!(names(place.directory()).is_empty());
+    }
+}
+
+#[test]
+fn a_killed_daemon_leaves_a_stale_socket_that_the_next_one_replaces() {
+    let place = Place::new();
+    let path = place.socket();
+    let client = Client::new(&path).read_timeout(PATIENCE);
+    for _ in 0..3 {
+        let daemon = Process::start(place.directory(), "", path.to_str().unwrap(), 0o666);
+        assert_eq!(client.send("who").unwrap(), b"process");
+        daemon.kill();
+        assert!(path.exists());
+        assert!(matches!(dockipc::send(&path, "who"), Err(Error::Stale { .. })));
+    }
+    let _daemon = named("next").spawn(&path).unwrap();
+    assert_eq!(client.send("who").unwrap(), b"next");
+    assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+}
