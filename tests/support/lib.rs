@@ -113,3 +113,11 @@ pub fn expect(stream: &mut UnixStream, expected: &[u8]) {
     stream.read_exact(&mut answer).expect("an answer");
     assert_eq!(answer.escape_ascii().to_string(), expected.escape_ascii().to_string());
 }
+
+/// Lets this process have as many descriptors as the system allows it.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    setrlimit(Resource::Nofile, raised).expect("a limit that may be raised");
+}

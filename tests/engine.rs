@@ -1,0 +1,238 @@
+//! Threads follow commands: who blocks, floods or does not read hurts nobody else.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dockipc::{Handle, Server, State, command};
+use tests::{expect, raise_descriptor_limit};
+
+/// A gate that handlers wait at until the test opens it.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<bool>, Condvar, AtomicUsize)>);
+
+impl Gate {
+    fn pass(&self) {
+        let (open, opened, waiting) = &*self.0;
+        waiting.fetch_add(1, SeqCst);
+        let guard = open.lock().unwrap();
+        drop(opened.wait_while(guard, |open| !*open).unwrap());
+        waiting.fetch_sub(1, SeqCst);
+    }
+
+    fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.2.load(SeqCst)
+    }
+}
+
+#[command("wait")]
+fn wait(gate: State<Gate>, word: &str) -> String {
+    gate.pass();
+    word.to_owned()
+}
+
+#[command("blob")]
+fn blob(size: usize) -> Vec<u8> {
+    vec![b'x'; size]
+}
+
+/// Waits for something that another thread brings about.
+#[track_caller]
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < end, "{what} did not come about");
+        thread::yield_now();
+    }
+}
+
+/// The threads of servers in this process.
+fn threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let named = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    named.filter(|name| name.trim() == "dockipc").count()
+}
+
+fn start(server: Server) -> (Handle, Gate) {
+    let gate = Gate::default();
+    (server.state(gate.clone()).spawn_in_process().unwrap(), gate)
+}
+
+fn connect(daemon: &Handle) -> UnixStream {
+    let stream = daemon.connect().unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream
+}
+
+/// One test at a time, since they count threads.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[test]
+fn a_thousand_blocked_handlers_block_nobody_else_and_leave_no_thread() {
+    let _alone = alone();
+    raise_descriptor_limit();
+    let (daemon, gate) = start(Server::new());
+    let mut clients: Vec<_> = (0..1000).map(|_| connect(&daemon)).collect();
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.write_all(format!("wait {i}\n").as_bytes()).unwrap();
+    }
+    until("1000 blocked handlers", || gate.waiting() == 1000);
+    for _ in 0..100 {
+        let mut other = connect(&daemon);
+        other.write_all(b"ping\n").unwrap();
+        expect(&mut other, b"PONG");
+    }
+    gate.open();
+    for (i, client) in clients.iter_mut().enumerate() {
+        expect(client, i.to_string().as_bytes());
+    }
+    drop(clients);
+    until("the threads' end", || threads() == 2);
+}
+
+#[test]
+fn commands_beyond_the_last_thread_wait_and_are_not_lost() {
+    let _alone = alone();
+    let (daemon, gate) = start(Server::new().max_threads(6));
+    let mut clients: Vec<_> = (0..50).map(|_| connect(&daemon)).collect();
+    for client in &mut clients {
+        client.write_all(b"*2\r\n$4\r\nwait\r\n$1\r\nx\r\n").unwrap();
+    }
+    until("some blocked handlers", || gate.waiting() >= 4);
+    // One thread is left for those who don't block.
+    let mut other = connect(&daemon);
+    other.write_all(b"ping\n").unwrap();
+    expect(&mut other, b"PONG");
+    gate.open();
+    for client in &mut clients {
+        expect(client, b"$1\r\nx\r\n");
+    }
+}
+
+#[test]
+fn an_answer_does_not_wait_for_a_later_command_that_blocks() {
+    let _alone = alone();
+    let (daemon, gate) = start(Server::new());
+    // The first time nobody knows that the command blocks; the second time it is known.
+    for _ in 0..2 {
+        let mut client = connect(&daemon);
+        let wait = b"*2\r\n$4\r\nwait\r\n$1\r\nx\r\n";
+        let ping = b"*1\r\n$4\r\nping\r\n";
+        client.write_all(&[&ping[..], wait, ping, wait, ping].concat()).unwrap();
+        expect(&mut client, b"+PONG\r\n");
+        until("a blocked handler", || gate.waiting() == 1);
+        gate.open();
+        expect(&mut client, b"$1\r\nx\r\n+PONG\r\n$1\r\nx\r\n+PONG\r\n");
+        *gate.0.0.lock().unwrap() = false;
+    }
+}
+
+#[test]
+fn commands_of_one_connection_are_answered_in_order() {
+    let _alone = alone();
+    let (daemon, gate) = start(Server::new());
+    gate.open();
+    let mut client = connect(&daemon);
+    let mut sent = Vec::new();
+    let mut expected = Vec::new();
+    for i in 0..2000 {
+        let word = format!("{i:04}");
+        let name = if i % 3 == 0 { "wait" } else { "echo" };
+        sent.extend_from_slice(format!("*2\r\n$4\r\n{name}\r\n$4\r\n{word}\r\n").as_bytes());
+        expected.extend_from_slice(format!("$4\r\n{word}\r\n").as_bytes());
+    }
+    let mut writer = client.try_clone().unwrap();
+    let writing = thread::spawn(move || writer.write_all(&sent).unwrap());
+    expect(&mut client, &expected);
+    writing.join().unwrap();
+}
+
+#[test]
+fn an_endless_pipeline_starves_nobody() {
+    let _alone = alone();
+    let (daemon, _) = start(Server::new());
+    let done = Arc::new(AtomicUsize::new(0));
+    let floods: Vec<_> = (0..3)
+        .map(|_| {
+            let mut flood = connect(&daemon);
+            let mut reader = flood.try_clone().unwrap();
+            let done = Arc::clone(&done);
+            let reading = thread::spawn(move || {
+                let mut buffer = vec![0; 65536];
+                while matches!(reader.read(&mut buffer), Ok(1..)) {}
+            });
+            let writing = thread::spawn(move || {
+                let many = b"*1\r\n$4\r\nping\r\n".repeat(1000);
+                while done.load(SeqCst) == 0 && flood.write_all(&many).is_ok() {}
+                flood.shutdown(std::net::Shutdown::Both).unwrap();
+            });
+            (reading, writing)
+        })
+        .collect();
+    for _ in 0..200 {
+        let mut other = connect(&daemon);
+        other.write_all(b"echo me\n").unwrap();
+        expect(&mut other, b"me");
+    }
+    done.store(1, SeqCst);
+    for (reading, writing) in floods {
+        writing.join().unwrap();
+        reading.join().unwrap();
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_is_parked_and_gets_all_of_its_answers_later() {
+    let _alone = alone();
+    let (daemon, _) = start(Server::new());
+    const SIZE: usize = 3_000_000;
+    let mut lazy: Vec<_> = (0..20).map(|_| connect(&daemon)).collect();
+    for client in &mut lazy {
+        let blob = format!("*2\r\n$4\r\nblob\r\n$7\r\n{SIZE}\r\n*1\r\n$4\r\nping\r\n");
+        client.write_all(blob.as_bytes()).unwrap();
+    }
+    for _ in 0..100 {
+        let mut other = connect(&daemon);
+        other.write_all(b"ping\n").unwrap();
+        expect(&mut other, b"PONG");
+    }
+    for client in &mut lazy {
+        expect(client, format!("${SIZE}\r\n").as_bytes());
+        let mut body = vec![0; SIZE];
+        client.read_exact(&mut body).unwrap();
+        assert!(body.iter().all(|&b| b == b'x'));
+        expect(client, b"\r\n+PONG\r\n");
+    }
+}
+
+#[test]
+fn a_server_at_rest_has_two_threads_and_stops_with_none() {
+    let _alone = alone();
+    let (daemon, _) = start(Server::new());
+    let clients: Vec<_> = (0..200)
+        .map(|_| {
+            let mut client = connect(&daemon);
+            client.write_all(b"*1\r\n$4\r\nping\r\n").unwrap();
+            expect(&mut client, b"+PONG\r\n");
+            client
+        })
+        .collect();
+    until("two threads", || threads() == 2);
+    drop(daemon);
+    until("no threads", || threads() == 0);
+    for mut client in clients {
+        assert_eq!(client.read(&mut [0; 8]).unwrap(), 0, "idle connections are closed");
+    }
+}
