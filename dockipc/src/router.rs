@@ -1,7 +1,6 @@
 //! From a command's bytes to what answers it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -20,7 +19,8 @@ use crate::wire::{Frame, Protocol, Span, encode};
 
 /// All names of a server and what they mean.
 pub(crate) struct Router {
-    table: HashMap<Cow<'static, str>, Entry>,
+    /// Sorted by name.
+    table: Vec<Entry>,
     fallback: Option<Arc<dyn Handler>>,
     states: States,
     /// What is known of each target's speed. The first is the fallback's.
@@ -28,6 +28,9 @@ pub(crate) struct Router {
 }
 
 struct Entry {
+    /// The first bytes of the name: what a search compares first.
+    prefix: u64,
+    name: Cow<'static, str>,
     target: Target,
     /// The number of its pace.
     pace: usize,
@@ -63,7 +66,7 @@ impl Router {
             return Err(Error::DuplicateState(twice));
         }
         let paces = vec![Pace::default()];
-        let mut router = Self { table: HashMap::new(), fallback, states, paces };
+        let mut router = Self { table: Vec::new(), fallback, states, paces };
         for command in commands {
             router.check(command)?;
             for &name in [&command.name].into_iter().chain(command.aliases) {
@@ -76,7 +79,7 @@ impl Router {
         }
         for builtin in builtin::ALL {
             // An author's own command of this name stands.
-            if !router.table.contains_key(builtin.name) {
+            if router.search(builtin.name.as_bytes()).is_err() {
                 router.add(Cow::Borrowed(builtin.name), Target::Builtin(builtin))?;
             }
         }
@@ -106,17 +109,20 @@ impl Router {
     }
 
     fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
-        if let Some(other) = self.table.get(&name) {
-            // inventory has no order: sorted, the message is the same at every start.
-            let mut places = [other.target.place(), target.place()];
-            places.sort_by_cached_key(|place| {
-                let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
-                (file.to_owned(), line.parse::<u32>().ok())
-            });
-            let [first, second] = places;
-            return Err(Error::DuplicateName { name: name.into_owned(), first, second });
+        match self.search(name.as_bytes()) {
+            Ok(index) => {
+                // inventory has no order: sorted, the message is the same at every start.
+                let mut places = [self.table[index].target.place(), target.place()];
+                places.sort();
+                let [first, second] = places;
+                return Err(Error::DuplicateName { name: name.into_owned(), first, second });
+            }
+            Err(index) => {
+                let pace = self.paces.len();
+                let prefix = prefix(name.as_bytes());
+                self.table.insert(index, Entry { prefix, name, target, pace });
+            }
         }
-        self.table.insert(name, Entry { target, pace: self.paces.len() });
         self.paces.push(Pace::default());
         Ok(())
     }
@@ -131,7 +137,14 @@ impl Router {
         let lower = buffer.get_mut(..name.len())?;
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
-        self.table.get(std::str::from_utf8(lower).ok()?)
+        self.search(lower).ok().map(|index| &self.table[index])
+    }
+
+    fn search(&self, name: &[u8]) -> Result<usize, usize> {
+        let prefix = prefix(name);
+        self.table.binary_search_by(|entry| {
+            entry.prefix.cmp(&prefix).then_with(|| entry.name.as_bytes().cmp(name))
+        })
     }
 
     pub(crate) fn pace(&self, number: usize) -> Option<&Pace> {
@@ -145,10 +158,7 @@ impl Router {
             Target::Handler { .. } => true,
             Target::Builtin(builtin) => builtin.summary.is_some(),
         };
-        let all = self.table.iter().map(|(name, entry)| (&**name, &entry.target));
-        let mut shown: Vec<_> = all.filter(shown).collect();
-        shown.sort_by_key(|(name, _)| *name);
-        shown
+        self.table.iter().map(|entry| (&*entry.name, &entry.target)).filter(shown).collect()
     }
 
     /// Answers one whole command. A panic of the author's code is an answer as well. None if the
@@ -207,7 +217,7 @@ impl Router {
             return Some(Reply::Error(Failure::new(code::USAGE, why)));
         };
         let (target, number) = match self.entry(name) {
-            Some(Entry { target, pace }) => (Some(target), *pace),
+            Some(Entry { target, pace, .. }) => (Some(target), *pace),
             None => (None, 0),
         };
         let mut runs = Runs { paces, number, pace: &self.paces[number] };
@@ -288,6 +298,14 @@ impl Router {
         };
         Failure::new(code::UNKNOWN, format_args!("no command {}; {hint}", Shown(name)))
     }
+}
+
+/// The first eight bytes in the order of their comparison.
+fn prefix(name: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let len = name.len().min(first.len());
+    first[..len].copy_from_slice(&name[..len]);
+    u64::from_be_bytes(first)
 }
 
 /// How the author's code is run.

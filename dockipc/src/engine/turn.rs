@@ -338,6 +338,9 @@ impl Core {
                     if ends {
                         break Stop::Ends;
                     }
+                    if used == bytes.len() {
+                        break Stop::Wants;
+                    }
                 }
             }
         };

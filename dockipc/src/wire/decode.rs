@@ -300,6 +300,15 @@ enum Header {
 
 /// Reads `<kind><digits>\r\n`.
 fn header(input: &[u8], kind: u8) -> Header {
+    let number = |value: u8, len| Header::Number { value: u64::from(value), len };
+    // Nearly every header has one digit or two.
+    match *input {
+        [k, a @ b'0'..=b'9', b'\r', b'\n', ..] if k == kind => return number(a - b'0', 4),
+        [k, a @ b'0'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] if k == kind => {
+            return number((a - b'0') * 10 + (b - b'0'), 5);
+        }
+        _ => {}
+    }
     let Some((&first, rest)) = input.split_first() else { return Header::More };
     if first != kind {
         return Header::Wrong;
