@@ -57,7 +57,8 @@ fn until(what: &str, condition: impl Fn() -> bool) {
 /// The threads of servers in this process.
 fn threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let named = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    let named =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
     named.filter(|name| name.trim() == "dockipc").count()
 }
 

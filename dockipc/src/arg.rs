@@ -563,13 +563,16 @@ impl<'r> Unbound<'r> {
 
     /// Takes all words as they are, for a handler that has no declared parameters.
     pub(crate) fn all(mut self) -> Result<(&'r [u8], Words<'r>), Failure> {
-        while let Some(span) = self.next()? {
-            self.scratch.words.push(span);
-        }
         let name = self.name;
-        let words = self.bound().words;
-        let name = name.map(|span| span.of(words.input, words.text));
-        Ok((name.unwrap_or_default(), words))
+        let words = if let Source::Resp(_) = self.source {
+            self.as_sent().words
+        } else {
+            while let Some(span) = self.next()? {
+                self.scratch.words.push(span);
+            }
+            self.bound().words
+        };
+        Ok((name.map(|span| span.of(words.input, words.text)).unwrap_or_default(), words))
     }
 
     /// Finds each parameter's words. The message of a failure is not about a command yet.
@@ -584,6 +587,14 @@ impl<'r> Unbound<'r> {
             Some(last) if last.arity == Arity::Many && last.way == Way::Positional => usize::MAX,
             _ => positional.count(),
         };
+        if let (Source::Resp(_), false, None) = (&self.source, has_options, before_rest) {
+            let words = self.scratch.incoming.get(1..).unwrap_or_default();
+            if let Some(word) = words.get(most) {
+                let word = Shown(word.of(self.input, &[]));
+                return Err(usage(format_args!("unexpected word {word}")));
+            }
+            return Ok(self.as_sent());
+        }
         let mut options_end = !has_options;
         loop {
             let at_rest = before_rest == Some(self.scratch.words.len());
@@ -616,6 +627,13 @@ impl<'r> Unbound<'r> {
             }
         }
         Ok(self.bound())
+    }
+
+    /// The words of a RESP command as they came.
+    fn as_sent(self) -> Bound<'r> {
+        let scratch: &'r Scratch = self.scratch;
+        let spans = scratch.incoming.get(1..).unwrap_or_default();
+        Bound { words: Words { input: self.input, text: &[], spans }, options: &[] }
     }
 
     fn bound(self) -> Bound<'r> {

@@ -78,7 +78,6 @@ impl Connection {
                     self.decoder.again(frame);
                     return Step::Later;
                 };
-                shared.count_command();
                 let ends = session.ending || session.protocol == Protocol::Line;
                 Step::Answer { used: len, reply, ends }
             }

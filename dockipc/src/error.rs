@@ -68,6 +68,8 @@ impl Failure {
     /// A code is one word of capitals, digits and `_`, as RESP has it: small letters are made
     /// capitals, whatever else is there becomes `_`. Line ends in the message become blanks when it
     /// is sent.
+    #[cold]
+    #[inline(never)]
     pub fn new(code: &'static str, message: impl fmt::Display) -> Self {
         Self::from_parts(Cow::Borrowed(code), message.to_string())
     }
@@ -87,6 +89,8 @@ impl Failure {
         &self.message
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn from_parts(code: Cow<'static, str>, message: String) -> Self {
         let fits = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
         let code = match code.as_bytes() {

@@ -79,7 +79,7 @@ impl Router {
         }
         for builtin in builtin::ALL {
             // An author's own command of this name stands.
-            if router.search(builtin.name.as_bytes()).is_err() {
+            if router.find(builtin.name.as_bytes()).is_none() {
                 router.add(Cow::Borrowed(builtin.name), Target::Builtin(builtin))?;
             }
         }
@@ -109,20 +109,16 @@ impl Router {
     }
 
     fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
-        match self.search(name.as_bytes()) {
-            Ok(index) => {
-                // inventory has no order: sorted, the message is the same at every start.
-                let mut places = [self.table[index].target.place(), target.place()];
-                places.sort();
-                let [first, second] = places;
-                return Err(Error::DuplicateName { name: name.into_owned(), first, second });
-            }
-            Err(index) => {
-                let pace = self.paces.len();
-                let prefix = prefix(name.as_bytes());
-                self.table.insert(index, Entry { prefix, name, target, pace });
-            }
+        if let Some(other) = self.find(name.as_bytes()) {
+            // inventory has no order: sorted, the message is the same at every start.
+            let mut places = [other.place(), target.place()];
+            places.sort();
+            let [first, second] = places;
+            return Err(Error::DuplicateName { name: name.into_owned(), first, second });
         }
+        let index = self.table.partition_point(|entry| entry.name < name);
+        let (prefix, pace) = (prefix(name.as_bytes()), self.paces.len());
+        self.table.insert(index, Entry { prefix, name, target, pace });
         self.paces.push(Pace::default());
         Ok(())
     }
@@ -133,18 +129,10 @@ impl Router {
     }
 
     fn entry(&self, name: &[u8]) -> Option<&Entry> {
-        let mut buffer = [0; 64];
-        let lower = buffer.get_mut(..name.len())?;
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        self.search(lower).ok().map(|index| &self.table[index])
-    }
-
-    fn search(&self, name: &[u8]) -> Result<usize, usize> {
         let prefix = prefix(name);
-        self.table.binary_search_by(|entry| {
-            entry.prefix.cmp(&prefix).then_with(|| entry.name.as_bytes().cmp(name))
-        })
+        let first = self.table.partition_point(|entry| entry.prefix < prefix);
+        let mut near = self.table[first..].iter().take_while(|entry| entry.prefix == prefix);
+        near.find(|entry| entry.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
     pub(crate) fn pace(&self, number: usize) -> Option<&Pace> {
@@ -300,12 +288,11 @@ impl Router {
     }
 }
 
-/// The first eight bytes in the order of their comparison.
+/// The first eight bytes in small letters, as a number of the same order.
 fn prefix(name: &[u8]) -> u64 {
-    let mut first = [0; 8];
-    let len = name.len().min(first.len());
-    first[..len].copy_from_slice(&name[..len]);
-    u64::from_be_bytes(first)
+    let first = name.iter().take(8);
+    let number = first.clone().fold(0, |n, b| n << 8 | u64::from(b.to_ascii_lowercase()));
+    number << (8 * (8 - first.len())).min(63)
 }
 
 /// How the author's code is run.

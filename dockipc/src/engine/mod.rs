@@ -86,6 +86,8 @@ const IDLE: usize = usize::MAX;
 /// What a thread keeps between turns.
 struct Kit {
     scratch: Scratch,
+    /// Commands of this turn.
+    ran: u64,
     input: Box<[u8]>,
     events: Vec<epoll::Event>,
 }
@@ -212,6 +214,7 @@ impl Core {
         });
         let mut kit = Kit {
             scratch: Scratch::default(),
+            ran: 0,
             input: vec![0; READ].into(),
             events: Vec::with_capacity(EVENTS),
         };
@@ -378,6 +381,7 @@ impl Core {
             let fate = self.turn(me, kit, &mut conn, seen);
             hub = self.lock();
             me.slot.store(IDLE, Ordering::Relaxed);
+            self.shared.count_commands(std::mem::take(&mut kit.ran));
             if hub.stopping && !conn.must_be_heard() {
                 return self.close(hub, index, conn);
             }

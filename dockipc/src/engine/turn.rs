@@ -285,12 +285,12 @@ impl Core {
     ) -> Stop {
         if conn.input.is_empty() {
             let bytes = &kit.input[..fresh];
-            let (used, stop) = self.commands(me, &mut kit.scratch, conn, bytes);
+            let (used, stop) = self.commands(me, &mut kit.scratch, &mut kit.ran, conn, bytes);
             conn.input.extend_from_slice(&bytes[used..]);
             return stop;
         }
         let mut bytes = std::mem::take(&mut conn.input);
-        let (used, stop) = self.commands(me, &mut kit.scratch, conn, &bytes);
+        let (used, stop) = self.commands(me, &mut kit.scratch, &mut kit.ran, conn, &bytes);
         if used < bytes.len() {
             bytes.drain(..used);
             conn.input = bytes;
@@ -302,6 +302,7 @@ impl Core {
         self: &Arc<Self>,
         me: &Arc<Worker>,
         scratch: &mut Scratch,
+        ran: &mut u64,
         conn: &mut Conn,
         bytes: &[u8],
     ) -> (usize, Stop) {
@@ -332,6 +333,7 @@ impl Core {
                 Step::Later => break Stop::Later,
                 Step::Answer { used: n, reply, ends } => {
                     used += n;
+                    *ran += 1;
                     let mut out = me.out();
                     encode::reply(reply, conn.protocol.protocol(), &mut out);
                     waiting = out.len();

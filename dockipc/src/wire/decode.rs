@@ -130,6 +130,8 @@ impl Decoder {
         })
     }
 
+    #[cold]
+    #[inline(never)]
     fn refuse(&mut self, len: usize, why: impl std::fmt::Display) -> Step {
         self.state = State::End { resp: self.is_resp() };
         Step::Refuse { len, failure: Failure::new(code::PROTO, why), last: true }
@@ -274,10 +276,12 @@ impl Decoder {
 
 const UNENDED: &str = "a word is not followed by CR LF where its length says";
 
+#[cold]
 fn wrong_word(input: &[u8]) -> String {
     format!("expected $ and the length of a word, got {}", shown(input))
 }
 
+#[cold]
 fn too_long(length: u64) -> String {
     format!("a word of {length} bytes is longer than any command ({LONGEST_WORD})")
 }
