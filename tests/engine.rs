@@ -237,3 +237,22 @@ fn a_server_at_rest_has_two_threads_and_stops_with_none() {
         assert_eq!(client.read(&mut [0; 8]).unwrap(), 0, "idle connections are closed");
     }
 }
+
+#[test]
+fn a_server_told_to_stop_ends_after_the_command_that_runs() {
+    let _alone = alone();
+    // Whether the leader waits for events when the command ends is a matter of chance.
+    for _ in 0..50 {
+        let (daemon, gate) = start(Server::new());
+        let mut client = connect(&daemon);
+        client.write_all(b"wait end\n").unwrap();
+        until("a blocked handler", || gate.waiting() == 1);
+        daemon.shutdown();
+        daemon.shutdown();
+        assert!(daemon.connect().is_err(), "a stopped server takes nobody in");
+        gate.open();
+        expect(&mut client, b"end");
+        daemon.join();
+        daemon.join();
+    }
+}

@@ -643,6 +643,7 @@ impl<'r> Unbound<'r> {
     }
 }
 
+#[cold]
 fn usage(why: impl fmt::Display) -> Failure {
     Failure::new(code::USAGE, why)
 }

@@ -56,6 +56,7 @@ const fn silent(name: &'static str, run: Run) -> Builtin {
 /// The version of Redis that clients are told, since some choose what they send by it.
 const REDIS_VERSION: &str = "7.4.0";
 
+#[cold]
 fn usage(why: &str) -> Reply {
     Reply::Error(Failure::new(code::USAGE, why))
 }

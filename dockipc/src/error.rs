@@ -68,6 +68,8 @@ impl Failure {
     /// A code is one word of capitals, digits and `_`, as RESP has it: small letters are made
     /// capitals, whatever else is there becomes `_`. Line ends in the message become blanks when it
     /// is sent.
+    // Cold, so that the way of a command that succeeds stays short: between two commands the
+    // kernel has taken the first cache, and each line of code has to come from the second.
     #[cold]
     #[inline(never)]
     pub fn new(code: &'static str, message: impl fmt::Display) -> Self {

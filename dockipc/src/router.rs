@@ -112,7 +112,10 @@ impl Router {
         if let Some(other) = self.find(name.as_bytes()) {
             // inventory has no order: sorted, the message is the same at every start.
             let mut places = [other.place(), target.place()];
-            places.sort();
+            places.sort_by_cached_key(|place| {
+                let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
+                (file.to_owned(), line.parse::<u32>().ok())
+            });
             let [first, second] = places;
             return Err(Error::DuplicateName { name: name.into_owned(), first, second });
         }
@@ -200,10 +203,7 @@ impl Router {
         unbound: Unbound<'_>,
         paces: &mut dyn Paces,
     ) -> Option<Reply> {
-        let Some(name) = unbound.name() else {
-            let why = "an empty line; send help for a list";
-            return Some(Reply::Error(Failure::new(code::USAGE, why)));
-        };
+        let Some(name) = unbound.name() else { return Some(nothing()) };
         let (target, number) = match self.entry(name) {
             Some(Entry { target, pace, .. }) => (Some(target), *pace),
             None => (None, 0),
@@ -229,20 +229,14 @@ impl Router {
         unbound: Unbound<'_>,
         runs: &mut Runs<'_>,
     ) -> Option<Reply> {
-        let with_usage = |failure: Failure| match failure.code() {
-            code::USAGE => {
-                Failure::new(code::USAGE, format_args!("{}; usage: {command}", failure.message()))
-            }
-            _ => failure,
-        };
         let bound = match unbound.bind(command.params) {
             Ok(bound) => bound,
-            Err(failure) => return Some(Reply::Error(with_usage(failure))),
+            Err(failure) => return Some(with_usage(command, failure)),
         };
         let request = Request::new(command.name, bound.words, self.caller(session));
         let args = Args { request: &request, bound, params: command.params };
         runs.guarded(command.name, || {
-            (command.run)(&args).unwrap_or_else(|failure| Reply::Error(with_usage(failure)))
+            (command.run)(&args).unwrap_or_else(|failure| with_usage(command, failure))
         })
     }
 
@@ -274,6 +268,7 @@ impl Router {
         }
     }
 
+    #[cold]
     pub(crate) fn unknown(&self, name: &[u8]) -> Failure {
         let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
         let near = |other: &str| (distance(&lower, other), other.to_owned());
@@ -286,6 +281,22 @@ impl Router {
         };
         Failure::new(code::UNKNOWN, format_args!("no command {}; {hint}", Shown(name)))
     }
+}
+
+#[cold]
+fn nothing() -> Reply {
+    Reply::Error(Failure::new(code::USAGE, "an empty line; send help for a list"))
+}
+
+/// A failure to read the words ends with how the command is used.
+#[cold]
+fn with_usage(command: &Command, failure: Failure) -> Reply {
+    Reply::Error(match failure.code() {
+        code::USAGE => {
+            Failure::new(code::USAGE, format_args!("{}; usage: {command}", failure.message()))
+        }
+        _ => failure,
+    })
 }
 
 /// The first eight bytes in small letters, as a number of the same order.

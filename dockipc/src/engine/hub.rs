@@ -17,7 +17,7 @@ use crate::peer::Peer;
 use crate::server::Shared;
 
 /// How long a client may take for its answer when the server stops.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(super) struct Hub {
     slots: Vec<Slot>,

@@ -27,7 +27,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
@@ -402,6 +402,9 @@ impl Core {
                             return hub;
                         }
                         None => {
+                            if hub.stopping {
+                                conn.hurry(Instant::now() + hub::LAST_WORDS);
+                            }
                             if hub.set_timer(index, conn.deadline()) {
                                 self.ring(&hub);
                             }
@@ -429,6 +432,11 @@ impl Core {
         if full {
             self.resume_accepting();
         }
-        self.lock()
+        let hub = self.lock();
+        if hub.stopping {
+            // This may have been the last one.
+            self.ring(&hub);
+        }
+        hub
     }
 }

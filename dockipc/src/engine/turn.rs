@@ -367,12 +367,18 @@ impl Core {
         }
         conn.out = std::mem::take(&mut out);
         drop(out);
-        conn.deadline = Some(Instant::now() + WRITE_DEADLINE);
-        self.update(conn);
+        self.wait_to_write(conn);
         false
     }
 
+    #[cold]
+    fn wait_to_write(&self, conn: &mut Conn) {
+        conn.deadline = Some(Instant::now() + WRITE_DEADLINE);
+        self.update(conn);
+    }
+
     /// Sends what was parked. True if all of it is sent.
+    #[cold]
     fn send_parked(&self, conn: &mut Conn) -> bool {
         let before = conn.out.len();
         if !send(&conn.socket, &mut conn.out) {
