@@ -1,15 +1,21 @@
 //! Calling a daemon.
 
 use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::error::{Error, Ran, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+
+use crate::error::{Error, Ran, Result, code};
 use crate::listener;
 use crate::reply::{FromReply, Reply};
 use crate::wire::answer::{self, NotResp, Scan, Scanner};
@@ -127,7 +133,12 @@ impl Client {
 
     /// A call of the command with this name.
     pub fn command(&self, name: &str) -> Call<'_> {
-        Call { client: self, words: Vec::new(), count: 0 }.arg(name)
+        Call { client: self, words: Words::new(name) }
+    }
+
+    /// Many calls over one connection, sent together: see [`Pipeline`].
+    pub fn pipeline(&self) -> Pipeline<'_> {
+        Pipeline { client: self, commands: Vec::new(), count: 0 }
     }
 
     /// Sends one line and returns the whole answer, as [`send`].
@@ -139,7 +150,8 @@ impl Client {
         self.command("dockipc").arg("line").arg(line).call()
     }
 
-    fn call(&self, command: &[u8]) -> Result<Reply> {
+    /// Sends commands and gives each answer, in order, to `each`.
+    fn exchange(&self, commands: &[u8], count: usize, mut each: impl FnMut(Reply)) -> Result<()> {
         loop {
             let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let is_kept = kept.is_some();
@@ -147,15 +159,15 @@ impl Client {
                 Some(connection) => connection,
                 None => self.connect()?,
             };
-            match connection.call(command, &self.limits) {
-                Ok(reply) => {
+            match connection.exchange(commands, count, &self.limits, &mut each) {
+                Ok(()) => {
                     if connection.is_clean() {
                         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
                         if idle.len() < MOST_IDLE {
                             idle.push(connection);
                         }
                     }
-                    return Ok(reply);
+                    return Ok(());
                 }
                 // The daemon has closed a connection that was kept: this says nothing of the call.
                 Err(Error::CutOff { ran: Ran::No, .. }) if is_kept => {}
@@ -194,34 +206,122 @@ impl fmt::Debug for Client {
 #[derive(Clone, Debug)]
 pub struct Call<'c> {
     client: &'c Client,
-    words: Vec<u8>,
-    count: usize,
+    words: Words,
 }
 
 impl Call<'_> {
     /// Adds a word. Any byte may be in it. A `None` adds nothing.
     pub fn arg(mut self, value: impl ToArg) -> Self {
-        if let Some(word) = value.to_arg() {
-            encode::bulk(&word, &mut self.words);
-            self.count += 1;
-        }
+        self.words.add(value);
         self
     }
 
     /// Adds a word for each value.
-    pub fn args<T: ToArg>(self, values: impl IntoIterator<Item = T>) -> Self {
-        values.into_iter().fold(self, Call::arg)
+    pub fn args<T: ToArg>(mut self, values: impl IntoIterator<Item = T>) -> Self {
+        values.into_iter().for_each(|value| self.words.add(value));
+        self
     }
 
     /// Makes the call and reads the answer as a value. [`Reply`] takes any answer.
     ///
     /// # Errors
     /// [`Error::Refused`] is the daemon's "no"; for the others see [`enum@Error`].
-    pub fn call<T: FromReply>(self) -> Result<T> {
-        let mut command = Vec::with_capacity(self.words.len() + 16);
-        encode::length(b'*', self.count, &mut command);
-        command.extend_from_slice(&self.words);
-        self.client.call(&command)?.parse()
+    pub fn call<T: FromReply>(mut self) -> Result<T> {
+        let mut answer = Reply::Null;
+        self.client.exchange(self.words.command(), 1, |reply| answer = reply)?;
+        answer.parse()
+    }
+}
+
+/// Many calls over one connection: [`Client::pipeline`].
+///
+/// They are sent together and answered in order, so that a thousand cost about as much as a few.
+/// Each runs whether or not the one before it failed. Other clients' commands may run between them.
+///
+/// ```
+/// # let daemon = dockipc::Server::new().spawn_in_process()?;
+/// # let client = daemon.client();
+/// let mut pipeline = client.pipeline();
+/// for i in 0..1000 {
+///     pipeline.command("echo", [i.to_string()]);
+/// }
+/// pipeline.command("no-such-command", [""]);
+/// let answers = pipeline.call()?;
+/// assert_eq!(answers.len(), 1001);
+/// let mut answers = answers.into_iter();
+/// assert_eq!(answers.next().unwrap().parse::<u64>()?, 0);
+/// assert!(answers.last().unwrap().parse::<()>().is_err());
+/// # Ok::<(), dockipc::Error>(())
+/// ```
+#[must_use = "the calls are made with `.call()`"]
+#[derive(Clone, Debug)]
+pub struct Pipeline<'c> {
+    client: &'c Client,
+    commands: Vec<u8>,
+    count: usize,
+}
+
+impl Pipeline<'_> {
+    /// Adds a call of the command with this name and these words.
+    pub fn command<T: ToArg>(
+        &mut self,
+        name: &str,
+        words: impl IntoIterator<Item = T>,
+    ) -> &mut Self {
+        let mut command = Words::new(name);
+        words.into_iter().for_each(|word| command.add(word));
+        self.commands.extend_from_slice(command.command());
+        self.count += 1;
+        self
+    }
+
+    /// Makes the calls; one answer each, in their order. [`Reply::parse`] reads an answer as a
+    /// value, and makes an error of a daemon's "no".
+    ///
+    /// # Errors
+    /// Not every answer arrived. Any of the commands may have run, unless the error says otherwise.
+    pub fn call(&self) -> Result<Vec<Reply>> {
+        let mut answers = Vec::with_capacity(self.count);
+        if self.count > 0 {
+            let each = |reply| answers.push(reply);
+            self.client.exchange(&self.commands, self.count, each)?;
+        }
+        Ok(answers)
+    }
+}
+
+/// One command as it is sent, with room for its count in front.
+#[derive(Clone, Debug)]
+struct Words {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+/// Room for `*`, a count and CR LF.
+const HEAD: usize = 23;
+
+impl Words {
+    fn new(name: &str) -> Self {
+        let mut bytes = Vec::with_capacity(HEAD + name.len() + 64);
+        bytes.resize(HEAD, 0);
+        let mut words = Self { bytes, count: 0 };
+        words.add(name);
+        words
+    }
+
+    fn add(&mut self, value: impl ToArg) {
+        if let Some(word) = value.to_arg() {
+            encode::bulk(&word, &mut self.bytes);
+            self.count += 1;
+        }
+    }
+
+    fn command(&mut self) -> &[u8] {
+        let mut head = Vec::with_capacity(HEAD);
+        encode::length(b'*', self.count, &mut head);
+        let start = HEAD - head.len();
+        self.bytes[start..HEAD].copy_from_slice(&head);
+        &self.bytes[start..]
     }
 }
 
@@ -271,17 +371,17 @@ to_arg! {
         std::net::IpAddr std::net::SocketAddr
 }
 
-impl ToArg for Path {
-    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
-        Some(Cow::Borrowed(self.as_os_str().as_bytes()))
-    }
+macro_rules! system_text {
+    ($($ty:ty)*) => {$(
+        impl ToArg for $ty {
+            fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+                Some(Cow::Borrowed(<Self as AsRef<OsStr>>::as_ref(self).as_bytes()))
+            }
+        }
+    )*};
 }
 
-impl ToArg for PathBuf {
-    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
-        self.as_path().to_arg().map(|word| Cow::Owned(word.into_owned()))
-    }
-}
+system_text! { OsStr OsString Path PathBuf }
 
 impl<const N: usize> ToArg for [u8; N] {
     fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
@@ -294,8 +394,8 @@ struct Connection {
     stream: UnixStream,
     input: Vec<u8>,
     fill: usize,
-    /// The timeouts that the socket has.
-    timeouts: [Option<Duration>; 2],
+    /// The timeout that the socket has.
+    read_timeout: Option<Duration>,
     /// Whether the handshake has been sent.
     greeted: bool,
 }
@@ -308,7 +408,7 @@ const BUFFER: usize = 8 * 1024;
 
 impl Connection {
     fn new(stream: UnixStream) -> Self {
-        Self { stream, input: Vec::new(), fill: 0, timeouts: [None; 2], greeted: false }
+        Self { stream, input: Vec::new(), fill: 0, read_timeout: None, greeted: false }
     }
 
     /// Whether nothing was read that belongs to no call.
@@ -316,55 +416,87 @@ impl Connection {
         self.fill == 0
     }
 
-    fn call(&mut self, command: &[u8], limits: &Limits) -> Result<Reply> {
-        self.set_timeouts(limits).map_err(|e| Error::io("setting a timeout", e))?;
-        let written = if self.greeted {
-            self.stream.write_all(command)
-        } else {
-            self.stream.write_all(&[HELLO, command].concat())
-        };
-        if let Err(e) = written {
+    /// Sends commands and reads their answers.
+    fn exchange(
+        &mut self,
+        commands: &[u8],
+        count: usize,
+        limits: &Limits,
+        each: &mut impl FnMut(Reply),
+    ) -> Result<()> {
+        if self.read_timeout != limits.read {
+            let set = self.stream.set_read_timeout(limits.read);
+            set.map_err(|e| Error::io("setting a timeout", e))?;
+            self.read_timeout = limits.read;
+        }
+        if self.greeted {
+            self.send(commands, count, limits)?;
+        } else if let Err(error) = self.send(&[HELLO, commands].concat(), count, limits) {
             // It may have said why before it closed: too many connections, for example.
-            if !self.greeted
-                && let Ok(refusal @ Reply::Error(_)) = self.read(limits)
-            {
-                return Ok(refusal);
+            if let Ok(Reply::Error(refusal)) = self.read(limits) {
+                return Err(Error::Refused(refusal));
             }
-            return Err(match e.kind() {
-                ErrorKind::WouldBlock => Error::TimedOut {
-                    doing: "sending the command",
-                    after: limits.write.unwrap_or_default(),
-                    ran: Ran::No,
-                },
-                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => {
-                    Error::CutOff { received: 0, ran: Ran::No }
-                }
-                _ => Error::io("sending the command", e),
-            });
+            return Err(error);
         }
         if !self.greeted {
-            // A server without RESP3 says so, and answers the command all the same.
-            let greeting = self.read(limits)?;
-            self.greeted = true;
-            if let Reply::Error(failure) = &greeting
-                && failure.code() == crate::error::code::BUSY
+            // A server without RESP3 says so, and answers the commands all the same.
+            if let Reply::Error(failure) = self.read(limits)?
+                && failure.code() == code::BUSY
             {
-                return Ok(greeting);
+                return Err(Error::Refused(failure));
+            }
+            self.greeted = true;
+        }
+        for _ in 0..count {
+            match self.read(limits) {
+                Ok(reply) => each(reply),
+                // Of several commands some may have been read.
+                Err(Error::CutOff { received, .. }) if count > 1 => {
+                    return Err(Error::CutOff { received, ran: Ran::Maybe });
+                }
+                Err(error) => return Err(error),
             }
         }
-        self.read(limits)
+        Ok(())
     }
 
-    fn set_timeouts(&mut self, limits: &Limits) -> io::Result<()> {
-        let [read, write] = self.timeouts;
-        if read != limits.read {
-            self.stream.set_read_timeout(limits.read)?;
+    /// Sends everything. Meanwhile answers are taken in, or a daemon that waits for its answers to
+    /// be read and a client that waits to be read would wait for each other.
+    fn send(&mut self, bytes: &[u8], count: usize, limits: &Limits) -> Result<()> {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            // What was not sent whole was not run. Of several commands the first may be.
+            let ran = if sent == 0 || count == 1 { Ran::No } else { Ran::Maybe };
+            // Without MSG_NOSIGNAL a closed connection could end the program, send(2).
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            match rustix::net::send(&self.stream, &bytes[sent..], flags) {
+                Ok(n) => sent += n,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => self.wait_to_send(ran, limits)?,
+                Err(Errno::PIPE | Errno::CONNRESET) => {
+                    return Err(Error::CutOff { received: 0, ran });
+                }
+                Err(errno) => return Err(Error::io("sending the command", errno)),
+            }
         }
-        if write != limits.write || !self.greeted {
-            self.stream.set_write_timeout(limits.write)?;
-        }
-        self.timeouts = [limits.read, limits.write];
         Ok(())
+    }
+
+    fn wait_to_send(&mut self, ran: Ran, limits: &Limits) -> Result<()> {
+        let readable = self.fill < limits.answer;
+        let interest = if readable { PollFlags::IN | PollFlags::OUT } else { PollFlags::OUT };
+        let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), interest)];
+        let timeout = limits.write.and_then(|limit| Timespec::try_from(limit).ok());
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(0) => Err(Error::TimedOut {
+                doing: "sending the command",
+                after: limits.write.unwrap_or_default(),
+                ran,
+            }),
+            Ok(_) if fds[0].revents().contains(PollFlags::IN) => self.fill(self.fill + 1, limits),
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(Error::io("waiting to send the command", errno)),
+        }
     }
 
     /// Reads one whole answer; what is pushed beside it is passed over.
