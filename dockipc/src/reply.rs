@@ -158,12 +158,17 @@ pub trait FromReply: Sized {
     /// Reads a `Vec` of these; bytes are no list.
     #[doc(hidden)]
     fn list_from_reply(reply: Reply) -> Result<Vec<Self>, Error> {
-        match reply {
-            Reply::List(items) | Reply::Set(items) => {
-                items.into_iter().map(Reply::parse::<Self>).collect()
-            }
-            other => mismatch("a list", &other),
+        items(reply)
+    }
+}
+
+/// Reads each value of a list or a set.
+fn items<T: FromReply, L: FromIterator<T>>(reply: Reply) -> Result<L, Error> {
+    match reply {
+        Reply::List(items) | Reply::Set(items) => {
+            items.into_iter().map(Reply::parse::<T>).collect()
         }
+        other => mismatch("a list", &other),
     }
 }
 
@@ -461,13 +466,13 @@ impl<T: IntoReply> IntoReply for BTreeSet<T> {
 
 impl<T: FromReply + Eq + Hash, S: BuildHasher + Default> FromReply for HashSet<T, S> {
     fn from_reply(reply: Reply) -> Result<Self, Error> {
-        T::list_from_reply(reply).map(Self::from_iter)
+        items(reply)
     }
 }
 
 impl<T: FromReply + Ord> FromReply for BTreeSet<T> {
     fn from_reply(reply: Reply) -> Result<Self, Error> {
-        T::list_from_reply(reply).map(Self::from_iter)
+        items(reply)
     }
 }
 
