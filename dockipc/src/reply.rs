@@ -18,7 +18,7 @@ use crate::wire::{Protocol, encode};
 /// | `Null` | nothing | `$-1` | `_` |
 /// | `Bool` | `true`, `false` | `:1`, `:0` | `#t`, `#f` |
 /// | `Int` | decimal | `:` | `:` |
-/// | `Big` | decimal | bulk | `(` |
+/// | `Big` | decimal | bulk | bulk |
 /// | `Float` | shortest decimal | bulk | `,` |
 /// | `Bytes` | the bytes, nothing added | bulk | bulk |
 /// | `List`, `Set` | each item and a `\n` | array | array, `~` |
@@ -27,7 +27,7 @@ use crate::wire::{Protocol, encode};
 ///
 /// On a line, what is nested inside an item is one row: its parts with a tab between them. So a
 /// list of tuples is a table that `cut` and `awk` read.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reply {
     /// Done, and there is nothing to say.

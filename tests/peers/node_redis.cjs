@@ -30,13 +30,12 @@ async function check(settings, resp3) {
     assert.deepEqual({ ...prices }, { pear: 2, plum: 3 });
     assert.equal(await ask("half", "3"), 1.5);
     assert.equal(await ask("even", "2"), true);
-    assert.equal(String(await ask("big")), "18446744073709551615");
   } else {
     assert.deepEqual(prices, ["pear", 2, "plum", 3]);
     assert.equal(await ask("half", "3"), "1.5");
     assert.equal(await ask("even", "2"), 1);
-    assert.equal(await ask("big"), "18446744073709551615");
   }
+  assert.equal(await ask("big"), "18446744073709551615");
 
   // Bytes, both ways.
   const raw =

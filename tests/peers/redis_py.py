@@ -27,12 +27,11 @@ def check(client, resp3, text):
         equal(ask("prices"), {text(b"pear"): 2, text(b"plum"): 3})
         equal(ask("half", 3), 1.5)
         equal(ask("even", 2), True)
-        equal(ask("big"), 2**64 - 1)
     else:
         equal(ask("prices"), [text(b"pear"), 2, text(b"plum"), 3])
         equal(ask("half", 3), text(b"1.5"))
         equal(ask("even", 2), 1)
-        equal(ask("big"), text(b"18446744073709551615"))
+    equal(ask("big"), text(b"18446744073709551615"))
 
     for words, message in [
         (("fetch", "tea"), "NOTFOUND there is no tea"),

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::is_integer;
 use crate::error::Failure;
 use crate::reply::Reply;
 
@@ -200,6 +199,12 @@ impl<'i> Reader<'i> {
 
 fn cut() -> NotResp {
     NotResp("a reply that ends in the middle".into())
+}
+
+/// Whether this is an integer in decimal, of any length.
+fn is_integer(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 fn failure(line: &[u8]) -> Reply {

@@ -25,12 +25,6 @@ pub enum Protocol {
     Resp3,
 }
 
-/// Whether this is an integer in decimal, of any length.
-fn is_integer(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
-}
-
 /// A piece of the input, or of the text beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {

@@ -520,7 +520,6 @@ fn as_read(reply: &Reply, v3: bool) -> Reply {
         Reply::Bool(value) if v3 => Reply::Bool(*value),
         Reply::Bool(value) => Reply::Int((*value).into()),
         Reply::Int(value) => Reply::Int(*value),
-        Reply::Big(digits) if v3 => Reply::Big(digits.clone()),
         Reply::Big(digits) => Reply::bytes(digits.as_str()),
         Reply::Float(value) if v3 => Reply::Float(*value),
         Reply::Float(value) => Reply::bytes(float_text(*value)),
@@ -539,7 +538,7 @@ fn as_read(reply: &Reply, v3: bool) -> Reply {
 
 fn encoded(reply: &Reply, protocol: Protocol) -> Vec<u8> {
     let mut out = Vec::new();
-    encode::reply(as_read(reply, true), protocol, &mut out);
+    encode::reply(reply.clone(), protocol, &mut out);
     out
 }
 
@@ -735,7 +734,7 @@ fn a_reply_is_written_in_the_form_of_each_protocol() {
             Reply::Big("18446744073709551615".into()),
             "18446744073709551615",
             "$20\r\n18446744073709551615\r\n",
-            "(18446744073709551615\r\n",
+            "$20\r\n18446744073709551615\r\n",
         ),
         (Reply::Float(0.1), "0.1", "$3\r\n0.1\r\n", ",0.1\r\n"),
         (Reply::Float(1.0), "1", "$1\r\n1\r\n", ",1\r\n"),
