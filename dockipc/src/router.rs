@@ -19,8 +19,9 @@ use crate::wire::{Frame, Protocol, Span, encode};
 
 /// All names of a server and what they mean.
 pub(crate) struct Router {
-    /// Sorted by name.
     table: Vec<Entry>,
+    /// The beginnings of the names, in the order of the table: what a search looks at first.
+    prefixes: Vec<u64>,
     fallback: Option<Arc<dyn Handler>>,
     states: States,
     /// What is known of each target's speed. The first is the fallback's.
@@ -28,8 +29,6 @@ pub(crate) struct Router {
 }
 
 struct Entry {
-    /// The first bytes of the name: what a search compares first.
-    prefix: u64,
     name: Cow<'static, str>,
     target: Target,
     /// The number of its pace.
@@ -66,7 +65,7 @@ impl Router {
             return Err(Error::DuplicateState(twice));
         }
         let paces = vec![Pace::default()];
-        let mut router = Self { table: Vec::new(), fallback, states, paces };
+        let mut router = Self { table: Vec::new(), prefixes: Vec::new(), fallback, states, paces };
         for command in commands {
             router.check(command)?;
             for &name in [&command.name].into_iter().chain(command.aliases) {
@@ -119,9 +118,10 @@ impl Router {
             let [first, second] = places;
             return Err(Error::DuplicateName { name: name.into_owned(), first, second });
         }
-        let index = self.table.partition_point(|entry| entry.name < name);
         let (prefix, pace) = (prefix(name.as_bytes()), self.paces.len());
-        self.table.insert(index, Entry { prefix, name, target, pace });
+        let index = self.prefixes.partition_point(|other| *other < prefix);
+        self.prefixes.insert(index, prefix);
+        self.table.insert(index, Entry { name, target, pace });
         self.paces.push(Pace::default());
         Ok(())
     }
@@ -133,8 +133,9 @@ impl Router {
 
     fn entry(&self, name: &[u8]) -> Option<&Entry> {
         let prefix = prefix(name);
-        let first = self.table.partition_point(|entry| entry.prefix < prefix);
-        let mut near = self.table[first..].iter().take_while(|entry| entry.prefix == prefix);
+        let first = self.prefixes.partition_point(|other| *other < prefix);
+        let same = self.prefixes[first..].iter().take_while(|other| **other == prefix);
+        let mut near = self.table[first..].iter().zip(same).map(|(entry, _)| entry);
         near.find(|entry| entry.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
@@ -149,7 +150,10 @@ impl Router {
             Target::Handler { .. } => true,
             Target::Builtin(builtin) => builtin.summary.is_some(),
         };
-        self.table.iter().map(|entry| (&*entry.name, &entry.target)).filter(shown).collect()
+        let all = self.table.iter().map(|entry| (&*entry.name, &entry.target));
+        let mut shown: Vec<_> = all.filter(shown).collect();
+        shown.sort_by_key(|(name, _)| *name);
+        shown
     }
 
     /// Answers one whole command. A panic of the author's code is an answer as well. None if the
@@ -299,11 +303,9 @@ fn with_usage(command: &Command, failure: Failure) -> Reply {
     })
 }
 
-/// The first eight bytes in small letters, as a number of the same order.
+/// The first eight bytes as a number, the same for small letters and capitals.
 fn prefix(name: &[u8]) -> u64 {
-    let first = name.iter().take(8);
-    let number = first.clone().fold(0, |n, b| n << 8 | u64::from(b.to_ascii_lowercase()));
-    number << (8 * (8 - first.len())).min(63)
+    name.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(byte | 0x20))
 }
 
 /// How the author's code is run.

@@ -196,12 +196,6 @@ impl Core {
         } else {
             self.go_on(me, kit, conn)
         };
-        let mut out = me.out();
-        out.clear();
-        if out.capacity() > KEEP {
-            *out = Vec::new();
-        }
-        drop(out);
         if fate != Fate::Close && !conn.registered {
             let data = EventData::new_u64(conn.data);
             if epoll::add(&self.epoll, &conn.socket, data, interest(conn)).is_err() {
@@ -258,6 +252,7 @@ impl Core {
                 conn.closing = Closing::Flushing;
             }
             if stop == Stop::Broken {
+                me.out().clear();
                 return Fate::Close;
             }
             if !self.flush(me, conn) {
@@ -363,6 +358,9 @@ impl Core {
             return true;
         }
         if out.is_empty() {
+            if out.capacity() > KEEP {
+                *out = Vec::new();
+            }
             return true;
         }
         conn.out = std::mem::take(&mut out);
