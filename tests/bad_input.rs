@@ -387,7 +387,7 @@ fn a_command_over_the_limit_takes_no_memory() {
     let (daemon, runs) = daemon();
     let before = resident();
     let mut stream = daemon.connect();
-    let size = 128 << 20;
+    let size = 500 << 20;
     stream.write_all(format!("*2\r\n$3\r\nhit\r\n${size}\r\n").as_bytes()).unwrap();
     let piece = vec![b'x'; 1 << 20];
     for _ in 0..size / piece.len() {
@@ -396,7 +396,8 @@ fn a_command_over_the_limit_takes_no_memory() {
     stream.write_all(b"\r\n").unwrap();
     expect(&mut stream, b"-TOOBIG the command is longer than 1048576 bytes; it was not run\r\n");
     let grown = resident().saturating_sub(before);
-    assert!(grown < 64 << 20, "{grown} bytes were taken for {size}");
+    // Other tests of this process take some as well.
+    assert!(grown < size / 2, "{grown} bytes were taken for {size}");
     assert_eq!(runs.load(SeqCst), 0);
 }
 
