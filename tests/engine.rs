@@ -39,6 +39,18 @@ fn wait(gate: State<Gate>, word: &str) -> String {
     word.to_owned()
 }
 
+/// As `wait`, under a name of its own: that the one is slow says nothing about the other.
+#[command("hold")]
+fn hold(gate: State<Gate>) {
+    gate.pass();
+}
+
+/// Takes the server longer than it takes a client to send it.
+#[command("work")]
+fn work() -> u64 {
+    (0..30_000).fold(0, |sum, n| std::hint::black_box(sum + n))
+}
+
 #[command("blob")]
 fn blob(size: usize) -> Vec<u8> {
     vec![b'x'; size]
@@ -71,6 +83,12 @@ fn connect(daemon: &Handle) -> UnixStream {
     let stream = daemon.connect().unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream
+}
+
+/// Stops a server; if it does not end, that is a failure and not a hang.
+fn stop(daemon: Handle) {
+    let stopping = thread::spawn(move || drop(daemon));
+    until("the server's end", || stopping.is_finished());
 }
 
 /// One test at a time, since they count threads.
@@ -192,6 +210,83 @@ fn an_endless_pipeline_starves_nobody() {
         writing.join().unwrap();
         reading.join().unwrap();
     }
+}
+
+/// A client that sends without an end, behind a command that blocked once, and reads all answers.
+/// The thread that served the command no longer leads.
+fn endless(daemon: &Handle, gate: &Gate) -> [thread::JoinHandle<()>; 2] {
+    let mut flood = connect(daemon);
+    let mut reader = flood.try_clone().unwrap();
+    flood.write_all(b"*1\r\n$4\r\nhold\r\n").unwrap();
+    until("a blocked handler", || gate.waiting() == 1);
+    // Answered by who leads now.
+    let mut other = connect(daemon);
+    other.write_all(b"ping\n").unwrap();
+    expect(&mut other, b"PONG");
+    // More is there than is read at once.
+    let many = b"*1\r\n$4\r\nwork\r\n".repeat(1000);
+    for _ in 0..5 {
+        flood.write_all(&many).unwrap();
+    }
+    let writing = thread::spawn(move || while flood.write_all(&many).is_ok() {});
+    let (some, begun) = std::sync::mpsc::channel();
+    let reading = thread::spawn(move || {
+        let mut buffer = vec![0; 65536];
+        let mut read = 0;
+        while let Ok(n @ 1..) = reader.read(&mut buffer) {
+            read += n;
+            if read > 10_000 {
+                let _ = some.send(());
+            }
+        }
+    });
+    gate.open();
+    begun.recv_timeout(Duration::from_secs(30)).expect("answers");
+    [reading, writing]
+}
+
+#[test]
+fn an_endless_pipeline_ends_when_the_server_stops() {
+    let _alone = alone();
+    let (daemon, gate) = start(Server::new());
+    let clients = endless(&daemon, &gate);
+    stop(daemon);
+    for thread in clients {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn an_endless_pipeline_takes_no_thread_from_commands_that_wait_for_one() {
+    let _alone = alone();
+    let (daemon, gate) = start(Server::new().max_threads(2));
+    let clients = endless(&daemon, &gate);
+    // Known to be slow, so that the last thread doesn't run it.
+    let mut other = connect(&daemon);
+    other.write_all(b"*1\r\n$4\r\nhold\r\n").unwrap();
+    expect(&mut other, b"+OK\r\n");
+    stop(daemon);
+    for thread in clients {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn what_follows_a_line_is_read_away_also_when_the_client_has_ended_its_side() {
+    let _alone = alone();
+    let (daemon, gate) = start(Server::new().max_threads(2));
+    // No thread is left: all of the bytes are there, and their end, before the first is read.
+    let mut waits = connect(&daemon);
+    waits.write_all(b"wait x\n").unwrap();
+    until("a blocked handler", || gate.waiting() == 1);
+    let mut client = connect(&daemon);
+    let mut holds = connect(&daemon);
+    holds.write_all(b"hold\n").unwrap();
+    until("two blocked handlers", || gate.waiting() == 2);
+    client.write_all(&[&b"echo me\n"[..], &[b'x'; 100_000]].concat()).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    gate.open();
+    assert_eq!(tests::rest(client), b"me");
 }
 
 #[test]

@@ -37,7 +37,7 @@ use crate::arg::Scratch;
 use crate::error::{Error, Result};
 use crate::peer::Peer;
 use crate::server::Shared;
-use hub::{Fate, Hub};
+use hub::{Fate, Hub, Seen};
 
 pub(crate) use pace::{Pace, Paces};
 
@@ -387,6 +387,12 @@ impl Core {
             }
             match fate {
                 Fate::Close => return self.close(hub, index, conn),
+                // A thread that has come back in the meantime waits for a role, and doesn't look
+                // at what is deferred.
+                Fate::Later if hub.watched || hub.parked > 0 => {
+                    let new = hub.resume(index, true).unwrap_or_default();
+                    return self.queue(hub, index, conn, new);
+                }
                 Fate::Later => {
                     hub.defer(index, conn);
                     return hub;
@@ -394,13 +400,9 @@ impl Core {
                 Fate::Park | Fate::Again => {
                     let more = fate == Fate::Again;
                     match hub.resume(index, more) {
-                        // Somebody else leads: nobody waits for this thread.
-                        Some(new) if !hub.is_led_by(me) => seen = new,
-                        Some(new) => {
-                            hub.put(index, conn);
-                            hub.requeue(index, new);
-                            return hub;
-                        }
+                        // Somebody else leads, and nobody waits for this thread.
+                        Some(new) if !hub.is_led_by(me) && hub.deferred.is_empty() => seen = new,
+                        Some(new) => return self.queue(hub, index, conn, new),
                         None => {
                             if hub.stopping {
                                 conn.hurry(Instant::now() + hub::LAST_WORDS);
@@ -415,6 +417,20 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Lets the leader serve a connection when its turn comes.
+    fn queue<'h>(
+        &self,
+        mut hub: MutexGuard<'h, Hub>,
+        index: usize,
+        conn: Box<turn::Conn>,
+        seen: Seen,
+    ) -> MutexGuard<'h, Hub> {
+        hub.put(index, conn);
+        hub.requeue(index, seen);
+        self.ring(&hub);
+        hub
     }
 
     fn close<'h>(

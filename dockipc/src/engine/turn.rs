@@ -213,10 +213,10 @@ impl Core {
         loop {
             match conn.closing {
                 Closing::No => {}
-                // Nobody is there to send more.
-                Closing::Flushing if conn.ended => return Fate::Close,
                 Closing::Flushing => {
-                    let _ = rustix::net::shutdown(&conn.socket, Shutdown::Write);
+                    if !conn.ended {
+                        let _ = rustix::net::shutdown(&conn.socket, Shutdown::Write);
+                    }
                     conn.closing = Closing::Draining(DRAIN_BYTES);
                     conn.readable = true;
                     conn.deadline = Some(Instant::now() + DRAIN_DEADLINE);
@@ -240,7 +240,8 @@ impl Core {
                                 return Fate::Park;
                             }
                         }
-                        continue;
+                        // Nothing is left to read.
+                        return Fate::Close;
                     }
                     Ok(Some(n)) => fresh = n,
                     Err(_) => return Fate::Close,
@@ -261,10 +262,8 @@ impl Core {
             match stop {
                 Stop::Tired => return Fate::Again,
                 Stop::Later => return Fate::Later,
-                // Others had no turn since this one began, if this thread leads.
-                Stop::Wants if conn.readable && me.leads.load(Ordering::Relaxed) => {
-                    return Fate::Again;
-                }
+                // Others had no turn since this one began, and the server may be told to stop.
+                Stop::Wants if conn.readable => return Fate::Again,
                 Stop::Wants | Stop::Ends | Stop::Blocked | Stop::Broken => {}
             }
         }
