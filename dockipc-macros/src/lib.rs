@@ -4,6 +4,8 @@
 //! what the author wrote, `command` what is meant, `expand` what is generated; `choice` is
 //! the derive.
 
+#![forbid(unsafe_code)]
+
 mod attr;
 mod choice;
 mod command;
