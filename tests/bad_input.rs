@@ -383,32 +383,6 @@ fn a_resp_command_over_the_limit_is_passed_over_and_the_connection_goes_on() {
 }
 
 #[test]
-fn a_command_over_the_limit_takes_no_memory() {
-    let (daemon, runs) = daemon();
-    let before = resident();
-    let mut stream = daemon.connect();
-    let size = 500 << 20;
-    stream.write_all(format!("*2\r\n$3\r\nhit\r\n${size}\r\n").as_bytes()).unwrap();
-    let piece = vec![b'x'; 1 << 20];
-    for _ in 0..size / piece.len() {
-        stream.write_all(&piece).unwrap();
-    }
-    stream.write_all(b"\r\n").unwrap();
-    expect(&mut stream, b"-TOOBIG the command is longer than 1048576 bytes; it was not run\r\n");
-    let grown = resident().saturating_sub(before);
-    // Other tests of this process take some as well.
-    assert!(grown < size / 2, "{grown} bytes were taken for {size}");
-    assert_eq!(runs.load(SeqCst), 0);
-}
-
-/// The memory that this process, and so the daemon in it, has now.
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
-}
-
-#[test]
 fn a_panic_is_answered_and_the_daemon_goes_on() {
     let (daemon, _) = daemon();
     let answer = "-PANIC boom panicked; the daemon's standard error has the message";

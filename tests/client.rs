@@ -686,3 +686,40 @@ fn a_client_of_a_server_in_process_needs_no_path() {
     assert!(client.send("hit").is_err());
     assert_eq!(runs.load(SeqCst), 3);
 }
+
+#[test]
+fn a_connection_that_a_command_ends_or_changes_is_not_used_again() {
+    let (server, runs) = server();
+    let daemon = server.spawn_in_process().unwrap();
+    let client = daemon.client().read_timeout(PATIENCE);
+    for (i, name) in ["quit", "RESET", "hello"].into_iter().enumerate() {
+        client.command(name).call::<()>().unwrap();
+        client.send(name).unwrap();
+        let mut pipeline = client.pipeline();
+        pipeline.command("ping", [""; 0]).command(name, [""; 0]);
+        assert_eq!(pipeline.call().unwrap().len(), 2);
+        // RESP3, in which this is a map.
+        let answer: Reply = client.command("config").args(["get", "save"]).call().unwrap();
+        assert!(matches!(answer, Reply::Map(_)), "{answer:?}");
+        assert_eq!(client.command("hit").call::<usize>().unwrap(), i + 1);
+    }
+    assert_eq!(runs.load(SeqCst), 3);
+}
+
+#[test]
+fn a_long_pipeline_whose_answers_are_long_does_not_lock_up() {
+    let (server, _) = server();
+    let daemon = server.spawn_in_process().unwrap();
+    let client = daemon.client().read_timeout(PATIENCE).write_timeout(PATIENCE);
+    let word = "x".repeat(10_000);
+    let mut pipeline = client.pipeline();
+    for _ in 0..2_000 {
+        pipeline.command("echo", [&word]);
+    }
+    pipeline.command("no-such-command", [""; 0]);
+    let mut answers = pipeline.call().unwrap();
+    assert!(answers.pop().unwrap().parse::<()>().is_err());
+    assert_eq!(answers.len(), 2_000);
+    assert!(answers.into_iter().all(|answer| answer.parse::<String>().unwrap() == word));
+    assert!(client.pipeline().call().unwrap().is_empty());
+}

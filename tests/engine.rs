@@ -289,11 +289,13 @@ fn what_follows_a_line_is_read_away_also_when_the_client_has_ended_its_side() {
     assert_eq!(tests::rest(client), b"me");
 }
 
+/// More than a socket holds.
+const SIZE: usize = 3_000_000;
+
 #[test]
 fn a_client_that_does_not_read_is_parked_and_gets_all_of_its_answers_later() {
     let _alone = alone();
     let (daemon, _) = start(Server::new());
-    const SIZE: usize = 3_000_000;
     let mut lazy: Vec<_> = (0..20).map(|_| connect(&daemon)).collect();
     for client in &mut lazy {
         let blob = format!("*2\r\n$4\r\nblob\r\n$7\r\n{SIZE}\r\n*1\r\n$4\r\nping\r\n");

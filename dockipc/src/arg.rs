@@ -565,7 +565,7 @@ impl<'r> Unbound<'r> {
     pub(crate) fn all(mut self) -> Result<(&'r [u8], Words<'r>), Failure> {
         let name = self.name;
         let words = if let Source::Resp(_) = self.source {
-            self.as_sent().words
+            self.unchanged().words
         } else {
             while let Some(span) = self.next()? {
                 self.scratch.words.push(span);
@@ -593,7 +593,7 @@ impl<'r> Unbound<'r> {
                 let word = Shown(word.of(self.input, &[]));
                 return Err(usage(format_args!("unexpected word {word}")));
             }
-            return Ok(self.as_sent());
+            return Ok(self.unchanged());
         }
         let mut options_end = !has_options;
         loop {
@@ -630,7 +630,7 @@ impl<'r> Unbound<'r> {
     }
 
     /// The words of a RESP command as they came.
-    fn as_sent(self) -> Bound<'r> {
+    fn unchanged(self) -> Bound<'r> {
         let scratch: &'r Scratch = self.scratch;
         let spans = scratch.incoming.get(1..).unwrap_or_default();
         Bound { words: Words { input: self.input, text: &[], spans }, options: &[] }

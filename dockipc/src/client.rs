@@ -138,7 +138,7 @@ impl Client {
 
     /// Many calls over one connection, sent together: see [`Pipeline`].
     pub fn pipeline(&self) -> Pipeline<'_> {
-        Pipeline { client: self, commands: Vec::new(), count: 0 }
+        Pipeline { client: self, commands: Vec::new(), count: 0, keeps: true }
     }
 
     /// Sends one line and returns the whole answer, as [`send`].
@@ -147,11 +147,20 @@ impl Client {
     /// See [`enum@Error`].
     pub fn send(&self, line: &str) -> Result<Vec<u8>> {
         let line = line.strip_suffix('\n').unwrap_or(line);
-        self.command("dockipc").arg("line").arg(line).call()
+        let mut call = self.command("dockipc").arg("line").arg(line);
+        let name = line.split_whitespace().next().unwrap_or_default();
+        call.words.keeps &= keeps_connection(name.trim_matches(['\'', '"']));
+        call.call()
     }
 
     /// Sends commands and gives each answer, in order, to `each`.
-    fn exchange(&self, commands: &[u8], count: usize, mut each: impl FnMut(Reply)) -> Result<()> {
+    fn exchange(
+        &self,
+        commands: &[u8],
+        count: usize,
+        keep: bool,
+        mut each: impl FnMut(Reply),
+    ) -> Result<()> {
         loop {
             let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let is_kept = kept.is_some();
@@ -161,7 +170,7 @@ impl Client {
             };
             match connection.exchange(commands, count, &self.limits, &mut each) {
                 Ok(()) => {
-                    if connection.is_clean() {
+                    if keep && connection.is_clean() {
                         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
                         if idle.len() < MOST_IDLE {
                             idle.push(connection);
@@ -228,7 +237,8 @@ impl Call<'_> {
     /// [`Error::Refused`] is the daemon's "no"; for the others see [`enum@Error`].
     pub fn call<T: FromReply>(mut self) -> Result<T> {
         let mut answer = Reply::Null;
-        self.client.exchange(self.words.command(), 1, |reply| answer = reply)?;
+        let keeps = self.words.keeps;
+        self.client.exchange(self.words.command(), 1, keeps, |reply| answer = reply)?;
         answer.parse()
     }
 }
@@ -259,6 +269,7 @@ pub struct Pipeline<'c> {
     client: &'c Client,
     commands: Vec<u8>,
     count: usize,
+    keeps: bool,
 }
 
 impl Pipeline<'_> {
@@ -272,6 +283,7 @@ impl Pipeline<'_> {
         words.into_iter().for_each(|word| command.add(word));
         self.commands.extend_from_slice(command.command());
         self.count += 1;
+        self.keeps &= command.keeps;
         self
     }
 
@@ -284,7 +296,7 @@ impl Pipeline<'_> {
         let mut answers = Vec::with_capacity(self.count);
         if self.count > 0 {
             let each = |reply| answers.push(reply);
-            self.client.exchange(&self.commands, self.count, each)?;
+            self.client.exchange(&self.commands, self.count, self.keeps, each)?;
         }
         Ok(answers)
     }
@@ -295,6 +307,13 @@ impl Pipeline<'_> {
 struct Words {
     bytes: Vec<u8>,
     count: usize,
+    /// Whether the connection is as good for the next call as it was.
+    keeps: bool,
+}
+
+/// Not after a command that ends the connection or changes how it speaks.
+fn keeps_connection(name: &str) -> bool {
+    !["quit", "reset", "hello"].iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
 /// Room for `*`, a count and CR LF.
@@ -304,7 +323,7 @@ impl Words {
     fn new(name: &str) -> Self {
         let mut bytes = Vec::with_capacity(HEAD + name.len() + 64);
         bytes.resize(HEAD, 0);
-        let mut words = Self { bytes, count: 0 };
+        let mut words = Self { bytes, count: 0, keeps: keeps_connection(name) };
         words.add(name);
         words
     }
@@ -393,6 +412,8 @@ impl<const N: usize> ToArg for [u8; N] {
 struct Connection {
     stream: UnixStream,
     input: Vec<u8>,
+    /// What was read and not used up is between these.
+    start: usize,
     fill: usize,
     /// The timeout that the socket has.
     read_timeout: Option<Duration>,
@@ -408,7 +429,7 @@ const BUFFER: usize = 8 * 1024;
 
 impl Connection {
     fn new(stream: UnixStream) -> Self {
-        Self { stream, input: Vec::new(), fill: 0, read_timeout: None, greeted: false }
+        Self { stream, input: Vec::new(), start: 0, fill: 0, read_timeout: None, greeted: false }
     }
 
     /// Whether nothing was read that belongs to no call.
@@ -433,7 +454,9 @@ impl Connection {
             self.send(commands, count, limits)?;
         } else if let Err(error) = self.send(&[HELLO, commands].concat(), count, limits) {
             // It may have said why before it closed: too many connections, for example.
-            if let Ok(Reply::Error(refusal)) = self.read(limits) {
+            if let Error::CutOff { .. } = error
+                && let Ok(Reply::Error(refusal)) = self.read(limits)
+            {
                 return Err(Error::Refused(refusal));
             }
             return Err(error);
@@ -472,7 +495,7 @@ impl Connection {
             match rustix::net::send(&self.stream, &bytes[sent..], flags) {
                 Ok(n) => sent += n,
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => self.wait_to_send(ran, limits)?,
+                Err(Errno::AGAIN) => self.wait_to_send(count, ran, limits)?,
                 Err(Errno::PIPE | Errno::CONNRESET) => {
                     return Err(Error::CutOff { received: 0, ran });
                 }
@@ -482,8 +505,9 @@ impl Connection {
         Ok(())
     }
 
-    fn wait_to_send(&mut self, ran: Ran, limits: &Limits) -> Result<()> {
-        let readable = self.fill < limits.answer;
+    fn wait_to_send(&mut self, count: usize, ran: Ran, limits: &Limits) -> Result<()> {
+        let here = self.fill - self.start;
+        let readable = here < limits.answer.saturating_mul(count);
         let interest = if readable { PollFlags::IN | PollFlags::OUT } else { PollFlags::OUT };
         let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), interest)];
         let timeout = limits.write.and_then(|limit| Timespec::try_from(limit).ok());
@@ -493,7 +517,7 @@ impl Connection {
                 after: limits.write.unwrap_or_default(),
                 ran,
             }),
-            Ok(_) if fds[0].revents().contains(PollFlags::IN) => self.fill(self.fill + 1, limits),
+            Ok(_) if fds[0].revents().contains(PollFlags::IN) => self.fill(here + 1, limits),
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(Error::io("waiting to send the command", errno)),
         }
@@ -504,13 +528,15 @@ impl Connection {
         let not_resp = |NotResp(why)| Error::Protocol(why);
         let mut scanner = Scanner::new();
         loop {
-            let need = match scanner.scan(&self.input[..self.fill]).map_err(not_resp)? {
+            let need = match scanner.scan(&self.input[self.start..self.fill]).map_err(not_resp)? {
                 Scan::Whole { len, push } => {
-                    let reply = answer::read(&self.input[..len]);
-                    self.input.copy_within(len..self.fill, 0);
-                    self.fill -= len;
-                    if self.fill == 0 && self.input.len() > BUFFER {
-                        self.input = Vec::new();
+                    let reply = answer::read(&self.input[self.start..self.start + len]);
+                    self.start += len;
+                    if self.start == self.fill {
+                        (self.start, self.fill) = (0, 0);
+                        if self.input.len() > BUFFER {
+                            self.input = Vec::new();
+                        }
                     }
                     if push {
                         scanner = Scanner::new();
@@ -527,16 +553,19 @@ impl Connection {
         }
     }
 
-    /// Reads more, having room for `need` bytes at least.
+    /// Reads more, having room for `need` unused bytes at least.
     fn fill(&mut self, need: usize, limits: &Limits) -> Result<()> {
-        if need > self.input.len() || self.fill == self.input.len() {
-            // Doubled at most, so that a length alone does not take memory.
-            let double = (self.input.len() * 2).max(BUFFER);
-            self.input.resize(need.clamp(BUFFER, double), 0);
+        if self.start + need > self.input.len() {
+            self.input.copy_within(self.start..self.fill, 0);
+            self.fill -= std::mem::take(&mut self.start);
+        }
+        if need > self.input.len() {
+            // Only doubled, so that a length alone does not take memory.
+            self.input.resize((self.input.len() * 2).max(BUFFER), 0);
         }
         loop {
             return match self.stream.read(&mut self.input[self.fill..]) {
-                Ok(0) => Err(Error::CutOff { received: self.fill, ran: Ran::Maybe }),
+                Ok(0) => Err(Error::CutOff { received: self.fill - self.start, ran: Ran::Maybe }),
                 Ok(n) => {
                     self.fill += n;
                     Ok(())
@@ -548,11 +577,11 @@ impl Connection {
                     ran: Ran::Maybe,
                 }),
                 // unix(7): the peer closed with our bytes unread, so the command was not run.
-                Err(e) if e.kind() == ErrorKind::ConnectionReset && self.fill == 0 => {
+                Err(e) if e.kind() == ErrorKind::ConnectionReset && self.fill == self.start => {
                     Err(Error::CutOff { received: 0, ran: Ran::No })
                 }
                 Err(e) if e.kind() == ErrorKind::ConnectionReset => {
-                    Err(Error::CutOff { received: self.fill, ran: Ran::Maybe })
+                    Err(Error::CutOff { received: self.fill - self.start, ran: Ran::Maybe })
                 }
                 Err(e) => Err(Error::io("reading the answer", e)),
             };

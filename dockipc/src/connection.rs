@@ -45,6 +45,11 @@ impl Connection {
         Self { decoder: Decoder::new(shared.limits), session, refused }
     }
 
+    /// What a client that is turned away is told.
+    pub(crate) fn refusal(&self) -> Option<Reply> {
+        self.refused.clone().map(Reply::Error)
+    }
+
     /// How answers are to be written at this moment.
     pub(crate) fn protocol(&self) -> Protocol {
         self.session.protocol
@@ -69,8 +74,9 @@ impl Connection {
                 Step::Answer { used: len, reply: Reply::Error(failure), ends: last }
             }
             wire::Step::Command { len, frame } => {
-                if let Some(failure) = self.refused.take() {
-                    return Step::Answer { used: len, reply: Reply::Error(failure), ends: true };
+                if let Some(failure) = &self.refused {
+                    let reply = Reply::Error(failure.clone());
+                    return Step::Answer { used: len, reply, ends: true };
                 }
                 let command = &input[..len];
                 let reply = shared.router.dispatch(shared, session, command, frame, scratch, paces);

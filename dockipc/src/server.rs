@@ -245,10 +245,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Counts a connection that came; gives its number, and whether it is one too many.
+    /// Counts a connection that came; gives its number, and whether it is one too many. Such a one
+    /// does not count as open.
     pub(crate) fn count_connection(&self) -> (u64, bool) {
-        let open = self.connections.fetch_add(1, Ordering::Relaxed);
-        (self.accepted.fetch_add(1, Ordering::Relaxed) + 1, open >= self.max_connections)
+        let id = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
+        let over = self.connections.fetch_add(1, Ordering::Relaxed) >= self.max_connections;
+        if over {
+            self.count_end();
+        }
+        (id, over)
     }
 
     pub(crate) fn count_end(&self) {

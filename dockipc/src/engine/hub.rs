@@ -298,8 +298,10 @@ impl Hub {
             match &self.slots[index].state {
                 State::Free => {}
                 State::Parked(conn) if !conn.must_be_heard() => {
+                    if conn.counts() {
+                        shared.count_end();
+                    }
                     self.free(index);
-                    shared.count_end();
                 }
                 State::Parked(_) => {
                     let at = Instant::now() + LAST_WORDS;

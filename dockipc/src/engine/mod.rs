@@ -443,8 +443,10 @@ impl Core {
         let full = std::mem::take(&mut hub.accept_paused);
         // Closing a socket takes a while.
         drop(hub);
+        if conn.counts() {
+            self.shared.count_end();
+        }
         drop(conn);
-        self.shared.count_end();
         if full {
             self.resume_accepting();
         }

@@ -14,7 +14,7 @@ use super::pace::{Pace, Paces};
 use super::{Core, IDLE, Kit, Worker};
 use crate::arg::Scratch;
 use crate::connection::{Connection, Step};
-use crate::wire::encode;
+use crate::wire::{Protocol, encode};
 
 /// A connection with its socket. At rest it is this and nothing else: buffers that are empty take no
 /// memory.
@@ -32,8 +32,10 @@ pub(super) struct Conn {
     readable: bool,
     /// More input is needed before anything can be done.
     wants: bool,
-    /// The client has ended its side.
+    /// The client has ended its side; there may still be bytes in front of the end.
     ended: bool,
+    /// Nobody is there who could send more.
+    gone: bool,
     registered: bool,
     closing: Closing,
 }
@@ -49,6 +51,9 @@ enum Closing {
 
 /// How long a client may take nothing of its answer.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a client that is turned away may take to say how it speaks.
+const REFUSED_DEADLINE: Duration = Duration::from_secs(2);
 
 /// How long, and how much, is read away after the last answer.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(2);
@@ -79,16 +84,18 @@ enum Stop {
 
 impl Conn {
     pub(super) fn new(socket: OwnedFd, protocol: Connection, data: u64) -> Self {
+        let deadline = protocol.refusal().map(|_| Instant::now() + REFUSED_DEADLINE);
         Self {
             socket: Arc::new(socket),
             data,
             protocol,
             input: Vec::new(),
             out: Vec::new(),
-            deadline: None,
+            deadline,
             readable: false,
             wants: true,
             ended: false,
+            gone: false,
             registered: false,
             closing: Closing::No,
         }
@@ -105,6 +112,11 @@ impl Conn {
     /// Whether an answer is on its way.
     pub(super) fn must_be_heard(&self) -> bool {
         !self.out.is_empty()
+    }
+
+    /// Whether it is one of those that are served.
+    pub(super) fn counts(&self) -> bool {
+        self.protocol.refusal().is_none()
     }
 
     /// Sets an earlier deadline.
@@ -192,6 +204,10 @@ impl Core {
         conn.readable |= seen.readable;
         conn.ended |= seen.ended;
         let fate = if seen.late && conn.deadline.is_some_and(|at| at <= Instant::now()) {
+            if let Some(refusal) = conn.protocol.refusal() {
+                encode::reply(refusal, Protocol::Resp2, &mut conn.out);
+                send(&conn.socket, &mut conn.out);
+            }
             Fate::Close
         } else {
             self.go_on(me, kit, conn)
@@ -213,6 +229,7 @@ impl Core {
         loop {
             match conn.closing {
                 Closing::No => {}
+                Closing::Flushing if conn.gone => return Fate::Close,
                 Closing::Flushing => {
                     if !conn.ended {
                         let _ = rustix::net::shutdown(&conn.socket, Shutdown::Write);
@@ -232,7 +249,7 @@ impl Core {
                         return Fate::Park;
                     }
                     Ok(Some(0)) => {
-                        conn.ended = true;
+                        conn.gone = true;
                         conn.closing = Closing::Flushing;
                         if let Some(reply) = conn.protocol.end_of_input(&conn.input) {
                             encode::reply(reply, conn.protocol.protocol(), &mut me.out());
@@ -353,7 +370,7 @@ impl Core {
             // The client is gone, and with it everybody who wants the answers.
             out.clear();
             conn.closing = Closing::Flushing;
-            conn.ended = true;
+            conn.gone = true;
             return true;
         }
         if out.is_empty() {
