@@ -283,7 +283,7 @@ fn what_follows_a_line_is_read_away_also_when_the_client_has_ended_its_side() {
     let mut holds = connect(&daemon);
     holds.write_all(b"hold\n").unwrap();
     until("two blocked handlers", || gate.waiting() == 2);
-    client.write_all(&[&b"echo me\n"[..], &[b'x'; 100_000]].concat()).unwrap();
+    client.write_all(&[b"echo me\n".to_vec(), vec![b'x'; 100_000]].concat()).unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
     gate.open();
     assert_eq!(tests::rest(client), b"me");
