@@ -235,10 +235,11 @@ impl Call<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`] is the daemon's "no"; for the others see [`enum@Error`].
-    pub fn call<T: FromReply>(mut self) -> Result<T> {
+    pub fn call<T: FromReply>(self) -> Result<T> {
+        let Self { client, mut words } = self;
         let mut answer = Reply::Null;
-        let keeps = self.words.keeps;
-        self.client.exchange(self.words.command(), 1, keeps, |reply| answer = reply)?;
+        let keeps = words.keeps;
+        client.exchange(words.command(), 1, keeps, |reply| answer = reply)?;
         answer.parse()
     }
 }
