@@ -1,0 +1,139 @@
+//! How quick commands fare beside slow ones, on servers that speak RESP.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::blocking::{Caller, Raw};
+use super::{Job, PAYLOAD, footprint, nanos, quantiles, watchdog};
+use crate::Res;
+use crate::peers::resp;
+use crate::results::Figures;
+
+/// 1,000 handlers sleep for a second at the same time; meanwhile another client pings.
+pub(crate) fn blocked(job: &Job) -> Res<Figures> {
+    watchdog();
+    let before = footprint(job)?.1;
+    let ping = Raw::new(&job.socket, resp::command(&["PING"]), b"+PONG\r\n".into());
+    let mut ping = connected(ping)?;
+    ping.call()?;
+    let sleeper = || {
+        let answer = b":1000\r\n".into();
+        connected(Raw::new(&job.socket, resp::command(&["block", "1000"]), answer))
+    };
+    let mut sleepers: Vec<_> = (0..job.calls).map(|_| sleeper()).collect::<Res<_>>()?;
+    let is_over = AtomicBool::new(false);
+    let (pings, answered) = thread::scope(|scope| {
+        let pinger = scope.spawn(|| pings(&mut ping, &is_over));
+        let answered = wake(&mut sleepers);
+        is_over.store(true, Ordering::Relaxed);
+        let pings = pinger.join().map_err(|_| "the pinger panicked")??;
+        Res::Ok((pings, answered?))
+    })?;
+    drop((sleepers, ping));
+    let mut figures = quantiles(&mut pings.iter().map(|ping| ping.took).collect::<Vec<_>>());
+    let in_the_middle = pings.iter().filter(|ping| ALL_BLOCK.contains(&ping.due));
+    let middle = quantiles(&mut in_the_middle.map(|ping| ping.took).collect::<Vec<_>>());
+    figures.extend(middle.into_iter().map(|(key, value)| (format!("middle_{key}"), value)));
+    figures.push(("answered".into(), answered as f64));
+    figures.push(("threads_left".into(), threads_left(job, before)?));
+    Ok(figures)
+}
+
+/// When all of them block, in milliseconds: they have begun, and the first is not over.
+const ALL_BLOCK: Range<u128> = 400..950;
+
+struct Ping {
+    /// In milliseconds since the first.
+    due: u128,
+    /// In nanoseconds.
+    took: u64,
+}
+
+/// One ping a millisecond. Its time counts from when it was due: a server that answers nothing
+/// for a while delays many pings, not one.
+fn pings(ping: &mut Raw, is_over: &AtomicBool) -> Res<Vec<Ping>> {
+    let mut pings = Vec::with_capacity(10_000);
+    let start = Instant::now();
+    let mut due = start;
+    while !is_over.load(Ordering::Relaxed) {
+        due += Duration::from_millis(1);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        ping.call()?;
+        pings.push(Ping { due: (due - start).as_millis(), took: nanos(due) });
+    }
+    Ok(pings)
+}
+
+/// Has all of them block; how many were answered.
+fn wake(sleepers: &mut [Raw]) -> Res<usize> {
+    sleepers.iter_mut().try_for_each(Raw::send)?;
+    Ok(sleepers.iter_mut().filter_map(|sleeper| sleeper.receive().ok()).count())
+}
+
+/// How many threads there are more than before, when no fewer are to be expected.
+fn threads_left(job: &Job, before: u64) -> Res<f64> {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let now = footprint(job)?.1;
+        if now <= before || Instant::now() > end {
+            return Ok(now as f64 - before as f64);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// How often each quick connection calls.
+const PACE: Duration = Duration::from_millis(5);
+
+/// One connection has the server compute for 50 ms, again and again; on the others are quick
+/// commands, at a pace that leaves room on two CPUs.
+pub(crate) fn mixed(job: &Job) -> Res<Figures> {
+    watchdog();
+    let slow = resp::command(&["compute", "50"]);
+    let mut slow = connected(Raw::new(&job.socket, slow, b":50\r\n".into()))?;
+    let quick = || {
+        let request = resp::command(&[job.peer.word(), PAYLOAD]);
+        connected(Raw::new(&job.socket, request, resp::bulk(PAYLOAD)))
+    };
+    let others = job.work.connections() - 1;
+    let callers: Vec<_> = (0..others).map(|_| quick()).collect::<Res<_>>()?;
+    let end = Instant::now() + Duration::from_millis(job.calls as u64);
+    let mut times = thread::scope(|scope| {
+        let slow = scope.spawn(move || {
+            while Instant::now() < end {
+                slow.call()?;
+            }
+            Res::Ok(())
+        });
+        let run = |(i, mut caller): (usize, Raw)| {
+            scope.spawn(move || {
+                let mut times = Vec::with_capacity(10_000);
+                // Not all at the same moment.
+                let mut due = Instant::now() + PACE * i as u32 / others as u32;
+                while due < end {
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                    let start = Instant::now();
+                    caller.call()?;
+                    times.push(nanos(start));
+                    due += PACE;
+                }
+                Res::Ok(times)
+            })
+        };
+        let threads: Vec<_> = callers.into_iter().enumerate().map(run).collect();
+        let mut times = Vec::new();
+        for thread in threads {
+            times.append(&mut thread.join().map_err(|_| "a client's thread panicked")??);
+        }
+        slow.join().map_err(|_| "a client's thread panicked")??;
+        Res::Ok(times)
+    })?;
+    Ok(quantiles(&mut times))
+}
+
+fn connected(mut raw: Raw) -> Res<Raw> {
+    raw.connect()?;
+    Ok(raw)
+}

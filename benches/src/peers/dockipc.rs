@@ -1,0 +1,84 @@
+//! dockipc, and its own client.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dockipc::{Client, Reply, Server, State, command};
+
+use crate::Res;
+use crate::load::{Job, PAYLOAD, blocking};
+
+/// A daemon with the commands below.
+pub(crate) fn daemon() -> Server {
+    Server::new().state(AtomicU64::new(0))
+}
+
+/// Answer with the word.
+#[command]
+fn copy(word: &[u8]) -> &[u8] {
+    word
+}
+
+/// Add `n` to the counter and answer with the new total.
+#[command]
+fn add(total: State<AtomicU64>, n: u64) -> u64 {
+    total.fetch_add(n, Ordering::Relaxed) + n
+}
+
+/// Sleep so many milliseconds.
+#[command]
+pub(crate) fn block(ms: u64) -> u64 {
+    thread::sleep(Duration::from_millis(ms));
+    ms
+}
+
+/// Keep a CPU busy for so many milliseconds.
+#[command]
+pub(crate) fn compute(ms: u64) -> u64 {
+    let end = Instant::now() + Duration::from_millis(ms);
+    while Instant::now() < end {
+        std::hint::spin_loop();
+    }
+    ms
+}
+
+/// A client for each connection: a call is made as an author would make it.
+pub(crate) struct Caller<'j> {
+    job: &'j Job,
+    client: Client,
+}
+
+impl<'j> Caller<'j> {
+    pub(crate) fn new(job: &'j Job) -> Self {
+        Self { job, client: Client::new(&job.socket) }
+    }
+}
+
+impl blocking::Caller for Caller<'_> {
+    fn connect(&mut self) -> Res<()> {
+        self.client = Client::new(&self.job.socket);
+        Ok(())
+    }
+
+    fn call(&mut self) -> Res<()> {
+        let word = self.job.peer.word();
+        let batch = self.job.work.pipeline();
+        let is_right = if batch == 1 {
+            self.client.command(word).arg(PAYLOAD).call::<Vec<u8>>()? == PAYLOAD.as_bytes()
+        } else {
+            let mut pipeline = self.client.pipeline();
+            for _ in 0..batch {
+                pipeline.command(word, [PAYLOAD]);
+            }
+            let right = |reply: &Reply| matches!(reply, Reply::Bytes(b) if b == PAYLOAD.as_bytes());
+            let answers = pipeline.call()?;
+            answers.len() == batch && answers.iter().all(right)
+        };
+        if is_right { Ok(()) } else { Err("another answer".into()) }
+    }
+
+    fn close(&mut self) {
+        self.client = Client::new(&self.job.socket);
+    }
+}

@@ -1,0 +1,76 @@
+//! The epoll floor: the same frames, one thread, one epoll set.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::io::Errno;
+
+use super::floor::whole;
+use crate::Res;
+
+struct Connection {
+    stream: UnixStream,
+    /// What has come of a frame that is not whole.
+    part: Vec<u8>,
+}
+
+/// The sockets stay blocking: a read only follows readiness, and a write would only block on a
+/// client that does not read, which these clients do.
+pub(crate) fn serve(socket: &Path) -> Res<()> {
+    let listener = UnixListener::bind(socket)?;
+    listener.set_nonblocking(true)?;
+    let set = epoll::create(CreateFlags::CLOEXEC)?;
+    let data = |fd: RawFd| EventData::new_u64(u64::from(fd.unsigned_abs()));
+    epoll::add(&set, &listener, data(listener.as_raw_fd()), EventFlags::IN)?;
+    let listener_data = data(listener.as_raw_fd()).u64();
+    // By descriptor.
+    let mut connections: Vec<Option<Connection>> = Vec::new();
+    let mut events = Vec::with_capacity(256);
+    let mut input = [0; 8192];
+    loop {
+        events.clear();
+        match epoll::wait(&set, rustix::buffer::spare_capacity(&mut events), None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        for event in &events {
+            let id = event.data.u64();
+            if id == listener_data {
+                while let Ok((stream, _)) = listener.accept() {
+                    let fd = stream.as_raw_fd();
+                    epoll::add(&set, &stream, data(fd), EventFlags::IN)?;
+                    let at = fd as usize;
+                    if connections.len() <= at {
+                        connections.resize_with(at + 1, || None);
+                    }
+                    connections[at] = Some(Connection { stream, part: Vec::new() });
+                }
+                continue;
+            }
+            let slot = &mut connections[id as usize];
+            let is_alive = slot.as_mut().is_some_and(|connection| turn(connection, &mut input));
+            if !is_alive {
+                // A closed descriptor leaves the set by itself.
+                *slot = None;
+            }
+        }
+    }
+}
+
+/// Whether the connection goes on.
+fn turn(connection: &mut Connection, input: &mut [u8]) -> bool {
+    let fill = connection.part.len();
+    if fill == input.len() {
+        return false;
+    }
+    input[..fill].copy_from_slice(&connection.part);
+    let Ok(n @ 1..) = connection.stream.read(&mut input[fill..]) else { return false };
+    let input = &input[..fill + n];
+    let used = whole(input);
+    connection.part.clear();
+    connection.part.extend_from_slice(&input[used..]);
+    used == 0 || connection.stream.write_all(&input[..used]).is_ok()
+}

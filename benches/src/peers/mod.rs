@@ -1,0 +1,148 @@
+//! Who is measured: servers, and the clients that go with them.
+
+mod dockipc;
+mod epoll;
+mod floor;
+mod redis;
+pub(crate) mod resp;
+mod tarpc;
+mod threads;
+mod zbus;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::Res;
+use crate::load::blocking::Raw;
+use crate::load::{Job, PAYLOAD, blocking, stalls, tasks};
+use crate::results::Figures;
+use crate::work::Work;
+
+pub(crate) use dockipc::daemon;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Floor,
+    Epoll,
+    Redis,
+    Threads,
+    Tarpc,
+    Zbus,
+    Dockipc,
+    Client,
+    Line,
+}
+
+impl Peer {
+    pub(crate) const ALL: &[Self] = &[
+        Self::Floor,
+        Self::Epoll,
+        Self::Redis,
+        Self::Threads,
+        Self::Tarpc,
+        Self::Zbus,
+        Self::Dockipc,
+        Self::Client,
+        Self::Line,
+    ];
+
+    pub(crate) fn named(name: &str) -> Res<Self> {
+        let found = Self::ALL.iter().find(|peer| peer.name() == name);
+        let names: Vec<_> = Self::ALL.iter().map(|peer| peer.name()).collect();
+        found
+            .copied()
+            .ok_or_else(|| format!("no peer {name}; there are {}", names.join(", ")).into())
+    }
+
+    /// As in `--peers`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Epoll => "epoll",
+            Self::Redis => "redis",
+            Self::Threads => "threads",
+            Self::Tarpc => "tarpc",
+            Self::Zbus => "zbus",
+            Self::Dockipc => "dockipc",
+            Self::Client => "dockipc-client",
+            Self::Line => "dockipc-line",
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Floor => "blocking floor",
+            Self::Epoll => "epoll floor",
+            Self::Redis => "Redis",
+            Self::Threads => "thread per connection",
+            Self::Tarpc => "tarpc",
+            Self::Zbus => "zbus",
+            Self::Dockipc => "dockipc",
+            Self::Client => "dockipc + its client",
+            Self::Line => "dockipc, a line",
+        }
+    }
+
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Self::Dockipc | Self::Client | Self::Line)
+    }
+
+    pub(crate) fn is_installed(self) -> bool {
+        self != Self::Redis || redis::is_installed()
+    }
+
+    /// Whether it can do this, and it makes sense.
+    pub(crate) fn does(self, work: Work) -> bool {
+        match work {
+            Work::One1p | Work::One8 => true,
+            Work::Rtt16p | Work::Rtt16i | Work::Conc50 => self != Self::Line,
+            // A client's memory says nothing of the server's.
+            Work::Idle => !matches!(self, Self::Line | Self::Client),
+            Work::Pipe16 => {
+                matches!(self, Self::Redis | Self::Threads | Self::Dockipc | Self::Client)
+            }
+            Work::Blocked | Work::Mixed => matches!(self, Self::Threads | Self::Dockipc),
+        }
+    }
+
+    /// The command that answers with its word. With dockipc it is one of an author, as he would
+    /// write it, and not the built-in `echo`.
+    pub(crate) fn word(self) -> &'static str {
+        if self.is_ours() { "copy" } else { "echo" }
+    }
+
+    pub(crate) fn serve(self, socket: &Path) -> Res<()> {
+        match self {
+            Self::Floor => floor::serve(socket),
+            Self::Epoll => epoll::serve(socket),
+            Self::Redis => redis::serve(socket),
+            Self::Threads => threads::serve(socket),
+            Self::Tarpc => tasks::threads()?.block_on(tarpc::serve(socket)),
+            Self::Zbus => tasks::threads()?.block_on(zbus::serve(socket)),
+            Self::Dockipc | Self::Client | Self::Line => Ok(daemon().run(socket)?),
+        }
+    }
+
+    pub(crate) fn bench(self, job: &Arc<Job>) -> Res<Figures> {
+        match (self, job.work) {
+            (_, Work::Blocked) => stalls::blocked(job),
+            (_, Work::Mixed) => stalls::mixed(job),
+            (Self::Floor | Self::Epoll, _) => blocking::bench(job, || {
+                let frame = floor::frame(PAYLOAD.as_bytes());
+                Raw::new(&job.socket, frame.clone(), frame)
+            }),
+            (Self::Redis | Self::Threads | Self::Dockipc, _) => blocking::bench(job, || {
+                let request = resp::command(&[self.word(), PAYLOAD]);
+                let batch = job.work.pipeline();
+                Raw::new(&job.socket, request.repeat(batch), resp::bulk(PAYLOAD).repeat(batch))
+            }),
+            (Self::Line, _) => blocking::bench(job, || {
+                let line = format!("{} {PAYLOAD}\n", self.word());
+                Raw::to_end(&job.socket, line.into(), PAYLOAD.into())
+            }),
+            (Self::Client, _) => blocking::bench(job, || dockipc::Caller::new(job)),
+            (Self::Tarpc, _) => tasks::bench::<tarpc::Caller>(job, false),
+            (Self::Zbus, _) => tasks::bench::<zbus::Caller>(job, true),
+        }
+    }
+}

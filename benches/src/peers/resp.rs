@@ -1,0 +1,58 @@
+//! RESP, as far as the benches need it.
+
+use std::ops::Range;
+
+pub(crate) fn command(words: &[&str]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend_from_slice(&bulk(word));
+    }
+    bytes
+}
+
+pub(crate) fn bulk(word: &str) -> Vec<u8> {
+    format!("${}\r\n{word}\r\n", word.len()).into_bytes()
+}
+
+/// A command of one or two words, as places in the input.
+pub(crate) struct Parsed {
+    pub(crate) name: Range<usize>,
+    pub(crate) word: Range<usize>,
+    pub(crate) end: usize,
+}
+
+/// The first command. None if it is not whole.
+pub(crate) fn parse(input: &[u8]) -> Result<Option<Parsed>, &'static str> {
+    let Some((count, mut at)) = number(input, 0, b'*')? else { return Ok(None) };
+    let mut words = [0..0, 0..0];
+    if !(1..=2).contains(&count) {
+        return Err("one word or two");
+    }
+    for word in words.iter_mut().take(count) {
+        let Some((length, start)) = number(input, at, b'$')? else { return Ok(None) };
+        if length > 4096 {
+            return Err("too long");
+        }
+        at = start + length + 2;
+        if input.len() < at {
+            return Ok(None);
+        }
+        *word = start..start + length;
+    }
+    let [name, word] = words;
+    Ok(Some(Parsed { name, word, end: at }))
+}
+
+/// `*2\r\n` at this place: the number, and what follows.
+fn number(input: &[u8], at: usize, sign: u8) -> Result<Option<(usize, usize)>, &'static str> {
+    let mut number = 0;
+    for (i, &byte) in input[at..].iter().enumerate() {
+        match byte {
+            _ if i == 0 && byte == sign => {}
+            b'0'..=b'9' if (1..8).contains(&i) => number = number * 10 + usize::from(byte - b'0'),
+            b'\r' if i > 1 => return Ok((input.len() > at + i + 1).then_some((number, at + i + 2))),
+            _ => return Err("not RESP"),
+        }
+    }
+    Ok(None)
+}

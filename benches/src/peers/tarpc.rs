@@ -1,0 +1,56 @@
+//! tarpc over a Unix socket with its bincode codec, on tokio.
+
+// What the macro writes has no documentation and asks for paths of its own.
+#![allow(missing_docs, unused_qualifications, unreachable_pub, reason = "generated")]
+
+use std::future::ready;
+use std::path::Path;
+
+use futures::StreamExt;
+use tarpc::server::{BaseChannel, Channel};
+use tarpc::{client, context};
+use tokio_serde::formats::Bincode;
+
+use crate::Res;
+use crate::load::{PAYLOAD, tasks};
+
+#[tarpc::service]
+trait Echo {
+    async fn echo(text: String) -> String;
+}
+
+#[derive(Clone)]
+struct Server;
+
+impl Echo for Server {
+    async fn echo(self, _: context::Context, text: String) -> String {
+        text
+    }
+}
+
+pub(crate) async fn serve(socket: &Path) -> Res<()> {
+    let listener = tarpc::serde_transport::unix::listen(socket, Bincode::default).await?;
+    let channels = listener.filter_map(|result| ready(result.ok())).map(BaseChannel::with_defaults);
+    let accept = channels.for_each(|channel| async move {
+        let requests = channel.execute(Server.serve());
+        tokio::spawn(requests.for_each(|request| async move {
+            tokio::spawn(request);
+        }));
+    });
+    accept.await;
+    Ok(())
+}
+
+pub(crate) struct Caller(EchoClient);
+
+impl tasks::Caller for Caller {
+    async fn connect(socket: &Path) -> Res<Self> {
+        let transport = tarpc::serde_transport::unix::connect(socket, Bincode::default).await?;
+        Ok(Self(EchoClient::new(client::Config::default(), transport).spawn()))
+    }
+
+    async fn call(&mut self) -> Res<()> {
+        let answer = self.0.echo(context::current(), PAYLOAD.to_owned()).await?;
+        if answer == PAYLOAD { Ok(()) } else { Err("another answer".into()) }
+    }
+}

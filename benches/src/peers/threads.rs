@@ -1,0 +1,67 @@
+//! What one would write by hand: a thread per connection that speaks enough RESP.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::thread;
+
+use super::{dockipc, resp};
+use crate::Res;
+
+pub(crate) fn serve(socket: &Path) -> Res<()> {
+    for stream in UnixListener::bind(socket)?.incoming() {
+        let stream = stream?;
+        thread::spawn(move || answer(stream));
+    }
+    Ok(())
+}
+
+fn answer(mut stream: UnixStream) -> Res<()> {
+    let (mut input, mut fill) = ([0; 8192], 0);
+    let mut output = Vec::with_capacity(1024);
+    loop {
+        match stream.read(&mut input[fill..])? {
+            0 => return Ok(()),
+            n => fill += n,
+        }
+        let mut used = 0;
+        loop {
+            let rest = &input[used..fill];
+            match resp::parse(rest) {
+                Ok(Some(resp::Parsed { name, word, end })) => {
+                    run(&rest[name], &rest[word], &mut output)?;
+                    used += end;
+                }
+                Ok(None) => break,
+                Err(why) => {
+                    output.extend_from_slice(format!("-ERR {why}\r\n").as_bytes());
+                    stream.write_all(&output)?;
+                    return Ok(());
+                }
+            }
+        }
+        // One write for all that one read brought.
+        stream.write_all(&output)?;
+        output.clear();
+        input.copy_within(used..fill, 0);
+        fill -= used;
+    }
+}
+
+fn run(name: &[u8], word: &[u8], output: &mut Vec<u8>) -> Res<()> {
+    let number = || Res::Ok(std::str::from_utf8(word)?.parse::<u64>()?);
+    if name.eq_ignore_ascii_case(b"echo") {
+        write!(output, "${}\r\n", word.len())?;
+        output.extend_from_slice(word);
+        output.extend_from_slice(b"\r\n");
+    } else if name.eq_ignore_ascii_case(b"ping") {
+        output.extend_from_slice(b"+PONG\r\n");
+    } else if name.eq_ignore_ascii_case(b"block") {
+        write!(output, ":{}\r\n", dockipc::block(number()?))?;
+    } else if name.eq_ignore_ascii_case(b"compute") {
+        write!(output, ":{}\r\n", dockipc::compute(number()?))?;
+    } else {
+        output.extend_from_slice(b"-ERR unknown command\r\n");
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! The workloads.
+
+use crate::Res;
+use crate::peers::Peer;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    Rtt16p,
+    Rtt16i,
+    Conc50,
+    Pipe16,
+    One1p,
+    One8,
+    Idle,
+    Blocked,
+    Mixed,
+}
+
+/// A figure that is shown for a workload.
+pub(crate) struct Figure {
+    pub(crate) key: &'static str,
+    pub(crate) title: &'static str,
+    /// Whether more is better.
+    pub(crate) is_rate: bool,
+}
+
+const fn less(key: &'static str, title: &'static str) -> Figure {
+    Figure { key, title, is_rate: false }
+}
+
+const fn more(key: &'static str, title: &'static str) -> Figure {
+    Figure { key, title, is_rate: true }
+}
+
+/// Connections that wait beside the one that is measured in `rtt16i`.
+pub(crate) const BESIDE: usize = 2_000;
+/// Handlers that block at a time in `blocked`.
+pub(crate) const BLOCKED: usize = 1_000;
+
+impl Work {
+    pub(crate) const ALL: &[Self] = &[
+        Self::Rtt16p,
+        Self::Rtt16i,
+        Self::Conc50,
+        Self::Pipe16,
+        Self::One1p,
+        Self::One8,
+        Self::Idle,
+        Self::Blocked,
+        Self::Mixed,
+    ];
+
+    pub(crate) fn named(name: &str) -> Res<Self> {
+        let found = Self::ALL.iter().find(|work| work.name() == name);
+        let names: Vec<_> = Self::ALL.iter().map(|work| work.name()).collect();
+        found
+            .copied()
+            .ok_or_else(|| format!("no workload {name}; there are {}", names.join(", ")).into())
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rtt16p => "rtt16p",
+            Self::Rtt16i => "rtt16i",
+            Self::Conc50 => "conc50",
+            Self::Pipe16 => "pipe16",
+            Self::One1p => "one1p",
+            Self::One8 => "one8",
+            Self::Idle => "idle",
+            Self::Blocked => "blocked",
+            Self::Mixed => "mixed",
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Rtt16p => "round trip, 16 bytes, one CPU",
+            Self::Rtt16i => "round trip beside 2,000 idle connections, one CPU",
+            Self::Conc50 => "50 connections, one call in flight each",
+            Self::Pipe16 => "50 connections, 16 calls in flight each",
+            Self::One1p => "connect, one call, close; one caller, one CPU",
+            Self::One8 => "connect, one call, close; 8 callers",
+            Self::Idle => "10,000 idle connections",
+            Self::Blocked => "ping beside 1,000 blocked handlers",
+            Self::Mixed => "49 quick connections beside one that computes",
+        }
+    }
+
+    /// The first figure is the main one.
+    pub(crate) fn figures(self) -> &'static [Figure] {
+        const TRIP: &[Figure] = &[
+            less("p50_us", "p50, µs"),
+            less("p99_us", "p99, µs"),
+            less("server_us", "server CPU, µs a call"),
+        ];
+        const RATE: &[Figure] = &[
+            more("calls_s", "calls/s"),
+            less("p99_us", "p99, µs"),
+            less("server_us", "server CPU, µs a call"),
+        ];
+        const IDLE: &[Figure] = &[
+            less("kib_each", "resident memory, KiB each"),
+            less("threads_more", "threads more than with none"),
+        ];
+        const BLOCKED: &[Figure] = &[
+            less("p99_us", "p99 from the first block on, µs"),
+            less("middle_p99_us", "p99 while all block, µs"),
+            less("max_us", "longest, µs"),
+            more("answered", "of 1,000 answered"),
+            less("threads_left", "threads more than before"),
+        ];
+        const MIXED: &[Figure] = &[less("p99_us", "p99, µs"), less("p50_us", "p50, µs")];
+        match self {
+            Self::Rtt16p | Self::Rtt16i => TRIP,
+            Self::Conc50 | Self::Pipe16 | Self::One1p | Self::One8 => RATE,
+            Self::Idle => IDLE,
+            Self::Blocked => BLOCKED,
+            Self::Mixed => MIXED,
+        }
+    }
+
+    /// Whether server and client share one CPU. On two CPUs a round trip measures how an idle CPU
+    /// wakes up.
+    pub(crate) fn is_pinned(self) -> bool {
+        matches!(self, Self::Rtt16p | Self::Rtt16i | Self::One1p)
+    }
+
+    /// What ratios compare with: a thread per connection is no lower bound where many connections
+    /// are served or accepted.
+    pub(crate) fn floor(self) -> Peer {
+        match self {
+            Self::Rtt16p | Self::Rtt16i | Self::Idle => Peer::Floor,
+            _ => Peer::Epoll,
+        }
+    }
+
+    pub(crate) fn connections(self) -> usize {
+        match self {
+            Self::Rtt16p | Self::Rtt16i | Self::One1p => 1,
+            Self::One8 => 8,
+            Self::Conc50 | Self::Pipe16 | Self::Mixed => 50,
+            Self::Idle => 10_000,
+            Self::Blocked => BLOCKED,
+        }
+    }
+
+    pub(crate) fn pipeline(self) -> usize {
+        if self == Self::Pipe16 { 16 } else { 1 }
+    }
+
+    /// How many calls are timed; for `mixed`, how many milliseconds it takes.
+    pub(crate) fn calls(self, quick: bool) -> usize {
+        let calls = match self {
+            Self::Rtt16p | Self::Rtt16i => 50_000,
+            Self::Conc50 => 200_000,
+            Self::Pipe16 => 800_000,
+            Self::One1p | Self::One8 => 20_000,
+            Self::Mixed => 10_000,
+            Self::Idle | Self::Blocked => return self.connections(),
+        };
+        if quick { calls / 10 } else { calls }
+    }
+}
