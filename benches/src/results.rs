@@ -16,6 +16,8 @@ pub(crate) type Figures = Vec<(String, f64)>;
 pub(crate) struct Results {
     /// Where and when.
     pub(crate) machine: String,
+    /// With a tenth of the calls.
+    pub(crate) quick: bool,
     pub(crate) runs: Vec<Run>,
 }
 
@@ -52,12 +54,18 @@ impl Results {
         Work::ALL.iter().copied().filter(|&work| self.runs.iter().any(|run| run.work == work))
     }
 
-    pub(crate) fn rounds(&self) -> usize {
-        self.runs.iter().map(|run| run.round + 1).max().unwrap_or(0)
+    /// Where, when and how often.
+    pub(crate) fn origin(&self) -> String {
+        let rounds = match self.runs.iter().map(|run| run.round + 1).max() {
+            Some(1) => "one round".into(),
+            n => format!("medians of {} rounds", n.unwrap_or(0)),
+        };
+        let quick = if self.quick { ", quick" } else { "" };
+        format!("{}; {rounds}{quick}", self.machine)
     }
 
     pub(crate) fn write(&self, file: &Path) -> Res<()> {
-        let mut text = format!("{}\n", json!({ "machine": self.machine }));
+        let mut text = format!("{}\n", json!({ "machine": self.machine, "quick": self.quick }));
         for run in &self.runs {
             let mut line =
                 json!({ "round": run.round, "peer": run.peer.name(), "work": run.work.name() });
@@ -75,8 +83,9 @@ impl Results {
         let mut lines = text.lines().map(serde_json::from_str::<Value>);
         let first = lines.next().ok_or("no results")??;
         let machine = first["machine"].as_str().ok_or("the first line names no machine")?.into();
+        let quick = first["quick"] == true;
         let runs = lines.map(|line| run(&line?)).collect::<Res<_>>()?;
-        Ok(Self { machine, runs })
+        Ok(Self { machine, quick, runs })
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn run(options: &Options) -> Res<Results> {
     for peer in missing {
         eprintln!("{} is not installed: left out", peer.title());
     }
-    let mut results = Results { machine: proc::machine(), runs: Vec::new() };
+    let mut results = Results { machine: proc::machine(), quick: options.quick, runs: Vec::new() };
     for round in 0..options.rounds {
         for &work in &options.works {
             // The peers of a workload are measured one after another, and another goes first in

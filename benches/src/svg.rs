@@ -46,7 +46,7 @@ pub(crate) fn draw(results: &Results) -> String {
     }
     let width = COLUMNS * WIDTH + (COLUMNS - 1) * GAP;
     let height = bottoms.iter().max().unwrap_or(&0) + 16;
-    let machine = escaped(&results.machine);
+    let machine = escaped(&results.origin());
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
          width=\"{width}\" height=\"{height}\" role=\"img\" \

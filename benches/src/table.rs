@@ -7,11 +7,7 @@ use crate::results::Results;
 use crate::work::Work;
 
 pub(crate) fn table(results: &Results) -> String {
-    let rounds = match results.rounds() {
-        1 => "one round".into(),
-        n => format!("medians of {n} rounds"),
-    };
-    let mut text = format!("{}; {rounds}.\n\n", results.machine);
+    let mut text = format!("{}.\n\n", results.origin());
     let peers: Vec<Peer> = results.peers().collect();
     row(
         &mut text,
