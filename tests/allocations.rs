@@ -1,0 +1,141 @@
+//! A small command allocates nothing once its connection and its threads are warm.
+#![allow(unsafe_code, reason = "a global allocator that counts is an unsafe trait")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+
+use dockipc::{Server, State, command};
+use tests::{PATIENCE, resp};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// What the test itself allocates does not count.
+    static OURS: Cell<bool> = const { Cell::new(false) };
+}
+
+fn count() {
+    if !OURS.get() {
+        ALLOCATIONS.fetch_add(1, SeqCst);
+    }
+}
+
+// SAFETY: everything is left to the system's allocator, and counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+#[command("length")]
+fn length(word: &str) -> usize {
+    word.len()
+}
+
+#[command("sum")]
+fn sum(a: u64, b: u64) -> u64 {
+    a + b
+}
+
+#[command("same")]
+fn same(bytes: &[u8]) -> &[u8] {
+    bytes
+}
+
+#[command("count")]
+fn counted(total: State<AtomicU64>, n: u64) -> u64 {
+    total.fetch_add(n, SeqCst) + n
+}
+
+#[command("seen")]
+fn seen(total: &State<AtomicU64>, word: &str) -> u64 {
+    total.load(SeqCst) + word.len() as u64
+}
+
+/// Allocates, to show that the count counts.
+#[command("owned")]
+fn owned(word: &str) -> String {
+    word.to_owned()
+}
+
+/// The fewest allocations that the server makes in a hundred writes of this command. On a busy
+/// machine another thread may take the lead in between, and has buffers of its own to make.
+fn allocations(words: &[&[u8]], answer: &[u8], pipeline: usize) -> usize {
+    OURS.set(true);
+    let daemon = Server::new().state(AtomicU64::new(0)).spawn_in_process().unwrap();
+    let mut client = daemon.connect().unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = resp(words).repeat(pipeline);
+    let expected = answer.repeat(pipeline);
+    let mut got = vec![0; expected.len()];
+    let mut exchange = |times: usize| {
+        for _ in 0..times {
+            client.write_all(&request).unwrap();
+            client.read_exact(&mut got).unwrap();
+            assert_eq!(got.escape_ascii().to_string(), expected.escape_ascii().to_string());
+        }
+    };
+    let mut fewest = usize::MAX;
+    for _ in 0..30 {
+        let before = ALLOCATIONS.load(SeqCst);
+        exchange(100);
+        fewest = fewest.min(ALLOCATIONS.load(SeqCst) - before);
+        if fewest == 0 {
+            break;
+        }
+    }
+    fewest
+}
+
+/// One test: what another one allocates at the same time would count.
+#[test]
+fn small_commands_allocate_nothing() {
+    let blob = [b'x'; 10_000];
+    let long = [&b"$10000\r\n"[..], &blob, b"\r\n"].concat();
+    let cases: &[(&[&[u8]], &[u8])] = &[
+        (&[b"length", "fünf".as_bytes()], b":5\r\n"),
+        (&[b"sum", b"18446744073709551", b"10"], b":18446744073709561\r\n"),
+        (&[b"same", b"a\r\n\0b"], b"$5\r\na\r\n\0b\r\n"),
+        (&[b"same", &blob], &long),
+        (&[b"count", b"0"], b":0\r\n"),
+        (&[b"seen", b"word"], b":4\r\n"),
+        (&[b"ping"], b"+PONG\r\n"),
+        (&[b"echo", b"word"], b"$4\r\nword\r\n"),
+    ];
+    for &(words, answer) in cases {
+        // Commands that arrive in pieces have a buffer, so a pipeline fits one read.
+        let fitting = 16_000 / resp(words).len();
+        for pipeline in [1, fitting.clamp(1, 16), fitting.clamp(1, 400)] {
+            let count = allocations(words, answer, pipeline);
+            let name = words[0].escape_ascii();
+            assert_eq!(count, 0, "allocations of 100 x {pipeline} {name}");
+        }
+    }
+    assert!(allocations(&[b"owned", b"word"], b"$4\r\nword\r\n", 1) >= 100);
+}
