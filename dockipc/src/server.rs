@@ -208,7 +208,7 @@ impl Server {
         Ok(Handle { engine: Arc::new(engine), published: None })
     }
 
-    fn shared(self) -> Result<Arc<Shared>> {
+    pub(crate) fn shared(self) -> Result<Arc<Shared>> {
         let commands = inventory::iter::<Command>;
         let router = Router::new(commands, self.handlers, self.fallback, self.states)?;
         Ok(Arc::new(Shared {

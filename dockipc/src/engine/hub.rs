@@ -317,3 +317,6 @@ impl Hub {
         left == 0
     }
 }
+
+#[cfg(test)]
+mod tests;

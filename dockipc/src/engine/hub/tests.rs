@@ -1,0 +1,255 @@
+//! The hub's state against a model: many random steps of events, turns, timers and ends.
+//!
+//! What the threads of a server do to the hub they do with its lock held, one step after another: so
+//! steps in random order, in one thread, are all that can happen to it.
+
+use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
+use std::sync::{Condvar, Mutex};
+
+use rustix::event::epoll::CreateFlags;
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::*;
+use crate::server::Server;
+
+/// Numbers that look random (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % n as u64).unwrap()
+    }
+}
+
+/// Where a connection is.
+enum Place {
+    /// In the hub.
+    Hub,
+    /// A thread serves it.
+    Turn(Box<Conn>),
+}
+
+/// What must be true of one connection.
+struct Model {
+    index: usize,
+    place: Place,
+    /// What happened since it was last told.
+    unseen: Seen,
+    /// Deadlines that were set and have not passed.
+    deadline: Option<Instant>,
+    is_deferred: bool,
+}
+
+struct World {
+    core: Core,
+    hub: Hub,
+    connections: HashMap<u64, Model>,
+    /// Connections that have ended.
+    gone: Vec<u64>,
+}
+
+impl World {
+    fn new() -> Self {
+        let shared = Server::new().shared().unwrap();
+        let core = Core {
+            max_threads: 2,
+            shared,
+            epoll: rustix::event::epoll::create(CreateFlags::CLOEXEC).unwrap(),
+            bell: eventfd(0, EventfdFlags::CLOEXEC).unwrap(),
+            hub: Mutex::new(Hub::new(None)),
+            parked: Condvar::new(),
+            watcher: Condvar::new(),
+            ended: Condvar::new(),
+        };
+        let hub = Hub::new(None);
+        Self { core, hub, connections: HashMap::new(), gone: Vec::new() }
+    }
+
+    fn step(&mut self, dice: &mut Dice) {
+        match dice.below(9) {
+            0 if self.connections.len() < 12 => self.add(),
+            1 | 2 => self.note(dice),
+            3 => {
+                self.hub.polled();
+                self.timers();
+            }
+            4 | 5 => {
+                let ready = self.hub.ready.front().copied();
+                let next = self.hub.next();
+                assert!(next.is_none() || next == ready, "in order");
+                if let Some(index) = next {
+                    self.take(index);
+                }
+            }
+            6 => {
+                let next = self.hub.deferred.pop_front();
+                if let Some(index) = next {
+                    self.take(index);
+                }
+            }
+            _ => self.end_turn(dice),
+        }
+        self.check();
+    }
+
+    fn data(&self, index: usize) -> u64 {
+        u64::from(self.hub.slots[index].generation) << 32 | index as u64
+    }
+
+    fn add(&mut self) {
+        let (socket, _) = UnixStream::pair().unwrap();
+        let peer = Peer::of(&socket).unwrap();
+        self.hub.add(&self.core.shared, socket.into(), peer);
+        let index = *self.hub.ready.back().unwrap();
+        let data = self.data(index);
+        let model = Model {
+            index,
+            place: Place::Hub,
+            unseen: Seen { readable: true, ..Seen::default() },
+            deadline: None,
+            is_deferred: false,
+        };
+        assert!(self.connections.insert(data, model).is_none(), "two connections of one number");
+    }
+
+    /// An event of a connection, or one that comes late, of a connection that is gone.
+    fn note(&mut self, dice: &mut Dice) {
+        let mut known: Vec<_> = self.connections.keys().copied().collect();
+        known.sort_unstable();
+        known.extend(self.gone.iter().rev().take(4));
+        if known.is_empty() {
+            return;
+        }
+        let data = known[dice.below(known.len())];
+        let flags = [EventFlags::IN, EventFlags::OUT, EventFlags::IN | EventFlags::RDHUP];
+        let which = dice.below(3);
+        self.hub.note(data, flags[which]);
+        if let Some(model) = self.connections.get_mut(&data) {
+            model.unseen.readable |= which != 1;
+            model.unseen.writable |= which == 1;
+            model.unseen.ended |= which == 2;
+        }
+    }
+
+    fn timers(&mut self) {
+        let before = Instant::now();
+        self.hub.fire_timers(&self.core);
+        for model in self.connections.values_mut() {
+            // Deadlines are long past or far away.
+            if model.deadline.is_some_and(|at| at <= before) {
+                model.deadline = None;
+                model.unseen.late = true;
+            }
+        }
+    }
+
+    fn take(&mut self, index: usize) {
+        let data = self.data(index);
+        let (conn, seen) = self.hub.take(index).expect("a queue has only connections that wait");
+        let model = self.connections.get_mut(&data).unwrap();
+        assert_eq!(seen, std::mem::take(&mut model.unseen), "everything is told, and once");
+        model.place = Place::Turn(conn);
+        model.is_deferred = false;
+    }
+
+    /// What a thread does after a turn.
+    fn end_turn(&mut self, dice: &mut Dice) {
+        let mut served: Vec<_> = self.connections.iter_mut().collect();
+        served.retain(|(_, model)| matches!(model.place, Place::Turn(_)));
+        served.sort_unstable_by_key(|(data, _)| **data);
+        if served.is_empty() {
+            return;
+        }
+        let chosen = dice.below(served.len());
+        let (&data, model) = served.swap_remove(chosen);
+        let index = model.index;
+        let Place::Turn(conn) = std::mem::replace(&mut model.place, Place::Hub) else { return };
+        match dice.below(6) {
+            0 => {
+                self.hub.free(index);
+                self.connections.remove(&data);
+                self.gone.push(data);
+            }
+            1 => {
+                self.hub.defer(index, conn);
+                model.is_deferred = true;
+            }
+            what => {
+                let more = what == 2;
+                let told = self.hub.resume(index, more);
+                let unseen = model.unseen;
+                assert_eq!(told, (more || unseen.anything()).then_some(unseen));
+                self.hub.put(index, conn);
+                if let Some(seen) = told {
+                    self.hub.requeue(index, seen);
+                } else {
+                    let now = Instant::now();
+                    let at = match dice.below(3) {
+                        0 => None,
+                        1 => Some(now.checked_sub(Duration::from_millis(1)).unwrap()),
+                        _ => Some(now + Duration::from_secs(3600)),
+                    };
+                    self.hub.set_timer(index, at);
+                    // The earlier one stands.
+                    model.deadline = model.deadline.into_iter().chain(at).min();
+                }
+            }
+        }
+    }
+
+    /// A connection is in one place, and in the queue if there is something to tell it.
+    fn check(&self) {
+        let free = self.hub.slots.iter().filter(|slot| matches!(slot.state, State::Free)).count();
+        assert_eq!(free, self.hub.free.len());
+        assert_eq!(free + self.connections.len(), self.hub.slots.len());
+        for (data, model) in &self.connections {
+            let slot = &self.hub.slots[model.index];
+            assert_eq!(self.data(model.index), *data);
+            assert_eq!(slot.seen, model.unseen);
+            let count = |queue: &VecDeque<usize>| {
+                queue.iter().filter(|index| **index == model.index).count()
+            };
+            let places = (count(&self.hub.ready), count(&self.hub.deferred));
+            match model.place {
+                Place::Turn(_) => {
+                    assert!(matches!(slot.state, State::Running(_)));
+                    assert_eq!(places, (0, 0));
+                }
+                Place::Hub => {
+                    assert!(matches!(slot.state, State::Parked(_)));
+                    assert_eq!(places.1, usize::from(model.is_deferred));
+                    assert_eq!(places.0 + places.1, usize::from(slot.queued));
+                    assert!(slot.queued || !model.unseen.anything(), "an event is lost");
+                }
+            }
+            assert_eq!(slot.timer, model.deadline);
+        }
+        assert_eq!(self.hub.ready.len() + self.hub.deferred.len(), self.queued());
+        if !self.hub.ready.is_empty() {
+            assert_eq!(
+                self.hub.timeout(),
+                Some(Duration::ZERO),
+                "who is ready is not kept waiting"
+            );
+        }
+    }
+
+    fn queued(&self) -> usize {
+        self.hub.slots.iter().filter(|slot| slot.queued).count()
+    }
+}
+
+#[test]
+fn every_connection_is_in_one_place_and_learns_of_every_event_once() {
+    for seed in 1..=200 {
+        let mut dice = Dice(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
+        let mut world = World::new();
+        for _ in 0..1000 {
+            world.step(&mut dice);
+        }
+    }
+}
