@@ -113,7 +113,8 @@ impl World {
             deadline: None,
             is_deferred: false,
         };
-        assert!(self.connections.insert(data, model).is_none(), "two connections of one number");
+        let twice = self.connections.insert(data, model).is_some() || self.gone.contains(&data);
+        assert!(!twice, "two connections of one number");
     }
 
     /// An event of a connection, or one that comes late, of a connection that is gone.
@@ -183,6 +184,12 @@ impl World {
                 let told = self.hub.resume(index, more);
                 let unseen = model.unseen;
                 assert_eq!(told, (more || unseen.anything()).then_some(unseen));
+                if told.is_some() && dice.below(2) == 0 {
+                    // The thread doesn't lead, and goes on with what it was told.
+                    model.unseen = Seen::default();
+                    model.place = Place::Turn(conn);
+                    return;
+                }
                 self.hub.put(index, conn);
                 if let Some(seen) = told {
                     self.hub.requeue(index, seen);
