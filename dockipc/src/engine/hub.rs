@@ -45,7 +45,11 @@ pub(super) struct Hub {
     pub(super) parked: usize,
     /// Parked threads that have been called and have not noticed yet.
     pub(super) called: usize,
+    /// All threads; and those of them that have not begun.
     pub(super) threads: usize,
+    pub(super) starting: usize,
+    /// The watcher is to take a slow command, since nobody else is left.
+    pub(super) drafted: bool,
     pub(super) stopping: bool,
     pub(super) ended: bool,
 }
@@ -93,7 +97,7 @@ pub(super) enum Fate {
     Park,
     /// Another turn, after the others had theirs.
     Again,
-    /// A thread that may block; none is free.
+    /// A thread that does not lead, since its command is slow.
     Later,
     Close,
 }
@@ -117,6 +121,8 @@ impl Hub {
             parked: 0,
             called: 0,
             threads: 0,
+            starting: 0,
+            drafted: false,
             stopping: false,
             ended: false,
         }

@@ -10,11 +10,11 @@
 //! - The *watcher*, a second thread, looks at the leader every millisecond while there is work (and
 //!   sleeps when there is none). If it finds the leader in the same command twice, it takes over,
 //!   and notes the command as slow ([`Pace`]).
-//! - Before a command that is noted as slow, the leader hands its role over of its own accord.
-//!   Commands that turn out to be quick lose the note.
+//! - A command that is noted as slow is not run by the leader: its connection is put where other
+//!   threads take it from, as many as are needed. Commands that turn out to be quick lose the note.
 //!
-//! A thread that has lost the lead finishes its connection's turn and then parks for a moment, to
-//! lead or watch again when one is needed, or ends. At rest there are two threads.
+//! A thread that has no role finishes its connection's turn, takes the next slow command, and then
+//! parks for a moment before it ends. At rest there are two threads.
 
 mod accept;
 mod hub;
@@ -128,11 +128,8 @@ impl Engine {
             ended: Condvar::new(),
         });
         for _ in 0..2 {
-            core.lock().threads += 1;
-            if let Err(e) = core.spawn() {
-                let mut hub = core.lock();
-                hub.threads -= 1;
-                core.stop(&mut hub);
+            if let Err(e) = core.spawn(core.lock()).1 {
+                core.stop(&mut core.lock());
                 return Err(Error::io("starting a thread", e));
             }
         }
@@ -195,10 +192,23 @@ impl Core {
         }
     }
 
-    /// Starts a thread that has been counted.
-    fn spawn(self: &Arc<Self>) -> std::io::Result<()> {
+    /// Starts a thread.
+    fn spawn<'h>(
+        self: &'h Arc<Self>,
+        mut hub: MutexGuard<'h, Hub>,
+    ) -> (MutexGuard<'h, Hub>, std::io::Result<()>) {
+        hub.threads += 1;
+        hub.starting += 1;
+        drop(hub);
         let core = Arc::clone(self);
-        thread::Builder::new().name("dockipc".into()).spawn(move || core.work()).map(drop)
+        let name = thread::Builder::new().name("dockipc".into());
+        let spawned = name.spawn(move || core.work()).map(drop);
+        hub = self.lock();
+        if spawned.is_err() {
+            hub.threads -= 1;
+            hub.starting -= 1;
+        }
+        (hub, spawned)
     }
 
     /// A thread's life: it takes the role that is needed, until none is.
@@ -219,12 +229,15 @@ impl Core {
             events: Vec::with_capacity(EVENTS),
         };
         let mut hub = self.lock();
+        hub.starting -= 1;
         while !hub.ended {
             if hub.leader.is_none() {
                 me.leads.store(true, Ordering::Relaxed);
                 hub.leader = Some(Arc::clone(&me));
                 hub = self.lead(hub, &me, &mut kit);
             } else if let Some(index) = hub.deferred.pop_front() {
+                // This thread may be away for long.
+                hub = self.muster(hub);
                 hub = self.serve(hub, index, &me, &mut kit);
             } else if !hub.watched {
                 hub.watched = true;
@@ -260,59 +273,32 @@ impl Core {
         }
     }
 
-    /// Calls a parked thread for the role that is free. False if none is parked.
-    fn call(&self, hub: &mut Hub) -> bool {
-        let found = hub.parked > 0;
-        if found {
+    /// Sees that somebody comes if something is left to do: to watch, or to take a slow command.
+    /// One thread comes at a time, and sees to the next.
+    fn muster<'h>(self: &'h Arc<Self>, mut hub: MutexGuard<'h, Hub>) -> MutexGuard<'h, Hub> {
+        let filled = hub.watched && hub.deferred.is_empty();
+        if filled || hub.called + hub.starting > 0 {
+            return hub;
+        }
+        if hub.parked > 0 {
             hub.parked -= 1;
             hub.called += 1;
             self.parked.notify_one();
+            return hub;
         }
-        found
-    }
-
-    /// Sees that somebody takes a role that is free, if a thread can be had.
-    fn summon<'h>(
-        self: &'h Arc<Self>,
-        mut hub: MutexGuard<'h, Hub>,
-    ) -> (MutexGuard<'h, Hub>, bool) {
-        if self.call(&mut hub) {
-            return (hub, true);
+        if hub.threads < self.max_threads {
+            let spawned;
+            (hub, spawned) = self.spawn(hub);
+            if spawned.is_ok() {
+                return hub;
+            }
         }
-        if hub.threads >= self.max_threads {
-            return (hub, false);
-        }
-        hub.threads += 1;
-        drop(hub);
-        let spawned = self.spawn().is_ok();
-        hub = self.lock();
-        if !spawned {
-            hub.threads -= 1;
-        }
-        (hub, spawned)
-    }
-
-    /// Gives the lead away before a command that is known to be slow. False if there is nobody to
-    /// take it, so that the command has to wait.
-    fn hand_over(self: &Arc<Self>, me: &Arc<Worker>) -> bool {
-        let mut hub = self.lock();
-        if !hub.is_led_by(me) {
-            return true;
-        }
-        me.leads.store(false, Ordering::Relaxed);
-        hub.leader = None;
-        let found;
-        (hub, found) = self.summon(hub);
-        if found || hub.leader.is_some() {
-            return true;
-        }
-        if hub.watched {
+        if hub.watched && !hub.deferred.is_empty() {
+            // Nobody else is left.
+            hub.drafted = true;
             self.watcher.notify_one();
-            return true;
         }
-        me.leads.store(true, Ordering::Relaxed);
-        hub.leader = Some(Arc::clone(me));
-        false
+        hub
     }
 
     /// The leader's work. Returns when it has lost the lead, or when the server has stopped.
@@ -387,15 +373,9 @@ impl Core {
             }
             match fate {
                 Fate::Close => return self.close(hub, index, conn),
-                // A thread that has come back in the meantime waits for a role, and doesn't look
-                // at what is deferred.
-                Fate::Later if hub.watched || hub.parked > 0 => {
-                    let new = hub.resume(index, true).unwrap_or_default();
-                    return self.queue(hub, index, conn, new);
-                }
                 Fate::Later => {
                     hub.defer(index, conn);
-                    return hub;
+                    return self.muster(hub);
                 }
                 Fate::Park | Fate::Again => {
                     let more = fate == Fate::Again;

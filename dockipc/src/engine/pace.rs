@@ -11,7 +11,7 @@ pub(crate) struct Pace {
     quick: AtomicU32,
 }
 
-/// A command that takes less is quick: handing the lead over for it costs about as much.
+/// A command that takes less is quick: to have it run by another thread costs about as much.
 const QUICK: Duration = Duration::from_micros(200);
 
 /// So many quick runs in a row make a slow command a quick one.

@@ -74,7 +74,7 @@ enum Stop {
     Tired,
     /// The socket doesn't take the answers.
     Blocked,
-    /// The next command needs a thread that may block.
+    /// The next command is slow: not for the leader.
     Later,
     /// The connection ends.
     Ends,
@@ -169,10 +169,10 @@ struct Runner<'a> {
 impl Paces for Runner<'_> {
     fn begin(&mut self, number: usize, pace: &Pace) -> bool {
         if pace.is_slow() {
-            send(self.socket, &mut self.me.out());
-            if !self.core.hand_over(self.me) {
+            if self.me.leads.load(Ordering::Relaxed) {
                 return false;
             }
+            send(self.socket, &mut self.me.out());
             self.slow = Some((number, Instant::now()));
         }
         self.me.running.store(number, Ordering::Relaxed);

@@ -14,7 +14,8 @@ const TICK: Duration = Duration::from_millis(1);
 const QUIET: u32 = 10;
 
 impl Core {
-    /// The watcher's work. Returns when there is no leader, so that this thread becomes it.
+    /// The watcher's work. Returns when there is no leader, so that this thread becomes it, or when
+    /// it is drafted.
     pub(super) fn watch<'h>(
         self: &'h Arc<Self>,
         mut hub: MutexGuard<'h, Hub>,
@@ -24,6 +25,12 @@ impl Core {
         loop {
             if hub.ended {
                 return hub;
+            }
+            if !hub.deferred.is_empty() {
+                hub = self.muster(hub);
+            }
+            if std::mem::take(&mut hub.drafted) && !hub.deferred.is_empty() {
+                break;
             }
             let Some(leader) = &hub.leader else { break };
             let beat = leader.beat.load(Ordering::Relaxed);
@@ -55,7 +62,7 @@ impl Core {
         }
         hub.watched = false;
         // The next watcher; without one, the first thread that comes back watches.
-        self.summon(hub).0
+        self.muster(hub)
     }
 
     /// Takes the lead from a thread that is in one command for too long.
