@@ -74,21 +74,40 @@ fn threads() -> usize {
     named.filter(|name| name.trim() == "dockipc").count()
 }
 
-fn start(server: Server) -> (Handle, Gate) {
+/// A server that is stopped in the end. If it does not end, that is a failure and not a hang.
+struct Running(Option<Handle>);
+
+impl std::ops::Deref for Running {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let handle = self.0.take();
+        if thread::panicking() {
+            // It may never stop.
+            std::mem::forget(handle);
+        } else {
+            let stopping = thread::spawn(move || drop(handle));
+            until("the server's end", || stopping.is_finished());
+        }
+    }
+}
+
+fn start(server: Server) -> (Running, Gate) {
     let gate = Gate::default();
-    (server.state(gate.clone()).spawn_in_process().unwrap(), gate)
+    let handle = server.state(gate.clone()).spawn_in_process().unwrap();
+    (Running(Some(handle)), gate)
 }
 
 fn connect(daemon: &Handle) -> UnixStream {
     let stream = daemon.connect().unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream
-}
-
-/// Stops a server; if it does not end, that is a failure and not a hang.
-fn stop(daemon: Handle) {
-    let stopping = thread::spawn(move || drop(daemon));
-    until("the server's end", || stopping.is_finished());
 }
 
 /// One test at a time, since they count threads.
@@ -250,7 +269,7 @@ fn an_endless_pipeline_ends_when_the_server_stops() {
     let _alone = alone();
     let (daemon, gate) = start(Server::new());
     let clients = endless(&daemon, &gate);
-    stop(daemon);
+    drop(daemon);
     for thread in clients {
         thread.join().unwrap();
     }
@@ -265,7 +284,7 @@ fn an_endless_pipeline_takes_no_thread_from_commands_that_wait_for_one() {
     let mut other = connect(&daemon);
     other.write_all(b"*1\r\n$4\r\nhold\r\n").unwrap();
     expect(&mut other, b"+OK\r\n");
-    stop(daemon);
+    drop(daemon);
     for thread in clients {
         thread.join().unwrap();
     }
