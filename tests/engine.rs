@@ -201,53 +201,27 @@ fn commands_of_one_connection_are_answered_in_order() {
 fn an_endless_pipeline_starves_nobody() {
     let _alone = alone();
     let (daemon, _) = start(Server::new());
-    let done = Arc::new(AtomicUsize::new(0));
-    let floods: Vec<_> = (0..3)
-        .map(|_| {
-            let mut flood = connect(&daemon);
-            let mut reader = flood.try_clone().unwrap();
-            let done = Arc::clone(&done);
-            let reading = thread::spawn(move || {
-                let mut buffer = vec![0; 65536];
-                while matches!(reader.read(&mut buffer), Ok(1..)) {}
-            });
-            let writing = thread::spawn(move || {
-                let many = b"*1\r\n$4\r\nping\r\n".repeat(1000);
-                while done.load(SeqCst) == 0 && flood.write_all(&many).is_ok() {}
-                flood.shutdown(std::net::Shutdown::Both).unwrap();
-            });
-            (reading, writing)
-        })
-        .collect();
-    for _ in 0..200 {
+    let floods: Vec<_> = (0..3).flat_map(|_| flood(connect(&daemon), || ())).collect();
+    for _ in 0..50 {
         let mut other = connect(&daemon);
         other.write_all(b"echo me\n").unwrap();
         expect(&mut other, b"me");
     }
-    done.store(1, SeqCst);
-    for (reading, writing) in floods {
-        writing.join().unwrap();
-        reading.join().unwrap();
+    drop(daemon);
+    for thread in floods {
+        thread.join().unwrap();
     }
 }
 
-/// A client that sends without an end, behind a command that blocked once, and reads all answers.
-/// The thread that served the command no longer leads.
-fn endless(daemon: &Handle, gate: &Gate) -> [thread::JoinHandle<()>; 2] {
-    let mut flood = connect(daemon);
-    let mut reader = flood.try_clone().unwrap();
-    flood.write_all(b"*1\r\n$4\r\nhold\r\n").unwrap();
-    until("a blocked handler", || gate.waiting() == 1);
-    // Answered by who leads now.
-    let mut other = connect(daemon);
-    other.write_all(b"ping\n").unwrap();
-    expect(&mut other, b"PONG");
-    // More is there than is read at once.
+/// Sends without an end what takes the server longer than the sending, and reads all answers.
+/// Returns when there are some; `begin` is called when more is sent than is read at once.
+fn flood(mut client: UnixStream, begin: impl FnOnce()) -> [thread::JoinHandle<()>; 2] {
+    let mut reader = client.try_clone().unwrap();
     let many = b"*1\r\n$4\r\nwork\r\n".repeat(1000);
     for _ in 0..5 {
-        flood.write_all(&many).unwrap();
+        client.write_all(&many).unwrap();
     }
-    let writing = thread::spawn(move || while flood.write_all(&many).is_ok() {});
+    let writing = thread::spawn(move || while client.write_all(&many).is_ok() {});
     let (some, begun) = std::sync::mpsc::channel();
     let reading = thread::spawn(move || {
         let mut buffer = vec![0; 65536];
@@ -259,16 +233,28 @@ fn endless(daemon: &Handle, gate: &Gate) -> [thread::JoinHandle<()>; 2] {
             }
         }
     });
-    gate.open();
+    begin();
     begun.recv_timeout(Duration::from_secs(30)).expect("answers");
     [reading, writing]
+}
+
+/// A flood behind a command that blocked: the thread that serves it no longer leads.
+fn late_flood(daemon: &Handle, gate: &Gate) -> [thread::JoinHandle<()>; 2] {
+    let mut client = connect(daemon);
+    client.write_all(b"*1\r\n$4\r\nhold\r\n").unwrap();
+    until("a blocked handler", || gate.waiting() == 1);
+    // Answered by who leads now.
+    let mut other = connect(daemon);
+    other.write_all(b"ping\n").unwrap();
+    expect(&mut other, b"PONG");
+    flood(client, || gate.open())
 }
 
 #[test]
 fn an_endless_pipeline_ends_when_the_server_stops() {
     let _alone = alone();
     let (daemon, gate) = start(Server::new());
-    let clients = endless(&daemon, &gate);
+    let clients = late_flood(&daemon, &gate);
     drop(daemon);
     for thread in clients {
         thread.join().unwrap();
@@ -279,7 +265,7 @@ fn an_endless_pipeline_ends_when_the_server_stops() {
 fn an_endless_pipeline_takes_no_thread_from_commands_that_wait_for_one() {
     let _alone = alone();
     let (daemon, gate) = start(Server::new().max_threads(2));
-    let clients = endless(&daemon, &gate);
+    let clients = late_flood(&daemon, &gate);
     // Known to be slow, so that the last thread doesn't run it.
     let mut other = connect(&daemon);
     other.write_all(b"*1\r\n$4\r\nhold\r\n").unwrap();
