@@ -453,6 +453,26 @@ fn an_answer_over_the_limit_is_refused_and_the_next_call_works() {
 }
 
 #[test]
+fn a_small_limit_holds_for_answers_that_come_in_one_read() {
+    let daemon = daemon();
+    let client = client(daemon.path()).max_answer(10);
+    assert_eq!(client.command("big").arg(4).call::<Vec<u8>>().unwrap(), b"xxxx");
+    for size in [5, 100, 5000] {
+        let error = client.command("big").arg(size).call::<Vec<u8>>().unwrap_err();
+        assert!(matches!(error, Error::AnswerTooBig { limit: 10 }), "{size}: {error}");
+    }
+}
+
+#[test]
+fn a_line_may_have_its_end_as_with_nc() {
+    let daemon = daemon();
+    let client = client(daemon.path());
+    for line in ["ping", "ping\n", "ping\r\n", "ping\r"] {
+        assert_eq!(client.send(line).unwrap(), b"PONG", "{line:?}");
+    }
+}
+
+#[test]
 fn a_length_alone_is_refused_before_its_bytes_come() {
     let place = Place::new();
     let (done, is_done) = mpsc::channel::<()>();

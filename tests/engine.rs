@@ -358,3 +358,20 @@ fn a_server_told_to_stop_ends_after_the_command_that_runs() {
         daemon.join();
     }
 }
+
+#[test]
+fn a_command_may_end_its_own_server() {
+    let _alone = alone();
+    let own = Arc::new(Mutex::new(None::<Handle>));
+    let end = Arc::clone(&own);
+    let server = Server::new().handle("end", move |_: &dockipc::Request<'_>| {
+        drop(end.lock().unwrap().take());
+    });
+    let daemon = server.state(Gate::default()).spawn_in_process().unwrap();
+    let mut client = daemon.connect().unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    *own.lock().unwrap() = Some(daemon);
+    client.write_all(b"end\n").unwrap();
+    assert_eq!(tests::rest(client), b"");
+    until("no threads", || threads() == 0);
+}

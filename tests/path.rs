@@ -411,6 +411,63 @@ fn the_mode_does_not_depend_on_the_umask() {
 }
 
 #[test]
+fn a_client_outside_the_daemons_container_is_served() {
+    // Only root may make a PID namespace.
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        println!("skipped: this needs root");
+        return;
+    }
+    let place = Place::new();
+    let path = place.socket();
+    let before = "exec unshare --pid --fork --kill-child \"$0\" \"$@\";";
+    let daemon = Process::start(place.directory(), before, path.to_str().unwrap(), 0o600);
+    assert_eq!(who(&path), "process");
+    drop(daemon);
+}
+
+#[test]
+fn a_daemon_whose_queue_is_full_is_alive() {
+    let place = Place::new();
+    let listener = UnixListener::bind(place.socket()).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _waiting = UnixStream::connect(place.socket()).unwrap();
+    assert!(matches!(refused(place.socket()), Error::AlreadyRunning { .. }));
+}
+
+#[test]
+fn a_temporary_name_that_was_left_behind_is_passed_over() {
+    let place = Place::new();
+    for count in 0..50 {
+        let name = format!(".dockipc-{}-{count}", std::process::id());
+        fs::write(place.directory().join(name), "").unwrap();
+    }
+    let daemon = named("here").spawn(place.socket()).unwrap();
+    assert_eq!(who(place.socket()), "here");
+    drop(daemon);
+}
+
+#[test]
+fn of_many_starters_on_a_stale_socket_exactly_one_wins_and_stays() {
+    for _ in 0..20 {
+        let place = Place::new();
+        drop(UnixListener::bind(place.socket()).unwrap());
+        let barrier = Barrier::new(8);
+        let won: Vec<_> = thread::scope(|scope| {
+            let start = || {
+                barrier.wait();
+                named("one").spawn(place.socket())
+            };
+            let starters: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+            starters.into_iter().filter_map(|starter| starter.join().unwrap().ok()).collect()
+        });
+        assert_eq!(won.len(), 1);
+        assert_eq!(who(place.socket()), "one");
+        drop(won);
+        assert!(names(place.directory()).is_empty());
+    }
+}
+
+#[test]
 fn a_relative_path_is_one_from_the_current_directory() {
     let place = Place::new();
     for path in ["s.sock", "./s.sock"] {

@@ -88,9 +88,10 @@ fn entry(param: &Param) -> TokenStream {
         Some(Fallback::Word(word, span)) => {
             quote_spanned!(*span=> ::core::option::Option::Some(__dockipc::Fallback::Word(#word)))
         }
-        Some(Fallback::Value(expr)) => quote! {
-            ::core::option::Option::Some(__dockipc::Fallback::Value(::core::stringify!(#expr)))
-        },
+        Some(Fallback::Value(expr)) => {
+            let shown = quote!(#expr).to_string().replace(" :: ", "::");
+            quote!(::core::option::Option::Some(__dockipc::Fallback::Value(#shown)))
+        }
     };
     let place = place(param);
     match (&param.way, from_str) {

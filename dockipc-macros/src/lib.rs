@@ -25,6 +25,9 @@ use proc_macro::TokenStream;
 /// The function stays as it is. The first paragraph of its doc comment is its summary, the rest its
 /// help. If the crate `dockipc` has another name here, say so: `crate = other_name`.
 ///
+/// A command is a free function. On one in an `impl` block the compiler complains of a constant
+/// without a name, since a macro can't see where it stands.
+///
 /// # Names
 /// Lower-case words of `a-z`, `0-9`, `.`, `_`, `:` and `-`, at most 64 bytes. The words that the
 /// protocol needs can't be taken: `auth`, `client`, `command`, `config`, `dockipc`, `hello`,

@@ -853,7 +853,8 @@ impl std::str::FromStr for Units {
             let fraction = &fraction[..fraction.len().min(15)];
             let scale = 10_u128.pow(u32::try_from(fraction.len()).map_err(drop)?);
             let fraction: u128 = fraction.parse().map_err(drop)?;
-            let part = whole.checked_mul(nanos).ok_or(())? + fraction * nanos / scale;
+            let part = whole.checked_mul(nanos).ok_or(())?;
+            let part = part.checked_add(fraction * nanos / scale).ok_or(())?;
             let seconds = u64::try_from(part / 1_000_000_000).map_err(drop)?;
             let nanos = u32::try_from(part % 1_000_000_000).map_err(drop)?;
             total = total.checked_add(Duration::new(seconds, nanos)).ok_or(())?;

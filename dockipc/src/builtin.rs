@@ -133,7 +133,10 @@ fn hello(_: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
         Some(b"2") => protocol = Protocol::Resp2,
         Some(b"3") => protocol = Protocol::Resp3,
         Some(_) => {
-            return Reply::Error(Failure::new("NOPROTO", "unsupported protocol version: 2 or 3"));
+            return Reply::Error(Failure::new(
+                code::NOPROTO,
+                "unsupported protocol version: 2 or 3",
+            ));
         }
     }
     let mut name = None;
@@ -453,7 +456,10 @@ fn dockipc(_: &Shared, _: &mut Session, _: Words<'_>) -> Reply {
 pub(crate) fn wrapped_line<'i>(input: &'i [u8], frame: Frame, words: &[Span]) -> Option<&'i [u8]> {
     let (Frame::Resp, &[name, what, line]) = (frame, words) else { return None };
     let of = |span: Span| span.of(input, &[]);
-    (is(Some(of(name)), "dockipc") && is(Some(of(what)), "line")).then(|| of(line))
+    (is(Some(of(name)), "dockipc") && is(Some(of(what)), "line")).then(|| {
+        let line = of(line);
+        line.strip_suffix(b"\r").unwrap_or(line)
+    })
 }
 
 /// The rules of line mode for a line that came in one piece.

@@ -346,6 +346,10 @@ impl Words {
 }
 
 /// What can be a word of a call.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a word of a call",
+    note = "words are text, bytes, numbers, bool, char, Duration, paths, addresses, and `Option` of those; for another type send `.to_string()`"
+)]
 pub trait ToArg {
     /// The word; none for a value that is not there.
     fn to_arg(&self) -> Option<Cow<'_, [u8]>>;
@@ -388,7 +392,7 @@ macro_rules! to_arg {
 to_arg! {
     bytes: str: as_bytes String: as_bytes [u8]: as_ref Vec<u8>: as_slice;
     shown: u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char
-        std::net::IpAddr std::net::SocketAddr
+        std::net::IpAddr std::net::Ipv4Addr std::net::Ipv6Addr std::net::SocketAddr
 }
 
 macro_rules! system_text {
@@ -402,6 +406,12 @@ macro_rules! system_text {
 }
 
 system_text! { OsStr OsString Path PathBuf }
+
+impl<T: ToOwned<Owned: ToArg> + ToArg + ?Sized> ToArg for Cow<'_, T> {
+    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+        (**self).to_arg()
+    }
+}
 
 impl<const N: usize> ToArg for [u8; N] {
     fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
@@ -464,7 +474,8 @@ impl Connection {
         }
         if !self.greeted {
             // A server without RESP3 says so, and answers the commands all the same.
-            if let Reply::Error(failure) = self.read(limits)?
+            let room = Limits { answer: limits.answer.max(BUFFER), ..*limits };
+            if let Reply::Error(failure) = self.read(&room)?
                 && failure.code() == code::BUSY
             {
                 return Err(Error::Refused(failure));
@@ -530,6 +541,9 @@ impl Connection {
         let mut scanner = Scanner::new();
         loop {
             let need = match scanner.scan(&self.input[self.start..self.fill]).map_err(not_resp)? {
+                Scan::Whole { len, .. } if len > limits.answer => {
+                    return Err(Error::AnswerTooBig { limit: limits.answer });
+                }
                 Scan::Whole { len, push } => {
                     let reply = answer::read(&self.input[self.start..self.start + len]);
                     self.start += len;

@@ -14,7 +14,7 @@ pub mod code {
     pub const UNKNOWN: &str = "UNKNOWN";
     /// The words don't fit the command; the message says which, why, and how it is used.
     pub const USAGE: &str = "USAGE";
-    /// Who asked may not run this.
+    /// The system does not say who connected, so nothing is run for them.
     pub const NOPERM: &str = "NOPERM";
     /// The command is longer than the limit.
     pub const TOOBIG: &str = "TOOBIG";
@@ -24,14 +24,12 @@ pub mod code {
     pub const UTF8: &str = "UTF8";
     /// The bytes follow no protocol that is spoken here.
     pub const PROTO: &str = "PROTO";
-    /// The command ran longer than its limit.
-    pub const TIMEOUT: &str = "TIMEOUT";
     /// The daemon serves as many as it can or may.
     pub const BUSY: &str = "BUSY";
     /// The handler panicked; the daemon goes on.
     pub const PANIC: &str = "PANIC";
-    /// The daemon is stopping; the command was not run.
-    pub const SHUTDOWN: &str = "SHUTDOWN";
+    /// `HELLO` asked for a version of RESP that is not 2 or 3; the word is Redis'.
+    pub const NOPROTO: &str = "NOPROTO";
 }
 
 /// A daemon's "no": a code for programs and a message for people.
@@ -285,6 +283,15 @@ impl Error {
         match self {
             Self::Refused(failure) => Some(failure),
             _ => None,
+        }
+    }
+
+    /// The failure to answer with when a command calls another daemon: that daemon's own "no" with
+    /// its code, and everything else as [`ERR`](code::ERR).
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::Refused(failure) => failure,
+            other => Failure::from(other),
         }
     }
 

@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
@@ -15,6 +16,9 @@ use crate::error::Error;
 
 /// The longest address of a Unix socket, unix(7): `sun_path` less its NUL.
 const LONGEST_ADDRESS: usize = 107;
+
+/// How long a start waits for other starts in the same directory.
+const TURN: Duration = Duration::from_secs(2);
 
 /// A listening socket at a path, with what tells whether the path is still its own.
 pub(crate) struct Published {
@@ -28,6 +32,7 @@ pub(crate) struct Published {
 /// Listens at a path. The socket has its final mode when it becomes visible.
 pub(crate) fn publish(path: &Path, mode: u32) -> Result<(UnixListener, Published), Error> {
     let place = Place::new(path)?;
+    let _turn = place.take_turn();
     let seen = place.probe()?;
     let socket = socket(SocketFlags::CLOEXEC)?;
     let failed = |what: &str| {
@@ -37,11 +42,9 @@ pub(crate) fn publish(path: &Path, mode: u32) -> Result<(UnixListener, Published
     // Linux creates the name with the mode that the socket has: nobody else can connect until the
     // mode is the final one.
     rustix::fs::fchmod(&socket, Mode::from_raw_mode(0o600)).map_err(failed("preparing"))?;
-    let temporary = Place::temporary();
-    let bind = || rustix::net::bind(&socket, &place.address(&temporary)?);
-    bind().map_err(failed("creating a socket for"))?;
+    let temporary = place.bind(&socket).map_err(failed("creating a socket for"))?;
     let publish = || -> Result<Published, Error> {
-        let mode = Mode::from_raw_mode(mode);
+        let mode = Mode::from_raw_mode(mode & 0o7777);
         rustix::fs::chmodat(&place.directory, &temporary, mode, AtFlags::empty())
             .map_err(failed("setting the mode of"))?;
         // The system lowers this to its maximum, net.core.somaxconn.
@@ -143,29 +146,40 @@ impl Place {
     /// Moves the new socket to its name, replacing nothing but the stale socket that was seen.
     fn move_in(&self, temporary: &OsStr, seen: Option<(u64, u64)>) -> Result<(), Error> {
         let (directory, name) = (&self.directory, &self.name);
-        let rename = |flags| {
-            rustix::fs::renameat_with(directory, temporary, directory, name, flags).map_err(
-                |errno| Error::io(format!("moving {} into place", self.path.display()), errno),
-            )
-        };
+        let rename =
+            |flags| rustix::fs::renameat_with(directory, temporary, directory, name, flags);
+        let moving = |errno| Error::io(format!("moving {} into place", self.path.display()), errno);
         let Some(seen) = seen else {
-            return rename(RenameFlags::NOREPLACE).map_err(|error| match error {
-                Error::Io { source, .. }
-                    if source.raw_os_error() == Some(Errno::EXIST.raw_os_error()) =>
-                {
-                    Error::AlreadyRunning { path: self.path.clone() }
+            let moved = match rename(RenameFlags::NOREPLACE) {
+                Err(Errno::INVAL | Errno::NOSYS) => {
+                    // A link replaces nothing either; the temporary name goes afterwards.
+                    rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty())
+                        .inspect(|()| self.unlink(temporary))
                 }
-                other => other,
+                moved => moved,
+            };
+            return moved.map_err(|errno| match errno {
+                Errno::EXIST => Error::AlreadyRunning { path: self.path.clone() },
+                errno => moving(errno),
             });
         };
-        rename(RenameFlags::EXCHANGE)?;
+        match rename(RenameFlags::EXCHANGE) {
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                // A file system without it: looked at once more, then replaced.
+                if !self.stat(name).is_ok_and(|stat| identity(&stat) == seen) {
+                    return Err(Error::AlreadyRunning { path: self.path.clone() });
+                }
+                return rename(RenameFlags::empty()).map_err(moving);
+            }
+            exchanged => exchanged.map_err(moving)?,
+        }
         let old = self.stat(temporary);
         if old.is_ok_and(|stat| identity(&stat) == seen) {
             self.unlink(temporary);
             return Ok(());
         }
         // Another daemon came in between: it gets its place back.
-        rename(RenameFlags::EXCHANGE)?;
+        rename(RenameFlags::EXCHANGE).map_err(moving)?;
         Err(Error::AlreadyRunning { path: self.path.clone() })
     }
 
@@ -178,11 +192,39 @@ impl Place {
         let _ = rustix::fs::unlinkat(&self.directory, name, AtFlags::empty());
     }
 
-    fn temporary() -> OsString {
+    /// Gives the socket a temporary name. One that a process of the same number has left behind is
+    /// passed over.
+    fn bind(&self, socket: &OwnedFd) -> Result<OsString, Errno> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        // Short, since a file name has a limit of 255 bytes and this one replaces another.
-        OsString::from(format!(".dockipc-{}-{count}", std::process::id()))
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            // Short, since a file name has a limit of 255 bytes and this one replaces another.
+            let name = OsString::from(format!(".dockipc-{}-{count}", std::process::id()));
+            match rustix::net::bind(socket, &self.address(&name)?) {
+                Ok(()) => return Ok(name),
+                Err(Errno::ADDRINUSE) if count < 10_000 => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// Waits until no other daemon is being started in this directory, by its lock, flock(2).
+    ///
+    /// Without it three starters that find the same stale socket could take each other's place. A
+    /// stranger may hold the lock: then it is gone without after a while.
+    fn take_turn(&self) -> Option<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(&self.directory, ".", flags, Mode::empty()).ok()?;
+        let end = Instant::now() + TURN;
+        loop {
+            match rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Some(directory),
+                Err(Errno::AGAIN | Errno::INTR) if Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Err(_) => return None,
+            }
+        }
     }
 
     /// The address of a name in the directory. A long one goes through the open directory.
@@ -232,7 +274,7 @@ fn connect_to(
 }
 
 /// Connects a blocking socket that gives up after its send timeout, also on a full queue.
-pub(crate) fn connect(path: &Path, timeout: Option<std::time::Duration>) -> Result<OwnedFd, Error> {
+pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd, Error> {
     let socket = socket(SocketFlags::CLOEXEC)?;
     let doing = || format!("connecting to {}", path.display());
     rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Send, timeout)
@@ -245,7 +287,7 @@ pub(crate) fn connect(path: &Path, timeout: Option<std::time::Duration>) -> Resu
 }
 
 /// Says in words what is wrong with a path that can't be connected to.
-fn why_not(path: &Path, errno: Errno, timeout: Option<std::time::Duration>) -> Error {
+fn why_not(path: &Path, errno: Errno, timeout: Option<Duration>) -> Error {
     let stat = rustix::fs::statat(CWD, path, AtFlags::empty());
     let kind = stat.as_ref().map(|stat| FileType::from_raw_mode(stat.st_mode));
     let path = path.to_owned();

@@ -4,8 +4,6 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use rustix::net::sockopt::socket_peercred;
-
 use crate::sys;
 
 /// Who connected, as the kernel noted it at that moment (`SO_PEERCRED` and `SO_PEERGROUPS`,
@@ -23,13 +21,15 @@ pub struct Peer {
 impl Peer {
     pub(crate) fn of(socket: impl AsFd) -> io::Result<Self> {
         let socket = socket.as_fd();
-        let credentials = socket_peercred(socket)?;
-        Ok(Self {
-            uid: credentials.uid.as_raw(),
-            gid: credentials.gid.as_raw(),
-            pid: u32::try_from(credentials.pid.as_raw_nonzero().get()).ok(),
-            groups: sys::peer_groups(socket)?.into(),
-        })
+        let [pid, uid, gid] = sys::peer_credentials(socket)?;
+        // 0 is a process of another PID namespace, such as one outside the daemon's container.
+        let pid = (pid != 0).then_some(pid);
+        Ok(Self { uid, gid, pid, groups: sys::peer_groups(socket)?.into() })
+    }
+
+    /// Who could not be read: it is turned away, and no handler sees it.
+    pub(crate) fn unknown() -> Self {
+        Self { uid: u32::MAX, gid: u32::MAX, pid: None, groups: Arc::default() }
     }
 
     /// The effective user.

@@ -1,5 +1,6 @@
 //! Building a server, and the handle of a running one.
 
+use std::fmt;
 use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::path::Path;
@@ -16,7 +17,7 @@ use crate::registry::Command;
 use crate::reply::IntoReply;
 use crate::request::Request;
 use crate::router::{Router, Target};
-use crate::state::States;
+use crate::state::{State, States};
 use crate::wire::Limits;
 
 /// What a daemon's socket offers, before it runs.
@@ -83,6 +84,20 @@ impl Server {
 
     /// Gives the commands a value; they take it as [`State<T>`](crate::State). One for each type.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.add(State::new(value));
+        self
+    }
+
+    /// Like [`state`](Self::state), for a value that the program itself uses as well.
+    ///
+    /// ```
+    /// use dockipc::{Server, State};
+    /// use std::sync::atomic::AtomicU64;
+    ///
+    /// let hits = State::new(AtomicU64::new(0));
+    /// let server = Server::new().share(hits.clone());
+    /// ```
+    pub fn share<T: Send + Sync + 'static>(mut self, value: State<T>) -> Self {
         self.states.add(value);
         self
     }
@@ -294,7 +309,7 @@ impl Handle {
     }
 
     /// Waits until the server has stopped, which is after [`shutdown`](Self::shutdown) and the last
-    /// running command.
+    /// running command. Inside a command it returns at once.
     pub fn join(&self) {
         self.engine.join();
     }
@@ -325,6 +340,18 @@ fn connect(engine: &Engine) -> Result<UnixStream> {
 
 fn stopped() -> Error {
     Error::io("connecting", std::io::Error::other("the server has stopped"))
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
 }
 
 impl Drop for Handle {

@@ -62,8 +62,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for State<T> {
 pub(crate) struct States(Vec<(TypeId, &'static str, Box<dyn Any + Send + Sync>)>);
 
 impl States {
-    pub(crate) fn add<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.0.push((TypeId::of::<T>(), type_name::<T>(), Box::new(State::new(value))));
+    pub(crate) fn add<T: Send + Sync + 'static>(&mut self, state: State<T>) {
+        self.0.push((TypeId::of::<T>(), type_name::<T>(), Box::new(state)));
     }
 
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<&State<T>> {

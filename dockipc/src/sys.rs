@@ -1,11 +1,20 @@
-//! The one system call that the system-call crate does not have.
-#![allow(unsafe_code, reason = "no safe crate offers SO_PEERGROUPS")]
+//! The system calls that the system-call crate does not have, or not soundly.
+#![allow(
+    unsafe_code,
+    reason = "no safe crate offers SO_PEERGROUPS, or SO_PEERCRED of a process in another PID namespace"
+)]
 
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+// The numbers of asm-generic/socket.h; these processors have their own.
+#[cfg(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))]
+compile_error!("dockipc does not know the socket options of this processor");
+
 const SOL_SOCKET: c_int = 1;
+const SO_PEERCRED: c_int =
+    if cfg!(any(target_arch = "powerpc", target_arch = "powerpc64")) { 21 } else { 17 };
 const SO_PEERGROUPS: c_int = 59;
 const ERANGE: i32 = 34;
 
@@ -20,33 +29,44 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
+/// Fills `value` with a socket option; gives the size in bytes that it has or, on ERANGE, needs.
+fn option(socket: BorrowedFd<'_>, name: c_int, value: &mut [u32]) -> (usize, io::Result<()>) {
+    let mut length = u32::try_from(size_of_val(value)).unwrap_or(u32::MAX);
+    // SAFETY: `value` points to at least `length` writable bytes, which the kernel does not exceed,
+    // and any bytes are valid u32s; `length` is a valid u32; the descriptor is open while borrowed.
+    let result = unsafe {
+        getsockopt(socket.as_raw_fd(), SOL_SOCKET, name, value.as_mut_ptr().cast(), &raw mut length)
+    };
+    let result = if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    (length as usize, result)
+}
+
+/// Process, user and group of who is at the other end (`SO_PEERCRED`, unix(7)). The process is 0 if
+/// it can't be seen from here.
+pub(crate) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<[u32; 3]> {
+    let mut credentials = [0; 3];
+    match option(socket, SO_PEERCRED, &mut credentials) {
+        (length, Ok(())) if length == size_of_val(&credentials) => Ok(credentials),
+        (_, Ok(())) => Err(io::ErrorKind::InvalidData.into()),
+        (_, Err(error)) => Err(error),
+    }
+}
+
 /// The supplementary groups of who is at the other end (`SO_PEERGROUPS`, unix(7)).
 pub(crate) fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
-    let mut groups = vec![0_u32; 32];
+    let mut groups = vec![0; 32];
     loop {
-        let size = u32::try_from(groups.len() * size_of::<u32>()).unwrap_or(u32::MAX);
-        let mut length = size;
-        // SAFETY: `value` points to `length` writable bytes, which the kernel does not exceed, and
-        // any bytes are valid u32s; `length` is a valid u32; the descriptor is open while borrowed.
-        let result = unsafe {
-            getsockopt(
-                socket.as_raw_fd(),
-                SOL_SOCKET,
-                SO_PEERGROUPS,
-                groups.as_mut_ptr().cast(),
-                &raw mut length,
-            )
-        };
-        let count = length as usize / size_of::<u32>();
-        if result == 0 {
-            groups.truncate(count);
-            return Ok(groups);
+        let (length, result) = option(socket, SO_PEERGROUPS, &mut groups);
+        let count = length / size_of::<u32>();
+        match result {
+            Ok(()) => {
+                groups.truncate(count);
+                return Ok(groups);
+            }
+            Err(error) if error.raw_os_error() == Some(ERANGE) && count > groups.len() => {
+                groups.resize(count, 0);
+            }
+            Err(error) => return Err(error),
         }
-        let error = io::Error::last_os_error();
-        // On ERANGE the kernel has written the size that it needs.
-        if error.raw_os_error() != Some(ERANGE) || count <= groups.len() {
-            return Err(error);
-        }
-        groups.resize(count, 0);
     }
 }

@@ -19,16 +19,14 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 
 impl Core {
     /// Takes what waits in the listener's queue.
-    pub(super) fn accept(&self) -> Vec<(OwnedFd, Peer)> {
+    pub(super) fn accept(&self) -> Vec<(OwnedFd, Option<Peer>)> {
         let mut accepted = Vec::new();
         let Some(listener) = self.lock().listener.clone() else { return accepted };
         while accepted.len() < AT_ONCE {
             match rustix::net::accept_with(&listener, SocketFlags::CLOEXEC) {
                 Ok(socket) => {
-                    // Who can't be told who they are is not served.
-                    if let Ok(peer) = Peer::of(&socket) {
-                        accepted.push((socket, peer));
-                    }
+                    let peer = Peer::of(&socket).ok();
+                    accepted.push((socket, peer));
                 }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(Errno::AGAIN) => break,

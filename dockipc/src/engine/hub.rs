@@ -133,9 +133,18 @@ impl Hub {
     }
 
     /// Takes in a new connection. Its first turn tries to read at once.
-    pub(super) fn add(&mut self, shared: &Shared, socket: OwnedFd, peer: Peer) {
+    pub(super) fn add(&mut self, shared: &Shared, socket: OwnedFd, peer: Option<Peer>) {
         let (id, over) = shared.count_connection();
-        let refused = over.then(|| Failure::new(code::BUSY, "too many connections; try again"));
+        let refused = match &peer {
+            None => Some(Failure::new(code::NOPERM, "the system does not say who you are")),
+            Some(_) if over => Some(Failure::new(code::BUSY, "too many connections; try again")),
+            Some(_) => None,
+        };
+        // Counted as open above, and not served.
+        if peer.is_none() && !over {
+            shared.count_end();
+        }
+        let peer = peer.unwrap_or_else(Peer::unknown);
         let index = self.free.pop().unwrap_or(self.slots.len());
         if index == self.slots.len() {
             self.slots.push(Slot {

@@ -22,6 +22,7 @@ mod pace;
 mod turn;
 mod watch;
 
+use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -78,6 +79,11 @@ struct Worker {
     out: Mutex<Vec<u8>>,
     /// The connection of the turn at hand.
     slot: AtomicUsize,
+}
+
+thread_local! {
+    /// Whether this is a thread of an engine.
+    static IS_WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// No command runs.
@@ -138,8 +144,7 @@ impl Engine {
 
     /// Serves a connection that was made elsewhere. False when the server has stopped.
     pub(crate) fn adopt(&self, socket: UnixStream) -> bool {
-        // Who can't be told who they are is not served.
-        let Ok(peer) = Peer::of(&socket) else { return true };
+        let peer = Peer::of(&socket).ok();
         let mut hub = self.core.lock();
         if hub.stopping {
             return false;
@@ -153,7 +158,11 @@ impl Engine {
         self.core.stop(&mut self.core.lock());
     }
 
+    /// Waits for the last thread. Not from one of them, which would wait for itself.
     pub(crate) fn join(&self) {
+        if IS_WORKER.get() {
+            return;
+        }
         let mut hub = self.core.lock();
         while hub.threads > 0 {
             hub = wait(&self.core.ended, hub);
@@ -213,6 +222,7 @@ impl Core {
 
     /// A thread's life: it takes the role that is needed, until none is.
     fn work(self: Arc<Self>) {
+        IS_WORKER.set(true);
         let me = Arc::new(Worker {
             leads: AtomicBool::new(false),
             beat: AtomicU64::new(0),

@@ -103,7 +103,7 @@ impl World {
     fn add(&mut self) {
         let (socket, _) = UnixStream::pair().unwrap();
         let peer = Peer::of(&socket).unwrap();
-        self.hub.add(&self.core.shared, socket.into(), peer);
+        self.hub.add(&self.core.shared, socket.into(), Some(peer));
         let index = *self.hub.ready.back().unwrap();
         let data = self.data(index);
         let model = Model {
