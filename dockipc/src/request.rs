@@ -1,5 +1,7 @@
 //! One command that arrived whole.
 
+use std::cell::Cell;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arg::Arg;
@@ -48,11 +50,29 @@ impl<'r> Words<'r> {
     }
 }
 
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+/// How many numbers a thread takes at a time: to share each one would cost as much as some commands.
+const IDS: u64 = 1024;
+
+thread_local! {
+    /// The numbers that this thread has left.
+    static OWN_IDS: Cell<Range<u64>> = const { Cell::new(0..0) };
+}
+
+fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let mut own = OWN_IDS.take();
+    let id = own.next().unwrap_or_else(|| {
+        let first = NEXT.fetch_add(IDS, Ordering::Relaxed);
+        own = first + 1..first + IDS;
+        first
+    });
+    OWN_IDS.set(own);
+    id
+}
 
 impl<'r> Request<'r> {
     pub(crate) fn new(name: &'r str, words: Words<'r>, caller: Caller<'r>) -> Self {
-        Self { name, words, caller, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
+        Self { name, words, caller, id: next_id() }
     }
 
     /// The command's name as it was declared; in a fallback, the first word as it was sent.
@@ -104,7 +124,7 @@ impl<'r> Request<'r> {
         self.caller.states.get()
     }
 
-    /// A number that no other request of this process has.
+    /// A number that no other request of this process has. They are not in the order of time.
     pub fn id(&self) -> u64 {
         self.id
     }

@@ -11,7 +11,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use super::hub::{Fate, Seen};
 use super::pace::{Pace, Paces};
-use super::{Core, IDLE, Kit, Worker};
+use super::{Core, IDLE, Kit, READ, Worker};
 use crate::arg::Scratch;
 use crate::connection::{Connection, Step};
 use crate::wire::{Protocol, encode};
@@ -235,7 +235,6 @@ impl Core {
                         let _ = rustix::net::shutdown(&conn.socket, Shutdown::Write);
                     }
                     conn.closing = Closing::Draining(DRAIN_BYTES);
-                    conn.readable = true;
                     conn.deadline = Some(Instant::now() + DRAIN_DEADLINE);
                     continue;
                 }
@@ -428,16 +427,20 @@ fn interest(conn: &Conn) -> EventFlags {
     if conn.must_be_heard() { always | EventFlags::OUT } else { always }
 }
 
-/// Reads once: into the thread's buffer, or behind what the connection has. None if there is
-/// nothing now.
+/// Reads once. What the connection has is copied in front if it is short; then the bytes are in the
+/// thread's buffer, and this many. None if there is nothing now, 0 at the end.
 fn read(kit: &mut Kit, conn: &mut Conn) -> Result<Option<usize>, Errno> {
+    let tail = conn.input.len();
+    let is_short = tail <= READ / 2;
     while conn.readable {
-        let (room, result) = if conn.input.is_empty() {
-            let result = rustix::net::recv(&conn.socket, &mut kit.input[..], RecvFlags::DONTWAIT);
-            (kit.input.len(), result.map(|(_, n)| n))
+        let (room, result) = if is_short {
+            kit.input[..tail].copy_from_slice(&conn.input);
+            let buffer = &mut kit.input[tail..];
+            let room = buffer.len();
+            (room, rustix::net::recv(&conn.socket, buffer, RecvFlags::DONTWAIT).map(|(_, n)| n))
         } else {
-            conn.input.reserve(conn.input.len().max(512));
-            let room = conn.input.capacity() - conn.input.len();
+            conn.input.reserve(tail);
+            let room = conn.input.capacity() - tail;
             let spare = rustix::buffer::spare_capacity(&mut conn.input);
             (room, rustix::net::recv(&conn.socket, spare, RecvFlags::DONTWAIT).map(|(_, n)| n))
         };
@@ -446,6 +449,10 @@ fn read(kit: &mut Kit, conn: &mut Conn) -> Result<Option<usize>, Errno> {
                 // epoll(7): a short read has emptied a stream. Not so if the end is behind it,
                 // which may have been told together with the bytes.
                 conn.readable = n == room || conn.ended;
+                if n > 0 && is_short {
+                    conn.input.clear();
+                    return Ok(Some(tail + n));
+                }
                 return Ok(Some(n));
             }
             Err(Errno::INTR) => {}
