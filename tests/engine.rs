@@ -5,9 +5,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dockipc::{Handle, Server, State, command};
+use tests::process::{threads, until};
 use tests::{expect, raise_descriptor_limit};
 
 /// A gate that handlers wait at until the test opens it.
@@ -54,24 +55,6 @@ fn work() -> u64 {
 #[command("blob")]
 fn blob(size: usize) -> Vec<u8> {
     vec![b'x'; size]
-}
-
-/// Waits for something that another thread brings about.
-#[track_caller]
-fn until(what: &str, condition: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !condition() {
-        assert!(Instant::now() < end, "{what} did not come about");
-        thread::yield_now();
-    }
-}
-
-/// The threads of servers in this process.
-fn threads() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let named =
-        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    named.filter(|name| name.trim() == "dockipc").count()
 }
 
 /// A server that is stopped in the end. If it does not end, that is a failure and not a hang.

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use dockipc::Server;
+use tests::process::resident;
 use tests::{Daemon, expect};
 
 #[test]
@@ -20,11 +21,4 @@ fn a_command_over_the_limit_takes_no_memory() {
     expect(&mut stream, b"-TOOBIG the command is longer than 1048576 bytes; it was not run\r\n");
     let grown = resident().saturating_sub(before);
     assert!(grown < 16 << 20, "{grown} bytes were taken for {size}");
-}
-
-/// The memory that this process, and so the daemon in it, has now.
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }

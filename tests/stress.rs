@@ -8,9 +8,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dockipc::{Server, State, command};
+use tests::process::{descriptors, resident, threads, until};
 use tests::{Daemon, raise_descriptor_limit, resp};
 
 /// How many clients there are at a time.
@@ -309,34 +310,6 @@ fn visit(dice: &mut Dice, daemon: &Daemon, board: &Board, visit: usize) -> u32 {
     whole
 }
 
-#[track_caller]
-fn until(what: &str, condition: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < end, "{what} did not come about");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// The threads of servers in this process.
-fn threads() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let named =
-        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    named.filter(|name| name.trim() == "dockipc").count()
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-/// What this process has in memory, in KiB.
-fn memory() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 /// One server and its clients.
 fn round(seed: u64) {
     let mut dice = Dice(seed);
@@ -405,7 +378,7 @@ fn whoever_stalls_splits_leaves_or_reads_late_everybody_gets_their_own_answers()
         println!("DOCKIPC_STRESS_SEED={}", seed + i);
         round(seed + i);
         // The first rounds fill the allocator's pools.
-        let now = memory();
+        let now = resident() / 1024;
         if i >= 1 {
             let settled = *settled.get_or_insert(now);
             let more = now.saturating_sub(settled);

@@ -1,5 +1,7 @@
 //! What the tests share: a temporary directory for a socket, and raw bytes to and from it.
 
+pub mod process;
+
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
