@@ -285,6 +285,8 @@ fn what_is_wrong_with_the_path_is_said() {
     fs::create_dir(&path).unwrap();
     let directory = "PATH is not a socket but a directory";
     told(&path, |error| matches!(error, Error::NotASocket { .. }), directory);
+    let error = dockipc::send("", "hit").unwrap_err();
+    assert_eq!(error.to_string(), "\"\" can't be a socket's path: it is empty");
     let error = dockipc::send("a\0b", "hit").unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }

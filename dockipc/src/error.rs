@@ -192,7 +192,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The path can't be a socket's.
-    #[error("{} can't be a socket's path: {reason}", path.display())]
+    #[error("{path:?} can't be a socket's path: {reason}")]
     BadPath {
         /// The path as given.
         path: PathBuf,

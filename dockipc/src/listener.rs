@@ -275,6 +275,10 @@ fn connect_to(
 
 /// Connects a blocking socket that gives up after its send timeout, also on a full queue.
 pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd, Error> {
+    if path.as_os_str().is_empty() {
+        // To the system this would be a socket without a name.
+        return Err(Error::BadPath { path: path.to_owned(), reason: "it is empty".into() });
+    }
     let socket = socket(SocketFlags::CLOEXEC)?;
     let doing = || format!("connecting to {}", path.display());
     rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Send, timeout)
