@@ -1,5 +1,6 @@
 //! What the tests share: a temporary directory for a socket, and raw bytes to and from it.
 
+pub mod figures;
 pub mod process;
 
 use std::io::{Read, Write};
@@ -9,6 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dockipc::{Handle, Server};
+
+pub use figures::{figure, is_long, long};
 
 /// How long a test waits for bytes before it fails rather than hangs.
 pub const PATIENCE: Duration = Duration::from_secs(20);
