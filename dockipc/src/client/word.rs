@@ -1,0 +1,125 @@
+//! The words of a call.
+
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::wire::encode;
+
+/// One command as it is sent, with room for its count in front.
+#[derive(Clone, Debug)]
+pub(super) struct Words {
+    bytes: Vec<u8>,
+    count: usize,
+    /// Whether the connection is as good for the next call as it was.
+    pub(super) keeps: bool,
+}
+
+/// Not after a command that ends the connection or changes how it speaks.
+pub(super) fn keeps_connection(name: &str) -> bool {
+    !["quit", "reset", "hello"].iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
+/// Room for `*`, a count and CR LF.
+const HEAD: usize = 23;
+
+impl Words {
+    pub(super) fn new(name: &str) -> Self {
+        let mut bytes = Vec::with_capacity(HEAD + name.len() + 64);
+        bytes.resize(HEAD, 0);
+        let mut words = Self { bytes, count: 0, keeps: keeps_connection(name) };
+        words.add(name);
+        words
+    }
+
+    pub(super) fn add(&mut self, value: impl ToArg) {
+        if let Some(word) = value.to_arg() {
+            encode::bulk(&word, &mut self.bytes);
+            self.count += 1;
+        }
+    }
+
+    pub(super) fn command(&mut self) -> &[u8] {
+        let mut head = Vec::with_capacity(HEAD);
+        encode::length(b'*', self.count, &mut head);
+        let start = HEAD - head.len();
+        self.bytes[start..HEAD].copy_from_slice(&head);
+        &self.bytes[start..]
+    }
+}
+
+/// What can be a word of a call.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a word of a call",
+    note = "words are text, bytes, numbers, bool, char, Duration, paths, addresses, and `Option` of those; for another type send `.to_string()`"
+)]
+pub trait ToArg {
+    /// The word; none for a value that is not there.
+    fn to_arg(&self) -> Option<Cow<'_, [u8]>>;
+}
+
+impl<T: ToArg + ?Sized> ToArg for &T {
+    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+        (**self).to_arg()
+    }
+}
+
+impl<T: ToArg> ToArg for Option<T> {
+    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+        self.as_ref().and_then(T::to_arg)
+    }
+}
+
+impl ToArg for Duration {
+    /// In nanoseconds, which loses nothing.
+    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+        Some(Cow::Owned(format!("{}ns", self.as_nanos()).into_bytes()))
+    }
+}
+
+macro_rules! to_arg {
+    (bytes: $($bytes:ty: $how:ident)*; shown: $($shown:ty)*) => {
+        $(impl ToArg for $bytes {
+            fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+                Some(Cow::Borrowed(self.$how().as_ref()))
+            }
+        })*
+        $(impl ToArg for $shown {
+            fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+                Some(Cow::Owned(self.to_string().into_bytes()))
+            }
+        })*
+    };
+}
+
+to_arg! {
+    bytes: str: as_bytes String: as_bytes [u8]: as_ref Vec<u8>: as_slice;
+    shown: u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char
+        std::net::IpAddr std::net::Ipv4Addr std::net::Ipv6Addr std::net::SocketAddr
+}
+
+macro_rules! system_text {
+    ($($ty:ty)*) => {$(
+        impl ToArg for $ty {
+            fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+                Some(Cow::Borrowed(<Self as AsRef<OsStr>>::as_ref(self).as_bytes()))
+            }
+        }
+    )*};
+}
+
+system_text! { OsStr OsString Path PathBuf }
+
+impl<T: ToOwned<Owned: ToArg> + ToArg + ?Sized> ToArg for Cow<'_, T> {
+    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+        (**self).to_arg()
+    }
+}
+
+impl<const N: usize> ToArg for [u8; N] {
+    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+        Some(Cow::Borrowed(self))
+    }
+}
