@@ -56,7 +56,7 @@ fn prices() -> BTreeMap<&'static str, i64> {
 }
 
 /// Answer with half of a number.
-#[command("half")]
+#[command("half", idempotent)]
 fn half(n: f64) -> f64 {
     n / 2.0
 }

@@ -272,6 +272,52 @@ fn command_info_has_ten_parts_and_the_arity_of_redis() {
     );
 }
 
+/// Set the level.
+#[command("level", alias = "lv", idempotent)]
+fn level(n: u64) -> u64 {
+    n
+}
+
+#[test]
+fn an_idempotent_command_says_so() {
+    let daemon = daemon();
+    let tail = ":0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*0\r\n";
+    assert_eq!(
+        answer(&daemon, "", &["COMMAND", "INFO", "level"]),
+        format!("*1\r\n*10\r\n$5\r\nlevel\r\n:2\r\n*1\r\n+idempotent\r\n{tail}")
+    );
+    let docs = answer(&daemon, "", &["COMMAND", "DOCS", "level"]);
+    assert!(docs.ends_with("\r\n$9\r\ndoc_flags\r\n*1\r\n+idempotent\r\n"), "{docs}");
+    let help = answer(&daemon, "", &["HELP", "level"]);
+    let says = "\n\nalso: lv\n\nidempotent: to run it twice is the same as once\n";
+    assert!(help.contains(says), "{help}");
+    let help = answer(&daemon, "", &["HELP", "paint"]);
+    assert!(!help.contains("idempotent"), "{help}");
+}
+
+#[test]
+fn dockipc_idempotent_tells_whether_a_call_may_run_again() {
+    let daemon = daemon();
+    for (name, expected) in [
+        ("level", ":1\r\n"),
+        ("LV", ":1\r\n"),
+        ("add", ":0\r\n"),
+        ("ping", ":1\r\n"),
+        ("help", ":1\r\n"),
+        ("quit", ":0\r\n"),
+        ("no-such-command", ":0\r\n"),
+        ("", ":0\r\n"),
+    ] {
+        assert_eq!(answer(&daemon, "", &["DOCKIPC", "IDEMPOTENT", name]), expected, "{name}");
+    }
+    for words in
+        [&["dockipc"][..], &["dockipc", "idempotent"], &["dockipc", "idempotent", "a", "b"]]
+    {
+        let said = answer(&daemon, "", words);
+        assert!(said.starts_with("-USAGE usage: dockipc idempotent <command>"), "{said}");
+    }
+}
+
 #[test]
 fn command_docs_has_bulk_texts_and_flags_as_simple_strings() {
     let daemon = daemon();

@@ -65,7 +65,7 @@ fn with_name() {}
 /// With everything.
 ///
 /// Help.
-#[command("full", alias = "whole", alias = "all", hidden, crate = dockipc)]
+#[command("full", alias = "whole", alias = "all", hidden, idempotent, crate = dockipc)]
 #[must_use]
 pub fn everything() -> &'static str {
     "everything"

@@ -14,12 +14,14 @@ pub(crate) struct CommandAttr {
     pub(crate) name: Option<LitStr>,
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) hidden: bool,
+    pub(crate) idempotent: bool,
     pub(crate) krate: Option<Path>,
 }
 
 impl Parse for CommandAttr {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut attr = Self { name: None, aliases: Vec::new(), hidden: false, krate: None };
+        let mut attr =
+            Self { name: None, aliases: Vec::new(), hidden: false, idempotent: false, krate: None };
         while !input.is_empty() {
             if input.peek(LitStr) {
                 let name: LitStr = input.parse()?;
@@ -43,13 +45,14 @@ impl Parse for CommandAttr {
 
 impl CommandAttr {
     fn key(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        let unknown = "expected the name as a string, `alias = \"…\"`, `hidden` or `crate = path`";
+        let unknown = "expected the name as a string, `alias = \"…\"`, `hidden`, `idempotent` or `crate = path`";
         let key = input.call(Ident::parse_any).map_err(|e| Error::new(e.span(), unknown))?;
         match &*key.to_string() {
             "alias" => {
                 self.aliases.push(text(input, &key, "give the other name: `alias = \"…\"`")?);
             }
-            "hidden" => self.hidden = true,
+            "hidden" => self.hidden = alone(input, &key)?,
+            "idempotent" => self.idempotent = alone(input, &key)?,
             "crate" => {
                 let missing = "give the path of dockipc: `crate = path`";
                 equals(input, &key, missing)?;
@@ -177,6 +180,14 @@ impl ArgAttr {
 /// The `=` after a key. What is missing is said at the key, since nothing may follow it.
 fn equals(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Result<()> {
     input.parse::<Token![=]>().map(drop).map_err(|_| Error::new(key.span(), missing))
+}
+
+/// A key that has no value.
+fn alone(input: ParseStream<'_>, key: &Ident) -> syn::Result<bool> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(true);
+    }
+    Err(input.error(format!("`{key}` stands alone: it has no value")))
 }
 
 /// `= "text"` after a key.

@@ -8,7 +8,8 @@ use crate::attr::{Fallback, Way, span};
 use crate::command::{Command, FromStr, Output, Param, own};
 
 pub(crate) fn command(command: &Command) -> TokenStream {
-    let Command { krate, function, name, aliases, hidden, docs, cfgs, params, output } = command;
+    let Command { krate, function, name, aliases, docs, cfgs, params, output, .. } = command;
+    let (hidden, idempotent) = (command.hidden, command.idempotent);
     let docs = text(docs);
     let entries = params.iter().map(entry);
     let checks = params.iter().enumerate().map(check);
@@ -48,6 +49,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     name: #name,
                     aliases: &[#(#aliases),*],
                     hidden: #hidden,
+                    idempotent: #idempotent,
                     doc: #docs,
                     params: __PARAMS,
                     file: ::core::file!(),

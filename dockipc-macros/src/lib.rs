@@ -20,6 +20,7 @@ use proc_macro::TokenStream;
 /// #[command]                                  // the function's name, `_` as `-`
 /// #[command("greet")]                         // a name
 /// #[command("greet", alias = "hi", hidden)]   // another name; not in lists
+/// #[command("mute", idempotent)]              // to run it twice is the same as once
 /// ```
 ///
 /// The function stays as it is. The first paragraph of its doc comment is its summary, the rest its
@@ -27,6 +28,13 @@ use proc_macro::TokenStream;
 ///
 /// A command is a free function. On one in an `impl` block the compiler complains of a constant
 /// without a name, since a macro can't see where it stands.
+///
+/// # Idempotent
+/// By `idempotent` the author says that to run the command twice, with the same words, is the same as
+/// once: it reads, or it sets something to what the words say. When the answer to such a command is cut
+/// off, because the daemon was restarted for example, `dockipc::Client` asks for it once more by
+/// itself. Any other command that may have run is the caller's to decide about. It is shown in the
+/// help and in the flags of `COMMAND`.
 ///
 /// # Names
 /// Lower-case words of `a-z`, `0-9`, `.`, `_`, `:` and `-`, at most 64 bytes. The words that the

@@ -295,6 +295,9 @@ fn explain(command: &Command) -> String {
     if !command.aliases.is_empty() {
         let _ = write!(text, "\nalso: {}\n", command.aliases.join(", "));
     }
+    if command.idempotent {
+        text.push_str("\nidempotent: to run it twice is the same as once\n");
+    }
     text
 }
 
@@ -346,6 +349,21 @@ fn command(shared: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
     }
 }
 
+/// The flags of a command, in `COMMAND` and in its docs.
+fn flags(target: &Target) -> Option<Reply> {
+    is_idempotent(target).then(|| Reply::List(vec![Reply::Status("idempotent".into())]))
+}
+
+/// Whether to run it twice is the same as once.
+fn is_idempotent(target: &Target) -> bool {
+    match target {
+        Target::Command(command) => command.idempotent,
+        // Those that help has say something; the others are a part of a connection's state.
+        Target::Builtin(builtin) => builtin.summary.is_some(),
+        Target::Handler { .. } => false,
+    }
+}
+
 /// One entry of `COMMAND`: name, arity, flags, and no keys.
 fn entry(name: &str, target: &Target) -> Reply {
     let arity = match target {
@@ -363,7 +381,7 @@ fn entry(name: &str, target: &Target) -> Reply {
     Reply::List(vec![
         name.into_reply(),
         Reply::Int(arity),
-        none(),
+        flags(target).unwrap_or_else(none),
         Reply::Int(0),
         Reply::Int(0),
         Reply::Int(0),
@@ -388,12 +406,14 @@ fn docs(target: &Target) -> Reply {
         }
         Target::Handler { .. } => (String::new(), Vec::new()),
     };
-    Reply::map([
+    let flags = flags(target).map(|flags| ("doc_flags", flags));
+    let pairs = [
         ("summary", summary.into_reply()),
         ("since", env!("CARGO_PKG_VERSION").into_reply()),
         ("group", "daemon".into_reply()),
         ("arguments", Reply::List(arguments)),
-    ])
+    ];
+    Reply::map(pairs.into_iter().chain(flags))
 }
 
 fn argument(param: &Param) -> Reply {
@@ -447,9 +467,16 @@ fn described(
     Reply::map(pairs)
 }
 
-/// `DOCKIPC LINE text`: our own client's way to send a line and have its answer framed.
-fn dockipc(_: &Shared, _: &mut Session, _: Words<'_>) -> Reply {
-    usage("usage: dockipc line <text>, over RESP")
+/// What our own client asks besides commands. `DOCKIPC LINE text` is a line whose answer is framed:
+/// see [`wrapped_line`]. `DOCKIPC IDEMPOTENT name` tells, by 1 or 0, whether a call that may have run
+/// may run again.
+fn dockipc(shared: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
+    match (words.get(0), words.get(1), words.get(2)) {
+        (what, Some(name), None) if is(what, "idempotent") => {
+            Reply::Int(shared.router.find(name).is_some_and(is_idempotent).into())
+        }
+        _ => usage("usage: dockipc idempotent <command> | line <text>, the latter over RESP"),
+    }
 }
 
 /// The line of a `DOCKIPC LINE`.

@@ -12,6 +12,8 @@ pub struct Command {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
     pub hidden: bool,
+    /// The author says that to run it twice is the same as once.
+    pub idempotent: bool,
     /// The doc comment as it stands, with the blank that follows `///`.
     pub doc: &'static str,
     pub params: &'static [Param],
