@@ -24,8 +24,12 @@ pub mod code {
     pub const UTF8: &str = "UTF8";
     /// The bytes follow no protocol that is spoken here.
     pub const PROTO: &str = "PROTO";
-    /// The daemon serves as many as it can or may.
+    /// The daemon serves as many as it can or may; the command was not run.
     pub const BUSY: &str = "BUSY";
+    /// A time limit of the daemon's passed: the message says which one, and whether something runs.
+    pub const TIMEOUT: &str = "TIMEOUT";
+    /// The daemon stops; the message says whether the command was run.
+    pub const SHUTDOWN: &str = "SHUTDOWN";
     /// The handler panicked; the daemon goes on.
     pub const PANIC: &str = "PANIC";
     /// `HELLO` asked for a version of RESP that is not 2 or 3; the word is Redis'.

@@ -2,6 +2,7 @@
 
 pub mod figures;
 pub mod process;
+pub mod scripted;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;

@@ -1,7 +1,11 @@
 //! A call, and many calls together.
 
+use std::time::Duration;
+
 use super::Client;
-use super::word::{ToArg, Words};
+use super::commands::{Again, Commands, Words, keeps_connection};
+use super::limits::some_time;
+use super::word::ToArg;
 use crate::error::Result;
 use crate::reply::{FromReply, Reply};
 
@@ -10,12 +14,15 @@ use crate::reply::{FromReply, Reply};
 #[derive(Clone, Debug)]
 pub struct Call<'c> {
     client: &'c Client,
-    pub(super) words: Words,
+    words: Words,
+    timeout: Option<Duration>,
+    idempotent: bool,
 }
 
 impl<'c> Call<'c> {
     pub(super) fn new(client: &'c Client, name: &str) -> Self {
-        Self { client, words: Words::new(name) }
+        let timeout = client.limits.total;
+        Self { client, words: Words::new(name), timeout, idempotent: false }
     }
 
     /// Adds a word. Any byte may be in it. A `None` adds nothing.
@@ -30,16 +37,45 @@ impl<'c> Call<'c> {
         self
     }
 
+    /// How long this call may take in all, instead of [`Client::timeout`].
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// let client = dockipc::Client::new("/run/hitd.sock");
+    /// let total: u64 = client.command("total").timeout(Duration::from_millis(200)).call()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.timeout = some_time(limit.into());
+        self
+    }
+
+    /// Says that to run this twice is the same as once, so that the call is made again if its
+    /// answer is cut off: see [`Client`]. For commands that a daemon's author did not mark, and for
+    /// servers that are not dockipc's.
+    ///
+    /// ```no_run
+    /// let redis = dockipc::Client::new("/run/redis.sock");
+    /// let name: String = redis.command("GET").arg("name").idempotent().call()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
     /// Makes the call and reads the answer as a value. [`Reply`] takes any answer.
     ///
     /// # Errors
-    /// [`Error::Refused`] is the daemon's "no"; for the others see [`enum@Error`].
+    /// [`Error::Refused`](crate::Error::Refused) is the daemon's "no"; for the others see
+    /// [`enum@crate::Error`].
     pub fn call<T: FromReply>(self) -> Result<T> {
-        let Self { client, mut words } = self;
-        let mut answer = Reply::Null;
-        let keeps = words.keeps;
-        client.exchange(words.command(), 1, keeps, |reply| answer = reply)?;
-        answer.parse()
+        let Self { client, mut words, timeout, idempotent } = self;
+        let mut command = words.command();
+        if idempotent {
+            command.again = Again::Yes;
+        }
+        client.ask(&command, timeout)
     }
 }
 
@@ -69,12 +105,24 @@ pub struct Pipeline<'c> {
     client: &'c Client,
     commands: Vec<u8>,
     count: usize,
+    /// The length of the first command.
+    first: usize,
     keeps: bool,
+    timeout: Option<Duration>,
+    idempotent: bool,
 }
 
 impl<'c> Pipeline<'c> {
     pub(super) fn new(client: &'c Client) -> Self {
-        Self { client, commands: Vec::new(), count: 0, keeps: true }
+        Self {
+            client,
+            commands: Vec::new(),
+            count: 0,
+            first: 0,
+            keeps: true,
+            timeout: client.limits.total,
+            idempotent: false,
+        }
     }
 
     /// Adds a call of the command with this name and these words.
@@ -85,9 +133,26 @@ impl<'c> Pipeline<'c> {
     ) -> &mut Self {
         let mut command = Words::new(name);
         words.into_iter().for_each(|word| command.add(word));
-        self.commands.extend_from_slice(command.command());
+        self.commands.extend_from_slice(command.command().bytes);
+        if self.count == 0 {
+            self.first = self.commands.len();
+        }
         self.count += 1;
-        self.keeps &= command.keeps;
+        self.keeps &= keeps_connection(name.as_bytes());
+        self
+    }
+
+    /// How long all of it may take, instead of [`Client::timeout`].
+    pub fn timeout(&mut self, limit: impl Into<Option<Duration>>) -> &mut Self {
+        self.timeout = some_time(limit.into());
+        self
+    }
+
+    /// Says that to run each of these twice is the same as once, so that all are sent again if an
+    /// answer is cut off. Otherwise that is done only if none can have run: what the daemon's
+    /// author marked is not asked for.
+    pub fn idempotent(&mut self) -> &mut Self {
+        self.idempotent = true;
         self
     }
 
@@ -99,8 +164,18 @@ impl<'c> Pipeline<'c> {
     pub fn call(&self) -> Result<Vec<Reply>> {
         let mut answers = Vec::with_capacity(self.count);
         if self.count > 0 {
-            let each = |reply| answers.push(reply);
-            self.client.exchange(&self.commands, self.count, self.keeps, each)?;
+            let commands = Commands {
+                bytes: &self.commands,
+                count: self.count,
+                first: self.first,
+                keeps: self.keeps,
+                again: if self.idempotent { Again::Yes } else { Again::No },
+            };
+            self.client.exchange(&commands, self.timeout, |i, reply| {
+                // Of an attempt that failed some may be there.
+                answers.truncate(i);
+                answers.push(reply);
+            })?;
         }
         Ok(answers)
     }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::SendFlags;
+use rustix::net::{RecvFlags, SendFlags};
 
-use super::Limits;
-use crate::error::{Error, Ran, Result, code};
+use super::commands::{Commands, Words};
+use super::limits::{Limits, Terms, Wait};
+use crate::error::{Error, Failure, Ran, Result, code};
 use crate::reply::Reply;
 use crate::wire::answer::{self, NotResp, Scan, Scanner};
 
@@ -43,46 +44,51 @@ impl Connection {
         self.fill == 0
     }
 
+    /// Whether it is as it was left: open, and nothing came meanwhile.
+    pub(super) fn is_quiet(&self) -> bool {
+        let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        matches!(rustix::net::recv(&self.stream, &mut [0; 1], look), Err(Errno::AGAIN))
+    }
+
+    /// Asks whether the author marked a command as idempotent. A stranger's server says no, since
+    /// it does not know the question.
+    pub(super) fn is_idempotent(&mut self, name: &[u8], terms: &Terms<'_>) -> Result<bool> {
+        let mut words = Words::new("dockipc");
+        words.add("idempotent");
+        words.add(name);
+        let mut answer = Reply::Null;
+        self.exchange(&words.command(), terms, &mut |_, reply| answer = reply)?;
+        Ok(answer == Reply::Int(1))
+    }
+
     /// Sends commands and reads their answers.
     pub(super) fn exchange(
         &mut self,
-        commands: &[u8],
-        count: usize,
-        limits: &Limits,
-        each: &mut impl FnMut(Reply),
+        commands: &Commands<'_>,
+        terms: &Terms<'_>,
+        each: &mut impl FnMut(usize, Reply),
     ) -> Result<()> {
-        if self.read_timeout != limits.read {
-            let set = self.stream.set_read_timeout(limits.read);
+        if self.read_timeout != terms.limits.read {
+            let set = self.stream.set_read_timeout(terms.limits.read);
             set.map_err(|e| Error::io("setting a timeout", e))?;
-            self.read_timeout = limits.read;
+            self.read_timeout = terms.limits.read;
         }
+        let mut refusal = None;
         if self.greeted {
-            self.send(commands, count, limits)?;
-        } else if let Err(error) = self.send(&[HELLO, commands].concat(), count, limits) {
-            // It may have said why before it closed: too many connections, for example.
-            if let Error::CutOff { .. } = error
-                && let Ok(Reply::Error(refusal)) = self.read(limits)
-            {
-                return Err(Error::Refused(refusal));
-            }
-            return Err(error);
+            self.send(commands.bytes, commands, terms)?;
+        } else {
+            refusal = self.greet(commands, terms)?;
         }
-        if !self.greeted {
-            // A server without RESP3 says so, and answers the commands all the same.
-            let room = Limits { answer: limits.answer.max(BUFFER), ..*limits };
-            if let Reply::Error(failure) = self.read(&room)?
-                && failure.code() == code::BUSY
-            {
-                return Err(Error::Refused(failure));
-            }
-            self.greeted = true;
-        }
-        for _ in 0..count {
-            match self.read(limits) {
-                Ok(reply) => each(reply),
-                // Of several commands some may have been read.
-                Err(Error::CutOff { received, .. }) if count > 1 => {
-                    return Err(Error::CutOff { received, ran: Ran::Maybe });
+        for i in 0..commands.count {
+            match self.read(terms) {
+                Ok(reply) => each(i, reply),
+                Err(Error::CutOff { received, ran }) => {
+                    // Of several commands some may have been read.
+                    let ran = if commands.count > 1 { Ran::Maybe } else { ran };
+                    return Err(match refusal {
+                        Some(refusal) if ran == Ran::No => Error::Refused(refusal),
+                        _ => Error::CutOff { received, ran },
+                    });
                 }
                 Err(error) => return Err(error),
             }
@@ -90,54 +96,134 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends the handshake and the commands, and reads the handshake's answer. That can be a "no"
+    /// which is given back: a server without RESP3 answers the commands all the same, one that has
+    /// no room ends the connection.
+    fn greet(&mut self, commands: &Commands<'_>, terms: &Terms<'_>) -> Result<Option<Failure>> {
+        let first = HELLO.len() + commands.first;
+        let bytes = [HELLO, commands.bytes].concat();
+        self.send(&bytes, &Commands { first, ..*commands }, terms)?;
+        let room = Limits { answer: terms.limits.answer.max(BUFFER), ..*terms.limits };
+        let refusal = match self.read(&terms.with(&room))? {
+            Reply::Error(failure) => Some(failure),
+            _ => None,
+        };
+        match refusal {
+            Some(failure)
+                if [code::BUSY, code::SHUTDOWN, code::TIMEOUT].contains(&failure.code()) =>
+            {
+                Err(Error::Refused(failure))
+            }
+            refusal => {
+                self.greeted = true;
+                Ok(refusal)
+            }
+        }
+    }
+
     /// Sends everything. Meanwhile answers are taken in, or a daemon that waits for its answers to
     /// be read and a client that waits to be read would wait for each other.
-    fn send(&mut self, bytes: &[u8], count: usize, limits: &Limits) -> Result<()> {
+    fn send(&mut self, bytes: &[u8], commands: &Commands<'_>, terms: &Terms<'_>) -> Result<()> {
         let mut sent = 0;
         while sent < bytes.len() {
-            // What was not sent whole was not run. Of several commands the first may be.
-            let ran = if sent == 0 || count == 1 { Ran::No } else { Ran::Maybe };
+            // A command that was not sent whole was not run.
+            let ran = if sent < commands.first { Ran::No } else { Ran::Maybe };
             // Without MSG_NOSIGNAL a closed connection could end the program, send(2).
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            match rustix::net::send(&self.stream, &bytes[sent..], flags) {
-                Ok(n) => sent += n,
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => self.wait_to_send(count, ran, limits)?,
-                Err(Errno::PIPE | Errno::CONNRESET) => {
-                    return Err(Error::CutOff { received: 0, ran });
+            let cut = match rustix::net::send(&self.stream, &bytes[sent..], flags) {
+                Ok(n) => {
+                    sent += n;
+                    continue;
                 }
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => match self.wait_to_send(commands.count, ran, terms) {
+                    Ok(()) => continue,
+                    Err(Error::CutOff { received, .. }) => Error::CutOff { received, ran },
+                    Err(error) => return Err(error),
+                },
+                Err(Errno::PIPE | Errno::CONNRESET) => Error::CutOff { received: 0, ran },
                 Err(errno) => return Err(Error::io("sending the command", errno)),
-            }
+            };
+            // Not if it was ended before this call began: what it said was not about this call.
+            let is_ours = sent > 0 || !self.greeted;
+            let said = (is_ours && commands.count == 1).then(|| self.last_words(terms));
+            return Err(said.flatten().unwrap_or(cut));
         }
         Ok(())
     }
 
-    fn wait_to_send(&mut self, count: usize, ran: Ran, limits: &Limits) -> Result<()> {
+    /// Why the daemon took no more, if it said so before it ended the connection.
+    #[cold]
+    fn last_words(&mut self, terms: &Terms<'_>) -> Option<Error> {
+        let answers = if self.greeted { 1 } else { 2 };
+        for _ in 0..answers {
+            match self.read(terms) {
+                Ok(Reply::Error(failure)) => return Some(Error::Refused(failure)),
+                Err(error @ Error::Protocol(_)) => return Some(error),
+                Ok(_) => {}
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    fn wait_to_send(&mut self, count: usize, ran: Ran, terms: &Terms<'_>) -> Result<()> {
         let here = self.fill - self.start;
-        let readable = here < limits.answer.saturating_mul(count);
+        let readable = here < terms.limits.answer.saturating_mul(count);
         let interest = if readable { PollFlags::IN | PollFlags::OUT } else { PollFlags::OUT };
-        let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), interest)];
-        let timeout = limits.write.and_then(|limit| Timespec::try_from(limit).ok());
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(0) => Err(Error::TimedOut {
-                doing: "sending the command",
-                after: limits.write.unwrap_or_default(),
-                ran,
-            }),
-            Ok(_) if fds[0].revents().contains(PollFlags::IN) => self.fill(here + 1, limits),
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(errno) => Err(Error::io("waiting to send the command", errno)),
+        let wait = terms.wait(terms.limits.write);
+        match self.ready(interest, &wait)? {
+            None => {
+                let after = wait.limit();
+                Err(Error::TimedOut { doing: "sending the command", after, ran })
+            }
+            Some(ready) if ready.contains(PollFlags::IN) => self.fill(here + 1, terms),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Waits until there is something to read.
+    fn wait_to_read(&self, terms: &Terms<'_>) -> Result<()> {
+        let wait = terms.wait(terms.limits.read);
+        match self.ready(PollFlags::IN, &wait)? {
+            None => Err(self.silent(wait.limit())),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn silent(&self, limit: Duration) -> Error {
+        let begun = self.fill > self.start;
+        let doing = if begun { "reading the answer" } else { "waiting for the answer" };
+        Error::TimedOut { doing, after: limit, ran: Ran::Maybe }
+    }
+
+    /// Waits until the socket is ready for one of these. None if the wait is over before: it is
+    /// looked at first, since a daemon that sends byte by byte always has something ready.
+    fn ready(&self, interest: PollFlags, wait: &Wait) -> Result<Option<PollFlags>> {
+        loop {
+            let left = wait.left();
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+            let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), interest)];
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(Some(fds[0].revents())),
+                Err(errno) => return Err(Error::io("waiting for the daemon", errno)),
+            }
         }
     }
 
     /// Reads one whole answer; what is pushed beside it is passed over.
-    fn read(&mut self, limits: &Limits) -> Result<Reply> {
+    fn read(&mut self, terms: &Terms<'_>) -> Result<Reply> {
+        let limit = terms.limits.answer;
         let not_resp = |NotResp(why)| Error::Protocol(why);
         let mut scanner = Scanner::new();
         loop {
             let need = match scanner.scan(&self.input[self.start..self.fill]).map_err(not_resp)? {
-                Scan::Whole { len, .. } if len > limits.answer => {
-                    return Err(Error::AnswerTooBig { limit: limits.answer });
+                Scan::Whole { len, .. } if len > limit => {
+                    return Err(Error::AnswerTooBig { limit });
                 }
                 Scan::Whole { len, push } => {
                     let reply = answer::read(&self.input[self.start..self.start + len]);
@@ -156,15 +242,15 @@ impl Connection {
                 }
                 Scan::More { need } => need,
             };
-            if need > limits.answer {
-                return Err(Error::AnswerTooBig { limit: limits.answer });
+            if need > limit {
+                return Err(Error::AnswerTooBig { limit });
             }
-            self.fill(need, limits)?;
+            self.fill(need, terms)?;
         }
     }
 
     /// Reads more, having room for `need` unused bytes at least.
-    fn fill(&mut self, need: usize, limits: &Limits) -> Result<()> {
+    fn fill(&mut self, need: usize, terms: &Terms<'_>) -> Result<()> {
         if self.start + need > self.input.len() {
             self.input.copy_within(self.start..self.fill, 0);
             self.fill -= std::mem::take(&mut self.start);
@@ -173,6 +259,9 @@ impl Connection {
             // Only doubled, so that a length alone does not take memory.
             self.input.resize((self.input.len() * 2).max(BUFFER), 0);
         }
+        if terms.is_limited() {
+            self.wait_to_read(terms)?;
+        }
         loop {
             return match self.stream.read(&mut self.input[self.fill..]) {
                 Ok(0) => Err(Error::CutOff { received: self.fill - self.start, ran: Ran::Maybe }),
@@ -180,12 +269,14 @@ impl Connection {
                     self.fill += n;
                     Ok(())
                 }
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) if e.kind() == ErrorKind::WouldBlock => Err(Error::TimedOut {
-                    doing: "waiting for the answer",
-                    after: limits.read.unwrap_or_default(),
-                    ran: Ran::Maybe,
-                }),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {
+                    // The socket's own timeout would begin anew with each signal.
+                    self.wait_to_read(terms)?;
+                    continue;
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    Err(self.silent(terms.limits.read.unwrap_or_default()))
+                }
                 // unix(7): the peer closed with our bytes unread, so the command was not run.
                 Err(e) if e.kind() == ErrorKind::ConnectionReset && self.fill == self.start => {
                     Err(Error::CutOff { received: 0, ran: Ran::No })

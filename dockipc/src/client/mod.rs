@@ -1,7 +1,9 @@
 //! Calling a daemon.
 
 mod call;
+mod commands;
 mod connection;
+mod limits;
 mod pool;
 mod word;
 
@@ -11,12 +13,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::commands::{Again, Commands, Words, keeps_connection, name_on};
 use self::connection::Connection;
+use self::limits::{Limits, Terms, some_time};
 use self::pool::Pool;
-use self::word::keeps_connection;
 use crate::error::{Error, Ran, Result};
 use crate::listener;
-use crate::reply::Reply;
+use crate::reply::{FromReply, Reply};
 
 pub use self::call::{Call, Pipeline};
 pub use self::word::ToArg;
@@ -45,14 +48,38 @@ pub fn send(path: impl AsRef<Path>, line: &str) -> Result<Vec<u8>> {
 /// Clones share their connections; any number of threads may call at the same time, each over a
 /// connection of its own.
 ///
-/// A call is made again by itself, over a new connection, only where the daemon can't have run it:
-/// when a kept connection turns out to be closed.
-///
 /// ```no_run
 /// let client = dockipc::Client::new("/run/hitd.sock");
 /// let total: u64 = client.command("add").arg(2).call()?;
 /// # Ok::<(), dockipc::Error>(())
 /// ```
+///
+/// # Calls that are made again
+/// A call is made again by itself, over a new connection, in two cases:
+///
+/// - **The daemon can't have run it**: the connection ended before the command was sent whole, or
+///   the daemon ended it without having read all of it. This is what becomes of kept connections
+///   when a daemon is restarted.
+/// - **It may run twice**, and its answer was cut off. Its author says so with
+///   [`#[command(idempotent)]`](crate::command), for which the daemon is asked when it happens; or
+///   the caller does, with [`Call::idempotent`]. This is tried once. If it fails as well, the error
+///   is the first one.
+///
+/// Any other call whose answer is cut off is an [`Error::CutOff`], which says whether the command may
+/// have run: the caller decides. What a time limit ended is not made again, nor what the daemon
+/// answered, be it with a "no". So a command that is not idempotent runs at most once for each
+/// call.
+///
+/// # Time
+/// By default the daemon may not be silent for longer than 30 seconds, while what it does may take
+/// as long as it likes as long as it says so: under RESP3, which this client speaks, a dockipc
+/// daemon sends a sign of life each second while a command runs. [`timeout`](Self::timeout) is a
+/// limit for the call as a whole.
+///
+/// # Processes
+/// A program that is started does not inherit the connections. A child that is forked and goes on
+/// without starting a program shares them with its parent, and each would read the other's
+/// answers: it needs a client of its own.
 #[derive(Clone)]
 pub struct Client {
     target: Target,
@@ -68,14 +95,6 @@ enum Target {
     InProcess(Arc<Connect>),
 }
 
-#[derive(Clone, Copy)]
-struct Limits {
-    connect: Option<Duration>,
-    read: Option<Duration>,
-    write: Option<Duration>,
-    answer: usize,
-}
-
 impl Client {
     /// A client of the daemon at this path. Nothing is connected yet.
     pub fn new(path: impl AsRef<Path>) -> Self {
@@ -89,13 +108,24 @@ impl Client {
     }
 
     fn to(target: Target) -> Self {
-        let limits = Limits {
-            connect: Some(Duration::from_secs(5)),
-            read: Some(Duration::from_secs(30)),
-            write: Some(Duration::from_secs(30)),
-            answer: 64 << 20,
-        };
-        Self { target, limits, pool: Arc::default() }
+        Self { target, limits: Limits::default(), pool: Arc::default() }
+    }
+
+    /// How long a call may take in all: connecting, sending, waiting, reading, and making it again.
+    /// Default: no limit.
+    ///
+    /// A daemon that answers a byte at a time can't stretch it. [`Call::timeout`] sets it for one
+    /// call.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// let client = dockipc::Client::new("/run/hitd.sock").timeout(Duration::from_secs(1));
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    #[must_use]
+    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.limits.total = some_time(limit.into());
+        self
     }
 
     /// How long connecting may take. Default 5 s; `None` is no limit.
@@ -106,7 +136,7 @@ impl Client {
     }
 
     /// How long the daemon may be silent while its answer is awaited. Default 30 s; `None` is no
-    /// limit.
+    /// limit. What it sends beside the answer while a command runs counts as a sign of life.
     #[must_use]
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.limits.read = some_time(limit.into());
@@ -127,6 +157,23 @@ impl Client {
         self
     }
 
+    /// How many connections are kept when nobody uses them. Default 16; 0 keeps none.
+    #[must_use]
+    pub fn max_idle(mut self, connections: usize) -> Self {
+        self.limits.most_idle = connections;
+        self
+    }
+
+    /// How long a connection is kept that nobody uses. Default 60 s; `None` is no limit.
+    ///
+    /// There is no thread that watches them: those that are too old are closed when the client is
+    /// next used.
+    #[must_use]
+    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.limits.idle = limit.into();
+        self
+    }
+
     /// A call of the command with this name.
     pub fn command(&self, name: &str) -> Call<'_> {
         Call::new(self, name)
@@ -143,54 +190,115 @@ impl Client {
     /// See [`enum@Error`].
     pub fn send(&self, line: &str) -> Result<Vec<u8>> {
         let line = line.strip_suffix('\n').unwrap_or(line);
-        let mut call = self.command("dockipc").arg("line").arg(line);
-        let name = line.split_whitespace().next().unwrap_or_default();
-        call.words.keeps &= keeps_connection(name.trim_matches(['\'', '"']));
-        call.call()
+        let name = name_on(line);
+        let mut words = Words::new("dockipc");
+        words.add("line");
+        words.add(line);
+        let mut command = words.command();
+        command.keeps = name.as_deref().is_none_or(keeps_connection);
+        command.again = name.as_deref().map_or(Again::No, Again::Ask);
+        self.ask(&command, self.limits.total)
     }
 
-    /// Sends commands and gives each answer, in order, to `each`.
+    /// Makes one call.
+    fn ask<T: FromReply>(&self, command: &Commands<'_>, timeout: Option<Duration>) -> Result<T> {
+        let mut answer = Reply::Null;
+        self.exchange(command, timeout, |_, reply| answer = reply)?;
+        answer.parse()
+    }
+
+    /// Sends commands and gives each answer, with its number, to `each`. The numbers begin anew when
+    /// the commands are sent again.
     fn exchange(
         &self,
-        commands: &[u8],
-        count: usize,
-        keep: bool,
-        mut each: impl FnMut(Reply),
+        commands: &Commands<'_>,
+        timeout: Option<Duration>,
+        mut each: impl FnMut(usize, Reply),
     ) -> Result<()> {
+        let terms = Terms::new(&self.limits, timeout);
+        let mut fresh = 0;
         loop {
-            let kept = self.pool.take();
-            let is_kept = kept.is_some();
+            let kept = self.pool.take(&self.limits);
+            fresh += usize::from(kept.is_none());
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => self.connect()?,
+                None => self.connect(&terms)?,
             };
-            match connection.exchange(commands, count, &self.limits, &mut each) {
+            match connection.exchange(commands, &terms, &mut each) {
                 Ok(()) => {
-                    if keep && connection.is_clean() {
-                        self.pool.keep(connection);
-                    }
+                    self.keep(connection, commands);
                     return Ok(());
                 }
-                // The daemon has closed a connection that was kept: this says nothing of the call.
-                Err(Error::CutOff { ran: Ran::No, .. }) if is_kept => {}
+                // Nothing ran. Each kept connection may have been closed meanwhile, and a new one
+                // may have waited in the queue of a daemon that ended.
+                Err(Error::CutOff { ran: Ran::No, .. }) if fresh < TRIES => {}
+                Err(error @ Error::CutOff { ran: Ran::Maybe, .. }) => {
+                    drop(connection);
+                    return self.again(commands, &terms, &mut each).ok_or(error);
+                }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn connect(&self) -> Result<Connection> {
+    /// Makes a call again that may have run, if that is safe. None if it isn't, or if it failed.
+    #[cold]
+    fn again(
+        &self,
+        commands: &Commands<'_>,
+        terms: &Terms<'_>,
+        each: &mut impl FnMut(usize, Reply),
+    ) -> Option<()> {
+        if let Again::No = commands.again {
+            return None;
+        }
+        let mut connection = self.connect(terms).ok()?;
+        if let Again::Ask(name) = commands.again {
+            // The call has failed, and only if it was idempotent is it worth to wait: for no longer
+            // than for a connection.
+            let read = [self.limits.read, self.limits.connect].into_iter().flatten().min();
+            let limits = Limits { read, ..self.limits };
+            if !connection.is_idempotent(name, &terms.with(&limits)).ok()? {
+                return None;
+            }
+        }
+        connection.exchange(commands, terms, each).ok()?;
+        self.keep(connection, commands);
+        Some(())
+    }
+
+    /// Keeps a connection that answered, for the next call.
+    fn keep(&self, connection: Connection, commands: &Commands<'_>) {
+        if commands.keeps && connection.is_clean() {
+            self.pool.keep(connection, &self.limits);
+        }
+    }
+
+    fn connect(&self, terms: &Terms<'_>) -> Result<Connection> {
         let stream = match &self.target {
-            Target::Path(path) => listener::connect(path, self.limits.connect)?.into(),
+            Target::Path(path) => {
+                let wait = terms.wait(self.limits.connect);
+                let timed_out =
+                    |doing| Error::TimedOut { doing, after: wait.limit(), ran: Ran::No };
+                let left = wait.left();
+                if left.is_some_and(|left| left.is_zero()) {
+                    return Err(timed_out("connecting"));
+                }
+                let connected = listener::connect(path, left).map_err(|error| match error {
+                    Error::TimedOut { doing, .. } => timed_out(doing),
+                    error => error,
+                });
+                connected?.into()
+            }
             Target::InProcess(connect) => connect()?,
         };
         Ok(Connection::new(stream))
     }
 }
 
-/// A timeout of zero would mean none to the system.
-fn some_time(limit: Option<Duration>) -> Option<Duration> {
-    limit.map(|limit| limit.max(Duration::from_micros(1)))
-}
+/// So many new connections are tried for one call. A daemon that ends one before it reads anything
+/// is being restarted, or will do the same to the next.
+const TRIES: usize = 3;
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,50 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::wire::encode;
-
-/// One command as it is sent, with room for its count in front.
-#[derive(Clone, Debug)]
-pub(super) struct Words {
-    bytes: Vec<u8>,
-    count: usize,
-    /// Whether the connection is as good for the next call as it was.
-    pub(super) keeps: bool,
-}
-
-/// Not after a command that ends the connection or changes how it speaks.
-pub(super) fn keeps_connection(name: &str) -> bool {
-    !["quit", "reset", "hello"].iter().any(|other| name.eq_ignore_ascii_case(other))
-}
-
-/// Room for `*`, a count and CR LF.
-const HEAD: usize = 23;
-
-impl Words {
-    pub(super) fn new(name: &str) -> Self {
-        let mut bytes = Vec::with_capacity(HEAD + name.len() + 64);
-        bytes.resize(HEAD, 0);
-        let mut words = Self { bytes, count: 0, keeps: keeps_connection(name) };
-        words.add(name);
-        words
-    }
-
-    pub(super) fn add(&mut self, value: impl ToArg) {
-        if let Some(word) = value.to_arg() {
-            encode::bulk(&word, &mut self.bytes);
-            self.count += 1;
-        }
-    }
-
-    pub(super) fn command(&mut self) -> &[u8] {
-        let mut head = Vec::with_capacity(HEAD);
-        encode::length(b'*', self.count, &mut head);
-        let start = HEAD - head.len();
-        self.bytes[start..HEAD].copy_from_slice(&head);
-        &self.bytes[start..]
-    }
-}
-
 /// What can be a word of a call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a word of a call",

@@ -1,0 +1,89 @@
+//! Commands as they are sent.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::word::ToArg;
+use crate::wire::words::Splitter;
+use crate::wire::{Place, encode};
+
+/// Commands as they are sent.
+#[derive(Clone, Copy)]
+pub(super) struct Commands<'b> {
+    pub(super) bytes: &'b [u8],
+    pub(super) count: usize,
+    /// The length of the first command: when less was sent, none was run.
+    pub(super) first: usize,
+    /// Whether the connection is as good for the next call as it was.
+    pub(super) keeps: bool,
+    pub(super) again: Again<'b>,
+}
+
+/// Whether to make a call again that may have run.
+#[derive(Clone, Copy)]
+pub(super) enum Again<'b> {
+    No,
+    /// The caller says that it may run twice.
+    Yes,
+    /// If the daemon says so of the command with this name.
+    Ask(&'b [u8]),
+}
+
+/// One command being put together, with room for its count in front.
+#[derive(Clone, Debug)]
+pub(super) struct Words {
+    bytes: Vec<u8>,
+    count: usize,
+    /// Where the name is.
+    name: Range<usize>,
+}
+
+/// Whether a connection is as good as before after a command: not if that ends the connection or
+/// changes how it speaks.
+pub(super) fn keeps_connection(name: &[u8]) -> bool {
+    ![&b"quit"[..], b"reset", b"hello"].iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
+/// Room for `*`, a count and CR LF.
+const HEAD: usize = 23;
+
+impl Words {
+    pub(super) fn new(name: &str) -> Self {
+        let mut bytes = Vec::with_capacity(HEAD + name.len() + 64);
+        bytes.resize(HEAD, 0);
+        let mut words = Self { bytes, count: 0, name: 0..0 };
+        words.add(name);
+        let end = words.bytes.len() - b"\r\n".len();
+        words.name = end - name.len()..end;
+        words
+    }
+
+    pub(super) fn add(&mut self, value: impl ToArg) {
+        if let Some(word) = value.to_arg() {
+            encode::bulk(&word, &mut self.bytes);
+            self.count += 1;
+        }
+    }
+
+    /// The whole command.
+    pub(super) fn command(&mut self) -> Commands<'_> {
+        let mut head = Vec::with_capacity(HEAD);
+        encode::length(b'*', self.count, &mut head);
+        let start = HEAD - head.len();
+        self.bytes[start..HEAD].copy_from_slice(&head);
+        let (bytes, name) = (&self.bytes[start..], &self.bytes[self.name.clone()]);
+        let keeps = keeps_connection(name);
+        Commands { bytes, count: 1, first: bytes.len(), keeps, again: Again::Ask(name) }
+    }
+}
+
+/// The name on a line, as the daemon finds it. None if there is none, or a quote is not closed.
+pub(super) fn name_on(line: &str) -> Option<Cow<'_, [u8]>> {
+    let line = line.strip_suffix('\r').unwrap_or(line).as_bytes();
+    let mut text = Vec::new();
+    let span = Splitter::new(line).next(&mut text).ok()??;
+    Some(match span.place {
+        Place::Input => Cow::Borrowed(&line[span.start..span.end]),
+        Place::Text => Cow::Owned(text),
+    })
+}
