@@ -11,6 +11,8 @@ pub(crate) mod words;
 
 pub(crate) use decode::{Decoder, Frame, Limits, Step};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod check;
 #[cfg(test)]
 mod tests;
 

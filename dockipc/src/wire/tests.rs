@@ -5,75 +5,16 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::answer::{self, Scan, Scanner};
-use super::words::{Splitter, Unbalanced, quote};
-use super::{Decoder, Frame, Limits, Protocol, Step, encode};
+use super::check::{self, Event, LIMITS, decode, encoded, scanned, split};
+use super::words::{Splitter, quote};
+use super::{Decoder, Limits, Protocol, Step, encode};
 use crate::error::{Failure, code};
 use crate::reply::{Reply, float_text};
 
-/// Small, so that many generated commands are over it.
-const LIMITS: Limits = Limits { line: 64, command: 256 };
-
-/// What a decoder found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Event {
-    Resp(Vec<Vec<u8>>),
-    Line(String),
-    /// The code, whether the connection ends, and whether the answer is in the form of RESP.
-    Refused(String, bool, bool),
-    /// The input ended inside a command.
-    Incomplete,
-}
+mod generated;
 
 fn refused(code: &str, last: bool, resp: bool) -> Event {
     Event::Refused(code.into(), last, resp)
-}
-
-/// Shows a decoder the bytes in pieces of these sizes, repeated, as a connection does.
-fn decode(limits: Limits, bytes: &[u8], sizes: &[usize]) -> Vec<Event> {
-    let mut decoder = Decoder::new(limits);
-    let (mut events, mut words) = (Vec::new(), Vec::new());
-    let mut sizes = sizes.iter().copied().cycle();
-    let (mut start, mut end) = (0, 0);
-    while end < bytes.len() {
-        end = bytes.len().min(end + sizes.next().unwrap_or(usize::MAX));
-        loop {
-            let input = &bytes[start..end];
-            let used = match decoder.next(input, &mut words) {
-                Step::More { discard } => {
-                    assert!(discard <= input.len());
-                    start += discard;
-                    break;
-                }
-                Step::Command { len, frame: Frame::Resp } => {
-                    let words = words.iter().map(|span| span.of(input, &[]).to_vec());
-                    events.push(Event::Resp(words.collect()));
-                    len
-                }
-                Step::Command { len, frame: Frame::Line(span) } => {
-                    let text = std::str::from_utf8(span.of(input, &[])).expect("UTF-8");
-                    events.push(Event::Line(text.into()));
-                    assert!((1..=input.len()).contains(&len));
-                    return events;
-                }
-                Step::Refuse { len, failure, last } => {
-                    events.push(refused(failure.code(), last, decoder.is_resp()));
-                    if last {
-                        return events;
-                    }
-                    len
-                }
-            };
-            assert!((1..=input.len()).contains(&used), "no progress");
-            start += used;
-        }
-        // What is kept for later is bounded, whatever comes. A header is 33 bytes at most.
-        let most = limits.line.max(limits.command) + 33;
-        assert!(end - start <= most, "{} bytes are kept", end - start);
-    }
-    if decoder.end(&bytes[start..]).is_some() {
-        events.push(Event::Incomplete);
-    }
-    events
 }
 
 fn resp(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
@@ -376,16 +317,6 @@ fn what_ends_in_the_middle_says_what_is_missing() {
     assert_eq!(end(b"*1\r\n$4\r\nPING\r").unwrap(), resp);
 }
 
-/// All words of a line.
-fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
-    let (mut splitter, mut text, mut words) = (Splitter::new(line), Vec::new(), Vec::new());
-    while let Some(span) = splitter.next(&mut text)? {
-        words.push(span.of(line, &text).to_vec());
-        assert!(words.len() <= line.len(), "no progress");
-    }
-    Ok(words)
-}
-
 fn texts(words: &[&str]) -> Vec<Vec<u8>> {
     words.iter().map(|word| word.as_bytes().to_vec()).collect()
 }
@@ -536,12 +467,6 @@ fn as_read(reply: &Reply, v3: bool) -> Reply {
     }
 }
 
-fn encoded(reply: &Reply, protocol: Protocol) -> Vec<u8> {
-    let mut out = Vec::new();
-    encode::reply(reply.clone(), protocol, &mut out);
-    out
-}
-
 fn replies() -> impl Strategy<Value = Reply> {
     let failure = ("[A-Z][A-Z0-9_]{0,9}", "[^\r\n]{0,20}")
         .prop_map(|(code, message)| Failure::from_parts(code.into(), message));
@@ -567,19 +492,6 @@ fn replies() -> impl Strategy<Value = Reply> {
             vec((inner.clone(), inner), 0..4).prop_map(Reply::Map),
         ]
     })
-}
-
-/// What a scanner says of these bytes when they come one by one; the last byte is only shown when
-/// the first ones are not a reply by themselves.
-fn scanned(bytes: &[u8]) -> Result<Scan, answer::NotResp> {
-    let mut scanner = Scanner::new();
-    for end in 0..bytes.len() {
-        match scanner.scan(&bytes[..end])? {
-            Scan::More { need } => assert!(need > end, "{need} bytes of {end} are needed"),
-            whole @ Scan::Whole { .. } => return Ok(whole),
-        }
-    }
-    scanner.scan(bytes)
 }
 
 proptest! {
@@ -625,7 +537,7 @@ proptest! {
         reply in replies(),
         changes in changes(),
     ) {
-        judge(&mutated(encoded(&reply, Protocol::Resp3), &changes));
+        check::judge(&mutated(encoded(&reply, Protocol::Resp3), &changes));
     }
 
     #[test]
@@ -633,24 +545,7 @@ proptest! {
         vec(any::<u8>(), 0..60),
         vec(prop::sample::select(b"+-:$*_#,(=!~%>019\r\n\r\ntx".to_vec()), 0..60),
     ]) {
-        judge(&bytes);
-    }
-}
-
-/// The scanner says the same in one piece and byte by byte; what reads is what was scanned.
-fn judge(bytes: &[u8]) {
-    let at_once = Scanner::new().scan(bytes);
-    let by_byte = scanned(bytes);
-    match (&at_once, &by_byte) {
-        (Ok(Scan::More { .. }), Ok(Scan::More { .. })) | (Err(_), Err(_)) => {}
-        _ => assert_eq!(at_once, by_byte),
-    }
-    let read = answer::read(bytes);
-    if let Ok(Scan::Whole { len, .. }) = at_once {
-        assert!((1..=bytes.len()).contains(&len));
-        assert_eq!(answer::read(&bytes[..len]).is_ok(), read.is_ok());
-    } else {
-        assert!(read.is_err(), "{read:?} was read from {at_once:?}");
+        check::judge(&bytes);
     }
 }
 

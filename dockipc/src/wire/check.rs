@@ -1,0 +1,221 @@
+//! What holds for any bytes, however they are cut. The tests and the fuzzer call this; a violation
+//! is a panic.
+
+use super::answer::{self, NotResp, Scan, Scanner};
+use super::words::{Splitter, Unbalanced, quote};
+use super::{Decoder, Frame, Limits, Protocol, Step, encode};
+use crate::reply::Reply;
+
+/// Small, so that many short inputs are over it.
+pub(crate) const LIMITS: Limits = Limits { line: 64, command: 256 };
+
+/// What a decoder found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Resp(Vec<Vec<u8>>),
+    Line(String),
+    /// The code, whether the connection ends, and whether the answer is in the form of RESP.
+    Refused(String, bool, bool),
+    /// The input ended inside a command.
+    Incomplete,
+}
+
+/// What a client sends is found the same in one piece, byte by byte and in these pieces.
+pub(crate) fn commands(bytes: &[u8], sizes: &[usize]) -> Vec<Event> {
+    let whole = decode(LIMITS, bytes, &[usize::MAX]);
+    assert_eq!(whole.is_empty(), bytes.is_empty());
+    for sizes in [&[1], sizes] {
+        assert_eq!(decode(LIMITS, bytes, sizes), whole, "in pieces of {sizes:?}");
+    }
+    whole
+}
+
+/// Shows a decoder the bytes in pieces of these sizes, repeated, as a connection does.
+pub(crate) fn decode(limits: Limits, bytes: &[u8], sizes: &[usize]) -> Vec<Event> {
+    let mut decoder = Decoder::new(limits);
+    let (mut events, mut words) = (Vec::new(), Vec::new());
+    let mut start = 0;
+    for end in ends(bytes.len(), sizes) {
+        loop {
+            let input = &bytes[start..end];
+            let used = match decoder.next(input, &mut words) {
+                Step::More { discard } => {
+                    assert!(discard <= input.len());
+                    start += discard;
+                    break;
+                }
+                Step::Command { len, frame: Frame::Resp } => {
+                    let words = words.iter().map(|span| span.of(input, &[]).to_vec());
+                    events.push(Event::Resp(words.collect()));
+                    len
+                }
+                Step::Command { len, frame: Frame::Line(span) } => {
+                    let text = String::from_utf8(span.of(input, &[]).to_vec());
+                    assert!(text.is_ok(), "not UTF-8: {text:?}");
+                    events.extend(text.map(Event::Line));
+                    assert!((1..=input.len()).contains(&len));
+                    return events;
+                }
+                Step::Refuse { len, failure, last } => {
+                    let code = failure.code().to_owned();
+                    events.push(Event::Refused(code, last, decoder.is_resp()));
+                    assert!((1..=input.len()).contains(&len));
+                    if last {
+                        return events;
+                    }
+                    len
+                }
+            };
+            assert!((1..=input.len()).contains(&used), "no progress");
+            start += used;
+        }
+        // What is kept for later is bounded, whatever comes. A header is 33 bytes at most.
+        let most = limits.line.max(limits.command) + 33;
+        assert!(end - start <= most, "{} bytes are kept", end - start);
+    }
+    if decoder.end(&bytes[start..]).is_some() {
+        events.push(Event::Incomplete);
+    }
+    events
+}
+
+/// Where the pieces end, if the bytes come in pieces of these sizes, repeated.
+pub(crate) fn ends(length: usize, sizes: &[usize]) -> impl Iterator<Item = usize> {
+    let mut end = 0;
+    sizes.iter().cycle().map_while(move |size| {
+        let more = end < length;
+        end = length.min(end.saturating_add((*size).max(1)));
+        more.then_some(end)
+    })
+}
+
+/// What a server sends is taken apart the same in one piece, byte by byte and in these pieces;
+/// and what can be read can be written and read again.
+pub(crate) fn answers(bytes: &[u8], sizes: &[usize]) -> Vec<Reply> {
+    judge(bytes);
+    let whole = replies(bytes, &[usize::MAX]);
+    for sizes in [&[1], sizes] {
+        assert_eq!(replies(bytes, sizes), whole, "in pieces of {sizes:?}");
+    }
+    let mut start = 0;
+    let mut read = Vec::new();
+    for part in whole {
+        let Part::Reply { len, .. } = part else { break };
+        if let Ok(reply) = answer::read(&bytes[start..start + len]) {
+            rewrite(&reply);
+            read.push(reply);
+        }
+        start += len;
+    }
+    read
+}
+
+/// What a client found.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Reply { len: usize, push: bool },
+    NotResp,
+}
+
+/// Shows a client the bytes in pieces of these sizes, repeated.
+fn replies(bytes: &[u8], sizes: &[usize]) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let (mut scanner, mut start, mut need) = (Scanner::new(), 0, 0);
+    for end in ends(bytes.len(), sizes) {
+        loop {
+            match scanner.scan(&bytes[start..end]) {
+                Ok(Scan::More { need: more }) => {
+                    assert!(more > end - start, "{more} bytes of {} are needed", end - start);
+                    assert!(more >= need, "fewer bytes are needed than before");
+                    need = more;
+                    break;
+                }
+                Ok(Scan::Whole { len, push }) => {
+                    assert!((1..=end - start).contains(&len), "no progress");
+                    assert!(len >= need, "{need} bytes were needed of a reply of {len}");
+                    parts.push(Part::Reply { len, push });
+                    start += len;
+                    (scanner, need) = (Scanner::new(), 0);
+                }
+                Err(NotResp(_)) => {
+                    parts.push(Part::NotResp);
+                    return parts;
+                }
+            }
+        }
+    }
+    parts
+}
+
+/// The scanner says the same in one piece and byte by byte; what reads is what was scanned.
+pub(crate) fn judge(bytes: &[u8]) {
+    let at_once = Scanner::new().scan(bytes);
+    let by_byte = scanned(bytes);
+    match (&at_once, &by_byte) {
+        (Ok(Scan::More { .. }), Ok(Scan::More { .. })) | (Err(_), Err(_)) => {}
+        _ => assert_eq!(at_once, by_byte),
+    }
+    let read = answer::read(bytes);
+    if let Ok(Scan::Whole { len, .. }) = at_once {
+        assert!((1..=bytes.len()).contains(&len));
+        assert_eq!(answer::read(&bytes[..len]).is_ok(), read.is_ok());
+    } else {
+        assert!(read.is_err(), "{read:?} was read from {at_once:?}");
+    }
+}
+
+/// What a scanner says of these bytes when they come one by one; the last byte is only shown when
+/// the first ones are not a reply by themselves.
+pub(crate) fn scanned(bytes: &[u8]) -> Result<Scan, NotResp> {
+    let mut scanner = Scanner::new();
+    for end in 0..bytes.len() {
+        match scanner.scan(&bytes[..end])? {
+            Scan::More { need } => assert!(need > end, "{need} bytes of {end} are needed"),
+            whole @ Scan::Whole { .. } => return Ok(whole),
+        }
+    }
+    scanner.scan(bytes)
+}
+
+/// A reply is written as exactly one, and from then on reading and writing change nothing more.
+fn rewrite(reply: &Reply) {
+    for protocol in [Protocol::Resp2, Protocol::Resp3] {
+        let bytes = encoded(reply, protocol);
+        let scan = Scanner::new().scan(&bytes);
+        assert_eq!(scan, Ok(Scan::Whole { len: bytes.len(), push: false }));
+        match answer::read(&bytes) {
+            Ok(again) => assert_eq!(encoded(&again, protocol), bytes, "{reply:?}"),
+            Err(why) => assert_eq!(why, NotResp(String::new()), "{reply:?} was written"),
+        }
+    }
+}
+
+pub(crate) fn encoded(reply: &Reply, protocol: Protocol) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode::reply(reply.clone(), protocol, &mut out);
+    out
+}
+
+/// The words of a line, quoted, are the words of a line again; those of text are text.
+pub(crate) fn line(bytes: &[u8]) {
+    let Ok(words) = split(bytes) else { return };
+    if std::str::from_utf8(bytes).is_err() {
+        return;
+    }
+    let texts: Result<Vec<_>, _> = words.iter().map(|word| std::str::from_utf8(word)).collect();
+    assert!(texts.is_ok(), "words that are not UTF-8, of a line that is");
+    let quoted: Vec<_> = texts.unwrap_or_default().into_iter().map(quote).collect();
+    assert_eq!(split(quoted.join(" ").as_bytes()), Ok(words));
+}
+
+/// All words of a line.
+pub(crate) fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
+    let (mut splitter, mut text, mut words) = (Splitter::new(line), Vec::new(), Vec::new());
+    while let Some(span) = splitter.next(&mut text)? {
+        words.push(span.of(line, &text).to_vec());
+        assert!(words.len() <= line.len(), "no progress");
+        assert!(line.ends_with(splitter.peek()), "the rest is not the end of the line");
+    }
+    assert_eq!(splitter.rest(), None, "something is left of a line that was split");
+    Ok(words)
+}
