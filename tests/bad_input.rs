@@ -472,10 +472,10 @@ fn one_connection_too_many_is_told_so_in_its_own_mode() {
         stream.write_all(&resp(&["PING"])).unwrap();
         expect(stream, b"+PONG\r\n");
     }
-    assert_eq!(daemon.ask("hit\n"), r"-BUSY too many connections; try again\n");
-    assert_eq!(daemon.ask(resp(&["hit"])), r"-BUSY too many connections; try again\r\n");
+    assert_eq!(daemon.ask("hit\n"), r"-BUSY too many connections: 2 at most; try again\n");
+    assert_eq!(daemon.ask(resp(&["hit"])), r"-BUSY too many connections: 2 at most; try again\r\n");
     let hello = [resp(&["HELLO", "3"]), resp(&["hit"])].concat();
-    assert_eq!(daemon.ask(hello), r"-BUSY too many connections; try again\r\n");
+    assert_eq!(daemon.ask(hello), r"-BUSY too many connections: 2 at most; try again\r\n");
     assert_eq!(runs.load(SeqCst), 0);
     // Those who are in go on.
     first.write_all(&resp(&["hit"])).unwrap();
@@ -485,7 +485,9 @@ fn one_connection_too_many_is_told_so_in_its_own_mode() {
     let start = Instant::now();
     let answer = loop {
         let answer = daemon.ask("hit\n");
-        if answer != r"-BUSY too many connections; try again\n" || start.elapsed() > PATIENCE {
+        if answer != r"-BUSY too many connections: 2 at most; try again\n"
+            || start.elapsed() > PATIENCE
+        {
             break answer;
         }
         std::thread::yield_now();

@@ -45,9 +45,23 @@ impl Connection {
         Self { decoder: Decoder::new(shared.limits), session, refused }
     }
 
+    /// Turns the client away: its next command gets this answer, and then the connection ends.
+    pub(crate) fn refuse(&mut self, failure: Failure) {
+        self.refused.get_or_insert(failure);
+    }
+
     /// What a client that is turned away is told.
-    pub(crate) fn refusal(&self) -> Option<Reply> {
-        self.refused.clone().map(Reply::Error)
+    pub(crate) fn refusal(&self) -> Option<Failure> {
+        self.refused.clone()
+    }
+
+    /// Whether a part of a command is there, the rest of which has to come.
+    pub(crate) fn is_inside(&self, input: &[u8]) -> bool {
+        self.decoder.is_inside(input)
+    }
+
+    pub(crate) fn uid(&self) -> u32 {
+        self.session.peer.uid()
     }
 
     /// How answers are to be written at this moment.

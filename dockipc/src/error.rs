@@ -250,6 +250,10 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The server was told to stop, and commands still ran when it had waited for them for as long
+    /// as it may (`Server::shutdown_timeout`).
+    #[error("stopped while commands were running: {}", list(.0))]
+    Unfinished(Vec<Unfinished>),
     /// The system refused something else.
     #[error("{doing}: {source}")]
     Io {
@@ -258,6 +262,35 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// A command that was still running when its server stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    name: String,
+    ran_for: Duration,
+}
+
+impl Unfinished {
+    pub(crate) fn new(name: String, ran_for: Duration) -> Self {
+        Self { name, ran_for }
+    }
+
+    /// The command's name; empty for a fallback.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How long it had been running.
+    pub fn ran_for(&self) -> Duration {
+        self.ran_for
+    }
+}
+
+fn list(unfinished: &[Unfinished]) -> String {
+    let each =
+        unfinished.iter().map(|Unfinished { name, ran_for }| format!("{name} ({ran_for:.1?})"));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a command may have run when its answer is missing.

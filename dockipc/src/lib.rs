@@ -94,6 +94,7 @@ mod reply;
 mod request;
 mod router;
 mod server;
+mod signals;
 mod state;
 mod sys;
 mod wire;

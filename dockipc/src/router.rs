@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::arg::{Args, Fallback, Scratch, Shown, Unbound};
 use crate::builtin::{self, Builtin};
 use crate::connection::Session;
-use crate::engine::{Pace, Paces};
+use crate::engine::{Begin, Pace, Paces};
 use crate::error::{Error, Failure, code};
 use crate::handler::Handler;
 use crate::registry::{Command, check_name};
@@ -143,6 +143,12 @@ impl Router {
         self.paces.get(number)
     }
 
+    /// The name that has this pace; empty for the fallback.
+    #[cold]
+    pub(crate) fn name_of_pace(&self, number: usize) -> &str {
+        self.table.iter().find(|entry| entry.pace == number).map_or("", |entry| &entry.name)
+    }
+
     /// The names that are shown, in order, each once.
     pub(crate) fn shown(&self) -> Vec<(&str, &Target)> {
         let shown = |(name, target): &(&str, &Target)| match target {
@@ -212,7 +218,8 @@ impl Router {
             Some(Entry { target, pace, .. }) => (Some(target), *pace),
             None => (None, 0),
         };
-        let mut runs = Runs { paces, number, pace: &self.paces[number] };
+        let protocol = session.protocol;
+        let mut runs = Runs { paces, number, pace: &self.paces[number], protocol };
         match (target, &self.fallback) {
             (Some(Target::Command(command)), _) => self.run(command, session, unbound, &mut runs),
             (Some(Target::Builtin(builtin)), _) => Some(match unbound.all() {
@@ -313,13 +320,16 @@ struct Runs<'a> {
     paces: &'a mut dyn Paces,
     number: usize,
     pace: &'a Pace,
+    protocol: Protocol,
 }
 
 impl Runs<'_> {
     /// Calls the author's code; a panic becomes an answer. None if it can't run now.
     fn guarded(&mut self, name: &str, run: impl FnOnce() -> Reply) -> Option<Reply> {
-        if !self.paces.begin(self.number, self.pace) {
-            return None;
+        match self.paces.begin(self.number, self.pace, self.protocol) {
+            Begin::Now => {}
+            Begin::Later => return None,
+            Begin::Never(failure) => return Some(Reply::Error(failure)),
         }
         // Nothing of ours is left half-changed by a panic in here: the handler gets shared
         // references.

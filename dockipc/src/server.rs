@@ -6,17 +6,18 @@ use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Unfinished};
 use crate::handler::Handler;
-use crate::listener::{self, Published};
+use crate::listener;
 use crate::registry::Command;
 use crate::reply::IntoReply;
 use crate::request::Request;
 use crate::router::{Router, Target};
+use crate::signals::{Arrivals, Signals};
 use crate::state::{State, States};
 use crate::wire::Limits;
 
@@ -37,8 +38,28 @@ pub struct Server {
     fallback: Option<Arc<dyn Handler>>,
     mode: u32,
     limits: Limits,
+    times: Times,
     max_connections: usize,
+    max_connections_per_user: Option<usize>,
     max_threads: Option<usize>,
+    signals: bool,
+}
+
+/// How long things may take. None is no limit.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    /// A command to arrive.
+    pub(crate) arrival: Option<Duration>,
+    /// Between an answer and the next command.
+    pub(crate) idle: Option<Duration>,
+    /// An answer to be taken.
+    pub(crate) write: Option<Duration>,
+    /// A command to run.
+    pub(crate) run: Option<Duration>,
+    /// Waiting for a thread or a descriptor.
+    pub(crate) busy: Duration,
+    /// Commands to end when the server stops.
+    pub(crate) shutdown: Duration,
 }
 
 impl Default for Server {
@@ -56,8 +77,18 @@ impl Server {
             fallback: None,
             mode: 0o666,
             limits: Limits { line: 4096, command: 1 << 20 },
+            times: Times {
+                arrival: Some(Duration::from_secs(30)),
+                idle: None,
+                write: Some(Duration::from_secs(60)),
+                run: None,
+                busy: Duration::from_secs(10),
+                shutdown: Duration::from_secs(5),
+            },
             max_connections: usize::MAX,
+            max_connections_per_user: None,
             max_threads: None,
+            signals: true,
         }
     }
 
@@ -164,25 +195,88 @@ impl Server {
         self
     }
 
-    /// How many threads the server may have. Commands that block take one each; beyond the limit
-    /// they wait. At least 2, which is what a server at rest has. Default: an eighth of
-    /// `vm.max_map_count` (8191 where that is 65530), since a process with too many threads is
-    /// aborted.
-    pub fn max_threads(mut self, threads: usize) -> Self {
-        self.max_threads = Some(threads.max(2));
+    /// How many connections of one user are served at a time, so that nobody takes them all.
+    /// Default: no limit. One more is answered `-BUSY`.
+    pub fn max_connections_per_user(mut self, connections: usize) -> Self {
+        self.max_connections_per_user = Some(connections);
         self
     }
 
-    /// Serves at a path until the process ends.
-    ///
-    /// Signals are the author's: a process that a signal ends leaves its socket there, and the next
-    /// start replaces it. To stop in order, use [`spawn`](Self::spawn) and [`Handle::shutdown`].
+    /// How many threads the server may have. Commands that block take one each; beyond the limit
+    /// they wait ([`busy_timeout`](Self::busy_timeout)). At least 3: one waits for clients, one
+    /// watches it, one runs what blocks. A command that blocks for the first time may take one more.
+    /// Default: an eighth of `vm.max_map_count` (8191 where that is 65530), since a process with too
+    /// many threads is aborted.
+    pub fn max_threads(mut self, threads: usize) -> Self {
+        self.max_threads = Some(threads.max(3));
+        self
+    }
+
+    /// How long a command may take to arrive, from its first byte to its last. Default 30 s; `None`
+    /// is no limit. Then it is answered `-TIMEOUT`, nothing is run, and the connection ends.
+    pub fn arrival_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.times.arrival = limit.into();
+        self
+    }
+
+    /// How long a connection may have no command. Default: no limit. Then it is closed; a client
+    /// that has sent nothing at all, and so may wait for a line, is told `-TIMEOUT`.
+    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.times.idle = limit.into();
+        self
+    }
+
+    /// How long a client may take for its answers, from when it stopped reading until all are
+    /// taken. Default 60 s; `None` is no limit. Then it is cut off.
+    pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.times.write = limit.into();
+        self
+    }
+
+    /// How long a client waits for a command that runs. Default: no limit. Then it is told
+    /// `-TIMEOUT`. The command can't be interrupted: it runs on, and what it returns is dropped. The
+    /// connection's next command waits for its end.
+    pub fn run_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.times.run = limit.into();
+        self
+    }
+
+    /// How long a command waits for a thread when all are taken, and a new connection for a
+    /// descriptor when the process has no more. Default 10 s. Then it is told `-BUSY`, and was not
+    /// run.
+    pub fn busy_timeout(mut self, limit: Duration) -> Self {
+        self.times.busy = limit;
+        self
+    }
+
+    /// How long commands may go on when the server stops. Default 5 s. See [`Handle::shutdown`].
+    pub fn shutdown_timeout(mut self, limit: Duration) -> Self {
+        self.times.shutdown = limit;
+        self
+    }
+
+    /// Whether [`run`](Self::run) stops the server at SIGTERM and SIGINT. Default: yes. If not,
+    /// signals are the author's: a process that a signal ends leaves its socket there, and the next
+    /// start replaces it.
+    pub fn signals(mut self, on: bool) -> Self {
+        self.signals = on;
+        self
+    }
+
+    /// Serves at a path until SIGTERM or SIGINT comes, and then stops as with
+    /// [`Handle::shutdown`]. A second signal stops without waiting for commands; a third one ends the
+    /// process as if nobody handled it. See [`signals`](Self::signals).
     ///
     /// # Errors
-    /// As [`spawn`](Self::spawn).
+    /// As [`spawn`](Self::spawn). [`Error::Unfinished`] if commands were running that were not
+    /// waited for.
     pub fn run(self, path: impl AsRef<Path>) -> Result<()> {
-        self.spawn(path)?.join();
-        Ok(())
+        let signals = if self.signals { Some(Signals::take()?) } else { None };
+        let (signals, arrivals) = signals.unzip();
+        let handle = self.start(path.as_ref(), arrivals)?;
+        let unfinished = handle.join();
+        drop(signals);
+        if unfinished.is_empty() { Ok(()) } else { Err(Error::Unfinished(unfinished)) }
     }
 
     /// Serves at a path, in threads of its own, until the handle is dropped or told to stop.
@@ -193,11 +287,15 @@ impl Server {
     /// A daemon already answers at the path, something else than a socket is there, or the path
     /// can't be used; two commands have one name; a command wants a state that was not given.
     pub fn spawn(self, path: impl AsRef<Path>) -> Result<Handle> {
+        self.start(path.as_ref(), None)
+    }
+
+    fn start(self, path: &Path, signals: Option<Arrivals>) -> Result<Handle> {
         let mode = self.mode;
         let shared = self.shared()?;
-        let (listener, published) = listener::publish(path.as_ref(), mode)?;
-        let engine = Engine::start(shared, Some(listener)).inspect_err(|_| published.release())?;
-        Ok(Handle { engine: Arc::new(engine), published: Some(published) })
+        let published = listener::publish(path, mode)?;
+        let engine = Engine::start(shared, Some(published), signals)?;
+        Ok(Handle { engine: Arc::new(engine) })
     }
 
     /// Serves without a path, for tests: [`Handle::client`] and [`Handle::connect`] reach it
@@ -219,8 +317,8 @@ impl Server {
     /// # Errors
     /// As [`spawn`](Self::spawn), less what is about the path.
     pub fn spawn_in_process(self) -> Result<Handle> {
-        let engine = Engine::start(self.shared()?, None)?;
-        Ok(Handle { engine: Arc::new(engine), published: None })
+        let engine = Engine::start(self.shared()?, None, None)?;
+        Ok(Handle { engine: Arc::new(engine) })
     }
 
     pub(crate) fn shared(self) -> Result<Arc<Shared>> {
@@ -229,7 +327,9 @@ impl Server {
         Ok(Arc::new(Shared {
             router,
             limits: self.limits,
+            times: self.times,
             max_connections: self.max_connections,
+            max_connections_per_user: self.max_connections_per_user,
             max_threads: self.max_threads.unwrap_or_else(most_threads),
             started: Instant::now(),
             connections: AtomicUsize::new(0),
@@ -251,7 +351,9 @@ fn most_threads() -> usize {
 pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
-    max_connections: usize,
+    pub(crate) times: Times,
+    pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_user: Option<usize>,
     pub(crate) max_threads: usize,
     pub(crate) started: Instant,
     connections: AtomicUsize,
@@ -295,23 +397,25 @@ impl Shared {
 #[must_use = "the server stops when its handle is dropped"]
 pub struct Handle {
     engine: Arc<Engine>,
-    published: Option<Published>,
 }
 
 impl Handle {
-    /// Stops the server: removes its socket if that is still its own, and ends all connections
-    /// after the commands that are running. To call it twice is the same as once.
+    /// Tells the server to stop, and returns at once. To call it twice is the same as once.
+    ///
+    /// Its socket is removed if that is still its own, so that another daemon can start at the path.
+    /// Connections at rest are closed. Commands that have arrived are answered, and commands that run
+    /// may go on for [`shutdown_timeout`](Server::shutdown_timeout). Whoever has no answer by then is
+    /// told `-SHUTDOWN`, and whether the command was run.
     pub fn shutdown(&self) {
-        if let Some(published) = &self.published {
-            published.release();
-        }
-        self.engine.stop();
+        self.engine.stop(self.engine.times().shutdown);
     }
 
-    /// Waits until the server has stopped, which is after [`shutdown`](Self::shutdown) and the last
-    /// running command. Inside a command it returns at once.
-    pub fn join(&self) {
-        self.engine.join();
+    /// Waits until the server has stopped, which is after [`shutdown`](Self::shutdown). Returns the
+    /// commands that were still running, and were not waited for; their threads end with them.
+    ///
+    /// Inside a command it returns at once.
+    pub fn join(&self) -> Vec<Unfinished> {
+        self.engine.join()
     }
 
     /// A client of this server that needs no path.

@@ -1,7 +1,7 @@
 //! What the threads of a server share: the connections, who is ready, and who has which role.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -9,15 +9,14 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
 
+use super::run::Run;
+use super::stop::Stop;
 use super::turn::Conn;
 use super::{Core, Worker};
 use crate::connection::Connection;
 use crate::error::{Failure, code};
 use crate::peer::Peer;
 use crate::server::Shared;
-
-/// How long a client may take for its answer when the server stops.
-pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(super) struct Hub {
     slots: Vec<Slot>,
@@ -29,11 +28,19 @@ pub(super) struct Hub {
     /// Connections whose command waits for a thread.
     pub(super) deferred: VecDeque<usize>,
     timers: BinaryHeap<Reverse<(Instant, usize, u32)>>,
+    /// Connections in which a command runs whose timer has passed.
+    pub(super) overdue: Vec<usize>,
+    /// How many connections each user has, if that is limited.
+    users: HashMap<u32, usize>,
 
     pub(super) listener: Option<Arc<UnixListener>>,
     /// Accepting waits until something is closed, or for its timer.
     pub(super) accept_paused: bool,
     pub(super) accept_at: Option<Instant>,
+    /// Since when nobody could be accepted.
+    pub(super) accept_failing: Option<Instant>,
+    /// Given up to tell somebody that there are no descriptors.
+    pub(super) spare: Option<OwnedFd>,
 
     pub(super) leader: Option<Arc<Worker>>,
     /// The leader waits for events.
@@ -50,7 +57,8 @@ pub(super) struct Hub {
     pub(super) starting: usize,
     /// The watcher is to take a slow command, since nobody else is left.
     pub(super) drafted: bool,
-    pub(super) stopping: bool,
+    /// The server has been told to stop.
+    pub(super) stop: Option<Stop>,
     pub(super) ended: bool,
 }
 
@@ -62,6 +70,8 @@ struct Slot {
     queued: bool,
     /// The timer that is set for it.
     timer: Option<Instant>,
+    /// The command that runs, if it is known to last.
+    run: Option<Box<Run>>,
     state: State,
 }
 
@@ -111,9 +121,13 @@ impl Hub {
             before_poll: 0,
             deferred: VecDeque::new(),
             timers: BinaryHeap::new(),
+            overdue: Vec::new(),
+            users: HashMap::new(),
             listener: listener.map(Arc::new),
             accept_paused: false,
             accept_at: None,
+            accept_failing: None,
+            spare: None,
             leader: None,
             polling: false,
             watched: false,
@@ -123,7 +137,7 @@ impl Hub {
             threads: 0,
             starting: 0,
             drafted: false,
-            stopping: false,
+            stop: None,
             ended: false,
         }
     }
@@ -137,11 +151,15 @@ impl Hub {
         let (id, over) = shared.count_connection();
         let refused = match &peer {
             None => Some(Failure::new(code::NOPERM, "the system does not say who you are")),
-            Some(_) if over => Some(Failure::new(code::BUSY, "too many connections; try again")),
-            Some(_) => None,
+            Some(_) if over => {
+                let most = shared.max_connections;
+                let why = format_args!("too many connections: {most} at most; try again");
+                Some(Failure::new(code::BUSY, why))
+            }
+            Some(peer) => self.count_user(shared, peer.uid()),
         };
         // Counted as open above, and not served.
-        if peer.is_none() && !over {
+        if refused.is_some() && !over {
             shared.count_end();
         }
         let peer = peer.unwrap_or_else(Peer::unknown);
@@ -152,6 +170,7 @@ impl Hub {
                 seen: Seen::default(),
                 queued: false,
                 timer: None,
+                run: None,
                 state: State::Free,
             });
         }
@@ -162,6 +181,40 @@ impl Hub {
         slot.seen = Seen { readable: true, ..Seen::default() };
         slot.queued = true;
         self.ready.push_back(index);
+    }
+
+    pub(super) fn take_in(&mut self, shared: &Shared, accepted: Vec<(OwnedFd, Option<Peer>)>) {
+        if !accepted.is_empty() {
+            self.accept_failing = None;
+        }
+        for (socket, peer) in accepted {
+            self.add(shared, socket, peer);
+        }
+    }
+
+    /// Counts a connection of a user; what to tell it if it is one too many.
+    fn count_user(&mut self, shared: &Shared, uid: u32) -> Option<Failure> {
+        let most = shared.max_connections_per_user?;
+        let count = self.users.entry(uid).or_default();
+        if *count < most {
+            *count += 1;
+            return None;
+        }
+        let why = format_args!("too many connections of this user: {most} at most; try again");
+        Some(Failure::new(code::BUSY, why))
+    }
+
+    /// Counts the end of a connection that was served.
+    pub(super) fn count_end(&mut self, shared: &Shared, uid: u32) {
+        shared.count_end();
+        if shared.max_connections_per_user.is_some()
+            && let Some(count) = self.users.get_mut(&uid)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.users.remove(&uid);
+            }
+        }
     }
 
     fn slot(&mut self, data: u64) -> Option<(usize, &mut Slot)> {
@@ -216,7 +269,9 @@ impl Hub {
     }
 
     pub(super) fn put(&mut self, index: usize, conn: Box<Conn>) {
-        self.slots[index].state = State::Parked(conn);
+        let slot = &mut self.slots[index];
+        slot.run = None;
+        slot.state = State::Parked(conn);
     }
 
     /// What happened while the connection was served, if it is to be served further.
@@ -239,14 +294,42 @@ impl Hub {
         self.deferred.push_back(index);
     }
 
+    /// Who waits for a thread need not wait longer: the leader has something to tell.
+    fn recall(&mut self, index: usize) {
+        if let Some(place) = self.deferred.iter().position(|&other| other == index) {
+            self.deferred.remove(place);
+            self.ready.push_back(index);
+        }
+    }
+
     pub(super) fn free(&mut self, index: usize) {
         let slot = &mut self.slots[index];
         slot.generation = slot.generation.wrapping_add(1);
         slot.seen = Seen::default();
         slot.queued = false;
         slot.timer = None;
+        slot.run = None;
         slot.state = State::Free;
         self.free.push(index);
+    }
+
+    /// Notes that a thread is in a command that lasts; true if the leader must be told of the timer.
+    pub(super) fn note_run(&mut self, index: usize, run: Run, timer: Option<Instant>) -> bool {
+        let Some(slot) = self.slots.get_mut(index) else { return false };
+        if !matches!(slot.state, State::Running(_)) {
+            return false;
+        }
+        slot.run = Some(Box::new(run));
+        self.set_timer(index, timer)
+    }
+
+    /// The command that lasts in a connection, and its socket.
+    pub(super) fn run(&mut self, index: usize) -> Option<(&Arc<OwnedFd>, &mut Run)> {
+        let slot = self.slots.get_mut(index)?;
+        match &slot.state {
+            State::Running(socket) => Some((socket, slot.run.as_deref_mut()?)),
+            State::Free | State::Parked(_) => None,
+        }
     }
 
     /// The socket that a thread serves.
@@ -276,7 +359,9 @@ impl Hub {
             return Some(Duration::ZERO);
         }
         let timer = self.timers.peek().map(|Reverse((at, ..))| *at);
-        let at = timer.into_iter().chain(self.accept_at).min()?;
+        let stop = self.stop.as_ref().map(Stop::next);
+        let others = [self.accept_at, stop];
+        let at = timer.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(at.saturating_duration_since(Instant::now()))
     }
 
@@ -291,10 +376,16 @@ impl Hub {
             }
             self.timers.pop();
             let data = u64::from(generation) << 32 | index as u64;
-            if let Some((_, slot)) = self.slot(data) {
-                slot.timer = None;
+            let Some((_, slot)) = self.slot(data) else { continue };
+            slot.timer = None;
+            if slot.run.is_some() {
+                self.overdue.push(index);
+                continue;
             }
             self.mark(data, |seen| seen.late = true);
+            if !self.deferred.is_empty() {
+                self.recall(index);
+            }
         }
         if self.accept_at.is_some_and(|at| at <= now) {
             self.accept_at = None;
@@ -305,31 +396,42 @@ impl Hub {
         }
     }
 
-    /// Closes what has nothing left to say. True if nothing is left at all.
-    pub(super) fn close_idle(&mut self, shared: &Shared) -> bool {
-        self.listener = None;
-        let mut left = 0;
+    /// Every connection gets another turn, to read what has arrived.
+    pub(super) fn wake_all(&mut self) {
         for index in 0..self.slots.len() {
-            match &self.slots[index].state {
-                State::Free => {}
-                State::Parked(conn) if !conn.must_be_heard() => {
-                    if conn.counts() {
-                        shared.count_end();
-                    }
-                    self.free(index);
-                }
-                State::Parked(_) => {
-                    let at = Instant::now() + LAST_WORDS;
-                    if let State::Parked(conn) = &mut self.slots[index].state {
-                        conn.hurry(at);
-                    }
-                    self.set_timer(index, Some(at));
-                    left += 1;
-                }
-                State::Running(_) => left += 1,
+            if !matches!(self.slots[index].state, State::Free) {
+                let data = u64::from(self.slots[index].generation) << 32 | index as u64;
+                self.mark(data, |seen| seen.readable = true);
             }
         }
-        left == 0
+    }
+
+    /// Nobody waits for a thread any longer.
+    pub(super) fn recall_all(&mut self) {
+        self.ready.extend(self.deferred.drain(..));
+    }
+
+    /// Ends the connections that nobody serves.
+    pub(super) fn close_parked(&mut self, shared: &Shared) {
+        for index in 0..self.slots.len() {
+            if let State::Parked(conn) = &self.slots[index].state {
+                let (counts, uid) = (conn.counts(), conn.uid());
+                if counts {
+                    self.count_end(shared, uid);
+                }
+                self.free(index);
+            }
+        }
+    }
+
+    /// The connections that a thread serves.
+    pub(super) fn all_served(&self) -> Vec<usize> {
+        let served = |index: &usize| matches!(self.slots[*index].state, State::Running(_));
+        (0..self.slots.len()).filter(served).collect()
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.slots.len() - self.free.len()
     }
 }
 

@@ -19,28 +19,36 @@
 mod accept;
 mod hub;
 mod pace;
+mod run;
+mod stop;
 mod turn;
 mod watch;
 
 use std::cell::Cell;
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 
 use crate::arg::Scratch;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Unfinished};
+use crate::listener::Published;
 use crate::peer::Peer;
-use crate::server::Shared;
+use crate::server::{Shared, Times};
+use crate::signals::Arrivals;
+use crate::wire::Protocol;
 use hub::{Fate, Hub, Seen};
+use stop::Stop;
+use turn::Outbox;
 
-pub(crate) use pace::{Pace, Paces};
+pub(crate) use pace::{Begin, Pace, Paces};
 
 /// The threads of one server.
 pub(crate) struct Engine {
@@ -57,9 +65,14 @@ struct Core {
     parked: Condvar,
     /// The watcher waits here.
     watcher: Condvar,
-    /// Told when the last thread ends.
+    /// Told when a thread ends.
     ended: Condvar,
     max_threads: usize,
+    /// What keeps the path, if there is one.
+    published: Option<Published>,
+    signals: Option<Arrivals>,
+    /// The server stops, and nothing of the author's may begin.
+    is_over: AtomicBool,
 }
 
 /// One thread, as the others see it.
@@ -72,11 +85,13 @@ struct Worker {
     turn: AtomicU64,
     /// What runs: the number of a pace, or [`IDLE`].
     running: AtomicUsize,
+    /// How the client of what runs speaks.
+    protocol: AtomicU8,
     /// Set by the watcher to end a turn that lasts.
     tired: AtomicBool,
     /// Answers of the turn at hand that are not sent yet. The watcher sends them if a later command
     /// of the turn stalls.
-    out: Mutex<Vec<u8>>,
+    out: Mutex<Outbox>,
     /// The connection of the turn at hand.
     slot: AtomicUsize,
 }
@@ -84,6 +99,16 @@ struct Worker {
 thread_local! {
     /// Whether this is a thread of an engine.
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Worker {
+    fn protocol(&self) -> Protocol {
+        match self.protocol.load(Ordering::Relaxed) {
+            protocol if protocol == Protocol::Resp2 as u8 => Protocol::Resp2,
+            protocol if protocol == Protocol::Resp3 as u8 => Protocol::Resp3,
+            _ => Protocol::Line,
+        }
+    }
 }
 
 /// No command runs.
@@ -110,18 +135,31 @@ const PARK: Duration = Duration::from_secs(1);
 /// The events' data of what is no connection.
 const LISTENER: u64 = u64::MAX;
 const BELL: u64 = u64::MAX - 1;
+const SIGNALS: u64 = u64::MAX - 2;
 
 impl Engine {
-    pub(crate) fn start(shared: Arc<Shared>, listener: Option<UnixListener>) -> Result<Self> {
-        let failed = |errno: Errno| Error::io("starting the server", errno);
+    pub(crate) fn start(
+        shared: Arc<Shared>,
+        published: Option<(UnixListener, Published)>,
+        signals: Option<Arrivals>,
+    ) -> Result<Self> {
+        let (listener, published) = published.unzip();
+        let failed = |errno: Errno| {
+            published.as_ref().inspect(|published| published.release());
+            Error::io("starting the server", errno)
+        };
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(failed)?;
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?;
         let edge = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &bell, EventData::new_u64(BELL), edge).map_err(failed)?;
         if let Some(listener) = &listener {
-            listener.set_nonblocking(true).map_err(|e| Error::io("starting the server", e))?;
+            rustix::io::ioctl_fionbio(listener, true).map_err(failed)?;
             let data = EventData::new_u64(LISTENER);
             epoll::add(&epoll, listener, data, EventFlags::IN).map_err(failed)?;
+        }
+        if let Some(signals) = &signals {
+            let data = EventData::new_u64(SIGNALS);
+            epoll::add(&epoll, &signals.socket, data, EventFlags::IN).map_err(failed)?;
         }
         let core = Arc::new(Core {
             max_threads: shared.max_threads,
@@ -132,21 +170,26 @@ impl Engine {
             parked: Condvar::new(),
             watcher: Condvar::new(),
             ended: Condvar::new(),
+            published,
+            signals,
+            is_over: AtomicBool::new(false),
         });
+        core.lock().spare = core.spare();
+        let engine = Self { core };
         for _ in 0..2 {
-            if let Err(e) = core.spawn(core.lock()).1 {
-                core.stop(&mut core.lock());
+            if let Err(e) = engine.core.spawn(engine.core.lock()).1 {
+                engine.stop(Duration::ZERO);
                 return Err(Error::io("starting a thread", e));
             }
         }
-        Ok(Self { core })
+        Ok(engine)
     }
 
     /// Serves a connection that was made elsewhere. False when the server has stopped.
     pub(crate) fn adopt(&self, socket: UnixStream) -> bool {
         let peer = Peer::of(&socket).ok();
         let mut hub = self.core.lock();
-        if hub.stopping {
+        if hub.stop.is_some() {
             return false;
         }
         hub.add(&self.core.shared, socket.into(), peer);
@@ -154,19 +197,26 @@ impl Engine {
         true
     }
 
-    pub(crate) fn stop(&self) {
-        self.core.stop(&mut self.core.lock());
+    pub(crate) fn times(&self) -> &Times {
+        &self.core.shared.times
     }
 
-    /// Waits for the last thread. Not from one of them, which would wait for itself.
-    pub(crate) fn join(&self) {
+    /// Tells the server to stop, which it has done after so long and a moment.
+    pub(crate) fn stop(&self, within: Duration) {
+        self.core.stop(within);
+    }
+
+    /// Waits for the threads; gives the commands that were not waited for. Not from one of the
+    /// threads, which would wait for itself.
+    pub(crate) fn join(&self) -> Vec<Unfinished> {
         if IS_WORKER.get() {
-            return;
+            return Vec::new();
         }
         let mut hub = self.core.lock();
-        while hub.threads > 0 {
+        while hub.threads > hub.stop.as_ref().map_or(0, Stop::abandoned) {
             hub = wait(&self.core.ended, hub);
         }
+        hub.stop.as_ref().map_or_else(Vec::new, |stop| stop.unfinished().to_vec())
     }
 }
 
@@ -186,11 +236,6 @@ fn wait_for<'h>(
 impl Core {
     fn lock(&self) -> MutexGuard<'_, Hub> {
         self.hub.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn stop(&self, hub: &mut Hub) {
-        hub.stopping = true;
-        self.ring(hub);
     }
 
     /// Wakes the leader if it waits for events.
@@ -228,6 +273,7 @@ impl Core {
             beat: AtomicU64::new(0),
             turn: AtomicU64::new(0),
             running: AtomicUsize::new(IDLE),
+            protocol: AtomicU8::new(Protocol::Line as u8),
             tired: AtomicBool::new(false),
             out: Mutex::default(),
             slot: AtomicUsize::new(IDLE),
@@ -261,9 +307,7 @@ impl Core {
             }
         }
         hub.threads -= 1;
-        if hub.threads == 0 {
-            self.ended.notify_all();
-        }
+        self.ended.notify_all();
     }
 
     /// Waits for a role. False if none was needed for a while.
@@ -296,15 +340,14 @@ impl Core {
             self.parked.notify_one();
             return hub;
         }
-        if hub.threads < self.max_threads {
-            let spawned;
-            (hub, spawned) = self.spawn(hub);
-            if spawned.is_ok() {
-                return hub;
-            }
+        // Who watches is always needed: the limit is for those who run what blocks.
+        if hub.watched && hub.threads >= self.max_threads {
+            return hub;
         }
-        if hub.watched && !hub.deferred.is_empty() {
-            // Nobody else is left.
+        let spawned;
+        (hub, spawned) = self.spawn(hub);
+        if spawned.is_err() && hub.watched && !hub.deferred.is_empty() {
+            // The system has no thread for it, and nobody else is left.
             hub.drafted = true;
             self.watcher.notify_one();
         }
@@ -329,11 +372,11 @@ impl Core {
                 }
                 continue;
             }
-            if hub.stopping && hub.close_idle(&self.shared) {
-                hub.ended = true;
-                self.parked.notify_all();
-                self.watcher.notify_all();
-                return hub;
+            if hub.stop.is_some() {
+                hub = self.wind_down(hub);
+                if hub.ended {
+                    return hub;
+                }
             }
             let timeout = hub.timeout();
             hub.polling = true;
@@ -343,22 +386,42 @@ impl Core {
             let events = rustix::buffer::spare_capacity(&mut kit.events);
             // EINTR is a wait without events.
             let _ = epoll::wait(&self.epoll, events, timeout.as_ref());
-            let accepts = kit.events.iter().any(|event| event.data.u64() == LISTENER);
-            let accepted = if accepts { self.accept() } else { Vec::new() };
+            let mut accepted = Vec::new();
+            for event in &kit.events {
+                match event.data.u64() {
+                    LISTENER => accepted = self.accept(),
+                    SIGNALS => self.signalled(),
+                    _ => {}
+                }
+            }
             hub = self.lock();
             hub.polling = false;
             for event in &kit.events {
                 match event.data.u64() {
-                    LISTENER => {}
+                    LISTENER | SIGNALS => {}
                     BELL => drop(rustix::io::read(&self.bell, &mut [0_u8; 8])),
                     data => hub.note(data, event.flags),
                 }
             }
-            for (socket, peer) in accepted {
-                hub.add(&self.shared, socket, peer);
-            }
+            hub.take_in(&self.shared, accepted);
             hub.fire_timers(self);
+            if !hub.overdue.is_empty() {
+                hub = self.attend(hub);
+            }
             hub.polled();
+        }
+    }
+
+    /// The first signal stops the server in order, the second at once.
+    #[cold]
+    fn signalled(&self) {
+        let Some(Arrivals { socket, is_default }) = &self.signals else { return };
+        let count = (&*socket).read(&mut [0; 16]).unwrap_or(0);
+        let earlier = usize::from(self.lock().stop.is_some());
+        if count > 0 {
+            let is_second = earlier + count > 1;
+            is_default.store(is_second, Ordering::Relaxed);
+            self.stop(if is_second { Duration::ZERO } else { self.shared.times.shutdown });
         }
     }
 
@@ -373,18 +436,23 @@ impl Core {
         let Some((mut conn, mut seen)) = hub.take(index) else { return hub };
         loop {
             me.slot.store(index, Ordering::Relaxed);
+            let stops = hub.stop.is_some();
             drop(hub);
+            if stops {
+                conn.begin_to_end();
+            }
             let fate = self.turn(me, kit, &mut conn, seen);
             hub = self.lock();
             me.slot.store(IDLE, Ordering::Relaxed);
             self.shared.count_commands(std::mem::take(&mut kit.ran));
-            if hub.stopping && !conn.must_be_heard() {
-                return self.close(hub, index, conn);
-            }
             match fate {
                 Fate::Close => return self.close(hub, index, conn),
                 Fate::Later => {
+                    let at = conn.deadline();
                     hub.defer(index, conn);
+                    if hub.set_timer(index, at) {
+                        self.ring(&hub);
+                    }
                     return self.muster(hub);
                 }
                 Fate::Park | Fate::Again => {
@@ -394,9 +462,6 @@ impl Core {
                         Some(new) if !hub.is_led_by(me) && hub.deferred.is_empty() => seen = new,
                         Some(new) => return self.queue(hub, index, conn, new),
                         None => {
-                            if hub.stopping {
-                                conn.hurry(Instant::now() + hub::LAST_WORDS);
-                            }
                             if hub.set_timer(index, conn.deadline()) {
                                 self.ring(&hub);
                             }
@@ -430,18 +495,21 @@ impl Core {
         conn: Box<turn::Conn>,
     ) -> MutexGuard<'h, Hub> {
         hub.free(index);
+        if conn.counts() {
+            hub.count_end(&self.shared, conn.uid());
+        }
+        if let Some(stop) = &mut hub.stop {
+            stop.came_back(index);
+        }
         let full = std::mem::take(&mut hub.accept_paused);
         // Closing a socket takes a while.
         drop(hub);
-        if conn.counts() {
-            self.shared.count_end();
-        }
         drop(conn);
         if full {
             self.resume_accepting();
         }
         let hub = self.lock();
-        if hub.stopping {
+        if hub.stop.is_some() {
             // This may have been the last one.
             self.ring(&hub);
         }

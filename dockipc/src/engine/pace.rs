@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::error::Failure;
+use crate::wire::Protocol;
+
 /// Whether a command is known to be slow.
 #[derive(Default)]
 pub(crate) struct Pace {
@@ -39,10 +42,18 @@ impl Pace {
 
 /// Who runs commands, as the router sees it.
 pub(crate) trait Paces {
-    /// Called before the author's code runs. False if it can't run now: the command is to be shown
-    /// again later.
-    fn begin(&mut self, number: usize, pace: &Pace) -> bool;
+    /// Called before the author's code runs.
+    fn begin(&mut self, number: usize, pace: &Pace, protocol: Protocol) -> Begin;
 
     /// Called after it.
     fn end(&mut self);
+}
+
+/// Whether a command may begin.
+pub(crate) enum Begin {
+    Now,
+    /// Not on this thread: the command is to be shown again.
+    Later,
+    /// Not at all.
+    Never(Failure),
 }

@@ -10,10 +10,13 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use super::hub::{Fate, Seen};
-use super::pace::{Pace, Paces};
-use super::{Core, IDLE, Kit, READ, Worker};
+use super::pace::{Begin, Pace, Paces};
+use super::run::Run;
+use super::{Core, IDLE, Kit, READ, Worker, stop};
 use crate::arg::Scratch;
 use crate::connection::{Connection, Step};
+use crate::error::{Failure, code};
+use crate::server::Times;
 use crate::wire::{Protocol, encode};
 
 /// A connection with its socket. At rest it is this and nothing else: buffers that are empty take no
@@ -27,7 +30,9 @@ pub(super) struct Conn {
     input: Vec<u8>,
     /// What the socket didn't take.
     out: Vec<u8>,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
+    /// A command has been read since the deadline was set.
+    progressed: bool,
     /// The socket has bytes, as far as is known.
     readable: bool,
     /// More input is needed before anything can be done.
@@ -37,7 +42,42 @@ pub(super) struct Conn {
     /// Nobody is there who could send more.
     gone: bool,
     registered: bool,
+    /// It is one of those that are served.
+    counts: bool,
+    /// The server stops: so many bytes are still taken for commands that came in time.
+    ending: Option<u64>,
     closing: Closing,
+}
+
+/// When a connection has waited for too long, and for what.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Deadline {
+    at: Instant,
+    due: Due,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// To be told that it is turned away, in the way that its first byte says.
+    Refusal,
+    /// The rest of a command.
+    Command,
+    /// A command, after the last answer.
+    Anything,
+    /// A thread for a command that is slow.
+    Thread,
+    /// That the client takes its answer.
+    Taken,
+    /// The client's end.
+    End,
+}
+
+/// Answers on their way.
+#[derive(Default)]
+pub(super) struct Outbox {
+    pub(super) bytes: Vec<u8>,
+    /// The command that runs has been answered for: its own answer is dropped.
+    pub(super) told: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,9 +88,6 @@ enum Closing {
     /// What the client still sends is read away, so many bytes at most.
     Draining(usize),
 }
-
-/// How long a client may take nothing of its answer.
-const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long a client that is turned away may take to say how it speaks.
 const REFUSED_DEADLINE: Duration = Duration::from_secs(2);
@@ -84,19 +121,23 @@ enum Stop {
 
 impl Conn {
     pub(super) fn new(socket: OwnedFd, protocol: Connection, data: u64) -> Self {
-        let deadline = protocol.refusal().map(|_| Instant::now() + REFUSED_DEADLINE);
+        let refused = protocol.refusal().is_some();
+        let refusal = || Deadline { at: Instant::now() + REFUSED_DEADLINE, due: Due::Refusal };
         Self {
             socket: Arc::new(socket),
             data,
             protocol,
             input: Vec::new(),
             out: Vec::new(),
-            deadline,
+            deadline: refused.then(refusal),
+            progressed: false,
             readable: false,
             wants: true,
             ended: false,
             gone: false,
             registered: false,
+            counts: !refused,
+            ending: None,
             closing: Closing::No,
         }
     }
@@ -106,7 +147,7 @@ impl Conn {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.deadline.map(|deadline| deadline.at)
     }
 
     /// Whether an answer is on its way.
@@ -116,12 +157,40 @@ impl Conn {
 
     /// Whether it is one of those that are served.
     pub(super) fn counts(&self) -> bool {
-        self.protocol.refusal().is_none()
+        self.counts
     }
 
-    /// Sets an earlier deadline.
-    pub(super) fn hurry(&mut self, at: Instant) {
-        self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
+    pub(super) fn uid(&self) -> u32 {
+        self.protocol.uid()
+    }
+
+    /// The server stops: what has arrived is still answered.
+    #[cold]
+    pub(super) fn begin_to_end(&mut self) {
+        if self.ending.is_none() {
+            self.ending = Some(rustix::io::ioctl_fionread(&self.socket).unwrap_or(0));
+            self.readable = true;
+        }
+    }
+
+    /// Sets how long it may wait for what it waits for.
+    fn wait(&mut self, times: &Times) {
+        let progressed = std::mem::take(&mut self.progressed);
+        let (due, limit) = if self.must_be_heard() {
+            (Due::Taken, times.write)
+        } else if self.closing != Closing::No || !self.counts {
+            // Set when it began.
+            return;
+        } else if self.wants && self.protocol.is_inside(&self.input) {
+            (Due::Command, times.arrival)
+        } else {
+            (Due::Anything, times.idle)
+        };
+        let goes_on = due != Due::Anything && !(due == Due::Command && progressed);
+        if goes_on && self.deadline.is_some_and(|deadline| deadline.due == due) {
+            return;
+        }
+        self.deadline = limit.map(|limit| Deadline { at: Instant::now() + limit, due });
     }
 }
 
@@ -149,7 +218,7 @@ pub(super) fn send(socket: &OwnedFd, out: &mut Vec<u8>) -> bool {
 }
 
 impl Worker {
-    fn out(&self) -> MutexGuard<'_, Vec<u8>> {
+    fn out(&self) -> MutexGuard<'_, Outbox> {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -164,19 +233,28 @@ struct Runner<'a> {
     me: &'a Arc<Worker>,
     socket: &'a OwnedFd,
     slow: Option<(usize, Instant)>,
+    /// The next slow command has waited for a thread for long enough.
+    has_waited: bool,
 }
 
 impl Paces for Runner<'_> {
-    fn begin(&mut self, number: usize, pace: &Pace) -> bool {
-        if pace.is_slow() {
-            if self.me.leads.load(Ordering::Relaxed) {
-                return false;
-            }
-            send(self.socket, &mut self.me.out());
-            self.slow = Some((number, Instant::now()));
+    fn begin(&mut self, number: usize, pace: &Pace, protocol: Protocol) -> Begin {
+        if self.core.is_over.load(Ordering::Relaxed) {
+            return Begin::Never(stop::too_late());
         }
-        self.me.running.store(number, Ordering::Relaxed);
-        true
+        let leads = self.me.leads.load(Ordering::Relaxed);
+        if pace.is_slow() && leads {
+            if std::mem::take(&mut self.has_waited) {
+                return Begin::Never(busy(self.core));
+            }
+            return Begin::Later;
+        }
+        self.me.protocol.store(protocol as u8, Ordering::Relaxed);
+        self.me.running.store(number, Ordering::Release);
+        if !leads {
+            self.begin_to_last(number, pace);
+        }
+        Begin::Now
     }
 
     fn end(&mut self) {
@@ -187,6 +265,32 @@ impl Paces for Runner<'_> {
             pace.learn(since.elapsed());
         }
     }
+}
+
+impl Runner<'_> {
+    /// Nobody watches this thread: what may last is noted here.
+    fn begin_to_last(&mut self, number: usize, pace: &Pace) {
+        let since = Instant::now();
+        if pace.is_slow() {
+            send(self.socket, &mut self.me.out().bytes);
+            self.slow = Some((number, since));
+        }
+        let run = Run::new(self.me, self.me.beat.load(Ordering::Relaxed), since);
+        let index = self.me.slot.load(Ordering::Relaxed);
+        let look = self.core.first_look(since);
+        let mut hub = self.core.lock();
+        if hub.note_run(index, run, Some(look)) {
+            self.core.ring(&hub);
+        }
+    }
+}
+
+#[cold]
+fn busy(core: &Core) -> Failure {
+    let (most, waited) = (core.max_threads, core.shared.times.busy);
+    let why =
+        format_args!("no thread was free for {waited:?} (of {most}); the command was not run");
+    Failure::new(code::BUSY, why)
 }
 
 impl Core {
@@ -203,15 +307,28 @@ impl Core {
         me.tired.store(false, Ordering::Relaxed);
         conn.readable |= seen.readable;
         conn.ended |= seen.ended;
-        let fate = if seen.late && conn.deadline.is_some_and(|at| at <= Instant::now()) {
-            if let Some(refusal) = conn.protocol.refusal() {
-                encode::reply(refusal, Protocol::Resp2, &mut conn.out);
-                send(&conn.socket, &mut conn.out);
-            }
-            Fate::Close
-        } else {
-            self.go_on(me, kit, conn)
+        let late =
+            if seen.late { conn.deadline.filter(|due| due.at <= Instant::now()) } else { None };
+        let fate = match late {
+            None => self.go_on(me, kit, conn, false),
+            Some(deadline) => self.late(me, kit, conn, deadline.due),
         };
+        let fate = match fate {
+            Fate::Park if conn.ending.is_some() && !conn.must_be_heard() => {
+                let told = self.end(me, kit, conn);
+                // The client's end is not waited for.
+                if conn.must_be_heard() { told } else { Fate::Close }
+            }
+            fate => fate,
+        };
+        match fate {
+            Fate::Park => conn.wait(&self.shared.times),
+            Fate::Later if conn.deadline.is_none_or(|deadline| deadline.due != Due::Thread) => {
+                let at = Instant::now() + self.shared.times.busy;
+                conn.deadline = Some(Deadline { at, due: Due::Thread });
+            }
+            Fate::Later | Fate::Again | Fate::Close => {}
+        }
         if fate != Fate::Close && !conn.registered {
             let data = EventData::new_u64(conn.data);
             if epoll::add(&self.epoll, &conn.socket, data, interest(conn)).is_err() {
@@ -222,7 +339,67 @@ impl Core {
         fate
     }
 
-    fn go_on(self: &Arc<Self>, me: &Arc<Worker>, kit: &mut Kit, conn: &mut Conn) -> Fate {
+    /// Something did not come in time.
+    #[cold]
+    fn late(self: &Arc<Self>, me: &Arc<Worker>, kit: &mut Kit, conn: &mut Conn, due: Due) -> Fate {
+        conn.deadline = None;
+        let times = &self.shared.times;
+        let failure = match due {
+            Due::Taken | Due::End => return Fate::Close,
+            Due::Thread => return self.go_on(me, kit, conn, true),
+            Due::Refusal => return self.end(me, kit, conn),
+            Due::Command => {
+                let limit = times.arrival.unwrap_or_default();
+                format!("the command was not whole after {limit:?}; nothing was run")
+            }
+            // Who speaks RESP would take it for the answer to the next command.
+            Due::Anything if conn.protocol.protocol() != Protocol::Line => return Fate::Close,
+            Due::Anything => {
+                let limit = times.idle.unwrap_or_default();
+                format!("no command within {limit:?}")
+            }
+        };
+        self.finish(me, kit, conn, &Failure::new(code::TIMEOUT, failure))
+    }
+
+    /// The server stops, or the client is turned away, and nothing more is read: it is told so if it
+    /// waits for an answer.
+    #[cold]
+    fn end(self: &Arc<Self>, me: &Arc<Worker>, kit: &mut Kit, conn: &mut Conn) -> Fate {
+        if conn.closing != Closing::No {
+            return Fate::Close;
+        }
+        match conn.protocol.refusal() {
+            Some(refusal) if !conn.counts => self.finish(me, kit, conn, &refusal),
+            _ if conn.protocol.is_inside(&conn.input) => {
+                self.finish(me, kit, conn, &stop::too_late())
+            }
+            _ => Fate::Close,
+        }
+    }
+
+    /// Answers for the last time.
+    fn finish(
+        self: &Arc<Self>,
+        me: &Arc<Worker>,
+        kit: &mut Kit,
+        conn: &mut Conn,
+        failure: &Failure,
+    ) -> Fate {
+        encode::failure(failure, conn.protocol.protocol(), &mut me.out().bytes);
+        conn.input = Vec::new();
+        conn.wants = false;
+        conn.closing = Closing::Flushing;
+        if self.flush(me, conn) { self.go_on(me, kit, conn, false) } else { Fate::Park }
+    }
+
+    fn go_on(
+        self: &Arc<Self>,
+        me: &Arc<Worker>,
+        kit: &mut Kit,
+        conn: &mut Conn,
+        mut has_waited: bool,
+    ) -> Fate {
         if conn.must_be_heard() && !self.send_parked(conn) {
             return if conn.must_be_heard() { Fate::Park } else { Fate::Close };
         }
@@ -235,13 +412,17 @@ impl Core {
                         let _ = rustix::net::shutdown(&conn.socket, Shutdown::Write);
                     }
                     conn.closing = Closing::Draining(DRAIN_BYTES);
-                    conn.deadline = Some(Instant::now() + DRAIN_DEADLINE);
+                    let at = Instant::now() + DRAIN_DEADLINE;
+                    conn.deadline = Some(Deadline { at, due: Due::End });
                     continue;
                 }
                 Closing::Draining(left) => return drain(kit, conn, left),
             }
             let mut fresh = 0;
             if conn.wants {
+                if conn.ending == Some(0) {
+                    conn.protocol.refuse(stop::too_late());
+                }
                 match read(kit, conn) {
                     Ok(None) => {
                         conn.input.shrink_to(conn.input.len() * 2);
@@ -251,7 +432,7 @@ impl Core {
                         conn.gone = true;
                         conn.closing = Closing::Flushing;
                         if let Some(reply) = conn.protocol.end_of_input(&conn.input) {
-                            encode::reply(reply, conn.protocol.protocol(), &mut me.out());
+                            encode::reply(reply, conn.protocol.protocol(), &mut me.out().bytes);
                             if !self.flush(me, conn) {
                                 return Fate::Park;
                             }
@@ -263,13 +444,13 @@ impl Core {
                     Err(_) => return Fate::Close,
                 }
             }
-            let stop = self.consume(me, kit, conn, fresh);
+            let stop = self.consume(me, kit, conn, fresh, std::mem::take(&mut has_waited));
             conn.wants = stop == Stop::Wants;
             if stop == Stop::Ends {
                 conn.closing = Closing::Flushing;
             }
             if stop == Stop::Broken {
-                me.out().clear();
+                me.out().bytes.clear();
                 return Fate::Close;
             }
             if !self.flush(me, conn) {
@@ -292,15 +473,17 @@ impl Core {
         kit: &mut Kit,
         conn: &mut Conn,
         fresh: usize,
+        has_waited: bool,
     ) -> Stop {
+        let Kit { scratch, ran, .. } = kit;
         if conn.input.is_empty() {
             let bytes = &kit.input[..fresh];
-            let (used, stop) = self.commands(me, &mut kit.scratch, &mut kit.ran, conn, bytes);
+            let (used, stop) = self.commands(me, (scratch, ran), conn, bytes, has_waited);
             conn.input.extend_from_slice(&bytes[used..]);
             return stop;
         }
         let mut bytes = std::mem::take(&mut conn.input);
-        let (used, stop) = self.commands(me, &mut kit.scratch, &mut kit.ran, conn, &bytes);
+        let (used, stop) = self.commands(me, (scratch, ran), conn, &bytes, has_waited);
         if used < bytes.len() {
             bytes.drain(..used);
             conn.input = bytes;
@@ -311,19 +494,19 @@ impl Core {
     fn commands(
         self: &Arc<Self>,
         me: &Arc<Worker>,
-        scratch: &mut Scratch,
-        ran: &mut u64,
+        (scratch, ran): (&mut Scratch, &mut u64),
         conn: &mut Conn,
         bytes: &[u8],
+        has_waited: bool,
     ) -> (usize, Stop) {
-        let mut runner = Runner { core: self, me, socket: &conn.socket, slow: None };
+        let mut runner = Runner { core: self, me, socket: &conn.socket, slow: None, has_waited };
         let (mut used, mut waiting) = (0, 0);
         let stop = loop {
             // A thread that doesn't lead is not watched: an answer must not wait for the next
             // command.
             if waiting > 0 && (waiting >= FLUSH || !me.leads.load(Ordering::Relaxed)) {
-                let mut out = me.out();
-                if !send(&conn.socket, &mut out) {
+                let out = &mut me.out().bytes;
+                if !send(&conn.socket, out) {
                     break Stop::Broken;
                 }
                 waiting = out.len();
@@ -344,9 +527,12 @@ impl Core {
                 Step::Answer { used: n, reply, ends } => {
                     used += n;
                     *ran += 1;
+                    conn.progressed = true;
                     let mut out = me.out();
-                    encode::reply(reply, conn.protocol.protocol(), &mut out);
-                    waiting = out.len();
+                    if !std::mem::take(&mut out.told) {
+                        encode::reply(reply, conn.protocol.protocol(), &mut out.bytes);
+                    }
+                    waiting = out.bytes.len();
                     if ends {
                         break Stop::Ends;
                     }
@@ -361,11 +547,11 @@ impl Core {
 
     /// Sends the answers of this turn. False if some could not be sent: they are parked.
     fn flush(&self, me: &Worker, conn: &mut Conn) -> bool {
-        let mut out = me.out();
+        let out = &mut me.out().bytes;
         if out.is_empty() {
             return true;
         }
-        if !send(&conn.socket, &mut out) {
+        if !send(&conn.socket, out) {
             // The client is gone, and with it everybody who wants the answers.
             out.clear();
             conn.closing = Closing::Flushing;
@@ -378,30 +564,19 @@ impl Core {
             }
             return true;
         }
-        conn.out = std::mem::take(&mut out);
-        drop(out);
-        self.wait_to_write(conn);
-        false
-    }
-
-    #[cold]
-    fn wait_to_write(&self, conn: &mut Conn) {
-        conn.deadline = Some(Instant::now() + WRITE_DEADLINE);
+        conn.out = std::mem::take(out);
         self.update(conn);
+        false
     }
 
     /// Sends what was parked. True if all of it is sent.
     #[cold]
     fn send_parked(&self, conn: &mut Conn) -> bool {
-        let before = conn.out.len();
         if !send(&conn.socket, &mut conn.out) {
             conn.out.clear();
             return false;
         }
         if !conn.out.is_empty() {
-            if conn.out.len() < before {
-                conn.deadline = Some(Instant::now() + WRITE_DEADLINE);
-            }
             return false;
         }
         conn.out = Vec::new();
@@ -446,6 +621,9 @@ fn read(kit: &mut Kit, conn: &mut Conn) -> Result<Option<usize>, Errno> {
         };
         match result {
             Ok(n) => {
+                if let Some(left) = &mut conn.ending {
+                    *left = left.saturating_sub(n as u64);
+                }
                 // epoll(7): a short read has emptied a stream. Not so if the end is behind it,
                 // which may have been told together with the bytes.
                 conn.readable = n == room || conn.ended;

@@ -1,10 +1,11 @@
 //! The watcher: sees that a stalled handler stalls nobody else.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
 
 use super::hub::Hub;
+use super::run::Run;
 use super::{Core, Worker, turn, wait, wait_for};
 
 /// How often the watcher looks while there is work.
@@ -44,7 +45,7 @@ impl Core {
             if hub.polling {
                 quiet = if same_turn { quiet + 1 } else { 0 };
             } else if same_beat {
-                self.take_over(&mut hub);
+                self.take_over(&mut hub, beat);
                 break;
             } else if same_turn {
                 leader.tired.store(true, Ordering::Relaxed);
@@ -66,16 +67,21 @@ impl Core {
     }
 
     /// Takes the lead from a thread that is in one command for too long.
-    fn take_over(&self, hub: &mut Hub) {
+    fn take_over(&self, hub: &mut Hub, beat: u64) {
         let Some(stalled) = hub.leader.take() else { return };
         stalled.leads.store(false, Ordering::Relaxed);
         if let Some(pace) = self.shared.router.pace(stalled.running.load(Ordering::Relaxed)) {
             pace.stalled();
         }
-        // The answers to earlier commands don't wait for this one.
-        if let Some(socket) = hub.served(stalled.slot.load(Ordering::Relaxed)) {
-            let mut out = stalled.out.lock().unwrap_or_else(PoisonError::into_inner);
-            turn::send(socket, &mut out);
+        // The answers to earlier commands don't wait for this one. If they are being written, it
+        // has ended.
+        let index = stalled.slot.load(Ordering::Relaxed);
+        if let Some(socket) = hub.served(index)
+            && let Ok(mut out) = stalled.out.try_lock()
+        {
+            turn::send(socket, &mut out.bytes);
         }
+        let since = Instant::now();
+        hub.note_run(index, Run::new(&stalled, beat, since), Some(self.first_look(since)));
     }
 }

@@ -114,15 +114,19 @@ impl Decoder {
         };
     }
 
-    /// What to say when the input ends and these bytes are left.
-    pub(crate) fn end(&self, input: &[u8]) -> Option<Failure> {
-        let inside = match self.state {
+    /// Whether a part of a command is there: these bytes are what is left of the input.
+    pub(crate) fn is_inside(&self, input: &[u8]) -> bool {
+        match self.state {
             State::Start | State::Line { .. } | State::Head => !input.is_empty(),
             State::Words { .. } | State::Skip { .. } => true,
             State::End { .. } => false,
-        };
+        }
+    }
+
+    /// What to say when the input ends and these bytes are left.
+    pub(crate) fn end(&self, input: &[u8]) -> Option<Failure> {
         let what = if self.is_resp() { "the command was whole" } else { "a newline" };
-        inside.then(|| {
+        self.is_inside(input).then(|| {
             Failure::new(
                 code::INCOMPLETE,
                 format_args!("the input ended before {what}; nothing was run"),

@@ -1,5 +1,7 @@
 //! Writes a reply in the form of a protocol.
 
+use std::time::Duration;
+
 use super::Protocol;
 use crate::error::Failure;
 use crate::reply::{Reply, float_text, recycle};
@@ -23,6 +25,14 @@ pub(crate) fn failure(failure: &Failure, protocol: Protocol, out: &mut Vec<u8>) 
         out.extend(message.map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
     }
     out.extend_from_slice(if protocol == Protocol::Line { b"\n" } else { b"\r\n" });
+}
+
+/// Appends a push frame of RESP3 which says that the command runs, and for how many seconds.
+pub(crate) fn running(since: Duration, out: &mut Vec<u8>) {
+    length(b'>', 3, out);
+    bulk(b"dockipc", out);
+    bulk(b"running", out);
+    bulk(since.as_secs().to_string().as_bytes(), out);
 }
 
 fn line(reply: Reply, out: &mut Vec<u8>) {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex};
 
 use rustix::event::epoll::CreateFlags;
@@ -64,6 +65,9 @@ impl World {
             parked: Condvar::new(),
             watcher: Condvar::new(),
             ended: Condvar::new(),
+            published: None,
+            signals: None,
+            is_over: AtomicBool::new(false),
         };
         let hub = Hub::new(None);
         Self { core, hub, connections: HashMap::new(), gone: Vec::new() }
@@ -144,6 +148,8 @@ impl World {
             if model.deadline.is_some_and(|at| at <= before) {
                 model.deadline = None;
                 model.unseen.late = true;
+                // Who waits for a thread is told by the leader.
+                model.is_deferred = false;
             }
         }
     }

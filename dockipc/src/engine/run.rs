@@ -1,0 +1,134 @@
+//! Commands that last: their clients are told that they run, or that they run for too long.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
+
+use rustix::net::Shutdown;
+
+use super::hub::Hub;
+use super::turn::{self, Outbox};
+use super::{Core, IDLE, Worker};
+use crate::error::{Failure, code};
+use crate::wire::{Protocol, encode};
+
+/// A command that is known to last, and the thread that is in it.
+#[derive(Clone)]
+pub(super) struct Run {
+    worker: Arc<Worker>,
+    /// The thread's beat while it is in this command.
+    beat: u64,
+    since: Instant,
+}
+
+/// How often a client that speaks RESP3 hears that its command runs. redis-py 8 takes 5 s of silence
+/// for a dead connection and sends the command again, ten times.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// How long to wait for a thread that is writing.
+const SOON: Duration = Duration::from_millis(10);
+
+impl Run {
+    pub(super) fn new(worker: &Arc<Worker>, beat: u64, since: Instant) -> Self {
+        Self { worker: Arc::clone(worker), beat, since }
+    }
+
+    pub(super) fn ran_for(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// The number of the command's pace.
+    pub(super) fn number(&self) -> usize {
+        self.worker.running.load(Ordering::Acquire)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.worker, &other.worker) && self.beat == other.beat
+    }
+
+    /// Whether the thread is still in this command.
+    pub(super) fn is_on(&self) -> bool {
+        self.number() != IDLE && self.worker.beat.load(Ordering::Relaxed) == self.beat
+    }
+
+    /// What the thread has to send, if the command still runs and nobody has answered for it. None
+    /// also if the thread is writing at this moment.
+    fn unanswered(&self) -> Option<MutexGuard<'_, Outbox>> {
+        let out = match self.worker.out.try_lock() {
+            Ok(out) => out,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        // Looked at with the lock: the thread takes it before it answers.
+        (self.is_on() && !out.told).then_some(out)
+    }
+
+    /// Answers in place of the command: its own answer will be dropped. False if it is no longer to
+    /// be answered.
+    pub(super) fn tell(&self, socket: &OwnedFd, failure: Failure) -> bool {
+        let Some(mut out) = self.unanswered() else { return false };
+        let protocol = self.worker.protocol();
+        encode::failure(&failure, protocol, &mut out.bytes);
+        out.told = true;
+        turn::send(socket, &mut out.bytes);
+        if protocol == Protocol::Line && out.bytes.is_empty() {
+            let _ = rustix::net::shutdown(socket, Shutdown::Write);
+        }
+        true
+    }
+
+    /// Sends a push frame. A client that has not read what was sent before needs none.
+    fn give_sign_of_life(&self, socket: &OwnedFd) {
+        if let Some(mut out) = self.unanswered()
+            && self.worker.protocol() == Protocol::Resp3
+            && out.bytes.is_empty()
+        {
+            encode::running(self.since.elapsed(), &mut out.bytes);
+            turn::send(socket, &mut out.bytes);
+        }
+    }
+}
+
+impl Core {
+    /// When a command that began now is to be looked at first.
+    pub(super) fn first_look(&self, since: Instant) -> Instant {
+        let limit = self.shared.times.run.unwrap_or(SIGN_OF_LIFE);
+        since + limit.min(SIGN_OF_LIFE)
+    }
+
+    /// Sees to the commands whose timers have passed.
+    #[cold]
+    pub(super) fn attend<'h>(&'h self, mut hub: MutexGuard<'h, Hub>) -> MutexGuard<'h, Hub> {
+        while let Some(index) = hub.overdue.pop() {
+            let Some((socket, run)) = hub.run(index) else { continue };
+            let (socket, run) = (Arc::clone(socket), run.clone());
+            drop(hub);
+            let again = self.look(&socket, &run);
+            hub = self.lock();
+            if hub.run(index).is_some_and(|(_, now)| now.is_same(&run)) {
+                hub.set_timer(index, again);
+            }
+        }
+        hub
+    }
+
+    /// When to look again.
+    fn look(&self, socket: &OwnedFd, run: &Run) -> Option<Instant> {
+        if !run.is_on() {
+            return None;
+        }
+        let now = Instant::now();
+        let end = self.shared.times.run.map(|limit| (run.since + limit, limit));
+        if let Some((at, limit)) = end
+            && at <= now
+        {
+            let why = format!("no answer after {limit:?}; the command still runs");
+            let told = run.tell(socket, Failure::new(code::TIMEOUT, why));
+            return (!told && run.is_on()).then_some(now + SOON);
+        }
+        run.give_sign_of_life(socket);
+        let next = now + SIGN_OF_LIFE;
+        Some(end.map_or(next, |(at, _)| at.min(next)))
+    }
+}
