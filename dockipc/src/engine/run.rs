@@ -52,24 +52,27 @@ impl Run {
         self.number() != IDLE && self.worker.beat.load(Ordering::Relaxed) == self.beat
     }
 
-    /// What the thread has to send, if the command still runs and nobody has answered for it. None
-    /// also if the thread is writing at this moment.
-    fn unanswered(&self) -> Option<MutexGuard<'_, Outbox>> {
+    /// What the thread has to send, if the command still runs. None also if the thread is writing at
+    /// this moment.
+    fn out(&self) -> Option<MutexGuard<'_, Outbox>> {
         let out = match self.worker.out.try_lock() {
             Ok(out) => out,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
         // Looked at with the lock: the thread takes it before it answers.
-        (self.is_on() && !out.told).then_some(out)
+        self.is_on().then_some(out)
     }
 
-    /// Answers in place of the command: its own answer will be dropped. False if it is no longer to
-    /// be answered.
-    pub(super) fn tell(&self, socket: &OwnedFd, failure: Failure) -> bool {
-        let Some(mut out) = self.unanswered() else { return false };
+    /// Answers in place of the command, once: its own answer will be dropped. False if the command
+    /// has ended, or the thread is writing.
+    pub(super) fn tell(&self, socket: &OwnedFd, failure: &Failure) -> bool {
+        let Some(mut out) = self.out() else { return false };
+        if out.told {
+            return true;
+        }
         let protocol = self.worker.protocol();
-        encode::failure(&failure, protocol, &mut out.bytes);
+        encode::failure(failure, protocol, &mut out.bytes);
         out.told = true;
         turn::send(socket, &mut out.bytes);
         if protocol == Protocol::Line && out.bytes.is_empty() {
@@ -80,7 +83,8 @@ impl Run {
 
     /// Sends a push frame. A client that has not read what was sent before needs none.
     fn give_sign_of_life(&self, socket: &OwnedFd) {
-        if let Some(mut out) = self.unanswered()
+        if let Some(mut out) = self.out()
+            && !out.told
             && self.worker.protocol() == Protocol::Resp3
             && out.bytes.is_empty()
         {
@@ -124,7 +128,7 @@ impl Core {
             && at <= now
         {
             let why = format!("no answer after {limit:?}; the command still runs");
-            let told = run.tell(socket, Failure::new(code::TIMEOUT, why));
+            let told = run.tell(socket, &Failure::new(code::TIMEOUT, why));
             return (!told && run.is_on()).then_some(now + SOON);
         }
         run.give_sign_of_life(socket);

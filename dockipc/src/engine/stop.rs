@@ -100,12 +100,11 @@ impl Core {
                 stop.phase = Phase::Telling;
                 self.is_over.store(true, Ordering::Relaxed);
                 hub.recall_all();
-                for index in hub.all_served() {
-                    self.leave(&mut hub, index);
-                }
+                self.leave(&mut hub);
             }
             Phase::Telling if is_due => {
                 hub.close_parked(&self.shared);
+                self.leave(&mut hub);
                 let served = hub.all_served();
                 if let Some(stop) = &mut hub.stop {
                     stop.abandoned = served;
@@ -123,21 +122,23 @@ impl Core {
         hub
     }
 
-    /// Waits no longer for a command that runs, and tells its client.
-    fn leave(&self, hub: &mut Hub, index: usize) {
-        let Some((socket, run)) = hub.run(index) else { return };
-        if !run.is_on() {
-            return;
-        }
-        let number = run.number();
-        let name = self.shared.router.name_of_pace(number).to_owned();
-        let unfinished = Unfinished::new(name, run.ran_for());
+    /// Waits no longer for the commands that run, and tells their clients.
+    fn leave(&self, hub: &mut Hub) {
         let why = "the daemon stops without waiting for the command, which still runs";
-        run.tell(socket, Failure::new(code::SHUTDOWN, why));
-        let _ = rustix::net::shutdown(socket, Shutdown::Write);
-        if let Some(stop) = &mut hub.stop {
-            stop.abandoned.push(index);
-            stop.unfinished.push(unfinished);
+        let failure = Failure::new(code::SHUTDOWN, why);
+        for index in hub.all_served() {
+            let Some((socket, run)) = hub.run(index) else { continue };
+            let (number, ran_for) = (run.number(), run.ran_for());
+            if !run.tell(socket, &failure) {
+                continue;
+            }
+            let _ = rustix::net::shutdown(socket, Shutdown::Write);
+            let name = self.shared.router.name_of_pace(number).to_owned();
+            let Some(stop) = &mut hub.stop else { return };
+            if !stop.abandoned.contains(&index) {
+                stop.abandoned.push(index);
+                stop.unfinished.push(Unfinished::new(name, ran_for));
+            }
         }
     }
 }
