@@ -84,6 +84,9 @@ pub mod client;
 mod connection;
 mod engine;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod listener;
 mod peer;

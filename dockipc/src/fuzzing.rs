@@ -1,0 +1,283 @@
+//! What the fuzzer calls, a function for each target in `fuzz/`. Not there in an ordinary build.
+//!
+//! The first two bytes of an input say how the others are cut.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::arg::Scratch;
+use crate::connection::{Connection, Step};
+use crate::engine::{Begin, Pace, Paces};
+use crate::error::code;
+use crate::peer::Peer;
+use crate::reply::{FromReply, Reply};
+use crate::server::{Server, Shared};
+use crate::wire::Protocol;
+use crate::wire::answer::{self, Scan, Scanner};
+use crate::wire::check::{self, LIMITS};
+use crate::{Arg, Failure, Request, command};
+
+/// What a client sends, as commands.
+pub fn commands(data: &[u8]) {
+    let (sizes, bytes) = cut(data);
+    check::commands(bytes, &sizes);
+}
+
+/// What a server sends, as replies and as values.
+pub fn answers(data: &[u8]) {
+    let (sizes, bytes) = cut(data);
+    for reply in check::answers(bytes, &sizes) {
+        values(reply);
+    }
+}
+
+/// A line as words.
+pub fn line(data: &[u8]) {
+    check::line(data);
+}
+
+/// What a client sends, answered by a server; only the sockets and threads are missing.
+#[expect(clippy::expect_used, reason = "a server that can't start is a mistake in here")]
+pub fn server(data: &[u8]) {
+    static SHARED: OnceLock<Arc<Shared>> = OnceLock::new();
+    let shared = SHARED.get_or_init(|| served().expect("a server that can start"));
+    let (sizes, bytes) = cut(data);
+    let turns = |later| Turns { later, never: sizes[1] >> 4, waited: false };
+    let whole = serve(shared, bytes, &[usize::MAX], turns(0));
+    for (sizes, later) in [(&[1][..], 0), (&sizes, sizes[0])] {
+        let out = serve(shared, bytes, sizes, turns(later));
+        assert!(out == whole, "{}\nis not\n{}", out.escape_ascii(), whole.escape_ascii());
+    }
+}
+
+fn cut(data: &[u8]) -> ([usize; 2], &[u8]) {
+    match data {
+        [a, b, bytes @ ..] => ([usize::from(*a) + 1, usize::from(*b) + 1], bytes),
+        _ => ([1, 1], &[]),
+    }
+}
+
+/// Reads a reply as all kinds of values.
+fn values(reply: Reply) {
+    fn one<T: FromReply>(reply: &Reply) {
+        drop(reply.clone().parse::<T>());
+    }
+    one::<()>(&reply);
+    one::<bool>(&reply);
+    one::<i8>(&reply);
+    one::<u64>(&reply);
+    one::<i128>(&reply);
+    one::<f32>(&reply);
+    one::<f64>(&reply);
+    one::<String>(&reply);
+    one::<PathBuf>(&reply);
+    one::<Vec<u8>>(&reply);
+    one::<Vec<Option<i64>>>(&reply);
+    one::<BTreeSet<String>>(&reply);
+    one::<BTreeMap<String, Vec<u8>>>(&reply);
+    one::<HashMap<Vec<u8>, Option<u8>>>(&reply);
+    one::<(String, Vec<(u8, f64)>, Option<bool>)>(&reply);
+    drop(reply.into_line());
+}
+
+/// Shows a connection the bytes in pieces of these sizes, repeated; returns what it answers.
+fn serve(shared: &Shared, bytes: &[u8], sizes: &[usize], mut turns: Turns) -> Vec<u8> {
+    let mut connection = Connection::new(shared, 1, Peer::unknown(), None);
+    let (mut scratch, mut out, mut start) = (Scratch::default(), Vec::new(), 0);
+    for end in check::ends(bytes.len(), sizes) {
+        loop {
+            let input = &bytes[start..end];
+            match connection.step(shared, input, &mut scratch, &mut turns) {
+                Step::Wants(used) => {
+                    assert!(used <= input.len());
+                    start += used;
+                    break;
+                }
+                // As in the engine: meanwhile more may come.
+                Step::Later if end < bytes.len() => break,
+                Step::Later => {}
+                Step::Answer { used, reply, ends } => {
+                    assert!((1..=input.len()).contains(&used), "no progress");
+                    start += used;
+                    write(reply, connection.protocol(), &mut out);
+                    if ends {
+                        return out;
+                    }
+                }
+            }
+        }
+    }
+    if let Some(reply) = connection.end_of_input(&bytes[start..]) {
+        write(reply, connection.protocol(), &mut out);
+    }
+    out
+}
+
+/// Appends a reply; a client sees exactly one, of its own protocol.
+fn write(reply: Reply, protocol: Protocol, out: &mut Vec<u8>) {
+    let bytes = check::encoded(&reply, protocol);
+    if protocol != Protocol::Line {
+        let scan = Scanner::new().scan(&bytes);
+        assert_eq!(scan, Ok(Scan::Whole { len: bytes.len(), push: false }));
+        let read = answer::read(&bytes);
+        assert!(read.is_ok(), "{read:?} was written");
+    }
+    if protocol == Protocol::Resp2 {
+        assert!(b"+-:$*".contains(&bytes[0]), "{} in RESP2", bytes.escape_ascii());
+    }
+    match reply {
+        Reply::Error(failure) if failure.code() == code::PANIC => {
+            assert_eq!(failure.message(), "", "no command in here panics");
+        }
+        // The message shows what had come by then.
+        Reply::Error(failure) if failure.code() == code::PROTO => {
+            out.extend_from_slice(code::PROTO.as_bytes());
+        }
+        // The time goes on.
+        Reply::Bytes(info) if info.starts_with(b"# Server\r\n") => {}
+        _ => out.extend_from_slice(&bytes),
+    }
+}
+
+/// Has some commands wait once before they may run, and lets some not run at all. A bit stands for
+/// a command, from the lowest on.
+struct Turns {
+    later: usize,
+    never: usize,
+    waited: bool,
+}
+
+impl Paces for Turns {
+    fn begin(&mut self, _: usize, _: &Pace, _: Protocol) -> Begin {
+        if self.later & 1 == 1 && !self.waited {
+            self.waited = true;
+            return Begin::Later;
+        }
+        let never = self.never & 1 == 1;
+        *self = Self { later: self.later >> 1, never: self.never >> 1, waited: false };
+        if never { Begin::Never(Failure::new(code::BUSY, "not now")) } else { Begin::Now }
+    }
+
+    fn end(&mut self) {}
+}
+
+/// A server with something of everything.
+fn served() -> crate::Result<Arc<Shared>> {
+    let upper = |request: &Request<'_>| {
+        let words = request.words().map(|word| String::from_utf8_lossy(word).to_uppercase());
+        (request.name().to_owned(), words.collect::<Vec<_>>())
+    };
+    let number = |request: &Request<'_>| request.parse::<Option<u8>>(0);
+    Server::new()
+        .max_line(LIMITS.line)
+        .max_command(LIMITS.command)
+        .handle("upper", upper)
+        .handle("number", number)
+        .shared()
+}
+
+#[derive(Arg, Debug)]
+enum Color {
+    Red,
+    DarkBlue,
+}
+
+/// Numbers.
+#[command("num")]
+fn num(a: i8, b: u128, #[arg(default = 1.5)] c: f64) -> (i8, u128, f64) {
+    (a, b, c)
+}
+
+/// Words of other kinds.
+#[command("kinds", alias = "k")]
+fn kinds(a: char, b: bool, c: Duration, color: Option<Color>) -> String {
+    format!("{a:?} {b} {c:?} {color:?}")
+}
+
+/// Addresses and paths.
+#[command("net")]
+fn net(a: IpAddr, b: SocketAddr, c: PathBuf, more: Vec<OsString>) -> String {
+    format!("{a} {b} {} {more:?}", c.display())
+}
+
+/// Options.
+#[command("opt", idempotent)]
+fn opt(
+    #[arg(flag)] loud: bool,
+    #[arg(long)] times: Option<u8>,
+    #[arg(long)] tag: Vec<String>,
+    words: Vec<&[u8]>,
+) -> (bool, Option<u8>, Vec<String>, Vec<Vec<u8>>) {
+    (loud, times, tag, words.into_iter().map(<[u8]>::to_vec).collect())
+}
+
+/// The rest of a line, behind a flag.
+#[command("say")]
+fn say(#[arg(flag)] loud: bool, to: &str, #[arg(rest)] text: Option<&str>) -> String {
+    format!("{loud} {to} {text:?}")
+}
+
+/// A map, or a failure with a code of the words.
+#[command("map")]
+fn map(keys: Vec<String>) -> Result<BTreeMap<String, Option<bool>>, Failure> {
+    match keys.first().map(String::as_str) {
+        Some("no") => Err(Failure::new("no such!", keys.join("\r\n"))),
+        _ => Ok(keys.into_iter().map(|key| (key, Some(true))).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    type Target = fn(&[u8]);
+
+    /// So the corpus can't rot, and what it once found can't come back.
+    #[test]
+    fn the_corpus_of_the_fuzzer_is_told_the_same_however_it_is_cut() {
+        let here = std::env::current_dir().expect("the directory that cargo starts a test in");
+        let fuzz = here.with_file_name("fuzz");
+        // A crate that was published has no such neighbour.
+        if !fuzz.exists() {
+            return;
+        }
+        let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).expect("its manifest");
+        let targets = [
+            ("answers", super::answers as Target),
+            ("commands", super::commands),
+            ("line", super::line),
+            ("server", super::server),
+        ];
+        assert_eq!(manifest.matches("[[bin]]").count(), targets.len());
+        for (name, target) in targets {
+            let files = replay(&fuzz.join("corpus").join(name), target);
+            println!("{name}: {files} files");
+            assert!(files > 10, "only {files} files for {name}");
+        }
+    }
+
+    fn replay(directory: &Path, target: Target) -> usize {
+        let files = directory.read_dir().expect("a directory of the corpus");
+        let each = files.map(|file| {
+            let path = file.expect("a file").path();
+            let _named = Named(&path);
+            target(&fs::read(&path).expect("the file"));
+        });
+        each.count()
+    }
+
+    struct Named<'p>(&'p Path);
+
+    impl Drop for Named<'_> {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                eprintln!("this was found with {}", self.0.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What a client sends, as commands.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| dockipc::fuzzing::commands(data));
