@@ -382,10 +382,15 @@ impl Hub {
                 self.overdue.push(index);
                 continue;
             }
-            self.mark(data, |seen| seen.late = true);
-            if !self.deferred.is_empty() {
-                self.recall(index);
+            if self.deferred.contains(&index)
+                && let State::Parked(conn) = &mut self.slots[index].state
+                && let Some(again) = conn.wait_for_thread(now)
+            {
+                self.set_timer(index, Some(again));
+                continue;
             }
+            self.mark(data, |seen| seen.late = true);
+            self.recall(index);
         }
         if self.accept_at.is_some_and(|at| at <= now) {
             self.accept_at = None;

@@ -31,7 +31,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
@@ -448,7 +448,7 @@ impl Core {
             match fate {
                 Fate::Close => return self.close(hub, index, conn),
                 Fate::Later => {
-                    let at = conn.deadline();
+                    let at = conn.wait_for_thread(Instant::now());
                     hub.defer(index, conn);
                     if hub.set_timer(index, at) {
                         self.ring(&hub);

@@ -24,7 +24,7 @@ pub(super) struct Run {
 
 /// How often a client that speaks RESP3 hears that its command runs. redis-py 8 takes 5 s of silence
 /// for a dead connection and sends the command again, ten times.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// How long to wait for a thread that is writing.
 const SOON: Duration = Duration::from_millis(10);
@@ -88,7 +88,7 @@ impl Run {
             && self.worker.protocol() == Protocol::Resp3
             && out.bytes.is_empty()
         {
-            encode::running(self.since.elapsed(), &mut out.bytes);
+            encode::sign_of_life("running", self.since.elapsed(), &mut out.bytes);
             turn::send(socket, &mut out.bytes);
         }
     }

@@ -11,7 +11,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use super::hub::{Fate, Seen};
 use super::pace::{Begin, Pace, Paces};
-use super::run::Run;
+use super::run::{Run, SIGN_OF_LIFE};
 use super::{Core, IDLE, Kit, READ, Worker, stop};
 use crate::arg::Scratch;
 use crate::connection::{Connection, Step};
@@ -31,6 +31,8 @@ pub(super) struct Conn {
     /// What the socket didn't take.
     out: Vec<u8>,
     deadline: Option<Deadline>,
+    /// Since when its command waits for a thread, if its client is to be told.
+    waits_since: Option<Instant>,
     /// A command has been read since the deadline was set.
     progressed: bool,
     /// The socket has bytes, as far as is known.
@@ -130,6 +132,7 @@ impl Conn {
             input: Vec::new(),
             out: Vec::new(),
             deadline: refused.then(refusal),
+            waits_since: None,
             progressed: false,
             readable: false,
             wants: true,
@@ -171,6 +174,25 @@ impl Conn {
             self.ending = Some(rustix::io::ioctl_fionread(&self.socket).unwrap_or(0));
             self.readable = true;
         }
+    }
+
+    /// While its command waits for a thread: says so, and gives the time when this is to be looked at
+    /// again. None if it has waited for long enough.
+    #[cold]
+    pub(super) fn wait_for_thread(&mut self, now: Instant) -> Option<Instant> {
+        let until = self.deadline.filter(|deadline| deadline.at > now)?;
+        if self.protocol.protocol() != Protocol::Resp3 {
+            return Some(until.at);
+        }
+        if let Some(since) = self.waits_since.map(|since| now - since)
+            && since >= SIGN_OF_LIFE
+            && self.out.is_empty()
+        {
+            encode::sign_of_life("waiting", since, &mut self.out);
+            send(&self.socket, &mut self.out);
+        }
+        self.waits_since.get_or_insert(now);
+        Some(until.at.min(now + SIGN_OF_LIFE))
     }
 
     /// Sets how long it may wait for what it waits for.
@@ -323,11 +345,12 @@ impl Core {
         };
         match fate {
             Fate::Park => conn.wait(&self.shared.times),
-            Fate::Later if conn.deadline.is_none_or(|deadline| deadline.due != Due::Thread) => {
+            Fate::Later => {
                 let at = Instant::now() + self.shared.times.busy;
                 conn.deadline = Some(Deadline { at, due: Due::Thread });
+                conn.waits_since = None;
             }
-            Fate::Later | Fate::Again | Fate::Close => {}
+            Fate::Again | Fate::Close => {}
         }
         if fate != Fate::Close && !conn.registered {
             let data = EventData::new_u64(conn.data);

@@ -27,11 +27,12 @@ pub(crate) fn failure(failure: &Failure, protocol: Protocol, out: &mut Vec<u8>) 
     out.extend_from_slice(if protocol == Protocol::Line { b"\n" } else { b"\r\n" });
 }
 
-/// Appends a push frame of RESP3 which says that the command runs, and for how many seconds.
-pub(crate) fn running(since: Duration, out: &mut Vec<u8>) {
+/// Appends a push frame of RESP3 which says what a command does (it runs, or waits), and for how many
+/// seconds it has done so.
+pub(crate) fn sign_of_life(what: &str, since: Duration, out: &mut Vec<u8>) {
     length(b'>', 3, out);
     bulk(b"dockipc", out);
-    bulk(b"running", out);
+    bulk(what.as_bytes(), out);
     bulk(since.as_secs().to_string().as_bytes(), out);
 }
 
