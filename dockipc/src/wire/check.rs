@@ -2,6 +2,7 @@
 //! is a panic.
 
 use super::answer::{self, NotResp, Scan, Scanner};
+use super::model::model;
 use super::words::{Splitter, Unbalanced, quote};
 use super::{Decoder, Frame, Limits, Protocol, Step, encode};
 use crate::reply::Reply;
@@ -20,14 +21,14 @@ pub(crate) enum Event {
     Incomplete,
 }
 
-/// What a client sends is found the same in one piece, byte by byte and in these pieces.
+/// What a client sends is found in one piece, byte by byte and in these pieces, and it is what the
+/// model finds.
 pub(crate) fn commands(bytes: &[u8], sizes: &[usize]) -> Vec<Event> {
-    let whole = decode(LIMITS, bytes, &[usize::MAX]);
-    assert_eq!(whole.is_empty(), bytes.is_empty());
-    for sizes in [&[1], sizes] {
-        assert_eq!(decode(LIMITS, bytes, sizes), whole, "in pieces of {sizes:?}");
+    let model = model(LIMITS, bytes);
+    for sizes in [&[usize::MAX], &[1], sizes] {
+        assert_eq!(decode(LIMITS, bytes, sizes), model, "in pieces of {sizes:?}");
     }
-    whole
+    model
 }
 
 /// Shows a decoder the bytes in pieces of these sizes, repeated, as a connection does.

@@ -13,6 +13,8 @@ pub(crate) use decode::{Decoder, Frame, Limits, Step};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod check;
+#[cfg(any(test, fuzzing))]
+mod model;
 #[cfg(test)]
 mod tests;
 
