@@ -337,7 +337,8 @@ fn a_kept_connection_that_the_daemon_half_closed_is_replaced_when_it_has_rested(
             let mut next = accept();
             greet(&mut next, "second");
             answer(&mut next, b":2\r\n");
-            assert_eq!(rest(stream), b"");
+            // Nothing but the end, or a reset if the client did not read the goodbye.
+            assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
         });
         let client = client(place.socket());
         assert_eq!(client.command("first").call::<u8>().unwrap(), 1);
@@ -414,7 +415,8 @@ fn meeting(server: Server, count: usize) -> Server {
     })
 }
 
-/// The connections that a daemon has, less the one that asks.
+/// The connections that a daemon has, less the one that asks. The daemon may not have noticed yet
+/// that the one that asked before has gone.
 fn open(daemon: &Daemon) -> usize {
     let info = dockipc::send(daemon.path(), "info").unwrap();
     let info = String::from_utf8(info).unwrap();
@@ -460,7 +462,7 @@ fn so_many_connections_are_kept_and_no_more() {
         connections(&client, 20);
         until("only the kept connections are left", || open(&daemon) == most);
         drop(client.clone());
-        assert_eq!(open(&daemon), most);
+        until("they are still kept", || open(&daemon) == most);
         drop(client);
         until("none is left", || open(&daemon) == 0);
     }
@@ -474,9 +476,8 @@ fn a_connection_that_was_idle_for_too_long_is_closed_at_the_next_call() {
     let hasty = client(daemon.path()).idle_timeout(old);
     let id = |client: &Client| client.command("client").arg("id").call::<u64>().unwrap();
     connections(&hasty, 5);
-    assert_eq!(open(&daemon), 5);
     thread::sleep(old * 3);
-    assert_eq!(open(&daemon), 5);
+    until("all are kept, as nobody calls", || open(&daemon) == 5);
     let first = id(&hasty);
     until("the old ones are closed", || open(&daemon) == 1);
     thread::sleep(old * 3);
