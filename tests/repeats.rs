@@ -280,6 +280,59 @@ fn no_room_is_an_answer_and_the_next_call_asks_anew() {
     server.join().unwrap();
 }
 
+#[test]
+fn a_daemon_that_stops_and_ran_nothing_is_not_the_last_word() {
+    let not_run = b"-SHUTDOWN the daemon is stopping; the command was not run\r\n";
+    let runs = b"-SHUTDOWN the daemon stops without waiting for the command, which still runs\r\n";
+    let place = Place::new();
+    let server = scripted(&place, |accept| {
+        let mut stream = accept();
+        greet(&mut stream, "get");
+        answer(&mut stream, b":1\r\n");
+        expect(&mut stream, &resp(&["get"]));
+        stream.write_all(not_run).unwrap();
+        let mut stream = accept();
+        greet(&mut stream, "get");
+        stream.write_all(not_run).unwrap();
+        let mut stream = accept();
+        let both = [resp(&["get"]), resp(&["get"])].concat();
+        greet(&mut stream, "get");
+        answer(&mut stream, b":2\r\n");
+        expect(&mut stream, &both);
+        stream.write_all(not_run).unwrap();
+        let mut stream = accept();
+        expect(&mut stream, &[resp(&["HELLO", "3"]), both].concat());
+        answer(&mut stream, b":3\r\n:4\r\n");
+        expect(&mut stream, &resp(&["get"]));
+        stream.write_all(runs).unwrap();
+        expect(&mut stream, &resp(&["get"]));
+        stream.write_all(b":5\r\n").unwrap();
+    });
+    let client = client(place.socket());
+    let call = || client.command("get").call::<u8>();
+    assert_eq!(call().unwrap(), 1);
+    assert_eq!(call().unwrap(), 2);
+    let mut pipeline = client.pipeline();
+    pipeline.command("get", [""; 0]).command("get", [""; 0]);
+    assert_eq!(pipeline.call().unwrap(), [Reply::Int(3), Reply::Int(4)]);
+    let error = call().unwrap_err();
+    assert_eq!(error.failure().unwrap_or_else(|| panic!("{error}")).code(), "SHUTDOWN");
+    assert_eq!(call().unwrap(), 5);
+    server.join().unwrap();
+    // Without a successor this is what is known.
+    fs::remove_file(place.socket()).unwrap();
+    let path = place.socket();
+    let server = scripted(&place, move |accept| {
+        let mut stream = accept();
+        greet(&mut stream, "get");
+        fs::remove_file(path).unwrap();
+        stream.write_all(not_run).unwrap();
+    });
+    let error = call().unwrap_err();
+    assert_eq!(error.failure().unwrap_or_else(|| panic!("{error}")).code(), "SHUTDOWN");
+    server.join().unwrap();
+}
+
 /// What a daemon may say before it ends a connection that nobody uses.
 const GOODBYES: [&[u8]; 5] = [
     b"",

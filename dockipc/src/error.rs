@@ -78,6 +78,17 @@ impl Failure {
         Self::from_parts(Cow::Borrowed(code), message.to_string())
     }
 
+    /// What a command is told that comes when the daemon stops.
+    #[cold]
+    pub(crate) fn not_run() -> Self {
+        Self::new(code::SHUTDOWN, NOT_RUN)
+    }
+
+    /// Whether it is that: then another daemon may be asked.
+    pub(crate) fn is_not_run(&self) -> bool {
+        self.code == code::SHUTDOWN && self.message == NOT_RUN
+    }
+
     /// For `map_err`: gives an error this code.
     pub fn with<E: fmt::Display>(code: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self::new(code, error)
@@ -108,6 +119,9 @@ impl Failure {
         Self { code, message }
     }
 }
+
+/// A client makes such a call again: the words are part of the protocol.
+const NOT_RUN: &str = "the daemon is stopping; the command was not run";
 
 impl<E: fmt::Display> From<E> for Failure {
     fn from(error: E) -> Self {

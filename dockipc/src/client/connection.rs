@@ -81,6 +81,10 @@ impl Connection {
         }
         for i in 0..commands.count {
             match self.read(terms) {
+                // Nor will those behind the first.
+                Ok(Reply::Error(failure)) if i == 0 && failure.is_not_run() => {
+                    return Err(Error::Refused(failure));
+                }
                 Ok(reply) => each(i, reply),
                 Err(Error::CutOff { received, ran }) => {
                     // Of several commands some may have been read.

@@ -57,9 +57,9 @@ pub fn send(path: impl AsRef<Path>, line: &str) -> Result<Vec<u8>> {
 /// # Calls that are made again
 /// A call is made again by itself, over a new connection, in two cases:
 ///
-/// - **The daemon can't have run it**: the connection ended before the command was sent whole, or
-///   the daemon ended it without having read all of it. This is what becomes of kept connections
-///   when a daemon is restarted.
+/// - **The daemon did not run it**: the connection ended before the command was sent whole, or the
+///   daemon ended it without having read all of it, or says that it stops and did not run the
+///   command. This is what becomes of kept connections when a daemon is restarted.
 /// - **It may run twice**, and its answer was cut off. Its author says so with
 ///   [`#[command(idempotent)]`](crate::command), for which the daemon is asked when it happens; or
 ///   the caller does, with [`Call::idempotent`]. This is tried once. If it fails as well, the error
@@ -67,7 +67,7 @@ pub fn send(path: impl AsRef<Path>, line: &str) -> Result<Vec<u8>> {
 ///
 /// Any other call whose answer is cut off is an [`Error::CutOff`], which says whether the command may
 /// have run: the caller decides. What a time limit ended is not made again, nor what the daemon
-/// answered, be it with a "no". So a command that is not idempotent runs at most once for each
+/// answered, be it with any other "no". So a command that is not idempotent runs at most once for each
 /// call.
 ///
 /// # Time
@@ -216,13 +216,14 @@ impl Client {
         mut each: impl FnMut(usize, Reply),
     ) -> Result<()> {
         let terms = Terms::new(&self.limits, timeout);
-        let mut fresh = 0;
+        let (mut fresh, mut refusal) = (0, None);
         loop {
             let kept = self.pool.take(&self.limits);
             fresh += usize::from(kept.is_none());
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => self.connect(&terms)?,
+                // A daemon that stops without a successor has said so.
+                None => self.connect(&terms).map_err(|error| refusal.take().unwrap_or(error))?,
             };
             match connection.exchange(commands, &terms, &mut each) {
                 Ok(()) => {
@@ -232,6 +233,9 @@ impl Client {
                 // Nothing ran. Each kept connection may have been closed meanwhile, and a new one
                 // may have waited in the queue of a daemon that ended.
                 Err(Error::CutOff { ran: Ran::No, .. }) if fresh < TRIES => {}
+                Err(Error::Refused(failure)) if failure.is_not_run() && fresh < TRIES => {
+                    refusal = Some(Error::Refused(failure));
+                }
                 Err(error @ Error::CutOff { ran: Ran::Maybe, .. }) => {
                     drop(connection);
                     return self.again(commands, &terms, &mut each).ok_or(error);

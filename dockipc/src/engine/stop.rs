@@ -64,7 +64,7 @@ impl Stop {
 /// What a command is told that comes too late.
 #[cold]
 pub(super) fn too_late() -> Failure {
-    Failure::new(code::SHUTDOWN, "the daemon is stopping; the command was not run")
+    Failure::not_run()
 }
 
 impl Core {
