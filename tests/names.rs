@@ -1,5 +1,5 @@
-//! The names that no command can have. The macros and the runtime each have the list, since the one
-//! can't use the other's.
+//! What the macros and the runtime each have, since the one can't use the other's: the names that no
+//! command can have, and the reading of rules.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -42,4 +42,12 @@ fn no_handler_takes_a_reserved_name() {
         let error = Server::new().handle(&*name, |_| ()).spawn_in_process().map(drop).unwrap_err();
         assert!(matches!(error, Error::BadName { .. }), "{error}");
     }
+}
+
+#[test]
+fn the_macros_and_the_runtime_read_the_same_rules() {
+    let body = |path: &str| between(&source(path), "    match word {", "\n}\n").to_owned();
+    let runtime = body("dockipc/src/access/rule.rs");
+    assert!(runtime.contains("owner"), "{runtime}");
+    assert_eq!(body("dockipc-macros/src/rule.rs"), runtime);
 }

@@ -9,19 +9,28 @@ use syn::{
     Attribute, Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Meta, Path, Token, UnOp,
 };
 
+use crate::rule::{self, Term};
+
 /// `#[command(…)]`.
 pub(crate) struct CommandAttr {
     pub(crate) name: Option<LitStr>,
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) hidden: bool,
     pub(crate) idempotent: bool,
+    pub(crate) allow: Option<Vec<Term>>,
     pub(crate) krate: Option<Path>,
 }
 
 impl Parse for CommandAttr {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut attr =
-            Self { name: None, aliases: Vec::new(), hidden: false, idempotent: false, krate: None };
+        let mut attr = Self {
+            name: None,
+            aliases: Vec::new(),
+            hidden: false,
+            idempotent: false,
+            allow: None,
+            krate: None,
+        };
         while !input.is_empty() {
             if input.peek(LitStr) {
                 let name: LitStr = input.parse()?;
@@ -45,11 +54,21 @@ impl Parse for CommandAttr {
 
 impl CommandAttr {
     fn key(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        let unknown = "expected the name as a string, `alias = \"…\"`, `hidden`, `idempotent` or `crate = path`";
+        let unknown = "expected the name as a string, `alias = \"…\"`, `allow = \"…\"`, `hidden`, `idempotent` or `crate = path`";
         let key = input.call(Ident::parse_any).map_err(|e| Error::new(e.span(), unknown))?;
         match &*key.to_string() {
             "alias" => {
                 self.aliases.push(text(input, &key, "give the other name: `alias = \"…\"`")?);
+            }
+            "allow" if self.allow.is_some() => {
+                return Err(Error::new(
+                    key.span(),
+                    "a command has one rule: join the parts of it with `|`",
+                ));
+            }
+            "allow" => {
+                let missing = "say who may run it: `allow = \"uid:root | group:adm | owner\"`";
+                self.allow = Some(rule::parse(&text(input, &key, missing)?)?);
             }
             "hidden" => self.hidden = alone(input, &key)?,
             "idempotent" => self.idempotent = alone(input, &key)?,

@@ -10,6 +10,7 @@ use syn::{
 
 use crate::attr::{self, ArgAttr, CommandAttr, Fallback, Way, span};
 use crate::expand;
+use crate::rule::Term;
 
 /// A command that passed every check that can be made on tokens. What needs types is checked by the
 /// generated code.
@@ -20,6 +21,7 @@ pub(crate) struct Command {
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) hidden: bool,
     pub(crate) idempotent: bool,
+    pub(crate) allow: Option<Vec<Term>>,
     pub(crate) docs: Vec<Expr>,
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) params: Vec<Param>,
@@ -164,6 +166,7 @@ impl Command {
             aliases: attr.aliases,
             hidden: attr.hidden,
             idempotent: attr.idempotent,
+            allow: attr.allow,
             docs: attr::docs(&mut function.attrs, true),
             cfgs: function.attrs.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect(),
             params,

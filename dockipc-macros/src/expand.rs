@@ -6,10 +6,18 @@ use syn::Expr;
 
 use crate::attr::{Fallback, Way, span};
 use crate::command::{Command, FromStr, Output, Param, own};
+use crate::rule::Term;
 
 pub(crate) fn command(command: &Command) -> TokenStream {
     let Command { krate, function, name, aliases, docs, cfgs, params, output, .. } = command;
     let (hidden, idempotent) = (command.hidden, command.idempotent);
+    let allow = match &command.allow {
+        None => quote!(::core::option::Option::None),
+        Some(terms) => {
+            let terms = terms.iter().map(Term::tokens);
+            quote!(::core::option::Option::Some(&[#(#terms),*]))
+        }
+    };
     let docs = text(docs);
     let entries = params.iter().map(entry);
     let checks = params.iter().enumerate().map(check);
@@ -50,6 +58,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     aliases: &[#(#aliases),*],
                     hidden: #hidden,
                     idempotent: #idempotent,
+                    allow: #allow,
                     doc: #docs,
                     params: __PARAMS,
                     file: ::core::file!(),

@@ -1,7 +1,7 @@
 //! The macros of `dockipc`: `#[command]` and `#[derive(Arg)]`.
 //!
 //! They are used through `dockipc`, which has the same version. The way of the data: `attr` is
-//! what the author wrote, `command` what is meant, `expand` what is generated; `choice` is
+//! what the author wrote (`rule` who may run it), `command` what is meant, `expand` what is generated; `choice` is
 //! the derive.
 
 #![forbid(unsafe_code)]
@@ -10,6 +10,7 @@ mod attr;
 mod choice;
 mod command;
 mod expand;
+mod rule;
 
 use proc_macro::TokenStream;
 
@@ -21,6 +22,7 @@ use proc_macro::TokenStream;
 /// #[command("greet")]                         // a name
 /// #[command("greet", alias = "hi", hidden)]   // another name; not in lists
 /// #[command("mute", idempotent)]              // to run it twice is the same as once
+/// #[command("stop", allow = "uid:root | group:adm | owner")] // who may run it
 /// ```
 ///
 /// The function stays as it is. The first paragraph of its doc comment is its summary, the rest its
@@ -35,6 +37,21 @@ use proc_macro::TokenStream;
 /// off, because the daemon was restarted for example, `dockipc::Client` asks for it once more by
 /// itself. Any other command that may have run is the caller's to decide about. It is shown in the
 /// help and in the flags of `COMMAND`.
+///
+/// # Who may run it
+/// Without a rule, whoever can open the socket. With `allow`, only who fits one of the parts of the rule;
+/// root is no exception. It is checked before anything of the author's is run, parsing included.
+///
+/// | part | is |
+/// | --- | --- |
+/// | `uid:root`, `uid:0` | this user |
+/// | `group:adm`, `group:4` | who is in this group, be it as a supplementary one |
+/// | `owner` | the user that the daemon runs as |
+/// | `token` | who has given the server's token |
+/// | `any` | whoever can open the socket, where the server denies by default |
+///
+/// The names are looked up when the server starts. `Server::allow` gives a rule to several commands, or
+/// another one to this.
 ///
 /// # Names
 /// Lower-case words of `a-z`, `0-9`, `.`, `_`, `:` and `-`, at most 64 bytes. The words that the

@@ -224,12 +224,12 @@ fn info(shared: &Shared, _: &mut Session, _: Words<'_>) -> Reply {
     text.into_reply()
 }
 
-fn help(shared: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
-    let Some(name) = words.get(0) else { return overview(shared).into_reply() };
+fn help(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+    let Some(name) = words.get(0) else { return overview(shared, session).into_reply() };
     if words.get(1).is_some() {
         return usage("usage: help [<command>]");
     }
-    let text = match shared.router.find(name) {
+    let mut text = match shared.router.find_for(session, name) {
         Some(Target::Command(command)) => explain(command),
         Some(Target::Builtin(Builtin { name, usage, summary, .. })) => {
             let summary = summary.unwrap_or("A part of the Redis handshake.");
@@ -238,13 +238,16 @@ fn help(shared: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
         Some(Target::Handler { .. }) => {
             format!("{}\n\nNo help was given.\n", String::from_utf8_lossy(name))
         }
-        None => return Reply::Error(shared.router.unknown(name)),
+        None => return Reply::Error(shared.router.unknown(session, name)),
     };
+    if let Some(policy) = shared.router.policy(name).filter(|policy| policy.is_ruled()) {
+        let _ = write!(text, "\nfor: {policy}\n");
+    }
     text.into_reply()
 }
 
 /// A row for each command: how it is used, and its summary.
-fn overview(shared: &Shared) -> String {
+fn overview(shared: &Shared, session: &Session) -> String {
     let row = |(name, target): (&str, &Target)| match target {
         Target::Command(command) => (command.to_string(), command.summary()),
         Target::Builtin(Builtin { usage, summary, .. }) => {
@@ -252,7 +255,7 @@ fn overview(shared: &Shared) -> String {
         }
         Target::Handler { .. } => (name.to_owned(), String::new()),
     };
-    let rows: Vec<_> = shared.router.shown().into_iter().map(row).collect();
+    let rows: Vec<_> = shared.router.shown(session).into_iter().map(row).collect();
     table(&rows)
 }
 
@@ -320,12 +323,14 @@ fn right(param: &Param) -> String {
     parts.join("; ")
 }
 
-fn command(shared: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
+fn command(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+    let session = &*session;
     let router = &shared.router;
-    let all = || router.shown().into_iter();
+    let all = || router.shown(session).into_iter();
     let named = || {
         let names = words.iter().skip(1);
-        names.map(|name| (String::from_utf8_lossy(name).to_ascii_lowercase(), router.find(name)))
+        let lower = |name| String::from_utf8_lossy(name).to_ascii_lowercase();
+        names.map(move |name| (lower(name), router.find_for(session, name)))
     };
     match words.get(0) {
         None => Reply::List(all().map(|(name, target)| entry(name, target)).collect()),
@@ -470,10 +475,10 @@ fn described(
 /// What our own client asks besides commands. `DOCKIPC LINE text` is a line whose answer is framed:
 /// see [`wrapped_line`]. `DOCKIPC IDEMPOTENT name` tells, by 1 or 0, whether a call that may have run
 /// may run again.
-fn dockipc(shared: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
+fn dockipc(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
     match (words.get(0), words.get(1), words.get(2)) {
         (what, Some(name), None) if is(what, "idempotent") => {
-            Reply::Int(shared.router.find(name).is_some_and(is_idempotent).into())
+            Reply::Int(shared.router.find_for(session, name).is_some_and(is_idempotent).into())
         }
         _ => usage("usage: dockipc idempotent <command> | line <text>, the latter over RESP"),
     }

@@ -12,6 +12,8 @@ use crate::wire::{self, Decoder, Protocol};
 pub(crate) struct Session {
     pub(crate) id: u64,
     pub(crate) peer: Peer,
+    /// The client has given the token.
+    pub(crate) has_token: bool,
     pub(crate) protocol: Protocol,
     /// What the client calls itself with `CLIENT SETNAME`.
     pub(crate) name: Vec<u8>,
@@ -40,8 +42,14 @@ pub(crate) enum Step {
 
 impl Connection {
     pub(crate) fn new(shared: &Shared, id: u64, peer: Peer, refused: Option<Failure>) -> Self {
-        let session =
-            Session { id, peer, protocol: Protocol::Line, name: Vec::new(), ending: false };
+        let session = Session {
+            id,
+            peer,
+            has_token: false,
+            protocol: Protocol::Line,
+            name: Vec::new(),
+            ending: false,
+        };
         Self { decoder: Decoder::new(shared.limits), session, refused }
     }
 

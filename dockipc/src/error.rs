@@ -14,7 +14,8 @@ pub mod code {
     pub const UNKNOWN: &str = "UNKNOWN";
     /// The words don't fit the command; the message says which, why, and how it is used.
     pub const USAGE: &str = "USAGE";
-    /// The system does not say who connected, so nothing is run for them.
+    /// The caller may not run this command; or the system does not say who connected, and nothing is
+    /// run for them.
     pub const NOPERM: &str = "NOPERM";
     /// The command is longer than the limit.
     pub const TOOBIG: &str = "TOOBIG";
@@ -262,6 +263,14 @@ pub enum Error {
         /// The parameter.
         param: &'static str,
         /// Why.
+        reason: String,
+    },
+    /// A rule about who may run a command can't be used.
+    #[error("bad rule {rule}: {reason}")]
+    BadRule {
+        /// The rule and what has it.
+        rule: String,
+        /// Why not.
         reason: String,
     },
     /// The server was told to stop, and commands still ran when it had waited for them for as long

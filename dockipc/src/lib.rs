@@ -78,6 +78,7 @@
 // A path from the crate's name, so that the crate's own examples and tests can use its macros.
 extern crate self as dockipc;
 
+mod access;
 mod arg;
 mod builtin;
 pub mod client;

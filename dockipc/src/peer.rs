@@ -32,6 +32,10 @@ impl Peer {
         Self { uid: u32::MAX, gid: u32::MAX, pid: None, groups: Arc::default() }
     }
 
+    pub(crate) fn is_known(&self) -> bool {
+        self.uid != u32::MAX
+    }
+
     /// The effective user.
     pub fn uid(&self) -> u32 {
         self.uid

@@ -2,6 +2,7 @@
 
 pub use inventory::submit;
 
+pub use crate::access::{Name, Term};
 pub use crate::arg::{
     Arg, Args, BadValue, Fallback, Flag, FromRequest, Param, Parse, Way, check, flag, no_choice,
     param,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::access::Term;
 use crate::arg::{Args, Arity, Param, Way};
 use crate::error::Failure;
 use crate::reply::Reply;
@@ -14,6 +15,8 @@ pub struct Command {
     pub hidden: bool,
     /// The author says that to run it twice is the same as once.
     pub idempotent: bool,
+    /// Who may run it: any of these.
+    pub allow: Option<&'static [Term<'static>]>,
     /// The doc comment as it stands, with the blank that follows `///`.
     pub doc: &'static str,
     pub params: &'static [Param],

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::access::{self, Pattern, Policy};
 use crate::arg::{Args, Fallback, Scratch, Shown, Unbound};
 use crate::builtin::{self, Builtin};
 use crate::connection::Session;
@@ -26,6 +27,8 @@ pub(crate) struct Router {
     states: States,
     /// What is known of each target's speed. The first is the fallback's.
     paces: Vec<Pace>,
+    /// Who may run what has no name.
+    fallback_policy: Policy,
 }
 
 struct Entry {
@@ -33,6 +36,16 @@ struct Entry {
     target: Target,
     /// The number of its pace.
     pace: usize,
+    policy: Policy,
+}
+
+/// Who may run what, as the builder was told.
+#[derive(Default)]
+pub(crate) struct Rules {
+    /// Names and a rule for them; the last one counts.
+    pub(crate) given: Vec<(Pattern, String)>,
+    /// What has no rule is for nobody.
+    pub(crate) default_deny: bool,
 }
 
 /// What answers a name.
@@ -43,12 +56,32 @@ pub(crate) enum Target {
     Builtin(&'static Builtin),
 }
 
+impl Entry {
+    fn is_for(&self, session: &Session) -> bool {
+        self.policy.allows(&session.peer, session.has_token)
+    }
+}
+
 impl Target {
     fn place(&self) -> String {
         match self {
             Self::Command(command) => command.place(),
             Self::Handler { place, .. } => place.clone(),
             Self::Builtin(_) => "dockipc itself".into(),
+        }
+    }
+
+    /// The names that a rule can be for: a rule for one of a command's names is for all of them.
+    fn names<'n>(&self, name: &'n str) -> Vec<&'n str>
+    where
+        Self: 'n,
+    {
+        match self {
+            Self::Command(command) => {
+                [&command.name].into_iter().chain(command.aliases).copied().collect()
+            }
+            Self::Handler { .. } | Self::Builtin(Builtin { summary: Some(_), .. }) => vec![name],
+            Self::Builtin(_) => Vec::new(),
         }
     }
 }
@@ -60,12 +93,20 @@ impl Router {
         handlers: Vec<(String, Target)>,
         fallback: Option<Arc<dyn Handler>>,
         states: States,
+        rules: &Rules,
     ) -> Result<Self, Error> {
         if let Some(twice) = states.duplicate() {
             return Err(Error::DuplicateState(twice));
         }
         let paces = vec![Pace::default()];
-        let mut router = Self { table: Vec::new(), prefixes: Vec::new(), fallback, states, paces };
+        let mut router = Self {
+            table: Vec::new(),
+            prefixes: Vec::new(),
+            fallback,
+            states,
+            paces,
+            fallback_policy: if rules.default_deny { Policy::Closed } else { Policy::Open },
+        };
         for command in commands {
             router.check(command)?;
             for &name in [&command.name].into_iter().chain(command.aliases) {
@@ -82,7 +123,51 @@ impl Router {
                 router.add(Cow::Borrowed(builtin.name), Target::Builtin(builtin))?;
             }
         }
+        router.rule(rules)?;
         Ok(router)
+    }
+
+    /// Gives every target its policy.
+    fn rule(&mut self, rules: &Rules) -> Result<(), Error> {
+        let mut given = Vec::new();
+        for (pattern, text) in &rules.given {
+            let rule = format!("{text:?} for {pattern}");
+            let terms = access::parse(text).map_err(|(at, reason)| Error::BadRule {
+                rule: rule.clone(),
+                reason: format!("{reason}, at character {}", at + 1),
+            })?;
+            let policy = Policy::new(&terms, &rule)?;
+            given.push((pattern, rule, policy, false));
+        }
+        for entry in &mut self.table {
+            entry.policy = match &entry.target {
+                Target::Command(Command { allow: Some(terms), .. }) => {
+                    Policy::new(terms, &format!("of `{}` ({})", entry.name, entry.target.place()))?
+                }
+                Target::Builtin(_) => Policy::Open,
+                _ if rules.default_deny => Policy::Closed,
+                _ => Policy::Open,
+            };
+            // What the protocol needs can't be ruled: without it nobody could be told no.
+            let names = entry.target.names(&entry.name);
+            for (pattern, _, policy, used) in &mut given {
+                if names.iter().any(|name| pattern.matches(name)) {
+                    *used = true;
+                    entry.policy = policy.clone();
+                }
+            }
+        }
+        if let Some((_, _, policy, used)) = given.iter_mut().rfind(|(pattern, ..)| pattern.is_all())
+        {
+            *used = true;
+            self.fallback_policy = policy.clone();
+        }
+        match given.into_iter().find(|(.., used)| !used) {
+            None => Ok(()),
+            Some((_, rule, ..)) => {
+                Err(Error::BadRule { rule, reason: "no command has such a name".into() })
+            }
+        }
     }
 
     fn check(&self, command: &'static Command) -> Result<(), Error> {
@@ -121,7 +206,7 @@ impl Router {
         let (prefix, pace) = (prefix(name.as_bytes()), self.paces.len());
         let index = self.prefixes.partition_point(|other| *other < prefix);
         self.prefixes.insert(index, prefix);
-        self.table.insert(index, Entry { name, target, pace });
+        self.table.insert(index, Entry { name, target, pace, policy: Policy::Open });
         self.paces.push(Pace::default());
         Ok(())
     }
@@ -149,15 +234,27 @@ impl Router {
         self.table.iter().find(|entry| entry.pace == number).map_or("", |entry| &entry.name)
     }
 
-    /// The names that are shown, in order, each once.
-    pub(crate) fn shown(&self) -> Vec<(&str, &Target)> {
-        let shown = |(name, target): &(&str, &Target)| match target {
-            Target::Command(command) => !command.hidden && command.name == *name,
+    /// What a name means for this caller: nothing that it may not run.
+    pub(crate) fn find_for(&self, session: &Session, name: &[u8]) -> Option<&Target> {
+        let entry = self.entry(name).filter(|entry| entry.is_for(session));
+        entry.map(|entry| &entry.target)
+    }
+
+    /// Who may run what has this name.
+    pub(crate) fn policy(&self, name: &[u8]) -> Option<&Policy> {
+        self.entry(name).map(|entry| &entry.policy)
+    }
+
+    /// The names that this caller is shown, in order, each once.
+    pub(crate) fn shown(&self, session: &Session) -> Vec<(&str, &Target)> {
+        let shown = |entry: &&Entry| match entry.target {
+            _ if !entry.is_for(session) => false,
+            Target::Command(command) => !command.hidden && command.name == entry.name,
             Target::Handler { .. } => true,
             Target::Builtin(builtin) => builtin.summary.is_some(),
         };
-        let all = self.table.iter().map(|entry| (&*entry.name, &entry.target));
-        let mut shown: Vec<_> = all.filter(shown).collect();
+        let shown = self.table.iter().filter(shown);
+        let mut shown: Vec<_> = shown.map(|entry| (&*entry.name, &entry.target)).collect();
         shown.sort_by_key(|(name, _)| *name);
         shown
     }
@@ -214,10 +311,13 @@ impl Router {
         paces: &mut dyn Paces,
     ) -> Option<Reply> {
         let Some(name) = unbound.name() else { return Some(nothing()) };
-        let (target, number) = match self.entry(name) {
-            Some(Entry { target, pace, .. }) => (Some(target), *pace),
-            None => (None, 0),
+        let (target, number, policy) = match self.entry(name) {
+            Some(Entry { target, pace, policy, .. }) => (Some(target), *pace, policy),
+            None => (None, 0, &self.fallback_policy),
         };
+        if !policy.allows(&session.peer, session.has_token) {
+            return Some(Reply::Error(self.denied(session, target.is_some(), name, policy)));
+        }
         let protocol = session.protocol;
         let mut runs = Runs { paces, number, pace: &self.paces[number], protocol };
         match (target, &self.fallback) {
@@ -229,7 +329,7 @@ impl Router {
             (Some(Target::Handler { handler, .. }), _) | (None, Some(handler)) => {
                 self.hand(&**handler, session, unbound, &mut runs)
             }
-            (None, None) => Some(Reply::Error(self.unknown(name))),
+            (None, None) => Some(Reply::Error(self.unknown(session, name))),
         }
     }
 
@@ -279,11 +379,23 @@ impl Router {
         }
     }
 
+    /// Why a caller may not run something. Without a fallback there is nothing behind a name that
+    /// nobody has.
     #[cold]
-    pub(crate) fn unknown(&self, name: &[u8]) -> Failure {
+    fn denied(&self, session: &Session, is_named: bool, name: &[u8], policy: &Policy) -> Failure {
+        if !is_named && self.fallback.is_none() {
+            return self.unknown(session, name);
+        }
+        let uid = session.peer.uid();
+        let why = format_args!("{} is for {policy}; you are uid {uid}", Shown(name));
+        Failure::new(code::NOPERM, why)
+    }
+
+    #[cold]
+    pub(crate) fn unknown(&self, session: &Session, name: &[u8]) -> Failure {
         let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
         let near = |other: &str| (distance(&lower, other), other.to_owned());
-        let nearest = self.shown().into_iter().map(|(other, _)| near(other)).min();
+        let nearest = self.shown(session).into_iter().map(|(other, _)| near(other)).min();
         let hint = match nearest {
             Some((d, other)) if d <= (lower.chars().count() / 3).max(1) => {
                 format!("did you mean {other}?")

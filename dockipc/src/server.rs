@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::access::Pattern;
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::{Error, Result, Unfinished};
@@ -16,7 +17,7 @@ use crate::listener;
 use crate::registry::Command;
 use crate::reply::IntoReply;
 use crate::request::Request;
-use crate::router::{Router, Target};
+use crate::router::{Router, Rules, Target};
 use crate::signals::{Arrivals, Signals};
 use crate::state::{State, States};
 use crate::wire::Limits;
@@ -37,6 +38,7 @@ pub struct Server {
     handlers: Vec<(String, Target)>,
     fallback: Option<Arc<dyn Handler>>,
     mode: u32,
+    rules: Rules,
     limits: Limits,
     times: Times,
     max_connections: usize,
@@ -76,6 +78,7 @@ impl Server {
             handlers: Vec::new(),
             fallback: None,
             mode: 0o666,
+            rules: Rules::default(),
             limits: Limits { line: 4096, command: 1 << 20 },
             times: Times {
                 arrival: Some(Duration::from_secs(30)),
@@ -172,6 +175,29 @@ impl Server {
     /// 0660 narrows it to the daemon's user and group, 0600 to its user.
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Says who may run the commands with these names: `Server::new().allow("stop-*", "group:adm")`.
+    ///
+    /// In `names`, `*` stands for any characters and `?` for one; `*` alone is also for what the
+    /// fallback answers. The rule is written as in `#[command("stop", allow = "uid:root | owner")]`
+    /// (see [`#[command]`](crate::command)), and takes the place of one given there; of several
+    /// that fit a name, the last one counts. The built-in `ping`, `echo`, `info` and `help` can be
+    /// ruled, what the protocol needs (`hello`, `auth`, …) can't.
+    ///
+    /// Checked when the server starts: a rule that can't be read, that names a user or group who
+    /// does not exist, or that is for no command at all is an [`Error::BadRule`].
+    pub fn allow(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
+        self.rules.given.push((Pattern::new(names), rule.into()));
+        self
+    }
+
+    /// What has no rule is for nobody. Without this it is for whoever can connect.
+    ///
+    /// The built-in commands stay open unless they are given a rule.
+    pub fn default_deny(mut self) -> Self {
+        self.rules.default_deny = true;
         self
     }
 
@@ -323,7 +349,7 @@ impl Server {
 
     pub(crate) fn shared(self) -> Result<Arc<Shared>> {
         let commands = inventory::iter::<Command>;
-        let router = Router::new(commands, self.handlers, self.fallback, self.states)?;
+        let router = Router::new(commands, self.handlers, self.fallback, self.states, &self.rules)?;
         Ok(Arc::new(Shared {
             router,
             limits: self.limits,

@@ -1,12 +1,14 @@
 //! The system calls that the system-call crate does not have, or not soundly.
 #![allow(
     unsafe_code,
-    reason = "no safe crate offers SO_PEERGROUPS, or SO_PEERCRED of a process in another PID namespace"
+    reason = "no safe crate offers SO_PEERGROUPS, SO_PEERCRED of a process in another PID namespace, or users by name"
 )]
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
 
 // The numbers of asm-generic/socket.h; these processors have their own.
 #[cfg(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))]
@@ -67,6 +69,63 @@ pub(crate) fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
                 groups.resize(count, 0);
             }
             Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The number of a user, by name (`getpwnam_r`, from wherever the system keeps its users).
+pub(crate) fn user(name: &str) -> io::Result<Option<u32>> {
+    let name = CString::new(name)?;
+    look_up(|buffer| {
+        let mut entry = MaybeUninit::<libc::passwd>::uninit();
+        let mut found = ptr::null_mut();
+        // SAFETY: every pointer is valid for the call, and the buffer has the length that is given.
+        // Where `found` is set it points to `entry`, which is then filled in.
+        unsafe {
+            let error = libc::getpwnam_r(
+                name.as_ptr(),
+                entry.as_mut_ptr(),
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                &raw mut found,
+            );
+            (error, (!found.is_null()).then(|| (*found).pw_uid))
+        }
+    })
+}
+
+/// The number of a group, by name (`getgrnam_r`).
+pub(crate) fn group(name: &str) -> io::Result<Option<u32>> {
+    let name = CString::new(name)?;
+    look_up(|buffer| {
+        let mut entry = MaybeUninit::<libc::group>::uninit();
+        let mut found = ptr::null_mut();
+        // SAFETY: as in `user`.
+        unsafe {
+            let error = libc::getgrnam_r(
+                name.as_ptr(),
+                entry.as_mut_ptr(),
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                &raw mut found,
+            );
+            (error, (!found.is_null()).then(|| (*found).gr_gid))
+        }
+    })
+}
+
+/// Gives a look-up more room for as long as it wants more.
+fn look_up(ask: impl Fn(&mut [c_char]) -> (c_int, Option<u32>)) -> io::Result<Option<u32>> {
+    const MOST: usize = 1 << 20;
+    let mut buffer = vec![0; 1024];
+    loop {
+        match ask(&mut buffer) {
+            (0, found) => return Ok(found),
+            (ERANGE, _) if buffer.len() < MOST => buffer.resize(buffer.len() * 4, 0),
+            (libc::EINTR, _) => {}
+            // getpwnam(3): some say so of a name that isn't there.
+            (libc::ENOENT | libc::ESRCH, _) => return Ok(None),
+            (error, _) => return Err(io::Error::from_raw_os_error(error)),
         }
     }
 }

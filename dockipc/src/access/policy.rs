@@ -1,0 +1,174 @@
+//! A rule as it is applied.
+
+use std::fmt;
+
+use super::rule::{Name, Term};
+use crate::error::Error;
+use crate::peer::Peer;
+use crate::sys;
+
+/// Who may run one command.
+#[derive(Clone, Debug)]
+pub(crate) enum Policy {
+    /// Whoever can connect: no rule was given.
+    Open,
+    /// Nobody: no rule was given, and the server denies by default.
+    Closed,
+    Ruled(Ruled),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Ruled {
+    /// The rule as it was written.
+    shown: String,
+    tests: Vec<Test>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Test {
+    Any,
+    Token,
+    User(u32),
+    Group(u32),
+}
+
+impl Policy {
+    /// Looks the names of a rule up. `what` has the rule, for the error.
+    pub(crate) fn new(terms: &[Term<'_>], what: &str) -> Result<Self, Error> {
+        let tests = terms.iter().map(|term| Test::new(*term, what)).collect::<Result<_, _>>()?;
+        let shown = terms.iter().map(Term::to_string).collect::<Vec<_>>().join(" | ");
+        Ok(Self::Ruled(Ruled { shown, tests }))
+    }
+
+    /// Whether a rule was given, so that decisions are of interest.
+    pub(crate) fn is_ruled(&self) -> bool {
+        matches!(self, Self::Ruled(_))
+    }
+
+    #[inline]
+    pub(crate) fn allows(&self, peer: &Peer, has_token: bool) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Closed => false,
+            Self::Ruled(ruled) => ruled.tests.iter().any(|test| test.passes(peer, has_token)),
+        }
+    }
+}
+
+impl Test {
+    fn new(term: Term<'_>, what: &str) -> Result<Self, Error> {
+        let unknown = |kind, name: &str| Error::BadRule {
+            rule: what.to_owned(),
+            reason: format!("there is no {kind} named {name}"),
+        };
+        let looking = |e| Error::io(format!("looking up the names in the rule {what}"), e);
+        Ok(match term {
+            Term::Any => Self::Any,
+            Term::Token => Self::Token,
+            Term::Owner => Self::User(rustix::process::geteuid().as_raw()),
+            Term::User(Name::Number(uid)) => Self::User(uid),
+            Term::Group(Name::Number(gid)) => Self::Group(gid),
+            Term::User(Name::Text(name)) => {
+                let uid = sys::user(name).map_err(looking)?;
+                Self::User(uid.ok_or_else(|| unknown("user", name))?)
+            }
+            Term::Group(Name::Text(name)) => {
+                let gid = sys::group(name).map_err(looking)?;
+                Self::Group(gid.ok_or_else(|| unknown("group", name))?)
+            }
+        })
+    }
+
+    fn passes(self, peer: &Peer, has_token: bool) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Token => has_token,
+            Self::User(uid) => peer.is_known() && peer.uid() == uid,
+            Self::Group(gid) => peer.is_known() && peer.in_group(gid),
+        }
+    }
+}
+
+/// What stands in an answer.
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("any"),
+            Self::Closed => f.write_str("nobody"),
+            Self::Ruled(ruled) => f.write_str(&ruled.shown),
+        }
+    }
+}
+
+/// A set of names: `*` stands for any characters, `?` for one.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern(String);
+
+impl Pattern {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether every name matches.
+    pub(crate) fn is_all(&self) -> bool {
+        self.0 == "*"
+    }
+
+    /// Without regard to ASCII case, as names match.
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
+        let (mut p, mut n) = (0, 0);
+        // Where to go on when the last `*` has to take one character more.
+        let mut retry = None;
+        while n < name.len() {
+            match pattern.get(p) {
+                Some(b'*') => {
+                    p += 1;
+                    retry = Some((p, n));
+                }
+                Some(b'?') => (p, n) = (p + 1, n + 1),
+                Some(b) if b.eq_ignore_ascii_case(&name[n]) => (p, n) = (p + 1, n + 1),
+                _ => {
+                    let Some((after, taken)) = retry else { return false };
+                    (p, n) = (after, taken + 1);
+                    retry = Some((after, n));
+                }
+            }
+        }
+        pattern[p..].iter().all(|&b| b == b'*')
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pattern;
+
+    #[test]
+    fn a_pattern_matches_names() {
+        let cases = [
+            ("stop", "STOP", true),
+            ("stop", "stop-all", false),
+            ("*", "anything", true),
+            ("*", "", true),
+            ("stop-*", "stop-all", true),
+            ("stop-*", "stop-", true),
+            ("stop-*", "stop", false),
+            ("*-all", "stop-all-all", true),
+            ("*-all", "stop-all-but", false),
+            ("s?op", "shop", true),
+            ("s?op", "sop", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("", "x", false),
+        ];
+        for (pattern, name, expected) in cases {
+            assert_eq!(Pattern::new(pattern).matches(name), expected, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A rule as it is written: `uid:root | group:adm | owner`.
+
+use std::fmt;
+
+/// One of the alternatives of a rule.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Term<'r> {
+    /// Whoever can connect.
+    Any,
+    /// The user that the daemon runs as.
+    Owner,
+    /// Who has given the token.
+    Token,
+    User(Name<'r>),
+    Group(Name<'r>),
+}
+
+/// A user or a group, as it was written.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name<'r> {
+    Number(u32),
+    Text(&'r str),
+}
+
+/// What is wrong with a rule: at which byte of it, and why.
+pub(crate) type Mistake = (usize, &'static str);
+
+const TERMS: &str = "expected uid:NAME, group:NAME, owner, token or any";
+
+/// Reads a rule that was given at run time. The macro reads the others in the same way, and a test
+/// compares them.
+pub(crate) fn parse(text: &str) -> Result<Vec<Term<'_>>, Mistake> {
+    let mut start = 0;
+    let mut terms = Vec::new();
+    for part in text.split('|') {
+        let at = start + (part.len() - part.trim_start_matches(BLANK).len());
+        terms.push(term(part.trim_matches(BLANK), at)?);
+        start += part.len() + 1;
+    }
+    Ok(terms)
+}
+
+const BLANK: [char; 2] = [' ', '\t'];
+
+fn term(word: &str, at: usize) -> Result<Term<'_>, Mistake> {
+    match word {
+        "any" => return Ok(Term::Any),
+        "owner" => return Ok(Term::Owner),
+        "token" => return Ok(Term::Token),
+        _ => {}
+    }
+    let Some((kind, name)) = word.split_once(':') else { return Err((at, TERMS)) };
+    let make = match kind {
+        "uid" => Term::User,
+        "group" => Term::Group,
+        _ => return Err((at, TERMS)),
+    };
+    let start = at + kind.len() + 1;
+    if name.is_empty() {
+        return Err((start, "expected the name or the number"));
+    }
+    if name.bytes().all(|b| b.is_ascii_digit()) {
+        // The largest number means nobody to the system, as in chown(2).
+        return match name.parse() {
+            Ok(number) if number != u32::MAX => Ok(make(Name::Number(number))),
+            _ => Err((start, "the number is too large")),
+        };
+    }
+    // What useradd(8) takes, and capitals.
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    match name.bytes().position(|b| !fits(b)) {
+        Some(offset) => Err((start + offset, "a name has letters, digits, _ - and .")),
+        None => Ok(make(Name::text(name))),
+    }
+}
+
+impl<'r> Name<'r> {
+    fn text(name: &'r str) -> Self {
+        Self::Text(name)
+    }
+}
+
+impl fmt::Display for Term<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::Owner => f.write_str("owner"),
+            Self::Token => f.write_str("token"),
+            Self::User(name) => write!(f, "uid:{name}"),
+            Self::Group(name) => write!(f, "group:{name}"),
+        }
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}

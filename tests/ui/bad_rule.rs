@@ -1,0 +1,24 @@
+use dockipc::command;
+
+#[command(allow = "uid:root | gruop:adm | owner")]
+fn kind() {}
+
+#[command(allow = "uid:")]
+fn empty() {}
+
+#[command(allow = "group:wheel & owner")]
+fn joined() {}
+
+#[command(allow = "uid:99999999999")]
+fn number() {}
+
+#[command(allow)]
+fn without() {}
+
+#[command(allow = root)]
+fn no_text() {}
+
+#[command(allow = "owner", allow = "uid:0")]
+fn twice() {}
+
+fn main() {}
