@@ -150,8 +150,13 @@ impl Connection {
             };
             // Not if it was ended before this call began: what it said was not about this call.
             let is_ours = sent > 0 || !self.greeted;
-            let said = (is_ours && commands.count == 1).then(|| self.last_words(terms));
-            return Err(said.flatten().unwrap_or(cut));
+            let said = if is_ours && commands.count == 1 { self.last_words(terms) } else { None };
+            return Err(match said {
+                // It waited in vain for a command: the next connection is as good as new.
+                Some(Error::Refused(no)) if sent == 0 && no.code() == code::TIMEOUT => cut,
+                Some(said) => said,
+                None => cut,
+            });
         }
         Ok(())
     }
