@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The codes that dockipc itself answers with. Every other code is an author's own.
@@ -357,6 +357,16 @@ impl Error {
 
     pub(crate) fn io(doing: impl Into<String>, source: impl Into<io::Error>) -> Self {
         Self::Io { doing: doing.into(), source: source.into() }
+    }
+
+    /// Names the path as well, where what failed is not about it alone.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Io { doing, source } if !doing.contains(&*path.to_string_lossy()) => {
+                Self::io(format!("{doing} for {}", path.display()), source)
+            }
+            other => other,
+        }
     }
 }
 

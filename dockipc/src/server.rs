@@ -297,9 +297,10 @@ impl Server {
     /// As [`spawn`](Self::spawn). [`Error::Unfinished`] if commands were running that were not
     /// waited for.
     pub fn run(self, path: impl AsRef<Path>) -> Result<()> {
-        let signals = if self.signals { Some(Signals::take()?) } else { None };
-        let (signals, arrivals) = signals.unzip();
-        let handle = self.start(path.as_ref(), arrivals)?;
+        let path = path.as_ref();
+        let signals = if self.signals { Some(Signals::take()) } else { None };
+        let (signals, arrivals) = signals.transpose().map_err(|e| e.at(path))?.unzip();
+        let handle = self.start(path, arrivals)?;
         let unfinished = handle.join();
         drop(signals);
         if unfinished.is_empty() { Ok(()) } else { Err(Error::Unfinished(unfinished)) }
@@ -319,8 +320,8 @@ impl Server {
     fn start(self, path: &Path, signals: Option<Arrivals>) -> Result<Handle> {
         let mode = self.mode;
         let shared = self.shared()?;
-        let published = listener::publish(path, mode)?;
-        let engine = Engine::start(shared, Some(published), signals)?;
+        let published = listener::publish(path, mode).map_err(|e| e.at(path))?;
+        let engine = Engine::start(shared, Some(published), signals).map_err(|e| e.at(path))?;
         Ok(Handle { engine: Arc::new(engine) })
     }
 
