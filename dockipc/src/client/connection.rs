@@ -90,7 +90,10 @@ impl Connection {
                     // Of several commands some may have been read.
                     let ran = if commands.count > 1 { Ran::Maybe } else { ran };
                     return Err(match refusal {
-                        Some(refusal) if ran == Ran::No => Error::Refused(refusal),
+                        // NOPERM: the daemon serves nobody whom the system does not name.
+                        Some(refusal) if ran == Ran::No || refusal.code() == code::NOPERM => {
+                            Error::Refused(refusal)
+                        }
                         _ => Error::CutOff { received, ran },
                     });
                 }
@@ -150,13 +153,8 @@ impl Connection {
             };
             // Not if it was ended before this call began: what it said was not about this call.
             let is_ours = sent > 0 || !self.greeted;
-            let said = if is_ours && commands.count == 1 { self.last_words(terms) } else { None };
-            return Err(match said {
-                // It waited in vain for a command: the next connection is as good as new.
-                Some(Error::Refused(no)) if sent == 0 && no.code() == code::TIMEOUT => cut,
-                Some(said) => said,
-                None => cut,
-            });
+            let said = (is_ours && commands.count == 1).then(|| self.last_words(terms));
+            return Err(said.flatten().unwrap_or(cut));
         }
         Ok(())
     }
