@@ -2,8 +2,11 @@
 
 pub mod dice;
 pub mod figures;
+pub mod neighbours;
 pub mod process;
+pub mod program;
 pub mod scripted;
+pub mod strace;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;

@@ -176,17 +176,6 @@ impl Conn {
         }
     }
 
-    /// From now on the system takes nothing from the client, which learns it when it sends: so nobody
-    /// waits for the answer to what is dropped. True if something came before.
-    #[cold]
-    fn hear_no_more(&mut self) -> bool {
-        let _ = rustix::net::shutdown(&self.socket, Shutdown::Read);
-        self.readable = true;
-        let bytes = rustix::io::ioctl_fionread(&self.socket).unwrap_or(0);
-        self.ending = Some(bytes);
-        bytes > 0
-    }
-
     /// While its command waits for a thread: says so, and gives the time when this is to be looked at
     /// again. None if it has waited for long enough.
     #[cold]
@@ -386,8 +375,6 @@ impl Core {
                 let limit = times.arrival.unwrap_or_default();
                 format!("the command was not whole after {limit:?}; nothing was run")
             }
-            // It came at this moment.
-            Due::Anything if conn.hear_no_more() => return self.go_on(me, kit, conn, false),
             // Who speaks RESP would take it for the answer to the next command.
             Due::Anything if conn.protocol.protocol() != Protocol::Line => return Fate::Close,
             Due::Anything => {
@@ -407,7 +394,7 @@ impl Core {
         }
         match conn.protocol.refusal() {
             Some(refusal) if !conn.counts => self.finish(me, kit, conn, &refusal),
-            _ if conn.protocol.is_inside(&conn.input) || conn.hear_no_more() => {
+            _ if conn.protocol.is_inside(&conn.input) => {
                 self.finish(me, kit, conn, &stop::too_late())
             }
             _ => Fate::Close,

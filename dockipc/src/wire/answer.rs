@@ -69,10 +69,6 @@ impl Scanner {
                 }
                 b'*' | b'~' | b'>' => reader.count("count")?.unwrap_or(0) as u64,
                 b'%' => (reader.count("count")?.unwrap_or(0) as u64).saturating_mul(2),
-                b'-' => {
-                    reader.no()?;
-                    0
-                }
                 _ => {
                     reader.line()?;
                     0
@@ -108,7 +104,7 @@ impl<'i> Reader<'i> {
                 b"OK" => Reply::Ok,
                 word => Reply::Status(Cow::Owned(lossy(word))),
             },
-            b'-' => failure(self.no()?),
+            b'-' => failure(self.line()?),
             b'!' => failure(self.counted(None)?.unwrap_or_default()),
             b':' => Reply::Int(self.number("integer")?),
             b'$' => self.counted(None)?.map_or(Reply::Null, Reply::bytes),
@@ -189,21 +185,10 @@ impl<'i> Reader<'i> {
     }
 
     fn line(&mut self) -> Result<&'i [u8], NotResp> {
-        let line = self.until_newline()?;
-        line.strip_suffix(b"\r").ok_or_else(|| NotResp("LF without CR".into()))
-    }
-
-    /// A daemon that had not heard yet how we speak says no as on a line.
-    fn no(&mut self) -> Result<&'i [u8], NotResp> {
-        let line = self.until_newline()?;
-        Ok(line.strip_suffix(b"\r").unwrap_or(line))
-    }
-
-    fn until_newline(&mut self) -> Result<&'i [u8], NotResp> {
         let rest = &self.input[self.at..];
         let end = rest.iter().position(|&b| b == b'\n').ok_or_else(cut)?;
         self.at += end + 1;
-        Ok(&rest[..end])
+        rest[..end].strip_suffix(b"\r").ok_or_else(|| NotResp("LF without CR".into()))
     }
 
     fn unknown(&self) -> NotResp {

@@ -1,0 +1,185 @@
+//! A daemon is killed: no client takes half an answer for a whole one, and the next start finds
+//! nothing in its way.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use dockipc::{Client, Error, Result};
+use rustix::process::Signal;
+use tests::dice::Dice;
+use tests::neighbours::Neighbours;
+use tests::program::{self, Program, blob, entries, items};
+use tests::strace::{self, Call, Strace};
+use tests::{Place, figure, long};
+
+/// What became of calls.
+#[derive(Default)]
+struct Tally {
+    whole: AtomicUsize,
+    cut: AtomicUsize,
+    other: AtomicUsize,
+    /// Whole ones that were not what the daemon answers.
+    wrong: AtomicUsize,
+}
+
+impl Tally {
+    /// Makes a call, and compares its answer.
+    fn call(&self, client: &Client, dice: &mut Dice) {
+        let size = dice.below(1 << 20);
+        let count = 1 + dice.below(2000);
+        let right: Result<bool> = match dice.below(8) {
+            0 | 1 => client.command("blob").arg(size).call().map(|got: Vec<u8>| got == blob(size)),
+            2 => client.send(&format!("blob {size}")).map(|got| got == blob(size)),
+            3 => {
+                let call = client.command("items").arg(count);
+                call.call().map(|got: Vec<String>| got == items(count))
+            }
+            4 => {
+                let call = client.command("entries").arg(count);
+                call.call().map(|got: BTreeMap<String, u64>| got == entries(count))
+            }
+            5 => {
+                let call = client.command("echo").arg("some words\n");
+                call.call().map(|got: String| got == "some words\n")
+            }
+            6 => client.command("hits").call().map(|got: u64| got == 0),
+            _ => {
+                let mut pipeline = client.pipeline();
+                for i in 0..50 {
+                    pipeline.command("blob", [i * 100]);
+                }
+                pipeline.call().map(|answers| {
+                    let right = |(i, answer): (usize, dockipc::Reply)| {
+                        answer.parse::<Vec<u8>>().is_ok_and(|got| got == blob(i * 100))
+                    };
+                    answers.len() == 50 && answers.into_iter().enumerate().all(right)
+                })
+            }
+        };
+        let counter = match right {
+            Ok(true) => &self.whole,
+            Err(Error::CutOff { .. }) => &self.cut,
+            // What the daemon never says, or looks like an answer.
+            Ok(false) | Err(Error::Refused(_) | Error::Protocol(_) | Error::Mismatch { .. }) => {
+                &self.wrong
+            }
+            Err(_) => &self.other,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+}
+
+#[test]
+fn half_an_answer_of_a_killed_daemon_is_never_taken_for_a_whole_one() {
+    let kills = long(30, 1000);
+    let place = Place::new();
+    let mut dice = Dice::thrown();
+    let (tally, over) = (Tally::default(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            let seed = dice.roll();
+            let (tally, over, path) = (&tally, &over, place.socket());
+            scope.spawn(move || {
+                let mut dice = Dice::new(seed);
+                let client = Client::new(path);
+                while !over.load(Relaxed) {
+                    tally.call(&client, &mut dice);
+                }
+            });
+        }
+        for _ in 0..kills {
+            let daemon = Program::start(&place.socket());
+            thread::sleep(dice.moment(Duration::from_millis(20)));
+            drop(daemon);
+        }
+        over.store(true, Relaxed);
+    });
+    let [whole, cut, other, wrong] =
+        [tally.whole, tally.cut, tally.other, tally.wrong].map(AtomicUsize::into_inner);
+    assert!(whole > 0 && cut > 0, "{whole} whole, {cut} cut off");
+    figure(
+        "killed while answering",
+        format!(
+            "{kills} kills, {whole} whole answers, {cut} calls cut off, {other} other errors, \
+             {wrong} cut answers taken for whole ones"
+        ),
+    );
+    assert_eq!(wrong, 0);
+}
+
+/// When a daemon is killed.
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// While it stops.
+    Shutdown,
+}
+
+impl Phase {
+    /// Has a daemon go through it, followed by strace, with faults. True if it got through.
+    fn pass(self, socket: &Path, trace: &Path, faults: &[String]) -> bool {
+        match self {
+            Self::Shutdown => {
+                let mut daemon = Program::start(socket);
+                daemon.rest();
+                let _strace = Strace::attach(daemon.id(), trace, faults);
+                daemon.signal(Signal::TERM);
+                daemon.wait().success()
+            }
+        }
+    }
+
+    /// The system calls in it.
+    fn calls(self, place: &Place) -> Vec<Call> {
+        let trace = place.directory().join("trace");
+        assert!(self.pass(&place.socket(), &trace, &[]), "{self:?} without faults");
+        strace::calls(&trace, None)
+    }
+}
+
+/// Kills a daemon at each system call of a phase, each time beside the things of others.
+fn kill_at_each(phase: Phase) {
+    if !strace::is_here() {
+        return;
+    }
+    let calls = phase.calls(&Place::new());
+    let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let scratch = Place::new();
+                let trace = scratch.directory().join("trace");
+                while let Some(call) = calls.get(next.fetch_add(1, Relaxed)) {
+                    let neighbours = Neighbours::new();
+                    let socket = neighbours.socket();
+                    let fault = format!("{}:signal=KILL:when={}", call.name, call.number);
+                    let when = format!("killed at {} {} of {phase:?}", call.name, call.number);
+                    if !phase.pass(&socket, &trace, &[fault]) {
+                        killed.fetch_add(1, Relaxed);
+                    }
+                    neighbours.check_theirs(&when);
+                    let mut next =
+                        Program::begin(Command::new(program::path()).arg(&socket), &socket);
+                    assert!(next.answers(), "{when}, the next start: {}", next.complaint());
+                    assert!(next.stop().success(), "{when}");
+                    neighbours.check(&when);
+                }
+            });
+        }
+    });
+    let (killed, calls) = (killed.into_inner(), calls.len());
+    figure(
+        &format!("killed at every system call, {phase:?}"),
+        format!("{calls} calls, {killed} kills, each next start clean, nothing else touched"),
+    );
+    // What a call's number is in its thread depends on chance for some.
+    assert!(killed * 2 > calls, "{killed} kills of {calls}");
+}
+
+#[test]
+fn killed_at_any_system_call_of_its_end_a_daemon_leaves_nothing_that_hinders_the_next() {
+    kill_at_each(Phase::Shutdown);
+}

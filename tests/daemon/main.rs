@@ -1,0 +1,66 @@
+//! A daemon that tests start as a process of its own, to kill it, to take things from it and to
+//! follow its system calls: there is nothing in the process but the daemon.
+
+use std::collections::BTreeMap;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
+
+use dockipc::{Server, State, command};
+use rustix::process::{Signal, getpid, getppid, kill_process};
+use tests::program::{blob, entries, items};
+
+/// Commands that have run.
+#[command("hits")]
+fn hits(hits: State<AtomicU64>) -> u64 {
+    hits.load(SeqCst)
+}
+
+/// Counts.
+#[command("hit")]
+fn hit(hits: State<AtomicU64>) -> u64 {
+    hits.fetch_add(1, SeqCst) + 1
+}
+
+/// So many bytes.
+#[command("blob")]
+fn make_blob(size: usize) -> Vec<u8> {
+    blob(size)
+}
+
+/// A list.
+#[command("items")]
+fn make_items(count: usize) -> Vec<String> {
+    items(count)
+}
+
+/// A map.
+#[command("entries")]
+fn make_entries(count: usize) -> BTreeMap<String, u64> {
+    entries(count)
+}
+
+/// A slow command.
+#[command("nap")]
+fn nap(hits: State<AtomicU64>, milliseconds: u64) -> u64 {
+    thread::sleep(Duration::from_millis(milliseconds));
+    hits.fetch_add(1, SeqCst) + 1
+}
+
+/// Ends the daemon in order. Asked again it does nothing: a second signal would not wait.
+#[command("stop")]
+fn stop() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        kill_process(getpid(), Signal::TERM).expect("a signal to oneself");
+    });
+}
+
+fn main() -> dockipc::Result<()> {
+    let path = std::env::args_os().nth(1).expect("the path of the socket");
+    let server = Server::new().state(AtomicU64::new(0));
+    // Seen in a trace: here it begins.
+    let _ = getppid();
+    server.run(path)
+}

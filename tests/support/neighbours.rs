@@ -1,0 +1,86 @@
+//! What others have beside a daemon's socket, and must find there again.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use crate::Place;
+
+/// A directory for a daemon, with things of others in it.
+pub struct Neighbours {
+    place: Place,
+    _listener: UnixListener,
+    names: BTreeSet<String>,
+    before: Vec<String>,
+}
+
+impl Neighbours {
+    /// Makes them: files, links, directories and sockets, also with names like the daemon's own.
+    pub fn new() -> Self {
+        let place = Place::new();
+        let at = |name: &str| place.directory().join(name);
+        fs::write(at("s.sock.txt"), "kept").expect("a file");
+        fs::write(at(".t.sock.new"), "kept").expect("a file");
+        fs::create_dir(at("directory")).expect("a directory");
+        symlink("s.sock.txt", at("link")).expect("a link");
+        symlink("s.sock", at("link to the socket")).expect("a link");
+        let listener = UnixListener::bind(at("t.sock")).expect("a listener");
+        drop(UnixListener::bind(at("stale.sock")).expect("a listener"));
+        drop(UnixListener::bind(at(".u.sock.new")).expect("a listener"));
+        let names = names(place.directory());
+        let mut neighbours = Self { place, _listener: listener, names, before: Vec::new() };
+        neighbours.before = neighbours.look();
+        neighbours
+    }
+
+    /// The path of the daemon's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.place.socket()
+    }
+
+    /// Each is as it was, and besides there is nothing but the daemon's lock.
+    #[track_caller]
+    pub fn check(&self, when: &str) {
+        let mut names = names(self.place.directory());
+        names.remove("s.sock.lock");
+        assert_eq!(names, self.names, "{when}");
+        self.check_theirs(when);
+    }
+
+    /// Each is as it was, whatever else there is.
+    #[track_caller]
+    pub fn check_theirs(&self, when: &str) {
+        assert_eq!(self.look(), self.before, "{when}");
+        let live = UnixStream::connect(self.place.directory().join("t.sock"));
+        assert!(live.is_ok(), "{when}: {live:?}");
+    }
+
+    fn look(&self) -> Vec<String> {
+        let look = |name: &String| {
+            let path = self.place.directory().join(name);
+            let Ok(data) = fs::symlink_metadata(&path) else { return format!("{name} is gone") };
+            let content =
+                if data.is_file() { fs::read_to_string(&path) } else { Ok(String::new()) };
+            let target = fs::read_link(&path);
+            let (id, mode) = ((data.dev(), data.ino()), data.mode());
+            let (content, target) = (content.ok(), target.ok());
+            format!("{name}: {id:?} {mode:o} {} {} {content:?} {target:?}", data.uid(), data.size())
+        };
+        self.names.iter().map(look).collect()
+    }
+}
+
+impl Default for Neighbours {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The names in a directory.
+fn names(directory: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(directory).expect("the directory");
+    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    entries.map(|entry| name(entry.expect("an entry"))).collect()
+}

@@ -1,0 +1,204 @@
+//! The daemon of `tests/daemon` as a process of its own, and what its commands answer.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dockipc::Client;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::PATIENCE;
+
+/// The built program.
+pub fn path() -> PathBuf {
+    // target/<profile>/deps/<this test>
+    let this = std::env::current_exe().expect("this test's path");
+    this.ancestors().nth(2).expect("the profile's directory").join("test-daemon")
+}
+
+/// The daemon's process. It is killed when this is dropped.
+pub struct Program {
+    child: Child,
+    socket: PathBuf,
+    log: PathBuf,
+}
+
+impl Program {
+    /// Starts the daemon and waits until it answers.
+    #[track_caller]
+    pub fn start(socket: &Path) -> Self {
+        Self::start_by(Command::new(path()).arg(socket), socket)
+    }
+
+    /// Starts it by a command that becomes the daemon, and waits until it answers.
+    #[track_caller]
+    pub fn start_by(command: &mut Command, socket: &Path) -> Self {
+        let mut daemon = Self::begin(command, socket);
+        assert!(daemon.answers(), "it ended with {:?}", daemon.complaint());
+        daemon
+    }
+
+    /// Starts it by a command, and does not wait. What it says goes to a file of its own.
+    pub fn begin(command: &mut Command, socket: &Path) -> Self {
+        let log = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
+        let log = log.keep().expect("a file that stays");
+        let output = File::create(&log).expect("a log");
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
+        // A group of its own: what a test's process gets from its terminal, it does not.
+        let child = command.process_group(0).spawn().expect("a process");
+        Self { child, socket: socket.to_owned(), log }
+    }
+
+    /// Waits until it answers; false if it ends instead.
+    #[track_caller]
+    pub fn answers(&mut self) -> bool {
+        let client = self.client();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            // Not the end of this process, but what is at the path, may be another's.
+            let ended = self.ended().is_some();
+            if client.send("ping").is_ok_and(|answer| answer == b"PONG") {
+                return !ended;
+            }
+            if ended {
+                return false;
+            }
+            assert!(Instant::now() < end, "it neither answers nor ends");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// A client of it.
+    pub fn client(&self) -> Client {
+        Client::new(&self.socket)
+    }
+
+    /// A new connection.
+    #[track_caller]
+    pub fn connect(&self) -> UnixStream {
+        let stream = UnixStream::connect(&self.socket).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
+        stream
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What its processes and threads, and those it waits for, have of something under `/proc`.
+    fn count(&self, what: &str) -> usize {
+        fs::read_dir(format!("/proc/{}/{what}", self.id())).map_or(0, Iterator::count)
+    }
+
+    /// Its threads.
+    pub fn threads(&self) -> usize {
+        self.count("task")
+    }
+
+    /// Its open descriptors.
+    pub fn descriptors(&self) -> usize {
+        self.count("fd")
+    }
+
+    /// The time that it has used so far.
+    pub fn cpu(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("the process");
+        // proc_pid_stat(5): the name is in parentheses and may have anything in it.
+        let (_, rest) = stat.rsplit_once(')').expect("a name");
+        let mut fields = rest.split_whitespace().skip(11).map(str::parse::<u64>);
+        let mut next = || fields.next().expect("a field").expect("a number");
+        let ticks = next() + next();
+        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let _ = kill_process(Pid::from_child(&self.child), signal);
+    }
+
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("its state")
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            assert!(Instant::now() < end, "it does not end");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Ends it in order, whatever becomes of single calls, and says how it has ended.
+    #[track_caller]
+    pub fn stop(&mut self) -> ExitStatus {
+        let client = self.client();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            assert!(Instant::now() < end, "it does not end");
+            let _ = client.send("stop");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// What it has said.
+    pub fn complaint(&self) -> String {
+        fs::read_to_string(&self.log).expect("its log")
+    }
+
+    /// Waits until it is at rest: the two threads of the server, and the main one, and nobody is
+    /// connected, as it seems when nothing changes.
+    #[track_caller]
+    pub fn rest(&self) {
+        let mut last = 0;
+        let mut same = 0;
+        let end = Instant::now() + PATIENCE;
+        while same < 20 {
+            let now = self.descriptors();
+            same = if now == last && self.threads() == 3 { same + 1 } else { 0 };
+            last = now;
+            assert!(Instant::now() < end, "it does not come to rest");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // What strace follows does not end with it.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = self.child.wait();
+        let _ = fs::remove_file(&self.log);
+    }
+}
+
+/// What `blob` answers.
+pub fn blob(size: usize) -> Vec<u8> {
+    // Line ends and what looks like RESP are in it.
+    b"$12\r\n0123456789ab\r\n".iter().copied().cycle().take(size).collect()
+}
+
+/// What `items` answers.
+pub fn items(count: usize) -> Vec<String> {
+    (0..count).map(|i| format!("item {i}\r\n+OK")).collect()
+}
+
+/// What `entries` answers.
+pub fn entries(count: usize) -> BTreeMap<String, u64> {
+    (0..count as u64).map(|i| (format!("key {i}"), i * i)).collect()
+}

@@ -1,0 +1,109 @@
+//! strace(1): what a process asks the system for, and faults in that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Whether strace can be used. With `DOCKIPC_REQUIRE_PEERS` set, it must.
+pub fn is_here() -> bool {
+    let output = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
+    let here = output.is_ok_and(|output| output.status.success());
+    if !here {
+        let what = "skipped: strace is not installed, or may not trace";
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "{what}");
+        println!("{what}");
+    }
+    here
+}
+
+/// A system call: its name, and how many of that name its thread had made with it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    /// Its name.
+    pub name: String,
+    /// Its number, from 1.
+    pub number: usize,
+}
+
+/// strace's words for a program that it starts.
+pub fn strace(output: &Path, faults: &[String]) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o"]).arg(output);
+    for fault in faults {
+        command.args(["-e", &format!("inject={fault}")]);
+    }
+    command
+}
+
+/// The calls in a trace, each once, in their order. With a marker, the thread that makes that call
+/// counts from there only.
+pub fn calls(trace: &Path, marker: Option<&str>) -> Vec<Call> {
+    let text = fs::read(trace).expect("a trace");
+    let text = String::from_utf8_lossy(&text);
+    let first = text.split_whitespace().next();
+    let mut begun = marker.is_none();
+    let mut counts = BTreeMap::<(&str, &str), usize>::new();
+    let mut seen = BTreeSet::new();
+    let mut calls = Vec::new();
+    for line in text.lines() {
+        let Some((thread, rest)) = line.split_once(' ') else { continue };
+        // Not signals, ends, and the second halves of calls.
+        let Some((name, _)) = rest.trim_start().split_once('(') else { continue };
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            continue;
+        }
+        let number = counts.entry((thread, name)).or_default();
+        *number += 1;
+        if Some(thread) == first && Some(name) == marker {
+            begun = true;
+        } else if begun {
+            let call = Call { name: name.to_owned(), number: *number };
+            if seen.insert(call.clone()) {
+                calls.push(call);
+            }
+        }
+    }
+    assert!(begun, "{marker:?} is not in the trace");
+    calls
+}
+
+/// strace beside a process that runs already. It lets the process go when this is dropped.
+pub struct Strace {
+    child: Child,
+}
+
+impl Strace {
+    /// Follows all threads of a process. When this returns, it does.
+    #[track_caller]
+    pub fn attach(process: u32, output: &Path, faults: &[String]) -> Self {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-o"]).arg(output);
+        for fault in faults {
+            command.args(["-e", &format!("inject={fault}")]);
+        }
+        command.args(["-p", &process.to_string()]).stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("strace");
+        let mut messages = BufReader::new(child.stderr.take().expect("its messages"));
+        let mut message = String::new();
+        while !message.contains("attached") {
+            message.clear();
+            let size = messages.read_line(&mut message).expect("a message");
+            assert!(size > 0, "strace does not attach");
+        }
+        // The others are read away, so that it does not wait.
+        thread::spawn(move || messages.lines().count());
+        Self { child }
+    }
+}
+
+impl Drop for Strace {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
+        let _ = self.child.wait();
+    }
+}
