@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::arg::{Arity, Param, Shown, Way};
+use crate::arg::{Arity, Param, Way};
 use crate::connection::Session;
 use crate::error::{Failure, code};
 use crate::registry::Command;
@@ -10,7 +10,7 @@ use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::router::Target;
 use crate::server::Shared;
-use crate::wire::{Frame, Protocol, Span};
+use crate::wire::{Frame, Protocol, Span, check_text};
 
 /// One built-in command.
 pub(crate) struct Builtin {
@@ -503,11 +503,5 @@ pub(crate) fn check_line(line: &[u8], limit: usize) -> Result<(), Failure> {
     if line.contains(&b'\n') {
         return Err(Failure::new(code::USAGE, "a line can't hold a newline"));
     }
-    match std::str::from_utf8(line) {
-        Ok(_) => Ok(()),
-        Err(e) => {
-            let why = format!("the line is not UTF-8 at byte {}: {}", e.valid_up_to(), Shown(line));
-            Err(Failure::new(code::UTF8, why))
-        }
-    }
+    check_text(line)
 }

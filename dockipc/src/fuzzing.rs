@@ -16,9 +16,9 @@ use crate::error::code;
 use crate::peer::Peer;
 use crate::reply::{FromReply, Reply};
 use crate::server::{Server, Shared};
-use crate::wire::Protocol;
 use crate::wire::answer::{self, Scan, Scanner};
 use crate::wire::check::{self, LIMITS};
+use crate::wire::{Protocol, encode};
 use crate::{Arg, Failure, Request, command};
 
 /// What a client sends, as commands.
@@ -35,16 +35,42 @@ pub fn answers(data: &[u8]) {
     }
 }
 
-/// A line as words.
+/// A line as words, and what a server answers to it: the same bytes in line mode and wrapped in RESP.
 pub fn line(data: &[u8]) {
     check::line(data);
+    let words = check::split(data).unwrap_or_default();
+    // The words of a line may be another command in RESP: there an option can't be quoted.
+    serve(shared(), &request(&words), &[usize::MAX], Turns::default());
+    let is_line = !data.contains(&b'\n') && !matches!(data.first(), Some(b'*' | b'{'));
+    if !is_line || data.len() > LIMITS.command / 2 {
+        return;
+    }
+    let plain = serve(shared(), &[data, b"\n"].concat(), &[usize::MAX], Turns::default());
+    let wrapped = request(&[&b"dockipc"[..], b"line", data]);
+    let wrapped = serve(shared(), &wrapped, &[usize::MAX], Turns::default());
+    let unwrapped = match answer::read(&wrapped) {
+        Ok(Reply::Bytes(bytes)) => bytes,
+        Ok(reply) => check::encoded(&reply, Protocol::Line),
+        // What is left out of an answer because it differs each time.
+        Err(_) => wrapped,
+    };
+    let shown = data.escape_ascii();
+    assert_eq!(unwrapped.escape_ascii().to_string(), plain.escape_ascii().to_string(), "{shown}");
+}
+
+/// A RESP command.
+fn request(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode::length(b'*', words.len(), &mut bytes);
+    for word in words {
+        encode::bulk(word.as_ref(), &mut bytes);
+    }
+    bytes
 }
 
 /// What a client sends, answered by a server; only the sockets and threads are missing.
-#[expect(clippy::expect_used, reason = "a server that can't start is a mistake in here")]
 pub fn server(data: &[u8]) {
-    static SHARED: OnceLock<Arc<Shared>> = OnceLock::new();
-    let shared = SHARED.get_or_init(|| served().expect("a server that can start"));
+    let shared = shared();
     let (sizes, bytes) = cut(data);
     let turns = |later| Turns { later, never: sizes[1] >> 4, waited: false };
     let whole = serve(shared, bytes, &[usize::MAX], turns(0));
@@ -145,6 +171,7 @@ fn write(reply: Reply, protocol: Protocol, out: &mut Vec<u8>) {
 
 /// Has some commands wait once before they may run, and lets some not run at all. A bit stands for
 /// a command, from the lowest on.
+#[derive(Default)]
 struct Turns {
     later: usize,
     never: usize,
@@ -163,6 +190,12 @@ impl Paces for Turns {
     }
 
     fn end(&mut self) {}
+}
+
+#[expect(clippy::expect_used, reason = "a server that can't start is a mistake in here")]
+fn shared() -> &'static Shared {
+    static SHARED: OnceLock<Arc<Shared>> = OnceLock::new();
+    SHARED.get_or_init(|| served().expect("a server that can start"))
 }
 
 /// A server with something of everything.

@@ -156,14 +156,11 @@ impl Decoder {
         };
         self.state = State::End { resp: false };
         let text = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
-        match std::str::from_utf8(text) {
-            Ok(_) => Step::Command { len: end + 1, frame: Frame::Line(Span::input(0, text.len())) },
-            Err(e) => {
-                let at = e.valid_up_to();
-                let why = format!("the line is not UTF-8 at byte {at} (0x{:02x})", text[at]);
-                let failure = Failure::new(code::UTF8, why);
-                Step::Refuse { len: end + 1, failure, last: true }
+        match check_text(text) {
+            Ok(()) => {
+                Step::Command { len: end + 1, frame: Frame::Line(Span::input(0, text.len())) }
             }
+            Err(failure) => Step::Refuse { len: end + 1, failure, last: true },
         }
     }
 
@@ -276,6 +273,15 @@ impl Decoder {
         self.state = State::Skip { left, body };
         Step::More { discard: at }
     }
+}
+
+/// A line is UTF-8, however it came.
+pub(crate) fn check_text(line: &[u8]) -> Result<(), Failure> {
+    let Err(error) = std::str::from_utf8(line) else { return Ok(()) };
+    let at = error.valid_up_to();
+    let byte = line.get(at).copied().unwrap_or_default();
+    let why = format!("the line is not UTF-8 at byte {at} (0x{byte:02x})");
+    Err(Failure::new(code::UTF8, why))
 }
 
 const UNENDED: &str = "a word is not followed by CR LF where its length says";

@@ -9,7 +9,7 @@ mod decode;
 pub(crate) mod encode;
 pub(crate) mod words;
 
-pub(crate) use decode::{Decoder, Frame, Limits, Step};
+pub(crate) use decode::{Decoder, Frame, Limits, Step, check_text};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod check;
