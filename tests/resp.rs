@@ -468,6 +468,9 @@ fn a_wrapped_line_is_answered_with_the_bytes_of_line_mode() {
     expect(&mut stream, b"-TOOBIG the line is longer than 4096 bytes\r\n");
     stream.write_all(&resp(&["dockipc", "line", &long[1..]])).unwrap();
     expect(&mut stream, b"-UNKNOWN no command \"at\"; did you mean cat?\r\n");
+    // The `\r` counts, as it does on a line.
+    stream.write_all(&resp(&["dockipc", "line", &format!("{}\r", &long[1..])])).unwrap();
+    expect(&mut stream, b"-TOOBIG the line is longer than 4096 bytes\r\n");
     stream.write_all(&resp(&[&b"dockipc"[..], b"line", b"add \xff"])).unwrap();
     expect(&mut stream, b"-UTF8 the line is not UTF-8 at byte 4 (0xff)\r\n");
 }

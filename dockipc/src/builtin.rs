@@ -488,14 +488,12 @@ fn dockipc(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
 pub(crate) fn wrapped_line<'i>(input: &'i [u8], frame: Frame, words: &[Span]) -> Option<&'i [u8]> {
     let (Frame::Resp, &[name, what, line]) = (frame, words) else { return None };
     let of = |span: Span| span.of(input, &[]);
-    (is(Some(of(name)), "dockipc") && is(Some(of(what)), "line")).then(|| {
-        let line = of(line);
-        line.strip_suffix(b"\r").unwrap_or(line)
-    })
+    (is(Some(of(name)), "dockipc") && is(Some(of(what)), "line")).then(|| of(line))
 }
 
-/// The rules of line mode for a line that came in one piece.
-pub(crate) fn check_line(line: &[u8], limit: usize) -> Result<(), Failure> {
+/// The rules of line mode for a line that came in one piece. Returns its text, without a `\r` at
+/// its end.
+pub(crate) fn check_line(line: &[u8], limit: usize) -> Result<&[u8], Failure> {
     if line.len() >= limit {
         let why = format!("the line is longer than {limit} bytes");
         return Err(Failure::new(code::TOOBIG, why));
@@ -503,5 +501,7 @@ pub(crate) fn check_line(line: &[u8], limit: usize) -> Result<(), Failure> {
     if line.contains(&b'\n') {
         return Err(Failure::new(code::USAGE, "a line can't hold a newline"));
     }
-    check_text(line)
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    check_text(line)?;
+    Ok(line)
 }

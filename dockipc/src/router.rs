@@ -288,9 +288,10 @@ impl Router {
         scratch: &mut Scratch,
         paces: &mut dyn Paces,
     ) -> Option<Reply> {
-        if let Err(failure) = builtin::check_line(line, shared.limits.line) {
-            return Some(Reply::Error(failure));
-        }
+        let line = match builtin::check_line(line, shared.limits.line) {
+            Ok(text) => text,
+            Err(failure) => return Some(Reply::Error(failure)),
+        };
         let frame = Frame::Line(Span::input(0, line.len()));
         let reply = self.dispatch(shared, session, line, frame, scratch, paces)?;
         Some(match reply {
