@@ -4,13 +4,16 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use dockipc::Server;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
-use tests::{Daemon, PATIENCE, expect};
+use tests::process::until;
+use tests::program::{self, Program};
+use tests::{Daemon, PATIENCE, Place, expect, figure, long, raise_descriptor_limit};
 
 /// Set in the process that runs out of descriptors.
 const INSIDE: &str = "DOCKIPC_TEST_DESCRIPTORS";
@@ -78,4 +81,51 @@ fn run_out() {
         expect(client, b"+PONG\r\n");
         ping(client);
     }
+}
+
+/// Sends a command over new connections.
+fn crowd(daemon: &Program, count: usize) -> Vec<UnixStream> {
+    let client = || {
+        let mut client = daemon.connect();
+        client.write_all(PING).unwrap();
+        client
+    };
+    (0..count).map(|_| client()).collect()
+}
+
+#[test]
+fn a_server_with_64_descriptors_rests_before_500_clients_and_answers_all_of_them() {
+    raise_descriptor_limit();
+    let place = Place::new();
+    let path = place.socket();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 64; exec \"$0\" \"$@\""]).arg(program::path()).arg(&path);
+    let daemon = Program::start_by(&mut limited, &path);
+    daemon.rest();
+    let before = (daemon.threads(), daemon.descriptors());
+    let clients = crowd(&daemon, 500);
+    // It may have inherited one beyond the limit.
+    until("no descriptor left", || daemon.descriptors() >= 64);
+    // Less than `busy_timeout`, after which those who wait would be told so.
+    let time = Duration::from_secs(long(1, 5));
+    let (begun, used) = (Instant::now(), daemon.cpu());
+    thread::sleep(time);
+    let share = (daemon.cpu() - used).as_secs_f64() / begun.elapsed().as_secs_f64();
+    assert!(daemon.descriptors() >= 64);
+    // Who is answered leaves, and so makes room.
+    let mut answered = 0;
+    for mut client in clients {
+        expect(&mut client, b"+PONG\r\n");
+        answered += 1;
+    }
+    let after = || (daemon.threads(), daemon.descriptors());
+    until("the daemon as it was", || after() == before);
+    figure(
+        "64 descriptors, 500 clients",
+        format!(
+            "{:.1} % of a CPU while exhausted, {answered} of 500 answered after",
+            share * 100.0
+        ),
+    );
+    assert!(share < long(0.2, 0.02), "{share} of a CPU while nobody can be taken in");
 }
