@@ -1,5 +1,6 @@
 //! What the tests share: a temporary directory for a socket, and raw bytes to and from it.
 
+pub mod apart;
 pub mod dice;
 pub mod figures;
 pub mod neighbours;

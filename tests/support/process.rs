@@ -1,5 +1,6 @@
-//! What this process is seen to have.
+//! What a process is seen to have.
 
+use std::fmt::Display;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,19 +20,34 @@ pub fn until(what: &str, condition: impl Fn() -> bool) {
 
 /// The threads of servers in this process.
 pub fn threads() -> usize {
-    let tasks = fs::read_dir("/proc/self/task").expect("the threads");
+    threads_of("self")
+}
+
+/// The threads of servers in another process.
+pub fn threads_of(process: impl Display) -> usize {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { return 0 };
     let named = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
     named.filter(|name| name.trim() == "dockipc").count()
 }
 
 /// The open descriptors of this process.
 pub fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").expect("the descriptors").count()
+    descriptors_of("self")
+}
+
+/// The open descriptors of another process.
+pub fn descriptors_of(process: impl Display) -> usize {
+    fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count)
 }
 
 /// The memory that this process, and so the daemon in it, has now, in bytes.
 pub fn resident() -> usize {
-    let status = fs::read_to_string("/proc/self/status").expect("the status");
+    resident_of("self")
+}
+
+/// The memory that another process has now, in bytes.
+pub fn resident_of(process: impl Display) -> usize {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
 }
