@@ -1,7 +1,10 @@
 //! What a process is seen to have.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +19,21 @@ pub fn until(what: &str, condition: impl Fn() -> bool) {
         assert!(Instant::now() < end, "{what} did not come about");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// A number, when it has not changed for a while: what a process has at rest.
+#[track_caller]
+pub fn settled(number: impl Fn() -> usize) -> usize {
+    let end = Instant::now() + PATIENCE;
+    let (mut last, mut same) = (number(), 0);
+    while same < 100 {
+        assert!(Instant::now() < end, "{last} does not settle");
+        thread::sleep(Duration::from_millis(1));
+        let now = number();
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+    }
+    last
 }
 
 /// The threads of servers in this process.
@@ -50,4 +68,34 @@ pub fn resident_of(process: impl Display) -> usize {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+}
+
+/// Set when this is dropped, so that threads which go on until then end also when a test fails.
+#[derive(Debug, Default)]
+pub struct Over(AtomicBool);
+
+impl Over {
+    /// Whether it is.
+    pub fn is(&self) -> bool {
+        self.0.load(SeqCst)
+    }
+
+    /// Sets it at the end of the caller's scope at the latest.
+    pub fn in_the_end(&self) -> impl Drop {
+        struct End<'o>(&'o AtomicBool);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, SeqCst);
+            }
+        }
+        End(&self.0)
+    }
+}
+
+/// The names in a directory, in order.
+pub fn names_in(directory: &Path) -> Vec<OsString> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
+    names.sort();
+    names
 }
