@@ -189,7 +189,7 @@ fn ten_million_calls_leave_memory_threads_and_descriptors_flat() {
     assert!(last.threads <= second.threads + CLIENTS, "threads: {last} after {second}");
     assert!(last.descriptors <= second.descriptors + 4 * CLIENTS, "{last} after {second}");
     until("the threads' end", || daemon.threads() == rest.0);
-    until("the descriptors' end", || daemon.descriptors() == rest.1);
+    until("the descriptors' end", || daemon.descriptors() <= rest.1);
     assert_eq!(names_in(place.directory()), names);
     assert_eq!(exchange(daemon.connect(), b"ping\n"), b"PONG");
 }
