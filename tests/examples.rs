@@ -212,7 +212,8 @@ fn a_second_start_is_refused_and_the_first_goes_on() {
     let second = Command::new(example("hello")).arg(place.socket()).output().expect("its output");
     assert!(!second.status.success());
     let why = String::from_utf8(second.stderr).expect("text");
-    assert!(why.starts_with("Error: already running: a daemon answers at "), "{why}");
+    let expected = format!("Error: already running: process {} answers at ", daemon.child.id());
+    assert!(why.starts_with(&expected), "{why}");
     assert_eq!(daemon.raw("greet Ada\n"), "Hello, Ada!");
 }
 

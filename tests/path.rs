@@ -24,6 +24,10 @@ fn who(path: impl AsRef<Path>) -> String {
     String::from_utf8(dockipc::send(path, "who").expect("an answer")).unwrap()
 }
 
+/// What is in the directory of a daemon that serves, and of one that has ended.
+const SERVING: [&str; 2] = ["s.sock", "s.sock.lock"];
+const ENDED: [&str; 1] = ["s.sock.lock"];
+
 /// Why a daemon does not start here.
 #[track_caller]
 fn refused(path: impl AsRef<Path>) -> Error {
@@ -59,11 +63,16 @@ fn a_live_daemon_is_never_displaced() {
     let before = identity(&place.socket());
     for _ in 0..3 {
         let error = refused(place.socket());
-        assert!(matches!(&error, Error::AlreadyRunning { path } if *path == place.socket()));
-        assert!(error.to_string().contains("already running"), "{error}");
+        let me = Some(std::process::id());
+        assert!(
+            matches!(&error, Error::AlreadyRunning { path, pid } if *path == place.socket() && *pid == me),
+            "{error}"
+        );
+        let words = format!("already running: process {} answers at ", std::process::id());
+        assert!(error.to_string().starts_with(&words), "{error}");
     }
     assert_eq!(identity(&place.socket()), before);
-    assert_eq!(names(place.directory()), ["s.sock"]);
+    assert_eq!(names(place.directory()), SERVING);
     assert_eq!(who(place.socket()), "first");
 }
 
@@ -94,9 +103,9 @@ fn a_stale_socket_is_replaced() {
     assert!(place.socket().exists());
     let daemon = named("first").spawn(place.socket()).unwrap();
     assert_eq!(who(place.socket()), "first");
-    assert_eq!(names(place.directory()), ["s.sock"]);
+    assert_eq!(names(place.directory()), SERVING);
     drop(daemon);
-    assert!(names(place.directory()).is_empty());
+    assert_eq!(names(place.directory()), ENDED);
 }
 
 #[test]
@@ -154,9 +163,12 @@ fn a_path_that_can_not_be_is_refused_in_words() {
         assert!(error.to_string().ends_with(why), "{error}");
     }
     assert_eq!(names(place.directory()), ["file"]);
-    // A name that no file can have.
-    let error = refused(place.directory().join("x".repeat(256)));
-    assert!(matches!(error, Error::Io { .. }), "{error}");
+    // There is no room beside it for its lock, or for itself.
+    for size in [251, 255, 256, 5000] {
+        let error = refused(place.directory().join("x".repeat(size)));
+        assert!(matches!(error, Error::BadPath { .. }), "{error}");
+        assert!(error.to_string().contains("more than 250 bytes"), "{error}");
+    }
     assert_eq!(names(place.directory()), ["file"]);
 }
 
@@ -173,15 +185,17 @@ fn a_path_may_be_longer_than_a_socket_address() {
         // The longest that fits, and the shortest that does not.
         place.directory().join("x".repeat(room)),
         place.directory().join("x".repeat(room + 1)),
-        place.directory().join("x".repeat(255)),
+        place.directory().join("x".repeat(250)),
         deep.join("s"),
-        deep.join("x".repeat(255)),
+        deep.join("x".repeat(250)),
     ] {
         let size = path.as_os_str().len();
         let daemon = named("first").spawn(&path).unwrap();
         assert_eq!(who(&path), "first", "{size} bytes");
         assert!(matches!(refused(&path), Error::AlreadyRunning { .. }), "{size} bytes");
-        assert_eq!(names(path.parent().unwrap()).len(), 1 + usize::from(!path.starts_with(&deep)));
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let both = [name.to_owned(), format!("{name}.lock")];
+        assert!(both.iter().all(|name| names(path.parent().unwrap()).contains(name)));
         drop(daemon);
         assert!(!path.exists(), "{size} bytes");
         let error = dockipc::send(&path, "who").unwrap_err();
@@ -247,16 +261,16 @@ fn nothing_is_left_after_the_end_however_it_comes() {
     ];
     for end in ends {
         let daemon = start();
-        assert_eq!(names(place.directory()), ["s.sock"]);
+        assert_eq!(names(place.directory()), SERVING);
         assert_eq!(who(place.socket()), "first");
         end(daemon);
-        assert!(names(place.directory()).is_empty());
+        assert_eq!(names(place.directory()), ENDED);
         assert!(matches!(dockipc::send(place.socket(), "who"), Err(Error::NoSocket { .. })));
     }
     // A start that fails leaves nothing either, whatever the reason.
     let twice = named("first").handle("who", |_: &Request<'_>| "twice");
     assert!(matches!(twice.spawn(place.socket()), Err(Error::DuplicateName { .. })));
-    assert!(names(place.directory()).is_empty());
+    assert_eq!(names(place.directory()), ENDED);
 }
 
 #[test]
@@ -270,7 +284,7 @@ fn after_shutdown_the_path_is_free_at_once() {
     drop((daemon, kept));
     assert_eq!(who(place.socket()), "second");
     drop(second);
-    assert!(names(place.directory()).is_empty());
+    assert_eq!(names(place.directory()), ENDED);
 }
 
 #[test]
@@ -289,8 +303,9 @@ fn an_old_daemon_does_not_remove_the_socket_of_a_new_one() {
         assert_eq!(who(place.socket()), "new");
         drop(new);
     }
-    // The old one still runs; somebody has removed its socket.
+    // The old one still runs; somebody has removed its socket and its lock.
     let old = named("old").spawn(place.socket()).unwrap();
+    fs::remove_file(place.directory().join("s.sock.lock")).unwrap();
     fs::remove_file(place.socket()).unwrap();
     let new = named("new").spawn(place.socket()).unwrap();
     drop(old);
@@ -321,9 +336,9 @@ fn of_twenty_starters_at_once_exactly_one_wins() {
             assert!(matches!(error, Error::AlreadyRunning { .. }), "{error}");
         }
         assert_eq!(who(place.socket()), "winner");
-        assert_eq!(names(place.directory()), ["s.sock"]);
+        assert_eq!(names(place.directory()), SERVING);
         drop(winners);
-        assert!(names(place.directory()).is_empty());
+        assert_eq!(names(place.directory()), ENDED);
     }
 }
 
@@ -405,7 +420,7 @@ fn the_mode_does_not_depend_on_the_umask() {
             assert_eq!(mode(&path), asked, "umask {umask}");
             assert_eq!(who(&path), "process");
             drop(daemon);
-            assert!(names(place.directory()).is_empty());
+            assert_eq!(names(place.directory()), ENDED);
         }
     }
 }
@@ -435,15 +450,26 @@ fn a_daemon_whose_queue_is_full_is_alive() {
 }
 
 #[test]
-fn a_temporary_name_that_was_left_behind_is_passed_over() {
+fn the_temporary_socket_of_a_killed_start_is_swept() {
     let place = Place::new();
-    for count in 0..50 {
-        let name = format!(".dockipc-{}-{count}", std::process::id());
-        fs::write(place.directory().join(name), "").unwrap();
-    }
+    drop(UnixListener::bind(place.directory().join(".s.sock.new")).unwrap());
     let daemon = named("here").spawn(place.socket()).unwrap();
-    assert_eq!(who(place.socket()), "here");
+    assert_eq!(names(place.directory()), SERVING);
     drop(daemon);
+    // What no start has made is not touched.
+    let other = place.directory().join(".s.sock.new");
+    fs::write(&other, "kept").unwrap();
+    let error = refused(place.socket());
+    assert!(
+        matches!(&error, Error::NotASocket { path, what: "a file" } if *path == other),
+        "{error}"
+    );
+    assert_eq!(fs::read(&other).unwrap(), b"kept");
+    fs::remove_file(&other).unwrap();
+    let live = named("live").spawn(&other).unwrap();
+    assert!(matches!(refused(place.socket()), Error::AlreadyRunning { path, .. } if path == other));
+    assert_eq!(who(&other), "live");
+    drop(live);
 }
 
 #[test]
@@ -463,7 +489,7 @@ fn of_many_starters_on_a_stale_socket_exactly_one_wins_and_stays() {
         assert_eq!(won.len(), 1);
         assert_eq!(who(place.socket()), "one");
         drop(won);
-        assert!(names(place.directory()).is_empty());
+        assert_eq!(names(place.directory()), ENDED);
     }
 }
 
@@ -472,10 +498,10 @@ fn a_relative_path_is_one_from_the_current_directory() {
     let place = Place::new();
     for path in ["s.sock", "./s.sock"] {
         let daemon = Process::start(place.directory(), "", path, 0o666);
-        assert_eq!(names(place.directory()), ["s.sock"]);
+        assert_eq!(names(place.directory()), SERVING);
         assert_eq!(who(place.socket()), "process");
         drop(daemon);
-        assert!(names(place.directory()).is_empty());
+        assert_eq!(names(place.directory()), ENDED);
     }
 }
 

@@ -205,10 +205,12 @@ pub enum Error {
         got: String,
     },
     /// A daemon already answers at the path.
-    #[error("already running: a daemon answers at {}", path.display())]
+    #[error("already running: {} answers at {}", process(*pid), path.display())]
     AlreadyRunning {
         /// Where.
         path: PathBuf,
+        /// Its process, where that can be seen from here.
+        pid: Option<u32>,
     },
     /// The path can't be a socket's.
     #[error("{path:?} can't be a socket's path: {reason}")]
@@ -314,6 +316,10 @@ fn list(unfinished: &[Unfinished]) -> String {
     let each =
         unfinished.iter().map(|Unfinished { name, ran_for }| format!("{name} ({ran_for:.1?})"));
     each.collect::<Vec<_>>().join(", ")
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map_or("a daemon".into(), |pid| format!("process {pid}"))
 }
 
 /// Whether a command may have run when its answer is missing.

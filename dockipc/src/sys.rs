@@ -1,13 +1,13 @@
 //! The system calls that the system-call crate does not have, or not soundly.
 #![allow(
     unsafe_code,
-    reason = "no safe crate offers SO_PEERGROUPS, SO_PEERCRED of a process in another PID namespace, or users by name"
+    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, or a descriptor by its number"
 )]
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 // The numbers of asm-generic/socket.h; these processors have their own.
@@ -18,7 +18,13 @@ const SOL_SOCKET: c_int = 1;
 const SO_PEERCRED: c_int =
     if cfg!(any(target_arch = "powerpc", target_arch = "powerpc64")) { 21 } else { 17 };
 const SO_PEERGROUPS: c_int = 59;
+const SO_PASSRIGHTS: c_int = 83;
 const ERANGE: i32 = 34;
+
+// The numbers of asm-generic/fcntl.h, the same on every processor.
+const F_SETFD: c_int = 2;
+const F_DUPFD_CLOEXEC: c_int = 1030;
+const FD_CLOEXEC: c_int = 1;
 
 unsafe extern "C" {
     /// getsockopt(2), from the C library that std links.
@@ -29,6 +35,18 @@ unsafe extern "C" {
         value: *mut c_void,
         length: *mut u32,
     ) -> c_int;
+
+    /// setsockopt(2).
+    fn setsockopt(
+        socket: c_int,
+        level: c_int,
+        name: c_int,
+        value: *const c_void,
+        length: u32,
+    ) -> c_int;
+
+    /// fcntl(2).
+    fn fcntl(descriptor: c_int, operation: c_int, ...) -> c_int;
 }
 
 /// Fills `value` with a socket option; gives the size in bytes that it has or, on ERANGE, needs.
@@ -127,5 +145,30 @@ fn look_up(ask: impl Fn(&mut [c_char]) -> (c_int, Option<u32>)) -> io::Result<Op
             (libc::ENOENT | libc::ESRCH, _) => return Ok(None),
             (error, _) => return Err(io::Error::from_raw_os_error(error)),
         }
+    }
+}
+
+/// Lets nobody send descriptors through a socket, or through those that a listening one accepts
+/// (`SO_PASSRIGHTS`, Linux 6.16): nothing here would take them, and until they are closed they are
+/// open. An older kernel does not know the option.
+pub(crate) fn refuse_descriptors(socket: BorrowedFd<'_>) {
+    let off: i32 = 0;
+    // SAFETY: `off` is readable for four bytes; the descriptor is open while borrowed.
+    unsafe {
+        setsockopt(socket.as_raw_fd(), SOL_SOCKET, SO_PASSRIGHTS, (&raw const off).cast(), 4);
+    }
+}
+
+/// A copy of a descriptor that this process was started with, by its number. The descriptor itself
+/// is closed in programs that this one starts. None if the number is not open.
+pub(crate) fn inherited(number: c_int) -> Option<OwnedFd> {
+    // SAFETY: these operations take a number, change nothing in memory, and fail if the number is
+    // not open. What F_DUPFD_CLOEXEC gives is new and nobody else's.
+    unsafe {
+        if fcntl(number, F_SETFD, FD_CLOEXEC) == -1 {
+            return None;
+        }
+        let copy = fcntl(number, F_DUPFD_CLOEXEC, 0);
+        (copy != -1).then(|| OwnedFd::from_raw_fd(copy))
     }
 }

@@ -2,15 +2,49 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{SocketAddrUnix, SocketFlags};
 
+use super::address::Address;
 use super::place::describe;
 use super::{LONGEST_ADDRESS, socket};
-use crate::error::Error;
+use crate::error::{Error, Ran};
+
+/// Connects a blocking socket, within a time that also a full queue does not make longer.
+pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd, Error> {
+    if path.as_os_str().is_empty() {
+        // To the system this would be a socket without a name.
+        return Err(Error::BadPath { path: path.to_owned(), reason: "it is empty".into() });
+    }
+    let address = Address::of(path)?;
+    let socket = socket(SocketFlags::empty())?;
+    let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        // A zero would be no limit.
+        let left = end
+            .map(|end| end.saturating_duration_since(Instant::now()).max(Duration::from_micros(1)));
+        set_socket_timeout(&socket, Timeout::Send, left)
+            .map_err(|errno| Error::io(format!("connecting to {}", path.display()), errno))?;
+        let connected = match address {
+            Address::Abstract(name) => SocketAddrUnix::new_abstract_name(name)
+                .and_then(|address| rustix::net::connect(&socket, &address)),
+            Address::File(path) => {
+                let open = || rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+                connect_to(&socket, path, open)
+            }
+        };
+        match connected {
+            Ok(()) => return Ok(socket),
+            // A signal came while the queue was full.
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(why_not(path, &address, errno, timeout)),
+        }
+    }
+}
 
 /// Connects to a path of any length. What is at a long one is opened, and reached through the
 /// descriptor: its name alone may be longer than an address.
@@ -23,38 +57,31 @@ pub(super) fn connect_to(
         return rustix::net::connect(socket, &SocketAddrUnix::new(path)?);
     }
     let there = open()?;
-    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", there.as_raw_fd()))?;
-    rustix::net::connect(socket, &address)
+    rustix::net::connect(socket, &through(&there)?)
 }
 
-/// Connects a blocking socket that gives up after its send timeout, also on a full queue.
-pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd, Error> {
-    if path.as_os_str().is_empty() {
-        // To the system this would be a socket without a name.
-        return Err(Error::BadPath { path: path.to_owned(), reason: "it is empty".into() });
-    }
-    let socket = socket(SocketFlags::CLOEXEC)?;
-    let doing = || format!("connecting to {}", path.display());
-    rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Send, timeout)
-        .map_err(|errno| Error::io(doing(), errno))?;
-    let open = || rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-    match connect_to(&socket, path, open) {
-        Ok(()) => Ok(socket),
-        Err(errno) => Err(why_not(path, errno, timeout)),
-    }
+/// The address of what is open.
+pub(super) fn through(there: &OwnedFd) -> Result<SocketAddrUnix, Errno> {
+    SocketAddrUnix::new(format!("/proc/self/fd/{}", there.as_raw_fd()))
 }
 
 /// Says in words what is wrong with a path that can't be connected to.
-fn why_not(path: &Path, errno: Errno, timeout: Option<Duration>) -> Error {
-    let stat = rustix::fs::statat(CWD, path, AtFlags::empty());
+fn why_not(path: &Path, address: &Address<'_>, errno: Errno, timeout: Option<Duration>) -> Error {
+    let stat = match address {
+        Address::File(path) => rustix::fs::statat(CWD, *path, AtFlags::empty()),
+        Address::Abstract(_) => Err(Errno::NOENT),
+    };
     let kind = stat.as_ref().map(|stat| FileType::from_raw_mode(stat.st_mode));
     let path = path.to_owned();
     match (errno, kind) {
         (Errno::NOENT, _) => Error::NoSocket { path },
+        (Errno::CONNREFUSED, _) if matches!(address, Address::Abstract(_)) => {
+            Error::NoSocket { path }
+        }
         (Errno::AGAIN, _) => Error::TimedOut {
             doing: "connecting (the daemon's queue is full)",
             after: timeout.unwrap_or_default(),
-            ran: crate::error::Ran::No,
+            ran: Ran::No,
         },
         (Errno::CONNREFUSED | Errno::NOTDIR, Ok(kind)) if kind != FileType::Socket => {
             Error::NotASocket { path, what: describe(kind) }

@@ -1,22 +1,38 @@
-//! The path: a socket appears there whole, never displaces a live one, and goes when it is ours.
+//! The path: a socket appears there whole, never displaces a live one, comes back when somebody
+//! removes it, and goes when it is ours.
 
+mod activation;
+mod address;
 mod connect;
+mod lock;
+mod notify;
 mod place;
 mod publish;
+mod watch;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::error::Error;
+use crate::sys;
 
 pub(crate) use self::connect::connect;
+#[allow(unused_imports, reason = "`Server::run` does not say when it is ready yet")]
+pub(crate) use self::notify::notify;
 pub(crate) use self::publish::{Published, publish};
 
 /// The longest address of a Unix socket, unix(7): `sun_path` less its NUL.
 const LONGEST_ADDRESS: usize = 107;
 
 fn socket(flags: SocketFlags) -> Result<OwnedFd, Error> {
+    let flags = flags | SocketFlags::CLOEXEC;
     rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
         .map_err(|errno| Error::io("opening a socket", errno))
+}
+
+/// The process at the other end, where it can be seen from here.
+fn process_of(socket: impl AsFd) -> Option<u32> {
+    let [pid, ..] = sys::peer_credentials(socket.as_fd()).ok()?;
+    (pid != 0).then_some(pid)
 }

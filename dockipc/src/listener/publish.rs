@@ -1,66 +1,218 @@
-//! Listening at a path.
+//! Listening at a path, for as long as the daemon lives.
 
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Mode, Stat};
+use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
-use rustix::net::SocketFlags;
+use rustix::net::{SocketAddrUnix, SocketFlags};
 
-use super::place::{Place, identity};
-use super::socket;
+use super::address::Address;
+use super::lock::Lock;
+use super::place::{Identity, Place, identity};
+use super::watch::{self, Marks};
+use super::{activation, process_of, socket};
 use crate::error::Error;
+use crate::sys;
 
-/// A listening socket at a path, with what tells whether the path is still its own.
+/// How long a start waits for a lock whose holder does not serve: it may be about to, or about to
+/// end.
+const TURN: Duration = Duration::from_secs(2);
+
+/// What keeps a path with a listening socket.
 pub(crate) struct Published {
-    place: Place,
-    /// Device and inode of the socket's name. (`fstat` of the socket gives others.)
-    identity: (u64, u64),
-    /// Whether the name was given back. A file system may then use the inode's number again.
-    released: AtomicBool,
+    mode: u32,
+    /// Readable when something happened at the path.
+    inotify: Option<OwnedFd>,
+    /// None once it was given back, and for a socket that no path is kept for: an abstract one, and
+    /// one that was passed to this process.
+    kept: Mutex<Option<Kept>>,
 }
 
-/// Listens at a path. The socket has its final mode when it becomes visible.
+/// A path that is ours.
+struct Kept {
+    place: Place,
+    lock: Lock,
+    /// The socket's name.
+    identity: Identity,
+    marks: Marks,
+}
+
+/// Listens at a path, or takes the socket there that this process was started with. A socket has
+/// its final mode when it becomes visible.
 pub(crate) fn publish(path: &Path, mode: u32) -> Result<(UnixListener, Published), Error> {
+    let address = Address::of(path)?;
+    let unkept = |listener: UnixListener| {
+        (listener, Published { mode, inotify: None, kept: Mutex::new(None) })
+    };
+    if let Some(listener) = activation::adopt(&address) {
+        sys::refuse_descriptors(listener.as_fd());
+        return Ok(unkept(listener));
+    }
+    if let Address::Abstract(name) = address {
+        return listen_abstract(path, name).map(unkept);
+    }
     let place = Place::new(path)?;
-    let _turn = place.take_turn();
+    // Where something else is, nothing is made beside it.
+    place.probe()?;
+    let lock = wait_for_lock(&place)?;
+    let (listener, identity) = put(&place, mode)?;
+    let inotify = watch::open();
+    let mut kept = Kept { place, lock, identity, marks: Marks::default() };
+    if let Some(inotify) = &inotify {
+        kept.marks.set(inotify, &kept.place);
+    }
+    Ok((listener, Published { mode, inotify, kept: Mutex::new(Some(kept)) }))
+}
+
+impl Published {
+    /// Becomes readable when [`check`](Self::check) should be called. It need not: the path is to
+    /// be looked at every two seconds as well.
+    #[allow(dead_code, reason = "the engine does not look at the path yet")]
+    pub(crate) fn watch(&self) -> Option<BorrowedFd<'_>> {
+        self.inotify.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Looks at the path. If the socket is gone from there, gives another one that listens there;
+    /// the old one may have connections in its queue.
+    ///
+    /// What somebody else has put there stays, and is looked at again the next time, as is what
+    /// failed.
+    #[allow(dead_code, reason = "the engine does not look at the path yet")]
+    pub(crate) fn check(&self) -> Option<UnixListener> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inotify) = &self.inotify {
+            watch::drain(inotify);
+        }
+        let ours = kept.as_mut()?;
+        if ours.is_in_place() {
+            return None;
+        }
+        let listener = ours.recover(self.mode).ok()?;
+        if let Some(inotify) = &self.inotify {
+            ours.marks.set(inotify, &ours.place);
+        }
+        listener
+    }
+
+    /// Gives the path back, once: removes the socket if it is still ours, and lets another daemon
+    /// have the lock.
+    ///
+    /// To be called while the listener is open, which keeps the inode's number from being reused.
+    pub(crate) fn release(&self) {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(kept) = kept {
+            // The lock goes after it.
+            kept.place.unlink(&kept.place.name, kept.identity);
+        }
+    }
+}
+
+impl Kept {
+    /// Whether the path leads to our socket and our lock.
+    fn is_in_place(&self) -> bool {
+        self.place.identity_at_path(&self.place.name) == Some(self.identity)
+            && self.place.identity_at_path(&self.place.lock_name()) == Some(self.lock.identity())
+    }
+
+    /// Takes what is missing at the path again, where nobody else has it. Gives the socket if it is
+    /// a new one.
+    fn recover(&mut self, mode: u32) -> Result<Option<UnixListener>, Error> {
+        // Another directory may have come in the place of ours.
+        let place = self.place.reopened()?;
+        let mut lock = None;
+        if !self.lock.is_at(&place) {
+            lock = Lock::take(&place)?;
+            if lock.is_none() {
+                return Ok(None);
+            }
+        }
+        let mut new = None;
+        if !place.has(&place.name, self.identity) {
+            let (listener, identity) = put(&place, mode)?;
+            // In a directory that was moved away the old one is still there.
+            self.place.unlink(&self.place.name, self.identity);
+            self.identity = identity;
+            new = Some(listener);
+        }
+        self.place = place;
+        if let Some(lock) = lock {
+            self.lock = lock;
+        }
+        Ok(new)
+    }
+}
+
+/// Waits until nobody else is being started or is about to end here.
+fn wait_for_lock(place: &Place) -> Result<Lock, Error> {
+    let end = Instant::now() + TURN;
+    loop {
+        if let Some(lock) = Lock::take(place)? {
+            return Ok(lock);
+        }
+        // Who serves can be asked who they are.
+        place.probe()?;
+        if Instant::now() >= end {
+            let path = place.path.clone();
+            return Err(Error::AlreadyRunning { path, pid: Lock::holder(place) });
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Puts a new listening socket in the place. Only with its lock.
+fn put(place: &Place, mode: u32) -> Result<(UnixListener, Identity), Error> {
     let seen = place.probe()?;
-    let socket = socket(SocketFlags::CLOEXEC)?;
+    place.sweep()?;
+    let socket = socket(SocketFlags::empty())?;
+    sys::refuse_descriptors(socket.as_fd());
     let failed = |what: &str| {
-        let doing = format!("{what} {}", path.display());
+        let doing = format!("{what} {}", place.path.display());
         move |errno: Errno| Error::io(doing, errno)
     };
     // Linux creates the name with the mode that the socket has: nobody else can connect until the
     // mode is the final one.
     rustix::fs::fchmod(&socket, Mode::from_raw_mode(0o600)).map_err(failed("preparing"))?;
-    let temporary = place.bind(&socket).map_err(failed("creating a socket for"))?;
-    let publish = || -> Result<Published, Error> {
+    let temporary = place.temporary_name();
+    let bind = || rustix::net::bind(&socket, &place.address(&temporary)?);
+    bind().map_err(failed("creating a socket for"))?;
+    let stat = place.stat(&temporary).map_err(failed("looking at"))?;
+    let identity = identity(&stat);
+    let publish = || {
         let mode = Mode::from_raw_mode(mode & 0o7777);
         rustix::fs::chmodat(&place.directory, &temporary, mode, AtFlags::empty())
             .map_err(failed("setting the mode of"))?;
         // The system lowers this to its maximum, net.core.somaxconn.
         rustix::net::listen(&socket, i32::MAX).map_err(failed("listening at"))?;
-        let stat = place.stat(&temporary).map_err(failed("looking at"))?;
-        let kept = place.try_clone().map_err(failed("keeping"))?;
-        place.move_in(&temporary, seen)?;
-        Ok(Published { place: kept, identity: identity(&stat), released: AtomicBool::new(false) })
+        place.move_in(&temporary, seen)
     };
-    let published = publish().inspect_err(|_| place.unlink(&temporary))?;
-    Ok((UnixListener::from(socket), published))
+    if let Err(error) = publish() {
+        place.unlink(&temporary, identity);
+        return Err(error);
+    }
+    Ok((UnixListener::from(socket), identity))
 }
 
-impl Published {
-    /// Removes the name if it is still ours, once: afterwards it can be another daemon's.
-    ///
-    /// To be called while the listener is open, which keeps the inode's number from being reused.
-    pub(crate) fn release(&self) {
-        if self.released.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let ours = |stat: Stat| identity(&stat) == self.identity;
-        if self.place.stat(&self.place.name).is_ok_and(ours) {
-            self.place.unlink(&self.place.name);
-        }
-    }
+fn listen_abstract(path: &Path, name: &[u8]) -> Result<UnixListener, Error> {
+    let failed = |errno| Error::io(format!("listening at {}", path.display()), errno);
+    let address = SocketAddrUnix::new_abstract_name(name).map_err(failed)?;
+    let socket = socket(SocketFlags::empty())?;
+    sys::refuse_descriptors(socket.as_fd());
+    rustix::net::bind(&socket, &address).map_err(|errno| {
+        if errno == Errno::ADDRINUSE { in_use(path, &address) } else { failed(errno) }
+    })?;
+    rustix::net::listen(&socket, i32::MAX).map_err(failed)?;
+    Ok(UnixListener::from(socket))
+}
+
+fn in_use(path: &Path, address: &SocketAddrUnix) -> Error {
+    let ask = || {
+        let socket = socket(SocketFlags::NONBLOCK).ok()?;
+        rustix::net::connect(&socket, address).ok()?;
+        process_of(&socket)
+    };
+    Error::AlreadyRunning { path: path.to_owned(), pid: ask() }
 }

@@ -1,0 +1,97 @@
+//! Sockets that systemd has opened, `sd_listen_fds(3)`.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD};
+use rustix::net::sockopt::{socket_acceptconn, socket_type};
+use rustix::net::{SocketAddrUnix, SocketType, getsockname};
+
+use super::address::Address;
+use super::place::identity;
+use crate::sys;
+
+/// The first of the descriptors that are passed.
+const FIRST: i32 = 3;
+
+/// More are not looked at, whatever the variable says.
+const MOST: i32 = 4096;
+
+/// The socket at this address, if this process was started with it. It belongs to who opened it:
+/// nothing is done to its path.
+pub(super) fn adopt(address: &Address<'_>) -> Option<UnixListener> {
+    let count = passed(&variable("LISTEN_PID")?, &variable("LISTEN_FDS")?, std::process::id())?;
+    // All are looked at: those that are not for us are not for our children either.
+    let mut found = None;
+    for number in FIRST..FIRST + count {
+        let Some(socket) = sys::inherited(number) else { continue };
+        if found.is_none() && is_at(&socket, address) {
+            found = Some(socket);
+        }
+    }
+    found.map(UnixListener::from)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// How many descriptors are passed to this process.
+fn passed(pid: &str, count: &str, me: u32) -> Option<i32> {
+    if pid.parse() != Ok(me) || count.is_empty() || !count.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    // A number that is too large for the type is too large for the limit.
+    Some(count.parse().map_or(MOST, |count: i32| count.min(MOST)))
+}
+
+/// Whether it is a listening stream socket with this address.
+fn is_at(socket: &OwnedFd, address: &Address<'_>) -> bool {
+    let listens = socket_acceptconn(socket.as_fd()).unwrap_or(false)
+        && socket_type(socket.as_fd()).is_ok_and(|kind| kind == SocketType::STREAM);
+    let name = getsockname(socket).ok().and_then(|name| SocketAddrUnix::try_from(name).ok());
+    let Some(name) = name.filter(|_| listens) else { return false };
+    match *address {
+        Address::Abstract(wanted) => name.abstract_name() == Some(wanted),
+        Address::File(path) => name.path_bytes().is_some_and(|bytes| {
+            let theirs = Path::new(std::ffi::OsStr::from_bytes(bytes));
+            theirs.is_absolute() && is_same(theirs, path)
+        }),
+    }
+}
+
+/// Whether two paths are the same, or lead to the same socket.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let stat = |path: &Path| rustix::fs::statat(CWD, path, AtFlags::empty());
+    let same_words = std::path::absolute(b).is_ok_and(|b| a == b);
+    same_words || matches!((stat(a), stat(b)), (Ok(a), Ok(b)) if identity(&a) == identity(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST, passed};
+
+    #[test]
+    fn only_what_is_said_plainly_and_to_this_process_counts() {
+        for (pid, count, expected) in [
+            ("7", "1", Some(1)),
+            ("7", "0", Some(0)),
+            ("7", "3", Some(3)),
+            ("8", "1", None),
+            ("", "1", None),
+            ("7", "", None),
+            ("7", "-1", None),
+            ("7", "+1", None),
+            ("7", "1 ", None),
+            ("7", "many", None),
+            ("seven", "1", None),
+            ("99999999999999999999", "1", None),
+            ("7", "2147483647", Some(MOST)),
+            ("7", "99999999999999999999999", Some(MOST)),
+        ] {
+            assert_eq!(passed(pid, count, 7), expected, "LISTEN_PID={pid} LISTEN_FDS={count}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Telling systemd how the service is, `sd_notify(3)`.
+#![allow(dead_code, reason = "`Server::run` does not say when it is ready yet")]
+
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+
+use super::LONGEST_ADDRESS;
+use super::address::Address;
+use super::connect::through;
+
+/// So long a service manager may take nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Sends a state such as `READY=1` to the service manager, if there is one that asks for it.
+pub(crate) fn notify(state: &str) {
+    if let Some(path) = std::env::var_os("NOTIFY_SOCKET") {
+        // A daemon that can't say that it is ready serves all the same.
+        let _ = send(&path, state);
+    }
+}
+
+fn send(path: &OsStr, state: &str) -> Result<(), Errno> {
+    let (kind, flags) = (SocketType::DGRAM, SocketFlags::CLOEXEC);
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?;
+    set_socket_timeout(socket.as_fd(), Timeout::Send, Some(PATIENCE))?;
+    let there;
+    let address = match Address::of(Path::new(path)).map_err(|_| Errno::INVAL)? {
+        Address::Abstract(name) => SocketAddrUnix::new_abstract_name(name)?,
+        Address::File(path) if !path.is_absolute() => return Err(Errno::INVAL),
+        Address::File(path) if path.as_os_str().len() <= LONGEST_ADDRESS => {
+            SocketAddrUnix::new(path)?
+        }
+        Address::File(path) => {
+            there = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+            through(&there)?
+        }
+    };
+    loop {
+        match rustix::net::sendto(&socket, state.as_bytes(), SendFlags::NOSIGNAL, &address) {
+            Err(Errno::INTR) => {}
+            sent => return sent.map(drop),
+        }
+    }
+}
