@@ -293,6 +293,9 @@ impl Server {
     /// [`Handle::shutdown`]. A second signal stops without waiting for commands; a third one ends the
     /// process as if nobody handled it. See [`signals`](Self::signals).
     ///
+    /// The service manager is told when clients can connect and when the server stops,
+    /// `sd_notify(3)`.
+    ///
     /// # Errors
     /// As [`spawn`](Self::spawn). [`Error::Unfinished`] if commands were running that were not
     /// waited for.
@@ -301,6 +304,7 @@ impl Server {
         let signals = if self.signals { Some(Signals::take()) } else { None };
         let (signals, arrivals) = signals.transpose().map_err(|e| e.at(path))?.unzip();
         let handle = self.start(path, arrivals)?;
+        listener::notify("READY=1");
         let unfinished = handle.join();
         drop(signals);
         if unfinished.is_empty() { Ok(()) } else { Err(Error::Unfinished(unfinished)) }
@@ -322,6 +326,7 @@ impl Server {
         let shared = self.shared()?;
         let published = listener::publish(path, mode).map_err(|e| e.at(path))?;
         let engine = Engine::start(shared, Some(published), signals).map_err(|e| e.at(path))?;
+        listener::notify("READY=1");
         Ok(Handle { engine: Arc::new(engine) })
     }
 
@@ -344,7 +349,7 @@ impl Server {
     /// # Errors
     /// As [`spawn`](Self::spawn), less what is about the path.
     pub fn spawn_in_process(self) -> Result<Handle> {
-        let engine = Engine::start(self.shared()?, None, None)?;
+        let engine = Engine::start(self.shared()?, Vec::new(), None)?;
         Ok(Handle { engine: Arc::new(engine) })
     }
 

@@ -2,15 +2,13 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
-use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags};
+use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
-use super::hub::Hub;
-use super::{Core, LISTENER};
+use super::Core;
+use super::door::Door;
 use crate::error::{Failure, code};
 use crate::peer::Peer;
 use crate::wire::{Protocol, encode};
@@ -21,22 +19,30 @@ const AT_ONCE: usize = 128;
 /// How long accepting waits when descriptors or memory have run out and nothing is closed.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-pub(super) type Accepted = Vec<(OwnedFd, Option<Peer>)>;
+/// A new connection.
+pub(super) struct Arrival {
+    pub(super) socket: OwnedFd,
+    /// Who connected, if the system says so.
+    pub(super) peer: Option<Peer>,
+    /// By which door.
+    #[allow(dead_code)]
+    pub(super) door: usize,
+}
 
 impl Core {
-    /// Takes what waits in the listener's queue.
-    pub(super) fn accept(&self) -> Accepted {
-        let listener = self.lock().listener.clone();
-        listener.map(|listener| self.take_in(&listener)).unwrap_or_default()
+    /// Takes who waits at a door.
+    pub(super) fn accept(&self, door: usize) -> Vec<Arrival> {
+        let listener = self.doors.get(door).and_then(Door::open);
+        listener.map(|listener| self.take_in(door, &listener)).unwrap_or_default()
     }
 
-    fn take_in(&self, listener: &UnixListener) -> Accepted {
-        let mut accepted = Vec::new();
+    pub(super) fn take_in(&self, door: usize, listener: &UnixListener) -> Vec<Arrival> {
+        let mut arrivals = Vec::new();
         for _ in 0..AT_ONCE {
             match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
                 Ok(socket) => {
                     let peer = Peer::of(&socket).ok();
-                    accepted.push((socket, peer));
+                    arrivals.push(Arrival { socket, peer, door });
                 }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 // EINVAL: nobody can connect to it any longer, and the queue is empty.
@@ -49,48 +55,19 @@ impl Core {
                 }
             }
         }
-        accepted
-    }
-
-    /// Takes in who has connected to a listener that is given up.
-    pub(super) fn take_last(&self, listener: &UnixListener) -> Accepted {
-        let mut all = Vec::new();
-        // Who comes from now on is told at once that nobody listens, connect(2).
-        let _ = rustix::net::shutdown(listener, Shutdown::Both);
-        loop {
-            let mut some = self.take_in(listener);
-            if some.is_empty() {
-                return all;
-            }
-            all.append(&mut some);
-        }
-    }
-
-    /// Gives the listener up.
-    pub(super) fn accept_last<'h>(&'h self, mut hub: MutexGuard<'h, Hub>) -> MutexGuard<'h, Hub> {
-        hub.accept_at = None;
-        let Some(listener) = hub.listener.take() else { return hub };
-        drop(hub);
-        let accepted = self.take_last(&listener);
-        drop(listener);
-        hub = self.lock();
-        hub.take_in(&self.shared, accepted);
-        hub
+        arrivals
     }
 
     #[cold]
     fn pause_accepting(&self, listener: &UnixListener) {
         let now = Instant::now();
         let mut hub = self.lock();
-        if hub.listener.is_none() {
-            return;
-        }
         hub.accept_paused = true;
         hub.accept_at = Some(now + BACK_OFF);
         let since = *hub.accept_failing.get_or_insert(now);
         let spare = if now - since >= self.shared.times.busy { hub.spare.take() } else { None };
         drop(hub);
-        self.listen(listener, false);
+        self.listen(false);
         if let Some(spare) = spare {
             drop(spare);
             turn_away(listener);
@@ -101,18 +78,6 @@ impl Core {
     /// A descriptor that is kept for when there are no others.
     pub(super) fn spare(&self) -> Option<OwnedFd> {
         rustix::io::fcntl_dupfd_cloexec(&self.bell, 0).ok()
-    }
-
-    pub(super) fn resume_accepting(&self) {
-        if let Some(listener) = &self.lock().listener {
-            self.listen(listener, true);
-        }
-    }
-
-    pub(super) fn listen(&self, listener: &UnixListener, on: bool) {
-        let flags = if on { EventFlags::IN } else { EventFlags::empty() };
-        // It is in the set, and the kernel needs no memory for a change.
-        let _ = epoll::modify(&self.epoll, listener, EventData::new_u64(LISTENER), flags);
     }
 }
 

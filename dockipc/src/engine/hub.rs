@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
 
+use super::accept::Arrival;
 use super::run::Run;
 use super::stop::Stop;
 use super::turn::Conn;
@@ -33,12 +33,13 @@ pub(super) struct Hub {
     /// How many connections each user has, if that is limited.
     users: HashMap<u32, usize>,
 
-    pub(super) listener: Option<Arc<UnixListener>>,
     /// Accepting waits until something is closed, or for its timer.
     pub(super) accept_paused: bool,
     pub(super) accept_at: Option<Instant>,
     /// Since when nobody could be accepted.
     pub(super) accept_failing: Option<Instant>,
+    /// When the paths are looked at next.
+    pub(super) look_at: Option<Instant>,
     /// Given up to tell somebody that there are no descriptors.
     pub(super) spare: Option<OwnedFd>,
 
@@ -113,7 +114,7 @@ pub(super) enum Fate {
 }
 
 impl Hub {
-    pub(super) fn new(listener: Option<UnixListener>) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
@@ -123,10 +124,10 @@ impl Hub {
             timers: BinaryHeap::new(),
             overdue: Vec::new(),
             users: HashMap::new(),
-            listener: listener.map(Arc::new),
             accept_paused: false,
             accept_at: None,
             accept_failing: None,
+            look_at: None,
             spare: None,
             leader: None,
             polling: false,
@@ -147,7 +148,8 @@ impl Hub {
     }
 
     /// Takes in a new connection. Its first turn tries to read at once.
-    pub(super) fn add(&mut self, shared: &Shared, socket: OwnedFd, peer: Option<Peer>) {
+    pub(super) fn add(&mut self, shared: &Shared, arrival: Arrival) {
+        let Arrival { socket, peer, .. } = arrival;
         let (id, over) = shared.count_connection();
         let refused = match &peer {
             None => Some(Failure::new(code::NOPERM, "the system does not say who you are")),
@@ -183,12 +185,12 @@ impl Hub {
         self.ready.push_back(index);
     }
 
-    pub(super) fn take_in(&mut self, shared: &Shared, accepted: Vec<(OwnedFd, Option<Peer>)>) {
-        if !accepted.is_empty() {
+    pub(super) fn take_in(&mut self, shared: &Shared, arrivals: Vec<Arrival>) {
+        if !arrivals.is_empty() {
             self.accept_failing = None;
         }
-        for (socket, peer) in accepted {
-            self.add(shared, socket, peer);
+        for arrival in arrivals {
+            self.add(shared, arrival);
         }
     }
 
@@ -304,7 +306,8 @@ impl Hub {
 
     pub(super) fn free(&mut self, index: usize) {
         let slot = &mut self.slots[index];
-        slot.generation = slot.generation.wrapping_add(1);
+        // The largest is not a connection's: see the doors.
+        slot.generation = (slot.generation + 1) % u32::MAX;
         slot.seen = Seen::default();
         slot.queued = false;
         slot.timer = None;
@@ -360,14 +363,15 @@ impl Hub {
         }
         let timer = self.timers.peek().map(|Reverse((at, ..))| *at);
         let stop = self.stop.as_ref().map(Stop::next);
-        let others = [self.accept_at, stop];
+        let others = [self.accept_at, self.look_at, stop];
         let at = timer.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(at.saturating_duration_since(Instant::now()))
     }
 
-    pub(super) fn fire_timers(&mut self, core: &Core) {
-        if self.timers.is_empty() && self.accept_at.is_none() {
-            return;
+    /// True if it is time to look at the paths.
+    pub(super) fn fire_timers(&mut self, core: &Core) -> bool {
+        if self.timers.is_empty() && self.accept_at.is_none() && self.look_at.is_none() {
+            return false;
         }
         let now = Instant::now();
         while let Some(&Reverse((at, index, generation))) = self.timers.peek() {
@@ -395,10 +399,9 @@ impl Hub {
         if self.accept_at.is_some_and(|at| at <= now) {
             self.accept_at = None;
             self.accept_paused = false;
-            if let Some(listener) = &self.listener {
-                core.listen(listener, true);
-            }
+            core.listen(true);
         }
+        self.look_at.take_if(|at| *at <= now).is_some()
     }
 
     /// Every connection gets another turn, to read what has arrived.

@@ -17,6 +17,7 @@
 //! parks for a moment before it ends. At rest there are two threads.
 
 mod accept;
+mod door;
 mod hub;
 mod pace;
 mod run;
@@ -39,11 +40,13 @@ use rustix::io::Errno;
 
 use crate::arg::Scratch;
 use crate::error::{Error, Result, Unfinished};
-use crate::listener::Published;
+use crate::listener::{self, Published};
 use crate::peer::Peer;
 use crate::server::{Shared, Times};
 use crate::signals::Arrivals;
 use crate::wire::Protocol;
+use accept::Arrival;
+use door::{DOORS, Door, Knock};
 use hub::{Fate, Hub, Seen};
 use stop::Stop;
 use turn::Outbox;
@@ -68,8 +71,7 @@ struct Core {
     /// Told when a thread ends.
     ended: Condvar,
     max_threads: usize,
-    /// What keeps the path, if there is one.
-    published: Option<Published>,
+    doors: Vec<Door>,
     signals: Option<Arrivals>,
     /// The server stops, and nothing of the author's may begin.
     is_over: AtomicBool,
@@ -133,30 +135,24 @@ const EVENTS: usize = 256;
 const PARK: Duration = Duration::from_secs(1);
 
 /// The events' data of what is no connection.
-const LISTENER: u64 = u64::MAX;
-const BELL: u64 = u64::MAX - 1;
-const SIGNALS: u64 = u64::MAX - 2;
+const BELL: u64 = u64::MAX;
+const SIGNALS: u64 = u64::MAX - 1;
+
+/// How often the paths are looked at, for what the system tells nobody about.
+const LOOK: Duration = Duration::from_secs(2);
 
 impl Engine {
     pub(crate) fn start(
         shared: Arc<Shared>,
-        published: Option<(UnixListener, Published)>,
+        doors: Vec<(UnixListener, Published)>,
         signals: Option<Arrivals>,
     ) -> Result<Self> {
-        let (listener, published) = published.unzip();
-        let failed = |errno: Errno| {
-            published.as_ref().inspect(|published| published.release());
-            Error::io("starting the server", errno)
-        };
+        let doors: Vec<_> = doors.into_iter().map(Door::new).collect();
+        let failed = |errno: Errno| Error::io("starting the server", errno);
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(failed)?;
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?;
         let edge = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &bell, EventData::new_u64(BELL), edge).map_err(failed)?;
-        if let Some(listener) = &listener {
-            rustix::io::ioctl_fionbio(listener, true).map_err(failed)?;
-            let data = EventData::new_u64(LISTENER);
-            epoll::add(&epoll, listener, data, EventFlags::IN).map_err(failed)?;
-        }
         if let Some(signals) = &signals {
             let data = EventData::new_u64(SIGNALS);
             epoll::add(&epoll, &signals.socket, data, EventFlags::IN).map_err(failed)?;
@@ -166,16 +162,20 @@ impl Engine {
             shared,
             epoll,
             bell,
-            hub: Mutex::new(Hub::new(listener)),
+            hub: Mutex::new(Hub::new()),
             parked: Condvar::new(),
             watcher: Condvar::new(),
             ended: Condvar::new(),
-            published,
+            doors,
             signals,
             is_over: AtomicBool::new(false),
         });
         core.lock().spare = core.spare();
         let engine = Self { core };
+        for (index, door) in engine.core.doors.iter().enumerate() {
+            engine.core.watch_door(index, door).map_err(failed)?;
+            engine.core.lock().look_at = Some(Instant::now() + LOOK);
+        }
         for _ in 0..2 {
             if let Err(e) = engine.core.spawn(engine.core.lock()).1 {
                 engine.stop(Duration::ZERO);
@@ -192,7 +192,7 @@ impl Engine {
         if hub.stop.is_some() {
             return false;
         }
-        hub.add(&self.core.shared, socket.into(), peer);
+        hub.add(&self.core.shared, Arrival { socket: socket.into(), peer, door: 0 });
         self.core.ring(&hub);
         true
     }
@@ -386,30 +386,45 @@ impl Core {
             let events = rustix::buffer::spare_capacity(&mut kit.events);
             // EINTR is a wait without events.
             let _ = epoll::wait(&self.epoll, events, timeout.as_ref());
-            let mut accepted = Vec::new();
+            let mut arrivals = Vec::new();
             for event in &kit.events {
                 match event.data.u64() {
-                    LISTENER => accepted = self.accept(),
+                    BELL => drop(rustix::io::read(&self.bell, &mut [0_u8; 8])),
                     SIGNALS => self.signalled(),
+                    data if data >= DOORS => arrivals.append(&mut match Knock::of(data) {
+                        Knock::Somebody(door) => self.accept(door),
+                        Knock::Path(door) => self.look_at_path(door),
+                    }),
                     _ => {}
                 }
             }
             hub = self.lock();
             hub.polling = false;
             for event in &kit.events {
-                match event.data.u64() {
-                    LISTENER | SIGNALS => {}
-                    BELL => drop(rustix::io::read(&self.bell, &mut [0_u8; 8])),
-                    data => hub.note(data, event.flags),
-                }
+                hub.note(event.data.u64(), event.flags);
             }
-            hub.take_in(&self.shared, accepted);
-            hub.fire_timers(self);
+            hub.take_in(&self.shared, arrivals);
+            let look = hub.fire_timers(self);
             if !hub.overdue.is_empty() {
                 hub = self.attend(hub);
             }
+            if look {
+                hub = self.look_at_paths(hub);
+            }
             hub.polled();
         }
+    }
+
+    #[cold]
+    fn look_at_paths<'h>(&'h self, hub: MutexGuard<'h, Hub>) -> MutexGuard<'h, Hub> {
+        drop(hub);
+        let arrivals = (0..self.doors.len()).flat_map(|door| self.look_at_path(door)).collect();
+        let mut hub = self.lock();
+        hub.take_in(&self.shared, arrivals);
+        if hub.stop.is_none() {
+            hub.look_at = Some(Instant::now() + LOOK);
+        }
+        hub
     }
 
     /// The first signal stops the server in order, the second at once.
@@ -422,6 +437,7 @@ impl Core {
             let is_second = earlier + count > 1;
             is_default.store(is_second, Ordering::Relaxed);
             self.stop(if is_second { Duration::ZERO } else { self.shared.times.shutdown });
+            listener::notify("STOPPING=1");
         }
     }
 
@@ -506,7 +522,7 @@ impl Core {
         drop(hub);
         drop(conn);
         if full {
-            self.resume_accepting();
+            self.listen(true);
         }
         let hub = self.lock();
         if hub.stop.is_some() {

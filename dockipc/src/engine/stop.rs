@@ -72,8 +72,8 @@ impl Core {
     /// but for an earlier end.
     pub(super) fn stop(&self, within: Duration) {
         // Before anything else, so that a new daemon can take the path.
-        if let Some(published) = &self.published {
-            published.release();
+        for door in &self.doors {
+            door.published.release();
         }
         let deadline = Instant::now() + within;
         let mut hub = self.lock();
@@ -93,7 +93,13 @@ impl Core {
         match stop.phase {
             Phase::Called => {
                 stop.phase = Phase::Answering;
-                hub = self.accept_last(hub);
+                hub.look_at = None;
+                hub.accept_at = None;
+                drop(hub);
+                let doors = self.doors.iter().enumerate();
+                let last = doors.flat_map(|(index, door)| self.close_door(index, door)).collect();
+                hub = self.lock();
+                hub.take_in(&self.shared, last);
                 hub.wake_all();
             }
             Phase::Answering if is_due => {

@@ -18,7 +18,6 @@ use crate::error::Error;
 use crate::sys;
 
 pub(crate) use self::connect::connect;
-#[allow(unused_imports, reason = "`Server::run` does not say when it is ready yet")]
 pub(crate) use self::notify::notify;
 pub(crate) use self::publish::{Published, publish};
 

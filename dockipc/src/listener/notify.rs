@@ -1,5 +1,4 @@
 //! Telling systemd how the service is, `sd_notify(3)`.
-#![allow(dead_code, reason = "`Server::run` does not say when it is ready yet")]
 
 use std::ffi::OsStr;
 use std::os::fd::AsFd;

@@ -25,6 +25,7 @@ const TURN: Duration = Duration::from_secs(2);
 /// What keeps a path with a listening socket.
 pub(crate) struct Published {
     mode: u32,
+    shared: bool,
     /// Readable when something happened at the path.
     inotify: Option<OwnedFd>,
     /// None once it was given back, and for a socket that no path is kept for: an abstract one, and
@@ -45,15 +46,15 @@ struct Kept {
 /// its final mode when it becomes visible.
 pub(crate) fn publish(path: &Path, mode: u32) -> Result<(UnixListener, Published), Error> {
     let address = Address::of(path)?;
-    let unkept = |listener: UnixListener| {
-        (listener, Published { mode, inotify: None, kept: Mutex::new(None) })
+    let unkept = |listener: UnixListener, shared: bool| {
+        (listener, Published { mode, shared, inotify: None, kept: Mutex::new(None) })
     };
     if let Some(listener) = activation::adopt(&address) {
         sys::refuse_descriptors(listener.as_fd());
-        return Ok(unkept(listener));
+        return Ok(unkept(listener, true));
     }
     if let Address::Abstract(name) = address {
-        return listen_abstract(path, name).map(unkept);
+        return Ok(unkept(listen_abstract(path, name)?, false));
     }
     let place = Place::new(path)?;
     // Where something else is, nothing is made beside it.
@@ -65,13 +66,12 @@ pub(crate) fn publish(path: &Path, mode: u32) -> Result<(UnixListener, Published
     if let Some(inotify) = &inotify {
         kept.marks.set(inotify, &kept.place);
     }
-    Ok((listener, Published { mode, inotify, kept: Mutex::new(Some(kept)) }))
+    Ok((listener, Published { mode, shared: false, inotify, kept: Mutex::new(Some(kept)) }))
 }
 
 impl Published {
     /// Becomes readable when [`check`](Self::check) should be called. It need not: the path is to
     /// be looked at every two seconds as well.
-    #[allow(dead_code, reason = "the engine does not look at the path yet")]
     pub(crate) fn watch(&self) -> Option<BorrowedFd<'_>> {
         self.inotify.as_ref().map(AsFd::as_fd)
     }
@@ -81,7 +81,6 @@ impl Published {
     ///
     /// What somebody else has put there stays, and is looked at again the next time, as is what
     /// failed.
-    #[allow(dead_code, reason = "the engine does not look at the path yet")]
     pub(crate) fn check(&self) -> Option<UnixListener> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(inotify) = &self.inotify {
@@ -96,6 +95,11 @@ impl Published {
             ours.marks.set(inotify, &ours.place);
         }
         listener
+    }
+
+    /// Whether the socket was passed to this process, and so is somebody else's as well.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// Gives the path back, once: removes the socket if it is still ours, and lets another daemon
@@ -143,6 +147,12 @@ impl Kept {
             self.lock = lock;
         }
         Ok(new)
+    }
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

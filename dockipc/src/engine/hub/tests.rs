@@ -61,15 +61,15 @@ impl World {
             shared,
             epoll: rustix::event::epoll::create(CreateFlags::CLOEXEC).unwrap(),
             bell: eventfd(0, EventfdFlags::CLOEXEC).unwrap(),
-            hub: Mutex::new(Hub::new(None)),
+            hub: Mutex::new(Hub::new()),
             parked: Condvar::new(),
             watcher: Condvar::new(),
             ended: Condvar::new(),
-            published: None,
+            doors: Vec::new(),
             signals: None,
             is_over: AtomicBool::new(false),
         };
-        let hub = Hub::new(None);
+        let hub = Hub::new();
         Self { core, hub, connections: HashMap::new(), gone: Vec::new() }
     }
 
@@ -107,7 +107,8 @@ impl World {
     fn add(&mut self) {
         let (socket, _) = UnixStream::pair().unwrap();
         let peer = Peer::of(&socket).unwrap();
-        self.hub.add(&self.core.shared, socket.into(), Some(peer));
+        let arrival = Arrival { socket: socket.into(), peer: Some(peer), door: 0 };
+        self.hub.add(&self.core.shared, arrival);
         let index = *self.hub.ready.back().unwrap();
         let data = self.data(index);
         let model = Model {

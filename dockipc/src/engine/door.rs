@@ -1,0 +1,126 @@
+//! The ways into a server: each a path, and the socket that listens there.
+
+use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::net::Shutdown;
+
+use super::Core;
+use super::accept::Arrival;
+use crate::listener::Published;
+
+pub(super) struct Door {
+    pub(super) published: Published,
+    /// None once the server stops.
+    listener: Mutex<Option<Arc<UnixListener>>>,
+}
+
+/// The events' data of doors begin here: two for each, its listener and its path.
+pub(super) const DOORS: u64 = 0xffff_ffff << 32;
+
+/// What an event at a door is about.
+pub(super) enum Knock {
+    /// Somebody connects.
+    Somebody(usize),
+    /// Something happened at the path.
+    Path(usize),
+}
+
+impl Knock {
+    /// Only for data that are a door's.
+    pub(super) fn of(data: u64) -> Self {
+        let number = data - DOORS;
+        let door = usize::try_from(number / 2).unwrap_or(usize::MAX);
+        if number.is_multiple_of(2) { Self::Somebody(door) } else { Self::Path(door) }
+    }
+}
+
+fn data(door: usize, which: u64) -> EventData {
+    EventData::new_u64(DOORS + 2 * door as u64 + which)
+}
+
+impl Door {
+    pub(super) fn new((listener, published): (UnixListener, Published)) -> Self {
+        Self { published, listener: Mutex::new(Some(Arc::new(listener))) }
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Option<Arc<UnixListener>>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn open(&self) -> Option<Arc<UnixListener>> {
+        self.listener().clone()
+    }
+}
+
+impl Core {
+    /// Waits for who comes by this door, and for what happens at its path.
+    pub(super) fn watch_door(&self, index: usize, door: &Door) -> Result<(), Errno> {
+        if let Some(listener) = door.open() {
+            self.watch_listener(index, &listener)?;
+        }
+        if let Some(path) = door.published.watch() {
+            epoll::add(&self.epoll, path, data(index, 1), EventFlags::IN)?;
+        }
+        Ok(())
+    }
+
+    fn watch_listener(&self, index: usize, listener: &UnixListener) -> Result<(), Errno> {
+        rustix::io::ioctl_fionbio(listener, true)?;
+        epoll::add(&self.epoll, listener, data(index, 0), EventFlags::IN)
+    }
+
+    /// Whether somebody is let in by any door.
+    pub(super) fn listen(&self, on: bool) {
+        let flags = if on { EventFlags::IN } else { EventFlags::empty() };
+        for (index, door) in self.doors.iter().enumerate() {
+            if let Some(listener) = door.open() {
+                // It is in the set, and the kernel needs no memory for a change.
+                let _ = epoll::modify(&self.epoll, &listener, data(index, 0), flags);
+            }
+        }
+    }
+
+    /// Looks whether the path still leads here. Where it had to be made anew, gives the last who came
+    /// to the old socket.
+    #[cold]
+    pub(super) fn look_at_path(&self, index: usize) -> Vec<Arrival> {
+        let Some(door) = self.doors.get(index) else { return Vec::new() };
+        let Some(renewed) = door.published.check() else { return Vec::new() };
+        let mut listener = door.listener();
+        if listener.is_none() {
+            return Vec::new();
+        }
+        let renewed = Arc::new(renewed);
+        // If the system has no memory for it, this is as if the path were lost: it is the next look
+        // that finds it, and the one after.
+        let _ = self.watch_listener(index, &renewed);
+        let old = listener.replace(renewed);
+        drop(listener);
+        old.map(|old| self.take_last(index, &old)).unwrap_or_default()
+    }
+
+    /// Gives a door up; gives the last who came. The socket may be another process's as well: then
+    /// those are left to that one.
+    pub(super) fn close_door(&self, index: usize, door: &Door) -> Vec<Arrival> {
+        let listener = door.listener().take();
+        let own = listener.filter(|_| !door.published.is_shared());
+        own.map(|listener| self.take_last(index, &listener)).unwrap_or_default()
+    }
+
+    /// Takes in who has connected to a listener that is given up.
+    fn take_last(&self, index: usize, listener: &UnixListener) -> Vec<Arrival> {
+        // Who comes from now on is told at once that nobody listens, connect(2).
+        let _ = rustix::net::shutdown(listener, Shutdown::Both);
+        let mut all = Vec::new();
+        loop {
+            let mut some = self.take_in(index, listener);
+            if some.is_empty() {
+                return all;
+            }
+            all.append(&mut some);
+        }
+    }
+}
