@@ -325,7 +325,7 @@ impl Server {
         let mode = self.mode;
         let shared = self.shared()?;
         let published = listener::publish(path, mode).map_err(|e| e.at(path))?;
-        let engine = Engine::start(shared, Some(published), signals).map_err(|e| e.at(path))?;
+        let engine = Engine::start(shared, vec![published], signals).map_err(|e| e.at(path))?;
         listener::notify("READY=1");
         Ok(Handle { engine: Arc::new(engine) })
     }

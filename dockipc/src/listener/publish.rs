@@ -189,21 +189,25 @@ fn put(place: &Place, mode: u32) -> Result<(UnixListener, Identity), Error> {
     let temporary = place.temporary_name();
     let bind = || rustix::net::bind(&socket, &place.address(&temporary)?);
     bind().map_err(failed("creating a socket for"))?;
-    let stat = place.stat(&temporary).map_err(failed("looking at"))?;
-    let identity = identity(&stat);
     let publish = || {
+        let stat = place.stat(&temporary).map_err(failed("looking at"))?;
         let mode = Mode::from_raw_mode(mode & 0o7777);
         rustix::fs::chmodat(&place.directory, &temporary, mode, AtFlags::empty())
             .map_err(failed("setting the mode of"))?;
         // The system lowers this to its maximum, net.core.somaxconn.
         rustix::net::listen(&socket, i32::MAX).map_err(failed("listening at"))?;
-        place.move_in(&temporary, seen)
+        place.move_in(&temporary, seen)?;
+        Ok(identity(&stat))
     };
-    if let Err(error) = publish() {
-        place.unlink(&temporary, identity);
-        return Err(error);
+    match publish() {
+        Ok(identity) => Ok((UnixListener::from(socket), identity)),
+        Err(error) => {
+            // Closed first: what is swept is not listening.
+            drop(socket);
+            let _ = place.sweep();
+            Err(error)
+        }
     }
-    Ok((UnixListener::from(socket), identity))
 }
 
 fn listen_abstract(path: &Path, name: &[u8]) -> Result<UnixListener, Error> {
