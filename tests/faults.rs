@@ -70,6 +70,8 @@ fn a_start_in_which_a_system_call_fails_succeeds_or_says_why_not_and_leaves_noth
         let reasons = REASONS.iter().cycle().skip(i).take(long(1, REASONS.len()));
         reasons.map(move |reason| (call, *reason))
     });
+    // No system interrupts a send that does not wait, and the handler of a signal sends once.
+    let each = each.filter(|(call, reason)| (call.name.as_str(), *reason) != ("sendto", "EINTR"));
     let (each, runs) = (Mutex::new(each), AtomicUsize::new(0));
     let started = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
