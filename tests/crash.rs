@@ -2,6 +2,8 @@
 //! nothing in its way.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -114,6 +116,12 @@ fn half_an_answer_of_a_killed_daemon_is_never_taken_for_a_whole_one() {
 /// When a daemon is killed.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
+    /// From its start to its end.
+    Life,
+    /// The same, where one before was killed.
+    Again,
+    /// While it puts its path back.
+    Recovery,
     /// While it stops.
     Shutdown,
 }
@@ -122,6 +130,27 @@ impl Phase {
     /// Has a daemon go through it, followed by strace, with faults. True if it got through.
     fn pass(self, socket: &Path, trace: &Path, faults: &[String]) -> bool {
         match self {
+            Self::Again => {
+                drop(Program::start(socket));
+                // As of one that was killed before its socket was in place.
+                let temporary = socket.with_file_name(".s.sock.new");
+                drop(UnixListener::bind(temporary).unwrap());
+                Self::Life.pass(socket, trace, faults)
+            }
+            Self::Life => {
+                let mut command = strace::strace(trace, faults);
+                let mut daemon = Program::begin(command.arg(program::path()).arg(socket), socket);
+                daemon.answers() && daemon.stop().success()
+            }
+            Self::Recovery => {
+                let mut daemon = Program::start(socket);
+                daemon.rest();
+                let strace = Strace::attach(daemon.id(), trace, faults);
+                fs::remove_file(socket).unwrap();
+                let got_through = daemon.answers();
+                drop(strace);
+                got_through && daemon.stop().success()
+            }
             Self::Shutdown => {
                 let mut daemon = Program::start(socket);
                 daemon.rest();
@@ -136,7 +165,8 @@ impl Phase {
     fn calls(self, place: &Place) -> Vec<Call> {
         let trace = place.directory().join("trace");
         assert!(self.pass(&place.socket(), &trace, &[]), "{self:?} without faults");
-        strace::calls(&trace, None)
+        let marker = matches!(self, Self::Life | Self::Again).then_some("getppid");
+        strace::calls(&trace, marker)
     }
 }
 
@@ -177,6 +207,21 @@ fn kill_at_each(phase: Phase) {
     );
     // What a call's number is in its thread depends on chance for some.
     assert!(killed * 2 > calls, "{killed} kills of {calls}");
+}
+
+#[test]
+fn killed_at_any_system_call_of_its_life_a_daemon_leaves_nothing_that_hinders_the_next() {
+    kill_at_each(Phase::Life);
+}
+
+#[test]
+fn killed_at_any_system_call_after_another_was_killed_a_daemon_leaves_nothing_either() {
+    kill_at_each(Phase::Again);
+}
+
+#[test]
+fn killed_at_any_system_call_while_it_recovers_a_daemon_leaves_nothing_that_hinders_the_next() {
+    kill_at_each(Phase::Recovery);
 }
 
 #[test]
