@@ -12,6 +12,8 @@ use crate::wire::{self, Decoder, Protocol};
 pub(crate) struct Session {
     pub(crate) id: u64,
     pub(crate) peer: Peer,
+    /// By which of the server's paths the client came, in their order.
+    pub(crate) door: usize,
     /// The client has given the token.
     pub(crate) has_token: bool,
     pub(crate) protocol: Protocol,
@@ -41,10 +43,17 @@ pub(crate) enum Step {
 }
 
 impl Connection {
-    pub(crate) fn new(shared: &Shared, id: u64, peer: Peer, refused: Option<Failure>) -> Self {
+    pub(crate) fn new(
+        shared: &Shared,
+        id: u64,
+        peer: Peer,
+        door: usize,
+        refused: Option<Failure>,
+    ) -> Self {
         let session = Session {
             id,
             peer,
+            door,
             has_token: false,
             protocol: Protocol::Line,
             name: Vec::new(),

@@ -275,6 +275,14 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// An abstract socket has no mode, and no rule says who may run what.
+    #[error(
+        "every user of the machine could run every command at {}: an abstract socket has no mode; give rules with .allow(…), or say .open_to_all()", path.display()
+    )]
+    OpenToAll {
+        /// Where.
+        path: PathBuf,
+    },
     /// The server was told to stop, and commands still ran when it had waited for them for as long
     /// as it may (`Server::shutdown_timeout`).
     #[error("stopped while commands were running: {}", list(.0))]

@@ -112,7 +112,7 @@ fn values(reply: Reply) {
 
 /// Shows a connection the bytes in pieces of these sizes, repeated; returns what it answers.
 fn serve(shared: &Shared, bytes: &[u8], sizes: &[usize], mut turns: Turns) -> Vec<u8> {
-    let mut connection = Connection::new(shared, 1, Peer::unknown(), None);
+    let mut connection = Connection::new(shared, 1, Peer::unknown(), 0, None);
     let (mut scratch, mut out, mut start) = (Scratch::default(), Vec::new(), 0);
     for end in check::ends(bytes.len(), sizes) {
         loop {

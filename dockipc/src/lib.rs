@@ -103,6 +103,7 @@ mod state;
 mod sys;
 mod wire;
 
+pub use crate::access::Access;
 pub use crate::arg::{Arg, BadValue};
 pub use crate::client::{Client, send};
 pub use crate::error::{Error, Failure, Result};

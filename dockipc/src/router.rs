@@ -29,6 +29,8 @@ pub(crate) struct Router {
     paces: Vec<Pace>,
     /// Who may run what has no name.
     fallback_policy: Policy,
+    /// What the paths but the first are for: whether each target, by the number of its pace.
+    doors: Vec<Option<Vec<bool>>>,
 }
 
 struct Entry {
@@ -46,6 +48,8 @@ pub(crate) struct Rules {
     pub(crate) given: Vec<(Pattern, String)>,
     /// What has no rule is for nobody.
     pub(crate) default_deny: bool,
+    /// What the paths but the first are for; all names if it doesn't say.
+    pub(crate) doors: Vec<Option<Vec<Pattern>>>,
 }
 
 /// What answers a name.
@@ -54,12 +58,6 @@ pub(crate) enum Target {
     Command(&'static Command),
     Handler { handler: Arc<dyn Handler>, place: String },
     Builtin(&'static Builtin),
-}
-
-impl Entry {
-    fn is_for(&self, session: &Session) -> bool {
-        self.policy.allows(&session.peer, session.has_token)
-    }
 }
 
 impl Target {
@@ -105,6 +103,7 @@ impl Router {
             fallback,
             states,
             paces,
+            doors: Vec::new(),
             fallback_policy: if rules.default_deny { Policy::Closed } else { Policy::Open },
         };
         for command in commands {
@@ -124,7 +123,42 @@ impl Router {
             }
         }
         router.rule(rules)?;
+        for names in &rules.doors {
+            let door = names.as_deref().map(|names| router.door(names)).transpose()?;
+            router.doors.push(door);
+        }
         Ok(router)
+    }
+
+    /// Which targets have one of these names.
+    fn door(&self, patterns: &[Pattern]) -> Result<Vec<bool>, Error> {
+        let mut open = vec![false; self.paces.len()];
+        let mut unused: Vec<&Pattern> = patterns.iter().collect();
+        for entry in &self.table {
+            let names = entry.target.names(&entry.name);
+            unused.retain(|pattern| !names.iter().any(|name| pattern.matches(name)));
+            open[entry.pace] = matches!(entry.target, Target::Builtin(_))
+                || patterns.iter().any(|pattern| names.iter().any(|name| pattern.matches(name)));
+        }
+        open[0] = patterns.iter().any(Pattern::is_all);
+        match unused.into_iter().find(|pattern| !pattern.is_all()) {
+            None => Ok(open),
+            Some(pattern) => Err(Error::BadRule {
+                rule: format!("Access::only({pattern})"),
+                reason: "no command has such a name".into(),
+            }),
+        }
+    }
+
+    /// Whether a target is offered where the caller came in.
+    fn is_offered(&self, session: &Session, number: usize) -> bool {
+        let door = session.door.checked_sub(1).and_then(|index| self.doors.get(index));
+        door.and_then(Option::as_ref).is_none_or(|open| open[number])
+    }
+
+    fn is_for(&self, session: &Session, entry: &Entry) -> bool {
+        entry.policy.allows(&session.peer, session.has_token)
+            && self.is_offered(session, entry.pace)
     }
 
     /// Gives every target its policy.
@@ -224,6 +258,12 @@ impl Router {
         near.find(|entry| entry.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
+    /// Whether anything is not for whoever can connect.
+    pub(crate) fn has_rules(&self) -> bool {
+        !matches!(self.fallback_policy, Policy::Open)
+            || self.table.iter().any(|entry| !matches!(entry.policy, Policy::Open))
+    }
+
     pub(crate) fn pace(&self, number: usize) -> Option<&Pace> {
         self.paces.get(number)
     }
@@ -236,7 +276,7 @@ impl Router {
 
     /// What a name means for this caller: nothing that it may not run.
     pub(crate) fn find_for(&self, session: &Session, name: &[u8]) -> Option<&Target> {
-        let entry = self.entry(name).filter(|entry| entry.is_for(session));
+        let entry = self.entry(name).filter(|entry| self.is_for(session, entry));
         entry.map(|entry| &entry.target)
     }
 
@@ -248,7 +288,7 @@ impl Router {
     /// The names that this caller is shown, in order, each once.
     pub(crate) fn shown(&self, session: &Session) -> Vec<(&str, &Target)> {
         let shown = |entry: &&Entry| match entry.target {
-            _ if !entry.is_for(session) => false,
+            _ if !self.is_for(session, entry) => false,
             Target::Command(command) => !command.hidden && command.name == entry.name,
             Target::Handler { .. } => true,
             Target::Builtin(builtin) => builtin.summary.is_some(),
@@ -316,7 +356,9 @@ impl Router {
             Some(Entry { target, pace, policy, .. }) => (Some(target), *pace, policy),
             None => (None, 0, &self.fallback_policy),
         };
-        if !policy.allows(&session.peer, session.has_token) {
+        let is_offered = self.is_offered(session, number);
+        if !is_offered || !policy.allows(&session.peer, session.has_token) {
+            let policy = is_offered.then_some(policy);
             return Some(Reply::Error(self.denied(session, target.is_some(), name, policy)));
         }
         let protocol = session.protocol;
@@ -380,16 +422,27 @@ impl Router {
         }
     }
 
-    /// Why a caller may not run something. Without a fallback there is nothing behind a name that
-    /// nobody has.
+    /// Why a caller may not run something: the policy, or that it is not offered here. Without a
+    /// fallback there is nothing behind a name that nobody has.
     #[cold]
-    fn denied(&self, session: &Session, is_named: bool, name: &[u8], policy: &Policy) -> Failure {
+    fn denied(
+        &self,
+        session: &Session,
+        is_named: bool,
+        name: &[u8],
+        policy: Option<&Policy>,
+    ) -> Failure {
         if !is_named && self.fallback.is_none() {
             return self.unknown(session, name);
         }
-        let uid = session.peer.uid();
-        let why = format_args!("{} is for {policy}; you are uid {uid}", Shown(name));
-        Failure::new(code::NOPERM, why)
+        let (uid, name) = (session.peer.uid(), Shown(name));
+        Failure::new(
+            code::NOPERM,
+            match policy {
+                Some(policy) => format!("{name} is for {policy}; you are uid {uid}"),
+                None => format!("{name} is not offered at this socket; you are uid {uid}"),
+            },
+        )
     }
 
     #[cold]

@@ -1,14 +1,15 @@
 //! Building a server, and the handle of a running one.
 
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::panic::Location;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::access::Pattern;
+use crate::access::{Access, Pattern};
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::{Error, Result, Unfinished};
@@ -42,9 +43,22 @@ pub struct Server {
     limits: Limits,
     times: Times,
     max_connections: usize,
-    max_connections_per_user: Option<usize>,
+    per_user: PerUser,
     max_threads: Option<usize>,
     signals: bool,
+    /// The paths but the first.
+    others: Vec<(PathBuf, u32)>,
+    open_to_all: bool,
+}
+
+/// What one user may have. None is no limit.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct PerUser {
+    pub(crate) connections: Option<usize>,
+    /// Slow commands that run or wait for a thread.
+    pub(crate) running: Option<usize>,
+    /// Bytes of commands and answers that wait in connections.
+    pub(crate) bytes: Option<usize>,
 }
 
 /// How long things may take. None is no limit.
@@ -89,9 +103,11 @@ impl Server {
                 shutdown: Duration::from_secs(5),
             },
             max_connections: usize::MAX,
-            max_connections_per_user: None,
+            per_user: PerUser::default(),
             max_threads: None,
             signals: true,
+            others: Vec::new(),
+            open_to_all: false,
         }
     }
 
@@ -201,6 +217,30 @@ impl Server {
         self
     }
 
+    /// Serves at another path as well, where less is offered: an operator's socket and a read-only
+    /// one, for example.
+    ///
+    /// ```no_run
+    /// use dockipc::{Access, Server};
+    ///
+    /// let status = Access::only(["status", "list-*"]).mode(0o666);
+    /// Server::new().mode(0o600).also_at("/run/hitd/status.sock", status).run("/run/hitd/hitd.sock")?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn also_at(mut self, path: impl Into<PathBuf>, access: Access) -> Self {
+        self.others.push((path.into(), access.mode));
+        self.rules.doors.push(access.names);
+        self
+    }
+
+    /// An abstract socket has no mode: every process in its network namespace can connect, whatever
+    /// its user. Serving one without any rule about who may run what is refused, unless this says
+    /// that it is meant.
+    pub fn open_to_all(mut self) -> Self {
+        self.open_to_all = true;
+        self
+    }
+
     /// The longest line in bytes, with its `\n`. Default 4096. A longer one is answered `-TOOBIG`.
     pub fn max_line(mut self, bytes: usize) -> Self {
         self.limits.line = bytes.max(2);
@@ -224,7 +264,22 @@ impl Server {
     /// How many connections of one user are served at a time, so that nobody takes them all.
     /// Default: no limit. One more is answered `-BUSY`.
     pub fn max_connections_per_user(mut self, connections: usize) -> Self {
-        self.max_connections_per_user = Some(connections);
+        self.per_user.connections = Some(connections);
+        self
+    }
+
+    /// How many slow commands of one user may run or wait for a thread at a time. Default: no limit.
+    /// One more is answered `-BUSY`.
+    pub fn max_running_per_user(mut self, commands: usize) -> Self {
+        self.per_user.running = Some(commands);
+        self
+    }
+
+    /// How many bytes may wait in the connections of one user: commands that are not whole yet, and
+    /// answers that are not taken. Default: no limit. A connection that goes over it is answered
+    /// `-BUSY` and ended; one in the middle of an answer is cut off.
+    pub fn max_bytes_per_user(mut self, bytes: usize) -> Self {
+        self.per_user.bytes = Some(bytes);
         self
     }
 
@@ -322,11 +377,21 @@ impl Server {
     }
 
     fn start(self, path: &Path, signals: Option<Arrivals>) -> Result<Handle> {
-        let mode = self.mode;
+        let paths = [(path.to_owned(), self.mode)].into_iter().chain(self.others.clone());
+        let paths: Vec<_> = paths.collect();
+        let open_to_all = self.open_to_all;
         let shared = self.shared()?;
-        let published = listener::publish(path, mode).map_err(|e| e.at(path))?;
-        let engine = Engine::start(shared, vec![published], signals).map_err(|e| e.at(path))?;
-        listener::notify("READY=1");
+        if !open_to_all && !shared.router.has_rules() {
+            let is_abstract =
+                |(path, _): &&(PathBuf, _)| path.as_os_str().as_bytes().starts_with(b"@");
+            if let Some((path, _)) = paths.iter().find(is_abstract) {
+                return Err(Error::OpenToAll { path: path.clone() });
+            }
+        }
+        let publish =
+            |(path, mode): &(PathBuf, u32)| listener::publish(path, *mode).map_err(|e| e.at(path));
+        let published = paths.iter().map(publish).collect::<Result<_>>()?;
+        let engine = Engine::start(shared, published, signals).map_err(|e| e.at(path))?;
         Ok(Handle { engine: Arc::new(engine) })
     }
 
@@ -361,7 +426,7 @@ impl Server {
             limits: self.limits,
             times: self.times,
             max_connections: self.max_connections,
-            max_connections_per_user: self.max_connections_per_user,
+            per_user: self.per_user,
             max_threads: self.max_threads.unwrap_or_else(most_threads),
             started: Instant::now(),
             connections: AtomicUsize::new(0),
@@ -385,7 +450,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) times: Times,
     pub(crate) max_connections: usize,
-    pub(crate) max_connections_per_user: Option<usize>,
+    pub(crate) per_user: PerUser,
     pub(crate) max_threads: usize,
     pub(crate) started: Instant,
     connections: AtomicUsize,

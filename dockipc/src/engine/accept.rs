@@ -25,7 +25,6 @@ pub(super) struct Arrival {
     /// Who connected, if the system says so.
     pub(super) peer: Option<Peer>,
     /// By which door.
-    #[allow(dead_code)]
     pub(super) door: usize,
 }
 

@@ -1,7 +1,7 @@
 //! What the threads of a server share: the connections, who is ready, and who has which role.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use super::accept::Arrival;
 use super::run::Run;
 use super::stop::Stop;
 use super::turn::Conn;
+use super::user::Users;
 use super::{Core, Worker};
 use crate::connection::Connection;
 use crate::error::{Failure, code};
@@ -30,8 +31,7 @@ pub(super) struct Hub {
     timers: BinaryHeap<Reverse<(Instant, usize, u32)>>,
     /// Connections in which a command runs whose timer has passed.
     pub(super) overdue: Vec<usize>,
-    /// How many connections each user has, if that is limited.
-    users: HashMap<u32, usize>,
+    pub(super) users: Users,
 
     /// Accepting waits until something is closed, or for its timer.
     pub(super) accept_paused: bool,
@@ -123,7 +123,7 @@ impl Hub {
             deferred: VecDeque::new(),
             timers: BinaryHeap::new(),
             overdue: Vec::new(),
-            users: HashMap::new(),
+            users: Users::default(),
             accept_paused: false,
             accept_at: None,
             accept_failing: None,
@@ -149,7 +149,7 @@ impl Hub {
 
     /// Takes in a new connection. Its first turn tries to read at once.
     pub(super) fn add(&mut self, shared: &Shared, arrival: Arrival) {
-        let Arrival { socket, peer, .. } = arrival;
+        let Arrival { socket, peer, door } = arrival;
         let (id, over) = shared.count_connection();
         let refused = match &peer {
             None => Some(Failure::new(code::NOPERM, "the system does not say who you are")),
@@ -158,7 +158,7 @@ impl Hub {
                 let why = format_args!("too many connections: {most} at most; try again");
                 Some(Failure::new(code::BUSY, why))
             }
-            Some(peer) => self.count_user(shared, peer.uid()),
+            Some(peer) => self.users.connect(peer.uid(), &shared.per_user).err(),
         };
         // Counted as open above, and not served.
         if refused.is_some() && !over {
@@ -178,7 +178,7 @@ impl Hub {
         }
         let slot = &mut self.slots[index];
         let data = u64::from(slot.generation) << 32 | index as u64;
-        let connection = Connection::new(shared, id, peer, refused);
+        let connection = Connection::new(shared, id, peer, door, refused);
         slot.state = State::Parked(Box::new(Conn::new(socket, connection, data)));
         slot.seen = Seen { readable: true, ..Seen::default() };
         slot.queued = true;
@@ -194,29 +194,10 @@ impl Hub {
         }
     }
 
-    /// Counts a connection of a user; what to tell it if it is one too many.
-    fn count_user(&mut self, shared: &Shared, uid: u32) -> Option<Failure> {
-        let most = shared.max_connections_per_user?;
-        let count = self.users.entry(uid).or_default();
-        if *count < most {
-            *count += 1;
-            return None;
-        }
-        let why = format_args!("too many connections of this user: {most} at most; try again");
-        Some(Failure::new(code::BUSY, why))
-    }
-
     /// Counts the end of a connection that was served.
     pub(super) fn count_end(&mut self, shared: &Shared, uid: u32) {
         shared.count_end();
-        if shared.max_connections_per_user.is_some()
-            && let Some(count) = self.users.get_mut(&uid)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.users.remove(&uid);
-            }
-        }
+        self.users.leave(uid, &shared.per_user);
     }
 
     fn slot(&mut self, data: u64) -> Option<(usize, &mut Slot)> {

@@ -23,6 +23,7 @@ mod pace;
 mod run;
 mod stop;
 mod turn;
+mod user;
 mod watch;
 
 use std::cell::Cell;
@@ -460,9 +461,13 @@ impl Core {
             let fate = self.turn(me, kit, &mut conn, seen);
             hub = self.lock();
             me.slot.store(IDLE, Ordering::Relaxed);
+            conn.has_run(&mut hub.users, &self.shared.per_user);
             self.shared.count_commands(std::mem::take(&mut kit.ran));
             match fate {
                 Fate::Close => return self.close(hub, index, conn),
+                Fate::Later if conn.denies_run(&mut hub.users, &self.shared.per_user) => {
+                    seen = Seen::default();
+                }
                 Fate::Later => {
                     let at = conn.wait_for_thread(Instant::now());
                     hub.defer(index, conn);
@@ -478,6 +483,13 @@ impl Core {
                         Some(new) if !hub.is_led_by(me) && hub.deferred.is_empty() => seen = new,
                         Some(new) => return self.queue(hub, index, conn, new),
                         None => {
+                            if conn.holds_too_much(&mut hub.users, &self.shared.per_user) {
+                                if conn.must_be_heard() {
+                                    return self.close(hub, index, conn);
+                                }
+                                seen = Seen::default();
+                                continue;
+                            }
                             if hub.set_timer(index, conn.deadline()) {
                                 self.ring(&hub);
                             }
@@ -508,9 +520,10 @@ impl Core {
         &'h self,
         mut hub: MutexGuard<'h, Hub>,
         index: usize,
-        conn: Box<turn::Conn>,
+        mut conn: Box<turn::Conn>,
     ) -> MutexGuard<'h, Hub> {
         hub.free(index);
+        conn.let_go(&mut hub.users, &self.shared.per_user);
         if conn.counts() {
             hub.count_end(&self.shared, conn.uid());
         }

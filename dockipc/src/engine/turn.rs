@@ -12,11 +12,12 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use super::hub::{Fate, Seen};
 use super::pace::{Begin, Pace, Paces};
 use super::run::{Run, SIGN_OF_LIFE};
-use super::{Core, IDLE, Kit, READ, Worker, stop};
+use super::user::Users;
+use super::{Core, IDLE, Kit, READ, Worker, stop, user};
 use crate::arg::Scratch;
 use crate::connection::{Connection, Step};
 use crate::error::{Failure, code};
-use crate::server::Times;
+use crate::server::{PerUser, Times};
 use crate::wire::{Protocol, encode};
 
 /// A connection with its socket. At rest it is this and nothing else: buffers that are empty take no
@@ -31,6 +32,14 @@ pub(super) struct Conn {
     /// What the socket didn't take.
     out: Vec<u8>,
     deadline: Option<Deadline>,
+    /// What its next slow command is answered.
+    denied: Option<Failure>,
+    /// Its slow command counts as one of its user's.
+    counts_run: bool,
+    /// So many of its bytes count as its user's.
+    held: usize,
+    /// More waits in it than may.
+    excess: bool,
     /// Since when its command waits for a thread, if its client is to be told.
     waits_since: Option<Instant>,
     /// A command has been read since the deadline was set.
@@ -132,6 +141,10 @@ impl Conn {
             input: Vec::new(),
             out: Vec::new(),
             deadline: refused.then(refusal),
+            denied: None,
+            counts_run: false,
+            held: 0,
+            excess: false,
             waits_since: None,
             progressed: false,
             readable: false,
@@ -165,6 +178,37 @@ impl Conn {
 
     pub(super) fn uid(&self) -> u32 {
         self.protocol.uid()
+    }
+
+    /// Its slow command is one of its user's from now on. True if there are too many.
+    pub(super) fn denies_run(&mut self, users: &mut Users, limits: &PerUser) -> bool {
+        self.denied = users.begin(self.uid(), limits).err();
+        self.counts_run = self.denied.is_none();
+        self.denied.is_some()
+    }
+
+    /// After a turn.
+    pub(super) fn has_run(&mut self, users: &mut Users, limits: &PerUser) {
+        if std::mem::take(&mut self.counts_run) {
+            users.end(self.uid(), limits);
+        }
+    }
+
+    /// Counts the bytes that wait in it as its user's. True if they are too many.
+    pub(super) fn holds_too_much(&mut self, users: &mut Users, limits: &PerUser) -> bool {
+        if limits.bytes.is_none() {
+            return false;
+        }
+        let now = self.input.capacity() + self.out.capacity();
+        let before = std::mem::replace(&mut self.held, now);
+        self.excess = !users.hold(self.uid(), before, now, limits);
+        self.excess
+    }
+
+    /// At its end.
+    pub(super) fn let_go(&mut self, users: &mut Users, limits: &PerUser) {
+        self.has_run(users, limits);
+        users.hold(self.uid(), self.held, 0, limits);
     }
 
     /// The server stops: what has arrived is still answered.
@@ -255,8 +299,8 @@ struct Runner<'a> {
     me: &'a Arc<Worker>,
     socket: &'a OwnedFd,
     slow: Option<(usize, Instant)>,
-    /// The next slow command has waited for a thread for long enough.
-    has_waited: bool,
+    /// What the next slow command is answered.
+    denied: Option<Failure>,
 }
 
 impl Paces for Runner<'_> {
@@ -266,10 +310,7 @@ impl Paces for Runner<'_> {
         }
         let leads = self.me.leads.load(Ordering::Relaxed);
         if pace.is_slow() && leads {
-            if std::mem::take(&mut self.has_waited) {
-                return Begin::Never(busy(self.core));
-            }
-            return Begin::Later;
+            return self.denied.take().map_or(Begin::Later, Begin::Never);
         }
         self.me.protocol.store(protocol as u8, Ordering::Relaxed);
         self.me.running.store(number, Ordering::Release);
@@ -332,7 +373,11 @@ impl Core {
         let late =
             if seen.late { conn.deadline.filter(|due| due.at <= Instant::now()) } else { None };
         let fate = match late {
-            None => self.go_on(me, kit, conn, false),
+            None if conn.excess => {
+                conn.excess = false;
+                self.finish(me, kit, conn, &user::too_much(&self.shared.per_user))
+            }
+            None => self.go_on(me, kit, conn),
             Some(deadline) => self.late(me, kit, conn, deadline.due),
         };
         let fate = match fate {
@@ -369,7 +414,10 @@ impl Core {
         let times = &self.shared.times;
         let failure = match due {
             Due::Taken | Due::End => return Fate::Close,
-            Due::Thread => return self.go_on(me, kit, conn, true),
+            Due::Thread => {
+                conn.denied = Some(busy(self));
+                return self.go_on(me, kit, conn);
+            }
             Due::Refusal => return self.end(me, kit, conn),
             Due::Command => {
                 let limit = times.arrival.unwrap_or_default();
@@ -413,16 +461,10 @@ impl Core {
         conn.input = Vec::new();
         conn.wants = false;
         conn.closing = Closing::Flushing;
-        if self.flush(me, conn) { self.go_on(me, kit, conn, false) } else { Fate::Park }
+        if self.flush(me, conn) { self.go_on(me, kit, conn) } else { Fate::Park }
     }
 
-    fn go_on(
-        self: &Arc<Self>,
-        me: &Arc<Worker>,
-        kit: &mut Kit,
-        conn: &mut Conn,
-        mut has_waited: bool,
-    ) -> Fate {
+    fn go_on(self: &Arc<Self>, me: &Arc<Worker>, kit: &mut Kit, conn: &mut Conn) -> Fate {
         if conn.must_be_heard() && !self.send_parked(conn) {
             return if conn.must_be_heard() { Fate::Park } else { Fate::Close };
         }
@@ -467,7 +509,7 @@ impl Core {
                     Err(_) => return Fate::Close,
                 }
             }
-            let stop = self.consume(me, kit, conn, fresh, std::mem::take(&mut has_waited));
+            let stop = self.consume(me, kit, conn, fresh);
             conn.wants = stop == Stop::Wants;
             if stop == Stop::Ends {
                 conn.closing = Closing::Flushing;
@@ -496,17 +538,16 @@ impl Core {
         kit: &mut Kit,
         conn: &mut Conn,
         fresh: usize,
-        has_waited: bool,
     ) -> Stop {
         let Kit { scratch, ran, .. } = kit;
         if conn.input.is_empty() {
             let bytes = &kit.input[..fresh];
-            let (used, stop) = self.commands(me, (scratch, ran), conn, bytes, has_waited);
+            let (used, stop) = self.commands(me, (scratch, ran), conn, bytes);
             conn.input.extend_from_slice(&bytes[used..]);
             return stop;
         }
         let mut bytes = std::mem::take(&mut conn.input);
-        let (used, stop) = self.commands(me, (scratch, ran), conn, &bytes, has_waited);
+        let (used, stop) = self.commands(me, (scratch, ran), conn, &bytes);
         if used < bytes.len() {
             bytes.drain(..used);
             conn.input = bytes;
@@ -520,9 +561,9 @@ impl Core {
         (scratch, ran): (&mut Scratch, &mut u64),
         conn: &mut Conn,
         bytes: &[u8],
-        has_waited: bool,
     ) -> (usize, Stop) {
-        let mut runner = Runner { core: self, me, socket: &conn.socket, slow: None, has_waited };
+        let denied = conn.denied.take();
+        let mut runner = Runner { core: self, me, socket: &conn.socket, slow: None, denied };
         let (mut used, mut waiting) = (0, 0);
         let stop = loop {
             // A thread that doesn't lead is not watched: an answer must not wait for the next

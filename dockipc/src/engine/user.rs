@@ -1,0 +1,96 @@
+//! What the connections of one user take, where that is limited.
+
+use std::collections::HashMap;
+
+use crate::error::{Failure, code};
+use crate::server::PerUser;
+
+/// What each user has at the moment.
+#[derive(Default)]
+pub(super) struct Users {
+    users: HashMap<u32, Usage>,
+}
+
+#[derive(Default, PartialEq, Eq)]
+struct Usage {
+    connections: usize,
+    /// Slow commands that run or wait for a thread.
+    running: usize,
+    /// Bytes of commands that are not whole, and of answers that are not taken.
+    bytes: usize,
+}
+
+impl Users {
+    fn change(&mut self, uid: u32, change: impl FnOnce(&mut Usage)) {
+        let usage = self.users.entry(uid).or_default();
+        change(usage);
+        if *usage == Usage::default() {
+            self.users.remove(&uid);
+        }
+    }
+
+    /// Counts one more if there may be so many; else says what to tell.
+    fn one_more(
+        &mut self,
+        uid: u32,
+        most: Option<usize>,
+        what: &str,
+        count: fn(&mut Usage) -> &mut usize,
+    ) -> Result<(), Failure> {
+        let Some(most) = most else { return Ok(()) };
+        let mut over = false;
+        self.change(uid, |usage| {
+            let count = count(usage);
+            over = *count >= most;
+            *count += usize::from(!over);
+        });
+        if !over {
+            return Ok(());
+        }
+        let why = format_args!("too many {what} of this user: {most} at most; try again");
+        Err(Failure::new(code::BUSY, why))
+    }
+
+    pub(super) fn connect(&mut self, uid: u32, limits: &PerUser) -> Result<(), Failure> {
+        self.one_more(uid, limits.connections, "connections", |usage| &mut usage.connections)
+    }
+
+    pub(super) fn leave(&mut self, uid: u32, limits: &PerUser) {
+        if limits.connections.is_some() {
+            self.change(uid, |usage| usage.connections = usage.connections.saturating_sub(1));
+        }
+    }
+
+    pub(super) fn begin(&mut self, uid: u32, limits: &PerUser) -> Result<(), Failure> {
+        self.one_more(uid, limits.running, "slow commands", |usage| &mut usage.running)
+    }
+
+    pub(super) fn end(&mut self, uid: u32, limits: &PerUser) {
+        if limits.running.is_some() {
+            self.change(uid, |usage| usage.running = usage.running.saturating_sub(1));
+        }
+    }
+
+    /// Notes that a connection holds so many bytes and no longer so many. False if the user has
+    /// more than may be.
+    pub(super) fn hold(&mut self, uid: u32, before: usize, now: usize, limits: &PerUser) -> bool {
+        let Some(most) = limits.bytes else { return true };
+        let mut bytes = 0;
+        self.change(uid, |usage| {
+            usage.bytes = (usage.bytes + now).saturating_sub(before);
+            bytes = usage.bytes;
+        });
+        // What is not held can't be too much, whatever the others hold.
+        now == 0 || bytes <= most
+    }
+}
+
+/// What a client is told that sends more than its user may have waiting.
+#[cold]
+pub(super) fn too_much(limits: &PerUser) -> Failure {
+    let most = limits.bytes.unwrap_or_default();
+    let why = format_args!(
+        "too much waits in the connections of this user: {most} bytes at most; nothing was run"
+    );
+    Failure::new(code::BUSY, why)
+}
