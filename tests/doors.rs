@@ -160,9 +160,9 @@ fn more_bytes_of_a_user_than_may_wait_are_told_so_and_let_go() {
     let daemon = Daemon::start(Server::new().max_bytes_per_user(100_000));
     let head = b"*2\r\n$4\r\necho\r\n$90000\r\n";
     let mut first = daemon.connect();
-    first.write_all(&[&head[..], &[b'x'; 40_000]].concat()).unwrap();
+    first.write_all(&[&head[..], &vec![b'x'; 40_000]].concat()).unwrap();
     let mut second = daemon.connect();
-    second.write_all(&[&head[..], &[b'x'; 80_000]].concat()).unwrap();
+    second.write_all(&[&head[..], &vec![b'x'; 80_000]].concat()).unwrap();
     let busy = "-BUSY too much waits in the connections of this user: 100000 bytes at most; nothing was run";
     let told = |stream: &mut UnixStream| {
         let mut byte = [0];
@@ -175,6 +175,6 @@ fn more_bytes_of_a_user_than_may_wait_are_told_so_and_let_go() {
     // The other one goes on, and so does a client whose bytes do not wait.
     let client = Client::new(daemon.path());
     assert_eq!(client.command("echo").arg("small").call::<String>().unwrap(), "small");
-    first.write_all(&[&[b'x'; 50_000][..], b"\r\n"].concat()).unwrap();
+    first.write_all(&[&vec![b'x'; 50_000][..], b"\r\n"].concat()).unwrap();
     expect(&mut first, b"$90000\r\n");
 }
