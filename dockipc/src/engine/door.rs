@@ -1,6 +1,7 @@
 //! The ways into a server: each a path, and the socket that listens there.
 
 use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -15,6 +16,8 @@ pub(super) struct Door {
     pub(super) published: Published,
     /// None once the server stops.
     listener: Mutex<Option<Arc<UnixListener>>>,
+    /// Whether the system had no memory to tell of who comes to this listener.
+    is_unheard: AtomicBool,
 }
 
 /// The events' data of doors begin here: two for each, its listener and its path.
@@ -43,7 +46,8 @@ fn data(door: usize, which: u64) -> EventData {
 
 impl Door {
     pub(super) fn new((listener, published): (UnixListener, Published)) -> Self {
-        Self { published, listener: Mutex::new(Some(Arc::new(listener))) }
+        let listener = Mutex::new(Some(Arc::new(listener)));
+        Self { published, listener, is_unheard: AtomicBool::new(false) }
     }
 
     fn listener(&self) -> MutexGuard<'_, Option<Arc<UnixListener>>> {
@@ -88,18 +92,31 @@ impl Core {
     #[cold]
     pub(super) fn look_at_path(&self, index: usize) -> Vec<Arrival> {
         let Some(door) = self.doors.get(index) else { return Vec::new() };
-        let Some(renewed) = door.published.check() else { return Vec::new() };
+        let Some(renewed) = door.published.check() else {
+            if door.is_unheard.load(Ordering::Relaxed)
+                && let Some(listener) = door.open()
+            {
+                self.hear(index, door, &listener);
+            }
+            return Vec::new();
+        };
         let mut listener = door.listener();
         if listener.is_none() {
             return Vec::new();
         }
         let renewed = Arc::new(renewed);
-        // If the system has no memory for it, this is as if the path were lost: it is the next look
-        // that finds it, and the one after.
-        let _ = self.watch_listener(index, &renewed);
+        self.hear(index, door, &renewed);
         let old = listener.replace(renewed);
         drop(listener);
         old.map(|old| self.take_last(index, &old)).unwrap_or_default()
+    }
+
+    /// Waits for who comes to a new listener. If the system can't, the next look tries again; who
+    /// comes meanwhile is in its queue.
+    #[cold]
+    fn hear(&self, index: usize, door: &Door, listener: &UnixListener) {
+        let watched = self.watch_listener(index, listener);
+        door.is_unheard.store(watched.is_err(), Ordering::Relaxed);
     }
 
     /// Gives a door up; gives the last who came. The socket may be another process's as well: then
