@@ -1,5 +1,6 @@
 //! What a daemon asks the system for is refused: it does not start and says why, or it lives on.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Mutex;
@@ -119,6 +120,59 @@ fn a_start_in_which_a_system_call_fails_succeeds_or_says_why_not_and_leaves_noth
     );
 }
 
+/// Has a daemon lose its path and make it anew, followed by strace, with faults.
+fn recover(daemon: &mut Program, socket: &Path, trace: &Path, faults: &[String]) -> bool {
+    daemon.rest();
+    let _strace = Strace::attach(daemon.id(), trace, faults);
+    fs::remove_file(socket).unwrap();
+    daemon.answers()
+}
+
+#[test]
+fn a_recovery_in_which_a_system_call_fails_succeeds_in_the_end() {
+    if !strace::is_here() {
+        return;
+    }
+    let place = Place::new();
+    let trace = place.directory().join("trace");
+    let mut daemon = Program::start(&place.socket());
+    assert!(recover(&mut daemon, &place.socket(), &trace, &[]));
+    let calls = strace::calls(&trace, None);
+    let mut calls: Vec<_> = calls.into_iter().take_while(|call| call.name != "accept4").collect();
+    calls.retain(|call| !NOT_THESE.contains(&call.name.as_str()));
+    assert!(!calls.is_empty());
+    let each = calls.iter().enumerate().flat_map(|(i, call)| {
+        let reasons = REASONS.iter().cycle().skip(i).take(long(1, REASONS.len()));
+        reasons.map(move |reason| (call, *reason))
+    });
+    let (each, runs) = (Mutex::new(each), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let scratch = Place::new();
+                let trace = scratch.directory().join("trace");
+                loop {
+                    let next = each.lock().unwrap().next();
+                    let Some((call, reason)) = next else { break };
+                    runs.fetch_add(1, Relaxed);
+                    let when = format!("{} {} fails with {reason}", call.name, call.number);
+                    let neighbours = Neighbours::new();
+                    let socket = neighbours.socket();
+                    let mut daemon = Program::start(&socket);
+                    let fault = format!("{}:error={reason}:when={}", call.name, call.number);
+                    assert!(recover(&mut daemon, &socket, &trace, &[fault]), "{when}");
+                    assert!(daemon.stop().success(), "{when}");
+                    neighbours.check(&when);
+                }
+            });
+        }
+    });
+    figure(
+        "a system call of a recovery fails",
+        format!("{} calls, {} runs, each recovered", calls.len(), runs.into_inner()),
+    );
+}
+
 /// What clients got.
 #[derive(Debug, Default)]
 struct Tally {
@@ -193,7 +247,7 @@ fn survive(faults: &[&str]) -> [usize; 3] {
     call(&daemon, &tally);
     assert!(daemon.ended().is_none(), "{faults:?}: the daemon has died: {}", daemon.complaint());
     drop(strace);
-    let text = std::fs::read_to_string(&trace).unwrap();
+    let text = fs::read_to_string(&trace).unwrap();
     assert!(text.contains("(INJECTED)"), "{faults:?}: nothing has failed");
     let afterwards = Tally::default();
     call(&daemon, &afterwards);
