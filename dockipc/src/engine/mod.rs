@@ -30,6 +30,7 @@ use std::cell::Cell;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -458,7 +459,8 @@ impl Core {
             if stops {
                 conn.begin_to_end();
             }
-            let fate = self.turn(me, kit, &mut conn, seen);
+            let turn = AssertUnwindSafe(|| self.turn(me, kit, &mut conn, seen));
+            let fate = catch_unwind(turn).unwrap_or_else(|_| Self::broken(me, &mut conn));
             hub = self.lock();
             me.slot.store(IDLE, Ordering::Relaxed);
             conn.has_run(&mut hub.users, &self.shared.per_user);

@@ -407,6 +407,19 @@ impl Core {
         fate
     }
 
+    /// A panic in our own code: a mistake of ours, which ends one connection and no thread.
+    #[cold]
+    pub(super) fn broken(me: &Worker, conn: &mut Conn) -> Fate {
+        me.running.store(IDLE, Ordering::Release);
+        let mut out = me.out();
+        out.told = false;
+        let failure = Failure::new(code::PANIC, "dockipc itself failed; please report it");
+        encode::failure(&failure, conn.protocol.protocol(), &mut out.bytes);
+        send(&conn.socket, &mut out.bytes);
+        out.bytes.clear();
+        Fate::Close
+    }
+
     /// Something did not come in time.
     #[cold]
     fn late(self: &Arc<Self>, me: &Arc<Worker>, kit: &mut Kit, conn: &mut Conn, due: Due) -> Fate {
