@@ -293,7 +293,9 @@ impl Core {
                 me.leads.store(true, Ordering::Relaxed);
                 hub.leader = Some(Arc::clone(&me));
                 hub = self.lead(hub, &me, &mut kit);
-            } else if let Some(index) = hub.deferred.pop_front() {
+            } else if (hub.watched || hub.threads < self.max_threads)
+                && let Some(index) = hub.deferred.pop_front()
+            {
                 // This thread may be away for long.
                 hub = self.muster(hub);
                 hub = self.serve(hub, index, &me, &mut kit);
