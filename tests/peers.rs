@@ -9,14 +9,14 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
 use dockipc::{Failure, Handle, Server, State, command};
 use tests::Place;
+use tests::peers::{lacks, output, run, text, versions};
 
 /// Add `n` to the counter and answer with the new total.
 #[command("add")]
@@ -119,76 +119,6 @@ impl Daemon {
         command.arg(scripts.join(name)).arg(self.place.socket());
         command
     }
-}
-
-/// Runs a program to its end with this as its input.
-fn run(command: &mut Command, input: &[u8]) -> Output {
-    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the program to start");
-    let mut stdin = child.stdin.take().expect("its input");
-    std::thread::scope(|scope| {
-        // A program may end without reading all of it.
-        scope.spawn(move || {
-            let _ = stdin.write_all(input);
-        });
-        child.wait_with_output().expect("its output")
-    })
-}
-
-/// Runs a program that must end well, and gives what it printed.
-#[track_caller]
-fn output(command: &mut Command, input: &[u8]) -> Vec<u8> {
-    let output = run(command, input);
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{}\n{}",
-        output.status,
-        output.stdout.escape_ascii(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output.stdout
-}
-
-#[track_caller]
-fn text(command: &mut Command, input: &[u8]) -> String {
-    String::from_utf8(output(command, input)).expect("text")
-}
-
-/// Whether a test of this program can't be done here.
-#[track_caller]
-fn lacks(program: &str) -> bool {
-    let paths = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&paths).any(|path| path.join(program).is_file());
-    if !found {
-        skip(program);
-    }
-    !found
-}
-
-#[track_caller]
-fn skip(peer: &str) {
-    let what = format!("skipped: {peer} is not installed");
-    println!("{what}");
-    assert!(env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "{what}");
-}
-
-/// The installed versions of a client for `python` or `node`.
-#[track_caller]
-fn versions(language: &str, client: &str) -> Vec<PathBuf> {
-    let root = env::var_os("DOCKIPC_PEERS_DIR").map(PathBuf::from);
-    let entries = root.and_then(|root| root.join(language).read_dir().ok());
-    let paths = entries.into_iter().flatten().map(|entry| entry.expect("an entry").path());
-    let is_client = |path: &PathBuf| {
-        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        let version = name.strip_prefix(client).and_then(|rest| rest.strip_prefix('-'));
-        version.is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
-    };
-    let mut found: Vec<_> = paths.filter(is_client).collect();
-    found.sort();
-    if found.is_empty() {
-        skip(&format!("{client} for {language}"));
-    }
-    found
 }
 
 mod redis_crate {

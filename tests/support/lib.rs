@@ -3,7 +3,9 @@
 pub mod apart;
 pub mod dice;
 pub mod figures;
+pub mod gate;
 pub mod neighbours;
+pub mod peers;
 pub mod process;
 pub mod program;
 pub mod scripted;

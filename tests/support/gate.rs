@@ -1,0 +1,52 @@
+//! A gate that handlers wait at until the test opens it.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// The gate. Its clones are the same one.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    open: Mutex<bool>,
+    opened: Condvar,
+    waiting: AtomicUsize,
+    came: AtomicUsize,
+}
+
+impl Gate {
+    /// Waits until it is open.
+    pub fn pass(&self) {
+        let Inner { opened, waiting, came, .. } = &*self.0;
+        came.fetch_add(1, SeqCst);
+        waiting.fetch_add(1, SeqCst);
+        drop(opened.wait_while(self.lock(), |open| !*open));
+        waiting.fetch_sub(1, SeqCst);
+    }
+
+    /// Lets everybody pass, from now on.
+    pub fn open(&self) {
+        *self.lock() = true;
+        self.0.opened.notify_all();
+    }
+
+    /// Those who come from now on wait again.
+    pub fn close(&self) {
+        *self.lock() = false;
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(SeqCst)
+    }
+
+    /// How many have come so far.
+    pub fn came(&self) -> usize {
+        self.0.came.load(SeqCst)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
