@@ -180,10 +180,13 @@ fn commands_of_one_connection_are_answered_in_order() {
     writing.join().unwrap();
 }
 
+/// What has arrived of an endless pipeline would be answered for longer than a test should last.
+const SOON: Duration = Duration::from_millis(100);
+
 #[test]
 fn an_endless_pipeline_starves_nobody() {
     let _alone = alone();
-    let (daemon, _) = start(Server::new());
+    let (daemon, _) = start(Server::new().shutdown_timeout(SOON));
     let floods: Vec<_> = (0..3).flat_map(|_| flood(connect(&daemon), || ())).collect();
     for _ in 0..50 {
         let mut other = connect(&daemon);
@@ -236,7 +239,7 @@ fn late_flood(daemon: &Handle, gate: &Gate) -> [thread::JoinHandle<()>; 2] {
 #[test]
 fn an_endless_pipeline_ends_when_the_server_stops() {
     let _alone = alone();
-    let (daemon, gate) = start(Server::new());
+    let (daemon, gate) = start(Server::new().shutdown_timeout(SOON));
     let clients = late_flood(&daemon, &gate);
     drop(daemon);
     for thread in clients {
@@ -247,7 +250,7 @@ fn an_endless_pipeline_ends_when_the_server_stops() {
 #[test]
 fn an_endless_pipeline_takes_no_thread_from_commands_that_wait_for_one() {
     let _alone = alone();
-    let (daemon, gate) = start(Server::new().max_threads(2));
+    let (daemon, gate) = start(Server::new().shutdown_timeout(SOON).max_threads(2));
     let clients = late_flood(&daemon, &gate);
     // Known to be slow, so that the last thread doesn't run it.
     let mut other = connect(&daemon);
