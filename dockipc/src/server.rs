@@ -1,6 +1,7 @@
 //! Building a server, and the handle of a running one.
 
 use std::fmt;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::panic::Location;
@@ -21,6 +22,7 @@ use crate::request::Request;
 use crate::router::{Router, Rules, Target};
 use crate::signals::{Arrivals, Signals};
 use crate::state::{State, States};
+use crate::sys;
 use crate::wire::Limits;
 
 /// What a daemon's socket offers, before it runs.
@@ -359,7 +361,7 @@ impl Server {
         let signals = if self.signals { Some(Signals::take()) } else { None };
         let (signals, arrivals) = signals.transpose().map_err(|e| e.at(path))?.unzip();
         let handle = self.start(path, arrivals)?;
-        listener::notify("READY=1");
+        handle.engine.say_ready();
         let unfinished = handle.join();
         drop(signals);
         if unfinished.is_empty() { Ok(()) } else { Err(Error::Unfinished(unfinished)) }
@@ -368,6 +370,16 @@ impl Server {
     /// Serves at a path, in threads of its own, until the handle is dropped or told to stop.
     ///
     /// When this returns, clients can connect.
+    ///
+    /// There is a lock beside the socket, `PATH.lock`: who has it is the one daemon at the path. The
+    /// file stays there. A socket that somebody removes or moves away comes back, also with its
+    /// directory; what somebody else has put there is left alone.
+    ///
+    /// A path that begins with `@` is the abstract name that follows, unix(7). Such a socket is no
+    /// file and has no mode: see [`open_to_all`](Self::open_to_all). (`./@x` is a file.)
+    ///
+    /// If systemd has passed a socket with this path to the process, `sd_listen_fds(3)`, that one is
+    /// served, and nothing is done to the path.
     ///
     /// # Errors
     /// A daemon already answers at the path, something else than a socket is there, or the path
@@ -536,6 +548,8 @@ impl Handle {
 fn connect(engine: &Engine) -> Result<UnixStream> {
     let (ours, theirs) =
         UnixStream::pair().map_err(|e| Error::io("opening a pair of sockets", e))?;
+    sys::refuse_descriptors(ours.as_fd());
+    sys::refuse_descriptors(theirs.as_fd());
     if engine.adopt(ours) { Ok(theirs) } else { Err(stopped()) }
 }
 

@@ -59,7 +59,7 @@ fn stop() {
 
 fn main() -> dockipc::Result<()> {
     let path = std::env::args_os().nth(1).expect("the path of the socket");
-    let server = Server::new().state(AtomicU64::new(0));
+    let server = Server::new().state(AtomicU64::new(0)).open_to_all();
     // Seen in a trace: here it begins.
     let _ = getppid();
     server.run(path)

@@ -45,10 +45,15 @@ impl Program {
 
     /// Starts it by a command, and does not wait. What it says goes to a file of its own.
     pub fn begin(command: &mut Command, socket: &Path) -> Self {
+        Self::begin_with(command, socket, Stdio::null())
+    }
+
+    /// The same with this as its standard input.
+    pub fn begin_with(command: &mut Command, socket: &Path, input: impl Into<Stdio>) -> Self {
         let log = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
         let log = log.keep().expect("a file that stays");
         let output = File::create(&log).expect("a log");
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
+        let command = command.stdin(input).stdout(Stdio::null()).stderr(output);
         // A group of its own: what a test's process gets from its terminal, it does not.
         let child = command.process_group(0).spawn().expect("a process");
         Self { child, socket: socket.to_owned(), log }

@@ -96,7 +96,8 @@ enum Target {
 }
 
 impl Client {
-    /// A client of the daemon at this path. Nothing is connected yet.
+    /// A client of the daemon at this path. Nothing is connected yet. A path that begins with `@` is
+    /// the abstract name that follows, unix(7).
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self::to(Target::Path(path.as_ref().into()))
     }

@@ -123,8 +123,13 @@ impl Core {
     /// those are left to that one.
     pub(super) fn close_door(&self, index: usize, door: &Door) -> Vec<Arrival> {
         let listener = door.listener().take();
-        let own = listener.filter(|_| !door.published.is_shared());
-        own.map(|listener| self.take_last(index, &listener)).unwrap_or_default()
+        let Some(listener) = listener else { return Vec::new() };
+        if door.published.is_shared() {
+            // Closing ours would not take it out of the set, epoll(7): others are open.
+            let _ = epoll::delete(&self.epoll, &listener);
+            return Vec::new();
+        }
+        self.take_last(index, &listener)
     }
 
     /// Takes in who has connected to a listener that is given up.

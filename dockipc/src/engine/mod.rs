@@ -32,7 +32,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -75,6 +75,8 @@ struct Core {
     max_threads: usize,
     doors: Vec<Door>,
     signals: Option<Arrivals>,
+    /// The service manager was told that the server is ready.
+    ready: Once,
     /// The server stops, and nothing of the author's may begin.
     is_over: AtomicBool,
 }
@@ -170,6 +172,7 @@ impl Engine {
             ended: Condvar::new(),
             doors,
             signals,
+            ready: Once::new(),
             is_over: AtomicBool::new(false),
         });
         core.lock().spare = core.spare();
@@ -185,6 +188,11 @@ impl Engine {
             }
         }
         Ok(engine)
+    }
+
+    /// Tells the service manager that clients can connect.
+    pub(crate) fn say_ready(&self) {
+        self.core.say_ready();
     }
 
     /// Serves a connection that was made elsewhere. False when the server has stopped.
@@ -431,6 +439,10 @@ impl Core {
         hub
     }
 
+    fn say_ready(&self) {
+        self.ready.call_once(|| listener::notify("READY=1"));
+    }
+
     /// The first signal stops the server in order, the second at once.
     #[cold]
     fn signalled(&self) {
@@ -441,6 +453,8 @@ impl Core {
             let is_second = earlier + count > 1;
             is_default.store(is_second, Ordering::Relaxed);
             self.stop(if is_second { Duration::ZERO } else { self.shared.times.shutdown });
+            // The signal may have come first.
+            self.say_ready();
             listener::notify("STOPPING=1");
         }
     }

@@ -67,6 +67,7 @@ impl World {
             ended: Condvar::new(),
             doors: Vec::new(),
             signals: None,
+            ready: std::sync::Once::new(),
             is_over: AtomicBool::new(false),
         };
         let hub = Hub::new();
