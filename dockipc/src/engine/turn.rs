@@ -400,11 +400,21 @@ impl Core {
         if fate != Fate::Close && !conn.registered {
             let data = EventData::new_u64(conn.data);
             if epoll::add(&self.epoll, &conn.socket, data, interest(conn)).is_err() {
-                return Fate::Close;
+                return Self::unwatched(conn);
             }
             conn.registered = true;
         }
         fate
+    }
+
+    /// The system has no room to tell us of this connection, `epoll_ctl(2)`.
+    #[cold]
+    fn unwatched(conn: &mut Conn) -> Fate {
+        let why = "the system can't watch another connection; try again";
+        let failure = Failure::new(code::BUSY, why);
+        encode::failure(&failure, conn.protocol.protocol(), &mut conn.out);
+        send(&conn.socket, &mut conn.out);
+        Fate::Close
     }
 
     /// A panic in our own code: a mistake of ours, which ends one connection and no thread.
