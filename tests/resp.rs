@@ -171,8 +171,8 @@ fn a_refused_hello_changes_nothing() {
         ("HELLO x", versions),
         ("HELLO 3 AUTH default secret", password),
         ("HELLO 3 SETNAME a AUTH default secret", password),
-        ("HELLO 3 WHAT", "-USAGE usage: hello [2|3 [setname <name>]]\r\n"),
-        ("HELLO 3 SETNAME", "-USAGE usage: hello [2|3 [setname <name>]]\r\n"),
+        ("HELLO 3 WHAT", "-USAGE usage: hello [2|3 [auth <user> <token>] [setname <name>]]\r\n"),
+        ("HELLO 3 SETNAME", "-USAGE usage: hello [2|3 [auth <user> <token>] [setname <name>]]\r\n"),
     ] {
         ask(&mut stream, hello, refusal);
     }

@@ -90,6 +90,7 @@ fn reset(_: &Shared, session: &mut Session, _: Words<'_>) -> Reply {
         session.protocol = Protocol::Resp2;
     }
     session.name.clear();
+    session.has_token = false;
     Reply::Status("RESET".into())
 }
 
@@ -100,12 +101,48 @@ fn select(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
     }
 }
 
-fn auth(_: &Shared, _: &mut Session, _: Words<'_>) -> Reply {
-    Reply::Error(no_password())
+fn auth(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+    // Of two words the first is the user, who is the same here whatever the name.
+    let given = match words.get(1) {
+        None => words.get(0),
+        second => second.filter(|_| words.get(2).is_none()),
+    };
+    let Some(given) = given else { return usage("usage: auth [<user>] <token>") };
+    give_token(shared, session, given).map_or_else(Reply::Error, |()| Reply::Ok)
 }
 
-fn no_password() -> Failure {
-    Failure::from("this daemon has no password; connect without one")
+/// So many wrong tokens end the connection.
+const TRIES: u8 = 3;
+
+/// Takes the token from a client. What it had given before stays as it is if this one is wrong, as
+/// in Redis.
+#[cold]
+fn give_token(shared: &Shared, session: &mut Session, given: &[u8]) -> Result<(), Failure> {
+    let Some(token) = &shared.token else {
+        return Err(Failure::from("this daemon has no password; connect without one"));
+    };
+    if session.protocol == Protocol::Line {
+        let why = "a line is the only one of its connection; to give a token, speak RESP";
+        return Err(Failure::new(code::USAGE, why));
+    }
+    let waited = session.since.map(|since| since.elapsed());
+    if let (Some(waited), Some(limit)) = (waited, shared.times.auth)
+        && waited > limit
+    {
+        let why = format_args!("the token must come within {limit:?} of connecting; connect anew");
+        return Err(Failure::new(code::TIMEOUT, why));
+    }
+    if token.is(given) {
+        session.has_token = true;
+        return Ok(());
+    }
+    session.wrong_tokens += 1;
+    if session.wrong_tokens < TRIES {
+        return Err(Failure::new(code::WRONGPASS, "this is not the token"));
+    }
+    session.ending = true;
+    let why = format_args!("this is not the token, nor were those before: {TRIES} tries at most");
+    Err(Failure::new(code::WRONGPASS, why))
 }
 
 fn config(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
@@ -125,7 +162,7 @@ fn config(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
 }
 
 /// `HELLO [version [AUTH user password] [SETNAME name]]`, as in Redis.
-fn hello(_: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+fn hello(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
     let mut protocol = session.protocol;
     let mut words = words.iter();
     match words.next() {
@@ -139,16 +176,24 @@ fn hello(_: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
             ));
         }
     }
-    let mut name = None;
+    let usage = || usage("usage: hello [2|3 [auth <user> <token>] [setname <name>]]");
+    let (mut name, mut token) = (None, None);
     while let Some(option) = words.next() {
         if is(Some(option), "auth") {
-            return Reply::Error(no_password());
+            token = words.next().and_then(|_| words.next());
+            if token.is_none() {
+                return usage();
+            }
+            continue;
         }
         match (is(Some(option), "setname"), words.next()) {
             (true, Some(word)) if client_name(word) => name = Some(word),
             (true, Some(_)) => return Reply::Error(Failure::from(BAD_CLIENT_NAME)),
-            _ => return usage("usage: hello [2|3 [setname <name>]]"),
+            _ => return usage(),
         }
+    }
+    if let Some(Err(failure)) = token.map(|token| give_token(shared, session, token)) {
+        return Reply::Error(failure);
     }
     if let Some(name) = name {
         session.name = name.to_vec();

@@ -1,5 +1,7 @@
 //! One connection without its socket: bytes in, answers out.
 
+use std::time::Instant;
+
 use crate::arg::Scratch;
 use crate::engine::Paces;
 use crate::error::Failure;
@@ -16,6 +18,10 @@ pub(crate) struct Session {
     pub(crate) door: usize,
     /// The client has given the token.
     pub(crate) has_token: bool,
+    /// So many wrong ones before.
+    pub(crate) wrong_tokens: u8,
+    /// When the client connected, if there is a token to give.
+    pub(crate) since: Option<Instant>,
     pub(crate) protocol: Protocol,
     /// What the client calls itself with `CLIENT SETNAME`.
     pub(crate) name: Vec<u8>,
@@ -55,6 +61,8 @@ impl Connection {
             peer,
             door,
             has_token: false,
+            wrong_tokens: 0,
+            since: shared.token.as_ref().map(|_| Instant::now()),
             protocol: Protocol::Line,
             name: Vec::new(),
             ending: false,

@@ -17,6 +17,8 @@ pub mod code {
     /// The caller may not run this command; or the system does not say who connected, and nothing is
     /// run for them.
     pub const NOPERM: &str = "NOPERM";
+    /// The token that was given with `AUTH` is not the daemon's; the word is Redis'.
+    pub const WRONGPASS: &str = "WRONGPASS";
     /// The command is longer than the limit.
     pub const TOOBIG: &str = "TOOBIG";
     /// The input ended before the command did; nothing was run.
@@ -282,6 +284,14 @@ pub enum Error {
     OpenToAll {
         /// Where.
         path: PathBuf,
+    },
+    /// The file that should have the token can't be used.
+    #[error("the token file {} can't be used: {reason}", path.display())]
+    BadTokenFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
     },
     /// The server was told to stop, and commands still ran when it had waited for them for as long
     /// as it may (`Server::shutdown_timeout`).

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::access::{self, Pattern, Policy};
+use crate::access::{self, Pattern, Policy, Token};
 use crate::arg::{Args, Fallback, Scratch, Shown, Unbound};
 use crate::builtin::{self, Builtin};
 use crate::connection::Session;
@@ -201,6 +202,24 @@ impl Router {
             Some((_, rule, ..)) => {
                 Err(Error::BadRule { rule, reason: "no command has such a name".into() })
             }
+        }
+    }
+
+    /// Reads the token, which must be there if a rule wants it, and only then.
+    pub(crate) fn token(&self, file: Option<&Path>) -> Result<Option<Token>, Error> {
+        let entries = self.table.iter().map(|Entry { name, policy, .. }| (&**name, policy));
+        let mut all = entries.chain([("*", &self.fallback_policy)]);
+        match (all.find(|(_, policy)| policy.wants_token()), file) {
+            (None, None) => Ok(None),
+            (Some(_), Some(path)) => Token::read(path).map(Some),
+            (Some((name, policy)), None) => Err(Error::BadRule {
+                rule: format!("\"{policy}\" for {name}"),
+                reason: "there is no token: give the server one with .token_file(…)".into(),
+            }),
+            (None, Some(path)) => Err(Error::BadTokenFile {
+                path: path.to_owned(),
+                reason: "no command has a rule with `token`".into(),
+            }),
         }
     }
 
@@ -436,13 +455,17 @@ impl Router {
             return self.unknown(session, name);
         }
         let (uid, name) = (session.peer.uid(), Shown(name));
-        Failure::new(
-            code::NOPERM,
-            match policy {
-                Some(policy) => format!("{name} is for {policy}; you are uid {uid}"),
-                None => format!("{name} is not offered at this socket; you are uid {uid}"),
-            },
-        )
+        let Some(policy) = policy else {
+            let why = format_args!("{name} is not offered at this socket; you are uid {uid}");
+            return Failure::new(code::NOPERM, why);
+        };
+        let hint = match session.protocol {
+            _ if session.has_token || !policy.wants_token() => "",
+            Protocol::Line => "; a token can't be given over a line, but by a Redis client",
+            Protocol::Resp2 | Protocol::Resp3 => "; the token is given with AUTH",
+        };
+        let why = format_args!("{name} is for {policy}; you are uid {uid}{hint}");
+        Failure::new(code::NOPERM, why)
     }
 
     #[cold]

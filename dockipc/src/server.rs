@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::access::{Access, Pattern};
+use crate::access::{Access, Pattern, Token};
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::{Error, Result, Unfinished};
@@ -42,6 +42,7 @@ pub struct Server {
     fallback: Option<Arc<dyn Handler>>,
     mode: u32,
     rules: Rules,
+    token_file: Option<PathBuf>,
     limits: Limits,
     times: Times,
     max_connections: usize,
@@ -72,6 +73,8 @@ pub(crate) struct Times {
     pub(crate) idle: Option<Duration>,
     /// An answer to be taken.
     pub(crate) write: Option<Duration>,
+    /// The token to be given.
+    pub(crate) auth: Option<Duration>,
     /// A command to run.
     pub(crate) run: Option<Duration>,
     /// Waiting for a thread or a descriptor.
@@ -95,11 +98,13 @@ impl Server {
             fallback: None,
             mode: 0o666,
             rules: Rules::default(),
+            token_file: None,
             limits: Limits { line: 4096, command: 1 << 20 },
             times: Times {
                 arrival: Some(Duration::from_secs(30)),
                 idle: None,
                 write: Some(Duration::from_secs(60)),
+                auth: Some(Duration::from_secs(10)),
                 run: None,
                 busy: Duration::from_secs(10),
                 shutdown: Duration::from_secs(5),
@@ -240,6 +245,41 @@ impl Server {
     /// that it is meant.
     pub fn open_to_all(mut self) -> Self {
         self.open_to_all = true;
+        self
+    }
+
+    /// The file whose first line is the token. Who gives it may run what has a rule with `token`:
+    /// for clients that their uid does not tell apart.
+    ///
+    /// The file is read once, when the server starts. It must be a regular file (no symbolic link)
+    /// that is owned by the daemon's user, or root, and that nobody else may use: mode 0600 or 0400.
+    /// The token has 16 to 1024 bytes, any but a line end; make it of random ones:
+    ///
+    /// ```sh
+    /// (umask 077; head -c 32 /dev/urandom | base64 > /etc/hitd.token)
+    /// ```
+    ///
+    /// A client gives it with `AUTH token`, `AUTH user token` or `HELLO 3 AUTH user token`, as it
+    /// would give Redis a password; the user's name is of no account. `RESET` takes it back. Ours
+    /// does so with [`Client::token_file`](crate::Client::token_file). Over a line it can't be
+    /// given, since a line is the only one of its connection.
+    ///
+    /// A wrong one is answered `-WRONGPASS`, in a time that does not tell how wrong it was; the third
+    /// wrong one ends the connection. A uid is not locked out after many: that would let one of its
+    /// programs shut out the others.
+    ///
+    /// # Errors
+    /// When the server starts: [`Error::BadTokenFile`] if the file can't be used or no rule has
+    /// `token`; [`Error::BadRule`] if one has, and there is no file.
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.token_file = Some(path.into());
+        self
+    }
+
+    /// How long after it connected a client may give the token. Default 10 s; `None` is no limit.
+    /// Later it is answered `-TIMEOUT`, and has to connect anew.
+    pub fn auth_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.times.auth = limit.into();
         self
     }
 
@@ -433,8 +473,10 @@ impl Server {
     pub(crate) fn shared(self) -> Result<Arc<Shared>> {
         let commands = inventory::iter::<Command>;
         let router = Router::new(commands, self.handlers, self.fallback, self.states, &self.rules)?;
+        let token = router.token(self.token_file.as_deref())?;
         Ok(Arc::new(Shared {
             router,
+            token,
             limits: self.limits,
             times: self.times,
             max_connections: self.max_connections,
@@ -459,6 +501,7 @@ fn most_threads() -> usize {
 /// What all connections of a server share.
 pub(crate) struct Shared {
     pub(crate) router: Router,
+    pub(crate) token: Option<Token>,
     pub(crate) limits: Limits,
     pub(crate) times: Times,
     pub(crate) max_connections: usize,

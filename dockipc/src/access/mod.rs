@@ -6,8 +6,10 @@
 mod door;
 mod policy;
 mod rule;
+mod token;
 
 pub use door::Access;
 pub(crate) use policy::{Pattern, Policy};
 pub(crate) use rule::parse;
 pub use rule::{Name, Term};
+pub(crate) use token::Token;

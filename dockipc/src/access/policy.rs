@@ -45,6 +45,11 @@ impl Policy {
         matches!(self, Self::Ruled(_))
     }
 
+    /// Whether the token is of use here.
+    pub(crate) fn wants_token(&self) -> bool {
+        matches!(self, Self::Ruled(ruled) if ruled.tests.iter().any(|t| matches!(t, Test::Token)))
+    }
+
     #[inline]
     pub(crate) fn allows(&self, peer: &Peer, has_token: bool) -> bool {
         match self {

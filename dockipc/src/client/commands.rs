@@ -39,9 +39,11 @@ pub(super) struct Words {
 }
 
 /// Whether a connection is as good as before after a command: not if that ends the connection or
-/// changes how it speaks.
+/// changes how it speaks or what it may.
 pub(super) fn keeps_connection(name: &[u8]) -> bool {
-    ![&b"quit"[..], b"reset", b"hello"].iter().any(|other| name.eq_ignore_ascii_case(other))
+    ![&b"quit"[..], b"reset", b"hello", b"auth"]
+        .iter()
+        .any(|other| name.eq_ignore_ascii_case(other))
 }
 
 /// Room for `*`, a count and CR LF.

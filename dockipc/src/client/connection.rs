@@ -9,7 +9,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::commands::{Commands, Words};
+use super::commands::{Again, Commands, Words};
+use super::greeting::Greeting;
 use super::limits::{Limits, Terms, Wait};
 use crate::error::{Error, Failure, Ran, Result, code};
 use crate::reply::Reply;
@@ -24,19 +25,19 @@ pub(super) struct Connection {
     fill: usize,
     /// The timeout that the socket has.
     read_timeout: Option<Duration>,
-    /// Whether the handshake has been sent.
+    /// The handshake, until it is sent.
+    greeting: Option<Greeting>,
+    /// Whether the daemon has answered it.
     greeted: bool,
 }
-
-/// Asks for RESP3, whose answers keep their types.
-const HELLO: &[u8] = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n";
 
 /// The size of a fresh buffer; a larger one is not kept.
 const BUFFER: usize = 8 * 1024;
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream) -> Self {
-        Self { stream, input: Vec::new(), start: 0, fill: 0, read_timeout: None, greeted: false }
+    pub(super) fn new(stream: UnixStream, greeting: Greeting) -> Self {
+        let (input, greeting) = (Vec::new(), Some(greeting));
+        Self { stream, input, start: 0, fill: 0, read_timeout: None, greeting, greeted: false }
     }
 
     /// Whether nothing was read that belongs to no call.
@@ -73,12 +74,16 @@ impl Connection {
             set.map_err(|e| Error::io("setting a timeout", e))?;
             self.read_timeout = terms.limits.read;
         }
-        let mut refusal = None;
-        if self.greeted {
-            self.send(commands.bytes, commands, terms)?;
-        } else {
-            refusal = self.greet(commands, terms)?;
-        }
+        let refusal = match self.greeting.take() {
+            Some(greeting) if !greeting.has_token => self.greet(&greeting, commands, terms)?,
+            greeting => {
+                if let Some(greeting) = greeting {
+                    self.give_token(&greeting, terms)?;
+                }
+                self.send(commands.bytes, commands, terms)?;
+                None
+            }
+        };
         for i in 0..commands.count {
             match self.read(terms) {
                 // Nor will those behind the first.
@@ -106,16 +111,16 @@ impl Connection {
     /// Sends the handshake and the commands, and reads the handshake's answer. That can be a "no"
     /// which is given back: a server without RESP3 answers the commands all the same, one that has
     /// no room ends the connection.
-    fn greet(&mut self, commands: &Commands<'_>, terms: &Terms<'_>) -> Result<Option<Failure>> {
-        let first = HELLO.len() + commands.first;
-        let bytes = [HELLO, commands.bytes].concat();
+    fn greet(
+        &mut self,
+        greeting: &Greeting,
+        commands: &Commands<'_>,
+        terms: &Terms<'_>,
+    ) -> Result<Option<Failure>> {
+        let first = greeting.bytes.len() + commands.first;
+        let bytes = [&greeting.bytes, commands.bytes].concat();
         self.send(&bytes, &Commands { first, ..*commands }, terms)?;
-        let room = Limits { answer: terms.limits.answer.max(BUFFER), ..*terms.limits };
-        let refusal = match self.read(&terms.with(&room))? {
-            Reply::Error(failure) => Some(failure),
-            _ => None,
-        };
-        match refusal {
+        match self.welcome(terms)? {
             Some(failure)
                 if [code::BUSY, code::SHUTDOWN, code::TIMEOUT].contains(&failure.code()) =>
             {
@@ -126,6 +131,37 @@ impl Connection {
                 Ok(refusal)
             }
         }
+    }
+
+    /// Sends the handshake with a token alone, and waits for its answer: a daemon that refuses the
+    /// token would still run a command that needs none, and the caller would take it for refused.
+    #[cold]
+    fn give_token(&mut self, greeting: &Greeting, terms: &Terms<'_>) -> Result<()> {
+        let (bytes, again) = (&greeting.bytes[..], Again::No);
+        let alone = Commands { bytes, count: 1, first: bytes.len(), keeps: true, again };
+        let answer = self.send(bytes, &alone, terms).and_then(|()| self.welcome(terms));
+        // Whatever happened to it, the command was not sent.
+        match answer {
+            Ok(None) => {
+                self.greeted = true;
+                Ok(())
+            }
+            Ok(Some(failure)) => Err(Error::Refused(failure)),
+            Err(Error::CutOff { received, .. }) => Err(Error::CutOff { received, ran: Ran::No }),
+            Err(Error::TimedOut { doing, after, .. }) => {
+                Err(Error::TimedOut { doing, after, ran: Ran::No })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the answer to the handshake; the "no" if it is one.
+    fn welcome(&mut self, terms: &Terms<'_>) -> Result<Option<Failure>> {
+        let room = Limits { answer: terms.limits.answer.max(BUFFER), ..*terms.limits };
+        Ok(match self.read(&terms.with(&room))? {
+            Reply::Error(failure) => Some(failure),
+            _ => None,
+        })
     }
 
     /// Sends everything. Meanwhile answers are taken in, or a daemon that waits for its answers to

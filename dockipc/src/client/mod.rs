@@ -3,6 +3,7 @@
 mod call;
 mod commands;
 mod connection;
+mod greeting;
 mod limits;
 mod pool;
 mod word;
@@ -15,8 +16,10 @@ use std::time::Duration;
 
 use self::commands::{Again, Commands, Words, keeps_connection, name_on};
 use self::connection::Connection;
+use self::greeting::{Greeting, Source};
 use self::limits::{Limits, Terms, some_time};
 use self::pool::Pool;
+use crate::access::Token;
 use crate::error::{Error, Ran, Result};
 use crate::listener;
 use crate::reply::{FromReply, Reply};
@@ -85,6 +88,7 @@ pub struct Client {
     target: Target,
     limits: Limits,
     pool: Arc<Pool>,
+    token: Option<Source>,
 }
 
 type Connect = dyn Fn() -> Result<UnixStream> + Send + Sync;
@@ -109,7 +113,7 @@ impl Client {
     }
 
     fn to(target: Target) -> Self {
-        Self { target, limits: Limits::default(), pool: Arc::default() }
+        Self { target, limits: Limits::default(), pool: Arc::default(), token: None }
     }
 
     /// How long a call may take in all: connecting, sending, waiting, reading, and making it again.
@@ -172,6 +176,47 @@ impl Client {
     #[must_use]
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.limits.idle = limit.into();
+        self
+    }
+
+    /// Gives the daemon this token on each connection: see
+    /// [`Server::token_file`](crate::Server::token_file). It is sent to whoever serves at the path,
+    /// so the path must be where only the daemon can have put a socket.
+    ///
+    /// A daemon that does not take it is an [`Error::Refused`] with the code
+    /// [`WRONGPASS`](crate::error::code::WRONGPASS), and no command is sent; so is, with other codes,
+    /// one that wants none. Connections are not shared with the client from which this was made.
+    ///
+    /// A program should not take it from its command line, which all users of the machine can read:
+    /// see [`token_file`](Self::token_file) and [`token_from_env`](Self::token_from_env).
+    #[must_use]
+    pub fn token(self, token: impl AsRef<[u8]>) -> Self {
+        self.with_token(Some(Source::Given(Token::new(token.as_ref()))))
+    }
+
+    /// Like [`token`](Self::token), with the first line of this file, which is read for each
+    /// connection. It must be as the server's is: a regular file of this user (or root) that nobody
+    /// else may use. Otherwise a call is an [`Error::BadTokenFile`].
+    #[must_use]
+    pub fn token_file(self, path: impl AsRef<Path>) -> Self {
+        self.with_token(Some(Source::File(path.as_ref().into())))
+    }
+
+    /// Like [`token_file`](Self::token_file) with the file that the environment variable
+    /// `DOCKIPC_TOKEN_FILE` names; or else like [`token`](Self::token) with the value of
+    /// `DOCKIPC_TOKEN`. Without both, or if they are empty, no token is given.
+    ///
+    /// The environment is looked at only here: a client that was not told so sends no daemon what it
+    /// finds there.
+    #[must_use]
+    pub fn token_from_env(self) -> Self {
+        self.with_token(Source::from_environment())
+    }
+
+    fn with_token(mut self, token: Option<Source>) -> Self {
+        // Not the connections of those who gave another one, or none.
+        self.pool = Arc::default();
+        self.token = token;
         self
     }
 
@@ -280,6 +325,7 @@ impl Client {
     }
 
     fn connect(&self, terms: &Terms<'_>) -> Result<Connection> {
+        let greeting = Greeting::new(self.token.as_ref())?;
         let stream = match &self.target {
             Target::Path(path) => {
                 let wait = terms.wait(self.limits.connect);
@@ -297,7 +343,7 @@ impl Client {
             }
             Target::InProcess(connect) => connect()?,
         };
-        Ok(Connection::new(stream))
+        Ok(Connection::new(stream, greeting))
     }
 }
 
