@@ -501,3 +501,76 @@ fn slope(mut samples: Vec<(usize, Duration)>) -> (f64, f64, Duration) {
     let rest: f64 = points.iter().map(|p| (p.1 - y - slope * (p.0 - x)).powi(2)).sum();
     (slope, (rest / (count - 2.0) / spread).sqrt(), median)
 }
+
+/// Clients of others, which take the token for a password.
+mod peers {
+    use std::path::Path;
+    use std::process::Command;
+
+    use tests::peers::{lacks, run, text, versions};
+
+    use super::{Daemon, TOKEN, start};
+
+    #[test]
+    fn redis_cli_gives_the_token_in_each_way() {
+        if lacks("redis-cli") {
+            return;
+        }
+        let daemon = start();
+        let ask = |arguments: &[&str], token: &str| {
+            let mut command = Command::new("timeout");
+            command.args(["60", "redis-cli", "-s"]).arg(daemon.path()).args(arguments);
+            if !token.is_empty() {
+                command.env("REDISCLI_AUTH", token);
+            }
+            let output = run(command.arg("vault"), b"");
+            let error = String::from_utf8(output.stderr).expect("text");
+            (String::from_utf8(output.stdout).expect("text"), error)
+        };
+        for protocol in ["-2", "-3"] {
+            let ways: [(&[&str], &str); 4] = [
+                (&[protocol], TOKEN),
+                (&[protocol, "--no-auth-warning", "-a", TOKEN], ""),
+                (&[protocol, "--no-auth-warning", "--pass", TOKEN], ""),
+                (&[protocol, "--no-auth-warning", "--user", "me", "--pass", TOKEN], ""),
+            ];
+            for (arguments, token) in ways {
+                let (answer, error) = ask(arguments, token);
+                assert!(answer.trim().parse::<u64>().is_ok(), "{arguments:?}: {answer}{error}");
+            }
+            let (answer, error) = ask(&[protocol], "not the token at all");
+            assert!(answer.starts_with("NOPERM") && error.contains("WRONGPASS"), "{answer}{error}");
+            let (answer, _) = ask(&[protocol], "");
+            assert!(answer.starts_with("NOPERM"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn redis_py_gives_the_token_as_a_password() {
+        every_version("python3", "python", &["redis"], "password.py");
+    }
+
+    #[test]
+    fn node_clients_give_the_token_as_a_password() {
+        every_version("node", "node", &["redis", "ioredis"], "password.cjs");
+    }
+
+    fn every_version(interpreter: &str, language: &str, clients: &[&str], script: &str) {
+        if lacks(interpreter) {
+            return;
+        }
+        for version in clients.iter().flat_map(|client| versions(language, client)) {
+            let report = text(&mut call(interpreter, script, &start(), &version), b"");
+            assert!(report.ends_with("ok\n"), "{report}");
+            print!("{report}");
+        }
+    }
+
+    fn call(interpreter: &str, script: &str, daemon: &Daemon, version: &Path) -> Command {
+        let mut command = Command::new("timeout");
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+        command.args(["60", interpreter]).arg(scripts.join(script)).arg(daemon.path()).arg(TOKEN);
+        command.env("PYTHONPATH", version).env("NODE_PATH", version.join("node_modules"));
+        command
+    }
+}
