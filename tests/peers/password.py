@@ -3,13 +3,17 @@
 import sys
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 socket, token = sys.argv[1:]
 major = int(redis.__version__.split(".")[0])
 
 
 def vault(**settings):
-    client = redis.Redis(unix_socket_path=socket, socket_timeout=20, **settings)
+    # To it a refused password is a lost connection, which version 8 tries ten times.
+    settings = {"retry": Retry(NoBackoff(), 0), "socket_timeout": 20, **settings}
+    client = redis.Redis(unix_socket_path=socket, **settings)
     try:
         return client.execute_command("vault")
     finally:
