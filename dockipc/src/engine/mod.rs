@@ -373,20 +373,18 @@ impl Core {
         me: &Arc<Worker>,
         kit: &mut Kit,
     ) -> MutexGuard<'h, Hub> {
-        loop {
+        // It may have lost the lead in a command, or while it saw to paths.
+        while hub.is_led_by(me) {
             if let Some(index) = hub.next() {
                 if std::mem::replace(&mut hub.watcher_sleeps, false) {
                     self.watcher.notify_one();
                 }
                 hub = self.serve(hub, index, me, kit);
-                if !hub.is_led_by(me) {
-                    return hub;
-                }
                 continue;
             }
             if hub.stop.is_some() {
                 hub = self.wind_down(hub);
-                if hub.ended {
+                if hub.ended || !hub.is_led_by(me) {
                     return hub;
                 }
             }
@@ -425,6 +423,7 @@ impl Core {
             }
             hub.polled();
         }
+        hub
     }
 
     #[cold]
