@@ -10,6 +10,7 @@ pub mod process;
 pub mod program;
 pub mod scripted;
 pub mod strace;
+pub mod users;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;

@@ -1,0 +1,367 @@
+//! Who may run what, tried by processes of other users.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::os::unix::net::UnixStream;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::{fs, thread};
+
+use dockipc::{Access, Server, command};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use tests::process::{descriptors_of, settled};
+use tests::users::{self, Shared, User, part, say};
+use tests::{PATIENCE, exchange, figure, resp};
+
+const OWNER: User = User { uid: 51_000, gid: 51_000, groups: &[] };
+const NOBODY: User = User { uid: 65_534, gid: 65_534, groups: &[] };
+const CALLERS: [User; 5] = [
+    User { uid: 0, gid: 0, groups: &[] },
+    OWNER,
+    User { uid: 51_001, gid: 51_100, groups: &[] },
+    User { uid: 51_002, gid: 51_002, groups: &[51_007, 51_100] },
+    NOBODY,
+];
+
+/// No rule.
+#[command("none")]
+fn none() -> &'static str {
+    "ran"
+}
+
+/// For all.
+#[command("any", allow = "any")]
+fn any() -> &'static str {
+    "ran"
+}
+
+/// For the daemon's user.
+#[command("owner", allow = "owner")]
+fn owner() -> &'static str {
+    "ran"
+}
+
+/// For root.
+#[command("root", allow = "uid:root")]
+fn root() -> &'static str {
+    "ran"
+}
+
+/// For one user.
+#[command("user", allow = "uid:51001")]
+fn user() -> &'static str {
+    "ran"
+}
+
+/// For a group.
+#[command("group", allow = "group:51100")]
+fn group() -> &'static str {
+    "ran"
+}
+
+/// For a group and the daemon's user.
+#[command("either", allow = "group:51100 | owner")]
+fn either() -> &'static str {
+    "ran"
+}
+
+/// For none of the callers.
+#[command("stranger", allow = "uid:51999")]
+fn stranger() -> &'static str {
+    "ran"
+}
+
+const RULES: [&str; 8] = ["none", "any", "owner", "root", "user", "group", "either", "stranger"];
+/// What the second socket offers.
+const OFFERED: [&str; 4] = ["none", "root", "group", "either"];
+
+/// A rule, and for each caller whether it is let in: at the first socket, and at the second.
+/// The callers: root, owner, group member, supplementary group member, nobody, in-process.
+const TABLE: [(&str, &str, &str); 8] = [
+    ("none", "yes yes yes yes yes yes", "yes yes yes yes yes yes"),
+    ("any", "yes yes yes yes yes yes", "no no no no no no"),
+    ("owner", "no yes no no no yes", "no no no no no no"),
+    ("root", "yes no no no no no", "yes no no no no no"),
+    ("user", "no no yes no no no", "no no no no no no"),
+    ("group", "no no yes yes no no", "no no yes yes no no"),
+    ("either", "no yes yes yes no yes", "no yes yes yes no yes"),
+    ("stranger", "no no no no no no", "no no no no no no"),
+];
+
+/// The row that is another one in a server that denies by default.
+const DENIED: (&str, &str, &str) = ("none", "no no no no no no", "no no no no no no");
+
+/// Whether each rule lets this process in, at both sockets and in both modes.
+fn cells() -> BTreeSet<String> {
+    let mut cells = BTreeSet::new();
+    for socket in ["first", "second"] {
+        for rule in RULES {
+            let ask = |bytes: &[u8]| {
+                let answer = exchange(UnixStream::connect(socket).unwrap(), bytes);
+                String::from_utf8(answer).unwrap()
+            };
+            let verdict = |answer: &str, allowed: &str| match answer {
+                _ if answer == allowed => "yes",
+                _ if answer.starts_with("-NOPERM ") => "no",
+                _ => panic!("{socket} {rule}: {answer}"),
+            };
+            let line = verdict(&ask(format!("{rule}\n").as_bytes()), "ran");
+            cells.insert(format!("{socket} {rule} line {line}"));
+            let redis = verdict(&ask(&resp(&[rule])), "$3\r\nran\r\n");
+            cells.insert(format!("{socket} {rule} RESP {redis}"));
+        }
+    }
+    cells
+}
+
+/// The same from the table.
+fn expected(denies: bool, caller: usize) -> BTreeSet<String> {
+    let mut cells = BTreeSet::new();
+    for row in TABLE {
+        let (rule, first, second) = if denies && row.0 == DENIED.0 { DENIED } else { row };
+        for (socket, verdicts) in [("first", first), ("second", second)] {
+            let verdict = verdicts.split(' ').nth(caller).unwrap();
+            for mode in ["line", "RESP"] {
+                cells.insert(format!("{socket} {rule} {mode} {verdict}"));
+            }
+        }
+    }
+    cells
+}
+
+/// A daemon in this process at two sockets, until the test lets it go.
+fn serve(server: Server, then: impl FnOnce()) {
+    let server = server.mode(0o666).also_at("second", Access::only(OFFERED).mode(0o666));
+    let daemon = server.spawn("first").unwrap();
+    then();
+    say("ready");
+    users::wait_for_the_end();
+    drop(daemon);
+}
+
+#[test]
+fn every_caller_may_run_what_the_table_says() {
+    let name = "every_caller_may_run_what_the_table_says";
+    let inside = || {
+        for cell in cells() {
+            say(cell);
+        }
+    };
+    match part().as_deref() {
+        Some("daemon") => return serve(Server::new(), inside),
+        Some("denying daemon") => return serve(Server::new().default_deny(), inside),
+        Some(_) => return inside(),
+        None => {}
+    }
+    if !users::can_be_had() {
+        return;
+    }
+    let mut count = 0;
+    for (denies, daemon) in [(false, "daemon"), (true, "denying daemon")] {
+        let place = Shared::new(OWNER);
+        let mut daemon = place.start(name, daemon, OWNER);
+        let said = std::iter::from_fn(|| daemon.line()).take_while(|line| line != "ready");
+        assert_eq!(said.collect::<BTreeSet<_>>(), expected(denies, CALLERS.len()), "in-process");
+        count += expected(denies, CALLERS.len()).len();
+        for (caller, user) in CALLERS.into_iter().enumerate() {
+            let said: BTreeSet<_> = place.play(name, "caller", user).into_iter().collect();
+            assert_eq!(said, expected(denies, caller), "{user:?}");
+            count += said.len();
+        }
+    }
+    figure("callers, rules, modes and sockets that were tried", count);
+}
+
+static PARSED: AtomicU64 = AtomicU64::new(0);
+
+/// A parameter that must not be read.
+struct Trap;
+
+impl FromStr for Trap {
+    type Err = Infallible;
+
+    fn from_str(word: &str) -> Result<Self, Infallible> {
+        PARSED.fetch_add(1, SeqCst);
+        fs::write("parsed", word).unwrap();
+        match word {
+            "panic" => panic!("parsed"),
+            "block" => loop {
+                thread::park();
+            },
+            _ => Ok(Self),
+        }
+    }
+}
+
+/// For the daemon's user.
+#[command("trap", allow = "owner")]
+fn trap(#[arg(from_str)] _trap: Trap) {}
+
+/// How many have been read.
+#[command("parsed")]
+fn parsed() -> u64 {
+    PARSED.load(SeqCst)
+}
+
+#[test]
+fn nothing_of_the_authors_runs_for_who_is_denied() {
+    let name = "nothing_of_the_authors_runs_for_who_is_denied";
+    let words = ["write", "panic", "block"];
+    let ask = |bytes: &[u8]| {
+        let answer = exchange(UnixStream::connect("first").unwrap(), bytes);
+        String::from_utf8(answer).unwrap()
+    };
+    match part().as_deref() {
+        Some("daemon") => return serve(Server::new(), || ()),
+        Some("denied") => {
+            for word in words {
+                for answer in
+                    [ask(format!("trap {word}\n").as_bytes()), ask(&resp(&["trap", word]))]
+                {
+                    assert!(answer.starts_with("-NOPERM "), "{answer}");
+                }
+            }
+            return say(ask(b"parsed\n"));
+        }
+        Some(_) => {
+            // The trap is one.
+            assert_eq!(ask(b"trap write\n"), "");
+            assert!(ask(b"trap panic\n").starts_with("-PANIC "));
+            return say(ask(b"parsed\n"));
+        }
+        None => {}
+    }
+    if !users::can_be_had() {
+        return;
+    }
+    let place = Shared::new(OWNER);
+    let mut daemon = place.start(name, "daemon", OWNER);
+    assert_eq!(daemon.line().unwrap(), "ready");
+    for user in CALLERS.into_iter().filter(|user| user.uid != OWNER.uid) {
+        assert_eq!(place.play(name, "denied", user), ["0"], "{user:?}");
+    }
+    assert!(!place.directory().join("parsed").exists());
+    assert_eq!(place.play(name, "owner", OWNER), ["2"]);
+    assert_eq!(fs::read(place.directory().join("parsed")).unwrap(), b"panic");
+}
+
+/// What a client calls itself, and its socket.
+const DISGUISES: [&str; 8] = [
+    ";uid=0;",
+    "uid=0",
+    "uid=0,gid=0,pid=1",
+    "root",
+    "\nuid:root\n",
+    "x\0;uid=0;",
+    "x\r\n+OK\r\n",
+    "owner | uid:root | any",
+];
+
+#[test]
+fn names_that_look_like_credentials_are_none() {
+    let name = "names_that_look_like_credentials_are_none";
+    match part().as_deref() {
+        Some("daemon") => return serve(Server::new(), || ()),
+        Some(_) => return disguised(),
+        None => {}
+    }
+    if !users::can_be_had() {
+        return;
+    }
+    let place = Shared::new(OWNER);
+    let mut daemon = place.start(name, "daemon", OWNER);
+    assert_eq!(daemon.line().unwrap(), "ready");
+    let said = place.play(name, "nobody", NOBODY);
+    // At an abstract name and at a path, which has no NUL.
+    assert_eq!(said.len(), 2 * DISGUISES.len() - 1, "{said:?}");
+}
+
+/// Asks for what nobody may, under names of all kinds.
+fn disguised() {
+    for (number, disguise) in DISGUISES.into_iter().enumerate() {
+        let bytes = [format!("{number}").as_bytes(), disguise.as_bytes()].concat();
+        let path = [b"open/", disguise.as_bytes()].concat();
+        let addresses =
+            [SocketAddrUnix::new_abstract_name(&bytes).ok(), SocketAddrUnix::new(&*path).ok()];
+        for address in addresses.into_iter().flatten() {
+            let socket =
+                rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+            rustix::net::bind(&socket, &address).unwrap();
+            rustix::net::connect(&socket, &SocketAddrUnix::new("first").unwrap()).unwrap();
+            let stream = UnixStream::from(socket);
+            stream.set_write_timeout(Some(PATIENCE)).unwrap();
+            let asked = [
+                resp(&["HELLO", "2", "SETNAME", disguise]),
+                resp(&["CLIENT", "SETNAME", disguise]),
+                resp(&["CLIENT", "SETINFO", "LIB-NAME", disguise]),
+                resp(&["root"]),
+                resp(&["owner"]),
+                resp(&["stranger"]),
+            ];
+            let answer = String::from_utf8(exchange(stream, &asked.concat())).unwrap();
+            assert_eq!(answer.matches("-NOPERM ").count(), 3, "{answer}");
+            assert_eq!(answer.matches("you are uid 65534").count(), 3, "{answer}");
+            assert!(!answer.contains("$3\r\nran\r\n"), "{answer}");
+            say(number);
+        }
+    }
+}
+
+/// How many messages with descriptors are sent.
+const MESSAGES: usize = 1_000;
+
+#[test]
+fn descriptors_that_are_sent_along_are_not_taken() {
+    let name = "descriptors_that_are_sent_along_are_not_taken";
+    match part().as_deref() {
+        Some("daemon") => return serve(Server::new(), || ()),
+        Some(_) => return send_along(),
+        None => {}
+    }
+    if !users::can_be_had() {
+        return;
+    }
+    let place = Shared::new(OWNER);
+    let mut daemon = place.start(name, "daemon", OWNER);
+    assert_eq!(daemon.line().unwrap(), "ready");
+    let count = || descriptors_of(daemon.id());
+    let before = settled(count);
+    let said = place.play(name, "nobody", NOBODY);
+    assert_eq!(settled(count), before);
+    figure(
+        "descriptors before and after 1,000 messages with one each",
+        format!("{before}, {}", count()),
+    );
+    figure("how they were sent", said.join(" "));
+}
+
+/// Sends commands with descriptors beside them, and reads the answers.
+fn send_along() {
+    use rustix::net::{
+        RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, sendmsg,
+    };
+    let file = fs::File::open("/dev/null").unwrap();
+    let files = [std::os::fd::AsFd::as_fd(&file)];
+    let ping = resp(&["PING"]);
+    let (mut refused, mut sent) = (0, 0);
+    let stream = UnixStream::connect("first").unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    for _ in 0..MESSAGES {
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut beside = SendAncillaryBuffer::new(&mut space);
+        assert!(beside.push(SendAncillaryMessage::ScmRights(&files)));
+        let bytes = [std::io::IoSlice::new(&ping)];
+        match sendmsg(&stream, &bytes, &mut beside, SendFlags::NOSIGNAL) {
+            Ok(_) => sent += 1,
+            Err(rustix::io::Errno::PERM) => {
+                refused += 1;
+                rustix::net::send(&stream, &ping, SendFlags::NOSIGNAL).unwrap();
+            }
+            Err(error) => panic!("{error}"),
+        }
+        let mut answer = [0; 7];
+        assert_eq!(recv(&stream, &mut answer[..], RecvFlags::WAITALL).unwrap().0, 7);
+        assert_eq!(&answer, b"+PONG\r\n");
+    }
+    say(format!("{refused} refused by the kernel, {sent} sent and thrown away"));
+}
