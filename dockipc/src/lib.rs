@@ -64,10 +64,15 @@
 //! Edition 2024 makes one program of all doctests of a crate, so each would have the commands of
 //! the others. Write `` ```standalone_crate `` at a doctest that declares commands.
 //!
-//! # Who may connect
+//! # Who may do what
 //!
-//! By default every user of the machine, and what a command does is done as the daemon's user.
-//! [`Server::mode`] narrows it. There is no authentication; [`Peer`] says who called.
+//! By default every user of the machine may connect, and what a command does is done as the
+//! daemon's user. [`Server::mode`] narrows it.
+//!
+//! Whoever can connect may run a command without a rule. `#[command(allow = "group:adm | owner")]`
+//! and [`Server::allow`] give one; [`Server::default_deny`] closes the commands that have none. The
+//! kernel says who called ([`Peer`]). [`Server::also_at`] offers less at a second path, and
+//! [`Server::token_file`] tells apart who has one uid.
 //!
 //! # Platform
 //!
@@ -130,3 +135,8 @@ pub fn run(path: impl AsRef<std::path::Path>) -> Result<()> {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The snippets about who may do what.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/ACCESS.md")]
+struct AccessGuide;
