@@ -1,17 +1,25 @@
 //! The path: a socket appears there whole, displaces nothing that lives, and goes when it is ours.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, ErrorKind, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use dockipc::{Client, Error, Handle, Request, Server};
+use rustix::fs::FlockOperation;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tests::process::until;
 use tests::{PATIENCE, Place};
 
 /// A server that answers `who` with a name.
@@ -303,17 +311,19 @@ fn an_old_daemon_does_not_remove_the_socket_of_a_new_one() {
         assert_eq!(who(place.socket()), "new");
         drop(new);
     }
-    // The old one still runs; somebody has removed its socket and its lock.
+    // Nor, while it still runs, what somebody puts in the place of its socket.
     let old = named("old").spawn(place.socket()).unwrap();
-    fs::remove_file(place.directory().join("s.sock.lock")).unwrap();
-    fs::remove_file(place.socket()).unwrap();
-    let new = named("new").spawn(place.socket()).unwrap();
+    let other = place.directory().join("other");
+    let _live = UnixListener::bind(&other).unwrap();
+    let before = identity(&other);
+    fs::rename(&other, place.socket()).unwrap();
     drop(old);
-    assert_eq!(who(place.socket()), "new");
-    // Nor what somebody has put in its place.
+    assert_eq!(identity(&place.socket()), before);
     fs::remove_file(place.socket()).unwrap();
-    fs::write(place.socket(), "kept").unwrap();
-    drop(new);
+    let old = named("old").spawn(place.socket()).unwrap();
+    fs::write(&other, "kept").unwrap();
+    fs::rename(&other, place.socket()).unwrap();
+    drop(old);
     assert_eq!(fs::read(place.socket()).unwrap(), b"kept");
 }
 
@@ -520,4 +530,285 @@ fn a_killed_daemon_leaves_a_stale_socket_that_the_next_one_replaces() {
     let _daemon = named("next").spawn(&path).unwrap();
     assert_eq!(client.send("who").unwrap(), b"next");
     assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+}
+
+/// The lock's file of a place.
+fn lock_of(place: &Place) -> PathBuf {
+    place.directory().join("s.sock.lock")
+}
+
+#[test]
+fn the_lock_says_who_has_it_and_stays_when_nobody_does() {
+    let place = Place::new();
+    let path = place.socket();
+    let mut inode = None;
+    for umask in ["022", "777"] {
+        let before = format!("umask {umask};");
+        let daemon = Process::start(place.directory(), &before, path.to_str().unwrap(), 0o666);
+        let pid = daemon.child.id();
+        assert_eq!(fs::read_to_string(lock_of(&place)).unwrap(), format!("{pid}\n"));
+        assert_eq!(mode(&lock_of(&place)), 0o600);
+        let error = refused(&path);
+        assert!(matches!(error, Error::AlreadyRunning { pid: Some(p), .. } if p == pid), "{error}");
+        daemon.kill();
+        assert_eq!(fs::read_to_string(lock_of(&place)).unwrap(), format!("{pid}\n"));
+        let now = identity(&lock_of(&place));
+        assert_eq!(*inode.get_or_insert(now), now, "the same file");
+    }
+    drop(named("last").spawn(&path).unwrap());
+    assert_eq!(fs::read(lock_of(&place)).unwrap(), b"");
+    assert_eq!(Some(identity(&lock_of(&place))), inode);
+}
+
+#[test]
+fn who_has_the_lock_holds_the_path_without_a_socket_too() {
+    let place = Place::new();
+    let lock = File::create(lock_of(&place)).unwrap();
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+    fs::write(lock_of(&place), "12345\n").unwrap();
+    let error = refused(place.socket());
+    assert!(matches!(error, Error::AlreadyRunning { pid: Some(12345), .. }), "{error}");
+    // What is no number is not believed.
+    fs::write(lock_of(&place), "nobody").unwrap();
+    let error = refused(place.socket());
+    assert!(matches!(error, Error::AlreadyRunning { pid: None, .. }), "{error}");
+    assert_eq!(names(place.directory()), ENDED);
+    drop(lock);
+    let daemon = named("first").spawn(place.socket()).unwrap();
+    assert_eq!(who(place.socket()), "first");
+    drop(daemon);
+    assert_eq!(fs::read(lock_of(&place)).unwrap(), b"nobody", "somebody else's");
+}
+
+#[test]
+fn a_start_waits_a_moment_for_one_that_is_ending() {
+    let place = Place::new();
+    let lock = File::create(lock_of(&place)).unwrap();
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+    thread::scope(|scope| {
+        let starter = scope.spawn(|| named("next").spawn(place.socket()));
+        // It has looked at the lock, or will; both are well.
+        thread::yield_now();
+        drop(lock);
+        let daemon = starter.join().unwrap().unwrap();
+        assert_eq!(who(place.socket()), "next");
+        drop(daemon);
+    });
+}
+
+#[test]
+fn what_has_the_name_of_the_lock_is_not_touched() {
+    type Make<'m> = (&'static str, &'m dyn Fn(&Path));
+
+    let place = Place::new();
+    let target = place.directory().join("target");
+    fs::write(&target, "kept").unwrap();
+    let make: &[Make<'_>] = &[
+        ("a directory", &|path| fs::create_dir(path).unwrap()),
+        ("a symbolic link", &|path| symlink(&target, path).unwrap()),
+        ("a symbolic link", &|path| symlink(place.directory().join("nothing"), path).unwrap()),
+        ("a pipe", &|path| {
+            assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        }),
+        ("a socket", &|path| drop(UnixListener::bind(path).unwrap())),
+    ];
+    for (i, (what, make)) in make.iter().enumerate() {
+        let path = place.directory().join(format!("{i}"));
+        let lock = place.directory().join(format!("{i}.lock"));
+        make(&lock);
+        let before = (identity(&lock), names(place.directory()));
+        let error = refused(&path);
+        assert!(matches!(&error, Error::BadPath { .. }), "{what}: {error}");
+        let why = format!("its lock file {i}.lock is {what}");
+        assert!(error.to_string().ends_with(&why), "{error}");
+        assert_eq!((identity(&lock), names(place.directory())), before, "{what}");
+    }
+    assert_eq!(fs::read(&target).unwrap(), b"kept");
+    assert!(!place.directory().join("nothing").exists());
+    // A file can be locked, and keeps what is in it.
+    for text in ["somebody's\n", "7 pm", "12345678901234567890"] {
+        fs::write(lock_of(&place), text).unwrap();
+        let daemon = named("first").spawn(place.socket()).unwrap();
+        assert_eq!(who(place.socket()), "first");
+        drop(daemon);
+        assert_eq!(fs::read_to_string(lock_of(&place)).unwrap(), text);
+    }
+}
+
+#[test]
+fn daemons_beside_each_other_have_locks_of_their_own() {
+    let place = Place::new();
+    let long = "x".repeat(249);
+    let names = ["a", "b", "a.lock.sock", &format!("{long}y"), &format!("{long}z")];
+    let daemons: Vec<_> = names
+        .iter()
+        .map(|name| named("one").spawn(place.directory().join(name)).unwrap())
+        .collect();
+    for name in names {
+        assert_eq!(who(place.directory().join(name)), "one");
+    }
+    drop(daemons);
+}
+
+#[test]
+fn a_lock_of_another_user_is_taken_by_root_in_a_directory_for_all() {
+    let place = Place::new();
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        println!("skipped: this needs root");
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+        return;
+    }
+    // As in /tmp, where fs.protected_regular forbids to create what is there.
+    fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o1777)).unwrap();
+    fs::write(lock_of(&place), "").unwrap();
+    std::os::unix::fs::chown(lock_of(&place), Some(65534), Some(65534)).unwrap();
+    let daemon = named("first").spawn(place.socket()).unwrap();
+    assert_eq!(who(place.socket()), "first");
+    drop(daemon);
+}
+
+/// An abstract name that nobody else uses.
+fn abstract_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("@dockipc-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+#[test]
+fn a_name_after_an_at_is_an_abstract_socket() {
+    let name = abstract_name();
+    let open = |answer| named(answer).open_to_all();
+    assert!(matches!(dockipc::send(&name, "who"), Err(Error::NoSocket { .. })));
+    for _ in 0..3 {
+        let daemon = open("abstract").spawn(&name).unwrap();
+        assert_eq!(who(&name), "abstract");
+        let me = Some(std::process::id());
+        let error = open("second").spawn(&name).err().unwrap();
+        assert!(matches!(error, Error::AlreadyRunning { pid, .. } if pid == me), "{error}");
+        assert_eq!(who(&name), "abstract");
+        // As other programs write it.
+        let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
+        let mut stream = UnixStream::connect_addr(&address).unwrap();
+        stream.write_all(b"who\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "abstract");
+        daemon.shutdown();
+        // The name is free when the last descriptor is closed.
+        daemon.join();
+        drop(daemon);
+    }
+    assert!(!Path::new(&name).exists());
+    // A queue that is full.
+    let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
+    let listener = UnixListener::bind_addr(&address).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _waiting = UnixStream::connect_addr(&address).unwrap();
+    let client = Client::new(&name).connect_timeout(Duration::from_millis(50));
+    assert!(matches!(client.send("who"), Err(Error::TimedOut { .. })));
+    let error = open("second").spawn(&name).err().unwrap();
+    assert!(matches!(error, Error::AlreadyRunning { pid: None, .. }), "{error}");
+}
+
+#[test]
+fn an_abstract_name_that_can_not_be_is_refused_in_words() {
+    for (path, why) in [
+        (OsStr::new("@"), "an abstract name follows the @"),
+        (OsStr::new(&format!("@{}", "x".repeat(108))), "an abstract name has at most 107 bytes"),
+        (OsStr::from_bytes(b"@a\0b"), "it has a NUL byte"),
+    ] {
+        let error = named("first").open_to_all().spawn(path).err().unwrap();
+        assert!(matches!(error, Error::BadPath { .. }), "{error}");
+        assert!(error.to_string().ends_with(why), "{error}");
+        let error = dockipc::send(path, "who").unwrap_err();
+        assert!(error.to_string().ends_with(why), "{error}");
+    }
+    let longest = abstract_name();
+    let longest = format!("{longest}{}", "x".repeat(108 - longest.len()));
+    let daemon = named("first").open_to_all().spawn(&longest).unwrap();
+    assert_eq!(who(&longest), "first");
+    drop(daemon);
+}
+
+#[test]
+fn a_file_may_have_an_at_in_its_name() {
+    let place = Place::new();
+    for path in ["./@x", "a@b"] {
+        let daemon = Process::start(place.directory(), "", path, 0o666);
+        let file = place.directory().join(path);
+        assert!(fs::symlink_metadata(&file).unwrap().file_type().is_socket());
+        assert_eq!(who(&file), "process");
+        drop(daemon);
+    }
+}
+
+/// The descriptors of this process that its children would have too.
+fn inheritable() -> Vec<(String, PathBuf)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc/self/fdinfo").unwrap() {
+        let number = entry.unwrap().file_name().to_string_lossy().into_owned();
+        // It may be closed by now.
+        let Ok(info) = fs::read_to_string(format!("/proc/self/fdinfo/{number}")) else { continue };
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        if u32::from_str_radix(flags.trim(), 8).unwrap() & 0o2_000_000 == 0 {
+            let target = fs::read_link(format!("/proc/self/fd/{number}")).unwrap_or_default();
+            found.push((number, target));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_descriptor_is_left_to_children() {
+    let before = inheritable();
+    let place = Place::new();
+    let daemon = named("first").spawn(place.socket()).unwrap();
+    let abstract_one = named("first").open_to_all().spawn(abstract_name()).unwrap();
+    let client = Client::new(place.socket());
+    assert_eq!(client.send("who").unwrap(), b"first");
+    let connected = UnixStream::connect(place.socket()).unwrap();
+    let inside = daemon.client();
+    assert_eq!(inside.send("who").unwrap(), b"first");
+    let own = daemon.connect().unwrap();
+    assert_eq!(inheritable(), before);
+    // After a path was lost too.
+    let inode = identity(&place.socket());
+    fs::remove_file(place.socket()).unwrap();
+    until("another socket", || place.socket().exists());
+    assert_ne!(identity(&place.socket()), inode);
+    assert_eq!(who(place.socket()), "first");
+    assert_eq!(inheritable(), before);
+    drop((connected, own, abstract_one));
+}
+
+/// Whether a kernel refuses descriptors for those who want none: Linux 6.16.
+fn has_passrights() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(16))
+}
+
+#[test]
+fn nobody_can_send_descriptors() {
+    if !has_passrights() {
+        println!("skipped: this kernel has no SO_PASSRIGHTS");
+        return;
+    }
+    let place = Place::new();
+    let daemon = named("first").spawn(place.socket()).unwrap();
+    let name = abstract_name();
+    let _other = named("first").open_to_all().spawn(&name).unwrap();
+    let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
+    for stream in [
+        UnixStream::connect(place.socket()).unwrap(),
+        UnixStream::connect_addr(&address).unwrap(),
+        daemon.connect().unwrap(),
+    ] {
+        let descriptor = [stream.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(&descriptor)));
+        let bytes = [IoSlice::new(b"who\n")];
+        let sent = sendmsg(&stream, &bytes, &mut control, SendFlags::NOSIGNAL);
+        assert_eq!(sent, Err(rustix::io::Errno::PERM));
+    }
 }

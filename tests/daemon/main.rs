@@ -2,6 +2,8 @@
 //! follow its system calls: there is nothing in the process but the daemon.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
@@ -46,6 +48,12 @@ fn make_entries(count: usize) -> BTreeMap<String, u64> {
 fn nap(hits: State<AtomicU64>, milliseconds: u64) -> u64 {
     thread::sleep(Duration::from_millis(milliseconds));
     hits.fetch_add(1, SeqCst) + 1
+}
+
+/// Changes the daemon's directory.
+#[command("chdir")]
+fn chdir(directory: PathBuf) -> io::Result<()> {
+    std::env::set_current_dir(directory)
 }
 
 /// Ends the daemon in order. Asked again it does nothing: a second signal would not wait.
