@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use dockipc::{Client, Error, Handle, Request, Server};
 use rustix::fs::FlockOperation;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
 use tests::process::until;
 use tests::{PATIENCE, Place};
 
@@ -811,4 +811,25 @@ fn nobody_can_send_descriptors() {
         let sent = sendmsg(&stream, &bytes, &mut control, SendFlags::NOSIGNAL);
         assert_eq!(sent, Err(rustix::io::Errno::PERM));
     }
+}
+
+#[test]
+fn an_abstract_name_whose_daemon_has_ended_is_free_also_when_a_child_still_has_it() {
+    let name = abstract_name();
+    let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
+    let ended = UnixListener::bind_addr(&address).unwrap();
+    rustix::net::shutdown(&ended, Shutdown::Both).unwrap();
+    thread::scope(|scope| {
+        let starter = scope.spawn(|| named("next").open_to_all().spawn(&name));
+        thread::yield_now();
+        drop(ended);
+        let daemon = starter.join().unwrap().unwrap();
+        assert_eq!(who(&name), "next");
+        drop(daemon);
+    });
+    // For good, it is in use.
+    let ended = UnixListener::bind_addr(&address).unwrap();
+    rustix::net::shutdown(&ended, Shutdown::Both).unwrap();
+    let error = named("next").open_to_all().spawn(&name).err().unwrap();
+    assert!(matches!(error, Error::AlreadyRunning { pid: None, .. }), "{error}");
 }

@@ -215,18 +215,33 @@ fn listen_abstract(path: &Path, name: &[u8]) -> Result<UnixListener, Error> {
     let address = SocketAddrUnix::new_abstract_name(name).map_err(failed)?;
     let socket = socket(SocketFlags::empty())?;
     sys::refuse_descriptors(socket.as_fd());
-    rustix::net::bind(&socket, &address).map_err(|errno| {
-        if errno == Errno::ADDRINUSE { in_use(path, &address) } else { failed(errno) }
-    })?;
+    let end = Instant::now() + TURN;
+    loop {
+        match rustix::net::bind(&socket, &address) {
+            Ok(()) => break,
+            // The name of one that has ended is taken for as long as a child which it forked, and
+            // which has yet to become another program, has the descriptor.
+            Err(Errno::ADDRINUSE) => {
+                nobody_listens(path, &address)?;
+                if Instant::now() >= end {
+                    return Err(Error::AlreadyRunning { path: path.to_owned(), pid: None });
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(errno) => return Err(failed(errno)),
+        }
+    }
     rustix::net::listen(&socket, i32::MAX).map_err(failed)?;
     Ok(UnixListener::from(socket))
 }
 
-fn in_use(path: &Path, address: &SocketAddrUnix) -> Error {
-    let ask = || {
-        let socket = socket(SocketFlags::NONBLOCK).ok()?;
-        rustix::net::connect(&socket, address).ok()?;
-        process_of(&socket)
+/// An error if somebody listens at the address.
+fn nobody_listens(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
+    let socket = socket(SocketFlags::NONBLOCK)?;
+    let pid = match rustix::net::connect(&socket, address) {
+        Ok(()) => process_of(&socket),
+        Err(Errno::CONNREFUSED) => return Ok(()),
+        Err(_) => None,
     };
-    Error::AlreadyRunning { path: path.to_owned(), pid: ask() }
+    Err(Error::AlreadyRunning { path: path.to_owned(), pid })
 }
