@@ -372,3 +372,22 @@ fn a_path_that_is_removed_over_and_over_comes_back_each_time() {
     assert!(daemon.stop().success());
     assert_eq!(names_in(place.directory()), files(&["s.sock.lock"]));
 }
+
+#[test]
+fn a_path_that_is_longer_than_an_address_comes_back_too() {
+    let place = Place::new();
+    let deep = place.directory().join("d".repeat(200));
+    for name in ["s.sock", &"x".repeat(250)] {
+        fs::create_dir(&deep).unwrap();
+        let path = deep.join(name);
+        let daemon = start(&path);
+        fs::remove_file(&path).unwrap();
+        back(&path);
+        until("the directory's end", || fs::remove_dir_all(&deep).is_ok());
+        fs::create_dir(&deep).unwrap();
+        back(&path);
+        drop(daemon);
+        assert_eq!(names_in(&deep), files(&[&format!("{name}.lock")]));
+        fs::remove_dir_all(&deep).unwrap();
+    }
+}
