@@ -1,5 +1,6 @@
 //! The ways into a server: each a path, and the socket that listens there.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::Shutdown;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
 
 use super::Core;
 use super::accept::Arrival;
@@ -57,6 +62,19 @@ impl Door {
     pub(super) fn open(&self) -> Option<Arc<UnixListener>> {
         self.listener().clone()
     }
+}
+
+/// How often the paths are looked at, for what the system tells nobody about.
+const LOOK: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+/// A clock that ticks when it is time to look at the paths. A limit of the leader's every wait for
+/// events would cost more than some commands.
+pub(super) fn clock() -> Result<OwnedFd, Errno> {
+    let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+    let clock = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+    let ticks = Itimerspec { it_interval: LOOK, it_value: LOOK };
+    timerfd_settime(&clock, TimerfdTimerFlags::empty(), &ticks)?;
+    Ok(clock)
 }
 
 impl Core {
@@ -117,6 +135,15 @@ impl Core {
     fn hear(&self, index: usize, door: &Door, listener: &UnixListener) {
         let watched = self.watch_listener(index, listener);
         door.is_unheard.store(watched.is_err(), Ordering::Relaxed);
+    }
+
+    /// Looks at all paths, when the clock has ticked.
+    #[cold]
+    pub(super) fn look_at_paths(&self) -> Vec<Arrival> {
+        if let Some(clock) = &self.clock {
+            let _ = rustix::io::read(clock, &mut [0_u8; 8]);
+        }
+        (0..self.doors.len()).flat_map(|door| self.look_at_path(door)).collect()
     }
 
     /// Gives a door up; gives the last who came. The socket may be another process's as well: then

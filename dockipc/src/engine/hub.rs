@@ -38,8 +38,6 @@ pub(super) struct Hub {
     pub(super) accept_at: Option<Instant>,
     /// Since when nobody could be accepted.
     pub(super) accept_failing: Option<Instant>,
-    /// When the paths are looked at next.
-    pub(super) look_at: Option<Instant>,
     /// Given up to tell somebody that there are no descriptors.
     pub(super) spare: Option<OwnedFd>,
 
@@ -127,7 +125,6 @@ impl Hub {
             accept_paused: false,
             accept_at: None,
             accept_failing: None,
-            look_at: None,
             spare: None,
             leader: None,
             polling: false,
@@ -344,15 +341,14 @@ impl Hub {
         }
         let timer = self.timers.peek().map(|Reverse((at, ..))| *at);
         let stop = self.stop.as_ref().map(Stop::next);
-        let others = [self.accept_at, self.look_at, stop];
+        let others = [self.accept_at, stop];
         let at = timer.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(at.saturating_duration_since(Instant::now()))
     }
 
-    /// True if it is time to look at the paths.
-    pub(super) fn fire_timers(&mut self, core: &Core) -> bool {
-        if self.timers.is_empty() && self.accept_at.is_none() && self.look_at.is_none() {
-            return false;
+    pub(super) fn fire_timers(&mut self, core: &Core) {
+        if self.timers.is_empty() && self.accept_at.is_none() {
+            return;
         }
         let now = Instant::now();
         while let Some(&Reverse((at, index, generation))) = self.timers.peek() {
@@ -382,7 +378,6 @@ impl Hub {
             self.accept_paused = false;
             core.listen(true);
         }
-        self.look_at.take_if(|at| *at <= now).is_some()
     }
 
     /// Every connection gets another turn, to read what has arrived.

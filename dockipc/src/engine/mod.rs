@@ -74,6 +74,8 @@ struct Core {
     ended: Condvar,
     max_threads: usize,
     doors: Vec<Door>,
+    /// Ticks when it is time to look at their paths.
+    clock: Option<OwnedFd>,
     signals: Option<Arrivals>,
     /// The service manager was told that the server is ready.
     ready: Once,
@@ -141,9 +143,7 @@ const PARK: Duration = Duration::from_secs(1);
 /// The events' data of what is no connection.
 const BELL: u64 = u64::MAX;
 const SIGNALS: u64 = u64::MAX - 1;
-
-/// How often the paths are looked at, for what the system tells nobody about.
-const LOOK: Duration = Duration::from_secs(2);
+const CLOCK: u64 = u64::MAX - 2;
 
 impl Engine {
     pub(crate) fn start(
@@ -161,6 +161,10 @@ impl Engine {
             let data = EventData::new_u64(SIGNALS);
             epoll::add(&epoll, &signals.socket, data, EventFlags::IN).map_err(failed)?;
         }
+        let clock = (!doors.is_empty()).then(door::clock).transpose().map_err(failed)?;
+        if let Some(clock) = &clock {
+            epoll::add(&epoll, clock, EventData::new_u64(CLOCK), EventFlags::IN).map_err(failed)?;
+        }
         let core = Arc::new(Core {
             max_threads: shared.max_threads,
             shared,
@@ -171,6 +175,7 @@ impl Engine {
             watcher: Condvar::new(),
             ended: Condvar::new(),
             doors,
+            clock,
             signals,
             ready: Once::new(),
             is_over: AtomicBool::new(false),
@@ -179,7 +184,6 @@ impl Engine {
         let engine = Self { core };
         for (index, door) in engine.core.doors.iter().enumerate() {
             engine.core.watch_door(index, door).map_err(failed)?;
-            engine.core.lock().look_at = Some(Instant::now() + LOOK);
         }
         for _ in 0..2 {
             if let Err(e) = engine.core.spawn(engine.core.lock()).1 {
@@ -401,6 +405,7 @@ impl Core {
                 match event.data.u64() {
                     BELL => drop(rustix::io::read(&self.bell, &mut [0_u8; 8])),
                     SIGNALS => self.signalled(),
+                    CLOCK => arrivals.append(&mut self.look_at_paths()),
                     data if data >= DOORS => arrivals.append(&mut match Knock::of(data) {
                         Knock::Somebody(door) => self.accept(door),
                         Knock::Path(door) => self.look_at_path(door),
@@ -414,26 +419,11 @@ impl Core {
                 hub.note(event.data.u64(), event.flags);
             }
             hub.take_in(&self.shared, arrivals);
-            let look = hub.fire_timers(self);
+            hub.fire_timers(self);
             if !hub.overdue.is_empty() {
                 hub = self.attend(hub);
             }
-            if look {
-                hub = self.look_at_paths(hub);
-            }
             hub.polled();
-        }
-        hub
-    }
-
-    #[cold]
-    fn look_at_paths<'h>(&'h self, hub: MutexGuard<'h, Hub>) -> MutexGuard<'h, Hub> {
-        drop(hub);
-        let arrivals = (0..self.doors.len()).flat_map(|door| self.look_at_path(door)).collect();
-        let mut hub = self.lock();
-        hub.take_in(&self.shared, arrivals);
-        if hub.stop.is_none() {
-            hub.look_at = Some(Instant::now() + LOOK);
         }
         hub
     }

@@ -93,7 +93,6 @@ impl Core {
         match stop.phase {
             Phase::Called => {
                 stop.phase = Phase::Answering;
-                hub.look_at = None;
                 hub.accept_at = None;
                 drop(hub);
                 let doors = self.doors.iter().enumerate();

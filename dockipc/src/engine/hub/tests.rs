@@ -66,6 +66,7 @@ impl World {
             watcher: Condvar::new(),
             ended: Condvar::new(),
             doors: Vec::new(),
+            clock: None,
             signals: None,
             ready: std::sync::Once::new(),
             is_over: AtomicBool::new(false),
