@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -103,7 +104,16 @@ impl Strace {
 
 impl Drop for Strace {
     fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
-        let _ = self.child.wait();
+        let strace = Pid::from_child(&self.child);
+        let _ = kill_process(strace, Signal::INT);
+        let end = Instant::now() + Duration::from_secs(2);
+        while self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            if Instant::now() > end {
+                // Where the process is killed as strace lets it go, strace (6.1) waits for the first
+                // thread before the others, and so for ever.
+                let _ = kill_process(strace, Signal::KILL);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
