@@ -478,12 +478,33 @@ pub(crate) struct Bound<'r> {
     options: &'r [(usize, Span)],
 }
 
+impl<'r> Bound<'r> {
+    /// Each word with its parameter: first those that have a place, then options and flags.
+    pub(crate) fn named<'p>(
+        &self,
+        params: &'p [Param],
+    ) -> impl Iterator<Item = (&'p Param, &'r [u8])> + use<'p, 'r> {
+        let Self { words, options } = *self;
+        let mut placed = params.iter().filter(|param| param.way.is_positional()).peekable();
+        // The last one may have many.
+        let param = move || placed.next_if(|p| p.arity != Arity::Many).or(placed.peek().copied());
+        let positional = std::iter::repeat_with(param).map_while(|param| param).zip(words.iter());
+        let options = options.iter();
+        let option = move |(index, span): &(usize, Span)| {
+            (&params[*index], span.of(words.input, words.text))
+        };
+        positional.chain(options.map(option))
+    }
+}
+
 /// The name of a command, and its words, not split yet where they are on a line.
 pub(crate) struct Unbound<'r> {
     input: &'r [u8],
     source: Source<'r>,
     scratch: &'r mut Scratch,
     name: Option<Span>,
+    /// The words are the parameters' in their order.
+    as_it_came: bool,
 }
 
 enum Source<'r> {
@@ -506,7 +527,7 @@ impl<'r> Unbound<'r> {
             Frame::Line(span) => Source::Line(Splitter::new(&input[span.start..span.end])),
             Frame::Resp => Source::Resp(0),
         };
-        let mut unbound = Self { input, source, scratch, name: None };
+        let mut unbound = Self { input, source, scratch, name: None, as_it_came: false };
         unbound.name = unbound.next()?;
         Ok(unbound)
     }
@@ -561,22 +582,45 @@ impl<'r> Unbound<'r> {
         }
     }
 
-    /// Takes all words as they are, for a handler that has no declared parameters.
-    pub(crate) fn all(mut self) -> Result<(&'r [u8], Words<'r>), Failure> {
-        let name = self.name;
+    /// Takes all words as they are, for a handler that has no declared parameters. With a failure, the
+    /// words are those in front of it.
+    pub(crate) fn all(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
+        let (name, mut result) = (self.name, Ok(()));
         let words = if let Source::Resp(_) = self.source {
             self.unchanged().words
         } else {
-            while let Some(span) = self.next()? {
-                self.scratch.words.push(span);
+            loop {
+                match self.next() {
+                    Ok(Some(span)) => self.scratch.words.push(span),
+                    Ok(None) => break,
+                    Err(failure) => {
+                        result = Err(failure);
+                        break;
+                    }
+                }
             }
             self.bound().words
         };
-        Ok((name.map(|span| span.of(words.input, words.text)).unwrap_or_default(), words))
+        (name.map(|span| span.of(words.input, words.text)).unwrap_or_default(), words, result)
+    }
+
+    /// The same when some words have been taken already.
+    #[cold]
+    pub(crate) fn all_again(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
+        self.scratch.words.clear();
+        match &mut self.source {
+            Source::Resp(at) => *at = 1,
+            Source::Line(splitter) => {
+                splitter.begin_again();
+                // The name, which could be read before.
+                let _ = splitter.next(&mut self.scratch.text);
+            }
+        }
+        self.all()
     }
 
     /// Finds each parameter's words. The message of a failure is not about a command yet.
-    pub(crate) fn bind(mut self, params: &[Param]) -> Result<Bound<'r>, Failure> {
+    pub(crate) fn bind(&mut self, params: &[Param]) -> Result<(), Failure> {
         let has_options = params.iter().any(|param| param.way.option().is_some());
         let positional = params.iter().filter(|param| param.way.is_positional());
         let before_rest = params
@@ -593,7 +637,8 @@ impl<'r> Unbound<'r> {
                 let word = Shown(word.of(self.input, &[]));
                 return Err(usage(format_args!("unexpected word {word}")));
             }
-            return Ok(self.unchanged());
+            self.as_it_came = true;
+            return Ok(());
         }
         let mut options_end = !has_options;
         loop {
@@ -626,7 +671,12 @@ impl<'r> Unbound<'r> {
                 self.scratch.words.push(span);
             }
         }
-        Ok(self.bound())
+        Ok(())
+    }
+
+    /// What [`bind`](Self::bind) found.
+    pub(crate) fn take(self) -> Bound<'r> {
+        if self.as_it_came { self.unchanged() } else { self.bound() }
     }
 
     /// The words of a RESP command as they came.

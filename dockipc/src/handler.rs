@@ -1,5 +1,7 @@
 //! What answers a request.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::reply::{IntoReply, Reply};
 use crate::request::Request;
 
@@ -43,5 +45,20 @@ where
 {
     fn handle(&self, request: &Request<'_>) -> Reply {
         self(request).into_reply()
+    }
+}
+
+/// Calls code of the author's. None if it panicked.
+pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
+    // Nothing of ours is left half-changed by a panic in here: the code gets shared references.
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            // The payload's own drop may panic, and the payload of that panic as well.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(again);
+            }
+            None
+        }
     }
 }

@@ -72,7 +72,7 @@
 //! Whoever can connect may run a command without a rule. `#[command(allow = "group:adm | owner")]`
 //! and [`Server::allow`] give one; [`Server::default_deny`] closes the commands that have none. The
 //! kernel says who called ([`Peer`]). [`Server::also_at`] offers less at a second path, and
-//! [`Server::token_file`] tells apart who has one uid.
+//! [`Server::token_file`] tells apart who has one uid. [`Server::audit`] records what was decided.
 //!
 //! # Platform
 //!
@@ -85,6 +85,7 @@ extern crate self as dockipc;
 
 mod access;
 mod arg;
+pub mod audit;
 mod builtin;
 pub mod client;
 mod connection;

@@ -58,7 +58,7 @@ thread_local! {
     static OWN_IDS: Cell<Range<u64>> = const { Cell::new(0..0) };
 }
 
-fn next_id() -> u64 {
+pub(crate) fn next_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let mut own = OWN_IDS.take();
     let id = own.next().unwrap_or_else(|| {

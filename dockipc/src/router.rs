@@ -1,20 +1,20 @@
 //! From a command's bytes to what answers it.
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::access::{self, Pattern, Policy, Token};
 use crate::arg::{Args, Fallback, Scratch, Shown, Unbound};
+use crate::audit::Case;
 use crate::builtin::{self, Builtin};
 use crate::connection::Session;
 use crate::engine::{Begin, Pace, Paces};
 use crate::error::{Error, Failure, code};
-use crate::handler::Handler;
+use crate::handler::{Handler, caught};
 use crate::registry::{Command, check_name};
 use crate::reply::Reply;
-use crate::request::{Caller, Request};
+use crate::request::{Caller, Request, next_id};
 use crate::server::Shared;
 use crate::state::States;
 use crate::wire::{Frame, Protocol, Span, encode};
@@ -26,7 +26,7 @@ pub(crate) struct Router {
     prefixes: Vec<u64>,
     fallback: Option<Arc<dyn Handler>>,
     states: States,
-    /// What is known of each target's speed. The first is the fallback's.
+    /// What is known of each target's speed. The first is the fallback's, the last the audit's.
     paces: Vec<Pace>,
     /// Who may run what has no name.
     fallback_policy: Policy,
@@ -40,6 +40,16 @@ struct Entry {
     /// The number of its pace.
     pace: usize,
     policy: Policy,
+}
+
+impl Entry {
+    /// The command's name, also for an alias.
+    fn declared(&self) -> &str {
+        match self.target {
+            Target::Command(command) => command.name,
+            Target::Handler { .. } | Target::Builtin(_) => &self.name,
+        }
+    }
 }
 
 /// Who may run what, as the builder was told.
@@ -128,6 +138,7 @@ impl Router {
             let door = names.as_deref().map(|names| router.door(names)).transpose()?;
             router.doors.push(door);
         }
+        router.paces.push(Pace::default());
         Ok(router)
     }
 
@@ -290,6 +301,9 @@ impl Router {
     /// The name that has this pace; empty for the fallback.
     #[cold]
     pub(crate) fn name_of_pace(&self, number: usize) -> &str {
+        if number + 1 == self.paces.len() {
+            return "(audit)";
+        }
         self.table.iter().find(|entry| entry.pace == number).map_or("", |entry| &entry.name)
     }
 
@@ -371,23 +385,42 @@ impl Router {
         paces: &mut dyn Paces,
     ) -> Option<Reply> {
         let Some(name) = unbound.name() else { return Some(nothing()) };
-        let (target, number, policy) = match self.entry(name) {
+        let entry = self.entry(name);
+        let (target, number, policy) = match entry {
             Some(Entry { target, pace, policy, .. }) => (Some(target), *pace, policy),
             None => (None, 0, &self.fallback_policy),
         };
         let is_offered = self.is_offered(session, number);
-        if !is_offered || !policy.allows(&session.peer, session.has_token) {
-            let policy = is_offered.then_some(policy);
-            return Some(Reply::Error(self.denied(session, target.is_some(), name, policy)));
-        }
+        let is_allowed = is_offered && policy.allows(&session.peer, session.has_token);
+        let case = match &shared.audit {
+            Some(audit) if !is_offered || !matches!(policy, Policy::Open) => {
+                let declared = entry.map(Entry::declared);
+                Some(audit.case(session, is_allowed, is_offered.then_some(policy), declared))
+            }
+            _ => None,
+        };
         let protocol = session.protocol;
-        let mut runs = Runs { paces, number, pace: &self.paces[number], protocol };
+        let mut runs = Runs { paces, number, pace: &self.paces[number], protocol, case };
+        if !is_allowed {
+            let policy = is_offered.then_some(policy);
+            return self.deny(session, target, policy, unbound, &mut runs);
+        }
         match (target, &self.fallback) {
             (Some(Target::Command(command)), _) => self.run(command, session, unbound, &mut runs),
-            (Some(Target::Builtin(builtin)), _) => Some(match unbound.all() {
-                Ok((_, words)) => (builtin.run)(shared, session, words),
-                Err(failure) => Reply::Error(failure),
-            }),
+            (Some(Target::Builtin(builtin)), _) => {
+                let (_, words, whole) = unbound.all();
+                if let Some(case) = case {
+                    let request = whole.is_ok().then(next_id);
+                    let record = || case.unbound(b"", request, words);
+                    if let Err(failure) = runs.recorded(self, record)? {
+                        return Some(Reply::Error(failure));
+                    }
+                }
+                Some(match whole {
+                    Ok(()) => (builtin.run)(shared, session, words),
+                    Err(failure) => Reply::Error(failure),
+                })
+            }
             (Some(Target::Handler { handler, .. }), _) | (None, Some(handler)) => {
                 self.hand(&**handler, session, unbound, &mut runs)
             }
@@ -399,16 +432,23 @@ impl Router {
         &self,
         command: &Command,
         session: &Session,
-        unbound: Unbound<'_>,
+        mut unbound: Unbound<'_>,
         runs: &mut Runs<'_>,
     ) -> Option<Reply> {
-        let bound = match unbound.bind(command.params) {
-            Ok(bound) => bound,
-            Err(failure) => return Some(with_usage(command, failure)),
-        };
+        if let Err(failure) = unbound.bind(command.params) {
+            let answer = with_usage(command, failure);
+            return self.not_run(runs, answer, |case| case.unbindable(command.params, unbound));
+        }
+        let bound = unbound.take();
         let request = Request::new(command.name, bound.words, self.caller(session));
         let args = Args { request: &request, bound, params: command.params };
+        let case = runs.case;
         runs.guarded(command.name, || {
+            if let Some(case) = case
+                && let Err(failure) = case.bound(Some(request.id()), command.params, &bound)
+            {
+                return Reply::Error(failure);
+            }
             (command.run)(&args).unwrap_or_else(|failure| with_usage(command, failure))
         })
     }
@@ -420,16 +460,71 @@ impl Router {
         unbound: Unbound<'_>,
         runs: &mut Runs<'_>,
     ) -> Option<Reply> {
-        let (name, words) = match unbound.all() {
-            Ok(all) => all,
-            Err(failure) => return Some(Reply::Error(failure)),
-        };
-        let Ok(name) = std::str::from_utf8(name) else {
+        let (name, words, whole) = unbound.all();
+        let text = whole.and_then(|()| {
             let why = "the command's name is not UTF-8";
-            return Some(Reply::Error(Failure::new(code::UTF8, why)));
+            std::str::from_utf8(name).map_err(|_| Failure::new(code::UTF8, why))
+        });
+        let text = match text {
+            Ok(text) => text,
+            Err(failure) => {
+                let record = |case: Case<'_>| case.unbound(name, None, words);
+                return self.not_run(runs, Reply::Error(failure), record);
+            }
         };
-        let request = Request::new(name, words, self.caller(session));
-        runs.guarded(name, || handler.handle(&request))
+        let request = Request::new(text, words, self.caller(session));
+        let case = runs.case;
+        runs.guarded(text, || {
+            if let Some(case) = case
+                && let Err(failure) = case.unbound(name, Some(request.id()), words)
+            {
+                return Reply::Error(failure);
+            }
+            handler.handle(&request)
+        })
+    }
+
+    /// Answers what may be run and can't be.
+    #[cold]
+    fn not_run<'a>(
+        &self,
+        runs: &mut Runs<'a>,
+        answer: Reply,
+        record: impl FnOnce(Case<'a>) -> Result<(), Failure>,
+    ) -> Option<Reply> {
+        let Some(case) = runs.case else { return Some(answer) };
+        let recorded = runs.recorded(self, || record(case))?;
+        Some(recorded.map_or_else(Reply::Error, |()| answer))
+    }
+
+    /// Answers what the caller may not run.
+    #[cold]
+    fn deny(
+        &self,
+        session: &Session,
+        target: Option<&Target>,
+        policy: Option<&Policy>,
+        unbound: Unbound<'_>,
+        runs: &mut Runs<'_>,
+    ) -> Option<Reply> {
+        let name = unbound.name().unwrap_or_default();
+        // Without a fallback there is nothing behind a name that nobody has.
+        if target.is_none() && self.fallback.is_none() {
+            return Some(Reply::Error(self.unknown(session, name)));
+        }
+        let denied = denied(session, name, policy);
+        let Some(case) = runs.case else { return Some(Reply::Error(denied)) };
+        let recorded = runs.recorded(self, || {
+            // Denied is denied, also if nobody hears of it.
+            let _ = if let Some(Target::Command(command)) = target {
+                case.denied(command.params, unbound)
+            } else {
+                let (name, words, _) = unbound.all();
+                case.unbound(name, None, words)
+            };
+            Ok(())
+        })?;
+        Some(Reply::Error(recorded.map_or_else(|failure| failure, |()| denied)))
     }
 
     fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {
@@ -439,33 +534,6 @@ impl Router {
             protocol: session.protocol,
             states: &self.states,
         }
-    }
-
-    /// Why a caller may not run something: the policy, or that it is not offered here. Without a
-    /// fallback there is nothing behind a name that nobody has.
-    #[cold]
-    fn denied(
-        &self,
-        session: &Session,
-        is_named: bool,
-        name: &[u8],
-        policy: Option<&Policy>,
-    ) -> Failure {
-        if !is_named && self.fallback.is_none() {
-            return self.unknown(session, name);
-        }
-        let (uid, name) = (session.peer.uid(), Shown(name));
-        let Some(policy) = policy else {
-            let why = format_args!("{name} is not offered at this socket; you are uid {uid}");
-            return Failure::new(code::NOPERM, why);
-        };
-        let hint = match session.protocol {
-            _ if session.has_token || !policy.wants_token() => "",
-            Protocol::Line => "; a token can't be given over a line, but by a Redis client",
-            Protocol::Resp2 | Protocol::Resp3 => "; the token is given with AUTH",
-        };
-        let why = format_args!("{name} is for {policy}; you are uid {uid}{hint}");
-        Failure::new(code::NOPERM, why)
     }
 
     #[cold]
@@ -481,6 +549,23 @@ impl Router {
         };
         Failure::new(code::UNKNOWN, format_args!("no command {}; {hint}", Shown(name)))
     }
+}
+
+/// Why a caller may not run something: the policy, or that it is not offered here.
+#[cold]
+fn denied(session: &Session, name: &[u8], policy: Option<&Policy>) -> Failure {
+    let (uid, name) = (session.peer.uid(), Shown(name));
+    let Some(policy) = policy else {
+        let why = format_args!("{name} is not offered at this socket; you are uid {uid}");
+        return Failure::new(code::NOPERM, why);
+    };
+    let hint = match session.protocol {
+        _ if session.has_token || !policy.wants_token() => "",
+        Protocol::Line => "; a token can't be given over a line, but by a Redis client",
+        Protocol::Resp2 | Protocol::Resp3 => "; the token is given with AUTH",
+    };
+    let why = format_args!("{name} is for {policy}; you are uid {uid}{hint}");
+    Failure::new(code::NOPERM, why)
 }
 
 #[cold]
@@ -510,6 +595,8 @@ struct Runs<'a> {
     number: usize,
     pace: &'a Pace,
     protocol: Protocol,
+    /// What the audit is to be told of.
+    case: Option<Case<'a>>,
 }
 
 impl Runs<'_> {
@@ -520,18 +607,31 @@ impl Runs<'_> {
             Begin::Later => return None,
             Begin::Never(failure) => return Some(Reply::Error(failure)),
         }
-        // Nothing of ours is left half-changed by a panic in here: the handler gets shared
-        // references.
-        let result = catch_unwind(AssertUnwindSafe(run));
+        let reply = caught(run);
         self.paces.end();
-        Some(result.unwrap_or_else(|payload| {
-            // The payload's own drop may panic, and the payload of that panic as well.
-            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                std::mem::forget(again);
-            }
+        Some(reply.unwrap_or_else(|| {
             let why = format!("{name} panicked; the daemon's standard error has the message");
             Reply::Error(Failure::new(code::PANIC, why))
         }))
+    }
+
+    /// Has the audit told of a command that does not run by itself. It is the author's code, and may
+    /// block, so that there is none if it can't run now.
+    #[cold]
+    fn recorded(
+        &mut self,
+        router: &Router,
+        record: impl FnOnce() -> Result<(), Failure>,
+    ) -> Option<Result<(), Failure>> {
+        let number = router.paces.len() - 1;
+        let Self { protocol, case, .. } = *self;
+        let pace = &router.paces[number];
+        let mut runs = Runs { paces: &mut *self.paces, number, pace, protocol, case };
+        let run = || record().map_or_else(Reply::Error, |()| Reply::Ok);
+        Some(match runs.guarded("the audit", run)? {
+            Reply::Error(failure) => Err(failure),
+            _ => Ok(()),
+        })
     }
 }
 

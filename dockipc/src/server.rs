@@ -1,6 +1,7 @@
 //! Building a server, and the handle of a running one.
 
 use std::fmt;
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::access::{Access, Pattern, Token};
+use crate::audit::{Audit, Record};
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::{Error, Result, Unfinished};
@@ -43,6 +45,7 @@ pub struct Server {
     mode: u32,
     rules: Rules,
     token_file: Option<PathBuf>,
+    audit: Option<Audit>,
     limits: Limits,
     times: Times,
     max_connections: usize,
@@ -99,6 +102,7 @@ impl Server {
             mode: 0o666,
             rules: Rules::default(),
             token_file: None,
+            audit: None,
             limits: Limits { line: 4096, command: 1 << 20 },
             times: Times {
                 arrival: Some(Duration::from_secs(30)),
@@ -221,6 +225,17 @@ impl Server {
     /// The built-in commands stay open unless they are given a rule.
     pub fn default_deny(mut self) -> Self {
         self.rules.default_deny = true;
+        self
+    }
+
+    /// Calls this for every decision about a command with a rule, before the command runs; it is not
+    /// run if this returns an error or panics. See [`audit`](crate::audit). One for a server: the last
+    /// one counts.
+    pub fn audit<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&Record<'_>) -> io::Result<()> + Send + Sync + 'static,
+    {
+        self.audit = Some(Audit::new(hook));
         self
     }
 
@@ -477,6 +492,7 @@ impl Server {
         Ok(Arc::new(Shared {
             router,
             token,
+            audit: self.audit,
             limits: self.limits,
             times: self.times,
             max_connections: self.max_connections,
@@ -502,6 +518,7 @@ fn most_threads() -> usize {
 pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) token: Option<Token>,
+    pub(crate) audit: Option<Audit>,
     pub(crate) limits: Limits,
     pub(crate) times: Times,
     pub(crate) max_connections: usize,
@@ -597,7 +614,7 @@ fn connect(engine: &Engine) -> Result<UnixStream> {
 }
 
 fn stopped() -> Error {
-    Error::io("connecting", std::io::Error::other("the server has stopped"))
+    Error::io("connecting", io::Error::other("the server has stopped"))
 }
 
 impl fmt::Debug for Server {

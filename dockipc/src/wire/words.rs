@@ -28,6 +28,11 @@ impl<'t> Splitter<'t> {
         Self { line, at: 0 }
     }
 
+    /// Goes back to the first word.
+    pub(crate) fn begin_again(&mut self) {
+        self.at = 0;
+    }
+
     /// The next word. Only a word with quotes or backslashes is written to `text`.
     pub(crate) fn next(&mut self, text: &mut Vec<u8>) -> Result<Option<Span>, Unbalanced> {
         self.skip_blanks();

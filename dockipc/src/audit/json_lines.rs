@@ -1,0 +1,225 @@
+//! Records in a file.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::record::Record;
+use super::time::rfc3339;
+use crate::error::{Error, Result};
+
+/// A file with a line of JSON for each [`Record`].
+///
+/// ```text
+/// {"time":"2026-01-31T23:59:59.000001Z","uid":1000,"gid":1000,"groups":[4,1000],"pid":7123,"connection":5,"request":9,"command":"switch","arguments":[{"name":"on","value":"true"}],"left_out":0,"decision":"allowed","rule":"uid:root | group:adm"}
+/// ```
+///
+/// The fields and their order are always these; `pid` and `request` may be `null`. Numbers of requests
+/// and connections start anew with the process. A name can be there several times in `arguments`.
+/// Escapes in `command` and `value` are those of [`Argument::value`](super::Argument::value), inside of
+/// JSON's own.
+///
+/// Each record is appended in one write, so that several processes can use one file. It is not synced:
+/// it survives the end of the process, but not of the machine. If only a part could be written, the
+/// command is not run, and the next record begins a new line.
+///
+/// When the file has been moved or removed, as `logrotate` does, the next record goes to a new one: no
+/// signal is needed. If that can't be made, the command is not run.
+///
+/// Clones write to the same file.
+#[derive(Clone, Debug)]
+pub struct JsonLines(Arc<Log>);
+
+#[derive(Debug)]
+struct Log {
+    path: PathBuf,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    /// Its device and number.
+    is: (u64, u64),
+    /// Its last line has no end.
+    torn: bool,
+}
+
+impl JsonLines {
+    /// Opens a file for more records, or makes it with mode 0600.
+    ///
+    /// It must be a regular file (no symbolic link) of the daemon's user, or root, which nobody else may
+    /// write to. The directory must exist, and be one that others can't write to.
+    ///
+    /// # Errors
+    /// The file is none such, or can't be opened.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let opening = |e| Error::io(format!("opening the audit file {}", path.display()), e);
+        // A daemon may change its directory.
+        let whole = std::path::absolute(path).map_err(opening)?;
+        let open = Mutex::new(Open::new(&whole).map_err(opening)?);
+        Ok(Self(Arc::new(Log { path: whole, open })))
+    }
+
+    /// Appends a record. For [`Server::audit`](crate::Server::audit).
+    ///
+    /// # Errors
+    /// The line could not be written whole.
+    pub fn write(&self, record: &Record<'_>) -> io::Result<()> {
+        let line = line(record);
+        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if !open.is_at(&self.0.path)? {
+            *open = Open::new(&self.0.path)?;
+        }
+        open.append(&line)
+    }
+}
+
+impl Open {
+    fn new(path: &Path) -> io::Result<Self> {
+        // NONBLOCK: a pipe that nobody reads from is told apart, not waited for. RDWR: to look at the
+        // last byte.
+        let flags = OFlags::RDWR
+            | OFlags::APPEND
+            | OFlags::CREATE
+            | OFlags::NOFOLLOW
+            | OFlags::NONBLOCK
+            | OFlags::NOCTTY
+            | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let file = match rustix::fs::open(path, flags, mode) {
+            Err(Errno::LOOP) => return Err(bad("it is a symbolic link, or behind too many")),
+            opened => File::from(opened?),
+        };
+        let stat = rustix::fs::fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(bad("it is not a file"));
+        }
+        let user = rustix::process::geteuid().as_raw();
+        if stat.st_uid != user && stat.st_uid != 0 {
+            return Err(bad(&format!("it is owned by uid {}, not {user}", stat.st_uid)));
+        }
+        if stat.st_mode & 0o022 != 0 {
+            let mode = stat.st_mode & 0o7777;
+            return Err(bad(&format!("it has mode {mode:04o}, and others may not write to it")));
+        }
+        let mut last = [b'\n'];
+        if let Some(at) = u64::try_from(stat.st_size).ok().and_then(|size| size.checked_sub(1)) {
+            file.read_at(&mut last, at)?;
+        }
+        Ok(Self { file, is: identity(&stat), torn: last != [b'\n'] })
+    }
+
+    /// Whether it is still the file at its path.
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        match rustix::fs::statat(CWD, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(identity(&stat) == self.is),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn append(&mut self, line: &str) -> io::Result<()> {
+        let line = if self.torn { &format!("\n{line}") } else { line };
+        let mut file = &self.file;
+        let written = loop {
+            match file.write(line.as_bytes()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => break written?,
+            }
+        };
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.torn = written < line.len();
+        if self.torn { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+fn bad(why: &str) -> io::Error {
+    io::Error::other(why)
+}
+
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
+}
+
+fn line(record: &Record<'_>) -> String {
+    let (peer, mut json) = (record.peer(), String::from("{\"time\":"));
+    string(&mut json, &rfc3339(record.time()));
+    let _ = write!(json, ",\"uid\":{},\"gid\":{},\"groups\":", peer.uid(), peer.gid());
+    list(&mut json, peer.groups(), |json, group| {
+        let _ = write!(json, "{group}");
+    });
+    number(&mut json, ",\"pid\":", peer.pid().map(u64::from));
+    number(&mut json, ",\"connection\":", Some(record.connection()));
+    number(&mut json, ",\"request\":", record.request());
+    json.push_str(",\"command\":");
+    string(&mut json, record.command());
+    json.push_str(",\"arguments\":");
+    list(&mut json, record.arguments(), |json, argument| {
+        json.push_str("{\"name\":");
+        string(json, argument.name());
+        json.push_str(",\"value\":");
+        string(json, argument.value());
+        json.push('}');
+    });
+    let _ = write!(json, ",\"left_out\":{},\"decision\":", record.left_out());
+    string(&mut json, record.decision().as_str());
+    json.push_str(",\"rule\":");
+    string(&mut json, record.rule());
+    json.push_str("}\n");
+    json
+}
+
+fn list<T>(json: &mut String, items: &[T], each: impl Fn(&mut String, &T)) {
+    json.push('[');
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            json.push(',');
+        }
+        each(json, item);
+    }
+    json.push(']');
+}
+
+fn number(json: &mut String, key: &str, number: Option<u64>) {
+    let _ = match number {
+        Some(number) => write!(json, "{key}{number}"),
+        None => write!(json, "{key}null"),
+    };
+}
+
+/// RFC 8259, section 7. What some programs take for the end of a line is escaped as well.
+fn string(json: &mut String, text: &str) {
+    json.push('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => json.extend(['\\', char]),
+            _ if char.is_control() || matches!(char, '\u{2028}' | '\u{2029}') => {
+                let _ = write!(json, "\\u{:04x}", u32::from(char));
+            }
+            _ => json.push(char),
+        }
+    }
+    json.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::string;
+
+    #[test]
+    fn a_string_is_one_of_json() {
+        let mut json = String::new();
+        string(&mut json, "a\"b\\c\nd\0e\u{7f}\u{85}\u{2028}ä🦀");
+        assert_eq!(json, r#""a\"b\\c\u000ad\u0000e\u007f\u0085\u2028ä🦀""#);
+    }
+}
