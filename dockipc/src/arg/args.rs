@@ -1,0 +1,64 @@
+//! The words of a request, read as values.
+
+use super::{Arity, BadWord, Bound, Fallback, Param, usage};
+use crate::error::Failure;
+use crate::request::Request;
+
+/// The words of one request, by parameter; what generated code reads from.
+#[doc(hidden)]
+pub struct Args<'r> {
+    pub(crate) request: &'r Request<'r>,
+    pub(crate) bound: Bound<'r>,
+    pub(crate) params: &'static [Param],
+}
+
+impl<'r> Args<'r> {
+    /// Whether a flag was given.
+    pub fn flag(&self, index: usize) -> bool {
+        self.bound.options.iter().any(|(at, _)| *at == index)
+    }
+
+    /// Whether the parameter was given.
+    pub fn has(&self, index: usize) -> bool {
+        self.words_of(index).next().is_some()
+    }
+
+    pub(super) fn parse<T>(
+        &self,
+        index: usize,
+        read: impl Fn(&mut dyn Iterator<Item = &'r [u8]>) -> Result<Option<T>, BadWord<'r>>,
+    ) -> Result<T, Failure> {
+        let param = &self.params[index];
+        let given = match param.default {
+            Some(Fallback::Word(word)) if !self.has(index) => {
+                read(&mut std::iter::once(word.as_bytes()))
+            }
+            _ => read(&mut self.words_of(index)),
+        };
+        match given {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(usage(format_args!("{} is missing", param.given_name()))),
+            Err(BadWord { word, bad }) => Err(bad.failure(&param.given_name(), word)),
+        }
+    }
+
+    fn words_of(&self, index: usize) -> impl Iterator<Item = &'r [u8]> {
+        let Bound { words, options } = self.bound;
+        let way = self.params[index].way;
+        let before = self.params[..index].iter().filter(|p| p.way.is_positional()).count();
+        let take = match (way.is_positional(), self.params[index].arity) {
+            (false, _) => 0,
+            (true, Arity::Many) => usize::MAX,
+            (true, _) => 1,
+        };
+        let positional = words.iter().skip(before).take(take);
+        // A list takes every `--name value`, anything else the last.
+        let is_list = self.params[index].arity == Arity::Many;
+        let last = options.iter().rposition(|(at, _)| *at == index);
+        let option = options
+            .iter()
+            .enumerate()
+            .filter(move |(i, (at, _))| *at == index && (is_list || Some(*i) == last));
+        positional.chain(option.map(move |(_, (_, span))| span.of(words.input, words.text)))
+    }
+}

@@ -1,0 +1,255 @@
+//! Which words are which parameter's.
+
+use super::{Arity, Param, Shown, Way, usage};
+use crate::error::Failure;
+use crate::request::Words;
+use crate::wire::words::Splitter;
+use crate::wire::{Frame, Place, Span};
+
+/// Buffers for one command at a time, kept for the next.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    /// The words of a RESP command as they came.
+    pub(crate) incoming: Vec<Span>,
+    /// The words after the name that are no option.
+    words: Vec<Span>,
+    /// The options: which parameter, and its value.
+    options: Vec<(usize, Span)>,
+    /// Words that had to be written anew.
+    text: Vec<u8>,
+}
+
+/// What a bound command is: borrowed from the input and from the scratch.
+#[derive(Clone, Copy)]
+pub(crate) struct Bound<'r> {
+    pub(crate) words: Words<'r>,
+    pub(super) options: &'r [(usize, Span)],
+}
+
+impl<'r> Bound<'r> {
+    /// Each word with its parameter: first those that have a place, then options and flags.
+    pub(crate) fn named<'p>(
+        &self,
+        params: &'p [Param],
+    ) -> impl Iterator<Item = (&'p Param, &'r [u8])> + use<'p, 'r> {
+        let Self { words, options } = *self;
+        let mut placed = params.iter().filter(|param| param.way.is_positional()).peekable();
+        // The last one may have many.
+        let param = move || placed.next_if(|p| p.arity != Arity::Many).or(placed.peek().copied());
+        let positional = std::iter::repeat_with(param).map_while(|param| param).zip(words.iter());
+        let options = options.iter();
+        let option = move |(index, span): &(usize, Span)| {
+            (&params[*index], span.of(words.input, words.text))
+        };
+        positional.chain(options.map(option))
+    }
+}
+
+/// The name of a command, and its words, not split yet where they are on a line.
+pub(crate) struct Unbound<'r> {
+    input: &'r [u8],
+    source: Source<'r>,
+    scratch: &'r mut Scratch,
+    name: Option<Span>,
+    /// The words are the parameters' in their order.
+    as_it_came: bool,
+}
+
+enum Source<'r> {
+    Line(Splitter<'r>),
+    /// The index of the next incoming word.
+    Resp(usize),
+}
+
+impl<'r> Unbound<'r> {
+    /// Takes the first word.
+    pub(crate) fn new(
+        input: &'r [u8],
+        frame: Frame,
+        scratch: &'r mut Scratch,
+    ) -> Result<Self, Failure> {
+        scratch.words.clear();
+        scratch.options.clear();
+        scratch.text.clear();
+        let source = match frame {
+            Frame::Line(span) => Source::Line(Splitter::new(&input[span.start..span.end])),
+            Frame::Resp => Source::Resp(0),
+        };
+        let mut unbound = Self { input, source, scratch, name: None, as_it_came: false };
+        unbound.name = unbound.next()?;
+        Ok(unbound)
+    }
+
+    /// The first word; none on an empty line.
+    pub(crate) fn name(&self) -> Option<&[u8]> {
+        self.name.map(|span| span.of(self.input, &self.scratch.text))
+    }
+
+    fn next(&mut self) -> Result<Option<Span>, Failure> {
+        match &mut self.source {
+            Source::Line(splitter) => splitter.next(&mut self.scratch.text).map_err(usage),
+            Source::Resp(at) => {
+                *at += 1;
+                Ok(self.scratch.incoming.get(*at - 1).copied())
+            }
+        }
+    }
+
+    /// Whether an option seems to come next.
+    fn dashes_are_next(&self) -> bool {
+        match &self.source {
+            Source::Line(splitter) => splitter.peek().starts_with(b"--"),
+            Source::Resp(at) => {
+                let span = self.scratch.incoming.get(*at);
+                span.is_some_and(|span| span.of(self.input, &[]).starts_with(b"--"))
+            }
+        }
+    }
+
+    /// The untouched rest of a line; the rest of RESP's words with a blank between them.
+    fn rest(&mut self) -> Option<Span> {
+        let Scratch { incoming, text, .. } = &mut *self.scratch;
+        match &mut self.source {
+            Source::Line(splitter) => splitter.rest(),
+            Source::Resp(at) => {
+                let rest = incoming.get(*at..).unwrap_or_default();
+                *at = incoming.len();
+                let [first, more @ ..] = rest else { return None };
+                if more.is_empty() {
+                    return Some(*first);
+                }
+                let start = text.len();
+                for (i, span) in rest.iter().enumerate() {
+                    if i > 0 {
+                        text.push(b' ');
+                    }
+                    text.extend_from_slice(&self.input[span.start..span.end]);
+                }
+                Some(Span { start, end: text.len(), place: Place::Text })
+            }
+        }
+    }
+
+    /// Takes all words as they are, for a handler that has no declared parameters. With a failure, the
+    /// words are those in front of it.
+    pub(crate) fn all(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
+        let (name, mut result) = (self.name, Ok(()));
+        let words = if let Source::Resp(_) = self.source {
+            self.unchanged().words
+        } else {
+            loop {
+                match self.next() {
+                    Ok(Some(span)) => self.scratch.words.push(span),
+                    Ok(None) => break,
+                    Err(failure) => {
+                        result = Err(failure);
+                        break;
+                    }
+                }
+            }
+            self.bound().words
+        };
+        (name.map(|span| span.of(words.input, words.text)).unwrap_or_default(), words, result)
+    }
+
+    /// The same when some words have been taken already.
+    #[cold]
+    pub(crate) fn all_again(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
+        self.scratch.words.clear();
+        match &mut self.source {
+            Source::Resp(at) => *at = 1,
+            Source::Line(splitter) => {
+                splitter.begin_again();
+                // The name, which could be read before.
+                let _ = splitter.next(&mut self.scratch.text);
+            }
+        }
+        self.all()
+    }
+
+    /// Finds each parameter's words. The message of a failure is not about a command yet.
+    pub(crate) fn bind(&mut self, params: &[Param]) -> Result<(), Failure> {
+        let has_options = params.iter().any(|param| param.way.option().is_some());
+        let positional = params.iter().filter(|param| param.way.is_positional());
+        let before_rest = params
+            .iter()
+            .filter(|param| param.way.is_positional())
+            .position(|param| param.way == Way::Rest);
+        let most = match positional.clone().next_back() {
+            Some(last) if last.arity == Arity::Many && last.way == Way::Positional => usize::MAX,
+            _ => positional.count(),
+        };
+        if let (Source::Resp(_), false, None) = (&self.source, has_options, before_rest) {
+            let words = self.scratch.incoming.get(1..).unwrap_or_default();
+            if let Some(word) = words.get(most) {
+                let word = Shown(word.of(self.input, &[]));
+                return Err(usage(format_args!("unexpected word {word}")));
+            }
+            self.as_it_came = true;
+            return Ok(());
+        }
+        let mut options_end = !has_options;
+        loop {
+            let at_rest = before_rest == Some(self.scratch.words.len());
+            if at_rest && (options_end || !self.dashes_are_next()) {
+                let rest = self.rest();
+                self.scratch.words.extend(rest);
+                break;
+            }
+            let Some(span) = self.next()? else { break };
+            let word = span.of(self.input, &self.scratch.text);
+            if !options_end && word == b"--" {
+                options_end = true;
+            } else if let Some(option) = word.strip_prefix(b"--").filter(|_| !options_end) {
+                let (index, value) = find_option(params, option)?;
+                let value = match (params[index].way, value) {
+                    (Way::Flag(_), None) => span,
+                    (Way::Flag(name), Some(_)) => {
+                        return Err(usage(format_args!("--{name} takes no value")));
+                    }
+                    (_, Some(length)) => Span { start: span.end - length, ..span },
+                    (_, None) => self.next()?.ok_or_else(|| {
+                        usage(format_args!("{} needs a value", params[index].given_name()))
+                    })?,
+                };
+                self.scratch.options.push((index, value));
+            } else if self.scratch.words.len() == most {
+                return Err(usage(format_args!("unexpected word {}", Shown(word))));
+            } else {
+                self.scratch.words.push(span);
+            }
+        }
+        Ok(())
+    }
+
+    /// What [`bind`](Self::bind) found.
+    pub(crate) fn take(self) -> Bound<'r> {
+        if self.as_it_came { self.unchanged() } else { self.bound() }
+    }
+
+    /// The words of a RESP command as they came.
+    fn unchanged(self) -> Bound<'r> {
+        let scratch: &'r Scratch = self.scratch;
+        let spans = scratch.incoming.get(1..).unwrap_or_default();
+        Bound { words: Words { input: self.input, text: &[], spans }, options: &[] }
+    }
+
+    fn bound(self) -> Bound<'r> {
+        let scratch: &'r Scratch = self.scratch;
+        let words = Words { input: self.input, text: &scratch.text, spans: &scratch.words };
+        Bound { words, options: &scratch.options }
+    }
+}
+
+/// The parameter that `--option` or `--option=value` means, and the length of the value.
+fn find_option(params: &[Param], option: &[u8]) -> Result<(usize, Option<usize>), Failure> {
+    let (name, value) = match option.iter().position(|&b| b == b'=') {
+        Some(at) => (&option[..at], Some(option.len() - at - 1)),
+        None => (option, None),
+    };
+    let found = params.iter().position(|p| p.way.option().is_some_and(|o| o.as_bytes() == name));
+    found.map(|index| (index, value)).ok_or_else(|| {
+        let name = String::from_utf8_lossy(name);
+        usage(format_args!("unknown option --{}", name.escape_debug()))
+    })
+}

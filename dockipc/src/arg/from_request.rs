@@ -1,0 +1,160 @@
+//! What a command function can have as a parameter.
+
+use std::any::TypeId;
+use std::fmt;
+
+use super::values::text;
+use super::{Arg, Args, Arity, BadValue, BadWord};
+use crate::error::Failure;
+use crate::peer::Peer;
+use crate::request::Request;
+use crate::state::State;
+
+/// What a command function can have as a parameter: an [`Arg`], or something injected.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a parameter of a command",
+    label = "no such parameter",
+    note = "parsed from words: text, bytes, numbers, bool, char, Duration, paths, addresses, `Option` and `Vec` of those",
+    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `&Request`",
+    note = "a type of yours: `#[derive(dockipc::Arg)]`; a type with `FromStr`: `#[arg(from_str)]` at the parameter"
+)]
+pub trait FromRequest<'r>: Sized {
+    const KIND: Kind;
+
+    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure>;
+}
+
+/// What a parameter's type says of it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    pub(super) ty: &'static str,
+    pub(super) choices: &'static [&'static str],
+    pub(super) arity: Arity,
+    pub(super) wanted: fn() -> Option<(TypeId, &'static str)>,
+    pub(super) check: fn(&'static str) -> Result<(), BadValue>,
+}
+
+impl Kind {
+    /// What is injected.
+    const INJECTED: Self =
+        Self { ty: "", choices: &[], arity: Arity::Injected, wanted: || None, check: |_| Ok(()) };
+}
+
+impl<'r, T: Arg<'r>> FromRequest<'r> for T {
+    const KIND: Kind = Kind {
+        ty: T::TYPE,
+        choices: T::CHOICES,
+        arity: T::ARITY,
+        wanted: || None,
+        check: |default| {
+            let words = &mut std::iter::once(default.as_bytes());
+            T::from_words(words).map(drop).map_err(|bad| bad.bad)
+        },
+    };
+
+    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
+        args.parse(index, |words| T::from_words(words))
+    }
+}
+
+impl<'r, T: Send + Sync + 'static> FromRequest<'r> for State<T> {
+    const KIND: Kind = <&State<T>>::KIND;
+
+    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
+        <&State<T>>::from_request(args, index).cloned()
+    }
+}
+
+impl<'r, T: Send + Sync + 'static> FromRequest<'r> for &'r State<T> {
+    const KIND: Kind =
+        Kind { wanted: || Some((TypeId::of::<T>(), std::any::type_name::<T>())), ..Kind::INJECTED };
+
+    fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
+        // The server does not start without it.
+        args.request.state().ok_or_else(|| {
+            Failure::from(format!("no State<{}> was given", std::any::type_name::<T>()))
+        })
+    }
+}
+
+impl<'r> FromRequest<'r> for Peer {
+    const KIND: Kind = Kind::INJECTED;
+
+    fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
+        Ok(args.request.peer().clone())
+    }
+}
+
+impl<'r> FromRequest<'r> for &'r Peer {
+    const KIND: Kind = Kind::INJECTED;
+
+    fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
+        Ok(args.request.peer())
+    }
+}
+
+impl<'r> FromRequest<'r> for &'r Request<'r> {
+    const KIND: Kind = Kind::INJECTED;
+
+    fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
+        Ok(args.request)
+    }
+}
+
+/// What can be a `#[arg(flag)]`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a flag is a `bool`, not `{Self}`",
+    label = "should be `bool`",
+    note = "for an option with a value write `#[arg(long)]`"
+)]
+pub trait Flag: Sized {
+    fn from_flag(given: bool) -> Self;
+}
+
+impl Flag for bool {
+    fn from_flag(given: bool) -> Self {
+        given
+    }
+}
+
+/// What can be an `#[arg(from_str)]`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be read from text",
+    label = "has no `FromStr` with an error that is `Display`",
+    note = "`from_str` is for types with `std::str::FromStr`; for an enum of unit variants write `#[derive(dockipc::Arg)]` without it"
+)]
+pub trait Parse: Sized {
+    const REQUIRED: Kind = Kind {
+        ty: <&str>::TYPE,
+        choices: &[],
+        arity: Arity::One,
+        wanted: || None,
+        check: |default| Self::from_word(default.as_bytes()).map(drop),
+    };
+    const OPTIONAL: Kind = Kind { arity: Arity::Optional, ..Self::REQUIRED };
+
+    fn from_word(word: &[u8]) -> Result<Self, BadValue>;
+
+    fn required(args: &Args<'_>, index: usize) -> Result<Self, Failure> {
+        args.parse(index, |words| {
+            let Some(word) = words.next() else { return Ok(None) };
+            Self::from_word(word).map(Some).map_err(|bad| BadWord { word, bad })
+        })
+    }
+
+    fn optional(args: &Args<'_>, index: usize) -> Result<Option<Self>, Failure> {
+        args.has(index).then(|| Self::required(args, index)).transpose()
+    }
+}
+
+// So that an error names the parameter's type and our words, not the whole list of `FromStr`.
+#[diagnostic::do_not_recommend]
+impl<T: std::str::FromStr<Err: fmt::Display>> Parse for T {
+    fn from_word(word: &[u8]) -> Result<Self, BadValue> {
+        text(word)?.parse().map_err(BadValue::new)
+    }
+}

@@ -1,0 +1,259 @@
+//! The values that a word can be.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Arg, Arity, BadValue, BadWord};
+use crate::error::code;
+
+pub(super) fn text(word: &[u8]) -> Result<&str, BadValue> {
+    std::str::from_utf8(word).map_err(|e| BadValue {
+        code: code::UTF8,
+        reason: format!("not UTF-8 at byte {}", e.valid_up_to()),
+    })
+}
+
+/// What is said of a word that is no variant of a derived enum.
+#[doc(hidden)]
+pub fn no_choice(choices: &[&str]) -> BadValue {
+    BadValue::new(format_args!("expected one of {}", choices.join(", ")))
+}
+
+impl<'r> Arg<'r> for &'r str {
+    const TYPE: &'static str = "text";
+
+    fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
+        text(word)
+    }
+}
+
+impl<'r> Arg<'r> for &'r [u8] {
+    const TYPE: &'static str = "bytes";
+
+    fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
+        Ok(word)
+    }
+}
+
+impl<'r> Arg<'r> for &'r OsStr {
+    const TYPE: &'static str = "text";
+
+    fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
+        Ok(OsStr::from_bytes(word))
+    }
+}
+
+impl Arg<'_> for OsString {
+    const TYPE: &'static str = "text";
+
+    fn from_word(word: &[u8]) -> Result<Self, BadValue> {
+        Ok(Self::from_vec(word.to_vec()))
+    }
+}
+
+impl<'r> Arg<'r> for &'r Path {
+    const TYPE: &'static str = "path";
+
+    fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
+        if word.contains(&0) {
+            return Err(BadValue::new("a path can't have a NUL byte"));
+        }
+        Ok(Path::new(OsStr::from_bytes(word)))
+    }
+}
+
+impl Arg<'_> for PathBuf {
+    const TYPE: &'static str = "path";
+
+    fn from_word(word: &[u8]) -> Result<Self, BadValue> {
+        <&Path>::from_word(word).map(Path::to_path_buf)
+    }
+}
+
+impl Arg<'_> for bool {
+    const TYPE: &'static str = "boolean";
+    const CHOICES: &'static [&'static str] = &["true", "false"];
+
+    /// Also `yes`, `on`, `1` and `no`, `off`, `0`.
+    fn from_word(word: &[u8]) -> Result<Self, BadValue> {
+        match word {
+            b"true" | b"yes" | b"on" | b"1" => Ok(true),
+            b"false" | b"no" | b"off" | b"0" => Ok(false),
+            _ => Err(BadValue::new("expected true or false")),
+        }
+    }
+}
+
+impl Arg<'_> for char {
+    const TYPE: &'static str = "character";
+
+    fn from_word(word: &[u8]) -> Result<Self, BadValue> {
+        let mut chars = text(word)?.chars();
+        match (chars.next(), chars.next()) {
+            (Some(char), None) => Ok(char),
+            _ => Err(BadValue::new("expected one character")),
+        }
+    }
+}
+
+impl Arg<'_> for Duration {
+    const TYPE: &'static str = "duration";
+
+    fn from_word(word: &[u8]) -> Result<Self, BadValue> {
+        text(word)?
+            .parse::<Units>()
+            .map(|units| units.0)
+            .map_err(|()| BadValue::new("expected a duration such as 200ms, 1.5s, 3m or 1h30m"))
+    }
+}
+
+/// Numbers with a unit, one after another.
+struct Units(Duration);
+
+impl std::str::FromStr for Units {
+    type Err = ();
+
+    fn from_str(mut rest: &str) -> Result<Self, ()> {
+        let mut total = Duration::ZERO;
+        if rest.is_empty() {
+            return Err(());
+        }
+        while !rest.is_empty() {
+            let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(())?;
+            let (digits, more) = rest.split_at(number);
+            let unit = more.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(more.len());
+            let (unit, more) = more.split_at(unit);
+            let nanos: u128 = match unit {
+                "ns" => 1,
+                "us" | "µs" => 1_000,
+                "ms" => 1_000_000,
+                "s" => 1_000_000_000,
+                "m" | "min" => 60_000_000_000,
+                "h" => 3_600_000_000_000,
+                "d" => 86_400_000_000_000,
+                _ => return Err(()),
+            };
+            let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+            let whole: u128 = whole.parse().map_err(drop)?;
+            // Nine digits are a nanosecond of a second; more are too small to matter.
+            let fraction = &fraction[..fraction.len().min(15)];
+            let scale = 10_u128.pow(u32::try_from(fraction.len()).map_err(drop)?);
+            let fraction: u128 = fraction.parse().map_err(drop)?;
+            let part = whole.checked_mul(nanos).ok_or(())?;
+            let part = part.checked_add(fraction * nanos / scale).ok_or(())?;
+            let seconds = u64::try_from(part / 1_000_000_000).map_err(drop)?;
+            let nanos = u32::try_from(part % 1_000_000_000).map_err(drop)?;
+            total = total.checked_add(Duration::new(seconds, nanos)).ok_or(())?;
+            rest = more;
+        }
+        Ok(Self(total))
+    }
+}
+
+macro_rules! integers {
+    ($($int:ty $({ $($more:tt)* })?)*) => {$(
+        impl<'r> Arg<'r> for $int {
+            const TYPE: &'static str = "integer";
+
+            fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
+                text(word)?.parse().map_err(|_| BadValue::new(format_args!(
+                    "expected an integer from {} to {}", <$int>::MIN, <$int>::MAX
+                )))
+            }
+            $($($more)*)?
+        }
+    )*};
+}
+
+integers! {
+    u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize
+    u8 {
+        const LIST: Arity = Arity::One;
+
+        fn list_from_words(
+            words: &mut dyn Iterator<Item = &'r [u8]>,
+        ) -> Result<Option<Vec<u8>>, BadWord<'r>> {
+            Ok(words.next().map(<[u8]>::to_vec))
+        }
+    }
+}
+
+macro_rules! nonzero {
+    ($($int:ident)*) => {$(
+        impl Arg<'_> for std::num::$int {
+            const TYPE: &'static str = "integer";
+
+            fn from_word(word: &[u8]) -> Result<Self, BadValue> {
+                text(word)?.parse().map_err(|_| BadValue::new(format_args!(
+                    "expected an integer from {} to {}, not 0", Self::MIN, Self::MAX
+                )))
+            }
+        }
+    )*};
+}
+
+nonzero! {
+    NonZeroU8 NonZeroU16 NonZeroU32 NonZeroU64 NonZeroU128 NonZeroUsize
+    NonZeroI8 NonZeroI16 NonZeroI32 NonZeroI64 NonZeroI128 NonZeroIsize
+}
+
+// The reasons are ours: those of std's errors differ between compilers, and give no example.
+macro_rules! by_from_str {
+    ($($ty:ty: $what:literal, $such_as:literal;)*) => {$(
+        impl Arg<'_> for $ty {
+            const TYPE: &'static str = $what;
+
+            fn from_word(word: &[u8]) -> Result<Self, BadValue> {
+                text(word)?.parse().map_err(|_| BadValue::new(concat!("expected ", $such_as)))
+            }
+        }
+    )*};
+}
+
+by_from_str! {
+    String: "text", "text";
+    f32: "number", "a number such as 1.5";
+    f64: "number", "a number such as 1.5";
+    std::net::IpAddr: "address", "an address such as 127.0.0.1 or ::1";
+    std::net::Ipv4Addr: "address", "an address such as 127.0.0.1";
+    std::net::Ipv6Addr: "address", "an address such as ::1";
+    std::net::SocketAddr: "address", "an address and a port such as 127.0.0.1:80 or [::1]:80";
+    std::net::SocketAddrV4: "address", "an address and a port such as 127.0.0.1:80";
+    std::net::SocketAddrV6: "address", "an address and a port such as [::1]:80";
+}
+
+impl<'r, T: Arg<'r>> Arg<'r> for Option<T> {
+    const TYPE: &'static str = T::TYPE;
+    const CHOICES: &'static [&'static str] = T::CHOICES;
+    const ARITY: Arity = T::ARITY.with(Arity::Optional);
+
+    fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
+        T::from_word(word).map(Some)
+    }
+
+    fn from_nothing() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<'r, T: Arg<'r>> Arg<'r> for Vec<T> {
+    const TYPE: &'static str = match T::LIST {
+        Arity::One => "bytes",
+        _ => T::TYPE,
+    };
+    const CHOICES: &'static [&'static str] = T::CHOICES;
+    const ARITY: Arity = T::ARITY.with(T::LIST);
+
+    fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
+        match T::list_from_words(&mut std::iter::once(word)) {
+            Ok(list) => Ok(list.unwrap_or_default()),
+            Err(BadWord { bad, .. }) => Err(bad),
+        }
+    }
+
+    fn from_words(words: &mut dyn Iterator<Item = &'r [u8]>) -> Result<Option<Self>, BadWord<'r>> {
+        T::list_from_words(words)
+    }
+}
