@@ -1,0 +1,158 @@
+//! `COMMAND` and what belongs to it, from which redis-cli makes its hints and its help.
+
+use super::{is, usage};
+use crate::arg::{Arity, Param, Way};
+use crate::connection::Session;
+use crate::reply::{IntoReply, Reply};
+use crate::request::Words;
+use crate::router::Target;
+use crate::server::Shared;
+
+pub(super) fn command(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+    let session = &*session;
+    let router = &shared.router;
+    let all = || router.shown(session).into_iter();
+    let named = || {
+        let names = words.iter().skip(1);
+        let lower = |name| String::from_utf8_lossy(name).to_ascii_lowercase();
+        names.map(move |name| (lower(name), router.find_for(session, name)))
+    };
+    match words.get(0) {
+        None => Reply::List(all().map(|(name, target)| entry(name, target)).collect()),
+        what if is(what, "count") => all().count().into_reply(),
+        what if is(what, "list") => Reply::List(all().map(|(name, _)| name.into_reply()).collect()),
+        what if is(what, "info") && words.get(1).is_some() => {
+            let one = |(name, target): (String, Option<&Target>)| {
+                target.map_or(Reply::Null, |target| entry(&name, target))
+            };
+            Reply::List(named().map(one).collect())
+        }
+        what if is(what, "info") => {
+            Reply::List(all().map(|(name, target)| entry(name, target)).collect())
+        }
+        what if is(what, "docs") && words.get(1).is_some() => {
+            let known = named().filter_map(|(name, target)| Some((name, docs(target?))));
+            Reply::map(known)
+        }
+        what if is(what, "docs") => Reply::map(all().map(|(name, target)| (name, docs(target)))),
+        _ => usage("usage: command [count | list | info [<name>…] | docs [<name>…]]"),
+    }
+}
+
+/// The flags of a command, in `COMMAND` and in its docs.
+fn flags(target: &Target) -> Option<Reply> {
+    is_idempotent(target).then(|| Reply::List(vec![Reply::Status("idempotent".into())]))
+}
+
+/// Whether to run it twice is the same as once.
+pub(super) fn is_idempotent(target: &Target) -> bool {
+    match target {
+        Target::Command(command) => command.idempotent,
+        // Those that help has say something; the others are a part of a connection's state.
+        Target::Builtin(builtin) => builtin.summary.is_some(),
+        Target::Handler { .. } => false,
+    }
+}
+
+/// One entry of `COMMAND`: name, arity, flags, and no keys.
+fn entry(name: &str, target: &Target) -> Reply {
+    let arity = match target {
+        Target::Command(command) => {
+            let options = command.given().any(|p| matches!(p.way, Way::Long(_) | Way::Flag(_)));
+            let count = command.given().count();
+            let least = command.given().filter(|p| !p.may_lack()).count();
+            let exact = least == count && !options && command.given().all(|p| p.way != Way::Rest);
+            let words = i64::try_from(least + 1).unwrap_or(i64::MAX);
+            if exact { words } else { -words }
+        }
+        Target::Builtin(_) | Target::Handler { .. } => -1,
+    };
+    let none = || Reply::List(Vec::new());
+    Reply::List(vec![
+        name.into_reply(),
+        Reply::Int(arity),
+        flags(target).unwrap_or_else(none),
+        Reply::Int(0),
+        Reply::Int(0),
+        Reply::Int(0),
+        none(),
+        none(),
+        none(),
+        none(),
+    ])
+}
+
+/// One value of `COMMAND DOCS`, from which redis-cli makes its hints and its help.
+fn docs(target: &Target) -> Reply {
+    let (summary, arguments) = match target {
+        Target::Command(command) => (command.summary(), command.given().map(argument).collect()),
+        Target::Builtin(builtin) => {
+            let words = builtin.usage.split_whitespace().map(|word| {
+                let name = word.trim_matches(['[', ']', '<', '>']);
+                let optional = word.starts_with('[');
+                described(name, "string", None, optional, false, Vec::new())
+            });
+            (builtin.summary.unwrap_or_default().to_owned(), words.collect())
+        }
+        Target::Handler { .. } => (String::new(), Vec::new()),
+    };
+    let flags = flags(target).map(|flags| ("doc_flags", flags));
+    let pairs = [
+        ("summary", summary.into_reply()),
+        ("since", env!("CARGO_PKG_VERSION").into_reply()),
+        ("group", "daemon".into_reply()),
+        ("arguments", Reply::List(arguments)),
+    ];
+    Reply::map(pairs.into_iter().chain(flags))
+}
+
+fn argument(param: &Param) -> Reply {
+    let (kind, token) = match param.way {
+        Way::Flag(long) => ("pure-token", Some(format!("--{long}"))),
+        Way::Long(long) => (kind(param), Some(format!("--{long}"))),
+        Way::Injected | Way::Positional | Way::Rest => (kind(param), None),
+    };
+    let choices = if kind == "oneof" { param.choices } else { &[] };
+    let choices = choices
+        .iter()
+        .map(|word| described(word, "pure-token", Some(word), false, false, Vec::new()))
+        .collect();
+    let many = param.arity == Arity::Many || param.way == Way::Rest;
+    described(param.name, kind, token.as_deref(), param.may_lack(), many, choices)
+}
+
+fn kind(param: &Param) -> &'static str {
+    match param.ty {
+        _ if !param.choices.is_empty() => "oneof",
+        "integer" => "integer",
+        "number" => "double",
+        _ => "string",
+    }
+}
+
+fn described(
+    name: &str,
+    kind: &str,
+    token: Option<&str>,
+    optional: bool,
+    many: bool,
+    choices: Vec<Reply>,
+) -> Reply {
+    let mut pairs = vec![("name", name.into_reply()), ("type", kind.into_reply())];
+    if kind != "oneof" {
+        pairs.push(("display_text", name.into_reply()));
+    }
+    if let Some(token) = token {
+        pairs.push(("token", token.into_reply()));
+    }
+    let flags = [("optional", optional), ("multiple", many)];
+    let flags = flags.into_iter().filter(|(_, on)| *on);
+    let flags: Vec<_> = flags.map(|(flag, _)| Reply::Status(flag.into())).collect();
+    if !flags.is_empty() {
+        pairs.push(("flags", Reply::List(flags)));
+    }
+    if !choices.is_empty() {
+        pairs.push(("arguments", Reply::List(choices)));
+    }
+    Reply::map(pairs)
+}

@@ -1,0 +1,201 @@
+//! What Redis clients send before and around the commands.
+
+use super::{is, usage};
+use crate::connection::Session;
+use crate::error::{Failure, code};
+use crate::reply::{IntoReply, Reply};
+use crate::request::Words;
+use crate::server::Shared;
+use crate::wire::Protocol;
+
+/// The version of Redis that clients are told, since some choose what they send by it.
+const REDIS_VERSION: &str = "7.4.0";
+
+/// `HELLO [version [AUTH user password] [SETNAME name]]`, as in Redis.
+pub(super) fn hello(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+    let mut protocol = session.protocol;
+    let mut words = words.iter();
+    match words.next() {
+        None => {}
+        Some(b"2") => protocol = Protocol::Resp2,
+        Some(b"3") => protocol = Protocol::Resp3,
+        Some(_) => {
+            return Reply::Error(Failure::new(
+                code::NOPROTO,
+                "unsupported protocol version: 2 or 3",
+            ));
+        }
+    }
+    let usage = || usage("usage: hello [2|3 [auth <user> <token>] [setname <name>]]");
+    let (mut name, mut token) = (None, None);
+    while let Some(option) = words.next() {
+        if is(Some(option), "auth") {
+            token = words.next().and_then(|_| words.next());
+            if token.is_none() {
+                return usage();
+            }
+            continue;
+        }
+        match (is(Some(option), "setname"), words.next()) {
+            (true, Some(word)) if client_name(word) => name = Some(word),
+            (true, Some(_)) => return Reply::Error(Failure::from(BAD_CLIENT_NAME)),
+            _ => return usage(),
+        }
+    }
+    if let Some(Err(failure)) = token.map(|token| give_token(shared, session, token)) {
+        return Reply::Error(failure);
+    }
+    if let Some(name) = name {
+        session.name = name.to_vec();
+    }
+    // A line is answered as a line.
+    if session.protocol != Protocol::Line {
+        session.protocol = protocol;
+    }
+    let proto = if protocol == Protocol::Resp3 { 3 } else { 2 };
+    Reply::map([
+        ("server", "dockipc".into_reply()),
+        ("version", env!("CARGO_PKG_VERSION").into_reply()),
+        ("proto", Reply::Int(proto)),
+        ("id", session.id.into_reply()),
+        ("mode", "standalone".into_reply()),
+        ("role", "master".into_reply()),
+        ("modules", Reply::List(Vec::new())),
+    ])
+}
+
+const BAD_CLIENT_NAME: &str = "a client's name has no blanks, line ends or special characters";
+
+/// The rule of Redis: printable ASCII without blanks. So a name can't look like another field.
+fn client_name(name: &[u8]) -> bool {
+    name.len() <= 256 && name.iter().all(u8::is_ascii_graphic)
+}
+
+pub(super) fn client(_: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+    let what = words.get(0);
+    match words.get(1) {
+        None if is(what, "id") => session.id.into_reply(),
+        None if is(what, "getname") => session.name.clone().into_reply(),
+        None if is(what, "list") || is(what, "info") => client_line(session).into_reply(),
+        Some(name) if is(what, "setname") => {
+            if !client_name(name) {
+                return Reply::Error(Failure::from(BAD_CLIENT_NAME));
+            }
+            session.name = name.to_vec();
+            Reply::Ok
+        }
+        Some(_) if is(what, "setinfo") => Reply::Ok,
+        _ => usage("usage: client id | getname | setname <name> | setinfo <what> <value> | list"),
+    }
+}
+
+/// The caller's own connection. It sees no other.
+fn client_line(session: &Session) -> String {
+    let name = String::from_utf8_lossy(&session.name);
+    let resp = if session.protocol == Protocol::Resp3 { 3 } else { 2 };
+    format!("id={} name={name} uid={} resp={resp}\n", session.id, session.peer.uid())
+}
+
+pub(super) fn auth(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+    // Of two words the first is the user, who is the same here whatever the name.
+    let given = match words.get(1) {
+        None => words.get(0),
+        second => second.filter(|_| words.get(2).is_none()),
+    };
+    let Some(given) = given else { return usage("usage: auth [<user>] <token>") };
+    give_token(shared, session, given).map_or_else(Reply::Error, |()| Reply::Ok)
+}
+
+/// So many wrong tokens end the connection.
+const TRIES: u8 = 3;
+
+/// Takes the token from a client. What it had given before stays as it is if this one is wrong, as
+/// in Redis.
+#[cold]
+fn give_token(shared: &Shared, session: &mut Session, given: &[u8]) -> Result<(), Failure> {
+    let Some(token) = &shared.token else {
+        return Err(Failure::from("this daemon has no password; connect without one"));
+    };
+    if session.protocol == Protocol::Line {
+        let why = "a line is the only one of its connection; to give a token, speak RESP";
+        return Err(Failure::new(code::USAGE, why));
+    }
+    let waited = session.since.map(|since| since.elapsed());
+    if let (Some(waited), Some(limit)) = (waited, shared.times.auth)
+        && waited > limit
+    {
+        let why = format_args!("the token must come within {limit:?} of connecting; connect anew");
+        return Err(Failure::new(code::TIMEOUT, why));
+    }
+    if token.is(given) {
+        session.has_token = true;
+        return Ok(());
+    }
+    session.wrong_tokens += 1;
+    if session.wrong_tokens < TRIES {
+        return Err(Failure::new(code::WRONGPASS, "this is not the token"));
+    }
+    session.ending = true;
+    let why = format_args!("this is not the token, nor were those before: {TRIES} tries at most");
+    Err(Failure::new(code::WRONGPASS, why))
+}
+
+pub(super) fn config(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
+    if !is(words.get(0), "get") {
+        return usage("usage: config get <name>…");
+    }
+    // redis-benchmark asks for these two; there is nothing to save here.
+    let known = words.iter().skip(1).filter_map(|name| {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        match &*name {
+            "save" => Some((name, Reply::bytes(""))),
+            "appendonly" => Some((name, Reply::bytes("no"))),
+            _ => None,
+        }
+    });
+    Reply::map(known)
+}
+
+pub(super) fn info(shared: &Shared, _: &mut Session, _: Words<'_>) -> Reply {
+    let seconds = shared.started.elapsed().as_secs();
+    let (connections, accepted, commands) = shared.counts();
+    // The Redis names first: clients look for these.
+    let lines = [
+        "# Server".to_owned(),
+        format!("redis_version:{REDIS_VERSION}"),
+        "redis_mode:standalone".to_owned(),
+        format!("dockipc_version:{}", env!("CARGO_PKG_VERSION")),
+        format!("process_id:{}", std::process::id()),
+        format!("uptime_in_seconds:{seconds}"),
+        "loading:0".to_owned(),
+        "# Clients".to_owned(),
+        format!("connected_clients:{connections}"),
+        "# Stats".to_owned(),
+        format!("total_connections_received:{accepted}"),
+        format!("total_commands_processed:{commands}"),
+    ];
+    let mut text = lines.join("\r\n");
+    text.push_str("\r\n");
+    text.into_reply()
+}
+
+pub(super) fn select(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
+    match words.get(0) {
+        Some(b"0") => Reply::Ok,
+        _ => Reply::Error(Failure::from("there is only database 0 here")),
+    }
+}
+
+pub(super) fn reset(_: &Shared, session: &mut Session, _: Words<'_>) -> Reply {
+    if session.protocol != Protocol::Line {
+        session.protocol = Protocol::Resp2;
+    }
+    session.name.clear();
+    session.has_token = false;
+    Reply::Status("RESET".into())
+}
+
+pub(super) fn quit(_: &Shared, session: &mut Session, _: Words<'_>) -> Reply {
+    session.ending = true;
+    Reply::Ok
+}

@@ -1,0 +1,111 @@
+//! Help, for people.
+
+use std::fmt::Write;
+
+use super::{Builtin, usage};
+use crate::arg::{Arity, Param, Way};
+use crate::connection::Session;
+use crate::registry::Command;
+use crate::reply::{IntoReply, Reply};
+use crate::request::Words;
+use crate::router::Target;
+use crate::server::Shared;
+
+pub(super) fn help(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+    let Some(name) = words.get(0) else { return overview(shared, session).into_reply() };
+    if words.get(1).is_some() {
+        return usage("usage: help [<command>]");
+    }
+    let mut text = match shared.router.find_for(session, name) {
+        Some(Target::Command(command)) => explain(command),
+        Some(Target::Builtin(Builtin { name, usage, summary, .. })) => {
+            let summary = summary.unwrap_or("A part of the Redis handshake.");
+            format!("{name} {usage}").trim_end().to_owned() + "\n\n" + summary + "\n"
+        }
+        Some(Target::Handler { .. }) => {
+            format!("{}\n\nNo help was given.\n", String::from_utf8_lossy(name))
+        }
+        None => return Reply::Error(shared.router.unknown(session, name)),
+    };
+    if let Some(policy) = shared.router.policy(name).filter(|policy| policy.is_ruled()) {
+        let _ = write!(text, "\nfor: {policy}\n");
+    }
+    text.into_reply()
+}
+
+/// A row for each command: how it is used, and its summary.
+fn overview(shared: &Shared, session: &Session) -> String {
+    let row = |(name, target): (&str, &Target)| match target {
+        Target::Command(command) => (command.to_string(), command.summary()),
+        Target::Builtin(Builtin { usage, summary, .. }) => {
+            (format!("{name} {usage}"), summary.unwrap_or_default().to_owned())
+        }
+        Target::Handler { .. } => (name.to_owned(), String::new()),
+    };
+    let rows: Vec<_> = shared.router.shown(session).into_iter().map(row).collect();
+    table(&rows)
+}
+
+fn explain(command: &Command) -> String {
+    let mut text = format!("{command}\n");
+    for part in [command.summary(), command.details()] {
+        if !part.is_empty() {
+            // Writing to a String does not fail.
+            let _ = write!(text, "\n{part}\n");
+        }
+    }
+    let rows: Vec<_> =
+        command.given().map(|param| (format!("  {}", left(param)), right(param))).collect();
+    if !rows.is_empty() {
+        let _ = write!(text, "\n{}", table(&rows));
+    }
+    if !command.aliases.is_empty() {
+        let _ = write!(text, "\nalso: {}\n", command.aliases.join(", "));
+    }
+    if command.idempotent {
+        text.push_str("\nidempotent: to run it twice is the same as once\n");
+    }
+    text
+}
+
+fn left(param: &Param) -> String {
+    match param.way {
+        Way::Flag(long) => format!("--{long}"),
+        Way::Long(long) => format!("--{long} <{}>", param.name),
+        _ => format!("<{}>", param.name),
+    }
+}
+
+fn right(param: &Param) -> String {
+    let default = param.default.map(|default| format!("default {default}"));
+    let optional = (default.is_none() && param.arity == Arity::Optional).then(|| "optional".into());
+    let help = param.help.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    // More follows it on the row.
+    let help = help.trim().trim_end_matches('.').to_owned();
+    let parts = [Some(help), Some(param.values()), default, optional];
+    let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    parts.join("; ")
+}
+
+/// Two columns; a first column that is too wide has the second below it.
+fn table(rows: &[(String, String)]) -> String {
+    const WIDEST: usize = 32;
+    let width = |text: &str| text.chars().count();
+    let fitting = rows.iter().map(|(left, _)| width(left)).filter(|w| *w <= WIDEST);
+    let column = fitting.max().unwrap_or(0) + 2;
+    let mut text = String::new();
+    for (left, right) in rows {
+        text.push_str(left);
+        if !right.is_empty() {
+            let mut here = width(left);
+            if here + 2 > column {
+                text.push('\n');
+                here = 0;
+            }
+            text.extend(std::iter::repeat_n(' ', column - here));
+            text.push_str(right);
+        }
+        text.push('\n');
+    }
+    text
+}
