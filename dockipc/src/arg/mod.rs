@@ -20,7 +20,7 @@ pub use values::no_choice;
 /// What a word can be read as, so that it can be a parameter of a command.
 ///
 /// Implemented for text (`&str`, `String`, `char`), bytes (`&[u8]`, `Vec<u8>`), integers, floats,
-/// `bool`, [`Duration`], paths, `OsStr`, IP and socket addresses, `Option` of those (a parameter
+/// `bool`, [`Duration`](std::time::Duration), paths, `OsStr`, IP and socket addresses, `Option` of those (a parameter
 /// that may be left out) and `Vec` of those (all the words that are left).
 ///
 /// For a type of your own: `#[derive(Arg)]` on an enum of unit variants makes kebab-case words;
