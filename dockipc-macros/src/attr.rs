@@ -98,6 +98,8 @@ pub(crate) struct ArgAttr {
     pub(crate) way: Way,
     pub(crate) default: Option<Fallback>,
     pub(crate) from_str: bool,
+    /// The function that proposes values.
+    pub(crate) complete: Option<Path>,
 }
 
 /// How the words of a parameter are found.
@@ -151,7 +153,8 @@ impl ArgAttr {
     }
 
     fn key(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        let expected = "expected `default = …`, `flag`, `long`, `rest` or `from_str`";
+        let expected =
+            "expected `complete = …`, `default = …`, `flag`, `long`, `rest` or `from_str`";
         let key = input.call(Ident::parse_any).map_err(|e| Error::new(e.span(), expected))?;
         let one_way = |way: &Way| match way {
             Way::Plain => Ok(()),
@@ -171,6 +174,15 @@ impl ArgAttr {
                 self.way = Way::Rest(key.span());
             }
             "from_str" => self.from_str = true,
+            "complete" if self.complete.is_some() => {
+                return Err(Error::new(key.span(), "a parameter has one `complete`"));
+            }
+            "complete" => {
+                let missing = "give it a function: `complete = names`";
+                equals(input, &key, missing)?;
+                let place = if input.is_empty() { key.span() } else { input.span() };
+                self.complete = Some(input.parse().map_err(|_| Error::new(place, missing))?);
+            }
             "default" if self.default.is_some() => {
                 return Err(Error::new(key.span(), "a parameter has one default"));
             }

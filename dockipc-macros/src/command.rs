@@ -45,6 +45,8 @@ pub(crate) struct Param {
     pub(crate) long: Option<String>,
     pub(crate) default: Option<Fallback>,
     pub(crate) from_str: Option<FromStr>,
+    /// The function that proposes values.
+    pub(crate) complete: Option<Path>,
 }
 
 /// A parameter that is read through its `FromStr`.
@@ -398,8 +400,11 @@ impl Param {
                 "with a default it is always there: leave `Option` out",
             ));
         }
-        let (way, default) = (attr.way, attr.default);
-        Ok(Self { name, docs, ty: (*typed.ty).clone(), way, long, default, from_str })
+        if let (Way::Flag(..), Some(function)) = (&attr.way, &attr.complete) {
+            return Err(Error::new_spanned(function, "a flag has no value to propose"));
+        }
+        let ArgAttr { way, default, complete, .. } = attr;
+        Ok(Self { name, docs, ty: (*typed.ty).clone(), way, long, default, from_str, complete })
     }
 }
 

@@ -86,7 +86,7 @@ fn check((i, param): (usize, &Param)) -> TokenStream {
 
 /// The parameter as it is registered.
 fn entry(param: &Param) -> TokenStream {
-    let Param { name, docs, ty, way, long, default, from_str } = param;
+    let Param { name, docs, ty, way, long, default, from_str, complete } = param;
     let docs = text(docs);
     let way = match way {
         Way::Plain => quote!(::core::option::Option::None),
@@ -105,7 +105,7 @@ fn entry(param: &Param) -> TokenStream {
         }
     };
     let place = place(param);
-    match (&param.way, from_str) {
+    let entry = match (&param.way, from_str) {
         (Way::Flag(..), _) => quote_spanned!(place=> __dockipc::flag(#name, #docs, #way)),
         (_, None) => quote_spanned! {place=>
             __dockipc::param(
@@ -118,7 +118,12 @@ fn entry(param: &Param) -> TokenStream {
         (_, Some(FromStr::Optional(inner))) => quote_spanned! {own(span(inner))=>
             __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::OPTIONAL)
         },
-    }
+    };
+    let Some(function) = complete else { return entry };
+    let propose = quote_spanned! {own(span(function))=>
+        |__request, __prefix| __dockipc::Propose::propose(#function, __request, __prefix)
+    };
+    quote!(#entry.proposed_by(#propose))
 }
 
 /// The expression that reads the parameter.

@@ -73,6 +73,7 @@ use proc_macro::TokenStream;
 /// | `#[arg(flag)]` | `--loud`, a `bool` |
 /// | `#[arg(long)]` | `--times 3` and `--times=3`; a `Vec` takes every one, otherwise the last counts |
 /// | `#[arg(rest)]` | the untouched rest of the line; in RESP the words that are left with a blank between them |
+/// | `#[arg(complete = names)]` | Tab in the `dockipc` program proposes what `fn names(prefix: &str) -> Vec<String>` returns; it may also take `&Request` before |
 /// | `#[arg(from_str)]` | read through the type's `FromStr`, for types of other crates |
 ///
 /// `flag = "name"` and `long = "name"` give an option another name. A command with options takes

@@ -4,8 +4,8 @@ pub use inventory::submit;
 
 pub use crate::access::{Name, Term};
 pub use crate::arg::{
-    Arg, Args, BadValue, Fallback, Flag, FromRequest, Param, Parse, Way, check, flag, no_choice,
-    param,
+    Arg, Args, BadValue, Fallback, Flag, FromRequest, Param, Parse, Propose, Way, check, flag,
+    no_choice, param,
 };
 pub use crate::error::Failure;
 pub use crate::registry::Command;

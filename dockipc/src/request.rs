@@ -44,6 +44,11 @@ impl<'r> Words<'r> {
         self.spans.get(index).map(|span| span.of(self.input, self.text))
     }
 
+    /// Those after the first ones.
+    pub(crate) fn skip(self, count: usize) -> Self {
+        Self { spans: self.spans.get(count..).unwrap_or_default(), ..self }
+    }
+
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &'r [u8]> + use<'r> {
         let Self { input, text, spans } = *self;
         spans.iter().map(move |span| span.of(input, text))

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use crate::access::{self, Pattern, Policy, Token};
 use crate::arg::{Args, Fallback, Scratch, Shown, Unbound};
 use crate::audit::Case;
-use crate::builtin::{self, Builtin};
+use crate::builtin::{self, Builtin, Completion};
 use crate::connection::Session;
 use crate::engine::{Begin, Pace, Paces};
 use crate::error::{Error, Failure, code};
 use crate::handler::{Handler, caught};
 use crate::registry::{Command, check_name};
-use crate::reply::Reply;
+use crate::reply::{IntoReply, Reply};
 use crate::request::{Caller, Request, next_id};
 use crate::server::Shared;
 use crate::state::States;
@@ -416,10 +416,13 @@ impl Router {
                         return Some(Reply::Error(failure));
                     }
                 }
-                Some(match whole {
-                    Ok(()) => (builtin.run)(shared, session, words),
-                    Err(failure) => Reply::Error(failure),
-                })
+                if let Err(failure) = whole {
+                    return Some(Reply::Error(failure));
+                }
+                match Completion::of(builtin, words) {
+                    Some(completion) => self.complete(session, &completion, &mut runs),
+                    None => Some((builtin.run)(shared, session, words)),
+                }
             }
             (Some(Target::Handler { handler, .. }), _) | (None, Some(handler)) => {
                 self.hand(&**handler, session, unbound, &mut runs)
@@ -451,6 +454,30 @@ impl Router {
             }
             (command.run)(&args).unwrap_or_else(|failure| with_usage(command, failure))
         })
+    }
+
+    /// Answers with values for a parameter. They are proposed to whoever may run the command.
+    #[cold]
+    fn complete(
+        &self,
+        session: &Session,
+        completion: &Completion<'_>,
+        runs: &mut Runs<'_>,
+    ) -> Option<Reply> {
+        let Completion { command, param, prefix, words } = *completion;
+        let nothing = Some(Reply::List(Vec::new()));
+        let Some(target) = self.find_for(session, command) else {
+            return Some(Reply::Error(self.unknown(session, command)));
+        };
+        let Target::Command(command) = target else { return nothing };
+        let param = command.given().find(|given| given.name.as_bytes() == param);
+        let (Some(propose), Ok(prefix)) =
+            (param.and_then(|param| param.propose), std::str::from_utf8(prefix))
+        else {
+            return nothing;
+        };
+        let request = Request::new(command.name, words, self.caller(session));
+        runs.guarded(command.name, || propose(&request, prefix).into_reply())
     }
 
     fn hand(

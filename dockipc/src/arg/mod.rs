@@ -8,6 +8,7 @@ mod args;
 mod bind;
 mod from_request;
 mod param;
+mod propose;
 mod values;
 
 pub use args::Args;
@@ -15,6 +16,7 @@ pub(crate) use bind::{Bound, Scratch, Unbound};
 use from_request::Kind;
 pub use from_request::{Flag, FromRequest, Parse};
 pub use param::{Fallback, Param, Way, check, flag, param};
+pub use propose::Propose;
 pub use values::no_choice;
 
 /// What a word can be read as, so that it can be a parameter of a command.

@@ -4,6 +4,7 @@ use std::any::TypeId;
 use std::fmt;
 
 use super::{Arity, BadValue, FromRequest, Kind};
+use crate::request::Request;
 
 /// One parameter of a registered command that is parsed from words.
 #[doc(hidden)]
@@ -20,6 +21,8 @@ pub struct Param {
     pub wanted: fn() -> Option<(TypeId, &'static str)>,
     /// Whether the word of a default is a value.
     pub check: fn(&'static str) -> Result<(), BadValue>,
+    /// The values that begin with a text, as the daemon proposes them.
+    pub propose: Option<fn(&Request<'_>, &str) -> Vec<String>>,
 }
 
 /// What a parameter is when it is left out.
@@ -67,6 +70,12 @@ impl Way {
 }
 
 impl Param {
+    /// The same, with what proposes its values.
+    #[must_use]
+    pub const fn proposed_by(self, propose: fn(&Request<'_>, &str) -> Vec<String>) -> Self {
+        Self { propose: Some(propose), ..self }
+    }
+
     /// The name as a caller writes it.
     pub(super) fn given_name(&self) -> String {
         self.way.option().map_or_else(|| self.name.to_owned(), |option| format!("--{option}"))
@@ -111,7 +120,7 @@ pub const fn param(
         (None, Arity::Injected) => Way::Injected,
         (None, _) => Way::Positional,
     };
-    Param { name, help, ty, choices, arity, way, default, wanted, check }
+    Param { name, help, ty, choices, arity, way, default, wanted, check, propose: None }
 }
 
 /// A flag.

@@ -1,6 +1,6 @@
 //! `COMMAND` and what belongs to it, from which redis-cli makes its hints and its help.
 
-use super::{is, usage};
+use super::{help, is, usage};
 use crate::arg::{Arity, Param, Way};
 use crate::connection::Session;
 use crate::reply::{IntoReply, Reply};
@@ -87,11 +87,9 @@ fn docs(target: &Target) -> Reply {
     let (summary, arguments) = match target {
         Target::Command(command) => (command.summary(), command.given().map(argument).collect()),
         Target::Builtin(builtin) => {
-            let words = builtin.usage.split_whitespace().map(|word| {
-                let name = word.trim_matches(['[', ']', '<', '>']);
-                let optional = word.starts_with('[');
-                described(name, "string", None, optional, false, Vec::new())
-            });
+            let described =
+                |(name, optional)| described(name, "string", None, optional, false, Vec::new());
+            let words = help::words(builtin).map(described);
             (builtin.summary.unwrap_or_default().to_owned(), words.collect())
         }
         Target::Handler { .. } => (String::new(), Vec::new()),

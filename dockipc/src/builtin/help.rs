@@ -18,9 +18,8 @@ pub(super) fn help(shared: &Shared, session: &mut Session, words: Words<'_>) -> 
     }
     let mut text = match shared.router.find_for(session, name) {
         Some(Target::Command(command)) => explain(command),
-        Some(Target::Builtin(Builtin { name, usage, summary, .. })) => {
-            let summary = summary.unwrap_or("A part of the Redis handshake.");
-            format!("{name} {usage}").trim_end().to_owned() + "\n\n" + summary + "\n"
+        Some(Target::Builtin(builtin)) => {
+            format!("{}\n\n{}\n", usage_of(builtin), summary(builtin))
         }
         Some(Target::Handler { .. }) => {
             format!("{}\n\nNo help was given.\n", String::from_utf8_lossy(name))
@@ -37,9 +36,7 @@ pub(super) fn help(shared: &Shared, session: &mut Session, words: Words<'_>) -> 
 fn overview(shared: &Shared, session: &Session) -> String {
     let row = |(name, target): (&str, &Target)| match target {
         Target::Command(command) => (command.to_string(), command.summary()),
-        Target::Builtin(Builtin { usage, summary, .. }) => {
-            (format!("{name} {usage}"), summary.unwrap_or_default().to_owned())
-        }
+        Target::Builtin(builtin) => (usage_of(builtin), summary(builtin)),
         Target::Handler { .. } => (name.to_owned(), String::new()),
     };
     let rows: Vec<_> = shared.router.shown(session).into_iter().map(row).collect();
@@ -79,12 +76,25 @@ fn left(param: &Param) -> String {
 fn right(param: &Param) -> String {
     let default = param.default.map(|default| format!("default {default}"));
     let optional = (default.is_none() && param.arity == Arity::Optional).then(|| "optional".into());
-    let help = param.help.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     // More follows it on the row.
-    let help = help.trim().trim_end_matches('.').to_owned();
+    let help = of(param).trim_end_matches('.').to_owned();
     let parts = [Some(help), Some(param.values()), default, optional];
     let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     parts.join("; ")
+}
+
+pub(super) fn summary(builtin: &Builtin) -> String {
+    builtin.summary.unwrap_or("A part of the Redis handshake.").to_owned()
+}
+
+pub(super) fn usage_of(Builtin { name, usage, .. }: &Builtin) -> String {
+    format!("{name} {usage}").trim_end().to_owned()
+}
+
+/// What it takes, and whether it may be left out.
+pub(super) fn words(builtin: &Builtin) -> impl Iterator<Item = (&'static str, bool)> {
+    let words = builtin.usage.split_whitespace();
+    words.map(|word| (word.trim_matches(['[', ']', '<', '>']), word.starts_with('[')))
 }
 
 /// Two columns; a first column that is too wide has the second below it.
@@ -108,4 +118,9 @@ fn table(rows: &[(String, String)]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The doc comment of a parameter, as one line.
+pub(super) fn of(param: &Param) -> String {
+    param.help.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
 }

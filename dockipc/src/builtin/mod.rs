@@ -7,6 +7,7 @@ use crate::request::Words;
 use crate::server::Shared;
 
 mod command;
+mod describe;
 mod handshake;
 mod help;
 mod own;
@@ -15,7 +16,7 @@ use command::command;
 use handshake::{auth, client, config, hello, info, quit, reset, select};
 use help::help;
 use own::dockipc;
-pub(crate) use own::{check_line, wrapped_line};
+pub(crate) use own::{Completion, check_line, wrapped_line};
 
 /// One built-in command.
 pub(crate) struct Builtin {

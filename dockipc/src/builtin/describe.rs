@@ -1,0 +1,149 @@
+//! `DOCKIPC DESCRIBE`: the commands as our own programs want them.
+
+use super::command::is_idempotent;
+use super::{Builtin, help};
+use crate::arg::{Arity, Param, Way};
+use crate::connection::Session;
+use crate::registry::Command;
+use crate::reply::{IntoReply, Reply};
+use crate::router::Target;
+use crate::server::Shared;
+
+/// What the caller may run: all that help shows, or what has one of these names.
+pub(super) fn describe<'n>(
+    shared: &Shared,
+    session: &Session,
+    names: impl ExactSizeIterator<Item = &'n [u8]>,
+) -> Reply {
+    let router = &shared.router;
+    let described = |name: &str, target: &Target| {
+        let policy = router.policy(name.as_bytes()).filter(|policy| policy.is_ruled());
+        (name.to_owned(), command(name, target, policy.map(ToString::to_string)))
+    };
+    if names.len() == 0 {
+        let shown = router.shown(session).into_iter();
+        return Reply::map(shown.map(|(name, target)| described(name, target)));
+    }
+    let known = names.filter_map(|name| {
+        let target = router.find_for(session, name)?;
+        let sent = String::from_utf8_lossy(name).to_ascii_lowercase();
+        Some(match target {
+            Target::Command(command) => described(command.name, target),
+            _ => described(&sent, target),
+        })
+    });
+    Reply::map(known)
+}
+
+fn command(name: &str, target: &Target, policy: Option<String>) -> Reply {
+    let none = String::new;
+    let (summary, details, usage) = match target {
+        Target::Command(command) => (command.summary(), command.details(), command.to_string()),
+        Target::Builtin(builtin) => (help::summary(builtin), none(), help::usage_of(builtin)),
+        Target::Handler { .. } => (none(), none(), name.to_owned()),
+    };
+    let (aliases, arguments): (&[&str], _) = match target {
+        Target::Command(command) => (command.aliases, given(command)),
+        Target::Builtin(builtin) => (&[], words(builtin)),
+        // What it takes is known to its function alone.
+        Target::Handler { .. } => (&[], vec![argument(&Argument::word("word", true, true))]),
+    };
+    Reply::map([
+        ("summary", summary.into_reply()),
+        ("details", details.into_reply()),
+        ("usage", usage.into_reply()),
+        ("aliases", texts(aliases)),
+        ("idempotent", number(is_idempotent(target))),
+        ("for", policy.into_reply()),
+        ("builtin", number(matches!(target, Target::Builtin(_)))),
+        ("arguments", Reply::List(arguments)),
+    ])
+}
+
+fn given(command: &Command) -> Vec<Reply> {
+    command.given().map(|param| argument(&Argument::of(param))).collect()
+}
+
+fn words(builtin: &Builtin) -> Vec<Reply> {
+    let words = help::words(builtin);
+    words.map(|(name, optional)| argument(&Argument::word(name, optional, false))).collect()
+}
+
+/// What is said of one argument.
+struct Argument<'p> {
+    name: &'p str,
+    kind: &'static str,
+    flag: Option<String>,
+    ty: &'static str,
+    choices: &'p [&'static str],
+    default: Option<String>,
+    optional: bool,
+    multiple: bool,
+    help: String,
+    secret: bool,
+    completes: bool,
+}
+
+impl<'p> Argument<'p> {
+    fn of(param: &'p Param) -> Self {
+        let (kind, flag) = match param.way {
+            Way::Injected | Way::Positional => ("positional", None),
+            Way::Rest => ("rest", None),
+            Way::Long(long) => ("option", Some(format!("--{long}"))),
+            Way::Flag(long) => ("flag", Some(format!("--{long}"))),
+        };
+        Self {
+            name: param.name,
+            kind,
+            flag,
+            ty: param.ty,
+            choices: if kind == "flag" { &[] } else { param.choices },
+            default: param.default.map(|default| default.to_string()),
+            optional: param.may_lack(),
+            multiple: param.arity == Arity::Many,
+            help: help::of(param),
+            secret: false,
+            completes: param.propose.is_some(),
+        }
+    }
+
+    fn word(name: &'p str, optional: bool, multiple: bool) -> Self {
+        Self {
+            name,
+            kind: "positional",
+            flag: None,
+            ty: "text",
+            choices: &[],
+            default: None,
+            optional,
+            multiple,
+            help: String::new(),
+            secret: false,
+            completes: false,
+        }
+    }
+}
+
+fn argument(argument: &Argument<'_>) -> Reply {
+    Reply::map([
+        ("name", argument.name.into_reply()),
+        ("kind", argument.kind.into_reply()),
+        ("flag", argument.flag.clone().into_reply()),
+        ("type", argument.ty.into_reply()),
+        ("choices", texts(argument.choices)),
+        ("default", argument.default.clone().into_reply()),
+        ("optional", number(argument.optional)),
+        ("multiple", number(argument.multiple)),
+        ("help", argument.help.as_str().into_reply()),
+        ("secret", number(argument.secret)),
+        ("completes", number(argument.completes)),
+    ])
+}
+
+fn texts(texts: &[&str]) -> Reply {
+    Reply::List(texts.iter().map(|text| text.into_reply()).collect())
+}
+
+fn number(is: bool) -> Reply {
+    Reply::Int(is.into())
+}
