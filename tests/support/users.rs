@@ -5,11 +5,15 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use crate::Place;
 
 /// Set in the process of somebody else: what it is to do.
 const PART: &str = "DOCKIPC_TEST_PART";
+/// How long it may take.
+const LIFE: Duration = Duration::from_secs(900);
 /// What stands before a line that is meant for the test.
 const MARK: &str = "says: ";
 
@@ -66,7 +70,12 @@ impl Shared {
     /// Starts the test of this name as a user, who plays a part.
     #[track_caller]
     pub fn start(&self, test: &str, part: &str, user: User) -> Actor {
-        let mut command = Command::new("setpriv");
+        self.start_by(Command::new("setpriv"), test, part, user)
+    }
+
+    /// The same by a command that ends in `setpriv`, such as strace's.
+    #[track_caller]
+    pub fn start_by(&self, mut command: Command, test: &str, part: &str, user: User) -> Actor {
         command.args([format!("--reuid={}", user.uid), format!("--regid={}", user.gid)]);
         let groups: Vec<_> = user.groups.iter().map(u32::to_string).collect();
         if groups.is_empty() {
@@ -86,10 +95,7 @@ impl Shared {
     /// Has a part played to its end, and returns what was said.
     #[track_caller]
     pub fn play(&self, test: &str, part: &str, user: User) -> Vec<String> {
-        let mut actor = self.start(test, part, user);
-        let said = std::iter::from_fn(|| actor.line()).collect();
-        assert!(actor.child.wait().expect("its end").success(), "{part} as {user:?}: {said:?}");
-        said
+        self.start(test, part, user).rest()
     }
 }
 
@@ -99,6 +105,11 @@ pub fn part() -> Option<String> {
     if part.is_some() {
         // The test's name stands before, on the same line.
         println!();
+        // The test waits for its end, so that there has to be one.
+        thread::spawn(|| {
+            thread::sleep(LIFE);
+            std::process::exit(70);
+        });
     }
     part
 }
@@ -133,6 +144,21 @@ impl Actor {
                 return Some(said.trim_end().to_owned());
             }
         }
+    }
+
+    /// Lets it go, and returns what it says until it has ended well.
+    #[track_caller]
+    pub fn end(mut self) -> Vec<String> {
+        self.input = None;
+        self.rest()
+    }
+
+    /// What it says until it has ended well.
+    #[track_caller]
+    fn rest(mut self) -> Vec<String> {
+        let said = std::iter::from_fn(|| self.line()).collect();
+        assert!(self.child.wait().expect("its end").success(), "{said:?}");
+        said
     }
 
     /// The number of the process.
