@@ -100,6 +100,7 @@ pub(crate) struct ArgAttr {
     pub(crate) from_str: bool,
     /// The function that proposes values.
     pub(crate) complete: Option<Path>,
+    pub(crate) secret: Option<Span>,
 }
 
 /// How the words of a parameter are found.
@@ -153,8 +154,7 @@ impl ArgAttr {
     }
 
     fn key(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        let expected =
-            "expected `complete = …`, `default = …`, `flag`, `long`, `rest` or `from_str`";
+        let expected = "expected `complete = …`, `default = …`, `flag`, `long`, `rest`, `secret` or `from_str`";
         let key = input.call(Ident::parse_any).map_err(|e| Error::new(e.span(), expected))?;
         let one_way = |way: &Way| match way {
             Way::Plain => Ok(()),
@@ -174,6 +174,10 @@ impl ArgAttr {
                 self.way = Way::Rest(key.span());
             }
             "from_str" => self.from_str = true,
+            "secret" => {
+                alone(input, &key)?;
+                self.secret = Some(key.span());
+            }
             "complete" if self.complete.is_some() => {
                 return Err(Error::new(key.span(), "a parameter has one `complete`"));
             }

@@ -47,6 +47,7 @@ pub(crate) struct Param {
     pub(crate) from_str: Option<FromStr>,
     /// The function that proposes values.
     pub(crate) complete: Option<Path>,
+    pub(crate) secret: bool,
 }
 
 /// A parameter that is read through its `FromStr`.
@@ -403,8 +404,22 @@ impl Param {
         if let (Way::Flag(..), Some(function)) = (&attr.way, &attr.complete) {
             return Err(Error::new_spanned(function, "a flag has no value to propose"));
         }
+        if let (Way::Flag(..), Some(place)) = (&attr.way, attr.secret) {
+            return Err(Error::new(place, "a flag has no value to hide"));
+        }
+        let secret = attr.secret.is_some();
         let ArgAttr { way, default, complete, .. } = attr;
-        Ok(Self { name, docs, ty: (*typed.ty).clone(), way, long, default, from_str, complete })
+        Ok(Self {
+            name,
+            docs,
+            ty: (*typed.ty).clone(),
+            way,
+            long,
+            default,
+            from_str,
+            complete,
+            secret,
+        })
     }
 }
 

@@ -86,7 +86,7 @@ fn check((i, param): (usize, &Param)) -> TokenStream {
 
 /// The parameter as it is registered.
 fn entry(param: &Param) -> TokenStream {
-    let Param { name, docs, ty, way, long, default, from_str, complete } = param;
+    let Param { name, docs, ty, way, long, default, from_str, complete, secret } = param;
     let docs = text(docs);
     let way = match way {
         Way::Plain => quote!(::core::option::Option::None),
@@ -119,6 +119,7 @@ fn entry(param: &Param) -> TokenStream {
             __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::OPTIONAL)
         },
     };
+    let entry = if *secret { quote!(#entry.secret()) } else { entry };
     let Some(function) = complete else { return entry };
     let propose = quote_spanned! {own(span(function))=>
         |__request, __prefix| __dockipc::Propose::propose(#function, __request, __prefix)

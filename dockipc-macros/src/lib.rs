@@ -74,6 +74,7 @@ use proc_macro::TokenStream;
 /// | `#[arg(long)]` | `--times 3` and `--times=3`; a `Vec` takes every one, otherwise the last counts |
 /// | `#[arg(rest)]` | the untouched rest of the line; in RESP the words that are left with a blank between them |
 /// | `#[arg(complete = names)]` | Tab in the `dockipc` program proposes what `fn names(prefix: &str) -> Vec<String>` returns; it may also take `&Request` before |
+/// | `#[arg(secret)]` | no error, help, or audit record shows the value; a `Secret<T>` is one by itself |
 /// | `#[arg(from_str)]` | read through the type's `FromStr`, for types of other crates |
 ///
 /// `flag = "name"` and `long = "name"` give an option another name. A command with options takes

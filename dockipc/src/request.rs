@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::arg::Arg;
 use crate::error::{Failure, code};
 use crate::peer::Peer;
+use crate::secret::HIDDEN;
 use crate::state::{State, States};
 use crate::wire::{Protocol, Span};
 
@@ -20,6 +21,8 @@ pub struct Request<'r> {
     words: Words<'r>,
     caller: Caller<'r>,
     id: u64,
+    /// No message may show the words.
+    is_hidden: bool,
 }
 
 /// Who sent a request and what is there to serve it.
@@ -77,7 +80,11 @@ pub(crate) fn next_id() -> u64 {
 
 impl<'r> Request<'r> {
     pub(crate) fn new(name: &'r str, words: Words<'r>, caller: Caller<'r>) -> Self {
-        Self { name, words, caller, id: next_id() }
+        Self { name, words, caller, id: next_id(), is_hidden: false }
+    }
+
+    pub(crate) fn hidden(self) -> Self {
+        Self { is_hidden: true, ..self }
     }
 
     /// The command's name as it was declared; in a fallback, the first word as it was sent.
@@ -116,7 +123,14 @@ impl<'r> Request<'r> {
             let missing = || Failure::new(code::USAGE, format!("word {position} is missing"));
             return T::from_nothing().ok_or_else(missing);
         };
-        T::from_word(word).map_err(|bad| bad.failure(&format!("word {position}"), word))
+        let what = format!("word {position}");
+        T::from_word(word).map_err(|bad| {
+            if T::SECRET || self.is_hidden {
+                bad.hidden(&what, T::TYPE)
+            } else {
+                bad.failure(&what, word)
+            }
+        })
     }
 
     /// Who connected.
@@ -147,7 +161,10 @@ impl<'r> Request<'r> {
 
 impl std::fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let words = self.words().map(|word| word.escape_ascii().to_string());
+        let shown = |word: &[u8]| {
+            if self.is_hidden { HIDDEN.into() } else { word.escape_ascii().to_string() }
+        };
+        let words = self.words().map(shown);
         f.debug_struct("Request")
             .field("id", &self.id)
             .field("name", &self.name)

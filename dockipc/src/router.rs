@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::access::{self, Pattern, Policy, Token};
-use crate::arg::{Args, Fallback, Scratch, Shown, Unbound};
+use crate::arg::{Args, Fallback, Scratch, Shown, Unbound, any_secret};
 use crate::audit::Case;
 use crate::builtin::{self, Builtin, Completion};
 use crate::connection::Session;
@@ -14,7 +14,7 @@ use crate::error::{Error, Failure, code};
 use crate::handler::{Handler, caught};
 use crate::registry::{Command, check_name};
 use crate::reply::{IntoReply, Reply};
-use crate::request::{Caller, Request, next_id};
+use crate::request::{Caller, Request, Words, next_id};
 use crate::server::Shared;
 use crate::state::States;
 use crate::wire::{Frame, Protocol, Span, encode};
@@ -249,7 +249,11 @@ impl Router {
                     command: command.name,
                     place: command.place(),
                     param: param.name,
-                    reason: bad.reason().to_owned(),
+                    reason: if param.secret {
+                        format!("expected {}", param.ty)
+                    } else {
+                        bad.reason().to_owned()
+                    },
                 });
             }
         }
@@ -390,6 +394,11 @@ impl Router {
             Some(Entry { target, pace, policy, .. }) => (Some(target), *pace, policy),
             None => (None, 0, &self.fallback_policy),
         };
+        if cfg!(feature = "zeroize")
+            && let Some(Target::Command(command)) = target
+        {
+            session.had_secret |= any_secret(command.params);
+        }
         let is_offered = self.is_offered(session, number);
         let is_allowed = is_offered && policy.allows(&session.peer, session.has_token);
         let case = match &shared.audit {
@@ -443,7 +452,7 @@ impl Router {
             return self.not_run(runs, answer, |case| case.unbindable(command.params, unbound));
         }
         let bound = unbound.take();
-        let request = Request::new(command.name, bound.words, self.caller(session));
+        let request = self.request(command, bound.words, session);
         let args = Args { request: &request, bound, params: command.params };
         let case = runs.case;
         runs.guarded(command.name, || {
@@ -476,7 +485,7 @@ impl Router {
         else {
             return nothing;
         };
-        let request = Request::new(command.name, words, self.caller(session));
+        let request = self.request(command, words, session);
         runs.guarded(command.name, || propose(&request, prefix).into_reply())
     }
 
@@ -552,6 +561,16 @@ impl Router {
             Ok(())
         })?;
         Some(Reply::Error(recorded.map_or_else(|failure| failure, |()| denied)))
+    }
+
+    fn request<'r>(
+        &'r self,
+        command: &Command,
+        words: Words<'r>,
+        session: &'r Session,
+    ) -> Request<'r> {
+        let request = Request::new(command.name, words, self.caller(session));
+        if any_secret(command.params) { request.hidden() } else { request }
     }
 
     fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {

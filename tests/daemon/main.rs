@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::Duration;
 
-use dockipc::{Server, State, command};
+use dockipc::{Secret, Server, State, command};
 use rustix::process::{Signal, getpid, getppid, kill_process};
 use tests::program::{blob, entries, items};
 
@@ -56,6 +56,25 @@ fn chdir(directory: PathBuf) -> io::Result<()> {
     std::env::set_current_dir(directory)
 }
 
+/// Takes a secret, and does nothing with it.
+#[command("secret")]
+fn secret(_secret: Secret<String>) {}
+
+/// Keeps a secret.
+#[command("keep")]
+fn keep(kept: State<Kept>, secret: Secret<String>) {
+    kept.0.lock().expect("the secret").replace(secret);
+}
+
+/// Forgets it.
+#[command("forget")]
+fn forget(kept: State<Kept>) {
+    kept.0.lock().expect("the secret").take();
+}
+
+#[derive(Default)]
+struct Kept(Mutex<Option<Secret<String>>>);
+
 /// Ends the daemon in order. Asked again it does nothing: a second signal would not wait.
 #[command("stop")]
 fn stop() {
@@ -67,7 +86,7 @@ fn stop() {
 
 fn main() -> dockipc::Result<()> {
     let path = std::env::args_os().nth(1).expect("the path of the socket");
-    let server = Server::new().state(AtomicU64::new(0)).open_to_all();
+    let server = Server::new().state(AtomicU64::new(0)).state(Kept::default()).open_to_all();
     // Seen in a trace: here it begins.
     let _ = getppid();
     server.run(path)

@@ -38,6 +38,9 @@ impl<'r> Args<'r> {
         match given {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(usage(format_args!("{} is missing", param.given_name()))),
+            Err(BadWord { bad, .. }) if param.secret => {
+                Err(bad.hidden(&param.given_name(), param.ty))
+            }
             Err(BadWord { word, bad }) => Err(bad.failure(&param.given_name(), word)),
         }
     }

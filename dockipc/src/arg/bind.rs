@@ -1,8 +1,9 @@
 //! Which words are which parameter's.
 
-use super::{Arity, Param, Shown, Way, usage};
+use super::{Arity, Param, Shown, Way, any_secret, usage};
 use crate::error::Failure;
 use crate::request::Words;
+use crate::secret::wipe;
 use crate::wire::words::Splitter;
 use crate::wire::{Frame, Place, Span};
 
@@ -17,6 +18,13 @@ pub(crate) struct Scratch {
     options: Vec<(usize, Span)>,
     /// Words that had to be written anew.
     text: Vec<u8>,
+}
+
+impl Scratch {
+    /// Overwrites the words, where one was a secret.
+    pub(crate) fn wipe(&mut self) {
+        wipe(&mut self.text);
+    }
 }
 
 /// What a bound command is: borrowed from the input and from the scratch.
@@ -182,8 +190,7 @@ impl<'r> Unbound<'r> {
         if let (Source::Resp(_), false, None) = (&self.source, has_options, before_rest) {
             let words = self.scratch.incoming.get(1..).unwrap_or_default();
             if let Some(word) = words.get(most) {
-                let word = Shown(word.of(self.input, &[]));
-                return Err(usage(format_args!("unexpected word {word}")));
+                return Err(unexpected(params, word.of(self.input, &[])));
             }
             self.as_it_came = true;
             return Ok(());
@@ -214,7 +221,7 @@ impl<'r> Unbound<'r> {
                 };
                 self.scratch.options.push((index, value));
             } else if self.scratch.words.len() == most {
-                return Err(usage(format_args!("unexpected word {}", Shown(word))));
+                return Err(unexpected(params, word));
             } else {
                 self.scratch.words.push(span);
             }
@@ -241,6 +248,15 @@ impl<'r> Unbound<'r> {
     }
 }
 
+/// A word that is no parameter's. It may be a part of a secret.
+#[cold]
+fn unexpected(params: &[Param], word: &[u8]) -> Failure {
+    if any_secret(params) {
+        return usage("unexpected word");
+    }
+    usage(format_args!("unexpected word {}", Shown(word)))
+}
+
 /// The parameter that `--option` or `--option=value` means, and the length of the value.
 fn find_option(params: &[Param], option: &[u8]) -> Result<(usize, Option<usize>), Failure> {
     let (name, value) = match option.iter().position(|&b| b == b'=') {
@@ -249,6 +265,9 @@ fn find_option(params: &[Param], option: &[u8]) -> Result<(usize, Option<usize>)
     };
     let found = params.iter().position(|p| p.way.option().is_some_and(|o| o.as_bytes() == name));
     found.map(|index| (index, value)).ok_or_else(|| {
+        if any_secret(params) {
+            return usage("unknown option");
+        }
         let name = String::from_utf8_lossy(name);
         usage(format_args!("unknown option --{}", name.escape_debug()))
     })

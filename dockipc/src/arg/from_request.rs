@@ -32,14 +32,21 @@ pub struct Kind {
     pub(super) ty: &'static str,
     pub(super) choices: &'static [&'static str],
     pub(super) arity: Arity,
+    pub(super) secret: bool,
     pub(super) wanted: fn() -> Option<(TypeId, &'static str)>,
     pub(super) check: fn(&'static str) -> Result<(), BadValue>,
 }
 
 impl Kind {
     /// What is injected.
-    const INJECTED: Self =
-        Self { ty: "", choices: &[], arity: Arity::Injected, wanted: || None, check: |_| Ok(()) };
+    const INJECTED: Self = Self {
+        ty: "",
+        choices: &[],
+        arity: Arity::Injected,
+        secret: false,
+        wanted: || None,
+        check: |_| Ok(()),
+    };
 }
 
 impl<'r, T: Arg<'r>> FromRequest<'r> for T {
@@ -47,6 +54,7 @@ impl<'r, T: Arg<'r>> FromRequest<'r> for T {
         ty: T::TYPE,
         choices: T::CHOICES,
         arity: T::ARITY,
+        secret: T::SECRET,
         wanted: || None,
         check: |default| {
             let words = &mut std::iter::once(default.as_bytes());
@@ -132,6 +140,7 @@ pub trait Parse: Sized {
         ty: <&str>::TYPE,
         choices: &[],
         arity: Arity::One,
+        secret: false,
         wanted: || None,
         check: |default| Self::from_word(default.as_bytes()).map(drop),
     };

@@ -15,6 +15,7 @@ pub use args::Args;
 pub(crate) use bind::{Bound, Scratch, Unbound};
 use from_request::Kind;
 pub use from_request::{Flag, FromRequest, Parse};
+pub(crate) use param::any_secret;
 pub use param::{Fallback, Param, Way, check, flag, param};
 pub use propose::Propose;
 pub use values::no_choice;
@@ -66,6 +67,10 @@ pub trait Arg<'r>: Sized {
     /// The arity of a `Vec` of these.
     #[doc(hidden)]
     const LIST: Arity = Arity::Many;
+
+    /// Whether no message may show a value.
+    #[doc(hidden)]
+    const SECRET: bool = false;
 
     /// The value of a parameter that was left out, if it may be.
     #[doc(hidden)]
@@ -127,6 +132,11 @@ impl BadValue {
 
     pub(crate) fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// The failure when nothing of the value may be shown. The reason may quote it.
+    pub(crate) fn hidden(&self, what: &str, ty: &str) -> Failure {
+        Failure::new(self.code, format_args!("bad value for {what}: expected {ty}"))
     }
 
     pub(crate) fn failure(&self, what: &str, word: &[u8]) -> Failure {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::{Arity, BadValue, FromRequest, Kind};
 use crate::request::Request;
+use crate::secret::HIDDEN;
 
 /// One parameter of a registered command that is parsed from words.
 #[doc(hidden)]
@@ -21,6 +22,8 @@ pub struct Param {
     pub wanted: fn() -> Option<(TypeId, &'static str)>,
     /// Whether the word of a default is a value.
     pub check: fn(&'static str) -> Result<(), BadValue>,
+    /// No message may show its value.
+    pub secret: bool,
     /// The values that begin with a text, as the daemon proposes them.
     pub propose: Option<fn(&Request<'_>, &str) -> Vec<String>>,
 }
@@ -70,6 +73,12 @@ impl Way {
 }
 
 impl Param {
+    /// The same, but no message may show its value.
+    #[must_use]
+    pub const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+
     /// The same, with what proposes its values.
     #[must_use]
     pub const fn proposed_by(self, propose: fn(&Request<'_>, &str) -> Vec<String>) -> Self {
@@ -79,6 +88,12 @@ impl Param {
     /// The name as a caller writes it.
     pub(super) fn given_name(&self) -> String {
         self.way.option().map_or_else(|| self.name.to_owned(), |option| format!("--{option}"))
+    }
+
+    /// Its default, as it may be shown.
+    pub(crate) fn shown_default(&self) -> Option<String> {
+        let shown = |default: Fallback| default.to_string();
+        self.default.map(|default| if self.secret { HIDDEN.into() } else { shown(default) })
     }
 
     /// Whether the parameter may be left out.
@@ -114,13 +129,13 @@ pub const fn param(
     default: Option<Fallback>,
     kind: Kind,
 ) -> Param {
-    let Kind { ty, choices, arity, wanted, check } = kind;
+    let Kind { ty, choices, arity, secret, wanted, check } = kind;
     let way = match (way, arity) {
         (Some(way), _) => way,
         (None, Arity::Injected) => Way::Injected,
         (None, _) => Way::Positional,
     };
-    Param { name, help, ty, choices, arity, way, default, wanted, check, propose: None }
+    Param { name, help, ty, choices, arity, way, default, wanted, check, secret, propose: None }
 }
 
 /// A flag.
@@ -141,7 +156,11 @@ pub const fn check(params: &[Param], index: usize) {
     );
     let injected = matches!(this.arity, Arity::Injected);
     assert!(
-        !injected || (matches!(this.way, Way::Injected) && this.default.is_none()),
+        !injected
+            || (matches!(this.way, Way::Injected)
+                && this.default.is_none()
+                && !this.secret
+                && this.propose.is_none()),
         "an injected parameter is not parsed from words: take its #[arg(…)] away",
     );
     assert!(
@@ -151,6 +170,10 @@ pub const fn check(params: &[Param], index: usize) {
     assert!(
         !matches!((this.way, this.arity), (Way::Rest, Arity::Many)),
         "the rest of the line is one text: make it a &str, String, &[u8] or Vec<u8>",
+    );
+    assert!(
+        !this.secret || this.propose.is_none(),
+        "the values of a secret are proposed to nobody: take `complete` away",
     );
     if !matches!(this.way, Way::Positional | Way::Rest) {
         return;
@@ -171,4 +194,9 @@ pub const fn check(params: &[Param], index: usize) {
         }
         i += 1;
     }
+}
+
+/// Whether a word may be one that no message may show.
+pub(crate) fn any_secret(params: &[Param]) -> bool {
+    params.iter().any(|param| param.secret)
 }

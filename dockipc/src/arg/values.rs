@@ -228,6 +228,7 @@ impl<'r, T: Arg<'r>> Arg<'r> for Option<T> {
     const TYPE: &'static str = T::TYPE;
     const CHOICES: &'static [&'static str] = T::CHOICES;
     const ARITY: Arity = T::ARITY.with(Arity::Optional);
+    const SECRET: bool = T::SECRET;
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         T::from_word(word).map(Some)
@@ -245,6 +246,7 @@ impl<'r, T: Arg<'r>> Arg<'r> for Vec<T> {
     };
     const CHOICES: &'static [&'static str] = T::CHOICES;
     const ARITY: Arity = T::ARITY.with(T::LIST);
+    const SECRET: bool = T::SECRET;
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         match T::list_from_words(&mut std::iter::once(word)) {

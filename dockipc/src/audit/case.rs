@@ -8,11 +8,12 @@ use std::time::SystemTime;
 use super::record::{Argument, Decision, Record};
 use super::shown::shown;
 use crate::access::Policy;
-use crate::arg::{Bound, Param, Unbound, Way};
+use crate::arg::{Bound, Param, Unbound, Way, any_secret};
 use crate::connection::Session;
 use crate::error::Failure;
 use crate::handler::caught;
 use crate::request::Words;
+use crate::secret::HIDDEN;
 
 /// What is called for each decision.
 pub(crate) struct Audit(Box<Hook>);
@@ -66,7 +67,11 @@ impl Case<'_> {
         let mut named = bound.named(params);
         let shown = named.by_ref().take(MOST).map(|(param, word)| Argument {
             name: Cow::Borrowed(param.name),
-            value: if let Way::Flag(_) = param.way { "true".into() } else { shown(word) },
+            value: match param.way {
+                _ if param.secret => HIDDEN.into(),
+                Way::Flag(_) => "true".into(),
+                _ => shown(word),
+            },
         });
         let shown = shown.collect();
         self.record(b"", request, shown, named.count())
@@ -104,10 +109,13 @@ impl Case<'_> {
     #[cold]
     pub(crate) fn unbindable(
         &self,
-        _params: &'static [Param],
+        params: &'static [Param],
         unbound: Unbound<'_>,
     ) -> Result<(), Failure> {
         let (name, words, _) = unbound.all_again();
+        if any_secret(params) {
+            return self.record(name, None, Vec::new(), words.iter().len());
+        }
         self.unbound(name, None, words)
     }
 

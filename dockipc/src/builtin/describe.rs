@@ -98,11 +98,11 @@ impl<'p> Argument<'p> {
             flag,
             ty: param.ty,
             choices: if kind == "flag" { &[] } else { param.choices },
-            default: param.default.map(|default| default.to_string()),
+            default: param.shown_default().filter(|_| !param.secret),
             optional: param.may_lack(),
             multiple: param.arity == Arity::Many,
             help: help::of(param),
-            secret: false,
+            secret: param.secret,
             completes: param.propose.is_some(),
         }
     }

@@ -74,11 +74,12 @@ fn left(param: &Param) -> String {
 }
 
 fn right(param: &Param) -> String {
-    let default = param.default.map(|default| format!("default {default}"));
+    let default = param.shown_default().map(|default| format!("default {default}"));
     let optional = (default.is_none() && param.arity == Arity::Optional).then(|| "optional".into());
+    let secret = param.secret.then(|| "secret".into());
     // More follows it on the row.
     let help = of(param).trim_end_matches('.').to_owned();
-    let parts = [Some(help), Some(param.values()), default, optional];
+    let parts = [Some(help), Some(param.values()), default, optional, secret];
     let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     parts.join("; ")
 }

@@ -1,5 +1,6 @@
 //! A call, and many calls together.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Client;
@@ -100,7 +101,7 @@ impl<'c> Call<'c> {
 /// # Ok::<(), dockipc::Error>(())
 /// ```
 #[must_use = "the calls are made with `.call()`"]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Pipeline<'c> {
     client: &'c Client,
     commands: Vec<u8>,
@@ -178,5 +179,17 @@ impl<'c> Pipeline<'c> {
             })?;
         }
         Ok(answers)
+    }
+}
+
+/// Not the words, which may be secrets.
+impl fmt::Debug for Pipeline<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("client", self.client)
+            .field("count", &self.count)
+            .field("timeout", &self.timeout)
+            .field("idempotent", &self.idempotent)
+            .finish_non_exhaustive()
     }
 }

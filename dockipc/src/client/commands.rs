@@ -1,9 +1,11 @@
 //! Commands as they are sent.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 use super::word::ToArg;
+use crate::secret::wipe;
 use crate::wire::words::Splitter;
 use crate::wire::{Place, encode};
 
@@ -30,9 +32,11 @@ pub(super) enum Again<'b> {
 }
 
 /// One command being put together, with room for its count in front.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Words {
     bytes: Vec<u8>,
+    /// One of them is a secret.
+    secret: bool,
     count: usize,
     /// Where the name is.
     name: Range<usize>,
@@ -53,14 +57,15 @@ impl Words {
     pub(super) fn new(name: &str) -> Self {
         let mut bytes = Vec::with_capacity(HEAD + name.len() + 64);
         bytes.resize(HEAD, 0);
-        let mut words = Self { bytes, count: 0, name: 0..0 };
+        let mut words = Self { bytes, secret: false, count: 0, name: 0..0 };
         words.add(name);
         let end = words.bytes.len() - b"\r\n".len();
         words.name = end - name.len()..end;
         words
     }
 
-    pub(super) fn add(&mut self, value: impl ToArg) {
+    pub(super) fn add<T: ToArg>(&mut self, value: T) {
+        self.secret |= T::SECRET;
         if let Some(word) = value.to_arg() {
             encode::bulk(&word, &mut self.bytes);
             self.count += 1;
@@ -76,6 +81,22 @@ impl Words {
         let (bytes, name) = (&self.bytes[start..], &self.bytes[self.name.clone()]);
         let keeps = keeps_connection(name);
         Commands { bytes, count: 1, first: bytes.len(), keeps, again: Again::Ask(name) }
+    }
+}
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        if self.secret {
+            wipe(&mut self.bytes);
+        }
+    }
+}
+
+/// The name alone: others may be secrets.
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = String::from_utf8_lossy(&self.bytes[self.name.clone()]);
+        write!(f, "{name:?} and {} more", self.count.saturating_sub(1))
     }
 }
 

@@ -12,17 +12,25 @@ use std::time::Duration;
     note = "words are text, bytes, numbers, bool, char, Duration, paths, addresses, and `Option` of those; for another type send `.to_string()`"
 )]
 pub trait ToArg {
+    /// Whether no message may show the word.
+    #[doc(hidden)]
+    const SECRET: bool = false;
+
     /// The word; none for a value that is not there.
     fn to_arg(&self) -> Option<Cow<'_, [u8]>>;
 }
 
 impl<T: ToArg + ?Sized> ToArg for &T {
+    const SECRET: bool = T::SECRET;
+
     fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
         (**self).to_arg()
     }
 }
 
 impl<T: ToArg> ToArg for Option<T> {
+    const SECRET: bool = T::SECRET;
+
     fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
         self.as_ref().and_then(T::to_arg)
     }

@@ -17,6 +17,7 @@ use super::{Core, IDLE, Kit, READ, Worker, stop, user};
 use crate::arg::Scratch;
 use crate::connection::{Connection, Step};
 use crate::error::{Failure, code};
+use crate::secret::wipe;
 use crate::server::{PerUser, Times};
 use crate::wire::{Protocol, encode};
 
@@ -564,13 +565,21 @@ impl Core {
     ) -> Stop {
         let Kit { scratch, ran, .. } = kit;
         if conn.input.is_empty() {
-            let bytes = &kit.input[..fresh];
+            let bytes = &mut kit.input[..fresh];
             let (used, stop) = self.commands(me, (scratch, ran), conn, bytes);
             conn.input.extend_from_slice(&bytes[used..]);
+            if conn.protocol.had_secret() {
+                wipe(bytes);
+                scratch.wipe();
+            }
             return stop;
         }
         let mut bytes = std::mem::take(&mut conn.input);
         let (used, stop) = self.commands(me, (scratch, ran), conn, &bytes);
+        if conn.protocol.had_secret() {
+            wipe(&mut bytes[..used]);
+            scratch.wipe();
+        }
         if used < bytes.len() {
             bytes.drain(..used);
             conn.input = bytes;

@@ -1,0 +1,134 @@
+//! Values that nobody should read by accident.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::arg::{Arg, Arity, BadValue};
+use crate::client::ToArg;
+
+/// A value that prints as `…`: a password, a key.
+///
+/// As a parameter of a command it is one with `#[arg(secret)]`: no error, help or audit record of
+/// dockipc's shows what was sent.
+///
+/// ```standalone_crate
+/// use dockipc::{Secret, command};
+///
+/// /// Open the vault.
+/// #[command("unlock")]
+/// fn unlock(password: Secret<String>) -> Result<(), &'static str> {
+///     println!("{password} was sent");
+///     if password.expose() == "swordfish" { Ok(()) } else { Err("no") }
+/// }
+/// # let daemon = dockipc::Server::new().spawn_in_process()?;
+/// # daemon.client().command("unlock").arg(Secret::new("swordfish".to_owned())).call::<()>()?;
+/// # Ok::<(), dockipc::Error>(())
+/// ```
+///
+/// With the feature `zeroize` the value is overwritten when it is dropped, and so are, after the
+/// command, the buffers in which its words came, and those in which a [`Call`](crate::client::Call)
+/// sent it. Without the feature they are freed as they are.
+///
+/// What is not overwritten: copies that your code makes; what a text or vector left behind when it
+/// grew, also inside of dockipc when a command came in several pieces; what a
+/// [`Pipeline`](crate::client::Pipeline) sent; what the kernel holds.
+///
+/// It can't be cloned or compared by accident either. To compare one with what somebody guessed, use a
+/// comparison whose time does not depend on where they differ.
+pub struct Secret<T: Wipe>(T);
+
+/// What can be overwritten, so that it can be in a [`Secret`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be overwritten, so it can't be in a `Secret`",
+    note = "text and bytes are `String` and `Vec<u8>`; for a type of yours write `impl dockipc::secret::Wipe`",
+    note = "for any other parameter `#[arg(secret)]` keeps the value out of messages"
+)]
+pub trait Wipe {
+    /// Overwrites the value. Called when the [`Secret`] is dropped.
+    ///
+    /// For dockipc's own types this does nothing without the feature `zeroize`.
+    fn wipe(&mut self);
+}
+
+impl<T: Wipe> Secret<T> {
+    /// Wraps a value.
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value.
+    pub fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Wipe> From<T> for Secret<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+impl<T: Wipe> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0.wipe();
+    }
+}
+
+impl<T: Wipe> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+impl<T: Wipe> fmt::Display for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+impl<'r, T: Arg<'r> + Wipe> Arg<'r> for Secret<T> {
+    const TYPE: &'static str = T::TYPE;
+    const CHOICES: &'static [&'static str] = T::CHOICES;
+    const ARITY: Arity = T::ARITY;
+    const SECRET: bool = true;
+
+    fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
+        T::from_word(word).map(Self)
+    }
+}
+
+impl<T: ToArg + Wipe> ToArg for Secret<T> {
+    const SECRET: bool = true;
+
+    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+        self.0.to_arg()
+    }
+}
+
+/// What stands for a value that is not shown.
+pub(crate) const HIDDEN: &str = "…";
+
+#[cfg(feature = "zeroize")]
+use zeroize::Zeroize;
+
+/// Overwrites bytes, with the feature `zeroize`.
+#[cfg(feature = "zeroize")]
+pub(crate) fn wipe(bytes: &mut [u8]) {
+    bytes.zeroize();
+}
+
+#[cfg(not(feature = "zeroize"))]
+pub(crate) fn wipe(_: &mut [u8]) {}
+
+macro_rules! wiped {
+    ($($ty:ty)*) => {$(
+        impl Wipe for $ty {
+            fn wipe(&mut self) {
+                #[cfg(feature = "zeroize")]
+                self.zeroize();
+            }
+        }
+    )*};
+}
+
+wiped! { String Vec<u8> u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char }
