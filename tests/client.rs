@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -329,7 +330,7 @@ fn a_missing_permission_is_said_with_whose_it_is() {
 
 #[test]
 fn a_daemon_that_does_not_answer_is_given_up_and_its_late_answer_is_nobodys() {
-    let (leave, may_leave) = mpsc::channel::<()>();
+    let (leave, may_leave) = channel::<()>();
     let may_leave = Mutex::new(may_leave);
     let (server, _) = server();
     let daemon = Daemon::start(server.handle("stay", move |_: &Request<'_>| {
@@ -355,7 +356,7 @@ fn a_daemon_that_does_not_answer_is_given_up_and_its_late_answer_is_nobodys() {
 #[test]
 fn a_daemon_that_reads_nothing_is_given_up() {
     let place = Place::new();
-    let (done, is_done) = mpsc::channel::<()>();
+    let (done, is_done) = channel::<()>();
     let server = scripted(&place, move |accept| {
         let _stream = accept();
         is_done.recv().unwrap();
@@ -453,7 +454,7 @@ fn a_line_may_have_its_end_as_with_nc() {
 #[test]
 fn a_length_alone_is_refused_before_its_bytes_come() {
     let place = Place::new();
-    let (done, is_done) = mpsc::channel::<()>();
+    let (done, is_done) = channel::<()>();
     let server = scripted(&place, move |accept| {
         let mut stream = accept();
         greet(&mut stream, "get");
@@ -581,7 +582,7 @@ fn a_command_that_may_have_run_is_not_repeated() {
 #[test]
 fn a_kept_connection_that_was_closed_before_the_call_is_replaced() {
     let place = Place::new();
-    let (closed, is_closed) = mpsc::channel();
+    let (closed, is_closed) = channel();
     let server = scripted(&place, move |accept| {
         let mut stream = accept();
         greet(&mut stream, "first");
@@ -730,4 +731,65 @@ fn a_long_pipeline_whose_answers_are_long_does_not_lock_up() {
     assert_eq!(answers.len(), 2_000);
     assert!(answers.into_iter().all(|answer| answer.parse::<String>().unwrap() == word));
     assert!(client.pipeline().call().unwrap().is_empty());
+}
+
+/// A writer that tells what it is given.
+struct Told(Sender<Vec<u8>>);
+
+impl Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_long_answer_is_copied_as_it_comes() {
+    let place = Place::new();
+    let (may_end, ends) = channel();
+    let half = vec![b'x'; 100_000];
+    let sent = half.clone();
+    let server = scripted(&place, move |accept| {
+        let mut stream = accept();
+        greet(&mut stream, "get");
+        let push = b">1\r\n$4\r\nsign\r\n";
+        stream.write_all(&[GREETING, push, b"$200000\r\n", &sent].concat()).unwrap();
+        ends.recv().unwrap();
+        stream.write_all(&[&sent[..], b"\r\n"].concat()).unwrap();
+        expect(&mut stream, &resp(&["get"]));
+        stream.write_all(b"*2\r\n:1\r\n+two\r\n").unwrap();
+        expect(&mut stream, &resp(&["get"]));
+        stream.write_all(b"-NO why\r\n").unwrap();
+        expect(&mut stream, &resp(&["get"]));
+        stream.write_all(&[b"$200000\r\n", &sent[..]].concat()).unwrap();
+    });
+    let client = client(place.socket()).max_answer(1000);
+    let (told, parts) = channel();
+    let copied = thread::scope(|scope| {
+        let copy = scope.spawn(|| client.command("get").copy_to(&mut Told(told)));
+        let mut first = Vec::new();
+        while first.len() < half.len() {
+            first.extend(parts.recv().unwrap());
+        }
+        // It was all there was; the rest is not sent before this.
+        assert_eq!(first, half);
+        may_end.send(()).unwrap();
+        copy.join().unwrap()
+    });
+    assert_eq!(copied.unwrap(), 200_000);
+    assert_eq!(parts.iter().flatten().collect::<Vec<u8>>(), half);
+    let mut out = Vec::new();
+    assert_eq!(client.command("get").copy_to(&mut out).unwrap(), 6);
+    assert_eq!(out, b"1\ntwo\n");
+    let refused = client.command("get").copy_to(&mut out).unwrap_err();
+    assert_eq!(refused.to_string(), "NO why");
+    out.clear();
+    let cut = client.command("get").copy_to(&mut out).unwrap_err();
+    assert!(matches!(cut, Error::CutOff { received: 100_000, ran: Ran::Maybe }), "{cut}");
+    assert_eq!(out, half);
+    server.join().unwrap();
 }

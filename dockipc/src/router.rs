@@ -17,7 +17,7 @@ use crate::reply::{IntoReply, Reply};
 use crate::request::{Caller, Request, Words, next_id};
 use crate::server::Shared;
 use crate::state::States;
-use crate::wire::{Frame, Protocol, Span, encode};
+use crate::wire::{Frame, Protocol, Span};
 
 /// All names of a server and what they mean.
 pub(crate) struct Router {
@@ -372,12 +372,8 @@ impl Router {
         let frame = Frame::Line(Span::input(0, line.len()));
         let reply = self.dispatch(shared, session, line, frame, scratch, paces)?;
         Some(match reply {
-            whole @ (Reply::Bytes(_) | Reply::Error(_)) => whole,
-            other => {
-                let mut bytes = Vec::new();
-                encode::reply(other, Protocol::Line, &mut bytes);
-                Reply::Bytes(bytes)
-            }
+            no @ Reply::Error(_) => no,
+            answer => Reply::Bytes(answer.into_line()),
         })
     }
 

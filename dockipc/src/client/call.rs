@@ -1,13 +1,15 @@
 //! A call, and many calls together.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use super::Client;
 use super::commands::{Again, Commands, Words, keeps_connection};
+use super::connection::Part;
 use super::limits::some_time;
 use super::word::ToArg;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::reply::{FromReply, Reply};
 
 /// A call being put together: [`Client::command`].
@@ -77,6 +79,48 @@ impl<'c> Call<'c> {
             command.again = Again::Yes;
         }
         client.ask(&command, timeout)
+    }
+
+    /// Makes the call and writes the answer's bytes, as a line would be answered: what
+    /// [`Client::send`] returns. Long text or bytes are written as they come, whatever
+    /// [`Client::max_answer`] is. Returns how many bytes were written.
+    ///
+    /// If the answer is cut off, its beginning has been written; the call is not made again then.
+    ///
+    /// ```
+    /// # let daemon = dockipc::Server::new().spawn_in_process()?;
+    /// # let client = daemon.client();
+    /// let mut out = Vec::new();
+    /// assert_eq!(client.command("ping").copy_to(&mut out)?, 4);
+    /// assert_eq!(out, b"PONG");
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call), and [`Error::Io`] if writing failed.
+    pub fn copy_to(self, out: &mut impl io::Write) -> Result<u64> {
+        let Self { client, mut words, timeout, .. } = self;
+        let command = Commands { in_parts: true, again: Again::No, ..words.command() };
+        let (mut written, mut refused) = (0, None);
+        let writing = |error| Error::io("writing the answer", error);
+        client.exchange(&command, timeout, |_, part| {
+            let line;
+            let bytes = match part {
+                Part::Bytes(bytes) => bytes,
+                Part::Whole(Reply::Error(failure)) => {
+                    refused = Some(failure);
+                    return Ok(());
+                }
+                Part::Whole(reply) => {
+                    line = reply.into_line();
+                    &line
+                }
+            };
+            written += bytes.len() as u64;
+            out.write_all(bytes).map_err(writing)
+        })?;
+        out.flush().map_err(writing)?;
+        refused.map_or(Ok(written), |failure| Err(Error::Refused(failure)))
     }
 }
 
@@ -170,12 +214,16 @@ impl<'c> Pipeline<'c> {
                 count: self.count,
                 first: self.first,
                 keeps: self.keeps,
+                in_parts: false,
                 again: if self.idempotent { Again::Yes } else { Again::No },
             };
-            self.client.exchange(&commands, self.timeout, |i, reply| {
-                // Of an attempt that failed some may be there.
-                answers.truncate(i);
-                answers.push(reply);
+            self.client.exchange(&commands, self.timeout, |i, part| {
+                if let Part::Whole(reply) = part {
+                    // Of an attempt that failed some may be there.
+                    answers.truncate(i);
+                    answers.push(reply);
+                }
+                Ok(())
             })?;
         }
         Ok(answers)

@@ -18,6 +18,8 @@ pub(super) struct Commands<'b> {
     pub(super) first: usize,
     /// Whether the connection is as good for the next call as it was.
     pub(super) keeps: bool,
+    /// Long bytes are given as they come.
+    pub(super) in_parts: bool,
     pub(super) again: Again<'b>,
 }
 
@@ -80,7 +82,14 @@ impl Words {
         self.bytes[start..HEAD].copy_from_slice(&head);
         let (bytes, name) = (&self.bytes[start..], &self.bytes[self.name.clone()]);
         let keeps = keeps_connection(name);
-        Commands { bytes, count: 1, first: bytes.len(), keeps, again: Again::Ask(name) }
+        Commands {
+            bytes,
+            count: 1,
+            first: bytes.len(),
+            keeps,
+            in_parts: false,
+            again: Again::Ask(name),
+        }
     }
 }
 

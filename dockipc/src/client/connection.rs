@@ -31,6 +31,17 @@ pub(super) struct Connection {
     greeted: bool,
 }
 
+/// What is given of an answer.
+pub(super) enum Part<'i> {
+    Whole(Reply),
+    /// Some of the bytes of one that is long, where the commands are
+    /// [`in_parts`](Commands::in_parts).
+    Bytes(&'i [u8]),
+}
+
+/// Bytes of more than this length are given in parts.
+const LONG: usize = 64 * 1024;
+
 /// The size of a fresh buffer; a larger one is not kept.
 const BUFFER: usize = 8 * 1024;
 
@@ -58,7 +69,12 @@ impl Connection {
         words.add("idempotent");
         words.add(name);
         let mut answer = Reply::Null;
-        self.exchange(&words.command(), terms, &mut |_, reply| answer = reply)?;
+        self.exchange(&words.command(), terms, &mut |_, part| {
+            if let Part::Whole(reply) = part {
+                answer = reply;
+            }
+            Ok(())
+        })?;
         Ok(answer == Reply::Int(1))
     }
 
@@ -67,7 +83,7 @@ impl Connection {
         &mut self,
         commands: &Commands<'_>,
         terms: &Terms<'_>,
-        each: &mut impl FnMut(usize, Reply),
+        each: &mut impl FnMut(usize, Part<'_>) -> Result<()>,
     ) -> Result<()> {
         if self.read_timeout != terms.limits.read {
             let set = self.stream.set_read_timeout(terms.limits.read);
@@ -85,12 +101,21 @@ impl Connection {
             }
         };
         for i in 0..commands.count {
-            match self.read(terms) {
+            let long = if commands.in_parts { self.begin_long(terms) } else { Ok(None) };
+            let answer = match long {
+                Ok(Some(size)) => {
+                    self.read_long(size, terms, |bytes| each(i, Part::Bytes(bytes)))?;
+                    continue;
+                }
+                Ok(None) => self.read(terms),
+                Err(error) => Err(error),
+            };
+            match answer {
                 // Nor will those behind the first.
                 Ok(Reply::Error(failure)) if i == 0 && failure.is_not_run() => {
                     return Err(Error::Refused(failure));
                 }
-                Ok(reply) => each(i, reply),
+                Ok(reply) => each(i, Part::Whole(reply))?,
                 Err(Error::CutOff { received, ran }) => {
                     // Of several commands some may have been read.
                     let ran = if commands.count > 1 { Ran::Maybe } else { ran };
@@ -138,7 +163,8 @@ impl Connection {
     #[cold]
     fn give_token(&mut self, greeting: &Greeting, terms: &Terms<'_>) -> Result<()> {
         let (bytes, again) = (&greeting.bytes[..], Again::No);
-        let alone = Commands { bytes, count: 1, first: bytes.len(), keeps: true, again };
+        let first = bytes.len();
+        let alone = Commands { bytes, count: 1, first, keeps: true, in_parts: false, again };
         let answer = self.send(bytes, &alone, terms).and_then(|()| self.welcome(terms));
         // Whatever happened to it, the command was not sent.
         match answer {
@@ -260,6 +286,15 @@ impl Connection {
 
     /// Reads one whole answer; what is pushed beside it is passed over.
     fn read(&mut self, terms: &Terms<'_>) -> Result<Reply> {
+        loop {
+            if let Some(reply) = self.item(terms)? {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// Reads one whole answer; none if it was pushed.
+    fn item(&mut self, terms: &Terms<'_>) -> Result<Option<Reply>> {
         let limit = terms.limits.answer;
         let not_resp = |NotResp(why)| Error::Protocol(why);
         let mut scanner = Scanner::new();
@@ -270,18 +305,8 @@ impl Connection {
                 }
                 Scan::Whole { len, push } => {
                     let reply = answer::read(&self.input[self.start..self.start + len]);
-                    self.start += len;
-                    if self.start == self.fill {
-                        (self.start, self.fill) = (0, 0);
-                        if self.input.len() > BUFFER {
-                            self.input = Vec::new();
-                        }
-                    }
-                    if push {
-                        scanner = Scanner::new();
-                        continue;
-                    }
-                    return reply.map_err(not_resp);
+                    self.use_up(len);
+                    return if push { Ok(None) } else { reply.map(Some).map_err(not_resp) };
                 }
                 Scan::More { need } => need,
             };
@@ -289,6 +314,70 @@ impl Connection {
                 return Err(Error::AnswerTooBig { limit });
             }
             self.fill(need, terms)?;
+        }
+    }
+
+    /// The length of the answer if that is long bytes. Their head is used up then.
+    fn begin_long(&mut self, terms: &Terms<'_>) -> Result<Option<usize>> {
+        loop {
+            let here = &self.input[self.start..self.fill];
+            let end = here.iter().position(|&b| b == b'\n');
+            match (here.first(), end) {
+                (Some(b'>'), _) => drop(self.item(terms)?),
+                (Some(b'$'), Some(end)) => {
+                    let digits = std::str::from_utf8(here[1..end].trim_ascii_end()).ok();
+                    let size = digits.and_then(|digits| digits.parse().ok());
+                    let size = size.filter(|size| *size > LONG);
+                    self.start += if size.is_some() { end + 1 } else { 0 };
+                    return Ok(size);
+                }
+                (None, _) | (Some(b'$'), None) if here.len() < LONG => {
+                    self.fill(here.len() + 1, terms)?;
+                }
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    /// Gives long bytes as they come.
+    fn read_long(
+        &mut self,
+        size: usize,
+        terms: &Terms<'_>,
+        mut each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut left = size;
+        while left > 0 {
+            if self.start == self.fill {
+                (self.start, self.fill) = (0, 0);
+                self.fill(LONG, terms).map_err(|error| match error {
+                    Error::CutOff { ran, .. } => Error::CutOff { received: size - left, ran },
+                    error => error,
+                })?;
+            }
+            let end = self.fill.min(self.start.saturating_add(left));
+            each(&self.input[self.start..end])?;
+            left -= end - self.start;
+            self.start = end;
+        }
+        while self.fill - self.start < b"\r\n".len() {
+            self.fill(b"\r\n".len(), terms)?;
+        }
+        if !self.input[self.start..self.fill].starts_with(b"\r\n") {
+            return Err(Error::Protocol("bytes that are longer than their length".into()));
+        }
+        self.use_up(b"\r\n".len());
+        Ok(())
+    }
+
+    /// So many bytes of what was read are done with.
+    fn use_up(&mut self, len: usize) {
+        self.start += len;
+        if self.start == self.fill {
+            (self.start, self.fill) = (0, 0);
+            if self.input.len() > BUFFER {
+                self.input = Vec::new();
+            }
         }
     }
 

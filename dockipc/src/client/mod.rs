@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::commands::{Again, Commands, Words, keeps_connection, name_on};
-use self::connection::Connection;
+use self::connection::{Connection, Part};
 use self::greeting::{Greeting, Source};
 use self::limits::{Limits, Terms, some_time};
 use self::pool::Pool;
@@ -249,7 +249,12 @@ impl Client {
     /// Makes one call.
     fn ask<T: FromReply>(&self, command: &Commands<'_>, timeout: Option<Duration>) -> Result<T> {
         let mut answer = Reply::Null;
-        self.exchange(command, timeout, |_, reply| answer = reply)?;
+        self.exchange(command, timeout, |_, part| {
+            if let Part::Whole(reply) = part {
+                answer = reply;
+            }
+            Ok(())
+        })?;
         answer.parse()
     }
 
@@ -259,7 +264,7 @@ impl Client {
         &self,
         commands: &Commands<'_>,
         timeout: Option<Duration>,
-        mut each: impl FnMut(usize, Reply),
+        mut each: impl FnMut(usize, Part<'_>) -> Result<()>,
     ) -> Result<()> {
         let terms = Terms::new(&self.limits, timeout);
         let (mut fresh, mut refusal) = (0, None);
@@ -297,7 +302,7 @@ impl Client {
         &self,
         commands: &Commands<'_>,
         terms: &Terms<'_>,
-        each: &mut impl FnMut(usize, Reply),
+        each: &mut impl FnMut(usize, Part<'_>) -> Result<()>,
     ) -> Option<()> {
         if let Again::No = commands.again {
             return None;
