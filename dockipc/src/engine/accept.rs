@@ -84,12 +84,19 @@ impl Core {
 #[cold]
 fn turn_away(listener: &UnixListener) {
     let why = "no descriptor is left for this connection; try again";
-    let mut told = Vec::new();
-    encode::failure(&Failure::new(code::BUSY, why), Protocol::Resp2, &mut told);
+    let failure = Failure::new(code::BUSY, why);
     for _ in 0..AT_ONCE {
         let Ok(socket) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC) else { return };
-        // Closing with unread input would take the answer away from some clients.
-        let _ = rustix::net::recv(&socket, &mut [0_u8; 4096], RecvFlags::DONTWAIT);
-        let _ = rustix::net::send(&socket, &told, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        tell(&socket, &failure);
     }
+}
+
+/// Tells a client that is not served, however it speaks.
+#[cold]
+pub(super) fn tell(socket: &OwnedFd, failure: &Failure) {
+    let mut told = Vec::new();
+    encode::failure(failure, Protocol::Resp2, &mut told);
+    // Closing with unread input would take the answer away from some clients.
+    let _ = rustix::net::recv(socket, &mut [0_u8; 4096], RecvFlags::DONTWAIT);
+    let _ = rustix::net::send(socket, &told, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
 }

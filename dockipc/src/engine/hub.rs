@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
 
-use super::accept::Arrival;
+use super::accept::{self, Arrival};
 use super::run::Run;
 use super::stop::Stop;
 use super::turn::Conn;
@@ -32,6 +32,8 @@ pub(super) struct Hub {
     /// Connections in which a command runs whose timer has passed.
     pub(super) overdue: Vec<usize>,
     pub(super) users: Users,
+    /// Connections that are turned away and have yet to hear of it.
+    refused: usize,
 
     /// Accepting waits until something is closed, or for its timer.
     pub(super) accept_paused: bool,
@@ -60,6 +62,10 @@ pub(super) struct Hub {
     pub(super) stop: Option<Stop>,
     pub(super) ended: bool,
 }
+
+/// So many who are turned away may have a moment to show how they speak. Others are told at once, so
+/// that no descriptors are used up by them.
+const REFUSED: usize = 64;
 
 struct Slot {
     /// Tells events of an earlier connection in this slot from those of this one.
@@ -122,6 +128,7 @@ impl Hub {
             timers: BinaryHeap::new(),
             overdue: Vec::new(),
             users: Users::default(),
+            refused: 0,
             accept_paused: false,
             accept_at: None,
             accept_failing: None,
@@ -161,6 +168,12 @@ impl Hub {
         if refused.is_some() && !over {
             shared.count_end();
         }
+        if let Some(failure) = &refused {
+            if self.refused >= REFUSED {
+                return accept::tell(&socket, failure);
+            }
+            self.refused += 1;
+        }
         let peer = peer.unwrap_or_else(Peer::unknown);
         let index = self.free.pop().unwrap_or(self.slots.len());
         if index == self.slots.len() {
@@ -191,10 +204,14 @@ impl Hub {
         }
     }
 
-    /// Counts the end of a connection that was served.
-    pub(super) fn count_end(&mut self, shared: &Shared, uid: u32) {
-        shared.count_end();
-        self.users.leave(uid, &shared.per_user);
+    /// Counts the end of a connection.
+    pub(super) fn count_end(&mut self, shared: &Shared, uid: u32, was_served: bool) {
+        if was_served {
+            shared.count_end();
+            self.users.leave(uid, &shared.per_user);
+        } else {
+            self.refused -= 1;
+        }
     }
 
     fn slot(&mut self, data: u64) -> Option<(usize, &mut Slot)> {
@@ -399,10 +416,8 @@ impl Hub {
     pub(super) fn close_parked(&mut self, shared: &Shared) {
         for index in 0..self.slots.len() {
             if let State::Parked(conn) = &self.slots[index].state {
-                let (counts, uid) = (conn.counts(), conn.uid());
-                if counts {
-                    self.count_end(shared, uid);
-                }
+                let (uid, was_served) = (conn.uid(), conn.counts());
+                self.count_end(shared, uid, was_served);
                 self.free(index);
             }
         }

@@ -531,9 +531,7 @@ impl Core {
     ) -> MutexGuard<'h, Hub> {
         hub.free(index);
         conn.let_go(&mut hub.users, &self.shared.per_user);
-        if conn.counts() {
-            hub.count_end(&self.shared, conn.uid());
-        }
+        hub.count_end(&self.shared, conn.uid(), conn.counts());
         if let Some(stop) = &mut hub.stop {
             stop.came_back(index);
         }
