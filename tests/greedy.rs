@@ -1,0 +1,269 @@
+//! Who takes all that a user may have leaves the others untouched.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dockipc::{Client, Server, State, command};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tests::gate::Gate;
+use tests::process::until;
+use tests::users::{self, Shared, User, part, say};
+use tests::{PATIENCE, exchange, expect, figure, long, raise_descriptor_limit, resp, rest};
+
+const OWNER: User = User { uid: 51_000, gid: 51_000, groups: &[] };
+const NEIGHBOUR: User = User { uid: 51_001, gid: 51_001, groups: &[] };
+const GREEDY: User = User { uid: 65_534, gid: 65_534, groups: &[] };
+
+/// So often the greedy one tries to have more, again and again while its neighbour calls.
+const TRIES: usize = 1_000;
+
+/// Lasts until the daemon ends.
+#[command("wait")]
+fn wait(gate: State<Gate>) {
+    gate.pass();
+}
+
+/// How many wait.
+#[command("waiting")]
+fn waits(gate: State<Gate>) -> usize {
+    gate.waiting()
+}
+
+/// Lasts a little.
+#[command("slow")]
+fn slow() -> &'static str {
+    thread::sleep(Duration::from_millis(1));
+    "done"
+}
+
+#[test]
+fn whose_connections_are_all_taken_hurts_nobody_else() {
+    const MOST: usize = 64;
+    const SOON: Duration = Duration::from_millis(50);
+    let test = Contest {
+        name: "whose_connections_are_all_taken_hurts_nobody_else",
+        what: "64 connections of a user, and more tries",
+        // Whoever has to wait for a descriptor is told so soon.
+        server: || Server::new().max_connections_per_user(MOST).busy_timeout(SOON),
+        call: |client| assert_eq!(client.send("ping").unwrap(), b"PONG"),
+    };
+    test.run(|| {
+        let mut kept: Vec<_> = (0..MOST).map(|_| connect()).collect();
+        kept.iter_mut().for_each(pings);
+        let busy = format!("-BUSY too many connections of this user: {MOST} at most; try again");
+        let is_told = move |answer: Vec<u8>| {
+            let answer = String::from_utf8(answer).unwrap();
+            assert_eq!(answer.trim_end(), busy);
+        };
+        let mut round = 0;
+        move || {
+            round += 1;
+            if round % 2 == 1 {
+                (0..TRIES).for_each(|_| is_told(exchange(connect(), &resp(&["PING"]))));
+            } else {
+                // All at once, and without a word.
+                let many: Vec<_> = (0..TRIES).map(|_| connect()).collect();
+                many.into_iter().for_each(|stream| is_told(rest(stream)));
+            }
+            kept.iter_mut().for_each(pings);
+            TRIES
+        }
+    });
+}
+
+#[test]
+fn whose_slow_commands_all_run_hurts_nobody_else() {
+    const BUSY: &[u8] = b"-BUSY too many slow commands of this user: 2 at most; try again\n";
+    let test = Contest {
+        name: "whose_slow_commands_all_run_hurts_nobody_else",
+        what: "2 slow commands of a user, and more tries",
+        server: || Server::new().max_running_per_user(2),
+        call: |client| assert_eq!(client.send("slow").unwrap(), b"done"),
+    };
+    test.run(|| {
+        let begin = || {
+            let mut stream = connect();
+            stream.write_all(b"wait\n").unwrap();
+            stream
+        };
+        // At first nobody knows that it is slow, and more may run.
+        let mut kept = Vec::new();
+        loop {
+            let stream = begin();
+            until("an answer or a wait", || is_told(&stream) || waiting() > kept.len());
+            if is_told(&stream) {
+                break;
+            }
+            kept.push(stream);
+        }
+        move || {
+            (0..TRIES).for_each(|_| assert_eq!(rest(begin()), BUSY));
+            assert_eq!(waiting(), kept.len());
+            TRIES
+        }
+    });
+}
+
+#[test]
+fn whose_bytes_all_wait_hurts_nobody_else() {
+    const MOST: usize = 100_000;
+    let test = Contest {
+        name: "whose_bytes_all_wait_hurts_nobody_else",
+        what: "100,000 bytes of a user that wait, and more tries",
+        server: || Server::new().max_bytes_per_user(MOST),
+        call: |client| {
+            let bytes = vec![b'x'; 90_000];
+            let answer: Vec<u8> = client.command("echo").arg(&bytes).call().unwrap();
+            assert!(answer == bytes);
+        },
+    };
+    test.run(|| {
+        let begin = || {
+            let mut stream = connect();
+            // The rest of it never comes.
+            stream.write_all(b"*2\r\n$4\r\necho\r\n$500000\r\n").unwrap();
+            stream.write_all(&vec![b'x'; MOST * 9 / 10]).unwrap();
+            stream
+        };
+        let mut kept = begin();
+        move || {
+            for _ in 0..TRIES {
+                let mut more = begin();
+                until("an answer", || is_told(&kept) || is_told(&more));
+                // That may be the one whose bytes were read last.
+                if is_told(&kept) {
+                    std::mem::swap(&mut kept, &mut more);
+                }
+                expect(&mut more, b"-BUSY too much waits in the connections of this user");
+            }
+            TRIES
+        }
+    });
+}
+
+/// Calls of one user, alone and beside another one.
+struct Contest {
+    /// The test.
+    name: &'static str,
+    /// What the greedy one has.
+    what: &'static str,
+    server: fn() -> Server,
+    /// The neighbour's call: it panics if that is not answered as it should.
+    call: fn(&Client),
+}
+
+impl Contest {
+    /// `greedy` takes all that its user may have, and returns what tries to have more.
+    fn run<M: FnMut() -> usize>(&self, greedy: impl FnOnce() -> M) {
+        match part().as_deref() {
+            Some("daemon") => self.serve(),
+            Some("greedy") => insist(greedy()),
+            Some(_) => self.live(),
+            None if users::can_be_had() => self.compare(),
+            None => {}
+        }
+    }
+
+    fn compare(&self) {
+        let place = Shared::new(OWNER);
+        let mut daemon = place.start(self.name, "daemon", OWNER);
+        assert_eq!(daemon.line().unwrap(), "ready");
+        let neighbour = || place.start(self.name, "neighbour", NEIGHBOUR);
+        let alone = neighbour().end().join(", ");
+        let mut greedy = place.start(self.name, "greedy", GREEDY);
+        assert_eq!(greedy.line().unwrap(), "full");
+        let beside = neighbour();
+        assert_eq!(greedy.line().unwrap(), "tried");
+        let beside = beside.end().join(", ");
+        let tries = greedy.end().concat();
+        figure(
+            &format!("another user's calls beside {}", self.what),
+            format_args!("alone: {alone}; beside {tries} tries: {beside}"),
+        );
+    }
+
+    fn serve(&self) {
+        // Few, so that it is seen if somebody can use them up.
+        let limit = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(512), ..limit }).unwrap();
+        let server = (self.server)().state(Gate::default()).shutdown_timeout(Duration::ZERO);
+        let daemon = server.spawn(SOCKET).unwrap();
+        say("ready");
+        users::wait_for_the_end();
+        drop(daemon);
+    }
+
+    /// The neighbour: calls over a connection that stays, and over new ones, until the test lets it
+    /// go.
+    fn live(&self) {
+        let least = long(500, 5_000);
+        let over = thread::spawn(users::wait_for_the_end);
+        let kept = Client::new(SOCKET);
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        while old.len() < least || !over.is_finished() {
+            old.push(timed(|| (self.call)(&kept)));
+            new.push(timed(|| (self.call)(&Client::new(SOCKET))));
+        }
+        say(format!("{} calls, {}", old.len() * 2, Percentiles(old)));
+        say(format!("over new connections {}", Percentiles(new)));
+    }
+}
+
+const SOCKET: &str = "first";
+
+/// Tries to have more, twice and until the test lets it go.
+fn insist(mut more: impl FnMut() -> usize) {
+    raise_descriptor_limit();
+    let over = thread::spawn(users::wait_for_the_end);
+    say("full");
+    let mut tries = more() + more();
+    say("tried");
+    while !over.is_finished() {
+        tries += more();
+    }
+    say(tries);
+}
+
+fn connect() -> UnixStream {
+    let stream = UnixStream::connect(SOCKET).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Whether an answer has come.
+fn is_told(stream: &UnixStream) -> bool {
+    let read = recv(stream, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    read != Err(Errno::AGAIN)
+}
+
+fn waiting() -> usize {
+    Client::new(SOCKET).command("waiting").call().unwrap()
+}
+
+fn pings(stream: &mut UnixStream) {
+    stream.write_all(&resp(&["PING"])).unwrap();
+    expect(stream, b"+PONG\r\n");
+}
+
+fn timed(what: impl FnOnce()) -> Duration {
+    let begin = Instant::now();
+    what();
+    begin.elapsed()
+}
+
+struct Percentiles(Vec<Duration>);
+
+impl Display for Percentiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut times = self.0.clone();
+        times.sort_unstable();
+        let at = |hundredths: usize| times[(times.len() - 1) * hundredths / 100];
+        write!(f, "p50 {:?} p99 {:?} most {:?}", at(50), at(99), at(100))
+    }
+}
