@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use dockipc::{Access, Client, Error, Request, Server, command};
+use tests::gate::Gate;
 use tests::process::until;
 use tests::{Daemon, Place, exchange, expect, resp, rest};
 
@@ -114,13 +115,13 @@ fn one_connection_of_a_user_too_many_is_told_so() {
     until("room", || daemon.ask("ping\n") == "PONG");
 }
 
-type Gate = (Mutex<Sender<()>>, Mutex<Receiver<()>>);
+type Doors = (Mutex<Sender<()>>, Mutex<Receiver<()>>);
 
 /// A server whose command `wait` says that it runs, and waits to be let go.
 fn waiting(server: Server) -> (Daemon, Receiver<()>, Sender<()>) {
     let (runs, begun) = channel();
     let (go, gone) = channel();
-    let gate: Arc<Gate> = Arc::new((Mutex::new(runs), Mutex::new(gone)));
+    let gate: Arc<Doors> = Arc::new((Mutex::new(runs), Mutex::new(gone)));
     let wait = move |_: &Request<'_>| {
         gate.0.lock().unwrap().send(()).unwrap();
         gate.1.lock().unwrap().recv().unwrap();
@@ -136,23 +137,58 @@ fn one_slow_command_of_a_user_too_many_is_told_so() {
         stream.write_all(b"wait\n").unwrap();
         stream
     };
-    // The first time nobody knows that it is slow.
     let first = wait();
     begun.recv().unwrap();
+    // Nobody knew that it is slow. When somebody else is answered, it is known.
     assert_eq!(daemon.ask("ping\n"), "PONG");
-    let second = wait();
-    go.send(()).unwrap();
-    begun.recv().unwrap();
-    let busy = b"-BUSY too many slow commands of this user: 1 at most; try again\n";
-    assert_eq!(rest(wait()).escape_ascii().to_string(), busy.escape_ascii().to_string());
+    assert_eq!(rest(wait()), TOO_MANY);
     assert_eq!(daemon.ask("ping\n"), "PONG");
     go.send(()).unwrap();
-    assert_eq!((rest(first), rest(second)), (Vec::new(), Vec::new()));
+    assert_eq!(rest(first), b"");
     // Its place is free again.
-    let third = wait();
+    let second = wait();
     begun.recv().unwrap();
+    assert_eq!(rest(wait()), TOO_MANY);
     go.send(()).unwrap();
-    assert_eq!(rest(third), b"");
+    assert_eq!(rest(second), b"");
+}
+
+const TOO_MANY: &[u8] = b"-BUSY too many slow commands of this user: 1 at most; try again\n";
+
+#[test]
+fn a_command_that_is_slow_now_and_then_counts_when_it_is() {
+    let gate = Gate::default();
+    let waits = gate.clone();
+    let nap = move |request: &Request<'_>| {
+        if request.words().count() > 0 {
+            waits.pass();
+        }
+    };
+    let daemon = Daemon::start(Server::new().max_running_per_user(2).handle("nap", nap));
+    let begin = |words: &[&str]| {
+        let mut stream = daemon.connect();
+        stream.write_all(&resp(words)).unwrap();
+        stream
+    };
+    let sleep = |number| {
+        let stream = begin(&["nap", "long"]);
+        until("a wait", || gate.waiting() == number);
+        assert_eq!(daemon.ask("ping\n"), "PONG");
+        stream
+    };
+    let first = sleep(1);
+    // After so many quick runs nobody thinks that it is slow.
+    for _ in 0..64 {
+        expect(&mut begin(&["nap"]), b"+OK\r\n");
+    }
+    let second = sleep(2);
+    let busy = b"-BUSY too many slow commands of this user: 2 at most; try again\r\n";
+    expect(&mut begin(&["nap"]), busy);
+    gate.open();
+    for mut stream in [first, second] {
+        expect(&mut stream, b"+OK\r\n");
+    }
+    expect(&mut begin(&["nap"]), b"+OK\r\n");
 }
 
 #[test]

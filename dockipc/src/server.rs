@@ -326,7 +326,8 @@ impl Server {
     }
 
     /// How many slow commands of one user may run or wait for a thread at a time. Default: no limit.
-    /// One more is answered `-BUSY`.
+    /// One more is answered `-BUSY`. A command is slow once it was seen to last; the run in which that is
+    /// seen counts, and may be one too many.
     pub fn max_running_per_user(mut self, commands: usize) -> Self {
         self.per_user.running = Some(commands);
         self

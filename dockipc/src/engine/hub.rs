@@ -17,7 +17,7 @@ use super::{Core, Worker};
 use crate::connection::Connection;
 use crate::error::{Failure, code};
 use crate::peer::Peer;
-use crate::server::Shared;
+use crate::server::{PerUser, Shared};
 
 pub(super) struct Hub {
     slots: Vec<Slot>,
@@ -77,6 +77,9 @@ struct Slot {
     timer: Option<Instant>,
     /// The command that runs, if it is known to last.
     run: Option<Box<Run>>,
+    /// Who is connected.
+    uid: u32,
+    counted: Counted,
     state: State,
 }
 
@@ -86,6 +89,17 @@ enum State {
     Parked(Box<Conn>),
     /// A thread has it; the socket stays here for the watcher.
     Running(Arc<OwnedFd>),
+}
+
+/// Whether a slow command counts as one of its user's.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Counted {
+    #[default]
+    No,
+    /// From before it began.
+    Begun,
+    /// Since it was seen to last. The connection's next one has to be asked for.
+    Found,
 }
 
 /// What happened at a socket.
@@ -183,12 +197,15 @@ impl Hub {
                 queued: false,
                 timer: None,
                 run: None,
+                uid: u32::MAX,
+                counted: Counted::No,
                 state: State::Free,
             });
         }
         let slot = &mut self.slots[index];
         let data = u64::from(slot.generation) << 32 | index as u64;
         let connection = Connection::new(shared, id, peer, door, refused);
+        slot.uid = connection.uid();
         slot.state = State::Parked(Box::new(Conn::new(socket, connection, data)));
         slot.seen = Seen { readable: true, ..Seen::default() };
         slot.queued = true;
@@ -309,6 +326,37 @@ impl Hub {
         slot.run = None;
         slot.state = State::Free;
         self.free.push(index);
+    }
+
+    /// A slow command is one of its user's from now on, until the turn in which it runs has ended. An
+    /// error if that user has too many.
+    pub(super) fn begin_run(&mut self, index: usize, limits: &PerUser) -> Result<(), Failure> {
+        if self.slots[index].counted == Counted::Begun {
+            return Ok(());
+        }
+        self.end_run(index, limits);
+        let slot = &mut self.slots[index];
+        self.users.begin(slot.uid, limits)?;
+        slot.counted = Counted::Begun;
+        Ok(())
+    }
+
+    /// The same for one that runs already, of which it was not known that it is slow.
+    #[cold]
+    pub(super) fn count_run(&mut self, index: usize, limits: &PerUser) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if matches!(slot.state, State::Running(_)) && slot.counted == Counted::No {
+            self.users.begin_anyhow(slot.uid, limits);
+            slot.counted = Counted::Found;
+        }
+    }
+
+    /// After a turn.
+    pub(super) fn end_run(&mut self, index: usize, limits: &PerUser) {
+        let slot = &mut self.slots[index];
+        if std::mem::take(&mut slot.counted) != Counted::No {
+            self.users.end(slot.uid, limits);
+        }
     }
 
     /// Notes that a thread is in a command that lasts; true if the leader must be told of the timer.

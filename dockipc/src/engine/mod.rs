@@ -468,14 +468,16 @@ impl Core {
             let fate = catch_unwind(turn).unwrap_or_else(|_| Self::broken(me, &mut conn));
             hub = self.lock();
             me.slot.store(IDLE, Ordering::Relaxed);
-            conn.has_run(&mut hub.users, &self.shared.per_user);
+            hub.end_run(index, &self.shared.per_user);
             self.shared.count_commands(std::mem::take(&mut kit.ran));
             match fate {
                 Fate::Close => return self.close(hub, index, conn),
-                Fate::Later if conn.denies_run(&mut hub.users, &self.shared.per_user) => {
-                    seen = Seen::default();
-                }
                 Fate::Later => {
+                    if let Err(failure) = hub.begin_run(index, &self.shared.per_user) {
+                        conn.deny(failure);
+                        seen = Seen::default();
+                        continue;
+                    }
                     let at = conn.wait_for_thread(Instant::now());
                     hub.defer(index, conn);
                     if hub.set_timer(index, at) {

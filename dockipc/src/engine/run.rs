@@ -112,6 +112,9 @@ impl Core {
             hub = self.lock();
             if hub.run(index).is_some_and(|(_, now)| now.is_same(&run)) {
                 hub.set_timer(index, again);
+                if run.is_on() {
+                    hub.count_run(index, &self.shared.per_user);
+                }
             }
         }
         hub

@@ -35,8 +35,6 @@ pub(super) struct Conn {
     deadline: Option<Deadline>,
     /// What its next slow command is answered.
     denied: Option<Failure>,
-    /// Its slow command counts as one of its user's.
-    counts_run: bool,
     /// So many of its bytes count as its user's.
     held: usize,
     /// More waits in it than may.
@@ -143,7 +141,6 @@ impl Conn {
             out: Vec::new(),
             deadline: refused.then(refusal),
             denied: None,
-            counts_run: false,
             held: 0,
             excess: false,
             waits_since: None,
@@ -181,18 +178,9 @@ impl Conn {
         self.protocol.uid()
     }
 
-    /// Its slow command is one of its user's from now on. True if there are too many.
-    pub(super) fn denies_run(&mut self, users: &mut Users, limits: &PerUser) -> bool {
-        self.denied = users.begin(self.uid(), limits).err();
-        self.counts_run = self.denied.is_none();
-        self.denied.is_some()
-    }
-
-    /// After a turn.
-    pub(super) fn has_run(&mut self, users: &mut Users, limits: &PerUser) {
-        if std::mem::take(&mut self.counts_run) {
-            users.end(self.uid(), limits);
-        }
+    /// Its slow command is answered so, in its next turn.
+    pub(super) fn deny(&mut self, failure: Failure) {
+        self.denied = Some(failure);
     }
 
     /// Counts the bytes that wait in it as its user's. True if they are too many.
@@ -208,7 +196,6 @@ impl Conn {
 
     /// At its end.
     pub(super) fn let_go(&mut self, users: &mut Users, limits: &PerUser) {
-        self.has_run(users, limits);
         users.hold(self.uid(), self.held, 0, limits);
     }
 
@@ -315,8 +302,9 @@ impl Paces for Runner<'_> {
         }
         self.me.protocol.store(protocol as u8, Ordering::Relaxed);
         self.me.running.store(number, Ordering::Release);
-        if !leads {
-            self.begin_to_last(number, pace);
+        if !leads && let Err(failure) = self.begin_to_last(number, pace) {
+            self.me.running.store(IDLE, Ordering::Relaxed);
+            return Begin::Never(failure);
         }
         Begin::Now
     }
@@ -332,20 +320,28 @@ impl Paces for Runner<'_> {
 }
 
 impl Runner<'_> {
-    /// Nobody watches this thread: what may last is noted here.
-    fn begin_to_last(&mut self, number: usize, pace: &Pace) {
+    /// Nobody watches this thread: what may last is noted here. An error if there are too many of
+    /// these.
+    fn begin_to_last(&mut self, number: usize, pace: &Pace) -> Result<(), Failure> {
         let since = Instant::now();
-        if pace.is_slow() {
+        let is_slow = pace.is_slow();
+        if is_slow {
             send(self.socket, &mut self.me.out().bytes);
-            self.slow = Some((number, since));
         }
         let run = Run::new(self.me, self.me.beat.load(Ordering::Relaxed), since);
         let index = self.me.slot.load(Ordering::Relaxed);
         let look = self.core.first_look(since);
         let mut hub = self.core.lock();
+        if is_slow {
+            // It was counted if it came by way of the leader, and not if this thread has just lost
+            // the lead.
+            hub.begin_run(index, &self.core.shared.per_user)?;
+            self.slow = Some((number, since));
+        }
         if hub.note_run(index, run, Some(look)) {
             self.core.ring(&hub);
         }
+        Ok(())
     }
 }
 

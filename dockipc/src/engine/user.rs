@@ -65,6 +65,13 @@ impl Users {
         self.one_more(uid, limits.running, "slow commands", |usage| &mut usage.running)
     }
 
+    /// Counts one that can't be stopped any more.
+    pub(super) fn begin_anyhow(&mut self, uid: u32, limits: &PerUser) {
+        if limits.running.is_some() {
+            self.change(uid, |usage| usage.running += 1);
+        }
+    }
+
     pub(super) fn end(&mut self, uid: u32, limits: &PerUser) {
         if limits.running.is_some() {
             self.change(uid, |usage| usage.running = usage.running.saturating_sub(1));

@@ -70,12 +70,13 @@ impl Core {
     fn take_over(&self, hub: &mut Hub, beat: u64) {
         let Some(stalled) = hub.leader.take() else { return };
         stalled.leads.store(false, Ordering::Relaxed);
+        let index = stalled.slot.load(Ordering::Relaxed);
         if let Some(pace) = self.shared.router.pace(stalled.running.load(Ordering::Relaxed)) {
             pace.stalled();
+            hub.count_run(index, &self.shared.per_user);
         }
         // The answers to earlier commands don't wait for this one. If they are being written, it
         // has ended.
-        let index = stalled.slot.load(Ordering::Relaxed);
         if let Some(socket) = hub.served(index)
             && let Ok(mut out) = stalled.out.try_lock()
         {
