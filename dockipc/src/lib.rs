@@ -89,6 +89,8 @@ pub mod audit;
 mod builtin;
 pub mod client;
 mod connection;
+#[cfg(feature = "cli")]
+pub mod ctl;
 mod engine;
 pub mod error;
 #[cfg(any(test, fuzzing))]

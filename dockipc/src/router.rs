@@ -679,7 +679,7 @@ impl Runs<'_> {
 
 /// How many characters must be put in, taken out, changed or swapped with their neighbour to make
 /// one word of the other (the distance of Damerau and Levenshtein, neighbours swapped once).
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     // A name has at most 64 bytes; nothing is near a longer word.
     let a: Vec<char> = a.chars().take(80).collect();
     let b: Vec<char> = b.chars().collect();

@@ -1,6 +1,7 @@
 //! What the tests share: a temporary directory for a socket, and raw bytes to and from it.
 
 pub mod apart;
+pub mod ctl;
 pub mod dice;
 pub mod figures;
 pub mod gate;

@@ -1,0 +1,244 @@
+//! The program's command line.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "the comments at fields are the help, which is no markdown"
+)]
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use super::complaint::Complaint;
+use super::exit;
+use crate::arg::Arg;
+use crate::router::distance;
+
+/// Talk to the control sockets of daemons.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dockipc",
+    version = VERSION,
+    after_help = exit::TABLE,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) action: Action,
+}
+
+/// The version, with what was built in.
+const VERSION: &str = const {
+    match (cfg!(feature = "tracing"), cfg!(feature = "zeroize")) {
+        (false, false) => concat!(env!("CARGO_PKG_VERSION"), " (features: cli)"),
+        (true, false) => concat!(env!("CARGO_PKG_VERSION"), " (features: cli, tracing)"),
+        (false, true) => concat!(env!("CARGO_PKG_VERSION"), " (features: cli, zeroize)"),
+        (true, true) => concat!(env!("CARGO_PKG_VERSION"), " (features: cli, tracing, zeroize)"),
+    }
+};
+
+/// What every subcommand takes.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Common {
+    /// The daemon's socket, instead of the first word
+    #[arg(long, short, global = true, value_name = "SOCK")]
+    pub(super) socket: Option<OsString>,
+
+    /// How long to wait in all: 200ms, 2s, 1m
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
+
+    /// A file with the token for the daemon; by default $DOCKIPC_TOKEN_FILE, or else $DOCKIPC_TOKEN
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorChoice,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    Call(Call),
+    /// List the daemon's commands
+    Commands(Socket),
+    Help(Help),
+    Ping(Ping),
+    List(List),
+    Schema(Schema),
+    Man(Man),
+    /// A socket and one of its commands, or, in a daemon's own program, a command.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+/// Run one of the daemon's commands
+///
+/// Standard output gets the answer's bytes and nothing else, standard error what went wrong.
+///
+/// An argument `-` is read from standard input, `@FILE` from a file, any byte in it; `@@TEXT` is the
+/// text `@TEXT`. Options stand in front of the socket: all that follows is the daemon's.
+#[derive(Args, Debug, Default)]
+#[command(
+    override_usage = "dockipc call [OPTIONS] [SOCK] NAME [ARG]...\n       dockipc call [OPTIONS] [SOCK] --file FILE"
+)]
+pub(super) struct Call {
+    /// Print the answer as JSON; bytes that are no text are {"base64": "…"}
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Write the answer to a file
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Run the commands of a file, a line each, over one connection; - is standard input
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+
+    /// Take `-` and `@` in arguments as they are
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(super) literal: bool,
+
+    /// Run it so many times
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) repeat: Option<u64>,
+
+    /// Run it again and again, with this time between: 500ms, 2s
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) every: Option<Duration>,
+
+    /// The socket if it is not given otherwise, the command's name, and its arguments
+    #[arg(value_name = "SOCK NAME ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) words: Vec<OsString>,
+}
+
+/// Explain one of the daemon's commands, or list them
+#[derive(Args, Debug)]
+#[command(override_usage = "dockipc help [SOCK] [NAME]")]
+pub(super) struct Help {
+    /// The socket if it is not given otherwise, and a command's name
+    #[arg(value_name = "SOCK NAME", num_args = 0..=2)]
+    pub(super) words: Vec<OsString>,
+}
+
+/// Measure how fast the daemon answers
+#[derive(Args, Debug)]
+pub(super) struct Ping {
+    /// Ask so many times
+    #[arg(long, short, default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) count: u32,
+
+    /// Wait so long between two: 0s, 200ms
+    #[arg(long, short, value_name = "TIME", default_value = "100ms", value_parser = duration)]
+    pub(super) interval: Duration,
+
+    #[command(flatten)]
+    pub(super) socket: Socket,
+}
+
+/// List the daemons whose sockets are in $XDG_RUNTIME_DIR and /run
+#[derive(Args, Debug)]
+pub(super) struct List {
+    /// Look in these directories instead
+    #[arg(value_name = "DIRECTORY")]
+    pub(super) directories: Vec<PathBuf>,
+
+    /// Show the other sockets as well, and why they are no daemon's
+    #[arg(long, short)]
+    pub(super) all: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Print the daemon's interface as JSON, or compare it with an earlier one
+#[derive(Args, Debug)]
+pub(super) struct Schema {
+    /// Compare with the interface in this file; end with 1 if a caller of that one could be broken
+    #[arg(long, value_name = "FILE")]
+    pub(super) check: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) socket: Socket,
+}
+
+/// Print this program's manual page, or write it and those of the subcommands to a directory
+#[derive(Args, Debug)]
+pub(super) struct Man {
+    #[arg(value_name = "DIRECTORY")]
+    pub(super) directory: Option<PathBuf>,
+}
+
+/// A subcommand that takes a socket alone.
+#[derive(Args, Debug)]
+pub(super) struct Socket {
+    /// The socket: a path, @abstract, a name in $XDG_RUNTIME_DIR or /run, or
+    /// ssh://[USER@]HOST[:PORT]/PATH; by default $DOCKIPC_SOCKET
+    #[arg(value_name = "SOCK", id = "name")]
+    pub(super) name: Option<OsString>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    Duration::from_word(text.as_bytes()).map_err(|bad| bad.reason().to_owned())
+}
+
+/// The command line of `dockipc`, or, with a name, that of a daemon's own program.
+pub(super) fn command(own: Option<&str>) -> clap::Command {
+    let command = Cli::command();
+    let Some(name) = own else { return command };
+    let named = |usage: &str| usage.replace("[SOCK] ", "").replace("dockipc", name);
+    command
+        .name(name.to_owned())
+        .bin_name(name.to_owned())
+        .about("Talk to the daemon.")
+        .override_usage(format!("{name} [OPTIONS] NAME [ARG]...\n       {name} [OPTIONS] COMMAND"))
+        .mut_arg("socket", |arg| arg.hide(true))
+        .mut_subcommand("call", |call| {
+            call.override_usage(named(
+                "dockipc call [OPTIONS] NAME [ARG]...\n       dockipc call [OPTIONS] --file FILE",
+            ))
+            .mut_arg("words", |arg| {
+                arg.value_name("NAME ARG").help("The command and its arguments")
+            })
+        })
+        .mut_subcommand("help", |help| {
+            help.override_usage(named("dockipc help [NAME]"))
+                .mut_arg("words", |arg| arg.value_name("NAME").help("A command's name"))
+        })
+        .mut_subcommand("list", |list| list.hide(true))
+        .mut_subcommands(|subcommand| {
+            let takes = |arg: &clap::Arg| arg.get_id() == "name";
+            if subcommand.get_arguments().any(takes) {
+                subcommand.mut_arg("name", |arg| arg.hide(true))
+            } else {
+                subcommand
+            }
+        })
+}
+
+/// Reads the command line. What is wrong with it, help, and the version end the program.
+pub(super) fn read(own: Option<&str>) -> Result<Cli, clap::Error> {
+    let matches = command(own).try_get_matches()?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// A subcommand that there is not.
+pub(super) fn unknown(word: &OsStr) -> Complaint {
+    let word = word.to_string_lossy();
+    let command = command(None);
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    let nearest = names.map(|name| (distance(&word, name), name)).min();
+    let hint = match nearest {
+        Some((changes, name)) if changes <= 2 => format!("did you mean {name}?"),
+        _ => "--help lists them".into(),
+    };
+    Complaint::usage(format!("no subcommand {word}; {hint} A socket's path has a / in it."))
+}

@@ -1,0 +1,163 @@
+//! `call`: one of the daemon's commands, or many.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use super::args::Call;
+use super::complaint::Complaint;
+use super::daemon::Daemon;
+use super::exit::Exit;
+use super::output::{Output, is_nobody, to_json};
+use crate::error::Error;
+use crate::reply::Reply;
+use crate::wire::words::Splitter;
+
+/// Runs what the command line says. The socket is taken from its words already.
+pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, Complaint> {
+    let mut output = Output::open(args.output.as_deref())?;
+    if let Some(file) = &args.file {
+        if !args.words.is_empty() {
+            return Err(Complaint::usage("with --file the commands stand in the file"));
+        }
+        return lines(daemon, file, args.json, &mut output, program);
+    }
+    let words = words(args.words, args.literal)?;
+    let is_many = args.repeat.is_some() || args.every.is_some();
+    let times = args.repeat.unwrap_or(if args.every.is_some() { u64::MAX } else { 1 });
+    for i in 0..times {
+        if i > 0 {
+            thread::sleep(args.every.unwrap_or(Duration::ZERO));
+        }
+        if args.every.is_some() && output.is_terminal() {
+            clear();
+        }
+        match one(daemon, &words, args.json, &mut output) {
+            Ok(()) => {}
+            Err(Error::Io { source, .. }) if is_nobody(&source) => break,
+            Err(error) => return Err(Complaint::about(&words, error)),
+        }
+        if let Err(error) = output.end(is_many) {
+            return ended(&error);
+        }
+    }
+    Ok(Exit::Answered)
+}
+
+/// Makes one call.
+fn one(daemon: &Daemon, words: &[Vec<u8>], json: bool, output: &mut Output) -> Result<(), Error> {
+    let Some((name, arguments)) = words.split_first() else { return Ok(()) };
+    let name = String::from_utf8_lossy(name);
+    let call = daemon.client.command(&name).args(arguments);
+    if json {
+        let value = to_json(call.call::<Reply>()?);
+        return writeln!(output, "{value:#}").map_err(|e| Error::io("writing the answer", e));
+    }
+    call.copy_to(output).map(drop)
+}
+
+/// The words of the command line, those read that stand for something else.
+fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Vec<u8>>, Complaint> {
+    if words.is_empty() {
+        return Err(Complaint::usage("which command? `commands` lists them"));
+    }
+    let mut words = words.into_iter();
+    let name = words.next().into_iter().map(|name| Ok(name.into_vec()));
+    let mut input = None;
+    let arguments = words.map(|word| match word.as_bytes() {
+        _ if literal => Ok(word.into_vec()),
+        b"-" if input.is_some() => Err(Complaint::usage("standard input is read once: one `-`")),
+        b"-" => {
+            input = Some(());
+            let mut bytes = Vec::new();
+            let read = io::stdin().lock().read_to_end(&mut bytes);
+            read.map_err(|error| Complaint::io("reading standard input", &error))?;
+            Ok(bytes)
+        }
+        [b'@', b'@', ..] => Ok(word.as_bytes()[1..].to_vec()),
+        [b'@', file @ ..] if !file.is_empty() => {
+            let file = Path::new(OsStr::from_bytes(file));
+            std::fs::read(file).map_err(|error| {
+                let doing = format!("reading {} (for the text itself write @@)", file.display());
+                Complaint::io(&doing, &error)
+            })
+        }
+        _ => Ok(word.into_vec()),
+    });
+    name.chain(arguments).collect()
+}
+
+/// Runs the lines of a file. The daemon's "no" to one does not stop the others; the program ends as
+/// the first that failed would have.
+fn lines(
+    daemon: &Daemon,
+    file: &Path,
+    json: bool,
+    output: &mut Output,
+    program: &str,
+) -> Result<Exit, Complaint> {
+    let doing = format!("reading {}", file.display());
+    let reading = |error| Complaint::io(&doing, &error);
+    let input: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(file).map_err(reading)?)
+    };
+    let mut exit = Exit::Answered;
+    for (i, line) in BufReader::new(input).split(b'\n').enumerate() {
+        let line = line.map_err(reading)?;
+        let line = line.strip_suffix(b"\r").unwrap_or(&line).trim_ascii();
+        if line.is_empty() || line.starts_with(b"#") {
+            continue;
+        }
+        let answered = match split(line) {
+            Some(words) if json => {
+                one(daemon, &words, json, output).map_err(|error| (words, error))
+            }
+            // A quote that is not closed: the daemon says so.
+            words => {
+                let call = daemon.client.command("dockipc").arg("line").arg(line);
+                call.copy_to(output).map(drop).map_err(|error| (words.unwrap_or_default(), error))
+            }
+        };
+        match answered {
+            Ok(()) => {}
+            Err((_, Error::Io { source, .. })) if is_nobody(&source) => break,
+            Err((words, error @ Error::Refused(_))) => {
+                let complaint = Complaint::about(&words, error).at_line(i + 1);
+                complaint.tell(program);
+                if exit == Exit::Answered {
+                    exit = complaint.exit;
+                }
+            }
+            Err((_, error)) => return Err(Complaint::from(error).at_line(i + 1)),
+        }
+        if let Err(error) = output.end(true) {
+            return ended(&error).map(|_| exit);
+        }
+    }
+    Ok(exit)
+}
+
+/// The words of a line, as the daemon finds them.
+pub(super) fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let (mut splitter, mut text, mut words) = (Splitter::new(line), Vec::new(), Vec::new());
+    while let Some(span) = splitter.next(&mut text).ok()? {
+        words.push(span.of(line, &text).to_vec());
+    }
+    Some(words)
+}
+
+fn ended(error: &io::Error) -> Result<Exit, Complaint> {
+    if is_nobody(error) { Ok(Exit::Answered) } else { Err(Complaint::io("writing", error)) }
+}
+
+/// As `watch` does between two runs: ECMA-48, CUP and ED.
+fn clear() {
+    let mut out = anstream::stdout();
+    let _ = write!(out, "\x1b[H\x1b[2J").and_then(|()| out.flush());
+}

@@ -1,0 +1,66 @@
+//! `ping`: how fast the daemon answers.
+
+use std::io::{self, IsTerminal, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anstyle::AnsiColor;
+
+use super::args::Ping;
+use super::complaint::Complaint;
+use super::daemon::Daemon;
+use super::exit::Exit;
+use super::written;
+use crate::reply::Reply;
+
+/// The widest bar.
+const WIDEST: usize = 40;
+
+/// Asks, writes each time, and then a summary. On a terminal each time has a bar.
+pub(super) fn ping(daemon: &Daemon, args: &Ping) -> Result<Exit, Complaint> {
+    let mut out = anstream::stdout().lock();
+    let is_terminal = io::stdout().is_terminal();
+    let mut times = Vec::new();
+    let (green, name) = (AnsiColor::Green.on_default(), &daemon.name);
+    for i in 1..=args.count {
+        if i > 1 {
+            thread::sleep(args.interval);
+        }
+        let begun = Instant::now();
+        let _: Reply = daemon.client.command("ping").call()?;
+        let time = begun.elapsed();
+        times.push(time);
+        let line = if is_terminal {
+            let longest = times.iter().max().copied().unwrap_or(time);
+            let bar = "█".repeat(length(time, longest));
+            writeln!(out, "{name} {i:>4} {:>9} {green}{bar}{green:#}", shown(time))
+        } else {
+            writeln!(out, "{name}\t{i}\t{}", shown(time))
+        };
+        if line.is_err() {
+            return written(line);
+        }
+    }
+    times.sort_unstable();
+    let at = |share: usize| shown(times[(times.len() - 1) * share / 100]);
+    let (min, median, p99, max) = (at(0), at(50), at(99), at(100));
+    let count = times.len();
+    // A new connection is a part of the first.
+    written(writeln!(out, "{count} answered: min {min}, median {median}, p99 {p99}, max {max}"))
+}
+
+/// The bar of a time, the longest so far being the widest.
+fn length(time: Duration, longest: Duration) -> usize {
+    let parts = time.as_nanos() * WIDEST as u128 / longest.as_nanos().max(1);
+    usize::try_from(parts).unwrap_or(WIDEST).clamp(1, WIDEST)
+}
+
+/// Three figures or so, with a unit.
+fn shown(time: Duration) -> String {
+    let nanos = time.as_nanos();
+    match nanos {
+        0..1_000_000 => format!("{}.{} µs", nanos / 1_000, nanos / 100 % 10),
+        1_000_000..1_000_000_000 => format!("{}.{} ms", nanos / 1_000_000, nanos / 100_000 % 10),
+        _ => format!("{}.{} s", nanos / 1_000_000_000, nanos / 100_000_000 % 10),
+    }
+}

@@ -1,0 +1,125 @@
+//! The program `dockipc`: finding daemons, timing them, comparing their interfaces.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use dockipc::{Server, command};
+use tests::ctl::{self, Ran, dockipc, run};
+use tests::{Daemon, Place};
+
+/// Add.
+#[command("add", alias = "plus")]
+fn add(n: u64, #[arg(long, default = 1)] times: u64) -> u64 {
+    n * times
+}
+
+/// For nobody.
+#[command("closed", allow = "uid:4294967294")]
+fn closed() {}
+
+fn daemon() -> Daemon {
+    Daemon::start(Server::new())
+}
+
+#[test]
+fn the_daemons_of_a_directory_are_listed() {
+    let (place, daemon) = (Place::new(), daemon());
+    let directory = place.directory().join("one/two");
+    fs::create_dir_all(&directory).unwrap();
+    let deep = Server::new().mode(0o600).spawn(directory.join("deep.sock")).unwrap();
+    // Not a daemon: one that never answers, one that nobody serves, and a file.
+    let _silent = UnixListener::bind(place.directory().join("silent")).unwrap();
+    drop(UnixListener::bind(place.directory().join("stale")).unwrap());
+    fs::write(place.directory().join("file"), "").unwrap();
+    let list = |words: &[&str]| {
+        let runtime = place.directory();
+        run(ctl::command(&ctl::path()).env("XDG_RUNTIME_DIR", runtime).arg("list").args(words), b"")
+    };
+    let fields = |ran: &Ran| -> Vec<Vec<String>> {
+        assert_eq!((ran.code, &*ran.err), (Some(0), ""));
+        let text = ran.text();
+        let lines =
+            text.lines().filter(|line| line.starts_with(place.directory().to_str().unwrap()));
+        lines.map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+    };
+    let owner = fields(&list(&[]));
+    let pid = std::process::id().to_string();
+    let version = env!("CARGO_PKG_VERSION");
+    let path = directory.join("deep.sock").display().to_string();
+    assert_eq!(owner.len(), 1, "{owner:?}");
+    assert_eq!(owner[0][0], path);
+    assert_eq!(owner[0][2..], ["0600", &*pid, "5", version]);
+    let all = fields(&list(&["--all"]));
+    let names: Vec<_> = all.iter().map(|line| Path::new(&line[0]).file_name().unwrap()).collect();
+    assert_eq!(names, ["deep.sock", "silent", "stale"]);
+    assert!(all[1][5].contains("timed out after 500ms"), "{all:?}");
+    assert!(all[2][5].contains("stale socket"), "{all:?}");
+    let json = list(&["--json", daemon.path().parent().unwrap().to_str().unwrap()]);
+    let json: serde_json::Value = serde_json::from_slice(&json.out).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), 1);
+    assert_eq!((&json[0]["mode"], &json[0]["commands"]), (&"0666".into(), &5.into()));
+    assert_eq!(json[0]["path"], daemon.path().display().to_string());
+    deep.shutdown();
+}
+
+#[test]
+fn a_ping_is_timed() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let ran = dockipc(["ping", "-c", "5", "-i", "0s", path.to_str().unwrap()]);
+    assert_eq!((ran.code, &*ran.err), (Some(0), ""));
+    let text = ran.text();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 6, "{lines:?}");
+    assert!(lines[0].starts_with("s\t1\t") && lines[0].contains(" µs") | lines[0].contains(" ms"));
+    for part in ["5 answered: min ", ", median ", ", p99 ", ", max "] {
+        assert!(lines[5].contains(part), "{lines:?}");
+    }
+    let line = format!("{} ping -c 2 -i 0s {}", ctl::path().display(), path.display());
+    let ran = run(ctl::command("script".as_ref()).args(["-qec", &line, "/dev/null"]), b"");
+    assert!(ran.text().contains('█'), "a terminal has a picture: {ran:?}");
+    assert_eq!(dockipc(["ping", "/nowhere.sock"]).code, Some(3));
+}
+
+#[test]
+fn an_interface_is_printed_and_compared() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let printed = dockipc(["schema", path]);
+    assert_eq!((printed.code, &*printed.err), (Some(0), ""));
+    assert_eq!(dockipc(["schema", path]), printed, "the order is stable");
+    let json: serde_json::Value = serde_json::from_slice(&printed.out).unwrap();
+    let names: Vec<_> = json["commands"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
+    assert_eq!(names, ["add"], "neither what is built in, nor what the caller may not run");
+    assert_eq!(json["commands"][0]["arguments"][1]["default"], "1");
+    let check = |text: &str| {
+        let file = place.directory().join("old.json");
+        fs::write(&file, text).unwrap();
+        dockipc(["schema", "--check", file.to_str().unwrap(), path])
+    };
+    let ran = check(&printed.text());
+    assert_eq!((ran.code, &*ran.text()), (Some(0), ""));
+    let old = printed.text().replace("--times", "--often").replace("\"plus\"", "\"sum\"");
+    let ran = check(&old);
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.text(), "add: the alias sum is gone\nadd: --often is gone\n");
+    let ran = check("{}");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("not what `schema` prints"), "{ran:?}");
+    assert_eq!(dockipc(["schema", "--check", "/nowhere.json", path]).code, Some(2));
+}
+
+#[test]
+fn the_manual_pages_are_written() {
+    let place = Place::new();
+    let page = dockipc(["man"]).text();
+    assert!(page.contains(".TH") && page.contains("Exit codes"), "{page}");
+    let directory = place.directory().join("man");
+    assert_eq!(dockipc(["man", directory.to_str().unwrap()]).code, Some(0));
+    let pages = tests::process::names_in(&directory);
+    for name in ["dockipc.1", "dockipc-call.1", "dockipc-schema.1"] {
+        assert!(pages.iter().any(|page| page == name), "{pages:?}");
+    }
+}

@@ -1,0 +1,10 @@
+//! The program `dockipc`, and with `TEST_SOCKET` a daemon's own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match std::env::var_os("TEST_SOCKET") {
+        Some(socket) => dockipc::ctl::main(socket),
+        None => dockipc::ctl::program(),
+    }
+}
