@@ -316,7 +316,7 @@ fn an_answer_goes_to_a_file() {
     let words = ["call".as_ref(), "-o".as_ref(), file.as_os_str(), path.as_os_str()];
     let ran = dockipc(words.into_iter().chain(["blob".as_ref(), "300000".as_ref()]));
     answered(&ran, b"");
-    assert_eq!(fs::read(&file).unwrap(), [b'x'; 300_000]);
+    assert_eq!(fs::read(&file).unwrap(), vec![b'x'; 300_000]);
 }
 
 #[test]
