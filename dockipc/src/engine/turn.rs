@@ -316,6 +316,11 @@ impl Paces for Runner<'_> {
         {
             pace.learn(since.elapsed());
         }
+        let per_user = &self.core.shared.per_user;
+        // Before the answer is sent: who has it may run the next one at once.
+        if per_user.running.is_some() && !self.me.leads.load(Ordering::Relaxed) {
+            self.core.lock().end_run(self.me.slot.load(Ordering::Relaxed), per_user);
+        }
     }
 }
 
