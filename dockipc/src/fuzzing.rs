@@ -2,6 +2,9 @@
 //!
 //! The first two bytes of an input say how the others are cut.
 
+mod access;
+pub(crate) mod dice;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +23,8 @@ use crate::wire::answer::{self, Scan, Scanner};
 use crate::wire::check::{self, LIMITS};
 use crate::wire::{Protocol, encode};
 use crate::{Arg, Failure, Request, command};
+
+pub use access::{access, rule};
 
 /// What a client sends, as commands.
 pub fn commands(data: &[u8]) {
@@ -111,9 +116,25 @@ fn values(reply: Reply) {
 }
 
 /// Shows a connection the bytes in pieces of these sizes, repeated; returns what it answers.
-fn serve(shared: &Shared, bytes: &[u8], sizes: &[usize], mut turns: Turns) -> Vec<u8> {
-    let mut connection = Connection::new(shared, 1, Peer::unknown(), 0, None);
-    let (mut scratch, mut out, mut start) = (Scratch::default(), Vec::new(), 0);
+fn serve(shared: &Shared, bytes: &[u8], sizes: &[usize], turns: Turns) -> Vec<u8> {
+    let connection = Connection::new(shared, 1, Peer::unknown(), 0, None);
+    let mut out = Vec::new();
+    converse(shared, connection, bytes, sizes, turns, |reply, protocol| {
+        write(reply, protocol, &mut out);
+    });
+    out
+}
+
+/// Shows a connection the bytes in pieces of these sizes, repeated, and passes its answers on.
+fn converse(
+    shared: &Shared,
+    mut connection: Connection,
+    bytes: &[u8],
+    sizes: &[usize],
+    mut turns: Turns,
+    mut answered: impl FnMut(Reply, Protocol),
+) {
+    let (mut scratch, mut start) = (Scratch::default(), 0);
     for end in check::ends(bytes.len(), sizes) {
         loop {
             let input = &bytes[start..end];
@@ -129,18 +150,17 @@ fn serve(shared: &Shared, bytes: &[u8], sizes: &[usize], mut turns: Turns) -> Ve
                 Step::Answer { used, reply, ends } => {
                     assert!((1..=input.len()).contains(&used), "no progress");
                     start += used;
-                    write(reply, connection.protocol(), &mut out);
+                    answered(reply, connection.protocol());
                     if ends {
-                        return out;
+                        return;
                     }
                 }
             }
         }
     }
     if let Some(reply) = connection.end_of_input(&bytes[start..]) {
-        write(reply, connection.protocol(), &mut out);
+        answered(reply, connection.protocol());
     }
-    out
 }
 
 /// Appends a reply; a client sees exactly one, of its own protocol.
@@ -281,9 +301,11 @@ mod tests {
         }
         let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).expect("its manifest");
         let targets = [
-            ("answers", super::answers as Target),
+            ("access", super::access as Target),
+            ("answers", super::answers),
             ("commands", super::commands),
             ("line", super::line),
+            ("rule", super::rule),
             ("server", super::server),
         ];
         assert_eq!(manifest.matches("[[bin]]").count(), targets.len());

@@ -32,6 +32,11 @@ impl Peer {
         Self { uid: u32::MAX, gid: u32::MAX, pid: None, groups: Arc::default() }
     }
 
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn made_up(uid: u32, gid: u32, groups: &[u32]) -> Self {
+        Self { uid, gid, pid: None, groups: groups.into() }
+    }
+
     pub(crate) fn is_known(&self) -> bool {
         self.uid != u32::MAX
     }

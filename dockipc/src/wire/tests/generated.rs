@@ -1,54 +1,18 @@
 //! A great many inputs from a seed: all that a stranger may send, well formed, nearly well formed
-//! and noise. `DOCKIPC_LONG` makes it a million; `DOCKIPC_SEED` repeats what failed.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::{Duration, UNIX_EPOCH};
+//! and noise.
 
 use super::{Event, LIMITS, as_read, check, encoded, expected, resp};
 use crate::error::Failure;
+use crate::fuzzing::dice::{Dice, many};
 use crate::reply::Reply;
 use crate::wire::Protocol;
 use crate::wire::words::quote;
 
-/// How long a thousand inputs may take before that counts as a hang.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// Every input goes to both parsers and to the splitter of lines, cut in three ways.
 #[test]
 fn generated_inputs_are_told_the_same_however_they_are_cut() {
-    let is_long = std::env::var_os("DOCKIPC_LONG").is_some();
-    let inputs = if is_long { 1_000_000 } else { 20_000 };
-    let seed = match std::env::var("DOCKIPC_SEED") {
-        Ok(seed) => seed.parse().expect("DOCKIPC_SEED is a number"),
-        Err(_) => UNIX_EPOCH.elapsed().map_or(0, |now: Duration| now.as_secs() << 24),
-    };
-    let next = Arc::new(AtomicU64::new(0));
-    let (done, finished) = channel();
-    for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
-        let (next, done) = (next.clone(), done.clone());
-        thread::spawn(move || {
-            loop {
-                let first = next.fetch_add(1000, Relaxed);
-                if first >= inputs {
-                    break;
-                }
-                let counts = (first..inputs.min(first + 1000)).map(|i| one(seed.wrapping_add(i)));
-                let counts = counts.fold(Counts::default(), Counts::plus);
-                done.send(counts).expect("somebody who waits for it");
-            }
-        });
-    }
-    drop(done);
-    let mut all = Counts::default();
-    while all.inputs < inputs {
-        // A thread that fails has said why, and its thousand does not arrive.
-        let counts = finished.recv_timeout(PATIENCE);
-        all = all.plus(counts.expect("no hang and no panic; what failed is printed above"));
-    }
-    let Counts { inputs, bytes, commands, refusals, replies } = all;
+    let (seed, counts) = many(20_000, one, Counts::plus);
+    let Counts { inputs, bytes, commands, refusals, replies } = counts;
     assert!(commands > inputs / 10 && refusals > inputs / 10 && replies > inputs / 10);
     println!(
         "figure: generated inputs, 3 splits each, both parsers | {inputs} inputs (seed {seed}), \
@@ -80,7 +44,6 @@ impl Counts {
 
 /// Makes the input of a seed and looks at it.
 fn one(seed: u64) -> Counts {
-    let _told = Told(seed);
     let mut dice = Dice(seed);
     let Input { bytes, commands, replies } = Input::new(&mut dice);
     let sizes = dice.sizes();
@@ -101,17 +64,6 @@ fn one(seed: u64) -> Counts {
         commands: count(|event| matches!(event, Event::Resp(_) | Event::Line(_))),
         refusals: count(|event| matches!(event, Event::Refused(..))),
         replies: read.len() as u64,
-    }
-}
-
-/// Says how to repeat an input that fails: with this seed it is the first.
-struct Told(u64);
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("repeat it with DOCKIPC_SEED={}", self.0);
-        }
     }
 }
 
@@ -136,7 +88,7 @@ impl Input {
         };
         if dice.below(2) == 0 {
             // Nothing is known of it any more.
-            input = Self { bytes: changed(input.bytes, dice), ..Self::default() };
+            input = Self { bytes: dice.changed(input.bytes), ..Self::default() };
         }
         input
     }
@@ -273,53 +225,7 @@ fn nested(dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// Bytes put in, taken out, changed, doubled or cut off here and there.
-fn changed(mut bytes: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
-    for _ in 0..=dice.below(4) {
-        let at = dice.below(bytes.len() + 1);
-        let byte = dice.byte();
-        match dice.below(6) {
-            0 => bytes.truncate(at),
-            1 => bytes.insert(at, byte),
-            2 => bytes.extend_from_within(at..),
-            3 if at < bytes.len() => drop(bytes.remove(at)),
-            _ if at < bytes.len() => bytes[at] = byte,
-            _ => {}
-        }
-    }
-    bytes
-}
-
-/// Numbers that look random (splitmix64).
-struct Dice(u64);
-
 impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() % n as u64).expect("less than a usize")
-    }
-
-    /// Any byte, often one that means something.
-    fn byte(&mut self) -> u8 {
-        const MEANT: &[u8] = b"\r\n\r\n$*-+:0123456789{>%~#_,(=!'\"\\ \t\0\xff\xc3";
-        if self.below(2) == 0 { MEANT[self.below(MEANT.len())] } else { (self.next() >> 56) as u8 }
-    }
-
-    fn noise(&mut self, most: usize) -> Vec<u8> {
-        self.list(most, Self::byte)
-    }
-
-    fn list<T>(&mut self, most: usize, mut item: impl FnMut(&mut Self) -> T) -> Vec<T> {
-        (0..self.below(most + 1)).map(|_| item(self)).collect()
-    }
-
     /// Mostly short; now and then longer than a command may be.
     fn word(&mut self) -> Vec<u8> {
         let most = if self.below(20) == 0 { 400 } else { 12 };

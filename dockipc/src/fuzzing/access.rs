@@ -1,0 +1,374 @@
+//! Who may do what, for any bytes: rules as they are written, and the way from bytes to a decision,
+//! with a model that says who may.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
+
+use super::dice::Dice;
+use super::{Turns, converse, cut};
+use crate::access::{self, Access, Name, Policy, Term};
+use crate::connection::Connection;
+use crate::error::code;
+use crate::peer::Peer;
+use crate::reply::Reply;
+use crate::server::{Server, Shared};
+use crate::wire::check::LIMITS;
+use crate::{Request, command};
+
+/// A rule as it is written: what can be read is read again from what it is shown as, and decides as
+/// it says. A mistake has a place.
+pub fn rule(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let terms = match access::parse(text) {
+        Ok(terms) => terms,
+        Err((at, _)) => {
+            assert!(text.is_char_boundary(at), "{text:?}: no character begins at {at}");
+            assert!(!is_rule(text), "{text:?} is one");
+            return;
+        }
+    };
+    assert!(is_rule(text), "{text:?} is none");
+    let shown = terms.iter().map(Term::to_string).collect::<Vec<_>>().join(" | ");
+    assert_eq!(access::parse(&shown), Ok(terms.clone()), "{text:?}");
+    let whos: Option<Vec<_>> = terms.iter().map(Who::of).collect();
+    if let (Some(whos), Ok(policy)) = (whos, Policy::new(&terms, text)) {
+        assert_eq!(policy.to_string(), shown);
+        for (caller, has_token) in
+            CALLERS.iter().flat_map(|caller| [(caller, false), (caller, true)])
+        {
+            let may = whos.iter().any(|who| who.is(caller, has_token));
+            assert_eq!(policy.allows(&caller.peer(), has_token), may, "{text:?} {caller:?}");
+        }
+    }
+}
+
+/// What docs say that a rule is.
+fn is_rule(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let is_number = name.chars().all(|c| c.is_ascii_digit());
+        let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+        let number = name.trim_start_matches('0');
+        let is_small = number.len() < 10 || (number.len() == 10 && number < "4294967295");
+        !name.is_empty() && fits && (!is_number || is_small)
+    };
+    text.split('|').map(|term| term.trim_matches([' ', '\t'])).all(|term| {
+        let named = term.strip_prefix("uid:").or_else(|| term.strip_prefix("group:"));
+        ["any", "owner", "token"].contains(&term) || named.is_some_and(is_name)
+    })
+}
+
+/// What a client sends to one of many servers, each with rules of its own, that asks who may: the
+/// first bytes say which server, who the client is and by which door it comes. Nothing runs, nor has
+/// its arguments read, that the model says no to.
+pub fn access(data: &[u8]) {
+    let [server, caller, door, data @ ..] = data else { return };
+    let visit = Visit::new(*server, *caller, *door);
+    let (sizes, bytes) = cut(data);
+    let whole = visit.outcomes(bytes, &[usize::MAX]);
+    for sizes in [&[1][..], &sizes] {
+        assert_eq!(visit.outcomes(bytes, sizes), whole, "{}", bytes.escape_ascii());
+    }
+}
+
+/// One client at a server.
+struct Visit {
+    served: &'static Served,
+    caller: &'static Caller,
+    door: usize,
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// The author's code of this name ran.
+    Ran(&'static str),
+    Denied,
+    /// It was the server's own, or nothing that could be run.
+    Other,
+}
+
+impl Visit {
+    fn new(server: u8, caller: u8, door: u8) -> Self {
+        let all = servers();
+        Self {
+            served: &all[usize::from(server) % all.len()],
+            caller: &CALLERS[usize::from(caller) % CALLERS.len()],
+            door: usize::from(door % 2),
+        }
+    }
+
+    fn outcomes(&self, bytes: &[u8], sizes: &[usize]) -> Vec<Outcome> {
+        let Served { shared, model } = self.served;
+        let could_have_token = bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes());
+        let mut outcomes = Vec::new();
+        RAN.take();
+        let connection = Connection::new(shared, 1, self.caller.peer(), self.door, None);
+        converse(shared, connection, bytes, sizes, Turns::default(), |reply, _| {
+            let ran = RAN.take();
+            for name in &ran {
+                let may = model.may(name, self.caller, could_have_token, self.door);
+                assert!(may, "{name} ran for {:?} at door {}", self.caller, self.door);
+            }
+            outcomes.push(match (ran.last(), reply) {
+                (Some(name), _) => Outcome::Ran(name),
+                (None, Reply::Error(failure)) if failure.code() == code::NOPERM => Outcome::Denied,
+                _ => Outcome::Other,
+            });
+        });
+        outcomes
+    }
+}
+
+/// Who connects.
+#[derive(Debug)]
+struct Caller {
+    uid: u32,
+    gid: u32,
+    groups: &'static [u32],
+}
+
+const CALLERS: [Caller; 8] = [
+    Caller { uid: 0, gid: 0, groups: &[] },
+    Caller { uid: 1, gid: 1, groups: &[2, 3] },
+    Caller { uid: 2, gid: 1, groups: &[] },
+    Caller { uid: 3, gid: 7, groups: &[0, 1, 2] },
+    Caller { uid: 1000, gid: 1000, groups: &[4] },
+    Caller { uid: 65_534, gid: 65_534, groups: &[] },
+    Caller { uid: u32::MAX - 1, gid: u32::MAX - 1, groups: &[] },
+    // Who is not known.
+    Caller { uid: u32::MAX, gid: u32::MAX, groups: &[] },
+];
+
+impl Caller {
+    fn peer(&self) -> Peer {
+        Peer::made_up(self.uid, self.gid, self.groups)
+    }
+}
+
+/// One who may.
+#[derive(Clone, Debug)]
+enum Who {
+    Any,
+    Owner,
+    Token,
+    User(u32),
+    Group(u32),
+}
+
+impl Who {
+    fn thrown(dice: &mut Dice) -> Self {
+        match dice.below(8) {
+            0 => Self::Any,
+            1 => Self::Owner,
+            2 => Self::Token,
+            3..=5 => Self::User(dice.one(&[0, 1, 2, 3, 1000, 65_534])),
+            _ => Self::Group(dice.one(&[0, 1, 2, 3, 4, 7])),
+        }
+    }
+
+    /// A term whose name is a number.
+    fn of(term: &Term<'_>) -> Option<Self> {
+        Some(match *term {
+            Term::Any => Self::Any,
+            Term::Owner => Self::Owner,
+            Term::Token => Self::Token,
+            Term::User(Name::Number(uid)) => Self::User(uid),
+            Term::Group(Name::Number(gid)) => Self::Group(gid),
+            Term::User(Name::Text(_)) | Term::Group(Name::Text(_)) => return None,
+        })
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Any => "any".into(),
+            Self::Owner => "owner".into(),
+            Self::Token => "token".into(),
+            Self::User(uid) => format!("uid:{uid}"),
+            Self::Group(gid) => format!("group:{gid}"),
+        }
+    }
+
+    fn is(&self, caller: &Caller, has_token: bool) -> bool {
+        let is_known = caller.uid != u32::MAX;
+        match *self {
+            Self::Any => true,
+            Self::Token => has_token,
+            Self::Owner => is_known && caller.uid == rustix::process::geteuid().as_raw(),
+            Self::User(uid) => is_known && caller.uid == uid,
+            Self::Group(gid) => is_known && (caller.gid == gid || caller.groups.contains(&gid)),
+        }
+    }
+}
+
+/// Some names.
+#[derive(Clone, Copy, Debug)]
+enum Names {
+    All,
+    /// Those that begin so.
+    Like(char),
+    One(&'static str),
+}
+
+impl Names {
+    fn thrown(dice: &mut Dice) -> Self {
+        match dice.below(6) {
+            0 => Self::All,
+            1 => Self::Like(dice.one(&['a', 'b', 'g'])),
+            _ => Self::One(dice.one(&["aa", "ab", "ba", "bb", "gated", "gate"])),
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::All => "*".into(),
+            Self::Like(first) => format!("{first}*"),
+            Self::One(name) => name.into(),
+        }
+    }
+
+    /// Whether a command is among them; all its names are one.
+    fn have(self, name: &str) -> bool {
+        let names = if name == "gated" { &["gated", "gate"] } else { &[name][..] };
+        match self {
+            Self::All => true,
+            Self::Like(first) => names.iter().any(|name| name.starts_with(first)),
+            Self::One(one) => names.contains(&one),
+        }
+    }
+}
+
+/// Closures; `gated` is a function, and `*` is the fallback.
+const CLOSURES: [&str; 4] = ["aa", "ab", "ba", "bb"];
+
+/// Who may run what at one server.
+struct Model {
+    given: Vec<(Names, Vec<Who>)>,
+    denies: bool,
+    offered: Vec<Names>,
+    has_fallback: bool,
+}
+
+impl Model {
+    fn thrown(dice: &mut Dice) -> Self {
+        Self {
+            given: dice.list(5, |dice| {
+                let mut who = dice.list(3, Who::thrown);
+                who.push(Who::thrown(dice));
+                (Names::thrown(dice), who)
+            }),
+            denies: dice.below(3) == 0,
+            offered: dice.list(3, Names::thrown),
+            has_fallback: dice.below(2) == 0,
+        }
+    }
+
+    fn may(&self, name: &str, caller: &Caller, has_token: bool, door: usize) -> bool {
+        let have = |names: &Names| {
+            if name == "*" { matches!(names, Names::All) } else { names.have(name) }
+        };
+        if door == 1 && !self.offered.iter().any(have) {
+            return false;
+        }
+        let given = self.given.iter().rev().find(|(names, _)| have(names));
+        let own = [Who::User(1), Who::Group(2)];
+        match given {
+            Some((_, who)) => who.iter().any(|who| who.is(caller, has_token)),
+            None if name == "gated" => own.iter().any(|who| who.is(caller, has_token)),
+            None => !self.denies,
+        }
+    }
+}
+
+struct Served {
+    shared: Arc<Shared>,
+    model: Model,
+}
+
+#[expect(clippy::expect_used, reason = "a server that can't start is a mistake in here")]
+fn servers() -> &'static [Served] {
+    static SERVERS: OnceLock<Vec<Served>> = OnceLock::new();
+    SERVERS.get_or_init(|| {
+        let served = |seed| {
+            let model = Model::thrown(&mut Dice(seed));
+            // Whether there has to be a token file it says itself.
+            let shared = shared(&model, None).or_else(|_| {
+                let file = token_file()?;
+                let shared = shared(&model, Some(file.clone()));
+                let _ = std::fs::remove_file(file);
+                shared
+            });
+            Served { shared: shared.expect("a server that can start"), model }
+        };
+        (0..64).map(served).collect()
+    })
+}
+
+const TOKEN: &str = "0123456789abcdef";
+
+fn token_file() -> crate::Result<PathBuf> {
+    let path = std::env::temp_dir().join(format!("dockipc-fuzzing-{}", std::process::id()));
+    let written = || {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600).open(&path)?.write_all(TOKEN.as_bytes())
+    };
+    written().map_err(|error: std::io::Error| crate::Error::io("writing a token", error))?;
+    Ok(path)
+}
+
+fn shared(model: &Model, token: Option<PathBuf>) -> crate::Result<Arc<Shared>> {
+    let mut server = Server::new().max_line(LIMITS.line).max_command(LIMITS.command);
+    for name in CLOSURES {
+        server = server.handle(name, move |_: &Request<'_>| ran(name));
+    }
+    if model.has_fallback {
+        server = server.fallback(|_: &Request<'_>| ran("*"));
+    }
+    for (names, who) in &model.given {
+        let rule: Vec<_> = who.iter().map(Who::text).collect();
+        server = server.allow(names.text(), rule.join(" |\t"));
+    }
+    if model.denies {
+        server = server.default_deny();
+    }
+    if let Some(file) = token {
+        server = server.token_file(file).auth_timeout(None);
+    }
+    let offered: Vec<_> = model.offered.iter().map(|names| names.text()).collect();
+    server.also_at("second", Access::only(offered)).shared()
+}
+
+thread_local! {
+    /// The author's code that ran.
+    static RAN: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+}
+
+fn ran(name: &'static str) -> &'static str {
+    RAN.with_borrow_mut(|ran| ran.push(name));
+    "ran"
+}
+
+/// With a rule of its own.
+#[command("gated", alias = "gate", allow = "uid:1 | group:2")]
+fn gated(#[arg(from_str)] _word: Parsed) -> &'static str {
+    ran("gated")
+}
+
+/// To be read is to run.
+struct Parsed;
+
+impl FromStr for Parsed {
+    type Err = Infallible;
+
+    fn from_str(_: &str) -> Result<Self, Infallible> {
+        ran("gated");
+        Ok(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! A great many rules and clients from a seed.
+
+use super::*;
+use crate::access::parse;
+use crate::fuzzing::dice::many;
+use crate::fuzzing::request;
+
+#[test]
+fn generated_clients_run_nothing_that_the_model_says_no_to() {
+    let (seed, counts) = many(20_000, one, Counts::plus);
+    let Counts { inputs, rules, commands, ran, denied } = counts;
+    assert!(rules > inputs / 10 && ran > inputs / 10 && denied > inputs / 10);
+    println!(
+        "figure: generated rules and clients, 3 splits each | {inputs} inputs of both (seed {seed}), \
+         {rules} rules that could be read, {commands} commands, {ran} ran, {denied} were denied, \
+         0 panics, 0 ran where the model says no"
+    );
+}
+
+/// What was found, so that it can be seen that the inputs reach something.
+#[derive(Default)]
+struct Counts {
+    inputs: u64,
+    rules: u64,
+    commands: u64,
+    ran: u64,
+    denied: u64,
+}
+
+impl Counts {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            inputs: self.inputs + other.inputs,
+            rules: self.rules + other.rules,
+            commands: self.commands + other.commands,
+            ran: self.ran + other.ran,
+            denied: self.denied + other.denied,
+        }
+    }
+}
+
+/// Makes the rule and the client of a seed and looks at them.
+fn one(seed: u64) -> Counts {
+    let mut dice = Dice(seed);
+    let text = written(&mut dice);
+    rule(&text);
+    let rules = std::str::from_utf8(&text).is_ok_and(|text| parse(text).is_ok());
+
+    let mut data: Vec<_> = (0..5).map(|_| dice.byte()).collect();
+    let visit = Visit::new(data[0], data[1], data[2]);
+    let (bytes, expected) = visit.commands(&mut dice);
+    let is_changed = dice.below(2) == 0;
+    data.extend_from_slice(&if is_changed { dice.changed(bytes) } else { bytes });
+    access(&data);
+    let outcomes = visit.outcomes(&data[5..], &[usize::MAX]);
+    assert!(is_changed || outcomes == expected, "{outcomes:?} is not {expected:?}");
+    let count =
+        |matching: fn(&Outcome) -> bool| outcomes.iter().filter(|o| matching(o)).count() as u64;
+    Counts {
+        inputs: 1,
+        rules: u64::from(rules),
+        commands: outcomes.len() as u64,
+        ran: count(|outcome| matches!(outcome, Outcome::Ran(_))),
+        denied: count(|outcome| *outcome == Outcome::Denied),
+    }
+}
+
+/// A rule, something like a rule, or noise.
+fn written(dice: &mut Dice) -> Vec<u8> {
+    const PIECES: &[&str] = &[
+        "any",
+        "owner",
+        "token",
+        "uid:",
+        "group:",
+        "root",
+        "adm",
+        "0",
+        "007",
+        "4294967294",
+        "4294967295",
+        "99999999999999999999",
+        " ",
+        "\t",
+        "|",
+        "||",
+        ":",
+        "uid",
+        "Any",
+        "a b",
+        "_-.",
+        "é",
+        "\u{a0}",
+        "\0",
+        "-1",
+        "+1",
+        "",
+    ];
+    let text = match dice.below(4) {
+        0 => dice.noise(30),
+        1 => dice.list(8, |dice| dice.one(PIECES)).concat().into_bytes(),
+        _ => {
+            let mut who = dice.list(4, Who::thrown);
+            who.push(Who::thrown(dice));
+            let terms: Vec<_> = who.iter().map(Who::text).collect();
+            terms.join(dice.one(&["|", " | ", "\t| ", " |"])).into_bytes()
+        }
+    };
+    if dice.below(3) == 0 { dice.changed(text) } else { text }
+}
+
+/// A command that a client sends.
+#[derive(Clone, Copy)]
+enum Sent {
+    Call(&'static str),
+    Token(bool),
+    Reset,
+    Ping,
+}
+
+impl Sent {
+    fn thrown(dice: &mut Dice) -> Self {
+        const NAMES: [&str; 8] = ["aa", "ab", "ba", "bb", "gated", "gate", "nobodys", "AA"];
+        match dice.below(8) {
+            0 => Self::Token(dice.below(3) > 0),
+            1 => Self::Reset,
+            2 => Self::Ping,
+            _ => Self::Call(dice.one(&NAMES)),
+        }
+    }
+
+    fn words(self, dice: &mut Dice) -> Vec<&'static str> {
+        match self {
+            Self::Call(name) => vec![name, "word"],
+            Self::Token(is_right) => {
+                let token = if is_right { TOKEN } else { "0123456789abcdeF" };
+                match dice.below(3) {
+                    0 => vec!["AUTH", token],
+                    1 => vec!["auth", "owner", token],
+                    _ => vec!["HELLO", "3", "AUTH", "root", token],
+                }
+            }
+            Self::Reset => vec!["RESET"],
+            Self::Ping => vec!["PING"],
+        }
+    }
+}
+
+impl Visit {
+    /// Some commands, well formed, and what becomes of them.
+    fn commands(&self, dice: &mut Dice) -> (Vec<u8>, Vec<Outcome>) {
+        let is_line = dice.below(4) == 0;
+        let sent = dice.list(6, Sent::thrown);
+        let (mut bytes, mut outcomes) = (Vec::new(), Vec::new());
+        let (mut has_token, mut wrong, mut is_over) = (false, 0, false);
+        for sent in sent {
+            let words = sent.words(dice);
+            if is_line {
+                bytes.extend_from_slice(format!("{}\n", words.join(" ")).as_bytes());
+            } else if dice.below(4) == 0 && matches!(sent, Sent::Call(_)) {
+                bytes.extend(request(&["dockipc", "line", &words.join(" ")]));
+            } else {
+                bytes.extend(request(&words));
+            }
+            if is_over {
+                continue;
+            }
+            let outcome = match sent {
+                Sent::Call(name) => self.call(name, has_token),
+                Sent::Token(is_right) if self.served.shared.token.is_some() && !is_line => {
+                    has_token |= is_right;
+                    wrong += u8::from(!is_right);
+                    is_over = wrong == 3;
+                    Outcome::Other
+                }
+                Sent::Reset => {
+                    has_token = false;
+                    Outcome::Other
+                }
+                Sent::Ping => self.ping(has_token),
+                Sent::Token(_) => Outcome::Other,
+            };
+            outcomes.push(outcome);
+            is_over |= is_line;
+        }
+        (bytes, outcomes)
+    }
+
+    fn call(&self, name: &str, has_token: bool) -> Outcome {
+        let model = &self.served.model;
+        let name = match name {
+            "gate" => "gated",
+            "AA" => "aa",
+            "nobodys" if !model.has_fallback => return Outcome::Other,
+            "nobodys" => "*",
+            name => name,
+        };
+        let names = CLOSURES.into_iter().chain(["gated", "*"]);
+        let ran = names.map(|known| (known, known == name)).find(|(_, is)| *is);
+        match ran {
+            Some((name, _)) if model.may(name, self.caller, has_token, self.door) => {
+                Outcome::Ran(name)
+            }
+            _ => Outcome::Denied,
+        }
+    }
+
+    /// The server's own commands can be ruled, and are offered everywhere.
+    fn ping(&self, has_token: bool) -> Outcome {
+        let mut given = self.served.model.given.iter().rev();
+        let given = given.find(|(names, _)| matches!(names, Names::All));
+        match given {
+            Some((_, who)) if !who.iter().any(|who| who.is(self.caller, has_token)) => {
+                Outcome::Denied
+            }
+            _ => Outcome::Other,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! A rule about who may run what.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| dockipc::fuzzing::rule(data));
