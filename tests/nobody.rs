@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::{fs, thread};
 
-use dockipc::{Access, Server, command};
+use dockipc::{Access, Handle, Server, command};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use tests::process::{descriptors_of, settled};
 use tests::users::{self, Shared, User, part, say};
@@ -88,30 +88,34 @@ const TABLE: [(&str, &str, &str); 8] = [
     ("stranger", "no no no no no no", "no no no no no no"),
 ];
 
+/// The daemon's process, which also comes without a path, by its own handle and by that of a server
+/// that has none.
+const IN_PROCESS: usize = CALLERS.len();
+
 /// The row that is another one in a server that denies by default.
 const DENIED: (&str, &str, &str) = ("none", "no no no no no no", "no no no no no no");
 
-/// Whether each rule lets this process in, at both sockets and in both modes.
-fn cells() -> BTreeSet<String> {
-    let mut cells = BTreeSet::new();
-    for socket in ["first", "second"] {
-        for rule in RULES {
-            let ask = |bytes: &[u8]| {
-                let answer = exchange(UnixStream::connect(socket).unwrap(), bytes);
-                String::from_utf8(answer).unwrap()
-            };
-            let verdict = |answer: &str, allowed: &str| match answer {
-                _ if answer == allowed => "yes",
-                _ if answer.starts_with("-NOPERM ") => "no",
-                _ => panic!("{socket} {rule}: {answer}"),
-            };
-            let line = verdict(&ask(format!("{rule}\n").as_bytes()), "ran");
-            cells.insert(format!("{socket} {rule} line {line}"));
-            let redis = verdict(&ask(&resp(&[rule])), "$3\r\nran\r\n");
-            cells.insert(format!("{socket} {rule} RESP {redis}"));
-        }
+/// Says whether each rule lets this process in, in both modes.
+fn say_cells(socket: &str, connect: impl Fn() -> UnixStream) {
+    for rule in RULES {
+        let ask = |bytes: &[u8]| String::from_utf8(exchange(connect(), bytes)).unwrap();
+        let verdict = |answer: &str, allowed: &str| match answer {
+            _ if answer == allowed => "yes",
+            _ if answer.starts_with("-NOPERM ") => "no",
+            _ => panic!("{socket} {rule}: {answer}"),
+        };
+        let line = verdict(&ask(format!("{rule}\n").as_bytes()), "ran");
+        say(format!("{socket} {rule} line {line}"));
+        let redis = verdict(&ask(&resp(&[rule])), "$3\r\nran\r\n");
+        say(format!("{socket} {rule} RESP {redis}"));
     }
-    cells
+}
+
+/// The same at both sockets.
+fn say_all_cells() {
+    for socket in ["first", "second"] {
+        say_cells(socket, || UnixStream::connect(socket).unwrap());
+    }
 }
 
 /// The same from the table.
@@ -119,7 +123,11 @@ fn expected(denies: bool, caller: usize) -> BTreeSet<String> {
     let mut cells = BTreeSet::new();
     for row in TABLE {
         let (rule, first, second) = if denies && row.0 == DENIED.0 { DENIED } else { row };
-        for (socket, verdicts) in [("first", first), ("second", second)] {
+        let mut sockets = vec![("first", first), ("second", second)];
+        if caller == IN_PROCESS {
+            sockets.extend([("its own", first), ("without a path", first)]);
+        }
+        for (socket, verdicts) in sockets {
             let verdict = verdicts.split(' ').nth(caller).unwrap();
             for mode in ["line", "RESP"] {
                 cells.insert(format!("{socket} {rule} {mode} {verdict}"));
@@ -130,10 +138,10 @@ fn expected(denies: bool, caller: usize) -> BTreeSet<String> {
 }
 
 /// A daemon in this process at two sockets, until the test lets it go.
-fn serve(server: Server, then: impl FnOnce()) {
+fn serve(server: Server, then: impl FnOnce(&Handle)) {
     let server = server.mode(0o666).also_at("second", Access::only(OFFERED).mode(0o666));
     let daemon = server.spawn("first").unwrap();
-    then();
+    then(&daemon);
     say("ready");
     users::wait_for_the_end();
     drop(daemon);
@@ -142,15 +150,18 @@ fn serve(server: Server, then: impl FnOnce()) {
 #[test]
 fn every_caller_may_run_what_the_table_says() {
     let name = "every_caller_may_run_what_the_table_says";
-    let inside = || {
-        for cell in cells() {
-            say(cell);
-        }
+    let serve = |server: fn() -> Server| {
+        serve(server(), |daemon| {
+            say_all_cells();
+            say_cells("its own", || daemon.connect().unwrap());
+            let alone = server().spawn_in_process().unwrap();
+            say_cells("without a path", || alone.connect().unwrap());
+        });
     };
     match part().as_deref() {
-        Some("daemon") => return serve(Server::new(), inside),
-        Some("denying daemon") => return serve(Server::new().default_deny(), inside),
-        Some(_) => return inside(),
+        Some("daemon") => return serve(Server::new),
+        Some("denying daemon") => return serve(|| Server::new().default_deny()),
+        Some(_) => return say_all_cells(),
         None => {}
     }
     if !users::can_be_had() {
@@ -161,8 +172,8 @@ fn every_caller_may_run_what_the_table_says() {
         let place = Shared::new(OWNER);
         let mut daemon = place.start(name, daemon, OWNER);
         let said = std::iter::from_fn(|| daemon.line()).take_while(|line| line != "ready");
-        assert_eq!(said.collect::<BTreeSet<_>>(), expected(denies, CALLERS.len()), "in-process");
-        count += expected(denies, CALLERS.len()).len();
+        assert_eq!(said.collect::<BTreeSet<_>>(), expected(denies, IN_PROCESS), "in-process");
+        count += expected(denies, IN_PROCESS).len();
         for (caller, user) in CALLERS.into_iter().enumerate() {
             let said: BTreeSet<_> = place.play(name, "caller", user).into_iter().collect();
             assert_eq!(said, expected(denies, caller), "{user:?}");
@@ -212,7 +223,7 @@ fn nothing_of_the_authors_runs_for_who_is_denied() {
         String::from_utf8(answer).unwrap()
     };
     match part().as_deref() {
-        Some("daemon") => return serve(Server::new(), || ()),
+        Some("daemon") => return serve(Server::new(), |_| ()),
         Some("denied") => {
             for word in words {
                 for answer in
@@ -261,7 +272,7 @@ const DISGUISES: [&str; 8] = [
 fn names_that_look_like_credentials_are_none() {
     let name = "names_that_look_like_credentials_are_none";
     match part().as_deref() {
-        Some("daemon") => return serve(Server::new(), || ()),
+        Some("daemon") => return serve(Server::new(), |_| ()),
         Some(_) => return disguised(),
         None => {}
     }
@@ -314,7 +325,7 @@ const MESSAGES: usize = 1_000;
 fn descriptors_that_are_sent_along_are_not_taken() {
     let name = "descriptors_that_are_sent_along_are_not_taken";
     match part().as_deref() {
-        Some("daemon") => return serve(Server::new(), || ()),
+        Some("daemon") => return serve(Server::new(), |_| ()),
         Some(_) => return send_along(),
         None => {}
     }
