@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::{fs, thread};
 
-use dockipc::{Access, Handle, Server, command};
+use dockipc::audit::JsonLines;
+use dockipc::{Access, Handle, Secret, Server, command};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
-use tests::process::{descriptors_of, settled};
+use serde_json::Value;
+use tests::process::{descriptors_of, resident_of, settled};
 use tests::users::{self, Shared, User, part, say};
 use tests::{PATIENCE, exchange, figure, resp};
 
@@ -375,4 +379,86 @@ fn send_along() {
         assert_eq!(&answer, b"+PONG\r\n");
     }
     say(format!("{refused} refused by the kernel, {sent} sent and thrown away"));
+}
+
+/// For the daemon's user.
+#[command("unlock", allow = "owner")]
+fn unlock(_user: &str, _password: Secret<String>, #[arg(long, secret)] _pin: Option<String>) {}
+
+const SECRET: &str = "hunter2-swordfish";
+const PIN: &str = "pin-4321";
+const TOKEN: &str = "the-token-that-nobody-else-knows";
+const ATTEMPTS: usize = 10_000;
+
+#[test]
+fn denied_attempts_are_recorded_without_their_secrets() {
+    let name = "denied_attempts_are_recorded_without_their_secrets";
+    match part().as_deref() {
+        Some("daemon") => {
+            let mut options = fs::OpenOptions::new();
+            let mut file = options.write(true).create_new(true).mode(0o600).open("token").unwrap();
+            file.write_all(TOKEN.as_bytes()).unwrap();
+            let log = JsonLines::create("audit").unwrap();
+            let server = Server::new().token_file("token").allow("any", "token");
+            return serve(server.audit(move |record| log.write(record)), |_| ());
+        }
+        Some(attempts) => return attempt(attempts.parse().unwrap()),
+        None => {}
+    }
+    if !users::can_be_had() {
+        return;
+    }
+    let place = Shared::new(OWNER);
+    let mut daemon = place.start(name, "daemon", OWNER);
+    assert_eq!(daemon.line().unwrap(), "ready");
+    // What stays is there after the first ones.
+    let first = ATTEMPTS / 10;
+    place.play(name, &first.to_string(), NOBODY);
+    let before = resident_of(daemon.id());
+    place.play(name, &(ATTEMPTS - first).to_string(), NOBODY);
+    let grown = resident_of(daemon.id()).saturating_sub(before);
+
+    let text = fs::read_to_string(place.directory().join("audit")).unwrap();
+    let records: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.len(), ATTEMPTS);
+    for record in &records {
+        assert_eq!((&record["uid"], &record["command"]), (&NOBODY.uid.into(), &"unlock".into()));
+        assert_eq!(record["decision"], "denied");
+        // Where the words don't fit, any could be the secret.
+        let first = &record["arguments"][0]["value"];
+        assert!(first == "me" || (first.is_null() && record["left_out"] == 5), "{record}");
+    }
+    let with = records.iter().filter(|record| shows_a_secret(&record.to_string())).count();
+    figure(
+        "denied attempts of another user: tries, records, with a secret, more memory in KiB",
+        format_args!("{ATTEMPTS}, {}, {with}, {}", records.len(), grown / 1024),
+    );
+    assert!(with == 0 && !shows_a_secret(&text));
+    assert!(grown <= 512 * 1024, "{grown}");
+}
+
+fn shows_a_secret(text: &str) -> bool {
+    [SECRET, PIN, TOKEN].iter().any(|secret| text.contains(secret))
+}
+
+/// Tries to run what is denied, with all kinds of secrets.
+fn attempt(attempts: usize) {
+    let wrapped = format!("unlock me {SECRET} --pin={PIN}");
+    let line = format!("unlock me \"{SECRET}\"\n");
+    let shapes: [Vec<u8>; 6] = [
+        line.into_bytes(),
+        resp(&["unlock", "me", SECRET]),
+        resp(&["unlock", "me", SECRET, "--pin", PIN]),
+        // These don't fit.
+        resp(&["unlock", "me", SECRET, SECRET, "--pin", PIN]),
+        resp(&["dockipc", "line", &wrapped]),
+        [resp(&["AUTH", TOKEN]), resp(&["unlock", "me", SECRET])].concat(),
+    ];
+    for shape in shapes.iter().cycle().take(attempts) {
+        let answer = exchange(UnixStream::connect("first").unwrap(), shape);
+        let answer = String::from_utf8(answer).unwrap();
+        assert_eq!(answer.matches("NOPERM \"unlock\" is for owner").count(), 1, "{answer}");
+        assert!(!shows_a_secret(&answer), "{answer}");
+    }
 }
