@@ -108,6 +108,22 @@ fn the_links_of_the_documents_lead_somewhere() {
 }
 
 #[test]
+fn the_tests_that_the_security_page_names_exist() {
+    let page = read("SECURITY.md");
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let (mut file, mut seen) = (String::new(), 0);
+    for quoted in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
+        if quoted.starts_with("tests/") || quoted.starts_with("dockipc/") {
+            file = read(quoted);
+        } else if quoted.contains('_') {
+            assert!(file.contains(&format!("fn {quoted}()")), "{quoted}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 15, "only {seen} tests");
+}
+
+#[test]
 fn every_compile_error_has_its_message() {
     let (cases, messages) = (files("tests/ui", ".rs"), files("tests/ui", ".stderr"));
     assert!(!cases.is_empty());
