@@ -314,7 +314,7 @@ fn dockipc_idempotent_tells_whether_a_call_may_run_again() {
         [&["dockipc"][..], &["dockipc", "idempotent"], &["dockipc", "idempotent", "a", "b"]]
     {
         let said = answer(&daemon, "", words);
-        assert!(said.starts_with("-USAGE usage: dockipc idempotent <command>"), "{said}");
+        assert!(said.starts_with("-USAGE usage: dockipc complete <command>"), "{said}");
     }
 }
 

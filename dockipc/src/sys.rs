@@ -1,7 +1,7 @@
 //! The system calls that the system-call crate does not have, or not soundly.
 #![allow(
     unsafe_code,
-    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, or a descriptor by its number"
+    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, a descriptor by its number, or what a child does before it becomes another program"
 )]
 
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -170,5 +170,22 @@ pub(crate) fn inherited(number: c_int) -> Option<OwnedFd> {
         }
         let copy = fcntl(number, F_DUPFD_CLOEXEC, 0);
         (copy != -1).then(|| OwnedFd::from_raw_fd(copy))
+    }
+}
+
+/// Has a child, when it is started, get SIGTERM when the thread that started it ends, however that
+/// comes about: `PR_SET_PDEATHSIG` of prctl(2).
+#[cfg(feature = "cli")]
+pub(crate) fn end_with_this_thread(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+
+    use rustix::process::{Signal, set_parent_process_death_signal};
+
+    // SAFETY: between fork and exec only what is async-signal-safe may be called. This is one system
+    // call; it takes no lock and no memory.
+    unsafe {
+        command.pre_exec(|| {
+            set_parent_process_death_signal(Some(Signal::TERM)).map_err(io::Error::from)
+        });
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    fn new(text: impl Into<String>, exit: Exit) -> Self {
+    pub(super) fn new(text: impl Into<String>, exit: Exit) -> Self {
         Self { text: text.into(), below: String::new(), exit }
     }
 
