@@ -5,58 +5,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
-use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use dockipc::Client;
 use dockipc::client::quote;
+use tests::example::{example, root};
 use tests::{Place, exchange};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The root of the workspace.
-fn root() -> PathBuf {
-    // Asked for now and not when this was built: checkouts may share a target directory.
-    let here = std::env::current_dir().expect("the directory that cargo starts a test in");
-    here.parent().expect("the workspace's directory").to_owned()
-}
-
-/// The built example. `cargo test --workspace` has built it; where only this test was asked for, it
-/// is built here.
-fn example(name: &str) -> PathBuf {
-    static BUILDING: Mutex<()> = Mutex::new(());
-    // target/<profile>/deps/<this test>
-    let this = std::env::current_exe().expect("this test's path");
-    let profile = this.ancestors().nth(2).expect("the profile's directory");
-    let binary = profile.join("examples").join(name);
-    let building = BUILDING.lock();
-    if !is_fresh(&binary) {
-        build(profile);
-    }
-    drop(building);
-    assert!(binary.exists(), "{} is not built", binary.display());
-    binary
-}
-
-/// Whether the binary is newer than the sources that cargo has noted beside it.
-fn is_fresh(binary: &Path) -> bool {
-    let modified = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
-    let Ok(sources) = fs::read_to_string(binary.with_extension("d")) else { return false };
-    let mut sources = sources.split_whitespace().skip(1).map(Path::new);
-    modified(binary).is_some_and(|built| sources.all(|source| modified(source) <= Some(built)))
-}
-
-fn build(profile: &Path) {
-    let name = match profile.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => "dev",
-        Some(name) => name,
-    };
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--workspace", "--examples", "--profile", name, "--target-dir"]);
-    cargo.arg(profile.parent().expect("the target directory")).current_dir(root());
-    assert!(cargo.status().expect("cargo").success(), "the examples do not build");
-}
 
 /// An example that runs. It is killed at the end.
 struct Daemon {
@@ -157,6 +114,7 @@ fn the_lines_that_an_example_prints_work_when_pasted() {
         ("hello", ["Hello, Ada!", "\"Hello, Ada Lovelace!\"", "greet <name>\n"]),
         ("counter", ["2", "(integer) 3", "3"]),
         ("closure", ["", "\"blue\"", "colour"]),
+        ("spool", ["1", "\"done\"", "hello"]),
         ("notes", ["1", "1) 1) (integer) 1\n   2) \"buy milk\"", "1\tbuy milk"]),
     ] {
         let place = Place::new();
@@ -268,6 +226,33 @@ fn ended(output: &Output) -> String {
     let [stdout, stderr] =
         [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     format!("{} <{stdout}> <{stderr}>", output.status.code().unwrap_or(-1))
+}
+
+#[test]
+fn the_spool_runs_its_jobs_in_their_order() {
+    let place = Place::new();
+    let daemon = Daemon::start("spool", &place.socket(), &[]);
+    daemon.raw("pause\n");
+    assert_eq!(daemon.raw("add echo never\n"), "1");
+    let file = quote(place.directory().join("order").to_str().unwrap()).into_owned();
+    assert_eq!(daemon.raw("remove 1\n"), "");
+    for (id, line) in [(2, "--priority low echo 2"), (3, "echo 3"), (4, "echo 4")] {
+        assert_eq!(daemon.raw(format!("add {line} >> {file}\n")), id.to_string());
+    }
+    assert_eq!(daemon.raw("add --priority high echo no >&2; exit 3\n"), "5");
+    assert_eq!(daemon.raw("list --stage waiting\n").lines().count(), 4);
+    daemon.raw("resume\n");
+    assert_eq!(daemon.raw("wait 2\n"), "done");
+    assert_eq!(fs::read_to_string(place.directory().join("order")).unwrap(), "3\n4\n2\n");
+    assert_eq!(daemon.raw("list --stage failed\n"), "5\tfailed\techo no >&2; exit 3\n");
+    assert_eq!(daemon.raw("output 5\n"), "no\n");
+    assert_eq!(daemon.raw("remove 2\n"), "-TOOLATE job 2 has begun\n");
+    assert_eq!(daemon.raw("wait 1\n"), "-NOTFOUND no job 1\n");
+
+    assert!(daemon.raw("clear\n").starts_with("-NOPERM "));
+    let client = Client::new(&daemon.socket).token_file(place.socket().with_extension("token"));
+    assert_eq!(client.command("clear").call::<u64>().unwrap(), 4);
+    assert_eq!(daemon.raw("list\n"), "");
 }
 
 #[test]

@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf, absolute};
 
 use dockipc::client::quote;
 
-/// The first argument; without one, `NAME.sock` in `$XDG_RUNTIME_DIR`, or else in `/tmp`.
+/// The first argument; without one, the [`place`] of this name.
 ///
 /// The path is absolute, so that the lines of [`invite`] work in every directory.
 pub fn socket(name: &str) -> PathBuf {
     let given = std::env::args_os().nth(1).map(PathBuf::from);
-    let socket = given.unwrap_or_else(|| {
-        let directory =
-            std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty());
-        Path::new(&directory.unwrap_or_else(|| "/tmp".into())).join(format!("{name}.sock"))
-    });
+    let socket = given.unwrap_or_else(|| place(name));
     absolute(&socket).unwrap_or(socket)
+}
+
+/// `NAME.sock` in `$XDG_RUNTIME_DIR`, or else in `/tmp`.
+pub fn place(name: &str) -> PathBuf {
+    let directory = std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty());
+    Path::new(&directory.unwrap_or_else(|| "/tmp".into())).join(format!("{name}.sock"))
 }
 
 /// Prints lines that can be pasted into another terminal: the first command goes through `nc`, the

@@ -3,6 +3,7 @@
 pub mod apart;
 pub mod ctl;
 pub mod dice;
+pub mod example;
 pub mod figures;
 pub mod gate;
 pub mod neighbours;

@@ -1,0 +1,53 @@
+//! The workspace's examples, as programs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+/// The root of the workspace.
+pub fn root() -> PathBuf {
+    // Asked for now and not when this was built: checkouts may share a target directory.
+    let here = std::env::current_dir().expect("the directory that cargo starts a test in");
+    here.parent().expect("the workspace's directory").to_owned()
+}
+
+/// The built example. `cargo test --workspace` has built it; where only this test was asked for, it
+/// is built here.
+pub fn example(name: &str) -> PathBuf {
+    static BUILDING: Mutex<()> = Mutex::new(());
+    // target/<profile>/deps/<this test>
+    let this = std::env::current_exe().expect("this test's path");
+    let profile = this.ancestors().nth(2).expect("the profile's directory");
+    let binary = profile.join("examples").join(name);
+    let building = BUILDING.lock();
+    if !is_fresh(&binary) {
+        build(profile);
+    }
+    drop(building);
+    assert!(binary.exists(), "{} is not built", binary.display());
+    binary
+}
+
+/// Whether the binary is newer than the sources that cargo has noted beside it.
+fn is_fresh(binary: &Path) -> bool {
+    let modified = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
+    let Ok(sources) = fs::read_to_string(binary.with_extension("d")) else { return false };
+    let mut sources = sources.split_whitespace().skip(1).map(Path::new);
+    modified(binary).is_some_and(|built| sources.all(|source| modified(source) <= Some(built)))
+}
+
+fn build(profile: &Path) {
+    let name = match profile.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--workspace", "--examples", "--profile", name]);
+    if cfg!(feature = "cli") {
+        cargo.args(["--features", "examples/cli"]);
+    }
+    cargo.arg("--target-dir");
+    cargo.arg(profile.parent().expect("the target directory")).current_dir(root());
+    assert!(cargo.status().expect("cargo").success(), "the examples do not build");
+}
