@@ -214,3 +214,20 @@ fn more_bytes_of_a_user_than_may_wait_are_told_so_and_let_go() {
     first.write_all(&[&vec![b'x'; 50_000][..], b"\r\n"].concat()).unwrap();
     expect(&mut first, b"$90000\r\n");
 }
+
+#[test]
+fn fewer_bytes_of_a_user_than_may_wait_are_no_trouble() {
+    let daemon = Daemon::start(Server::new().max_bytes_per_user(100_000));
+    for waiting in (10_000..90_000).step_by(10_000) {
+        let mut stream = daemon.connect();
+        stream.write_all(b"*2\r\n$4\r\necho\r\n$90000\r\n").unwrap();
+        stream.write_all(&vec![b'x'; waiting]).unwrap();
+        // Meanwhile they are read, a part in each turn.
+        for _ in 0..20 {
+            assert_eq!(daemon.ask("ping\n"), "PONG");
+        }
+        stream.write_all(&vec![b'x'; 90_000 - waiting]).unwrap();
+        stream.write_all(b"\r\n").unwrap();
+        expect(&mut stream, b"$90000\r\n");
+    }
+}

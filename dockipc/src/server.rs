@@ -334,8 +334,8 @@ impl Server {
     }
 
     /// How many bytes may wait in the connections of one user: commands that are not whole yet, and
-    /// answers that are not taken. Default: no limit. A connection that goes over it is answered
-    /// `-BUSY` and ended; one in the middle of an answer is cut off.
+    /// answers that are not taken. They may take twice as much memory. Default: no limit. A connection
+    /// that goes over it is answered `-BUSY` and ended; one in the middle of an answer is cut off.
     pub fn max_bytes_per_user(mut self, bytes: usize) -> Self {
         self.per_user.bytes = Some(bytes);
         self

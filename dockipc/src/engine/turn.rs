@@ -188,7 +188,10 @@ impl Conn {
         if limits.bytes.is_none() {
             return false;
         }
-        let now = self.input.capacity() + self.out.capacity();
+        // What is counted is what waits; the memory for it may be twice as much, and no more.
+        self.input.shrink_to(self.input.len() * 2);
+        self.out.shrink_to(self.out.len() * 2);
+        let now = self.input.len() + self.out.len();
         let before = std::mem::replace(&mut self.held, now);
         self.excess = !users.hold(self.uid(), before, now, limits);
         self.excess
@@ -642,8 +645,18 @@ impl Core {
         (used, stop)
     }
 
+    /// What was used no longer waits. Who has the answer to it may send as much again at once.
+    fn give_back(&self, conn: &mut Conn) {
+        let now = conn.input.len();
+        if now < conn.held {
+            let before = std::mem::replace(&mut conn.held, now);
+            self.lock().users.hold(conn.uid(), before, now, &self.shared.per_user);
+        }
+    }
+
     /// Sends the answers of this turn. False if some could not be sent: they are parked.
     fn flush(&self, me: &Worker, conn: &mut Conn) -> bool {
+        self.give_back(conn);
         let out = &mut me.out().bytes;
         if out.is_empty() {
             return true;
