@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use dockipc::error::Ran;
 use dockipc::{Client, Error, Failure, IntoReply, Reply, Request, Server, State, command};
+use tests::program::executable;
 use tests::scripted::{GREETING, greet, scripted};
 use tests::{Daemon, PATIENCE, Place, expect, resp, rest};
 
@@ -290,11 +291,10 @@ fn a_missing_permission_is_said_with_whose_it_is() {
         return;
     }
     let program = place.directory().join("client");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    executable(&program, fs::File::open(std::env::current_exe().unwrap()).unwrap());
     let set_mode =
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     set_mode(place.directory(), 0o711);
-    set_mode(&program, 0o755);
     let said = |path: &Path| {
         let output = Command::new("setpriv")
             .args(["--reuid=65534", "--regid=65534", "--clear-groups"])

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tests::ctl::{self, Ran, run};
 use tests::gate::Gate;
 use tests::process::{names_in, until};
+use tests::program::executable;
 use tests::{Daemon, Place};
 
 #[command("add")]
@@ -86,8 +86,8 @@ impl Sshd {
         // What the user's own configuration is to ssh.
         fs::create_dir(path("bin")).unwrap();
         let wrapper = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", at("ssh_config"));
-        fs::write(path("bin/ssh"), wrapper).unwrap();
-        fs::set_permissions(path("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(path("wrapper"), wrapper).unwrap();
+        executable(&path("bin/ssh"), fs::File::open(path("wrapper")).unwrap());
         let mut sshd = Command::new(SSHD);
         sshd.args(["-D", "-e", "-f"]).arg(path("sshd_config")).process_group(0);
         let child = sshd.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -21,6 +21,15 @@ pub fn path() -> PathBuf {
     this.ancestors().nth(2).expect("the profile's directory").join("test-daemon")
 }
 
+/// Makes a program of what is read. Another process writes it: as long as this one had it open, a
+/// child that another thread starts would hold it as well, and it could not be run (`ETXTBSY`,
+/// execve(2)).
+pub fn executable(path: &Path, content: impl Into<Stdio>) {
+    let mut install = Command::new("install");
+    let install = install.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(content);
+    assert!(install.status().expect("install").success(), "{} is made", path.display());
+}
+
 /// The daemon's process. It is killed when this is dropped.
 pub struct Program {
     child: Child,

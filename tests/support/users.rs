@@ -1,6 +1,6 @@
 //! Processes of other users: the test program once more, as somebody else, by setpriv(1).
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Place;
+use crate::program::executable;
 
 /// Set in the process of somebody else: what it is to do.
 const PART: &str = "DOCKIPC_TEST_PART";
@@ -52,8 +53,8 @@ impl Shared {
         let place = Place::new();
         // This program may be where others can't go.
         let program = place.directory().join("program");
-        fs::copy(std::env::current_exe().expect("this program"), &program).expect("a copy");
-        fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("its mode");
+        let this = File::open(std::env::current_exe().expect("this program"));
+        executable(&program, this.expect("this program"));
         fs::set_permissions(place.directory(), Permissions::from_mode(0o711)).expect("its mode");
         chown(place.directory(), Some(owner.uid), Some(owner.gid)).expect("its owner");
         let open = place.directory().join("open");
