@@ -330,7 +330,7 @@ fn a_daemon_that_may_no_longer_write_there_serves_who_is_connected_and_recovers_
     fs::set_permissions(&home, fs::Permissions::from_mode(0o777)).unwrap();
     let path = home.join("s.sock");
     let program = place.directory().join("daemon");
-    program::executable(&program, fs::File::open(program::path()).unwrap());
+    program::executable(&program, File::open(program::path()).unwrap());
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--clear-groups", "--inh-caps=-all"]).arg(&program).arg(&path);
     let mut daemon = Program::begin(&mut command, &path);
