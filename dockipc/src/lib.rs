@@ -145,3 +145,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/ACCESS.md")]
 struct AccessGuide;
+
+/// The snippets about the program.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../../docs/CLI.md")]
+struct CliGuide;

@@ -238,7 +238,7 @@ pub(super) fn unknown(word: &OsStr) -> Complaint {
     let nearest = names.map(|name| (distance(&word, name), name)).min();
     let hint = match nearest {
         Some((changes, name)) if changes <= 2 => format!("did you mean {name}?"),
-        _ => "--help lists them".into(),
+        _ => "--help lists them.".into(),
     };
     Complaint::usage(format!("no subcommand {word}; {hint} A socket's path has a / in it."))
 }

@@ -43,6 +43,8 @@ impl Complaint {
             Error::Refused(failure) => {
                 let exit = failure.into();
                 let (message, below) = point(words, failure);
+                // What a Redis client does is not what is typed here.
+                let message = message.replace("given with AUTH", "given with --token-file");
                 Self { text: format!("{} {message}", failure.code()), below, exit }
             }
             _ => error.into(),

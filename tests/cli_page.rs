@@ -1,0 +1,148 @@
+//! What docs/CLI.md and the README show of the program `dockipc` is what it does.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::getuid;
+use tests::Place;
+use tests::ctl::{self, dockipc};
+use tests::example::{example, root};
+use tests::program::Program;
+
+/// Where the page has the sockets.
+const SHOWN: &str = "/run/user/1000";
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// The command lines of the fenced blocks that begin so, each with what is shown below it.
+fn steps<'t>(page: &'t str, fence: &str) -> Vec<(&'t str, &'t str)> {
+    let blocks = page.split(fence).skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    let steps = blocks.flat_map(|block| block.split("$ ").skip(1));
+    steps.map(|step| step.split_once('\n').expect("a line and what it shows")).collect()
+}
+
+/// The daemons of the page, and the programs in a directory to begin $PATH with.
+struct Machine {
+    place: Place,
+    programs: PathBuf,
+    _daemons: [Program; 2],
+}
+
+impl Machine {
+    fn new() -> Self {
+        let place = Place::new();
+        let [programs, work, run] = ["bin", "work", "run"].map(|name| {
+            let directory = place.directory().join(name);
+            fs::create_dir(&directory).unwrap();
+            directory
+        });
+        std::os::unix::fs::symlink(ctl::path(), programs.join("dockipc")).unwrap();
+        std::os::unix::fs::symlink(example("spoolctl"), programs.join("spoolctl")).unwrap();
+        let daemons = ["spool", "notes"].map(|name| {
+            let socket = run.join(format!("{name}.sock"));
+            let mut command = Command::new(example(name));
+            Program::start_by(command.current_dir(&work).arg(&socket), &socket)
+        });
+        Self { place, programs, _daemons: daemons }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.place.directory().join(name)
+    }
+
+    /// Runs the lines in one shell in a terminal, and returns what each shows there.
+    fn run(&self, lines: &[&str]) -> Vec<String> {
+        let mut script = "stty cols 92\n".to_owned();
+        for line in lines {
+            let line = line.replace("/tmp/notes.sock", "$XDG_RUNTIME_DIR/notes.sock");
+            writeln!(script, "echo '{MARK}'\n{line}").unwrap();
+        }
+        fs::write(self.path("script"), script).unwrap();
+        let mut command = ctl::command(Path::new("script"));
+        command.args(["-qec", "sh ../script; true", "/dev/null"]).current_dir(self.path("work"));
+        let path = std::env::var("PATH").unwrap();
+        command.env("PATH", format!("{}:{path}", self.programs.display()));
+        command.env("XDG_RUNTIME_DIR", self.path("run")).env("NO_COLOR", "1").env("TERM", "xterm");
+        let ran = ctl::run(&mut command, b"");
+        let text = ran.text().replace("\r\n", "\n");
+        let run = self.path("run");
+        let text = text.replace(run.to_str().unwrap(), SHOWN);
+        let text = text.replace(&format!("uid {};", getuid()), "uid 1000;");
+        let mark = format!("{MARK}\n");
+        let shown: Vec<_> = text.split(&mark).skip(1).map(str::to_owned).collect();
+        assert_eq!(shown.len(), lines.len(), "{ran:?}");
+        shown
+    }
+}
+
+/// Stands before what a line shows.
+const MARK: &str = "-=-=-";
+
+/// Without what differs each time: how long a ping took.
+fn masked(text: &str) -> String {
+    let lines = text.trim_end().lines().map(|line| {
+        if line.contains(" µs") || line.contains(" ms") {
+            line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+        } else {
+            line.trim_end().to_owned()
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[track_caller]
+fn shows(page: &str, fence: &str) {
+    let text = read(page);
+    let steps = steps(&text, fence);
+    assert!(!steps.is_empty(), "{page} shows nothing");
+    let lines: Vec<_> = steps.iter().map(|(line, _)| *line).collect();
+    let mut wrong = String::new();
+    for ((line, shown), is) in steps.iter().zip(Machine::new().run(&lines)) {
+        let (shown, is) = (masked(shown), masked(&is));
+        if shown != is {
+            writeln!(wrong, "$ {line}\n{is}\nand not\n{shown}\n").unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{page}:\n{wrong}");
+}
+
+#[test]
+fn what_the_page_shows_is_what_the_program_does() {
+    shows("docs/CLI.md", "\n```console\n");
+}
+
+#[test]
+fn what_the_readme_shows_of_the_program_is_what_it_does() {
+    shows("README.md", "\n```text\n");
+}
+
+#[test]
+fn the_page_has_the_exit_codes_of_the_help() {
+    let (page, help) = (read("docs/CLI.md"), dockipc(["--help"]).text());
+    let table = help.split_once("Exit codes:\n").unwrap().1;
+    for line in table.lines() {
+        let (code, meaning) = line.trim().split_once("  ").unwrap();
+        assert!(page.contains(&format!("| {code} | {meaning} |")), "{line}");
+    }
+}
+
+#[test]
+fn the_pictures_and_pages_that_are_linked_are_there() {
+    for (page, directory) in [("docs/CLI.md", "docs"), ("README.md", "")] {
+        let text = read(page);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            assert!(root().join(directory).join(link).exists(), "{page}: {link}");
+        }
+    }
+    let entries = root().join("docs/pictures").read_dir().unwrap();
+    for entry in entries.map(|entry| entry.unwrap().file_name()) {
+        let name = entry.to_str().unwrap();
+        let is_shown = read("docs/CLI.md").contains(&format!("](pictures/{name})"));
+        assert!(is_shown || name == "draw", "{name} is shown nowhere");
+    }
+}
