@@ -160,6 +160,9 @@ fn table(found: &[Found]) -> String {
     for found in found {
         table.add_row(fields(found));
     }
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
