@@ -448,6 +448,12 @@ fn wrong_usage_of_the_program_is_said() {
     let ran = dockipc(["cal", "x"]);
     let hint = "did you mean call? A socket's path has a / in it.";
     failed(&ran, 2, &format!("test-dockipc: no subcommand cal; {hint}\n"));
+    let ran = dockipc(["frobnicate", "x"]);
+    let hint = "--help lists them. A socket's path has a / in it.";
+    failed(&ran, 2, &format!("test-dockipc: no subcommand frobnicate; {hint}\n"));
+    let ran = dockipc(["call", "./socket", "-f", "lines"]);
+    let hint = "-f is no command's name; options stand in front of the socket";
+    failed(&ran, 2, &format!("test-dockipc: {hint}\n"));
     let ran = dockipc(["call", "--timeout", "2"]);
     assert!(ran.code == Some(2) && ran.err.contains("expected a duration such as"), "{ran:?}");
     let ran = dockipc::<&str>([]);

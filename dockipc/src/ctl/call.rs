@@ -62,8 +62,14 @@ fn one(daemon: &Daemon, words: &[Vec<u8>], json: bool, output: &mut Output) -> R
 
 /// The words of the command line, those read that stand for something else.
 fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Vec<u8>>, Complaint> {
-    if words.is_empty() {
+    let Some(name) = words.first() else {
         return Err(Complaint::usage("which command? `commands` lists them"));
+    };
+    if name.as_bytes().starts_with(b"-") {
+        let name = name.display();
+        return Err(Complaint::usage(format!(
+            "{name} is no command's name; options stand in front of the socket"
+        )));
     }
     let mut words = words.into_iter();
     let name = words.next().into_iter().map(|name| Ok(name.into_vec()));
