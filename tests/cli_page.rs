@@ -1,5 +1,6 @@
 //! What docs/CLI.md and the README show of the program `dockipc` is what it does.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,14 +83,32 @@ impl Machine {
 /// Stands before what a line shows.
 const MARK: &str = "-=-=-";
 
-/// Without what differs each time: how long a ping took.
+/// Without what differs each time: how long a ping took, and of a table of sockets their users, their
+/// processes, and the widths that follow from them. A tab is as wide as on a terminal.
 fn masked(text: &str) -> String {
     let lines = text.trim_end().lines().map(|line| {
+        let mut words: Vec<_> = line.split_whitespace().collect();
         if line.contains(" µs") || line.contains(" ms") {
-            line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
-        } else {
-            line.trim_end().to_owned()
+            return words[..2].join(" ");
         }
+        if line.starts_with("SOCKET ") {
+            return words.join(" ");
+        }
+        if let [path, _, mode, _, rest @ ..] = &mut words[..]
+            && path.contains(".sock")
+            && mode.starts_with('0')
+        {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            return format!("{name} {mode} {}", rest.join(" "));
+        }
+        let mut wide = String::new();
+        for char in line.trim_end().chars() {
+            match char {
+                '\t' => wide.push_str(&" ".repeat(8 - wide.chars().count() % 8)),
+                char => wide.push(char),
+            }
+        }
+        wide
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -97,7 +116,11 @@ fn masked(text: &str) -> String {
 #[track_caller]
 fn shows(page: &str, fence: &str) {
     let text = read(page);
-    let steps = steps(&text, fence);
+    is_shown(page, &steps(&text, fence));
+}
+
+#[track_caller]
+fn is_shown(page: &str, steps: &[(&str, &str)]) {
     assert!(!steps.is_empty(), "{page} shows nothing");
     let lines: Vec<_> = steps.iter().map(|(line, _)| *line).collect();
     let mut wrong = String::new();
@@ -110,6 +133,37 @@ fn shows(page: &str, fence: &str) {
     assert!(wrong.is_empty(), "{page}:\n{wrong}");
 }
 
+/// The text of a picture that docs/pictures/draw has made.
+fn pictured(picture: &str) -> String {
+    let mut rows = BTreeMap::<usize, String>::new();
+    for element in picture.split("<text ").skip(1) {
+        let (attributes, rest) = element.split_once('>').unwrap();
+        let attributes = format!(" {attributes}");
+        let of = |name: &str| {
+            let after = attributes.split(&format!(" {name}=\"")).nth(1).unwrap();
+            after.split('"').next().unwrap().replace('.', "").parse::<usize>().unwrap()
+        };
+        let column = (of("x") + WIDTH / 2 - LEFT) / WIDTH;
+        let text = rest.split("</text>").next().unwrap();
+        let row = rows.entry(of("y")).or_default();
+        while row.chars().count() < column {
+            row.push(' ');
+        }
+        let plain =
+            [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&amp;", "&")];
+        *row += &plain.iter().fold(text.to_owned(), |text, (of, is)| text.replace(of, is));
+    }
+    // A line without text has no element.
+    let (first, last) = (*rows.keys().next().unwrap(), *rows.keys().last().unwrap());
+    let lines = (first..=last).step_by(HEIGHT).map(|y| rows.remove(&y).unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A character's place in a picture: in tenths of a pixel from the left, and in pixels from the top.
+const LEFT: usize = 160;
+const WIDTH: usize = 84;
+const HEIGHT: usize = 19;
+
 #[test]
 fn what_the_page_shows_is_what_the_program_does() {
     shows("docs/CLI.md", "\n```console\n");
@@ -118,6 +172,17 @@ fn what_the_page_shows_is_what_the_program_does() {
 #[test]
 fn what_the_readme_shows_of_the_program_is_what_it_does() {
     shows("README.md", "\n```text\n");
+}
+
+#[test]
+fn the_pictures_show_what_the_program_does() {
+    for name in ["list", "commands", "help", "call", "ping"] {
+        let path = format!("docs/pictures/{name}.svg");
+        let text = format!("\n{}\n", pictured(&read(&path)));
+        let steps = text.split("\n$ ").skip(1);
+        let steps: Vec<_> = steps.map(|step| step.split_once('\n').unwrap_or((step, ""))).collect();
+        is_shown(&format!("{path} (docs/pictures/draw makes it anew)"), &steps);
+    }
 }
 
 #[test]
