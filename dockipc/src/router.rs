@@ -565,8 +565,7 @@ impl Router {
         words: Words<'r>,
         session: &'r Session,
     ) -> Request<'r> {
-        let request = Request::new(command.name, words, self.caller(session));
-        if any_secret(command.params) { request.hidden() } else { request }
+        Request::new(command.name, words, self.caller(session)).with(command.params)
     }
 
     fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {
