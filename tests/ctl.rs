@@ -429,6 +429,13 @@ fn a_daemon_has_a_program_of_its_own() {
     answered(&own(&["add", "2"]), b"2");
     answered(&own(&["call", "add", "2", "--twice"]), b"4");
     answered(&own(&["bytes", "/a/path"]), b"/a/path");
+    // Here, `list` is none of the program's.
+    answered(&own(&["list"]), b"one\t1\ttwo\t2\n\n");
+    failed(
+        &own(&["list", "--all"]),
+        2,
+        "hitctl: USAGE unexpected word \"--all\"\n  list --all\n       ^^^^^\nusage: list\n",
+    );
     assert!(own(&["commands"]).text().starts_with("add\t"));
     assert!(own(&["help", "add"]).text().starts_with("Usage: add <n>"));
     failed(&own(&["fail", "x"]), 1, "hitctl: ERR it did not work\n");

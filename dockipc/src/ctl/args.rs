@@ -192,13 +192,23 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// The command line of `dockipc`, or, with a name, that of a daemon's own program.
 pub(super) fn command(own: Option<&str>) -> clap::Command {
-    let command = Cli::command();
-    let Some(name) = own else { return command };
+    let whole = Cli::command();
+    let Some(name) = own else { return whole };
     let named = |usage: &str| usage.replace("[SOCK] ", "").replace("dockipc", name);
-    command
-        .name(name.to_owned())
+    // Where daemons are is no matter here, and many a daemon has a command `list`. A subcommand can't be
+    // taken out of what there is.
+    let subcommands = whole.get_subcommands().filter(|subcommand| subcommand.get_name() != "list");
+    Common::augment_args(clap::Command::new(name.to_owned()))
         .bin_name(name.to_owned())
+        .version(VERSION)
         .about("Talk to the daemon.")
+        .after_help(exit::TABLE)
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .allow_external_subcommands(true)
+        .external_subcommand_value_parser(clap::value_parser!(OsString))
+        .subcommands(subcommands.cloned())
         .override_usage(format!("{name} [OPTIONS] NAME [ARG]...\n       {name} [OPTIONS] COMMAND"))
         .mut_arg("socket", |arg| arg.hide(true))
         .mut_subcommand("call", |call| {
@@ -213,7 +223,6 @@ pub(super) fn command(own: Option<&str>) -> clap::Command {
             help.override_usage(named("dockipc help [NAME]"))
                 .mut_arg("words", |arg| arg.value_name("NAME").help("A command's name"))
         })
-        .mut_subcommand("list", |list| list.hide(true))
         .mut_subcommands(|subcommand| {
             let takes = |arg: &clap::Arg| arg.get_id() == "name";
             if subcommand.get_arguments().any(takes) {
