@@ -1,7 +1,7 @@
 //! The system calls that the system-call crate does not have, or not soundly.
 #![allow(
     unsafe_code,
-    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, a descriptor by its number, or what a child does before it becomes another program"
+    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, a descriptor by its number, what a child does before it becomes another program, or to put a signal's handler back"
 )]
 
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -174,18 +174,37 @@ pub(crate) fn inherited(number: c_int) -> Option<OwnedFd> {
 }
 
 /// Has a child, when it is started, get SIGTERM when the thread that started it ends, however that
-/// comes about: `PR_SET_PDEATHSIG` of prctl(2).
+/// comes about: `PR_SET_PDEATHSIG` of prctl(2). Ctrl-C is for this program: the child ignores it.
 #[cfg(feature = "cli")]
 pub(crate) fn end_with_this_thread(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;
 
     use rustix::process::{Signal, set_parent_process_death_signal};
 
-    // SAFETY: between fork and exec only what is async-signal-safe may be called. This is one system
-    // call; it takes no lock and no memory.
+    // SAFETY: between fork and exec only what is async-signal-safe may be called. These are system
+    // calls; they take no lock and no memory.
     unsafe {
         command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_IGN);
             set_parent_process_death_signal(Some(Signal::TERM)).map_err(io::Error::from)
         });
     }
+}
+
+/// Runs what sets a handler for a signal, and puts back the one that was there.
+#[cfg(feature = "cli")]
+pub(crate) fn keeping_signal<T>(signal: c_int, run: impl FnOnce() -> T) -> io::Result<T> {
+    let set = |new: *const libc::sigaction, old: *mut libc::sigaction| {
+        // SAFETY: each is null, or points to one that lives during the call; what is set was set
+        // before.
+        match unsafe { libc::sigaction(signal, new, old) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    let mut before = MaybeUninit::<libc::sigaction>::uninit();
+    set(ptr::null(), before.as_mut_ptr())?;
+    let result = run();
+    set(before.as_ptr(), ptr::null_mut())?;
+    Ok(result)
 }

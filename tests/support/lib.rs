@@ -12,6 +12,7 @@ pub mod process;
 pub mod program;
 pub mod scripted;
 pub mod strace;
+pub mod terminal;
 pub mod users;
 
 use std::io::{Read, Write};

@@ -89,8 +89,13 @@ pub struct Client {
     limits: Limits,
     pool: Arc<Pool>,
     token: Option<Source>,
+    /// Is told of each new connection.
+    #[cfg(feature = "cli")]
+    told: Option<Arc<Told>>,
 }
 
+#[cfg(feature = "cli")]
+type Told = dyn Fn(&UnixStream) + Send + Sync;
 type Connect = dyn Fn() -> Result<UnixStream> + Send + Sync;
 
 #[derive(Clone)]
@@ -113,7 +118,14 @@ impl Client {
     }
 
     fn to(target: Target) -> Self {
-        Self { target, limits: Limits::default(), pool: Arc::default(), token: None }
+        Self {
+            target,
+            limits: Limits::default(),
+            pool: Arc::default(),
+            token: None,
+            #[cfg(feature = "cli")]
+            told: None,
+        }
     }
 
     /// How long a call may take in all: connecting, sending, waiting, reading, and making it again.
@@ -217,6 +229,13 @@ impl Client {
         // Not the connections of those who gave another one, or none.
         self.pool = Arc::default();
         self.token = token;
+        self
+    }
+
+    /// Tells this of each new connection, before anything is sent.
+    #[cfg(feature = "cli")]
+    pub(crate) fn on_connect(mut self, told: impl Fn(&UnixStream) + Send + Sync + 'static) -> Self {
+        self.told = Some(Arc::new(told));
         self
     }
 
@@ -348,6 +367,10 @@ impl Client {
             }
             Target::InProcess(connect) => connect()?,
         };
+        #[cfg(feature = "cli")]
+        if let Some(told) = &self.told {
+            told(&stream);
+        }
         Ok(Connection::new(stream, greeting))
     }
 }

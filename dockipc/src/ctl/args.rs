@@ -70,6 +70,12 @@ pub(super) enum Action {
     /// List the daemon's commands
     Commands(Socket),
     Help(Help),
+    /// Run the daemon's commands at a prompt, with history, Tab and hints
+    ///
+    /// `help` lists them, `help NAME` explains one, `exit` or Ctrl-D ends. Ctrl-C stops to wait for an
+    /// answer. Earlier lines are kept in $XDG_STATE_HOME/dockipc/history, but none that may have a
+    /// secret in it, or that begins with a blank. Without a terminal, lines are read as by `call -f -`.
+    Shell(Socket),
     Ping(Ping),
     List(List),
     Schema(Schema),

@@ -99,7 +99,7 @@ fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Vec<u8>>, Complaint>
 
 /// Runs the lines of a file. The daemon's "no" to one does not stop the others; the program ends as
 /// the first that failed would have.
-fn lines(
+pub(super) fn lines(
     daemon: &Daemon,
     file: &Path,
     json: bool,

@@ -37,6 +37,11 @@ impl Complaint {
         Self::new(format!("{doing}: {error}"), Exit::Refused)
     }
 
+    /// The user has enough of it.
+    pub(super) fn stopped(text: impl Into<String>) -> Self {
+        Self::new(text, Exit::CutOff)
+    }
+
     /// What became of a command, with the place in it.
     pub(super) fn about(words: &[Vec<u8>], error: Error) -> Self {
         match &error {
@@ -60,10 +65,19 @@ impl Complaint {
     /// Writes it to standard error.
     pub(super) fn tell(&self, program: &str) {
         let bold = Style::new().bold();
+        self.write(format_args!("{bold}{program}:{bold:#} "));
+    }
+
+    /// The same where it is plain who says it.
+    pub(super) fn tell_alone(&self) {
+        self.write(format_args!(""));
+    }
+
+    fn write(&self, who: std::fmt::Arguments<'_>) {
         let red = anstyle::AnsiColor::Red.on_default().bold();
         let mut out = anstream::stderr().lock();
         // Nobody is left to be told if this fails.
-        let _ = writeln!(out, "{bold}{program}:{bold:#} {red}{}{red:#}", self.text);
+        let _ = writeln!(out, "{who}{red}{}{red:#}", self.text);
         let _ = write!(out, "{}", self.below);
     }
 }

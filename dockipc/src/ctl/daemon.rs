@@ -26,7 +26,7 @@ pub(super) struct Daemon {
     /// What it is called here.
     pub(super) name: String,
     /// Ends with this.
-    _tunnel: Option<Tunnel>,
+    tunnel: Option<Tunnel>,
 }
 
 impl Daemon {
@@ -51,7 +51,14 @@ impl Daemon {
                 (tunnel.path().to_owned(), address, Some(tunnel))
             }
         };
-        Ok(Self { client: client(&path, common), name, _tunnel: tunnel })
+        Ok(Self { client: client(&path, common), name, tunnel })
+    }
+
+    /// From now on Ctrl-C is not the end of the program.
+    pub(super) fn leave_interrupts(&self) {
+        if let Some(tunnel) = &self.tunnel {
+            tunnel.leave_interrupts();
+        }
     }
 }
 

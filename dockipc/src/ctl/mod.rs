@@ -15,6 +15,7 @@ mod args;
 mod call;
 mod commands;
 mod complaint;
+mod complete;
 mod daemon;
 mod exit;
 mod help;
@@ -24,6 +25,7 @@ mod man;
 mod output;
 mod ping;
 mod schema;
+mod shell;
 mod socket;
 mod ssh;
 
@@ -106,6 +108,10 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, Complaint> {
         Action::Ping(args) => {
             let daemon = find(&mut args.socket.name.iter().cloned().collect())?;
             ping::ping(&daemon, &args)
+        }
+        Action::Shell(socket) => {
+            let daemon = find(&mut socket.name.into_iter().collect())?;
+            shell::shell(daemon, program)
         }
         Action::List(args) => list::list(&args),
         Action::Schema(args) => {

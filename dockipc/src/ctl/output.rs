@@ -77,6 +77,11 @@ impl Write for Output {
     }
 }
 
+/// How wide the terminal is.
+pub(super) fn width() -> usize {
+    comfy_table::Table::new().width().map_or(80, usize::from).max(20)
+}
+
 /// Whether bytes would do something to a terminal, or are no text. Their ends may be within a
 /// character.
 fn is_binary(bytes: &[u8]) -> bool {

@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ use crate::sys;
 pub(super) struct Tunnel {
     path: PathBuf,
     open: Arc<Mutex<Option<Open>>>,
+    /// SIGINT is somebody else's.
+    leaves_interrupts: Arc<AtomicBool>,
 }
 
 struct Open {
@@ -57,7 +60,7 @@ impl Tunnel {
         })?;
         let said = ssh.stderr.take().map(|stderr| thread::spawn(|| words(stderr)));
         let open = Arc::new(Mutex::new(Some(Open { ssh, directory })));
-        let tunnel = Self { path, open };
+        let tunnel = Self { path, open, leaves_interrupts: Arc::default() };
         tunnel.end_with_signals().map_err(failed)?;
         tunnel.wait(&remote, timeout, said)?;
         tunnel.try_it(&remote, timeout)?;
@@ -69,12 +72,18 @@ impl Tunnel {
         &self.path
     }
 
+    /// SIGINT does not end the program any more.
+    pub(super) fn leave_interrupts(&self) {
+        self.leaves_interrupts.store(true, Relaxed);
+    }
+
     /// A signal that ends the program would leave the directory.
     fn end_with_signals(&self) -> io::Result<()> {
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-        let open = Arc::clone(&self.open);
+        let (open, leaves) = (Arc::clone(&self.open), Arc::clone(&self.leaves_interrupts));
         thread::spawn(move || {
-            if let Some(signal) = signals.forever().next() {
+            let ends = |signal: &i32| *signal != SIGINT || !leaves.load(Relaxed);
+            if let Some(signal) = signals.forever().find(ends) {
                 let open = open.lock().unwrap_or_else(PoisonError::into_inner).take();
                 drop(open.map(|open| open.directory));
                 // ssh ends with this program. Earlier, the call would be told that it was cut off.
