@@ -9,7 +9,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{
+    ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 
 use super::complaint::Complaint;
 use super::exit;
@@ -80,6 +82,9 @@ pub(super) enum Action {
     List(List),
     Schema(Schema),
     Man(Man),
+    Completions(Completions),
+    #[command(name = "__complete", hide = true)]
+    Complete(Complete),
     /// A socket and one of its commands, or, in a daemon's own program, a command.
     #[command(external_subcommand)]
     Other(Vec<OsString>),
@@ -181,6 +186,40 @@ pub(super) struct Schema {
 pub(super) struct Man {
     #[arg(value_name = "DIRECTORY")]
     pub(super) directory: Option<PathBuf>,
+}
+
+/// Print a script that lets a shell complete words with Tab, also those that the daemon knows
+///
+/// bash: eval "$(dockipc completions bash)" in ~/.bashrc
+///
+/// zsh: source <(dockipc completions zsh) in ~/.zshrc, below compinit
+///
+/// fish: dockipc completions fish | source in ~/.config/fish/config.fish
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Completions {
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: Shell,
+}
+
+/// A shell that has completions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// What such a script calls.
+#[derive(Args, Debug)]
+pub(super) struct Complete {
+    /// The line up to the cursor, as it is typed.
+    #[arg(allow_hyphen_values = true)]
+    pub(super) line: String,
+
+    /// The part of it that is replaced, as it is typed; by default the last word.
+    #[arg(allow_hyphen_values = true)]
+    pub(super) part: Option<String>,
 }
 
 /// A subcommand that takes a socket alone.

@@ -16,6 +16,7 @@ mod call;
 mod commands;
 mod complaint;
 mod complete;
+mod completions;
 mod daemon;
 mod exit;
 mod help;
@@ -113,6 +114,8 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, Complaint> {
             let daemon = find(&mut socket.name.into_iter().collect())?;
             shell::shell(daemon, program)
         }
+        Action::Completions(args) => written(completions::script(args.shell, program)),
+        Action::Complete(args) => written(completions::complete(target, program, &args)),
         Action::List(args) => list::list(&args),
         Action::Schema(args) => {
             let daemon = find(&mut args.socket.name.into_iter().collect())?;

@@ -1,0 +1,35 @@
+# Completion of __PROGRAM__ in bash:
+#   eval "$(__PROGRAM__ completions bash)"
+___WORD___complete() {
+    local value help i
+    local -a values=() helps=()
+    # The part of the word behind the last of COMP_WORDBREAKS is replaced: $2.
+    while IFS=$'\t' read -r value help; do
+        values+=("$value")
+        helps+=("$help")
+    done < <(command __PROGRAM__ __complete -- "${COMP_LINE:0:COMP_POINT}" "$2" 2>/dev/null)
+    COMPREPLY=()
+    for value in "${values[@]}"; do
+        # In quotes it goes on as it was begun; bash closes them.
+        case ${COMP_WORDS[COMP_CWORD]} in
+        \'*) value=${value//\'/\'\\\'\'} ;;
+        \"*)
+            value=${value//\\/\\\\}
+            value=${value//\"/\\\"}
+            value=${value//\$/\\\$}
+            value=${value//\`/\\\`}
+            ;;
+        *) printf -v value '%q' "$value" ;;
+        esac
+        COMPREPLY+=("$value")
+    done
+    if ((${#values[@]} == 1)); then
+        [[ ${values[0]} == *[=/] ]] && compopt -o nospace
+    elif ((COMP_TYPE == 63)); then
+        # Nothing is put in now: they are listed, with what they are for.
+        for i in "${!values[@]}"; do
+            COMPREPLY[i]=${values[i]}${helps[i]:+  (${helps[i]})}
+        done
+    fi
+}
+complete -o nosort -F ___WORD___complete __PROGRAM__

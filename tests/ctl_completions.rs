@@ -1,0 +1,247 @@
+//! Tab in bash, zsh and fish: the scripts of `completions`, in terminals.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use dockipc::{Arg, Handle, Server, command};
+use tests::Place;
+use tests::ctl::{self, run};
+use tests::peers::lacks;
+use tests::terminal::Terminal;
+
+#[derive(Arg)]
+enum Level {
+    Low,
+    VeryHigh,
+}
+
+/// Greet: somebody.
+#[command("greet")]
+fn greet(#[arg(complete = people)] who: &str, #[arg(long)] level: Option<Level>) -> String {
+    let level = level.map_or("", |level| match level {
+        Level::Low => ", a bit",
+        Level::VeryHigh => ", very much",
+    });
+    format!("hello {who}{level}")
+}
+
+fn people(_: &str) -> [&'static str; 5] {
+    ["anna", "anton b", "host:one", "host:two", "$(touch x)"]
+}
+
+/// Guard something.
+#[command("guard")]
+fn guard(path: &str) -> usize {
+    path.len()
+}
+
+/// A daemon, a directory that is in the way of programs, and what lies there.
+struct Scene {
+    _daemon: Handle,
+    place: Place,
+    socket: String,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let place = Place::new();
+        let socket = place.directory().join("hitd.sock");
+        let daemon = Server::new().spawn(&socket).expect("a daemon");
+        for name in ["dockipc", "hitctl"] {
+            symlink(ctl::path(), place.directory().join(name)).expect("a link");
+        }
+        fs::write(place.directory().join("notes.txt"), "some").expect("a file");
+        Self { _daemon: daemon, socket: socket.display().to_string(), place }
+    }
+
+    /// What is proposed at the end of a line: values, and their help behind a tab.
+    #[track_caller]
+    fn complete(&self, line: &str) -> Vec<String> {
+        let mut command = ctl::command(&self.place.directory().join("dockipc"));
+        let directory = self.place.directory();
+        command.current_dir(directory).env("XDG_RUNTIME_DIR", directory);
+        let ran = run(command.args(["__complete", "--", line]), b"");
+        assert_eq!((ran.code, &*ran.err), (Some(0), ""), "{line}");
+        ran.text().lines().map(String::from).collect()
+    }
+
+    #[track_caller]
+    fn values(&self, line: &str) -> Vec<String> {
+        let value = |line: String| line.split('\t').next().unwrap_or_default().to_owned();
+        self.complete(line).into_iter().map(value).collect()
+    }
+
+    /// A shell in a terminal, in the directory, with nothing of the user's.
+    #[track_caller]
+    fn shell(&self, words: &[&str]) -> Option<Terminal> {
+        if lacks(words[0]) {
+            return None;
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut with_ours = OsString::from(self.place.directory());
+        with_ours.push(":");
+        with_ours.push(path);
+        let directory = self.place.directory();
+        let with_ours = std::path::PathBuf::from(with_ours);
+        let variables = [
+            ("PATH", &*with_ours),
+            ("HOME", directory),
+            ("XDG_CONFIG_HOME", directory),
+            ("XDG_DATA_HOME", directory),
+        ];
+        let terminal = Terminal::open(words, &variables)?;
+        Some(terminal)
+    }
+
+    /// The same line in every shell, Tab and all.
+    #[track_caller]
+    fn completes_in(&self, terminal: &Terminal, colon: &str, list: &[&str]) {
+        let Self { socket, .. } = self;
+        let directory = self.place.directory().display();
+        let tab = |typed: &str, shown: &str| {
+            terminal.types(typed);
+            terminal.presses(&["Tab"]);
+            let shown = shown.trim_end();
+            terminal.until(shown, |screen| unwrapped(screen).contains(shown));
+        };
+        let empty = || {
+            terminal.presses(&["C-c"]);
+            terminal.enters("clear");
+            terminal.until("an empty screen", |screen| !screen.contains("dockipc"));
+        };
+        tab("dockipc ca", "dockipc call ");
+        tab("--lit", "call --literal ");
+        tab(&format!("{directory}/hi"), &format!("{socket} "));
+        tab("gr", "greet ");
+        tab("ann", "greet anna ");
+        tab("--le", "anna --level ");
+        tab("v", "--level very-high");
+        terminal.presses(&["Enter"]);
+        terminal.shows("hello anna, very much");
+        empty();
+        // It runs what was put in: a value is one word, and no shell's code.
+        tab(&format!("dockipc call {socket} greet ant"), "anton");
+        terminal.presses(&["Enter"]);
+        terminal.shows("hello anton b");
+        empty();
+        for quote in ["'", "\"", ""] {
+            let dollar = if quote == "'" { "$" } else { "\\$" };
+            tab(&format!("dockipc call {socket} greet {quote}{dollar}"), "touch");
+            terminal.presses(&["Enter"]);
+            terminal.shows("hello $(touch x)");
+            empty();
+        }
+        tab(&format!("dockipc call {socket} greet host:t"), colon);
+        terminal.presses(&["Enter"]);
+        terminal.shows("hello host:two");
+        empty();
+        tab(&format!("dockipc call {socket} greet anna --level=l"), "--level=low");
+        terminal.presses(&["Enter"]);
+        terminal.shows("hello anna, a bit");
+        empty();
+        tab(&format!("dockipc call {socket} guard @no"), "@notes.txt");
+        terminal.presses(&["Enter"]);
+        terminal.until("the length", |screen| screen.lines().any(|line| line == "4"));
+        empty();
+        // Several are listed.
+        terminal.types(&format!("dockipc call {socket} g"));
+        terminal.presses(&["Tab", "Tab"]);
+        for text in list {
+            terminal.shows(text);
+        }
+        assert!(!self.place.directory().join("x").exists(), "a shell ran what a daemon proposed");
+    }
+}
+
+/// A line that is too long for the terminal goes on below.
+fn unwrapped(screen: &str) -> String {
+    screen.replace('\n', "")
+}
+
+#[test]
+fn what_can_stand_at_the_cursor_is_found_out() {
+    let scene = Scene::new();
+    let socket = &scene.socket;
+    let values = |line: &str| scene.values(line).join(" ");
+    assert_eq!(values("dockipc co"), "commands completions");
+    assert_eq!(scene.complete("dockipc comm"), ["commands\tList the daemon's commands"]);
+    assert_eq!(values("dockipc completions "), "bash zsh fish");
+    assert_eq!(values("dockipc --col"), "--color");
+    assert_eq!(values("dockipc --color al"), "always");
+    assert_eq!(values("dockipc --color=n"), "--color=never");
+    assert_eq!(values("dockipc ping --c"), "--count --color");
+    assert_eq!(values("dockipc ping hi"), "hitd");
+    assert_eq!(values("dockipc ping ./"), "./hitd.sock");
+    assert_eq!(values("dockipc call -o no"), "notes.txt");
+    assert_eq!(values("dockipc hi"), "hitd");
+    assert_eq!(values(&format!("dockipc {socket} g")), "greet guard");
+    assert_eq!(values("dockipc call hitd g"), "greet guard");
+    assert_eq!(values("dockipc call -s hitd g"), "greet guard");
+    assert_eq!(values("dockipc call -shitd g"), "greet guard");
+    assert_eq!(values("dockipc call --socket=hitd --timeout 1s gr"), "greet");
+    assert_eq!(scene.complete("dockipc help hitd gr"), ["greet\tGreet: somebody."]);
+    assert_eq!(values("dockipc help hitd greet "), "");
+    assert_eq!(values("DOCKIPC_X=1 dockipc call hitd greet --l"), "--level");
+    assert_eq!(values("dockipc call hitd greet 'anton "), "anton b");
+    assert_eq!(values("dockipc call hitd guard @no"), "@notes.txt");
+    assert_eq!(values("dockipc call hitd guard "), "");
+    // Nothing is asked of another machine, nor is there anybody to ask.
+    assert_eq!(values("dockipc call ssh://nowhere/s "), "");
+    assert_eq!(values("dockipc call /nowhere "), "");
+    assert_eq!(values("dockipc __complete "), "");
+}
+
+#[test]
+fn a_preset_socket_and_a_program_of_its_own_are_completed() {
+    let scene = Scene::new();
+    let ask = |variable: &str, line: &str| {
+        let program = line.split(' ').next().unwrap();
+        let mut command = ctl::command(&scene.place.directory().join(program));
+        let ran = run(command.env(variable, &scene.socket).args(["__complete", line]), b"");
+        let values = ran.text();
+        let values = values.lines().map(|line| line.split('\t').next().unwrap_or_default());
+        values.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ask("DOCKIPC_SOCKET", "dockipc call g"), "greet guard");
+    assert_eq!(ask("DOCKIPC_SOCKET", "dockipc help g"), "greet guard");
+    assert_eq!(ask("TEST_SOCKET", "hitctl g"), "greet guard");
+    assert_eq!(ask("TEST_SOCKET", "hitctl sh"), "shell");
+    // One of the daemon's with the name of a subcommand is there once.
+    assert_eq!(ask("TEST_SOCKET", "hitctl pin"), "ping");
+    assert_eq!(ask("TEST_SOCKET", "hitctl greet ann"), "anna");
+    assert_eq!(ask("TEST_SOCKET", "hitctl help g"), "greet guard");
+    assert_eq!(ask("TEST_SOCKET", "hitctl call greet --level=v"), "--level=very-high");
+    assert_eq!(ask("TEST_SOCKET", "hitctl ping "), "");
+}
+
+#[test]
+fn bash_completes() {
+    let scene = Scene::new();
+    let Some(terminal) = scene.shell(&["bash", "--norc", "--noprofile", "-i"]) else { return };
+    terminal.enters(
+        "cd; PS1='$ '; bind 'set bell-style none'; eval \"$(dockipc completions bash)\"; clear",
+    );
+    terminal.until("a prompt", |screen| screen == "$");
+    scene.completes_in(&terminal, "host:two", &["greet  (Greet: somebody.)", "guard"]);
+}
+
+#[test]
+fn zsh_completes() {
+    let scene = Scene::new();
+    let Some(terminal) = scene.shell(&["zsh", "-f", "-i"]) else { return };
+    terminal.enters(
+        "cd; PS1='$ '; autoload -U compinit; compinit -u -D; source <(dockipc completions zsh); clear",
+    );
+    terminal.until("a prompt", |screen| screen == "$");
+    scene.completes_in(&terminal, "host:two", &["greet", "-- Greet: somebody.", "guard"]);
+}
+
+#[test]
+fn fish_completes() {
+    let scene = Scene::new();
+    let Some(terminal) = scene.shell(&["fish", "--no-config", "-i"]) else { return };
+    terminal.enters("cd; function fish_prompt; echo '$ '; end; set fish_greeting; dockipc completions fish | source; clear");
+    terminal.until("a prompt", |screen| screen == "$");
+    scene.completes_in(&terminal, "host:two", &["greet", "(Greet: somebody.)", "guard"]);
+}
