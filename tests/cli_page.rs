@@ -186,12 +186,19 @@ fn the_pictures_show_what_the_program_does() {
 }
 
 #[test]
-fn the_page_has_the_exit_codes_of_the_help() {
+fn the_page_has_the_exit_codes_and_subcommands_of_the_help() {
     let (page, help) = (read("docs/CLI.md"), dockipc(["--help"]).text());
     let table = help.split_once("Exit codes:\n").unwrap().1;
     for line in table.lines() {
         let (code, meaning) = line.trim().split_once("  ").unwrap();
         assert!(page.contains(&format!("| {code} | {meaning} |")), "{line}");
+    }
+    let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+    assert!(names.contains(&"shell"), "{names:?}");
+    for name in names {
+        assert!(page.contains(&format!("dockipc {name}")), "the page does not show {name}");
     }
 }
 
