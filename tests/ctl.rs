@@ -283,6 +283,10 @@ fn many_commands_go_over_one_connection() {
     {
         assert!(ran.err.contains(line), "{line}: {}", ran.err);
     }
+    // The name is looked at first, then the quote.
+    let ran = file(&[], "ad 'open\nadd 2\n");
+    assert_eq!((ran.code, &*ran.text()), (Some(2), "2\n"));
+    assert_eq!(ran.err, "test-dockipc: line 1: UNKNOWN no command \"ad\"; did you mean add?\n");
     answered(&file(&["--json"], "add 1\nbytes x\n"), b"1\n\"x\"\n");
     let before = connections(&daemon);
     let lines = "add 1\n".repeat(500);

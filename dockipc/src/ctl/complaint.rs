@@ -132,18 +132,27 @@ fn place(words: &[Vec<u8>], failure: &Failure, message: &str) -> Option<(String,
     };
     let typed = words.iter().map(|word| quote(&String::from_utf8_lossy(word)).into_owned());
     let typed: Vec<String> = typed.collect();
+    // Of a line with an open quote there are no words.
+    let width = typed.get(index)?.chars().count();
     let before = typed[..index].iter().map(|word| word.chars().count() + 1).sum();
-    Some((typed.join(" "), before, typed[index].chars().count()))
+    Some((typed.join(" "), before, width))
 }
 
-/// Whether a message is about a word: it quotes it, or the option's value in it.
+/// Whether a message is about a word: it quotes it, or the option's value in it, or names the option.
 fn is_meant(word: &[u8], message: &str) -> bool {
     let value = word.iter().position(|&b| b == b'=').map(|at| &word[at + 1..]);
     let quoted = |word: &[u8]| message.contains(&Shown(word).to_string());
-    let option = message.strip_prefix("unknown option ");
+    let option = message
+        .strip_prefix("unknown option ")
+        .or_else(|| message.strip_suffix(" takes no value"))
+        .or_else(|| message.strip_suffix(" needs a value"));
+    let is_option = |option: &str| {
+        let rest = word.strip_prefix(option.as_bytes());
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
+    };
     quoted(word)
         || value.is_some_and(|value| word.starts_with(b"--") && quoted(value))
-        || option.is_some_and(|option| word.starts_with(option.as_bytes()))
+        || option.is_some_and(is_option)
 }
 
 #[cfg(test)]
@@ -160,7 +169,7 @@ mod tests {
     #[test]
     fn the_offending_word_is_pointed_at() {
         let usage = "usage: add <n> [--by <by>]";
-        let cases: [(&[&str], &str, &str); 4] = [
+        let cases: [(&[&str], &str, &str); 6] = [
             (
                 &["add", "two words"],
                 "bad value for n: \"two words\": expected an integer",
@@ -172,6 +181,12 @@ mod tests {
                 "  add 1 --by=x\n        ^^^^^^\n",
             ),
             (&["add", "1", "--bye"], "unknown option --bye", "  add 1 --bye\n        ^^^^^\n"),
+            (
+                &["add", "1", "--by-2", "--by=3"],
+                "--by takes no value",
+                "  add 1 --by-2 --by=3\n               ^^^^^^\n",
+            ),
+            (&["add", "1", "--by"], "--by needs a value", "  add 1 --by\n        ^^^^\n"),
             (&["add", "1", "2"], "unexpected word \"2\"", "  add 1 2\n        ^\n"),
         ];
         for (words, message, below) in cases {
