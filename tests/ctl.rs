@@ -321,6 +321,19 @@ fn an_answer_goes_to_a_file() {
     let ran = dockipc(words.into_iter().chain(["blob".as_ref(), "300000".as_ref()]));
     answered(&ran, b"");
     assert_eq!(fs::read(&file).unwrap(), vec![b'x'; 300_000]);
+    let ran = dockipc(words.into_iter().chain(["fail".as_ref(), "x".as_ref()]));
+    failed(&ran, 1, "test-dockipc: ERR it did not work\n");
+    assert_eq!(
+        fs::read(&file).unwrap().len(),
+        300_000,
+        "what was there stays if there is no answer"
+    );
+    let ran = dockipc(words.into_iter().chain(["bytes".as_ref(), "short".as_ref()]));
+    answered(&ran, b"");
+    assert_eq!(fs::read(&file).unwrap(), b"short");
+    let ran = dockipc(words.into_iter().chain(["bytes".as_ref(), "".as_ref()]));
+    answered(&ran, b"");
+    assert_eq!(fs::read(&file).unwrap(), b"");
 }
 
 #[test]

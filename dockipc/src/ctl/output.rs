@@ -16,6 +16,8 @@ pub(super) struct Output {
     to: To,
     /// The last byte that was written.
     last: Option<u8>,
+    /// A file that has its old bytes. It keeps them if there is no answer.
+    is_old: bool,
 }
 
 enum To {
@@ -30,15 +32,16 @@ const BINARY: &str = "the answer is binary, which a terminal can't show: use -o 
 impl Output {
     /// Standard output, or this file.
     pub(super) fn open(file: Option<&Path>) -> Result<Self, Complaint> {
-        let to =
-            match file {
-                Some(file) => To::File(File::create(file).map_err(|error| {
-                    Complaint::io(&format!("opening {}", file.display()), &error)
-                })?),
-                None if io::stdout().is_terminal() => To::Terminal(io::stdout().lock()),
-                None => To::Pipe(io::stdout().lock()),
-            };
-        Ok(Self { to, last: None })
+        let to = match file {
+            Some(file) => To::File(
+                File::options().write(true).create(true).truncate(false).open(file).map_err(
+                    |error| Complaint::io(&format!("opening {}", file.display()), &error),
+                )?,
+            ),
+            None if io::stdout().is_terminal() => To::Terminal(io::stdout().lock()),
+            None => To::Pipe(io::stdout().lock()),
+        };
+        Ok(Self { to, last: None, is_old: file.is_some() })
     }
 
     pub(super) fn is_terminal(&self) -> bool {
@@ -47,11 +50,23 @@ impl Output {
 
     /// Ends an answer. Where answers stand below one another, each ends its line.
     pub(super) fn end(&mut self, is_one_of_many: bool) -> io::Result<()> {
+        self.clear()?;
         let is_open = self.last.take().is_some_and(|last| last != b'\n');
         if is_open && (is_one_of_many || self.is_terminal()) {
             self.inner().write_all(b"\n")?;
         }
         self.inner().flush()
+    }
+
+    /// Takes the old bytes out of the file, once. A pipe or a device has none.
+    fn clear(&mut self) -> io::Result<()> {
+        if let To::File(file) = &self.to
+            && std::mem::take(&mut self.is_old)
+            && file.metadata()?.is_file()
+        {
+            file.set_len(0)?;
+        }
+        Ok(())
     }
 
     fn inner(&mut self) -> &mut dyn Write {
@@ -67,6 +82,7 @@ impl Write for Output {
         if self.is_terminal() && is_binary(bytes) {
             return Err(io::Error::other(BINARY));
         }
+        self.clear()?;
         let written = self.inner().write(bytes)?;
         self.last = bytes[..written].last().copied().or(self.last);
         Ok(written)
