@@ -62,6 +62,7 @@ fn list() -> (Vec<(&'static str, u8)>, Option<bool>) {
 fn fail(code: &str) -> Result<(), Failure> {
     Err(match code {
         "LATE" => Failure::new("LATE", "try tomorrow"),
+        "RED" => Failure::new("RED", "\x1b[31mred"),
         _ => Failure::from("it did not work"),
     })
 }
@@ -154,6 +155,7 @@ fn each_kind_of_failure_has_its_exit_code() {
     let ask = |words: &[&str]| dockipc(["call", &socket].iter().chain(words));
     failed(&ask(&["fail", "LATE"]), 1, "test-dockipc: LATE try tomorrow\n");
     failed(&ask(&["fail", "x"]), 1, "test-dockipc: ERR it did not work\n");
+    failed(&ask(&["fail", "RED"]), 1, "test-dockipc: RED \u{fffd}[31mred\n");
     let usage = "usage: add <n> [--times <times>] [--twice] [--unit <unit>]\n";
     failed(
         &ask(&["add"]),

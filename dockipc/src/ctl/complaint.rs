@@ -6,6 +6,7 @@ use std::io::Write as _;
 use anstyle::Style;
 
 use super::exit::Exit;
+use super::output::harmless;
 use crate::arg::Shown;
 use crate::client::quote;
 use crate::error::{Error, Failure, code};
@@ -50,7 +51,9 @@ impl Complaint {
                 let (message, below) = point(words, failure);
                 // What a Redis client does is not what is typed here.
                 let message = message.replace("given with AUTH", "given with --token-file");
-                Self { text: format!("{} {message}", failure.code()), below, exit }
+                let text = format!("{} {message}", failure.code());
+                let [text, below] = [text, below].map(|text| harmless(&text).into_owned());
+                Self { text, below, exit }
             }
             _ => error.into(),
         }
@@ -91,7 +94,7 @@ impl From<Error> for Complaint {
             }
             _ => "",
         };
-        Self::new(format!("{error}{advice}"), exit)
+        Self::new(harmless(&format!("{error}{advice}")), exit)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::output::harmless;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, Reply};
@@ -69,6 +70,7 @@ impl Interface {
 
     fn read(commands: BTreeMap<String, Fields>) -> Result<Self> {
         let commands = commands.into_iter().map(|(name, fields)| {
+            let name = harmless(&name).into_owned();
             let command = Description::read(name.clone(), fields)?;
             Ok((name, command))
         });
@@ -131,7 +133,18 @@ struct Fields(BTreeMap<String, Reply>);
 
 impl FromReply for Fields {
     fn from_reply(reply: Reply) -> Result<Self> {
-        BTreeMap::from_reply(reply).map(Self)
+        BTreeMap::from_reply(plain(reply)).map(Self)
+    }
+}
+
+/// What is shown to people, without what would do something to their terminals.
+fn plain(reply: Reply) -> Reply {
+    match reply {
+        Reply::Bytes(bytes) => {
+            Reply::bytes(harmless(&String::from_utf8_lossy(&bytes)).into_owned())
+        }
+        Reply::List(items) => Reply::List(items.into_iter().map(plain).collect()),
+        other => other,
     }
 }
 

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::args::List;
 use super::complaint::Complaint;
 use super::exit::Exit;
+use super::output::harmless;
 use super::{socket, written};
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -158,7 +159,7 @@ fn table(found: &[Found]) -> String {
     table.load_preset(presets::NOTHING);
     table.set_header(["SOCKET", "OWNER", "MODE", "PID", "COMMANDS", "VERSION"]);
     for found in found {
-        table.add_row(fields(found));
+        table.add_row(fields(found).map(|field| harmless(&field).into_owned()));
     }
     if let Some(first) = table.column_mut(0) {
         first.set_padding((0, 1));

@@ -1,5 +1,6 @@
 //! Where an answer goes.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::path::Path;
@@ -110,6 +111,16 @@ fn is_binary(bytes: &[u8]) -> bool {
     bytes.iter().any(control) || !is_text
 }
 
+/// A text without what would do something to a terminal: whose daemon it is that says it is not known.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    let is_control = |char: char| char.is_control() && !matches!(char, '\t' | '\n');
+    if text.contains(is_control) {
+        text.replace(is_control, "\u{fffd}").into()
+    } else {
+        text.into()
+    }
+}
+
 /// Whether writing failed since nobody reads any more: the end of `dockipc … | head`.
 pub(super) fn is_nobody(error: &io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe
@@ -153,7 +164,7 @@ pub(super) fn to_json(reply: Reply) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_binary, to_json};
+    use super::{harmless, is_binary, to_json};
     use crate::reply::Reply;
 
     #[test]
@@ -168,6 +179,12 @@ mod tests {
         for cut in 1..crab.len() {
             assert!(!is_binary(&crab[..cut]) && !is_binary(&crab[cut..]), "{cut}");
         }
+    }
+
+    #[test]
+    fn what_a_daemon_says_does_nothing_to_a_terminal() {
+        assert_eq!(harmless("a\tä\n🦀"), "a\tä\n🦀");
+        assert_eq!(harmless("\x1b[2J\r\0\u{9b}2J"), "\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}2J");
     }
 
     #[test]
