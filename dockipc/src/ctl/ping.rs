@@ -42,7 +42,8 @@ pub(super) fn ping(daemon: &Daemon, args: &Ping) -> Result<Exit, Complaint> {
         }
     }
     times.sort_unstable();
-    let at = |share: usize| shown(times[(times.len() - 1) * share / 100]);
+    // The least that so many in a hundred do not exceed.
+    let at = |share: usize| shown(times[(times.len() * share).div_ceil(100).max(1) - 1]);
     let (min, median, p99, max) = (at(0), at(50), at(99), at(100));
     let count = times.len();
     // A new connection is a part of the first.
