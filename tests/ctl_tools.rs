@@ -61,6 +61,9 @@ fn the_daemons_of_a_directory_are_listed() {
     assert_eq!((&json[0]["mode"], &json[0]["commands"]), (&"0666".into(), &5.into()));
     assert_eq!(json[0]["path"], daemon.path().display().to_string());
     deep.shutdown();
+    let none = list(&[directory.to_str().unwrap()]);
+    assert_eq!((none.code, &*none.text()), (Some(0), ""));
+    assert_eq!(none.err, format!("no daemon in {}\n", directory.display()));
 }
 
 #[test]

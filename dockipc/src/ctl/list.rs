@@ -55,8 +55,8 @@ pub(super) fn list(args: &List) -> Result<Exit, Complaint> {
         given => given.to_vec(),
     };
     let mut paths = Vec::new();
-    for directory in directories {
-        look(&directory, 1, args.all, &mut paths);
+    for directory in &directories {
+        look(directory, 1, args.all, &mut paths);
     }
     paths.sort();
     paths.dedup();
@@ -68,6 +68,13 @@ pub(super) fn list(args: &List) -> Result<Exit, Complaint> {
     if args.json {
         let found: Vec<_> = found.iter().map(to_json).collect();
         return written(writeln!(out, "{:#}", Value::from(found)));
+    }
+    if found.is_empty() {
+        let looked: Vec<_> = directories.iter().map(|place| place.display().to_string()).collect();
+        let what = if args.all { "socket" } else { "daemon" };
+        // Nobody is left to be told if this fails.
+        let _ = writeln!(io::stderr(), "no {what} in {}", looked.join(" or "));
+        return Ok(Exit::Answered);
     }
     let text = if io::stdout().is_terminal() { table(&found) } else { lines(&found) };
     written(out.write_all(text.as_bytes()))
