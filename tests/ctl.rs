@@ -480,6 +480,10 @@ fn wrong_usage_of_the_program_is_said() {
     let ran = dockipc(["call", "./socket", "-f", "lines"]);
     let hint = "-f is no command's name; options stand in front of the socket";
     failed(&ran, 2, &format!("test-dockipc: {hint}\n"));
+    let ran = dockipc(["call", "--jsn", "hitd", "list"]);
+    failed(&ran, 2, "test-dockipc: no option --jsn; --help lists them\n");
+    let ran = dockipc(["call", "-f", "lines", "--repeat", "2", "./socket"]);
+    assert!(ran.code == Some(2) && ran.err.contains("cannot be used with"), "{ran:?}");
     let ran = dockipc(["call", "--timeout", "2"]);
     assert!(ran.code == Some(2) && ran.err.contains("expected a duration such as"), "{ran:?}");
     let ran = dockipc::<&str>([]);

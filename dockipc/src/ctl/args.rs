@@ -110,7 +110,7 @@ pub(super) struct Call {
     pub(super) output: Option<PathBuf>,
 
     /// Run the commands of a file, a line each, over one connection; - is standard input
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["repeat", "every", "literal"])]
     pub(super) file: Option<PathBuf>,
 
     /// Take `-` and `@` in arguments as they are
@@ -125,7 +125,8 @@ pub(super) struct Call {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) every: Option<Duration>,
 
-    /// The socket if it is not given otherwise, the command's name, and its arguments
+    /// The socket if it is not given otherwise (a path, @abstract, a name in $XDG_RUNTIME_DIR or /run,
+    /// or ssh://[USER@]HOST[:PORT]/PATH), the command's name, and its arguments
     #[arg(value_name = "SOCK NAME ARG", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(super) words: Vec<OsString>,
 }

@@ -76,6 +76,10 @@ pub(super) fn take(
     let preset = env::var_os(VARIABLE).filter(|socket| !socket.is_empty());
     match preset {
         Some(preset) if !words.first().is_some_and(|word| is_socket(word)) => Ok(preset),
+        _ if words.first().is_some_and(|word| is_option(word)) => {
+            let word = words.remove(0);
+            Err(Complaint::usage(format!("no option {}; --help lists them", word.display())))
+        }
         _ if !words.is_empty() => Ok(words.remove(0)),
         _ => Err(Complaint::usage(format!(
             "which daemon? give the path of its socket, or set {VARIABLE}"
@@ -86,6 +90,11 @@ pub(super) fn take(
 /// Whether a word can only be a socket: no command has such a name.
 pub(super) fn is_socket(word: &OsStr) -> bool {
     word.as_bytes().contains(&b'/') || word.as_bytes().first() == Some(&b'@')
+}
+
+/// Whether a word is meant as an option. A socket can be called so too, but is given as a path then.
+fn is_option(word: &OsStr) -> bool {
+    word.len() > 1 && word.as_bytes().starts_with(b"-") && !is_socket(word)
 }
 
 /// The environment variable for the socket.
