@@ -51,6 +51,7 @@ impl Complaint {
                 let (message, below) = point(words, failure);
                 // What a Redis client does is not what is typed here.
                 let message = message.replace("given with AUTH", "given with --token-file");
+                let message = message.replace("; send help for a list", "; `help` lists them");
                 let text = format!("{} {message}", failure.code());
                 let [text, below] = [text, below].map(|text| harmless(&text).into_owned());
                 Self { text, below, exit }

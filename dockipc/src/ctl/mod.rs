@@ -134,7 +134,7 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, Complaint> {
             // The daemon has the nearest name.
             let error = daemon.client.command("help").arg(&*name).call::<()>().err();
             let unknown = || Complaint::usage(format!("no command {name}"));
-            Err(error.map_or_else(unknown, Complaint::from))
+            Err(error.map_or_else(unknown, |error| Complaint::about(&[], error)))
         }
     }
 }
