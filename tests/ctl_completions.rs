@@ -106,9 +106,10 @@ impl Scene {
             terminal.until(shown, |screen| unwrapped(screen).contains(shown));
         };
         let empty = || {
-            terminal.presses(&["C-c"]);
+            // What is typed earlier may get lost.
+            terminal.ends_with("\n$");
             terminal.enters("clear");
-            terminal.until("an empty screen", |screen| !screen.contains("dockipc"));
+            terminal.until("an empty screen", |screen| screen == "$");
         };
         tab("dockipc ca", "dockipc call ");
         tab("--lit", "call --literal ");

@@ -140,7 +140,9 @@ fn tab_completes_names_options_and_what_the_daemon_knows() {
     completes("greet a", "greet an");
     terminal.presses(&["Tab"]);
     terminal.shows("anna     anton b");
+    // What is typed before the next prompt is given up with the line.
     terminal.presses(&["C-c"]);
+    terminal.ends_with("\nhitd>");
     terminal.types("l");
     terminal.presses(&["Tab", "Tab"]);
     let screen = terminal.shows("lines  Answer with so many lines.");
