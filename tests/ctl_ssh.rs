@@ -13,6 +13,7 @@ use tests::ctl::{self, Ran, run};
 use tests::gate::Gate;
 use tests::process::{names_in, until};
 use tests::program::executable;
+use tests::terminal::Terminal;
 use tests::{Daemon, Place};
 
 #[command("add")]
@@ -226,4 +227,34 @@ fn nothing_is_left_of_a_call_that_was_ended() {
     child.wait().unwrap();
     until("ssh ends", || !sshd.has_ssh());
     gate.open();
+}
+
+#[test]
+fn ctrl_c_in_a_shell_leaves_the_way_open() {
+    let Some(sshd) = Sshd::start() else { return };
+    let gate = Gate::default();
+    let daemon = Daemon::start(Server::new().state(gate.clone()));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", sshd.place.directory().join("bin").display());
+    let variables = [
+        ("PATH", Path::new(&path)),
+        ("XDG_RUNTIME_DIR", &sshd.runtime()),
+        ("XDG_STATE_HOME", sshd.place.directory()),
+    ];
+    let address = sshd.address(&daemon.path());
+    let program = ctl::path();
+    let words = [program.as_os_str(), "shell".as_ref(), address.as_ref()];
+    let Some(terminal) = Terminal::open(words, &variables) else { return };
+    terminal.ends_with(">");
+    terminal.enters("wait");
+    until("the command runs", || gate.waiting() == 1);
+    terminal.presses(&["C-c"]);
+    terminal.shows("cancelled; ");
+    terminal.ends_with(">");
+    terminal.enters("add 1 2");
+    terminal.until("the sum", |screen| screen.lines().any(|line| line == "3"));
+    gate.open();
+    terminal.enters("exit");
+    assert_eq!(terminal.exit(), 0);
+    sshd.check_nothing_is_left();
 }
