@@ -50,6 +50,10 @@ fn the_daemons_of_a_directory_are_listed() {
     assert_eq!(owner.len(), 1, "{owner:?}");
     assert_eq!(owner[0][0], path);
     assert_eq!(owner[0][2..], ["0600", &*pid, "5", version]);
+    // Its name alone is no subcommand.
+    let mut command = ctl::command(&ctl::path());
+    let named = run(command.env("XDG_RUNTIME_DIR", &directory).args(["deep", "ping"]), b"");
+    assert!(named.err.contains("`call deep NAME` asks the daemon there"), "{named:?}");
     let all = fields(&list(&["--all"]));
     let names: Vec<_> = all.iter().map(|line| Path::new(&line[0]).file_name().unwrap()).collect();
     assert_eq!(names, ["deep.sock", "silent", "stale"]);

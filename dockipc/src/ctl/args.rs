@@ -14,7 +14,7 @@ use clap::{
 };
 
 use super::complaint::Complaint;
-use super::exit;
+use super::{exit, socket};
 use crate::arg::Arg;
 use crate::router::distance;
 
@@ -286,12 +286,13 @@ pub(super) fn read(own: Option<&str>) -> Result<Cli, clap::Error> {
 }
 
 /// A subcommand that there is not.
-pub(super) fn unknown(word: &OsStr) -> Complaint {
-    let word = word.to_string_lossy();
+pub(super) fn unknown(text: &OsStr) -> Complaint {
+    let word = text.to_string_lossy();
     let command = command(None);
     let names = command.get_subcommands().map(clap::Command::get_name);
     let nearest = names.map(|name| (distance(&word, name), name)).min();
     let hint = match nearest {
+        _ if socket::find(text).is_ok() => format!("`call {word} NAME` asks the daemon there."),
         Some((changes, name)) if changes <= 2 => format!("did you mean {name}?"),
         _ => "--help lists them.".into(),
     };

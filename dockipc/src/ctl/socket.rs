@@ -43,7 +43,7 @@ pub(super) fn directories() -> Vec<PathBuf> {
 }
 
 /// A bare name: `NAME` or `NAME.sock`, also in a directory `NAME`.
-fn find(name: &OsStr) -> Result<PathBuf, Complaint> {
+pub(super) fn find(name: &OsStr) -> Result<PathBuf, Complaint> {
     let mut with_end = name.to_owned();
     with_end.push(".sock");
     let places = directories().into_iter().flat_map(|directory| {
