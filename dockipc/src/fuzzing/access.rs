@@ -354,8 +354,13 @@ fn ran(name: &'static str) -> &'static str {
 
 /// With a rule of its own.
 #[command("gated", alias = "gate", allow = "uid:1 | group:2")]
-fn gated(#[arg(from_str)] _word: Parsed) -> &'static str {
+fn gated(#[arg(from_str, complete = proposed)] _word: Parsed) -> &'static str {
     ran("gated")
+}
+
+/// To propose is to run.
+fn proposed(_: &str) -> [&'static str; 1] {
+    [ran("gated")]
 }
 
 /// To be read is to run.

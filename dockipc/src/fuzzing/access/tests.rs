@@ -113,6 +113,8 @@ fn written(dice: &mut Dice) -> Vec<u8> {
 #[derive(Clone, Copy)]
 enum Sent {
     Call(&'static str),
+    /// Asks what could stand behind a name.
+    Complete(&'static str),
     Token(bool),
     Reset,
     Ping,
@@ -121,10 +123,11 @@ enum Sent {
 impl Sent {
     fn thrown(dice: &mut Dice) -> Self {
         const NAMES: [&str; 8] = ["aa", "ab", "ba", "bb", "gated", "gate", "nobodys", "AA"];
-        match dice.below(8) {
+        match dice.below(9) {
             0 => Self::Token(dice.below(3) > 0),
             1 => Self::Reset,
             2 => Self::Ping,
+            3 => Self::Complete(dice.one(&["aa", "gated", "gate"])),
             _ => Self::Call(dice.one(&NAMES)),
         }
     }
@@ -132,6 +135,7 @@ impl Sent {
     fn words(self, dice: &mut Dice) -> Vec<&'static str> {
         match self {
             Self::Call(name) => vec![name, "word"],
+            Self::Complete(name) => vec!["dockipc", "complete", name, "word", "r"],
             Self::Token(is_right) => {
                 let token = if is_right { TOKEN } else { "0123456789abcdeF" };
                 match dice.below(3) {
@@ -157,7 +161,7 @@ impl Visit {
             let words = sent.words(dice);
             if is_line {
                 bytes.extend_from_slice(format!("{}\n", words.join(" ")).as_bytes());
-            } else if dice.below(4) == 0 && matches!(sent, Sent::Call(_)) {
+            } else if dice.below(4) == 0 && matches!(sent, Sent::Call(_) | Sent::Complete(_)) {
                 bytes.extend(request(&["dockipc", "line", &words.join(" ")]));
             } else {
                 bytes.extend(request(&words));
@@ -167,6 +171,7 @@ impl Visit {
             }
             let outcome = match sent {
                 Sent::Call(name) => self.call(name, has_token),
+                Sent::Complete(name) => self.complete(name, has_token),
                 Sent::Token(is_right) if self.served.shared.token.is_some() && !is_line => {
                     has_token |= is_right;
                     wrong += u8::from(!is_right);
@@ -202,6 +207,14 @@ impl Visit {
                 Outcome::Ran(name)
             }
             _ => Outcome::Denied,
+        }
+    }
+
+    /// Only `gated` proposes values, and only to who may run it; others hear of no such command.
+    fn complete(&self, name: &str, has_token: bool) -> Outcome {
+        match self.call(name, has_token) {
+            ran @ Outcome::Ran("gated") => ran,
+            _ => Outcome::Other,
         }
     }
 
