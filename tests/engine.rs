@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use dockipc::{Handle, Server, State, command};
-use tests::process::{threads, until};
+use tests::process::{alone, threads, until};
 use tests::{expect, raise_descriptor_limit};
 
 /// A gate that handlers wait at until the test opens it.
@@ -91,13 +91,6 @@ fn connect(daemon: &Handle) -> UnixStream {
     let stream = daemon.connect().unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream
-}
-
-/// One test at a time, since they count threads.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[test]

@@ -6,13 +6,13 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dockipc::{Client, Error, Handle, Reply, Server, command};
 use tests::dice::Dice;
-use tests::process::{descriptors, threads, until};
+use tests::process::{alone, descriptors, threads, until};
 use tests::scripted::GREETING;
 use tests::{PATIENCE, Place, exchange, figure, long, resp, rest};
 
@@ -30,6 +30,7 @@ fn big() -> Vec<u8> {
 #[test]
 fn a_server_that_is_sent_garbage_goes_on() {
     let _alone = alone();
+    count_panics();
     let (seed, visits) = (seed(), long(2_000, 500_000));
     let outside = descriptors();
     let daemon = Server::new().spawn_in_process().unwrap();
@@ -90,6 +91,7 @@ fn one_visit(daemon: &Handle, dice: &mut Dice) {
 #[test]
 fn a_client_that_is_sent_garbage_has_an_answer_or_an_error() {
     let _alone = alone();
+    count_panics();
     let (seed, calls) = (seed(), long(2_000, 500_000));
     let before = descriptors();
     let place = Place::new();
@@ -271,10 +273,8 @@ fn seed() -> u64 {
 /// How many panics there were in this process, caught or not.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
-/// Counts panics from now on, and keeps the other test waiting: both look at the descriptors of the
-/// process.
-fn alone() -> impl Drop {
-    static ONE: Mutex<()> = Mutex::new(());
+/// Counts panics from now on.
+fn count_panics() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let old = panic::take_hook();
@@ -283,5 +283,4 @@ fn alone() -> impl Drop {
             old(info);
         }));
     });
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }

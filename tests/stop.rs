@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{env, process, thread};
 
@@ -12,7 +11,7 @@ use dockipc::{Client, Error, Server, State, command};
 use rustix::process::Signal;
 use tests::apart::{self, Apart};
 use tests::gate::Gate;
-use tests::process::{descriptors, settled, threads, until};
+use tests::process::{alone, descriptors, threads, until};
 use tests::{Daemon, Place, exchange, expect, resp, rest};
 
 /// Waits until the test lets it end, and answers with its word.
@@ -27,13 +26,6 @@ fn wait(gate: State<Gate>, word: &str) -> String {
 fn nap(time: Duration) -> String {
     thread::sleep(time);
     format!("{time:?}")
-}
-
-/// One test at a time, since they count threads and descriptors.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn start(deadline: Duration) -> (Daemon, Gate) {
@@ -64,7 +56,7 @@ const MANY: usize = 100;
 #[test]
 fn what_has_arrived_is_answered_and_what_runs_ends() {
     let _alone = alone();
-    let before = (threads(), descriptors());
+    let before = descriptors();
     for line in [true, false] {
         let (daemon, gate) = start(LONG);
         let [x, y] = if line {
@@ -94,8 +86,8 @@ fn what_has_arrived_is_answered_and_what_runs_ends() {
         }
         assert_eq!(daemon.handle().join(), []);
         drop(daemon);
-        until("the threads' end", || threads() == before.0);
-        until("the descriptors' end", || descriptors() == before.1);
+        until("the threads' end", || threads() == 0);
+        until("the descriptors' end", || descriptors() == before);
     }
 }
 
@@ -136,7 +128,7 @@ fn connections_at_rest_are_closed_at_once_and_half_a_command_is_told() {
 #[test]
 fn after_the_deadline_the_rest_is_told_and_join_says_what_was_unfinished() {
     let _alone = alone();
-    let before = (threads(), settled(descriptors));
+    let before = descriptors();
     let (daemon, gate) = start(SHORT);
     let line = blocked(&daemon, &gate, b"wait x\n");
     let framed = blocked(&daemon, &gate, &resp(&["wait", "x"]));
@@ -152,8 +144,8 @@ fn after_the_deadline_the_rest_is_told_and_join_says_what_was_unfinished() {
     assert_eq!(gate.waiting(), 2, "they run on");
     drop(daemon);
     gate.open();
-    until("the threads' end", || threads() == before.0);
-    until("the descriptors' end", || descriptors() == before.1);
+    until("the threads' end", || threads() == 0);
+    until("the descriptors' end", || descriptors() == before);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,17 @@ pub fn until(what: &str, condition: impl Fn() -> bool) {
         assert!(Instant::now() < end, "{what} did not come about");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Keeps the other tests of this program waiting that ask for this too, since they count what the
+/// process has. It begins when nothing is left of a server before: a command that a stopped server
+/// gave up on ends by itself, later.
+#[track_caller]
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    until("the end of the servers before", || threads() == 0);
+    one
 }
 
 /// A number, when it has not changed for a while: what a process has at rest.
