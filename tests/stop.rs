@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::time::Duration;
-use std::{env, process, thread};
+use std::{env, fs, process, thread};
 
 use dockipc::error::Unfinished;
 use dockipc::{Client, Error, Server, State, command};
@@ -21,9 +22,10 @@ fn wait(gate: State<Gate>, word: &str) -> String {
     word.to_owned()
 }
 
-/// Sleeps, and answers with how long.
+/// Makes a file, sleeps, and answers with how long.
 #[command("nap")]
-fn nap(time: Duration) -> String {
+fn nap(time: Duration, begun: PathBuf) -> String {
+    fs::write(begun, "").expect("a file");
     thread::sleep(time);
     format!("{time:?}")
 }
@@ -229,12 +231,11 @@ mod run {
     }
 
     /// A client whose command runs.
-    fn napping(daemon: &Apart, time: &str) -> UnixStream {
+    fn napping(daemon: &Apart, place: &Place, time: &str) -> UnixStream {
         let mut stream = daemon.connect();
-        let before = daemon.threads();
-        stream.write_all(format!("nap {time}\n").as_bytes()).unwrap();
-        // It is found to be slow.
-        until("a command that runs", || daemon.threads() > before);
+        let begun = place.directory().join("begun");
+        stream.write_all(format!("nap {time} {}\n", begun.display()).as_bytes()).unwrap();
+        until("a command that runs", || begun.exists());
         stream
     }
 
@@ -260,7 +261,7 @@ mod run {
         for signal in [Signal::TERM, Signal::INT] {
             let place = Place::new();
             let daemon = start(&place);
-            let running = napping(&daemon, "1s");
+            let running = napping(&daemon, &place, "1s");
             daemon.signal(signal);
             until("the path's end", || !place.socket().exists());
             assert_eq!(text(running), "1s");
@@ -274,7 +275,7 @@ mod run {
         for second in [Signal::TERM, Signal::INT] {
             let place = Place::new();
             let daemon = start(&place);
-            let running = napping(&daemon, "1h");
+            let running = napping(&daemon, &place, "1h");
             daemon.signal(Signal::TERM);
             until("the path's end", || !place.socket().exists());
             daemon.signal(second);
