@@ -142,7 +142,7 @@ fn arguments_come_from_files_and_standard_input() {
     answered(&literal, at.as_bytes());
     let missing = call("@/no/such file");
     let why = "reading /no/such file (for the text itself write @@): No such file or directory";
-    failed(&missing, 1, &format!("test-dockipc: {why} (os error 2)\n"));
+    failed(&missing, 2, &format!("test-dockipc: {why} (os error 2)\n"));
     let twice =
         dockipc(["call".as_ref(), path.as_os_str(), "add".as_ref(), "-".as_ref(), "-".as_ref()]);
     failed(&twice, 2, "test-dockipc: standard input is read once: one `-`\n");
@@ -228,6 +228,11 @@ fn the_socket_is_found_where_it_is_given() {
     };
     let socket = "DOCKIPC_SOCKET";
     answered(&with(socket, path.as_os_str(), &["call", "add", "3"]), b"3");
+    let below = "  hitd add\n  ^^^^\n\
+        the socket is $DOCKIPC_SOCKET's; another one has a / or follows -s\n";
+    let ran = with(socket, path.as_os_str(), &["call", "hitd", "add"]);
+    let unknown = "test-dockipc: UNKNOWN no command \"hitd\"; `help` lists them\n";
+    failed(&ran, 2, &format!("{unknown}{below}"));
     // A word with a slash is a socket also then.
     let ran = with(socket, "/nowhere.sock".as_ref(), &["call", path.to_str().unwrap(), "add", "4"]);
     answered(&ran, b"4");
@@ -472,16 +477,19 @@ fn a_daemon_has_a_program_of_its_own() {
 #[test]
 fn wrong_usage_of_the_program_is_said() {
     let ran = dockipc(["cal", "x"]);
-    let hint = "did you mean call? A socket's path has a / in it.";
-    failed(&ran, 2, &format!("test-dockipc: no subcommand cal; {hint}\n"));
+    let why = "is no subcommand, nor a socket's path, which has a / in it";
+    failed(&ran, 2, &format!("test-dockipc: cal {why}; did you mean call?\n"));
     let ran = dockipc(["frobnicate", "x"]);
-    let hint = "--help lists them. A socket's path has a / in it.";
-    failed(&ran, 2, &format!("test-dockipc: no subcommand frobnicate; {hint}\n"));
+    failed(&ran, 2, &format!("test-dockipc: frobnicate {why}; --help lists them\n"));
     let ran = dockipc(["call", "./socket", "-f", "lines"]);
     let hint = "-f is no command's name; options stand in front of the socket";
     failed(&ran, 2, &format!("test-dockipc: {hint}\n"));
     let ran = dockipc(["call", "--jsn", "hitd", "list"]);
-    failed(&ran, 2, "test-dockipc: no option --jsn; --help lists them\n");
+    failed(&ran, 2, "test-dockipc: no option --jsn; did you mean --json?\n");
+    let ran = dockipc(["call", "--frobnicate", "hitd", "list"]);
+    failed(&ran, 2, "test-dockipc: no option --frobnicate; --help lists them\n");
+    let ran = dockipc(["list", "-s", "./socket"]);
+    failed(&ran, 2, "test-dockipc: list looks for sockets, and takes none\n");
     let ran = dockipc(["call", "-f", "lines", "--repeat", "2", "./socket"]);
     assert!(ran.code == Some(2) && ran.err.contains("cannot be used with"), "{ran:?}");
     let ran = dockipc(["call", "--timeout", "2"]);

@@ -289,12 +289,29 @@ pub(super) fn read(own: Option<&str>) -> Result<Cli, clap::Error> {
 pub(super) fn unknown(text: &OsStr) -> Complaint {
     let word = text.to_string_lossy();
     let command = command(None);
-    let names = command.get_subcommands().map(clap::Command::get_name);
-    let nearest = names.map(|name| (distance(&word, name), name)).min();
-    let hint = match nearest {
-        _ if socket::find(text).is_ok() => format!("`call {word} NAME` asks the daemon there."),
-        Some((changes, name)) if changes <= 2 => format!("did you mean {name}?"),
-        _ => "--help lists them.".into(),
+    let names = command.get_subcommands().map(|subcommand| subcommand.get_name().to_owned());
+    let hint = if socket::find(text).is_ok() {
+        format!("`call {word} NAME` asks the daemon there")
+    } else {
+        nearest(&word, names)
     };
-    Complaint::usage(format!("no subcommand {word}; {hint} A socket's path has a / in it."))
+    let what = "nor a socket's path, which has a / in it";
+    Complaint::usage(format!("{word} is no subcommand, {what}; {hint}"))
+}
+
+/// An option that there is not.
+pub(super) fn unknown_option(text: &OsStr) -> Complaint {
+    let word = text.to_string_lossy();
+    let command = command(None);
+    let all = std::iter::once(&command).chain(command.get_subcommands());
+    let names = all.flat_map(|command| command.get_arguments().filter_map(clap::Arg::get_long));
+    let hint = nearest(&word, names.map(|name| format!("--{name}")));
+    Complaint::usage(format!("no option {word}; {hint}"))
+}
+
+fn nearest(word: &str, names: impl Iterator<Item = String>) -> String {
+    match names.map(|name| (distance(word, &name), name)).min() {
+        Some((changes, name)) if changes <= 2 => format!("did you mean {name}?"),
+        _ => "--help lists them".into(),
+    }
 }

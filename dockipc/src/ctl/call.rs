@@ -13,7 +13,7 @@ use super::complaint::Complaint;
 use super::daemon::Daemon;
 use super::exit::Exit;
 use super::output::{Output, is_nobody, to_json};
-use crate::error::Error;
+use crate::error::{Error, code};
 use crate::reply::Reply;
 use crate::wire::words::Splitter;
 
@@ -39,7 +39,14 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         match one(daemon, &words, args.json, &mut output) {
             Ok(()) => {}
             Err(Error::Io { source, .. }) if is_nobody(&source) => break,
-            Err(error) => return Err(Complaint::about(&words, error)),
+            Err(error) => {
+                let is_unknown =
+                    matches!(&error, Error::Refused(failure) if failure.code() == code::UNKNOWN);
+                let complaint = Complaint::about(&words, error);
+                // The first word may have been meant for the socket's name.
+                let is_preset = daemon.is_preset && is_unknown;
+                return Err(if is_preset { complaint.preset() } else { complaint });
+            }
         }
         if let Err(error) = output.end(is_many) {
             return ended(&error);
@@ -81,15 +88,15 @@ fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Vec<u8>>, Complaint>
             input = Some(());
             let mut bytes = Vec::new();
             let read = io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| Complaint::io("reading standard input", &error))?;
+            read.map_err(|error| Complaint::unread("standard input", &error))?;
             Ok(bytes)
         }
         [b'@', b'@', ..] => Ok(word.as_bytes()[1..].to_vec()),
         [b'@', file @ ..] if !file.is_empty() => {
             let file = Path::new(OsStr::from_bytes(file));
             std::fs::read(file).map_err(|error| {
-                let doing = format!("reading {} (for the text itself write @@)", file.display());
-                Complaint::io(&doing, &error)
+                let what = format!("{} (for the text itself write @@)", file.display());
+                Complaint::unread(what, &error)
             })
         }
         _ => Ok(word.into_vec()),
@@ -106,8 +113,7 @@ pub(super) fn lines(
     output: &mut Output,
     program: &str,
 ) -> Result<Exit, Complaint> {
-    let doing = format!("reading {}", file.display());
-    let reading = |error| Complaint::io(&doing, &error);
+    let reading = |error| Complaint::unread(file.display(), &error);
     let input: Box<dyn Read> = if file == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {

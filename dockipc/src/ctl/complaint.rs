@@ -1,12 +1,13 @@
 //! What went wrong, for people.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::Write as _;
 
 use anstyle::Style;
 
 use super::exit::Exit;
 use super::output::harmless;
+use super::socket::VARIABLE;
 use crate::arg::Shown;
 use crate::client::quote;
 use crate::error::{Error, Failure, code};
@@ -38,6 +39,11 @@ impl Complaint {
         Self::new(format!("{doing}: {error}"), Exit::Refused)
     }
 
+    /// Something that was to be read was not.
+    pub(super) fn unread(what: impl Display, why: &impl Display) -> Self {
+        Self::usage(format!("reading {what}: {why}"))
+    }
+
     /// The user has enough of it.
     pub(super) fn stopped(text: impl Into<String>) -> Self {
         Self::new(text, Exit::CutOff)
@@ -58,6 +64,13 @@ impl Complaint {
             }
             _ => error.into(),
         }
+    }
+
+    /// The same, with what the user may not have thought of.
+    pub(super) fn preset(mut self) -> Self {
+        let _ =
+            writeln!(self.below, "the socket is ${VARIABLE}'s; another one has a / or follows -s");
+        self
     }
 
     /// The same, said of a line of a file.

@@ -160,7 +160,7 @@ impl Reached {
     fn of(target: &Target, common: &Common, words: &mut Vec<OsString>) -> Option<Self> {
         if let Target::Any = target {
             let mut copy = words.clone();
-            let socket = socket::take(common.socket.clone(), &mut copy).ok()?;
+            let (socket, _) = socket::take(common.socket.clone(), &mut copy).ok()?;
             if socket.to_string_lossy().starts_with("ssh://") {
                 return None;
             }

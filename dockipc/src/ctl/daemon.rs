@@ -25,6 +25,8 @@ pub(super) struct Daemon {
     pub(super) client: Client,
     /// What it is called here.
     pub(super) name: String,
+    /// Whether its socket stands in the environment, and not on the command line.
+    pub(super) is_preset: bool,
     /// Ends with this.
     tunnel: Option<Tunnel>,
 }
@@ -36,9 +38,12 @@ impl Daemon {
         common: &Common,
         words: &mut Vec<OsString>,
     ) -> Result<Self, Complaint> {
-        let socket = match target {
-            Target::Own(path) => Socket::Local(path.clone()),
-            Target::Any => Socket::read(&socket::take(common.socket.clone(), words)?)?,
+        let (socket, is_preset) = match target {
+            Target::Own(path) => (Socket::Local(path.clone()), false),
+            Target::Any => {
+                let (socket, is_preset) = socket::take(common.socket.clone(), words)?;
+                (Socket::read(&socket)?, is_preset)
+            }
         };
         let (path, name, tunnel) = match socket {
             Socket::Local(path) => {
@@ -51,7 +56,7 @@ impl Daemon {
                 (tunnel.path().to_owned(), address, Some(tunnel))
             }
         };
-        Ok(Self { client: client(&path, common), name, tunnel })
+        Ok(Self { client: client(&path, common), name, is_preset, tunnel })
     }
 
     /// From now on Ctrl-C is not the end of the program.

@@ -28,7 +28,7 @@ pub(super) const TABLE: &str = "\
 Exit codes:
   0  answered
   1  the daemon said no, or the answer could not be written
-  2  wrong usage, also of the daemon's command
+  2  wrong usage, also of the daemon's command, or a file that can't be read
   3  no daemon
   4  no permission
   5  timed out

@@ -116,6 +116,9 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, Complaint> {
         }
         Action::Completions(args) => written(completions::script(args.shell, program)),
         Action::Complete(args) => written(completions::complete(target, program, &args)),
+        Action::List(_) if common.socket.is_some() => {
+            Err(Complaint::usage("list looks for sockets, and takes none"))
+        }
         Action::List(args) => list::list(&args),
         Action::Schema(args) => {
             let daemon = find(&mut args.socket.name.into_iter().collect())?;

@@ -19,10 +19,10 @@ pub(super) fn schema(interface: &Interface, old: Option<&Path>) -> Result<Exit, 
         let mut out = io::stdout().lock();
         return written(writeln!(out, "{:#}", to_json(interface)));
     };
-    let reading = |why: String| Complaint::usage(format!("reading {}: {why}", path.display()));
-    let text = std::fs::read(path).map_err(|error| reading(error.to_string()))?;
-    let json: Value = serde_json::from_slice(&text).map_err(|error| reading(error.to_string()))?;
-    let old = from_json(&json).map_err(reading)?;
+    let text = std::fs::read(path).map_err(|error| Complaint::unread(path.display(), &error))?;
+    let json = serde_json::from_slice(&text).map_err(|error| format!("no JSON: {error}"));
+    let old = json.and_then(|json| from_json(&json));
+    let old = old.map_err(|why| Complaint::unread(path.display(), &why))?;
     let broken = breaks(&old, interface);
     let mut out = io::stdout().lock();
     for line in &broken {

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::args;
 use super::complaint::Complaint;
 
 /// Where a daemon's socket is.
@@ -65,22 +66,21 @@ pub(super) fn find(name: &OsStr) -> Result<PathBuf, Complaint> {
 }
 
 /// Takes the socket from where it is given, and leaves the other words. One that is set beforehand
-/// ([`VARIABLE`]) gives way to a first word that can only be a socket.
+/// ([`VARIABLE`]) gives way to a first word that can only be a socket. True if it is that one.
 pub(super) fn take(
     option: Option<OsString>,
     words: &mut Vec<OsString>,
-) -> Result<OsString, Complaint> {
+) -> Result<(OsString, bool), Complaint> {
     if let Some(socket) = option {
-        return Ok(socket);
+        return Ok((socket, false));
     }
     let preset = env::var_os(VARIABLE).filter(|socket| !socket.is_empty());
     match preset {
-        Some(preset) if !words.first().is_some_and(|word| is_socket(word)) => Ok(preset),
+        Some(preset) if !words.first().is_some_and(|word| is_socket(word)) => Ok((preset, true)),
         _ if words.first().is_some_and(|word| is_option(word)) => {
-            let word = words.remove(0);
-            Err(Complaint::usage(format!("no option {}; --help lists them", word.display())))
+            Err(args::unknown_option(&words[0]))
         }
-        _ if !words.is_empty() => Ok(words.remove(0)),
+        _ if !words.is_empty() => Ok((words.remove(0), false)),
         _ => Err(Complaint::usage(format!(
             "which daemon? give the path of its socket, or set {VARIABLE}"
         ))),
@@ -98,4 +98,4 @@ fn is_option(word: &OsStr) -> bool {
 }
 
 /// The environment variable for the socket.
-const VARIABLE: &str = "DOCKIPC_SOCKET";
+pub(super) const VARIABLE: &str = "DOCKIPC_SOCKET";
