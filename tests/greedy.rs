@@ -104,11 +104,13 @@ fn whose_slow_commands_all_run_hurts_nobody_else() {
             }
             kept.push(stream);
         }
+        // The run in which the command is seen to be slow may be one too many.
+        assert!((2..=3).contains(&kept.len()), "{} run", kept.len());
         move || {
             for _ in 0..TRIES {
                 assert_eq!(rest(begin()), BUSY);
             }
-            assert_eq!((waiting(), kept.len()), (2, 2));
+            assert_eq!(waiting(), kept.len());
             TRIES
         }
     });

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 use std::{env, panic, thread};
 
 use crate::PATIENCE;
@@ -109,10 +110,10 @@ impl Apart {
     #[track_caller]
     pub fn wait(mut self) -> ExitStatus {
         let mut status = None;
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let end = Instant::now() + PATIENCE;
         while status.is_none() {
-            assert!(std::time::Instant::now() < end, "the daemon does not end");
-            thread::sleep(std::time::Duration::from_millis(1));
+            assert!(Instant::now() < end, "the daemon does not end");
+            thread::sleep(Duration::from_millis(1));
             status = self.child.try_wait().expect("its end");
         }
         status.expect("its end")

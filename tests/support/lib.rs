@@ -25,8 +25,9 @@ use dockipc::{Handle, Server};
 
 pub use figures::{figure, is_long, long};
 
-/// How long a test waits for bytes before it fails rather than hangs.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits before it fails rather than hangs. A process that ends may wait half a minute
+/// on a busy machine: the kernel closes an inotify descriptor when its own threads get to it.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A temporary directory with the path of a socket in it.
 pub struct Place {

@@ -345,7 +345,8 @@ impl Hub {
     #[cold]
     pub(super) fn count_run(&mut self, index: usize, limits: &PerUser) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        if matches!(slot.state, State::Running(_)) && slot.counted == Counted::No {
+        let is_new = matches!(slot.state, State::Running(_)) && slot.counted == Counted::No;
+        if is_new && limits.running.is_some() {
             self.users.begin_anyhow(slot.uid, limits);
             slot.counted = Counted::Found;
         }

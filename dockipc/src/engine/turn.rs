@@ -339,12 +339,14 @@ impl Runner<'_> {
         let run = Run::new(self.me, self.me.beat.load(Ordering::Relaxed), since);
         let index = self.me.slot.load(Ordering::Relaxed);
         let look = self.core.first_look(since);
-        let mut hub = self.core.lock();
+        let (mut hub, per_user) = (self.core.lock(), &self.core.shared.per_user);
         if is_slow {
             // It was counted if it came by way of the leader, and not if this thread has just lost
             // the lead.
-            hub.begin_run(index, &self.core.shared.per_user)?;
+            hub.begin_run(index, per_user)?;
             self.slow = Some((number, since));
+        } else {
+            hub.count_run(index, per_user);
         }
         if hub.note_run(index, run, Some(look)) {
             self.core.ring(&hub);
