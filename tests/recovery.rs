@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,15 +47,23 @@ impl Calls {
     }
 }
 
+/// Where callers call, and for how long.
+struct Scene<'s> {
+    path: &'s Path,
+    over: &'s Over,
+    /// Callers that have a connection which they keep.
+    kept: AtomicUsize,
+}
+
 /// Calls over a new connection each time. Who was connected is answered.
-fn fresh(path: &Path, over: &Over) -> Calls {
+fn fresh(scene: &Scene<'_>) -> Calls {
     let mut calls = Calls::default();
     for call in 0_u64.. {
-        if over.is() {
+        if scene.over.is() {
             break;
         }
         let begun = Instant::now();
-        match UnixStream::connect(path) {
+        match UnixStream::connect(scene.path) {
             Ok(mut stream) => {
                 let (command, answer) = if call.is_multiple_of(2) {
                     (format!("note {call}\n").into_bytes(), call.to_string())
@@ -83,12 +91,12 @@ fn fresh(path: &Path, over: &Over) -> Calls {
 }
 
 /// Calls over one connection, which does not notice anything.
-fn kept(path: &Path, over: &Over) -> Calls {
-    let connect = || std::iter::repeat_with(|| UnixStream::connect(path)).find_map(Result::ok);
-    let mut stream = connect().expect("a connection in the end");
+fn kept(scene: &Scene<'_>) -> Calls {
+    let mut stream = UnixStream::connect(scene.path).expect("a connection");
+    scene.kept.fetch_add(1, SeqCst);
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut calls = Calls::default();
-    while !over.is() {
+    while !scene.over.is() {
         let begun = Instant::now();
         stream.write_all(&resp(&["note", "7"])).unwrap();
         expect(&mut stream, b":7\r\n");
@@ -98,17 +106,18 @@ fn kept(path: &Path, over: &Over) -> Calls {
 }
 
 /// Calls with our client; every second time with one that has no connection yet.
-fn client(path: &Path, over: &Over) -> Calls {
-    let kept = Client::new(path);
+fn client(scene: &Scene<'_>) -> Calls {
+    let kept = Client::new(scene.path);
     // From now on it has a connection.
-    while kept.send("ping").is_err() {}
+    kept.send("ping").expect("an answer");
+    scene.kept.fetch_add(1, SeqCst);
     let mut calls = Calls::default();
     for call in 0_u64.. {
-        if over.is() {
+        if scene.over.is() {
             break;
         }
         let begun = Instant::now();
-        let fresh = Client::new(path);
+        let fresh = Client::new(scene.path);
         let client = if call.is_multiple_of(2) { &kept } else { &fresh };
         match client.command("note").arg(call).call::<u64>() {
             Ok(answer) => {
@@ -165,14 +174,17 @@ fn lose_under_load(loss: &Loss) {
     assert_eq!(exchange(UnixStream::connect(&path).unwrap(), b"ping\n"), b"PONG");
     let had = (settled(threads), settled(descriptors), names_in(place.directory()));
     let over = Over::default();
+    let scene = &Scene { path: &path, over: &over, kept: AtomicUsize::new(0) };
     let mut gaps = Vec::new();
     let calls = thread::scope(|scope| {
         let end = over.in_the_end();
-        let (path, over, ran) = (&*path, &over, &ran);
-        let callers: Vec<_> = [fresh as fn(&Path, &Over) -> Calls, fresh, kept, kept, client]
+        let (path, ran) = (&*path, &ran);
+        let callers: Vec<_> = [fresh as fn(&Scene<'_>) -> Calls, fresh, kept, kept, client]
             .into_iter()
-            .map(|call| scope.spawn(move || call(path, over)))
+            .map(|call| scope.spawn(move || call(scene)))
             .collect();
+        // Once the path is away nobody else gets one.
+        until("connections that are kept", || scene.kept.load(SeqCst) == 3);
         for _ in 0..loss.times {
             let seen = ran.load(SeqCst);
             until("some calls", || ran.load(SeqCst) > seen + 100);

@@ -67,6 +67,9 @@ impl Door {
 /// How often the paths are looked at, for what the system tells nobody about.
 const LOOK: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
+/// How often in a row a path is looked at that is made anew each time.
+const LOOKS: usize = 4;
+
 /// A clock that ticks when it is time to look at the paths. A limit of the leader's every wait for
 /// events would cost more than some commands.
 pub(super) fn clock() -> Result<OwnedFd, Errno> {
@@ -109,24 +112,28 @@ impl Core {
     /// to the old socket.
     #[cold]
     pub(super) fn look_at_path(&self, index: usize) -> Vec<Arrival> {
-        let Some(door) = self.doors.get(index) else { return Vec::new() };
-        let Some(renewed) = door.published.check() else {
-            if door.is_unheard.load(Ordering::Relaxed)
-                && let Some(listener) = door.open()
-            {
-                self.hear(index, door, &listener);
-            }
-            return Vec::new();
-        };
-        let mut listener = door.listener();
-        if listener.is_none() {
-            return Vec::new();
+        let mut last = Vec::new();
+        let Some(door) = self.doors.get(index) else { return last };
+        if door.is_unheard.load(Ordering::Relaxed)
+            && let Some(listener) = door.open()
+        {
+            self.hear(index, door, &listener);
         }
-        let renewed = Arc::new(renewed);
-        self.hear(index, door, &renewed);
-        let old = listener.replace(renewed);
-        drop(listener);
-        old.map(|old| self.take_last(index, &old)).unwrap_or_default()
+        // The system tells of a new socket from a moment after it is there: what happened before is
+        // seen by another look. Who takes it away each time is not raced with for ever.
+        for _ in 0..LOOKS {
+            let Some(renewed) = door.published.check() else { break };
+            let mut listener = door.listener();
+            if listener.is_none() {
+                break;
+            }
+            let renewed = Arc::new(renewed);
+            self.hear(index, door, &renewed);
+            let old = listener.replace(renewed);
+            drop(listener);
+            last.extend(old.into_iter().flat_map(|old| self.take_last(index, &old)));
+        }
+        last
     }
 
     /// Waits for who comes to a new listener. If the system can't, the next look tries again; who
