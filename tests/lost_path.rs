@@ -316,31 +316,6 @@ fn without_inotify_a_path_comes_back_when_it_is_looked_at() {
 }
 
 #[test]
-fn a_path_that_is_lost_before_the_system_tells_of_it_comes_back_without_the_clock() {
-    if !tests::strace::is_here() {
-        return;
-    }
-    let place = Place::new();
-    let path = place.socket();
-    let trace = place.directory().join("trace");
-    // Nothing ticks, and between a new socket and its mark there is time to remove it again.
-    let faults =
-        ["timerfd_settime:retval=0", "inotify_add_watch:delay_enter=200000"].map(str::to_owned);
-    let mut command = tests::strace::strace(&trace, &faults);
-    let mut daemon = Program::begin(command.arg(program::path()).arg(&path), &path);
-    assert!(daemon.answers(), "{}", daemon.complaint());
-    for _ in 0..5 {
-        let before = fs::symlink_metadata(&path).unwrap().ino();
-        fs::remove_file(&path).unwrap();
-        until("another socket", || {
-            fs::symlink_metadata(&path).is_ok_and(|data| data.ino() != before)
-        });
-    }
-    assert!(daemon.answers(), "{}", daemon.complaint());
-    assert!(daemon.stop().success());
-}
-
-#[test]
 fn a_daemon_that_may_no_longer_write_there_serves_who_is_connected_and_recovers_later() {
     let me = rustix::process::geteuid();
     if !me.is_root() {

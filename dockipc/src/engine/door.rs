@@ -67,17 +67,22 @@ impl Door {
 /// How often the paths are looked at, for what the system tells nobody about.
 const LOOK: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
-/// How often in a row a path is looked at that is made anew each time.
-const LOOKS: usize = 4;
+/// When they are looked at again after the system has told of something.
+const SOON: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// A clock that ticks when it is time to look at the paths. A limit of the leader's every wait for
 /// events would cost more than some commands.
 pub(super) fn clock() -> Result<OwnedFd, Errno> {
     let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
     let clock = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-    let ticks = Itimerspec { it_interval: LOOK, it_value: LOOK };
-    timerfd_settime(&clock, TimerfdTimerFlags::empty(), &ticks)?;
+    tick(&clock, LOOK)?;
     Ok(clock)
+}
+
+/// Has a clock tick first after this time.
+fn tick(clock: &OwnedFd, first: Timespec) -> Result<(), Errno> {
+    let ticks = Itimerspec { it_interval: LOOK, it_value: first };
+    timerfd_settime(clock, TimerfdTimerFlags::empty(), &ticks).map(drop)
 }
 
 impl Core {
@@ -108,32 +113,39 @@ impl Core {
         }
     }
 
+    /// Looks at a path at which something happened. Linux tells of a removal before the name is gone:
+    /// another look follows.
+    #[cold]
+    pub(super) fn look_twice(&self, index: usize) -> Vec<Arrival> {
+        if let Some(clock) = &self.clock {
+            // Else it ticks when it would have.
+            let _ = tick(clock, SOON);
+        }
+        self.look_at_path(index)
+    }
+
     /// Looks whether the path still leads here. Where it had to be made anew, gives the last who came
     /// to the old socket.
     #[cold]
     pub(super) fn look_at_path(&self, index: usize) -> Vec<Arrival> {
-        let mut last = Vec::new();
-        let Some(door) = self.doors.get(index) else { return last };
-        if door.is_unheard.load(Ordering::Relaxed)
-            && let Some(listener) = door.open()
-        {
-            self.hear(index, door, &listener);
-        }
-        // The system tells of a new socket from a moment after it is there: what happened before is
-        // seen by another look. Who takes it away each time is not raced with for ever.
-        for _ in 0..LOOKS {
-            let Some(renewed) = door.published.check() else { break };
-            let mut listener = door.listener();
-            if listener.is_none() {
-                break;
+        let Some(door) = self.doors.get(index) else { return Vec::new() };
+        let Some(renewed) = door.published.check() else {
+            if door.is_unheard.load(Ordering::Relaxed)
+                && let Some(listener) = door.open()
+            {
+                self.hear(index, door, &listener);
             }
-            let renewed = Arc::new(renewed);
-            self.hear(index, door, &renewed);
-            let old = listener.replace(renewed);
-            drop(listener);
-            last.extend(old.into_iter().flat_map(|old| self.take_last(index, &old)));
+            return Vec::new();
+        };
+        let mut listener = door.listener();
+        if listener.is_none() {
+            return Vec::new();
         }
-        last
+        let renewed = Arc::new(renewed);
+        self.hear(index, door, &renewed);
+        let old = listener.replace(renewed);
+        drop(listener);
+        old.map(|old| self.take_last(index, &old)).unwrap_or_default()
     }
 
     /// Waits for who comes to a new listener. If the system can't, the next look tries again; who

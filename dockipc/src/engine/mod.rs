@@ -408,7 +408,7 @@ impl Core {
                     CLOCK => arrivals.append(&mut self.look_at_paths()),
                     data if data >= DOORS => arrivals.append(&mut match Knock::of(data) {
                         Knock::Somebody(door) => self.accept(door),
-                        Knock::Path(door) => self.look_at_path(door),
+                        Knock::Path(door) => self.look_twice(door),
                     }),
                     _ => {}
                 }
