@@ -827,7 +827,9 @@ fn an_abstract_name_whose_daemon_has_ended_is_free_also_when_a_child_still_has_i
         assert_eq!(who(&name), "next");
         drop(daemon);
     });
-    // For good, it is in use.
+    // For good, it is in use. (A child of another test may still have the first name.)
+    let name = abstract_name();
+    let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
     let ended = UnixListener::bind_addr(&address).unwrap();
     rustix::net::shutdown(&ended, Shutdown::Both).unwrap();
     let error = named("next").open_to_all().spawn(&name).err().unwrap();
