@@ -698,7 +698,8 @@ fn a_name_after_an_at_is_an_abstract_socket() {
         drop(daemon);
     }
     assert!(!Path::new(&name).exists());
-    // A queue that is full.
+    // A queue that is full. (A child of another test may still have the name.)
+    let name = abstract_name();
     let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
     let listener = UnixListener::bind_addr(&address).unwrap();
     rustix::net::listen(&listener, 0).unwrap();
