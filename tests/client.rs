@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -18,7 +18,7 @@ use dockipc::error::Ran;
 use dockipc::{Client, Error, Failure, IntoReply, Reply, Request, Server, State, command};
 use tests::program::executable;
 use tests::scripted::{GREETING, greet, scripted};
-use tests::{Daemon, PATIENCE, Place, expect, resp, rest};
+use tests::{Daemon, PATIENCE, Place, expect, leave_socket, resp, rest};
 
 /// How often something ran.
 struct Runs(Arc<AtomicU64>);
@@ -255,7 +255,7 @@ fn what_is_wrong_with_the_path_is_said() {
     told(&missing, |error| matches!(error, Error::NoSocket { .. }), no_socket);
     let long = place.directory().join("missing").join("x".repeat(200));
     told(&long, |error| matches!(error, Error::NoSocket { .. }), no_socket);
-    drop(UnixListener::bind(&path).unwrap());
+    leave_socket(&path);
     let stale = "stale socket PATH: nobody listens there (the daemon has ended)";
     told(&path, |error| matches!(error, Error::Stale { .. }), stale);
     fs::remove_file(&path).unwrap();

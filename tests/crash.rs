@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -16,7 +15,7 @@ use tests::dice::Dice;
 use tests::neighbours::Neighbours;
 use tests::program::{self, Program, blob, entries, items};
 use tests::strace::{self, Call, Strace};
-use tests::{Place, figure, long};
+use tests::{Place, figure, leave_socket, long};
 
 /// What became of calls.
 #[derive(Default)]
@@ -134,7 +133,7 @@ impl Phase {
                 drop(Program::start(socket));
                 // As of one that was killed before its socket was in place.
                 let temporary = socket.with_file_name(".s.sock.new");
-                drop(UnixListener::bind(temporary).unwrap());
+                leave_socket(temporary);
                 Self::Life.pass(socket, trace, faults)
             }
             Self::Life => {

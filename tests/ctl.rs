@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tests::ctl::{self, Ran, dockipc, run};
 use tests::gate::Gate;
 use tests::process::until;
-use tests::{Daemon, Place};
+use tests::{Daemon, Place, leave_socket};
 
 #[derive(Arg)]
 enum Unit {
@@ -177,7 +177,7 @@ fn each_kind_of_failure_has_its_exit_code() {
     let ran = at("nothing");
     let no_socket = format!("no socket at {}: is the daemon running?", path("nothing"));
     failed(&ran, 3, &format!("test-dockipc: {no_socket}\n"));
-    drop(UnixListener::bind(path("stale")).unwrap());
+    leave_socket(path("stale"));
     let ran = at("stale");
     assert!(ran.code == Some(3) && ran.err.contains("stale socket"), "{ran:?}");
     fs::write(path("file"), "").unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use dockipc::{Server, command};
 use tests::ctl::{self, Ran, dockipc, run};
-use tests::{Daemon, Place};
+use tests::{Daemon, Place, leave_socket};
 
 /// Add.
 #[command("add", alias = "plus")]
@@ -30,7 +30,7 @@ fn the_daemons_of_a_directory_are_listed() {
     let deep = Server::new().mode(0o600).spawn(directory.join("deep.sock")).unwrap();
     // Not a daemon: one that never answers, one that nobody serves, and a file.
     let _silent = UnixListener::bind(place.directory().join("silent")).unwrap();
-    drop(UnixListener::bind(place.directory().join("stale")).unwrap());
+    leave_socket(place.directory().join("stale"));
     fs::write(place.directory().join("file"), "").unwrap();
     let list = |words: &[&str]| {
         let runtime = place.directory();

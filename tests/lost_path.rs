@@ -14,7 +14,7 @@ use rustix::fs::FlockOperation;
 use rustix::process::Signal;
 use tests::process::{names_in, until};
 use tests::program::{self, Program};
-use tests::{PATIENCE, Place, figure, long};
+use tests::{PATIENCE, Place, figure, leave_socket, long};
 
 fn start(path: &Path) -> Handle {
     Server::new().handle("who", |_: &Request<'_>| "ours").mode(0o640).spawn(path).unwrap()
@@ -53,7 +53,7 @@ fn a_socket_that_is_removed_or_moved_comes_back_and_clients_stay() {
             fs::remove_file(&path).unwrap();
         }),
         ("replaced by a stale socket", &|| {
-            drop(UnixListener::bind(place.directory().join("stale")).unwrap());
+            leave_socket(place.directory().join("stale"));
             fs::rename(place.directory().join("stale"), &path).unwrap();
         }),
     ];

@@ -20,7 +20,7 @@ use dockipc::{Client, Error, Handle, Request, Server};
 use rustix::fs::FlockOperation;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
 use tests::process::until;
-use tests::{PATIENCE, Place};
+use tests::{PATIENCE, Place, leave_socket};
 
 /// A server that answers `who` with a name.
 fn named(name: &'static str) -> Server {
@@ -107,7 +107,7 @@ fn a_socket_of_another_kind_is_not_touched() {
 #[test]
 fn a_stale_socket_is_replaced() {
     let place = Place::new();
-    drop(UnixListener::bind(place.socket()).unwrap());
+    leave_socket(place.socket());
     assert!(place.socket().exists());
     let daemon = named("first").spawn(place.socket()).unwrap();
     assert_eq!(who(place.socket()), "first");
@@ -462,7 +462,7 @@ fn a_daemon_whose_queue_is_full_is_alive() {
 #[test]
 fn the_temporary_socket_of_a_killed_start_is_swept() {
     let place = Place::new();
-    drop(UnixListener::bind(place.directory().join(".s.sock.new")).unwrap());
+    leave_socket(place.directory().join(".s.sock.new"));
     let daemon = named("here").spawn(place.socket()).unwrap();
     assert_eq!(names(place.directory()), SERVING);
     drop(daemon);
@@ -486,7 +486,7 @@ fn the_temporary_socket_of_a_killed_start_is_swept() {
 fn of_many_starters_on_a_stale_socket_exactly_one_wins_and_stays() {
     for _ in 0..20 {
         let place = Place::new();
-        drop(UnixListener::bind(place.socket()).unwrap());
+        leave_socket(place.socket());
         let barrier = Barrier::new(8);
         let won: Vec<_> = thread::scope(|scope| {
             let start = || {
@@ -610,7 +610,7 @@ fn what_has_the_name_of_the_lock_is_not_touched() {
         ("a pipe", &|path| {
             assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
         }),
-        ("a socket", &|path| drop(UnixListener::bind(path).unwrap())),
+        ("a socket", &|path| leave_socket(path)),
     ];
     for (i, (what, make)) in make.iter().enumerate() {
         let path = place.directory().join(format!("{i}"));

@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::thread;
 
 use tests::process::{names_in, until};
 use tests::program::{self, Program};
-use tests::{Place, figure, long};
+use tests::{Place, figure, leave_socket, long};
 
 #[test]
 fn of_many_daemons_started_at_once_one_serves_and_the_others_say_which() {
@@ -19,8 +19,8 @@ fn of_many_daemons_started_at_once_one_serves_and_the_others_say_which() {
         let path = place.socket();
         if round % 2 == 1 {
             // What a daemon that was killed, and a start that was, have left.
-            drop(UnixListener::bind(&path).unwrap());
-            drop(UnixListener::bind(place.directory().join(".s.sock.new")).unwrap());
+            leave_socket(&path);
+            leave_socket(place.directory().join(".s.sock.new"));
             fs::write(place.directory().join("s.sock.lock"), "1\n").unwrap();
         }
         let starters: Vec<_> = thread::scope(|scope| {

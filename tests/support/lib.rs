@@ -17,8 +17,8 @@ pub mod users;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dockipc::{Handle, Server};
@@ -47,9 +47,16 @@ impl Place {
     }
 
     /// The directory.
-    pub fn directory(&self) -> &std::path::Path {
+    pub fn directory(&self) -> &Path {
         self.directory.path()
     }
+}
+
+/// Leaves a socket at which nobody listens, as a daemon does that is killed. To close it would not do:
+/// a child that another test has just forked may have it too.
+pub fn leave_socket(path: impl AsRef<Path>) {
+    let listener = UnixListener::bind(path).expect("a socket");
+    rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).expect("its end");
 }
 
 /// A daemon at a path of its own, in this process.

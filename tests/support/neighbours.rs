@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use crate::Place;
+use crate::{Place, leave_socket};
 
 /// A directory for a daemon, with things of others in it.
 pub struct Neighbours {
@@ -27,8 +27,8 @@ impl Neighbours {
         symlink("s.sock.txt", at("link")).expect("a link");
         symlink("s.sock", at("link to the socket")).expect("a link");
         let listener = UnixListener::bind(at("t.sock")).expect("a listener");
-        drop(UnixListener::bind(at("stale.sock")).expect("a listener"));
-        drop(UnixListener::bind(at(".u.sock.new")).expect("a listener"));
+        leave_socket(at("stale.sock"));
+        leave_socket(at(".u.sock.new"));
         let names = names(place.directory());
         let mut neighbours = Self { place, _listener: listener, names, before: Vec::new() };
         neighbours.before = neighbours.look();
