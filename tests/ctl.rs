@@ -494,6 +494,8 @@ fn wrong_usage_of_the_program_is_said() {
     assert!(ran.code == Some(2) && ran.err.contains("cannot be used with"), "{ran:?}");
     let ran = dockipc(["call", "--timeout", "2"]);
     assert!(ran.code == Some(2) && ran.err.contains("expected a duration such as"), "{ran:?}");
+    let ran = dockipc(["call", "--timeout", "0s"]);
+    assert!(ran.code == Some(2) && ran.err.contains("nothing is done in no time"), "{ran:?}");
     let ran = dockipc::<&str>([]);
     assert!(ran.code == Some(2) && ran.err.contains("Usage: test-dockipc"), "{ran:?}");
     let version = dockipc(["--version"]).text();

@@ -53,7 +53,7 @@ pub(super) struct Common {
     pub(super) socket: Option<OsString>,
 
     /// How long to wait in all: 200ms, 2s, 1m
-    #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
+    #[arg(long, global = true, value_name = "TIME", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
 
     /// A file with the token for the daemon; by default $DOCKIPC_TOKEN_FILE, or else $DOCKIPC_TOKEN
@@ -234,6 +234,13 @@ pub(super) struct Socket {
 
 fn duration(text: &str) -> Result<Duration, String> {
     Duration::from_word(text.as_bytes()).map_err(|bad| bad.reason().to_owned())
+}
+
+fn limit(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("nothing is done in no time; without it there is no limit".into()),
+        limit => Ok(limit),
+    }
 }
 
 /// The command line of `dockipc`, or, with a name, that of a daemon's own program.
