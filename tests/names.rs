@@ -29,7 +29,7 @@ fn reserved(path: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_macros_the_runtime_and_the_docs_agree_on_the_reserved_names() {
-    let runtime = reserved("dockipc/src/registry.rs");
+    let runtime = reserved("dockipc/src/commands/name.rs");
     assert!(runtime.contains("hello") && runtime.contains("subscribe"), "{runtime:?}");
     assert_eq!(reserved("dockipc-macros/src/command.rs"), runtime);
     let docs = source("dockipc-macros/src/lib.rs");
@@ -38,7 +38,7 @@ fn the_macros_the_runtime_and_the_docs_agree_on_the_reserved_names() {
 
 #[test]
 fn no_handler_takes_a_reserved_name() {
-    for name in reserved("dockipc/src/registry.rs") {
+    for name in reserved("dockipc/src/commands/name.rs") {
         let error = Server::new().handle(&*name, |_| ()).spawn_in_process().map(drop).unwrap_err();
         assert!(matches!(error, Error::BadName { .. }), "{error}");
     }

@@ -12,13 +12,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::arg::Scratch;
-use crate::connection::{Connection, Step};
-use crate::engine::{Begin, Pace, Paces};
+use crate::access::SocketId;
+use crate::commands::Runnable;
+use crate::dispatch::{Begin, Conversation, Executor, Service, Step};
 use crate::error::code;
+use crate::param::Scratch;
 use crate::peer::Peer;
 use crate::reply::{FromReply, Reply};
-use crate::server::{Server, Shared};
+use crate::server::Server;
 use crate::wire::answer::{self, Scan, Scanner};
 use crate::wire::check::{self, LIMITS};
 use crate::wire::{Protocol, encode};
@@ -116,10 +117,10 @@ fn values(reply: Reply) {
 }
 
 /// Shows a connection the bytes in pieces of these sizes, repeated; returns what it answers.
-fn serve(shared: &Shared, bytes: &[u8], sizes: &[usize], turns: Turns) -> Vec<u8> {
-    let connection = Connection::new(shared, 1, Peer::unknown(), 0, None);
+fn serve(shared: &Service, bytes: &[u8], sizes: &[usize], turns: Turns) -> Vec<u8> {
+    let conversation = Conversation::new(shared, 1, Peer::unknown(), SocketId::FIRST, None);
     let mut out = Vec::new();
-    converse(shared, connection, bytes, sizes, turns, |reply, protocol| {
+    converse(shared, conversation, bytes, sizes, turns, |reply, protocol| {
         write(reply, protocol, &mut out);
     });
     out
@@ -127,8 +128,8 @@ fn serve(shared: &Shared, bytes: &[u8], sizes: &[usize], turns: Turns) -> Vec<u8
 
 /// Shows a connection the bytes in pieces of these sizes, repeated, and passes its answers on.
 fn converse(
-    shared: &Shared,
-    mut connection: Connection,
+    shared: &Service,
+    mut conversation: Conversation,
     bytes: &[u8],
     sizes: &[usize],
     mut turns: Turns,
@@ -138,8 +139,8 @@ fn converse(
     for end in check::ends(bytes.len(), sizes) {
         loop {
             let input = &bytes[start..end];
-            match connection.step(shared, input, &mut scratch, &mut turns) {
-                Step::Wants(used) => {
+            match conversation.step(shared, input, &mut scratch, &mut turns) {
+                Step::NeedsInput(used) => {
                     assert!(used <= input.len());
                     start += used;
                     break;
@@ -147,19 +148,19 @@ fn converse(
                 // As in the engine: meanwhile more may come.
                 Step::Later if end < bytes.len() => break,
                 Step::Later => {}
-                Step::Answer { used, reply, ends } => {
+                Step::Answer { used, reply, last } => {
                     assert!((1..=input.len()).contains(&used), "no progress");
                     start += used;
-                    answered(reply, connection.protocol());
-                    if ends {
+                    answered(reply, conversation.protocol());
+                    if last {
                         return;
                     }
                 }
             }
         }
     }
-    if let Some(reply) = connection.end_of_input(&bytes[start..]) {
-        answered(reply, connection.protocol());
+    if let Some(reply) = conversation.end_of_input(&bytes[start..]) {
+        answered(reply, conversation.protocol());
     }
 }
 
@@ -198,8 +199,8 @@ struct Turns {
     waited: bool,
 }
 
-impl Paces for Turns {
-    fn begin(&mut self, _: usize, _: &Pace, _: Protocol) -> Begin {
+impl Executor for Turns {
+    fn begin(&mut self, _: Runnable, _: Protocol) -> Begin {
         if self.later & 1 == 1 && !self.waited {
             self.waited = true;
             return Begin::Later;
@@ -213,13 +214,13 @@ impl Paces for Turns {
 }
 
 #[expect(clippy::expect_used, reason = "a server that can't start is a mistake in here")]
-fn shared() -> &'static Shared {
-    static SHARED: OnceLock<Arc<Shared>> = OnceLock::new();
+fn shared() -> &'static Service {
+    static SHARED: OnceLock<Arc<Service>> = OnceLock::new();
     SHARED.get_or_init(|| served().expect("a server that can start"))
 }
 
 /// A server with something of everything.
-fn served() -> crate::Result<Arc<Shared>> {
+fn served() -> crate::Result<Arc<Service>> {
     let upper = |request: &Request<'_>| {
         let words = request.words().map(|word| String::from_utf8_lossy(word).to_uppercase());
         (request.name().to_owned(), words.collect::<Vec<_>>())
@@ -230,7 +231,7 @@ fn served() -> crate::Result<Arc<Shared>> {
         .max_command(LIMITS.command)
         .handle("upper", upper)
         .handle("number", number)
-        .shared()
+        .service()
 }
 
 #[derive(Arg, Debug)]

@@ -88,9 +88,12 @@ mod arg;
 pub mod audit;
 mod builtin;
 pub mod client;
-mod connection;
+mod commands;
+mod config;
+mod counters;
 #[cfg(feature = "cli")]
 pub mod ctl;
+mod dispatch;
 mod engine;
 pub mod error;
 #[cfg(any(test, fuzzing))]
@@ -98,15 +101,15 @@ pub mod error;
 pub mod fuzzing;
 mod handler;
 mod listener;
+mod param;
 mod peer;
 #[doc(hidden)]
 pub mod private;
-mod registry;
 mod reply;
 mod request;
-mod router;
 pub mod secret;
 mod server;
+mod session;
 mod signals;
 mod state;
 mod sys;

@@ -3,10 +3,10 @@
 pub use inventory::submit;
 
 pub use crate::access::{Name, Term};
-pub use crate::arg::{
-    Arg, Args, BadValue, Fallback, Flag, FromRequest, Param, Parse, Propose, Way, check, flag,
-    no_choice, param,
-};
+pub use crate::arg::{Arg, BadValue, no_choice};
+pub use crate::commands::Command;
 pub use crate::error::Failure;
-pub use crate::registry::Command;
+pub use crate::param::{
+    Args, Fallback, Flag, FromRequest, Param, Parse, Propose, Way, check, flag, param,
+};
 pub use crate::reply::{IntoReply, Reply};

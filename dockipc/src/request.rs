@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::arg::{Arg, Param, any_secret};
+use crate::arg::Arg;
 use crate::error::{Failure, code};
 use crate::peer::Peer;
 use crate::secret::HIDDEN;
@@ -21,8 +21,8 @@ pub struct Request<'r> {
     words: Words<'r>,
     caller: Caller<'r>,
     id: u64,
-    /// Those of its command, if they are declared.
-    params: &'r [Param],
+    /// Whether a word may be a secret, so that no message may show the words.
+    has_secret: bool,
 }
 
 /// Who sent a request and what is there to serve it.
@@ -80,16 +80,12 @@ pub(crate) fn next_id() -> u64 {
 
 impl<'r> Request<'r> {
     pub(crate) fn new(name: &'r str, words: Words<'r>, caller: Caller<'r>) -> Self {
-        Self { name, words, caller, id: next_id(), params: &[] }
+        Self { name, words, caller, id: next_id(), has_secret: false }
     }
 
-    pub(crate) fn with(self, params: &'r [Param]) -> Self {
-        Self { params, ..self }
-    }
-
-    /// Whether no message may show the words.
-    fn is_hidden(&self) -> bool {
-        any_secret(self.params)
+    /// The same, with words that no message may show if `has_secret`.
+    pub(crate) fn hiding_words(self, has_secret: bool) -> Self {
+        Self { has_secret, ..self }
     }
 
     /// The command's name as it was declared; in a fallback, the first word as it was sent.
@@ -130,7 +126,7 @@ impl<'r> Request<'r> {
         };
         let what = format!("word {position}");
         T::from_word(word).map_err(|bad| {
-            if T::SECRET || self.is_hidden() {
+            if T::SECRET || self.has_secret {
                 bad.hidden(&what, T::TYPE)
             } else {
                 bad.failure(&what, word)
@@ -167,7 +163,7 @@ impl<'r> Request<'r> {
 impl std::fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = |word: &[u8]| {
-            if self.is_hidden() { HIDDEN.into() } else { word.escape_ascii().to_string() }
+            if self.has_secret { HIDDEN.into() } else { word.escape_ascii().to_string() }
         };
         let words = self.words().map(shown);
         f.debug_struct("Request")

@@ -1,10 +1,6 @@
 //! Values that nobody should read by accident.
 
-use std::borrow::Cow;
 use std::fmt;
-
-use crate::arg::{Arg, Arity, BadValue};
-use crate::client::ToArg;
 
 /// A value that prints as `…`: a password, a key.
 ///
@@ -83,25 +79,6 @@ impl<T: Wipe> fmt::Debug for Secret<T> {
 impl<T: Wipe> fmt::Display for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HIDDEN)
-    }
-}
-
-impl<'r, T: Arg<'r> + Wipe> Arg<'r> for Secret<T> {
-    const TYPE: &'static str = T::TYPE;
-    const CHOICES: &'static [&'static str] = T::CHOICES;
-    const ARITY: Arity = T::ARITY;
-    const SECRET: bool = true;
-
-    fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
-        T::from_word(word).map(Self)
-    }
-}
-
-impl<T: ToArg + Wipe> ToArg for Secret<T> {
-    const SECRET: bool = true;
-
-    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
-        self.0.to_arg()
     }
 }
 

@@ -3,12 +3,14 @@
 //! A command has a rule, given at its function or at the [`Server`](crate::Server), or none. Rules
 //! are read and their names looked up when the server starts; a call is decided by numbers.
 
-mod door;
+mod credentials;
+mod offer;
 mod policy;
 mod rule;
 mod token;
 
-pub use door::Access;
+pub(crate) use credentials::{Credentials, SocketId};
+pub use offer::Access;
 pub(crate) use policy::{Pattern, Policy};
 pub(crate) use rule::parse;
 pub use rule::{Name, Term};

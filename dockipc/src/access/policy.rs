@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use super::credentials::Credentials;
 use super::rule::{Name, Term};
 use crate::error::Error;
-use crate::peer::Peer;
 use crate::sys;
 
 /// Who may run one command.
@@ -51,11 +51,11 @@ impl Policy {
     }
 
     #[inline]
-    pub(crate) fn allows(&self, peer: &Peer, has_token: bool) -> bool {
+    pub(crate) fn allows(&self, caller: &Credentials<'_>) -> bool {
         match self {
             Self::Open => true,
             Self::Closed => false,
-            Self::Ruled(ruled) => ruled.tests.iter().any(|test| test.passes(peer, has_token)),
+            Self::Ruled(ruled) => ruled.tests.iter().any(|test| test.passes(caller)),
         }
     }
 }
@@ -84,7 +84,7 @@ impl Test {
         })
     }
 
-    fn passes(self, peer: &Peer, has_token: bool) -> bool {
+    fn passes(self, &Credentials { peer, has_token, .. }: &Credentials<'_>) -> bool {
         match self {
             Self::Any => true,
             Self::Token => has_token,

@@ -1,24 +1,13 @@
-//! From words to typed parameters.
+//! From one word to one value: [`Arg`] and what it is implemented for.
 
 use std::fmt;
 
 use crate::error::{Failure, code};
 
-mod args;
-mod bind;
-mod from_request;
-mod param;
-mod propose;
 mod values;
 
-pub use args::Args;
-pub(crate) use bind::{Bound, Scratch, Unbound};
-use from_request::Kind;
-pub use from_request::{Flag, FromRequest, Parse};
-pub(crate) use param::any_secret;
-pub use param::{Fallback, Param, Way, check, flag, param};
-pub use propose::Propose;
 pub use values::no_choice;
+pub(crate) use values::text;
 
 /// What a word can be read as, so that it can be a parameter of a command.
 ///
@@ -149,8 +138,8 @@ impl BadValue {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct BadWord<'r> {
-    word: &'r [u8],
-    bad: BadValue,
+    pub(crate) word: &'r [u8],
+    pub(crate) bad: BadValue,
 }
 
 /// A word in a message: quoted, escaped, and cut if it is long.
@@ -166,6 +155,6 @@ impl fmt::Display for Shown<'_> {
 }
 
 #[cold]
-fn usage(why: impl fmt::Display) -> Failure {
+pub(crate) fn usage(why: impl fmt::Display) -> Failure {
     Failure::new(code::USAGE, why)
 }

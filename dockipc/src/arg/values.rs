@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::{Arg, Arity, BadValue, BadWord};
 use crate::error::code;
+use crate::secret::{Secret, Wipe};
 
-pub(super) fn text(word: &[u8]) -> Result<&str, BadValue> {
+pub(crate) fn text(word: &[u8]) -> Result<&str, BadValue> {
     std::str::from_utf8(word).map_err(|e| BadValue {
         code: code::UTF8,
         reason: format!("not UTF-8 at byte {}", e.valid_up_to()),
@@ -257,5 +258,16 @@ impl<'r, T: Arg<'r>> Arg<'r> for Vec<T> {
 
     fn from_words(words: &mut dyn Iterator<Item = &'r [u8]>) -> Result<Option<Self>, BadWord<'r>> {
         T::list_from_words(words)
+    }
+}
+
+impl<'r, T: Arg<'r> + Wipe> Arg<'r> for Secret<T> {
+    const TYPE: &'static str = T::TYPE;
+    const CHOICES: &'static [&'static str] = T::CHOICES;
+    const ARITY: Arity = T::ARITY;
+    const SECRET: bool = true;
+
+    fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
+        T::from_word(word).map(Self::new)
     }
 }

@@ -8,10 +8,10 @@ use std::time::SystemTime;
 use super::record::{Argument, Decision, Record};
 use super::shown::shown;
 use crate::access::Policy;
-use crate::arg::{Bound, Param, Unbound, Way, any_secret};
-use crate::connection::Session;
 use crate::error::Failure;
 use crate::handler::caught;
+use crate::param::{Bound, Param, Unbound, Way, any_secret};
+use crate::peer::Peer;
 use crate::request::Words;
 use crate::secret::HIDDEN;
 
@@ -24,7 +24,8 @@ type Hook = dyn Fn(&Record<'_>) -> io::Result<()> + Send + Sync;
 #[derive(Clone, Copy)]
 pub(crate) struct Case<'a> {
     audit: &'a Audit,
-    session: &'a Session,
+    peer: &'a Peer,
+    connection: u64,
     decision: Decision,
     /// None: not offered where the caller came in.
     policy: Option<&'a Policy>,
@@ -45,13 +46,13 @@ impl Audit {
 
     pub(crate) fn case<'a>(
         &'a self,
-        session: &'a Session,
+        (peer, connection): (&'a Peer, u64),
         is_allowed: bool,
         policy: Option<&'a Policy>,
         name: Option<&'a str>,
     ) -> Case<'a> {
         let decision = if is_allowed { Decision::Allowed } else { Decision::Denied };
-        Case { audit: self, session, decision, policy, name }
+        Case { audit: self, peer, connection, decision, policy, name }
     }
 }
 
@@ -128,8 +129,8 @@ impl Case<'_> {
     ) -> Result<(), Failure> {
         let record = Record {
             time: SystemTime::now(),
-            peer: &self.session.peer,
-            connection: self.session.id,
+            peer: self.peer,
+            connection: self.connection,
             request,
             command: self.name.map_or_else(|| Cow::Owned(shown(name)), Cow::Borrowed),
             arguments,

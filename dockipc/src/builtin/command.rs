@@ -1,61 +1,58 @@
 //! `COMMAND` and what belongs to it, from which redis-cli makes its hints and its help.
 
-use super::{help, is, usage};
-use crate::arg::{Arity, Param, Way};
-use crate::connection::Session;
+use super::{Context, help, is, usage};
+use crate::arg::Arity;
+use crate::commands::{Entry, Target};
+use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
-use crate::router::Target;
-use crate::server::Shared;
+use crate::session::Session;
 
-pub(super) fn command(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
-    let session = &*session;
-    let router = &shared.router;
-    let all = || router.shown(session).into_iter();
+pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
+    let (table, caller) = (context.table, session.credentials());
+    let all = || table.visible(&caller).into_iter();
     let named = || {
         let names = words.iter().skip(1);
-        let lower = |name| String::from_utf8_lossy(name).to_ascii_lowercase();
-        names.map(move |name| (lower(name), router.find_for(session, name)))
+        names.map(|name| (lower(name), table.find_visible(&caller, name)))
     };
     match words.get(0) {
-        None => Reply::List(all().map(|(name, target)| entry(name, target)).collect()),
+        None => Reply::List(all().map(|entry| row(&entry.name, entry)).collect()),
         what if is(what, "count") => all().count().into_reply(),
-        what if is(what, "list") => Reply::List(all().map(|(name, _)| name.into_reply()).collect()),
+        what if is(what, "list") => {
+            Reply::List(all().map(|entry| (&*entry.name).into_reply()).collect())
+        }
         what if is(what, "info") && words.get(1).is_some() => {
-            let one = |(name, target): (String, Option<&Target>)| {
-                target.map_or(Reply::Null, |target| entry(&name, target))
+            let one = |(name, entry): (String, Option<&Entry>)| {
+                entry.map_or(Reply::Null, |entry| row(&name, entry))
             };
             Reply::List(named().map(one).collect())
         }
         what if is(what, "info") => {
-            Reply::List(all().map(|(name, target)| entry(name, target)).collect())
+            Reply::List(all().map(|entry| row(&entry.name, entry)).collect())
         }
         what if is(what, "docs") && words.get(1).is_some() => {
-            let known = named().filter_map(|(name, target)| Some((name, docs(target?))));
+            let known = named().filter_map(|(name, entry)| Some((name, docs(&entry?.target))));
             Reply::map(known)
         }
-        what if is(what, "docs") => Reply::map(all().map(|(name, target)| (name, docs(target)))),
+        what if is(what, "docs") => {
+            Reply::map(all().map(|entry| (entry.name.clone(), docs(&entry.target))))
+        }
         _ => usage("usage: command [count | list | info [<name>…] | docs [<name>…]]"),
     }
 }
 
+fn lower(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).to_ascii_lowercase()
+}
+
 /// The flags of a command, in `COMMAND` and in its docs.
 fn flags(target: &Target) -> Option<Reply> {
-    is_idempotent(target).then(|| Reply::List(vec![Reply::Status("idempotent".into())]))
+    target.is_idempotent().then(|| Reply::List(vec![Reply::Status("idempotent".into())]))
 }
 
-/// Whether to run it twice is the same as once.
-pub(super) fn is_idempotent(target: &Target) -> bool {
-    match target {
-        Target::Command(command) => command.idempotent,
-        // Those that help has say something; the others are a part of a connection's state.
-        Target::Builtin(builtin) => builtin.summary.is_some(),
-        Target::Handler { .. } => false,
-    }
-}
-
-/// One entry of `COMMAND`: name, arity, flags, and no keys.
-fn entry(name: &str, target: &Target) -> Reply {
+/// One row of `COMMAND`: name, arity, flags, and no keys.
+fn row(name: &str, entry: &Entry) -> Reply {
+    let target = &entry.target;
     let arity = match target {
         Target::Command(command) => {
             let options = command.given().any(|p| matches!(p.way, Way::Long(_) | Way::Flag(_)));
@@ -65,7 +62,7 @@ fn entry(name: &str, target: &Target) -> Reply {
             let words = i64::try_from(least + 1).unwrap_or(i64::MAX);
             if exact { words } else { -words }
         }
-        Target::Builtin(_) | Target::Handler { .. } => -1,
+        Target::BuiltIn(_) | Target::Mounted(_) => -1,
     };
     let none = || Reply::List(Vec::new());
     Reply::List(vec![
@@ -86,13 +83,13 @@ fn entry(name: &str, target: &Target) -> Reply {
 fn docs(target: &Target) -> Reply {
     let (summary, arguments) = match target {
         Target::Command(command) => (command.summary(), command.given().map(argument).collect()),
-        Target::Builtin(builtin) => {
+        Target::BuiltIn(builtin) => {
             let described =
                 |(name, optional)| described(name, "string", None, optional, false, Vec::new());
-            let words = help::words(builtin).map(described);
-            (builtin.summary.unwrap_or_default().to_owned(), words.collect())
+            let words = help::words(*builtin).map(described);
+            (builtin.summary().unwrap_or_default().to_owned(), words.collect())
         }
-        Target::Handler { .. } => (String::new(), Vec::new()),
+        Target::Mounted(_) => (String::new(), Vec::new()),
     };
     let flags = flags(target).map(|flags| ("doc_flags", flags));
     let pairs = [

@@ -1,61 +1,53 @@
 //! `DOCKIPC DESCRIBE`: the commands as our own programs want them.
 
-use super::command::is_idempotent;
-use super::{Builtin, help};
-use crate::arg::{Arity, Param, Way};
-use crate::connection::Session;
-use crate::registry::Command;
+use super::{Context, help};
+use crate::arg::Arity;
+use crate::commands::{BuiltIn, Command, Entry, Target};
+use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply};
-use crate::router::Target;
-use crate::server::Shared;
+use crate::session::Session;
 
 /// What the caller may run: all that help shows, or what has one of these names.
 pub(super) fn describe<'n>(
-    shared: &Shared,
+    context: Context<'_>,
     session: &Session,
     names: impl ExactSizeIterator<Item = &'n [u8]>,
 ) -> Reply {
-    let router = &shared.router;
-    let described = |name: &str, target: &Target| {
-        let policy = router.policy(name.as_bytes()).filter(|policy| policy.is_ruled());
-        (name.to_owned(), command(name, target, policy.map(ToString::to_string)))
-    };
+    let (table, caller) = (context.table, session.credentials());
     if names.len() == 0 {
-        let shown = router.shown(session).into_iter();
-        return Reply::map(shown.map(|(name, target)| described(name, target)));
+        let visible = table.visible(&caller).into_iter();
+        return Reply::map(visible.map(|entry| (entry.name.clone(), command(entry))));
     }
     let known = names.filter_map(|name| {
-        let target = router.find_for(session, name)?;
-        let sent = String::from_utf8_lossy(name).to_ascii_lowercase();
-        Some(match target {
-            Target::Command(command) => described(command.name, target),
-            _ => described(&sent, target),
-        })
+        let entry = table.find_visible(&caller, name)?;
+        Some((entry.declared_name().to_owned(), command(entry)))
     });
     Reply::map(known)
 }
 
-fn command(name: &str, target: &Target, policy: Option<String>) -> Reply {
+fn command(entry: &Entry) -> Reply {
+    let (name, target) = (&entry.name, &entry.target);
+    let policy = entry.policy.is_ruled().then(|| entry.policy.to_string());
     let none = String::new;
     let (summary, details, usage) = match target {
         Target::Command(command) => (command.summary(), command.details(), command.to_string()),
-        Target::Builtin(builtin) => (help::summary(builtin), none(), help::usage_of(builtin)),
-        Target::Handler { .. } => (none(), none(), name.to_owned()),
+        Target::BuiltIn(builtin) => (help::summary(*builtin), none(), help::usage_of(*builtin)),
+        Target::Mounted(_) => (none(), none(), name.clone().into_owned()),
     };
     let (aliases, arguments): (&[&str], _) = match target {
         Target::Command(command) => (command.aliases, given(command)),
-        Target::Builtin(builtin) => (&[], words(builtin)),
+        Target::BuiltIn(builtin) => (&[], words(*builtin)),
         // What it takes is known to its function alone.
-        Target::Handler { .. } => (&[], vec![argument(&Argument::word("word", true, true))]),
+        Target::Mounted(_) => (&[], vec![argument(&Argument::word("word", true, true))]),
     };
     Reply::map([
         ("summary", summary.into_reply()),
         ("details", details.into_reply()),
         ("usage", usage.into_reply()),
         ("aliases", texts(aliases)),
-        ("idempotent", number(is_idempotent(target))),
+        ("idempotent", number(target.is_idempotent())),
         ("for", policy.into_reply()),
-        ("builtin", number(matches!(target, Target::Builtin(_)))),
+        ("builtin", number(matches!(target, Target::BuiltIn(_)))),
         ("arguments", Reply::List(arguments)),
     ])
 }
@@ -64,7 +56,7 @@ fn given(command: &Command) -> Vec<Reply> {
     command.given().map(|param| argument(&Argument::of(param))).collect()
 }
 
-fn words(builtin: &Builtin) -> Vec<Reply> {
+fn words(builtin: BuiltIn) -> Vec<Reply> {
     let words = help::words(builtin);
     words.map(|(name, optional)| argument(&Argument::word(name, optional, false))).collect()
 }

@@ -1,18 +1,18 @@
 //! What Redis clients send before and around the commands.
 
-use super::{is, usage};
-use crate::connection::Session;
+use super::{Context, is, usage};
+use crate::counters::Counts;
 use crate::error::{Failure, code};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
-use crate::server::Shared;
+use crate::session::Session;
 use crate::wire::Protocol;
 
 /// The version of Redis that clients are told, since some choose what they send by it.
 const REDIS_VERSION: &str = "7.4.0";
 
 /// `HELLO [version [AUTH user password] [SETNAME name]]`, as in Redis.
-pub(super) fn hello(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
     let mut protocol = session.protocol;
     let mut words = words.iter();
     match words.next() {
@@ -42,7 +42,7 @@ pub(super) fn hello(shared: &Shared, session: &mut Session, words: Words<'_>) ->
             _ => return usage(),
         }
     }
-    if let Some(Err(failure)) = token.map(|token| give_token(shared, session, token)) {
+    if let Some(Err(failure)) = token.map(|token| give_token(context, session, token)) {
         return Reply::Error(failure);
     }
     if let Some(name) = name {
@@ -71,7 +71,7 @@ fn client_name(name: &[u8]) -> bool {
     name.len() <= 256 && name.iter().all(u8::is_ascii_graphic)
 }
 
-pub(super) fn client(_: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+pub(super) fn client(session: &mut Session, words: Words<'_>) -> Reply {
     let what = words.get(0);
     match words.get(1) {
         None if is(what, "id") => session.id.into_reply(),
@@ -96,14 +96,14 @@ fn client_line(session: &Session) -> String {
     format!("id={} name={name} uid={} resp={resp}\n", session.id, session.peer.uid())
 }
 
-pub(super) fn auth(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+pub(super) fn auth(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
     // Of two words the first is the user, who is the same here whatever the name.
     let given = match words.get(1) {
         None => words.get(0),
         second => second.filter(|_| words.get(2).is_none()),
     };
     let Some(given) = given else { return usage("usage: auth [<user>] <token>") };
-    give_token(shared, session, given).map_or_else(Reply::Error, |()| Reply::Ok)
+    give_token(context, session, given).map_or_else(Reply::Error, |()| Reply::Ok)
 }
 
 /// So many wrong tokens end the connection.
@@ -112,8 +112,8 @@ const TRIES: u8 = 3;
 /// Takes the token from a client. What it had given before stays as it is if this one is wrong, as
 /// in Redis.
 #[cold]
-fn give_token(shared: &Shared, session: &mut Session, given: &[u8]) -> Result<(), Failure> {
-    let Some(token) = &shared.token else {
+fn give_token(context: Context<'_>, session: &mut Session, given: &[u8]) -> Result<(), Failure> {
+    let Some(token) = context.token else {
         return Err(Failure::from("this daemon has no password; connect without one"));
     };
     if session.protocol == Protocol::Line {
@@ -121,9 +121,8 @@ fn give_token(shared: &Shared, session: &mut Session, given: &[u8]) -> Result<()
         return Err(Failure::new(code::USAGE, why));
     }
     session.had_secret |= cfg!(feature = "zeroize");
-    let waited = session.since.map(|since| since.elapsed());
-    if let (Some(waited), Some(limit)) = (waited, shared.times.auth)
-        && waited > limit
+    if let Some(limit) = context.config.times.auth
+        && session.connected.elapsed() > limit
     {
         let why = format_args!("the token must come within {limit:?} of connecting; connect anew");
         return Err(Failure::new(code::TIMEOUT, why));
@@ -136,12 +135,12 @@ fn give_token(shared: &Shared, session: &mut Session, given: &[u8]) -> Result<()
     if session.wrong_tokens < TRIES {
         return Err(Failure::new(code::WRONGPASS, "this is not the token"));
     }
-    session.ending = true;
+    session.is_last = true;
     let why = format_args!("this is not the token, nor were those before: {TRIES} tries at most");
     Err(Failure::new(code::WRONGPASS, why))
 }
 
-pub(super) fn config(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
+pub(super) fn config(words: Words<'_>) -> Reply {
     if !is(words.get(0), "get") {
         return usage("usage: config get <name>…");
     }
@@ -157,9 +156,8 @@ pub(super) fn config(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
     Reply::map(known)
 }
 
-pub(super) fn info(shared: &Shared, _: &mut Session, _: Words<'_>) -> Reply {
-    let seconds = shared.started.elapsed().as_secs();
-    let (connections, accepted, commands) = shared.counts();
+pub(super) fn info(context: Context<'_>) -> Reply {
+    let Counts { uptime, connections, accepted, commands } = context.counters.counts();
     // The Redis names first: clients look for these.
     let lines = [
         "# Server".to_owned(),
@@ -167,7 +165,7 @@ pub(super) fn info(shared: &Shared, _: &mut Session, _: Words<'_>) -> Reply {
         "redis_mode:standalone".to_owned(),
         format!("dockipc_version:{}", env!("CARGO_PKG_VERSION")),
         format!("process_id:{}", std::process::id()),
-        format!("uptime_in_seconds:{seconds}"),
+        format!("uptime_in_seconds:{uptime}"),
         "loading:0".to_owned(),
         "# Clients".to_owned(),
         format!("connected_clients:{connections}"),
@@ -180,14 +178,14 @@ pub(super) fn info(shared: &Shared, _: &mut Session, _: Words<'_>) -> Reply {
     text.into_reply()
 }
 
-pub(super) fn select(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
+pub(super) fn select(words: Words<'_>) -> Reply {
     match words.get(0) {
         Some(b"0") => Reply::Ok,
         _ => Reply::Error(Failure::from("there is only database 0 here")),
     }
 }
 
-pub(super) fn reset(_: &Shared, session: &mut Session, _: Words<'_>) -> Reply {
+pub(super) fn reset(session: &mut Session) -> Reply {
     if session.protocol != Protocol::Line {
         session.protocol = Protocol::Resp2;
     }
@@ -196,7 +194,7 @@ pub(super) fn reset(_: &Shared, session: &mut Session, _: Words<'_>) -> Reply {
     Reply::Status("RESET".into())
 }
 
-pub(super) fn quit(_: &Shared, session: &mut Session, _: Words<'_>) -> Reply {
-    session.ending = true;
+pub(super) fn quit(session: &mut Session) -> Reply {
+    session.is_last = true;
     Reply::Ok
 }

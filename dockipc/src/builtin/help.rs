@@ -2,45 +2,44 @@
 
 use std::fmt::Write;
 
-use super::{Builtin, usage};
-use crate::arg::{Arity, Param, Way};
-use crate::connection::Session;
-use crate::registry::Command;
+use super::{Context, usage};
+use crate::arg::Arity;
+use crate::commands::{BuiltIn, Command, Entry, Target};
+use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
-use crate::router::Target;
-use crate::server::Shared;
+use crate::session::Session;
 
-pub(super) fn help(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
-    let Some(name) = words.get(0) else { return overview(shared, session).into_reply() };
+pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
+    let (table, caller) = (context.table, session.credentials());
+    let Some(name) = words.get(0) else {
+        let rows: Vec<_> = table.visible(&caller).into_iter().map(row).collect();
+        return columns(&rows).into_reply();
+    };
     if words.get(1).is_some() {
         return usage("usage: help [<command>]");
     }
-    let mut text = match shared.router.find_for(session, name) {
-        Some(Target::Command(command)) => explain(command),
-        Some(Target::Builtin(builtin)) => {
-            format!("{}\n\n{}\n", usage_of(builtin), summary(builtin))
-        }
-        Some(Target::Handler { .. }) => {
-            format!("{}\n\nNo help was given.\n", String::from_utf8_lossy(name))
-        }
-        None => return Reply::Error(shared.router.unknown(session, name)),
+    let Some(entry) = table.find_visible(&caller, name) else {
+        return Reply::Error(table.unknown(&caller, name));
     };
-    if let Some(policy) = shared.router.policy(name).filter(|policy| policy.is_ruled()) {
-        let _ = write!(text, "\nfor: {policy}\n");
+    let mut text = match entry.target {
+        Target::Command(command) => explain(command),
+        Target::BuiltIn(builtin) => format!("{}\n\n{}\n", usage_of(builtin), summary(builtin)),
+        Target::Mounted(_) => format!("{}\n\nNo help was given.\n", entry.name),
+    };
+    if entry.policy.is_ruled() {
+        let _ = write!(text, "\nfor: {}\n", entry.policy);
     }
     text.into_reply()
 }
 
-/// A row for each command: how it is used, and its summary.
-fn overview(shared: &Shared, session: &Session) -> String {
-    let row = |(name, target): (&str, &Target)| match target {
+/// A command in the list: how it is used, and its summary.
+fn row(entry: &Entry) -> (String, String) {
+    match entry.target {
         Target::Command(command) => (command.to_string(), command.summary()),
-        Target::Builtin(builtin) => (usage_of(builtin), summary(builtin)),
-        Target::Handler { .. } => (name.to_owned(), String::new()),
-    };
-    let rows: Vec<_> = shared.router.shown(session).into_iter().map(row).collect();
-    table(&rows)
+        Target::BuiltIn(builtin) => (usage_of(builtin), summary(builtin)),
+        Target::Mounted(_) => (entry.name.clone().into_owned(), String::new()),
+    }
 }
 
 fn explain(command: &Command) -> String {
@@ -54,7 +53,7 @@ fn explain(command: &Command) -> String {
     let rows: Vec<_> =
         command.given().map(|param| (format!("  {}", left(param)), right(param))).collect();
     if !rows.is_empty() {
-        let _ = write!(text, "\n{}", table(&rows));
+        let _ = write!(text, "\n{}", columns(&rows));
     }
     if !command.aliases.is_empty() {
         let _ = write!(text, "\nalso: {}\n", command.aliases.join(", "));
@@ -84,22 +83,22 @@ fn right(param: &Param) -> String {
     parts.join("; ")
 }
 
-pub(super) fn summary(builtin: &Builtin) -> String {
-    builtin.summary.unwrap_or("A part of the Redis handshake.").to_owned()
+pub(super) fn summary(builtin: BuiltIn) -> String {
+    builtin.summary().unwrap_or("A part of the Redis handshake.").to_owned()
 }
 
-pub(super) fn usage_of(Builtin { name, usage, .. }: &Builtin) -> String {
-    format!("{name} {usage}").trim_end().to_owned()
+pub(super) fn usage_of(builtin: BuiltIn) -> String {
+    format!("{} {}", builtin.name(), builtin.arguments()).trim_end().to_owned()
 }
 
 /// What it takes, and whether it may be left out.
-pub(super) fn words(builtin: &Builtin) -> impl Iterator<Item = (&'static str, bool)> {
-    let words = builtin.usage.split_whitespace();
+pub(super) fn words(builtin: BuiltIn) -> impl Iterator<Item = (&'static str, bool)> {
+    let words = builtin.arguments().split_whitespace();
     words.map(|word| (word.trim_matches(['[', ']', '<', '>']), word.starts_with('[')))
 }
 
 /// Two columns; a first column that is too wide has the second below it.
-fn table(rows: &[(String, String)]) -> String {
+fn columns(rows: &[(String, String)]) -> String {
     const WIDEST: usize = 32;
     let width = |text: &str| text.chars().count();
     let fitting = rows.iter().map(|(left, _)| width(left)).filter(|w| *w <= WIDEST);

@@ -1,10 +1,7 @@
 //! The commands that every server has: what the Redis clients need for their handshake, and help.
-
-use crate::connection::Session;
-use crate::error::{Failure, code};
-use crate::reply::{IntoReply, Reply};
-use crate::request::Words;
-use crate::server::Shared;
+//!
+//! A built-in command reads a [`Context`] and may change the [`Session`] of its caller. It never sees
+//! the engine, another connection, or the author's code.
 
 mod command;
 mod describe;
@@ -12,54 +9,51 @@ mod handshake;
 mod help;
 mod own;
 
-use command::command;
-use handshake::{auth, client, config, hello, info, quit, reset, select};
-use help::help;
-use own::dockipc;
+use crate::access::Token;
+use crate::commands::{BuiltIn, Table};
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::error::{Failure, code};
+use crate::reply::{IntoReply, Reply};
+use crate::request::Words;
+use crate::session::Session;
+
 pub(crate) use own::{Completion, check_line, wrapped_line};
 
-/// One built-in command.
-pub(crate) struct Builtin {
-    pub(crate) name: &'static str,
-    /// How it is used, after its name.
-    usage: &'static str,
-    /// Help has it only with a summary; the handshake's commands are for programs.
-    pub(crate) summary: Option<&'static str>,
-    pub(crate) run: fn(&Shared, &mut Session, Words<'_>) -> Reply,
+/// What the built-in commands read.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) token: Option<&'a Token>,
+    pub(crate) config: &'a Config,
+    pub(crate) counters: &'a Counters,
 }
 
-pub(crate) const ALL: &[Builtin] = &[
-    shown("echo", "<message>", "Answer with the message.", echo),
-    shown("help", "[<command>]", "List the commands, or explain one.", help),
-    shown("info", "[<section>]", "Answer with the server's version and counters.", info),
-    shown("ping", "[<message>]", "Answer with PONG, or with the message.", ping),
-    silent("auth", auth),
-    silent("client", client),
-    silent("command", command),
-    silent("config", config),
-    silent("dockipc", dockipc),
-    silent("hello", hello),
-    silent("quit", quit),
-    silent("reset", reset),
-    silent("select", select),
-];
-
-type Run = fn(&Shared, &mut Session, Words<'_>) -> Reply;
-
-const fn shown(
-    name: &'static str,
-    usage: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Builtin {
-    Builtin { name, usage, summary: Some(summary), run }
+/// Answers a built-in command.
+pub(crate) fn run(
+    builtin: BuiltIn,
+    context: Context<'_>,
+    session: &mut Session,
+    words: Words<'_>,
+) -> Reply {
+    match builtin {
+        BuiltIn::Echo => echo(words),
+        BuiltIn::Ping => ping(words),
+        BuiltIn::Help => help::help(context, session, words),
+        BuiltIn::Info => handshake::info(context),
+        BuiltIn::Auth => handshake::auth(context, session, words),
+        BuiltIn::Client => handshake::client(session, words),
+        BuiltIn::Command => command::command(context, session, words),
+        BuiltIn::Config => handshake::config(words),
+        BuiltIn::Dockipc => own::dockipc(context, session, words),
+        BuiltIn::Hello => handshake::hello(context, session, words),
+        BuiltIn::Quit => handshake::quit(session),
+        BuiltIn::Reset => handshake::reset(session),
+        BuiltIn::Select => handshake::select(words),
+    }
 }
 
-const fn silent(name: &'static str, run: Run) -> Builtin {
-    Builtin { name, usage: "", summary: None, run }
-}
-
-fn ping(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
+fn ping(words: Words<'_>) -> Reply {
     match (words.get(0), words.get(1)) {
         (None, _) => Reply::Status("PONG".into()),
         (Some(message), None) => message.into_reply(),
@@ -67,7 +61,7 @@ fn ping(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
     }
 }
 
-fn echo(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
+fn echo(words: Words<'_>) -> Reply {
     match (words.get(0), words.get(1)) {
         (Some(message), None) => message.into_reply(),
         _ => usage("usage: echo <message>"),

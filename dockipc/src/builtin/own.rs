@@ -1,26 +1,26 @@
 //! What our own programs ask besides commands.
 
-use super::command::is_idempotent;
 use super::describe::describe;
-use super::{Builtin, is, usage};
-use crate::connection::Session;
+use super::{Context, is, usage};
+use crate::commands::BuiltIn;
 use crate::error::{Failure, code};
 use crate::reply::Reply;
 use crate::request::Words;
-use crate::server::Shared;
+use crate::session::Session;
 use crate::wire::{Frame, Span, check_text};
 
 /// What our own client and program ask besides commands. `DOCKIPC LINE text` is a line whose answer is
 /// framed: see [`wrapped_line`]. `DOCKIPC IDEMPOTENT name` tells, by 1 or 0, whether a call that may
 /// have run may run again. `DOCKIPC DESCRIBE [name…]` is [`describe`]. `DOCKIPC COMPLETE command
-/// parameter prefix [word…]` is answered by the router, since it runs code of the author's.
-pub(super) fn dockipc(shared: &Shared, session: &mut Session, words: Words<'_>) -> Reply {
+/// parameter prefix [word…]` is answered by dispatch, since it runs code of the author's.
+pub(super) fn dockipc(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     if is(words.get(0), "describe") {
-        return describe(shared, session, words.skip(1).iter());
+        return describe(context, session, words.skip(1).iter());
     }
     match (words.get(0), words.get(1), words.get(2)) {
         (what, Some(name), None) if is(what, "idempotent") => {
-            Reply::Int(shared.router.find_for(session, name).is_some_and(is_idempotent).into())
+            let entry = context.table.find_visible(&session.credentials(), name);
+            Reply::Int(entry.is_some_and(|entry| entry.target.is_idempotent()).into())
         }
         _ => usage(
             "usage: dockipc complete <command> <parameter> <prefix> [<word>…] | describe [<command>…] | idempotent <command> | line <text>, the last over RESP",
@@ -39,9 +39,9 @@ pub(crate) struct Completion<'r> {
 
 impl<'r> Completion<'r> {
     /// That of a `DOCKIPC COMPLETE`.
-    pub(crate) fn of(builtin: &Builtin, words: Words<'r>) -> Option<Self> {
+    pub(crate) fn of(builtin: BuiltIn, words: Words<'r>) -> Option<Self> {
         let (command, param, prefix) = (words.get(1)?, words.get(2)?, words.get(3)?);
-        let is_this = builtin.name == "dockipc" && is(words.get(0), "complete");
+        let is_this = builtin == BuiltIn::Dockipc && is(words.get(0), "complete");
         is_this.then(|| Self { command, param, prefix, words: words.skip(4) })
     }
 }

@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::secret::{Secret, Wipe};
+
 /// What can be a word of a call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a word of a call",
@@ -85,5 +87,13 @@ impl<T: ToOwned<Owned: ToArg> + ToArg + ?Sized> ToArg for Cow<'_, T> {
 impl<const N: usize> ToArg for [u8; N] {
     fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
         Some(Cow::Borrowed(self))
+    }
+}
+
+impl<T: ToArg + Wipe> ToArg for Secret<T> {
+    const SECRET: bool = true;
+
+    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+        self.expose().to_arg()
     }
 }

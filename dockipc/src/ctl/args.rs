@@ -16,7 +16,7 @@ use clap::{
 use super::complaint::Complaint;
 use super::{exit, socket};
 use crate::arg::Arg;
-use crate::router::distance;
+use crate::commands::distance;
 
 /// Talk to the control sockets of daemons.
 #[derive(Debug, Parser)]

@@ -9,6 +9,7 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::Core;
 use super::door::Door;
+use crate::access::SocketId;
 use crate::error::{Failure, code};
 use crate::peer::Peer;
 use crate::wire::{Protocol, encode};
@@ -24,8 +25,8 @@ pub(super) struct Arrival {
     pub(super) socket: OwnedFd,
     /// Who connected, if the system says so.
     pub(super) peer: Option<Peer>,
-    /// By which door.
-    pub(super) door: usize,
+    /// The socket that accepted it.
+    pub(super) entrance: SocketId,
 }
 
 impl Core {
@@ -41,7 +42,7 @@ impl Core {
             match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
                 Ok(socket) => {
                     let peer = Peer::of(&socket).ok();
-                    arrivals.push(Arrival { socket, peer, door });
+                    arrivals.push(Arrival { socket, peer, entrance: SocketId::new(door) });
                 }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 // EINVAL: nobody can connect to it any longer, and the queue is empty.
@@ -64,7 +65,8 @@ impl Core {
         hub.accept_paused = true;
         hub.accept_at = Some(now + BACK_OFF);
         let since = *hub.accept_failing.get_or_insert(now);
-        let spare = if now - since >= self.shared.times.busy { hub.spare.take() } else { None };
+        let spare =
+            if now - since >= self.service.config.times.busy { hub.spare.take() } else { None };
         drop(hub);
         self.listen(false);
         if let Some(spare) = spare {

@@ -14,10 +14,10 @@ use super::stop::Stop;
 use super::turn::Conn;
 use super::user::Users;
 use super::{Core, Worker};
-use crate::connection::Connection;
+use crate::config::PerUser;
+use crate::dispatch::{Conversation, Service};
 use crate::error::{Failure, code};
 use crate::peer::Peer;
-use crate::server::{PerUser, Shared};
 
 pub(super) struct Hub {
     slots: Vec<Slot>,
@@ -166,21 +166,23 @@ impl Hub {
     }
 
     /// Takes in a new connection. Its first turn tries to read at once.
-    pub(super) fn add(&mut self, shared: &Shared, arrival: Arrival) {
-        let Arrival { socket, peer, door } = arrival;
-        let (id, over) = shared.count_connection();
+    pub(super) fn add(&mut self, service: &Service, arrival: Arrival) {
+        let Arrival { socket, peer, entrance } = arrival;
+        let config = &service.config;
+        let (id, is_served) = service.counters.connected(config.max_connections);
+        let over = !is_served;
         let refused = match &peer {
             None => Some(Failure::new(code::NOPERM, "the system does not say who you are")),
             Some(_) if over => {
-                let most = shared.max_connections;
+                let most = config.max_connections;
                 let why = format_args!("too many connections: {most} at most; try again");
                 Some(Failure::new(code::BUSY, why))
             }
-            Some(peer) => self.users.connect(peer.uid(), &shared.per_user).err(),
+            Some(peer) => self.users.connect(peer.uid(), &service.config.per_user).err(),
         };
         // Counted as open above, and not served.
         if refused.is_some() && !over {
-            shared.count_end();
+            service.counters.disconnected();
         }
         if let Some(failure) = &refused {
             if self.refused >= REFUSED {
@@ -204,7 +206,7 @@ impl Hub {
         }
         let slot = &mut self.slots[index];
         let data = u64::from(slot.generation) << 32 | index as u64;
-        let connection = Connection::new(shared, id, peer, door, refused);
+        let connection = Conversation::new(service, id, peer, entrance, refused);
         slot.uid = connection.uid();
         slot.state = State::Parked(Box::new(Conn::new(socket, connection, data)));
         slot.seen = Seen { readable: true, ..Seen::default() };
@@ -212,20 +214,20 @@ impl Hub {
         self.ready.push_back(index);
     }
 
-    pub(super) fn take_in(&mut self, shared: &Shared, arrivals: Vec<Arrival>) {
+    pub(super) fn take_in(&mut self, service: &Service, arrivals: Vec<Arrival>) {
         if !arrivals.is_empty() {
             self.accept_failing = None;
         }
         for arrival in arrivals {
-            self.add(shared, arrival);
+            self.add(service, arrival);
         }
     }
 
     /// Counts the end of a connection.
-    pub(super) fn count_end(&mut self, shared: &Shared, uid: u32, was_served: bool) {
+    pub(super) fn count_end(&mut self, service: &Service, uid: u32, was_served: bool) {
         if was_served {
-            shared.count_end();
-            self.users.leave(uid, &shared.per_user);
+            service.counters.disconnected();
+            self.users.leave(uid, &service.config.per_user);
         } else {
             self.refused -= 1;
         }
@@ -462,11 +464,11 @@ impl Hub {
     }
 
     /// Ends the connections that nobody serves.
-    pub(super) fn close_parked(&mut self, shared: &Shared) {
+    pub(super) fn close_parked(&mut self, service: &Service) {
         for index in 0..self.slots.len() {
             if let State::Parked(conn) = &self.slots[index].state {
                 let (uid, was_served) = (conn.uid(), conn.counts());
-                self.count_end(shared, uid, was_served);
+                self.count_end(service, uid, was_served);
                 self.free(index);
             }
         }

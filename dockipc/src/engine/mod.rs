@@ -19,8 +19,8 @@
 mod accept;
 mod door;
 mod hub;
-mod pace;
 mod run;
+mod running;
 mod stop;
 mod turn;
 mod user;
@@ -40,20 +40,21 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 
-use crate::arg::Scratch;
+use crate::access::SocketId;
+use crate::config::Times;
+use crate::dispatch::Service;
 use crate::error::{Error, Result, Unfinished};
 use crate::listener::{self, Published};
+use crate::param::Scratch;
 use crate::peer::Peer;
-use crate::server::{Shared, Times};
 use crate::signals::Arrivals;
 use crate::wire::Protocol;
 use accept::Arrival;
 use door::{DOORS, Door, Knock};
 use hub::{Fate, Hub, Seen};
+use running::Running;
 use stop::Stop;
 use turn::Outbox;
-
-pub(crate) use pace::{Begin, Pace, Paces};
 
 /// The threads of one server.
 pub(crate) struct Engine {
@@ -61,7 +62,7 @@ pub(crate) struct Engine {
 }
 
 struct Core {
-    shared: Arc<Shared>,
+    service: Arc<Service>,
     epoll: OwnedFd,
     /// Written to wake the leader while it waits for events.
     bell: OwnedFd,
@@ -91,8 +92,7 @@ struct Worker {
     beat: AtomicU64,
     /// Changes with every turn.
     turn: AtomicU64,
-    /// What runs: the number of a pace, or [`IDLE`].
-    running: AtomicUsize,
+    running: Running,
     /// How the client of what runs speaks.
     protocol: AtomicU8,
     /// Set by the watcher to end a turn that lasts.
@@ -119,8 +119,8 @@ impl Worker {
     }
 }
 
-/// No command runs.
-const IDLE: usize = usize::MAX;
+/// No connection is served.
+const NO_SLOT: usize = usize::MAX;
 
 /// What a thread keeps between turns.
 struct Kit {
@@ -147,7 +147,7 @@ const CLOCK: u64 = u64::MAX - 2;
 
 impl Engine {
     pub(crate) fn start(
-        shared: Arc<Shared>,
+        service: Arc<Service>,
         doors: Vec<(UnixListener, Published)>,
         signals: Option<Arrivals>,
     ) -> Result<Self> {
@@ -166,8 +166,8 @@ impl Engine {
             epoll::add(&epoll, clock, EventData::new_u64(CLOCK), EventFlags::IN).map_err(failed)?;
         }
         let core = Arc::new(Core {
-            max_threads: shared.max_threads,
-            shared,
+            max_threads: service.config.threads(),
+            service,
             epoll,
             bell,
             hub: Mutex::new(Hub::new()),
@@ -206,13 +206,16 @@ impl Engine {
         if hub.stop.is_some() {
             return false;
         }
-        hub.add(&self.core.shared, Arrival { socket: socket.into(), peer, door: 0 });
+        hub.add(
+            &self.core.service,
+            Arrival { socket: socket.into(), peer, entrance: SocketId::FIRST },
+        );
         self.core.ring(&hub);
         true
     }
 
     pub(crate) fn times(&self) -> &Times {
-        &self.core.shared.times
+        &self.core.service.config.times
     }
 
     /// Tells the server to stop, which it has done after so long and a moment.
@@ -286,11 +289,11 @@ impl Core {
             leads: AtomicBool::new(false),
             beat: AtomicU64::new(0),
             turn: AtomicU64::new(0),
-            running: AtomicUsize::new(IDLE),
+            running: Running::idle(),
             protocol: AtomicU8::new(Protocol::Line as u8),
             tired: AtomicBool::new(false),
             out: Mutex::default(),
-            slot: AtomicUsize::new(IDLE),
+            slot: AtomicUsize::new(NO_SLOT),
         });
         let mut kit = Kit {
             scratch: Scratch::default(),
@@ -418,7 +421,7 @@ impl Core {
             for event in &kit.events {
                 hub.note(event.data.u64(), event.flags);
             }
-            hub.take_in(&self.shared, arrivals);
+            hub.take_in(&self.service, arrivals);
             hub.fire_timers(self);
             if !hub.overdue.is_empty() {
                 hub = self.attend(hub);
@@ -441,7 +444,7 @@ impl Core {
         if count > 0 {
             let is_second = earlier + count > 1;
             is_default.store(is_second, Ordering::Relaxed);
-            self.stop(if is_second { Duration::ZERO } else { self.shared.times.shutdown });
+            self.stop(if is_second { Duration::ZERO } else { self.service.config.times.shutdown });
             // The signal may have come first.
             self.say_ready();
             listener::notify("STOPPING=1");
@@ -467,13 +470,13 @@ impl Core {
             let turn = AssertUnwindSafe(|| self.turn(me, kit, &mut conn, seen));
             let fate = catch_unwind(turn).unwrap_or_else(|_| Self::broken(me, &mut conn));
             hub = self.lock();
-            me.slot.store(IDLE, Ordering::Relaxed);
-            hub.end_run(index, &self.shared.per_user);
-            self.shared.count_commands(std::mem::take(&mut kit.ran));
+            me.slot.store(NO_SLOT, Ordering::Relaxed);
+            hub.end_run(index, &self.service.config.per_user);
+            self.service.counters.answered(std::mem::take(&mut kit.ran));
             match fate {
                 Fate::Close => return self.close(hub, index, conn),
                 Fate::Later => {
-                    if let Err(failure) = hub.begin_run(index, &self.shared.per_user) {
+                    if let Err(failure) = hub.begin_run(index, &self.service.config.per_user) {
                         conn.deny(failure);
                         seen = Seen::default();
                         continue;
@@ -492,7 +495,7 @@ impl Core {
                         Some(new) if !hub.is_led_by(me) && hub.deferred.is_empty() => seen = new,
                         Some(new) => return self.queue(hub, index, conn, new),
                         None => {
-                            if conn.holds_too_much(&mut hub.users, &self.shared.per_user) {
+                            if conn.holds_too_much(&mut hub.users, &self.service.config.per_user) {
                                 if conn.must_be_heard() {
                                     return self.close(hub, index, conn);
                                 }
@@ -532,8 +535,8 @@ impl Core {
         mut conn: Box<turn::Conn>,
     ) -> MutexGuard<'h, Hub> {
         hub.free(index);
-        conn.let_go(&mut hub.users, &self.shared.per_user);
-        hub.count_end(&self.shared, conn.uid(), conn.counts());
+        conn.let_go(&mut hub.users, &self.service.config.per_user);
+        hub.count_end(&self.service, conn.uid(), conn.counts());
         if let Some(stop) = &mut hub.stop {
             stop.came_back(index);
         }

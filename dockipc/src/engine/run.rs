@@ -9,7 +9,8 @@ use rustix::net::Shutdown;
 
 use super::hub::Hub;
 use super::turn::{self, Outbox};
-use super::{Core, IDLE, Worker};
+use super::{Core, Worker};
+use crate::commands::Runnable;
 use crate::error::{Failure, code};
 use crate::wire::{Protocol, encode};
 
@@ -38,9 +39,9 @@ impl Run {
         self.since.elapsed()
     }
 
-    /// The number of the command's pace.
-    pub(super) fn number(&self) -> usize {
-        self.worker.running.load(Ordering::Acquire)
+    /// What the thread runs at the moment.
+    pub(super) fn what(&self) -> Option<Runnable> {
+        self.worker.running.get()
     }
 
     fn is_same(&self, other: &Self) -> bool {
@@ -49,7 +50,7 @@ impl Run {
 
     /// Whether the thread is still in this command.
     pub(super) fn is_on(&self) -> bool {
-        self.number() != IDLE && self.worker.beat.load(Ordering::Relaxed) == self.beat
+        self.what().is_some() && self.worker.beat.load(Ordering::Relaxed) == self.beat
     }
 
     /// What the thread has to send, if the command still runs. None also if the thread is writing at
@@ -97,7 +98,7 @@ impl Run {
 impl Core {
     /// When a command that began now is to be looked at first.
     pub(super) fn first_look(&self, since: Instant) -> Instant {
-        let limit = self.shared.times.run.unwrap_or(SIGN_OF_LIFE);
+        let limit = self.service.config.times.run.unwrap_or(SIGN_OF_LIFE);
         since + limit.min(SIGN_OF_LIFE)
     }
 
@@ -113,7 +114,7 @@ impl Core {
             if hub.run(index).is_some_and(|(_, now)| now.is_same(&run)) {
                 hub.set_timer(index, again);
                 if run.is_on() {
-                    hub.count_run(index, &self.shared.per_user);
+                    hub.count_run(index, &self.service.config.per_user);
                 }
             }
         }
@@ -126,7 +127,7 @@ impl Core {
             return None;
         }
         let now = Instant::now();
-        let end = self.shared.times.run.map(|limit| (run.since + limit, limit));
+        let end = self.service.config.times.run.map(|limit| (run.since + limit, limit));
         if let Some((at, limit)) = end
             && at <= now
         {

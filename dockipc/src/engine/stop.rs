@@ -98,7 +98,7 @@ impl Core {
                 let doors = self.doors.iter().enumerate();
                 let last = doors.flat_map(|(index, door)| self.close_door(index, door)).collect();
                 hub = self.lock();
-                hub.take_in(&self.shared, last);
+                hub.take_in(&self.service, last);
                 hub.wake_all();
             }
             Phase::Answering if is_due => {
@@ -108,7 +108,7 @@ impl Core {
                 self.leave(&mut hub);
             }
             Phase::Telling if is_due => {
-                hub.close_parked(&self.shared);
+                hub.close_parked(&self.service);
                 self.leave(&mut hub);
                 let served = hub.all_served();
                 if let Some(stop) = &mut hub.stop {
@@ -133,12 +133,12 @@ impl Core {
         let failure = Failure::new(code::SHUTDOWN, why);
         for index in hub.all_served() {
             let Some((socket, run)) = hub.run(index) else { continue };
-            let (number, ran_for) = (run.number(), run.ran_for());
+            let (what, ran_for) = (run.what(), run.ran_for());
             if !run.tell(socket, &failure) {
                 continue;
             }
             let _ = rustix::net::shutdown(socket, Shutdown::Write);
-            let name = self.shared.router.name_of_pace(number).to_owned();
+            let name = what.map_or("", |what| self.service.table.name(what)).to_owned();
             let Some(stop) = &mut hub.stop else { return };
             if !stop.abandoned.contains(&index) {
                 stop.abandoned.push(index);

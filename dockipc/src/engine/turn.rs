@@ -10,15 +10,15 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use super::hub::{Fate, Seen};
-use super::pace::{Begin, Pace, Paces};
 use super::run::{Run, SIGN_OF_LIFE};
 use super::user::Users;
-use super::{Core, IDLE, Kit, READ, Worker, stop, user};
-use crate::arg::Scratch;
-use crate::connection::{Connection, Step};
+use super::{Core, Kit, READ, Worker, stop, user};
+use crate::commands::Runnable;
+use crate::config::{PerUser, Times};
+use crate::dispatch::{Begin, Conversation, Executor, Step};
 use crate::error::{Failure, code};
+use crate::param::Scratch;
 use crate::secret::wipe;
-use crate::server::{PerUser, Times};
 use crate::wire::{Protocol, encode};
 
 /// A connection with its socket. At rest it is this and nothing else: buffers that are empty take no
@@ -27,7 +27,7 @@ pub(super) struct Conn {
     socket: Arc<OwnedFd>,
     /// What its events carry.
     data: u64,
-    protocol: Connection,
+    conversation: Conversation,
     /// What was read and not used up.
     input: Vec<u8>,
     /// What the socket didn't take.
@@ -130,13 +130,13 @@ enum Stop {
 }
 
 impl Conn {
-    pub(super) fn new(socket: OwnedFd, protocol: Connection, data: u64) -> Self {
-        let refused = protocol.refusal().is_some();
+    pub(super) fn new(socket: OwnedFd, conversation: Conversation, data: u64) -> Self {
+        let refused = conversation.refusal().is_some();
         let refusal = || Deadline { at: Instant::now() + REFUSED_DEADLINE, due: Due::Refusal };
         Self {
             socket: Arc::new(socket),
             data,
-            protocol,
+            conversation,
             input: Vec::new(),
             out: Vec::new(),
             deadline: refused.then(refusal),
@@ -175,7 +175,7 @@ impl Conn {
     }
 
     pub(super) fn uid(&self) -> u32 {
-        self.protocol.uid()
+        self.conversation.uid()
     }
 
     /// Its slow command is answered so, in its next turn.
@@ -216,7 +216,7 @@ impl Conn {
     #[cold]
     pub(super) fn wait_for_thread(&mut self, now: Instant) -> Option<Instant> {
         let until = self.deadline.filter(|deadline| deadline.at > now)?;
-        if self.protocol.protocol() != Protocol::Resp3 {
+        if self.conversation.protocol() != Protocol::Resp3 {
             return Some(until.at);
         }
         if let Some(since) = self.waits_since.map(|since| now - since)
@@ -238,7 +238,7 @@ impl Conn {
         } else if self.closing != Closing::No || !self.counts {
             // Set when it began.
             return;
-        } else if self.wants && self.protocol.is_inside(&self.input) {
+        } else if self.wants && self.conversation.is_inside(&self.input) {
             (Due::Command, times.arrival)
         } else {
             (Due::Anything, times.idle)
@@ -289,37 +289,36 @@ struct Runner<'a> {
     core: &'a Arc<Core>,
     me: &'a Arc<Worker>,
     socket: &'a OwnedFd,
-    slow: Option<(usize, Instant)>,
+    slow: Option<(Runnable, Instant)>,
     /// What the next slow command is answered.
     denied: Option<Failure>,
 }
 
-impl Paces for Runner<'_> {
-    fn begin(&mut self, number: usize, pace: &Pace, protocol: Protocol) -> Begin {
+impl Executor for Runner<'_> {
+    fn begin(&mut self, what: Runnable, protocol: Protocol) -> Begin {
         if self.core.is_over.load(Ordering::Relaxed) {
             return Begin::Never(stop::too_late());
         }
         let leads = self.me.leads.load(Ordering::Relaxed);
-        if pace.is_slow() && leads {
+        let is_slow = self.core.service.table.speed(what).is_slow();
+        if is_slow && leads {
             return self.denied.take().map_or(Begin::Later, Begin::Never);
         }
         self.me.protocol.store(protocol as u8, Ordering::Relaxed);
-        self.me.running.store(number, Ordering::Release);
-        if !leads && let Err(failure) = self.begin_to_last(number, pace) {
-            self.me.running.store(IDLE, Ordering::Relaxed);
+        self.me.running.begin(what);
+        if !leads && let Err(failure) = self.begin_to_last(what, is_slow) {
+            self.me.running.end();
             return Begin::Never(failure);
         }
         Begin::Now
     }
 
     fn end(&mut self) {
-        self.me.running.store(IDLE, Ordering::Relaxed);
-        if let Some((number, since)) = self.slow.take()
-            && let Some(pace) = self.core.shared.router.pace(number)
-        {
-            pace.learn(since.elapsed());
+        self.me.running.end();
+        if let Some((what, since)) = self.slow.take() {
+            self.core.service.table.speed(what).ran_for(since.elapsed());
         }
-        let per_user = &self.core.shared.per_user;
+        let per_user = &self.core.service.config.per_user;
         // Before the answer is sent: who has it may run the next one at once.
         if per_user.running.is_some() && !self.me.leads.load(Ordering::Relaxed) {
             self.core.lock().end_run(self.me.slot.load(Ordering::Relaxed), per_user);
@@ -330,21 +329,20 @@ impl Paces for Runner<'_> {
 impl Runner<'_> {
     /// Nobody watches this thread: what may last is noted here. An error if there are too many of
     /// these.
-    fn begin_to_last(&mut self, number: usize, pace: &Pace) -> Result<(), Failure> {
+    fn begin_to_last(&mut self, what: Runnable, is_slow: bool) -> Result<(), Failure> {
         let since = Instant::now();
-        let is_slow = pace.is_slow();
         if is_slow {
             send(self.socket, &mut self.me.out().bytes);
         }
         let run = Run::new(self.me, self.me.beat.load(Ordering::Relaxed), since);
         let index = self.me.slot.load(Ordering::Relaxed);
         let look = self.core.first_look(since);
-        let (mut hub, per_user) = (self.core.lock(), &self.core.shared.per_user);
+        let (mut hub, per_user) = (self.core.lock(), &self.core.service.config.per_user);
         if is_slow {
             // It was counted if it came by way of the leader, and not if this thread has just lost
             // the lead.
             hub.begin_run(index, per_user)?;
-            self.slow = Some((number, since));
+            self.slow = Some((what, since));
         } else {
             hub.count_run(index, per_user);
         }
@@ -357,7 +355,7 @@ impl Runner<'_> {
 
 #[cold]
 fn busy(core: &Core) -> Failure {
-    let (most, waited) = (core.max_threads, core.shared.times.busy);
+    let (most, waited) = (core.max_threads, core.service.config.times.busy);
     let why =
         format_args!("no thread was free for {waited:?} (of {most}); the command was not run");
     Failure::new(code::BUSY, why)
@@ -382,7 +380,7 @@ impl Core {
         let fate = match late {
             None if conn.excess => {
                 conn.excess = false;
-                self.finish(me, kit, conn, &user::too_much(&self.shared.per_user))
+                self.finish(me, kit, conn, &user::too_much(&self.service.config.per_user))
             }
             None => self.go_on(me, kit, conn),
             Some(deadline) => self.late(me, kit, conn, deadline.due),
@@ -396,9 +394,9 @@ impl Core {
             fate => fate,
         };
         match fate {
-            Fate::Park => conn.wait(&self.shared.times),
+            Fate::Park => conn.wait(&self.service.config.times),
             Fate::Later => {
-                let at = Instant::now() + self.shared.times.busy;
+                let at = Instant::now() + self.service.config.times.busy;
                 conn.deadline = Some(Deadline { at, due: Due::Thread });
                 conn.waits_since = None;
             }
@@ -419,7 +417,7 @@ impl Core {
     fn unwatched(conn: &mut Conn) -> Fate {
         let why = "the system can't watch another connection; try again";
         let failure = Failure::new(code::BUSY, why);
-        encode::failure(&failure, conn.protocol.protocol(), &mut conn.out);
+        encode::failure(&failure, conn.conversation.protocol(), &mut conn.out);
         send(&conn.socket, &mut conn.out);
         Fate::Close
     }
@@ -427,11 +425,11 @@ impl Core {
     /// A panic in our own code: a mistake of ours, which ends one connection and no thread.
     #[cold]
     pub(super) fn broken(me: &Worker, conn: &mut Conn) -> Fate {
-        me.running.store(IDLE, Ordering::Release);
+        me.running.end();
         let mut out = me.out();
         out.told = false;
         let failure = Failure::new(code::PANIC, "dockipc itself failed; please report it");
-        encode::failure(&failure, conn.protocol.protocol(), &mut out.bytes);
+        encode::failure(&failure, conn.conversation.protocol(), &mut out.bytes);
         send(&conn.socket, &mut out.bytes);
         out.bytes.clear();
         Fate::Close
@@ -441,7 +439,7 @@ impl Core {
     #[cold]
     fn late(self: &Arc<Self>, me: &Arc<Worker>, kit: &mut Kit, conn: &mut Conn, due: Due) -> Fate {
         conn.deadline = None;
-        let times = &self.shared.times;
+        let times = &self.service.config.times;
         let failure = match due {
             Due::Taken | Due::End => return Fate::Close,
             Due::Thread => {
@@ -454,7 +452,7 @@ impl Core {
                 format!("the command was not whole after {limit:?}; nothing was run")
             }
             // Who speaks RESP would take it for the answer to the next command.
-            Due::Anything if conn.protocol.protocol() != Protocol::Line => return Fate::Close,
+            Due::Anything if conn.conversation.protocol() != Protocol::Line => return Fate::Close,
             Due::Anything => {
                 let limit = times.idle.unwrap_or_default();
                 format!("no command within {limit:?}")
@@ -470,9 +468,12 @@ impl Core {
         if conn.closing != Closing::No {
             return Fate::Close;
         }
-        match conn.protocol.refusal() {
-            Some(refusal) if !conn.counts => self.finish(me, kit, conn, &refusal),
-            _ if conn.protocol.is_inside(&conn.input) => {
+        match conn.conversation.refusal() {
+            Some(refusal) if !conn.counts => {
+                let refusal = refusal.clone();
+                self.finish(me, kit, conn, &refusal)
+            }
+            _ if conn.conversation.is_inside(&conn.input) => {
                 self.finish(me, kit, conn, &stop::too_late())
             }
             _ => Fate::Close,
@@ -487,7 +488,7 @@ impl Core {
         conn: &mut Conn,
         failure: &Failure,
     ) -> Fate {
-        encode::failure(failure, conn.protocol.protocol(), &mut me.out().bytes);
+        encode::failure(failure, conn.conversation.protocol(), &mut me.out().bytes);
         conn.input = Vec::new();
         conn.wants = false;
         conn.closing = Closing::Flushing;
@@ -516,7 +517,7 @@ impl Core {
             let mut fresh = 0;
             if conn.wants {
                 if conn.ending == Some(0) {
-                    conn.protocol.refuse(stop::too_late());
+                    conn.conversation.refuse(stop::too_late());
                 }
                 match read(kit, conn) {
                     Ok(None) => {
@@ -526,8 +527,8 @@ impl Core {
                     Ok(Some(0)) => {
                         conn.gone = true;
                         conn.closing = Closing::Flushing;
-                        if let Some(reply) = conn.protocol.end_of_input(&conn.input) {
-                            encode::reply(reply, conn.protocol.protocol(), &mut me.out().bytes);
+                        if let Some(reply) = conn.conversation.end_of_input(&conn.input) {
+                            encode::reply(reply, conn.conversation.protocol(), &mut me.out().bytes);
                             if !self.flush(me, conn) {
                                 return Fate::Park;
                             }
@@ -574,7 +575,7 @@ impl Core {
             let bytes = &mut kit.input[..fresh];
             let (used, stop) = self.commands(me, (scratch, ran), conn, bytes);
             conn.input.extend_from_slice(&bytes[used..]);
-            if conn.protocol.had_secret() {
+            if conn.conversation.had_secret() {
                 wipe(bytes);
                 scratch.wipe();
             }
@@ -582,7 +583,7 @@ impl Core {
         }
         let mut bytes = std::mem::take(&mut conn.input);
         let (used, stop) = self.commands(me, (scratch, ran), conn, &bytes);
-        if conn.protocol.had_secret() {
+        if conn.conversation.had_secret() {
             wipe(&mut bytes[..used]);
             scratch.wipe();
         }
@@ -620,22 +621,22 @@ impl Core {
                 break Stop::Tired;
             }
             me.beat();
-            match conn.protocol.step(&self.shared, &bytes[used..], scratch, &mut runner) {
-                Step::Wants(n) => {
+            match conn.conversation.step(&self.service, &bytes[used..], scratch, &mut runner) {
+                Step::NeedsInput(n) => {
                     used += n;
                     break Stop::Wants;
                 }
                 Step::Later => break Stop::Later,
-                Step::Answer { used: n, reply, ends } => {
+                Step::Answer { used: n, reply, last } => {
                     used += n;
                     *ran += 1;
                     conn.progressed = true;
                     let mut out = me.out();
                     if !std::mem::take(&mut out.told) {
-                        encode::reply(reply, conn.protocol.protocol(), &mut out.bytes);
+                        encode::reply(reply, conn.conversation.protocol(), &mut out.bytes);
                     }
                     waiting = out.bytes.len();
-                    if ends {
+                    if last {
                         break Stop::Ends;
                     }
                     if used == bytes.len() {
@@ -652,7 +653,7 @@ impl Core {
         let now = conn.input.len();
         if now < conn.held {
             let before = std::mem::replace(&mut conn.held, now);
-            self.lock().users.hold(conn.uid(), before, now, &self.shared.per_user);
+            self.lock().users.hold(conn.uid(), before, now, &self.service.config.per_user);
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::config::PerUser;
 use crate::error::{Failure, code};
-use crate::server::PerUser;
 
 /// What each user has at the moment.
 #[derive(Default)]

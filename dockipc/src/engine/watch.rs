@@ -71,9 +71,9 @@ impl Core {
         let Some(stalled) = hub.leader.take() else { return };
         stalled.leads.store(false, Ordering::Relaxed);
         let index = stalled.slot.load(Ordering::Relaxed);
-        if let Some(pace) = self.shared.router.pace(stalled.running.load(Ordering::Relaxed)) {
-            pace.stalled();
-            hub.count_run(index, &self.shared.per_user);
+        if let Some(what) = stalled.running.get() {
+            self.service.table.speed(what).stalled();
+            hub.count_run(index, &self.service.config.per_user);
         }
         // The answers to earlier commands don't wait for this one. If they are being written, it
         // has ended.

@@ -11,12 +11,12 @@ use std::sync::{Arc, OnceLock};
 
 use super::dice::Dice;
 use super::{Turns, converse, cut};
-use crate::access::{self, Access, Name, Policy, Term};
-use crate::connection::Connection;
+use crate::access::{self, Access, Credentials, Name, Policy, SocketId, Term};
+use crate::dispatch::{Conversation, Service};
 use crate::error::code;
 use crate::peer::Peer;
 use crate::reply::Reply;
-use crate::server::{Server, Shared};
+use crate::server::Server;
 use crate::wire::check::LIMITS;
 use crate::{Request, command};
 
@@ -42,7 +42,9 @@ pub fn rule(data: &[u8]) {
             CALLERS.iter().flat_map(|caller| [(caller, false), (caller, true)])
         {
             let may = whos.iter().any(|who| who.is(caller, has_token));
-            assert_eq!(policy.allows(&caller.peer(), has_token), may, "{text:?} {caller:?}");
+            let socket = SocketId::FIRST;
+            let credentials = Credentials { peer: &caller.peer(), has_token, socket };
+            assert_eq!(policy.allows(&credentials), may, "{text:?} {caller:?}");
         }
     }
 }
@@ -107,8 +109,9 @@ impl Visit {
         let could_have_token = bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes());
         let mut outcomes = Vec::new();
         RAN.take();
-        let connection = Connection::new(shared, 1, self.caller.peer(), self.door, None);
-        converse(shared, connection, bytes, sizes, Turns::default(), |reply, _| {
+        let socket = SocketId::new(self.door);
+        let conversation = Conversation::new(shared, 1, self.caller.peer(), socket, None);
+        converse(shared, conversation, bytes, sizes, Turns::default(), |reply, _| {
             let ran = RAN.take();
             for name in &ran {
                 let may = model.may(name, self.caller, could_have_token, self.door);
@@ -285,7 +288,7 @@ impl Model {
 }
 
 struct Served {
-    shared: Arc<Shared>,
+    shared: Arc<Service>,
     model: Model,
 }
 
@@ -320,7 +323,7 @@ fn token_file() -> crate::Result<PathBuf> {
     Ok(path)
 }
 
-fn shared(model: &Model, token: Option<PathBuf>) -> crate::Result<Arc<Shared>> {
+fn shared(model: &Model, token: Option<PathBuf>) -> crate::Result<Arc<Service>> {
     let mut server = Server::new().max_line(LIMITS.line).max_command(LIMITS.command);
     for name in CLOSURES {
         server = server.handle(name, move |_: &Request<'_>| ran(name));
@@ -339,7 +342,7 @@ fn shared(model: &Model, token: Option<PathBuf>) -> crate::Result<Arc<Shared>> {
         server = server.token_file(file).auth_timeout(None);
     }
     let offered: Vec<_> = model.offered.iter().map(|names| names.text()).collect();
-    server.also_at("second", Access::only(offered)).shared()
+    server.also_at("second", Access::only(offered)).service()
 }
 
 thread_local! {

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::Reply;
 use crate::error::Failure;
-use crate::reply::Reply;
 
 /// How deep an answer may be nested. Ours are a few levels deep; a stranger's can't overflow the
 /// stack.

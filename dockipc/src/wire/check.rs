@@ -4,8 +4,8 @@
 use super::answer::{self, NotResp, Scan, Scanner};
 use super::model::model;
 use super::words::{Splitter, Unbalanced, quote};
-use super::{Decoder, Frame, Limits, Protocol, Step, encode};
-use crate::reply::Reply;
+use super::{Decoded, Decoder, Frame, Protocol, Reply, encode};
+use crate::config::Limits;
 
 /// Small, so that many short inputs are over it.
 pub(crate) const LIMITS: Limits = Limits { line: 64, command: 256 };
@@ -40,24 +40,24 @@ pub(crate) fn decode(limits: Limits, bytes: &[u8], sizes: &[usize]) -> Vec<Event
         loop {
             let input = &bytes[start..end];
             let used = match decoder.next(input, &mut words) {
-                Step::More { discard } => {
+                Decoded::More { discard } => {
                     assert!(discard <= input.len());
                     start += discard;
                     break;
                 }
-                Step::Command { len, frame: Frame::Resp } => {
+                Decoded::Command { len, frame: Frame::Resp } => {
                     let words = words.iter().map(|span| span.of(input, &[]).to_vec());
                     events.push(Event::Resp(words.collect()));
                     len
                 }
-                Step::Command { len, frame: Frame::Line(span) } => {
+                Decoded::Command { len, frame: Frame::Line(span) } => {
                     let text = String::from_utf8(span.of(input, &[]).to_vec());
                     assert!(text.is_ok(), "not UTF-8: {text:?}");
                     events.extend(text.map(Event::Line));
                     assert!((1..=input.len()).contains(&len));
                     return events;
                 }
-                Step::Refuse { len, failure, last } => {
+                Decoded::Refuse { len, failure, last } => {
                     let code = failure.code().to_owned();
                     events.push(Event::Refused(code, last, decoder.is_resp()));
                     assert!((1..=input.len()).contains(&len));

@@ -1,16 +1,8 @@
 //! Finds commands in the bytes of one connection, however they are cut.
 
 use super::Span;
+use crate::config::Limits;
 use crate::error::{Failure, code};
-
-/// How long a command may be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// A line, with its `\n`.
-    pub(crate) line: usize,
-    /// A RESP command, all of it.
-    pub(crate) command: usize,
-}
 
 /// The longest word a RESP command over the limit may declare and still be skipped; Redis has the
 /// same for a word it takes.
@@ -24,7 +16,7 @@ const LONGEST_HEADER: usize = 32;
 
 /// What the bytes at hand are.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(crate) enum Decoded {
     /// The beginning of a command. The first `discard` bytes are of no further use.
     More { discard: usize },
     /// A whole command, the first `len` bytes.
@@ -46,11 +38,11 @@ pub(crate) enum Frame {
 #[derive(Debug)]
 pub(crate) struct Decoder {
     limits: Limits,
-    state: State,
+    state: Expecting,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum Expecting {
     /// Nothing has come yet: the first byte will tell the mode.
     Start,
     /// A line; the first `seen` bytes have no `\n`.
@@ -67,59 +59,59 @@ enum State {
 
 impl Decoder {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, state: State::Start }
+        Self { limits, state: Expecting::Start }
     }
 
     /// Whether the client speaks RESP; known from the first byte on.
     pub(crate) fn is_resp(&self) -> bool {
         match self.state {
-            State::Head | State::Words { .. } | State::Skip { .. } => true,
-            State::Start | State::Line { .. } => false,
+            Expecting::Head | Expecting::Words { .. } | Expecting::Skip { .. } => true,
+            Expecting::Start | Expecting::Line { .. } => false,
             // What made no sense is answered in the client's own mode.
-            State::End { resp } => resp,
+            Expecting::End { resp } => resp,
         }
     }
 
     /// Looks at the bytes that are not consumed yet, from the first of them on.
     ///
     /// `words` is cleared and holds the words of a RESP command when one is whole.
-    pub(crate) fn next(&mut self, input: &[u8], words: &mut Vec<Span>) -> Step {
+    pub(crate) fn next(&mut self, input: &[u8], words: &mut Vec<Span>) -> Decoded {
         words.clear();
-        if let State::Start = self.state {
+        if let Expecting::Start = self.state {
             self.state = match input.first() {
-                None => return Step::More { discard: 0 },
-                Some(b'*') => State::Head,
+                None => return Decoded::More { discard: 0 },
+                Some(b'*') => Expecting::Head,
                 Some(b'{') => {
                     return self.refuse(
                         input.len(),
                         "a command that begins with { is reserved for a later protocol: send a line, or RESP",
                     );
                 }
-                Some(_) => State::Line { seen: 0 },
+                Some(_) => Expecting::Line { seen: 0 },
             };
         }
         match self.state {
-            State::Line { seen } => self.line(input, seen),
-            State::Skip { left, body } => self.skip(input, 0, left, body),
-            State::End { .. } => Step::More { discard: input.len() },
-            State::Start | State::Head | State::Words { .. } => self.resp(input, words),
+            Expecting::Line { seen } => self.line(input, seen),
+            Expecting::Skip { left, body } => self.skip(input, 0, left, body),
+            Expecting::End { .. } => Decoded::More { discard: input.len() },
+            Expecting::Start | Expecting::Head | Expecting::Words { .. } => self.resp(input, words),
         }
     }
 
     /// The command that was found is not run now: the next call finds it again.
     pub(crate) fn again(&mut self, frame: Frame) {
         self.state = match frame {
-            Frame::Line(_) => State::Line { seen: 0 },
-            Frame::Resp => State::Head,
+            Frame::Line(_) => Expecting::Line { seen: 0 },
+            Frame::Resp => Expecting::Head,
         };
     }
 
     /// Whether a part of a command is there: these bytes are what is left of the input.
     pub(crate) fn is_inside(&self, input: &[u8]) -> bool {
         match self.state {
-            State::Start | State::Line { .. } | State::Head => !input.is_empty(),
-            State::Words { .. } | State::Skip { .. } => true,
-            State::End { .. } => false,
+            Expecting::Start | Expecting::Line { .. } | Expecting::Head => !input.is_empty(),
+            Expecting::Words { .. } | Expecting::Skip { .. } => true,
+            Expecting::End { .. } => false,
         }
     }
 
@@ -136,50 +128,50 @@ impl Decoder {
 
     #[cold]
     #[inline(never)]
-    fn refuse(&mut self, len: usize, why: impl std::fmt::Display) -> Step {
-        self.state = State::End { resp: self.is_resp() };
-        Step::Refuse { len, failure: Failure::new(code::PROTO, why), last: true }
+    fn refuse(&mut self, len: usize, why: impl std::fmt::Display) -> Decoded {
+        self.state = Expecting::End { resp: self.is_resp() };
+        Decoded::Refuse { len, failure: Failure::new(code::PROTO, why), last: true }
     }
 
-    fn line(&mut self, input: &[u8], seen: usize) -> Step {
+    fn line(&mut self, input: &[u8], seen: usize) -> Decoded {
         let limit = self.limits.line;
         let window = &input[..input.len().min(limit)];
         let Some(end) = window[seen..].iter().position(|&b| b == b'\n').map(|at| seen + at) else {
-            self.state = State::Line { seen: window.len() };
+            self.state = Expecting::Line { seen: window.len() };
             if input.len() < limit {
-                return Step::More { discard: 0 };
+                return Decoded::More { discard: 0 };
             }
-            self.state = State::End { resp: false };
+            self.state = Expecting::End { resp: false };
             let why = format!("the line is longer than {limit} bytes");
             let failure = Failure::new(code::TOOBIG, why);
-            return Step::Refuse { len: input.len(), failure, last: true };
+            return Decoded::Refuse { len: input.len(), failure, last: true };
         };
-        self.state = State::End { resp: false };
+        self.state = Expecting::End { resp: false };
         let text = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
         match check_text(text) {
             Ok(()) => {
-                Step::Command { len: end + 1, frame: Frame::Line(Span::input(0, text.len())) }
+                Decoded::Command { len: end + 1, frame: Frame::Line(Span::input(0, text.len())) }
             }
-            Err(failure) => Step::Refuse { len: end + 1, failure, last: true },
+            Err(failure) => Decoded::Refuse { len: end + 1, failure, last: true },
         }
     }
 
-    fn resp(&mut self, input: &[u8], words: &mut Vec<Span>) -> Step {
+    fn resp(&mut self, input: &[u8], words: &mut Vec<Span>) -> Decoded {
         // Words found in an earlier, shorter input are found again when the command is whole: a
         // half-read command then costs its bytes and no list.
-        let resumed = matches!(self.state, State::Words { .. });
+        let resumed = matches!(self.state, Expecting::Words { .. });
         let (mut left, mut at) = match self.state {
-            State::Words { left, at } => (left, at),
+            Expecting::Words { left, at } => (left, at),
             _ => match header(input, b'*') {
-                Header::More => return Step::More { discard: 0 },
+                Header::More => return Decoded::More { discard: 0 },
                 Header::Wrong => {
                     let why = "expected * and the number of words";
                     return self.refuse(input.len(), format!("{why}, got {}", shown(input)));
                 }
                 Header::Number { value: 0, len } => {
-                    self.state = State::Head;
+                    self.state = Expecting::Head;
                     let failure = Failure::new(code::PROTO, "a command of no words");
-                    return Step::Refuse { len, failure, last: false };
+                    return Decoded::Refuse { len, failure, last: false };
                 }
                 Header::Number { value, len } if value <= MOST_WORDS => (value, len),
                 Header::Number { value, .. } => {
@@ -231,18 +223,18 @@ impl Decoder {
         }
         if left > 0 {
             words.clear();
-            self.state = State::Words { left, at };
-            return Step::More { discard: 0 };
+            self.state = Expecting::Words { left, at };
+            return Decoded::More { discard: 0 };
         }
-        self.state = State::Head;
+        self.state = Expecting::Head;
         if resumed {
             return self.resp(input, words);
         }
-        Step::Command { len: at, frame: Frame::Resp }
+        Decoded::Command { len: at, frame: Frame::Resp }
     }
 
     /// Passes over a command that is over the limit, by its declared lengths.
-    fn skip(&mut self, input: &[u8], mut at: usize, mut left: u64, mut body: u64) -> Step {
+    fn skip(&mut self, input: &[u8], mut at: usize, mut left: u64, mut body: u64) -> Decoded {
         loop {
             let here = body.min((input.len() - at) as u64);
             body -= here;
@@ -251,11 +243,11 @@ impl Decoder {
                 break;
             }
             if left == 0 {
-                self.state = State::Head;
+                self.state = Expecting::Head;
                 let limit = self.limits.command;
                 let why = format!("the command is longer than {limit} bytes; it was not run");
                 let failure = Failure::new(code::TOOBIG, why);
-                return Step::Refuse { len: at, failure, last: false };
+                return Decoded::Refuse { len: at, failure, last: false };
             }
             match header(&input[at..], b'$') {
                 Header::More => break,
@@ -270,8 +262,8 @@ impl Decoder {
                 }
             }
         }
-        self.state = State::Skip { left, body };
-        Step::More { discard: at }
+        self.state = Expecting::Skip { left, body };
+        Decoded::More { discard: at }
     }
 }
 

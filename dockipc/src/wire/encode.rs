@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Protocol;
+use super::reply::{Reply, float_text, recycle};
 use crate::error::Failure;
-use crate::reply::{Reply, float_text, recycle};
 
 /// Appends the whole reply to `out`.
 pub(crate) fn reply(reply: Reply, protocol: Protocol, out: &mut Vec<u8>) {

@@ -7,9 +7,12 @@
 pub(crate) mod answer;
 mod decode;
 pub(crate) mod encode;
+mod reply;
 pub(crate) mod words;
 
-pub(crate) use decode::{Decoder, Frame, Limits, Step, check_text};
+pub(crate) use decode::{Decoded, Decoder, Frame, check_text};
+pub use reply::Reply;
+pub(crate) use reply::{copied, float_text};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod check;

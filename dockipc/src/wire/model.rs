@@ -1,8 +1,8 @@
 //! The commands in a client's bytes, found the plain way: all bytes at once, nothing remembered.
 //! What [`decode`](super::check::decode) finds is compared with it.
 
-use super::Limits;
 use super::check::Event;
+use crate::config::Limits;
 use crate::error::code;
 
 /// What is in these bytes, if nothing follows them.

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use super::answer::{self, Scan, Scanner};
 use super::check::{self, Event, LIMITS, decode, encoded, scanned, split};
 use super::words::{Splitter, quote};
-use super::{Decoder, Limits, Protocol, Step, encode};
+use super::{Decoded, Decoder, Protocol, Reply, encode, float_text};
+use crate::config::Limits;
 use crate::error::{Failure, code};
-use crate::reply::{Reply, float_text};
 
 mod generated;
 
@@ -158,7 +158,7 @@ fn found(bytes: &[u8]) -> Vec<Event> {
 fn no_input_is_no_command() {
     assert_eq!(found(b""), []);
     let step = Decoder::new(REAL).next(b"", &mut Vec::new());
-    assert!(matches!(step, Step::More { discard: 0 }));
+    assert!(matches!(step, Decoded::More { discard: 0 }));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_carriage_return_before_the_newline_is_dropped() {
 fn a_line_that_is_not_utf8_is_refused_and_the_byte_is_named() {
     assert_eq!(found(b"ab\xffc\n"), [refused(code::UTF8, true, false)]);
     let step = Decoder::new(REAL).next(b"ab\xffc\n", &mut Vec::new());
-    let Step::Refuse { len: 5, failure, last: true } = step else { panic!("{step:?}") };
+    let Decoded::Refuse { len: 5, failure, last: true } = step else { panic!("{step:?}") };
     assert_eq!(failure.message(), "the line is not UTF-8 at byte 2 (0xff)");
 }
 
@@ -285,18 +285,18 @@ fn a_long_word_over_the_limit_is_passed_over_without_being_kept() {
     let mut decoder = Decoder::new(REAL);
     let mut words = Vec::new();
     let head = b"*2\r\n$3\r\nput\r\n$8388608\r\n";
-    let Step::More { discard } = decoder.next(head, &mut words) else { panic!("not over") };
+    let Decoded::More { discard } = decoder.next(head, &mut words) else { panic!("not over") };
     assert_eq!(discard, head.len());
     let piece = vec![b'x'; 64 * 1024];
     for _ in 0..128 {
-        let Step::More { discard } = decoder.next(&piece, &mut words) else { panic!("found") };
+        let Decoded::More { discard } = decoder.next(&piece, &mut words) else { panic!("found") };
         assert_eq!(discard, piece.len());
     }
     assert!(decoder.end(b"").is_some());
     let step = decoder.next(b"\r\n*1", &mut words);
-    let Step::Refuse { len: 2, failure, last: false } = step else { panic!("{step:?}") };
+    let Decoded::Refuse { len: 2, failure, last: false } = step else { panic!("{step:?}") };
     assert_eq!(failure.code(), code::TOOBIG);
-    assert!(matches!(decoder.next(b"*1\r\n$4\r\nPING\r\n", &mut words), Step::Command { .. }));
+    assert!(matches!(decoder.next(b"*1\r\n$4\r\nPING\r\n", &mut words), Decoded::Command { .. }));
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn what_ends_in_the_middle_says_what_is_missing() {
     let end = |bytes: &[u8]| {
         let mut decoder = Decoder::new(REAL);
         let step = decoder.next(bytes, &mut Vec::new());
-        assert!(matches!(step, Step::More { discard: 0 }), "{step:?}");
+        assert!(matches!(step, Decoded::More { discard: 0 }), "{step:?}");
         let failure = decoder.end(bytes)?;
         assert_eq!(failure.code(), code::INCOMPLETE);
         Some(failure.message().to_owned())

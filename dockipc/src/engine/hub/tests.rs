@@ -12,6 +12,7 @@ use rustix::event::epoll::CreateFlags;
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::*;
+use crate::access::SocketId;
 use crate::server::Server;
 
 /// Numbers that look random (xorshift).
@@ -55,10 +56,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let shared = Server::new().shared().unwrap();
+        let service = Server::new().service().unwrap();
         let core = Core {
             max_threads: 2,
-            shared,
+            service,
             epoll: rustix::event::epoll::create(CreateFlags::CLOEXEC).unwrap(),
             bell: eventfd(0, EventfdFlags::CLOEXEC).unwrap(),
             hub: Mutex::new(Hub::new()),
@@ -109,8 +110,9 @@ impl World {
     fn add(&mut self) {
         let (socket, _) = UnixStream::pair().unwrap();
         let peer = Peer::of(&socket).unwrap();
-        let arrival = Arrival { socket: socket.into(), peer: Some(peer), door: 0 };
-        self.hub.add(&self.core.shared, arrival);
+        let arrival =
+            Arrival { socket: socket.into(), peer: Some(peer), entrance: SocketId::FIRST };
+        self.hub.add(&self.core.service, arrival);
         let index = *self.hub.ready.back().unwrap();
         let data = self.data(index);
         let model = Model {

@@ -1,31 +1,31 @@
-//! Building a server, and the handle of a running one.
+//! Building a server.
+
+mod handle;
+mod limits;
 
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
-use crate::access::{Access, Pattern, Token};
+use crate::access::{Access, Pattern};
 use crate::audit::{Audit, Record};
-use crate::client::Client;
+use crate::commands::{Command, Mounted, Rules, Table};
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::dispatch::Service;
 use crate::engine::Engine;
-use crate::error::{Error, Result, Unfinished};
+use crate::error::{Error, Result};
 use crate::handler::Handler;
 use crate::listener;
-use crate::registry::Command;
 use crate::reply::IntoReply;
 use crate::request::Request;
-use crate::router::{Router, Rules, Target};
 use crate::signals::{Arrivals, Signals};
 use crate::state::{State, States};
-use crate::sys;
-use crate::wire::Limits;
+
+pub use self::handle::Handle;
 
 /// What a daemon's socket offers, before it runs.
 ///
@@ -40,50 +40,17 @@ use crate::wire::Limits;
 #[must_use = "a server does nothing until it is run"]
 pub struct Server {
     states: States,
-    handlers: Vec<(String, Target)>,
+    mounted: Vec<(String, Mounted)>,
     fallback: Option<Arc<dyn Handler>>,
     mode: u32,
     rules: Rules,
     token_file: Option<PathBuf>,
     audit: Option<Audit>,
-    limits: Limits,
-    times: Times,
-    max_connections: usize,
-    per_user: PerUser,
-    max_threads: Option<usize>,
+    config: Config,
     signals: bool,
     /// The paths but the first.
     others: Vec<(PathBuf, u32)>,
     open_to_all: bool,
-}
-
-/// What one user may have. None is no limit.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct PerUser {
-    pub(crate) connections: Option<usize>,
-    /// Slow commands that run or wait for a thread.
-    pub(crate) running: Option<usize>,
-    /// Bytes of commands and answers that wait in connections.
-    pub(crate) bytes: Option<usize>,
-}
-
-/// How long things may take. None is no limit.
-#[derive(Clone, Copy)]
-pub(crate) struct Times {
-    /// A command to arrive.
-    pub(crate) arrival: Option<Duration>,
-    /// Between an answer and the next command.
-    pub(crate) idle: Option<Duration>,
-    /// An answer to be taken.
-    pub(crate) write: Option<Duration>,
-    /// The token to be given.
-    pub(crate) auth: Option<Duration>,
-    /// A command to run.
-    pub(crate) run: Option<Duration>,
-    /// Waiting for a thread or a descriptor.
-    pub(crate) busy: Duration,
-    /// Commands to end when the server stops.
-    pub(crate) shutdown: Duration,
 }
 
 impl Default for Server {
@@ -97,25 +64,13 @@ impl Server {
     pub fn new() -> Self {
         Self {
             states: States::default(),
-            handlers: Vec::new(),
+            mounted: Vec::new(),
             fallback: None,
             mode: 0o666,
             rules: Rules::default(),
             token_file: None,
             audit: None,
-            limits: Limits { line: 4096, command: 1 << 20 },
-            times: Times {
-                arrival: Some(Duration::from_secs(30)),
-                idle: None,
-                write: Some(Duration::from_secs(60)),
-                auth: Some(Duration::from_secs(10)),
-                run: None,
-                busy: Duration::from_secs(10),
-                shutdown: Duration::from_secs(5),
-            },
-            max_connections: usize::MAX,
-            per_user: PerUser::default(),
-            max_threads: None,
+            config: Config::default(),
             signals: true,
             others: Vec::new(),
             open_to_all: false,
@@ -180,8 +135,7 @@ impl Server {
     pub fn mount(mut self, name: impl Into<String>, handler: impl Handler) -> Self {
         let place = Location::caller();
         let place = format!("{}:{}", place.file(), place.line());
-        let target = Target::Handler { handler: Arc::new(handler), place };
-        self.handlers.push((name.into(), target));
+        self.mounted.push((name.into(), Mounted { handler: Arc::new(handler), place }));
         self
     }
 
@@ -251,7 +205,7 @@ impl Server {
     /// ```
     pub fn also_at(mut self, path: impl Into<PathBuf>, access: Access) -> Self {
         self.others.push((path.into(), access.mode));
-        self.rules.doors.push(access.names);
+        self.rules.offers.push(access.names);
         self
     }
 
@@ -291,109 +245,6 @@ impl Server {
         self
     }
 
-    /// How long after it connected a client may give the token. Default 10 s; `None` is no limit.
-    /// Later it is answered `-TIMEOUT`, and has to connect anew.
-    pub fn auth_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.times.auth = limit.into();
-        self
-    }
-
-    /// The longest line in bytes, with its `\n`. Default 4096. A longer one is answered `-TOOBIG`.
-    pub fn max_line(mut self, bytes: usize) -> Self {
-        self.limits.line = bytes.max(2);
-        self
-    }
-
-    /// The longest RESP command in bytes, all of it. Default 1 MiB. A longer one is passed over and
-    /// answered `-TOOBIG`; the connection goes on.
-    pub fn max_command(mut self, bytes: usize) -> Self {
-        self.limits.command = bytes.max(64);
-        self
-    }
-
-    /// How many connections are served at a time. Default: no limit but the system's. One more is
-    /// answered `-BUSY`.
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.max_connections = connections;
-        self
-    }
-
-    /// How many connections of one user are served at a time, so that nobody takes them all.
-    /// Default: no limit. One more is answered `-BUSY`.
-    pub fn max_connections_per_user(mut self, connections: usize) -> Self {
-        self.per_user.connections = Some(connections);
-        self
-    }
-
-    /// How many slow commands of one user may run or wait for a thread at a time. Default: no limit.
-    /// One more is answered `-BUSY`. A command is slow once it was seen to last; the run in which that is
-    /// seen counts, and may be one too many.
-    pub fn max_running_per_user(mut self, commands: usize) -> Self {
-        self.per_user.running = Some(commands);
-        self
-    }
-
-    /// How many bytes may wait in the connections of one user: commands that are not whole yet, and
-    /// answers that are not taken. They may take twice as much memory. Default: no limit. A connection
-    /// that goes over it is answered `-BUSY` and ended; one in the middle of an answer is cut off.
-    pub fn max_bytes_per_user(mut self, bytes: usize) -> Self {
-        self.per_user.bytes = Some(bytes);
-        self
-    }
-
-    /// How many threads the server may have. Commands that block take one each; beyond the limit
-    /// they wait ([`busy_timeout`](Self::busy_timeout)). At least 3: one waits for clients, one
-    /// watches it, one runs what blocks. A command that blocks for the first time may take one more.
-    /// Default: an eighth of `vm.max_map_count` (8191 where that is 65530), since a process with too
-    /// many threads is aborted.
-    pub fn max_threads(mut self, threads: usize) -> Self {
-        self.max_threads = Some(threads.max(3));
-        self
-    }
-
-    /// How long a command may take to arrive, from its first byte to its last. Default 30 s; `None`
-    /// is no limit. Then it is answered `-TIMEOUT`, nothing is run, and the connection ends.
-    pub fn arrival_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.times.arrival = limit.into();
-        self
-    }
-
-    /// How long a connection may have no command. Default: no limit. Then it is closed; a client
-    /// that has sent nothing at all, and so may wait for a line, is told `-TIMEOUT`.
-    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.times.idle = limit.into();
-        self
-    }
-
-    /// How long a client may take for its answers, from when it stopped reading until all are
-    /// taken. Default 60 s; `None` is no limit. Then it is cut off.
-    pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.times.write = limit.into();
-        self
-    }
-
-    /// How long a client waits for a command that runs. Default: no limit. Then it is told
-    /// `-TIMEOUT`. The command can't be interrupted: it runs on, and what it returns is dropped. The
-    /// connection's next command waits for its end.
-    pub fn run_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.times.run = limit.into();
-        self
-    }
-
-    /// How long a command waits for a thread when all are taken, and a new connection for a
-    /// descriptor when the process has no more. Default 10 s. Then it is told `-BUSY`, and was not
-    /// run.
-    pub fn busy_timeout(mut self, limit: Duration) -> Self {
-        self.times.busy = limit;
-        self
-    }
-
-    /// How long commands may go on when the server stops. Default 5 s. See [`Handle::shutdown`].
-    pub fn shutdown_timeout(mut self, limit: Duration) -> Self {
-        self.times.shutdown = limit;
-        self
-    }
-
     /// Whether [`run`](Self::run) stops the server at SIGTERM and SIGINT. Default: yes. If not,
     /// signals are the author's: a process that a signal ends leaves its socket there, and the next
     /// start replaces it.
@@ -417,7 +268,7 @@ impl Server {
         let signals = if self.signals { Some(Signals::take()) } else { None };
         let (signals, arrivals) = signals.transpose().map_err(|e| e.at(path))?.unzip();
         let handle = self.start(path, arrivals)?;
-        handle.engine.say_ready();
+        handle.say_ready();
         let unfinished = handle.join();
         drop(signals);
         if unfinished.is_empty() { Ok(()) } else { Err(Error::Unfinished(unfinished)) }
@@ -448,8 +299,8 @@ impl Server {
         let paths = [(path.to_owned(), self.mode)].into_iter().chain(self.others.clone());
         let paths: Vec<_> = paths.collect();
         let open_to_all = self.open_to_all;
-        let shared = self.shared()?;
-        if !open_to_all && !shared.router.has_rules() {
+        let service = self.service()?;
+        if !open_to_all && !service.table.has_rules() {
             let is_abstract =
                 |(path, _): &&(PathBuf, _)| path.as_os_str().as_bytes().starts_with(b"@");
             if let Some((path, _)) = paths.iter().find(is_abstract) {
@@ -459,8 +310,8 @@ impl Server {
         let publish =
             |(path, mode): &(PathBuf, u32)| listener::publish(path, *mode).map_err(|e| e.at(path));
         let published = paths.iter().map(publish).collect::<Result<_>>()?;
-        let engine = Engine::start(shared, published, signals).map_err(|e| e.at(path))?;
-        Ok(Handle { engine: Arc::new(engine) })
+        let engine = Engine::start(service, published, signals).map_err(|e| e.at(path))?;
+        Ok(Handle::new(engine))
     }
 
     /// Serves without a path, for tests: [`Handle::client`] and [`Handle::connect`] reach it
@@ -482,157 +333,28 @@ impl Server {
     /// # Errors
     /// As [`spawn`](Self::spawn), less what is about the path.
     pub fn spawn_in_process(self) -> Result<Handle> {
-        let engine = Engine::start(self.shared()?, Vec::new(), None)?;
-        Ok(Handle { engine: Arc::new(engine) })
+        let engine = Engine::start(self.service()?, Vec::new(), None)?;
+        Ok(Handle::new(engine))
     }
 
-    pub(crate) fn shared(self) -> Result<Arc<Shared>> {
+    /// Checks everything that was given, and makes what the connections share.
+    pub(crate) fn service(self) -> Result<Arc<Service>> {
         let commands = inventory::iter::<Command>;
-        let router = Router::new(commands, self.handlers, self.fallback, self.states, &self.rules)?;
-        let token = router.token(self.token_file.as_deref())?;
-        Ok(Arc::new(Shared {
-            router,
+        let table = Table::new(commands, self.mounted, self.fallback, &self.states, &self.rules)?;
+        let token = table.token(self.token_file.as_deref())?;
+        Ok(Arc::new(Service {
+            table,
+            states: self.states,
             token,
             audit: self.audit,
-            limits: self.limits,
-            times: self.times,
-            max_connections: self.max_connections,
-            per_user: self.per_user,
-            max_threads: self.max_threads.unwrap_or_else(most_threads),
-            started: Instant::now(),
-            connections: AtomicUsize::new(0),
-            accepted: AtomicU64::new(0),
-            commands: AtomicU64::new(0),
+            config: self.config,
+            counters: Counters::new(),
         }))
     }
-}
-
-/// A thread takes up to four mappings (its stack and guard page, its heap), and a process that
-/// wants more mappings than `vm.max_map_count` is aborted: half of them are left to the author.
-fn most_threads() -> usize {
-    let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count");
-    let limit = limit.ok().and_then(|text| text.trim().parse::<usize>().ok());
-    (limit.unwrap_or(65_530) / 8).max(16)
-}
-
-/// What all connections of a server share.
-pub(crate) struct Shared {
-    pub(crate) router: Router,
-    pub(crate) token: Option<Token>,
-    pub(crate) audit: Option<Audit>,
-    pub(crate) limits: Limits,
-    pub(crate) times: Times,
-    pub(crate) max_connections: usize,
-    pub(crate) per_user: PerUser,
-    pub(crate) max_threads: usize,
-    pub(crate) started: Instant,
-    connections: AtomicUsize,
-    accepted: AtomicU64,
-    commands: AtomicU64,
-}
-
-impl Shared {
-    /// Counts a connection that came; gives its number, and whether it is one too many. Such a one
-    /// does not count as open.
-    pub(crate) fn count_connection(&self) -> (u64, bool) {
-        let id = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
-        let over = self.connections.fetch_add(1, Ordering::Relaxed) >= self.max_connections;
-        if over {
-            self.count_end();
-        }
-        (id, over)
-    }
-
-    pub(crate) fn count_end(&self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Counts commands that were answered. Only with the engine's lock held: a plain sum is
-    /// cheaper than an atomic one.
-    pub(crate) fn count_commands(&self, more: u64) {
-        self.commands.store(self.commands.load(Ordering::Relaxed) + more, Ordering::Relaxed);
-    }
-
-    /// Open connections, connections so far, commands so far.
-    pub(crate) fn counts(&self) -> (usize, u64, u64) {
-        (
-            self.connections.load(Ordering::Relaxed),
-            self.accepted.load(Ordering::Relaxed),
-            self.commands.load(Ordering::Relaxed),
-        )
-    }
-}
-
-/// A running server. It stops when this is dropped.
-#[must_use = "the server stops when its handle is dropped"]
-pub struct Handle {
-    engine: Arc<Engine>,
-}
-
-impl Handle {
-    /// Tells the server to stop, and returns at once. To call it twice is the same as once.
-    ///
-    /// Its socket is removed if that is still its own, so that another daemon can start at the path.
-    /// Connections at rest are closed. Commands that have arrived are answered, and commands that run
-    /// may go on for [`shutdown_timeout`](Server::shutdown_timeout). Whoever has no answer by then is
-    /// told `-SHUTDOWN`, and whether the command was run.
-    pub fn shutdown(&self) {
-        self.engine.stop(self.engine.times().shutdown);
-    }
-
-    /// Waits until the server has stopped, which is after [`shutdown`](Self::shutdown). Returns the
-    /// commands that were still running, and were not waited for; their threads end with them.
-    ///
-    /// Inside a command it returns at once.
-    pub fn join(&self) -> Vec<Unfinished> {
-        self.engine.join()
-    }
-
-    /// A client of this server that needs no path.
-    pub fn client(&self) -> Client {
-        let engine = Arc::downgrade(&self.engine);
-        Client::in_process(move || match engine.upgrade() {
-            Some(engine) => connect(&engine),
-            None => Err(stopped()),
-        })
-    }
-
-    /// A new connection to this server, for speaking bytes with it.
-    ///
-    /// # Errors
-    /// No descriptor is left, or the server has stopped.
-    pub fn connect(&self) -> Result<UnixStream> {
-        connect(&self.engine)
-    }
-}
-
-fn connect(engine: &Engine) -> Result<UnixStream> {
-    let (ours, theirs) =
-        UnixStream::pair().map_err(|e| Error::io("opening a pair of sockets", e))?;
-    sys::refuse_descriptors(ours.as_fd());
-    sys::refuse_descriptors(theirs.as_fd());
-    if engine.adopt(ours) { Ok(theirs) } else { Err(stopped()) }
-}
-
-fn stopped() -> Error {
-    Error::io("connecting", io::Error::other("the server has stopped"))
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("mode", &self.mode).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.shutdown();
-        self.join();
     }
 }

@@ -3,7 +3,8 @@
 use std::any::TypeId;
 use std::fmt;
 
-use super::{Arity, BadValue, FromRequest, Kind};
+use super::{FromRequest, Kind};
+use crate::arg::{Arity, BadValue};
 use crate::request::Request;
 use crate::secret::HIDDEN;
 

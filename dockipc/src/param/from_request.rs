@@ -3,8 +3,8 @@
 use std::any::TypeId;
 use std::fmt;
 
-use super::values::text;
-use super::{Arg, Args, Arity, BadValue, BadWord};
+use super::Args;
+use crate::arg::{Arg, Arity, BadValue, BadWord, text};
 use crate::error::Failure;
 use crate::peer::Peer;
 use crate::request::Request;

@@ -1,6 +1,7 @@
 //! The words of a request, read as values.
 
-use super::{Arity, BadWord, Bound, Fallback, Param, usage};
+use super::{Bound, Fallback, Param};
+use crate::arg::{Arity, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
 

@@ -1,6 +1,7 @@
 //! Which words are which parameter's.
 
-use super::{Arity, Param, Shown, Way, any_secret, usage};
+use super::{Param, Way, any_secret};
+use crate::arg::{Arity, Shown, usage};
 use crate::error::Failure;
 use crate::request::Words;
 use crate::secret::wipe;

@@ -1,0 +1,334 @@
+//! All names of a server and what they mean.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::name::check_name;
+use super::{BuiltIn, Command, Rules, Speed};
+use crate::access::{Credentials, Pattern, Policy, SocketId};
+use crate::error::Error;
+use crate::handler::Handler;
+use crate::param::{Fallback as ParamDefault, any_secret};
+use crate::state::States;
+
+/// All names of a server and what they mean. Made when the server starts; only [`Speed`]s change.
+pub(crate) struct Table {
+    /// In the order of their prefixes.
+    pub(super) entries: Vec<Entry>,
+    /// The first bytes of each entry's name: a search looks at these first.
+    prefixes: Vec<u64>,
+    pub(super) fallback: Fallback,
+    /// The speed of the audit hook, where it is called without a command.
+    audit: Speed,
+    /// What each socket offers.
+    offers: Vec<Offer>,
+}
+
+/// A name, and what answers it.
+pub(crate) struct Entry {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) target: Target,
+    pub(crate) policy: Policy,
+    pub(crate) speed: Speed,
+    /// Whether a parameter is a secret.
+    pub(crate) has_secret: bool,
+}
+
+/// What answers names that no entry has.
+pub(crate) struct Fallback {
+    pub(crate) handler: Option<Arc<dyn Handler>>,
+    pub(crate) policy: Policy,
+    speed: Speed,
+}
+
+/// What answers a name.
+#[derive(Clone)]
+pub(crate) enum Target {
+    Command(&'static Command),
+    Mounted(Mounted),
+    BuiltIn(BuiltIn),
+}
+
+/// A command that was added by hand.
+#[derive(Clone)]
+pub(crate) struct Mounted {
+    pub(crate) handler: Arc<dyn Handler>,
+    /// Where in the source it was added.
+    pub(crate) place: String,
+}
+
+/// An entry of the table that gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EntryId(usize);
+
+/// Code of the author's that the engine runs and times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runnable {
+    Command(EntryId),
+    Fallback,
+    /// The audit hook, where it is called without a command.
+    Audit,
+}
+
+/// What can be run by callers of one socket.
+enum Offer {
+    Everything,
+    Only {
+        /// For each entry, whether it is offered.
+        entries: Vec<bool>,
+        fallback: bool,
+    },
+}
+
+impl Runnable {
+    /// A number for an atomic cell; [`from_bits`](Self::from_bits) reads it back.
+    pub(crate) fn to_bits(self) -> usize {
+        match self {
+            Self::Command(EntryId(index)) => index,
+            Self::Fallback => usize::MAX,
+            Self::Audit => usize::MAX - 1,
+        }
+    }
+
+    pub(crate) fn from_bits(bits: usize) -> Self {
+        match bits {
+            usize::MAX => Self::Fallback,
+            bits if bits == usize::MAX - 1 => Self::Audit,
+            index => Self::Command(EntryId(index)),
+        }
+    }
+}
+
+impl Target {
+    /// Where it was declared, for an error.
+    pub(super) fn place(&self) -> String {
+        match self {
+            Self::Command(command) => command.place(),
+            Self::Mounted(Mounted { place, .. }) => place.clone(),
+            Self::BuiltIn(_) => "dockipc itself".into(),
+        }
+    }
+
+    /// Whether running it twice is the same as once.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        match self {
+            Self::Command(command) => command.idempotent,
+            // Those that help lists only read; the others change the connection's state.
+            Self::BuiltIn(builtin) => builtin.summary().is_some(),
+            Self::Mounted(_) => false,
+        }
+    }
+}
+
+impl Entry {
+    fn new(name: Cow<'static, str>, target: Target) -> Self {
+        let has_secret = matches!(&target, Target::Command(command) if any_secret(command.params));
+        Self { name, target, policy: Policy::Open, speed: Speed::default(), has_secret }
+    }
+
+    /// The command's name, also for an alias.
+    pub(crate) fn declared_name(&self) -> &str {
+        match self.target {
+            Target::Command(command) => command.name,
+            Target::Mounted(_) | Target::BuiltIn(_) => &self.name,
+        }
+    }
+
+    /// The names that a rule for this entry can use: a rule for one name of a command is for all of
+    /// them, and a command of the protocol has none.
+    pub(super) fn ruled_names(&self) -> Vec<String> {
+        match &self.target {
+            Target::Command(command) => {
+                [&command.name].into_iter().chain(command.aliases).map(|&n| n.to_owned()).collect()
+            }
+            Target::BuiltIn(builtin) if builtin.summary().is_none() => Vec::new(),
+            Target::Mounted(_) | Target::BuiltIn(_) => vec![self.name.clone().into_owned()],
+        }
+    }
+
+    /// Whether lists of commands have it: not where it is hidden, an alias, or the protocol's.
+    fn is_listed(&self) -> bool {
+        match &self.target {
+            Target::Command(command) => !command.hidden && command.name == self.name,
+            Target::Mounted(_) => true,
+            Target::BuiltIn(builtin) => builtin.summary().is_some(),
+        }
+    }
+}
+
+impl Table {
+    /// Checks everything that can be wrong before the first call.
+    pub(crate) fn new(
+        commands: impl IntoIterator<Item = &'static Command>,
+        mounted: Vec<(String, Mounted)>,
+        fallback: Option<Arc<dyn Handler>>,
+        states: &States,
+        rules: &Rules,
+    ) -> Result<Self, Error> {
+        if let Some(twice) = states.duplicate() {
+            return Err(Error::DuplicateState(twice));
+        }
+        let policy = rules.default_policy();
+        let mut table = Self {
+            entries: Vec::new(),
+            prefixes: Vec::new(),
+            fallback: Fallback { handler: fallback, policy, speed: Speed::default() },
+            audit: Speed::default(),
+            offers: vec![Offer::Everything],
+        };
+        for command in commands {
+            check(command, states)?;
+            for &name in [&command.name].into_iter().chain(command.aliases) {
+                table.add(Cow::Borrowed(name), Target::Command(command))?;
+            }
+        }
+        for (name, mounted) in mounted {
+            check_name(&name).map_err(|reason| Error::BadName { name: name.clone(), reason })?;
+            table.add(Cow::Owned(name), Target::Mounted(mounted))?;
+        }
+        for builtin in BuiltIn::ALL {
+            // An author's own command replaces a built-in one.
+            if table.find(builtin.name().as_bytes()).is_none() {
+                table.add(Cow::Borrowed(builtin.name()), Target::BuiltIn(builtin))?;
+            }
+        }
+        table.apply(rules)?;
+        for names in &rules.offers {
+            let offer = names.as_deref().map(|names| table.offer(names)).transpose()?;
+            table.offers.push(offer.unwrap_or(Offer::Everything));
+        }
+        Ok(table)
+    }
+
+    fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
+        if let Some((_, other)) = self.find(name.as_bytes()) {
+            // inventory has no order: sorted, the message is the same at every start.
+            let mut places = [other.target.place(), target.place()];
+            places.sort_by_cached_key(|place| {
+                let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
+                (file.to_owned(), line.parse::<u32>().ok())
+            });
+            let [first, second] = places;
+            return Err(Error::DuplicateName { name: name.into_owned(), first, second });
+        }
+        let prefix = prefix(name.as_bytes());
+        let index = self.prefixes.partition_point(|other| *other < prefix);
+        self.prefixes.insert(index, prefix);
+        self.entries.insert(index, Entry::new(name, target));
+        Ok(())
+    }
+
+    /// What a socket with these names offers.
+    fn offer(&self, patterns: &[Pattern]) -> Result<Offer, Error> {
+        let mut unused: Vec<&Pattern> = patterns.iter().collect();
+        let is_offered = |entry: &Entry| {
+            let names = entry.ruled_names();
+            unused.retain(|pattern| !names.iter().any(|name| pattern.matches(name)));
+            matches!(entry.target, Target::BuiltIn(_))
+                || patterns.iter().any(|pattern| names.iter().any(|name| pattern.matches(name)))
+        };
+        let entries = self.entries.iter().map(is_offered).collect();
+        match unused.into_iter().find(|pattern| !pattern.is_all()) {
+            None => Ok(Offer::Only { entries, fallback: patterns.iter().any(Pattern::is_all) }),
+            Some(pattern) => Err(Error::BadRule {
+                rule: format!("Access::only({pattern})"),
+                reason: "no command has such a name".into(),
+            }),
+        }
+    }
+
+    /// What a name means, without regard to ASCII case, as in Redis.
+    pub(crate) fn find(&self, name: &[u8]) -> Option<(EntryId, &Entry)> {
+        let prefix = prefix(name);
+        let first = self.prefixes.partition_point(|other| *other < prefix);
+        let same = self.prefixes[first..].iter().take_while(|other| **other == prefix);
+        let mut near = (first..).zip(&self.entries[first..]).zip(same).map(|(entry, _)| entry);
+        let (index, entry) =
+            near.find(|(_, entry)| entry.name.as_bytes().eq_ignore_ascii_case(name))?;
+        Some((EntryId(index), entry))
+    }
+
+    /// What a name means for this caller: nothing that it may not run.
+    pub(crate) fn find_visible(&self, caller: &Credentials<'_>, name: &[u8]) -> Option<&Entry> {
+        let (id, entry) = self.find(name)?;
+        self.may_run(caller, id, entry).then_some(entry)
+    }
+
+    /// The entries that this caller is shown, in the order of their names.
+    pub(crate) fn visible(&self, caller: &Credentials<'_>) -> Vec<&Entry> {
+        let ids = (0..).map(EntryId);
+        let visible = ids
+            .zip(&self.entries)
+            .filter(|(id, entry)| entry.is_listed() && self.may_run(caller, *id, entry));
+        let mut visible: Vec<_> = visible.map(|(_, entry)| entry).collect();
+        visible.sort_by_key(|entry| &entry.name);
+        visible
+    }
+
+    fn may_run(&self, caller: &Credentials<'_>, id: EntryId, entry: &Entry) -> bool {
+        entry.policy.allows(caller) && self.is_offered(caller.socket, Runnable::Command(id))
+    }
+
+    /// Whether callers of this socket can run this at all.
+    pub(crate) fn is_offered(&self, socket: SocketId, what: Runnable) -> bool {
+        match (&self.offers[socket.index()], what) {
+            (Offer::Everything, _) | (_, Runnable::Audit) => true,
+            (Offer::Only { entries, .. }, Runnable::Command(EntryId(index))) => entries[index],
+            (Offer::Only { fallback, .. }, Runnable::Fallback) => *fallback,
+        }
+    }
+
+    pub(crate) fn fallback(&self) -> &Fallback {
+        &self.fallback
+    }
+
+    pub(crate) fn speed(&self, what: Runnable) -> &Speed {
+        match what {
+            Runnable::Command(EntryId(index)) => &self.entries[index].speed,
+            Runnable::Fallback => &self.fallback.speed,
+            Runnable::Audit => &self.audit,
+        }
+    }
+
+    /// The name of what runs; empty for the fallback.
+    #[cold]
+    pub(crate) fn name(&self, what: Runnable) -> &str {
+        match what {
+            Runnable::Command(EntryId(index)) => &self.entries[index].name,
+            Runnable::Fallback => "",
+            Runnable::Audit => "(audit)",
+        }
+    }
+}
+
+/// What can be wrong with a command and its parameters.
+fn check(command: &'static Command, states: &States) -> Result<(), Error> {
+    for param in command.params {
+        if let Some((id, wanted)) = (param.wanted)()
+            && !states.has(id)
+        {
+            let (command, place) = (command.name, command.place());
+            return Err(Error::MissingState { command, place, wanted });
+        }
+        if let Some(ParamDefault::Word(word)) = param.default
+            && let Err(bad) = (param.check)(word)
+        {
+            return Err(Error::BadDefault {
+                command: command.name,
+                place: command.place(),
+                param: param.name,
+                reason: if param.secret {
+                    format!("expected {}", param.ty)
+                } else {
+                    bad.reason().to_owned()
+                },
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The first eight bytes as a number, the same for small letters and capitals.
+fn prefix(name: &[u8]) -> u64 {
+    name.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(byte | 0x20))
+}

@@ -1,0 +1,90 @@
+//! The limits and times of a server, which every room may read.
+//!
+//! The [`Server`](crate::Server) fills a [`Config`] in; nothing changes it once the server runs.
+
+use std::time::Duration;
+
+/// What a server was told about limits and times.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) limits: Limits,
+    pub(crate) times: Times,
+    /// Connections that are served at a time.
+    pub(crate) max_connections: usize,
+    pub(crate) per_user: PerUser,
+    /// Threads of the engine. See [`Config::threads`] for the default.
+    pub(crate) max_threads: Option<usize>,
+}
+
+/// The longest input that is taken for one command, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// A line, with its `\n`.
+    pub(crate) line: usize,
+    /// A RESP command, all of it.
+    pub(crate) command: usize,
+}
+
+/// Time limits. None is no limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// From a command's first byte to its last.
+    pub(crate) arrival: Option<Duration>,
+    /// From an answer to the next command.
+    pub(crate) idle: Option<Duration>,
+    /// From when a client stopped reading until it has taken all answers.
+    pub(crate) write: Option<Duration>,
+    /// From connecting to giving the token.
+    pub(crate) auth: Option<Duration>,
+    /// From a command's start to its end.
+    pub(crate) run: Option<Duration>,
+    /// Waiting for a thread or a descriptor.
+    pub(crate) busy: Duration,
+    /// From the request to stop until running commands are given up.
+    pub(crate) shutdown: Duration,
+}
+
+/// Limits for each user. None is no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PerUser {
+    pub(crate) connections: Option<usize>,
+    /// Slow commands that run or wait for a thread.
+    pub(crate) running: Option<usize>,
+    /// Bytes of commands and answers that wait in connections.
+    pub(crate) bytes: Option<usize>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits { line: 4096, command: 1 << 20 },
+            times: Times {
+                arrival: Some(Duration::from_secs(30)),
+                idle: None,
+                write: Some(Duration::from_secs(60)),
+                auth: Some(Duration::from_secs(10)),
+                run: None,
+                busy: Duration::from_secs(10),
+                shutdown: Duration::from_secs(5),
+            },
+            max_connections: usize::MAX,
+            per_user: PerUser::default(),
+            max_threads: None,
+        }
+    }
+}
+
+impl Config {
+    /// The limit of the engine's threads.
+    ///
+    /// The default is an eighth of `vm.max_map_count`. A thread takes up to four mappings (its stack
+    /// and guard page, its heap), and a process that wants more mappings than the limit is aborted:
+    /// half of them are left to the author.
+    pub(crate) fn threads(&self) -> usize {
+        self.max_threads.unwrap_or_else(|| {
+            let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count");
+            let limit = limit.ok().and_then(|text| text.trim().parse::<usize>().ok());
+            (limit.unwrap_or(65_530) / 8).max(16)
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! Binding the words of a command and running its code.
+
+use super::Service;
+use super::run::Runner;
+use crate::audit::Case;
+use crate::builtin::Completion;
+use crate::commands::{Command, Target};
+use crate::error::{Failure, code};
+use crate::handler::Handler;
+use crate::param::{Args, Unbound, any_secret};
+use crate::reply::{IntoReply, Reply};
+use crate::request::{Caller, Request, Words};
+use crate::session::Session;
+
+impl Service {
+    /// Binds the words of a `#[command]` and runs it.
+    pub(super) fn call(
+        &self,
+        command: &Command,
+        session: &Session,
+        mut unbound: Unbound<'_>,
+        runner: &mut Runner<'_>,
+    ) -> Option<Reply> {
+        if let Err(failure) = unbound.bind(command.params) {
+            let answer = with_usage(command, failure);
+            return not_run(runner, answer, |case| case.unbindable(command.params, unbound));
+        }
+        let bound = unbound.take();
+        let request = self.request(command, bound.words, session);
+        let args = Args { request: &request, bound, params: command.params };
+        let case = runner.case;
+        runner.guarded(command.name, || {
+            if let Some(case) = case
+                && let Err(failure) = case.bound(Some(request.id()), command.params, &bound)
+            {
+                return Reply::Error(failure);
+            }
+            (command.run)(&args).unwrap_or_else(|failure| with_usage(command, failure))
+        })
+    }
+
+    /// Answers with the values that a command proposes for a parameter, to callers that may run it.
+    #[cold]
+    pub(super) fn complete(
+        &self,
+        session: &Session,
+        completion: &Completion<'_>,
+        runner: &mut Runner<'_>,
+    ) -> Option<Reply> {
+        let Completion { command, param, prefix, words } = *completion;
+        let nothing = Some(Reply::List(Vec::new()));
+        let caller = session.credentials();
+        let Some(entry) = self.table.find_visible(&caller, command) else {
+            return Some(Reply::Error(self.table.unknown(&caller, command)));
+        };
+        let Target::Command(command) = entry.target else { return nothing };
+        let param = command.given().find(|given| given.name.as_bytes() == param);
+        let (Some(propose), Ok(prefix)) =
+            (param.and_then(|param| param.propose), std::str::from_utf8(prefix))
+        else {
+            return nothing;
+        };
+        let request = self.request(command, words, session);
+        runner.guarded(command.name, || propose(&request, prefix).into_reply())
+    }
+
+    /// Runs a handler that was added by hand.
+    pub(super) fn handle(
+        &self,
+        handler: &dyn Handler,
+        session: &Session,
+        unbound: Unbound<'_>,
+        runner: &mut Runner<'_>,
+    ) -> Option<Reply> {
+        let (name, words, whole) = unbound.all();
+        let text = whole.and_then(|()| {
+            let why = "the command's name is not UTF-8";
+            std::str::from_utf8(name).map_err(|_| Failure::new(code::UTF8, why))
+        });
+        let text = match text {
+            Ok(text) => text,
+            Err(failure) => {
+                let record = |case: Case<'_>| case.unbound(name, None, words);
+                return not_run(runner, Reply::Error(failure), record);
+            }
+        };
+        let request = Request::new(text, words, self.caller(session));
+        let case = runner.case;
+        runner.guarded(text, || {
+            if let Some(case) = case
+                && let Err(failure) = case.unbound(name, Some(request.id()), words)
+            {
+                return Reply::Error(failure);
+            }
+            handler.handle(&request)
+        })
+    }
+
+    fn request<'r>(
+        &'r self,
+        command: &Command,
+        words: Words<'r>,
+        session: &'r Session,
+    ) -> Request<'r> {
+        Request::new(command.name, words, self.caller(session))
+            .hiding_words(any_secret(command.params))
+    }
+
+    fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {
+        Caller {
+            peer: &session.peer,
+            connection: session.id,
+            protocol: session.protocol,
+            states: &self.states,
+        }
+    }
+}
+
+/// The answer to a command that may run but whose words don't fit, once it is recorded.
+#[cold]
+fn not_run<'a>(
+    runner: &mut Runner<'a>,
+    answer: Reply,
+    record: impl FnOnce(Case<'a>) -> Result<(), Failure>,
+) -> Option<Reply> {
+    let Some(case) = runner.case else { return Some(answer) };
+    let recorded = runner.recorded(|| record(case))?;
+    Some(recorded.map_or_else(Reply::Error, |()| answer))
+}
+
+/// A failure to read the words ends with how the command is used.
+#[cold]
+fn with_usage(command: &Command, failure: Failure) -> Reply {
+    Reply::Error(match failure.code() {
+        code::USAGE => {
+            Failure::new(code::USAGE, format_args!("{}; usage: {command}", failure.message()))
+        }
+        _ => failure,
+    })
+}

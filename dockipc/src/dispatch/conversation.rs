@@ -1,0 +1,110 @@
+//! One connection without its socket: bytes in, answers out.
+
+use super::{Executor, Service};
+use crate::access::SocketId;
+use crate::error::Failure;
+use crate::param::Scratch;
+use crate::peer::Peer;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::wire::{Decoded, Decoder, Protocol};
+
+/// The protocol side of one connection.
+pub(crate) struct Conversation {
+    decoder: Decoder,
+    session: Session,
+    /// Why the client is turned away, if it is: its next command gets this answer.
+    refused: Option<Failure>,
+}
+
+/// What became of the bytes that a conversation was shown.
+pub(crate) enum Step {
+    /// This many bytes were used up, and more are needed.
+    NeedsInput(usize),
+    /// `used` bytes were used up, and this is to be answered. The others are to be shown again, since
+    /// another command may follow, unless this answer is the `last`.
+    Answer { used: usize, reply: Reply, last: bool },
+    /// The command can't run now: the same bytes are to be shown again later.
+    Later,
+}
+
+impl Conversation {
+    pub(crate) fn new(
+        service: &Service,
+        id: u64,
+        peer: Peer,
+        socket: SocketId,
+        refused: Option<Failure>,
+    ) -> Self {
+        let session = Session::new(id, peer, socket);
+        Self { decoder: Decoder::new(service.config.limits), session, refused }
+    }
+
+    /// Turns the client away: its next command gets this answer, and then the connection ends.
+    pub(crate) fn refuse(&mut self, failure: Failure) {
+        self.refused.get_or_insert(failure);
+    }
+
+    /// The answer to a client that is turned away.
+    pub(crate) fn refusal(&self) -> Option<&Failure> {
+        self.refused.as_ref()
+    }
+
+    /// Whether a command has begun whose rest has yet to come.
+    pub(crate) fn is_inside(&self, input: &[u8]) -> bool {
+        self.decoder.is_inside(input)
+    }
+
+    pub(crate) fn uid(&self) -> u32 {
+        self.session.peer.uid()
+    }
+
+    /// Whether input since the last call is to be overwritten.
+    pub(crate) fn had_secret(&mut self) -> bool {
+        std::mem::take(&mut self.session.had_secret)
+    }
+
+    /// The form of answers at this moment.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.session.protocol
+    }
+
+    /// Runs the first command of `input` if it is whole.
+    pub(crate) fn step(
+        &mut self,
+        service: &Service,
+        input: &[u8],
+        scratch: &mut Scratch,
+        executor: &mut dyn Executor,
+    ) -> Step {
+        let decoded = self.decoder.next(input, &mut scratch.incoming);
+        let session = &mut self.session;
+        if session.protocol == Protocol::Line && self.decoder.is_resp() {
+            session.protocol = Protocol::Resp2;
+        }
+        match decoded {
+            Decoded::More { discard } => Step::NeedsInput(discard),
+            Decoded::Refuse { len, failure, last } => {
+                Step::Answer { used: len, reply: Reply::Error(failure), last }
+            }
+            Decoded::Command { len, frame } => {
+                if let Some(failure) = &self.refused {
+                    let reply = Reply::Error(failure.clone());
+                    return Step::Answer { used: len, reply, last: true };
+                }
+                let reply = service.dispatch(session, &input[..len], frame, scratch, executor);
+                let Some(reply) = reply else {
+                    self.decoder.again(frame);
+                    return Step::Later;
+                };
+                let last = session.is_last || session.protocol == Protocol::Line;
+                Step::Answer { used: len, reply, last }
+            }
+        }
+    }
+
+    /// The answer when the client has ended its side and these bytes are left.
+    pub(crate) fn end_of_input(&self, input: &[u8]) -> Option<Reply> {
+        self.decoder.end(input).map(Reply::Error)
+    }
+}

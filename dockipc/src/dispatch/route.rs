@@ -1,0 +1,118 @@
+//! One command's way: route the first word, authorise the caller, and hand over to what answers.
+
+use super::Service;
+use super::run::{Executor, Runner};
+use crate::access::Policy;
+use crate::builtin::{self, Completion};
+use crate::commands::{Entry, Mounted, Runnable, Target};
+use crate::error::{Failure, code};
+use crate::param::{Scratch, Unbound};
+use crate::reply::Reply;
+use crate::request::next_id;
+use crate::session::Session;
+use crate::wire::{Frame, Span};
+
+impl Service {
+    /// Answers one whole command. A panic of the author's code is an answer as well. None if the
+    /// author's code can't run now.
+    pub(crate) fn dispatch(
+        &self,
+        session: &mut Session,
+        input: &[u8],
+        frame: Frame,
+        scratch: &mut Scratch,
+        executor: &mut dyn Executor,
+    ) -> Option<Reply> {
+        if let Some(line) = builtin::wrapped_line(input, frame, &scratch.incoming) {
+            return self.line(session, line, scratch, executor);
+        }
+        match Unbound::new(input, frame, scratch) {
+            Ok(unbound) => self.route(session, unbound, executor),
+            Err(failure) => Some(Reply::Error(failure)),
+        }
+    }
+
+    /// Answers a line that came as one word of RESP, with the bytes of line mode.
+    fn line(
+        &self,
+        session: &mut Session,
+        line: &[u8],
+        scratch: &mut Scratch,
+        executor: &mut dyn Executor,
+    ) -> Option<Reply> {
+        let line = match builtin::check_line(line, self.config.limits.line) {
+            Ok(text) => text,
+            Err(failure) => return Some(Reply::Error(failure)),
+        };
+        let frame = Frame::Line(Span::input(0, line.len()));
+        let reply = self.dispatch(session, line, frame, scratch, executor)?;
+        Some(match reply {
+            error @ Reply::Error(_) => error,
+            answer => Reply::Bytes(answer.into_line()),
+        })
+    }
+
+    fn route(
+        &self,
+        session: &mut Session,
+        unbound: Unbound<'_>,
+        executor: &mut dyn Executor,
+    ) -> Option<Reply> {
+        let Some(name) = unbound.name() else { return Some(empty_line()) };
+        let fallback = self.table.fallback();
+        let (what, entry, policy) = match self.table.find(name) {
+            Some((id, entry)) => (Runnable::Command(id), Some(entry), &entry.policy),
+            None => (Runnable::Fallback, None, &fallback.policy),
+        };
+        if cfg!(feature = "zeroize") {
+            session.had_secret |= entry.is_some_and(|entry| entry.has_secret);
+        }
+        let is_offered = self.table.is_offered(session.socket, what);
+        let is_allowed = is_offered && policy.allows(&session.credentials());
+        let case = match &self.audit {
+            Some(audit) if !is_offered || !matches!(policy, Policy::Open) => {
+                let declared = entry.map(Entry::declared_name);
+                let caller = (&session.peer, session.id);
+                Some(audit.case(caller, is_allowed, is_offered.then_some(policy), declared))
+            }
+            _ => None,
+        };
+        let mut runner = Runner { executor, what, protocol: session.protocol, case };
+        let target = entry.map(|entry| &entry.target);
+        if !is_allowed {
+            let policy = is_offered.then_some(policy);
+            return self.deny(session, target, policy, unbound, &mut runner);
+        }
+        match (target, &fallback.handler) {
+            (Some(Target::Command(command)), _) => {
+                self.call(command, session, unbound, &mut runner)
+            }
+            (Some(&Target::BuiltIn(builtin)), _) => {
+                let (_, words, whole) = unbound.all();
+                if let Some(case) = case {
+                    let request = whole.is_ok().then(next_id);
+                    let record = || case.unbound(b"", request, words);
+                    if let Err(failure) = runner.recorded(record)? {
+                        return Some(Reply::Error(failure));
+                    }
+                }
+                if let Err(failure) = whole {
+                    return Some(Reply::Error(failure));
+                }
+                match Completion::of(builtin, words) {
+                    Some(completion) => self.complete(session, &completion, &mut runner),
+                    None => Some(builtin::run(builtin, self.context(), session, words)),
+                }
+            }
+            (Some(Target::Mounted(Mounted { handler, .. })), _) | (None, Some(handler)) => {
+                self.handle(&**handler, session, unbound, &mut runner)
+            }
+            (None, None) => Some(Reply::Error(self.table.unknown(&session.credentials(), name))),
+        }
+    }
+}
+
+#[cold]
+fn empty_line() -> Reply {
+    Reply::Error(Failure::new(code::USAGE, "an empty line; send help for a list"))
+}

@@ -1,0 +1,69 @@
+//! Running the author's code.
+
+use crate::audit::Case;
+use crate::commands::Runnable;
+use crate::error::{Failure, code};
+use crate::handler::caught;
+use crate::reply::Reply;
+use crate::wire::Protocol;
+
+/// Decides when the author's code may run. The engine implements it.
+pub(crate) trait Executor {
+    /// Called before the author's code runs. After [`Begin::Now`], [`end`](Self::end) follows.
+    fn begin(&mut self, what: Runnable, protocol: Protocol) -> Begin;
+
+    /// Called after the author's code has run.
+    fn end(&mut self);
+}
+
+/// Whether the author's code may begin.
+pub(crate) enum Begin {
+    Now,
+    /// Not on this thread: the same bytes are to be shown again.
+    Later,
+    /// Not at all.
+    Never(Failure),
+}
+
+/// One run of the author's code.
+pub(super) struct Runner<'a> {
+    pub(super) executor: &'a mut dyn Executor,
+    pub(super) what: Runnable,
+    pub(super) protocol: Protocol,
+    /// The decision that the audit is to record.
+    pub(super) case: Option<Case<'a>>,
+}
+
+impl Runner<'_> {
+    /// Calls the author's code; a panic becomes an answer. None if it can't run now.
+    pub(super) fn guarded(&mut self, name: &str, run: impl FnOnce() -> Reply) -> Option<Reply> {
+        match self.executor.begin(self.what, self.protocol) {
+            Begin::Now => {}
+            Begin::Later => return None,
+            Begin::Never(failure) => return Some(Reply::Error(failure)),
+        }
+        let reply = caught(run);
+        self.executor.end();
+        Some(reply.unwrap_or_else(|| {
+            let why = format!("{name} panicked; the daemon's standard error has the message");
+            Reply::Error(Failure::new(code::PANIC, why))
+        }))
+    }
+
+    /// Records a decision about a command that does not run. The audit hook is the author's code and
+    /// may block: None if it can't run now.
+    #[cold]
+    pub(super) fn recorded(
+        &mut self,
+        record: impl FnOnce() -> Result<(), Failure>,
+    ) -> Option<Result<(), Failure>> {
+        let Self { protocol, case, .. } = *self;
+        let mut runner =
+            Runner { executor: &mut *self.executor, what: Runnable::Audit, protocol, case };
+        let run = || record().map_or_else(Reply::Error, |()| Reply::Ok);
+        Some(match runner.guarded("the audit", run)? {
+            Reply::Error(failure) => Err(failure),
+            _ => Ok(()),
+        })
+    }
+}
