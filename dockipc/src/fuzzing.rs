@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::access::SocketId;
-use crate::commands::Runnable;
+use crate::commands::{Runnable, Speed};
 use crate::dispatch::{Begin, Conversation, Executor, Service, Step};
 use crate::error::code;
 use crate::param::Scratch;
@@ -200,7 +200,7 @@ struct Turns {
 }
 
 impl Executor for Turns {
-    fn begin(&mut self, _: Runnable, _: Protocol) -> Begin {
+    fn begin(&mut self, _: Runnable, _: &Speed, _: Protocol) -> Begin {
         if self.later & 1 == 1 && !self.waited {
             self.waited = true;
             return Begin::Later;

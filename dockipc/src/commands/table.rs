@@ -20,7 +20,7 @@ pub(crate) struct Table {
     pub(super) fallback: Fallback,
     /// The speed of the audit hook, where it is called without a command.
     audit: Speed,
-    /// What each socket offers.
+    /// What each socket but the first offers; the first offers everything.
     offers: Vec<Offer>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Entry {
 pub(crate) struct Fallback {
     pub(crate) handler: Option<Arc<dyn Handler>>,
     pub(crate) policy: Policy,
-    speed: Speed,
+    pub(crate) speed: Speed,
 }
 
 /// What answers a name.
@@ -174,7 +174,7 @@ impl Table {
             prefixes: Vec::new(),
             fallback: Fallback { handler: fallback, policy, speed: Speed::default() },
             audit: Speed::default(),
-            offers: vec![Offer::Everything],
+            offers: Vec::new(),
         };
         for command in commands {
             check(command, states)?;
@@ -240,12 +240,15 @@ impl Table {
     /// What a name means, without regard to ASCII case, as in Redis.
     pub(crate) fn find(&self, name: &[u8]) -> Option<(EntryId, &Entry)> {
         let prefix = prefix(name);
-        let first = self.prefixes.partition_point(|other| *other < prefix);
-        let same = self.prefixes[first..].iter().take_while(|other| **other == prefix);
-        let mut near = (first..).zip(&self.entries[first..]).zip(same).map(|(entry, _)| entry);
-        let (index, entry) =
-            near.find(|(_, entry)| entry.name.as_bytes().eq_ignore_ascii_case(name))?;
-        Some((EntryId(index), entry))
+        let mut index = self.prefixes.partition_point(|other| *other < prefix);
+        while self.prefixes.get(index) == Some(&prefix) {
+            let entry = &self.entries[index];
+            if entry.name.as_bytes().eq_ignore_ascii_case(name) {
+                return Some((EntryId(index), entry));
+            }
+            index += 1;
+        }
+        None
     }
 
     /// What a name means for this caller: nothing that it may not run.
@@ -271,7 +274,10 @@ impl Table {
 
     /// Whether callers of this socket can run this at all.
     pub(crate) fn is_offered(&self, socket: SocketId, what: Runnable) -> bool {
-        match (&self.offers[socket.index()], what) {
+        let Some(offer) = socket.index().checked_sub(1).map(|index| &self.offers[index]) else {
+            return true;
+        };
+        match (offer, what) {
             (Offer::Everything, _) | (_, Runnable::Audit) => true,
             (Offer::Only { entries, .. }, Runnable::Command(EntryId(index))) => entries[index],
             (Offer::Only { fallback, .. }, Runnable::Fallback) => *fallback,

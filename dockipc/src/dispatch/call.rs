@@ -7,9 +7,9 @@ use crate::builtin::Completion;
 use crate::commands::{Command, Target};
 use crate::error::{Failure, code};
 use crate::handler::Handler;
-use crate::param::{Args, Unbound, any_secret};
+use crate::param::{Args, Unbound};
 use crate::reply::{IntoReply, Reply};
-use crate::request::{Caller, Request, Words};
+use crate::request::{Caller, Request};
 use crate::session::Session;
 
 impl Service {
@@ -17,16 +17,18 @@ impl Service {
     pub(super) fn call(
         &self,
         command: &Command,
+        has_secret: bool,
         session: &Session,
         mut unbound: Unbound<'_>,
         runner: &mut Runner<'_>,
     ) -> Option<Reply> {
         if let Err(failure) = unbound.bind(command.params) {
             let answer = with_usage(command, failure);
-            return not_run(runner, answer, |case| case.unbindable(command.params, unbound));
+            return self.not_run(runner, answer, |case| case.unbindable(command.params, unbound));
         }
         let bound = unbound.take();
-        let request = self.request(command, bound.words, session);
+        let request =
+            Request::new(command.name, bound.words, self.caller(session)).hiding_words(has_secret);
         let args = Args { request: &request, bound, params: command.params };
         let case = runner.case;
         runner.guarded(command.name, || {
@@ -60,7 +62,8 @@ impl Service {
         else {
             return nothing;
         };
-        let request = self.request(command, words, session);
+        let request = Request::new(command.name, words, self.caller(session));
+        let request = request.hiding_words(entry.has_secret);
         runner.guarded(command.name, || propose(&request, prefix).into_reply())
     }
 
@@ -81,7 +84,7 @@ impl Service {
             Ok(text) => text,
             Err(failure) => {
                 let record = |case: Case<'_>| case.unbound(name, None, words);
-                return not_run(runner, Reply::Error(failure), record);
+                return self.not_run(runner, Reply::Error(failure), record);
             }
         };
         let request = Request::new(text, words, self.caller(session));
@@ -96,14 +99,17 @@ impl Service {
         })
     }
 
-    fn request<'r>(
-        &'r self,
-        command: &Command,
-        words: Words<'r>,
-        session: &'r Session,
-    ) -> Request<'r> {
-        Request::new(command.name, words, self.caller(session))
-            .hiding_words(any_secret(command.params))
+    /// The answer to a command that may run but whose words don't fit, once it is recorded.
+    #[cold]
+    fn not_run<'a>(
+        &self,
+        runner: &mut Runner<'a>,
+        answer: Reply,
+        record: impl FnOnce(Case<'a>) -> Result<(), Failure>,
+    ) -> Option<Reply> {
+        let Some(case) = runner.case else { return Some(answer) };
+        let recorded = runner.recorded(&self.table, || record(case))?;
+        Some(recorded.map_or_else(Reply::Error, |()| answer))
     }
 
     fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {
@@ -114,18 +120,6 @@ impl Service {
             states: &self.states,
         }
     }
-}
-
-/// The answer to a command that may run but whose words don't fit, once it is recorded.
-#[cold]
-fn not_run<'a>(
-    runner: &mut Runner<'a>,
-    answer: Reply,
-    record: impl FnOnce(Case<'a>) -> Result<(), Failure>,
-) -> Option<Reply> {
-    let Some(case) = runner.case else { return Some(answer) };
-    let recorded = runner.recorded(|| record(case))?;
-    Some(recorded.map_or_else(Reply::Error, |()| answer))
 }
 
 /// A failure to read the words ends with how the command is used.

@@ -29,7 +29,7 @@ impl Service {
         }
         let denied = denied(session, name, policy);
         let Some(case) = runner.case else { return Some(Reply::Error(denied)) };
-        let recorded = runner.recorded(|| {
+        let recorded = runner.recorded(&self.table, || {
             // The command is denied even if the record fails.
             let _ = if let Some(Target::Command(command)) = target {
                 case.denied(command.params, unbound)

@@ -60,9 +60,9 @@ impl Service {
     ) -> Option<Reply> {
         let Some(name) = unbound.name() else { return Some(empty_line()) };
         let fallback = self.table.fallback();
-        let (what, entry, policy) = match self.table.find(name) {
-            Some((id, entry)) => (Runnable::Command(id), Some(entry), &entry.policy),
-            None => (Runnable::Fallback, None, &fallback.policy),
+        let (what, entry, policy, speed) = match self.table.find(name) {
+            Some((id, entry)) => (Runnable::Command(id), Some(entry), &entry.policy, &entry.speed),
+            None => (Runnable::Fallback, None, &fallback.policy, &fallback.speed),
         };
         if cfg!(feature = "zeroize") {
             session.had_secret |= entry.is_some_and(|entry| entry.has_secret);
@@ -77,22 +77,23 @@ impl Service {
             }
             _ => None,
         };
-        let mut runner = Runner { executor, what, protocol: session.protocol, case };
+        let mut runner = Runner { executor, what, speed, protocol: session.protocol, case };
         let target = entry.map(|entry| &entry.target);
+        let has_secret = entry.is_some_and(|entry| entry.has_secret);
         if !is_allowed {
             let policy = is_offered.then_some(policy);
             return self.deny(session, target, policy, unbound, &mut runner);
         }
         match (target, &fallback.handler) {
             (Some(Target::Command(command)), _) => {
-                self.call(command, session, unbound, &mut runner)
+                self.call(command, has_secret, session, unbound, &mut runner)
             }
             (Some(&Target::BuiltIn(builtin)), _) => {
                 let (_, words, whole) = unbound.all();
                 if let Some(case) = case {
                     let request = whole.is_ok().then(next_id);
                     let record = || case.unbound(b"", request, words);
-                    if let Err(failure) = runner.recorded(record)? {
+                    if let Err(failure) = runner.recorded(&self.table, record)? {
                         return Some(Reply::Error(failure));
                     }
                 }

@@ -1,7 +1,7 @@
 //! Running the author's code.
 
 use crate::audit::Case;
-use crate::commands::Runnable;
+use crate::commands::{Runnable, Speed, Table};
 use crate::error::{Failure, code};
 use crate::handler::caught;
 use crate::reply::Reply;
@@ -10,7 +10,7 @@ use crate::wire::Protocol;
 /// Decides when the author's code may run. The engine implements it.
 pub(crate) trait Executor {
     /// Called before the author's code runs. After [`Begin::Now`], [`end`](Self::end) follows.
-    fn begin(&mut self, what: Runnable, protocol: Protocol) -> Begin;
+    fn begin(&mut self, what: Runnable, speed: &Speed, protocol: Protocol) -> Begin;
 
     /// Called after the author's code has run.
     fn end(&mut self);
@@ -29,6 +29,7 @@ pub(crate) enum Begin {
 pub(super) struct Runner<'a> {
     pub(super) executor: &'a mut dyn Executor,
     pub(super) what: Runnable,
+    pub(super) speed: &'a Speed,
     pub(super) protocol: Protocol,
     /// The decision that the audit is to record.
     pub(super) case: Option<Case<'a>>,
@@ -37,7 +38,7 @@ pub(super) struct Runner<'a> {
 impl Runner<'_> {
     /// Calls the author's code; a panic becomes an answer. None if it can't run now.
     pub(super) fn guarded(&mut self, name: &str, run: impl FnOnce() -> Reply) -> Option<Reply> {
-        match self.executor.begin(self.what, self.protocol) {
+        match self.executor.begin(self.what, self.speed, self.protocol) {
             Begin::Now => {}
             Begin::Later => return None,
             Begin::Never(failure) => return Some(Reply::Error(failure)),
@@ -55,11 +56,13 @@ impl Runner<'_> {
     #[cold]
     pub(super) fn recorded(
         &mut self,
+        table: &Table,
         record: impl FnOnce() -> Result<(), Failure>,
     ) -> Option<Result<(), Failure>> {
         let Self { protocol, case, .. } = *self;
-        let mut runner =
-            Runner { executor: &mut *self.executor, what: Runnable::Audit, protocol, case };
+        let what = Runnable::Audit;
+        let speed = table.speed(what);
+        let mut runner = Runner { executor: &mut *self.executor, what, speed, protocol, case };
         let run = || record().map_or_else(Reply::Error, |()| Reply::Ok);
         Some(match runner.guarded("the audit", run)? {
             Reply::Error(failure) => Err(failure),

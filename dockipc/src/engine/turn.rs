@@ -13,7 +13,7 @@ use super::hub::{Fate, Seen};
 use super::run::{Run, SIGN_OF_LIFE};
 use super::user::Users;
 use super::{Core, Kit, READ, Worker, stop, user};
-use crate::commands::Runnable;
+use crate::commands::{Runnable, Speed};
 use crate::config::{PerUser, Times};
 use crate::dispatch::{Begin, Conversation, Executor, Step};
 use crate::error::{Failure, code};
@@ -295,12 +295,12 @@ struct Runner<'a> {
 }
 
 impl Executor for Runner<'_> {
-    fn begin(&mut self, what: Runnable, protocol: Protocol) -> Begin {
+    fn begin(&mut self, what: Runnable, speed: &Speed, protocol: Protocol) -> Begin {
         if self.core.is_over.load(Ordering::Relaxed) {
             return Begin::Never(stop::too_late());
         }
         let leads = self.me.leads.load(Ordering::Relaxed);
-        let is_slow = self.core.service.table.speed(what).is_slow();
+        let is_slow = speed.is_slow();
         if is_slow && leads {
             return self.denied.take().map_or(Begin::Later, Begin::Never);
         }
