@@ -20,18 +20,19 @@ mod accept;
 mod door;
 mod hub;
 mod run;
-mod running;
 mod stop;
+mod sync;
 mod turn;
 mod user;
 mod watch;
+mod worker;
 
 use std::cell::Cell;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,13 +49,11 @@ use crate::listener::{self, Published};
 use crate::param::Scratch;
 use crate::peer::Peer;
 use crate::signals::Arrivals;
-use crate::wire::Protocol;
 use accept::Arrival;
 use door::{DOORS, Door, Knock};
 use hub::{Fate, Hub, Seen};
-use running::Running;
 use stop::Stop;
-use turn::Outbox;
+use worker::Worker;
 
 /// The threads of one server.
 pub(crate) struct Engine {
@@ -84,43 +83,10 @@ struct Core {
     is_over: AtomicBool,
 }
 
-/// One thread, as the others see it.
-struct Worker {
-    /// Whether it leads; it may lose the lead at any time.
-    leads: AtomicBool,
-    /// Changes with every command and every turn.
-    beat: AtomicU64,
-    /// Changes with every turn.
-    turn: AtomicU64,
-    running: Running,
-    /// How the client of what runs speaks.
-    protocol: AtomicU8,
-    /// Set by the watcher to end a turn that lasts.
-    tired: AtomicBool,
-    /// Answers of the turn at hand that are not sent yet. The watcher sends them if a later command
-    /// of the turn stalls.
-    out: Mutex<Outbox>,
-    /// The connection of the turn at hand.
-    slot: AtomicUsize,
-}
-
 thread_local! {
     /// Whether this is a thread of an engine.
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };
 }
-
-impl Worker {
-    fn protocol(&self) -> Protocol {
-        match self.protocol.load(Ordering::Relaxed) {
-            protocol if protocol == Protocol::Resp2 as u8 => Protocol::Resp2,
-            protocol if protocol == Protocol::Resp3 as u8 => Protocol::Resp3,
-            _ => Protocol::Line,
-        }
-    }
-}
-
-/// No connection is served.
-const NO_SLOT: usize = usize::MAX;
 
 /// What a thread keeps between turns.
 struct Kit {
@@ -285,16 +251,7 @@ impl Core {
     /// A thread's life: it takes the role that is needed, until none is.
     fn work(self: Arc<Self>) {
         IS_WORKER.set(true);
-        let me = Arc::new(Worker {
-            leads: AtomicBool::new(false),
-            beat: AtomicU64::new(0),
-            turn: AtomicU64::new(0),
-            running: Running::idle(),
-            protocol: AtomicU8::new(Protocol::Line as u8),
-            tired: AtomicBool::new(false),
-            out: Mutex::default(),
-            slot: AtomicUsize::new(NO_SLOT),
-        });
+        let me = Arc::new(Worker::new());
         let mut kit = Kit {
             scratch: Scratch::default(),
             ran: 0,
@@ -305,7 +262,7 @@ impl Core {
         hub.starting -= 1;
         while !hub.ended {
             if hub.leader.is_none() {
-                me.leads.store(true, Ordering::Relaxed);
+                me.set_leads(true);
                 hub.leader = Some(Arc::clone(&me));
                 hub = self.lead(hub, &me, &mut kit);
             } else if (hub.watched || hub.threads < self.max_threads)
@@ -461,7 +418,7 @@ impl Core {
     ) -> MutexGuard<'h, Hub> {
         let Some((mut conn, mut seen)) = hub.take(index) else { return hub };
         loop {
-            me.slot.store(index, Ordering::Relaxed);
+            me.serve(Some(index));
             let stops = hub.stop.is_some();
             drop(hub);
             if stops {
@@ -470,7 +427,7 @@ impl Core {
             let turn = AssertUnwindSafe(|| self.turn(me, kit, &mut conn, seen));
             let fate = catch_unwind(turn).unwrap_or_else(|_| Self::broken(me, &mut conn));
             hub = self.lock();
-            me.slot.store(NO_SLOT, Ordering::Relaxed);
+            me.serve(None);
             hub.end_run(index, &self.service.config.per_user);
             self.service.counters.answered(std::mem::take(&mut kit.ran));
             match fate {

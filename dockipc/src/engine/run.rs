@@ -1,15 +1,14 @@
 //! Commands that last: their clients are told that they run, or that they run for too long.
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, TryLockError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustix::net::Shutdown;
 
 use super::hub::Hub;
-use super::turn::{self, Outbox};
-use super::{Core, Worker};
+use super::worker::{StepId, Worker};
+use super::{Core, turn};
 use crate::commands::Runnable;
 use crate::error::{Failure, code};
 use crate::wire::{Protocol, encode};
@@ -18,8 +17,8 @@ use crate::wire::{Protocol, encode};
 #[derive(Clone)]
 pub(super) struct Run {
     worker: Arc<Worker>,
-    /// The thread's beat while it is in this command.
-    beat: u64,
+    /// The thread's step while it is in this command.
+    step: StepId,
     since: Instant,
 }
 
@@ -31,8 +30,8 @@ pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_millis(10);
 
 impl Run {
-    pub(super) fn new(worker: &Arc<Worker>, beat: u64, since: Instant) -> Self {
-        Self { worker: Arc::clone(worker), beat, since }
+    pub(super) fn new(worker: &Arc<Worker>, step: StepId, since: Instant) -> Self {
+        Self { worker: Arc::clone(worker), step, since }
     }
 
     pub(super) fn ran_for(&self) -> Duration {
@@ -41,40 +40,28 @@ impl Run {
 
     /// What the thread runs at the moment.
     pub(super) fn what(&self) -> Option<Runnable> {
-        self.worker.running.get()
+        self.worker.running()
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.worker, &other.worker) && self.beat == other.beat
+        Arc::ptr_eq(&self.worker, &other.worker) && self.step == other.step
     }
 
     /// Whether the thread is still in this command.
     pub(super) fn is_on(&self) -> bool {
-        self.what().is_some() && self.worker.beat.load(Ordering::Relaxed) == self.beat
-    }
-
-    /// What the thread has to send, if the command still runs. None also if the thread is writing at
-    /// this moment.
-    fn out(&self) -> Option<MutexGuard<'_, Outbox>> {
-        let out = match self.worker.out.try_lock() {
-            Ok(out) => out,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        // Looked at with the lock: the thread takes it before it answers.
-        self.is_on().then_some(out)
+        self.worker.runs_in(self.step)
     }
 
     /// Answers in place of the command, once: its own answer will be dropped. False if the command
     /// has ended, or the thread is writing.
     pub(super) fn tell(&self, socket: &OwnedFd, failure: &Failure) -> bool {
-        let Some(mut out) = self.out() else { return false };
-        if out.told {
+        let Some(mut out) = self.worker.outbox_during(self.step) else { return false };
+        if out.answered {
             return true;
         }
         let protocol = self.worker.protocol();
         encode::failure(failure, protocol, &mut out.bytes);
-        out.told = true;
+        out.answered = true;
         turn::send(socket, &mut out.bytes);
         if protocol == Protocol::Line && out.bytes.is_empty() {
             let _ = rustix::net::shutdown(socket, Shutdown::Write);
@@ -84,8 +71,8 @@ impl Run {
 
     /// Sends a push frame. A client that has not read what was sent before needs none.
     fn give_sign_of_life(&self, socket: &OwnedFd) {
-        if let Some(mut out) = self.out()
-            && !out.told
+        if let Some(mut out) = self.worker.outbox_during(self.step)
+            && !out.answered
             && self.worker.protocol() == Protocol::Resp3
             && out.bytes.is_empty()
         {

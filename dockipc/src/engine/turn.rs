@@ -1,8 +1,8 @@
 //! One turn of one connection: read, run what is whole, send.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -12,7 +12,8 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use super::hub::{Fate, Seen};
 use super::run::{Run, SIGN_OF_LIFE};
 use super::user::Users;
-use super::{Core, Kit, READ, Worker, stop, user};
+use super::worker::Worker;
+use super::{Core, Kit, READ, stop, user};
 use crate::commands::{Runnable, Speed};
 use crate::config::{PerUser, Times};
 use crate::dispatch::{Begin, Conversation, Executor, Step};
@@ -80,14 +81,6 @@ enum Due {
     Taken,
     /// The client's end.
     End,
-}
-
-/// Answers on their way.
-#[derive(Default)]
-pub(super) struct Outbox {
-    pub(super) bytes: Vec<u8>,
-    /// The command that runs has been answered for: its own answer is dropped.
-    pub(super) told: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -274,17 +267,7 @@ pub(super) fn send(socket: &OwnedFd, out: &mut Vec<u8>) -> bool {
     alive
 }
 
-impl Worker {
-    fn out(&self) -> MutexGuard<'_, Outbox> {
-        self.out.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn beat(&self) {
-        self.beat.store(self.beat.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    }
-}
-
-/// What the router is told to ask before it runs a command.
+/// Asked by dispatch before it runs a command.
 struct Runner<'a> {
     core: &'a Arc<Core>,
     me: &'a Arc<Worker>,
@@ -299,29 +282,28 @@ impl Executor for Runner<'_> {
         if self.core.is_over.load(Ordering::Relaxed) {
             return Begin::Never(stop::too_late());
         }
-        let leads = self.me.leads.load(Ordering::Relaxed);
+        let leads = self.me.leads();
         let is_slow = speed.is_slow();
         if is_slow && leads {
             return self.denied.take().map_or(Begin::Later, Begin::Never);
         }
-        self.me.protocol.store(protocol as u8, Ordering::Relaxed);
-        self.me.running.begin(what);
+        self.me.begin(what, protocol);
         if !leads && let Err(failure) = self.begin_to_last(what, is_slow) {
-            self.me.running.end();
+            self.me.end();
             return Begin::Never(failure);
         }
         Begin::Now
     }
 
     fn end(&mut self) {
-        self.me.running.end();
+        self.me.end();
         if let Some((what, since)) = self.slow.take() {
             self.core.service.table.speed(what).ran_for(since.elapsed());
         }
         let per_user = &self.core.service.config.per_user;
         // Before the answer is sent: who has it may run the next one at once.
-        if per_user.running.is_some() && !self.me.leads.load(Ordering::Relaxed) {
-            self.core.lock().end_run(self.me.slot.load(Ordering::Relaxed), per_user);
+        if per_user.running.is_some() && !self.me.leads() {
+            self.core.lock().end_run(self.me.slot(), per_user);
         }
     }
 }
@@ -332,10 +314,10 @@ impl Runner<'_> {
     fn begin_to_last(&mut self, what: Runnable, is_slow: bool) -> Result<(), Failure> {
         let since = Instant::now();
         if is_slow {
-            send(self.socket, &mut self.me.out().bytes);
+            send(self.socket, &mut self.me.outbox().bytes);
         }
-        let run = Run::new(self.me, self.me.beat.load(Ordering::Relaxed), since);
-        let index = self.me.slot.load(Ordering::Relaxed);
+        let run = Run::new(self.me, self.me.step(), since);
+        let index = self.me.slot();
         let look = self.core.first_look(since);
         let (mut hub, per_user) = (self.core.lock(), &self.core.service.config.per_user);
         if is_slow {
@@ -370,9 +352,7 @@ impl Core {
         conn: &mut Conn,
         seen: Seen,
     ) -> Fate {
-        me.turn.store(me.turn.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        me.beat();
-        me.tired.store(false, Ordering::Relaxed);
+        me.begin_turn();
         conn.readable |= seen.readable;
         conn.ended |= seen.ended;
         let late =
@@ -425,9 +405,9 @@ impl Core {
     /// A panic in our own code: a mistake of ours, which ends one connection and no thread.
     #[cold]
     pub(super) fn broken(me: &Worker, conn: &mut Conn) -> Fate {
-        me.running.end();
-        let mut out = me.out();
-        out.told = false;
+        me.end();
+        let mut out = me.outbox();
+        out.answered = false;
         let failure = Failure::new(code::PANIC, "dockipc itself failed; please report it");
         encode::failure(&failure, conn.conversation.protocol(), &mut out.bytes);
         send(&conn.socket, &mut out.bytes);
@@ -488,7 +468,7 @@ impl Core {
         conn: &mut Conn,
         failure: &Failure,
     ) -> Fate {
-        encode::failure(failure, conn.conversation.protocol(), &mut me.out().bytes);
+        encode::failure(failure, conn.conversation.protocol(), &mut me.outbox().bytes);
         conn.input = Vec::new();
         conn.wants = false;
         conn.closing = Closing::Flushing;
@@ -528,7 +508,11 @@ impl Core {
                         conn.gone = true;
                         conn.closing = Closing::Flushing;
                         if let Some(reply) = conn.conversation.end_of_input(&conn.input) {
-                            encode::reply(reply, conn.conversation.protocol(), &mut me.out().bytes);
+                            encode::reply(
+                                reply,
+                                conn.conversation.protocol(),
+                                &mut me.outbox().bytes,
+                            );
                             if !self.flush(me, conn) {
                                 return Fate::Park;
                             }
@@ -546,7 +530,7 @@ impl Core {
                 conn.closing = Closing::Flushing;
             }
             if stop == Stop::Broken {
-                me.out().bytes.clear();
+                me.outbox().bytes.clear();
                 return Fate::Close;
             }
             if !self.flush(me, conn) {
@@ -607,8 +591,8 @@ impl Core {
         let stop = loop {
             // A thread that doesn't lead is not watched: an answer must not wait for the next
             // command.
-            if waiting > 0 && (waiting >= FLUSH || !me.leads.load(Ordering::Relaxed)) {
-                let out = &mut me.out().bytes;
+            if waiting > 0 && (waiting >= FLUSH || !me.leads()) {
+                let out = &mut me.outbox().bytes;
                 if !send(&conn.socket, out) {
                     break Stop::Broken;
                 }
@@ -617,10 +601,10 @@ impl Core {
                     break Stop::Blocked;
                 }
             }
-            if me.tired.load(Ordering::Relaxed) && me.leads.load(Ordering::Relaxed) {
+            if me.should_yield() && me.leads() {
                 break Stop::Tired;
             }
-            me.beat();
+            me.begin_step();
             match conn.conversation.step(&self.service, &bytes[used..], scratch, &mut runner) {
                 Step::NeedsInput(n) => {
                     used += n;
@@ -631,8 +615,8 @@ impl Core {
                     used += n;
                     *ran += 1;
                     conn.progressed = true;
-                    let mut out = me.out();
-                    if !std::mem::take(&mut out.told) {
+                    let mut out = me.outbox();
+                    if !std::mem::take(&mut out.answered) {
                         encode::reply(reply, conn.conversation.protocol(), &mut out.bytes);
                     }
                     waiting = out.bytes.len();
@@ -660,7 +644,7 @@ impl Core {
     /// Sends the answers of this turn. False if some could not be sent: they are parked.
     fn flush(&self, me: &Worker, conn: &mut Conn) -> bool {
         self.give_back(conn);
-        let out = &mut me.out().bytes;
+        let out = &mut me.outbox().bytes;
         if out.is_empty() {
             return true;
         }

@@ -1,12 +1,12 @@
 //! The watcher: sees that a stalled handler stalls nobody else.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::hub::Hub;
 use super::run::Run;
-use super::{Core, Worker, turn, wait, wait_for};
+use super::worker::{StepId, TurnId, Worker};
+use super::{Core, turn, wait, wait_for};
 
 /// How often the watcher looks while there is work.
 const TICK: Duration = Duration::from_millis(1);
@@ -21,7 +21,7 @@ impl Core {
         self: &'h Arc<Self>,
         mut hub: MutexGuard<'h, Hub>,
     ) -> MutexGuard<'h, Hub> {
-        let mut last: Option<(Arc<Worker>, u64, u64)> = None;
+        let mut last: Option<(Arc<Worker>, StepId, TurnId)> = None;
         let mut quiet = 0;
         loop {
             if hub.ended {
@@ -34,23 +34,23 @@ impl Core {
                 break;
             }
             let Some(leader) = &hub.leader else { break };
-            let beat = leader.beat.load(Ordering::Relaxed);
-            let turn = leader.turn.load(Ordering::Relaxed);
-            let (same_turn, same_beat) = match &last {
-                Some((worker, last_beat, last_turn)) if Arc::ptr_eq(worker, leader) => {
-                    (*last_turn == turn, *last_beat == beat)
+            let step = leader.step();
+            let turn = leader.turn();
+            let (same_turn, same_step) = match &last {
+                Some((worker, last_step, last_turn)) if Arc::ptr_eq(worker, leader) => {
+                    (*last_turn == turn, *last_step == step)
                 }
                 _ => (false, false),
             };
             if hub.polling {
                 quiet = if same_turn { quiet + 1 } else { 0 };
-            } else if same_beat {
-                self.take_over(&mut hub, beat);
+            } else if same_step {
+                self.take_over(&mut hub, step);
                 break;
             } else if same_turn {
-                leader.tired.store(true, Ordering::Relaxed);
+                leader.ask_to_yield();
             }
-            last = Some((Arc::clone(leader), beat, turn));
+            last = Some((Arc::clone(leader), step, turn));
             if quiet < QUIET {
                 (hub, _) = wait_for(&self.watcher, hub, TICK);
             } else {
@@ -67,22 +67,22 @@ impl Core {
     }
 
     /// Takes the lead from a thread that is in one command for too long.
-    fn take_over(&self, hub: &mut Hub, beat: u64) {
+    fn take_over(&self, hub: &mut Hub, step: StepId) {
         let Some(stalled) = hub.leader.take() else { return };
-        stalled.leads.store(false, Ordering::Relaxed);
-        let index = stalled.slot.load(Ordering::Relaxed);
-        if let Some(what) = stalled.running.get() {
+        stalled.set_leads(false);
+        let index = stalled.slot();
+        if let Some(what) = stalled.running() {
             self.service.table.speed(what).stalled();
             hub.count_run(index, &self.service.config.per_user);
         }
         // The answers to earlier commands don't wait for this one. If they are being written, it
         // has ended.
         if let Some(socket) = hub.served(index)
-            && let Ok(mut out) = stalled.out.try_lock()
+            && let Some(mut out) = stalled.try_outbox()
         {
             turn::send(socket, &mut out.bytes);
         }
         let since = Instant::now();
-        hub.note_run(index, Run::new(&stalled, beat, since), Some(self.first_look(since)));
+        hub.note_run(index, Run::new(&stalled, step, since), Some(self.first_look(since)));
     }
 }

@@ -1,0 +1,189 @@
+//! One thread of the engine, as the other threads see it.
+//!
+//! A [`Worker`] is written by its own thread, without a lock, at every step of a turn. The watcher and
+//! the leader read it to tell whether the thread is stuck in a command, and to answer in its place.
+//! Two rules make that safe; `tests` checks them with loom (`RUSTFLAGS="--cfg loom"`):
+//!
+//! - [`Worker::running`] is stored with `Release` after everything that describes the command, and
+//!   loaded with `Acquire`: who sees a command sees its step and its protocol as well.
+//! - Everything that is sent goes through the [`Outbox`], under its lock. The thread takes the lock
+//!   to answer after it has ended the command; another thread takes it first and then looks whether
+//!   the command still runs ([`Worker::outbox_during`]). So either the thread's answer is in the
+//!   outbox, and the command is seen to have ended, or the other thread's answer comes first, and
+//!   the thread drops its own.
+
+use std::sync::PoisonError;
+
+use super::sync::{
+    AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, MutexGuard,
+    Ordering::{Acquire, Relaxed, Release},
+    TryLockError,
+};
+use crate::commands::Runnable;
+use crate::wire::Protocol;
+
+/// One thread of the engine, as the other threads see it.
+pub(super) struct Worker {
+    /// Whether the thread leads. Written with the hub's lock held; the hub's own `leader` decides.
+    leads: AtomicBool,
+    /// Changes with every command and every turn.
+    step: AtomicU64,
+    /// Changes with every turn.
+    turn: AtomicU64,
+    running: AtomicUsize,
+    /// The protocol in which the client of the running command is answered.
+    protocol: AtomicU8,
+    /// Set by the watcher to end a turn that lasts.
+    should_yield: AtomicBool,
+    /// The connection of the turn at hand.
+    slot: AtomicUsize,
+    outbox: Mutex<Outbox>,
+}
+
+/// Answers of the turn at hand that are not sent yet.
+#[derive(Default)]
+pub(super) struct Outbox {
+    pub(super) bytes: Vec<u8>,
+    /// Another thread has answered in place of the running command, whose own answer is dropped.
+    pub(super) answered: bool,
+}
+
+/// A step of a thread: one command, or the time before the next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct StepId(u64);
+
+/// A turn of a thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct TurnId(u64);
+
+/// The value of `running` while no command runs. No [`Runnable`] has this number.
+const IDLE: usize = usize::MAX - 2;
+
+/// The value of `slot` while no connection is served.
+const NO_SLOT: usize = usize::MAX;
+
+impl Worker {
+    pub(super) fn new() -> Self {
+        Self {
+            leads: AtomicBool::new(false),
+            step: AtomicU64::new(0),
+            turn: AtomicU64::new(0),
+            running: AtomicUsize::new(IDLE),
+            protocol: AtomicU8::new(Protocol::Line as u8),
+            should_yield: AtomicBool::new(false),
+            slot: AtomicUsize::new(NO_SLOT),
+            outbox: Mutex::new(Outbox::default()),
+        }
+    }
+
+    /// `Relaxed`: the thread reads it to choose between two ways that are both right. With a stale
+    /// `true` it runs one more command as if it were watched; whether that was slow is then seen at
+    /// the command's first look.
+    pub(super) fn leads(&self) -> bool {
+        self.leads.load(Relaxed)
+    }
+
+    /// With the hub's lock held.
+    pub(super) fn set_leads(&self, leads: bool) {
+        self.leads.store(leads, Relaxed);
+    }
+
+    /// `Relaxed`: written and read with the hub's lock held, or read by the thread itself.
+    pub(super) fn serve(&self, slot: Option<usize>) {
+        self.slot.store(slot.unwrap_or(NO_SLOT), Relaxed);
+    }
+
+    pub(super) fn slot(&self) -> usize {
+        self.slot.load(Relaxed)
+    }
+
+    /// Only by the thread itself, so that a load and a store lose no change. `Relaxed`: others only
+    /// compare two values; a stale one delays what they would do by one look.
+    pub(super) fn begin_turn(&self) {
+        self.turn.store(self.turn.load(Relaxed) + 1, Relaxed);
+        self.begin_step();
+        self.should_yield.store(false, Relaxed);
+    }
+
+    /// As for [`begin_turn`](Self::begin_turn).
+    pub(super) fn begin_step(&self) {
+        self.step.store(self.step.load(Relaxed) + 1, Relaxed);
+    }
+
+    pub(super) fn step(&self) -> StepId {
+        StepId(self.step.load(Relaxed))
+    }
+
+    pub(super) fn turn(&self) -> TurnId {
+        TurnId(self.turn.load(Relaxed))
+    }
+
+    /// `Relaxed`: a hint, which a turn that has just begun may take away again.
+    pub(super) fn ask_to_yield(&self) {
+        self.should_yield.store(true, Relaxed);
+    }
+
+    pub(super) fn should_yield(&self) -> bool {
+        self.should_yield.load(Relaxed)
+    }
+
+    /// `Release`: publishes the step and the protocol, which are stored before.
+    pub(super) fn begin(&self, what: Runnable, protocol: Protocol) {
+        self.protocol.store(protocol as u8, Relaxed);
+        self.running.store(what.to_bits(), Release);
+    }
+
+    /// `Relaxed`: the thread takes the outbox's lock next, which publishes it to who matters.
+    pub(super) fn end(&self) {
+        self.running.store(IDLE, Relaxed);
+    }
+
+    /// What the thread runs. `Acquire` pairs with [`begin`](Self::begin).
+    pub(super) fn running(&self) -> Option<Runnable> {
+        match self.running.load(Acquire) {
+            IDLE => None,
+            bits => Some(Runnable::from_bits(bits)),
+        }
+    }
+
+    /// Whether the thread runs a command, and in this step.
+    pub(super) fn runs_in(&self, step: StepId) -> bool {
+        self.running().is_some() && self.step() == step
+    }
+
+    /// After [`running`](Self::running) has shown a command: the protocol of its client.
+    pub(super) fn protocol(&self) -> Protocol {
+        match self.protocol.load(Relaxed) {
+            protocol if protocol == Protocol::Resp2 as u8 => Protocol::Resp2,
+            protocol if protocol == Protocol::Resp3 as u8 => Protocol::Resp3,
+            _ => Protocol::Line,
+        }
+    }
+
+    /// The outbox, for the thread itself.
+    pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The outbox for another thread, if nobody writes at this moment.
+    pub(super) fn try_outbox(&self) -> Option<MutexGuard<'_, Outbox>> {
+        match self.outbox.try_lock() {
+            Ok(outbox) => Some(outbox),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// The outbox for another thread while the command of this step runs: an answer that is put into
+    /// it now comes before the command's own. None if the command has ended, or if the thread writes
+    /// at this moment.
+    pub(super) fn outbox_during(&self, step: StepId) -> Option<MutexGuard<'_, Outbox>> {
+        let outbox = self.try_outbox()?;
+        // Invariant: looked at with the lock held. Before it, the thread could end the command and
+        // answer between the look and the lock, and the client would get two answers.
+        self.runs_in(step).then_some(outbox)
+    }
+}
+
+#[cfg(test)]
+mod tests;
