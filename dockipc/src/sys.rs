@@ -4,50 +4,17 @@
     reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, a descriptor by its number, what a child does before it becomes another program, or to put a signal's handler back"
 )]
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
-// The numbers of asm-generic/socket.h; these processors have their own.
-#[cfg(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))]
-compile_error!("dockipc does not know the socket options of this processor");
-
-const SOL_SOCKET: c_int = 1;
-const SO_PEERCRED: c_int =
-    if cfg!(any(target_arch = "powerpc", target_arch = "powerpc64")) { 21 } else { 17 };
-const SO_PEERGROUPS: c_int = 59;
+/// `SO_PASSRIGHTS` of asm-generic/socket.h, Linux 6.16, which libc does not have yet. The processors
+/// below have numbers of their own.
 const SO_PASSRIGHTS: c_int = 83;
-const ERANGE: i32 = 34;
-
-// The numbers of asm-generic/fcntl.h, the same on every processor.
-const F_SETFD: c_int = 2;
-const F_DUPFD_CLOEXEC: c_int = 1030;
-const FD_CLOEXEC: c_int = 1;
-
-unsafe extern "C" {
-    /// getsockopt(2), from the C library that std links.
-    fn getsockopt(
-        socket: c_int,
-        level: c_int,
-        name: c_int,
-        value: *mut c_void,
-        length: *mut u32,
-    ) -> c_int;
-
-    /// setsockopt(2).
-    fn setsockopt(
-        socket: c_int,
-        level: c_int,
-        name: c_int,
-        value: *const c_void,
-        length: u32,
-    ) -> c_int;
-
-    /// fcntl(2).
-    fn fcntl(descriptor: c_int, operation: c_int, ...) -> c_int;
-}
+#[cfg(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))]
+compile_error!("dockipc does not know SO_PASSRIGHTS of this processor");
 
 /// Fills `value` with a socket option; gives the size in bytes that it has or, on ERANGE, needs.
 fn option(socket: BorrowedFd<'_>, name: c_int, value: &mut [u32]) -> (usize, io::Result<()>) {
@@ -55,7 +22,13 @@ fn option(socket: BorrowedFd<'_>, name: c_int, value: &mut [u32]) -> (usize, io:
     // SAFETY: `value` points to at least `length` writable bytes, which the kernel does not exceed,
     // and any bytes are valid u32s; `length` is a valid u32; the descriptor is open while borrowed.
     let result = unsafe {
-        getsockopt(socket.as_raw_fd(), SOL_SOCKET, name, value.as_mut_ptr().cast(), &raw mut length)
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            name,
+            value.as_mut_ptr().cast(),
+            &raw mut length,
+        )
     };
     let result = if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
     (length as usize, result)
@@ -65,7 +38,7 @@ fn option(socket: BorrowedFd<'_>, name: c_int, value: &mut [u32]) -> (usize, io:
 /// it can't be seen from here.
 pub(crate) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<[u32; 3]> {
     let mut credentials = [0; 3];
-    match option(socket, SO_PEERCRED, &mut credentials) {
+    match option(socket, libc::SO_PEERCRED, &mut credentials) {
         (length, Ok(())) if length == size_of_val(&credentials) => Ok(credentials),
         (_, Ok(())) => Err(io::ErrorKind::InvalidData.into()),
         (_, Err(error)) => Err(error),
@@ -76,14 +49,14 @@ pub(crate) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<[u32; 3]> {
 pub(crate) fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     let mut groups = vec![0; 32];
     loop {
-        let (length, result) = option(socket, SO_PEERGROUPS, &mut groups);
+        let (length, result) = option(socket, libc::SO_PEERGROUPS, &mut groups);
         let count = length / size_of::<u32>();
         match result {
             Ok(()) => {
                 groups.truncate(count);
                 return Ok(groups);
             }
-            Err(error) if error.raw_os_error() == Some(ERANGE) && count > groups.len() => {
+            Err(error) if error.raw_os_error() == Some(libc::ERANGE) && count > groups.len() => {
                 groups.resize(count, 0);
             }
             Err(error) => return Err(error),
@@ -139,7 +112,7 @@ fn look_up(ask: impl Fn(&mut [c_char]) -> (c_int, Option<u32>)) -> io::Result<Op
     loop {
         match ask(&mut buffer) {
             (0, found) => return Ok(found),
-            (ERANGE, _) if buffer.len() < MOST => buffer.resize(buffer.len() * 4, 0),
+            (libc::ERANGE, _) if buffer.len() < MOST => buffer.resize(buffer.len() * 4, 0),
             (libc::EINTR, _) => {}
             // getpwnam(3): some say so of a name that isn't there.
             (libc::ENOENT | libc::ESRCH, _) => return Ok(None),
@@ -155,7 +128,13 @@ pub(crate) fn refuse_descriptors(socket: BorrowedFd<'_>) {
     let off: i32 = 0;
     // SAFETY: `off` is readable for four bytes; the descriptor is open while borrowed.
     unsafe {
-        setsockopt(socket.as_raw_fd(), SOL_SOCKET, SO_PASSRIGHTS, (&raw const off).cast(), 4);
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_PASSRIGHTS,
+            (&raw const off).cast(),
+            4,
+        );
     }
 }
 
@@ -165,10 +144,10 @@ pub(crate) fn inherited(number: c_int) -> Option<OwnedFd> {
     // SAFETY: these operations take a number, change nothing in memory, and fail if the number is
     // not open. What F_DUPFD_CLOEXEC gives is new and nobody else's.
     unsafe {
-        if fcntl(number, F_SETFD, FD_CLOEXEC) == -1 {
+        if libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) == -1 {
             return None;
         }
-        let copy = fcntl(number, F_DUPFD_CLOEXEC, 0);
+        let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 0);
         (copy != -1).then(|| OwnedFd::from_raw_fd(copy))
     }
 }
