@@ -31,9 +31,12 @@ fn reserved(path: &str) -> BTreeSet<String> {
 fn the_macros_the_runtime_and_the_docs_agree_on_the_reserved_names() {
     let runtime = reserved("dockipc/src/registry.rs");
     assert!(runtime.contains("hello") && runtime.contains("subscribe"), "{runtime:?}");
-    assert_eq!(reserved("dockipc-macros/src/command.rs"), runtime);
+    assert_eq!(reserved("dockipc-macros/src/validate/command.rs"), runtime);
     let docs = source("dockipc-macros/src/lib.rs");
-    assert_eq!(quoted(between(&docs, "protocol needs can't be taken:", ".\n"), '`'), runtime);
+    assert_eq!(
+        quoted(between(&docs, "Names that the protocol uses are reserved:", ".\n"), '`'),
+        runtime
+    );
 }
 
 #[test]
