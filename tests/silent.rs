@@ -1,4 +1,4 @@
-//! What the macros generate is silent: every form of them under every lint, and without `unsafe`.
+//! The generated code raises no lint and has no `unsafe`, for every form of the macros.
 
 #![deny(
     warnings,
@@ -17,7 +17,7 @@
     clippy::disallowed_types
 )]
 #![forbid(unsafe_code)]
-// These two speak of the functions here, not of what is generated.
+// These two lints are about the functions below, not about the generated code.
 #![allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
 
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ const fn nothing() {}
 #[command("named")]
 fn with_name() {}
 
-/// With everything.
+/// With every key.
 ///
 /// Help.
 #[command("full", alias = "whole", alias = "all", hidden, idempotent, crate = dockipc)]
@@ -150,7 +150,7 @@ fn old() {}
 #[derive(Debug)]
 pub struct Old;
 
-#[expect(deprecated, reason = "for the type's own part")]
+#[expect(deprecated, reason = "the implementation names the type")]
 impl IntoReply for Old {
     fn into_reply(self) -> Reply {
         Reply::Ok
@@ -158,7 +158,7 @@ impl IntoReply for Old {
 }
 
 #[command]
-#[expect(deprecated, reason = "the attribute is the function's only")]
+#[expect(deprecated, reason = "the attribute covers the function, not the generated code")]
 fn old_answer() -> Old {
     Old
 }
@@ -190,7 +190,7 @@ mod inner {
     pub(super) fn public() {}
 }
 
-/// Commands that a macro writes.
+/// Commands that a declarative macro writes.
 macro_rules! constant {
     ($name:ident $value:literal) => {
         #[command]

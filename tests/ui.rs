@@ -1,9 +1,10 @@
-//! Mistakes, one file each: where the compiler points and what it says.
+//! Compile errors: each file in `ui` has one kind of mistake, and a snapshot of the message and of
+//! the token that it points at.
 //!
-//! What is around our own sentences is the compiler's: the snapshots are of Rust 1.95. They are
-//! written anew with `TRYBUILD=overwrite cargo test -p tests --test ui`, and then read.
+//! The compiler writes the text around the messages, so the snapshots belong to Rust 1.95. After a
+//! change run `TRYBUILD=overwrite cargo test -p tests --test ui` and read the new snapshots.
 
-/// The compiler's own words change from version to version.
+/// The version of the compiler that wrote the snapshots.
 const VERSION: &str = "rustc 1.95.";
 
 #[test]
@@ -12,7 +13,7 @@ fn every_mistake_is_explained_at_its_own_token() {
     let version = std::process::Command::new(rustc).arg("--version").output().unwrap().stdout;
     let version = String::from_utf8(version).unwrap();
     if !version.starts_with(VERSION) {
-        println!("skipped: the snapshots are of {VERSION}, this is {version}");
+        println!("skipped: the snapshots need {VERSION}, found {version}");
         return;
     }
     trybuild::TestCases::new().compile_fail("ui/*.rs");
