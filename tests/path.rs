@@ -224,26 +224,38 @@ fn the_mode_is_the_one_asked_for() {
 }
 
 #[test]
-fn the_mode_is_right_from_the_first_moment() {
+fn mode_is_never_wider_and_is_right_for_clients() {
     let place = Place::new();
     let path = place.socket();
-    let seen = thread::scope(|scope| {
+    let (made, listening) = thread::scope(|scope| {
         let watcher = scope.spawn(|| {
-            let mut seen = Vec::new();
-            while seen.len() < 2000 {
+            let (mut made, mut listening) = (Vec::new(), Vec::new());
+            while listening.len() < 1000 {
                 if let Ok(data) = fs::symlink_metadata(&path) {
                     assert!(data.file_type().is_socket());
-                    seen.push(data.mode() & 0o7777);
+                    made.push(data.mode() & 0o7777);
+                }
+                // The socket that was connected to: a number alone may be used again.
+                let which = |data: &fs::Metadata| (data.ino(), data.created().ok());
+                let before = fs::symlink_metadata(&path).ok();
+                let connected = UnixStream::connect(&path).is_ok();
+                if let Ok(data) = fs::symlink_metadata(&path)
+                    && connected
+                    && before.is_some_and(|before| which(&before) == which(&data))
+                {
+                    listening.push(data.mode() & 0o7777);
                 }
             }
-            seen
+            (made, listening)
         });
         while !watcher.is_finished() {
             drop(named("first").mode(0o612).spawn(&path).unwrap());
         }
         watcher.join().unwrap()
     });
-    let wrong: Vec<_> = seen.iter().filter(|mode| **mode != 0o612).collect();
+    let wider: Vec<_> = made.iter().filter(|mode| **mode & !0o612 != 0).collect();
+    assert!(wider.is_empty(), "{wider:?}");
+    let wrong: Vec<_> = listening.iter().filter(|mode| **mode != 0o612).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
@@ -470,14 +482,16 @@ fn the_temporary_socket_of_a_killed_start_is_swept() {
     let other = place.directory().join(".s.sock.new");
     fs::write(&other, "kept").unwrap();
     let error = refused(place.socket());
-    assert!(
-        matches!(&error, Error::NotASocket { path, what: "a file" } if *path == other),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::InTheWay { file, .. } if *file == other), "{error}");
+    let me = rustix::process::geteuid();
+    let what = format!("{} is a file of uid {me} (mode {:04o}), ", other.display(), mode(&other));
+    assert!(error.to_string().contains(&what), "{error}");
     assert_eq!(fs::read(&other).unwrap(), b"kept");
     fs::remove_file(&other).unwrap();
     let live = named("live").spawn(&other).unwrap();
-    assert!(matches!(refused(place.socket()), Error::AlreadyRunning { path, .. } if path == other));
+    let error = refused(place.socket());
+    assert!(matches!(&error, Error::InTheWay { file, .. } if *file == other), "{error}");
+    assert!(error.to_string().contains(", and a process listens there; "), "{error}");
     assert_eq!(who(&other), "live");
     drop(live);
 }
@@ -618,9 +632,10 @@ fn what_has_the_name_of_the_lock_is_not_touched() {
         make(&lock);
         let before = (identity(&lock), names(place.directory()));
         let error = refused(&path);
-        assert!(matches!(&error, Error::BadPath { .. }), "{what}: {error}");
-        let why = format!("its lock file {i}.lock is {what}");
-        assert!(error.to_string().ends_with(&why), "{error}");
+        assert!(matches!(&error, Error::InTheWay { file, .. } if *file == lock), "{error}");
+        let me = rustix::process::geteuid();
+        let why = format!("{} is {what} of uid {me} (mode {:04o}), ", lock.display(), mode(&lock));
+        assert!(error.to_string().contains(&why), "{error}");
         assert_eq!((identity(&lock), names(place.directory())), before, "{what}");
     }
     assert_eq!(fs::read(&target).unwrap(), b"kept");

@@ -214,6 +214,31 @@ pub enum Error {
         /// Its process, where that can be seen from here.
         pid: Option<u32>,
     },
+    /// A file at the path, or beside it, keeps the server from listening there.
+    #[error(
+        "cannot listen at {}: {} is {what}; remove it, or use a directory that only the daemon's user can write to", path.display(), file.display()
+    )]
+    InTheWay {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The file: a lock, a stale socket, or what has the name of one.
+        file: PathBuf,
+        /// What it is, its owner and mode, and why it is in the way.
+        what: String,
+    },
+    /// The service manager passed a socket to which more users can connect than `Server::mode` or
+    /// `Access::mode` says.
+    #[error(
+        "the socket that was passed for {} has mode {passed:04o}, wider than .mode(0o{given:03o}): set SocketMode={given:04o} in the socket unit, or leave .mode out", path.display()
+    )]
+    PassedMode {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The mode of its file.
+        passed: u32,
+        /// The mode that the server was given.
+        given: u32,
+    },
     /// The path can't be a socket's.
     #[error("{path:?} can't be a socket's path: {reason}")]
     BadPath {

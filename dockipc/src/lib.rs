@@ -91,6 +91,7 @@ pub mod client;
 mod connection;
 #[cfg(feature = "cli")]
 pub mod ctl;
+mod directory;
 mod engine;
 pub mod error;
 #[cfg(any(test, fuzzing))]
@@ -134,6 +135,14 @@ pub use dockipc_macros::{Arg, command};
 /// See [`Server::spawn`].
 pub fn run(path: impl AsRef<std::path::Path>) -> Result<()> {
     Server::new().run(path)
+}
+
+/// Says on standard error what the administrator should know and what hinders nothing.
+fn warn(message: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+
+    // Nobody is left to be told if this fails.
+    let _ = writeln!(std::io::stderr(), "dockipc: {message}");
 }
 
 /// The README's snippets, so that they are tested.

@@ -17,7 +17,7 @@ use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::{Error, Result, Unfinished};
 use crate::handler::Handler;
-use crate::listener;
+use crate::listener::{self, SocketMode};
 use crate::registry::Command;
 use crate::reply::IntoReply;
 use crate::request::Request;
@@ -42,7 +42,8 @@ pub struct Server {
     states: States,
     handlers: Vec<(String, Target)>,
     fallback: Option<Arc<dyn Handler>>,
-    mode: u32,
+    /// The mode of the first path, if it was set.
+    mode: Option<u32>,
     rules: Rules,
     token_file: Option<PathBuf>,
     audit: Option<Audit>,
@@ -53,7 +54,7 @@ pub struct Server {
     max_threads: Option<usize>,
     signals: bool,
     /// The paths but the first.
-    others: Vec<(PathBuf, u32)>,
+    others: Vec<(PathBuf, SocketMode)>,
     open_to_all: bool,
 }
 
@@ -99,7 +100,7 @@ impl Server {
             states: States::default(),
             handlers: Vec::new(),
             fallback: None,
-            mode: 0o666,
+            mode: None,
             rules: Rules::default(),
             token_file: None,
             audit: None,
@@ -197,11 +198,15 @@ impl Server {
         self
     }
 
-    /// The mode of the socket: who may connect. Default 0666, which is every user of the machine.
+    /// Sets the mode of the socket: who can connect. Default 0666, which is every user of the machine.
     ///
     /// 0660 narrows it to the daemon's user and group, 0600 to its user.
+    ///
+    /// A socket that systemd passes keeps the mode that it has (`SocketMode=` in the unit, 0666 by
+    /// default). Where this was called, a start with one to which more users can connect is refused:
+    /// [`Error::PassedMode`].
     pub fn mode(mut self, mode: u32) -> Self {
-        self.mode = mode;
+        self.mode = Some(mode);
         self
     }
 
@@ -250,7 +255,8 @@ impl Server {
     /// # Ok::<(), dockipc::Error>(())
     /// ```
     pub fn also_at(mut self, path: impl Into<PathBuf>, access: Access) -> Self {
-        self.others.push((path.into(), access.mode));
+        let mode = SocketMode { given: access.mode, default: 0o600 };
+        self.others.push((path.into(), mode));
         self.rules.doors.push(access.names);
         self
     }
@@ -445,7 +451,8 @@ impl Server {
     }
 
     fn start(self, path: &Path, signals: Option<Arrivals>) -> Result<Handle> {
-        let paths = [(path.to_owned(), self.mode)].into_iter().chain(self.others.clone());
+        let mode = SocketMode { given: self.mode, default: 0o666 };
+        let paths = [(path.to_owned(), mode)].into_iter().chain(self.others.clone());
         let paths: Vec<_> = paths.collect();
         let open_to_all = self.open_to_all;
         let shared = self.shared()?;
@@ -456,8 +463,9 @@ impl Server {
                 return Err(Error::OpenToAll { path: path.clone() });
             }
         }
-        let publish =
-            |(path, mode): &(PathBuf, u32)| listener::publish(path, *mode).map_err(|e| e.at(path));
+        let publish = |(path, mode): &(PathBuf, SocketMode)| {
+            listener::publish(path, *mode).map_err(|e| e.at(path))
+        };
         let published = paths.iter().map(publish).collect::<Result<_>>()?;
         let engine = Engine::start(shared, published, signals).map_err(|e| e.at(path))?;
         Ok(Handle { engine: Arc::new(engine) })

@@ -1,7 +1,7 @@
 //! The system calls that the system-call crate does not have, or not soundly.
 #![allow(
     unsafe_code,
-    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, a descriptor by its number, what a child does before it becomes another program, or to put a signal's handler back"
+    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by its number, what a child does before it becomes another program, or to put a signal's handler back"
 )]
 
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -9,6 +9,9 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
 
 // The numbers of asm-generic/socket.h; these processors have their own.
 #[cfg(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))]
@@ -146,6 +149,30 @@ fn look_up(ask: impl Fn(&mut [c_char]) -> (c_int, Option<u32>)) -> io::Result<Op
             (error, _) => return Err(io::Error::from_raw_os_error(error)),
         }
     }
+}
+
+/// Sets the mode of the file that an `O_PATH` descriptor stands for, and of no other.
+///
+/// # Errors
+/// `ENOSYS` where there is neither `/proc` nor fchmodat2(2), Linux 6.6.
+pub(crate) fn set_mode(file: &OwnedFd, mode: Mode) -> Result<(), Errno> {
+    // The same on every processor that is supported: newer than their common numbers.
+    const FCHMODAT2: libc::c_long = 452;
+    // This link leads to the file itself, proc_pid_fd(5), whatever has its name by now.
+    match rustix::fs::chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), mode) {
+        // There is no /proc.
+        Err(Errno::NOENT) => {}
+        set => return set,
+    }
+    // SAFETY: the name is a C string, and the kernel reads no other memory; the descriptor is open
+    // while borrowed.
+    let result = unsafe {
+        libc::syscall(FCHMODAT2, file.as_raw_fd(), c"".as_ptr(), mode.bits(), libc::AT_EMPTY_PATH)
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::NOSYS))
 }
 
 /// Lets nobody send descriptors through a socket, or through those that a listening one accepts
