@@ -1,5 +1,6 @@
 //! The token: what a client has to know where its uid does not tell it apart.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::hint::black_box;
 use std::io::Read;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::directory::{Directory, Failed};
 use crate::error::Error;
 
 /// Fewer bytes could be guessed.
@@ -24,15 +26,30 @@ impl Token {
         Self(bytes.into())
     }
 
-    /// Reads the first line of a file that nobody but its owner can read.
+    /// Reads the first line of a file that only its owner can read or replace.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let bad = |reason| Error::BadTokenFile { path: path.to_owned(), reason };
         let reading =
             |error| Error::io(format!("reading the token file {}", path.display()), error);
+        // Whoever can put another file of root's there, such as a key whose first line is known,
+        // would know the token.
+        let directory = Directory::of(path).map_err(|failed| match failed {
+            Failed::System(Errno::NOENT | Errno::NOTDIR) => bad("it does not exist".into()),
+            Failed::System(Errno::ACCESS) => bad("this user may not read it".into()),
+            Failed::System(errno) => reading(errno.into()),
+            link @ Failed::Link { .. } => bad(link.to_string()),
+        })?;
+        if let Some(other) = directory.other() {
+            return Err(bad(format!(
+                "{other}, and so can replace it; move it to another directory"
+            )));
+        }
         // NONBLOCK: a pipe that nobody writes to is told apart, not waited for.
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
+        let name = path.file_name().unwrap_or(OsStr::new("."));
+        let opened = rustix::fs::openat(&directory.descriptor, name, flags, Mode::empty());
+        let opened = opened.map_err(|errno| match errno {
             Errno::NOENT => bad("it does not exist".into()),
             Errno::LOOP => bad("it is a symbolic link, or behind too many; give the file".into()),
             Errno::NXIO => bad("it is not a file".into()),
