@@ -9,7 +9,7 @@ use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::Duration;
 
-use dockipc::{Secret, Server, State, command};
+use dockipc::{Access, Secret, Server, State, command};
 use rustix::process::{Signal, getpid, getppid, kill_process};
 use tests::program::{blob, entries, items};
 
@@ -85,8 +85,18 @@ fn stop() {
 }
 
 fn main() -> dockipc::Result<()> {
-    let path = std::env::args_os().nth(1).expect("the path of the socket");
-    let server = Server::new().state(AtomicU64::new(0)).state(Kept::default()).open_to_all();
+    let mut words = std::env::args().skip(1);
+    let path = words.next().expect("the path of the socket");
+    let mut server = Server::new().state(AtomicU64::new(0)).state(Kept::default()).open_to_all();
+    let octal = |mode: String| u32::from_str_radix(&mode, 8).expect("a mode");
+    // MODE, or `-` for the default; a second path; its mode.
+    if let Some(mode) = words.next().filter(|mode| mode != "-") {
+        server = server.mode(octal(mode));
+    }
+    if let Some(second) = words.next() {
+        let access = words.next().map_or(Access::all(), |mode| Access::all().mode(octal(mode)));
+        server = server.also_at(second, access);
+    }
     // Seen in a trace: here it begins.
     let _ = getppid();
     server.run(path)
