@@ -162,3 +162,80 @@ fn a_rule_that_can_not_be_used_is_an_error_at_start() {
         assert_eq!(error, format!("bad rule {rule:?} for {names}: {reason}"));
     }
 }
+
+/// Why a server with this rule does not start.
+fn refused(rule: &str) -> Option<String> {
+    let server = Server::new().state(AtomicU64::new(0)).allow("everybody", rule);
+    server.spawn_in_process().err().map(|error| error.to_string())
+}
+
+#[test]
+fn overflow_id_in_user_namespace_is_refused() {
+    const OVERFLOW: [&str; 4] = ["uid:65534", "group:65534", "uid:nobody", "group:nogroup"];
+    const PART: &str = "DOCKIPC_TEST_NAMESPACE";
+
+    match std::env::var(PART).as_deref() {
+        Ok("root") => {
+            for rule in OVERFLOW {
+                let why = refused(rule).expect("a refusal");
+                let expected = format!(
+                    "bad rule \"{rule}\" for everybody: {rule} is 65534 here, which in a user \
+                     namespace stands for everyone without a number of their own; name another \
+                     user or group"
+                );
+                assert_eq!(why, expected);
+            }
+            assert_eq!(refused("uid:0 | group:0 | owner | any"), None);
+            return;
+        }
+        // This user has no number either.
+        Ok(_) => {
+            let why = refused("any").expect("a refusal");
+            assert!(why.contains(": owner is 65534 here, "), "{why}");
+            return;
+        }
+        Err(_) => {}
+    }
+    let unshare = |words: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.arg("--user").args(words);
+        command
+    };
+    let can = unshare(&["true"]).status().is_ok_and(|status| status.success());
+    if !can {
+        println!("skipped: no user namespace can be made");
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+        return;
+    }
+    for rule in OVERFLOW {
+        assert_eq!(refused(rule), None, "{rule}");
+    }
+    for (part, words) in [("root", &["--map-root-user"] as &[&str]), ("nobody", &[])] {
+        let mut command = unshare(words);
+        command.arg(std::env::current_exe().unwrap()).env(PART, part);
+        command.args(["overflow_id_in_user_namespace_is_refused", "--exact", "--nocapture"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{part}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[test]
+fn owner_stays_the_user_that_started_the_server() {
+    if me() != 0 {
+        println!("skipped: this needs root");
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+        return;
+    }
+    let other = rustix::process::Uid::from_raw(65_534);
+    let daemon = start(Server::new());
+    let client = daemon.client();
+    assert_eq!(ask(&client, "mine"), "");
+    // As a daemon that gives its privileges up. Only this thread: the tests beside it go on.
+    let answer = std::thread::spawn(move || {
+        rustix::thread::set_thread_res_uid(other, other, other).expect("another user");
+        ask(&daemon.client(), "mine")
+    });
+    let answer = answer.join().unwrap();
+    assert!(answer.starts_with("NOPERM "), "{answer}");
+    assert!(answer.ends_with("you are uid 65534"), "{answer}");
+}

@@ -110,6 +110,60 @@ fn who_comes_to_a_passed_socket_during_a_stop_is_left_to_the_next_daemon() {
 }
 
 #[test]
+fn passed_socket_wider_than_its_mode_is_refused() {
+    let place = Place::new();
+    let (path, second) = (place.socket(), place.directory().join("second.sock"));
+    let socket = UnixListener::bind(&path).unwrap();
+    let set = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    let begin = |words: &[&str]| {
+        let mut command = Command::new("sh");
+        command.args(["-c", PASSED]).arg(program::path()).args(words);
+        let socket = OwnedFd::from(socket.try_clone().unwrap());
+        Program::begin_with(&mut command, &path, socket)
+    };
+    let (first, second) = (path.to_str().unwrap(), second.to_str().unwrap());
+    for (passed, given, is_refused) in [
+        (0o666, "600", true),
+        (0o666, "660", true),
+        (0o660, "600", true),
+        (0o620, "600", true),
+        // To connect takes the right to write.
+        (0o755, "600", false),
+        (0o600, "600", false),
+        (0o600, "666", false),
+        // The author has left it to the service manager.
+        (0o666, "-", false),
+    ] {
+        set(passed);
+        let mut daemons = vec![begin(&[first, given])];
+        // The passed socket as the second one.
+        let words = [second, "-", first, given];
+        let words = if given == "-" { &words[..3] } else { &words };
+        daemons.push(begin(words));
+        for mut daemon in daemons {
+            if is_refused {
+                assert!(!daemon.wait().success(), "{passed:o} {given}");
+                let why = format!(
+                    "Error: the socket that was passed for {first} has mode {passed:04o}, wider than \
+                     .mode(0o{given}): set SocketMode=0{given} in the socket unit, or leave .mode out\n",
+                );
+                assert_eq!(daemon.complaint(), why);
+            } else {
+                assert!(daemon.answers(), "{passed:o} {given}: {}", daemon.complaint());
+                assert!(end(&mut daemon).success());
+            }
+            assert_eq!(identity(&path).2 & 0o7777, passed);
+        }
+    }
+    // An abstract socket has no mode, and a path that is gone lets nobody in.
+    set(0o666);
+    fs::remove_file(&path).unwrap();
+    let mut daemon = begin(&[first, "600"]);
+    until("its start", || daemon.threads() > 1);
+    assert!(end(&mut daemon).success(), "{}", daemon.complaint());
+}
+
+#[test]
 fn the_path_of_a_passed_socket_is_not_made_anew() {
     let place = Place::new();
     let path = place.socket();

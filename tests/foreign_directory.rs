@@ -117,24 +117,60 @@ fn symlink_swap_never_chmods_another_file() {
     );
 }
 
-/// The other user: puts a link over each socket that appears at a name, and takes it away later.
+#[test]
+fn socket_swap_never_widens_another_socket() {
+    const TEST: &str = "socket_swap_never_widens_another_socket";
+
+    if let Some(part) = part() {
+        return swap(&part);
+    }
+    if !users::can_be_had() || !strace::is_here() {
+        return;
+    }
+    let ours = Place::new();
+    let shared = Shared::new(OTHER);
+    let at = |name: &str| shared.directory().join(name);
+    let mut narrow = Command::new(program::path());
+    let mut narrow =
+        Program::start_by(narrow.arg(at("narrow.sock")).arg("600"), &at("narrow.sock"));
+    let mut other = shared.start(TEST, "s.sock narrow.sock", OTHER);
+    assert_eq!(other.line().unwrap(), "waits");
+    let fault = "openat,?chmod,fchmodat,listen:delay_enter=30000".to_owned();
+    let mut command = strace::strace(&ours.directory().join("trace"), &[fault]);
+    command.arg(program::path()).arg(at("s.sock")).arg("666");
+    let mut wide = Program::begin(&mut command, &at("s.sock"));
+    assert_eq!(other.line().unwrap(), "swapped", "{}", wide.complaint());
+    other.end();
+    assert!(!wide.wait().success());
+    assert!(wide.complaint().contains("it has taken the place of the new socket"));
+    assert_eq!(fs::metadata(at("narrow.sock")).unwrap().mode() & 0o7777, 0o600);
+    assert!(narrow.answers());
+}
+
+/// The other user: puts a link, or another socket, over each socket that appears at a name, and takes
+/// it away later.
 fn swap(words: &str) {
     let (name, victim) = words.split_once(' ').unwrap();
+    let is_link = victim.starts_with('/');
     let over = ended();
     say("waits");
     while !over.is() {
         if fs::symlink_metadata(name).is_ok_and(|data| !data.is_symlink()) {
-            symlink(victim, "link").unwrap();
-            fs::rename("link", name).unwrap();
+            if is_link {
+                symlink(victim, "link").unwrap();
+            }
+            fs::rename(if is_link { "link" } else { victim }, name).unwrap();
             // For about as long as a call is delayed.
             for _ in 0..50_000 {
                 let _ = fs::symlink_metadata(name);
             }
-            let _ = fs::remove_file(name);
+            let _ = if is_link { fs::remove_file(name) } else { fs::rename(name, victim) };
             say("swapped");
         }
     }
-    let _ = fs::remove_file(name);
+    if is_link {
+        let _ = fs::remove_file(name);
+    }
 }
 
 /// Set when the test lets this process go.
