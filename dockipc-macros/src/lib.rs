@@ -66,11 +66,13 @@ use crate::errors::Errors;
 /// | --- | --- |
 /// | `uid:root`, `uid:0` | this user |
 /// | `group:adm`, `group:4` | members of this group, supplementary groups included |
-/// | `owner` | the user that the daemon runs as |
+/// | `owner` | the effective user of the daemon when the server started; a later setuid(2) changes nothing |
 /// | `token` | clients that have given the server's token |
 /// | `any` | every client that can connect, if the server denies by default |
 ///
-/// The names are looked up when the server starts. `Server::allow` sets one rule for several commands,
+/// The names are looked up when the server starts. In a user namespace a part that is the overflow id
+/// (65534, often `nobody` and `nogroup`) is refused then, because every user without a number there has
+/// it. `Server::allow` sets one rule for several commands,
 /// or replaces the rule of this one.
 ///
 /// # Names

@@ -219,7 +219,9 @@ impl Server {
     /// ruled, what the protocol needs (`hello`, `auth`, …) can't.
     ///
     /// Checked when the server starts: a rule that can't be read, that names a user or group who
-    /// does not exist, or that is for no command at all is an [`Error::BadRule`].
+    /// does not exist, or that is for no command at all is an [`Error::BadRule`]. So is a rule with
+    /// the overflow id (65534, often `nobody` and `nogroup`) in a user namespace, where every user
+    /// without a number has it.
     pub fn allow(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
         self.rules.given.push((Pattern::new(names), rule.into()));
         self
@@ -274,6 +276,8 @@ impl Server {
     ///
     /// The file is read once, when the server starts. It must be a regular file (no symbolic link)
     /// that is owned by the daemon's user, or root, and that nobody else may use: mode 0600 or 0400.
+    /// No other user may be able to replace it: the directories on its way belong to the daemon's
+    /// user or root, and only their owners can write to them (or they are sticky, as `/tmp`).
     /// The token has 16 to 1024 bytes, any but a line end; make it of random ones:
     ///
     /// ```sh
@@ -436,6 +440,14 @@ impl Server {
     /// There is a lock beside the socket, `PATH.lock`: who has it is the one daemon at the path. The
     /// file stays there. A socket that somebody removes or moves away comes back, also with its
     /// directory; what somebody else has put there is left alone.
+    ///
+    /// Use a directory that only the daemon's user can write to, such as `/run/NAME`. Another user who
+    /// can change the names in the directory, or in one above it, can put a socket of their own at the
+    /// path; they can change nothing else. The start says so in one line on standard error, and the
+    /// path is then looked at every two seconds only, so that removing the socket over and over costs
+    /// the daemon little. A symbolic link of another user on the way to the directory is not followed:
+    /// the start is refused. So it is if another user's file has the name of the lock or of the socket
+    /// ([`Error::InTheWay`]).
     ///
     /// A path that begins with `@` is the abstract name that follows, unix(7). Such a socket is no
     /// file and has no mode: see [`open_to_all`](Self::open_to_all). (`./@x` is a file.)
