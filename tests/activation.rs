@@ -135,12 +135,11 @@ fn passed_socket_wider_than_its_mode_is_refused() {
         (0o666, "-", false),
     ] {
         set(passed);
-        let mut daemons = vec![begin(&[first, given])];
-        // The passed socket as the second one.
-        let words = [second, "-", first, given];
-        let words = if given == "-" { &words[..3] } else { &words };
-        daemons.push(begin(words));
-        for mut daemon in daemons {
+        // As the first path, and as the second one.
+        let both = [second, "-", first, given];
+        let both = if given == "-" { &both[..3] } else { &both };
+        for words in [&[first, given] as &[&str], both] {
+            let mut daemon = begin(words);
             if is_refused {
                 assert!(!daemon.wait().success(), "{passed:o} {given}");
                 let why = format!(

@@ -20,7 +20,7 @@ const REASONS: [&str; 5] = ["EIO", "ENOSPC", "EACCES", "ENOMEM", "EINTR"];
 
 /// Calls that do not fail, or whose failure is that of the memory or of a thread. And `sendto`,
 /// which at the start only looks what kind of socket it has, but later tells of a signal.
-const NOT_THESE: [&str; 22] = [
+const NOT_THESE: [&str; 23] = [
     "brk",
     "clone",
     "clone3",
@@ -28,6 +28,7 @@ const NOT_THESE: [&str; 22] = [
     "exit",
     "exit_group",
     "futex",
+    "geteuid",
     "getpid",
     "getrandom",
     "gettid",

@@ -130,6 +130,13 @@ impl Place {
         Err(self.in_the_way(&name, why))
     }
 
+    /// Removes a socket that was bound to a name and is closed by now.
+    pub(super) fn take_back(&self, name: &OsStr) {
+        if let Ok(Found::Stale(stale)) = self.look_at(name) {
+            let _ = self.unlink(name, stale);
+        }
+    }
+
     /// Looks at a name in the directory. It is opened once, so that type, identity and listener are
     /// those of one file, whatever is put at the name meanwhile.
     fn look_at(&self, name: &OsStr) -> Result<Found, Error> {
@@ -213,18 +220,16 @@ impl Place {
         if !is_socket || (self.other().is_some() && !is_unheard(&file, &stat)?) {
             return Err(self.in_the_way(name, "it has taken the place of the new socket"));
         }
-        let identity = identity(&stat);
-        if stat.st_mode & 0o7777 != mode.bits()
-            && let Err(errno) = sys::set_mode(&file, mode)
-        {
-            let _ = self.unlink(name, identity);
-            let needs = match errno {
-                Errno::NOSYS => " (which takes /proc, Linux 6.6, or the umask 0)",
-                _ => "",
-            };
-            return Err(failed(&format!("setting the mode{needs} of"), errno));
+        if stat.st_mode & 0o7777 != mode.bits() {
+            sys::set_mode(&file, mode).map_err(|errno| match errno {
+                Errno::NOSYS => failed(
+                    "setting the mode (which takes /proc, Linux 6.6, or the umask 0) of",
+                    errno,
+                ),
+                errno => failed("setting the mode of", errno),
+            })?;
         }
-        Ok(identity)
+        Ok(identity(&stat))
     }
 
     fn open(&self, name: &OsStr) -> Result<OwnedFd, Errno> {

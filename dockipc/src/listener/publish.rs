@@ -222,16 +222,21 @@ fn put(place: &Place, mode: u32) -> Result<(UnixListener, Identity), Error> {
         }
         Err(errno) => return Err(failed("creating a socket for")(errno)),
     }
-    let identity = place.set_mode(&name, mode)?;
     let publish = || {
+        let identity = place.set_mode(&name, mode)?;
         // The system lowers this to its maximum, net.core.somaxconn.
         rustix::net::listen(&socket, i32::MAX).map_err(failed("listening at"))?;
-        if name == place.name { Ok(()) } else { place.move_in(&name) }
+        if name != place.name {
+            place.move_in(&name)?;
+        }
+        Ok(identity)
     };
     match publish() {
-        Ok(()) => Ok((UnixListener::from(socket), identity)),
+        Ok(identity) => Ok((UnixListener::from(socket), identity)),
         Err(error) => {
-            let _ = place.unlink(&name, identity);
+            // Closed first, so that it is stale.
+            drop(socket);
+            place.take_back(&name);
             Err(error)
         }
     }
