@@ -1,10 +1,10 @@
 //! Directories, opened step by step.
 //!
-//! A daemon may have more privileges than the owner of a directory on its way. A path that the system resolves
-//! anew in each call can lead elsewhere each time; so the directory of a socket, a lock, a token or an
-//! audit file is opened once, here, and its names are used relative to the descriptor. The walk
-//! follows no symbolic link that another user made, and notes which other user could change
-//! where the path leads.
+//! A daemon may have more privileges than a user who owns a directory on the way of a path. A path
+//! that the system resolves anew in each call can lead elsewhere each time; so the directory of a
+//! socket, a lock, a token or an audit file is opened here, and its files are named relative to the
+//! descriptor. The walk follows no symbolic link that another user made, and notes which other user
+//! could change where the path leads. What a caller makes of that is its own matter.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
