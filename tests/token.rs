@@ -388,6 +388,24 @@ fn our_client_takes_it_from_the_environment() {
 }
 
 #[test]
+fn client_requires_the_owner_that_listens() {
+    let daemon = start();
+    let me = rustix::process::geteuid().as_raw();
+    for client in [Client::new(daemon.path()), daemon.handle().client()] {
+        // A connection that is kept was not checked.
+        assert!(client.send("hall").is_ok());
+        let other = client.clone().require_owner(me + 1);
+        let error = other.send("hall").expect_err("another owner").to_string();
+        assert!(error.starts_with(&format!("wrong owner: uid {me} listens at ")), "{error}");
+        let required = format!(", and uid {} is required; nothing was sent", me + 1);
+        assert!(error.ends_with(&required), "{error}");
+        assert!(other.require_owner(me).send("hall").is_ok(), "one of two");
+        let client = client.require_owner(me).token(TOKEN);
+        assert!(client.command("vault").call::<u64>().is_ok());
+    }
+}
+
+#[test]
 fn guesses_are_refused_and_hurt_nobody() {
     let before = (threads(), descriptors());
     let count = long(2_000, 100_000);

@@ -163,6 +163,21 @@ pub enum Error {
         /// Where.
         path: PathBuf,
     },
+    /// Another user listens at the path than the client requires
+    /// ([`Client::require_owner`](crate::Client::require_owner)). Nothing was sent.
+    #[error(
+        "wrong owner: uid {owner} listens at {}, and {} is required; nothing was sent",
+        path.display(),
+        uids(required)
+    )]
+    WrongOwner {
+        /// Where.
+        path: PathBuf,
+        /// The user of the process that listens there.
+        owner: u32,
+        /// The users of whom one must listen there.
+        required: Vec<u32>,
+    },
     /// There is something else than a socket at the path.
     #[error("{} is not a socket but {what}", path.display())]
     NotASocket {
@@ -359,6 +374,12 @@ fn list(unfinished: &[Unfinished]) -> String {
     let each =
         unfinished.iter().map(|Unfinished { name, ran_for }| format!("{name} ({ran_for:.1?})"));
     each.collect::<Vec<_>>().join(", ")
+}
+
+/// `uid 0 or 1000`.
+fn uids(uids: &[u32]) -> String {
+    let uids: Vec<_> = uids.iter().map(u32::to_string).collect();
+    format!("uid {}", uids.join(" or "))
 }
 
 fn process(pid: Option<u32>) -> String {

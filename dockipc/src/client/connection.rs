@@ -29,6 +29,8 @@ pub(super) struct Connection {
     greeting: Option<Greeting>,
     /// Whether the daemon has answered it.
     greeted: bool,
+    /// Why the client's token was not sent, if it has one and was not.
+    withheld: Option<String>,
 }
 
 /// What is given of an answer.
@@ -46,9 +48,17 @@ const LONG: usize = 64 * 1024;
 const BUFFER: usize = 8 * 1024;
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream, greeting: Greeting) -> Self {
-        let (input, greeting) = (Vec::new(), Some(greeting));
-        Self { stream, input, start: 0, fill: 0, read_timeout: None, greeting, greeted: false }
+    pub(super) fn new(stream: UnixStream, greeting: Greeting, withheld: Option<String>) -> Self {
+        Self {
+            stream,
+            input: Vec::new(),
+            start: 0,
+            fill: 0,
+            read_timeout: None,
+            greeting: Some(greeting),
+            greeted: false,
+            withheld,
+        }
     }
 
     /// Whether nothing was read that belongs to no call.
@@ -115,7 +125,7 @@ impl Connection {
                 Ok(Reply::Error(failure)) if i == 0 && failure.is_not_run() => {
                     return Err(Error::Refused(failure));
                 }
-                Ok(reply) => each(i, Part::Whole(reply))?,
+                Ok(reply) => each(i, Part::Whole(self.explained(reply)))?,
                 Err(Error::CutOff { received, ran }) => {
                     // Of several commands some may have been read.
                     let ran = if commands.count > 1 { Ran::Maybe } else { ran };
@@ -131,6 +141,17 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// The answer, with the reason why the token was not sent if it is that the caller may not.
+    fn explained(&self, reply: Reply) -> Reply {
+        match (&self.withheld, reply) {
+            (Some(why), Reply::Error(failure)) if failure.code() == code::NOPERM => {
+                let message = format!("{}; {why}", failure.message());
+                Reply::Error(Failure::new(code::NOPERM, message))
+            }
+            (_, reply) => reply,
+        }
     }
 
     /// Sends the handshake and the commands, and reads the handshake's answer. That can be a "no"

@@ -11,6 +11,25 @@ use crate::error::Result;
 /// Asks for RESP3, whose answers keep their types.
 const HELLO: &[u8] = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n";
 
+/// A token, and which daemons it is sent to.
+#[derive(Clone)]
+pub(super) struct Credential {
+    pub(super) source: Source,
+    pub(super) recipients: Recipients,
+}
+
+/// The daemons that a token is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recipients {
+    /// All: the caller gave the token for this path.
+    All,
+    /// Those of root and of this process's own user: the token is for no path in particular.
+    Trusted,
+    /// None: whose daemon it is cannot be seen.
+    #[cfg(feature = "cli")]
+    None,
+}
+
 /// Where a client has its token from.
 #[derive(Clone)]
 pub(super) enum Source {
