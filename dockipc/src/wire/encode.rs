@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Protocol;
+use super::{Protocol, escape_into};
 use crate::error::Failure;
 use crate::reply::{Reply, float_text, recycle};
 
@@ -57,6 +57,12 @@ fn line(reply: Reply, out: &mut Vec<u8>) {
                 out.push(b'\n');
             }
         }
+        // Alone, text is as it is.
+        Reply::Status(word) => out.extend_from_slice(word.as_bytes()),
+        Reply::Bytes(bytes) => {
+            out.extend_from_slice(&bytes);
+            recycle(bytes);
+        }
         scalar => row(scalar, &mut true, out),
     }
 }
@@ -83,13 +89,13 @@ fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
         out.push(b'\t');
     }
     match reply {
-        Reply::Status(word) => out.extend_from_slice(word.as_bytes()),
+        Reply::Status(word) => escape_into(word.as_bytes(), out),
         Reply::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
         Reply::Int(value) => number(value, out),
         Reply::Big(digits) => out.extend_from_slice(digits.as_bytes()),
         Reply::Float(value) => out.extend_from_slice(float_text(value).as_bytes()),
         Reply::Bytes(bytes) => {
-            out.extend_from_slice(&bytes);
+            escape_into(&bytes, out);
             recycle(bytes);
         }
         Reply::Error(f) => {

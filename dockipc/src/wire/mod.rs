@@ -7,9 +7,11 @@
 pub(crate) mod answer;
 mod decode;
 pub(crate) mod encode;
+mod escape;
 pub(crate) mod words;
 
 pub(crate) use decode::{Decoder, Frame, Limits, Step, check_text};
+pub(crate) use escape::escape_into;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod check;
