@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
 
 use dockipc::{Arg, Handle, Request, Secret, Server, State, command};
@@ -275,6 +276,32 @@ fn history_is_kept_for_its_owner_and_has_no_secret() {
     let Some(terminal) = shell(&scene.place) else { return };
     terminal.presses(&["Up", "Up"]);
     terminal.ends_with("> greet bob [--loud] [--level <level>]");
+}
+
+#[test]
+fn history_follows_no_link_and_waits_for_no_pipe() {
+    for what in ["link", "pipe"] {
+        let (place, gate) = (Place::new(), Gate::default());
+        let _daemon = serve(&place, &gate);
+        let other = place.directory().join("other");
+        fs::write(&other, "precious\n").unwrap();
+        fs::set_permissions(&other, fs::Permissions::from_mode(0o644)).unwrap();
+        let history = place.directory().join("state/dockipc/history");
+        fs::create_dir_all(history.parent().unwrap()).unwrap();
+        if what == "link" {
+            std::os::unix::fs::symlink(&other, &history).unwrap();
+        } else {
+            assert!(Command::new("mkfifo").arg(&history).status().unwrap().success());
+        }
+        let Some(terminal) = shell(&place) else { return };
+        terminal.shows("no history is kept in");
+        terminal.enters("greet bob");
+        terminal.shows("hello bob");
+        terminal.enters("exit");
+        assert_eq!(terminal.exit(), 0);
+        assert_eq!(fs::read_to_string(&other).unwrap(), "precious\n");
+        assert_eq!(fs::metadata(&other).unwrap().permissions().mode() & 0o777, 0o644);
+    }
 }
 
 #[test]
