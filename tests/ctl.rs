@@ -57,6 +57,12 @@ fn list() -> (Vec<(&'static str, u8)>, Option<bool>) {
     (vec![("one", 1), ("two", 2)], None)
 }
 
+/// Answer with rows whose texts are not the author's.
+#[command("rows")]
+fn rows(text: &str) -> Vec<(u8, Option<&str>, &str)> {
+    vec![(1, Some(text), "end"), (2, None, "end")]
+}
+
 /// Fail.
 #[command("fail")]
 fn fail(code: &str) -> Result<(), Failure> {
@@ -65,6 +71,12 @@ fn fail(code: &str) -> Result<(), Failure> {
         "RED" => Failure::new("RED", "\x1b[31mred"),
         _ => Failure::from("it did not work"),
     })
+}
+
+/// Refuse a text, and repeat it.
+#[command("refuse")]
+fn refuse(text: &str) -> Result<(), Failure> {
+    Err(Failure::new("NO", format!("not {text:?}, nor {}!", text.trim().to_uppercase())))
 }
 
 /// For nobody.
@@ -149,13 +161,93 @@ fn arguments_come_from_files_and_standard_input() {
 }
 
 #[test]
+fn text_in_a_row_forges_no_row() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let text = "a\n99\tDone\tdefault\tforged\r\\n";
+    let rows = b"1\ta\\n99\\tDone\\tdefault\\tforged\\r\\\\n\tend\n2\t\tend\n";
+    answered(&dockipc(["call", path, "rows", text]), rows);
+    // Alone it stays as it is.
+    answered(&dockipc(["call", path, "bytes", text]), text.as_bytes());
+}
+
+#[test]
+fn word_that_was_read_stands_in_no_message() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let file = place.directory().join("file");
+    let at = format!("@{}", file.display());
+    let from_file = format!("(the word from {})", file.display());
+    for secret in
+        ["secret", "s3cr\"et", "two words", "%7", "hunter2 and more of it\n", "--secret=x"]
+    {
+        fs::write(&file, secret).unwrap();
+        let hides = |words: &[&str], code: i32, input: &str| -> String {
+            let mut command = ctl::command(&ctl::path());
+            let ran = run(command.arg("call").args(words), input.as_bytes());
+            assert_eq!(ran.code, Some(code), "{words:?}: {ran:?}");
+            let shown = format!("{}{}", ran.text(), ran.err).to_ascii_lowercase();
+            // The place has digits.
+            let shown = shown.replace(&file.display().to_string().to_ascii_lowercase(), "file");
+            let secret = secret.trim();
+            for form in [secret.to_owned(), format!("{secret:?}"), secret.replace('"', "\\\"")] {
+                assert!(!shown.contains(&form), "{words:?} {secret:?}: {shown}");
+            }
+            ran.err
+        };
+        for (word, source) in [("-", "(the word from standard input)"), (&*at, &*from_file)] {
+            let mistyped = hides(&[path, "ad", word], 2, secret);
+            let shown = format!("  ad {word}\n  ^^\n");
+            let expected = "test-dockipc: UNKNOWN no command \"ad\"; did you mean add?\n";
+            assert_eq!(mistyped, format!("{expected}{shown}"));
+            let refused = hides(&[path, "refuse", word], 1, secret);
+            assert_eq!(refused, format!("test-dockipc: NO not {source}, nor {source}!\n"));
+            hides(&["--json", path, "refuse", word], 1, secret);
+            hides(&[path, "add", "1", word], 2, secret);
+            hides(&[path, "list", word], 2, secret);
+            hides(&[path, "add", "x", "--times", word], 2, secret);
+        }
+        let quoted = dockipc::client::quote(secret.trim());
+        let quoted = quoted.trim();
+        let lines = [
+            format!("{quoted} and more"),
+            format!("ad {quoted}"),
+            format!("add 1 {quoted}"),
+            format!("add nan {quoted}"),
+            format!("refuse {quoted}"),
+            format!("'{quoted}"),
+            format!("ad '{quoted}"),
+        ];
+        for line in lines {
+            for json in [&["-f", "-", path][..], &["--json", "-f", "-", path]] {
+                let mut command = ctl::command(&ctl::path());
+                let ran = run(command.arg("call").args(json), line.as_bytes());
+                let err = ran.err.replace("line 1: ", "");
+                assert!(!err.contains(secret.trim()), "{line}: {err}");
+            }
+        }
+    }
+    // What was typed is pointed at as before, beside a word that was read.
+    let mut command = ctl::command(&ctl::path());
+    let ran = run(command.args(["call", path, "add", "x", "--times", "-"]), b"secret");
+    assert!(
+        ran.err.contains("\"x\"") && ran.err.contains("  add x --times -\n      ^\n"),
+        "{ran:?}"
+    );
+    let ran = run(ctl::command(&ctl::path()).args(["call", path, "add", "-"]), b"secret");
+    assert!(ran.err.contains("  add -\n      ^\n"), "{ran:?}");
+}
+
+#[test]
 fn each_kind_of_failure_has_its_exit_code() {
     let (daemon, place) = (daemon(), Place::new());
     let socket = daemon.path().display().to_string();
     let ask = |words: &[&str]| dockipc(["call", &socket].iter().chain(words));
     failed(&ask(&["fail", "LATE"]), 1, "test-dockipc: LATE try tomorrow\n");
     failed(&ask(&["fail", "x"]), 1, "test-dockipc: ERR it did not work\n");
-    failed(&ask(&["fail", "RED"]), 1, "test-dockipc: RED \u{fffd}[31mred\n");
+    failed(&ask(&["fail", "RED"]), 1, "test-dockipc: RED \\x1b[31mred\n");
     let usage = "usage: add <n> [--times <times>] [--twice] [--unit <unit>]\n";
     failed(
         &ask(&["add"]),
@@ -285,15 +377,18 @@ fn many_commands_go_over_one_connection() {
     answered(&ran, b"1\ntwo words\n3\n");
     let ran = file(&[], "add 1\nadd x\nfail LATE\nbytes 'open\nadd 2\n");
     assert_eq!((ran.code, &*ran.text()), (Some(2), "1\n2\n"));
-    for line in
-        ["line 2: USAGE bad value for n", "  add x\n      ^\n", "line 3: LATE", "line 4: USAGE"]
-    {
+    for line in [
+        "line 2: USAGE bad value for n: (word 2): ",
+        "usage: add <n>",
+        "line 3: LATE",
+        "line 4: USAGE",
+    ] {
         assert!(ran.err.contains(line), "{line}: {}", ran.err);
     }
     // The name is looked at first, then the quote.
     let ran = file(&[], "ad 'open\nadd 2\n");
     assert_eq!((ran.code, &*ran.text()), (Some(2), "2\n"));
-    assert_eq!(ran.err, "test-dockipc: line 1: UNKNOWN no command \"ad\"; did you mean add?\n");
+    assert_eq!(ran.err, "test-dockipc: line 1: UNKNOWN no command (word 1); did you mean add?\n");
     answered(&file(&["--json"], "add 1\nbytes x\n"), b"1\n\"x\"\n");
     let before = connections(&daemon);
     let lines = "add 1\n".repeat(500);

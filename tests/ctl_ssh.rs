@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -168,6 +169,29 @@ fn a_daemon_is_called_through_ssh() {
     let ran = sshd.run(&["call", &format!("ssh://root@127.0.0.1:{}{escaped}", sshd.port), "ping"]);
     assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "PONG", ""));
     sshd.check_nothing_is_left();
+}
+
+#[test]
+fn token_of_environment_stays_on_this_machine() {
+    const TOKEN: &str = "0123456789abcdef-the-token";
+    let Some(sshd) = Sshd::start() else { return };
+    let file = sshd.place.directory().join("token");
+    fs::write(&file, TOKEN).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let server = Server::new().state(Gate::default()).allow("add", "token").token_file(&file);
+    let daemon = Daemon::start(server);
+    let address = sshd.address(&daemon.path());
+    let call = ["call", &address, "add", "1", "2"];
+    for (variable, value) in
+        [("DOCKIPC_TOKEN", TOKEN), ("DOCKIPC_TOKEN_FILE", file.to_str().unwrap())]
+    {
+        let ran = run(sshd.command().env(variable, value).args(call), b"");
+        let why = "the token of the environment was not sent: whose daemon it is can't be seen \
+                   from here; --token-file sends it\n";
+        assert!(ran.code == Some(4) && ran.err.ends_with(why), "{ran:?}");
+    }
+    let ran = run(sshd.command().arg("--token-file").arg(&file).args(call), b"");
+    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "3", ""));
 }
 
 #[test]
