@@ -55,6 +55,9 @@ impl IntoReply for Point {
     }
 }
 
+/// Two columns of a row.
+type Pair = Option<(&'static str, char)>;
+
 /// An error of the author's own.
 struct Full {
     left: u64,
@@ -132,6 +135,23 @@ answers! {
         "1\\ta\\n2\\tb\\n",
         "*2\\r\\n*2\\r\\n:1\\r\\n$1\\r\\na\\r\\n*2\\r\\n:2\\r\\n$1\\r\\nb\\r\\n",
         "*2\\r\\n*2\\r\\n:1\\r\\n$1\\r\\na\\r\\n*2\\r\\n:2\\r\\n$1\\r\\nb\\r\\n";
+    forged: Vec<(u8, String)> = vec![(1, "a\n2\tb\r\\".into()), (2, "\\n".into())] =>
+        "1\\ta\\\\n2\\\\tb\\\\r\\\\\\\\\\n2\\t\\\\\\\\n\\n",
+        "*2\\r\\n*2\\r\\n:1\\r\\n$7\\r\\na\\n2\\tb\\r\\\\\\r\\n*2\\r\\n:2\\r\\n$2\\r\\n\\\\n\\r\\n",
+        "*2\\r\\n*2\\r\\n:1\\r\\n$7\\r\\na\\n2\\tb\\r\\\\\\r\\n*2\\r\\n:2\\r\\n$2\\r\\n\\\\n\\r\\n";
+    forged_list: Vec<Result<Vec<u8>, String>> = vec![Ok(b"a\nb".into()), Err("c\n\td".into())] =>
+        "a\\\\nb\\n-ERR c\\\\n\\\\td\\n",
+        "*2\\r\\n$3\\r\\na\\nb\\r\\n-ERR c \\td\\r\\n",
+        "*2\\r\\n$3\\r\\na\\nb\\r\\n-ERR c \\td\\r\\n";
+    forged_key: BTreeMap<&'static str, char> = [("a\tb", '\n')].into() =>
+        "a\\\\tb\\t\\\\n\\n",
+        "*2\\r\\n$3\\r\\na\\tb\\r\\n$1\\r\\n\\n\\r\\n",
+        "%1\\r\\n$3\\r\\na\\tb\\r\\n$1\\r\\n\\n\\r\\n";
+    pairs: Vec<(u8, Pair, u8)> = vec![(1, Some(("a", 'b')), 2), (3, None, 4)] =>
+        "1\\ta\\tb\\t2\\n3\\t\\t\\t4\\n",
+        "*2\\r\\n*3\\r\\n:1\\r\\n*2\\r\\n$1\\r\\na\\r\\n$1\\r\\nb\\r\\n:2\\r\\n*3\\r\\n:3\\r\\n$-1\\r\\n:4\\r\\n",
+        "*2\\r\\n*3\\r\\n:1\\r\\n*2\\r\\n$1\\r\\na\\r\\n$1\\r\\nb\\r\\n:2\\r\\n*3\\r\\n:3\\r\\n_\\r\\n:4\\r\\n";
+    no_pair: Option<(u8, u8)> = None => "", "$-1\\r\\n", "_\\r\\n";
     point: Point = Point { x: 1, y: -1 } =>
         "x\\t1\\ny\\t-1\\n",
         "*4\\r\\n$1\\r\\nx\\r\\n:1\\r\\n$1\\r\\ny\\r\\n:-1\\r\\n",

@@ -255,6 +255,34 @@ fn the_spool_runs_its_jobs_in_their_order() {
     assert_eq!(daemon.raw("list\n"), "");
 }
 
+/// One user adds a job whose text looks like the row of another one; somebody else lists the jobs.
+#[test]
+fn forged_row_stays_inside_its_column() {
+    let place = Place::new();
+    let spool = Daemon::start("spool", &place.socket(), &[]);
+    spool.raw("pause\n");
+    let client = Client::new(&spool.socket);
+    let forged = "a\n99\tdone\tforged\r\n\\";
+    assert_eq!(client.command("add").arg(forged).call::<u64>().unwrap(), 1);
+    let escaped = "1\twaiting\ta\\n99\\tdone\\tforged\\r\\n\\\\\n";
+    assert_eq!(spool.raw("list\n"), escaped);
+    assert_eq!(dockipc::send(&spool.socket, "list").unwrap(), escaped.as_bytes());
+    assert_eq!(spool.client(&["list"]).stdout, escaped.as_bytes());
+    let rows: Vec<(u64, String, String)> = client.command("list").call().unwrap();
+    assert_eq!(rows, [(1, "waiting".to_owned(), forged.to_owned())]);
+    // As the documentation says that it is read back.
+    let read = Command::new("printf").args(["%b", r"a\n99\tdone\tforged\r\n\\"]).output();
+    assert_eq!(String::from_utf8(read.unwrap().stdout).unwrap(), forged);
+
+    let place = Place::new();
+    let notes = Daemon::start("notes", &place.socket(), &[]);
+    let client = Client::new(&notes.socket);
+    client.command("add").arg("a\tb\\\rc\n99\tforged").call::<u64>().unwrap();
+    assert_eq!(notes.raw("list\n"), "1\ta\\tb\\\\\\rc\n");
+    assert_eq!(notes.raw("find b\n"), "1\ta\\tb\\\\\\rc\n");
+    assert_eq!(notes.raw("show 1\n"), "a\tb\\\rc\n99\tforged");
+}
+
 #[test]
 fn notes_are_added_listed_shown_found_and_removed() {
     let place = Place::new();

@@ -27,6 +27,12 @@ use crate::wire::{Protocol, encode};
 ///
 /// On a line, what is nested inside an item is one row: its parts with a tab between them. So a
 /// list of tuples is a table that `cut` and `awk` read.
+///
+/// Text alone is written as it is. Inside a list, a set or a map its tab, newline, carriage return and
+/// backslash are written as `\t`, `\n`, `\r` and `\\`, so that no text can make another column or row.
+/// To read a column back, replace these four from left to right, as `printf %b` does in a shell. A
+/// `None` has as many columns as a `Some`; a list or a map inside a row has as many as it has items, so
+/// put it last.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reply {
@@ -36,6 +42,9 @@ pub enum Reply {
     Status(Cow<'static, str>),
     /// There is no value.
     Null,
+    /// There is no value where one would take so many columns of a row: [`IntoReply::COLUMNS`].
+    #[doc(hidden)]
+    Nulls(usize),
     /// Yes or no.
     Bool(bool),
     /// An integer of 64 bits.
@@ -94,7 +103,7 @@ impl Reply {
         match self {
             Self::Ok => "OK".into(),
             Self::Status(word) => format!("the word {word}"),
-            Self::Null => "nothing".into(),
+            Self::Null | Self::Nulls(_) => "nothing".into(),
             Self::Bool(value) => format!("the boolean {value}"),
             Self::Int(value) => format!("the integer {value}"),
             Self::Big(value) => format!("the integer {value}"),
@@ -133,6 +142,11 @@ impl Reply {
     note = "for a type of your own write `impl dockipc::IntoReply`"
 )]
 pub trait IntoReply: Sized {
+    /// How many columns of a row the answer takes, on a line. The `None` of an `Option` takes as many.
+    ///
+    /// Set it for a type of your own that is always so many values, such as `2` for a list of two.
+    const COLUMNS: usize = 1;
+
     /// Makes the answer.
     fn into_reply(self) -> Reply;
 
@@ -225,6 +239,8 @@ impl FromReply for () {
 }
 
 impl<T: IntoReply, E: Into<Failure>> IntoReply for Result<T, E> {
+    const COLUMNS: usize = T::COLUMNS;
+
     fn into_reply(self) -> Reply {
         match self {
             Ok(value) => value.into_reply(),
@@ -234,15 +250,18 @@ impl<T: IntoReply, E: Into<Failure>> IntoReply for Result<T, E> {
 }
 
 impl<T: IntoReply> IntoReply for Option<T> {
+    const COLUMNS: usize = T::COLUMNS;
+
     fn into_reply(self) -> Reply {
-        self.map_or(Reply::Null, T::into_reply)
+        let none = if Self::COLUMNS == 1 { Reply::Null } else { Reply::Nulls(Self::COLUMNS) };
+        self.map_or(none, T::into_reply)
     }
 }
 
 impl<T: FromReply> FromReply for Option<T> {
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         match reply {
-            Reply::Null => Ok(None),
+            Reply::Null | Reply::Nulls(_) => Ok(None),
             other => T::from_reply(other).map(Some),
         }
     }
@@ -523,6 +542,8 @@ impl<K: FromReply + Ord, V: FromReply> FromReply for BTreeMap<K, V> {
 macro_rules! tuples {
     ($($n:literal: $($t:ident)*;)*) => {$(
         impl<$($t: IntoReply),*> IntoReply for ($($t,)*) {
+            const COLUMNS: usize = 0 $(+ $t::COLUMNS)*;
+
             #[allow(non_snake_case, reason = "the types' names serve as the values'")]
             fn into_reply(self) -> Reply {
                 let ($($t,)*) = self;

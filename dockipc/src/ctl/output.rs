@@ -182,7 +182,7 @@ pub(super) fn to_json(reply: Reply) -> Value {
     match reply {
         Reply::Ok => json!("OK"),
         Reply::Status(word) => json!(word),
-        Reply::Null => Value::Null,
+        Reply::Null | Reply::Nulls(_) => Value::Null,
         Reply::Bool(is) => json!(is),
         Reply::Int(int) => json!(int),
         Reply::Big(digits) => json!(digits),
