@@ -1,6 +1,6 @@
 //! The ways into a server, and what one user may take of it.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -213,6 +213,21 @@ fn more_bytes_of_a_user_than_may_wait_are_told_so_and_let_go() {
     assert_eq!(client.command("echo").arg("small").call::<String>().unwrap(), "small");
     first.write_all(&[&vec![b'x'; 50_000][..], b"\r\n"].concat()).unwrap();
     expect(&mut first, b"$90000\r\n");
+}
+
+#[test]
+fn excess_answer_is_cut_and_nothing_follows() {
+    let long = |_: &Request<'_>| vec![b'x'; 4 << 20];
+    let server = Server::new().max_bytes_per_user(100_000).handle("long", long);
+    let daemon = Daemon::start(server);
+    let mut stream = daemon.connect();
+    stream.write_all(&resp(&["long"])).unwrap();
+    // Nothing is read before the connection is closed.
+    until("the close", || daemon.ask("info\n").contains("connected_clients:1\\r"));
+    expect(&mut stream, b"$4194304\r\n");
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() < 4 << 20 && rest.iter().all(|b| *b == b'x'), "{} bytes", rest.len());
 }
 
 #[test]

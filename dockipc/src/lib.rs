@@ -99,6 +99,7 @@ pub mod error;
 pub mod fuzzing;
 mod handler;
 mod listener;
+mod nearest;
 mod peer;
 #[doc(hidden)]
 pub mod private;

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::access::{self, Pattern, Policy, Token};
-use crate::arg::{Args, Fallback, Scratch, Shown, Unbound, any_secret};
+use crate::arg::{Args, Cut, Fallback, Scratch, Shown, Unbound, any_secret};
 use crate::audit::Case;
 use crate::builtin::{self, Builtin, Completion};
 use crate::connection::Session;
 use crate::engine::{Begin, Pace, Paces};
 use crate::error::{Error, Failure, code};
 use crate::handler::{Handler, caught};
+use crate::nearest::nearest;
 use crate::registry::{Command, check_name};
 use crate::reply::{IntoReply, Reply};
 use crate::request::{Caller, Request, Words, next_id};
@@ -317,20 +318,41 @@ impl Router {
         entry.map(|entry| &entry.target)
     }
 
+    /// The commands that a client asks about by name, each name once however often it is asked for:
+    /// one question is answered with no more than all commands. A name that means nothing to this
+    /// caller is empty.
+    pub(crate) fn named<'n>(
+        &self,
+        session: &Session,
+        names: impl Iterator<Item = &'n [u8]>,
+    ) -> impl Iterator<Item = Option<(&str, &Target)>> {
+        let mut is_new = vec![true; self.paces.len()];
+        names.filter_map(move |name| {
+            let Some(entry) = self.entry(name).filter(|entry| self.is_for(session, entry)) else {
+                return Some(None);
+            };
+            let is_first = std::mem::replace(&mut is_new[entry.pace], false);
+            is_first.then_some(Some((&*entry.name, &entry.target)))
+        })
+    }
+
     /// Who may run what has this name.
     pub(crate) fn policy(&self, name: &[u8]) -> Option<&Policy> {
         self.entry(name).map(|entry| &entry.policy)
     }
 
+    fn is_shown(&self, session: &Session, entry: &Entry) -> bool {
+        self.is_for(session, entry)
+            && match entry.target {
+                Target::Command(command) => !command.hidden && command.name == entry.name,
+                Target::Handler { .. } => true,
+                Target::Builtin(builtin) => builtin.summary.is_some(),
+            }
+    }
+
     /// The names that this caller is shown, in order, each once.
     pub(crate) fn shown(&self, session: &Session) -> Vec<(&str, &Target)> {
-        let shown = |entry: &&Entry| match entry.target {
-            _ if !self.is_for(session, entry) => false,
-            Target::Command(command) => !command.hidden && command.name == entry.name,
-            Target::Handler { .. } => true,
-            Target::Builtin(builtin) => builtin.summary.is_some(),
-        };
-        let shown = self.table.iter().filter(shown);
+        let shown = self.table.iter().filter(|entry| self.is_shown(session, entry));
         let mut shown: Vec<_> = shown.map(|entry| (&*entry.name, &entry.target)).collect();
         shown.sort_by_key(|(name, _)| *name);
         shown
@@ -579,14 +601,11 @@ impl Router {
 
     #[cold]
     pub(crate) fn unknown(&self, session: &Session, name: &[u8]) -> Failure {
-        let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
-        let near = |other: &str| (distance(&lower, other), other.to_owned());
-        let nearest = self.shown(session).into_iter().map(|(other, _)| near(other)).min();
-        let hint = match nearest {
-            Some((d, other)) if d <= (lower.chars().count() / 3).max(1) => {
-                format!("did you mean {other}?")
-            }
-            _ => "send help for a list".into(),
+        let (word, most) = (name.to_ascii_lowercase(), (name.len() / 3).max(1));
+        let shown = self.table.iter().filter(|entry| self.is_shown(session, entry));
+        let hint = match nearest(&word, shown.map(|entry| &*entry.name), most) {
+            Some(other) => format!("did you mean {other}?"),
+            None => "send help for a list".into(),
         };
         Failure::new(code::UNKNOWN, format_args!("no command {}; {hint}", Shown(name)))
     }
@@ -651,6 +670,7 @@ impl Runs<'_> {
         let reply = caught(run);
         self.paces.end();
         Some(reply.unwrap_or_else(|| {
+            let name = Cut(name.as_bytes());
             let why = format!("{name} panicked; the daemon's standard error has the message");
             Reply::Error(Failure::new(code::PANIC, why))
         }))
@@ -674,28 +694,4 @@ impl Runs<'_> {
             _ => Ok(()),
         })
     }
-}
-
-/// How many characters must be put in, taken out, changed or swapped with their neighbour to make
-/// one word of the other (the distance of Damerau and Levenshtein, neighbours swapped once).
-pub(crate) fn distance(a: &str, b: &str) -> usize {
-    // A name has at most 64 bytes; nothing is near a longer word.
-    let a: Vec<char> = a.chars().take(80).collect();
-    let b: Vec<char> = b.chars().collect();
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let mut least = changed.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                    least = least.min(rows[i - 2][j - 2] + 1);
-                }
-                least
-            };
-        }
-    }
-    rows[a.len()][b.len()]
 }

@@ -1,6 +1,6 @@
 //! Which words are which parameter's.
 
-use super::{Arity, Param, Shown, Way, any_secret, usage};
+use super::{Arity, Cut, Param, Shown, Way, any_secret, usage};
 use crate::error::Failure;
 use crate::request::Words;
 use crate::secret::wipe;
@@ -21,6 +21,17 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
+    /// Gives back the memory of a command that was unusually long.
+    pub(crate) fn shrink(&mut self) {
+        const KEEP: usize = 1024;
+        let Self { incoming, words, options, text } = self;
+        if incoming.capacity().max(words.capacity()).max(options.capacity()) > KEEP
+            || text.capacity() > 16 * KEEP
+        {
+            *self = Self::default();
+        }
+    }
+
     /// Overwrites the words, where one was a secret.
     pub(crate) fn wipe(&mut self) {
         wipe(&mut self.text);
@@ -268,7 +279,31 @@ fn find_option(params: &[Param], option: &[u8]) -> Result<(usize, Option<usize>)
         if any_secret(params) {
             return usage("unknown option");
         }
-        let name = String::from_utf8_lossy(name);
-        usage(format_args!("unknown option --{}", name.escape_debug()))
+        usage(format_args!("unknown option --{}", Cut(name)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Scratch, Unbound};
+    use crate::wire::{Frame, Span};
+
+    #[test]
+    fn long_command_leaves_no_memory() {
+        let mut scratch = Scratch::default();
+        let line = r"\x ".repeat(10_000);
+        let frame = Frame::Line(Span::input(0, line.len()));
+        let (_, words, _) = Unbound::new(line.as_bytes(), frame, &mut scratch).unwrap().all();
+        assert_eq!(words.iter().len(), 9_999);
+        scratch.incoming.reserve(10_000);
+        scratch.shrink();
+        let Scratch { incoming, words, options, text } = &scratch;
+        let kept = [incoming.capacity(), words.capacity(), options.capacity(), text.capacity()];
+        assert_eq!(kept, [0; 4]);
+
+        // What short commands need stays.
+        scratch.incoming.reserve(100);
+        scratch.shrink();
+        assert!(scratch.incoming.capacity() >= 100);
+    }
 }

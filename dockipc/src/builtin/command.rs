@@ -12,27 +12,20 @@ pub(super) fn command(shared: &Shared, session: &mut Session, words: Words<'_>) 
     let session = &*session;
     let router = &shared.router;
     let all = || router.shown(session).into_iter();
-    let named = || {
-        let names = words.iter().skip(1);
-        let lower = |name| String::from_utf8_lossy(name).to_ascii_lowercase();
-        names.map(move |name| (lower(name), router.find_for(session, name)))
-    };
+    let named = || router.named(session, words.iter().skip(1));
     match words.get(0) {
         None => Reply::List(all().map(|(name, target)| entry(name, target)).collect()),
         what if is(what, "count") => all().count().into_reply(),
         what if is(what, "list") => Reply::List(all().map(|(name, _)| name.into_reply()).collect()),
         what if is(what, "info") && words.get(1).is_some() => {
-            let one = |(name, target): (String, Option<&Target>)| {
-                target.map_or(Reply::Null, |target| entry(&name, target))
-            };
-            Reply::List(named().map(one).collect())
+            let one = |(name, target): (&str, &Target)| entry(name, target);
+            Reply::List(named().map(|found| found.map_or(Reply::Null, one)).collect())
         }
         what if is(what, "info") => {
             Reply::List(all().map(|(name, target)| entry(name, target)).collect())
         }
         what if is(what, "docs") && words.get(1).is_some() => {
-            let known = named().filter_map(|(name, target)| Some((name, docs(target?))));
-            Reply::map(known)
+            Reply::map(named().flatten().map(|(name, target)| (name, docs(target))))
         }
         what if is(what, "docs") => Reply::map(all().map(|(name, target)| (name, docs(target)))),
         _ => usage("usage: command [count | list | info [<name>…] | docs [<name>…]]"),

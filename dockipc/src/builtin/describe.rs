@@ -16,23 +16,20 @@ pub(super) fn describe<'n>(
     names: impl ExactSizeIterator<Item = &'n [u8]>,
 ) -> Reply {
     let router = &shared.router;
-    let described = |name: &str, target: &Target| {
+    let described = |(name, target): (_, &_)| {
+        let name = if let Target::Command(command) = target { command.name } else { name };
         let policy = router.policy(name.as_bytes()).filter(|policy| policy.is_ruled());
-        (name.to_owned(), command(name, target, policy.map(ToString::to_string)))
+        (name, command(name, target, policy.map(ToString::to_string)))
     };
     if names.len() == 0 {
-        let shown = router.shown(session).into_iter();
-        return Reply::map(shown.map(|(name, target)| described(name, target)));
+        return Reply::map(router.shown(session).into_iter().map(described));
     }
-    let known = names.filter_map(|name| {
-        let target = router.find_for(session, name)?;
-        let sent = String::from_utf8_lossy(name).to_ascii_lowercase();
-        Some(match target {
-            Target::Command(command) => described(command.name, target),
-            _ => described(&sent, target),
-        })
-    });
-    Reply::map(known)
+    // A command and its aliases are one.
+    let declared = |name| match router.find_for(session, name) {
+        Some(Target::Command(command)) => command.name.as_bytes(),
+        _ => name,
+    };
+    Reply::map(router.named(session, names.map(declared)).flatten().map(described))
 }
 
 fn command(name: &str, target: &Target, policy: Option<String>) -> Reply {

@@ -146,15 +146,10 @@ pub(super) fn config(_: &Shared, _: &mut Session, words: Words<'_>) -> Reply {
         return usage("usage: config get <name>…");
     }
     // redis-benchmark asks for these two; there is nothing to save here.
-    let known = words.iter().skip(1).filter_map(|name| {
-        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-        match &*name {
-            "save" => Some((name, Reply::bytes(""))),
-            "appendonly" => Some((name, Reply::bytes("no"))),
-            _ => None,
-        }
-    });
-    Reply::map(known)
+    let known = [("save", ""), ("appendonly", "no")];
+    let is_asked = |name| words.iter().skip(1).any(|word| is(Some(word), name));
+    let asked = known.into_iter().filter(|(name, _)| is_asked(name));
+    Reply::map(asked.map(|(name, value)| (name, Reply::bytes(value))))
 }
 
 pub(super) fn info(shared: &Shared, _: &mut Session, _: Words<'_>) -> Reply {

@@ -16,7 +16,7 @@ use clap::{
 use super::complaint::Complaint;
 use super::{exit, socket};
 use crate::arg::Arg;
-use crate::router::distance;
+use crate::nearest;
 
 /// Talk to the control sockets of daemons.
 #[derive(Debug, Parser)]
@@ -354,8 +354,8 @@ pub(super) fn unknown_option(text: &OsStr) -> Complaint {
 }
 
 fn nearest(word: &str, names: impl Iterator<Item = String>) -> String {
-    match names.map(|name| (distance(word, &name), name)).min() {
-        Some((changes, name)) if changes <= 2 => format!("did you mean {name}?"),
-        _ => "--help lists them".into(),
+    match nearest::nearest(word.as_bytes(), names, 2) {
+        Some(name) => format!("did you mean {name}?"),
+        None => "--help lists them".into(),
     }
 }

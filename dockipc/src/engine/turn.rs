@@ -395,6 +395,7 @@ impl Core {
             }
             fate => fate,
         };
+        kit.scratch.shrink();
         match fate {
             Fate::Park => conn.wait(&self.shared.times),
             Fate::Later => {
@@ -545,7 +546,7 @@ impl Core {
                 conn.closing = Closing::Flushing;
             }
             if stop == Stop::Broken {
-                me.out().bytes.clear();
+                me.out().bytes = Vec::new();
                 return Fate::Close;
             }
             if !self.flush(me, conn) {
@@ -660,15 +661,11 @@ impl Core {
     fn flush(&self, me: &Worker, conn: &mut Conn) -> bool {
         self.give_back(conn);
         let out = &mut me.out().bytes;
-        if out.is_empty() {
-            return true;
-        }
         if !send(&conn.socket, out) {
             // The client is gone, and with it everybody who wants the answers.
             out.clear();
             conn.closing = Closing::Flushing;
             conn.gone = true;
-            return true;
         }
         if out.is_empty() {
             if out.capacity() > KEEP {
