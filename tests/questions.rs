@@ -1,5 +1,5 @@
-//! Questions to the built-in commands: no answer is much longer than its question and the list of all
-//! commands, and no memory is kept for it.
+//! Questions to the built-in commands: an answer is bounded by its question and the description of all
+//! commands, and its memory is given back.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -28,10 +28,10 @@ fn paint(
     format!("{times} {}", colour as u8)
 }
 
-/// Names of 7 bytes each, so many as fit into a command.
+/// The number of names of one letter that fit into a command of the default length.
 const NAMES: usize = 95_000;
 
-/// A command of a mebibyte at most, with a name again and again.
+/// A command in which one name is repeated.
 fn repeated(words: &[&str], name: &str) -> Vec<u8> {
     let mut all = words.to_vec();
     all.resize(words.len() + NAMES, name);
@@ -51,14 +51,14 @@ fn repeated_name_is_answered_once() {
             let often = exchange(daemon.connect(), &repeated(words, name));
             let is_null = |answer: &[u8]| answer.strip_suffix(b"$-1\r\n").is_some();
             if is_null(&once) {
-                // A name that means nothing has its place in the list, which is less than it is itself.
+                // An unknown name keeps its place in the list, with fewer bytes than it has itself.
                 assert!(is_null(&often) && often.len() < NAMES * 6, "{words:?} {name}");
             } else {
                 assert_eq!(often.escape_ascii().to_string(), once.escape_ascii().to_string());
             }
         }
     }
-    // A command and its aliases are one thing that is described.
+    // A command is described once, also by its aliases.
     let client = Client::new(daemon.path());
     let described: Reply =
         client.command("dockipc").args(["describe", "p", "coat", "PAINT"]).call().unwrap();
@@ -89,8 +89,7 @@ fn repeated_name_takes_no_memory() {
         "memory after built-in commands with 95,000 times one name",
         format_args!("{grown} bytes more after {rounds} rounds of four commands"),
     );
-    // glibc keeps some megabytes for each thread that it was given back. One answer with all the names
-    // was 60 MB, and ten times as much while it was made.
+    // glibc keeps some megabytes for each thread. Without the bound 600 MB were kept.
     assert!(grown < 48 << 20, "{grown} bytes are kept");
 }
 

@@ -42,7 +42,7 @@ pub enum Reply {
     Status(Cow<'static, str>),
     /// There is no value.
     Null,
-    /// There is no value where one would take so many columns of a row: [`IntoReply::COLUMNS`].
+    /// There is no value, where a value takes this number of columns: [`IntoReply::COLUMNS`].
     #[doc(hidden)]
     Nulls(usize),
     /// Yes or no.
@@ -142,9 +142,10 @@ impl Reply {
     note = "for a type of your own write `impl dockipc::IntoReply`"
 )]
 pub trait IntoReply: Sized {
-    /// How many columns of a row the answer takes, on a line. The `None` of an `Option` takes as many.
+    /// The number of columns that the answer takes inside a row of line mode, 1 by default. A `None`
+    /// takes the same number.
     ///
-    /// Set it for a type of your own that is always so many values, such as `2` for a list of two.
+    /// Set it for a type of your own whose answer is a list of a fixed length, such as 2 for a pair.
     const COLUMNS: usize = 1;
 
     /// Makes the answer.

@@ -318,9 +318,11 @@ impl Router {
         entry.map(|entry| &entry.target)
     }
 
-    /// The commands that a client asks about by name, each name once however often it is asked for:
-    /// one question is answered with no more than all commands. A name that means nothing to this
-    /// caller is empty.
+    /// Returns the commands that a client asks about by name, and None for a name that means nothing to
+    /// this caller.
+    ///
+    /// Invariant: each name of the table is returned once, however often it is asked for, so that a
+    /// question is never answered with more than the description of all commands.
     pub(crate) fn named<'n>(
         &self,
         session: &Session,

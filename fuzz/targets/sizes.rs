@@ -1,4 +1,4 @@
-//! Questions to the built-in commands, whose answers may not be much longer than they are.
+//! Questions to the built-in commands, and the sizes of their answers.
 
 #![no_main]
 

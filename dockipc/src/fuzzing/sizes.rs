@@ -1,5 +1,5 @@
-//! How long an answer may be: no longer than its question some times, and all that there is to say of
-//! all commands.
+//! The size of an answer is bounded: a constant number of bytes for each byte of its question, and the
+//! description of all commands.
 
 use std::mem::size_of;
 use std::sync::OnceLock;
@@ -13,18 +13,18 @@ use crate::server::{Server, Shared};
 use crate::wire::Protocol;
 use crate::wire::check::encoded;
 
-/// What an answer costs: its bytes, and the memory that it takes before it is written.
+/// The cost of an answer: its bytes, and the memory that it takes before it is written.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cost {
     bytes: usize,
     memory: usize,
 }
 
-/// So many bytes of an answer for each of a question: one becomes two in a row, and three in capitals.
+/// The most bytes of an answer for each byte of its question.
 const BYTES: usize = 8;
 
-/// The same for memory. The shortest word is six bytes, and one that is unknown may be a value of the
-/// answer.
+/// The most bytes of memory for each byte of a question. The shortest word has six bytes on the wire, and
+/// each word can be a value of the answer.
 const MEMORY: usize = 16;
 
 impl Cost {
@@ -46,8 +46,8 @@ fn memory(reply: &Reply) -> usize {
     size_of::<Reply>() + inside
 }
 
-/// The cost of all that the built-in commands say of all commands: the most that a short question can
-/// be answered with.
+/// The cost of the longest answer of the built-in commands to a short question: the description of all
+/// commands.
 fn everything() -> Cost {
     static EVERYTHING: OnceLock<Cost> = OnceLock::new();
     *EVERYTHING.get_or_init(|| {
@@ -60,7 +60,7 @@ fn everything() -> Cost {
             let step = connection.step(shared(), &question, scratch, &mut Turns::default());
             let Step::Answer { reply, .. } = step else { continue };
             let Cost { bytes, memory } = Cost::of(&reply, connection.protocol());
-            // Hidden commands and the handshake's are added where they are asked for by name.
+            // Twice, since hidden commands and those of the handshake are described by name only.
             most.bytes = most.bytes.max(2 * bytes + 1024);
             most.memory = most.memory.max(2 * memory + 1024);
         }
@@ -80,7 +80,7 @@ pub(super) fn check(question: usize, reply: &Reply, protocol: Protocol) {
     }
 }
 
-/// The words that mean something to a built-in command, and some that don't.
+/// Words that mean something to a built-in command, and words that mean nothing.
 const WORDS: [&str; 60] = [
     "dockipc",
     "command",
@@ -144,8 +144,9 @@ const WORDS: [&str; 60] = [
     "mapp",
 ];
 
-/// A question to a server whose limits are those of an ordinary one, made of words that mean something,
-/// each byte one: the last byte says how often the words but the first ones are repeated.
+/// Sends a question of words that mean something to a server with the default limits, and checks the
+/// size of the answer. The first byte says how many words are sent once, the second how often the
+/// others are repeated; each other byte is a word.
 pub fn sizes(data: &[u8]) {
     let [kept, times, words @ ..] = data else { return };
     let word = |byte: &u8| match WORDS.get(usize::from(*byte)) {
@@ -167,7 +168,7 @@ pub fn sizes(data: &[u8]) {
     }
 }
 
-/// A server with the limits that an ordinary one has.
+/// A server with the default limits.
 #[expect(clippy::expect_used, reason = "a server that can't start is a mistake in here")]
 fn roomy() -> &'static Shared {
     static ROOMY: OnceLock<std::sync::Arc<Shared>> = OnceLock::new();
@@ -184,7 +185,7 @@ mod tests {
         let (seed, inputs) = many(2_000, one, |a, b| a + b);
         println!(
             "figure: generated questions to the built-in commands | {inputs} inputs (seed {seed}), \
-             0 answers over {BYTES} bytes for each of the question and what all commands are"
+             0 answers over {BYTES} bytes for each byte of the question and the description of all commands"
         );
     }
 
