@@ -1,15 +1,11 @@
 //! A secret shows nowhere.
 
 use std::fmt;
-#[cfg(feature = "zeroize")]
-use std::os::unix::fs::FileExt;
 use std::str::FromStr;
 use std::sync::Mutex;
 
 use dockipc::audit::Record;
 use dockipc::{Handle, Reply, Request, Secret, Server, State, command};
-#[cfg(feature = "zeroize")]
-use tests::{Place, program::Program};
 use tests::{exchange, resp};
 
 /// What must not be seen.
@@ -227,49 +223,203 @@ fn help_shows_no_default_and_says_that_it_is_a_secret() {
     assert!(described[1].contains("secret\\r\\n:1"), "{described:?}");
 }
 
+/// What is overwritten, seen in the memory of other processes.
 #[cfg(feature = "zeroize")]
-#[test]
-fn after_the_command_the_daemons_memory_has_no_secret() {
-    let place = Place::new();
-    let daemon = Program::start(&place.socket());
-    let client = daemon.client();
-    // So that what is searched for is only there if the daemon was sent it.
-    // Long: what comes next is written over the beginning of a buffer.
-    let secret: String = (0..250_u8).map(|i| char::from(b'a' + i % 23)).collect();
-    // Seen while it is held, or this test could not fail.
-    client.command("keep").arg(Secret::new(secret.clone())).call::<()>().unwrap();
-    assert!(memory_of(daemon.id()).iter().any(|part| holds(part, &secret.as_bytes()[200..])));
-    client.send("forget").unwrap();
-    exchange(daemon.connect(), format!("secret {secret}\n").as_bytes());
-    exchange(daemon.connect(), format!("secret '{secret}'\n").as_bytes());
-    exchange(daemon.connect(), &resp(&[&b"secret"[..], secret.as_bytes()]));
-    exchange(daemon.connect(), &resp(&[&b"secret"[..], secret.as_bytes(), b"too much"]));
-    // The answer is sent before the buffers are wiped; a turn of the same thread comes after that.
-    let is_wiped = (0..50).any(|_| {
-        client.send("ping").unwrap();
-        !memory_of(daemon.id()).iter().any(|part| holds(part, &secret.as_bytes()[200..]))
-    });
-    assert!(is_wiped, "the daemon's memory has it still");
-}
+mod overwritten {
+    use std::fs::{self, File, Permissions};
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::os::unix::fs::{FileExt, PermissionsExt};
+    use std::process::{Command, Stdio};
 
-/// All that a process could write to.
-#[cfg(feature = "zeroize")]
-fn memory_of(process: u32) -> Vec<Vec<u8>> {
-    let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
-    let memory = std::fs::File::open(format!("/proc/{process}/mem")).unwrap();
-    let parts = maps.lines().filter_map(|line| {
-        let (range, rest) = line.split_once(' ')?;
-        let (start, end) = range.split_once('-')?;
-        let [start, end] = [start, end].map(|at| u64::from_str_radix(at, 16).unwrap());
-        let mut part = vec![0; usize::try_from(end - start).unwrap()];
-        // What was freed meanwhile, or can't be read, has nothing.
-        let is_read = rest.starts_with("rw") && memory.read_exact_at(&mut part, start).is_ok();
-        is_read.then_some(part)
-    });
-    parts.collect()
-}
+    use dockipc::{Client, Secret};
+    use tests::program::{self, Program};
+    use tests::{Place, exchange, resp, rest};
 
-#[cfg(feature = "zeroize")]
-fn holds(part: &[u8], secret: &[u8]) -> bool {
-    part.windows(secret.len()).any(|window| window == secret)
+    /// Only there if the process was sent it, or made it: this makes it anew each time. Long, since
+    /// what comes next is written over the beginning of a buffer.
+    fn made() -> String {
+        (0..250_u8).map(|i| char::from(b'a' + i % 23)).collect()
+    }
+
+    const TOKEN: &str = "0123456789-the-token-of-this-daemon-and-no-other-0123456789";
+
+    fn start(place: &Place) -> Program {
+        let file = place.directory().join("token");
+        fs::write(&file, TOKEN).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        let socket = place.socket();
+        let mut daemon = Command::new(program::path());
+        daemon.arg(&socket).env("TEST_TOKEN_FILE", &file);
+        Program::start_by(&mut daemon, &socket)
+    }
+
+    #[test]
+    fn after_the_command_the_daemons_memory_has_no_secret() {
+        let place = Place::new();
+        let daemon = start(&place);
+        let client = daemon.client();
+        let secret = made();
+        // Seen while it is held, or this test could not fail.
+        client.command("keep").arg(Secret::new(secret.clone())).call::<()>().unwrap();
+        assert!(count(daemon.id(), &secret[200..]) > 0);
+        client.send("forget").unwrap();
+        check(&daemon, &secret[200..], 0, "a command");
+
+        let line = |text: &str| format!("{text}\n").into_bytes();
+        let words =
+            |before: &[&str], after: &[&str]| resp(&[before, &[secret.as_str()], after].concat());
+        let padded = |size: usize| secret.clone() + &"x".repeat(size);
+        let half = |whole: &[u8], left: usize| whole[..whole.len() - left].to_vec();
+        let wrong = words(&["AUTH"], &[]);
+        let cases = [
+            ("a line", line(&format!("secret {secret}"))),
+            ("a quoted word", line(&format!("secret '{secret}'"))),
+            ("words in RESP", words(&["secret"], &[])),
+            ("too many words", words(&["secret"], &["too much"])),
+            ("a wrapped line", resp(&["dockipc", "line", &format!("secret '{secret}'")])),
+            ("a completion", words(&["dockipc", "complete", "secret", "secret"], &["more"])),
+            ("a completion's words", words(&["dockipc", "complete", "secret", "secret", "x"], &[])),
+            ("a line's completion", line(&format!("dockipc complete secret secret '{secret}'"))),
+            ("an unknown command", words(&["secrte"], &["more"])),
+            ("a line that is not UTF-8", [secret.as_bytes(), b"\xff\n"].concat()),
+            ("a quote that is not closed", line(&format!("secret '{secret}"))),
+            ("a word that does not end", half(&words(&["secret"], &["x"]), 9)),
+            ("half a line", format!("secret {secret}").into_bytes()),
+            ("half a command", half(&words(&["secret"], &[]), 2)),
+            (
+                "half behind a whole one",
+                [resp(&["ping"]), half(&words(&["secret"], &[]), 2)].concat(),
+            ),
+            ("half of a long one", half(&resp(&["secret", &padded(40_000)]), 20_000)),
+            ("a long one", resp(&["secret", &padded(40_000)])),
+            ("one that is too long", resp(&["secret", &padded(2_000_000)])),
+            ("half of one that is too long", half(&resp(&["secret", &padded(2_000_000)]), 100_000)),
+            ("a wrong token", wrong.clone()),
+            ("a wrong token for a user", words(&["AUTH", "me"], &[])),
+            ("a wrong token in a handshake", words(&["HELLO", "3", "AUTH", "me"], &[])),
+            ("a token on a line", line(&format!("auth {secret}"))),
+            ("half a token", half(&wrong, 2)),
+            ("more tokens than are looked at", wrong.repeat(200)),
+        ];
+        for (what, bytes) in cases {
+            exchange(daemon.connect(), &bytes);
+            check(&daemon, &secret[200..], 0, what);
+        }
+
+        // Gone without a word, with a command that is half there and was read in several pieces.
+        for size in [200, 5_000, 20_000, 60_000] {
+            let mut stream = daemon.connect();
+            stream
+                .write_all(format!("*2\r\n$6\r\nsecret\r\n$100000\r\n{secret}").as_bytes())
+                .unwrap();
+            for _ in 0..size / 100 {
+                client.send("ping").unwrap();
+                stream.write_all(&[b'x'; 100]).unwrap();
+            }
+            drop(stream);
+            check(&daemon, &secret[200..], 0, "a client that is gone");
+        }
+    }
+
+    #[test]
+    fn after_the_right_token_the_memory_has_one_copy() {
+        let place = Place::new();
+        let daemon = start(&place);
+        let kept = count(daemon.id(), TOKEN);
+        assert_eq!(kept, 1, "what it is compared with");
+        let mut stream = daemon.connect();
+        stream.write_all(&resp(&["AUTH", TOKEN])).unwrap();
+        tests::expect(&mut stream, b"+OK\r\n");
+        check(&daemon, TOKEN, kept, "AUTH");
+        stream.write_all(&resp(&["QUIT"])).unwrap();
+        rest(stream);
+        exchange(daemon.connect(), &resp(&["HELLO", "2", "AUTH", "me", TOKEN]));
+        check(&daemon, TOKEN, kept, "HELLO");
+    }
+
+    #[test]
+    fn after_the_call_the_clients_memory_has_no_secret() {
+        const SOCKET: &str = "DOCKIPC_TEST_SECRET_SOCKET";
+        if let Some(socket) = std::env::var_os(SOCKET) {
+            return call(&Client::new(socket));
+        }
+        let place = Place::new();
+        let _daemon = start(&place);
+        let mut caller = Command::new(std::env::current_exe().unwrap())
+            .args(["overwritten::after_the_call_the_clients_memory_has_no_secret"])
+            .args(["--exact", "--nocapture", "--test-threads=1"])
+            .env(SOCKET, place.socket())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(caller.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let secret = made();
+        for (said, holds) in [("holds it", true), ("called", false)] {
+            assert!(lines.any(|line| line.ends_with(said)), "{said}");
+            assert_eq!(count(caller.id(), &secret[200..]) > 0, holds, "{said}");
+            caller.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        }
+        assert!(caller.wait().unwrap().success());
+    }
+
+    /// The caller: what it holds is looked at when it says so.
+    fn call(client: &Client) {
+        let say = |what: &str| {
+            println!("{what}");
+            std::io::stdin().read_exact(&mut [0]).unwrap();
+        };
+        let secret = Secret::new(made());
+        say("\nholds it");
+        client.command("secret").arg(&secret).call::<()>().unwrap();
+        // The request grows when the secret is in it.
+        let grown = client.command("secret").arg(&secret).arg("x".repeat(10_000)).clone();
+        grown.call::<()>().unwrap_err();
+        let mut pipeline = client.pipeline();
+        pipeline.command("ping", ["x"]).command("secret", [&secret]);
+        pipeline.command("ping", ["x".repeat(10_000)]);
+        pipeline.call().unwrap();
+        drop(pipeline);
+        let guess = client.clone().token(secret.expose());
+        guess.send("ping").unwrap_err();
+        drop(guess);
+        drop(secret);
+        say("called");
+    }
+
+    /// The answer is sent before the buffers are overwritten; a turn of the same thread comes after
+    /// that.
+    #[track_caller]
+    fn check(daemon: &Program, secret: &str, copies: usize, what: &str) {
+        let is_wiped = (0..50).any(|_| {
+            daemon.client().send("ping").unwrap();
+            count(daemon.id(), secret) == copies
+        });
+        assert!(is_wiped, "{what}: the daemon's memory has it still");
+    }
+
+    /// How often something is in the memory that a process can write to.
+    fn count(process: u32, what: &str) -> usize {
+        let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+        let memory = File::open(format!("/proc/{process}/mem")).unwrap();
+        let parts = maps.lines().map(|line| {
+            let (range, rest) = line.split_once(' ').unwrap();
+            let (start, end) = range.split_once('-').unwrap();
+            let [start, end] = [start, end].map(|at| u64::from_str_radix(at, 16).unwrap());
+            let mut part = vec![0; usize::try_from(end - start).unwrap()];
+            // What was freed meanwhile, or can't be read, has nothing.
+            let is_read = rest.starts_with("rw") && memory.read_exact_at(&mut part, start).is_ok();
+            if is_read { count_in(&part, what.as_bytes()) } else { 0 }
+        });
+        parts.sum()
+    }
+
+    /// By the library's search for a byte, since a loop in here is slow without optimization.
+    fn count_in(mut part: &[u8], what: &[u8]) -> usize {
+        let mut count = 0;
+        while part.skip_until(what[0]).unwrap() > 0 {
+            count += usize::from(part.starts_with(&what[1..]));
+        }
+        count
+    }
 }

@@ -25,8 +25,6 @@ pub(crate) struct Session {
     pub(crate) protocol: Protocol,
     /// What the client calls itself with `CLIENT SETNAME`.
     pub(crate) name: Vec<u8>,
-    /// What came is to be overwritten.
-    pub(crate) had_secret: bool,
     /// After the answer at hand the connection ends.
     pub(crate) ending: bool,
 }
@@ -67,7 +65,6 @@ impl Connection {
             since: shared.token.as_ref().map(|_| Instant::now()),
             protocol: Protocol::Line,
             name: Vec::new(),
-            had_secret: false,
             ending: false,
         };
         Self { decoder: Decoder::new(shared.limits), session, refused }
@@ -90,11 +87,6 @@ impl Connection {
 
     pub(crate) fn uid(&self) -> u32 {
         self.session.peer.uid()
-    }
-
-    /// Whether what came since this was last asked is to be overwritten.
-    pub(crate) fn had_secret(&mut self) -> bool {
-        std::mem::take(&mut self.session.had_secret)
     }
 
     /// How answers are to be written at this moment.

@@ -86,6 +86,7 @@ extern crate self as dockipc;
 mod access;
 mod arg;
 pub mod audit;
+mod buffer;
 mod builtin;
 pub mod client;
 mod connection;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::access::{self, Pattern, Policy, Token};
-use crate::arg::{Args, Cut, Fallback, Scratch, Shown, Unbound, any_secret};
+use crate::arg::{Args, Cut, Fallback, Scratch, Shown, Unbound};
 use crate::audit::Case;
 use crate::builtin::{self, Builtin, Completion};
 use crate::connection::Session;
@@ -414,11 +414,6 @@ impl Router {
             Some(Entry { target, pace, policy, .. }) => (Some(target), *pace, policy),
             None => (None, 0, &self.fallback_policy),
         };
-        if cfg!(feature = "zeroize")
-            && let Some(Target::Command(command)) = target
-        {
-            session.had_secret |= any_secret(command.params);
-        }
         let is_offered = self.is_offered(session, number);
         let is_allowed = is_offered && policy.allows(&session.peer, session.has_token);
         let case = match &shared.audit {

@@ -89,6 +89,10 @@ fn main() -> dockipc::Result<()> {
     let path = words.next().expect("the path of the socket");
     let mut server = Server::new().state(AtomicU64::new(0)).state(Kept::default()).open_to_all();
     let octal = |mode: String| u32::from_str_radix(&mode, 8).expect("a mode");
+    let file = std::env::var_os("TEST_TOKEN_FILE");
+    if let Some(token_file) = file {
+        server = server.token_file(token_file).allow("nap", "token");
+    }
     // MODE, or `-` for the default; a second path; its mode.
     if let Some(mode) = words.next().filter(|mode| mode != "-") {
         server = server.mode(octal(mode));

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::buffer::{Buffer, wipe};
 use crate::directory::{Directory, Failed};
 use crate::error::Error;
 
@@ -19,11 +20,13 @@ const LONGEST: usize = 1024;
 
 /// A secret that clients and daemon have in common. It can't be printed.
 #[derive(Clone)]
-pub(crate) struct Token(Arc<[u8]>);
+pub(crate) struct Token(Arc<Buffer>);
 
 impl Token {
     pub(crate) fn new(bytes: &[u8]) -> Self {
-        Self(bytes.into())
+        let mut token = Buffer::with_capacity(bytes.len());
+        token.extend_from_slice(bytes);
+        Self(token.into())
     }
 
     /// Reads the first line of a file that only its owner can read or replace.
@@ -62,9 +65,11 @@ impl Token {
             return Err(bad("it is not a file".into()));
         }
         check(path, stat.st_uid, stat.st_mode & 0o7777, user).map_err(bad)?;
-        let mut text = Vec::new();
-        let most = u64::try_from(LONGEST + b"\r\n".len()).unwrap_or(u64::MAX);
-        std::fs::File::from(opened).take(most).read_to_end(&mut text).map_err(reading)?;
+        let most = LONGEST + b"\r\n".len();
+        // Reading a file of any length does not have to grow it.
+        let mut text = Buffer::with_capacity(2 * most);
+        let mut file = std::fs::File::from(opened).take(most as u64);
+        file.read_to_end(text.as_vec()).map_err(reading)?;
         let line = text.split(|&b| b == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match line.len() {
@@ -83,22 +88,21 @@ impl Token {
     /// Whether a client has given this token. The time that takes depends on the length of what was
     /// given, which the client knows, and on nothing else.
     pub(crate) fn is(&self, given: &[u8]) -> bool {
-        let (ours, theirs) = (padded(&self.0), padded(given));
+        // Zeros up to a length that is always the same. In place: an array that is moved leaves a copy.
+        let (mut ours, mut theirs) = ([0; LONGEST], [0; LONGEST]);
+        for (padded, bytes) in [(&mut ours, &self.0[..]), (&mut theirs, given)] {
+            let length = bytes.len().min(LONGEST);
+            padded[..length].copy_from_slice(&bytes[..length]);
+        }
         let mut different = self.0.len() ^ given.len();
         for (a, b) in ours.iter().zip(&theirs) {
             // The compiler must not see when the end is known.
             different = black_box(different | usize::from(a ^ b));
         }
+        wipe(&mut ours);
+        wipe(&mut theirs);
         different == 0
     }
-}
-
-/// The first bytes, and zeros up to a length that is always the same.
-fn padded(bytes: &[u8]) -> [u8; LONGEST] {
-    let mut padded = [0; LONGEST];
-    let length = bytes.len().min(LONGEST);
-    padded[..length].copy_from_slice(&bytes[..length]);
-    padded
 }
 
 /// As ssh has it for a user's files: root could read and change them anyway.

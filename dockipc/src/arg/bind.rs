@@ -1,9 +1,9 @@
 //! Which words are which parameter's.
 
 use super::{Arity, Cut, Param, Shown, Way, any_secret, usage};
+use crate::buffer::Buffer;
 use crate::error::Failure;
 use crate::request::Words;
-use crate::secret::wipe;
 use crate::wire::words::Splitter;
 use crate::wire::{Frame, Place, Span};
 
@@ -17,7 +17,7 @@ pub(crate) struct Scratch {
     /// The options: which parameter, and its value.
     options: Vec<(usize, Span)>,
     /// Words that had to be written anew.
-    text: Vec<u8>,
+    text: Buffer,
 }
 
 impl Scratch {
@@ -32,9 +32,9 @@ impl Scratch {
         }
     }
 
-    /// Overwrites the words, where one was a secret.
+    /// Forgets the words that were written anew, which may be secrets.
     pub(crate) fn wipe(&mut self) {
-        wipe(&mut self.text);
+        self.text.clear();
     }
 }
 
@@ -91,7 +91,13 @@ impl<'r> Unbound<'r> {
         scratch.options.clear();
         scratch.text.clear();
         let source = match frame {
-            Frame::Line(span) => Source::Line(Splitter::new(&input[span.start..span.end])),
+            Frame::Line(span) => {
+                if cfg!(feature = "zeroize") {
+                    // All words, twice: see `all_again`. The splitter must not have to grow it.
+                    scratch.text.reserve(2 * (span.end - span.start));
+                }
+                Source::Line(Splitter::new(&input[span.start..span.end]))
+            }
             Frame::Resp => Source::Resp(0),
         };
         let mut unbound = Self { input, source, scratch, name: None, as_it_came: false };
@@ -106,7 +112,7 @@ impl<'r> Unbound<'r> {
 
     fn next(&mut self) -> Result<Option<Span>, Failure> {
         match &mut self.source {
-            Source::Line(splitter) => splitter.next(&mut self.scratch.text).map_err(usage),
+            Source::Line(splitter) => splitter.next(self.scratch.text.as_vec()).map_err(usage),
             Source::Resp(at) => {
                 *at += 1;
                 Ok(self.scratch.incoming.get(*at - 1).copied())
@@ -140,7 +146,7 @@ impl<'r> Unbound<'r> {
                 let start = text.len();
                 for (i, span) in rest.iter().enumerate() {
                     if i > 0 {
-                        text.push(b' ');
+                        text.extend_from_slice(b" ");
                     }
                     text.extend_from_slice(&self.input[span.start..span.end]);
                 }
@@ -180,7 +186,7 @@ impl<'r> Unbound<'r> {
             Source::Line(splitter) => {
                 splitter.begin_again();
                 // The name, which could be read before.
-                let _ = splitter.next(&mut self.scratch.text);
+                let _ = splitter.next(self.scratch.text.as_vec());
             }
         }
         self.all()

@@ -120,7 +120,6 @@ fn give_token(shared: &Shared, session: &mut Session, given: &[u8]) -> Result<()
         let why = "a line is the only one of its connection; to give a token, speak RESP";
         return Err(Failure::new(code::USAGE, why));
     }
-    session.had_secret |= cfg!(feature = "zeroize");
     let waited = session.since.map(|since| since.elapsed());
     if let (Some(waited), Some(limit)) = (waited, shared.times.auth)
         && waited > limit

@@ -12,6 +12,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use super::commands::{Again, Commands, Words};
 use super::greeting::Greeting;
 use super::limits::{Limits, Terms, Wait};
+use crate::buffer::Buffer;
 use crate::error::{Error, Failure, Ran, Result, code};
 use crate::reply::Reply;
 use crate::wire::answer::{self, NotResp, Scan, Scanner};
@@ -164,7 +165,9 @@ impl Connection {
         terms: &Terms<'_>,
     ) -> Result<Option<Failure>> {
         let first = greeting.bytes.len() + commands.first;
-        let bytes = [&greeting.bytes, commands.bytes].concat();
+        let mut bytes = Buffer::with_capacity(greeting.bytes.len() + commands.bytes.len());
+        bytes.extend_from_slice(&greeting.bytes);
+        bytes.extend_from_slice(commands.bytes);
         self.send(&bytes, &Commands { first, ..*commands }, terms)?;
         match self.welcome(terms)? {
             Some(failure)

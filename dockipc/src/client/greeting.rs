@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::commands::Words;
 use crate::access::Token;
+use crate::buffer::wipe;
 use crate::error::Result;
 
 /// Asks for RESP3, whose answers keep their types.
@@ -74,5 +75,13 @@ impl Greeting {
         }
         words.add(source.token()?.bytes());
         Ok(Self { bytes: Cow::Owned(words.command().bytes.to_vec()), has_token: true })
+    }
+}
+
+impl Drop for Greeting {
+    fn drop(&mut self) {
+        if let Cow::Owned(bytes) = &mut self.bytes {
+            wipe(bytes);
+        }
     }
 }

@@ -41,6 +41,7 @@ use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 
 use crate::arg::Scratch;
+use crate::buffer::wipe;
 use crate::error::{Error, Result, Unfinished};
 use crate::listener::{self, Published};
 use crate::peer::Peer;
@@ -128,7 +129,26 @@ struct Kit {
     /// Commands of this turn.
     ran: u64,
     input: Box<[u8]>,
+    /// How many bytes of `input` were written to in this turn. Counted with the feature `zeroize`.
+    filled: usize,
     events: Vec<epoll::Event>,
+}
+
+impl Kit {
+    /// Notes that the first bytes of `input` were written to.
+    fn fill(&mut self, bytes: usize) {
+        if cfg!(feature = "zeroize") {
+            self.filled = self.filled.max(bytes);
+        }
+    }
+
+    /// After a turn: with the feature `zeroize`, what clients sent is overwritten.
+    fn wipe(&mut self) {
+        if cfg!(feature = "zeroize") {
+            wipe(&mut self.input[..std::mem::take(&mut self.filled)]);
+            self.scratch.wipe();
+        }
+    }
 }
 
 /// How many bytes are read at a time, and so about how many a connection can have served in a turn.
@@ -296,6 +316,7 @@ impl Core {
             scratch: Scratch::default(),
             ran: 0,
             input: vec![0; READ].into(),
+            filled: 0,
             events: Vec::with_capacity(EVENTS),
         };
         let mut hub = self.lock();
@@ -466,6 +487,7 @@ impl Core {
             }
             let turn = AssertUnwindSafe(|| self.turn(me, kit, &mut conn, seen));
             let fate = catch_unwind(turn).unwrap_or_else(|_| Self::broken(me, &mut conn));
+            kit.wipe();
             hub = self.lock();
             me.slot.store(IDLE, Ordering::Relaxed);
             hub.end_run(index, &self.shared.per_user);

@@ -15,9 +15,9 @@ use super::run::{Run, SIGN_OF_LIFE};
 use super::user::Users;
 use super::{Core, IDLE, Kit, READ, Worker, stop, user};
 use crate::arg::Scratch;
+use crate::buffer::Buffer;
 use crate::connection::{Connection, Step};
 use crate::error::{Failure, code};
-use crate::secret::wipe;
 use crate::server::{PerUser, Times};
 use crate::wire::{Protocol, encode};
 
@@ -29,7 +29,7 @@ pub(super) struct Conn {
     data: u64,
     protocol: Connection,
     /// What was read and not used up.
-    input: Vec<u8>,
+    input: Buffer,
     /// What the socket didn't take.
     out: Vec<u8>,
     deadline: Option<Deadline>,
@@ -137,7 +137,7 @@ impl Conn {
             socket: Arc::new(socket),
             data,
             protocol,
-            input: Vec::new(),
+            input: Buffer::default(),
             out: Vec::new(),
             deadline: refused.then(refusal),
             denied: None,
@@ -489,7 +489,7 @@ impl Core {
         failure: &Failure,
     ) -> Fate {
         encode::failure(failure, conn.protocol.protocol(), &mut me.out().bytes);
-        conn.input = Vec::new();
+        conn.input = Buffer::default();
         conn.wants = false;
         conn.closing = Closing::Flushing;
         if self.flush(me, conn) { self.go_on(me, kit, conn) } else { Fate::Park }
@@ -572,23 +572,15 @@ impl Core {
     ) -> Stop {
         let Kit { scratch, ran, .. } = kit;
         if conn.input.is_empty() {
-            let bytes = &mut kit.input[..fresh];
+            let bytes = &kit.input[..fresh];
             let (used, stop) = self.commands(me, (scratch, ran), conn, bytes);
             conn.input.extend_from_slice(&bytes[used..]);
-            if conn.protocol.had_secret() {
-                wipe(bytes);
-                scratch.wipe();
-            }
             return stop;
         }
         let mut bytes = std::mem::take(&mut conn.input);
         let (used, stop) = self.commands(me, (scratch, ran), conn, &bytes);
-        if conn.protocol.had_secret() {
-            wipe(&mut bytes[..used]);
-            scratch.wipe();
-        }
         if used < bytes.len() {
-            bytes.drain(..used);
+            bytes.consume(used);
             conn.input = bytes;
         }
         stop
@@ -719,13 +711,14 @@ fn read(kit: &mut Kit, conn: &mut Conn) -> Result<Option<usize>, Errno> {
     while conn.readable {
         let (room, result) = if is_short {
             kit.input[..tail].copy_from_slice(&conn.input);
+            kit.fill(tail);
             let buffer = &mut kit.input[tail..];
             let room = buffer.len();
             (room, rustix::net::recv(&conn.socket, buffer, RecvFlags::DONTWAIT).map(|(_, n)| n))
         } else {
             conn.input.reserve(tail);
             let room = conn.input.capacity() - tail;
-            let spare = rustix::buffer::spare_capacity(&mut conn.input);
+            let spare = rustix::buffer::spare_capacity(conn.input.as_vec());
             (room, rustix::net::recv(&conn.socket, spare, RecvFlags::DONTWAIT).map(|(_, n)| n))
         };
         match result {
@@ -737,6 +730,7 @@ fn read(kit: &mut Kit, conn: &mut Conn) -> Result<Option<usize>, Errno> {
                 // which may have been told together with the bytes.
                 conn.readable = n == room || conn.ended;
                 if n > 0 && is_short {
+                    kit.fill(tail + n);
                     conn.input.clear();
                     return Ok(Some(tail + n));
                 }
@@ -753,7 +747,7 @@ fn read(kit: &mut Kit, conn: &mut Conn) -> Result<Option<usize>, Errno> {
 /// Reads away what the client still sends. Closing with unread input would give the client its
 /// answer and then ECONNRESET.
 fn drain(kit: &mut Kit, conn: &mut Conn, mut left: usize) -> Fate {
-    conn.input = Vec::new();
+    conn.input = Buffer::default();
     loop {
         match read(kit, conn) {
             Ok(Some(n)) if n > 0 && n < left => left -= n,
