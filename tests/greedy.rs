@@ -1,8 +1,9 @@
 //! Who takes all that a user may have leaves the others untouched.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -78,6 +79,105 @@ fn whose_connections_are_all_taken_hurts_nobody_else() {
             TRIES
         }
     });
+}
+
+/// The default: a user has half of what there is, and the other half is for the others.
+#[test]
+fn one_user_gets_half_of_the_connections_by_default() {
+    let test = Contest {
+        name: "one_user_gets_half_of_the_connections_by_default",
+        what: "half of all connections, and more tries",
+        server: || Server::new().busy_timeout(Duration::ZERO),
+        call: |client| assert_eq!(client.send("ping").unwrap(), b"PONG"),
+    };
+    test.run(|| {
+        raise_descriptor_limit();
+        let mut kept = open_until_refused("-BUSY too many connections of this user: ");
+        // A few of the 512 descriptors are the daemon's own.
+        assert!((220..=256).contains(&kept.len()), "{} connections", kept.len());
+        move || {
+            for _ in 0..TRIES {
+                let answer = exchange(connect(), &resp(&["PING"]));
+                assert!(answer.starts_with(b"-BUSY too many connections of this user: "));
+            }
+            kept.iter_mut().for_each(pings);
+            TRIES
+        }
+    });
+}
+
+/// Several users together take all descriptors, as one does here without a limit.
+#[test]
+fn operators_get_in_when_no_descriptor_is_left() {
+    const NAME: &str = "operators_get_in_when_no_descriptor_is_left";
+    const BUSY: &str =
+        "-BUSY no descriptor is left but those reserved for root and the daemon's user";
+    match part().as_deref() {
+        Some("daemon") => {
+            let server = Server::new().max_connections_per_user(None);
+            return serve(server.state(Gate::default()));
+        }
+        Some("greedy") => {
+            raise_descriptor_limit();
+            let mut kept = open_until_refused(BUSY);
+            say("full");
+            users::wait_for_the_end();
+            // Who leaves makes no room for others as long as the reserve is in use.
+            kept.iter_mut().for_each(pings);
+            return;
+        }
+        Some("stranger") => return say(String::from_utf8_lossy(&rest(connect()))),
+        Some(_) => {
+            let mut many = [(); 3].map(|()| connect());
+            many.iter_mut().for_each(pings);
+            say("served");
+            return users::wait_for_the_end();
+        }
+        None if !users::can_be_had() => return,
+        None => {}
+    }
+    let place = Shared::new(OWNER);
+    let mut daemon = place.start(NAME, "daemon", OWNER);
+    assert_eq!(daemon.line().unwrap(), "ready");
+    // Twice: the reserve is there again when it is no longer in use.
+    for _ in 0..2 {
+        let mut greedy = place.start(NAME, "greedy", GREEDY);
+        assert_eq!(greedy.line().unwrap(), "full");
+        let refused = || {
+            let said = place.play(NAME, "stranger", NEIGHBOUR).concat();
+            assert!(said.starts_with(BUSY), "{said}");
+        };
+        refused();
+        let mut owner = place.start(NAME, "owner", OWNER);
+        assert_eq!(owner.line().unwrap(), "served");
+        // This process is root.
+        let mut root = [(); 3].map(|()| connect_at(&place.directory().join(SOCKET)));
+        root.iter_mut().for_each(pings);
+        refused();
+        drop(root);
+        owner.end();
+        greedy.end();
+        assert_eq!(place.start(NAME, "neighbour", NEIGHBOUR).end(), ["served"]);
+    }
+}
+
+/// Opens connections until one is refused, and returns those that are served.
+fn open_until_refused(told: &str) -> Vec<UnixStream> {
+    let mut kept = Vec::new();
+    loop {
+        let mut stream = connect();
+        // The daemon may have closed it already.
+        let _ = stream.write_all(&resp(&["PING"]));
+        let mut answer = [0; 7];
+        stream.read_exact(&mut answer).unwrap();
+        if answer != *b"+PONG\r\n" {
+            let whole = [&answer[..], &rest(stream)].concat();
+            let whole = String::from_utf8(whole).unwrap();
+            assert!(whole.starts_with(told), "{whole}");
+            return kept;
+        }
+        kept.push(stream);
+    }
 }
 
 #[test]
@@ -168,7 +268,7 @@ impl Contest {
     /// `greedy` takes all that its user may have, and returns what tries to have more.
     fn run<M: FnMut() -> usize>(&self, greedy: impl FnOnce() -> M) {
         match part().as_deref() {
-            Some("daemon") => self.serve(),
+            Some("daemon") => serve((self.server)().state(Gate::default())),
             Some("greedy") => insist(greedy()),
             Some(_) => self.live(),
             None if users::can_be_had() => self.compare(),
@@ -194,17 +294,6 @@ impl Contest {
         );
     }
 
-    fn serve(&self) {
-        // Few, so that it is seen if somebody can use them up.
-        let limit = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: Some(512), ..limit }).unwrap();
-        let server = (self.server)().state(Gate::default()).shutdown_timeout(Duration::ZERO);
-        let daemon = server.spawn(SOCKET).unwrap();
-        say("ready");
-        users::wait_for_the_end();
-        drop(daemon);
-    }
-
     /// The neighbour: calls over a connection that stays, and over new ones, until the test lets it
     /// go.
     fn live(&self) {
@@ -223,6 +312,16 @@ impl Contest {
 
 const SOCKET: &str = "first";
 
+fn serve(server: Server) {
+    // Few, so that it is seen if somebody can use them up.
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(512), ..limit }).unwrap();
+    let daemon = server.shutdown_timeout(Duration::ZERO).spawn(SOCKET).unwrap();
+    say("ready");
+    users::wait_for_the_end();
+    drop(daemon);
+}
+
 /// Tries to have more, twice and until the test lets it go.
 fn insist(mut more: impl FnMut() -> usize) {
     raise_descriptor_limit();
@@ -237,7 +336,11 @@ fn insist(mut more: impl FnMut() -> usize) {
 }
 
 fn connect() -> UnixStream {
-    let stream = UnixStream::connect(SOCKET).unwrap();
+    connect_at(Path::new(SOCKET))
+}
+
+fn connect_at(path: &Path) -> UnixStream {
+    let stream = UnixStream::connect(path).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream

@@ -15,7 +15,7 @@ use crate::access::{Access, Pattern, Token};
 use crate::audit::{Audit, Record};
 use crate::client::Client;
 use crate::engine::Engine;
-use crate::error::{Error, Result, Unfinished};
+use crate::error::{Error, Failure, Result, Unfinished, code};
 use crate::handler::Handler;
 use crate::listener::{self, SocketMode};
 use crate::registry::Command;
@@ -50,6 +50,7 @@ pub struct Server {
     limits: Limits,
     times: Times,
     max_connections: usize,
+    reserved_connections: usize,
     per_user: PerUser,
     max_threads: Option<usize>,
     signals: bool,
@@ -62,10 +63,27 @@ pub struct Server {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct PerUser {
     pub(crate) connections: Option<usize>,
+    /// No limit of connections was set: it is half of what there is, and root and the daemon's user
+    /// have none.
+    pub(crate) spares_operators: bool,
+    /// The daemon's user.
+    pub(crate) owner: u32,
     /// Slow commands that run or wait for a thread.
     pub(crate) running: Option<usize>,
     /// Bytes of commands and answers that wait in connections.
     pub(crate) bytes: Option<usize>,
+}
+
+impl PerUser {
+    /// Whether this is root or the daemon's user.
+    pub(crate) fn is_operator(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.owner
+    }
+
+    /// How many connections this user may have.
+    pub(crate) fn connections_of(&self, uid: u32) -> Option<usize> {
+        self.connections.filter(|_| !self.spares_operators || !self.is_operator(uid))
+    }
 }
 
 /// How long things may take. None is no limit.
@@ -115,7 +133,8 @@ impl Server {
                 shutdown: Duration::from_secs(5),
             },
             max_connections: usize::MAX,
-            per_user: PerUser::default(),
+            reserved_connections: 8,
+            per_user: PerUser { spares_operators: true, ..PerUser::default() },
             max_threads: None,
             signals: true,
             others: Vec::new(),
@@ -322,16 +341,43 @@ impl Server {
     }
 
     /// How many connections are served at a time. Default: no limit but the system's. One more is
-    /// answered `-BUSY`.
+    /// answered `-BUSY`. The last few are for root and the daemon's user alone: see
+    /// [`reserved_connections`](Self::reserved_connections).
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
         self
     }
 
-    /// How many connections of one user are served at a time, so that nobody takes them all.
-    /// Default: no limit. One more is answered `-BUSY`.
-    pub fn max_connections_per_user(mut self, connections: usize) -> Self {
-        self.per_user.connections = Some(connections);
+    /// Limits how many connections of one user are served at a time, so that no user takes them all.
+    /// One more is answered `-BUSY`. A number given here holds for every user; `None` is no limit.
+    ///
+    /// Default: half of the descriptors that the process can still open when the server starts
+    /// (`RLIMIT_NOFILE` less those that are open), or half of
+    /// [`max_connections`](Self::max_connections) if that is fewer. Of the usual 1024 descriptors that
+    /// is about 500. Root and the daemon's user, which is the effective one at start, have no limit by
+    /// default. So there is none where all clients have one uid, as in many containers: set a number.
+    ///
+    /// ```
+    /// # use dockipc::Server;
+    /// let few = Server::new().max_connections_per_user(64);
+    /// let unlimited = Server::new().max_connections_per_user(None);
+    /// ```
+    pub fn max_connections_per_user(mut self, connections: impl Into<Option<usize>>) -> Self {
+        self.per_user.connections = connections.into();
+        self.per_user.spares_operators = false;
+        self
+    }
+
+    /// Keeps this many connections for root and the daemon's user, so that an operator gets in when
+    /// others have taken everything. Default 8, and at most a quarter of what there is (see
+    /// [`max_connections_per_user`](Self::max_connections_per_user)). 0 keeps none.
+    ///
+    /// The server holds as many descriptors open, and gives one up when no other is left. Any other
+    /// user's connection is then answered `-BUSY` and closed at once. With 0 it waits for a descriptor:
+    /// see [`busy_timeout`](Self::busy_timeout). In a server with
+    /// [`max_connections`](Self::max_connections), the last ones of these are kept.
+    pub fn reserved_connections(mut self, connections: usize) -> Self {
+        self.reserved_connections = connections;
         self
     }
 
@@ -391,7 +437,8 @@ impl Server {
     }
 
     /// How long a command waits for a thread when all are taken, and a new connection for a
-    /// descriptor when the process has no more. Default 10 s. Then it is told `-BUSY`, and was not
+    /// descriptor when the process has no more, not even
+    /// [reserved ones](Self::reserved_connections). Default 10 s. Then it is told `-BUSY`, and was not
     /// run.
     pub fn busy_timeout(mut self, limit: Duration) -> Self {
         self.times.busy = limit;
@@ -510,6 +557,12 @@ impl Server {
         let commands = inventory::iter::<Command>;
         let router = Router::new(commands, self.handlers, self.fallback, self.states, &self.rules)?;
         let token = router.token(self.token_file.as_deref())?;
+        let free = free_descriptors();
+        let most = free.min(self.max_connections);
+        let mut per_user = PerUser { owner: rustix::process::geteuid().as_raw(), ..self.per_user };
+        if per_user.spares_operators {
+            per_user.connections = Some((most / 2).max(1));
+        }
         Ok(Arc::new(Shared {
             router,
             token,
@@ -517,7 +570,9 @@ impl Server {
             limits: self.limits,
             times: self.times,
             max_connections: self.max_connections,
-            per_user: self.per_user,
+            reserved_connections: self.reserved_connections.min(most / 4),
+            max_refused: (free / 8).min(64),
+            per_user,
             max_threads: self.max_threads.unwrap_or_else(most_threads),
             started: Instant::now(),
             connections: AtomicUsize::new(0),
@@ -525,6 +580,14 @@ impl Server {
             commands: AtomicU64::new(0),
         }))
     }
+}
+
+/// How many descriptors this process can still open.
+fn free_descriptors() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    limit.saturating_sub(open)
 }
 
 /// A thread takes up to four mappings (its stack and guard page, its heap), and a process that
@@ -542,7 +605,12 @@ pub(crate) struct Shared {
     pub(crate) audit: Option<Audit>,
     pub(crate) limits: Limits,
     pub(crate) times: Times,
-    pub(crate) max_connections: usize,
+    max_connections: usize,
+    /// For root and the daemon's user alone.
+    pub(crate) reserved_connections: usize,
+    /// So many connections that are turned away may stay for a moment to show how they speak. Others
+    /// are told at once, so that they use up no descriptors.
+    pub(crate) max_refused: usize,
     pub(crate) per_user: PerUser,
     pub(crate) max_threads: usize,
     pub(crate) started: Instant,
@@ -552,15 +620,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Counts a connection that came; gives its number, and whether it is one too many. Such a one
-    /// does not count as open.
-    pub(crate) fn count_connection(&self) -> (u64, bool) {
+    /// Counts a connection of a user that came; gives its number, and why it is one too many if it
+    /// is. Such a one does not count as open.
+    pub(crate) fn count_connection(&self, uid: u32) -> (u64, Result<(), Failure>) {
         let id = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
-        let over = self.connections.fetch_add(1, Ordering::Relaxed) >= self.max_connections;
-        if over {
-            self.count_end();
+        let kept = if self.per_user.is_operator(uid) { 0 } else { self.reserved_connections };
+        let most = self.max_connections - kept;
+        if self.connections.fetch_add(1, Ordering::Relaxed) < most {
+            return (id, Ok(()));
         }
-        (id, over)
+        self.count_end();
+        (id, Err(too_many(most, kept)))
     }
 
     pub(crate) fn count_end(&self) {
@@ -581,6 +651,15 @@ impl Shared {
             self.commands.load(Ordering::Relaxed),
         )
     }
+}
+
+#[cold]
+fn too_many(most: usize, kept: usize) -> Failure {
+    let more = match kept {
+        0 => String::new(),
+        _ => format!(" ({kept} more are reserved for root and the daemon's user)"),
+    };
+    Failure::new(code::BUSY, format_args!("too many connections: {most} at most{more}; try again"))
 }
 
 /// A running server. It stops when this is dropped.
@@ -654,5 +733,50 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.shutdown();
         self.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Server;
+
+    const STRANGER: u32 = 12_345;
+
+    #[test]
+    fn last_connections_are_reserved_for_operators() {
+        let server = Server::new().max_connections(16).max_connections_per_user(None);
+        let shared = server.shared().unwrap();
+        let owner = rustix::process::geteuid().as_raw();
+        let come =
+            |uid| shared.count_connection(uid).1.map_err(|failure| failure.message().to_owned());
+        for _ in 0..12 {
+            assert_eq!(come(STRANGER), Ok(()));
+        }
+        let more = "(4 more are reserved for root and the daemon's user); try again";
+        assert_eq!(come(STRANGER), Err(format!("too many connections: 12 at most {more}")));
+        for uid in [0, owner, 0, owner] {
+            assert_eq!(come(uid), Ok(()));
+        }
+        let full = "too many connections: 16 at most; try again";
+        assert_eq!(come(0), Err(full.to_owned()));
+        shared.count_end();
+        assert!(come(STRANGER).is_err());
+        assert_eq!(come(owner), Ok(()));
+    }
+
+    #[test]
+    fn default_limit_of_a_user_is_half() {
+        let limits = |server: Server| {
+            let per_user = server.shared().unwrap().per_user;
+            [STRANGER, 0, rustix::process::geteuid().as_raw()]
+                .map(|uid| per_user.connections_of(uid))
+        };
+        for (most, half) in [(16, 8), (3, 1), (1, 1), (0, 1)] {
+            assert_eq!(limits(Server::new().max_connections(most)), [Some(half), None, None]);
+        }
+        let default = limits(Server::new());
+        assert!(default[0].is_some_and(|half| half > 1) && default[1..] == [None, None]);
+        assert_eq!(limits(Server::new().max_connections_per_user(3)), [Some(3); 3]);
+        assert_eq!(limits(Server::new().max_connections_per_user(None)), [None; 3]);
     }
 }

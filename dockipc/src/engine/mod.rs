@@ -20,6 +20,7 @@ mod accept;
 mod door;
 mod hub;
 mod pace;
+mod reserve;
 mod run;
 mod stop;
 mod turn;
@@ -51,6 +52,7 @@ use crate::wire::Protocol;
 use accept::Arrival;
 use door::{DOORS, Door, Knock};
 use hub::{Fate, Hub, Seen};
+use reserve::Reserve;
 use stop::Stop;
 use turn::Outbox;
 
@@ -77,6 +79,8 @@ struct Core {
     doors: Vec<Door>,
     /// Ticks when it is time to look at their paths.
     clock: Option<OwnedFd>,
+    /// Descriptors for root and the daemon's user.
+    reserve: Reserve,
     signals: Option<Arrivals>,
     /// The service manager was told that the server is ready.
     ready: Once,
@@ -185,6 +189,8 @@ impl Engine {
         if let Some(clock) = &clock {
             epoll::add(&epoll, clock, EventData::new_u64(CLOCK), EventFlags::IN).map_err(failed)?;
         }
+        // Where nobody connects by a path, none are needed.
+        let reserved = if doors.is_empty() { 0 } else { shared.reserved_connections };
         let core = Arc::new(Core {
             max_threads: shared.max_threads,
             shared,
@@ -196,11 +202,13 @@ impl Engine {
             ended: Condvar::new(),
             doors,
             clock,
+            reserve: Reserve::new(reserved),
             signals,
             ready: Once::new(),
             is_over: AtomicBool::new(false),
         });
         core.lock().spare = core.spare();
+        core.reserve.fill(&core.bell);
         let engine = Self { core };
         for (index, door) in engine.core.doors.iter().enumerate() {
             engine.core.watch_door(index, door).map_err(failed)?;
@@ -563,6 +571,9 @@ impl Core {
         // Closing a socket takes a while.
         drop(hub);
         drop(conn);
+        if self.reserve.is_short() {
+            self.reserve.fill(&self.bell);
+        }
         if full {
             self.listen(true);
         }
