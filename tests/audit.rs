@@ -230,6 +230,70 @@ fn what_has_no_rule_and_what_gets_no_decision_is_not_recorded() {
     assert_eq!(journal.take(), []);
 }
 
+/// A server with a token, and its directory.
+fn with_token(server: Server) -> (Place, Server) {
+    let place = Place::new();
+    let file = place.directory().join("token");
+    fs::write(&file, "0123456789abcdef").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    (place, server.token_file(file).allow("open", "token"))
+}
+
+#[test]
+fn refused_tokens_are_recorded_without_the_guess() {
+    let (_place, server) = with_token(Server::new());
+    let (daemon, journal) = recorded(server);
+    let wrong = ("wrong token".to_owned(), false);
+    let cases: [(&[&str], &str); 4] = [
+        (&["AUTH", "guess"], "denied auth and 1"),
+        (&["auth", "guess", "guess"], "denied auth and 2"),
+        (&["HELLO", "3", "AUTH", "guess", "guess", "SETNAME", "x"], "denied auth and 6"),
+        (&["dockipc", "line", "auth guess"], "denied auth and 1"),
+    ];
+    for (words, text) in cases {
+        let answer = ask(&daemon, resp(words));
+        assert!(answer.starts_with("-WRONGPASS "), "{answer}");
+        assert_eq!(journal.one(), (text.to_owned(), wrong.0.clone(), wrong.1), "{words:?}");
+    }
+    // What is no guess: the right one, none at all, one on a line.
+    for words in [&["AUTH", "0123456789abcdef"][..], &["AUTH"], &["HELLO", "3", "AUTH", "x"]] {
+        ask(&daemon, resp(words));
+    }
+    ask(&daemon, "auth guess\n");
+    assert_eq!(journal.take(), []);
+}
+
+#[test]
+fn a_token_is_refused_also_if_the_audit_fails() {
+    let (_place, server) = with_token(Server::new());
+    let daemon = start(server.audit(|record| match record.decision() {
+        Decision::Denied => panic!("as the test wants"),
+        Decision::Allowed => Err(io::ErrorKind::Other.into()),
+    }));
+    let answer = ask(&daemon, resp(&["AUTH", "guess"]));
+    assert_eq!(answer, "-WRONGPASS this is not the token\r\n");
+}
+
+#[test]
+fn slow_audit_counts_each_token_once() {
+    let (_place, server) = with_token(Server::new());
+    let records = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&records);
+    let daemon = start(server.audit(move |_| {
+        // So that it is known to be slow: then the command is put aside for another thread.
+        thread::sleep(Duration::from_millis(20));
+        counted.fetch_add(1, SeqCst);
+        Ok(())
+    }));
+    for round in 1..=3 {
+        let answer = ask(&daemon, resp(&["AUTH", "guess"]).repeat(4));
+        let wrong = "-WRONGPASS this is not the token";
+        let last = ", nor were those before: 3 tries at most";
+        assert_eq!(answer, format!("{wrong}\r\n{wrong}\r\n{wrong}{last}\r\n"));
+        assert_eq!(records.load(SeqCst), 3 * round);
+    }
+}
+
 #[test]
 fn built_in_commands_closures_and_fallbacks_have_numbers_for_names() {
     let server = Server::new()

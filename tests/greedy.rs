@@ -1,7 +1,9 @@
 //! Who takes all that a user may have leaves the others untouched.
 
 use std::fmt::Display;
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
@@ -101,6 +103,33 @@ fn one_user_gets_half_of_the_connections_by_default() {
                 assert!(answer.starts_with(b"-BUSY too many connections of this user: "));
             }
             kept.iter_mut().for_each(pings);
+            TRIES
+        }
+    });
+}
+
+/// A user who guesses the token waits between the guesses; others don't.
+#[test]
+fn guesses_of_one_user_pause_no_other() {
+    const TOKEN: &str = "0123456789abcdef-the-token";
+    let test = Contest {
+        name: "guesses_of_one_user_pause_no_other",
+        what: "a user's guesses at the token over new connections",
+        server: || {
+            let mut file = OpenOptions::new();
+            let mut file = file.write(true).create_new(true).mode(0o600).open("token").unwrap();
+            file.write_all(TOKEN.as_bytes()).unwrap();
+            Server::new().token_file("token").allow("waiting", "token")
+        },
+        call: |client| assert_eq!(client.clone().token(TOKEN).send("waiting").unwrap(), b"0"),
+    };
+    test.run(|| {
+        || {
+            for _ in 0..TRIES {
+                let answer = exchange(connect(), &resp(&["AUTH", "a guess at the token"]));
+                let refused = [&b"-WRONGPASS "[..], b"-BUSY too many wrong tokens of uid 65534"];
+                assert!(refused.iter().any(|refused| answer.starts_with(refused)));
+            }
             TRIES
         }
     });

@@ -5,10 +5,11 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use dockipc::{Client, Error, Server};
+use dockipc::{Client, Error, Server, State};
 use tests::dice::Dice;
 use tests::process::{descriptors, threads, until};
 use tests::{Daemon, Place, exchange, expect, figure, is_long, long, resp};
@@ -52,8 +53,13 @@ fn start() -> Daemon {
 }
 
 fn start_with(token: &str) -> Daemon {
+    start_paused(token, Duration::from_secs(2))
+}
+
+/// With this as the longest pause after wrong tokens.
+fn start_paused(token: &str, longest: impl Into<Option<Duration>>) -> Daemon {
     let file = File::new(format!("{token}\n"));
-    Daemon::start(server().token_file(file.path()))
+    Daemon::start(server().token_file(file.path()).auth_pause(longest))
 }
 
 /// One RESP command on an open connection, and the line that comes back.
@@ -117,7 +123,7 @@ fn it_is_one_connections_alone() {
 
 #[test]
 fn what_is_not_the_token_is_refused() {
-    let daemon = start();
+    let daemon = start_paused(TOKEN, None);
     let long = format!("{TOKEN}x");
     let (padded, huge) = (format!("{TOKEN}\0"), TOKEN.repeat(1000));
     let cut = &TOKEN[..TOKEN.len() - 1];
@@ -335,7 +341,7 @@ fn our_client_gives_it_on_each_connection() {
 #[test]
 fn our_client_runs_nothing_with_a_wrong_token() {
     let file = File::new(TOKEN);
-    let hits = dockipc::State::new(AtomicU64::new(0));
+    let hits = State::new(AtomicU64::new(0));
     let counted = hits.clone();
     let server = server().handle("hit", move |_: &dockipc::Request<'_>| {
         counted.fetch_add(1, Relaxed);
@@ -427,7 +433,9 @@ fn guesses_are_refused_and_hurt_nobody() {
         (others.join().expect("the others' answers"), refused)
     });
     assert_eq!(refused, count);
-    assert!(Client::new(daemon.path()).token(TOKEN).send("vault").is_ok());
+    // The guesses were of this user: its right token waits for the end of the pause.
+    let client = Client::new(daemon.path()).token(TOKEN);
+    until("the end of the pause", || client.send("vault").is_ok());
     took.sort();
     let p99 = took[took.len() * 99 / 100];
     let beside = took.len();
@@ -439,6 +447,50 @@ fn guesses_are_refused_and_hurt_nobody() {
         // To be run with --test-threads=1.
         until("the end of threads and descriptors", || (threads(), descriptors()) == before);
     }
+}
+
+const PAUSED: &str = "-BUSY too many wrong tokens of uid ";
+
+#[test]
+fn guesses_over_new_connections_are_paused() {
+    let records = State::new(Mutex::new(Vec::new()));
+    let (file, told) = (File::new(TOKEN), records.clone());
+    // Each pause is twice the one before, and so soon longer than this test.
+    let server = server().token_file(file.path()).auth_pause(Duration::from_secs(3600));
+    let daemon = Daemon::start(server.audit(move |record| {
+        assert!(!format!("{record:?}").contains("guess"), "{record:?}");
+        told.lock().unwrap().push((record.command().to_owned(), record.rule().to_owned()));
+        Ok(())
+    }));
+    let guess = |words: &[&str]| ask(&mut daemon.connect(), words);
+    let mut wrong = 0;
+    let answer = loop {
+        let answer = guess(&["AUTH", "a guess"]);
+        if !answer.starts_with(WRONG) {
+            break answer;
+        }
+        wrong += 1;
+        assert!(wrong < 40, "no pause");
+    };
+    assert!(answer.starts_with(PAUSED) && answer.contains("; try again in "), "{answer}");
+    assert!(wrong >= 11, "{wrong} and then {answer}");
+    // Those that are not looked at are not recorded each.
+    let mut paused = 1;
+    while paused < 1_000 || wrong < 14 {
+        match guess(&["HELLO", "3", "AUTH", "a guess", "a guess"]) {
+            answer if answer.starts_with(PAUSED) => paused += 1,
+            answer if answer.starts_with(WRONG) => wrong += 1,
+            answer => panic!("{answer}"),
+        }
+    }
+    let records = records.lock().unwrap();
+    let of = |rule: &str| records.iter().filter(|record| record.1.starts_with(rule)).count();
+    assert!(records.iter().all(|(command, _)| command == "auth"), "{records:?}");
+    assert_eq!(of("wrong token"), wrong);
+    let pauses = of("too many wrong tokens: paused for ");
+    // One of each pause, which begin with the eleventh.
+    assert!((1..=wrong - 10).contains(&pauses), "{pauses} for {wrong}");
+    assert_eq!(of(""), wrong + pauses);
 }
 
 /// Guesses, over as many connections as that takes; gives how many were refused.
@@ -455,7 +507,8 @@ fn guess(daemon: &Daemon, count: usize) -> usize {
             guess.truncate(at + 1 + dice.below(TOKEN.len() - at));
             let guess = resp(&[&b"AUTH"[..], &guess]);
             stream.write_all(&guess).expect("a guess that is taken");
-            refused += usize::from(line(&mut stream).starts_with(WRONG));
+            let answer = line(&mut stream);
+            refused += usize::from(answer.starts_with(WRONG) || answer.starts_with(PAUSED));
             left -= 1;
         }
     }
@@ -468,7 +521,7 @@ fn guess(daemon: &Daemon, count: usize) -> usize {
 fn an_answer_does_not_tell_how_wrong_a_token_was() {
     const LENGTH: usize = 1024;
     let token = "k".repeat(LENGTH);
-    let daemon = start_with(&token);
+    let daemon = start_paused(&token, None);
     // Made before, or what is done shortly before a try would differ.
     let guess = |right| resp(&["AUTH", &format!("{:x<LENGTH$}", "k".repeat(right))]);
     let right = (0..16).map(|i| i * LENGTH / 16);

@@ -1,5 +1,6 @@
 //! One connection without its socket: bytes in, answers out.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::arg::Scratch;
@@ -20,6 +21,11 @@ pub(crate) struct Session {
     pub(crate) has_token: bool,
     /// So many wrong ones before.
     pub(crate) wrong_tokens: u8,
+    /// Why the token of the command at hand was refused, until the audit has heard of it.
+    pub(crate) refused_token: Option<Cow<'static, str>>,
+    /// The answer to that command, while the audit waits for a thread: the command is shown again, and
+    /// its token must not count twice.
+    pub(crate) held_answer: Option<Reply>,
     /// When the client connected, if there is a token to give.
     pub(crate) since: Option<Instant>,
     pub(crate) protocol: Protocol,
@@ -62,6 +68,8 @@ impl Connection {
             door,
             has_token: false,
             wrong_tokens: 0,
+            refused_token: None,
+            held_answer: None,
             since: shared.token.as_ref().map(|_| Instant::now()),
             protocol: Protocol::Line,
             name: Vec::new(),

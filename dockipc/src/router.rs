@@ -445,13 +445,62 @@ impl Router {
                 }
                 match Completion::of(builtin, words) {
                     Some(completion) => self.complete(session, &completion, &mut runs),
-                    None => Some((builtin.run)(shared, session, words)),
+                    None => self.answer(builtin, shared, session, words, paces),
                 }
             }
             (Some(Target::Handler { handler, .. }), _) | (None, Some(handler)) => {
                 self.hand(&**handler, session, unbound, &mut runs)
             }
             (None, None) => Some(Reply::Error(self.unknown(session, name))),
+        }
+    }
+
+    /// Answers with a built-in command. A token that it refused is recorded before.
+    fn answer(
+        &self,
+        builtin: &Builtin,
+        shared: &Shared,
+        session: &mut Session,
+        words: Words<'_>,
+        paces: &mut dyn Paces,
+    ) -> Option<Reply> {
+        if session.refused_token.is_none() {
+            let reply = (builtin.run)(shared, session, words);
+            if session.refused_token.is_none() {
+                return Some(reply);
+            }
+            session.held_answer = Some(reply);
+        }
+        self.refuse_token(shared, session, words, paces)
+    }
+
+    #[cold]
+    fn refuse_token(
+        &self,
+        shared: &Shared,
+        session: &mut Session,
+        words: Words<'_>,
+        paces: &mut dyn Paces,
+    ) -> Option<Reply> {
+        let why = session.refused_token.take()?;
+        let Some(audit) = &shared.audit else { return session.held_answer.take() };
+        let (number, protocol) = (0, session.protocol);
+        let mut runs = Runs { paces, number, pace: &self.paces[number], protocol, case: None };
+        let recorded = runs.recorded(self, || {
+            // Refused is refused, also if nobody hears of it.
+            let _ = audit.refused_token(session, &why, words.iter().len());
+            Ok(())
+        });
+        match recorded {
+            Some(Ok(())) => session.held_answer.take(),
+            Some(Err(failure)) => {
+                session.held_answer = None;
+                Some(Reply::Error(failure))
+            }
+            None => {
+                session.refused_token = Some(why);
+                None
+            }
         }
     }
 

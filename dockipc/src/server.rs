@@ -7,11 +7,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::access::{Access, Pattern, Token};
+use crate::access::{Access, Guesses, Pattern, Token};
 use crate::audit::{Audit, Record};
 use crate::client::Client;
 use crate::engine::Engine;
@@ -97,6 +97,8 @@ pub(crate) struct Times {
     pub(crate) write: Option<Duration>,
     /// The token to be given.
     pub(crate) auth: Option<Duration>,
+    /// The longest pause after wrong tokens.
+    pub(crate) auth_pause: Option<Duration>,
     /// A command to run.
     pub(crate) run: Option<Duration>,
     /// Waiting for a thread or a descriptor.
@@ -128,6 +130,7 @@ impl Server {
                 idle: None,
                 write: Some(Duration::from_secs(60)),
                 auth: Some(Duration::from_secs(10)),
+                auth_pause: Some(Duration::from_secs(2)),
                 run: None,
                 busy: Duration::from_secs(10),
                 shutdown: Duration::from_secs(5),
@@ -309,8 +312,21 @@ impl Server {
     /// given, since a line is the only one of its connection.
     ///
     /// A wrong one is answered `-WRONGPASS`, in a time that does not tell how wrong it was; the third
-    /// wrong one ends the connection. A uid is not locked out after many: that would let one of its
-    /// programs shut out the others.
+    /// wrong one ends the connection. Each is recorded as a denied `auth`, without what was sent: see
+    /// [`audit`](crate::audit).
+    ///
+    /// After ten wrong ones of a uid, over any number of connections, each further one is followed by a
+    /// pause: 125 ms, then twice as long each time, up to [`auth_pause`](Self::auth_pause). In the pause
+    /// that uid's tokens are answered `-BUSY` at once and not compared, and the first of them is
+    /// recorded. Other uids do not wait, and root and the daemon's user are treated like all. A uid is
+    /// forgotten after a minute without a wrong token.
+    ///
+    /// The reasons for this form: a pause that only wrong tokens had would not slow down guessing over
+    /// many connections, since the right one would be the one that is answered at once. An answer that
+    /// is delayed holds a connection. To lock the uid out, as `pam_faillock(8)` does, would let one of
+    /// its programs shut out the others for long; so the pauses are short, like those of
+    /// `pam_faildelay(8)`, and a refusal tells when to try again, like the penalties of `sshd(8)`. They
+    /// bound the guesses and the size of the audit; that the token can't be guessed is due to its length.
     ///
     /// # Errors
     /// When the server starts: [`Error::BadTokenFile`] if the file can't be used or no rule has
@@ -324,6 +340,13 @@ impl Server {
     /// Later it is answered `-TIMEOUT`, and has to connect anew.
     pub fn auth_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.times.auth = limit.into();
+        self
+    }
+
+    /// The longest pause after many wrong tokens of one user: see [`token_file`](Self::token_file).
+    /// Default 2 s. `None` is no pause: then nothing bounds how many guesses are looked at and recorded.
+    pub fn auth_pause(mut self, longest: impl Into<Option<Duration>>) -> Self {
+        self.times.auth_pause = longest.into();
         self
     }
 
@@ -566,6 +589,7 @@ impl Server {
         Ok(Arc::new(Shared {
             router,
             token,
+            guesses: Mutex::new(Guesses::new(self.times.auth_pause)),
             audit: self.audit,
             limits: self.limits,
             times: self.times,
@@ -602,6 +626,8 @@ fn most_threads() -> usize {
 pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) token: Option<Token>,
+    /// Invariant: locked for the time of a lookup, never over the author's code.
+    pub(crate) guesses: Mutex<Guesses>,
     pub(crate) audit: Option<Audit>,
     pub(crate) limits: Limits,
     pub(crate) times: Times,

@@ -4,11 +4,13 @@
 //! are read and their names looked up when the server starts; a call is decided by numbers.
 
 mod door;
+mod guesses;
 mod policy;
 mod rule;
 mod token;
 
 pub use door::Access;
+pub(crate) use guesses::{Attempt, Guesses};
 pub(crate) use policy::{Pattern, Policy};
 pub(crate) use rule::parse;
 pub use rule::{Name, Term};

@@ -1,6 +1,10 @@
 //! What Redis clients send before and around the commands.
 
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
 use super::{is, usage};
+use crate::access::Attempt;
 use crate::connection::Session;
 use crate::error::{Failure, code};
 use crate::reply::{IntoReply, Reply};
@@ -127,9 +131,27 @@ fn give_token(shared: &Shared, session: &mut Session, given: &[u8]) -> Result<()
         let why = format_args!("the token must come within {limit:?} of connecting; connect anew");
         return Err(Failure::new(code::TIMEOUT, why));
     }
-    if token.is(given) {
-        session.has_token = true;
-        return Ok(());
+    let (uid, is_right) = (session.peer.uid(), token.is(given));
+    let mut guesses = shared.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+    let attempt = guesses.attempt(uid, is_right, Instant::now());
+    drop(guesses);
+    match attempt {
+        Attempt::Right => {
+            session.has_token = true;
+            return Ok(());
+        }
+        Attempt::Wrong { is_recorded } => {
+            session.refused_token = is_recorded.then_some("wrong token".into());
+        }
+        Attempt::Paused { left, is_first } => {
+            // Rounded up, so that it is not too early.
+            let left = left.as_micros().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
+            let left = Duration::from_millis(left);
+            session.refused_token =
+                is_first.then(|| format!("too many wrong tokens: paused for {left:?}").into());
+            let why = format_args!("too many wrong tokens of uid {uid}; try again in {left:?}");
+            return Err(Failure::new(code::BUSY, why));
+        }
     }
     session.wrong_tokens += 1;
     if session.wrong_tokens < TRIES {
