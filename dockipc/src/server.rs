@@ -582,7 +582,7 @@ impl Server {
         let token = router.token(self.token_file.as_deref())?;
         let free = free_descriptors();
         let most = free.min(self.max_connections);
-        let mut per_user = PerUser { owner: rustix::process::geteuid().as_raw(), ..self.per_user };
+        let mut per_user = PerUser { owner: sys::effective_user(), ..self.per_user };
         if per_user.spares_operators {
             per_user.connections = Some((most / 2).max(1));
         }
@@ -608,8 +608,7 @@ impl Server {
 
 /// How many descriptors this process can still open.
 fn free_descriptors() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let limit = sys::descriptor_limit().unwrap_or(usize::MAX);
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     limit.saturating_sub(open)
 }

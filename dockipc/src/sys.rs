@@ -1,7 +1,7 @@
 //! The system calls that the system-call crate does not have, or not soundly.
 #![allow(
     unsafe_code,
-    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by its number, what a child does before it becomes another program, or to put a signal's handler back"
+    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by its number, the limit of descriptors where a filter forbids to ask, what a child does before it becomes another program, or to put a signal's handler back"
 )]
 
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -184,6 +184,25 @@ pub(crate) fn refuse_descriptors(socket: BorrowedFd<'_>) {
     unsafe {
         setsockopt(socket.as_raw_fd(), SOL_SOCKET, SO_PASSRIGHTS, (&raw const off).cast(), 4);
     }
+}
+
+/// How many descriptors this process may have (`RLIMIT_NOFILE`). None if there is no limit, or a
+/// filter of system calls forbids to ask, which the system-call crate takes for impossible.
+pub(crate) fn descriptor_limit() -> Option<usize> {
+    let mut limit = MaybeUninit::<libc::rlimit>::uninit();
+    // SAFETY: `limit` is valid for the call, and filled in where that succeeds.
+    let limit = unsafe {
+        let result = libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr());
+        (result == 0).then(|| limit.assume_init().rlim_cur)
+    };
+    let limit = limit.filter(|limit| *limit != libc::RLIM_INFINITY)?;
+    usize::try_from(limit).ok()
+}
+
+/// The effective user of this process.
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: it takes nothing and can't fail.
+    unsafe { libc::geteuid() }
 }
 
 /// A copy of a descriptor that this process was started with, by its number. The descriptor itself
