@@ -26,7 +26,7 @@ fn refused_path(path: impl AsRef<Path>) -> Error {
 
 /// A line that has `what` in this file.
 fn line_of(what: &str) -> String {
-    let lines = include_str!("start_refused.rs").lines();
+    let lines = include_str!("refused.rs").lines();
     let at = lines.enumerate().find(|(_, line)| line.contains(what)).expect("the line").0;
     format!("{}:{}", file!(), at + 1)
 }
