@@ -14,12 +14,12 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use dockipc::audit::{Decision, JsonLines, Record};
-use dockipc::{Access, Handle, Request, Server, State, command};
+use dockipc::{Access, Handle, Request, Server, command};
 use serde_json::Value;
 use tests::apart::{self, Apart};
 use tests::gate::Gate;
 use tests::process::until;
-use tests::{Place, exchange, figure, long, peers, resp};
+use tests::{Place, exchange, figure, long, peers, resp, test_name};
 
 /// For whoever can connect, and ruled all the same.
 #[command("greet", alias = "g", allow = "any")]
@@ -84,8 +84,8 @@ fn note(id: u8, #[arg(rest)] text: &str) -> String {
 
 /// Lasts.
 #[command("wait", allow = "any")]
-fn wait(gate: State<Gate>, word: &str) -> String {
-    gate.pass();
+fn wait(request: &Request<'_>, word: &str) -> String {
+    request.state::<Gate>().unwrap().pass();
     word.to_owned()
 }
 
@@ -777,7 +777,7 @@ mod file {
         let place = Place::new();
         let path = place.directory().join("audit");
         let output = Command::new(std::env::current_exe().unwrap())
-            .args(["file::with_a_limit", "--exact", "--nocapture"])
+            .args([&*test_name("file::with_a_limit"), "--exact", "--nocapture"])
             .env("DOCKIPC_TEST_AUDIT", &path)
             .output()
             .unwrap();

@@ -117,7 +117,7 @@ fn one_connection_of_a_user_too_many_is_told_so() {
 
 type Doors = (Mutex<Sender<()>>, Mutex<Receiver<()>>);
 
-/// A server whose command `wait` says that it runs, and waits to be let go.
+/// A server whose command `hold` says that it runs, and waits to be let go.
 fn waiting(server: Server) -> (Daemon, Receiver<()>, Sender<()>) {
     let (runs, begun) = channel();
     let (go, gone) = channel();
@@ -126,7 +126,7 @@ fn waiting(server: Server) -> (Daemon, Receiver<()>, Sender<()>) {
         gate.0.lock().unwrap().send(()).unwrap();
         gate.1.lock().unwrap().recv().unwrap();
     };
-    (Daemon::start(server.handle("wait", wait)), begun, go)
+    (Daemon::start(server.handle("hold", wait)), begun, go)
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn one_slow_command_of_a_user_too_many_is_told_so() {
     let (daemon, begun, go) = waiting(Server::new().max_running_per_user(1));
     let wait = || {
         let mut stream = daemon.connect();
-        stream.write_all(b"wait\n").unwrap();
+        stream.write_all(b"hold\n").unwrap();
         stream
     };
     let first = wait();

@@ -2,14 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-use dockipc::{Client, Error, Handle, Server, State, command};
-
-type Runs = State<AtomicU64>;
+use dockipc::{Client, Error, Handle, Request, Server, command};
 
 /// For nobody who runs these tests.
 #[command("stranger", allow = "uid:4294967294 | group:4294967294")]
-fn stranger(runs: Runs) -> u64 {
-    runs.fetch_add(1, SeqCst)
+fn stranger(request: &Request<'_>) -> u64 {
+    request.state::<AtomicU64>().unwrap().fetch_add(1, SeqCst)
 }
 
 /// For who runs these tests.
@@ -122,8 +120,8 @@ fn built_in_commands_can_be_ruled_but_not_the_handshake() {
 
 #[test]
 fn a_server_that_denies_by_default_runs_what_has_a_rule() {
-    let server = Server::new().default_deny().handle("closure", |_: &dockipc::Request<'_>| ());
-    let daemon = start(server.fallback(|_: &dockipc::Request<'_>| ()).allow("everybody", "any"));
+    let server = Server::new().default_deny().handle("closure", |_: &Request<'_>| ());
+    let daemon = start(server.fallback(|_: &Request<'_>| ()).allow("everybody", "any"));
     let client = daemon.client();
     assert_eq!(ask(&client, "mine"), "");
     assert_eq!(ask(&client, "everybody"), "");

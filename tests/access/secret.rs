@@ -40,7 +40,6 @@ impl FromStr for Pin {
 /// Set a password.
 #[command("login", allow = "any")]
 fn login(
-    printed: State<Printed>,
     request: &Request<'_>,
     user: &str,
     /// The new one.
@@ -49,6 +48,7 @@ fn login(
     #[arg(long, secret, default = CODE)] code: usize,
 ) -> usize {
     let pin = pin.is_some();
+    let printed = request.state::<Printed>().unwrap();
     printed.lock().unwrap().push(format!("{request:?} {password} {password:?}"));
     assert!(user != "panic", "as the test wants");
     password.expose().len() + code + usize::from(pin)

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use dockipc::{Client, Error, Server, State};
 use tests::dice::Dice;
 use tests::process::{descriptors, threads, until};
-use tests::{Daemon, Place, exchange, expect, figure, is_long, long, resp};
+use tests::{Daemon, Place, exchange, expect, figure, is_long, long, resp, test_name};
 
 const TOKEN: &str = "0123456789abcdef-the-token";
 
@@ -383,7 +383,8 @@ fn our_client_takes_it_from_the_environment() {
     ];
     for (file, token, expected) in cases {
         let mut program = std::process::Command::new(std::env::current_exe().expect("this test"));
-        program.args(["--exact", "our_client_takes_it_from_the_environment", "--nocapture"]);
+        let this = test_name("our_client_takes_it_from_the_environment");
+        program.args(["--exact", &this, "--nocapture"]);
         program.env(ROLE, daemon.path());
         program.env("DOCKIPC_TOKEN_FILE", file).env("DOCKIPC_TOKEN", token);
         let output = program.output().expect("its output");

@@ -15,17 +15,17 @@ use std::thread;
 use std::time::Duration;
 
 use dockipc::error::Ran;
-use dockipc::{Client, Error, Failure, IntoReply, Reply, Request, Server, State, command};
+use dockipc::{Client, Error, Failure, IntoReply, Reply, Request, Server, command};
 use tests::program::executable;
 use tests::scripted::{GREETING, greet, scripted};
-use tests::{Daemon, PATIENCE, Place, expect, leave_socket, resp, rest};
+use tests::{Daemon, PATIENCE, Place, expect, leave_socket, resp, rest, test_name};
 
 /// How often something ran.
 struct Runs(Arc<AtomicU64>);
 
 #[command]
-fn hit(runs: State<Runs>) -> u64 {
-    runs.0.fetch_add(1, SeqCst) + 1
+fn hit(request: &Request<'_>) -> u64 {
+    request.state::<Runs>().unwrap().0.fetch_add(1, SeqCst) + 1
 }
 
 #[command]
@@ -299,7 +299,7 @@ fn a_missing_permission_is_said_with_whose_it_is() {
         let output = Command::new("setpriv")
             .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
             .arg(&program)
-            .args(["--exact", "a_client_for_another_test", "--ignored", "--nocapture"])
+            .args(["--exact", &test_name("a_client_for_another_test"), "--ignored", "--nocapture"])
             .env("CLIENT_PATH", path)
             .current_dir("/")
             .output()

@@ -12,7 +12,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use dockipc::error::Ran;
-use dockipc::{Client, Error, Reply, Request, Server, State, command};
+use dockipc::{Client, Error, Reply, Request, Server, command};
 use tests::process::{threads, until};
 use tests::scripted::{GREETING, greet, scripted};
 use tests::{Daemon, PATIENCE, Place, expect, figure, long, resp, rest};
@@ -436,13 +436,13 @@ fn count(runs: &Runs, token: u64) -> u64 {
 }
 
 #[command]
-fn hit(runs: State<Runs>, token: u64) -> u64 {
-    count(&runs, token)
+fn mark(request: &Request<'_>, token: u64) -> u64 {
+    count(request.state::<Runs>().unwrap(), token)
 }
 
 #[command(idempotent, alias = "peek")]
-fn look(runs: State<Runs>, token: u64) -> u64 {
-    count(&runs, token)
+fn look(request: &Request<'_>, token: u64) -> u64 {
+    count(request.state::<Runs>().unwrap(), token)
 }
 
 type Count = Arc<Mutex<HashMap<u64, u64>>>;
@@ -488,10 +488,10 @@ fn sixteen_dead_connections_and_a_long_pipeline_make_no_call_fail() {
         // These go over the connections of the daemon before.
         let mut pipeline = client.pipeline();
         for token in 0..30 {
-            pipeline.command("hit", [token]).command("echo", [&word]);
+            pipeline.command("mark", [token]).command("echo", [&word]);
         }
         if round == 1 {
-            assert_eq!(client.command("hit").arg(99).call::<u64>().unwrap(), 1);
+            assert_eq!(client.command("mark").arg(99).call::<u64>().unwrap(), 1);
         }
         let answers = pipeline.call().unwrap();
         let hits = answers.into_iter().step_by(2);
@@ -581,7 +581,7 @@ impl Tally {
                 }
                 _ => {}
             }
-            match client.command("hit").arg(token).call::<u64>() {
+            match client.command("mark").arg(token).call::<u64>() {
                 Ok(count) => assert_eq!((count, ran()), (1, 1)),
                 Err(Error::CutOff { ran: Ran::Maybe, .. }) => {
                     tally.cut += 1;

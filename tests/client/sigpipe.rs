@@ -9,7 +9,7 @@ use std::sync::mpsc;
 
 use dockipc::{Client, Error};
 use tests::scripted::{GREETING, greet, scripted};
-use tests::{PATIENCE, Place};
+use tests::{PATIENCE, Place, test_name};
 
 const SIGPIPE: i32 = 13;
 
@@ -29,7 +29,7 @@ fn no_longer_ignored() {
 
 fn child(name: &str) -> Output {
     let mut test = Command::new(std::env::current_exe().unwrap());
-    test.args(["--exact", name, "--ignored", "--nocapture"]).output().unwrap()
+    test.args(["--exact", &test_name(name), "--ignored", "--nocapture"]).output().unwrap()
 }
 
 #[test]

@@ -5,21 +5,21 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use dockipc::{Server, State, command};
-use tests::process::{descriptors, until};
+use dockipc::{Request, Server, State, command};
+use tests::process::{alone, descriptors, until};
 use tests::{Daemon, figure, resp, rest};
 
 /// Counts itself, whatever its words are.
 #[command("hit")]
-fn hit(hits: State<AtomicUsize>, words: Vec<Vec<u8>>) -> usize {
-    hits.fetch_add(1, SeqCst);
+fn hit(request: &Request<'_>, words: Vec<Vec<u8>>) -> usize {
+    request.state::<AtomicUsize>().unwrap().fetch_add(1, SeqCst);
     words.len()
 }
 
 /// The same with text up to the line's end.
 #[command("hit-text")]
-fn hit_text(hits: State<AtomicUsize>, #[arg(rest)] text: Option<String>) -> usize {
-    hits.fetch_add(1, SeqCst);
+fn hit_text(request: &Request<'_>, #[arg(rest)] text: Option<String>) -> usize {
+    request.state::<AtomicUsize>().unwrap().fetch_add(1, SeqCst);
     text.map_or(0, |text| text.len())
 }
 
@@ -76,6 +76,7 @@ fn scripts() -> Vec<Script> {
 
 #[test]
 fn a_command_that_is_cut_off_at_any_byte_is_not_run() {
+    let _alone = alone();
     let hits = State::new(AtomicUsize::new(0));
     let daemon = Daemon::start(Server::new().share(hits.clone()));
     let before = descriptors();

@@ -7,11 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dockipc::{Client, Error, Server, command};
-use tests::process::{descriptors, threads, until};
+use tests::process::{alone, descriptors, threads, until};
 use tests::program::blob;
 use tests::{Daemon, Place, figure, long};
 
-#[command("blob")]
+#[command("pattern")]
 fn make_blob(size: usize) -> Vec<u8> {
     blob(size)
 }
@@ -21,8 +21,8 @@ fn size(bytes: Vec<u8>) -> usize {
     bytes.len()
 }
 
-#[command("nap")]
-fn nap(milliseconds: u64) {
+#[command("doze")]
+fn doze(milliseconds: u64) {
     thread::sleep(Duration::from_millis(milliseconds));
 }
 
@@ -79,14 +79,14 @@ fn calls(daemon: &Daemon, count: usize) {
     for i in 0..count {
         match i % 100 {
             0 => {
-                let got: Vec<u8> = client.command("blob").arg(400_000).call().unwrap();
+                let got: Vec<u8> = client.command("pattern").arg(400_000).call().unwrap();
                 assert!(got == large);
             }
             1 => {
                 let got: usize = client.command("size").arg(&large).call().unwrap();
                 assert_eq!(got, large.len());
             }
-            2 => client.command("nap").arg(3).call().unwrap(),
+            2 => client.command("doze").arg(3).call().unwrap(),
             n if n % 4 == 0 => assert_eq!(dockipc::send(daemon.path(), "ping").unwrap(), b"PONG"),
             n if n % 4 == 1 => assert_eq!(daemon.ask("echo a\n"), "a"),
             _ => assert_eq!(client.send("echo b").unwrap(), b"b"),
@@ -111,6 +111,7 @@ fn starts(daemon: &Daemon, over: &AtomicBool) -> usize {
 
 #[test]
 fn a_signal_every_millisecond_disturbs_no_call() {
+    let _alone = alone();
     take_signals();
     let count = long(8000, 100_000);
     let before = descriptors();

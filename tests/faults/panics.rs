@@ -7,7 +7,7 @@ use std::panic;
 use std::str::FromStr;
 
 use dockipc::{Arg, IntoReply, Reply, Request, Server, command};
-use tests::process::{descriptors, resident, settled, threads, until};
+use tests::process::{alone, descriptors, resident, settled, threads, until};
 use tests::{Daemon, expect, figure, resp, rest};
 
 /// A payload that panics when it is dropped, with another such payload, so many times.
@@ -132,6 +132,7 @@ const KINDS: &[(usize, &[&str])] = &[
 
 #[test]
 fn ten_thousand_panics_cost_no_thread_no_descriptor_and_no_connection() {
+    let _alone = alone();
     // They are read by nobody.
     panic::set_hook(Box::new(|info| {
         let what = info.payload_as_str();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use dockipc::{Client, Error, Failure, Server, command};
 use tests::apart::{self, Apart};
-use tests::process::{Over, names_in, settled, until};
+use tests::process::{Over, alone, names_in, settled, until};
 use tests::{Place, exchange, expect, figure, long, raise_descriptor_limit, resp};
 
 #[command("add")]
@@ -20,8 +20,8 @@ fn text(size: usize) -> String {
     "x".repeat(size)
 }
 
-#[command("nap")]
-fn nap(time: Duration) {
+#[command("sleep")]
+fn sleep(time: Duration) {
     thread::sleep(time);
 }
 
@@ -83,7 +83,7 @@ fn round(daemon: &Apart, client: &Client, number: usize) -> usize {
     let size = number * 7919 % 300_000;
     let large = client.command("text").arg(size).call::<String>().unwrap();
     assert_eq!(large.len(), size);
-    client.command("nap").arg("1ms").call::<()>().unwrap();
+    client.command("sleep").arg("1ms").call::<()>().unwrap();
     for (name, code) in [("fail", "NOTFOUND"), ("fall", "PANIC"), ("nobody", "UNKNOWN")] {
         match client.command(name).call::<()>() {
             Err(Error::Refused(failure)) => assert_eq!(failure.code(), code),
@@ -91,7 +91,7 @@ fn round(daemon: &Apart, client: &Client, number: usize) -> usize {
         }
     }
     // Those who leave: before their answer, in the middle of a command, and in that of an answer.
-    daemon.connect().write_all(b"nap 1ms\n").unwrap();
+    daemon.connect().write_all(b"sleep 1ms\n").unwrap();
     daemon.connect().write_all(b"*2\r\n$4\r\nte").unwrap();
     let mut leaver = daemon.connect();
     leaver.write_all(b"text 250000\n").unwrap();
@@ -136,6 +136,7 @@ const SAMPLES: usize = 200;
 
 #[test]
 fn a_hundred_million_calls_leave_memory_threads_and_descriptors_flat() {
+    let _alone = alone();
     raise_descriptor_limit();
     let place = Place::new();
     // In many heaps glibc takes a long time until it keeps no more: what is measured is to be what

@@ -10,8 +10,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dockipc::{Server, State, command};
-use tests::process::{descriptors, resident, threads, until};
+use dockipc::{Request, Server, command};
+use tests::process::{alone, descriptors, resident, threads, until};
 use tests::{Daemon, raise_descriptor_limit, resp};
 
 /// How many clients there are at a time.
@@ -87,13 +87,15 @@ fn answer(visit: usize, at: u32, size: usize) -> Vec<u8> {
 }
 
 #[command("now")]
-fn now(board: &State<Arc<Board>>, visit: usize, at: u32, size: usize) -> Vec<u8> {
+fn now(request: &Request<'_>, visit: usize, at: u32, size: usize) -> Vec<u8> {
+    let board = request.state::<Arc<Board>>().unwrap();
     board.note(visit, at);
     answer(visit, at, size)
 }
 
 #[command("spin")]
-fn spin(board: &State<Arc<Board>>, visit: usize, at: u32, turns: usize) -> Vec<u8> {
+fn spin(request: &Request<'_>, visit: usize, at: u32, turns: usize) -> Vec<u8> {
+    let board = request.state::<Arc<Board>>().unwrap();
     board.note(visit, at);
     for turn in 0..turns {
         std::hint::black_box(turn);
@@ -102,7 +104,8 @@ fn spin(board: &State<Arc<Board>>, visit: usize, at: u32, turns: usize) -> Vec<u
 }
 
 #[command("block")]
-fn block(board: &State<Arc<Board>>, visit: usize, at: u32, _size: usize) -> Vec<u8> {
+fn block(request: &Request<'_>, visit: usize, at: u32, _size: usize) -> Vec<u8> {
+    let board = request.state::<Arc<Board>>().unwrap();
     board.note(visit, at);
     board.wait();
     answer(visit, at, 0)
@@ -110,7 +113,8 @@ fn block(board: &State<Arc<Board>>, visit: usize, at: u32, _size: usize) -> Vec<
 
 /// Sometimes slow and sometimes not, so that the server is often wrong about it.
 #[command("fickle")]
-fn fickle(board: &State<Arc<Board>>, visit: usize, at: u32, mood: usize) -> Vec<u8> {
+fn fickle(request: &Request<'_>, visit: usize, at: u32, mood: usize) -> Vec<u8> {
+    let board = request.state::<Arc<Board>>().unwrap();
     board.note(visit, at);
     if mood == 0 {
         board.wait();
@@ -368,6 +372,7 @@ fn round(seed: u64) {
 
 #[test]
 fn whoever_stalls_splits_leaves_or_reads_late_everybody_gets_their_own_answers() {
+    let _alone = alone();
     raise_descriptor_limit();
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() % 1_000_000_000;

@@ -13,7 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use tests::process::until;
 use tests::program::{self, Program};
-use tests::{Daemon, PATIENCE, Place, expect, figure, long, raise_descriptor_limit};
+use tests::{Daemon, PATIENCE, Place, expect, figure, long, raise_descriptor_limit, test_name};
 
 /// Set in the process that runs out of descriptors.
 const INSIDE: &str = "DOCKIPC_TEST_DESCRIPTORS";
@@ -26,7 +26,11 @@ fn without_descriptors_a_server_serves_who_is_connected_and_later_everybody() {
     let this = std::env::current_exe().unwrap();
     let name = "without_descriptors_a_server_serves_who_is_connected_and_later_everybody";
     let mut command = Command::new(this);
-    let output = command.args([name, "--exact", "--nocapture"]).env(INSIDE, "1").output().unwrap();
+    let output = command
+        .args([&*test_name(name), "--exact", "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
 }

@@ -2,48 +2,19 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use dockipc::{Handle, Server, State, command};
+use dockipc::{Handle, Request, Server, command};
+use tests::gate::Gate;
 use tests::process::{alone, threads, until};
 use tests::{expect, raise_descriptor_limit};
 
-/// A gate that handlers wait at until the test opens it.
-#[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar, AtomicUsize)>);
-
-impl Gate {
-    fn pass(&self) {
-        let (open, opened, waiting) = &*self.0;
-        waiting.fetch_add(1, SeqCst);
-        let guard = open.lock().unwrap();
-        drop(opened.wait_while(guard, |open| !*open).unwrap());
-        waiting.fetch_sub(1, SeqCst);
-    }
-
-    fn open(&self) {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_all();
-    }
-
-    fn waiting(&self) -> usize {
-        self.0.2.load(SeqCst)
-    }
-}
-
-#[command("wait")]
-fn wait(gate: State<Gate>, word: &str) -> String {
-    gate.pass();
-    word.to_owned()
-}
-
 /// As `wait`, under a name of its own: that the one is slow says nothing about the other.
 #[command("hold")]
-fn hold(gate: State<Gate>) {
-    gate.pass();
+fn hold(request: &Request<'_>) {
+    request.state::<Gate>().unwrap().pass();
 }
 
 /// Takes the server longer than it takes a client to send it.
@@ -149,7 +120,7 @@ fn an_answer_does_not_wait_for_a_later_command_that_blocks() {
         until("a blocked handler", || gate.waiting() == 1);
         gate.open();
         expect(&mut client, b"$1\r\nx\r\n+PONG\r\n$1\r\nx\r\n+PONG\r\n");
-        *gate.0.0.lock().unwrap() = false;
+        gate.close();
     }
 }
 
@@ -343,7 +314,7 @@ fn a_command_may_end_its_own_server() {
     let _alone = alone();
     let own = Arc::new(Mutex::new(None::<Handle>));
     let end = Arc::clone(&own);
-    let server = Server::new().handle("end", move |_: &dockipc::Request<'_>| {
+    let server = Server::new().handle("end", move |_: &Request<'_>| {
         drop(end.lock().unwrap().take());
     });
     let daemon = server.state(Gate::default()).spawn_in_process().unwrap();

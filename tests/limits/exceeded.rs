@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use dockipc::{Server, State, command};
+use dockipc::{Request, Server, command};
 use rustix::process::{Resource, Rlimit, Uid, setrlimit};
 use tests::apart::{self, Apart};
 use tests::gate::Gate;
@@ -18,8 +18,8 @@ const SHORT: Duration = Duration::from_millis(100);
 
 /// Waits until the test lets it end, and answers with its word.
 #[command("wait")]
-fn wait(gate: State<Gate>, word: &str) -> String {
-    gate.pass();
+fn wait(request: &Request<'_>, word: &str) -> String {
+    request.state::<Gate>().unwrap().pass();
     word.to_owned()
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dockipc::{Client, Server, State, command};
+use dockipc::{Client, Request, Server, command};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -27,14 +27,14 @@ const TRIES: usize = 1_000;
 
 /// Lasts until the daemon ends.
 #[command("wait")]
-fn wait(gate: State<Gate>) {
-    gate.pass();
+fn wait(request: &Request<'_>) {
+    request.state::<Gate>().unwrap().pass();
 }
 
 /// How many wait.
 #[command("waiting")]
-fn waits(gate: State<Gate>) -> usize {
-    gate.waiting()
+fn waits(request: &Request<'_>) -> usize {
+    request.state::<Gate>().unwrap().waiting()
 }
 
 /// Lasts a little.

@@ -3,13 +3,12 @@
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use dockipc::{Server, command};
 use tests::apart::{self, Apart};
-use tests::process::{Over, names_in, settled, until};
+use tests::process::{Over, alone, names_in, settled, until};
 use tests::{Place, exchange, expect, figure, is_long, long, raise_descriptor_limit, resp};
 
 /// How many abusive clients there are.
@@ -33,9 +32,6 @@ fn daemon() {
         Server::new().run(path).unwrap();
     });
 }
-
-/// One test at a time, since they measure.
-static ALONE: Mutex<()> = Mutex::new(());
 
 /// A daemon, and what it had when it was at rest.
 struct Watched {
@@ -128,7 +124,7 @@ fn judge(whose: &str, mut waits: Vec<Duration>) {
 
 #[test]
 fn a_thousand_clients_at_a_byte_a_second_slow_nobody_down() {
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let watched = Watched::start();
     let daemon = &watched.daemon;
     let time = Duration::from_secs(long(4, 60));
@@ -186,7 +182,7 @@ fn a_thousand_clients_at_a_byte_a_second_slow_nobody_down() {
 
 #[test]
 fn a_thousand_clients_that_never_read_slow_nobody_down_and_cost_one_answer_each() {
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let watched = Watched::start();
     let daemon = &watched.daemon;
     let time = Duration::from_secs(long(4, 40));
@@ -248,7 +244,7 @@ fn endless(watched: &Watched, head: &[u8], filler: u8) -> usize {
 
 #[test]
 fn a_thousand_mebibytes_without_a_newline_take_less_than_sixteen() {
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let watched = Watched::start();
     for (what, head, filler) in [("a line", &b"echo "[..], b'x'), ("RESP", b"*1", b'1')] {
         let most = endless(&watched, head, filler);
@@ -263,7 +259,7 @@ fn a_thousand_mebibytes_without_a_newline_take_less_than_sixteen() {
 
 #[test]
 fn a_thousand_half_commands_that_leave_give_their_memory_back() {
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let watched = Watched::start();
     let daemon = &watched.daemon;
     // Allowed, so it is kept until it is whole; how many may do this is `max_connections`.

@@ -1,13 +1,14 @@
-//! What strangers send takes no memory. One test, since it measures the whole process.
+//! What strangers send takes no memory.
 
 use std::io::Write;
 
 use dockipc::Server;
-use tests::process::resident;
+use tests::process::{alone, resident};
 use tests::{Daemon, expect};
 
 #[test]
 fn a_command_over_the_limit_takes_no_memory() {
+    let _alone = alone();
     let daemon = Daemon::start(Server::new());
     let before = resident();
     let mut stream = daemon.connect();

@@ -8,19 +8,12 @@ use std::time::Duration;
 use std::{env, fs, process, thread};
 
 use dockipc::error::Unfinished;
-use dockipc::{Client, Error, Server, State, command};
+use dockipc::{Client, Error, Server, command};
 use rustix::process::Signal;
 use tests::apart::{self, Apart};
 use tests::gate::Gate;
 use tests::process::{alone, descriptors, threads, until};
 use tests::{Daemon, Place, exchange, expect, resp, rest};
-
-/// Waits until the test lets it end, and answers with its word.
-#[command("wait")]
-fn wait(gate: State<Gate>, word: &str) -> String {
-    gate.pass();
-    word.to_owned()
-}
 
 /// Makes a file, sleeps, and answers with how long.
 #[command("nap")]

@@ -20,7 +20,7 @@ use dockipc::{Client, Error, Handle, Request, Server};
 use rustix::fs::FlockOperation;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
 use tests::process::until;
-use tests::{PATIENCE, Place, leave_socket};
+use tests::{PATIENCE, Place, leave_socket, test_name};
 
 /// A server that answers `who` with a name.
 fn named(name: &'static str) -> Server {
@@ -388,7 +388,7 @@ impl Process {
             .arg("-c")
             .arg(format!("{before} exec \"$0\" \"$@\""))
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "a_daemon_for_other_tests", "--ignored", "--nocapture"])
+            .args(["--exact", &test_name("a_daemon_for_other_tests"), "--ignored", "--nocapture"])
             .env("DAEMON_PATH", path)
             .env("DAEMON_MODE", mode.to_string())
             .current_dir(directory)

@@ -10,8 +10,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use dockipc::{Client, Error, Handle, Server, State, command};
-use tests::process::{Over, descriptors, names_in, settled, threads, until};
+use dockipc::{Client, Error, Handle, Request, Server, command};
+use tests::process::{Over, alone, descriptors, names_in, settled, threads, until};
 use tests::{PATIENCE, Place, exchange, expect, figure, resp, rest};
 
 /// What both daemons know.
@@ -29,19 +29,22 @@ struct Number(usize);
 
 /// Notes that a call ran.
 #[command("note")]
-fn note(book: &State<Arc<Book>>, call: u64) -> u64 {
+fn note(request: &Request<'_>, call: u64) -> u64 {
+    let book = request.state::<Arc<Book>>().unwrap();
     assert!(book.ran.lock().unwrap().insert(call), "call {call} ran twice");
     call
 }
 
 #[command("who")]
-fn who(number: &State<Number>) -> usize {
-    number.0
+fn who(request: &Request<'_>) -> usize {
+    request.state::<Number>().unwrap().0
 }
 
 /// Waits until the test lets it end.
-#[command("wait")]
-fn wait(book: &State<Arc<Book>>, number: &State<Number>) -> usize {
+#[command("stay")]
+fn stay(request: &Request<'_>) -> usize {
+    let (book, number) =
+        (request.state::<Arc<Book>>().unwrap(), request.state::<Number>().unwrap());
     book.waiting.fetch_add(1, SeqCst);
     let open = book.open.lock().unwrap();
     drop(book.opened.wait_while(open, |open| !*open).unwrap());
@@ -146,6 +149,7 @@ const TIMES: usize = 100;
 
 #[test]
 fn a_new_daemon_takes_over_a_hundred_times_and_its_socket_survives_the_old_ones_end() {
+    let _alone = alone();
     let place = Place::new();
     let path = place.socket();
     let book = Arc::new(Book::default());
@@ -167,7 +171,7 @@ fn a_new_daemon_takes_over_a_hundred_times_and_its_socket_survives_the_old_ones_
             *book.open.lock().unwrap() = false;
             // Three commands that the old daemon has: one runs, two wait behind it.
             let mut waits = connect(path);
-            let commands = [resp(&["wait"]), resp(&["who"]), resp(&["wait"])].concat();
+            let commands = [resp(&["stay"]), resp(&["who"]), resp(&["stay"])].concat();
             waits.write_all(&commands).unwrap();
             until("a command that runs", || book.waiting.load(SeqCst) == 1);
             let begun = numbers.load(SeqCst);

@@ -9,17 +9,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dockipc::{Client, Error, Server, State, command};
-use tests::process::{Over, descriptors, names_in, settled, threads, until};
+use dockipc::{Client, Error, Request, Server, command};
+use tests::process::{Over, alone, descriptors, names_in, settled, threads, until};
 use tests::{PATIENCE, Place, exchange, expect, figure, long, resp, rest};
 
 /// Calls that ran.
 type Ran = Arc<AtomicU64>;
 
 /// Counts a call and answers with its number.
-#[command("note")]
-fn note(ran: &State<Ran>, call: u64) -> u64 {
-    ran.fetch_add(1, SeqCst);
+#[command("tell")]
+fn tell(request: &Request<'_>, call: u64) -> u64 {
+    request.state::<Ran>().unwrap().fetch_add(1, SeqCst);
     call
 }
 
@@ -66,9 +66,9 @@ fn fresh(scene: &Scene<'_>) -> Calls {
         match UnixStream::connect(scene.path) {
             Ok(mut stream) => {
                 let (command, answer) = if call.is_multiple_of(2) {
-                    (format!("note {call}\n").into_bytes(), call.to_string())
+                    (format!("tell {call}\n").into_bytes(), call.to_string())
                 } else {
-                    (resp(&["note", &call.to_string()]), format!(":{call}\r\n"))
+                    (resp(&["tell", &call.to_string()]), format!(":{call}\r\n"))
                 };
                 stream.write_all(&command).expect("a connection that is served");
                 if call.is_multiple_of(2) {
@@ -98,7 +98,7 @@ fn kept(scene: &Scene<'_>) -> Calls {
     let mut calls = Calls::default();
     while !scene.over.is() {
         let begun = Instant::now();
-        stream.write_all(&resp(&["note", "7"])).unwrap();
+        stream.write_all(&resp(&["tell", "7"])).unwrap();
         expect(&mut stream, b":7\r\n");
         calls.answered(begun);
     }
@@ -119,7 +119,7 @@ fn client(scene: &Scene<'_>) -> Calls {
         let begun = Instant::now();
         let fresh = Client::new(scene.path);
         let client = if call.is_multiple_of(2) { &kept } else { &fresh };
-        match client.command("note").arg(call).call::<u64>() {
+        match client.command("tell").arg(call).call::<u64>() {
             Ok(answer) => {
                 assert_eq!(answer, call);
                 calls.answered(begun);
@@ -228,6 +228,7 @@ fn lose_under_load(loss: &Loss) {
 
 #[test]
 fn a_path_that_is_removed_comes_back_and_no_call_is_lost() {
+    let _alone = alone();
     // One after the other, since they count descriptors.
     for loss in [
         Loss {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
-use dockipc::{Arg, Failure, Secret, Server, State, command};
+use dockipc::{Arg, Failure, Request, Secret, Server, command};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::ctl::{self, Ran, dockipc, run};
 use tests::gate::Gate;
@@ -89,8 +89,8 @@ fn open(_password: Secret<String>, #[arg(rest)] _text: Option<&str>) {}
 
 /// Wait.
 #[command("wait")]
-fn wait(gate: State<Gate>) {
-    gate.pass();
+fn wait(request: &Request<'_>) {
+    request.state::<Gate>().unwrap().pass();
 }
 
 fn daemon() -> Daemon {

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use dockipc::{Failure, Server, State, command};
+use dockipc::{Failure, Server, command};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tests::ctl::{self, Ran, run};
 use tests::gate::Gate;
@@ -27,14 +27,9 @@ fn bytes(data: &[u8]) -> Vec<u8> {
     data.to_vec()
 }
 
-#[command("no")]
-fn no() -> Result<(), Failure> {
+#[command("fail")]
+fn fail() -> Result<(), Failure> {
     Err(Failure::new("LATE", "try tomorrow"))
-}
-
-#[command("wait")]
-fn wait(gate: State<Gate>) {
-    gate.pass();
 }
 
 /// An sshd with keys and a configuration of its own, and a client's side that knows it.
@@ -160,7 +155,7 @@ fn a_daemon_is_called_through_ssh() {
     let ran = run(sshd.command().args(["call", "-f", "-", &address]), b"add 1 1\nadd 2 2\n");
     assert_eq!((ran.code, &*ran.text()), (Some(0), "2\n4\n"));
     assert!(sshd.run(&["commands", &address]).text().starts_with("add\t"));
-    let ran = sshd.run(&["call", &address, "no"]);
+    let ran = sshd.run(&["call", &address, "fail"]);
     assert_eq!((ran.code, &*ran.err), (Some(1), "test-dockipc: LATE try tomorrow\n"));
     // As a user who is named, and with a path that must be escaped.
     let link = sshd.place.directory().join("a b");

@@ -60,18 +60,40 @@ fn versions_agree() {
 }
 
 #[test]
-fn every_test_and_example_is_in_its_manifest() {
-    for directory in ["tests", "examples"] {
-        let manifest = read(&format!("{directory}/Cargo.toml"));
-        let table = format!("[[{}]]", directory.trim_end_matches('s'));
-        let mut named = BTreeSet::new();
-        for part in manifest.split(&table).skip(1) {
-            let [name, path] = ["name", "path"].map(|key| values(part, key)[0]);
-            assert_eq!(path, format!("{name}.rs"), "in {directory}/Cargo.toml");
-            named.insert(name.to_owned());
-        }
-        assert_eq!(files(directory, ".rs"), named, "files and {table} in {directory}");
+fn every_test_file_and_example_is_built() {
+    let manifest = read("examples/Cargo.toml");
+    let mut named = BTreeSet::new();
+    for part in manifest.split("[[example]]").skip(1) {
+        let [name, path] = ["name", "path"].map(|key| values(part, key)[0]);
+        assert_eq!(path, format!("{name}.rs"), "in examples/Cargo.toml");
+        named.insert(name.to_owned());
     }
+    assert_eq!(files("examples", ".rs"), named, "files and [[example]] in examples");
+
+    // A subject is a folder, and a module of one or more programs.
+    let mut built = BTreeSet::new();
+    for program in files("tests/tests", ".rs") {
+        let text = read(&format!("tests/tests/{program}.rs"));
+        let mut subject = "";
+        let lines = text.lines().map(|line| line.trim_start().trim_start_matches("pub "));
+        for module in lines.filter_map(|line| line.strip_prefix("mod ")) {
+            if let Some(name) = module.strip_suffix(" {") {
+                subject = name;
+            } else {
+                let file = format!("{subject}/{}", module.trim_end_matches(';'));
+                assert!(built.insert(file), "{subject}: {module} is in two programs");
+            }
+        }
+    }
+    let mut there = files("tests", ".rs");
+    for folder in files("tests", "") {
+        let others = ["bin", "peers", "plugin", "renamed", "support", "tests", "ui"];
+        if root().join("tests").join(&folder).is_dir() && !others.contains(&&*folder) {
+            let names = files(&format!("tests/{folder}"), ".rs");
+            there.extend(names.into_iter().map(|name| format!("{folder}/{name}")));
+        }
+    }
+    assert_eq!(there, built, "files in the folders, and modules of the programs in tests/tests");
 }
 
 #[test]

@@ -11,7 +11,8 @@ use tests::Place;
 fn count(_total: State<Mutex<u64>>, _same: &State<Mutex<u64>>) {}
 
 fn server() -> Server {
-    Server::new().state(Mutex::new(1_u64))
+    // The last is for the commands of `plugin`, which are in this program too.
+    Server::new().state(Mutex::new(1_u64)).state(String::new())
 }
 
 fn refusal(server: Server) -> Error {
@@ -63,7 +64,7 @@ fn a_handler_with_the_name_or_the_alias_of_a_command_is_refused_with_both_places
 
 #[test]
 fn a_missing_state_is_refused_with_the_command_and_the_type() {
-    let error = refusal(Server::new().state(Mutex::new(1_i64)));
+    let error = refusal(Server::new().state(Mutex::new(1_i64)).state(String::new()));
     let Error::MissingState { command, place, wanted } = &error else { panic!("{error}") };
     assert_eq!(*command, "count");
     assert_eq!(*place, line_of("#[command(\"count\""));

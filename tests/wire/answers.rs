@@ -6,13 +6,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 
 use dockipc::{Failure, IntoReply, Protocol, Reply, Request, Server, command};
 use tests::{exchange, resp};
 
 /// The answer to one command, in line mode, RESP2 and RESP3; line ends are escaped.
 fn answers(name: &str) -> [String; 3] {
-    let daemon = Server::new().spawn_in_process().unwrap();
+    let daemon = Server::new().state(AtomicU64::new(0)).spawn_in_process().unwrap();
     let ask = |bytes: &[u8]| exchange(daemon.connect().unwrap(), bytes).escape_ascii().to_string();
     let three = [resp(&["hello", "3"]), resp(&["echo", "now"]), resp(&[name])].concat();
     let three = ask(&three);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use dockipc::{Arg, Request, Server, State, command};
+use dockipc::{Arg, Request, Server, command};
 use tests::{Daemon, PATIENCE, exchange, expect, resp, rest};
 
 /// How often something ran.
@@ -15,9 +15,9 @@ struct Runs(Arc<AtomicU64>);
 
 /// Count a run.
 #[command]
-fn hit(runs: State<Runs>, words: Vec<Vec<u8>>) -> u64 {
+fn hit(request: &Request<'_>, words: Vec<Vec<u8>>) -> u64 {
     let _ = words;
-    runs.0.fetch_add(1, SeqCst) + 1
+    request.state::<Runs>().unwrap().0.fetch_add(1, SeqCst) + 1
 }
 
 /// A colour.
@@ -28,20 +28,25 @@ enum Color {
 }
 
 #[command]
-fn paint(runs: State<Runs>, color: Color, #[arg(long)] times: Option<u8>, #[arg(flag)] loud: bool) {
+fn paint(
+    request: &Request<'_>,
+    color: Color,
+    #[arg(long)] times: Option<u8>,
+    #[arg(flag)] loud: bool,
+) {
     let _ = (color, times, loud);
-    runs.0.fetch_add(1, SeqCst);
+    request.state::<Runs>().unwrap().0.fetch_add(1, SeqCst);
 }
 
 #[command]
-fn pick(runs: State<Runs>, number: i8, on: bool, one: char, wait: Option<Duration>) {
+fn pick(request: &Request<'_>, number: i8, on: bool, one: char, wait: Option<Duration>) {
     let _ = (number, on, one, wait);
-    runs.0.fetch_add(1, SeqCst);
+    request.state::<Runs>().unwrap().0.fetch_add(1, SeqCst);
 }
 
 #[command]
-fn text(runs: State<Runs>, text: &str) -> String {
-    runs.0.fetch_add(1, SeqCst);
+fn text(request: &Request<'_>, text: &str) -> String {
+    request.state::<Runs>().unwrap().0.fetch_add(1, SeqCst);
     text.to_owned()
 }
 
@@ -68,7 +73,7 @@ fn bomb() {
 
 fn server() -> (Server, Arc<AtomicU64>) {
     let runs = Arc::new(AtomicU64::new(0));
-    (Server::new().state(Runs(Arc::clone(&runs))), runs)
+    (Server::new().state(AtomicU64::new(0)).state(Runs(Arc::clone(&runs))), runs)
 }
 
 /// A daemon, and how often something ran on it.
@@ -498,11 +503,11 @@ fn one_connection_too_many_is_told_so_in_its_own_mode() {
 #[test]
 fn an_answer_that_nobody_reads_stalls_nobody_else() {
     let (server, _) = server();
-    let daemon = Daemon::start(server.handle("big", |_: &Request<'_>| vec![b'x'; 8 << 20]));
+    let daemon = Daemon::start(server.handle("huge", |_: &Request<'_>| vec![b'x'; 8 << 20]));
     let lazy: Vec<UnixStream> = (0..10)
         .map(|_| {
             let mut stream = daemon.connect();
-            stream.write_all(&resp(&["big"])).unwrap();
+            stream.write_all(&resp(&["huge"])).unwrap();
             stream
         })
         .collect();

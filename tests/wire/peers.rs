@@ -11,16 +11,17 @@ use std::env;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use dockipc::{Failure, Handle, Server, State, command};
+use dockipc::{Failure, Handle, Request, Server, command};
 use tests::Place;
 use tests::peers::{lacks, output, run, text, versions};
 
 /// Add `n` to the counter and answer with the new total.
 #[command("add")]
-fn add(total: State<AtomicI64>, n: i64) -> i64 {
+fn add(request: &Request<'_>, n: i64) -> i64 {
+    let total = request.state::<AtomicI64>().unwrap();
     total.fetch_add(n, Relaxed) + n
 }
 
@@ -93,7 +94,7 @@ struct Daemon {
 impl Daemon {
     fn start() -> Self {
         let place = Place::new();
-        let server = Server::new().state(AtomicI64::new(0));
+        let server = Server::new().state(AtomicI64::new(0)).state(AtomicU64::new(0));
         let handle = server.spawn(place.socket()).expect("a daemon");
         Self { place, _handle: handle }
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use dockipc::{Client, Server, State, command};
+use dockipc::{Client, Request, Server, command};
 use tests::gate::Gate;
 use tests::peers::{lacks, text, versions};
 use tests::{Daemon, expect, figure, resp};
@@ -20,8 +20,8 @@ type Runs = Arc<AtomicUsize>;
 
 /// Lasts for so long, and answers with the word.
 #[command("slow")]
-fn slow(runs: State<Runs>, time: &str) -> String {
-    runs.fetch_add(1, SeqCst);
+fn slow(request: &Request<'_>, time: &str) -> String {
+    request.state::<Runs>().unwrap().fetch_add(1, SeqCst);
     let seconds = time.trim_end_matches('s').parse().unwrap();
     thread::sleep(Duration::from_secs(seconds));
     time.to_owned()
@@ -29,8 +29,8 @@ fn slow(runs: State<Runs>, time: &str) -> String {
 
 /// Waits until the test lets it end.
 #[command("wait")]
-fn wait(gate: State<Gate>) -> &'static str {
-    gate.pass();
+fn wait(request: &Request<'_>) -> &'static str {
+    request.state::<Gate>().unwrap().pass();
     "done"
 }
 

@@ -1,0 +1,10 @@
+//! Who may run what, and what is recorded of it.
+
+#[path = "../access"]
+mod access {
+    mod audit;
+    mod doors;
+    mod rules;
+    mod secret;
+    mod token;
+}

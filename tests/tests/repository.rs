@@ -1,0 +1,8 @@
+//! The repository: what is said in two places, and the examples.
+
+#[path = "../repository"]
+mod repository {
+    mod examples;
+    mod names;
+    mod tidy;
+}
