@@ -346,7 +346,7 @@ mod overwritten {
         let place = Place::new();
         let _daemon = start(&place);
         let mut caller = Command::new(std::env::current_exe().unwrap())
-            .args(["overwritten::after_the_call_the_clients_memory_has_no_secret"])
+            .arg(tests::test_name("overwritten::after_the_call_the_clients_memory_has_no_secret"))
             .args(["--exact", "--nocapture", "--test-threads=1"])
             .env(SOCKET, place.socket())
             .stdin(Stdio::piped())

@@ -5,6 +5,5 @@ mod access {
     mod audit;
     mod doors;
     mod rules;
-    mod secret;
     mod token;
 }
