@@ -1,299 +1,312 @@
-//! What the author wrote in the brackets.
+//! What the author wrote: the keys of `#[command(…)]` and `#[arg(…)]`, and the doc comments.
+//!
+//! An attribute becomes a list of keys with their spans. Only the syntax of a key is checked here;
+//! whether the keys fit each other is the duty of `validate`. After a mistake parsing continues
+//! behind the next comma, so that one run reports every mistake.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream};
-use syn::punctuated::Punctuated;
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Attribute, Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Meta, Path, Token, UnOp,
+    Attribute, Data, DeriveInput, Error, Expr, FnArg, Ident, Item, ItemFn, LitStr, Meta, Path,
+    Token, token,
 };
 
-use crate::rule::{self, Term};
+use crate::errors::Errors;
+use crate::tokens::first_span;
 
-/// `#[command(…)]`.
-pub(crate) struct CommandAttr {
-    pub(crate) name: Option<LitStr>,
-    pub(crate) aliases: Vec<LitStr>,
-    pub(crate) hidden: bool,
-    pub(crate) idempotent: bool,
-    pub(crate) allow: Option<Vec<Term>>,
-    pub(crate) krate: Option<Path>,
+/// Everything that the author wrote at a function for the macro.
+pub(crate) struct CommandAttrs {
+    pub(crate) keys: Keys<CommandKey>,
+    pub(crate) docs: Vec<Expr>,
+    /// One for each parameter, in order.
+    pub(crate) params: Vec<ParamAttrs>,
 }
 
-impl Parse for CommandAttr {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut attr = Self {
-            name: None,
-            aliases: Vec::new(),
-            hidden: false,
-            idempotent: false,
-            allow: None,
-            krate: None,
+/// Everything that the author wrote at a parameter for the macro.
+pub(crate) struct ParamAttrs {
+    pub(crate) keys: Keys<ArgKey>,
+    pub(crate) docs: Vec<Expr>,
+}
+
+/// Everything that the author wrote at a type for the derive.
+pub(crate) struct TypeAttrs {
+    pub(crate) keys: Keys<TypeKey>,
+    /// One for each variant, in order.
+    pub(crate) variants: Vec<Keys<VariantKey>>,
+}
+
+/// The keys of the attributes of one kind at one place.
+pub(crate) struct Keys<K> {
+    pub(crate) list: Vec<Key<K>>,
+    /// False after a syntax error, which is reported already: a key may be missing from the list.
+    pub(crate) is_complete: bool,
+}
+
+pub(crate) struct Key<K> {
+    pub(crate) span: Span,
+    pub(crate) kind: K,
+}
+
+/// A key of `#[command(…)]`.
+pub(crate) enum CommandKey {
+    Name(LitStr),
+    Alias(LitStr),
+    Allow(LitStr),
+    Hidden,
+    Idempotent,
+    Crate(Path),
+}
+
+/// A key of `#[arg(…)]` at a parameter.
+pub(crate) enum ArgKey {
+    Flag(Option<LitStr>),
+    Long(Option<LitStr>),
+    Rest,
+    Default(Expr),
+    Complete(Path),
+    Secret,
+    FromStr,
+}
+
+/// A key of `#[arg(…)]` at a derived type.
+pub(crate) enum TypeKey {
+    FromStr,
+    Crate(Path),
+}
+
+/// A key of `#[arg(…)]` at a variant.
+pub(crate) enum VariantKey {
+    Name(LitStr),
+}
+
+/// Parses the item that `#[command]` is on.
+pub(crate) fn function(item: TokenStream) -> syn::Result<ItemFn> {
+    let item = syn::parse2(item)?;
+    let message = match item {
+        Item::Fn(function) => return Ok(function),
+        // A function without a body, such as a trait's.
+        Item::Verbatim(_) => "a command must have a body: put `#[command]` on a free function",
+        _ => "`#[command]` can only be on a function",
+    };
+    Err(Error::new(span_after_attributes(&item), message))
+}
+
+fn span_after_attributes(item: &Item) -> Span {
+    let mut tokens = item.to_token_stream().into_iter();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '#' => drop(tokens.next()),
+            other => return other.span(),
+        }
+    }
+    first_span(item)
+}
+
+impl CommandAttrs {
+    /// Takes the macro's attributes out of the function, which then compiles by itself.
+    pub(crate) fn take(keys: TokenStream, function: &mut ItemFn, errors: &mut Errors) -> Self {
+        Self {
+            keys: Keys::of_command(keys, errors),
+            docs: docs(&function.attrs),
+            params: function.sig.inputs.iter_mut().map(|p| ParamAttrs::take(p, errors)).collect(),
+        }
+    }
+}
+
+impl ParamAttrs {
+    fn take(param: &mut FnArg, errors: &mut Errors) -> Self {
+        let attrs = match param {
+            FnArg::Receiver(receiver) => &mut receiver.attrs,
+            FnArg::Typed(typed) => &mut typed.attrs,
         };
+        let taken = Self { keys: Keys::of(attrs, errors), docs: docs(attrs) };
+        attrs.retain(|attr| !attr.path().is_ident("arg") && doc(attr).is_none());
+        taken
+    }
+}
+
+impl TypeAttrs {
+    pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
+        let keys = Keys::of(&input.attrs, errors);
+        let variants = match &input.data {
+            Data::Enum(data) => data.variants.iter().map(|v| Keys::of(&v.attrs, errors)).collect(),
+            _ => Vec::new(),
+        };
+        Self { keys, variants }
+    }
+}
+
+/// Returns the texts of the doc comments.
+fn docs(attrs: &[Attribute]) -> Vec<Expr> {
+    attrs.iter().filter_map(doc).cloned().collect()
+}
+
+fn doc(attr: &Attribute) -> Option<&Expr> {
+    match &attr.meta {
+        Meta::NameValue(doc) if doc.path.is_ident("doc") => Some(&doc.value),
+        _ => None,
+    }
+}
+
+impl Keys<CommandKey> {
+    fn of_command(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut keys = Self { list: Vec::new(), is_complete: true };
+        let parsed = (|input: ParseStream<'_>| keys.parse(input)).parse2(tokens);
+        keys.is_complete = errors.take(parsed).is_some();
+        keys
+    }
+}
+
+impl<K: Parse> Keys<K> {
+    /// Parses every `#[arg(…)]` among the attributes.
+    fn of(attrs: &[Attribute], errors: &mut Errors) -> Self {
+        let mut keys = Self { list: Vec::new(), is_complete: true };
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("arg")) {
+            let parsed = attr.parse_args_with(|input: ParseStream<'_>| keys.parse(input));
+            keys.is_complete &= errors.take(parsed).is_some();
+        }
+        keys
+    }
+
+    fn parse(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        let mut errors = Errors::default();
         while !input.is_empty() {
-            if input.peek(LitStr) {
-                let name: LitStr = input.parse()?;
-                if attr.name.is_some() {
-                    return Err(Error::new(
-                        name.span(),
-                        "a command has one name: write `alias = \"…\"` for another",
-                    ));
+            let span = input.span();
+            if let Some(kind) = errors.take(input.parse()) {
+                self.list.push(Key { span, kind });
+                if input.peek(Token![=]) || input.peek(token::Paren) {
+                    errors.push(input.error("this key takes no value: remove the value"));
+                } else if !is_at_end(input) {
+                    errors.push(input.error("expected `,`"));
                 }
-                attr.name = Some(name);
-            } else {
-                attr.key(input)?;
+            }
+            while !is_at_end(input) {
+                input.parse::<TokenTree>()?;
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
         }
-        Ok(attr)
+        errors.finish(())
     }
 }
 
-impl CommandAttr {
-    fn key(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        let unknown = "expected the name as a string, `alias = \"…\"`, `allow = \"…\"`, `hidden`, `idempotent` or `crate = path`";
-        let key = input.call(Ident::parse_any).map_err(|e| Error::new(e.span(), unknown))?;
+/// Returns whether a key ends here.
+fn is_at_end(input: ParseStream<'_>) -> bool {
+    input.is_empty() || input.peek(Token![,])
+}
+
+impl Parse for CommandKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected a name in quotes, `alias = \"…\"`, `allow = \"…\"`, `hidden`, `idempotent` or `crate = path`";
+        if input.peek(LitStr) {
+            return input.parse().map(Self::Name);
+        }
+        let key = key(input, expected)?;
         match &*key.to_string() {
             "alias" => {
-                self.aliases.push(text(input, &key, "give the other name: `alias = \"…\"`")?);
-            }
-            "allow" if self.allow.is_some() => {
-                return Err(Error::new(
-                    key.span(),
-                    "a command has one rule: join the parts of it with `|`",
-                ));
+                let missing = "`alias` needs a name in quotes: write `alias = \"other-name\"`";
+                text(input, &key, missing).map(Self::Alias)
             }
             "allow" => {
-                let missing = "say who may run it: `allow = \"uid:root | group:adm | owner\"`";
-                self.allow = Some(rule::parse(&text(input, &key, missing)?)?);
+                let missing = "`allow` needs a rule in quotes: write `allow = \"uid:root | group:adm | owner\"`";
+                text(input, &key, missing).map(Self::Allow)
             }
-            "hidden" => self.hidden = alone(input, &key)?,
-            "idempotent" => self.idempotent = alone(input, &key)?,
-            "crate" => {
-                let missing = "give the path of dockipc: `crate = path`";
-                equals(input, &key, missing)?;
-                let path = input.call(Path::parse_mod_style);
-                self.krate = Some(path.map_err(|e| Error::new(e.span(), missing))?);
-            }
-            "name" => {
-                return Err(Error::new(
-                    key.span(),
-                    "the name stands by itself: `#[command(\"name\")]`",
-                ));
-            }
-            other => {
-                return Err(Error::new(key.span(), format!("unknown key `{other}`: {unknown}")));
-            }
+            "hidden" => Ok(Self::Hidden),
+            "idempotent" => Ok(Self::Idempotent),
+            "crate" => krate(input, &key).map(Self::Crate),
+            "name" => Err(Error::new(
+                key.span(),
+                "unknown key `name`: write the name by itself, `#[command(\"name\")]`",
+            )),
+            _ => Err(unknown(&key, expected)),
         }
-        Ok(())
     }
 }
 
-/// `#[arg(…)]` at a parameter.
-#[derive(Default)]
-pub(crate) struct ArgAttr {
-    pub(crate) way: Way,
-    pub(crate) default: Option<Fallback>,
-    pub(crate) from_str: bool,
-    /// The function that proposes values.
-    pub(crate) complete: Option<Path>,
-    pub(crate) secret: Option<Span>,
-}
-
-/// How the words of a parameter are found.
-#[derive(Default)]
-pub(crate) enum Way {
-    #[default]
-    Plain,
-    Flag(Option<LitStr>, Span),
-    Long(Option<LitStr>),
-    Rest(Span),
-}
-
-/// What a parameter is when it is left out.
-pub(crate) enum Fallback {
-    /// A literal, read as if it had been sent.
-    Word(String, Span),
-    /// A value of the parameter's type.
-    Value(Expr),
-}
-
-impl ArgAttr {
-    /// Takes the `#[arg(…)]` out of a parameter's attributes.
-    pub(crate) fn take(attrs: &mut Vec<Attribute>) -> syn::Result<Self> {
-        let mut arg = Self::default();
-        let mut error: Option<Error> = None;
-        attrs.retain(|attr| {
-            if !attr.path().is_ident("arg") {
-                return true;
-            }
-            if let Err(e) = arg.add(attr) {
-                match &mut error {
-                    Some(error) => error.combine(e),
-                    None => error = Some(e),
-                }
-            }
-            false
-        });
-        error.map_or(Ok(arg), Err)
-    }
-
-    fn add(&mut self, attr: &Attribute) -> syn::Result<()> {
-        attr.parse_args_with(|input: ParseStream<'_>| {
-            while !input.is_empty() {
-                self.key(input)?;
-                if !input.is_empty() {
-                    input.parse::<Token![,]>()?;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn key(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+impl Parse for ArgKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let expected = "expected `complete = …`, `default = …`, `flag`, `long`, `rest`, `secret` or `from_str`";
-        let key = input.call(Ident::parse_any).map_err(|e| Error::new(e.span(), expected))?;
-        let one_way = |way: &Way| match way {
-            Way::Plain => Ok(()),
-            _ => Err(Error::new(key.span(), "a parameter is one of `flag`, `long` and `rest`")),
-        };
+        let key = key(input, expected)?;
         match &*key.to_string() {
-            "flag" => {
-                one_way(&self.way)?;
-                self.way = Way::Flag(name(input, &key)?, key.span());
-            }
-            "long" => {
-                one_way(&self.way)?;
-                self.way = Way::Long(name(input, &key)?);
-            }
-            "rest" => {
-                one_way(&self.way)?;
-                self.way = Way::Rest(key.span());
-            }
-            "from_str" => self.from_str = true,
-            "secret" => {
-                alone(input, &key)?;
-                self.secret = Some(key.span());
-            }
-            "complete" if self.complete.is_some() => {
-                return Err(Error::new(key.span(), "a parameter has one `complete`"));
-            }
+            "flag" => option_name(input, &key).map(Self::Flag),
+            "long" => option_name(input, &key).map(Self::Long),
+            "rest" => Ok(Self::Rest),
+            "from_str" => Ok(Self::FromStr),
+            "secret" => Ok(Self::Secret),
             "complete" => {
-                let missing = "give it a function: `complete = names`";
-                equals(input, &key, missing)?;
-                let place = if input.is_empty() { key.span() } else { input.span() };
-                self.complete = Some(input.parse().map_err(|_| Error::new(place, missing))?);
-            }
-            "default" if self.default.is_some() => {
-                return Err(Error::new(key.span(), "a parameter has one default"));
+                let missing = "`complete` needs a function: write `complete = names`";
+                let span = after_equals(input, &key, missing)?;
+                input.parse().map(Self::Complete).map_err(|_| Error::new(span, missing))
             }
             "default" => {
-                let missing = "give it a value: `default = …`";
-                equals(input, &key, missing)?;
-                if input.is_empty() || input.peek(Token![,]) {
-                    return Err(Error::new(key.span(), missing));
-                }
-                self.default = Some(Fallback::of(input.parse()?));
+                after_equals(input, &key, "`default` needs a value: write `default = …`")?;
+                input.parse().map(Self::Default)
             }
-            other => {
-                return Err(Error::new(key.span(), format!("unknown key `{other}`: {expected}")));
-            }
+            _ => Err(unknown(&key, expected)),
         }
-        if let (Way::Flag(..), Some(_)) = (&self.way, &self.default) {
-            return Err(Error::new(
-                key.span(),
-                "a flag is false when it is left out: it has no default",
-            ));
-        }
-        Ok(())
     }
 }
 
-/// The `=` after a key. What is missing is said at the key, since nothing may follow it.
-fn equals(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Result<()> {
-    input.parse::<Token![=]>().map(drop).map_err(|_| Error::new(key.span(), missing))
-}
-
-/// A key that has no value.
-fn alone(input: ParseStream<'_>, key: &Ident) -> syn::Result<bool> {
-    if input.is_empty() || input.peek(Token![,]) {
-        return Ok(true);
+impl Parse for TypeKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `from_str` or `crate = path`";
+        let key = key(input, expected)?;
+        match &*key.to_string() {
+            "from_str" => Ok(Self::FromStr),
+            "crate" => krate(input, &key).map(Self::Crate),
+            _ => Err(unknown(&key, expected)),
+        }
     }
-    Err(input.error(format!("`{key}` stands alone: it has no value")))
 }
 
-/// `= "text"` after a key.
+impl Parse for VariantKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `name = \"word\"`";
+        let key = key(input, expected)?;
+        if key != "name" {
+            return Err(unknown(&key, expected));
+        }
+        let missing = "`name` needs a word in quotes: write `name = \"word\"`";
+        text(input, &key, missing).map(Self::Name)
+    }
+}
+
+fn key(input: ParseStream<'_>, expected: &str) -> syn::Result<Ident> {
+    input.call(Ident::parse_any).map_err(|error| Error::new(error.span(), expected))
+}
+
+fn unknown(key: &Ident, expected: &str) -> Error {
+    Error::new(key.span(), format!("unknown key `{key}`: {expected}"))
+}
+
+/// Parses the `=` after a key, and returns the span of the value.
+///
+/// A missing value is reported at the key, since no token may follow.
+fn after_equals(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Result<Span> {
+    let at_key = || Error::new(key.span(), missing);
+    input.parse::<Token![=]>().map_err(|_| at_key())?;
+    if is_at_end(input) { Err(at_key()) } else { Ok(input.span()) }
+}
+
 fn text(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Result<LitStr> {
-    equals(input, key, missing)?;
-    let place = if input.is_empty() { key.span() } else { input.span() };
-    input.parse().map_err(|_| Error::new(place, missing))
+    let span = after_equals(input, key, missing)?;
+    input.parse().map_err(|_| Error::new(span, missing))
 }
 
-/// `= "name"`, if it follows.
-fn name(input: ParseStream<'_>, key: &Ident) -> syn::Result<Option<LitStr>> {
-    if !input.peek(Token![=]) {
+fn krate(input: ParseStream<'_>, key: &Ident) -> syn::Result<Path> {
+    let missing = "`crate` needs the path of dockipc without quotes: write `crate = path`";
+    let span = after_equals(input, key, missing)?;
+    input.call(Path::parse_mod_style).map_err(|_| Error::new(span, missing))
+}
+
+fn option_name(input: ParseStream<'_>, key: &Ident) -> syn::Result<Option<LitStr>> {
+    if !input.peek(Token![=]) && !input.peek(token::Paren) {
         return Ok(None);
     }
-    text(input, key, "give the option's name as a string, without dashes in front: `\"name\"`")
-        .map(Some)
-}
-
-impl Fallback {
-    fn of(expr: Expr) -> Self {
-        let (negative, lit) = match &expr {
-            Expr::Lit(ExprLit { lit, .. }) => (false, Some(lit)),
-            Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match &**expr {
-                Expr::Lit(ExprLit { lit, .. }) => (true, Some(lit)),
-                _ => (true, None),
-            },
-            _ => (false, None),
-        };
-        let word = lit.and_then(|lit| match lit {
-            Lit::Str(text) => Some(text.value()),
-            Lit::Int(int) => Some(int.base10_digits().to_owned()),
-            Lit::Float(float) => Some(float.base10_digits().to_owned()),
-            Lit::Bool(bool) => Some(bool.value().to_string()),
-            Lit::Char(char) => Some(char.value().to_string()),
-            _ => None,
-        });
-        match word {
-            Some(word) => {
-                let sign = if negative { "-" } else { "" };
-                Self::Word(format!("{sign}{word}"), span(&expr))
-            }
-            None => Self::Value(expr),
-        }
-    }
-}
-
-/// Takes the text of the doc comments; `keep` leaves them where they are.
-pub(crate) fn docs(attrs: &mut Vec<Attribute>, keep: bool) -> Vec<Expr> {
-    let mut docs = Vec::new();
-    attrs.retain(|attr| match &attr.meta {
-        Meta::NameValue(doc) if doc.path.is_ident("doc") => {
-            docs.push(doc.value.clone());
-            keep
-        }
-        _ => true,
-    });
-    docs
-}
-
-/// `#[arg(…)]` at a derived type or at a variant.
-pub(crate) fn derive_keys(attrs: &[Attribute]) -> syn::Result<Vec<Meta>> {
-    let of =
-        |attr: &Attribute| attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
-    let mut metas = Vec::new();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("arg")) {
-        metas.extend(of(attr)?);
-    }
-    Ok(metas)
-}
-
-/// The place of the first token.
-pub(crate) fn span(tokens: &impl ToTokens) -> Span {
-    tokens.to_token_stream().into_iter().next().map_or_else(Span::call_site, |token| token.span())
+    let missing =
+        format!("the name of an option must be in quotes: write `{key} = \"name\"`, or `{key}`");
+    text(input, key, &missing).map(Some)
 }

@@ -1,12 +1,18 @@
-//! What is generated beside a function: one registered entry and one shim.
+//! Generates the code: for a command one registered entry and one function that runs it, for a
+//! derived type its implementation of `Arg`.
+//!
+//! Each piece of code that may fail to compile has the span of the author's type or expression.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Expr;
+use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{DeriveInput, Expr, Path};
 
-use crate::attr::{Fallback, Way, span};
-use crate::command::{Command, FromStr, Output, Param, own};
-use crate::rule::Term;
+use crate::model::{
+    ArgImpl, Choice, Command, Conversion, DefaultValue, Form, Output, Param, Source, Value,
+    WordParser,
+};
+use crate::rule::{Name, Term};
+use crate::tokens::{first_span, hygienic, kebab, last_span};
 
 pub(crate) fn command(command: &Command) -> TokenStream {
     let Command { krate, function, name, aliases, docs, cfgs, params, output, .. } = command;
@@ -14,7 +20,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
     let allow = match &command.allow {
         None => quote!(::core::option::Option::None),
         Some(terms) => {
-            let terms = terms.iter().map(Term::tokens);
+            let terms = terms.iter().map(term);
             quote!(::core::option::Option::Some(&[#(#terms),*]))
         }
     };
@@ -25,15 +31,15 @@ pub(crate) fn command(command: &Command) -> TokenStream {
     let values: Vec<_> = (0..params.len()).map(local).collect();
     let lets = params.iter().enumerate().map(|(i, param)| {
         let (value, expr) = (&values[i], read(i, param));
-        quote_spanned!(place(param)=> let #value = #expr;)
+        quote_spanned!(type_span(param)=> let #value = #expr;)
     });
     let into_reply = match output {
         Output::Type(ty) => {
-            quote_spanned!(own(span(ty))=> <#ty as __dockipc::IntoReply>::into_reply)
+            quote_spanned!(hygienic(first_span(ty))=> <#ty as __dockipc::IntoReply>::into_reply)
         }
-        Output::Hidden(place) => quote_spanned!(*place=> __dockipc::IntoReply::into_reply),
+        Output::Hidden(span) => quote_spanned!(*span=> __dockipc::IntoReply::into_reply),
     };
-    // Hygienic, so that a default's expression can't see our names.
+    // Hygienic, so that the expression of a default cannot see the names of the generated code.
     quote_spanned! {Span::mixed_site()=>
         #(#cfgs)*
         #[doc(hidden)]
@@ -70,82 +76,89 @@ pub(crate) fn command(command: &Command) -> TokenStream {
     }
 }
 
-/// Where an error about a parameter's type belongs.
-fn place(param: &Param) -> Span {
-    own(span(&param.ty))
+/// Returns the span of the code that the parameter's type decides.
+fn type_span(param: &Param) -> Span {
+    hygienic(first_span(&param.ty))
 }
 
-/// What is refused at compile time, but not by the tokens. The call begins at the type's first token
-/// and ends at its last, so that an error is shown at all of the type.
+/// Generates the checks that need types and are made at compile time. The call begins at the first
+/// token of the type and ends at its last, so that the compiler underlines the whole type.
 fn check((i, param): (usize, &Param)) -> TokenStream {
-    let last = param.ty.to_token_stream().into_iter().last().map_or(place(param), |t| t.span());
     let mut arguments = Group::new(Delimiter::Parenthesis, quote!(__PARAMS, #i));
-    arguments.set_span(own(last));
-    quote_spanned!(place(param)=> const _: () = __dockipc::check #arguments;)
+    arguments.set_span(hygienic(last_span(&param.ty)));
+    quote_spanned!(type_span(param)=> const _: () = __dockipc::check #arguments;)
 }
 
-/// The parameter as it is registered.
+/// Generates the description of a parameter.
 fn entry(param: &Param) -> TokenStream {
-    let Param { name, docs, ty, way, long, default, from_str, complete, secret } = param;
+    let Param { name, docs, ty, form } = param;
     let docs = text(docs);
-    let way = match way {
-        Way::Plain => quote!(::core::option::Option::None),
-        Way::Flag(..) => quote!(::core::option::Option::Some(__dockipc::Way::Flag(#long))),
-        Way::Long(_) => quote!(::core::option::Option::Some(__dockipc::Way::Long(#long))),
-        Way::Rest(_) => quote!(::core::option::Option::Some(__dockipc::Way::Rest)),
+    let span = type_span(param);
+    let Value { source, conversion, complete, secret } = match form {
+        Form::Flag(long) => {
+            let way = quote!(::core::option::Option::Some(__dockipc::Way::Flag(#long)));
+            return quote_spanned!(span=> __dockipc::flag(#name, #docs, #way));
+        }
+        Form::Value(value) => &**value,
     };
-    let default = match default {
+    let way = match source {
+        Source::Position => quote!(::core::option::Option::None),
+        Source::Long(long) => quote!(::core::option::Option::Some(__dockipc::Way::Long(#long))),
+        Source::Rest => quote!(::core::option::Option::Some(__dockipc::Way::Rest)),
+    };
+    let default = match conversion.default() {
         None => quote!(::core::option::Option::None),
-        Some(Fallback::Word(word, span)) => {
+        Some(DefaultValue::Word(word, span)) => {
             quote_spanned!(*span=> ::core::option::Option::Some(__dockipc::Fallback::Word(#word)))
         }
-        Some(Fallback::Value(expr)) => {
+        Some(DefaultValue::Expr(expr)) => {
             let shown = quote!(#expr).to_string().replace(" :: ", "::");
             quote!(::core::option::Option::Some(__dockipc::Fallback::Value(#shown)))
         }
     };
-    let place = place(param);
-    let entry = match (&param.way, from_str) {
-        (Way::Flag(..), _) => quote_spanned!(place=> __dockipc::flag(#name, #docs, #way)),
-        (_, None) => quote_spanned! {place=>
+    let entry = match conversion {
+        Conversion::ByType(_) => quote_spanned! {span=>
             __dockipc::param(
                 #name, #docs, #way, #default, <#ty as __dockipc::FromRequest<'_>>::KIND,
             )
         },
-        (_, Some(FromStr::Required)) => quote_spanned! {place=>
+        Conversion::FromStr(_) => quote_spanned! {span=>
             __dockipc::param(#name, #docs, #way, #default, <#ty as __dockipc::Parse>::REQUIRED)
         },
-        (_, Some(FromStr::Optional(inner))) => quote_spanned! {own(span(inner))=>
+        Conversion::OptionalFromStr(inner) => quote_spanned! {hygienic(first_span(inner))=>
             __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::OPTIONAL)
         },
     };
     let entry = if *secret { quote!(#entry.secret()) } else { entry };
     let Some(function) = complete else { return entry };
-    let propose = quote_spanned! {own(span(function))=>
+    let propose = quote_spanned! {hygienic(first_span(function))=>
         |__request, __prefix| __dockipc::Propose::propose(#function, __request, __prefix)
     };
     quote!(#entry.proposed_by(#propose))
 }
 
-/// The expression that reads the parameter.
+/// Generates the expression that reads a parameter.
 fn read(i: usize, param: &Param) -> TokenStream {
-    let (place, ty) = (place(param), &param.ty);
-    let given = match (&param.way, &param.from_str) {
-        (Way::Flag(..), _) => quote_spanned! {place=>
-            <#ty as __dockipc::Flag>::from_flag(__args.flag(#i))
-        },
-        (_, None) => quote_spanned! {place=>
+    let (span, ty) = (type_span(param), &param.ty);
+    let conversion = match &param.form {
+        Form::Flag(_) => {
+            return quote_spanned!(span=> <#ty as __dockipc::Flag>::from_flag(__args.flag(#i)));
+        }
+        Form::Value(value) => &value.conversion,
+    };
+    let given = match conversion {
+        Conversion::ByType(_) => quote_spanned! {span=>
             <#ty as __dockipc::FromRequest<'_>>::from_request(__args, #i)?
         },
-        (_, Some(FromStr::Required)) => quote_spanned! {place=>
+        Conversion::FromStr(_) => quote_spanned! {span=>
             <#ty as __dockipc::Parse>::required(__args, #i)?
         },
-        (_, Some(FromStr::Optional(inner))) => quote_spanned! {own(span(inner))=>
+        Conversion::OptionalFromStr(inner) => quote_spanned! {hygienic(first_span(inner))=>
             <#inner as __dockipc::Parse>::optional(__args, #i)?
         },
     };
-    match &param.default {
-        Some(Fallback::Value(expr)) => quote_spanned! {place=>
+    match conversion.default() {
+        Some(DefaultValue::Expr(expr)) => quote_spanned! {span=>
             if __args.has(#i) {
                 #given
             } else {
@@ -157,10 +170,93 @@ fn read(i: usize, param: &Param) -> TokenStream {
     }
 }
 
-/// Doc comments as one text.
+fn term(term: &Term) -> TokenStream {
+    match term {
+        Term::Any => quote!(__dockipc::Term::Any),
+        Term::Owner => quote!(__dockipc::Term::Owner),
+        Term::Token => quote!(__dockipc::Term::Token),
+        Term::User(name) => {
+            let name = account(name);
+            quote!(__dockipc::Term::User(#name))
+        }
+        Term::Group(name) => {
+            let name = account(name);
+            quote!(__dockipc::Term::Group(#name))
+        }
+    }
+}
+
+fn account(name: &Name) -> TokenStream {
+    match name {
+        Name::Number(number) => quote!(__dockipc::Name::Number(#number)),
+        Name::Text(text) => quote!(__dockipc::Name::Text(#text)),
+    }
+}
+
+/// Joins doc comments to one text.
 fn text(docs: &[Expr]) -> TokenStream {
     match docs {
         [] => quote!(""),
         docs => quote!(::core::concat!(#(#docs, "\n"),*)),
+    }
+}
+
+pub(crate) fn arg(model: &ArgImpl) -> TokenStream {
+    let ArgImpl { krate, ident, parser } = model;
+    let body = match parser {
+        WordParser::FromStr => quote_spanned! {hygienic(ident.span())=>
+            fn from_word(word: &[u8]) -> ::core::result::Result<Self, __dockipc::BadValue> {
+                <#ident as __dockipc::Parse>::from_word(word)
+            }
+        },
+        WordParser::Choices(choices) => from_choices(choices),
+    };
+    arg_impl(krate, &kebab(ident), &quote!(impl __dockipc::Arg<'_> for #ident), &body)
+}
+
+fn from_choices(choices: &[Choice]) -> TokenStream {
+    let words = choices.iter().map(|choice| &choice.word);
+    let bytes = choices.iter().map(|choice| Literal::byte_string(choice.word.as_bytes()));
+    let variants = choices.iter().map(|choice| &choice.variant);
+    quote! {
+        const CHOICES: &'static [&'static str] = &[#(#words),*];
+
+        fn from_word(word: &[u8]) -> ::core::result::Result<Self, __dockipc::BadValue> {
+            match word {
+                #(#bytes => ::core::result::Result::Ok(Self::#variants),)*
+                _ => ::core::result::Result::Err(__dockipc::no_choice(
+                    <Self as __dockipc::Arg<'_>>::CHOICES,
+                )),
+            }
+        }
+    }
+}
+
+/// Generates an implementation for a type with a mistake, so that the compiler reports the mistake
+/// alone and not each use of the type as well.
+pub(crate) fn arg_stub(input: &DeriveInput, krate: &Path) -> TokenStream {
+    let ident = &input.ident;
+    let (generics, types, bounds) = input.generics.split_for_impl();
+    let head = quote!(impl #generics __dockipc::Arg<'_> for #ident #types #bounds);
+    let body = quote! {
+        fn from_word(_: &[u8]) -> ::core::result::Result<Self, __dockipc::BadValue> {
+            ::core::unreachable!()
+        }
+    };
+    arg_impl(krate, &kebab(ident), &head, &body)
+}
+
+fn arg_impl(krate: &Path, name: &str, head: &TokenStream, body: &TokenStream) -> TokenStream {
+    quote! {
+        #[allow(deprecated, unused_qualifications, clippy::all, clippy::pedantic, clippy::restriction)]
+        const _: () = {
+            use #krate::private as __dockipc;
+
+            #[automatically_derived]
+            #head {
+                const TYPE: &'static str = #name;
+                #body
+            }
+        };
     }
 }

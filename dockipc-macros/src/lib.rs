@@ -1,95 +1,149 @@
-//! The macros of `dockipc`: `#[command]` and `#[derive(Arg)]`.
+//! The macros of `dockipc`: `#[command]` and `#[derive(Arg)]`. Use them through `dockipc`, which has
+//! the same version.
 //!
-//! They are used through `dockipc`, which has the same version. The way of the data: `attr` is
-//! what the author wrote (`rule` who may run it), `command` what is meant, `expand` what is generated; `choice` is
-//! the derive.
+//! This file is the driver. It passes the data through the layers below; on a mistake it emits the
+//! author's item and then every error. Each file or folder imports only those of its row:
+//!
+//! | file | duty | imports |
+//! | --- | --- | --- |
+//! | `lib` | driver | `attr` `errors` `expand` `validate` |
+//! | `expand` | what is generated | `model` `rule` `tokens` |
+//! | `validate` | every mistake, then the model | `attr` `errors` `model` `rule` `tokens` |
+//! | `attr` | what the author wrote | `errors` `tokens` |
+//! | `model` | what is meant | `rule` |
+//! | `rule` | the rule in `allow` | `errors` |
+//! | `errors`, `tokens` | helpers | |
 
 #![forbid(unsafe_code)]
 
 mod attr;
-mod choice;
-mod command;
+mod errors;
 mod expand;
+mod model;
 mod rule;
+mod tokens;
+mod validate;
 
 use proc_macro::TokenStream;
+use proc_macro2::TokenStream as TokenStream2;
+use quote::quote;
+use syn::{DeriveInput, Error};
+
+use crate::attr::{CommandAttrs, TypeAttrs};
+use crate::errors::Errors;
 
 /// Registers a function as a command.
 ///
 /// ```ignore
 /// /// Say hello.
-/// #[command]                                  // the function's name, `_` as `-`
+/// #[command]                                  // the function's name, with `-` for `_`
 /// #[command("greet")]                         // a name
 /// #[command("greet", alias = "hi", hidden)]   // another name; not in lists
-/// #[command("mute", idempotent)]              // to run it twice is the same as once
-/// #[command("stop", allow = "uid:root | group:adm | owner")] // who may run it
+/// #[command("mute", idempotent)]              // running it twice is the same as once
+/// #[command("stop", allow = "uid:root | group:adm | owner")] // the callers who may run it
 /// ```
 ///
-/// The function stays as it is. The first paragraph of its doc comment is its summary, the rest its
-/// help. If the crate `dockipc` has another name here, say so: `crate = other_name`.
+/// The function itself does not change. The first paragraph of its doc comment is the summary of the
+/// command, the rest is its help. If the crate `dockipc` has another name in your crate, write
+/// `crate = other_name`.
 ///
-/// A command is a free function. On one in an `impl` block the compiler complains of a constant
-/// without a name, since a macro can't see where it stands.
+/// A command is a free function. If the attribute is on a function in an `impl` block, the compiler
+/// reports a `const` item without a name, because a macro cannot see the block around it.
 ///
 /// # Idempotent
-/// By `idempotent` the author says that to run the command twice, with the same words, is the same as
-/// once: it reads, or it sets something to what the words say. When the answer to such a command is cut
-/// off, because the daemon was restarted for example, `dockipc::Client` asks for it once more by
-/// itself. Any other command that may have run is the caller's to decide about. It is shown in the
-/// help and in the flags of `COMMAND`.
+/// `idempotent` declares that running the command twice with the same words has the same effect as
+/// running it once: it only reads, or it sets something to what the words say. If the answer of such a
+/// command is cut off, for example by a restart of the daemon, `dockipc::Client` sends the command once
+/// more. For any other command that may have run, the caller decides. Help and the flags of `COMMAND`
+/// show the mark.
 ///
-/// # Who may run it
-/// Without a rule, whoever can open the socket. With `allow`, only who fits one of the parts of the rule;
-/// root is no exception. It is checked before anything of the author's is run, parsing included.
+/// # Permissions
+/// A command without a rule can be run by every client that can connect. A command with `allow` can be
+/// run only by clients that match one of the rule's parts; root is no exception. The rule is checked
+/// before any code of yours runs, including the parsing of parameters.
 ///
-/// | part | is |
+/// | part | matches |
 /// | --- | --- |
 /// | `uid:root`, `uid:0` | this user |
-/// | `group:adm`, `group:4` | who is in this group, be it as a supplementary one |
-/// | `owner` | the user that the daemon runs as |
-/// | `token` | who has given the server's token |
-/// | `any` | whoever can open the socket, where the server denies by default |
+/// | `group:adm`, `group:4` | members of this group, supplementary groups included |
+/// | `owner` | the effective user of the daemon when the server started; a later setuid(2) changes nothing |
+/// | `token` | clients that have given the server's token |
+/// | `any` | every client that can connect, if the server denies by default |
 ///
-/// The names are looked up when the server starts. `Server::allow` gives a rule to several commands, or
-/// another one to this.
+/// The names are looked up when the server starts. In a user namespace a part that is the overflow id
+/// (65534, often `nobody` and `nogroup`) is refused then, because every user without a number there has
+/// it. `Server::allow` sets one rule for several commands,
+/// or replaces the rule of this one.
 ///
 /// # Names
-/// Lower-case words of `a-z`, `0-9`, `.`, `_`, `:` and `-`, at most 64 bytes. The words that the
-/// protocol needs can't be taken: `auth`, `client`, `command`, `config`, `dockipc`, `hello`,
-/// `monitor`, `psubscribe`, `psync`, `publish`, `punsubscribe`, `quit`, `reset`, `select`,
+/// A name has at most 64 bytes of `a-z`, `0-9`, `.`, `_`, `:` and `-`, and begins with a letter or a
+/// digit. Names that the protocol uses are reserved: `auth`, `client`, `command`, `config`, `dockipc`,
+/// `hello`, `monitor`, `psubscribe`, `psync`, `publish`, `punsubscribe`, `quit`, `reset`, `select`,
 /// `slowlog`, `spublish`, `ssubscribe`, `subscribe`, `sunsubscribe`, `sync`, `unsubscribe`.
-/// `ping`, `echo`, `info` and `help` replace the built-in ones. redis-cli keeps `help`, `exit`,
-/// `quit`, `clear`, `connect` and `restart` at its prompt for itself.
+/// `ping`, `echo`, `info` and `help` replace the built-in commands. At its prompt redis-cli handles
+/// `help`, `exit`, `quit`, `clear`, `connect` and `restart` itself.
 ///
 /// # Parameters
-/// A type decides what is done: `State<T>`, `Peer` and `&Request` are injected, everything else is
-/// parsed from a word (see the trait `Arg`). `Option<T>` may be left out; `Vec<T>` takes all words
-/// that are left; `Vec<u8>` and `&[u8]` are the bytes of one word. A doc comment at a parameter is
-/// its help.
+/// The type decides how a parameter gets its value: `State<T>`, `Peer` and `&Request` are injected, any
+/// other type is parsed from a word (see the trait `Arg`). `Option<T>` may be left out; `Vec<T>` takes
+/// all remaining words; `Vec<u8>` and `&[u8]` are the bytes of one word. The doc comment at a parameter
+/// is its help.
 ///
 /// | attribute | meaning |
 /// | --- | --- |
-/// | `#[arg(default = 5)]` | may be left out; a literal is read as if it had been sent, anything else is a value of the type |
+/// | `#[arg(default = 5)]` | may be left out; a literal is parsed as if the client had sent it, any other expression is a value of the type |
 /// | `#[arg(flag)]` | `--loud`, a `bool` |
-/// | `#[arg(long)]` | `--times 3` and `--times=3`; a `Vec` takes every one, otherwise the last counts |
-/// | `#[arg(rest)]` | the untouched rest of the line; in RESP the words that are left with a blank between them |
-/// | `#[arg(complete = names)]` | Tab in the `dockipc` program proposes what `fn names(prefix: &str) -> Vec<String>` returns; it may also take `&Request` before |
-/// | `#[arg(secret)]` | no error, help, or audit record shows the value; a `Secret<T>` is one by itself |
-/// | `#[arg(from_str)]` | read through the type's `FromStr`, for types of other crates |
+/// | `#[arg(long)]` | `--times 3` and `--times=3`; a `Vec` takes every occurrence, any other type the last one |
+/// | `#[arg(rest)]` | the unchanged rest of the line; in RESP the remaining words, joined by one blank |
+/// | `#[arg(complete = names)]` | Tab in the `dockipc` program proposes the words that `fn names(prefix: &str) -> Vec<String>` returns; the function can also take `&Request` as its first parameter |
+/// | `#[arg(secret)]` | errors, help and audit records hide the value; a `Secret<T>` is always hidden |
+/// | `#[arg(from_str)]` | parsed through the type's `FromStr`, for types of other crates |
 ///
-/// `flag = "name"` and `long = "name"` give an option another name. A command with options takes
-/// `--` as their end.
+/// `flag = "name"` and `long = "name"` set the name of the option. A command with options takes `--`
+/// as the end of the options.
 #[proc_macro_attribute]
 pub fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
-    command::command(attr.into(), item.into()).into()
+    expand_command(attr.into(), item.into()).into()
 }
 
-/// Makes a type a parameter of commands.
+/// Implements `Arg`, so that commands can have parameters of the type.
 ///
-/// On an enum of unit variants: each variant is a kebab-case word (`DryRun` is `dry-run`), or what
-/// `#[arg(name = "word")]` at the variant says. On any type with `#[arg(from_str)]`: it is read
-/// through its `FromStr`. If the crate `dockipc` has another name here: `#[arg(crate = other_name)]`.
+/// On an enum of unit variants, each variant is one word: its name in kebab case (`DryRun` is
+/// `dry-run`), or the word in `#[arg(name = "word")]` at the variant. A type of any other kind needs
+/// `#[arg(from_str)]`, and is then parsed through its `FromStr`. If the crate `dockipc` has another name
+/// in your crate, write `#[arg(crate = other_name)]`.
 #[proc_macro_derive(Arg, attributes(arg))]
 pub fn derive_arg(item: TokenStream) -> TokenStream {
-    choice::derive(item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+    expand_arg(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+fn expand_command(attr: TokenStream2, item: TokenStream2) -> TokenStream2 {
+    let mut function = match attr::function(item.clone()) {
+        Ok(function) => function,
+        Err(error) => {
+            let error = error.into_compile_error();
+            return quote!(#item #error);
+        }
+    };
+    let mut errors = Errors::default();
+    let attrs = CommandAttrs::take(attr, &mut function, &mut errors);
+    let generated = match validate::command(attrs, &function, errors) {
+        Ok(model) => expand::command(&model),
+        Err(errors) => errors.into_compile_error(),
+    };
+    quote!(#function #generated)
+}
+
+fn expand_arg(item: TokenStream2) -> syn::Result<TokenStream2> {
+    let input: DeriveInput = syn::parse2(item)?;
+    let mut errors = Errors::default();
+    let attrs = TypeAttrs::of(&input, &mut errors);
+    let krate = validate::arg_crate(&attrs.keys);
+    Ok(match validate::arg(attrs, &input, errors) {
+        Ok(model) => expand::arg(&model),
+        Err(errors) => {
+            let (errors, stub) = (errors.into_compile_error(), expand::arg_stub(&input, &krate));
+            quote!(#errors #stub)
+        }
+    })
 }

@@ -1,8 +1,9 @@
-//! The rule in `allow = "…"`: who may run a command.
+//! The rule in `allow = "…"`: the callers who may run a command.
 
-use proc_macro2::{Literal, Span, TokenStream};
-use quote::quote;
+use proc_macro2::{Literal, Span};
 use syn::{Error, LitStr};
+
+use crate::errors::Errors;
 
 /// One of the alternatives of a rule.
 pub(crate) enum Term {
@@ -21,19 +22,24 @@ pub(crate) enum Name {
 
 const TERMS: &str = "expected uid:NAME, group:NAME, owner, token or any";
 
-/// Reads a rule. The runtime crate reads in the same way those that come at run time, and a test
-/// compares them.
+/// Parses a rule, and reports every mistake in it.
+///
+/// The runtime crate parses the rules that are given at run time in the same way; a test compares
+/// the two.
 pub(crate) fn parse(literal: &LitStr) -> syn::Result<Vec<Term>> {
     let text = literal.value();
     let mut start = 0;
     let mut terms = Vec::new();
+    let mut errors = Errors::default();
     for part in text.split('|') {
         let at = start + (part.len() - part.trim_start_matches(BLANK).len());
-        let term = term(part.trim_matches(BLANK), at);
-        terms.push(term.map_err(|(at, reason)| mistake(literal, &text, at, reason))?);
+        match term(part.trim_matches(BLANK), at) {
+            Ok(term) => terms.push(term),
+            Err((at, reason)) => errors.push(mistake(literal, &text, at, reason)),
+        }
         start += part.len() + 1;
     }
-    Ok(terms)
+    errors.finish(terms)
 }
 
 const BLANK: [char; 2] = [' ', '\t'];
@@ -70,48 +76,22 @@ fn term(word: &str, at: usize) -> Result<Term, (usize, &'static str)> {
     }
 }
 
-/// The error at its own character where the compiler can show that, and else with a caret below it.
+/// Returns the error at its own character where the compiler can show that, and otherwise at the
+/// literal, with a caret below the character.
 fn mistake(literal: &LitStr, text: &str, at: usize, reason: &str) -> Error {
     let column = text.get(..at).map_or(0, |before| before.chars().count());
-    let caret = format!("{reason}\n  {text}\n  {:column$}^", "");
-    Error::new(place(&literal.token(), at).unwrap_or_else(|| literal.span()), caret)
+    let message = format!("invalid rule: {reason}\n  {text}\n  {:column$}^", "");
+    Error::new(byte_span(&literal.token(), at).unwrap_or_else(|| literal.span()), message)
 }
 
-/// The place of one byte of a plain literal.
-fn place(literal: &Literal, at: usize) -> Option<Span> {
-    // Behind the quotation mark.
+/// Returns the span of one byte of a plain literal.
+fn byte_span(literal: &Literal, at: usize) -> Option<Span> {
+    // One more for the quotation mark.
     literal.subspan(at + 1..=at + 1)
-}
-
-impl Term {
-    pub(crate) fn tokens(&self) -> TokenStream {
-        match self {
-            Self::Any => quote!(__dockipc::Term::Any),
-            Self::Owner => quote!(__dockipc::Term::Owner),
-            Self::Token => quote!(__dockipc::Term::Token),
-            Self::User(name) => {
-                let name = name.tokens();
-                quote!(__dockipc::Term::User(#name))
-            }
-            Self::Group(name) => {
-                let name = name.tokens();
-                quote!(__dockipc::Term::Group(#name))
-            }
-        }
-    }
 }
 
 impl Name {
     fn text(name: &str) -> Self {
         Self::Text(name.to_owned())
-    }
-
-    fn tokens(&self) -> TokenStream {
-        match self {
-            Self::Number(number) => quote!(__dockipc::Name::Number(#number)),
-            Self::Text(text) => {
-                quote!(__dockipc::Name::Text(#text))
-            }
-        }
     }
 }

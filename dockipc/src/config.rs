@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::sys;
+
 /// What a server was told about limits and times.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -11,6 +13,11 @@ pub(crate) struct Config {
     pub(crate) times: Times,
     /// Connections that are served at a time.
     pub(crate) max_connections: usize,
+    /// Connections, and descriptors, that are kept for root and the daemon's user.
+    pub(crate) reserved_connections: usize,
+    /// Connections that are turned away and may stay until they have shown which protocol they
+    /// speak. Others are told at once, so that they use up no descriptors.
+    pub(crate) max_refused: usize,
     pub(crate) per_user: PerUser,
     /// Threads of the engine. See [`Config::threads`] for the default.
     pub(crate) max_threads: Option<usize>,
@@ -36,6 +43,8 @@ pub(crate) struct Times {
     pub(crate) write: Option<Duration>,
     /// From connecting to giving the token.
     pub(crate) auth: Option<Duration>,
+    /// The longest pause after wrong tokens. None is no pause.
+    pub(crate) auth_pause: Option<Duration>,
     /// From a command's start to its end.
     pub(crate) run: Option<Duration>,
     /// Waiting for a thread or a descriptor.
@@ -48,6 +57,11 @@ pub(crate) struct Times {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PerUser {
     pub(crate) connections: Option<usize>,
+    /// No limit of connections was set: it is half of what there is, and root and the daemon's user
+    /// have none.
+    pub(crate) spares_operators: bool,
+    /// The daemon's user, which is the effective one at start.
+    pub(crate) owner: u32,
     /// Slow commands that run or wait for a thread.
     pub(crate) running: Option<usize>,
     /// Bytes of commands and answers that wait in connections.
@@ -63,18 +77,46 @@ impl Default for Config {
                 idle: None,
                 write: Some(Duration::from_secs(60)),
                 auth: Some(Duration::from_secs(10)),
+                auth_pause: Some(Duration::from_secs(2)),
                 run: None,
                 busy: Duration::from_secs(10),
                 shutdown: Duration::from_secs(5),
             },
             max_connections: usize::MAX,
-            per_user: PerUser::default(),
+            reserved_connections: 8,
+            max_refused: 64,
+            per_user: PerUser { spares_operators: true, ..PerUser::default() },
             max_threads: None,
         }
     }
 }
 
+impl PerUser {
+    /// Whether this is root or the daemon's user.
+    pub(crate) fn is_operator(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.owner
+    }
+
+    /// How many connections this user may have.
+    pub(crate) fn connections_of(&self, uid: u32) -> Option<usize> {
+        self.connections.filter(|_| !self.spares_operators || !self.is_operator(uid))
+    }
+}
+
 impl Config {
+    /// The same, with the limits that depend on what the process has when the server starts.
+    pub(crate) fn at_start(mut self) -> Self {
+        let free = free_descriptors();
+        let most = free.min(self.max_connections);
+        self.reserved_connections = self.reserved_connections.min(most / 4);
+        self.max_refused = self.max_refused.min(free / 8);
+        self.per_user.owner = sys::effective_user();
+        if self.per_user.spares_operators {
+            self.per_user.connections = Some((most / 2).max(1));
+        }
+        self
+    }
+
     /// The limit of the engine's threads.
     ///
     /// The default is an eighth of `vm.max_map_count`. A thread takes up to four mappings (its stack
@@ -87,4 +129,11 @@ impl Config {
             (limit.unwrap_or(65_530) / 8).max(16)
         })
     }
+}
+
+/// How many descriptors this process can still open.
+fn free_descriptors() -> usize {
+    let limit = sys::descriptor_limit().unwrap_or(usize::MAX);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    limit.saturating_sub(open)
 }

@@ -163,6 +163,21 @@ pub enum Error {
         /// Where.
         path: PathBuf,
     },
+    /// Another user listens at the path than the client requires
+    /// ([`Client::require_owner`](crate::Client::require_owner)). Nothing was sent.
+    #[error(
+        "wrong owner: uid {owner} listens at {}, and {} is required; nothing was sent",
+        path.display(),
+        uids(required)
+    )]
+    WrongOwner {
+        /// Where.
+        path: PathBuf,
+        /// The user of the process that listens there.
+        owner: u32,
+        /// The users of whom one must listen there.
+        required: Vec<u32>,
+    },
     /// There is something else than a socket at the path.
     #[error("{} is not a socket but {what}", path.display())]
     NotASocket {
@@ -213,6 +228,31 @@ pub enum Error {
         path: PathBuf,
         /// Its process, where that can be seen from here.
         pid: Option<u32>,
+    },
+    /// A file at the path, or beside it, keeps the server from listening there.
+    #[error(
+        "cannot listen at {}: {} is {what}; remove it, or use a directory that only the daemon's user can write to", path.display(), file.display()
+    )]
+    InTheWay {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The file: a lock, a stale socket, or what has the name of one.
+        file: PathBuf,
+        /// What it is, its owner and mode, and why it is in the way.
+        what: String,
+    },
+    /// The service manager passed a socket to which more users can connect than `Server::mode` or
+    /// `Access::mode` says.
+    #[error(
+        "the socket that was passed for {} has mode {passed:04o}, wider than .mode(0o{given:03o}): set SocketMode={given:04o} in the socket unit, or leave .mode out", path.display()
+    )]
+    PassedMode {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The mode of its file.
+        passed: u32,
+        /// The mode that the server was given.
+        given: u32,
     },
     /// The path can't be a socket's.
     #[error("{path:?} can't be a socket's path: {reason}")]
@@ -334,6 +374,12 @@ fn list(unfinished: &[Unfinished]) -> String {
     let each =
         unfinished.iter().map(|Unfinished { name, ran_for }| format!("{name} ({ran_for:.1?})"));
     each.collect::<Vec<_>>().join(", ")
+}
+
+/// `uid 0 or 1000`.
+fn uids(uids: &[u32]) -> String {
+    let uids: Vec<_> = uids.iter().map(u32::to_string).collect();
+    format!("uid {}", uids.join(" or "))
 }
 
 fn process(pid: Option<u32>) -> String {

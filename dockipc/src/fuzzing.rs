@@ -4,6 +4,7 @@
 
 mod access;
 pub(crate) mod dice;
+mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -26,6 +27,7 @@ use crate::wire::{Protocol, encode};
 use crate::{Arg, Failure, Request, command};
 
 pub use access::{access, rule};
+pub use sizes::sizes;
 
 /// What a client sends, as commands.
 pub fn commands(data: &[u8]) {
@@ -151,6 +153,7 @@ fn converse(
                 Step::Answer { used, reply, last } => {
                     assert!((1..=input.len()).contains(&used), "no progress");
                     start += used;
+                    sizes::check(used, &reply, conversation.protocol());
                     answered(reply, conversation.protocol());
                     if last {
                         return;
@@ -221,17 +224,16 @@ fn shared() -> &'static Service {
 
 /// A server with something of everything.
 fn served() -> crate::Result<Arc<Service>> {
+    with_handlers(Server::new().max_line(LIMITS.line).max_command(LIMITS.command)).service()
+}
+
+fn with_handlers(server: Server) -> Server {
     let upper = |request: &Request<'_>| {
         let words = request.words().map(|word| String::from_utf8_lossy(word).to_uppercase());
         (request.name().to_owned(), words.collect::<Vec<_>>())
     };
     let number = |request: &Request<'_>| request.parse::<Option<u8>>(0);
-    Server::new()
-        .max_line(LIMITS.line)
-        .max_command(LIMITS.command)
-        .handle("upper", upper)
-        .handle("number", number)
-        .service()
+    server.handle("upper", upper).handle("number", number)
 }
 
 #[derive(Arg, Debug)]
@@ -308,6 +310,7 @@ mod tests {
             ("line", super::line),
             ("rule", super::rule),
             ("server", super::server),
+            ("sizes", super::sizes),
         ];
         assert_eq!(manifest.matches("[[bin]]").count(), targets.len());
         for (name, target) in targets {

@@ -86,6 +86,7 @@ extern crate self as dockipc;
 mod access;
 mod arg;
 pub mod audit;
+mod buffer;
 mod builtin;
 pub mod client;
 mod commands;
@@ -93,6 +94,7 @@ mod config;
 mod counters;
 #[cfg(feature = "cli")]
 pub mod ctl;
+mod directory;
 mod dispatch;
 mod engine;
 pub mod error;
@@ -101,6 +103,7 @@ pub mod error;
 pub mod fuzzing;
 mod handler;
 mod listener;
+mod nearest;
 mod param;
 mod peer;
 #[doc(hidden)]
@@ -113,6 +116,7 @@ mod session;
 mod signals;
 mod state;
 mod sys;
+mod warning;
 mod wire;
 
 pub use crate::access::Access;

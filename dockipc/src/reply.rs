@@ -44,6 +44,12 @@ impl Reply {
     note = "for a type of your own write `impl dockipc::IntoReply`"
 )]
 pub trait IntoReply: Sized {
+    /// The number of columns that the answer takes inside a row of line mode, 1 by default. A `None`
+    /// takes the same number.
+    ///
+    /// Set it for a type of your own whose answer is a list of a fixed length, such as 2 for a pair.
+    const COLUMNS: usize = 1;
+
     /// Makes the answer.
     fn into_reply(self) -> Reply;
 
@@ -113,6 +119,8 @@ impl FromReply for () {
 }
 
 impl<T: IntoReply, E: Into<Failure>> IntoReply for Result<T, E> {
+    const COLUMNS: usize = T::COLUMNS;
+
     fn into_reply(self) -> Reply {
         match self {
             Ok(value) => value.into_reply(),
@@ -122,15 +130,18 @@ impl<T: IntoReply, E: Into<Failure>> IntoReply for Result<T, E> {
 }
 
 impl<T: IntoReply> IntoReply for Option<T> {
+    const COLUMNS: usize = T::COLUMNS;
+
     fn into_reply(self) -> Reply {
-        self.map_or(Reply::Null, T::into_reply)
+        let none = if Self::COLUMNS == 1 { Reply::Null } else { Reply::Nulls(Self::COLUMNS) };
+        self.map_or(none, T::into_reply)
     }
 }
 
 impl<T: FromReply> FromReply for Option<T> {
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         match reply {
-            Reply::Null => Ok(None),
+            Reply::Null | Reply::Nulls(_) => Ok(None),
             other => T::from_reply(other).map(Some),
         }
     }
@@ -399,6 +410,8 @@ impl<K: FromReply + Ord, V: FromReply> FromReply for BTreeMap<K, V> {
 macro_rules! tuples {
     ($($n:literal: $($t:ident)*;)*) => {$(
         impl<$($t: IntoReply),*> IntoReply for ($($t,)*) {
+            const COLUMNS: usize = 0 $(+ $t::COLUMNS)*;
+
             #[allow(non_snake_case, reason = "the types' names serve as the values'")]
             fn into_reply(self) -> Reply {
                 let ($($t,)*) = self;

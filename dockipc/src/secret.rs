@@ -21,13 +21,19 @@ use std::fmt;
 /// # Ok::<(), dockipc::Error>(())
 /// ```
 ///
-/// With the feature `zeroize` the value is overwritten when it is dropped, and so are, after the
-/// command, the buffers in which its words came, and those in which a [`Call`](crate::client::Call)
-/// sent it. Without the feature they are freed as they are.
+/// With the feature `zeroize` the value is overwritten when it is dropped. So is everything that the
+/// daemon reads, secret or not, once it has been used: whole commands, commands of which the rest never
+/// comes, tokens, and the arguments of a completion. The same holds for what a
+/// [`Call`](crate::client::Call) or [`Pipeline`](crate::client::Pipeline) sends, and for the token of a
+/// [`Client`](crate::Client). Without the feature memory is freed as it is.
 ///
-/// What is not overwritten: copies that your code makes; what a text or vector left behind when it
-/// grew, also inside of dockipc when a command came in several pieces; what a
-/// [`Pipeline`](crate::client::Pipeline) sent; what the kernel holds.
+/// These are not overwritten:
+///
+/// - copies that your code makes, and those that a `String` or `Vec` of yours leaves when it grows;
+/// - registers and the stack, through which a number or a `char` passes while it is parsed;
+/// - answers, and the text of errors, which may quote the name of an unknown command;
+/// - the token of a running server, until the server is dropped;
+/// - the kernel's buffers, swap space, and a core dump of the process.
 ///
 /// It can't be cloned or compared by accident either. To compare one with what somebody guessed, use a
 /// comparison whose time does not depend on where they differ.
@@ -85,24 +91,12 @@ impl<T: Wipe> fmt::Display for Secret<T> {
 /// What stands for a value that is not shown.
 pub(crate) const HIDDEN: &str = "…";
 
-#[cfg(feature = "zeroize")]
-use zeroize::Zeroize;
-
-/// Overwrites bytes, with the feature `zeroize`.
-#[cfg(feature = "zeroize")]
-pub(crate) fn wipe(bytes: &mut [u8]) {
-    bytes.zeroize();
-}
-
-#[cfg(not(feature = "zeroize"))]
-pub(crate) fn wipe(_: &mut [u8]) {}
-
 macro_rules! wiped {
     ($($ty:ty)*) => {$(
         impl Wipe for $ty {
             fn wipe(&mut self) {
                 #[cfg(feature = "zeroize")]
-                self.zeroize();
+                zeroize::Zeroize::zeroize(self);
             }
         }
     )*};

@@ -3,10 +3,12 @@
 //! A [`Session`] is made when a client connects. The handshake's built-in commands change it;
 //! dispatch and the answers' encoding read it.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::access::{Credentials, SocketId};
 use crate::peer::Peer;
+use crate::reply::Reply;
 use crate::wire::Protocol;
 
 /// What is known of a connection besides its bytes.
@@ -20,13 +22,16 @@ pub(crate) struct Session {
     pub(crate) has_token: bool,
     /// Wrong tokens so far.
     pub(crate) wrong_tokens: u8,
+    /// Why the token of the command at hand was refused, until the audit has recorded it.
+    pub(crate) refused_token: Option<Cow<'static, str>>,
+    /// The answer to that command while the audit waits for a thread: the command is shown again,
+    /// and its token must not count twice.
+    pub(crate) held_answer: Option<Reply>,
     /// When the client connected, for the time limit of the token.
     pub(crate) connected: Instant,
     pub(crate) protocol: Protocol,
     /// The name given with `CLIENT SETNAME`.
     pub(crate) name: Vec<u8>,
-    /// The input at hand has a secret and is to be overwritten.
-    pub(crate) had_secret: bool,
     /// The connection ends after the answer at hand.
     pub(crate) is_last: bool,
 }
@@ -39,10 +44,11 @@ impl Session {
             socket,
             has_token: false,
             wrong_tokens: 0,
+            refused_token: None,
+            held_answer: None,
             connected: Instant::now(),
             protocol: Protocol::Line,
             name: Vec::new(),
-            had_secret: false,
             is_last: false,
         }
     }

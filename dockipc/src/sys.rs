@@ -1,7 +1,7 @@
 //! The system calls that the system-call crate does not have, or not soundly.
 #![allow(
     unsafe_code,
-    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, a descriptor by its number, what a child does before it becomes another program, or to put a signal's handler back"
+    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by its number, the limit of descriptors where a filter forbids to ask, what a child does before it becomes another program, or to put a signal's handler back"
 )]
 
 use std::ffi::{CString, c_char, c_int};
@@ -9,6 +9,9 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
 
 /// `SO_PASSRIGHTS` of asm-generic/socket.h, Linux 6.16, which libc does not have yet. The processors
 /// below have numbers of their own.
@@ -121,6 +124,30 @@ fn look_up(ask: impl Fn(&mut [c_char]) -> (c_int, Option<u32>)) -> io::Result<Op
     }
 }
 
+/// Sets the mode of the file that an `O_PATH` descriptor stands for, and of no other.
+///
+/// # Errors
+/// `ENOSYS` where there is neither `/proc` nor fchmodat2(2), Linux 6.6.
+pub(crate) fn set_mode(file: &OwnedFd, mode: Mode) -> Result<(), Errno> {
+    // The same on every processor that is supported: newer than their common numbers.
+    const FCHMODAT2: libc::c_long = 452;
+    // This link leads to the file itself, proc_pid_fd(5), whatever has its name by now.
+    match rustix::fs::chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), mode) {
+        // There is no /proc.
+        Err(Errno::NOENT) => {}
+        set => return set,
+    }
+    // SAFETY: the name is a C string, and the kernel reads no other memory; the descriptor is open
+    // while borrowed.
+    let result = unsafe {
+        libc::syscall(FCHMODAT2, file.as_raw_fd(), c"".as_ptr(), mode.bits(), libc::AT_EMPTY_PATH)
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::NOSYS))
+}
+
 /// Lets nobody send descriptors through a socket, or through those that a listening one accepts
 /// (`SO_PASSRIGHTS`, Linux 6.16): nothing here would take them, and until they are closed they are
 /// open. An older kernel does not know the option.
@@ -136,6 +163,25 @@ pub(crate) fn refuse_descriptors(socket: BorrowedFd<'_>) {
             4,
         );
     }
+}
+
+/// How many descriptors this process may have (`RLIMIT_NOFILE`). None if there is no limit, or a
+/// filter of system calls forbids to ask, which the system-call crate takes for impossible.
+pub(crate) fn descriptor_limit() -> Option<usize> {
+    let mut limit = MaybeUninit::<libc::rlimit>::uninit();
+    // SAFETY: `limit` is valid for the call, and filled in where that succeeds.
+    let limit = unsafe {
+        let result = libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr());
+        (result == 0).then(|| limit.assume_init().rlim_cur)
+    };
+    let limit = limit.filter(|limit| *limit != libc::RLIM_INFINITY)?;
+    usize::try_from(limit).ok()
+}
+
+/// The effective user of this process.
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: it takes nothing and can't fail.
+    unsafe { libc::geteuid() }
 }
 
 /// A copy of a descriptor that this process was started with, by its number. The descriptor itself

@@ -10,8 +10,8 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, panic, thread};
 
-use crate::PATIENCE;
 use crate::process::{self, until};
+use crate::{PATIENCE, test_name};
 
 /// The socket's path, set in the daemon's process.
 const PATH: &str = "DOCKIPC_TEST_APART";
@@ -38,7 +38,7 @@ pub struct Apart {
 }
 
 impl Apart {
-    /// Starts the test of this name, which [`serve`]s, and waits until it can be connected to.
+    /// Starts the test of this name in the caller's file, which [`serve`]s, and waits until it can be connected to.
     #[track_caller]
     pub fn start(test: &str, path: impl AsRef<Path>) -> Self {
         Self::start_with::<&str>(test, path, &[])
@@ -53,7 +53,9 @@ impl Apart {
     ) -> Self {
         let path = path.as_ref().to_owned();
         let mut command = Command::new(env::current_exe().expect("this program"));
-        command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(PATH, &path);
+        command
+            .args([&*test_name(test), "--exact", "--nocapture", "--test-threads=1"])
+            .env(PATH, &path);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let command = command.stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().expect("a process");

@@ -49,9 +49,14 @@ impl Ran {
 /// The program, with nothing of this test's environment that it looks at.
 pub fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
-    for variable in
-        ["DOCKIPC_SOCKET", "DOCKIPC_TOKEN", "DOCKIPC_TOKEN_FILE", "XDG_RUNTIME_DIR", "NO_COLOR"]
-    {
+    for variable in [
+        "DOCKIPC_SOCKET",
+        "DOCKIPC_REQUIRE_OWNER",
+        "DOCKIPC_TOKEN",
+        "DOCKIPC_TOKEN_FILE",
+        "XDG_RUNTIME_DIR",
+        "NO_COLOR",
+    ] {
         command.env_remove(variable);
     }
     command.stdin(Stdio::null());

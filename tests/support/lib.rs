@@ -18,6 +18,7 @@ pub mod users;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -100,6 +101,16 @@ impl Daemon {
     pub fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
         exchange(self.connect(), bytes.as_ref()).escape_ascii().to_string()
     }
+}
+
+/// The full name of a test in the caller's file, `subject::file::test`, for a process that runs only
+/// that test.
+#[track_caller]
+pub fn test_name(test: &str) -> String {
+    let file = Location::caller().file();
+    let mut parts = file.trim_end_matches(".rs").rsplit('/');
+    let (file, subject) = (parts.next().expect("a file"), parts.next().expect("its folder"));
+    format!("{subject}::{file}::{test}")
 }
 
 /// A RESP command.

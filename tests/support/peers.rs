@@ -1,4 +1,4 @@
-//! Programs of others that tests run, where they are installed; see `tests/peers.rs`.
+//! Programs of others that tests run, where they are installed; see `tests/wire/peers.rs`.
 
 use std::env;
 use std::ffi::OsStr;

@@ -25,11 +25,15 @@ pub fn until(what: &str, condition: impl Fn() -> bool) {
 /// process has. It begins when nothing is left of a server before: a command that a stopped server
 /// gave up on ends by itself, later.
 #[track_caller]
-pub fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+pub fn alone() -> MutexGuard<'static, bool> {
+    // Whether a wait failed: every later test would wait as long.
+    static ONE: Mutex<bool> = Mutex::new(false);
+    let mut failed = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(!*failed, "an earlier test has left a server that does not end");
+    *failed = true;
     until("the end of the servers before", || threads() == 0);
-    one
+    *failed = false;
+    failed
 }
 
 /// A number, when it has not changed for a while: what a process has at rest.

@@ -1,4 +1,4 @@
-//! The daemon of `tests/daemon` as a process of its own, and what its commands answer.
+//! The daemon of `tests/bin/daemon.rs` as a process of its own, and what its commands answer.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -8,8 +8,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::Place;
 use crate::program::executable;
+use crate::{Place, test_name};
 
 /// Set in the process of somebody else: what it is to do.
 const PART: &str = "DOCKIPC_TEST_PART";
@@ -68,7 +68,7 @@ impl Shared {
         self.place.directory()
     }
 
-    /// Starts the test of this name as a user, who plays a part.
+    /// Starts the test of this name in the caller's file as a user, who plays a part.
     #[track_caller]
     pub fn start(&self, test: &str, part: &str, user: User) -> Actor {
         self.start_by(Command::new("setpriv"), test, part, user)
@@ -84,7 +84,8 @@ impl Shared {
         } else {
             command.arg(format!("--groups={}", groups.join(",")));
         }
-        command.arg(&self.program).args([test, "--exact", "--nocapture", "--test-threads=1"]);
+        command.arg(&self.program);
+        command.args([&*test_name(test), "--exact", "--nocapture", "--test-threads=1"]);
         command.env(PART, part).current_dir(self.directory());
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a process");

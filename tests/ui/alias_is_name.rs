@@ -1,4 +1,4 @@
-//! Aliases that say nothing new.
+//! Aliases that repeat a name of the command.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! An alias without the other name.
+//! `alias` without a name in quotes.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! An answer read as a type that is none.
+//! An answer read as a type that does not implement `FromReply`.
 
 use dockipc::Client;
 

@@ -1,4 +1,4 @@
-//! Names with characters that have a meaning of their own.
+//! Command names with characters that are not allowed.
 
 use dockipc::command;
 

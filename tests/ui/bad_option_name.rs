@@ -1,4 +1,4 @@
-//! Names that no option can have.
+//! Invalid option names.
 
 use dockipc::command;
 

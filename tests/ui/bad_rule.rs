@@ -1,3 +1,5 @@
+//! Invalid rules in `allow`.
+
 use dockipc::command;
 
 #[command(allow = "uid:root | gruop:adm | owner")]

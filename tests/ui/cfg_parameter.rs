@@ -1,4 +1,4 @@
-//! A parameter that is not always there.
+//! A parameter with `#[cfg]`.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! What `complete` can't be.
+//! Invalid uses of `complete`.
 
 use dockipc::command;
 

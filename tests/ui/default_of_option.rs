@@ -1,4 +1,4 @@
-//! A default where nothing would mean something.
+//! A default for an `Option`.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! A default that wants the value of another parameter.
+//! A default that uses another parameter.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! Two defaults.
+//! Two defaults for one parameter.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! A default that is not said.
+//! `default` without a value.
 
 use dockipc::command;
 

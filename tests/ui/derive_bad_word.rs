@@ -1,4 +1,4 @@
-//! Variants that are no word.
+//! Variants with invalid words.
 
 use dockipc::Arg;
 

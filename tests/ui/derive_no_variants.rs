@@ -1,4 +1,4 @@
-//! An enum without a word.
+//! `Arg` on an enum without variants.
 
 use dockipc::Arg;
 

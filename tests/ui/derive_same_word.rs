@@ -1,4 +1,4 @@
-//! Two variants of one word.
+//! Two variants with the same word.
 
 use dockipc::Arg;
 

@@ -1,4 +1,4 @@
-//! Keys that `#[arg]` does not have at a type and at a variant.
+//! Unknown keys of `#[arg]` at a type and at a variant, and values of the wrong kind.
 
 use dockipc::Arg;
 

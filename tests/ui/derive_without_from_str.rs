@@ -1,4 +1,4 @@
-//! `from_str` on a type that has none.
+//! `from_str` on a type without `FromStr`.
 
 use dockipc::{Arg, command};
 

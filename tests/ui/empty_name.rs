@@ -1,4 +1,4 @@
-//! A name without a character.
+//! Empty command names.
 
 use dockipc::command;
 

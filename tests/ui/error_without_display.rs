@@ -1,4 +1,4 @@
-//! An error that can't be said in words.
+//! An error type without `Display`.
 
 use dockipc::command;
 

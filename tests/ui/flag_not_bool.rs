@@ -1,4 +1,4 @@
-//! A flag of another type.
+//! A flag that is not a `bool`.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! A flag that is read from a word.
+//! A flag with `from_str`.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! `from_str` on a type that has none.
+//! `from_str` on parameters whose types have no `FromStr`.
 
 use dockipc::command;
 

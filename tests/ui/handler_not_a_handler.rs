@@ -1,4 +1,4 @@
-//! Handlers that handle nothing.
+//! Values that are not handlers.
 
 use dockipc::Server;
 

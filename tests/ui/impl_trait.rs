@@ -1,4 +1,4 @@
-//! A parameter of an unnamed type.
+//! Parameters with `impl Trait` types.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! Attributes on what is not parsed.
+//! `#[arg]` on injected parameters.
 
 use dockipc::{Peer, Request, State, command};
 

@@ -1,4 +1,4 @@
-//! Keys that say everything by themselves.
+//! Keys of `#[command]` that take no value.
 
 use dockipc::command;
 

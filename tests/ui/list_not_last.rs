@@ -1,4 +1,4 @@
-//! A parameter after one that takes all words.
+//! A parameter after one that takes all remaining words.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! Two ways for one parameter.
+//! Two of `flag`, `long` and `rest` at one parameter.
 
 use dockipc::command;
 

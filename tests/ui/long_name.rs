@@ -1,4 +1,4 @@
-//! A name that is too long.
+//! A command name that is too long.
 
 use dockipc::command;
 

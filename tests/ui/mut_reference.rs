@@ -1,4 +1,4 @@
-//! A parameter that commands would change at the same time.
+//! A parameter that is a mutable reference.
 
 use dockipc::command;
 

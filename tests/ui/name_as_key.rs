@@ -1,4 +1,4 @@
-//! The name with a key.
+//! The name written with a key.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! A name that is no string.
+//! Names that are not strings, and a missing comma.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! A name of two words.
+//! A command name of two words.
 
 use dockipc::command;
 

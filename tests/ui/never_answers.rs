@@ -1,4 +1,4 @@
-//! A command that does not come back.
+//! A command that never returns.
 
 use dockipc::command;
 

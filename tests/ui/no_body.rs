@@ -1,4 +1,4 @@
-//! The attribute on a function without a body.
+//! `#[command]` on a function without a body.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! The attribute on something else than a function.
+//! `#[command]` on items that are not functions.
 
 use dockipc::command;
 

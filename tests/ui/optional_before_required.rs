@@ -1,4 +1,4 @@
-//! A required parameter after one that may be left out.
+//! A required parameter after an optional one.
 
 use dockipc::command;
 

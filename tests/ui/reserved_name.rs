@@ -1,4 +1,4 @@
-//! Names that the protocol needs.
+//! Names that the protocol uses.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! The rest of a line as a list.
+//! `rest` on a list.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! Two options of one name.
+//! Two options with the same name.
 
 use dockipc::command;
 

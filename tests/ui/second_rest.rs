@@ -1,4 +1,4 @@
-//! Two rests of a line.
+//! Two parameters with `rest`.
 
 use dockipc::command;
 

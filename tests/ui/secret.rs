@@ -1,4 +1,4 @@
-//! What can't be a secret.
+//! Invalid uses of secrets.
 
 use dockipc::{Secret, State, command};
 

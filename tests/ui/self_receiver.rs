@@ -1,4 +1,4 @@
-//! A method.
+//! A method as a command.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! Every mistake is shown at once.
+//! One run reports every mistake of a function.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! A borrowed word that should live for ever.
+//! A parameter with the lifetime `'static`.
 
 use dockipc::command;
 

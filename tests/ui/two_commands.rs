@@ -1,4 +1,4 @@
-//! Two attributes on one function.
+//! Two `#[command]` attributes on one function.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! Keys that `#[arg]` does not have.
+//! Unknown keys of `#[arg]` at a parameter.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! Keys that `#[command]` does not have.
+//! Unknown keys of `#[command]`.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! An answer that has no form on the wire.
+//! Answers of types that do not implement `IntoReply`.
 
 use dockipc::command;
 

@@ -1,4 +1,4 @@
-//! States that threads can't share.
+//! A state that threads cannot share.
 
 use dockipc::{State, command};
 use std::cell::Cell;

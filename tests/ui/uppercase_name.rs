@@ -1,4 +1,4 @@
-//! A name in capitals.
+//! A command name in upper case.
 
 use dockipc::command;
 

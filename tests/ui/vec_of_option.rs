@@ -1,4 +1,4 @@
-//! Lists in lists and options in options.
+//! Nested lists and options.
 
 use dockipc::command;
 

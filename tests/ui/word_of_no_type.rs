@@ -1,4 +1,4 @@
-//! A word read as a type that is no argument.
+//! A word parsed as a type that does not implement `Arg`.
 
 use dockipc::{Failure, Request, Server};
 

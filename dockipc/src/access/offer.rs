@@ -9,7 +9,7 @@ use super::policy::Pattern;
 pub struct Access {
     /// None is everything.
     pub(crate) names: Option<Vec<Pattern>>,
-    pub(crate) mode: u32,
+    pub(crate) mode: Option<u32>,
 }
 
 impl Access {
@@ -18,18 +18,19 @@ impl Access {
     ///
     /// That a pattern is for no command at all is an error when the server starts.
     pub fn only<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
-        Self { names: Some(names.into_iter().map(Pattern::new).collect()), mode: 0o600 }
+        Self { names: Some(names.into_iter().map(Pattern::new).collect()), mode: None }
     }
 
     /// Everything that the first path offers.
     pub fn all() -> Self {
-        Self { names: None, mode: 0o600 }
+        Self { names: None, mode: None }
     }
 
-    /// The mode of the socket: who may connect. Default 0600, which is the daemon's user.
+    /// Sets the mode of the socket: who can connect. Default 0600, which is the daemon's user. A
+    /// socket that systemd passes keeps its own, as with [`Server::mode`](crate::Server::mode).
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
-        self.mode = mode;
+        self.mode = Some(mode);
         self
     }
 }

@@ -1,6 +1,7 @@
 //! A rule as it is applied.
 
-use std::fmt;
+use std::path::Path;
+use std::{fmt, fs};
 
 use super::credentials::Credentials;
 use super::rule::{Name, Term};
@@ -67,7 +68,7 @@ impl Test {
             reason: format!("there is no {kind} named {name}"),
         };
         let looking = |e| Error::io(format!("looking up the names in the rule {what}"), e);
-        Ok(match term {
+        let test = match term {
             Term::Any => Self::Any,
             Term::Token => Self::Token,
             Term::Owner => Self::User(rustix::process::geteuid().as_raw()),
@@ -81,7 +82,29 @@ impl Test {
                 let gid = sys::group(name).map_err(looking)?;
                 Self::Group(gid.ok_or_else(|| unknown("group", name))?)
             }
-        })
+        };
+        match test.overflow() {
+            None => Ok(test),
+            Some(id) => Err(Error::BadRule {
+                rule: what.to_owned(),
+                reason: format!(
+                    "{term} is {id} here, which in a user namespace stands for everyone without a number of their own; name another user or group"
+                ),
+            }),
+        }
+    }
+
+    /// The number of this test, if it is one that the kernel gives to every user or group without
+    /// one in the daemon's user namespace, `user_namespaces(7)`.
+    fn overflow(self) -> Option<u32> {
+        let (id, kind) = match self {
+            Self::User(id) => (id, "uid"),
+            Self::Group(id) => (id, "gid"),
+            Self::Any | Self::Token => return None,
+        };
+        let overflow = fs::read_to_string(format!("/proc/sys/kernel/overflow{kind}"));
+        let overflow = overflow.ok().and_then(|text| text.trim().parse().ok());
+        (id == overflow.unwrap_or(65_534) && !maps_everyone(kind)).then_some(id)
     }
 
     fn passes(self, &Credentials { peer, has_token, .. }: &Credentials<'_>) -> bool {
@@ -91,6 +114,16 @@ impl Test {
             Self::User(uid) => peer.is_known() && peer.uid() == uid,
             Self::Group(gid) => peer.is_known() && peer.in_group(gid),
         }
+    }
+}
+
+/// Whether each user or group has a number in this user namespace, as in the first one. Without /proc
+/// that can't be seen.
+fn maps_everyone(kind: &str) -> bool {
+    match fs::read_to_string(format!("/proc/self/{kind}_map")) {
+        Ok(map) => map.split_whitespace().eq(["0", "0", "4294967295"]),
+        // A kernel without user namespaces.
+        Err(_) => Path::new("/proc/self").exists(),
     }
 }
 

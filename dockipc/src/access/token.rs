@@ -1,5 +1,6 @@
 //! The token: what a client has to know where its uid does not tell it apart.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::hint::black_box;
 use std::io::Read;
@@ -9,6 +10,8 @@ use std::sync::Arc;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::buffer::{Buffer, wipe};
+use crate::directory::{Directory, Failed};
 use crate::error::Error;
 
 /// Fewer bytes could be guessed.
@@ -17,22 +20,39 @@ const LONGEST: usize = 1024;
 
 /// A secret that clients and daemon have in common. It can't be printed.
 #[derive(Clone)]
-pub(crate) struct Token(Arc<[u8]>);
+pub(crate) struct Token(Arc<Buffer>);
 
 impl Token {
     pub(crate) fn new(bytes: &[u8]) -> Self {
-        Self(bytes.into())
+        let mut token = Buffer::with_capacity(bytes.len());
+        token.extend_from_slice(bytes);
+        Self(token.into())
     }
 
-    /// Reads the first line of a file that nobody but its owner can read.
+    /// Reads the first line of a file that only its owner can read or replace.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let bad = |reason| Error::BadTokenFile { path: path.to_owned(), reason };
         let reading =
             |error| Error::io(format!("reading the token file {}", path.display()), error);
+        // Whoever can put another file of root's there, such as a key whose first line is known,
+        // would know the token.
+        let directory = Directory::of(path).map_err(|failed| match failed {
+            Failed::System(Errno::NOENT | Errno::NOTDIR) => bad("it does not exist".into()),
+            Failed::System(Errno::ACCESS) => bad("this user may not read it".into()),
+            Failed::System(errno) => reading(errno.into()),
+            link @ Failed::Link { .. } => bad(link.to_string()),
+        })?;
+        if let Some(other) = directory.other() {
+            return Err(bad(format!(
+                "{other}, and so can replace it; move it to another directory"
+            )));
+        }
         // NONBLOCK: a pipe that nobody writes to is told apart, not waited for.
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
+        let name = path.file_name().unwrap_or(OsStr::new("."));
+        let opened = rustix::fs::openat(&directory.descriptor, name, flags, Mode::empty());
+        let opened = opened.map_err(|errno| match errno {
             Errno::NOENT => bad("it does not exist".into()),
             Errno::LOOP => bad("it is a symbolic link, or behind too many; give the file".into()),
             Errno::NXIO => bad("it is not a file".into()),
@@ -45,9 +65,11 @@ impl Token {
             return Err(bad("it is not a file".into()));
         }
         check(path, stat.st_uid, stat.st_mode & 0o7777, user).map_err(bad)?;
-        let mut text = Vec::new();
-        let most = u64::try_from(LONGEST + b"\r\n".len()).unwrap_or(u64::MAX);
-        std::fs::File::from(opened).take(most).read_to_end(&mut text).map_err(reading)?;
+        let most = LONGEST + b"\r\n".len();
+        // Reading a file of any length does not have to grow it.
+        let mut text = Buffer::with_capacity(2 * most);
+        let mut file = std::fs::File::from(opened).take(most as u64);
+        file.read_to_end(text.as_vec()).map_err(reading)?;
         let line = text.split(|&b| b == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match line.len() {
@@ -66,22 +88,21 @@ impl Token {
     /// Whether a client has given this token. The time that takes depends on the length of what was
     /// given, which the client knows, and on nothing else.
     pub(crate) fn is(&self, given: &[u8]) -> bool {
-        let (ours, theirs) = (padded(&self.0), padded(given));
+        // Zeros up to a length that is always the same. In place: an array that is moved leaves a copy.
+        let (mut ours, mut theirs) = ([0; LONGEST], [0; LONGEST]);
+        for (padded, bytes) in [(&mut ours, &self.0[..]), (&mut theirs, given)] {
+            let length = bytes.len().min(LONGEST);
+            padded[..length].copy_from_slice(&bytes[..length]);
+        }
         let mut different = self.0.len() ^ given.len();
         for (a, b) in ours.iter().zip(&theirs) {
             // The compiler must not see when the end is known.
             different = black_box(different | usize::from(a ^ b));
         }
+        wipe(&mut ours);
+        wipe(&mut theirs);
         different == 0
     }
-}
-
-/// The first bytes, and zeros up to a length that is always the same.
-fn padded(bytes: &[u8]) -> [u8; LONGEST] {
-    let mut padded = [0; LONGEST];
-    let length = bytes.len().min(LONGEST);
-    padded[..length].copy_from_slice(&bytes[..length]);
-    padded
 }
 
 /// As ssh has it for a user's files: root could read and change them anyway.

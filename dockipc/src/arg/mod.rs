@@ -147,10 +147,19 @@ pub(crate) struct Shown<'w>(pub(crate) &'w [u8]);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", Cut(self.0))
+    }
+}
+
+/// A word in a message: escaped, and cut if it is long, so that the message stays short.
+pub(crate) struct Cut<'w>(pub(crate) &'w [u8]);
+
+impl fmt::Display for Cut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 64;
         let text = String::from_utf8_lossy(&self.0[..self.0.len().min(LONGEST)]);
         let cut = if self.0.len() > LONGEST { "…" } else { "" };
-        write!(f, "\"{}{cut}\"", text.escape_debug())
+        write!(f, "{}{cut}", text.escape_debug())
     }
 }
 

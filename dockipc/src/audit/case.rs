@@ -54,6 +54,36 @@ impl Audit {
         let decision = if is_allowed { Decision::Allowed } else { Decision::Denied };
         Case { audit: self, peer, connection, decision, policy, name }
     }
+
+    /// Records that a token was refused, and why; nothing of what was sent.
+    #[cold]
+    pub(crate) fn refused_token(
+        &self,
+        (peer, connection): (&Peer, u64),
+        why: &str,
+        words: usize,
+    ) -> Result<(), Failure> {
+        self.tell(&Record {
+            time: SystemTime::now(),
+            peer,
+            connection,
+            request: None,
+            command: Cow::Borrowed("auth"),
+            arguments: Vec::new(),
+            left_out: words,
+            decision: Decision::Denied,
+            rule: Cow::Borrowed(why),
+        })
+    }
+
+    fn tell(&self, record: &Record<'_>) -> Result<(), Failure> {
+        match caught(|| (self.0)(record)) {
+            Some(Ok(())) => Ok(()),
+            // The error's own text may name a path.
+            Some(Err(error)) => Err(failed(error.kind())),
+            None => Err(failed("it panicked")),
+        }
+    }
 }
 
 impl Case<'_> {
@@ -127,7 +157,7 @@ impl Case<'_> {
         arguments: Vec<Argument<'_>>,
         left_out: usize,
     ) -> Result<(), Failure> {
-        let record = Record {
+        self.audit.tell(&Record {
             time: SystemTime::now(),
             peer: self.peer,
             connection: self.connection,
@@ -139,13 +169,7 @@ impl Case<'_> {
             rule: self.policy.map_or(Cow::Borrowed("not offered at this socket"), |policy| {
                 Cow::Owned(policy.to_string())
             }),
-        };
-        match caught(|| (self.audit.0)(&record)) {
-            Some(Ok(())) => Ok(()),
-            // The error's own text may name a path.
-            Some(Err(error)) => Err(failed(error.kind())),
-            None => Err(failed("it panicked")),
-        }
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::record::Record;
 use super::time::rfc3339;
+use crate::directory::Directory;
 use crate::error::{Error, Result};
 
 /// A file with a line of JSON for each [`Record`].
@@ -54,8 +55,10 @@ struct Open {
 impl JsonLines {
     /// Opens a file for more records, or makes it with mode 0600.
     ///
-    /// It must be a regular file (no symbolic link) of the daemon's user, or root, which nobody else may
-    /// write to. The directory must exist, and be one that others can't write to.
+    /// The file must be a regular one with one name (no symbolic link) that belongs to the daemon's
+    /// user or to root, and that no other user can write to. The directory must exist. Use one that
+    /// no other user can write to: others could remove the file. A symbolic link of another user on
+    /// the way to the directory is not followed.
     ///
     /// # Errors
     /// The file is none such, or can't be opened.
@@ -94,13 +97,18 @@ impl Open {
             | OFlags::NOCTTY
             | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
-        let file = match rustix::fs::open(path, flags, mode) {
+        let Some(name) = path.file_name() else { return Err(bad("it is not a file")) };
+        let directory = Directory::of(path)?.descriptor;
+        let file = match rustix::fs::openat(&directory, name, flags, mode) {
             Err(Errno::LOOP) => return Err(bad("it is a symbolic link, or behind too many")),
             opened => File::from(opened?),
         };
         let stat = rustix::fs::fstat(&file)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(bad("it is not a file"));
+        }
+        if stat.st_nlink > 1 {
+            return Err(bad("it has another name as well"));
         }
         let user = rustix::process::geteuid().as_raw();
         if stat.st_uid != user && stat.st_uid != 0 {

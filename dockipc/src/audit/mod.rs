@@ -2,7 +2,8 @@
 //!
 //! [`Server::audit`](crate::Server::audit) takes a hook. It is called once for each command that has
 //! a rule (or has none where [`Server::default_deny`](crate::Server::default_deny) closes it), and
-//! when a command is not offered at the path where the caller came in.
+//! when a command is not offered at the path where the caller came in. It is also called when a
+//! [token](crate::Server::token_file) is refused.
 //!
 //! ```no_run
 //! use dockipc::{Server, audit::JsonLines};
@@ -37,7 +38,14 @@
 //! - A denied command: it is answered `-NOPERM` whether or not the hook could record it.
 //!
 //! What gets no decision has no record: a command that did not arrive whole, is unknown, or is answered
-//! `-BUSY` or `-SHUTDOWN`. Nor has `AUTH`, which is no command with a rule.
+//! `-BUSY` or `-SHUTDOWN`.
+//!
+//! - A refused token, whether it came with `AUTH` or with `HELLO`: it is a denied `auth` without
+//!   arguments, since even the user's name may be a token at the wrong place; its words are
+//!   [left out](Record::left_out). The [rule](Record::rule) is `wrong token`, or `too many wrong tokens:
+//!   paused for 2s` for the first token that was not looked at in a pause. So one uid has about one
+//!   record a second however often it guesses. It is refused whether or not the hook could record it.
+//!   The right token has no record: the commands for which it was given have.
 //!
 //! The hook may block, as a command may, and nobody else waits for it; no lock of dockipc's is held. It
 //! is called by several threads at a time. The records of one connection come in the order of its

@@ -27,7 +27,7 @@ pub struct Record<'r> {
 pub enum Decision {
     /// It may.
     Allowed,
-    /// It was answered `-NOPERM`.
+    /// It was answered `-NOPERM`. For a token: it was refused.
     Denied,
 }
 
@@ -59,7 +59,7 @@ impl Record<'_> {
         self.request
     }
 
-    /// The command's name as it was declared, also if an alias was sent. For what a fallback answers,
+    /// The command's name as it was declared, also if an alias was sent; `auth` for a refused token. For what a fallback answers,
     /// the first word as it was sent, shown as [`Argument::value`] is.
     pub fn command(&self) -> &str {
         &self.command
@@ -85,7 +85,7 @@ impl Record<'_> {
 
     /// The rule that decided: `uid:root | group:adm`; `nobody` for a command without one where
     /// [`Server::default_deny`](crate::Server::default_deny) closes it; `not offered at this socket`
-    /// where [`Server::also_at`](crate::Server::also_at) says so.
+    /// where [`Server::also_at`](crate::Server::also_at) says so. For a refused token, why it was.
     pub fn rule(&self) -> &str {
         &self.rule
     }

@@ -11,28 +11,20 @@ use crate::session::Session;
 pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     let (table, caller) = (context.table, session.credentials());
     let all = || table.visible(&caller).into_iter();
-    let named = || {
-        let names = words.iter().skip(1);
-        names.map(|name| (lower(name), table.find_visible(&caller, name)))
-    };
+    let named = || table.named(&caller, words.iter().skip(1));
     match words.get(0) {
-        None => Reply::List(all().map(|entry| row(&entry.name, entry)).collect()),
+        None => Reply::List(all().map(row).collect()),
         what if is(what, "count") => all().count().into_reply(),
         what if is(what, "list") => {
             Reply::List(all().map(|entry| (&*entry.name).into_reply()).collect())
         }
         what if is(what, "info") && words.get(1).is_some() => {
-            let one = |(name, entry): (String, Option<&Entry>)| {
-                entry.map_or(Reply::Null, |entry| row(&name, entry))
-            };
-            Reply::List(named().map(one).collect())
+            Reply::List(named().map(|entry| entry.map_or(Reply::Null, row)).collect())
         }
-        what if is(what, "info") => {
-            Reply::List(all().map(|entry| row(&entry.name, entry)).collect())
-        }
+        what if is(what, "info") => Reply::List(all().map(row).collect()),
         what if is(what, "docs") && words.get(1).is_some() => {
-            let known = named().filter_map(|(name, entry)| Some((name, docs(&entry?.target))));
-            Reply::map(known)
+            let known = named().flatten();
+            Reply::map(known.map(|entry| (entry.name.clone(), docs(&entry.target))))
         }
         what if is(what, "docs") => {
             Reply::map(all().map(|entry| (entry.name.clone(), docs(&entry.target))))
@@ -41,17 +33,13 @@ pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>)
     }
 }
 
-fn lower(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).to_ascii_lowercase()
-}
-
 /// The flags of a command, in `COMMAND` and in its docs.
 fn flags(target: &Target) -> Option<Reply> {
     target.is_idempotent().then(|| Reply::List(vec![Reply::Status("idempotent".into())]))
 }
 
 /// One row of `COMMAND`: name, arity, flags, and no keys.
-fn row(name: &str, entry: &Entry) -> Reply {
+fn row(entry: &Entry) -> Reply {
     let target = &entry.target;
     let arity = match target {
         Target::Command(command) => {
@@ -66,7 +54,7 @@ fn row(name: &str, entry: &Entry) -> Reply {
     };
     let none = || Reply::List(Vec::new());
     Reply::List(vec![
-        name.into_reply(),
+        (&*entry.name).into_reply(),
         Reply::Int(arity),
         flags(target).unwrap_or_else(none),
         Reply::Int(0),

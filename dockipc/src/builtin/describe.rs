@@ -14,15 +14,16 @@ pub(super) fn describe<'n>(
     names: impl ExactSizeIterator<Item = &'n [u8]>,
 ) -> Reply {
     let (table, caller) = (context.table, session.credentials());
+    let described = |entry: &Entry| (entry.declared_name().to_owned(), command(entry));
     if names.len() == 0 {
-        let visible = table.visible(&caller).into_iter();
-        return Reply::map(visible.map(|entry| (entry.name.clone(), command(entry))));
+        return Reply::map(table.visible(&caller).into_iter().map(described));
     }
-    let known = names.filter_map(|name| {
-        let entry = table.find_visible(&caller, name)?;
-        Some((entry.declared_name().to_owned(), command(entry)))
-    });
-    Reply::map(known)
+    // A command and its aliases are one.
+    let declared = |name| match table.find_visible(&caller, name) {
+        Some(Entry { target: Target::Command(command), .. }) => command.name.as_bytes(),
+        _ => name,
+    };
+    Reply::map(table.named(&caller, names.map(declared)).flatten().map(described))
 }
 
 fn command(entry: &Entry) -> Reply {

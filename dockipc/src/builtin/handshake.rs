@@ -1,6 +1,10 @@
 //! What Redis clients send before and around the commands.
 
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
 use super::{Context, is, usage};
+use crate::access::Attempt;
 use crate::counters::Counts;
 use crate::error::{Failure, code};
 use crate::reply::{IntoReply, Reply};
@@ -120,16 +124,33 @@ fn give_token(context: Context<'_>, session: &mut Session, given: &[u8]) -> Resu
         let why = "a line is the only one of its connection; to give a token, speak RESP";
         return Err(Failure::new(code::USAGE, why));
     }
-    session.had_secret |= cfg!(feature = "zeroize");
     if let Some(limit) = context.config.times.auth
         && session.connected.elapsed() > limit
     {
         let why = format_args!("the token must come within {limit:?} of connecting; connect anew");
         return Err(Failure::new(code::TIMEOUT, why));
     }
-    if token.is(given) {
-        session.has_token = true;
-        return Ok(());
+    let (uid, is_right) = (session.peer.uid(), token.is(given));
+    let mut guesses = context.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+    let attempt = guesses.attempt(uid, is_right, Instant::now());
+    drop(guesses);
+    match attempt {
+        Attempt::Right => {
+            session.has_token = true;
+            return Ok(());
+        }
+        Attempt::Wrong { is_recorded } => {
+            session.refused_token = is_recorded.then_some("wrong token".into());
+        }
+        Attempt::Paused { left, is_first } => {
+            // Rounded up, so that it is not too early.
+            let left = left.as_micros().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
+            let left = Duration::from_millis(left);
+            session.refused_token =
+                is_first.then(|| format!("too many wrong tokens: paused for {left:?}").into());
+            let why = format_args!("too many wrong tokens of uid {uid}; try again in {left:?}");
+            return Err(Failure::new(code::BUSY, why));
+        }
     }
     session.wrong_tokens += 1;
     if session.wrong_tokens < TRIES {
@@ -145,15 +166,10 @@ pub(super) fn config(words: Words<'_>) -> Reply {
         return usage("usage: config get <name>…");
     }
     // redis-benchmark asks for these two; there is nothing to save here.
-    let known = words.iter().skip(1).filter_map(|name| {
-        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-        match &*name {
-            "save" => Some((name, Reply::bytes(""))),
-            "appendonly" => Some((name, Reply::bytes("no"))),
-            _ => None,
-        }
-    });
-    Reply::map(known)
+    let known = [("save", ""), ("appendonly", "no")];
+    let is_asked = |name| words.iter().skip(1).any(|word| is(Some(word), name));
+    let asked = known.into_iter().filter(|(name, _)| is_asked(name));
+    Reply::map(asked.map(|(name, value)| (name, Reply::bytes(value))))
 }
 
 pub(super) fn info(context: Context<'_>) -> Reply {

@@ -9,7 +9,9 @@ mod handshake;
 mod help;
 mod own;
 
-use crate::access::Token;
+use std::sync::Mutex;
+
+use crate::access::{Guesses, Token};
 use crate::commands::{BuiltIn, Table};
 use crate::config::Config;
 use crate::counters::Counters;
@@ -25,6 +27,7 @@ pub(crate) use own::{Completion, check_line, wrapped_line};
 pub(crate) struct Context<'a> {
     pub(crate) table: &'a Table,
     pub(crate) token: Option<&'a Token>,
+    pub(crate) guesses: &'a Mutex<Guesses>,
     pub(crate) config: &'a Config,
     pub(crate) counters: &'a Counters,
 }

@@ -9,6 +9,7 @@ use super::commands::{Again, Commands, Words, keeps_connection};
 use super::connection::Part;
 use super::limits::some_time;
 use super::word::ToArg;
+use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, Reply};
 
@@ -148,7 +149,7 @@ impl<'c> Call<'c> {
 #[derive(Clone)]
 pub struct Pipeline<'c> {
     client: &'c Client,
-    commands: Vec<u8>,
+    commands: Buffer,
     count: usize,
     /// The length of the first command.
     first: usize,
@@ -161,7 +162,7 @@ impl<'c> Pipeline<'c> {
     pub(super) fn new(client: &'c Client) -> Self {
         Self {
             client,
-            commands: Vec::new(),
+            commands: Buffer::default(),
             count: 0,
             first: 0,
             keeps: true,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::word::ToArg;
-use crate::secret::wipe;
+use crate::buffer::{Buffer, wipe};
 use crate::wire::words::Splitter;
 use crate::wire::{Place, encode};
 
@@ -36,9 +36,7 @@ pub(super) enum Again<'b> {
 /// One command being put together, with room for its count in front.
 #[derive(Clone)]
 pub(super) struct Words {
-    bytes: Vec<u8>,
-    /// One of them is a secret.
-    secret: bool,
+    bytes: Buffer,
     count: usize,
     /// Where the name is.
     name: Range<usize>,
@@ -57,9 +55,9 @@ const HEAD: usize = 23;
 
 impl Words {
     pub(super) fn new(name: &str) -> Self {
-        let mut bytes = Vec::with_capacity(HEAD + name.len() + 64);
-        bytes.resize(HEAD, 0);
-        let mut words = Self { bytes, secret: false, count: 0, name: 0..0 };
+        let mut bytes = Buffer::with_capacity(HEAD + name.len() + 64);
+        bytes.extend_from_slice(&[0; HEAD]);
+        let mut words = Self { bytes, count: 0, name: 0..0 };
         words.add(name);
         let end = words.bytes.len() - b"\r\n".len();
         words.name = end - name.len()..end;
@@ -67,10 +65,16 @@ impl Words {
     }
 
     pub(super) fn add<T: ToArg>(&mut self, value: T) {
-        self.secret |= T::SECRET;
         if let Some(word) = value.to_arg() {
-            encode::bulk(&word, &mut self.bytes);
+            if cfg!(feature = "zeroize") {
+                // Its length before it, and a line end.
+                self.bytes.reserve(HEAD + word.len() + b"\r\n".len());
+            }
+            encode::bulk(&word, self.bytes.as_vec());
             self.count += 1;
+            if let (true, Cow::Owned(mut word)) = (T::SECRET, word) {
+                wipe(&mut word);
+            }
         }
     }
 
@@ -79,7 +83,7 @@ impl Words {
         let mut head = Vec::with_capacity(HEAD);
         encode::length(b'*', self.count, &mut head);
         let start = HEAD - head.len();
-        self.bytes[start..HEAD].copy_from_slice(&head);
+        self.bytes.as_vec()[start..HEAD].copy_from_slice(&head);
         let (bytes, name) = (&self.bytes[start..], &self.bytes[self.name.clone()]);
         let keeps = keeps_connection(name);
         Commands {
@@ -89,14 +93,6 @@ impl Words {
             keeps,
             in_parts: false,
             again: Again::Ask(name),
-        }
-    }
-}
-
-impl Drop for Words {
-    fn drop(&mut self) {
-        if self.secret {
-            wipe(&mut self.bytes);
         }
     }
 }

@@ -12,6 +12,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use super::commands::{Again, Commands, Words};
 use super::greeting::Greeting;
 use super::limits::{Limits, Terms, Wait};
+use crate::buffer::Buffer;
 use crate::error::{Error, Failure, Ran, Result, code};
 use crate::reply::Reply;
 use crate::wire::answer::{self, NotResp, Scan, Scanner};
@@ -29,6 +30,8 @@ pub(super) struct Connection {
     greeting: Option<Greeting>,
     /// Whether the daemon has answered it.
     greeted: bool,
+    /// Why the client's token was not sent, if it has one and was not.
+    withheld: Option<String>,
 }
 
 /// What is given of an answer.
@@ -46,9 +49,17 @@ const LONG: usize = 64 * 1024;
 const BUFFER: usize = 8 * 1024;
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream, greeting: Greeting) -> Self {
-        let (input, greeting) = (Vec::new(), Some(greeting));
-        Self { stream, input, start: 0, fill: 0, read_timeout: None, greeting, greeted: false }
+    pub(super) fn new(stream: UnixStream, greeting: Greeting, withheld: Option<String>) -> Self {
+        Self {
+            stream,
+            input: Vec::new(),
+            start: 0,
+            fill: 0,
+            read_timeout: None,
+            greeting: Some(greeting),
+            greeted: false,
+            withheld,
+        }
     }
 
     /// Whether nothing was read that belongs to no call.
@@ -115,7 +126,7 @@ impl Connection {
                 Ok(Reply::Error(failure)) if i == 0 && failure.is_not_run() => {
                     return Err(Error::Refused(failure));
                 }
-                Ok(reply) => each(i, Part::Whole(reply))?,
+                Ok(reply) => each(i, Part::Whole(self.explained(reply)))?,
                 Err(Error::CutOff { received, ran }) => {
                     // Of several commands some may have been read.
                     let ran = if commands.count > 1 { Ran::Maybe } else { ran };
@@ -133,6 +144,17 @@ impl Connection {
         Ok(())
     }
 
+    /// The answer, with the reason why the token was not sent if it is that the caller may not.
+    fn explained(&self, reply: Reply) -> Reply {
+        match (&self.withheld, reply) {
+            (Some(why), Reply::Error(failure)) if failure.code() == code::NOPERM => {
+                let message = format!("{}; {why}", failure.message());
+                Reply::Error(Failure::new(code::NOPERM, message))
+            }
+            (_, reply) => reply,
+        }
+    }
+
     /// Sends the handshake and the commands, and reads the handshake's answer. That can be a "no"
     /// which is given back: a server without RESP3 answers the commands all the same, one that has
     /// no room ends the connection.
@@ -143,7 +165,9 @@ impl Connection {
         terms: &Terms<'_>,
     ) -> Result<Option<Failure>> {
         let first = greeting.bytes.len() + commands.first;
-        let bytes = [&greeting.bytes, commands.bytes].concat();
+        let mut bytes = Buffer::with_capacity(greeting.bytes.len() + commands.bytes.len());
+        bytes.extend_from_slice(&greeting.bytes);
+        bytes.extend_from_slice(commands.bytes);
         self.send(&bytes, &Commands { first, ..*commands }, terms)?;
         match self.welcome(terms)? {
             Some(failure)

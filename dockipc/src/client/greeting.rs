@@ -6,10 +6,30 @@ use std::sync::Arc;
 
 use super::commands::Words;
 use crate::access::Token;
+use crate::buffer::wipe;
 use crate::error::Result;
 
 /// Asks for RESP3, whose answers keep their types.
 const HELLO: &[u8] = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n";
+
+/// A token, and which daemons it is sent to.
+#[derive(Clone)]
+pub(super) struct Credential {
+    pub(super) source: Source,
+    pub(super) recipients: Recipients,
+}
+
+/// The daemons that a token is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recipients {
+    /// All: the caller gave the token for this path.
+    All,
+    /// Those of root and of this process's own user: the token is for no path in particular.
+    Trusted,
+    /// None: whose daemon it is cannot be seen.
+    #[cfg(feature = "cli")]
+    None,
+}
 
 /// Where a client has its token from.
 #[derive(Clone)]
@@ -55,5 +75,13 @@ impl Greeting {
         }
         words.add(source.token()?.bytes());
         Ok(Self { bytes: Cow::Owned(words.command().bytes.to_vec()), has_token: true })
+    }
+}
+
+impl Drop for Greeting {
+    fn drop(&mut self) {
+        if let Cow::Owned(bytes) = &mut self.bytes {
+            wipe(bytes);
+        }
     }
 }

@@ -9,6 +9,7 @@ mod pool;
 mod word;
 
 use std::fmt;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,13 +17,14 @@ use std::time::Duration;
 
 use self::commands::{Again, Commands, Words, keeps_connection, name_on};
 use self::connection::{Connection, Part};
-use self::greeting::{Greeting, Source};
+use self::greeting::{Credential, Greeting, Recipients, Source};
 use self::limits::{Limits, Terms, some_time};
 use self::pool::Pool;
 use crate::access::Token;
 use crate::error::{Error, Ran, Result};
 use crate::listener;
 use crate::reply::{FromReply, Reply};
+use crate::sys;
 
 pub use self::call::{Call, Pipeline};
 pub use self::word::ToArg;
@@ -88,7 +90,9 @@ pub struct Client {
     target: Target,
     limits: Limits,
     pool: Arc<Pool>,
-    token: Option<Source>,
+    token: Option<Credential>,
+    /// The users of whom one must listen; empty if it may be anyone.
+    owners: Arc<[u32]>,
     /// Is told of each new connection.
     #[cfg(feature = "cli")]
     told: Option<Arc<Told>>,
@@ -123,6 +127,7 @@ impl Client {
             limits: Limits::default(),
             pool: Arc::default(),
             token: None,
+            owners: Arc::default(),
             #[cfg(feature = "cli")]
             told: None,
         }
@@ -191,9 +196,37 @@ impl Client {
         self
     }
 
+    /// Requires that this user listens at the path. It is checked on each new connection before
+    /// anything is sent, and another user's is an [`Error::WrongOwner`]: whoever may write to the
+    /// socket's directory could have put a socket of their own there. libpq calls this
+    /// `requirepeer`.
+    ///
+    /// Called again, it allows one more user.
+    ///
+    /// The user is that of the process which called listen(2), when it did (`SO_PEERCRED`, unix(7)):
+    /// root for a daemon that gave up its rights later, and for a socket that systemd made for a
+    /// system's service (the user for `systemd --user`). A forwarded socket, such as `ssh -L` makes,
+    /// belongs to the user of the forwarding program, whoever listens at its other end. In a user
+    /// namespace, all users without a number there look the same (65534).
+    ///
+    /// ```no_run
+    /// // The daemon runs as root, whoever calls it.
+    /// let client = dockipc::Client::new("/run/hitd.sock").require_owner(0);
+    /// let total: u64 = client.command("total").call()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    #[must_use]
+    pub fn require_owner(mut self, uid: u32) -> Self {
+        // Not the connections that were not checked.
+        self.pool = Arc::default();
+        self.owners = self.owners.iter().copied().chain([uid]).collect();
+        self
+    }
+
     /// Gives the daemon this token on each connection: see
-    /// [`Server::token_file`](crate::Server::token_file). It is sent to whoever serves at the path,
-    /// so the path must be where only the daemon can have put a socket.
+    /// [`Server::token_file`](crate::Server::token_file). It is sent to whoever serves at the path:
+    /// where others than the daemon can have put a socket there,
+    /// [`require_owner`](Self::require_owner) keeps it from them.
     ///
     /// A daemon that does not take it is an [`Error::Refused`] with the code
     /// [`WRONGPASS`](crate::error::code::WRONGPASS), and no command is sent; so is, with other codes,
@@ -203,7 +236,7 @@ impl Client {
     /// see [`token_file`](Self::token_file) and [`token_from_env`](Self::token_from_env).
     #[must_use]
     pub fn token(self, token: impl AsRef<[u8]>) -> Self {
-        self.with_token(Some(Source::Given(Token::new(token.as_ref()))))
+        self.with_token(Some(Source::Given(Token::new(token.as_ref()))), Recipients::All)
     }
 
     /// Like [`token`](Self::token), with the first line of this file, which is read for each
@@ -211,7 +244,7 @@ impl Client {
     /// else may use. Otherwise a call is an [`Error::BadTokenFile`].
     #[must_use]
     pub fn token_file(self, path: impl AsRef<Path>) -> Self {
-        self.with_token(Some(Source::File(path.as_ref().into())))
+        self.with_token(Some(Source::File(path.as_ref().into())), Recipients::All)
     }
 
     /// Like [`token_file`](Self::token_file) with the file that the environment variable
@@ -220,15 +253,25 @@ impl Client {
     ///
     /// The environment is looked at only here: a client that was not told so sends no daemon what it
     /// finds there.
+    ///
+    /// One environment serves many paths, so this token is sent only where root or this process's
+    /// own user listens, or who [`require_owner`](Self::require_owner) says. Calls to others go
+    /// without it, and the message of a `NOPERM` says so.
     #[must_use]
     pub fn token_from_env(self) -> Self {
-        self.with_token(Source::from_environment())
+        self.with_token(Source::from_environment(), Recipients::Trusted)
     }
 
-    fn with_token(mut self, token: Option<Source>) -> Self {
+    /// Sends no daemon the token of the environment, and says so in the message of a `NOPERM`.
+    #[cfg(feature = "cli")]
+    pub(crate) fn without_token_from_env(self) -> Self {
+        self.with_token(Source::from_environment(), Recipients::None)
+    }
+
+    fn with_token(mut self, source: Option<Source>, recipients: Recipients) -> Self {
         // Not the connections of those who gave another one, or none.
         self.pool = Arc::default();
-        self.token = token;
+        self.token = source.map(|source| Credential { source, recipients });
         self
     }
 
@@ -349,7 +392,6 @@ impl Client {
     }
 
     fn connect(&self, terms: &Terms<'_>) -> Result<Connection> {
-        let greeting = Greeting::new(self.token.as_ref())?;
         let stream = match &self.target {
             Target::Path(path) => {
                 let wait = terms.wait(self.limits.connect);
@@ -367,11 +409,44 @@ impl Client {
             }
             Target::InProcess(connect) => connect()?,
         };
+        let withheld = self.check(&stream)?;
+        let token = self.token.as_ref().filter(|_| withheld.is_none());
+        let greeting = Greeting::new(token.map(|token| &token.source))?;
         #[cfg(feature = "cli")]
         if let Some(told) = &self.told {
             told(&stream);
         }
-        Ok(Connection::new(stream, greeting))
+        Ok(Connection::new(stream, greeting, withheld))
+    }
+
+    /// Checks who listens, before anything is sent. Some if the token must not be sent: why not.
+    fn check(&self, stream: &UnixStream) -> Result<Option<String>> {
+        const WITHHELD: &str = "the token of the environment was not sent";
+        let recipients = self.token.as_ref().map_or(Recipients::All, |token| token.recipients);
+        if self.owners.is_empty() && recipients == Recipients::All {
+            return Ok(None);
+        }
+        let [_, owner, _] = sys::peer_credentials(stream.as_fd())
+            .map_err(|error| Error::io("finding out who listens", error))?;
+        if !self.owners.is_empty() && !self.owners.contains(&owner) {
+            let path = match &self.target {
+                Target::Path(path) => path.to_path_buf(),
+                Target::InProcess(_) => "this process".into(),
+            };
+            return Err(Error::WrongOwner { path, owner, required: self.owners.to_vec() });
+        }
+        let is_own = || owner == 0 || owner == rustix::process::geteuid().as_raw();
+        Ok(match recipients {
+            Recipients::Trusted if self.owners.is_empty() && !is_own() => Some(format!(
+                "{WITHHELD}: uid {owner} listens there, which is neither root nor you; \
+                 Client::require_owner allows it"
+            )),
+            #[cfg(feature = "cli")]
+            Recipients::None => Some(format!(
+                "{WITHHELD}: whose daemon it is can't be seen from here; --token-file sends it"
+            )),
+            _ => None,
+        })
     }
 }
 

@@ -14,8 +14,6 @@ mod table;
 
 pub(crate) use builtin::BuiltIn;
 pub use command::Command;
-#[cfg(feature = "cli")]
-pub(crate) use nearest::distance;
 pub(crate) use rules::Rules;
 pub(crate) use speed::Speed;
 pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};

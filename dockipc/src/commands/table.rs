@@ -257,15 +257,39 @@ impl Table {
         self.may_run(caller, id, entry).then_some(entry)
     }
 
+    /// The commands that a client asks about by name, and None for a name that means nothing to this
+    /// caller.
+    ///
+    /// Invariant: each entry is returned once, however often it is asked for, so that a question is
+    /// never answered with more than the description of all commands.
+    pub(crate) fn named<'n>(
+        &self,
+        caller: &Credentials<'_>,
+        names: impl Iterator<Item = &'n [u8]>,
+    ) -> impl Iterator<Item = Option<&Entry>> {
+        let mut is_new = vec![true; self.entries.len()];
+        names.filter_map(move |name| {
+            let found = self.find(name).filter(|(id, entry)| self.may_run(caller, *id, entry));
+            let Some((EntryId(index), entry)) = found else { return Some(None) };
+            std::mem::replace(&mut is_new[index], false).then_some(Some(entry))
+        })
+    }
+
     /// The entries that this caller is shown, in the order of their names.
     pub(crate) fn visible(&self, caller: &Credentials<'_>) -> Vec<&Entry> {
-        let ids = (0..).map(EntryId);
-        let visible = ids
-            .zip(&self.entries)
-            .filter(|(id, entry)| entry.is_listed() && self.may_run(caller, *id, entry));
-        let mut visible: Vec<_> = visible.map(|(_, entry)| entry).collect();
+        let mut visible: Vec<_> = self.visible_in_any_order(caller).collect();
         visible.sort_by_key(|entry| &entry.name);
         visible
+    }
+
+    pub(super) fn visible_in_any_order(
+        &self,
+        caller: &Credentials<'_>,
+    ) -> impl Iterator<Item = &Entry> {
+        let ids = (0..).map(EntryId).zip(&self.entries);
+        let visible =
+            ids.filter(|(id, entry)| entry.is_listed() && self.may_run(caller, *id, entry));
+        visible.map(|(_, entry)| entry)
     }
 
     fn may_run(&self, caller: &Credentials<'_>, id: EntryId, entry: &Entry) -> bool {

@@ -16,7 +16,7 @@ use clap::{
 use super::complaint::Complaint;
 use super::{exit, socket};
 use crate::arg::Arg;
-use crate::commands::distance;
+use crate::nearest;
 
 /// Talk to the control sockets of daemons.
 #[derive(Debug, Parser)]
@@ -56,13 +56,39 @@ pub(super) struct Common {
     #[arg(long, global = true, value_name = "TIME", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
 
-    /// A file with the token for the daemon; by default $DOCKIPC_TOKEN_FILE, or else $DOCKIPC_TOKEN
+    /// A file with the token for the daemon; by default, where root or you listen,
+    /// $DOCKIPC_TOKEN_FILE or else $DOCKIPC_TOKEN
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
+
+    /// Send nothing unless this user listens at the socket: a name or a number, or several with
+    /// commas; by default $DOCKIPC_REQUIRE_OWNER
+    #[arg(long, global = true, value_name = "USER", value_delimiter = ',', value_parser = user)]
+    pub(super) require_owner: Vec<u32>,
+
+    /// Whether no token is sent: Tab was pressed, and no command is run yet
+    #[arg(skip)]
+    pub(super) is_probe: bool,
 
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorChoice,
+}
+
+impl Common {
+    /// The users of whom one must listen at a socket; none if it may be anyone.
+    pub(super) fn owners(&self) -> Result<Vec<u32>, Complaint> {
+        const VARIABLE: &str = "DOCKIPC_REQUIRE_OWNER";
+        let preset = std::env::var_os(VARIABLE).filter(|users| !users.is_empty());
+        let Some(preset) = preset.filter(|_| self.require_owner.is_empty()) else {
+            return Ok(self.require_owner.clone());
+        };
+        let users = preset.to_string_lossy();
+        let users = users.split(',').map(user).collect::<Result<_, _>>();
+        users.map_err(|why| {
+            Complaint::usage(format!("invalid {VARIABLE} \"{}\": {why}", preset.display()))
+        })
+    }
 }
 
 /// What to do.
@@ -236,6 +262,17 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::from_word(text.as_bytes()).map_err(|bad| bad.reason().to_owned())
 }
 
+/// The number of a user.
+pub(super) fn user(text: &str) -> Result<u32, String> {
+    if let Ok(uid) = text.parse() {
+        return Ok(uid);
+    }
+    match crate::sys::user(text) {
+        Ok(uid) => uid.ok_or_else(|| format!("no user is named {text:?}")),
+        Err(error) => Err(format!("looking up {text:?}: {error}")),
+    }
+}
+
 fn limit(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("nothing is done in no time; without it there is no limit".into()),
@@ -317,8 +354,8 @@ pub(super) fn unknown_option(text: &OsStr) -> Complaint {
 }
 
 fn nearest(word: &str, names: impl Iterator<Item = String>) -> String {
-    match names.map(|name| (distance(word, &name), name)).min() {
-        Some((changes, name)) if changes <= 2 => format!("did you mean {name}?"),
-        _ => "--help lists them".into(),
+    match nearest::nearest(word.as_bytes(), names, 2) {
+        Some(name) => format!("did you mean {name}?"),
+        None => "--help lists them".into(),
     }
 }

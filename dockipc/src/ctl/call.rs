@@ -12,7 +12,8 @@ use super::args::Call;
 use super::complaint::Complaint;
 use super::daemon::Daemon;
 use super::exit::Exit;
-use super::output::{Output, is_nobody, to_json};
+use super::output::{Output, is_nobody, json_text, to_json};
+use super::word::Word;
 use crate::error::{Error, code};
 use crate::reply::Reply;
 use crate::wire::words::Splitter;
@@ -56,19 +57,19 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
 }
 
 /// Makes one call.
-fn one(daemon: &Daemon, words: &[Vec<u8>], json: bool, output: &mut Output) -> Result<(), Error> {
+fn one(daemon: &Daemon, words: &[Word], json: bool, output: &mut Output) -> Result<(), Error> {
     let Some((name, arguments)) = words.split_first() else { return Ok(()) };
-    let name = String::from_utf8_lossy(name);
+    let name = String::from_utf8_lossy(name.bytes());
     let call = daemon.client.command(&name).args(arguments);
     if json {
-        let value = to_json(call.call::<Reply>()?);
-        return writeln!(output, "{value:#}").map_err(|e| Error::io("writing the answer", e));
+        let text = json_text(&to_json(call.call::<Reply>()?));
+        return writeln!(output, "{text}").map_err(|e| Error::io("writing the answer", e));
     }
     call.copy_to(output).map(drop)
 }
 
 /// The words of the command line, those read that stand for something else.
-fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Vec<u8>>, Complaint> {
+fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Word>, Complaint> {
     let Some(name) = words.first() else {
         return Err(Complaint::usage("which command? `commands` lists them"));
     };
@@ -79,27 +80,28 @@ fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Vec<u8>>, Complaint>
         )));
     }
     let mut words = words.into_iter();
-    let name = words.next().into_iter().map(|name| Ok(name.into_vec()));
+    let name = words.next().into_iter().map(|name| Ok(Word::typed(name.into_vec())));
     let mut input = None;
     let arguments = words.map(|word| match word.as_bytes() {
-        _ if literal => Ok(word.into_vec()),
+        _ if literal => Ok(Word::typed(word.into_vec())),
         b"-" if input.is_some() => Err(Complaint::usage("standard input is read once: one `-`")),
         b"-" => {
             input = Some(());
             let mut bytes = Vec::new();
             let read = io::stdin().lock().read_to_end(&mut bytes);
             read.map_err(|error| Complaint::unread("standard input", &error))?;
-            Ok(bytes)
+            Ok(Word::read(bytes, "-".into(), "standard input".into()))
         }
-        [b'@', b'@', ..] => Ok(word.as_bytes()[1..].to_vec()),
+        [b'@', b'@', ..] => Ok(Word::typed(word.as_bytes()[1..].to_vec())),
         [b'@', file @ ..] if !file.is_empty() => {
             let file = Path::new(OsStr::from_bytes(file));
-            std::fs::read(file).map_err(|error| {
+            let bytes = std::fs::read(file).map_err(|error| {
                 let what = format!("{} (for the text itself write @@)", file.display());
                 Complaint::unread(what, &error)
-            })
+            })?;
+            Ok(Word::read(bytes, word.to_string_lossy().into(), file.display().to_string()))
         }
-        _ => Ok(word.into_vec()),
+        _ => Ok(Word::typed(word.into_vec())),
     });
     name.chain(arguments).collect()
 }
@@ -126,27 +128,30 @@ pub(super) fn lines(
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        let answered = match split(line) {
-            Some(words) if json => {
-                one(daemon, &words, json, output).map_err(|error| (words, error))
-            }
-            // A quote that is not closed: the daemon says so.
-            words => {
-                let call = daemon.client.command("dockipc").arg("line").arg(line);
-                call.copy_to(output).map(drop).map_err(|error| (words.unwrap_or_default(), error))
-            }
+        // Without them, a quote is not closed: the daemon says so.
+        let words = split(line);
+        let is_split = words.is_some();
+        let words = Word::of_line(words.unwrap_or_else(|| pieces(line)));
+        let answered = if json && is_split {
+            one(daemon, &words, json, output)
+        } else {
+            let call = daemon.client.command("dockipc").arg("line").arg(line);
+            call.copy_to(output).map(drop)
         };
         match answered {
             Ok(()) => {}
-            Err((_, Error::Io { source, .. })) if is_nobody(&source) => break,
-            Err((words, error @ Error::Refused(_))) => {
+            Err(Error::Io { source, .. }) if is_nobody(&source) => break,
+            Err(error) => {
+                let is_refused = matches!(error, Error::Refused(_));
                 let complaint = Complaint::about(&words, error).at_line(i + 1);
+                if !is_refused {
+                    return Err(complaint);
+                }
                 complaint.tell(program);
                 if exit == Exit::Answered {
                     exit = complaint.exit;
                 }
             }
-            Err((_, error)) => return Err(Complaint::from(error).at_line(i + 1)),
         }
         if let Err(error) = output.end(true) {
             return ended(&error).map(|_| exit);
@@ -162,6 +167,12 @@ pub(super) fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
         words.push(span.of(line, &text).to_vec());
     }
     Some(words)
+}
+
+/// What a message could repeat of a line that has no words, since a quote in it is not closed.
+fn pieces(line: &[u8]) -> Vec<Vec<u8>> {
+    let is_between = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'\'' | b'"' | b'\\');
+    line.split(is_between).filter(|piece| !piece.is_empty()).map(<[u8]>::to_vec).collect()
 }
 
 fn ended(error: &io::Error) -> Result<Exit, Complaint> {

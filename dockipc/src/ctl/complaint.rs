@@ -6,8 +6,9 @@ use std::io::Write as _;
 use anstyle::Style;
 
 use super::exit::Exit;
-use super::output::harmless;
+use super::output::escaped;
 use super::socket::VARIABLE;
+use super::word::{Word, redact};
 use crate::arg::Shown;
 use crate::client::quote;
 use crate::error::{Error, Failure, code};
@@ -22,15 +23,24 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    pub(super) fn new(text: impl Into<String>, exit: Exit) -> Self {
-        Self { text: text.into(), below: String::new(), exit }
+    /// Names and what a daemon says are escaped here, whatever the text is about.
+    pub(super) fn new(text: impl AsRef<str>, exit: Exit) -> Self {
+        Self { text: bounded(text.as_ref()), below: String::new(), exit }
     }
 
-    pub(super) fn usage(text: impl Into<String>) -> Self {
+    /// The same, with more lines below.
+    pub(super) fn with_lines<'l>(mut self, lines: impl IntoIterator<Item = &'l str>) -> Self {
+        for line in lines {
+            let _ = writeln!(self.below, "{}", bounded(line));
+        }
+        self
+    }
+
+    pub(super) fn usage(text: impl AsRef<str>) -> Self {
         Self::new(text, Exit::Usage)
     }
 
-    pub(super) fn no_daemon(text: impl Into<String>) -> Self {
+    pub(super) fn no_daemon(text: impl AsRef<str>) -> Self {
         Self::new(text, Exit::NoDaemon)
     }
 
@@ -45,25 +55,23 @@ impl Complaint {
     }
 
     /// The user has enough of it.
-    pub(super) fn stopped(text: impl Into<String>) -> Self {
+    pub(super) fn stopped(text: impl AsRef<str>) -> Self {
         Self::new(text, Exit::CutOff)
     }
 
-    /// What became of a command, with the place in it.
-    pub(super) fn about(words: &[Vec<u8>], error: Error) -> Self {
-        match &error {
-            Error::Refused(failure) => {
-                let exit = failure.into();
-                let (message, below) = point(words, failure);
-                // What a Redis client does is not what is typed here.
-                let message = message.replace("given with AUTH", "given with --token-file");
-                let message = message.replace("; send help for a list", "; `help` lists them");
-                let text = format!("{} {message}", failure.code());
-                let [text, below] = [text, below].map(|text| harmless(&text).into_owned());
-                Self { text, below, exit }
-            }
-            _ => error.into(),
-        }
+    /// What became of a command, with the place in it. Words that were read are not shown.
+    pub(super) fn about(words: &[Word], error: Error) -> Self {
+        let Error::Refused(failure) = &error else {
+            let complaint = Self::from(error);
+            return Self { text: redact(&complaint.text, words).into_owned(), ..complaint };
+        };
+        let (message, below) = point(words, failure);
+        // What a Redis client or another program does is not what is typed here.
+        let message = message.replace("given with AUTH", "given with --token-file");
+        let message = message.replace("; send help for a list", "; `help` lists them");
+        let message = message.replace("Client::require_owner", "--require-owner");
+        let text = format!("{} {message}", failure.code());
+        Self::new(text, failure.into()).with_lines(below.iter().map(|line| &**line))
     }
 
     /// The same, with what the user may not have thought of.
@@ -108,23 +116,41 @@ impl From<Error> for Complaint {
             }
             _ => "",
         };
-        Self::new(harmless(&format!("{error}{advice}")), exit)
+        Self::new(format!("{error}{advice}"), exit)
     }
 }
 
+/// The longest text of a line, in bytes. A daemon may say more.
+const LONGEST: usize = 16 * 1024;
+
+fn bounded(text: &str) -> String {
+    let start = start(text);
+    let rest = if start.len() < text.len() { "…" } else { "" };
+    format!("{}{rest}", escaped(start))
+}
+
+fn start(text: &str) -> &str {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// The message without the usage, and lines that show the place.
-fn point(words: &[Vec<u8>], failure: &Failure) -> (String, String) {
-    let whole = failure.message();
+fn point(words: &[Word], failure: &Failure) -> (String, Vec<String>) {
+    let whole = start(failure.message());
     let (message, usage) = match whole.split_once("; usage: ") {
-        Some((message, usage)) => (message, Some(usage)),
-        None => (whole, None),
+        Some((message, usage)) if failure.code() == code::USAGE => (message, Some(usage)),
+        _ => (whole, None),
     };
-    let mut below = String::new();
+    let mut below = Vec::new();
     if let Some((line, start, width)) = place(words, failure, message) {
-        let _ = writeln!(below, "  {line}\n  {}{}", " ".repeat(start), "^".repeat(width));
+        below
+            .extend([format!("  {line}"), format!("  {}{}", " ".repeat(start), "^".repeat(width))]);
     }
     if let Some(usage) = usage {
-        let _ = writeln!(below, "usage: {usage}");
+        below.push(format!("usage: {usage}"));
         let missing =
             message.strip_suffix(" is missing").map(|name| match name.strip_prefix("--") {
                 Some(_) => name.to_owned(),
@@ -134,22 +160,26 @@ fn point(words: &[Vec<u8>], failure: &Failure) -> (String, String) {
             let end = usage[at..].find([' ']).map_or(usage.len(), |length| at + length);
             let (before, width) = (usage[..at].chars().count(), usage[at..end].chars().count());
             let blanks = " ".repeat("usage: ".len() + before);
-            let _ = writeln!(below, "{blanks}{}", "^".repeat(width));
+            below.push(format!("{blanks}{}", "^".repeat(width)));
         }
     }
-    (message.to_owned(), below)
+    // What the daemon names itself repeats nothing: its usage, and the name that is nearest.
+    let hint = message.find("; did you mean ").filter(|_| failure.code() == code::UNKNOWN);
+    let (said, hint) = message.split_at(hint.unwrap_or(message.len()));
+    (format!("{}{hint}", redact(said, words)), below)
 }
 
-/// The command as it would be typed, and which of its characters are meant.
-fn place(words: &[Vec<u8>], failure: &Failure, message: &str) -> Option<(String, usize, usize)> {
+/// The command as it would be typed, and which of its characters are meant. None of a line of a file.
+fn place(words: &[Word], failure: &Failure, message: &str) -> Option<(String, usize, usize)> {
     let index = match failure.code() {
         code::UNKNOWN => 0,
-        code::USAGE => 1 + words.get(1..)?.iter().position(|word| is_meant(word, message))?,
+        code::USAGE => {
+            1 + words.get(1..)?.iter().position(|word| is_meant(word.bytes(), message))?
+        }
         _ => return None,
     };
-    let typed = words.iter().map(|word| quote(&String::from_utf8_lossy(word)).into_owned());
-    let typed: Vec<String> = typed.collect();
-    // Of a line with an open quote there are no words.
+    let typed = words.iter().map(|word| Some(escaped(&quote(&word.shown()?)).into_owned()));
+    let typed: Vec<String> = typed.collect::<Option<_>>()?;
     let width = typed.get(index)?.chars().count();
     let before = typed[..index].iter().map(|word| word.chars().count() + 1).sum();
     Some((typed.join(" "), before, width))
@@ -174,13 +204,19 @@ fn is_meant(word: &[u8], message: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::word::Word;
     use super::point;
     use crate::error::{Failure, code};
 
     fn pointed(words: &[&str], code: &'static str, message: &str) -> String {
-        let words: Vec<_> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
-        let (message, below) = point(&words, &Failure::new(code, message));
-        format!("{message}\n{below}")
+        let words: Vec<_> =
+            words.iter().map(|word| Word::typed(word.as_bytes().to_vec())).collect();
+        told(&words, code, message)
+    }
+
+    fn told(words: &[Word], code: &'static str, message: &str) -> String {
+        let (message, below) = point(words, &Failure::new(code, message));
+        below.iter().fold(format!("{message}\n"), |text, line| text + line + "\n")
     }
 
     #[test]
@@ -224,5 +260,22 @@ mod tests {
     fn an_unknown_name_is_pointed_at() {
         let told = pointed(&["ad", "1"], code::UNKNOWN, "no command \"ad\"; did you mean add?");
         assert_eq!(told, "no command \"ad\"; did you mean add?\n  ad 1\n  ^^\n");
+    }
+
+    #[test]
+    fn word_that_was_read_is_pointed_at_by_its_source() {
+        let add = || Word::typed(b"add".to_vec());
+        let read = || Word::read(b"secret".to_vec(), "-".into(), "standard input".into());
+        let message = "bad value for n: \"secret\": no; usage: add <n>";
+        assert_eq!(
+            told(&[add(), read()], code::USAGE, message),
+            "bad value for n: (the word from standard input): no\n  add -\n      ^\nusage: add <n>\n"
+        );
+        let unknown = [Word::typed(b"ad".to_vec()), read()];
+        let message = "no command \"ad\"; did you mean add?";
+        assert_eq!(told(&unknown, code::UNKNOWN, message), format!("{message}\n  ad -\n  ^^\n"));
+        let line = Word::of_line([b"ad".to_vec(), b"secret".to_vec()]);
+        let shown = "no command (word 1); did you mean add?\n";
+        assert_eq!(told(&line, code::UNKNOWN, message), shown);
     }
 }

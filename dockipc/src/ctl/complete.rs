@@ -1,6 +1,7 @@
 //! What can stand at the cursor.
 
-use super::interface::{Argument, Description, Interface, Kind};
+use super::interface::{Argument, Description, Interface, Kind, LONGEST};
+use super::output::is_unsafe;
 use crate::client::Client;
 use crate::wire::words::{Splitter, Unbalanced};
 
@@ -18,8 +19,8 @@ impl Proposal {
     /// None if it can't be shown and typed: what a daemon says must do nothing to a terminal.
     pub(super) fn new(value: impl Into<String>, help: &str) -> Option<Self> {
         let value = value.into();
-        let help = help.split(|char: char| char.is_control()).collect::<Vec<_>>().join(" ");
-        let can_be_typed = !value.is_empty() && !value.chars().any(char::is_control);
+        let help = help.split(is_unsafe).collect::<Vec<_>>().join(" ");
+        let can_be_typed = !value.is_empty() && !value.contains(is_unsafe);
         can_be_typed.then_some(Self { value, help, is_untouched: false })
     }
 
@@ -40,6 +41,7 @@ pub(super) struct Question<'q> {
 impl Question<'_> {
     /// Asks. A daemon that says no, or nothing in time, proposes nothing.
     pub(super) fn ask(&self, client: &Client) -> Vec<String> {
+        let client = client.clone().max_answer(LONGEST);
         let call = client.command("dockipc").arg("complete").arg(self.command);
         let call = call.arg(self.parameter).arg(self.prefix).args(self.words);
         call.call().unwrap_or_default()

@@ -65,10 +65,13 @@ fn propose(target: &Target, program: &str, words: &[String], begun: &str) -> Vec
         return options(line.at, begun);
     }
     let mut words: Vec<OsString> = line.words.iter().map(OsString::from).collect();
+    let Ok(require_owner) = line.owners() else { return Vec::new() };
     let common = Common {
         socket: line.value("socket"),
         timeout: Some(PATIENCE),
-        token_file: line.value("token_file").map(PathBuf::from),
+        token_file: None,
+        require_owner,
+        is_probe: true,
         color: ColorChoice::Never,
     };
     let place = if line.is_root { "" } else { line.at.get_name() };
@@ -254,6 +257,12 @@ impl<'c> Line<'c> {
             (Some(option), Some(value)) => self.given.push((option, value.to_owned())),
             (option, _) => self.awaits = option,
         }
+    }
+
+    /// The users of `--require-owner`.
+    fn owners(&self) -> Result<Vec<u32>, String> {
+        let given = self.given.iter().filter(|(option, _)| option.get_id() == "require_owner");
+        given.flat_map(|(_, users)| users.split(',')).map(args::user).collect()
     }
 
     fn value(&self, id: &str) -> Option<OsString> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::Common;
 use super::complaint::Complaint;
+use super::output::escaped;
 use super::socket::{self, Socket};
 use super::ssh::Tunnel;
 use crate::client::Client;
@@ -45,18 +46,35 @@ impl Daemon {
                 (Socket::read(&socket)?, is_preset)
             }
         };
+        let owners = common.owners()?;
         let (path, name, tunnel) = match socket {
             Socket::Local(path) => {
                 let name = path.file_stem().unwrap_or(path.as_os_str());
-                let name = name.to_string_lossy().trim_start_matches('@').to_owned();
+                let name = escaped(name.to_string_lossy().trim_start_matches('@')).into_owned();
                 (path, name, None)
             }
             Socket::Ssh(address) => {
+                if !owners.is_empty() {
+                    return Err(Complaint::usage(
+                        "the owner of a socket on another machine can't be seen: leave out \
+                         --require-owner, and DOCKIPC_REQUIRE_OWNER",
+                    ));
+                }
                 let tunnel = Tunnel::open(&address, common.timeout)?;
-                (tunnel.path().to_owned(), address, Some(tunnel))
+                (tunnel.path().to_owned(), escaped(&address).into_owned(), Some(tunnel))
             }
         };
-        Ok(Self { client: client(&path, common), name, is_preset, tunnel })
+        let client = client(&path, &owners).timeout(common.timeout).max_answer(LONGEST);
+        // A command may take as long as it does, unless the caller says otherwise.
+        let client = client.read_timeout(None);
+        let client = match &common.token_file {
+            _ if common.is_probe => client,
+            Some(file) => client.token_file(file),
+            // Whoever listens here, the one who is asked is at the other end.
+            None if tunnel.is_some() => client.without_token_from_env(),
+            None => client.token_from_env(),
+        };
+        Ok(Self { client, name, is_preset, tunnel })
     }
 
     /// From now on Ctrl-C is not the end of the program.
@@ -67,12 +85,7 @@ impl Daemon {
     }
 }
 
-fn client(path: &Path, common: &Common) -> Client {
-    let client = Client::new(path).timeout(common.timeout).max_answer(LONGEST);
-    // A command may take as long as it does, unless the caller says otherwise.
-    let client = client.read_timeout(None);
-    match &common.token_file {
-        Some(file) => client.token_file(file),
-        None => client.token_from_env(),
-    }
+/// A client that sends nothing to others than these users, if there are any.
+pub(super) fn client(path: &Path, owners: &[u32]) -> Client {
+    owners.iter().fold(Client::new(path), |client, owner| client.require_owner(*owner))
 }

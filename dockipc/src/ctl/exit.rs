@@ -15,7 +15,7 @@ pub(super) enum Exit {
     Usage = 2,
     /// There is no daemon.
     NoDaemon = 3,
-    /// This user may not connect, or not run the command.
+    /// This user may not connect, or not run the command; or a user listens who must not.
     NoPermission = 4,
     /// It took too long.
     TimedOut = 5,
@@ -30,7 +30,7 @@ Exit codes:
   1  the daemon said no, or the answer could not be written
   2  wrong usage, also of the daemon's command, or a file that can't be read
   3  no daemon
-  4  no permission
+  4  no permission, or not the owner that is required
   5  timed out
   6  the answer was cut off";
 
@@ -47,7 +47,7 @@ impl From<&Error> for Exit {
             Error::NoSocket { .. } | Error::NotASocket { .. } | Error::Stale { .. } => {
                 Self::NoDaemon
             }
-            Error::Permission { .. } => Self::NoPermission,
+            Error::Permission { .. } | Error::WrongOwner { .. } => Self::NoPermission,
             Error::TimedOut { .. } => Self::TimedOut,
             Error::CutOff { .. } => Self::CutOff,
             Error::BadPath { .. } | Error::BadTokenFile { .. } => Self::Usage,

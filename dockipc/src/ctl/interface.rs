@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::output::harmless;
+use super::output::escaped;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, Reply};
@@ -56,21 +56,26 @@ pub(super) enum Kind {
     Flag(String),
 }
 
+/// The longest description, in bytes: a stranger's would not end.
+pub(super) const LONGEST: usize = 16 << 20;
+
 impl Interface {
     /// Asks the daemon.
     pub(super) fn of(client: &Client) -> Result<Self> {
+        let client = client.clone().max_answer(LONGEST);
         Self::read(client.command("dockipc").arg("describe").call()?)
     }
 
     /// Asks for one command; none if there is no such command for this caller.
     pub(super) fn command(client: &Client, name: &str) -> Result<Option<Description>> {
+        let client = client.clone().max_answer(LONGEST);
         let one = Self::read(client.command("dockipc").arg("describe").arg(name).call()?)?;
         Ok(one.commands.into_values().next())
     }
 
     fn read(commands: BTreeMap<String, Fields>) -> Result<Self> {
         let commands = commands.into_iter().map(|(name, fields)| {
-            let name = harmless(&name).into_owned();
+            let name = escaped(&name).into_owned();
             let command = Description::read(name.clone(), fields)?;
             Ok((name, command))
         });
@@ -92,7 +97,7 @@ impl Description {
         Ok(Self {
             name,
             summary: fields.take("summary")?,
-            details: fields.take("details")?,
+            details: fields.take(DETAILS)?,
             usage: fields.take("usage")?,
             aliases: fields.take("aliases")?,
             is_idempotent: fields.take::<i64>("idempotent")? != 0,
@@ -133,19 +138,33 @@ struct Fields(BTreeMap<String, Reply>);
 
 impl FromReply for Fields {
     fn from_reply(reply: Reply) -> Result<Self> {
-        BTreeMap::from_reply(plain(reply)).map(Self)
+        let fields = BTreeMap::<String, Reply>::from_reply(reply)?.into_iter();
+        let fields = fields.map(|(key, value)| {
+            // The only text with several lines.
+            let value = if key == DETAILS { each_line(value) } else { plain(value) };
+            (key, value)
+        });
+        Ok(Self(fields.collect()))
     }
 }
 
-/// What is shown to people, without what would do something to their terminals.
+const DETAILS: &str = "details";
+
+/// What is shown to people: each text as a part of one line, without what would do something to a
+/// terminal.
 fn plain(reply: Reply) -> Reply {
     match reply {
-        Reply::Bytes(bytes) => {
-            Reply::bytes(harmless(&String::from_utf8_lossy(&bytes)).into_owned())
-        }
+        Reply::Bytes(bytes) => Reply::bytes(escaped(&String::from_utf8_lossy(&bytes)).into_owned()),
         Reply::List(items) => Reply::List(items.into_iter().map(plain).collect()),
         other => other,
     }
+}
+
+fn each_line(reply: Reply) -> Reply {
+    let Reply::Bytes(bytes) = reply else { return plain(reply) };
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<_> = text.split('\n').map(escaped).collect();
+    Reply::bytes(lines.join("\n"))
 }
 
 impl Fields {

@@ -3,30 +3,43 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
 use super::args::List;
 use super::complaint::Complaint;
+use super::daemon::client;
 use super::exit::Exit;
-use super::output::harmless;
+use super::output::{escaped, field, json_text};
 use super::{socket, written};
-use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::reply::Reply;
+use crate::sys;
 
 /// How deep it is looked, the directory itself being 1.
 const DEEPEST: usize = 3;
 
-/// How long a daemon may take to answer.
+/// How long a daemon may take to answer. Whoever listens may be a stranger.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long all of them may take, those of root and of this user being asked first: others may have
+/// made as many as they like.
+const PATIENCE_IN_ALL: Duration = Duration::from_secs(5);
+
+/// The longest answer, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// The longest version that is shown, in characters.
+const LONGEST_VERSION: usize = 64;
 
 /// So many are asked at a time.
 const THREADS: usize = 16;
@@ -49,7 +62,9 @@ struct Daemon {
 ///
 /// Only those with a lock file beside them are asked, as a dockipc daemon leaves one: what an unknown
 /// program does with words that it does not expect is not known. With `--all`, every one is.
-pub(super) fn list(args: &List) -> Result<Exit, Complaint> {
+///
+/// Nothing secret is sent, and nothing at all where another user listens than those of `owners`.
+pub(super) fn list(args: &List, owners: &[u32]) -> Result<Exit, Complaint> {
     let directories = match &args.directories[..] {
         [] => socket::directories(),
         given => given.to_vec(),
@@ -60,20 +75,25 @@ pub(super) fn list(args: &List) -> Result<Exit, Complaint> {
     }
     paths.sort();
     paths.dedup();
-    let mut found = ask(&paths);
+    let (mut found, left) = ask(paths, owners);
     if !args.all {
         found.retain(|found| found.daemon.is_ok());
+    }
+    if left > 0 {
+        let time = PATIENCE_IN_ALL;
+        let text = format!("{left} sockets were not asked: the others took {time:?}");
+        Complaint::usage(text).tell_alone();
     }
     let mut out = io::stdout().lock();
     if args.json {
         let found: Vec<_> = found.iter().map(to_json).collect();
-        return written(writeln!(out, "{:#}", Value::from(found)));
+        return written(writeln!(out, "{}", json_text(&Value::from(found))));
     }
     if found.is_empty() {
         let looked: Vec<_> = directories.iter().map(|place| place.display().to_string()).collect();
         let what = if args.all { "socket" } else { "daemon" };
         // Nobody is left to be told if this fails.
-        let _ = writeln!(io::stderr(), "no {what} in {}", looked.join(" or "));
+        let _ = writeln!(io::stderr(), "no {what} in {}", escaped(&looked.join(" or ")));
         return Ok(Exit::Answered);
     }
     let text = if io::stdout().is_terminal() { table(&found) } else { lines(&found) };
@@ -99,16 +119,29 @@ fn has_lock(path: &Path) -> bool {
     Path::new(&lock).is_file()
 }
 
-fn ask(paths: &[PathBuf]) -> Vec<Found> {
+/// What answers at these paths, and how many were not asked in time.
+fn ask(paths: Vec<PathBuf>, owners: &[u32]) -> (Vec<Found>, usize) {
+    let me = rustix::process::geteuid().as_raw();
+    let mut sockets: Vec<_> = paths
+        .into_iter()
+        .filter_map(|path| {
+            // It may have gone meanwhile, or become something else.
+            let metadata = fs::symlink_metadata(&path).ok()?;
+            metadata.file_type().is_socket().then_some((path, metadata))
+        })
+        .collect();
+    sockets.sort_by_key(|(_, metadata)| ![0, me].contains(&metadata.uid()));
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let begun = Instant::now();
     thread::scope(|scope| {
-        for _ in 0..THREADS.min(paths.len()) {
+        for _ in 0..THREADS.min(sockets.len()) {
             scope.spawn(|| {
-                while let Some(path) = paths.get(next.fetch_add(1, Relaxed)) {
-                    // It may have gone meanwhile.
-                    let Ok(metadata) = fs::symlink_metadata(path) else { continue };
+                while begun.elapsed() < PATIENCE_IN_ALL
+                    && let Some((path, metadata)) = sockets.get(next.fetch_add(1, Relaxed))
+                {
                     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-                    let one = Found { path: path.clone(), owner, mode, daemon: daemon(path) };
+                    let daemon = daemon(path, owners);
+                    let one = Found { path: path.clone(), owner, mode, daemon };
                     if let Ok(mut found) = found.lock() {
                         found.push(one);
                     }
@@ -118,11 +151,19 @@ fn ask(paths: &[PathBuf]) -> Vec<Found> {
     });
     let mut found = found.into_inner().unwrap_or_default();
     found.sort_by(|a, b| a.path.cmp(&b.path));
-    found
+    let left = sockets.len() - found.len();
+    (found, left)
 }
 
-fn daemon(path: &Path) -> Result<Daemon> {
-    let client = Client::new(path).timeout(PATIENCE).token_from_env();
+fn daemon(path: &Path, owners: &[u32]) -> Result<Daemon> {
+    let listener = Arc::new(AtomicU32::new(u32::MAX));
+    let seen = Arc::clone(&listener);
+    let client = client(path, owners).timeout(PATIENCE).max_answer(LONGEST);
+    let client = client.on_connect(move |stream| {
+        if let Ok([_, uid, _]) = sys::peer_credentials(stream.as_fd()) {
+            seen.store(uid, Relaxed);
+        }
+    });
     let mut hello: BTreeMap<String, Reply> = client.command("hello").call()?;
     let mut text = |key: &str| hello.remove(key).and_then(|value| value.parse::<String>().ok());
     if text("server").as_deref() != Some("dockipc") {
@@ -130,8 +171,18 @@ fn daemon(path: &Path) -> Result<Daemon> {
     }
     let info: String = client.command("info").call().unwrap_or_default();
     let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")?.trim().parse().ok());
+    let pid = pid.filter(|pid| is_process_of(*pid, listener.load(Relaxed)));
     let commands = client.command("command").arg("count").call()?;
-    Ok(Daemon { pid, commands, version: text("version").unwrap_or_default() })
+    let version = text("version").unwrap_or_default().chars().take(LONGEST_VERSION).collect();
+    Ok(Daemon { pid, commands, version })
+}
+
+/// Whether a process can be the one that listens: the number is what somebody says, and may be used
+/// to end it.
+fn is_process_of(pid: u32, listener: u32) -> bool {
+    let owner = fs::metadata(format!("/proc/{pid}")).map(|process| process.uid());
+    // Root may have listened for a daemon of any user.
+    listener == 0 || owner.is_ok_and(|owner| owner == listener)
 }
 
 /// `root`, or the number of a user that is not in `/etc/passwd`.
@@ -147,13 +198,17 @@ fn user(uid: u32) -> String {
 
 fn fields(found: &Found) -> [String; 6] {
     let Found { path, owner, mode, daemon } = found;
-    let (path, owner, mode) = (path.display().to_string(), user(*owner), format!("{mode:04o}"));
+    let path = field(path.as_os_str().as_bytes());
+    let (owner, mode) = (user(*owner), format!("{mode:04o}"));
     match daemon {
         Ok(daemon) => {
             let pid = daemon.pid.map_or_else(|| "?".into(), |pid| pid.to_string());
-            [path, owner, mode, pid, daemon.commands.to_string(), daemon.version.clone()]
+            [path, owner, mode, pid, daemon.commands.to_string(), field(daemon.version.as_bytes())]
         }
-        Err(error) => [path, owner, mode, "-".into(), "-".into(), error.to_string()],
+        Err(error) => {
+            let why = field(error.to_string().as_bytes());
+            [path, owner, mode, "-".into(), "-".into(), why]
+        }
     }
 }
 
@@ -166,7 +221,7 @@ fn table(found: &[Found]) -> String {
     table.load_preset(presets::NOTHING);
     table.set_header(["SOCKET", "OWNER", "MODE", "PID", "COMMANDS", "VERSION"]);
     for found in found {
-        table.add_row(fields(found).map(|field| harmless(&field).into_owned()));
+        table.add_row(fields(found));
     }
     if let Some(first) = table.column_mut(0) {
         first.set_padding((0, 1));

@@ -29,6 +29,7 @@ mod schema;
 mod shell;
 mod socket;
 mod ssh;
+mod word;
 
 use args::{Action, Call, Cli};
 use complaint::Complaint;
@@ -119,7 +120,7 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, Complaint> {
         Action::List(_) if common.socket.is_some() => {
             Err(Complaint::usage("list looks for sockets, and takes none"))
         }
-        Action::List(args) => list::list(&args),
+        Action::List(args) => list::list(&args, &common.owners()?),
         Action::Schema(args) => {
             let daemon = find(&mut args.socket.name.into_iter().collect())?;
             schema::schema(&Interface::of(&daemon.client)?, args.check.as_deref())

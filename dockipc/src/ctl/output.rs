@@ -1,6 +1,7 @@
 //! Where an answer goes.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::path::Path;
@@ -111,14 +112,62 @@ fn is_binary(bytes: &[u8]) -> bool {
     bytes.iter().any(control) || !is_text
 }
 
-/// A text without what would do something to a terminal: whose daemon it is that says it is not known.
-pub(super) fn harmless(text: &str) -> Cow<'_, str> {
-    let is_control = |char: char| char.is_control() && !matches!(char, '\t' | '\n');
-    if text.contains(is_control) {
-        text.replace(is_control, "\u{fffd}").into()
-    } else {
-        text.into()
+/// A text that is not this program's, such as a file's name or what a daemon says, as a part of one
+/// line: what would begin another line or column, or do something to a terminal, is escaped as
+/// COPY of `PostgreSQL` does (`\n`, `\t`, `\x1b`).
+pub(super) fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return text.into();
     }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for char in text.chars() {
+        match char {
+            '\t' => escaped.push_str("\\t"),
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            char if is_unsafe(char) => {
+                for byte in char.encode_utf8(&mut [0; 4]).bytes() {
+                    // Writing to a String does not fail.
+                    let _ = write!(escaped, "\\x{byte:02x}");
+                }
+            }
+            char => escaped.push(char),
+        }
+    }
+    escaped.into()
+}
+
+/// The same for a column of a row that programs read: a backslash is two, and what is no text is
+/// `\xff`, so that it can be read back.
+pub(super) fn field(bytes: &[u8]) -> String {
+    let mut field = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        field.push_str(&escaped(&chunk.valid().replace('\\', "\\\\")));
+        for byte in chunk.invalid() {
+            let _ = write!(field, "\\x{byte:02x}");
+        }
+    }
+    field
+}
+
+/// Whether a character ends a line or a column, or does something to what is shown beside it: control
+/// characters, line separators, and those that change the order of the text beside them.
+pub(super) fn is_unsafe(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// JSON in several lines, in which such characters are escaped as well: `serde_json` leaves those that
+/// are not ASCII, and DEL.
+pub(super) fn json_text(value: &Value) -> String {
+    let mut text = String::new();
+    for char in format!("{value:#}").chars() {
+        if char != '\n' && is_unsafe(char) {
+            let _ = write!(text, "\\u{:04x}", u32::from(char));
+        } else {
+            text.push(char);
+        }
+    }
+    text
 }
 
 /// Whether writing failed since nobody reads any more: the end of `dockipc … | head`.
@@ -133,7 +182,7 @@ pub(super) fn to_json(reply: Reply) -> Value {
     match reply {
         Reply::Ok => json!("OK"),
         Reply::Status(word) => json!(word),
-        Reply::Null => Value::Null,
+        Reply::Null | Reply::Nulls(_) => Value::Null,
         Reply::Bool(is) => json!(is),
         Reply::Int(int) => json!(int),
         Reply::Big(digits) => json!(digits),
@@ -164,7 +213,7 @@ pub(super) fn to_json(reply: Reply) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{harmless, is_binary, to_json};
+    use super::{escaped, field, is_binary, json_text, to_json};
     use crate::reply::Reply;
 
     #[test]
@@ -183,8 +232,13 @@ mod tests {
 
     #[test]
     fn what_a_daemon_says_does_nothing_to_a_terminal() {
-        assert_eq!(harmless("a\tä\n🦀"), "a\tä\n🦀");
-        assert_eq!(harmless("\x1b[2J\r\0\u{9b}2J"), "\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}2J");
+        assert_eq!(escaped("aä🦀\\n"), "aä🦀\\n");
+        assert_eq!(escaped("a\tä\n🦀"), "a\\tä\\n🦀");
+        assert_eq!(escaped("\x1b[2J\r\0\u{9b}2J"), "\\x1b[2J\\r\\x00\\xc2\\x9b2J");
+        assert_eq!(escaped("a\u{202e}b"), "a\\xe2\\x80\\xaeb");
+        assert_eq!(field(b"a\\n\nb\xff"), "a\\\\n\\nb\\xff");
+        let json = json_text(&serde_json::json!({ "a": "\x1b\x7f\u{9b}\u{202e}" }));
+        assert_eq!(json, "{\n  \"a\": \"\\u001b\\u007f\\u009b\\u202e\"\n}");
     }
 
     #[test]

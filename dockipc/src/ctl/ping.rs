@@ -13,6 +13,9 @@ use super::exit::Exit;
 use super::written;
 use crate::reply::Reply;
 
+/// The longest answer to a ping, in bytes.
+const LONGEST: usize = 64 * 1024;
+
 /// The widest bar.
 const WIDEST: usize = 40;
 
@@ -22,12 +25,13 @@ pub(super) fn ping(daemon: &Daemon, args: &Ping) -> Result<Exit, Complaint> {
     let is_terminal = io::stdout().is_terminal();
     let mut times = Vec::new();
     let (green, name) = (AnsiColor::Green.on_default(), &daemon.name);
+    let client = daemon.client.clone().max_answer(LONGEST);
     for i in 1..=args.count {
         if i > 1 {
             thread::sleep(args.interval);
         }
         let begun = Instant::now();
-        let _: Reply = daemon.client.command("ping").call()?;
+        let _: Reply = client.command("ping").call()?;
         let time = begun.elapsed();
         times.push(time);
         let line = if is_terminal {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::interface::{Argument, Description, Interface, Kind};
+use super::output::{escaped, json_text};
 use super::written;
 
 /// The version of the format. Another one can't be compared.
@@ -17,7 +18,7 @@ const FORMAT: u64 = 1;
 pub(super) fn schema(interface: &Interface, old: Option<&Path>) -> Result<Exit, Complaint> {
     let Some(path) = old else {
         let mut out = io::stdout().lock();
-        return written(writeln!(out, "{:#}", to_json(interface)));
+        return written(writeln!(out, "{}", json_text(&to_json(interface))));
     };
     let text = std::fs::read(path).map_err(|error| Complaint::unread(path.display(), &error))?;
     let json = serde_json::from_slice(&text).map_err(|error| format!("no JSON: {error}"));
@@ -26,7 +27,7 @@ pub(super) fn schema(interface: &Interface, old: Option<&Path>) -> Result<Exit, 
     let broken = breaks(&old, interface);
     let mut out = io::stdout().lock();
     for line in &broken {
-        if let Err(error) = writeln!(out, "{line}") {
+        if let Err(error) = writeln!(out, "{}", escaped(line)) {
             return written(Err(error));
         }
     }

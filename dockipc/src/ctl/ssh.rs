@@ -39,6 +39,9 @@ struct Open {
     directory: TempDir,
 }
 
+/// The longest answer to a ping, in bytes.
+const LONGEST: usize = 64 * 1024;
+
 /// How often it is looked whether ssh is ready: it says so to nobody.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -112,9 +115,10 @@ impl Tunnel {
                     } else {
                         Exit::NoDaemon
                     };
-                let said = said.trim_end();
-                let why = if said.is_empty() { "it said nothing" } else { said };
-                return Err(Complaint::new(format!("ssh to {}: {why}", remote.host), exit));
+                let mut lines = said.trim_end().lines();
+                let why = lines.next().unwrap_or("it said nothing");
+                let complaint = Complaint::new(format!("ssh to {}: {why}", remote.host), exit);
+                return Err(complaint.with_lines(lines));
             }
             if end.is_some_and(|end| Instant::now() > end) {
                 let text = format!(
@@ -132,7 +136,7 @@ impl Tunnel {
     /// Whether somebody is at the other end. ssh takes connections in any case, and ends those that
     /// lead nowhere.
     fn try_it(&self, remote: &Remote, timeout: Option<Duration>) -> Result<(), Complaint> {
-        let client = Client::new(&self.path).timeout(timeout).max_idle(0);
+        let client = Client::new(&self.path).timeout(timeout).max_idle(0).max_answer(LONGEST);
         match client.command("ping").call::<Reply>() {
             Err(Error::CutOff { received: 0, .. }) => Err(Complaint::no_daemon(format!(
                 "no daemon at {} on {}, or you may not use its socket there",

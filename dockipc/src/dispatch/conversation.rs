@@ -59,11 +59,6 @@ impl Conversation {
         self.session.peer.uid()
     }
 
-    /// Whether input since the last call is to be overwritten.
-    pub(crate) fn had_secret(&mut self) -> bool {
-        std::mem::take(&mut self.session.had_secret)
-    }
-
     /// The form of answers at this moment.
     pub(crate) fn protocol(&self) -> Protocol {
         self.session.protocol

@@ -8,15 +8,19 @@
 mod call;
 mod conversation;
 mod deny;
+mod handshake;
 mod route;
 mod run;
 
-use crate::access::Token;
+use std::sync::Mutex;
+
+use crate::access::{Guesses, Token};
 use crate::audit::Audit;
 use crate::builtin::Context;
 use crate::commands::Table;
 use crate::config::Config;
 use crate::counters::Counters;
+use crate::error::{Failure, code};
 use crate::state::States;
 
 pub(crate) use conversation::{Conversation, Step};
@@ -28,18 +32,42 @@ pub(crate) struct Service {
     pub(crate) table: Table,
     pub(crate) states: States,
     pub(crate) token: Option<Token>,
+    /// Invariant: locked for the time of a lookup, never over the author's code.
+    pub(crate) guesses: Mutex<Guesses>,
     pub(crate) audit: Option<Audit>,
     pub(crate) config: Config,
     pub(crate) counters: Counters,
 }
 
 impl Service {
+    /// Counts a connection of a user. Returns its number, and the failure if it is one too many.
+    pub(crate) fn admit(&self, uid: u32) -> (u64, Result<(), Failure>) {
+        let config = &self.config;
+        let is_operator = config.per_user.is_operator(uid);
+        let kept = if is_operator { 0 } else { config.reserved_connections };
+        let most = config.max_connections - kept;
+        match self.counters.connected(most) {
+            (id, true) => (id, Ok(())),
+            (id, false) => (id, Err(too_many(most, kept))),
+        }
+    }
+
     fn context(&self) -> Context<'_> {
         Context {
             table: &self.table,
             token: self.token.as_ref(),
+            guesses: &self.guesses,
             config: &self.config,
             counters: &self.counters,
         }
     }
+}
+
+#[cold]
+fn too_many(most: usize, kept: usize) -> Failure {
+    let more = match kept {
+        0 => String::new(),
+        _ => format!(" ({kept} more are reserved for root and the daemon's user)"),
+    };
+    Failure::new(code::BUSY, format_args!("too many connections: {most} at most{more}; try again"))
 }

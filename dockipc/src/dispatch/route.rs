@@ -64,9 +64,6 @@ impl Service {
             Some((id, entry)) => (Runnable::Command(id), Some(entry), &entry.policy, &entry.speed),
             None => (Runnable::Fallback, None, &fallback.policy, &fallback.speed),
         };
-        if cfg!(feature = "zeroize") {
-            session.had_secret |= entry.is_some_and(|entry| entry.has_secret);
-        }
         let is_offered = self.table.is_offered(session.socket, what);
         let is_allowed = is_offered && policy.allows(&session.credentials());
         let case = match &self.audit {
@@ -102,7 +99,7 @@ impl Service {
                 }
                 match Completion::of(builtin, words) {
                     Some(completion) => self.complete(session, &completion, &mut runner),
-                    None => Some(builtin::run(builtin, self.context(), session, words)),
+                    None => self.answer(builtin, session, words, executor),
                 }
             }
             (Some(Target::Mounted(Mounted { handler, .. })), _) | (None, Some(handler)) => {

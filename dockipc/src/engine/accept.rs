@@ -39,23 +39,62 @@ impl Core {
     pub(super) fn take_in(&self, door: usize, listener: &UnixListener) -> Vec<Arrival> {
         let mut arrivals = Vec::new();
         for _ in 0..AT_ONCE {
-            match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
-                Ok(socket) => {
-                    let peer = Peer::of(&socket).ok();
-                    arrivals.push(Arrival { socket, peer, entrance: SocketId::new(door) });
+            match accept(listener, door) {
+                Ok(arrival) if self.reserve.is_short() => {
+                    arrivals.extend(self.unless_reserved(arrival));
                 }
+                Ok(arrival) => arrivals.push(arrival),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 // EINVAL: nobody can connect to it any longer, and the queue is empty.
                 Err(Errno::AGAIN | Errno::INVAL) => break,
-                // EMFILE, ENFILE, ENOMEM, …: who is here is served, and the queue waits. The
-                // listener would be ready all the time, so it is taken out of the set.
-                Err(_) => {
-                    self.pause_accepting(listener);
-                    break;
-                }
+                // EMFILE, ENFILE, ENOMEM, …
+                Err(_) => match self.accept_from_reserve(listener, door) {
+                    Ok(arrival) => arrivals.extend(arrival),
+                    Err(Errno::INTR | Errno::CONNABORTED) => {}
+                    Err(Errno::AGAIN | Errno::INVAL) => break,
+                    // Who is here is served, and the queue waits. The listener would be ready all
+                    // the time, so it is taken out of the set.
+                    Err(_) => {
+                        self.pause_accepting(listener);
+                        break;
+                    }
+                },
             }
         }
         arrivals
+    }
+
+    /// Accepts one connection with a descriptor that was kept for it. It is given only if it is an
+    /// operator's.
+    #[cold]
+    fn accept_from_reserve(
+        &self,
+        listener: &UnixListener,
+        door: usize,
+    ) -> Result<Option<Arrival>, Errno> {
+        if !self.reserve.lend() {
+            return Err(Errno::MFILE);
+        }
+        let accepted = accept(listener, door).map(|arrival| self.unless_reserved(arrival));
+        // What was not used.
+        self.reserve.fill(&self.bell);
+        accepted
+    }
+
+    /// A connection that has come while the reserve is short: only an operator may keep the
+    /// descriptor, unless the reserve can be filled again.
+    #[cold]
+    fn unless_reserved(&self, arrival: Arrival) -> Option<Arrival> {
+        let per_user = &self.service.config.per_user;
+        if arrival.peer.as_ref().is_some_and(|peer| per_user.is_operator(peer.uid()))
+            || self.reserve.fill(&self.bell)
+        {
+            return Some(arrival);
+        }
+        let why =
+            "no descriptor is left but those reserved for root and the daemon's user; try again";
+        tell(&arrival.socket, &Failure::new(code::BUSY, why));
+        None
     }
 
     #[cold]
@@ -80,6 +119,12 @@ impl Core {
     pub(super) fn spare(&self) -> Option<OwnedFd> {
         rustix::io::fcntl_dupfd_cloexec(&self.bell, 0).ok()
     }
+}
+
+fn accept(listener: &UnixListener, door: usize) -> Result<Arrival, Errno> {
+    let socket = rustix::net::accept_with(listener, SocketFlags::CLOEXEC)?;
+    let peer = Peer::of(&socket).ok();
+    Ok(Arrival { socket, peer, entrance: SocketId::new(door) })
 }
 
 /// Tells those who have waited for long enough that they can't be served. One descriptor is free.

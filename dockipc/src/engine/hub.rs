@@ -63,10 +63,6 @@ pub(super) struct Hub {
     pub(super) ended: bool,
 }
 
-/// So many who are turned away may have a moment to show how they speak. Others are told at once, so
-/// that no descriptors are used up by them.
-const REFUSED: usize = 64;
-
 struct Slot {
     /// Tells events of an earlier connection in this slot from those of this one.
     generation: u32,
@@ -168,29 +164,27 @@ impl Hub {
     /// Takes in a new connection. Its first turn tries to read at once.
     pub(super) fn add(&mut self, service: &Service, arrival: Arrival) {
         let Arrival { socket, peer, entrance } = arrival;
-        let config = &service.config;
-        let (id, is_served) = service.counters.connected(config.max_connections);
-        let over = !is_served;
-        let refused = match &peer {
-            None => Some(Failure::new(code::NOPERM, "the system does not say who you are")),
-            Some(_) if over => {
-                let most = config.max_connections;
-                let why = format_args!("too many connections: {most} at most; try again");
-                Some(Failure::new(code::BUSY, why))
+        let is_known = peer.is_some();
+        let peer = peer.unwrap_or_else(Peer::unknown);
+        let (id, counted) = service.admit(peer.uid());
+        let is_counted = counted.is_ok();
+        let served = match counted {
+            _ if !is_known => {
+                Err(Failure::new(code::NOPERM, "the system does not say who you are"))
             }
-            Some(peer) => self.users.connect(peer.uid(), &service.config.per_user).err(),
+            Ok(()) => self.users.connect(peer.uid(), &service.config.per_user),
+            Err(failure) => Err(failure),
         };
-        // Counted as open above, and not served.
-        if refused.is_some() && !over {
+        let refused = served.err();
+        if refused.is_some() && is_counted {
             service.counters.disconnected();
         }
         if let Some(failure) = &refused {
-            if self.refused >= REFUSED {
+            if self.refused >= service.config.max_refused {
                 return accept::tell(&socket, failure);
             }
             self.refused += 1;
         }
-        let peer = peer.unwrap_or_else(Peer::unknown);
         let index = self.free.pop().unwrap_or(self.slots.len());
         if index == self.slots.len() {
             self.slots.push(Slot {

@@ -19,6 +19,7 @@
 mod accept;
 mod door;
 mod hub;
+mod reserve;
 mod run;
 mod stop;
 mod sync;
@@ -42,6 +43,7 @@ use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 
 use crate::access::SocketId;
+use crate::buffer::wipe;
 use crate::config::Times;
 use crate::dispatch::Service;
 use crate::error::{Error, Result, Unfinished};
@@ -52,6 +54,7 @@ use crate::signals::Arrivals;
 use accept::Arrival;
 use door::{DOORS, Door, Knock};
 use hub::{Fate, Hub, Seen};
+use reserve::Reserve;
 use stop::Stop;
 use worker::Worker;
 
@@ -76,6 +79,8 @@ struct Core {
     doors: Vec<Door>,
     /// Ticks when it is time to look at their paths.
     clock: Option<OwnedFd>,
+    /// Descriptors for root and the daemon's user.
+    reserve: Reserve,
     signals: Option<Arrivals>,
     /// The service manager was told that the server is ready.
     ready: Once,
@@ -94,7 +99,26 @@ struct Kit {
     /// Commands of this turn.
     ran: u64,
     input: Box<[u8]>,
+    /// How many bytes of `input` were written to in this turn. Counted with the feature `zeroize`.
+    filled: usize,
     events: Vec<epoll::Event>,
+}
+
+impl Kit {
+    /// Notes that the first bytes of `input` were written to.
+    fn fill(&mut self, bytes: usize) {
+        if cfg!(feature = "zeroize") {
+            self.filled = self.filled.max(bytes);
+        }
+    }
+
+    /// After a turn: with the feature `zeroize`, what clients sent is overwritten.
+    fn wipe(&mut self) {
+        if cfg!(feature = "zeroize") {
+            wipe(&mut self.input[..std::mem::take(&mut self.filled)]);
+            self.scratch.wipe();
+        }
+    }
 }
 
 /// How many bytes are read at a time, and so about how many a connection can have served in a turn.
@@ -131,6 +155,8 @@ impl Engine {
         if let Some(clock) = &clock {
             epoll::add(&epoll, clock, EventData::new_u64(CLOCK), EventFlags::IN).map_err(failed)?;
         }
+        // Where nobody connects by a path, none are needed.
+        let reserved = if doors.is_empty() { 0 } else { service.config.reserved_connections };
         let core = Arc::new(Core {
             max_threads: service.config.threads(),
             service,
@@ -142,11 +168,13 @@ impl Engine {
             ended: Condvar::new(),
             doors,
             clock,
+            reserve: Reserve::new(reserved),
             signals,
             ready: Once::new(),
             is_over: AtomicBool::new(false),
         });
         core.lock().spare = core.spare();
+        core.reserve.fill(&core.bell);
         let engine = Self { core };
         for (index, door) in engine.core.doors.iter().enumerate() {
             engine.core.watch_door(index, door).map_err(failed)?;
@@ -256,6 +284,7 @@ impl Core {
             scratch: Scratch::default(),
             ran: 0,
             input: vec![0; READ].into(),
+            filled: 0,
             events: Vec::with_capacity(EVENTS),
         };
         let mut hub = self.lock();
@@ -426,6 +455,7 @@ impl Core {
             }
             let turn = AssertUnwindSafe(|| self.turn(me, kit, &mut conn, seen));
             let fate = catch_unwind(turn).unwrap_or_else(|_| Self::broken(me, &mut conn));
+            kit.wipe();
             hub = self.lock();
             me.serve(None);
             hub.end_run(index, &self.service.config.per_user);
@@ -501,6 +531,9 @@ impl Core {
         // Closing a socket takes a while.
         drop(hub);
         drop(conn);
+        if self.reserve.is_short() {
+            self.reserve.fill(&self.bell);
+        }
         if full {
             self.listen(true);
         }

@@ -14,12 +14,12 @@ use super::run::{Run, SIGN_OF_LIFE};
 use super::user::Users;
 use super::worker::Worker;
 use super::{Core, Kit, READ, stop, user};
+use crate::buffer::Buffer;
 use crate::commands::{Runnable, Speed};
 use crate::config::{PerUser, Times};
 use crate::dispatch::{Begin, Conversation, Executor, Step};
 use crate::error::{Failure, code};
 use crate::param::Scratch;
-use crate::secret::wipe;
 use crate::wire::{Protocol, encode};
 
 /// A connection with its socket. At rest it is this and nothing else: buffers that are empty take no
@@ -30,7 +30,7 @@ pub(super) struct Conn {
     data: u64,
     conversation: Conversation,
     /// What was read and not used up.
-    input: Vec<u8>,
+    input: Buffer,
     /// What the socket didn't take.
     out: Vec<u8>,
     deadline: Option<Deadline>,
@@ -130,7 +130,7 @@ impl Conn {
             socket: Arc::new(socket),
             data,
             conversation,
-            input: Vec::new(),
+            input: Buffer::default(),
             out: Vec::new(),
             deadline: refused.then(refusal),
             denied: None,
@@ -373,6 +373,7 @@ impl Core {
             }
             fate => fate,
         };
+        kit.scratch.shrink();
         match fate {
             Fate::Park => conn.wait(&self.service.config.times),
             Fate::Later => {
@@ -469,7 +470,7 @@ impl Core {
         failure: &Failure,
     ) -> Fate {
         encode::failure(failure, conn.conversation.protocol(), &mut me.outbox().bytes);
-        conn.input = Vec::new();
+        conn.input = Buffer::default();
         conn.wants = false;
         conn.closing = Closing::Flushing;
         if self.flush(me, conn) { self.go_on(me, kit, conn) } else { Fate::Park }
@@ -530,7 +531,7 @@ impl Core {
                 conn.closing = Closing::Flushing;
             }
             if stop == Stop::Broken {
-                me.outbox().bytes.clear();
+                me.outbox().bytes = Vec::new();
                 return Fate::Close;
             }
             if !self.flush(me, conn) {
@@ -556,23 +557,15 @@ impl Core {
     ) -> Stop {
         let Kit { scratch, ran, .. } = kit;
         if conn.input.is_empty() {
-            let bytes = &mut kit.input[..fresh];
+            let bytes = &kit.input[..fresh];
             let (used, stop) = self.commands(me, (scratch, ran), conn, bytes);
             conn.input.extend_from_slice(&bytes[used..]);
-            if conn.conversation.had_secret() {
-                wipe(bytes);
-                scratch.wipe();
-            }
             return stop;
         }
         let mut bytes = std::mem::take(&mut conn.input);
         let (used, stop) = self.commands(me, (scratch, ran), conn, &bytes);
-        if conn.conversation.had_secret() {
-            wipe(&mut bytes[..used]);
-            scratch.wipe();
-        }
         if used < bytes.len() {
-            bytes.drain(..used);
+            bytes.consume(used);
             conn.input = bytes;
         }
         stop
@@ -645,15 +638,11 @@ impl Core {
     fn flush(&self, me: &Worker, conn: &mut Conn) -> bool {
         self.give_back(conn);
         let out = &mut me.outbox().bytes;
-        if out.is_empty() {
-            return true;
-        }
         if !send(&conn.socket, out) {
             // The client is gone, and with it everybody who wants the answers.
             out.clear();
             conn.closing = Closing::Flushing;
             conn.gone = true;
-            return true;
         }
         if out.is_empty() {
             if out.capacity() > KEEP {
@@ -707,13 +696,14 @@ fn read(kit: &mut Kit, conn: &mut Conn) -> Result<Option<usize>, Errno> {
     while conn.readable {
         let (room, result) = if is_short {
             kit.input[..tail].copy_from_slice(&conn.input);
+            kit.fill(tail);
             let buffer = &mut kit.input[tail..];
             let room = buffer.len();
             (room, rustix::net::recv(&conn.socket, buffer, RecvFlags::DONTWAIT).map(|(_, n)| n))
         } else {
             conn.input.reserve(tail);
             let room = conn.input.capacity() - tail;
-            let spare = rustix::buffer::spare_capacity(&mut conn.input);
+            let spare = rustix::buffer::spare_capacity(conn.input.as_vec());
             (room, rustix::net::recv(&conn.socket, spare, RecvFlags::DONTWAIT).map(|(_, n)| n))
         };
         match result {
@@ -725,6 +715,7 @@ fn read(kit: &mut Kit, conn: &mut Conn) -> Result<Option<usize>, Errno> {
                 // which may have been told together with the bytes.
                 conn.readable = n == room || conn.ended;
                 if n > 0 && is_short {
+                    kit.fill(tail + n);
                     conn.input.clear();
                     return Ok(Some(tail + n));
                 }
@@ -741,7 +732,7 @@ fn read(kit: &mut Kit, conn: &mut Conn) -> Result<Option<usize>, Errno> {
 /// Reads away what the client still sends. Closing with unread input would give the client its
 /// answer and then ECONNRESET.
 fn drain(kit: &mut Kit, conn: &mut Conn, mut left: usize) -> Fate {
-    conn.input = Vec::new();
+    conn.input = Buffer::default();
     loop {
         match read(kit, conn) {
             Ok(Some(n)) if n > 0 && n < left => left -= n,

@@ -52,11 +52,12 @@ impl Users {
     }
 
     pub(super) fn connect(&mut self, uid: u32, limits: &PerUser) -> Result<(), Failure> {
-        self.one_more(uid, limits.connections, "connections", |usage| &mut usage.connections)
+        let most = limits.connections_of(uid);
+        self.one_more(uid, most, "connections", |usage| &mut usage.connections)
     }
 
     pub(super) fn leave(&mut self, uid: u32, limits: &PerUser) {
-        if limits.connections.is_some() {
+        if limits.connections_of(uid).is_some() {
             self.change(uid, |usage| usage.connections = usage.connections.saturating_sub(1));
         }
     }

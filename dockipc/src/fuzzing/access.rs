@@ -339,7 +339,7 @@ fn shared(model: &Model, token: Option<PathBuf>) -> crate::Result<Arc<Service>> 
         server = server.default_deny();
     }
     if let Some(file) = token {
-        server = server.token_file(file).auth_timeout(None);
+        server = server.token_file(file).auth_timeout(None).auth_pause(None);
     }
     let offered: Vec<_> = model.offered.iter().map(|names| names.text()).collect();
     server.also_at("second", Access::only(offered)).service()

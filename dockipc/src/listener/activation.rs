@@ -11,6 +11,7 @@ use rustix::net::{SocketAddrUnix, SocketType, getsockname};
 
 use super::address::Address;
 use super::place::identity;
+use crate::error::Error;
 use crate::sys;
 
 /// The first of the descriptors that are passed.
@@ -32,6 +33,26 @@ pub(super) fn adopt(address: &Address<'_>) -> Option<UnixListener> {
         }
     }
     found.map(UnixListener::from)
+}
+
+/// Refuses a socket to which more users can connect than the author gave a mode for. To connect takes
+/// the right to write, unix(7).
+pub(super) fn check_mode(
+    socket: &UnixListener,
+    path: &Path,
+    given: Option<u32>,
+) -> Result<(), Error> {
+    let name = socket.local_addr().ok();
+    // An abstract socket has no mode, and a name that is gone lets nobody in.
+    let file = name.as_ref().and_then(|name| name.as_pathname());
+    let stat = file.and_then(|file| rustix::fs::statat(CWD, file, AtFlags::empty()).ok());
+    match (stat, given) {
+        (Some(stat), Some(given)) if stat.st_mode & !given & 0o222 != 0 => {
+            let (path, passed) = (path.to_owned(), stat.st_mode & 0o7777);
+            Err(Error::PassedMode { path, passed, given })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -32,10 +32,7 @@ pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd,
         let connected = match address {
             Address::Abstract(name) => SocketAddrUnix::new_abstract_name(name)
                 .and_then(|address| rustix::net::connect(&socket, &address)),
-            Address::File(path) => {
-                let open = || rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-                connect_to(&socket, path, open)
-            }
+            Address::File(path) => connect_to(&socket, path),
         };
         match connected {
             Ok(()) => return Ok(socket),
@@ -48,15 +45,11 @@ pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd,
 
 /// Connects to a path of any length. What is at a long one is opened, and reached through the
 /// descriptor: its name alone may be longer than an address.
-pub(super) fn connect_to(
-    socket: &OwnedFd,
-    path: &Path,
-    open: impl FnOnce() -> Result<OwnedFd, Errno>,
-) -> Result<(), Errno> {
+fn connect_to(socket: &OwnedFd, path: &Path) -> Result<(), Errno> {
     if path.as_os_str().len() <= LONGEST_ADDRESS {
         return rustix::net::connect(socket, &SocketAddrUnix::new(path)?);
     }
-    let there = open()?;
+    let there = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     rustix::net::connect(socket, &through(&there)?)
 }
 

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::place::{Identity, Place, describe, identity};
+use super::place::{Identity, Place, identity};
 use crate::error::Error;
 
 /// The lock of a place, `NAME.lock`. It goes when it is given up or when the process ends; the file
@@ -28,8 +28,13 @@ impl Lock {
         let failed =
             |errno| Error::io(format!("opening the lock file of {}", place.path.display()), errno);
         loop {
-            let Some(file) = open(place, &name).map_err(failed)? else {
-                return Err(refused(place, &name));
+            let file = match open(place, &name) {
+                Ok(Some(file)) => file,
+                Ok(None) => return Err(place.in_the_way(&name, "it has the name of the lock file")),
+                Err(Errno::ACCESS | Errno::PERM) => {
+                    return Err(place.in_the_way(&name, "this user cannot open it, the lock file"));
+                }
+                Err(errno) => return Err(failed(errno)),
             };
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::AGAIN) => return Ok(None),
@@ -40,10 +45,13 @@ impl Lock {
                 Err(errno) => return Err(failed(errno)),
             }
             let stat = rustix::fs::fstat(&file).map_err(failed)?;
+            let is_ours = is_ours(&stat);
             let mut lock = Self { file, identity: identity(&stat), signed: false };
             // Somebody may have removed the file meanwhile: the lock of one that has no name is none.
             if lock.is_at(place) {
-                lock.sign();
+                if is_ours {
+                    lock.sign();
+                }
                 return Ok(Some(lock));
             }
         }
@@ -52,6 +60,17 @@ impl Lock {
     /// Whether this is the lock of the place, and not of a file that was removed from there.
     pub(super) fn is_at(&self, place: &Place) -> bool {
         place.has(&place.lock_name(), self.identity)
+    }
+
+    /// The error of a start while another process holds the lock and nobody answers at the path.
+    pub(super) fn held(place: &Place) -> Error {
+        let name = place.lock_name();
+        match place.stat(&name) {
+            Ok(stat) if !is_ours(&stat) => {
+                place.in_the_way(&name, "another process holds this lock file")
+            }
+            _ => Error::AlreadyRunning { path: place.path.clone(), pid: Self::holder(place) },
+        }
     }
 
     /// Who has the lock, as they have noted.
@@ -86,6 +105,14 @@ impl Drop for Lock {
     }
 }
 
+/// Whether this is a regular file of this user, with one name. Nothing is written to another one: its owner
+/// may have given it this name only so that the daemon writes to it.
+fn is_ours(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+        && stat.st_uid == rustix::process::geteuid().as_raw()
+        && stat.st_nlink <= 1
+}
+
 /// What a signed lock file has in it. None of another file.
 fn text(file: &OwnedFd) -> Option<String> {
     let mut bytes = [0; SIGNATURE + 1];
@@ -106,13 +133,13 @@ fn open(place: &Place, name: &OsString) -> Result<Option<OwnedFd>, Errno> {
             // Not with O_CREAT: in a directory like /tmp the system refuses that for the file of
             // another user, fs.protected_regular of proc_sys_fs(5).
             Ok(_) => match open_old(place, name) {
-                Err(Errno::NOENT) => {}
+                Err(Errno::NOENT | Errno::LOOP) => {}
                 opened => return opened.map(Some),
             },
             Err(Errno::NOENT) => {
                 let mode = Mode::RUSR | Mode::WUSR;
                 let flags = FLAGS | OFlags::CREATE | OFlags::EXCL;
-                match rustix::fs::openat(&place.directory, name, flags, mode) {
+                match place.open_file(name, flags, mode) {
                     Err(Errno::EXIST) => {}
                     opened => {
                         let file = opened?;
@@ -127,21 +154,9 @@ fn open(place: &Place, name: &OsString) -> Result<Option<OwnedFd>, Errno> {
     }
 }
 
-/// Nothing that was put there is followed or waited for.
-const FLAGS: OFlags = OFlags::RDWR
-    .union(OFlags::CLOEXEC)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::NONBLOCK)
-    .union(OFlags::NOCTTY);
+/// Nothing that was put there is waited for.
+const FLAGS: OFlags = OFlags::RDWR.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 fn open_old(place: &Place, name: &OsString) -> Result<OwnedFd, Errno> {
-    rustix::fs::openat(&place.directory, name, FLAGS, Mode::empty())
-}
-
-fn refused(place: &Place, name: &OsString) -> Error {
-    let what = place
-        .stat(name)
-        .map_or("something else", |stat| describe(FileType::from_raw_mode(stat.st_mode)));
-    let reason = format!("its lock file {} is {what}", name.display());
-    Error::BadPath { path: place.path.clone(), reason }
+    place.open_file(name, FLAGS, Mode::empty())
 }

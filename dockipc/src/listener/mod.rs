@@ -1,5 +1,9 @@
-//! The path: a socket appears there whole, never displaces a live one, comes back when somebody
-//! removes it, and goes when it is ours.
+//! The path: one daemon listens there at a time. Its socket never displaces a live one, comes back
+//! when somebody removes it, and is removed at the end if it is still the daemon's.
+//!
+//! The directory is opened once ([`crate::directory`]), and every call names a file relative to its
+//! descriptor. Invariant: no call by path follows a link that another user can put there, and none
+//! changes a file that was not compared.
 
 mod activation;
 mod address;
@@ -19,7 +23,7 @@ use crate::sys;
 
 pub(crate) use self::connect::connect;
 pub(crate) use self::notify::notify;
-pub(crate) use self::publish::{Published, publish};
+pub(crate) use self::publish::{Published, SocketMode, publish};
 
 /// The longest address of a Unix socket, unix(7): `sun_path` less its NUL.
 const LONGEST_ADDRESS: usize = 107;

@@ -1,7 +1,7 @@
 //! A name in an open directory.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,21 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, SocketFlags};
 
-use super::connect::connect_to;
+use super::connect::through;
 use super::lock::Lock;
 use super::{LONGEST_ADDRESS, process_of, socket};
+use crate::directory::{Directory, Failed, Other};
 use crate::error::Error;
+use crate::sys;
 
 /// The longest file name of a socket: one of a file has 255 bytes, and a longer one is made of it.
 const LONGEST_NAME: usize = 250;
+
+/// The longest file name that has room in an address behind an open directory.
+const LONGEST_BESIDE: usize = LONGEST_ADDRESS - "/proc/self/fd/2147483647/".len();
+
+const CANNOT_BE_REMOVED: &str = "this user cannot remove it";
+const CANNOT_CONNECT: &str = "this user cannot connect to it";
 
 /// Device and inode of a name. (`fstat` of a socket gives others.)
 pub(super) type Identity = (u64, u64);
@@ -26,7 +34,7 @@ pub(super) struct Place {
     pub(super) path: PathBuf,
     /// The same from the root on, wherever the program changes its directory to.
     at: PathBuf,
-    pub(super) directory: OwnedFd,
+    directory: Directory,
     pub(super) name: OsString,
 }
 
@@ -68,8 +76,8 @@ impl Place {
         name
     }
 
-    /// The name that a socket has before it is moved in. Only who has the lock uses it, so that what
-    /// is there was left by a start that was killed.
+    /// The name that a stale socket gets before it is removed. Only the holder of the lock uses it:
+    /// a stale socket there was left by a start that was killed.
     pub(super) fn temporary_name(&self) -> OsString {
         let name = self.name.as_bytes();
         // An address has to have it whole.
@@ -90,94 +98,172 @@ impl Place {
         stat.ok().map(|stat| identity(&stat))
     }
 
+    /// Another user who can put something else at the path.
+    pub(super) fn other(&self) -> Option<&Other> {
+        self.directory.other()
+    }
+
     /// What is at the path: nothing, or a stale socket. Anything else is an error.
     pub(super) fn probe(&self) -> Result<Option<Identity>, Error> {
-        self.probe_name(&self.name, &self.path)
+        match self.look_at(&self.name)? {
+            Found::Nothing => Ok(None),
+            Found::Stale(identity) => Ok(Some(identity)),
+            Found::Live(pid) => Err(Error::AlreadyRunning { path: self.path.clone(), pid }),
+            Found::Other(what) => Err(Error::NotASocket { path: self.path.clone(), what }),
+            Found::Denied => Err(self.in_the_way(&self.name, CANNOT_CONNECT)),
+        }
     }
 
     /// Removes what a start that was killed has left at the temporary name.
     pub(super) fn sweep(&self) -> Result<(), Error> {
         let name = self.temporary_name();
-        if let Some(stale) = self.probe_name(&name, &self.path.with_file_name(&name))? {
-            self.unlink(&name, stale);
-        }
-        Ok(())
+        let why = match self.look_at(&name)? {
+            Found::Nothing => return Ok(()),
+            Found::Stale(stale) => match self.unlink(&name, stale) {
+                Ok(_) => return Ok(()),
+                Err(_) => CANNOT_BE_REMOVED,
+            },
+            Found::Live(_) => "a process listens there",
+            Found::Denied => CANNOT_CONNECT,
+            Found::Other(_) => "it has the name that a stale socket gets before it is removed",
+        };
+        Err(self.in_the_way(&name, why))
     }
 
-    fn probe_name(&self, name: &OsStr, path: &Path) -> Result<Option<Identity>, Error> {
-        let looking = |errno| Error::io(format!("looking at {}", path.display()), errno);
-        let stat = match self.stat(name) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(None),
+    /// Removes a socket that was bound to a name and is closed by now.
+    pub(super) fn take_back(&self, name: &OsStr) {
+        if let Ok(Found::Stale(stale)) = self.look_at(name) {
+            let _ = self.unlink(name, stale);
+        }
+    }
+
+    /// Looks at a name in the directory. It is opened once, so that type, identity and listener are
+    /// those of one file, whatever is put at the name meanwhile.
+    fn look_at(&self, name: &OsStr) -> Result<Found, Error> {
+        let looking = |errno| {
+            Error::io(format!("looking at {}", self.path.with_file_name(name).display()), errno)
+        };
+        let file = match self.open(name) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(Found::Nothing),
             Err(errno) => return Err(looking(errno)),
         };
+        let stat = rustix::fs::fstat(&file).map_err(looking)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if kind != FileType::Socket {
-            return Err(Error::NotASocket { path: path.to_owned(), what: describe(kind) });
+            return Ok(Found::Other(describe(kind)));
         }
         let socket = socket(SocketFlags::NONBLOCK)?;
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = || rustix::fs::openat(&self.directory, name, flags, Mode::empty());
-        match connect_to(&socket, &self.beside(name), open) {
-            Ok(()) => {
-                let pid = process_of(&socket);
-                Err(Error::AlreadyRunning { path: path.to_owned(), pid })
-            }
-            // Somebody listens and has a full queue.
-            Err(Errno::AGAIN) => {
-                Err(Error::AlreadyRunning { path: path.to_owned(), pid: Lock::holder(self) })
-            }
-            Err(Errno::CONNREFUSED) => Ok(Some(identity(&stat))),
-            Err(Errno::NOENT) => Ok(None),
+        let connected = match connect_to_open(&socket, &file) {
+            // There is no /proc. The path may lead to another listener by now, which then sees a
+            // connection that ends.
+            Err(Errno::NOENT) => SocketAddrUnix::new(self.beside(name))
+                .and_then(|address| rustix::net::connect(&socket, &address)),
+            connected => connected,
+        };
+        match connected {
+            Ok(()) => Ok(Found::Live(process_of(&socket))),
+            // A listener whose queue is full.
+            Err(Errno::AGAIN) => Ok(Found::Live(Lock::holder(self))),
+            Err(Errno::CONNREFUSED) => Ok(Found::Stale(identity(&stat))),
+            Err(Errno::NOENT) => Ok(Found::Nothing),
+            Err(Errno::ACCESS | Errno::PERM) => Ok(Found::Denied),
             Err(errno) => Err(looking(errno)),
         }
     }
 
-    /// Moves the new socket to its name, replacing nothing but the stale socket that was seen.
-    pub(super) fn move_in(&self, temporary: &OsStr, seen: Option<Identity>) -> Result<(), Error> {
-        let (directory, name) = (&self.directory, &self.name);
-        let rename =
-            |flags| rustix::fs::renameat_with(directory, temporary, directory, name, flags);
-        let moving = |errno| Error::io(format!("moving {} into place", self.path.display()), errno);
-        let taken = || Error::AlreadyRunning { path: self.path.clone(), pid: None };
-        let Some(seen) = seen else {
-            let moved = match rename(RenameFlags::NOREPLACE) {
-                Err(Errno::INVAL | Errno::NOSYS) => {
-                    // A link replaces nothing either; the temporary name goes afterwards.
-                    rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty())
-                        .inspect(|()| {
-                            let _ = self.unlink_any(temporary);
-                        })
-                }
-                moved => moved,
-            };
-            return moved.map_err(|errno| match errno {
-                Errno::EXIST => taken(),
-                errno => moving(errno),
-            });
+    /// Removes the stale socket that was seen at the path, and nothing else: it gets the temporary
+    /// name first, where it is compared.
+    pub(super) fn remove_stale(&self, seen: Identity) -> Result<(), Error> {
+        let (directory, temporary) = (&self.directory.descriptor, self.temporary_name());
+        let rename = |from: &OsStr, to: &OsStr| {
+            rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE)
         };
-        match rename(RenameFlags::EXCHANGE) {
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                // A file system without it: looked at once more, then replaced.
-                if !self.has(name, seen) {
-                    return Err(taken());
-                }
-                return rename(RenameFlags::empty()).map_err(moving);
+        let removing = |errno| Error::io(format!("removing {}", self.path.display()), errno);
+        match rename(&self.name, &temporary) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::EXIST) => {
+                return Err(self.in_the_way(&temporary, "it was put there just now"));
             }
-            // Somebody has removed the stale one.
-            Err(Errno::NOENT) => return self.move_in(temporary, None),
-            exchanged => exchanged.map_err(moving)?,
+            Err(Errno::ACCESS | Errno::PERM) => {
+                return Err(self.in_the_way(&self.name, CANNOT_BE_REMOVED));
+            }
+            // A file system without RENAME_NOREPLACE: compared, then removed.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                return match self.unlink(&self.name, seen) {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(self.taken()),
+                    Err(errno) => Err(removing(errno)),
+                };
+            }
+            Err(errno) => return Err(removing(errno)),
         }
-        if self.unlink(temporary, seen) {
+        if self.unlink(&temporary, seen).map_err(removing)? {
             return Ok(());
         }
-        // Another daemon came in between: it gets its place back.
-        rename(RenameFlags::EXCHANGE).map_err(moving)?;
-        Err(taken())
+        // Another daemon's socket came in between: it gets its name back.
+        rename(&temporary, &self.name).map_err(removing)?;
+        Err(self.taken())
+    }
+
+    /// Gives the socket that was just bound to a name its mode, and returns its identity.
+    ///
+    /// Invariant: the mode is set on the file that was looked at, through its descriptor. A call by
+    /// path would follow a link that another user has put there.
+    pub(super) fn set_mode(&self, name: &OsStr, mode: Mode) -> Result<Identity, Error> {
+        let failed =
+            |what: &str, errno| Error::io(format!("{what} {}", self.path.display()), errno);
+        let file = self.open(name).map_err(|errno| failed("looking at", errno))?;
+        let stat = rustix::fs::fstat(&file).map_err(|errno| failed("looking at", errno))?;
+        let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
+        if !is_socket || (self.other().is_some() && !is_unheard(&file, &stat)?) {
+            return Err(self.in_the_way(name, "it has taken the place of the new socket"));
+        }
+        if stat.st_mode & 0o7777 != mode.bits() {
+            sys::set_mode(&file, mode).map_err(|errno| match errno {
+                Errno::NOSYS => failed(
+                    "setting the mode (which takes /proc, Linux 6.6, or the umask 0) of",
+                    errno,
+                ),
+                errno => failed("setting the mode of", errno),
+            })?;
+        }
+        Ok(identity(&stat))
+    }
+
+    fn open(&self, name: &OsStr) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.directory.descriptor, name, flags, Mode::empty())
+    }
+
+    /// Opens a file in the directory; a symbolic link is not followed.
+    pub(super) fn open_file(
+        &self,
+        name: &OsStr,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<OwnedFd, Errno> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.directory.descriptor, name, flags, mode)
+    }
+
+    /// The error of a start that a file beside the path, or at it, hinders.
+    pub(super) fn in_the_way(&self, name: &OsStr, why: &str) -> Error {
+        let file = self.path.with_file_name(name);
+        let what = self.stat(name).map_or("a file".into(), |stat| {
+            let kind = describe(FileType::from_raw_mode(stat.st_mode));
+            format!("{kind} of uid {} (mode {:04o})", stat.st_uid, stat.st_mode & 0o7777)
+        });
+        Error::InTheWay { path: self.path.clone(), file, what: format!("{what}, and {why}") }
+    }
+
+    pub(super) fn taken(&self) -> Error {
+        Error::AlreadyRunning { path: self.path.clone(), pid: None }
     }
 
     pub(super) fn stat(&self, name: &OsStr) -> Result<Stat, Errno> {
-        rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW)
+        rustix::fs::statat(&self.directory.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// Whether a name in the directory is this one's.
@@ -186,26 +272,90 @@ impl Place {
     }
 
     /// Removes a name if it is still this socket's; whether it was.
-    pub(super) fn unlink(&self, name: &OsStr, identified: Identity) -> bool {
-        let is_it = self.has(name, identified);
-        // What can't be removed is stale, and the next start replaces it.
-        let _ = is_it && self.unlink_any(name).is_ok();
-        is_it
-    }
-
-    fn unlink_any(&self, name: &OsStr) -> Result<(), Errno> {
-        rustix::fs::unlinkat(&self.directory, name, AtFlags::empty())
-    }
-
-    /// The address of a name in the directory. A long one goes through the open directory.
-    pub(super) fn address(&self, name: &OsStr) -> Result<SocketAddrUnix, Errno> {
-        let path = self.beside(name);
-        if path.as_os_str().len() <= LONGEST_ADDRESS {
-            return SocketAddrUnix::new(path);
+    ///
+    /// What is put there between the look and the removal goes instead. Only a user who can remove it
+    /// from this directory anyway can put it there.
+    pub(super) fn unlink(&self, name: &OsStr, identified: Identity) -> Result<bool, Errno> {
+        if !self.has(name, identified) {
+            return Ok(false);
         }
-        let directory = self.directory.as_fd().as_raw_fd();
+        match rustix::fs::unlinkat(&self.directory.descriptor, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(true),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// The name to bind: the socket's own, unless an address has no room for it. Then it is the
+    /// temporary one, and [`move_in`](Self::move_in) follows.
+    pub(super) fn bound_name(&self) -> OsString {
+        let fits = self.fits() || self.name.len() <= LONGEST_BESIDE;
+        if fits { self.name.clone() } else { self.temporary_name() }
+    }
+
+    /// The address of the name to bind: the path, which is then also what lsof(8), fuser(1) and
+    /// systemd-tmpfiles(8) know the socket by.
+    ///
+    /// Where another user can change where the path leads, and where it is too long, the name goes
+    /// through the open directory: nothing is made outside of it. The system then shows the socket
+    /// as `/proc/self/fd/N/NAME`.
+    pub(super) fn address(&self, name: &OsStr) -> Result<SocketAddrUnix, Errno> {
+        if self.fits() {
+            return SocketAddrUnix::new(&self.at);
+        }
+        let directory = self.directory.descriptor.as_raw_fd();
         SocketAddrUnix::new(Path::new(&format!("/proc/self/fd/{directory}")).join(name))
     }
+
+    /// Whether the path is an address, and leads to the directory whatever others do.
+    fn fits(&self) -> bool {
+        self.directory.way.is_none() && self.at.as_os_str().len() <= LONGEST_ADDRESS
+    }
+
+    /// Moves a socket that was bound to the temporary name to its own, where nothing is.
+    pub(super) fn move_in(&self, temporary: &OsStr) -> Result<(), Error> {
+        let (directory, name) = (&self.directory.descriptor, &self.name);
+        let flags = RenameFlags::NOREPLACE;
+        let moved = match rustix::fs::renameat_with(directory, temporary, directory, name, flags) {
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                // A link replaces nothing either; the temporary name goes afterwards.
+                rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty()).inspect(
+                    |()| {
+                        let _ = rustix::fs::unlinkat(directory, temporary, AtFlags::empty());
+                    },
+                )
+            }
+            moved => moved,
+        };
+        moved.map_err(|errno| match errno {
+            Errno::EXIST => self.taken(),
+            errno => Error::io(format!("moving {} into place", self.path.display()), errno),
+        })
+    }
+}
+
+/// What is at a name.
+enum Found {
+    Nothing,
+    /// A socket at which nobody listens.
+    Stale(Identity),
+    /// A socket at which this process listens, where that can be seen.
+    Live(Option<u32>),
+    /// A socket that this user may not connect to.
+    Denied,
+    Other(&'static str),
+}
+
+fn connect_to_open(socket: &OwnedFd, file: &OwnedFd) -> Result<(), Errno> {
+    rustix::net::connect(socket, &through(file)?)
+}
+
+/// Whether a socket is of this user and nobody listens at it, as at one that was just bound. One
+/// that another user has moved there from elsewhere keeps its mode.
+fn is_unheard(file: &OwnedFd, stat: &Stat) -> Result<bool, Error> {
+    let connected = connect_to_open(&socket(SocketFlags::NONBLOCK)?, file);
+    // The mode may keep its own user out.
+    let is_unheard = matches!(connected, Err(Errno::CONNREFUSED | Errno::ACCESS));
+    Ok(is_unheard && stat.st_uid == rustix::process::geteuid().as_raw())
 }
 
 /// FNV-1a: a name that a later version of the program must find again.
@@ -215,21 +365,19 @@ fn hash(bytes: &[u8]) -> u64 {
     })
 }
 
-fn open_directory(path: &Path, at: &Path) -> Result<OwnedFd, Error> {
+fn open_directory(path: &Path, at: &Path) -> Result<Directory, Error> {
     let bad = |reason: &str| Error::BadPath { path: path.to_owned(), reason: reason.to_owned() };
-    let directory = match at.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(directory, flags, Mode::empty()).map_err(|errno| match errno {
-        Errno::NOENT => bad("its directory does not exist"),
-        Errno::NOTDIR => bad("what should be its directory is none"),
-        Errno::ACCESS => Error::Permission {
+    Directory::of(at).map_err(|failed| match failed {
+        Failed::System(Errno::NOENT) => bad("its directory does not exist"),
+        Failed::System(Errno::NOTDIR) => bad("what should be its directory is none"),
+        Failed::System(Errno::ACCESS) => Error::Permission {
             path: path.to_owned(),
             owner: ": its directory can't be entered".into(),
         },
-        other => Error::io(format!("opening the directory of {}", path.display()), other),
+        Failed::System(other) => {
+            Error::io(format!("opening the directory of {}", path.display()), other)
+        }
+        link @ Failed::Link { .. } => bad(&link.to_string()),
     })
 }
 

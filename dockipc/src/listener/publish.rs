@@ -6,17 +6,18 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Mode};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, SocketFlags};
 
 use super::address::Address;
 use super::lock::Lock;
-use super::place::{Identity, Place, identity};
+use super::place::{Identity, Place};
 use super::watch::{self, Marks};
 use super::{activation, process_of, socket};
 use crate::error::Error;
 use crate::sys;
+use crate::warning::warn;
 
 /// How long a start waits for a lock whose holder does not serve: it may be about to, or about to
 /// end.
@@ -42,14 +43,24 @@ struct Kept {
     marks: Marks,
 }
 
+/// Mode of a socket file as the author gave it, or the default.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SocketMode {
+    pub(crate) given: Option<u32>,
+    pub(crate) default: u32,
+}
+
 /// Listens at a path, or takes the socket there that this process was started with. A socket has
-/// its final mode when it becomes visible.
-pub(crate) fn publish(path: &Path, mode: u32) -> Result<(UnixListener, Published), Error> {
+/// its final mode before clients can connect, and never more than that.
+pub(crate) fn publish(path: &Path, mode: SocketMode) -> Result<(UnixListener, Published), Error> {
     let address = Address::of(path)?;
+    let given = mode.given;
+    let mode = given.unwrap_or(mode.default);
     let unkept = |listener: UnixListener, shared: bool| {
         (listener, Published { mode, shared, inotify: None, kept: Mutex::new(None) })
     };
     if let Some(listener) = activation::adopt(&address) {
+        activation::check_mode(&listener, path, given)?;
         sys::refuse_descriptors(listener.as_fd());
         return Ok(unkept(listener, true));
     }
@@ -61,11 +72,15 @@ pub(crate) fn publish(path: &Path, mode: u32) -> Result<(UnixListener, Published
     place.probe()?;
     let lock = wait_for_lock(&place)?;
     let (listener, identity) = put(&place, mode)?;
+    if let Some(other) = place.other() {
+        warn(format_args!(
+            "{other}, and so can put another socket at {}; use a directory that only the daemon's user can write to, such as /run/NAME",
+            path.display()
+        ));
+    }
     let inotify = watch::open();
     let mut kept = Kept { place, lock, identity, marks: Marks::default() };
-    if let Some(inotify) = &inotify {
-        kept.marks.set(inotify, &kept.place);
-    }
+    kept.mark(inotify.as_ref());
     Ok((listener, Published { mode, shared: false, inotify, kept: Mutex::new(Some(kept)) }))
 }
 
@@ -91,9 +106,7 @@ impl Published {
             return None;
         }
         let listener = ours.recover(self.mode).ok()?;
-        if let Some(inotify) = &self.inotify {
-            ours.marks.set(inotify, &ours.place);
-        }
+        ours.mark(self.inotify.as_ref());
         listener
     }
 
@@ -110,12 +123,23 @@ impl Published {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(kept) = kept {
             // The lock goes after it.
-            kept.place.unlink(&kept.place.name, kept.identity);
+            let _ = kept.place.unlink(&kept.place.name, kept.identity);
         }
     }
 }
 
 impl Kept {
+    /// Asks to be told what happens at the path; not where another user can make it happen without
+    /// limit. There the path is looked at every two seconds only.
+    fn mark(&mut self, inotify: Option<&OwnedFd>) {
+        if let Some(inotify) = inotify {
+            self.marks.clear(inotify);
+            if self.place.other().is_none() {
+                self.marks.set(inotify, &self.place);
+            }
+        }
+    }
+
     /// Whether the path leads to our socket and our lock.
     fn is_in_place(&self) -> bool {
         self.place.identity_at_path(&self.place.name) == Some(self.identity)
@@ -138,7 +162,7 @@ impl Kept {
         if !place.has(&place.name, self.identity) {
             let (listener, identity) = put(&place, mode)?;
             // In a directory that was moved away the old one is still there.
-            self.place.unlink(&self.place.name, self.identity);
+            let _ = self.place.unlink(&self.place.name, self.identity);
             self.identity = identity;
             new = Some(listener);
         }
@@ -166,8 +190,7 @@ fn wait_for_lock(place: &Place) -> Result<Lock, Error> {
         // Who serves can be asked who they are.
         place.probe()?;
         if Instant::now() >= end {
-            let path = place.path.clone();
-            return Err(Error::AlreadyRunning { path, pid: Lock::holder(place) });
+            return Err(Lock::held(place));
         }
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -175,36 +198,46 @@ fn wait_for_lock(place: &Place) -> Result<Lock, Error> {
 
 /// Puts a new listening socket in the place. Only with its lock.
 fn put(place: &Place, mode: u32) -> Result<(UnixListener, Identity), Error> {
-    let seen = place.probe()?;
+    let stale = place.probe()?;
     place.sweep()?;
+    if let Some(stale) = stale {
+        place.remove_stale(stale)?;
+    }
     let socket = socket(SocketFlags::empty())?;
     sys::refuse_descriptors(socket.as_fd());
     let failed = |what: &str| {
         let doing = format!("{what} {}", place.path.display());
         move |errno: Errno| Error::io(doing, errno)
     };
-    // Linux creates the name with the mode that the socket has: nobody else can connect until the
-    // mode is the final one.
-    rustix::fs::fchmod(&socket, Mode::from_raw_mode(0o600)).map_err(failed("preparing"))?;
-    let temporary = place.temporary_name();
-    let bind = || rustix::net::bind(&socket, &place.address(&temporary)?);
-    bind().map_err(failed("creating a socket for"))?;
+    // Linux creates the name with the mode of the socket, less the umask: it never has more than
+    // its final mode, and nobody can connect until it listens.
+    let mode = Mode::from_raw_mode(mode & 0o7777);
+    rustix::fs::fchmod(&socket, mode).map_err(failed("preparing"))?;
+    let name = place.bound_name();
+    match place.address(&name).and_then(|address| rustix::net::bind(&socket, &address)) {
+        Ok(()) => {}
+        Err(Errno::ADDRINUSE) => {
+            // What is there says why it may not be replaced.
+            place.probe()?;
+            return Err(place.taken());
+        }
+        Err(errno) => return Err(failed("creating a socket for")(errno)),
+    }
     let publish = || {
-        let stat = place.stat(&temporary).map_err(failed("looking at"))?;
-        let mode = Mode::from_raw_mode(mode & 0o7777);
-        rustix::fs::chmodat(&place.directory, &temporary, mode, AtFlags::empty())
-            .map_err(failed("setting the mode of"))?;
+        let identity = place.set_mode(&name, mode)?;
         // The system lowers this to its maximum, net.core.somaxconn.
         rustix::net::listen(&socket, i32::MAX).map_err(failed("listening at"))?;
-        place.move_in(&temporary, seen)?;
-        Ok(identity(&stat))
+        if name != place.name {
+            place.move_in(&name)?;
+        }
+        Ok(identity)
     };
     match publish() {
         Ok(identity) => Ok((UnixListener::from(socket), identity)),
         Err(error) => {
-            // Closed first: what is swept is not listening.
+            // Closed first, so that it is stale.
             drop(socket);
-            let _ = place.sweep();
+            place.take_back(&name);
             Err(error)
         }
     }

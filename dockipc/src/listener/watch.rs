@@ -26,12 +26,15 @@ pub(super) fn drain(inotify: &OwnedFd) {
 }
 
 impl Marks {
-    /// Marks the socket and its lock, and the directory that they are in.
-    pub(super) fn set(&mut self, inotify: &OwnedFd, place: &Place) {
+    pub(super) fn clear(&mut self, inotify: &OwnedFd) {
         for mark in self.marks.drain(..) {
             // That of a name which is gone may be gone too.
             let _ = inotify::remove_watch(inotify, mark);
         }
+    }
+
+    /// Marks the socket and its lock, and the directory that they are in.
+    pub(super) fn set(&mut self, inotify: &OwnedFd, place: &Place) {
         // IN_DELETE_SELF of a socket does not come while it is open; a change of its count of
         // names is IN_ATTRIB.
         let name = WatchFlags::ATTRIB | WatchFlags::MOVE_SELF | WatchFlags::DONT_FOLLOW;

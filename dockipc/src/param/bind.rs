@@ -1,10 +1,10 @@
 //! Which words are which parameter's.
 
 use super::{Param, Way, any_secret};
-use crate::arg::{Arity, Shown, usage};
+use crate::arg::{Arity, Cut, Shown, usage};
+use crate::buffer::Buffer;
 use crate::error::Failure;
 use crate::request::Words;
-use crate::secret::wipe;
 use crate::wire::words::Splitter;
 use crate::wire::{Frame, Place, Span};
 
@@ -18,13 +18,24 @@ pub(crate) struct Scratch {
     /// The options: which parameter, and its value.
     options: Vec<(usize, Span)>,
     /// Words that had to be written anew.
-    text: Vec<u8>,
+    text: Buffer,
 }
 
 impl Scratch {
-    /// Overwrites the words, where one was a secret.
+    /// Gives back the memory of a command that was unusually long.
+    pub(crate) fn shrink(&mut self) {
+        const KEEP: usize = 1024;
+        let Self { incoming, words, options, text } = self;
+        if incoming.capacity().max(words.capacity()).max(options.capacity()) > KEEP
+            || text.capacity() > 16 * KEEP
+        {
+            *self = Self::default();
+        }
+    }
+
+    /// Forgets the words that were written anew, which may be secrets.
     pub(crate) fn wipe(&mut self) {
-        wipe(&mut self.text);
+        self.text.clear();
     }
 }
 
@@ -81,7 +92,13 @@ impl<'r> Unbound<'r> {
         scratch.options.clear();
         scratch.text.clear();
         let source = match frame {
-            Frame::Line(span) => Source::Line(Splitter::new(&input[span.start..span.end])),
+            Frame::Line(span) => {
+                if cfg!(feature = "zeroize") {
+                    // All words, twice: see `all_again`. The splitter must not have to grow it.
+                    scratch.text.reserve(2 * (span.end - span.start));
+                }
+                Source::Line(Splitter::new(&input[span.start..span.end]))
+            }
             Frame::Resp => Source::Resp(0),
         };
         let mut unbound = Self { input, source, scratch, name: None, as_it_came: false };
@@ -96,7 +113,7 @@ impl<'r> Unbound<'r> {
 
     fn next(&mut self) -> Result<Option<Span>, Failure> {
         match &mut self.source {
-            Source::Line(splitter) => splitter.next(&mut self.scratch.text).map_err(usage),
+            Source::Line(splitter) => splitter.next(self.scratch.text.as_vec()).map_err(usage),
             Source::Resp(at) => {
                 *at += 1;
                 Ok(self.scratch.incoming.get(*at - 1).copied())
@@ -130,7 +147,7 @@ impl<'r> Unbound<'r> {
                 let start = text.len();
                 for (i, span) in rest.iter().enumerate() {
                     if i > 0 {
-                        text.push(b' ');
+                        text.extend_from_slice(b" ");
                     }
                     text.extend_from_slice(&self.input[span.start..span.end]);
                 }
@@ -170,7 +187,7 @@ impl<'r> Unbound<'r> {
             Source::Line(splitter) => {
                 splitter.begin_again();
                 // The name, which could be read before.
-                let _ = splitter.next(&mut self.scratch.text);
+                let _ = splitter.next(self.scratch.text.as_vec());
             }
         }
         self.all()
@@ -269,7 +286,31 @@ fn find_option(params: &[Param], option: &[u8]) -> Result<(usize, Option<usize>)
         if any_secret(params) {
             return usage("unknown option");
         }
-        let name = String::from_utf8_lossy(name);
-        usage(format_args!("unknown option --{}", name.escape_debug()))
+        usage(format_args!("unknown option --{}", Cut(name)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Scratch, Unbound};
+    use crate::wire::{Frame, Span};
+
+    #[test]
+    fn long_command_leaves_no_memory() {
+        let mut scratch = Scratch::default();
+        let line = r"\x ".repeat(10_000);
+        let frame = Frame::Line(Span::input(0, line.len()));
+        let (_, words, _) = Unbound::new(line.as_bytes(), frame, &mut scratch).unwrap().all();
+        assert_eq!(words.iter().len(), 9_999);
+        scratch.incoming.reserve(10_000);
+        scratch.shrink();
+        let Scratch { incoming, words, options, text } = &scratch;
+        let kept = [incoming.capacity(), words.capacity(), options.capacity(), text.capacity()];
+        assert_eq!(kept, [0; 4]);
+
+        // What short commands need stays.
+        scratch.incoming.reserve(100);
+        scratch.shrink();
+        assert!(scratch.incoming.capacity() >= 100);
+    }
 }

@@ -20,16 +20,43 @@ impl Server {
     }
 
     /// How many connections are served at a time. Default: no limit but the system's. One more is
-    /// answered `-BUSY`.
+    /// answered `-BUSY`. The last few are for root and the daemon's user alone: see
+    /// [`reserved_connections`](Self::reserved_connections).
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.config.max_connections = connections;
         self
     }
 
-    /// How many connections of one user are served at a time, so that nobody takes them all.
-    /// Default: no limit. One more is answered `-BUSY`.
-    pub fn max_connections_per_user(mut self, connections: usize) -> Self {
-        self.config.per_user.connections = Some(connections);
+    /// Limits how many connections of one user are served at a time, so that no user takes them all.
+    /// One more is answered `-BUSY`. A number given here holds for every user; `None` is no limit.
+    ///
+    /// Default: half of the descriptors that the process can still open when the server starts
+    /// (`RLIMIT_NOFILE` less those that are open), or half of
+    /// [`max_connections`](Self::max_connections) if that is fewer. Of the usual 1024 descriptors that
+    /// is about 500. Root and the daemon's user, which is the effective one at start, have no limit by
+    /// default. So there is none where all clients have one uid, as in many containers: set a number.
+    ///
+    /// ```
+    /// # use dockipc::Server;
+    /// let few = Server::new().max_connections_per_user(64);
+    /// let unlimited = Server::new().max_connections_per_user(None);
+    /// ```
+    pub fn max_connections_per_user(mut self, connections: impl Into<Option<usize>>) -> Self {
+        self.config.per_user.connections = connections.into();
+        self.config.per_user.spares_operators = false;
+        self
+    }
+
+    /// Keeps this many connections for root and the daemon's user, so that an operator gets in when
+    /// others have taken everything. Default 8, and at most a quarter of what there is (see
+    /// [`max_connections_per_user`](Self::max_connections_per_user)). 0 keeps none.
+    ///
+    /// The server holds as many descriptors open, and gives one up when no other is left. Any other
+    /// user's connection is then answered `-BUSY` and closed at once. With 0 it waits for a descriptor:
+    /// see [`busy_timeout`](Self::busy_timeout). In a server with
+    /// [`max_connections`](Self::max_connections), the last ones of these are kept.
+    pub fn reserved_connections(mut self, connections: usize) -> Self {
+        self.config.reserved_connections = connections;
         self
     }
 
@@ -89,7 +116,8 @@ impl Server {
     }
 
     /// How long a command waits for a thread when all are taken, and a new connection for a
-    /// descriptor when the process has no more. Default 10 s. Then it is told `-BUSY`, and was not
+    /// descriptor when the process has no more, not even
+    /// [reserved ones](Self::reserved_connections). Default 10 s. Then it is told `-BUSY`, and was not
     /// run.
     pub fn busy_timeout(mut self, limit: Duration) -> Self {
         self.config.times.busy = limit;
@@ -107,5 +135,56 @@ impl Server {
     pub fn auth_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.config.times.auth = limit.into();
         self
+    }
+
+    /// The longest pause after many wrong tokens of one user: see [`token_file`](Self::token_file).
+    /// Default 2 s. `None` is no pause: then nothing bounds how many guesses are looked at and recorded.
+    pub fn auth_pause(mut self, longest: impl Into<Option<Duration>>) -> Self {
+        self.config.times.auth_pause = longest.into();
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Server;
+
+    const STRANGER: u32 = 12_345;
+
+    #[test]
+    fn last_connections_are_reserved_for_operators() {
+        let server = Server::new().max_connections(16).max_connections_per_user(None);
+        let service = server.service().unwrap();
+        let owner = rustix::process::geteuid().as_raw();
+        let come = |uid| service.admit(uid).1.map_err(|failure| failure.message().to_owned());
+        for _ in 0..12 {
+            assert_eq!(come(STRANGER), Ok(()));
+        }
+        let more = "(4 more are reserved for root and the daemon's user); try again";
+        assert_eq!(come(STRANGER), Err(format!("too many connections: 12 at most {more}")));
+        for uid in [0, owner, 0, owner] {
+            assert_eq!(come(uid), Ok(()));
+        }
+        let full = "too many connections: 16 at most; try again";
+        assert_eq!(come(0), Err(full.to_owned()));
+        service.counters.disconnected();
+        assert!(come(STRANGER).is_err());
+        assert_eq!(come(owner), Ok(()));
+    }
+
+    #[test]
+    fn default_limit_of_a_user_is_half() {
+        let limits = |server: Server| {
+            let per_user = server.service().unwrap().config.per_user;
+            [STRANGER, 0, rustix::process::geteuid().as_raw()]
+                .map(|uid| per_user.connections_of(uid))
+        };
+        for (most, half) in [(16, 8), (3, 1), (1, 1), (0, 1)] {
+            assert_eq!(limits(Server::new().max_connections(most)), [Some(half), None, None]);
+        }
+        let default = limits(Server::new());
+        assert!(default[0].is_some_and(|half| half > 1) && default[1..] == [None, None]);
+        assert_eq!(limits(Server::new().max_connections_per_user(3)), [Some(3); 3]);
+        assert_eq!(limits(Server::new().max_connections_per_user(None)), [None; 3]);
     }
 }

@@ -8,9 +8,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use crate::access::{Access, Pattern};
+use crate::access::{Access, Guesses, Pattern};
 use crate::audit::{Audit, Record};
 use crate::commands::{Command, Mounted, Rules, Table};
 use crate::config::Config;
@@ -19,7 +19,7 @@ use crate::dispatch::Service;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handler::Handler;
-use crate::listener;
+use crate::listener::{self, SocketMode};
 use crate::reply::IntoReply;
 use crate::request::Request;
 use crate::signals::{Arrivals, Signals};
@@ -42,14 +42,15 @@ pub struct Server {
     states: States,
     mounted: Vec<(String, Mounted)>,
     fallback: Option<Arc<dyn Handler>>,
-    mode: u32,
+    /// The mode of the first path, if it was set.
+    mode: Option<u32>,
     rules: Rules,
     token_file: Option<PathBuf>,
     audit: Option<Audit>,
     config: Config,
     signals: bool,
     /// The paths but the first.
-    others: Vec<(PathBuf, u32)>,
+    others: Vec<(PathBuf, SocketMode)>,
     open_to_all: bool,
 }
 
@@ -66,7 +67,7 @@ impl Server {
             states: States::default(),
             mounted: Vec::new(),
             fallback: None,
-            mode: 0o666,
+            mode: None,
             rules: Rules::default(),
             token_file: None,
             audit: None,
@@ -151,11 +152,15 @@ impl Server {
         self
     }
 
-    /// The mode of the socket: who may connect. Default 0666, which is every user of the machine.
+    /// Sets the mode of the socket: who can connect. Default 0666, which is every user of the machine.
     ///
     /// 0660 narrows it to the daemon's user and group, 0600 to its user.
+    ///
+    /// A socket that systemd passes keeps the mode that it has (`SocketMode=` in the unit, 0666 by
+    /// default). Where this was called, a start with one to which more users can connect is refused:
+    /// [`Error::PassedMode`].
     pub fn mode(mut self, mode: u32) -> Self {
-        self.mode = mode;
+        self.mode = Some(mode);
         self
     }
 
@@ -168,7 +173,9 @@ impl Server {
     /// ruled, what the protocol needs (`hello`, `auth`, …) can't.
     ///
     /// Checked when the server starts: a rule that can't be read, that names a user or group who
-    /// does not exist, or that is for no command at all is an [`Error::BadRule`].
+    /// does not exist, or that is for no command at all is an [`Error::BadRule`]. So is a rule with
+    /// the overflow id (65534, often `nobody` and `nogroup`) in a user namespace, where every user
+    /// without a number has it.
     pub fn allow(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
         self.rules.given.push((Pattern::new(names), rule.into()));
         self
@@ -204,7 +211,8 @@ impl Server {
     /// # Ok::<(), dockipc::Error>(())
     /// ```
     pub fn also_at(mut self, path: impl Into<PathBuf>, access: Access) -> Self {
-        self.others.push((path.into(), access.mode));
+        let mode = SocketMode { given: access.mode, default: 0o600 };
+        self.others.push((path.into(), mode));
         self.rules.offers.push(access.names);
         self
     }
@@ -222,6 +230,8 @@ impl Server {
     ///
     /// The file is read once, when the server starts. It must be a regular file (no symbolic link)
     /// that is owned by the daemon's user, or root, and that nobody else may use: mode 0600 or 0400.
+    /// No other user may be able to replace it: the directories on its way belong to the daemon's
+    /// user or root, and only their owners can write to them (or they are sticky, as `/tmp`).
     /// The token has 16 to 1024 bytes, any but a line end; make it of random ones:
     ///
     /// ```sh
@@ -234,8 +244,21 @@ impl Server {
     /// given, since a line is the only one of its connection.
     ///
     /// A wrong one is answered `-WRONGPASS`, in a time that does not tell how wrong it was; the third
-    /// wrong one ends the connection. A uid is not locked out after many: that would let one of its
-    /// programs shut out the others.
+    /// wrong one ends the connection. Each is recorded as a denied `auth`, without what was sent: see
+    /// [`audit`](crate::audit).
+    ///
+    /// After ten wrong ones of a uid, over any number of connections, each further one is followed by a
+    /// pause: 125 ms, then twice as long each time, up to [`auth_pause`](Self::auth_pause). In the pause
+    /// that uid's tokens are answered `-BUSY` at once and not compared, and the first of them is
+    /// recorded. Other uids do not wait, and root and the daemon's user are treated like all. A uid is
+    /// forgotten after a minute without a wrong token.
+    ///
+    /// The reasons for this form: a pause that only wrong tokens had would not slow down guessing over
+    /// many connections, since the right one would be the one that is answered at once. An answer that
+    /// is delayed holds a connection. To lock the uid out, as `pam_faillock(8)` does, would let one of
+    /// its programs shut out the others for long; so the pauses are short, like those of
+    /// `pam_faildelay(8)`, and a refusal tells when to try again, like the penalties of `sshd(8)`. They
+    /// bound the guesses and the size of the audit; that the token can't be guessed is due to its length.
     ///
     /// # Errors
     /// When the server starts: [`Error::BadTokenFile`] if the file can't be used or no rule has
@@ -282,6 +305,14 @@ impl Server {
     /// file stays there. A socket that somebody removes or moves away comes back, also with its
     /// directory; what somebody else has put there is left alone.
     ///
+    /// Use a directory that only the daemon's user can write to, such as `/run/NAME`. Another user who
+    /// can change the names in the directory, or in one above it, can put a socket of their own at the
+    /// path; they can change nothing else. The start says so in one line on standard error, and the
+    /// path is then looked at every two seconds only, so that removing the socket over and over costs
+    /// the daemon little. A symbolic link of another user on the way to the directory is not followed:
+    /// the start is refused. So it is if another user's file has the name of the lock or of the socket
+    /// ([`Error::InTheWay`]).
+    ///
     /// A path that begins with `@` is the abstract name that follows, unix(7). Such a socket is no
     /// file and has no mode: see [`open_to_all`](Self::open_to_all). (`./@x` is a file.)
     ///
@@ -296,7 +327,8 @@ impl Server {
     }
 
     fn start(self, path: &Path, signals: Option<Arrivals>) -> Result<Handle> {
-        let paths = [(path.to_owned(), self.mode)].into_iter().chain(self.others.clone());
+        let mode = SocketMode { given: self.mode, default: 0o666 };
+        let paths = [(path.to_owned(), mode)].into_iter().chain(self.others.clone());
         let paths: Vec<_> = paths.collect();
         let open_to_all = self.open_to_all;
         let service = self.service()?;
@@ -307,8 +339,9 @@ impl Server {
                 return Err(Error::OpenToAll { path: path.clone() });
             }
         }
-        let publish =
-            |(path, mode): &(PathBuf, u32)| listener::publish(path, *mode).map_err(|e| e.at(path));
+        let publish = |(path, mode): &(PathBuf, SocketMode)| {
+            listener::publish(path, *mode).map_err(|e| e.at(path))
+        };
         let published = paths.iter().map(publish).collect::<Result<_>>()?;
         let engine = Engine::start(service, published, signals).map_err(|e| e.at(path))?;
         Ok(Handle::new(engine))
@@ -346,8 +379,9 @@ impl Server {
             table,
             states: self.states,
             token,
+            guesses: Mutex::new(Guesses::new(self.config.times.auth_pause)),
             audit: self.audit,
-            config: self.config,
+            config: self.config.at_start(),
             counters: Counters::new(),
         }))
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Protocol;
 use super::reply::{Reply, float_text, recycle};
+use super::{Protocol, escape_into};
 use crate::error::Failure;
 
 /// Appends the whole reply to `out`.
@@ -41,10 +41,6 @@ fn line(reply: Reply, out: &mut Vec<u8>) {
         Reply::Error(f) => failure(&f, Protocol::Line, out),
         Reply::List(items) | Reply::Set(items) => {
             for item in items {
-                if let Reply::Error(f) = item {
-                    failure(&f, Protocol::Line, out);
-                    continue;
-                }
                 row(item, &mut true, out);
                 out.push(b'\n');
             }
@@ -57,11 +53,20 @@ fn line(reply: Reply, out: &mut Vec<u8>) {
                 out.push(b'\n');
             }
         }
-        scalar => row(scalar, &mut true, out),
+        Reply::Status(word) => out.extend_from_slice(word.as_bytes()),
+        Reply::Bytes(bytes) => {
+            out.extend_from_slice(&bytes);
+            recycle(bytes);
+        }
+        Reply::Null | Reply::Nulls(_) => {}
+        number => row(number, &mut true, out),
     }
 }
 
 /// Appends a value as parts of one row, a tab between them.
+///
+/// Invariant: only this function and [`line`] write a tab or a newline; text is escaped, so that a row
+/// has the columns and the end that the types of the answer say.
 fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
     match reply {
         Reply::List(items) | Reply::Set(items) => {
@@ -83,19 +88,25 @@ fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
         out.push(b'\t');
     }
     match reply {
-        Reply::Status(word) => out.extend_from_slice(word.as_bytes()),
+        Reply::Status(word) => escape_into(word.as_bytes(), out),
         Reply::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
         Reply::Int(value) => number(value, out),
-        Reply::Big(digits) => out.extend_from_slice(digits.as_bytes()),
+        Reply::Big(digits) => escape_into(digits.as_bytes(), out),
         Reply::Float(value) => out.extend_from_slice(float_text(value).as_bytes()),
         Reply::Bytes(bytes) => {
-            out.extend_from_slice(&bytes);
+            escape_into(&bytes, out);
             recycle(bytes);
         }
-        Reply::Error(f) => {
-            failure(&f, Protocol::Line, out);
-            out.pop();
+        Reply::Error(failure) => {
+            out.push(b'-');
+            out.extend_from_slice(failure.code().as_bytes());
+            if !failure.message().is_empty() {
+                out.push(b' ');
+                escape_into(failure.message().as_bytes(), out);
+            }
         }
+        // A tab stands between two columns.
+        Reply::Nulls(columns) => out.extend(std::iter::repeat_n(b'\t', columns.saturating_sub(1))),
         Reply::Ok | Reply::Null | Reply::List(_) | Reply::Set(_) | Reply::Map(_) => {}
     }
 }
@@ -108,7 +119,9 @@ fn resp(reply: Reply, v3: bool, out: &mut Vec<u8>) {
             out.extend(word.bytes().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
             out.extend_from_slice(b"\r\n");
         }
-        Reply::Null => out.extend_from_slice(if v3 { b"_\r\n" } else { b"$-1\r\n" }),
+        Reply::Null | Reply::Nulls(_) => {
+            out.extend_from_slice(if v3 { b"_\r\n" } else { b"$-1\r\n" });
+        }
         Reply::Bool(value) => out.extend_from_slice(match (value, v3) {
             (true, true) => b"#t\r\n",
             (false, true) => b"#f\r\n",

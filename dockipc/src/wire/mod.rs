@@ -7,10 +7,12 @@
 pub(crate) mod answer;
 mod decode;
 pub(crate) mod encode;
+mod escape;
 mod reply;
 pub(crate) mod words;
 
 pub(crate) use decode::{Decoded, Decoder, Frame, check_text};
+pub(crate) use escape::escape_into;
 pub use reply::Reply;
 pub(crate) use reply::{copied, float_text};
 

@@ -24,6 +24,12 @@ use crate::error::Failure;
 ///
 /// On a line, what is nested inside an item is one row: its parts with a tab between them. So a
 /// list of tuples is a table that `cut` and `awk` read.
+///
+/// Text alone is written as it is. Inside a list, a set or a map its tab, newline, carriage return and
+/// backslash are written as `\t`, `\n`, `\r` and `\\`, so that no text can make another column or row.
+/// To read a column back, replace these four from left to right, as `printf %b` does in a shell. A
+/// `None` has as many columns as a `Some`; a list or a map inside a row has as many as it has items, so
+/// put it last.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reply {
@@ -33,6 +39,10 @@ pub enum Reply {
     Status(Cow<'static, str>),
     /// There is no value.
     Null,
+    /// There is no value, where a value takes this number of columns:
+    /// [`IntoReply::COLUMNS`](crate::IntoReply::COLUMNS).
+    #[doc(hidden)]
+    Nulls(usize),
     /// Yes or no.
     Bool(bool),
     /// An integer of 64 bits.
@@ -83,7 +93,7 @@ impl Reply {
         match self {
             Self::Ok => "OK".into(),
             Self::Status(word) => format!("the word {word}"),
-            Self::Null => "nothing".into(),
+            Self::Null | Self::Nulls(_) => "nothing".into(),
             Self::Bool(value) => format!("the boolean {value}"),
             Self::Int(value) => format!("the integer {value}"),
             Self::Big(value) => format!("the integer {value}"),

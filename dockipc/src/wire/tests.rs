@@ -446,7 +446,7 @@ fn as_read(reply: &Reply, v3: bool) -> Reply {
     let all = |items: &[Reply]| items.iter().map(|item| as_read(item, v3)).collect();
     match reply {
         Reply::Ok => Reply::Ok,
-        Reply::Null => Reply::Null,
+        Reply::Null | Reply::Nulls(_) => Reply::Null,
         Reply::Status(word) => Reply::Status(word.clone()),
         Reply::Bool(value) if v3 => Reply::Bool(*value),
         Reply::Bool(value) => Reply::Int((*value).into()),
@@ -642,6 +642,18 @@ fn a_reply_is_written_in_the_form_of_each_protocol() {
             "*3\r\n:1\r\n$3\r\na b\r\n_\r\n",
         ),
         (Reply::Set(vec![Reply::Int(1)]), "1\n", "*1\r\n:1\r\n", "~1\r\n:1\r\n"),
+        (
+            Reply::List(vec![
+                Reply::bytes("a\n\tb\r\\"),
+                Reply::List(vec![Reply::bytes(""), Reply::Nulls(2), Reply::Int(1)]),
+                Reply::Error(Failure::new("NO", "a\tb\nc")),
+            ]),
+            "a\\n\\tb\\r\\\\\n\t\t\t1\n-NO a\\tb\\nc\n",
+            "*3\r\n$6\r\na\n\tb\r\\\r\n*3\r\n$0\r\n\r\n$-1\r\n:1\r\n-NO a\tb c\r\n",
+            "*3\r\n$6\r\na\n\tb\r\\\r\n*3\r\n$0\r\n\r\n_\r\n:1\r\n-NO a\tb c\r\n",
+        ),
+        (Reply::Nulls(2), "", "$-1\r\n", "_\r\n"),
+        (Reply::bytes("a\t\\"), "a\t\\", "$3\r\na\t\\\r\n", "$3\r\na\t\\\r\n"),
         (
             map(),
             "k\t1\nl\t1\ta b\t\n",

@@ -3,9 +3,11 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::super::complaint::Complaint;
 
@@ -68,9 +70,10 @@ fn path() -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> io::Result<Vec<String>> {
-    let bytes = match fs::read(path) {
+    let mut bytes = Vec::new();
+    match open(path, OpenOptions::new().read(true)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read?,
+        file => file?.read_to_end(&mut bytes)?,
     };
     let text = String::from_utf8_lossy(&bytes);
     let mut lines: Vec<String> =
@@ -79,7 +82,7 @@ fn read(path: &Path) -> io::Result<Vec<String>> {
         lines.drain(..lines.len() - MOST);
         // In the place of the old one when it is whole. What another shell writes just now is lost.
         let new = path.with_extension("new");
-        let mut file = open(&new, OpenOptions::new().truncate(true))?;
+        let mut file = open(&new, OpenOptions::new().write(true).create(true).truncate(true))?;
         file.write_all((lines.join("\n") + "\n").as_bytes())?;
         fs::rename(&new, path)?;
     }
@@ -91,12 +94,19 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
     // In one piece, so that those of several shells don't mix.
-    open(path, OpenOptions::new().append(true))?.write_all(format!("{line}\n").as_bytes())
+    open(path, OpenOptions::new().append(true).create(true))?
+        .write_all(format!("{line}\n").as_bytes())
 }
 
-/// For its owner alone, also if it was there before.
+/// For its owner alone, also if it was there before. The directory may be somebody else's, as after
+/// `sudo -E`: what is no file, or a link to one of another place, is left alone.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let file = options.write(true).create(true).mode(0o600).open(path)?;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = options.mode(0o600).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
     file.set_permissions(Permissions::from_mode(0o600))?;
     Ok(file)
 }

@@ -24,6 +24,7 @@ use super::daemon::Daemon;
 use super::exit::Exit;
 use super::interface::{Description, Interface};
 use super::output::{Output, is_nobody};
+use super::word::Word;
 use super::{call, commands, help};
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -146,7 +147,7 @@ impl Session {
             [] if line.trim().is_empty() => Ok(()),
             ["exit" | "quit"] => return ControlFlow::Break(()),
             ["help", names @ ..] if self.helps() => self.help(names),
-            _ => self.call(line.trim(), &words),
+            _ => self.call(line.trim(), words),
         };
         if let Err(complaint) = told {
             complaint.tell_alone();
@@ -157,7 +158,7 @@ impl Session {
         ControlFlow::Continue(())
     }
 
-    fn call(&self, line: &str, words: &[Vec<u8>]) -> std::result::Result<(), Complaint> {
+    fn call(&self, line: &str, words: Vec<Vec<u8>>) -> std::result::Result<(), Complaint> {
         let mut output = Output::open(None)?;
         let (called, was_stopped) = self.interrupt.during(|| {
             let call = self.client.command("dockipc").arg("line").arg(line);
@@ -171,7 +172,10 @@ impl Session {
                 Err(Complaint::stopped("cancelled; the daemon may be at it still, or have done it"))
             }
             Err(Error::Io { source, .. }) if is_nobody(&source) => Ok(()),
-            Err(error) => Err(Complaint::about(words, error)),
+            Err(error) => {
+                let words: Vec<_> = words.into_iter().map(Word::typed).collect();
+                Err(Complaint::about(&words, error))
+            }
             Ok(_) => ended.map_err(|error| Complaint::io("writing", &error)),
         }
     }

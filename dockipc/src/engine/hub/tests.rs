@@ -11,6 +11,7 @@ use std::sync::{Condvar, Mutex};
 use rustix::event::epoll::CreateFlags;
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::super::reserve::Reserve;
 use super::*;
 use crate::access::SocketId;
 use crate::server::Server;
@@ -68,6 +69,7 @@ impl World {
             ended: Condvar::new(),
             doors: Vec::new(),
             clock: None,
+            reserve: Reserve::new(0),
             signals: None,
             ready: std::sync::Once::new(),
             is_over: AtomicBool::new(false),

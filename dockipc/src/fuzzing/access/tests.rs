@@ -115,6 +115,8 @@ enum Sent {
     Call(&'static str),
     /// Asks what could stand behind a name.
     Complete(&'static str),
+    /// Asks about a name, again and again.
+    Describe(&'static str),
     Token(bool),
     Reset,
     Ping,
@@ -123,11 +125,12 @@ enum Sent {
 impl Sent {
     fn thrown(dice: &mut Dice) -> Self {
         const NAMES: [&str; 8] = ["aa", "ab", "ba", "bb", "gated", "gate", "nobodys", "AA"];
-        match dice.below(9) {
+        match dice.below(10) {
             0 => Self::Token(dice.below(3) > 0),
             1 => Self::Reset,
             2 => Self::Ping,
             3 => Self::Complete(dice.one(&["aa", "gated", "gate"])),
+            4 => Self::Describe(dice.one(&NAMES)),
             _ => Self::Call(dice.one(&NAMES)),
         }
     }
@@ -136,6 +139,11 @@ impl Sent {
         match self {
             Self::Call(name) => vec![name, "word"],
             Self::Complete(name) => vec!["dockipc", "complete", name, "word", "r"],
+            Self::Describe(name) => {
+                let mut words = dice.one(&[["dockipc", "describe"], ["command", "docs"]]).to_vec();
+                words.resize(3 + dice.below(4), name);
+                words
+            }
             Self::Token(is_right) => {
                 let token = if is_right { TOKEN } else { "0123456789abcdeF" };
                 match dice.below(3) {
@@ -183,7 +191,7 @@ impl Visit {
                     Outcome::Other
                 }
                 Sent::Ping => self.ping(has_token),
-                Sent::Token(_) => Outcome::Other,
+                Sent::Token(_) | Sent::Describe(_) => Outcome::Other,
             };
             outcomes.push(outcome);
             is_over |= is_line;

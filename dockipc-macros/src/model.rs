@@ -1,0 +1,116 @@
+//! What the author means: the input of `expand`.
+//!
+//! These types cannot express what `validate` rejects within one parameter or one variant. Whether
+//! the author's types fit is checked by the compiler in the generated code.
+
+use proc_macro2::Span;
+use syn::{Attribute, Expr, Ident, Path, Type};
+
+use crate::rule::Term;
+
+/// A command.
+pub(crate) struct Command {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) function: Ident,
+    pub(crate) name: String,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) hidden: bool,
+    pub(crate) idempotent: bool,
+    pub(crate) allow: Option<Vec<Term>>,
+    pub(crate) docs: Vec<Expr>,
+    /// The function's `#[cfg]` attributes, which the registration needs as well.
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) params: Vec<Param>,
+    pub(crate) output: Output,
+}
+
+/// The return type of a command.
+pub(crate) enum Output {
+    Type(Box<Type>),
+    /// A type that cannot be repeated in the generated code, or that is not written; with its span.
+    Hidden(Span),
+}
+
+/// A parameter of a command.
+pub(crate) struct Param {
+    pub(crate) name: String,
+    pub(crate) docs: Vec<Expr>,
+    pub(crate) ty: Type,
+    pub(crate) form: Form,
+}
+
+/// How a client gives a parameter.
+pub(crate) enum Form {
+    /// `--name`, which has no value.
+    Flag(String),
+    Value(Box<Value>),
+}
+
+/// A parameter that is not a flag: parsed from words, or injected.
+pub(crate) struct Value {
+    pub(crate) source: Source,
+    pub(crate) conversion: Conversion,
+    /// The function that proposes values for completion.
+    pub(crate) complete: Option<Path>,
+    pub(crate) secret: bool,
+}
+
+/// Where the words of a value are.
+pub(crate) enum Source {
+    /// At the parameter's position.
+    Position,
+    /// After `--name`.
+    Long(String),
+    /// From the parameter's position to the end of the line.
+    Rest,
+}
+
+/// How a word becomes a value.
+pub(crate) enum Conversion {
+    /// Through the trait that the type implements for `dockipc`.
+    ByType(Option<DefaultValue>),
+    /// Through the type's `FromStr`.
+    FromStr(Option<DefaultValue>),
+    /// Through the `FromStr` of this type; the parameter is an `Option` of it.
+    OptionalFromStr(Box<Type>),
+}
+
+impl Conversion {
+    pub(crate) fn default(&self) -> Option<&DefaultValue> {
+        match self {
+            Self::ByType(default) | Self::FromStr(default) => default.as_ref(),
+            Self::OptionalFromStr(_) => None,
+        }
+    }
+}
+
+/// The value of a parameter that the client leaves out.
+pub(crate) enum DefaultValue {
+    /// A literal, which is parsed as if the client had sent it; with its span.
+    Word(String, Span),
+    /// An expression of the parameter's type.
+    Expr(Expr),
+}
+
+/// An implementation of `Arg`.
+pub(crate) struct ArgImpl {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    pub(crate) parser: WordParser,
+}
+
+/// How a derived `Arg` reads a word.
+pub(crate) enum WordParser {
+    /// Through the type's `FromStr`.
+    FromStr,
+    /// As one of these.
+    Choices(Vec<Choice>),
+}
+
+/// A variant and its word.
+pub(crate) struct Choice {
+    pub(crate) variant: Ident,
+    pub(crate) word: String,
+}

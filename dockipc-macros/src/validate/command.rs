@@ -1,0 +1,194 @@
+//! The checks of a function, its name and its signature.
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::{Attribute, GenericParam, ItemFn, LitStr, ReturnType, Signature, Type};
+
+use super::param::{Taken, param};
+use super::{GENERIC, default_crate, invalid, once, once_or};
+use crate::attr::{CommandAttrs, CommandKey, Key};
+use crate::errors::Errors;
+use crate::model::{Command, Output};
+use crate::rule;
+use crate::tokens::{first_span, hygienic, impl_spans, kebab};
+
+/// Checks a function and its attributes; `errors` are the mistakes in their syntax.
+pub(crate) fn command(
+    attrs: CommandAttrs,
+    function: &ItemFn,
+    mut errors: Errors,
+) -> syn::Result<Command> {
+    let ident = &function.sig.ident;
+    let (mut name, mut allow, mut krate, mut hidden, mut idempotent) = Default::default();
+    let mut aliases = Vec::new();
+    for Key { span, kind } in attrs.keys.list {
+        match kind {
+            CommandKey::Name(text) => {
+                let message = "duplicate command name: write `alias = \"…\"` for another name";
+                once_or(message, &mut name, span, text, &mut errors);
+            }
+            CommandKey::Alias(text) => aliases.push(text),
+            CommandKey::Allow(text) => {
+                let terms = errors.take(rule::parse(&text));
+                let message = "duplicate `allow`: join the rules with `|` in one `allow`";
+                once_or(message, &mut allow, span, terms.unwrap_or_default(), &mut errors);
+            }
+            CommandKey::Hidden => once(&mut hidden, span, (), "hidden", &mut errors),
+            CommandKey::Idempotent => once(&mut idempotent, span, (), "idempotent", &mut errors),
+            CommandKey::Crate(path) => once(&mut krate, span, path, "crate", &mut errors),
+        }
+    }
+    let name = match &name {
+        Some((span, text)) => Some((text.value(), *span)),
+        // The name may be what could not be parsed.
+        None if !attrs.keys.is_complete => None,
+        None => Some((kebab(ident), ident.span())),
+    };
+    let mut names = command_names(name, &aliases, &mut errors).into_iter();
+    if let Some(second) = function.attrs.iter().find(|attr| ends_in_command(attr)) {
+        errors.add(
+            first_span(second.path()),
+            "duplicate `#[command]`: write `alias = \"…\"` for another name",
+        );
+    }
+    check_signature(&function.sig, &mut errors);
+    let mut taken = Taken::default();
+    let inputs = attrs.params.into_iter().zip(&function.sig.inputs);
+    let params = inputs.filter_map(|(attrs, input)| param(attrs, input, &mut taken, &mut errors));
+    let params = params.collect();
+    errors.finish(Command {
+        krate: krate.map_or_else(default_crate, |(_, path)| path),
+        function: ident.clone(),
+        name: names.next().unwrap_or_default(),
+        aliases: names.collect(),
+        hidden: hidden.is_some(),
+        idempotent: idempotent.is_some(),
+        allow: allow.map(|(_, terms)| terms),
+        docs: attrs.docs,
+        cfgs: function.attrs.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect(),
+        params,
+        output: output(&function.sig),
+    })
+}
+
+fn ends_in_command(attr: &Attribute) -> bool {
+    attr.path().segments.last().is_some_and(|segment| segment.ident == "command")
+}
+
+/// Checks the name and the aliases, and returns them in this order.
+fn command_names(
+    name: Option<(String, Span)>,
+    aliases: &[LitStr],
+    errors: &mut Errors,
+) -> Vec<String> {
+    let aliases = aliases.iter().map(|alias| (alias.value(), alias.span()));
+    let mut names = Vec::new();
+    for (name, span) in name.into_iter().chain(aliases) {
+        if names.contains(&name) {
+            errors.add(span, format!("duplicate command name `{name}`: remove this alias"));
+        } else {
+            check_name(&name, span, errors);
+        }
+        names.push(name);
+    }
+    names
+}
+
+/// The length of the longest command name.
+const LONGEST_NAME: usize = 64;
+
+/// The names that the protocol uses. `dockipc` has the same list, and a test compares them.
+const RESERVED: &[&str] = &[
+    "auth",
+    "client",
+    "command",
+    "config",
+    "dockipc",
+    "hello",
+    "monitor",
+    "psubscribe",
+    "psync",
+    "publish",
+    "punsubscribe",
+    "quit",
+    "reset",
+    "select",
+    "slowlog",
+    "spublish",
+    "ssubscribe",
+    "subscribe",
+    "sunsubscribe",
+    "sync",
+    "unsubscribe",
+];
+
+fn check_name(name: &str, span: Span, errors: &mut Errors) {
+    if name.is_empty() {
+        return errors.add(span, "a command needs a name: write `#[command(\"name\")]`");
+    }
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._:-".contains(c);
+    let explained = |c: char| c.is_whitespace() || c.is_ascii_uppercase();
+    let reasons = [
+        (name.contains(char::is_whitespace), "join the words with `-`"),
+        (
+            name.contains(|c: char| c.is_ascii_uppercase()),
+            "use lower case (callers may use upper case)",
+        ),
+        (
+            name.contains(|c: char| !allowed(c) && !explained(c)),
+            "use only a-z, 0-9, `.`, `_`, `:` and `-`",
+        ),
+        (name.starts_with(['.', '_', ':', '-']), "begin with a letter or a digit"),
+        (name.len() > LONGEST_NAME, "use at most 64 bytes"),
+        (RESERVED.contains(&name), "the protocol uses this name; choose another"),
+    ];
+    invalid("command name", name, &reasons, span, errors);
+}
+
+fn check_signature(sig: &Signature, errors: &mut Errors) {
+    if let Some(token) = &sig.asyncness {
+        errors.add(
+            token.span,
+            "a command cannot be async yet: write a plain `fn`, which may block without delaying other clients",
+        );
+    }
+    if let syn::Safety::Unsafe(token) = &sig.safety {
+        errors.add(
+            token.span,
+            "a command cannot be unsafe, because any client can call it: remove `unsafe`",
+        );
+    }
+    for param in &sig.generics.params {
+        let message = match param {
+            GenericParam::Lifetime(_) => {
+                "a command cannot have lifetime parameters: leave the lifetimes out, as in `&str`"
+            }
+            _ => GENERIC,
+        };
+        errors.add(first_span(param), message);
+    }
+    if let Some(variadic) = &sig.variadic {
+        errors.add(
+            first_span(variadic),
+            "a command cannot be variadic: take a `Vec` for any number of words",
+        );
+    }
+    if let ReturnType::Type(_, ty) = &sig.output
+        && let Type::Never(_) = **ty
+    {
+        errors.add(
+            first_span(ty),
+            "a command must return: replace `!` with the type of its answer, or leave it out",
+        );
+    }
+}
+
+fn output(sig: &Signature) -> Output {
+    match &sig.output {
+        ReturnType::Default => Output::Hidden(hygienic(sig.ident.span())),
+        ReturnType::Type(_, ty) if impl_spans(ty.to_token_stream()).is_empty() => {
+            Output::Type(ty.clone())
+        }
+        ReturnType::Type(_, ty) => Output::Hidden(hygienic(first_span(ty))),
+    }
+}

@@ -1,0 +1,50 @@
+//! Turns what the author wrote into what is meant, or reports every mistake at its own token.
+//!
+//! A check records its mistake and continues with a substitute. The model is returned only if no
+//! mistake was recorded. Mistakes that only types show are left to the generated code.
+
+mod arg;
+mod command;
+mod param;
+
+use proc_macro2::Span;
+use syn::Path;
+
+use crate::errors::Errors;
+
+pub(crate) use self::arg::{arg, arg_crate};
+pub(crate) use self::command::command;
+
+const GENERIC: &str =
+    "a command cannot be generic, because a client sends values of one type: write a concrete type";
+
+/// Stores the value of a key, or reports that the key is there already.
+fn once<T>(slot: &mut Option<(Span, T)>, span: Span, value: T, key: &str, errors: &mut Errors) {
+    once_or(&format!("duplicate `{key}`: remove one of the two"), slot, span, value, errors);
+}
+
+/// Stores the value of a key, or reports `message` if there is a value already.
+fn once_or<T>(
+    message: &str,
+    slot: &mut Option<(Span, T)>,
+    span: Span,
+    value: T,
+    errors: &mut Errors,
+) {
+    match slot {
+        Some(_) => errors.add(span, message),
+        None => *slot = Some((span, value)),
+    }
+}
+
+/// Reports everything that is wrong with a name in one sentence.
+fn invalid(what: &str, name: &str, reasons: &[(bool, &str)], span: Span, errors: &mut Errors) {
+    let found: Vec<_> = reasons.iter().filter(|(found, _)| *found).map(|(_, why)| *why).collect();
+    if !found.is_empty() {
+        errors.add(span, format!("invalid {what} {name:?}: {}", found.join("; ")));
+    }
+}
+
+fn default_crate() -> Path {
+    syn::parse_quote!(::dockipc)
+}

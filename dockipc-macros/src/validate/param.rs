@@ -1,0 +1,237 @@
+//! The checks of one parameter.
+
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::{
+    Error, Expr, ExprLit, ExprUnary, FnArg, GenericArgument, Ident, Lit, LitStr, Pat,
+    PathArguments, Type, TypeReference, UnOp,
+};
+
+use super::{GENERIC, invalid, once, once_or};
+use crate::attr::{ArgKey, Key, Keys, ParamAttrs};
+use crate::errors::Errors;
+use crate::model::{Conversion, DefaultValue, Form, Param, Source, Value};
+use crate::tokens::{first_span, impl_spans, kebab};
+
+/// What the parameters before this one use, and no other parameter can use as well.
+#[derive(Default)]
+pub(super) struct Taken {
+    options: Vec<String>,
+    rest: bool,
+}
+
+pub(super) fn param(
+    attrs: ParamAttrs,
+    input: &FnArg,
+    taken: &mut Taken,
+    errors: &mut Errors,
+) -> Option<Param> {
+    let typed = match input {
+        FnArg::Receiver(receiver) => {
+            let message =
+                "a command cannot take `self`: make it a free function that takes a `State<…>`";
+            errors.push(Error::new_spanned(receiver, message));
+            return None;
+        }
+        FnArg::Typed(typed) => typed,
+    };
+    if let Some(cfg) = typed.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
+        errors.add(
+            first_span(cfg.path()),
+            "a parameter cannot have `#[cfg]`, because a command has the same parameters in every build: put `#[cfg]` on the function",
+        );
+    }
+    let name = param_name(&typed.pat, errors);
+    check_type(&typed.ty, errors);
+    let form = form(attrs.keys, name.as_ref().map(|(ident, _)| *ident), &typed.ty, taken, errors);
+    let (_, name) = name?;
+    Some(Param { name, docs: attrs.docs, ty: (*typed.ty).clone(), form })
+}
+
+/// Returns the identifier of a parameter, and the name that clients see.
+fn param_name<'p>(pat: &'p Pat, errors: &mut Errors) -> Option<(&'p Ident, String)> {
+    if let Pat::Ident(pat) = pat {
+        let name = pat.ident.unraw().to_string().trim_matches('_').to_owned();
+        if !name.is_empty() {
+            return Some((&pat.ident, name));
+        }
+    }
+    let message = "a parameter needs a name for help and error messages: write `name: Type`";
+    errors.push(Error::new_spanned(pat, message));
+    None
+}
+
+fn check_type(ty: &Type, errors: &mut Errors) {
+    if let Type::Reference(TypeReference { lifetime, mutability, .. }) = ty {
+        if let Some(lifetime) = lifetime.as_ref().filter(|lifetime| lifetime.ident == "static") {
+            errors.push(Error::new_spanned(
+                lifetime,
+                "a parameter cannot be `'static`, because it is freed after the call: leave the lifetime out, as in `&str`",
+            ));
+        }
+        if mutability.is_some() {
+            errors.push(Error::new_spanned(
+                ty,
+                "a parameter cannot be `&mut`, because commands run at the same time: take a `State<…>` that holds a lock or an atomic",
+            ));
+        }
+    }
+    for span in impl_spans(ty.to_token_stream()) {
+        errors.add(span, GENERIC);
+    }
+}
+
+/// The three keys of which a parameter can have one.
+enum FormKey {
+    Flag(Option<LitStr>),
+    Long(Option<LitStr>),
+    Rest,
+}
+
+/// Checks the keys of a parameter; `ident` is its name, if it has one.
+fn form(
+    keys: Keys<ArgKey>,
+    ident: Option<&Ident>,
+    ty: &Type,
+    taken: &mut Taken,
+    errors: &mut Errors,
+) -> Form {
+    let (mut form, mut default, mut complete, mut secret, mut from_str) = Default::default();
+    let mut set_form = |span, key, errors: &mut Errors| {
+        let message = "conflicting keys: write only one of `flag`, `long` and `rest`";
+        once_or(message, &mut form, span, key, errors);
+    };
+    for Key { span, kind } in keys.list {
+        match kind {
+            ArgKey::Flag(name) => set_form(span, FormKey::Flag(name), errors),
+            ArgKey::Long(name) => set_form(span, FormKey::Long(name), errors),
+            ArgKey::Rest => set_form(span, FormKey::Rest, errors),
+            ArgKey::Default(expr) => once(&mut default, span, expr, "default", errors),
+            ArgKey::Complete(path) => once(&mut complete, span, path, "complete", errors),
+            ArgKey::Secret => once(&mut secret, span, (), "secret", errors),
+            ArgKey::FromStr => once(&mut from_str, span, (), "from_str", errors),
+        }
+    }
+    let source = match form {
+        None => Source::Position,
+        Some((_, FormKey::Flag(name))) => {
+            let mut conflict = |span, key, reason| {
+                let message =
+                    format!("`{key}` conflicts with `flag`: {reason}; remove one of the two");
+                errors.add(span, message);
+            };
+            if let Some((span, _)) = default {
+                conflict(span, "default", "a flag that is left out is false");
+            }
+            if let Some((span, _)) = complete {
+                conflict(span, "complete", "a flag has no value to complete");
+            }
+            if let Some((span, ())) = secret {
+                conflict(span, "secret", "a flag has no value to hide");
+            }
+            if let Some((span, ())) = from_str {
+                conflict(span, "from_str", "a flag is a `bool`");
+            }
+            return Form::Flag(option_name("flag", name, ident, taken, errors));
+        }
+        Some((_, FormKey::Long(name))) => {
+            Source::Long(option_name("long", name, ident, taken, errors))
+        }
+        Some((span, FormKey::Rest)) => {
+            if std::mem::replace(&mut taken.rest, true) {
+                let message = "duplicate `rest`: only one parameter can take the rest of the line";
+                errors.add(span, message);
+            }
+            Source::Rest
+        }
+    };
+    let default = default.map(|(_, expr)| default_value(expr));
+    let conversion = conversion(from_str.is_some(), ty, default, errors);
+    let complete = complete.map(|(_, path)| path);
+    Form::Value(Box::new(Value { source, conversion, complete, secret: secret.is_some() }))
+}
+
+/// Returns the name of an option: the one that is written, or the parameter's.
+fn option_name(
+    key: &str,
+    name: Option<LitStr>,
+    ident: Option<&Ident>,
+    taken: &mut Taken,
+    errors: &mut Errors,
+) -> String {
+    let (name, span) = match (name, ident) {
+        (Some(name), _) => (name.value(), name.span()),
+        (None, Some(ident)) => (kebab(ident), ident.span()),
+        // The missing name is reported already.
+        (None, None) => return String::new(),
+    };
+    if taken.options.contains(&name) {
+        let message = format!("duplicate option name `--{name}`: give another, `{key} = \"name\"`");
+        errors.add(span, message);
+        return name;
+    }
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let reasons = [
+        (name.is_empty(), "write at least one character"),
+        (name.starts_with('-'), "leave out the leading dashes"),
+        (name.contains(|c| !allowed(c)), "use only a-z, 0-9 and `-`"),
+    ];
+    invalid("option name", &name, &reasons, span, errors);
+    taken.options.push(name.clone());
+    name
+}
+
+fn conversion(
+    from_str: bool,
+    ty: &Type,
+    default: Option<DefaultValue>,
+    errors: &mut Errors,
+) -> Conversion {
+    if !from_str {
+        return Conversion::ByType(default);
+    }
+    let Some(inner) = inside_option(ty) else { return Conversion::FromStr(default) };
+    if default.is_some() {
+        let message = "an `Option` cannot have a default, because it is then never `None`: remove `Option` or `default`";
+        errors.push(Error::new_spanned(ty, message));
+    }
+    Conversion::OptionalFromStr(Box::new(inner.clone()))
+}
+
+/// Returns the default as a word if it is a literal.
+fn default_value(expr: Expr) -> DefaultValue {
+    let (sign, lit) = match &expr {
+        Expr::Lit(ExprLit { lit, .. }) => ("", Some(lit)),
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match &**expr {
+            Expr::Lit(ExprLit { lit, .. }) => ("-", Some(lit)),
+            _ => ("", None),
+        },
+        _ => ("", None),
+    };
+    let word = lit.and_then(|lit| match lit {
+        Lit::Str(text) => Some(text.value()),
+        Lit::Int(int) => Some(int.base10_digits().to_owned()),
+        Lit::Float(float) => Some(float.base10_digits().to_owned()),
+        Lit::Bool(bool) => Some(bool.value().to_string()),
+        Lit::Char(char) => Some(char.value().to_string()),
+        _ => None,
+    });
+    match word {
+        Some(word) => DefaultValue::Word(format!("{sign}{word}"), first_span(&expr)),
+        None => DefaultValue::Expr(expr),
+    }
+}
+
+/// Returns the `T` of `Option<T>`.
+///
+/// The name of the type decides, and only for `from_str`: the author's type has no trait there that
+/// could.
+fn inside_option(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let segment = path.path.segments.last().filter(|segment| segment.ident == "Option")?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(inner) => Some(inner),
+        _ => None,
+    }
+}

@@ -1,0 +1,193 @@
+//! The words of a call, and where they are from.
+//!
+//! A word that was read, and not typed, may be a secret: it goes to the daemon and into no message,
+//! which is why it can't be shown as text here. What a daemon repeats of it, [`redact`] takes out.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::arg::Shown;
+use crate::client::ToArg;
+
+/// A word of a call.
+pub(super) struct Word {
+    bytes: Vec<u8>,
+    origin: Origin,
+}
+
+enum Origin {
+    Typed,
+    /// Standard input or a file.
+    Read {
+        /// What was typed for it: `-` or `@FILE`.
+        typed: String,
+        source: String,
+    },
+    /// A line of a file, where it has this place.
+    Line(usize),
+}
+
+impl Word {
+    pub(super) fn typed(bytes: Vec<u8>) -> Self {
+        Self { bytes, origin: Origin::Typed }
+    }
+
+    /// A word that `typed` stands for.
+    pub(super) fn read(bytes: Vec<u8>, typed: String, source: String) -> Self {
+        Self { bytes, origin: Origin::Read { typed, source } }
+    }
+
+    /// The words of a line of a file.
+    pub(super) fn of_line(words: impl IntoIterator<Item = Vec<u8>>) -> Vec<Self> {
+        let numbered = words.into_iter().enumerate();
+        numbered.map(|(i, bytes)| Self { bytes, origin: Origin::Line(i + 1) }).collect()
+    }
+
+    /// The bytes, for the daemon alone.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What a message shows of it: what was typed.
+    pub(super) fn shown(&self) -> Option<Cow<'_, str>> {
+        match &self.origin {
+            Origin::Typed => Some(String::from_utf8_lossy(&self.bytes)),
+            Origin::Read { typed, .. } => Some(typed.into()),
+            Origin::Line(_) => None,
+        }
+    }
+
+    /// What stands in a message in its place, if it was read.
+    fn label(&self) -> Option<String> {
+        match &self.origin {
+            Origin::Typed => None,
+            Origin::Read { source, .. } => Some(format!("(the word from {source})")),
+            Origin::Line(place) => Some(format!("(word {place})")),
+        }
+    }
+}
+
+impl ToArg for Word {
+    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+        Some(Cow::Borrowed(&self.bytes))
+    }
+}
+
+/// So many bytes in a row are taken for a part of a word wherever they stand.
+const RUN: usize = 8;
+
+/// With fewer bytes than this, a whole word is found only where no letter or digit is beside it:
+/// `1` is no part of `10`.
+const SHORT: usize = 4;
+
+/// A message without what it repeats of words that were read: each word, each line of one, and each
+/// run of [`RUN`] bytes, without regard to ASCII case. A message that says a word in another form can
+/// not be recognized.
+pub(super) fn redact<'m>(message: &'m str, words: &[Word]) -> Cow<'m, str> {
+    let labels: Vec<_> = words.iter().map(Word::label).collect();
+    if message.is_empty() || labels.iter().all(Option::is_none) {
+        return message.into();
+    }
+    let lower = message.to_ascii_lowercase().into_bytes();
+    // Where each short piece of the message is: a word may be much longer than a message.
+    let mut places: HashMap<&[u8], Vec<usize>> = HashMap::new();
+    for length in 1..=RUN {
+        for (at, piece) in lower.windows(length).enumerate() {
+            places.entry(piece).or_default().push(at);
+        }
+    }
+    let is_alone = |at: usize, length: usize| {
+        let is_part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        !is_part(at.checked_sub(1).and_then(|at| lower.get(at))) && !is_part(lower.get(at + length))
+    };
+    // Which word each byte repeats.
+    let mut repeats: Vec<Option<usize>> = vec![None; lower.len()];
+    for (i, word) in words.iter().enumerate().filter(|(i, _)| labels[*i].is_some()) {
+        for form in forms(word.bytes()) {
+            let form = form.to_ascii_lowercase();
+            let lines = form.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
+            let short = lines.filter(|line| line.len() < RUN);
+            for piece in form.windows(RUN).chain(short) {
+                // Once: what is long may repeat itself as well.
+                for at in places.remove(piece).into_iter().flatten() {
+                    if piece.len() >= SHORT || is_alone(at, piece.len()) {
+                        repeats[at..at + piece.len()].fill(Some(i));
+                    }
+                }
+            }
+        }
+    }
+    let (mut redacted, mut last) = (String::new(), None);
+    for (at, char) in message.char_indices() {
+        let repeated = repeats[at..at + char.len_utf8()].iter().find_map(|word| *word);
+        match repeated {
+            Some(word) if last != repeated => {
+                redacted.push_str(labels[word].as_deref().unwrap_or_default());
+            }
+            Some(_) => {}
+            None => redacted.push(char),
+        }
+        last = repeated;
+    }
+    redacted.into()
+}
+
+/// A word as it is, as dockipc's own messages quote it, and both of an option's value.
+fn forms(word: &[u8]) -> Vec<Cow<'_, [u8]>> {
+    let at = word.iter().position(|&b| b == b'=').filter(|_| word.starts_with(b"--"));
+    let value = at.map(|at| &word[at + 1..]);
+    let forms = [Some(word), value].into_iter().flatten().flat_map(|form| {
+        let quoted = Shown(form).to_string().into_bytes();
+        [Cow::Owned(quoted), Cow::Borrowed(form)]
+    });
+    forms.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Word, redact};
+
+    #[track_caller]
+    fn redacted(word: &str, message: &str, expected: &str) {
+        let typed = Word::typed(b"typed".to_vec());
+        let read = Word::read(word.into(), "-".into(), "standard input".into());
+        let expected = expected.replace('#', "(the word from standard input)");
+        assert_eq!(redact(message, &[typed, read]), expected, "{word:?} in {message:?}");
+    }
+
+    #[test]
+    fn message_shows_no_word_that_was_read() {
+        let cases = [
+            ("secret", "bad value for n: \"secret\": expected n", "bad value for n: #: expected n"),
+            ("secret\n", "bad value for n: \"secret\\n\": no", "bad value for n: #: no"),
+            ("s3cret\n", "no such user: S3CRET", "no such user: #"),
+            ("1", "no job 1 of 10, typed", "no job # of 10, typed"),
+            ("user: bob\nword: hunter2", "bad line word: hunter2!", "bad line #!"),
+            ("bob\npin1\n", "PIN1x is wrong", "#x is wrong"),
+            ("--key=abc", "bad value for --key: \"abc\"", "bad value for --key: #"),
+            ("0123456789", "unknown: 012345678…", "unknown: #…"),
+            ("größe", "no größe here", "no # here"),
+            ("", "no \"\" here", "no # here"),
+            ("other", "nothing is repeated", "nothing is repeated"),
+        ];
+        for (word, message, expected) in cases {
+            redacted(word, message, expected);
+        }
+        let long = "x".repeat(100) + "y";
+        redacted(&long, &format!("bad {:?}", format!("{}…", &long[..64])), "bad #");
+    }
+
+    #[test]
+    fn words_of_a_line_are_told_apart() {
+        let words = Word::of_line([b"add".to_vec(), b"x".to_vec()]);
+        let message = redact("bad value for n: \"x\": expected an integer", &words);
+        assert_eq!(message, "bad value for n: (word 2): expected an integer");
+        assert!(words.iter().all(|word| word.shown().is_none()));
+    }
+
+    #[test]
+    fn typed_words_stay() {
+        let words = [Word::typed(b"lst".to_vec())];
+        assert_eq!(redact("no command \"lst\"", &words), "no command \"lst\"");
+    }
+}

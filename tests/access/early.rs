@@ -1,0 +1,173 @@
+//! Nobody gets in by a socket that is still being made.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, thread};
+
+use dockipc::{Access, Server};
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use tests::process::Over;
+use tests::users::{self, Shared, User, part, say};
+use tests::{figure, long, strace};
+
+const OWNER: User = User { uid: 51_000, gid: 51_000, groups: &[] };
+const NOBODY: User = User { uid: 65_534, gid: 65_534, groups: &[] };
+
+const TEST: &str = "nobody_gets_in_while_a_socket_is_made";
+
+/// So long, in microseconds, each call that makes a socket waits, before it and behind it.
+const SLOWED: u32 = 20_000;
+/// Not every machine has those with a question mark.
+const CALLS: &str = "bind,fchmod,fchmodat,?chmod,listen";
+
+/// So many tries at a socket that is not there yet count as many.
+const MANY: u64 = 1_000;
+/// In so many starts there must be as many.
+const STARTS: u32 = 30;
+
+#[test]
+fn nobody_gets_in_while_a_socket_is_made() {
+    match part().as_deref() {
+        Some("stranger") => return knock(),
+        Some(mode) => return serve(u32::from_str_radix(mode, 8).unwrap()),
+        None => {}
+    }
+    if !users::can_be_had() || !strace::is_here() {
+        return;
+    }
+    for mode in ["600", "660"] {
+        let seen = knocks(mode, long(2, 10));
+        figure(&format!("tries at a socket that is being made, mode 0{mode}, umask 0"), &seen);
+        assert_eq!((seen.connected, seen.passed, &*seen.others), (0, 0, ""), "{mode}: {seen}");
+    }
+    // A mode that lets strangers in does so already then: it can be seen that they are in time.
+    let seen = knocks("666", 1);
+    assert!(seen.refused == 0 && seen.passed > 0, "{seen}");
+}
+
+/// What came of tries.
+#[derive(Default)]
+struct Seen {
+    /// They had no right to connect.
+    refused: u64,
+    /// The same before the socket listened.
+    early: u64,
+    /// They had the right, and nobody listened yet.
+    passed: u64,
+    connected: u64,
+    others: String,
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { refused, early, passed, connected, others } = self;
+        write!(f, "{refused} without the right, {early} of them before it listens, ")?;
+        write!(f, "{passed} with it and too early, {connected} connected{others}")
+    }
+}
+
+/// A stranger knocks while a daemon starts, again and again.
+fn knocks(mode: &str, starts: u32) -> Seen {
+    let mut seen = Seen::default();
+    for start in 1.. {
+        let place = Shared::new(OWNER);
+        // So that no name is a secret.
+        fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut stranger = place.start(TEST, "stranger", NOBODY);
+        assert_eq!(stranger.line().unwrap(), "knocks");
+        let fault = format!("{CALLS}:delay_enter={SLOWED}:delay_exit={SLOWED}");
+        let mut strace = strace::strace(Path::new("/dev/null"), &[fault]);
+        strace.arg("setpriv");
+        let mut daemon = place.start_by(strace, TEST, mode, OWNER);
+        assert_eq!(daemon.line().unwrap(), "ready");
+        for line in stranger.end() {
+            let mut words = line.split(' ');
+            let mut next = || words.next().unwrap();
+            let (outcome, count) = (next(), next().parse::<u64>().unwrap());
+            match outcome {
+                "connected" => seen.connected += count,
+                "ECONNREFUSED" => seen.passed += count,
+                "EACCES" => seen.refused += count,
+                "early" => {
+                    seen.refused += count;
+                    seen.early += count;
+                }
+                "ENOENT" => {}
+                _ => seen.others.extend([", ", &line]),
+            }
+        }
+        daemon.end();
+        let enough = seen.early >= MANY || seen.passed + seen.connected > 0;
+        if start >= starts && enough {
+            break;
+        }
+        assert!(start < STARTS, "the stranger is too slow: {seen}");
+    }
+    seen
+}
+
+/// The daemon, at two sockets.
+fn serve(mode: u32) {
+    rustix::process::umask(Mode::empty());
+    let server = Server::new().mode(mode).also_at("second", Access::all().mode(mode));
+    let daemon = server.spawn("first").unwrap();
+    say("ready");
+    users::wait_for_the_end();
+    drop(daemon);
+}
+
+/// The stranger: tries all sockets of the directory until the test has seen enough, and says what came
+/// of it.
+fn knock() {
+    let over = Arc::new(Over::default());
+    let end = over.clone();
+    thread::spawn(move || {
+        let _end = end.in_the_end();
+        users::wait_for_the_end();
+    });
+    let here = std::env::current_dir().unwrap();
+    let mut seen = BTreeMap::<&str, u64>::new();
+    say("knocks");
+    while !over.is() {
+        for name in names() {
+            let outcome = match UnixStream::connect(&name) {
+                Ok(_) => "connected",
+                Err(error) => match Errno::from_io_error(&error) {
+                    Some(Errno::ACCESS) if listens(&here.join(&name)) => "EACCES",
+                    Some(Errno::ACCESS) => "early",
+                    Some(Errno::CONNREFUSED) => "ECONNREFUSED",
+                    Some(Errno::NOENT) => "ENOENT",
+                    _ => "other",
+                },
+            };
+            *seen.entry(outcome).or_default() += 1;
+        }
+    }
+    for (outcome, count) in seen {
+        say(format!("{outcome} {count}"));
+    }
+}
+
+/// Whether a socket at a path listens, by the kernel's list: `__SO_ACCEPTCON` is among its flags.
+fn listens(path: &Path) -> bool {
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap();
+    sockets.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        let flags = words.nth(3);
+        flags == Some("00010000") && words.nth(3).is_some_and(|name| Path::new(name) == path)
+    })
+}
+
+/// The names that the sockets will have, and those of all that are there.
+fn names() -> Vec<PathBuf> {
+    let sockets = fs::read_dir(".")
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
+    let others = sockets.map(|entry| PathBuf::from(entry.file_name()));
+    ["first", "second"].map(PathBuf::from).into_iter().chain(others).collect()
+}

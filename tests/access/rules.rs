@@ -1,0 +1,239 @@
+//! Who may run what: rules at commands and at the server.
+
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use dockipc::{Client, Error, Handle, Request, Server, command};
+
+/// For nobody who runs these tests.
+#[command("stranger", allow = "uid:4294967294 | group:4294967294")]
+fn stranger(request: &Request<'_>) -> u64 {
+    request.state::<AtomicU64>().unwrap().fetch_add(1, SeqCst)
+}
+
+/// For who runs these tests.
+#[command("mine", alias = "my-own", allow = "uid:4294967294|owner")]
+fn mine() {}
+
+/// For who runs these tests, if it is root.
+#[command("by-name", allow = "uid:root | group:root")]
+fn by_name() {}
+
+/// For whoever can connect.
+#[command("everybody")]
+fn everybody() {}
+
+/// A parameter whose parsing counts as a run.
+struct Counted;
+
+static PARSED: AtomicU64 = AtomicU64::new(0);
+
+impl std::str::FromStr for Counted {
+    type Err = String;
+
+    fn from_str(_: &str) -> Result<Self, String> {
+        PARSED.fetch_add(1, SeqCst);
+        panic!("parsed");
+    }
+}
+
+/// Has a parameter that must not be parsed.
+#[command("parses", allow = "uid:4294967294")]
+fn parses(#[arg(from_str)] _counted: Counted) {}
+
+fn start(server: Server) -> Handle {
+    server.state(AtomicU64::new(0)).spawn_in_process().expect("a server that starts")
+}
+
+#[track_caller]
+fn ask(client: &Client, line: &str) -> String {
+    match client.send(line) {
+        Ok(answer) => String::from_utf8(answer).expect("text"),
+        Err(Error::Refused(failure)) => format!("{} {}", failure.code(), failure.message()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn me() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+#[test]
+fn a_command_with_a_rule_is_for_who_fits_it() {
+    let daemon = start(Server::new());
+    let client = daemon.client();
+    assert_eq!(ask(&client, "mine"), "");
+    assert_eq!(ask(&client, "MY-OWN"), "");
+    assert_eq!(ask(&client, "everybody"), "");
+    let denied = format!(
+        "NOPERM \"stranger\" is for uid:4294967294 | group:4294967294; you are uid {}",
+        me()
+    );
+    assert_eq!(ask(&client, "stranger"), denied);
+    let by_name = ask(&client, "by-name");
+    assert_eq!(by_name.is_empty(), me() == 0, "{by_name}");
+}
+
+#[test]
+fn nothing_of_the_authors_is_run_for_who_is_denied() {
+    let daemon = start(Server::new());
+    let denied = ask(&daemon.client(), "parses word");
+    assert!(denied.starts_with("NOPERM"), "{denied}");
+    assert_eq!(PARSED.load(SeqCst), 0);
+}
+
+#[test]
+fn who_is_denied_is_not_shown_the_command() {
+    let daemon = start(Server::new());
+    let client = daemon.client();
+    let help = ask(&client, "help");
+    assert!(help.contains("everybody") && help.contains("mine"), "{help}");
+    assert!(!help.contains("stranger") && !help.contains("parses"), "{help}");
+    let unknown = "UNKNOWN no command \"stranger\"; send help for a list";
+    assert_eq!(ask(&client, "help stranger"), unknown);
+    assert_eq!(ask(&client, "strange"), "UNKNOWN no command \"strange\"; send help for a list");
+    let names: Vec<String> = client.command("command").arg("list").call().unwrap();
+    assert!(names.contains(&"mine".into()) && !names.contains(&"stranger".into()), "{names:?}");
+    let docs = ask(&client, "command docs stranger");
+    assert!(!docs.contains("summary"), "{docs}");
+    assert!(ask(&client, "help mine").contains("\nfor: uid:4294967294 | owner\n"));
+}
+
+#[test]
+fn the_servers_rule_takes_the_place_of_the_commands_and_the_last_one_counts() {
+    let server = Server::new().allow("str*", "uid:4294967294").allow("STRANGE?", "owner | any");
+    let daemon = start(server.allow("my-own", "uid:4294967294"));
+    let client = daemon.client();
+    assert_eq!(ask(&client, "stranger"), "0");
+    assert!(ask(&client, "mine").starts_with("NOPERM"), "a rule for an alias is for the command");
+}
+
+#[test]
+fn built_in_commands_can_be_ruled_but_not_the_handshake() {
+    let daemon = start(Server::new().allow("*", "uid:4294967294"));
+    let client = daemon.client();
+    for line in ["ping", "info", "help", "echo x", "everybody"] {
+        assert!(ask(&client, line).starts_with("NOPERM"), "{line}");
+    }
+    assert!(ask(&client, "hello 3").contains("dockipc"));
+    assert_eq!(ask(&client, "command count"), "0");
+}
+
+#[test]
+fn a_server_that_denies_by_default_runs_what_has_a_rule() {
+    let server = Server::new().default_deny().handle("closure", |_: &Request<'_>| ());
+    let daemon = start(server.fallback(|_: &Request<'_>| ()).allow("everybody", "any"));
+    let client = daemon.client();
+    assert_eq!(ask(&client, "mine"), "");
+    assert_eq!(ask(&client, "everybody"), "");
+    assert_eq!(ask(&client, "ping"), "PONG");
+    for line in ["closure", "no-such-name"] {
+        let denied = format!("NOPERM {line:?} is for nobody; you are uid {}", me());
+        assert_eq!(ask(&client, line), denied);
+    }
+}
+
+#[test]
+fn a_rule_that_can_not_be_used_is_an_error_at_start() {
+    let cases = [
+        ("mine", "uid:no.such-user", "there is no user named no.such-user"),
+        ("mine", "group:no_such_group", "there is no group named no_such_group"),
+        ("no-such-*", "owner", "no command has such a name"),
+        ("hello", "owner", "no command has such a name"),
+        ("mine", "", "expected uid:NAME, group:NAME, owner, token or any, at character 1"),
+        (
+            "mine",
+            "owner || any",
+            "expected uid:NAME, group:NAME, owner, token or any, at character 8",
+        ),
+        (
+            "mine",
+            "owner | user:x",
+            "expected uid:NAME, group:NAME, owner, token or any, at character 9",
+        ),
+        ("mine", "uid:", "expected the name or the number, at character 5"),
+        ("mine", "uid:a b", "a name has letters, digits, _ - and ., at character 6"),
+        ("mine", "uid:4294967295", "the number is too large, at character 5"),
+    ];
+    for (names, rule, reason) in cases {
+        let server = Server::new().state(AtomicU64::new(0)).allow(names, rule);
+        let error = server.spawn_in_process().expect_err("a rule that can't be used").to_string();
+        assert_eq!(error, format!("bad rule {rule:?} for {names}: {reason}"));
+    }
+}
+
+/// Why a server with this rule does not start.
+fn refused(rule: &str) -> Option<String> {
+    let server = Server::new().state(AtomicU64::new(0)).allow("everybody", rule);
+    server.spawn_in_process().err().map(|error| error.to_string())
+}
+
+#[test]
+fn overflow_id_in_user_namespace_is_refused() {
+    const OVERFLOW: [&str; 4] = ["uid:65534", "group:65534", "uid:nobody", "group:nogroup"];
+    const PART: &str = "DOCKIPC_TEST_NAMESPACE";
+
+    match std::env::var(PART).as_deref() {
+        Ok("root") => {
+            for rule in OVERFLOW {
+                let why = refused(rule).expect("a refusal");
+                let expected = format!(
+                    "bad rule \"{rule}\" for everybody: {rule} is 65534 here, which in a user \
+                     namespace stands for everyone without a number of their own; name another \
+                     user or group"
+                );
+                assert_eq!(why, expected);
+            }
+            assert_eq!(refused("uid:0 | group:0 | owner | any"), None);
+            return;
+        }
+        // This user has no number either.
+        Ok(_) => {
+            let why = refused("any").expect("a refusal");
+            assert!(why.contains(": owner is 65534 here, "), "{why}");
+            return;
+        }
+        Err(_) => {}
+    }
+    let unshare = |words: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.arg("--user").args(words);
+        command
+    };
+    let can = unshare(&["true"]).status().is_ok_and(|status| status.success());
+    if !can {
+        println!("skipped: no user namespace can be made");
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+        return;
+    }
+    for rule in OVERFLOW {
+        assert_eq!(refused(rule), None, "{rule}");
+    }
+    for (part, words) in [("root", &["--map-root-user"] as &[&str]), ("nobody", &[])] {
+        let mut command = unshare(words);
+        command.arg(std::env::current_exe().unwrap()).env(PART, part);
+        command.args(["overflow_id_in_user_namespace_is_refused", "--exact", "--nocapture"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{part}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[test]
+fn owner_stays_the_user_that_started_the_server() {
+    if me() != 0 {
+        println!("skipped: this needs root");
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+        return;
+    }
+    let other = rustix::process::Uid::from_raw(65_534);
+    let daemon = start(Server::new());
+    let client = daemon.client();
+    assert_eq!(ask(&client, "mine"), "");
+    // As a daemon that gives its privileges up. Only this thread: the tests beside it go on.
+    let answer = std::thread::spawn(move || {
+        rustix::thread::set_thread_res_uid(other, other, other).expect("another user");
+        ask(&daemon.client(), "mine")
+    });
+    let answer = answer.join().unwrap();
+    assert!(answer.starts_with("NOPERM "), "{answer}");
+    assert!(answer.ends_with("you are uid 65534"), "{answer}");
+}

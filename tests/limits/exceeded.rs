@@ -1,0 +1,383 @@
+//! Limits: who exceeds one is told which, and nobody else notices.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use dockipc::{Request, Server, command};
+use rustix::process::{Resource, Rlimit, Uid, setrlimit};
+use tests::apart::{self, Apart};
+use tests::gate::Gate;
+use tests::process::until;
+use tests::{Daemon, PATIENCE, Place, exchange, expect, resp, rest};
+
+/// Short, but long enough for a machine with much to do.
+const SHORT: Duration = Duration::from_millis(100);
+
+/// Waits until the test lets it end, and answers with its word.
+#[command("wait")]
+fn wait(request: &Request<'_>, word: &str) -> String {
+    request.state::<Gate>().unwrap().pass();
+    word.to_owned()
+}
+
+#[command("large")]
+fn large(size: usize) -> Vec<u8> {
+    vec![b'x'; size]
+}
+
+fn start(server: impl FnOnce(Server) -> Server) -> (Daemon, Gate) {
+    let gate = Gate::default();
+    (Daemon::start(server(Server::new().state(gate.clone()))), gate)
+}
+
+fn text(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
+/// Reads what comes before this time is over, which may be nothing.
+fn listen(stream: &mut UnixStream, time: Duration) -> Option<Vec<u8>> {
+    stream.set_read_timeout(Some(time)).unwrap();
+    let mut bytes = vec![0; 4096];
+    let read = stream.read(&mut bytes);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    match read {
+        Ok(n) => {
+            bytes.truncate(n);
+            Some(bytes)
+        }
+        Err(e) if e.kind() == ErrorKind::WouldBlock => None,
+        Err(e) => panic!("{e}"),
+    }
+}
+
+mod arrival {
+    use super::*;
+
+    /// Sends a byte at a time, until there is an answer.
+    fn trickle(stream: &mut UnixStream, bytes: &[u8]) -> Vec<u8> {
+        for byte in bytes {
+            stream.write_all(&[*byte]).unwrap();
+            if let Some(answer) = listen(stream, Duration::from_millis(5)) {
+                return answer;
+            }
+        }
+        panic!("all {} bytes were awaited", bytes.len());
+    }
+
+    #[test]
+    fn a_command_that_trickles_is_answered_timeout_after_a_time_in_all() {
+        let (daemon, _) = start(|server| server.arrival_timeout(SHORT));
+        let told = "-TIMEOUT the command was not whole after 100ms; nothing was run";
+        let line = [b"echo ", &[b'x'; 4000][..]].concat();
+        let mut stream = daemon.connect();
+        assert_eq!(text(&trickle(&mut stream, &line)), format!(r"{told}\n"));
+        assert_eq!(text(&rest(stream)), "");
+        let framed = [b"*2\r\n$4\r\necho\r\n$4000\r\n", &[b'x'; 4000][..]].concat();
+        let mut stream = daemon.connect();
+        assert_eq!(text(&trickle(&mut stream, &framed)), format!(r"{told}\r\n"));
+        assert_eq!(text(&rest(stream)), "");
+    }
+
+    #[test]
+    fn a_command_that_is_passed_over_has_no_more_time_than_others() {
+        let (daemon, _) = start(|server| server.arrival_timeout(SHORT).max_command(1000));
+        let mut stream = daemon.connect();
+        let framed = [b"*2\r\n$4\r\necho\r\n$9000\r\n", &[b'x'; 9000][..]].concat();
+        let answer = text(&trickle(&mut stream, &framed));
+        assert!(answer.starts_with("-TIMEOUT "), "{answer}");
+    }
+
+    #[test]
+    fn answers_before_it_are_sent_and_a_command_begins_with_its_own_first_byte() {
+        let (daemon, _) = start(|server| server.arrival_timeout(SHORT));
+        let mut stream = daemon.connect();
+        // At rest for longer than the limit, first without a byte and then between commands.
+        for _ in 0..2 {
+            assert_eq!(listen(&mut stream, SHORT * 2), None);
+            stream.write_all(&resp(&["ping"])).unwrap();
+            expect(&mut stream, b"+PONG\r\n");
+        }
+        stream.write_all(&[&resp(&["ping"])[..], b"*1\r\n$4\r\npi"].concat()).unwrap();
+        expect(&mut stream, b"+PONG\r\n-TIMEOUT the command was not whole after 100ms; ");
+        let _ = rest(stream);
+    }
+
+    #[test]
+    fn commands_that_arrive_in_time_may_go_on_for_ever() {
+        let limit = Duration::from_secs(2);
+        let (daemon, _) = start(|server| server.arrival_timeout(limit));
+        let mut stream = daemon.connect();
+        let begun = Instant::now();
+        // There is always a part of a command, each time another's.
+        let pings = resp(&["ping"]);
+        stream.write_all(&pings[..5]).unwrap();
+        while begun.elapsed() < limit * 3 / 2 {
+            stream.write_all(&[&pings[5..], &pings[..5]].concat()).unwrap();
+            expect(&mut stream, b"+PONG\r\n");
+            assert_eq!(listen(&mut stream, Duration::from_millis(20)), None);
+        }
+    }
+}
+
+mod idle {
+    use super::*;
+
+    #[test]
+    fn who_sends_nothing_is_told_timeout() {
+        let (daemon, _) = start(|server| server.idle_timeout(SHORT));
+        assert_eq!(text(&rest(daemon.connect())), r"-TIMEOUT no command within 100ms\n");
+    }
+
+    #[test]
+    fn after_a_command_the_connection_is_closed_without_a_word() {
+        let (daemon, _) = start(|server| server.idle_timeout(SHORT));
+        let mut stream = daemon.connect();
+        for _ in 0..3 {
+            stream.write_all(&resp(&["ping"])).unwrap();
+            expect(&mut stream, b"+PONG\r\n");
+        }
+        assert_eq!(text(&rest(stream)), "");
+    }
+
+    #[test]
+    fn a_command_that_runs_is_not_idle() {
+        let (daemon, gate) = start(|server| server.idle_timeout(SHORT));
+        let mut stream = daemon.connect();
+        stream.write_all(&resp(&["wait", "x"])).unwrap();
+        assert_eq!(listen(&mut stream, SHORT * 3), None);
+        gate.open();
+        expect(&mut stream, b"$1\r\nx\r\n");
+    }
+}
+
+mod write {
+    use super::*;
+
+    /// More than sockets hold.
+    const SIZE: usize = 8 << 20;
+
+    #[test]
+    fn who_does_not_read_is_cut_off() {
+        let (daemon, _) = start(|server| server.write_timeout(SHORT));
+        for command in [format!("large {SIZE}\n").into_bytes(), resp(&["large", "8388608"])] {
+            let mut stream = daemon.connect();
+            stream.write_all(&command).unwrap();
+            // The server's end is seen by who writes, as long as it is not read.
+            until("the end", || (&stream).write_all(b"x").is_err());
+            // Its own bytes were not read, which is an error after what is left of the answer.
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            assert!(answer.len() < SIZE, "all of it");
+        }
+    }
+
+    #[test]
+    fn who_reads_bit_by_bit_is_cut_off_as_well() {
+        let (daemon, _) = start(|server| server.write_timeout(SHORT));
+        let mut stream = daemon.connect();
+        stream.write_all(format!("large {SIZE}\n").as_bytes()).unwrap();
+        let mut read = 0;
+        while let Ok(n @ 1..) = stream.read(&mut [0; 1000]) {
+            read += n;
+            assert!(read < SIZE, "all of it");
+            // Eight thousand of these are more than the limit.
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+mod run {
+    use super::*;
+
+    const TOLD: &str = "-TIMEOUT no answer after 100ms; the command still runs";
+
+    #[test]
+    fn the_client_is_told_while_the_command_runs_and_the_connection_goes_on() {
+        for hello in [None, Some("2"), Some("3")] {
+            let (daemon, gate) = start(|server| server.run_timeout(SHORT));
+            let mut stream = daemon.connect();
+            if let Some(version) = hello {
+                stream.write_all(&resp(&["hello", version])).unwrap();
+                while !listen(&mut stream, PATIENCE).unwrap().ends_with(b"*0\r\n") {}
+            }
+            // The second time it is known to be slow.
+            for round in 1..=2 {
+                let commands = [resp(&["ping"]), resp(&["wait", "x"]), resp(&["ping"])];
+                stream.write_all(&commands.concat()).unwrap();
+                expect(&mut stream, format!("+PONG\r\n{TOLD}\r\n").as_bytes());
+                assert_eq!((gate.waiting(), gate.came()), (1, round));
+                assert_eq!(listen(&mut stream, SHORT * 2), None, "the next waits for its end");
+                gate.open();
+                expect(&mut stream, b"+PONG\r\n");
+                gate.close();
+            }
+            stream.write_all(&resp(&["echo", "me"])).unwrap();
+            expect(&mut stream, b"$2\r\nme\r\n");
+        }
+    }
+
+    #[test]
+    fn a_line_is_told_and_its_connection_ends_while_the_command_runs() {
+        let (daemon, gate) = start(|server| server.run_timeout(SHORT));
+        for round in 1..=2 {
+            let mut stream = daemon.connect();
+            stream.write_all(b"wait x\n").unwrap();
+            assert_eq!(text(&rest(stream)), format!(r"{TOLD}\n"));
+            assert_eq!((gate.waiting(), gate.came()), (1, round));
+            gate.open();
+            until("the command's end", || gate.waiting() == 0);
+            gate.close();
+        }
+    }
+
+    #[test]
+    fn our_client_gets_it_as_the_daemons_no() {
+        let (daemon, gate) = start(|server| server.run_timeout(SHORT));
+        let client = dockipc::Client::new(daemon.path());
+        let error = client.command("wait").arg("x").call::<String>().unwrap_err();
+        assert_eq!(error.failure().unwrap().code(), "TIMEOUT");
+        gate.open();
+        assert_eq!(client.command("wait").arg("y").call::<String>().unwrap(), "y");
+        assert_eq!(gate.came(), 2);
+    }
+}
+
+mod busy {
+    use super::*;
+
+    #[test]
+    fn a_command_for_which_no_thread_is_free_is_answered_busy_and_others_go_on() {
+        let (daemon, gate) = start(|server| server.max_threads(3).busy_timeout(SHORT));
+        // From the first one it learns that this is slow.
+        let mut blocked = vec![daemon.connect()];
+        blocked[0].write_all(&resp(&["wait", "x"])).unwrap();
+        until("a blocked command", || gate.waiting() == 1);
+        let told = "-BUSY no thread was free for 100ms (of 3); the command was not run";
+        // One or two take the threads that there are.
+        let refused = (0..5).find_map(|_| {
+            let mut stream = daemon.connect();
+            stream.write_all(&resp(&["wait", "x"])).unwrap();
+            let answer = listen(&mut stream, SHORT * 20);
+            blocked.push(stream);
+            answer
+        });
+        assert_eq!(refused.as_deref().map(text), Some(format!(r"{told}\r\n")));
+        assert_eq!(text(&exchange(daemon.connect(), b"wait x\n")), format!(r"{told}\n"));
+        let came = gate.came();
+        assert_eq!(came, gate.waiting(), "who was told busy has not run");
+        assert_eq!(text(&exchange(daemon.connect(), b"ping\n")), "PONG");
+        // It was the last connection that was told so, and it goes on.
+        let mut refused = blocked.pop().unwrap();
+        assert_eq!(blocked.len(), came);
+        refused.write_all(&resp(&["ping"])).unwrap();
+        expect(&mut refused, b"+PONG\r\n");
+        gate.open();
+        for stream in &mut blocked {
+            expect(stream, b"$1\r\nx\r\n");
+        }
+        refused.write_all(&resp(&["wait", "y"])).unwrap();
+        expect(&mut refused, b"$1\r\ny\r\n");
+    }
+
+    /// Not a test: the daemon of the one below.
+    #[test]
+    fn daemon() {
+        apart::serve(|path| {
+            let most = Some(32);
+            setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+            let server = Server::new().state(Gate::default());
+            server.busy_timeout(SHORT).run(path).unwrap();
+        });
+    }
+
+    #[test]
+    fn connections_for_which_no_descriptor_is_left_are_told_busy_and_others_go_on() {
+        let place = Place::new();
+        let daemon = Apart::start("busy::daemon", place.socket());
+        let begin = |_| {
+            let mut stream = daemon.connect();
+            stream.write_all(&resp(&["ping"])).unwrap();
+            stream
+        };
+        let mut streams: Vec<_> = (0..40).map(begin).collect();
+        let answer = |stream: &mut UnixStream| {
+            let mut answer = [0];
+            let mut line = Vec::new();
+            while !line.ends_with(b"\n") {
+                stream.read_exact(&mut answer).unwrap();
+                line.push(answer[0]);
+            }
+            text(&line)
+        };
+        let answers: Vec<_> = streams.iter_mut().map(answer).collect();
+        let told = r"-BUSY no descriptor is left for this connection; try again\r\n";
+        let served = answers.iter().filter(|answer| *answer == r"+PONG\r\n").count();
+        let refused = answers.iter().filter(|answer| *answer == told).count();
+        assert!(served > 10 && refused > 5 && served + refused == 40, "{answers:?}");
+        // Who is in goes on, and who leaves makes room.
+        let mut kept: Vec<_> = streams.drain(..).zip(answers).collect();
+        kept.retain(|(_, answer)| answer != told);
+        for (stream, _) in &mut kept {
+            stream.write_all(&resp(&["ping"])).unwrap();
+            expect(stream, b"+PONG\r\n");
+        }
+        drop(kept);
+        let room = || exchange(daemon.connect(), b"ping\n") == b"PONG";
+        until("room", room);
+    }
+}
+
+mod users {
+    use super::*;
+
+    /// Connects as another user. Only this thread of the process becomes it.
+    fn connect_as(uid: u32, daemon: &Daemon) -> UnixStream {
+        let connect = || {
+            rustix::thread::set_thread_res_uid(None, Uid::from_raw(uid), None).unwrap();
+            daemon.connect()
+        };
+        thread::scope(|scope| scope.spawn(connect).join().unwrap())
+    }
+
+    #[test]
+    fn one_user_takes_no_more_connections_than_allowed_and_another_is_not_concerned() {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: only root can become other users");
+            assert!(env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "this test needs root");
+            return;
+        }
+        let (daemon, _) = start(|server| server.max_connections_per_user(3));
+        let directory = daemon.path();
+        let directory = directory.parent().unwrap();
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+        let ping = |stream: &mut UnixStream| {
+            stream.write_all(&resp(&["ping"])).unwrap();
+            expect(stream, b"+PONG\r\n");
+        };
+        let told = "-BUSY too many connections of this user: 3 at most; try again";
+        let uids = [0, 12345, 12346];
+        let mut all = Vec::new();
+        for uid in uids {
+            for _ in 0..3 {
+                all.push(connect_as(uid, &daemon));
+                ping(all.last_mut().unwrap());
+            }
+            let line = exchange(connect_as(uid, &daemon), b"ping\n");
+            assert_eq!(text(&line), format!(r"{told}\n"), "user {uid}");
+            let framed = exchange(connect_as(uid, &daemon), &resp(&["ping"]));
+            assert_eq!(text(&framed), format!(r"{told}\r\n"), "user {uid}");
+        }
+        all.iter_mut().for_each(ping);
+        // Who leaves makes room for one of the same user.
+        all.remove(4);
+        until("room", || exchange(connect_as(12345, &daemon), b"ping\n") == b"PONG");
+        assert!(exchange(connect_as(12346, &daemon), b"ping\n").starts_with(b"-BUSY "));
+        all.clear();
+        for uid in uids {
+            until("room", || exchange(connect_as(uid, &daemon), b"ping\n") == b"PONG");
+        }
+    }
+}

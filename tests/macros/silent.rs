@@ -1,0 +1,236 @@
+//! The generated code raises no lint and has no `unsafe`, for every form of the macros.
+
+#![deny(
+    warnings,
+    missing_docs,
+    unused_qualifications,
+    elided_lifetimes_in_paths,
+    unreachable_pub,
+    missing_debug_implementations,
+    single_use_lifetimes,
+    unused_lifetimes,
+    let_underscore_drop,
+    trivial_casts,
+    clippy::all,
+    clippy::pedantic,
+    clippy::absolute_paths,
+    clippy::disallowed_types
+)]
+#![forbid(unsafe_code)]
+// These two lints are about the functions below, not about the generated code.
+#![allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::ParseIntError;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use dockipc::{Arg, Failure, IntoReply, Peer, Reply, Request, Server, State, command};
+
+/// A colour.
+#[derive(Arg, Debug, Clone, Copy)]
+pub enum Color {
+    /// Red.
+    Red,
+    /// Dark blue.
+    DarkBlue,
+    /// Another.
+    #[arg(name = "other")]
+    Rest,
+}
+
+/// A number.
+#[derive(Arg, Debug)]
+#[arg(from_str, crate = dockipc)]
+pub struct Number(u64);
+
+impl FromStr for Number {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+#[command]
+const fn nothing() {}
+
+/// With a name.
+#[command("named")]
+fn with_name() {}
+
+/// With every key.
+///
+/// Help.
+#[command("full", alias = "whole", alias = "all", hidden, idempotent, crate = dockipc)]
+#[must_use]
+pub fn everything() -> &'static str {
+    "everything"
+}
+
+#[command]
+fn injected(
+    total: State<AtomicU64>,
+    same: &State<AtomicU64>,
+    peer: Peer,
+    also: &Peer,
+    request: &Request<'_>,
+) -> String {
+    let totals = total.fetch_add(1, Relaxed) + same.load(Relaxed);
+    format!("{totals} {} {} {}", peer.uid(), also.gid(), request.id())
+}
+
+#[command]
+fn words(
+    /// A doc comment.
+    text: &str,
+    bytes: &[u8],
+    color: Color,
+    number: Number,
+    #[arg(from_str)] address: IpAddr,
+    maybe: Option<&str>,
+    list: Vec<u64>,
+) -> String {
+    format!("{text}{}{color:?}{}{address}{maybe:?}{}", bytes.len(), number.0, list.len())
+}
+
+#[command]
+fn options(
+    #[arg(flag)] loud: bool,
+    /// A doc comment.
+    #[arg(flag = "very")]
+    quiet: bool,
+    #[arg(long)] times: u8,
+    #[arg(long = "size", default = 3)] width: u8,
+    #[arg(long)] more: Vec<PathBuf>,
+    #[arg(long)] maybe: Option<char>,
+    #[arg(long, default = -1)] negative: i64,
+    #[arg(default = "red")] color: Color,
+    #[arg(default = Duration::from_secs(3) + Duration::ZERO)] wait: Duration,
+    #[arg(from_str, default = "::1")] address: IpAddr,
+    #[arg(from_str)] second: Option<IpAddr>,
+    #[arg(rest, default = "")] text: &str,
+) -> String {
+    format!(
+        "{loud}{quiet}{times}{width}{}{maybe:?}{negative}{color:?}{wait:?}{address}{second:?}{text}",
+        more.len()
+    )
+}
+
+#[command]
+fn failing(mut n: u64, #[expect(unused_variables)] ignored: u64) -> Result<Option<u64>, Failure> {
+    n += 1;
+    if n > 1 { Ok(Some(n)) } else { Err(Failure::new("SMALL", "too small")) }
+}
+
+#[command]
+fn map() -> BTreeMap<String, Vec<u8>> {
+    BTreeMap::new()
+}
+
+#[command]
+fn borrowed(text: &str) -> Option<&str> {
+    text.get(1..)
+}
+
+#[command]
+fn hidden_type() -> impl IntoReply {
+    Reply::Null
+}
+
+#[command]
+#[deprecated = "it is old"]
+fn old() {}
+
+/// An old type.
+#[deprecated = "it is old"]
+#[derive(Debug)]
+pub struct Old;
+
+#[expect(deprecated, reason = "the implementation names the type")]
+impl IntoReply for Old {
+    fn into_reply(self) -> Reply {
+        Reply::Ok
+    }
+}
+
+#[command]
+#[expect(deprecated, reason = "the attribute covers the function, not the generated code")]
+fn old_answer() -> Old {
+    Old
+}
+
+#[command]
+#[cfg(not(unix))]
+fn elsewhere(missing: NoSuchType) {}
+
+#[command]
+#[must_use]
+#[inline]
+fn must_use() -> u64 {
+    1
+}
+
+#[command]
+fn r#type(r#fn: u64) -> u64 {
+    r#fn
+}
+
+/// Commands in a module of their own.
+mod inner {
+    use dockipc::command;
+
+    #[command("inner.private")]
+    fn private() {}
+
+    #[command("inner.public")]
+    pub(super) fn public() {}
+}
+
+/// Commands that a declarative macro writes.
+macro_rules! constant {
+    ($name:ident $value:literal) => {
+        #[command]
+        fn $name(#[arg(default = $value)] value: u64) -> u64 {
+            value
+        }
+    };
+}
+
+constant! { seven 7 }
+
+#[test]
+fn every_form_of_the_macros_is_silent_and_served() {
+    #[command("local")]
+    fn local() {}
+
+    let daemon = Server::new().state(AtomicU64::new(0)).spawn_in_process().unwrap();
+    let client = daemon.client();
+    for (line, answer) in [
+        ("nothing", ""),
+        ("named", ""),
+        ("all", "everything"),
+        ("seven", "7"),
+        ("type 3", "3"),
+        ("local", ""),
+        ("inner.private", ""),
+        ("old", ""),
+        ("old-answer", ""),
+        ("must-use", "1"),
+        ("hidden-type", ""),
+        ("borrowed ab", "b"),
+        ("map", ""),
+        ("options --times 1", "falsefalse130None-1Red3s::1None"),
+        ("failing 1 1", "2"),
+        ("words a b other 5 ::1", "a1Rest5::1None0"),
+    ] {
+        assert_eq!(client.send(line).unwrap().escape_ascii().to_string(), answer, "{line}");
+    }
+    assert!(client.send("injected").is_ok());
+    assert!(client.send("elsewhere").is_err());
+    inner::public();
+    with_name();
+}

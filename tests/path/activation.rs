@@ -1,0 +1,392 @@
+//! A service of systemd: its socket is passed to it, and it says when it is ready.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use dockipc::{Client, Error};
+use rustix::process::Signal;
+use tests::process::{names_in, until};
+use tests::program::{self, Program};
+use tests::{PATIENCE, Place};
+
+/// How systemd starts a service: its sockets from descriptor 3 on, and how many they are.
+const PASSED: &str = "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\" 3<&0 </dev/null";
+
+/// Starts the daemon with the socket as the shell's standard input.
+fn begin(shell: &str, socket: impl Into<OwnedFd>, path: &Path) -> Program {
+    let mut command = Command::new("sh");
+    command.args(["-c", shell]).arg(program::path()).arg(path);
+    Program::begin_with(&mut command, path, socket.into())
+}
+
+/// The same, until it answers.
+#[track_caller]
+fn start(shell: &str, socket: &UnixListener, path: &Path) -> Program {
+    let mut daemon = begin(shell, socket.try_clone().unwrap(), path);
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    daemon
+}
+
+/// Ends it in order. A call could wait in the queue of the socket, which others keep open.
+#[track_caller]
+fn end(daemon: &mut Program) -> ExitStatus {
+    daemon.signal(Signal::TERM);
+    daemon.wait()
+}
+
+/// What tells whether the same socket is at a path as before.
+fn identity(path: &Path) -> (u64, u64, u32) {
+    let data = fs::symlink_metadata(path).expect("something at the path");
+    (data.dev(), data.ino(), data.mode())
+}
+
+fn abstract_name(name: &str) -> (String, SocketAddr) {
+    let name = format!("dockipc-test-{name}-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    (format!("@{name}"), address)
+}
+
+#[test]
+fn a_socket_that_was_passed_is_served_and_stays_whatever_happens() {
+    let place = Place::new();
+    let path = place.socket();
+    let socket = UnixListener::bind(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let before = (identity(&path), names_in(place.directory()));
+    for killed in [false, true, false] {
+        let mut daemon = start(PASSED, &socket, &path);
+        assert_eq!((identity(&path), names_in(place.directory())), before);
+        // It is not for the daemon's children.
+        let info = fs::read_to_string(format!("/proc/{}/fdinfo/3", daemon.id())).unwrap();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
+        assert_eq!(flags & 0o2_000_000, 0o2_000_000, "O_CLOEXEC");
+        if killed {
+            daemon.signal(Signal::KILL);
+            daemon.wait();
+        } else {
+            assert!(end(&mut daemon).success(), "{}", daemon.complaint());
+        }
+        assert_eq!((identity(&path), names_in(place.directory())), before);
+        // Who connects while nobody serves is served by the next one.
+        UnixStream::connect(&path).expect("a socket that listens");
+    }
+}
+
+#[test]
+fn who_comes_to_a_passed_socket_during_a_stop_is_left_to_the_next_daemon() {
+    let place = Place::new();
+    let path = place.socket();
+    let socket = UnixListener::bind(&path).unwrap();
+    let notify = place.directory().join("notify");
+    let manager = UnixDatagram::bind(&notify).unwrap();
+    let shell = format!("export NOTIFY_SOCKET={}; {PASSED}", notify.display());
+    let mut old = start(&shell, &socket, &path);
+    assert_eq!(told(&manager), "READY=1");
+    let mut naps = old.connect();
+    naps.write_all(b"nap 1500\n").unwrap();
+    until("a command that runs", || old.threads() > 3);
+    old.signal(Signal::TERM);
+    assert_eq!(told(&manager), "STOPPING=1");
+    let (mut waits, mut answer) = (old.connect(), [0; 4]);
+    waits.write_all(b"ping\n").unwrap();
+    let used = old.cpu();
+    let mut napped = String::new();
+    naps.read_to_string(&mut napped).unwrap();
+    assert_eq!(napped, "1");
+    let used = old.cpu().saturating_sub(used);
+    assert!(used < Duration::from_millis(700), "{used:?} while there was nothing to do");
+    assert!(old.wait().success());
+    let _new = start(PASSED, &socket, &path);
+    waits.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"PONG");
+}
+
+#[test]
+fn passed_socket_wider_than_its_mode_is_refused() {
+    let place = Place::new();
+    let (path, second) = (place.socket(), place.directory().join("second.sock"));
+    let socket = UnixListener::bind(&path).unwrap();
+    let set = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    let begin = |words: &[&str]| {
+        let mut command = Command::new("sh");
+        command.args(["-c", PASSED]).arg(program::path()).args(words);
+        let socket = OwnedFd::from(socket.try_clone().unwrap());
+        Program::begin_with(&mut command, &path, socket)
+    };
+    let (first, second) = (path.to_str().unwrap(), second.to_str().unwrap());
+    for (passed, given, is_refused) in [
+        (0o666, "600", true),
+        (0o666, "660", true),
+        (0o660, "600", true),
+        (0o620, "600", true),
+        // To connect takes the right to write.
+        (0o755, "600", false),
+        (0o600, "600", false),
+        (0o600, "666", false),
+        // The author has left it to the service manager.
+        (0o666, "-", false),
+    ] {
+        set(passed);
+        // As the first path, and as the second one.
+        let both = [second, "-", first, given];
+        let both = if given == "-" { &both[..3] } else { &both };
+        for words in [&[first, given] as &[&str], both] {
+            let mut daemon = begin(words);
+            if is_refused {
+                assert!(!daemon.wait().success(), "{passed:o} {given}");
+                let why = format!(
+                    "Error: the socket that was passed for {first} has mode {passed:04o}, wider than \
+                     .mode(0o{given}): set SocketMode=0{given} in the socket unit, or leave .mode out\n",
+                );
+                assert_eq!(daemon.complaint(), why);
+            } else {
+                assert!(daemon.answers(), "{passed:o} {given}: {}", daemon.complaint());
+                assert!(end(&mut daemon).success());
+            }
+            assert_eq!(identity(&path).2 & 0o7777, passed);
+        }
+    }
+    // An abstract socket has no mode, and a path that is gone lets nobody in.
+    set(0o666);
+    fs::remove_file(&path).unwrap();
+    let mut daemon = begin(&[first, "600"]);
+    until("its start", || daemon.threads() > 1);
+    assert!(end(&mut daemon).success(), "{}", daemon.complaint());
+}
+
+#[test]
+fn the_path_of_a_passed_socket_is_not_made_anew() {
+    let place = Place::new();
+    let path = place.socket();
+    let socket = UnixListener::bind(&path).unwrap();
+    let daemon = start(PASSED, &socket, &path);
+    let mut client = daemon.connect();
+    fs::remove_file(&path).unwrap();
+    // For longer than it takes to look at a path of one's own.
+    client.write_all(b"nap 2500\n").unwrap();
+    client.read_to_string(&mut String::new()).unwrap();
+    assert!(names_in(place.directory()).is_empty());
+}
+
+#[test]
+fn a_passed_socket_is_known_by_where_it_leads() {
+    let place = Place::new();
+    let path = place.socket();
+    let socket = UnixListener::bind(&path).unwrap();
+    let link = place.directory().join("link");
+    symlink(place.directory(), &link).unwrap();
+    let beside = place.directory().join("beside.sock");
+    symlink(&path, &beside).unwrap();
+    let before = (identity(&path), names_in(place.directory()));
+    for other in [link.join("s.sock"), place.directory().join("./s.sock"), beside] {
+        let mut daemon = start(PASSED, &socket, &other);
+        assert_eq!(Client::new(&path).send("ping").unwrap(), b"PONG");
+        assert!(end(&mut daemon).success());
+        assert_eq!((identity(&path), names_in(place.directory())), before);
+    }
+    // A relative path.
+    let shell = format!("cd {}; {PASSED}", place.directory().display());
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(shell).arg(program::path()).arg("s.sock");
+    let mut daemon = Program::begin_with(&mut command, &path, OwnedFd::from(socket));
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    assert!(end(&mut daemon).success());
+    assert_eq!((identity(&path), names_in(place.directory())), before);
+}
+
+#[test]
+fn an_abstract_socket_is_passed_as_well() {
+    let (path, address) = abstract_name("passed");
+    let socket = UnixListener::bind_addr(&address).unwrap();
+    for _ in 0..2 {
+        let mut daemon = start(PASSED, &socket, Path::new(&path));
+        assert!(end(&mut daemon).success());
+    }
+}
+
+#[test]
+fn among_other_descriptors_the_right_one_is_found() {
+    let place = Place::new();
+    let path = place.socket();
+    let socket = UnixListener::bind(&path).unwrap();
+    let before = (identity(&path), names_in(place.directory()));
+    for shell in [
+        "export LISTEN_PID=$$ LISTEN_FDS=3; exec \"$0\" \"$@\" 3</dev/null 4<. 5<&0",
+        // Descriptor 4 is not open.
+        "export LISTEN_PID=$$ LISTEN_FDS=4; exec \"$0\" \"$@\" 3</dev/null 5<&0 6<&0",
+        "export LISTEN_PID=$$ LISTEN_FDS=99999999999999999999; exec \"$0\" \"$@\" 3<&0",
+    ] {
+        let mut daemon = start(shell, &socket, &path);
+        assert!(end(&mut daemon).success());
+        assert_eq!((identity(&path), names_in(place.directory())), before, "{shell}");
+    }
+}
+
+#[test]
+fn what_was_passed_to_another_process_or_in_other_words_is_not_taken() {
+    let place = Place::new();
+    let path = place.socket();
+    let socket = UnixListener::bind(&path).unwrap();
+    let before = (identity(&path), names_in(place.directory()));
+    for variables in [
+        "LISTEN_PID=1 LISTEN_FDS=1",
+        "LISTEN_PID= LISTEN_FDS=1",
+        "LISTEN_PID=-$$ LISTEN_FDS=1",
+        "LISTEN_PID=99999999999999999999 LISTEN_FDS=1",
+        "LISTEN_PID=$$",
+        "LISTEN_PID=$$ LISTEN_FDS=",
+        "LISTEN_PID=$$ LISTEN_FDS=0",
+        "LISTEN_PID=$$ LISTEN_FDS=-1",
+        "LISTEN_PID=$$ LISTEN_FDS=one",
+        "LISTEN_FDS=1",
+    ] {
+        let shell = format!("export {variables}; exec \"$0\" \"$@\" 3<&0");
+        let mut daemon = begin(&shell, socket.try_clone().unwrap(), &path);
+        // Then it is somebody's who listens there.
+        assert!(!daemon.wait().success(), "{variables}");
+        let why = daemon.complaint();
+        let expected = format!("Error: already running: process {} ", std::process::id());
+        assert!(why.starts_with(&expected), "{variables}: {why}");
+        assert_eq!((identity(&path), names_in(place.directory())), before, "{variables}");
+    }
+}
+
+#[test]
+fn a_passed_socket_of_another_address_or_kind_is_not_taken() {
+    type Other = (OwnedFd, &'static str);
+
+    let place = Place::new();
+    let other = place.directory().join("other.sock");
+    let others: [Other; 4] = [
+        (UnixListener::bind(&other).unwrap().into(), "another path"),
+        (UnixListener::bind_addr(&abstract_name("other").1).unwrap().into(), "an abstract name"),
+        (UnixDatagram::unbound().unwrap().into(), "datagrams"),
+        (UnixStream::pair().unwrap().0.into(), "a connection"),
+    ];
+    for (other, what) in others {
+        let path = place.socket();
+        let mut daemon = begin(PASSED, other, &path);
+        assert!(daemon.answers(), "{what}: {}", daemon.complaint());
+        assert!(place.directory().join("s.sock.lock").exists(), "{what}: a socket of its own");
+        assert!(end(&mut daemon).success());
+        assert!(!path.exists(), "{what}");
+    }
+    assert!(other.exists());
+}
+
+#[test]
+fn systemd_itself_passes_its_sockets() {
+    if Command::new("systemd-socket-activate").arg("--version").output().is_err() {
+        println!("skipped: systemd-socket-activate is not installed");
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+        return;
+    }
+    let place = Place::new();
+    let (path, other) = (place.socket(), place.directory().join("other.sock"));
+    let mut command = Command::new("systemd-socket-activate");
+    command.arg("-l").arg(&other).arg("-l").arg(&path).arg(program::path()).arg(&path);
+    let mut daemon = Program::begin(&mut command, &path);
+    until("its sockets", || path.exists());
+    let before = identity(&path);
+    // The first who connects starts it.
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    assert!(end(&mut daemon).success());
+    assert_eq!(identity(&path), before);
+    assert!(!place.directory().join("s.sock.lock").exists());
+}
+
+/// Starts and stops a daemon; it has this in its environment.
+#[track_caller]
+fn start_and_stop(notify: &Path) {
+    let place = Place::new();
+    let path = place.socket();
+    let mut command = Command::new(program::path());
+    let mut daemon = Program::start_by(command.arg(&path).env("NOTIFY_SOCKET", notify), &path);
+    assert!(end(&mut daemon).success(), "{}", daemon.complaint());
+}
+
+#[track_caller]
+fn told(socket: &UnixDatagram) -> String {
+    let mut bytes = [0; 100];
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let n = socket.recv(&mut bytes).expect("what is told");
+    String::from_utf8(bytes[..n].to_vec()).unwrap()
+}
+
+#[track_caller]
+fn expect_both(socket: &UnixDatagram) {
+    assert_eq!(told(socket), "READY=1");
+    assert_eq!(told(socket), "STOPPING=1");
+    socket.set_nonblocking(true).unwrap();
+    assert_eq!(socket.recv(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn the_service_manager_is_told_when_clients_can_connect_and_when_not() {
+    let place = Place::new();
+    let notify = place.directory().join("notify");
+    let socket = UnixDatagram::bind(&notify).unwrap();
+    let path = place.socket();
+    let mut command = Command::new(program::path());
+    let command = command.arg(&path).env("NOTIFY_SOCKET", &notify);
+    let mut daemon = Program::begin(command, &path);
+    assert_eq!(told(&socket), "READY=1");
+    assert_eq!(Client::new(&path).send("ping").unwrap(), b"PONG");
+    daemon.signal(Signal::TERM);
+    assert_eq!(told(&socket), "STOPPING=1");
+    assert!(matches!(dockipc::send(&path, "ping"), Err(Error::NoSocket { .. })));
+    assert!(daemon.wait().success());
+    // A start that fails is not ready.
+    let taken = UnixListener::bind(&path).unwrap();
+    let mut command = Command::new(program::path());
+    let mut daemon = Program::begin(command.arg(&path).env("NOTIFY_SOCKET", &notify), &path);
+    assert!(!daemon.wait().success());
+    drop(taken);
+    socket.set_nonblocking(true).unwrap();
+    assert_eq!(socket.recv(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn the_service_managers_address_may_be_abstract_or_long() {
+    let (path, address) = abstract_name("notify");
+    let socket = UnixDatagram::bind_addr(&address).unwrap();
+    start_and_stop(Path::new(&path));
+    expect_both(&socket);
+
+    let place = Place::new();
+    let deep = place.directory().join("d".repeat(150));
+    fs::create_dir(&deep).unwrap();
+    // It is too long to be bound as it is.
+    let short = place.directory().join("short");
+    symlink(&deep, &short).unwrap();
+    let socket = UnixDatagram::bind(short.join("notify")).unwrap();
+    start_and_stop(&deep.join("notify"));
+    expect_both(&socket);
+}
+
+#[test]
+fn a_service_manager_that_is_not_there_or_does_not_listen_hinders_nothing() {
+    let place = Place::new();
+    let file = place.directory().join("file");
+    fs::write(&file, "kept").unwrap();
+    let full = place.directory().join("full");
+    let receiver = UnixDatagram::bind(&full).unwrap();
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.set_nonblocking(true).unwrap();
+    while sender.send_to(b"more", &full).is_ok() {}
+    let nowhere = PathBuf::from("/nowhere/at/all");
+    let relative = PathBuf::from("relative");
+    for notify in [nowhere, relative, PathBuf::new(), "@".into(), "@nobody".into(), file, full] {
+        start_and_stop(&notify);
+    }
+    assert_eq!(fs::read(place.directory().join("file")).unwrap(), b"kept");
+    drop(receiver);
+}

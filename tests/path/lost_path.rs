@@ -1,0 +1,397 @@
+//! A path that is lost comes back, and nothing of anybody else's is touched for it.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use dockipc::{Client, Error, Handle, Request, Server};
+use rustix::fs::FlockOperation;
+use rustix::process::Signal;
+use tests::process::{names_in, until};
+use tests::program::{self, Program};
+use tests::{PATIENCE, Place, figure, leave_socket, long};
+
+fn start(path: &Path) -> Handle {
+    Server::new().handle("who", |_: &Request<'_>| "ours").mode(0o640).spawn(path).unwrap()
+}
+
+/// Whether our daemon is at the path.
+fn is_ours(path: &Path) -> bool {
+    dockipc::send(path, "who").is_ok_and(|answer| answer == b"ours")
+}
+
+#[track_caller]
+fn back(path: &Path) {
+    until("the socket's return", || is_ours(path));
+    assert_eq!(fs::symlink_metadata(path).unwrap().mode() & 0o7777, 0o640);
+}
+
+/// The names of a daemon's files.
+fn files(names: &[&str]) -> Vec<OsString> {
+    names.iter().map(OsString::from).collect()
+}
+
+#[test]
+fn a_socket_that_is_removed_or_moved_comes_back_and_clients_stay() {
+    type Harm<'h> = (&'static str, &'h dyn Fn());
+
+    let place = Place::new();
+    let path = place.socket();
+    let daemon = start(&path);
+    let moved = place.directory().join("moved");
+    let lock = place.directory().join("s.sock.lock");
+    let harms: [Harm<'_>; 4] = [
+        ("removed", &|| fs::remove_file(&path).unwrap()),
+        ("moved", &|| fs::rename(&path, &moved).unwrap()),
+        ("removed with the lock", &|| {
+            fs::remove_file(&lock).unwrap();
+            fs::remove_file(&path).unwrap();
+        }),
+        ("replaced by a stale socket", &|| {
+            leave_socket(place.directory().join("stale"));
+            fs::rename(place.directory().join("stale"), &path).unwrap();
+        }),
+    ];
+    for (what, harm) in harms {
+        let mut connected = UnixStream::connect(&path).unwrap();
+        connected.set_read_timeout(Some(PATIENCE)).unwrap();
+        harm();
+        back(&path);
+        // Who was there before is served.
+        connected.write_all(b"who\n").unwrap();
+        let mut answer = String::new();
+        connected.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "ours", "{what}");
+        let _ = fs::remove_file(&moved);
+        until("the lock", || lock.exists());
+        assert_eq!(names_in(place.directory()), files(&["s.sock", "s.sock.lock"]), "{what}");
+    }
+    drop(daemon);
+    assert_eq!(names_in(place.directory()), files(&["s.sock.lock"]));
+}
+
+#[test]
+fn a_directory_that_is_moved_or_removed_and_comes_back_has_the_socket_again() {
+    let place = Place::new();
+    let home = place.directory().join("home");
+    let away = place.directory().join("away");
+    let path = home.join("s.sock");
+    fs::create_dir(&home).unwrap();
+    let daemon = start(&path);
+    // Another in its place: there the socket is made anew, and is gone where the old one is now.
+    fs::rename(&home, &away).unwrap();
+    fs::create_dir(&home).unwrap();
+    back(&path);
+    until("the old socket's end", || names_in(&away) == files(&["s.sock.lock"]));
+    // Removed. The socket may come back while what is in the directory is removed.
+    until("the directory's end", || fs::remove_dir_all(&home).is_ok());
+    fs::create_dir(&home).unwrap();
+    back(&path);
+    // Away for a time.
+    fs::remove_dir_all(&away).unwrap();
+    fs::rename(&home, &away).unwrap();
+    let before = fs::symlink_metadata(away.join("s.sock")).unwrap().ino();
+    fs::rename(&away, &home).unwrap();
+    back(&path);
+    assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), before, "it was not lost");
+    drop(daemon);
+    assert_eq!(names_in(&home), files(&["s.sock.lock"]));
+    // A daemon that ends while its directory is away.
+    let daemon = start(&path);
+    fs::rename(&home, &away).unwrap();
+    drop(daemon);
+    assert!(!home.exists());
+    assert_eq!(names_in(&away), files(&["s.sock.lock"]));
+}
+
+#[test]
+fn what_somebody_puts_at_the_path_stays_and_is_waited_for() {
+    type Make = (&'static str, fn(&Path));
+
+    let makes: [Make; 5] = [
+        ("a file", |path| fs::write(path, "theirs").unwrap()),
+        ("a directory", |path| fs::create_dir(path).unwrap()),
+        ("a link", |path| symlink("target", path).unwrap()),
+        ("a dangling link", |path| symlink("nothing", path).unwrap()),
+        ("a pipe", |path| {
+            assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        }),
+    ];
+    thread::scope(|scope| {
+        for (what, make) in makes {
+            scope.spawn(move || stays(what, make));
+        }
+    });
+}
+
+fn stays(what: &str, make: fn(&Path)) {
+    let place = Place::new();
+    let path = place.socket();
+    let target = place.directory().join("target");
+    fs::write(&target, "kept").unwrap();
+    let daemon = start(&path);
+    let held = Held::take(&place);
+    fs::remove_file(&path).unwrap();
+    make(&path);
+    drop(held);
+    let identity = || {
+        let data = fs::symlink_metadata(&path).unwrap();
+        (data.ino(), data.mode())
+    };
+    let before = identity();
+    looked_at();
+    assert_eq!(identity(), before, "{what}");
+    if fs::symlink_metadata(&path).unwrap().is_dir() {
+        fs::remove_dir(&path).unwrap();
+    } else {
+        fs::remove_file(&path).unwrap();
+    }
+    back(&path);
+    assert_eq!(fs::read(&target).unwrap(), b"kept");
+    drop(daemon);
+    assert_eq!(names_in(place.directory()), files(&["s.sock.lock", "target"]));
+}
+
+/// Keeps a daemon from making its socket anew for a while: its temporary name is taken.
+struct Held(PathBuf);
+
+impl Held {
+    fn take(place: &Place) -> Self {
+        let taken = place.directory().join(".s.sock.new");
+        fs::write(&taken, "held").unwrap();
+        Self(taken)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        assert_eq!(fs::read(&self.0).unwrap(), b"held");
+        fs::remove_file(&self.0).unwrap();
+    }
+}
+
+/// Waits until a daemon that is started now has looked at its path: then others have looked at theirs.
+fn looked_at() {
+    let place = Place::new();
+    let above = place.directory().join("above");
+    let path = above.join("home/s.sock");
+    fs::create_dir_all(above.join("home")).unwrap();
+    let _daemon = start(&path);
+    // The system does not tell of this.
+    fs::rename(&above, place.directory().join("away")).unwrap();
+    fs::create_dir_all(above.join("home")).unwrap();
+    back(&path);
+}
+
+#[test]
+fn another_daemon_at_the_path_stays_and_when_it_ends_ours_is_back() {
+    let place = Place::new();
+    let path = place.socket();
+    let daemon = start(&path);
+    // It knows no lock.
+    let other = UnixListener::bind(place.directory().join("other")).unwrap();
+    fs::rename(place.directory().join("other"), &path).unwrap();
+    let inode = fs::symlink_metadata(&path).unwrap().ino();
+    looked_at();
+    assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), inode);
+    drop(other);
+    back(&path);
+    // One that has put its own lock in the place of ours.
+    let lock = place.directory().join("s.sock.lock");
+    let held = Held::take(&place);
+    fs::remove_file(&path).unwrap();
+    let new = place.directory().join("new");
+    let theirs = File::create(&new).unwrap();
+    rustix::fs::flock(&theirs, FlockOperation::NonBlockingLockExclusive).unwrap();
+    fs::rename(&new, &lock).unwrap();
+    drop(held);
+    looked_at();
+    assert!(!path.exists());
+    drop(theirs);
+    back(&path);
+    drop(daemon);
+    assert_eq!(names_in(place.directory()), files(&["s.sock.lock"]));
+}
+
+#[test]
+fn a_lock_that_was_removed_is_taken_again() {
+    let place = Place::new();
+    let path = place.socket();
+    let daemon = start(&path);
+    let inode = fs::symlink_metadata(&path).unwrap().ino();
+    let lock = place.directory().join("s.sock.lock");
+    fs::remove_file(&lock).unwrap();
+    let pid = format!("{}\n", std::process::id());
+    until("the lock's return", || fs::read_to_string(&lock).is_ok_and(|text| text == pid));
+    assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), inode, "the socket is the same");
+    let file = File::open(&lock).unwrap();
+    let busy = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+    assert_eq!(busy, Err(rustix::io::Errno::WOULDBLOCK));
+    drop(daemon);
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+    assert_eq!(fs::read(&lock).unwrap(), b"");
+}
+
+#[test]
+fn after_a_stop_nothing_comes_back() {
+    let place = Place::new();
+    let path = place.socket();
+    for _ in 0..long(100, 1000) {
+        let daemon = start(&path);
+        let remover = thread::spawn({
+            let path = path.clone();
+            move || fs::remove_file(path)
+        });
+        daemon.shutdown();
+        // The path may be lost at any moment of the stop.
+        let _ = remover.join().unwrap();
+        assert_eq!(names_in(place.directory()), files(&["s.sock.lock"]));
+        daemon.join();
+        assert_eq!(names_in(place.directory()), files(&["s.sock.lock"]));
+    }
+}
+
+#[test]
+fn a_daemon_that_was_stopped_for_a_while_does_not_displace_the_next_one() {
+    let place = Place::new();
+    let path = place.socket();
+    let old = Program::start(&path);
+    old.signal(Signal::STOP);
+    until("its stop", || {
+        let mut tasks = fs::read_dir(format!("/proc/{}/task", old.id())).unwrap();
+        let status = |task: std::io::Result<fs::DirEntry>| {
+            fs::read_to_string(task.unwrap().path().join("status")).unwrap()
+        };
+        tasks.all(|task| status(task).contains("State:\tT"))
+    });
+    // Somebody loses patience and takes everything away.
+    fs::remove_file(&path).unwrap();
+    fs::remove_file(place.directory().join("s.sock.lock")).unwrap();
+    let new = start(&path);
+    old.signal(Signal::CONT);
+    looked_at();
+    assert!(is_ours(&path));
+    drop(old);
+    assert!(is_ours(&path));
+    drop(new);
+    assert_eq!(names_in(place.directory()), files(&["s.sock.lock"]));
+}
+
+#[test]
+fn a_relative_path_is_where_it_was_also_when_the_daemon_changes_its_directory() {
+    let place = Place::new();
+    let path = place.socket();
+    let mut command = Command::new(program::path());
+    command.arg("s.sock").current_dir(place.directory());
+    let mut daemon = Program::begin(&mut command, &path);
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    daemon.client().send("chdir /").unwrap();
+    fs::remove_file(&path).unwrap();
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    assert!(daemon.stop().success());
+    assert_eq!(names_in(place.directory()), files(&["s.sock.lock"]));
+}
+
+#[test]
+fn without_inotify_a_path_comes_back_when_it_is_looked_at() {
+    if !tests::strace::is_here() {
+        return;
+    }
+    let place = Place::new();
+    let path = place.socket();
+    let trace = place.directory().join("trace");
+    let fault = "inotify_init1:error=EMFILE".to_owned();
+    let mut command = tests::strace::strace(&trace, &[fault]);
+    let mut daemon = Program::begin(command.arg(program::path()).arg(&path), &path);
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    fs::remove_file(&path).unwrap();
+    until("the socket's return", || path.exists());
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_daemon_that_may_no_longer_write_there_serves_who_is_connected_and_recovers_later() {
+    let me = rustix::process::geteuid();
+    if !me.is_root() {
+        println!("skipped: this needs root");
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+        return;
+    }
+    let place = Place::new();
+    let home = place.directory().join("home");
+    fs::create_dir(&home).unwrap();
+    fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o777)).unwrap();
+    let path = home.join("s.sock");
+    let program = place.directory().join("daemon");
+    program::executable(&program, File::open(program::path()).unwrap());
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--clear-groups", "--inh-caps=-all"]).arg(&program).arg(&path);
+    let mut daemon = Program::begin(&mut command, &path);
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    let client = Client::new(&path);
+    assert_eq!(client.send("ping").unwrap(), b"PONG");
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_file(&path).unwrap();
+    looked_at();
+    assert!(matches!(dockipc::send(&path, "ping"), Err(Error::NoSocket { .. })));
+    assert_eq!(client.send("ping").unwrap(), b"PONG");
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    assert!(daemon.stop().success());
+    assert_eq!(names_in(&home), files(&["s.sock.lock"]));
+}
+
+#[test]
+fn a_path_that_is_removed_over_and_over_comes_back_each_time() {
+    let place = Place::new();
+    let path = place.socket();
+    let mut daemon = Program::start(&path);
+    daemon.rest();
+    let before = (daemon.threads(), daemon.descriptors(), names_in(place.directory()));
+    let times = long(100, 1000);
+    for _ in 0..times {
+        let inode = fs::symlink_metadata(&path).unwrap().ino();
+        fs::remove_file(&path).unwrap();
+        until("another socket", || {
+            fs::symlink_metadata(&path).is_ok_and(|data| data.ino() != inode)
+        });
+        // It has its name a moment before it listens.
+        let mut answer = dockipc::send(&path, "ping");
+        while matches!(answer, Err(Error::Stale { .. })) {
+            answer = dockipc::send(&path, "ping");
+        }
+        assert_eq!(answer.unwrap(), b"PONG");
+    }
+    daemon.rest();
+    let after = (daemon.threads(), daemon.descriptors(), names_in(place.directory()));
+    assert_eq!(after, before);
+    figure("a path removed and back", times);
+    assert!(daemon.stop().success());
+    assert_eq!(names_in(place.directory()), files(&["s.sock.lock"]));
+}
+
+#[test]
+fn a_path_that_is_longer_than_an_address_comes_back_too() {
+    let place = Place::new();
+    let deep = place.directory().join("d".repeat(200));
+    for name in ["s.sock", &"x".repeat(250)] {
+        fs::create_dir(&deep).unwrap();
+        let path = deep.join(name);
+        let daemon = start(&path);
+        fs::remove_file(&path).unwrap();
+        back(&path);
+        until("the directory's end", || fs::remove_dir_all(&deep).is_ok());
+        fs::create_dir(&deep).unwrap();
+        back(&path);
+        drop(daemon);
+        assert_eq!(names_in(&deep), files(&[&format!("{name}.lock")]));
+        fs::remove_dir_all(&deep).unwrap();
+    }
+}

@@ -1,0 +1,613 @@
+//! The program `dockipc`, run against a daemon: answers, errors, exit codes.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+
+use dockipc::{Arg, Failure, Request, Secret, Server, command};
+use rustix::process::{Pid, Signal, kill_process};
+use tests::ctl::{self, Ran, dockipc, run};
+use tests::gate::Gate;
+use tests::process::until;
+use tests::{Daemon, Place, leave_socket};
+
+#[derive(Arg)]
+enum Unit {
+    Kilo,
+    Mega,
+}
+
+/// Add to a number.
+///
+/// Nothing is kept.
+#[command("add", alias = "plus", idempotent)]
+fn add(
+    /// What to add.
+    n: u64,
+    #[arg(long, default = 1)] times: u64,
+    #[arg(flag)] twice: bool,
+    /// How large.
+    #[arg(long)]
+    unit: Option<Unit>,
+) -> u64 {
+    let unit = unit.map_or(1, |unit| match unit {
+        Unit::Kilo => 1_000,
+        Unit::Mega => 1_000_000,
+    });
+    n * times * unit * (1 + u64::from(twice))
+}
+
+/// Answer with the bytes.
+#[command("bytes")]
+fn bytes(data: &[u8]) -> Vec<u8> {
+    data.to_vec()
+}
+
+/// Answer with so many bytes.
+#[command("blob")]
+fn blob(size: usize) -> Vec<u8> {
+    vec![b'x'; size]
+}
+
+/// Answer with a list and a map.
+#[command("list")]
+fn list() -> (Vec<(&'static str, u8)>, Option<bool>) {
+    (vec![("one", 1), ("two", 2)], None)
+}
+
+/// Answer with rows whose texts are not the author's.
+#[command("rows")]
+fn rows(text: &str) -> Vec<(u8, Option<&str>, &str)> {
+    vec![(1, Some(text), "end"), (2, None, "end")]
+}
+
+/// Fail.
+#[command("fail")]
+fn fail(code: &str) -> Result<(), Failure> {
+    Err(match code {
+        "LATE" => Failure::new("LATE", "try tomorrow"),
+        "RED" => Failure::new("RED", "\x1b[31mred"),
+        _ => Failure::from("it did not work"),
+    })
+}
+
+/// Refuse a text, and repeat it.
+#[command("refuse")]
+fn refuse(text: &str) -> Result<(), Failure> {
+    Err(Failure::new("NO", format!("not {text:?}, nor {}!", text.trim().to_uppercase())))
+}
+
+/// For nobody.
+#[command("closed", allow = "uid:4294967294")]
+fn closed() {}
+
+/// For everybody, and said so.
+#[command("open", allow = "any")]
+fn open(_password: Secret<String>, #[arg(rest)] _text: Option<&str>) {}
+
+/// Wait.
+#[command("wait")]
+fn wait(request: &Request<'_>) {
+    request.state::<Gate>().unwrap().pass();
+}
+
+fn daemon() -> Daemon {
+    Daemon::start(Server::new().state(Gate::default()))
+}
+
+#[track_caller]
+fn answered(ran: &Ran, answer: &[u8]) {
+    assert_eq!((ran.code, &*ran.err), (Some(0), ""), "{ran:?}");
+    assert_eq!(ran.out.escape_ascii().to_string(), answer.escape_ascii().to_string());
+}
+
+#[track_caller]
+fn failed(ran: &Ran, code: i32, error: &str) {
+    assert_eq!((ran.code, &*ran.out), (Some(code), &b""[..]), "{ran:?}");
+    assert_eq!(ran.err, error);
+}
+
+#[test]
+fn an_answer_is_its_bytes_and_nothing_else() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.as_os_str();
+    let call = |words: &[&str]| {
+        dockipc(
+            [std::ffi::OsStr::new("call"), path].into_iter().chain(words.iter().map(AsRef::as_ref)),
+        )
+    };
+    answered(&call(&["add", "20", "--times", "2", "--twice"]), b"80");
+    answered(&call(&["bytes", "a\nb"]), b"a\nb");
+    answered(&call(&["bytes", ""]), b"");
+    answered(&call(&["list"]), b"one\t1\ttwo\t2\n\n");
+    answered(&call(&["ping"]), b"PONG");
+    // A socket says that it is one.
+    answered(&dockipc([path, "PLUS".as_ref(), "7".as_ref()]), b"7");
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let given =
+        run(ctl::command(&ctl::path()).arg("call").arg(path).args(["bytes", "-"]), &every_byte);
+    answered(&given, &every_byte);
+}
+
+#[test]
+fn arguments_come_from_files_and_standard_input() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let file = place.directory().join("file");
+    fs::write(&file, b"\0\xff\n").unwrap();
+    let at = format!("@{}", file.display());
+    let call =
+        |word: &str| dockipc(["call".as_ref(), path.as_os_str(), "bytes".as_ref(), word.as_ref()]);
+    answered(&call(&at), b"\0\xff\n");
+    answered(&call(&format!("@{at}")), at.as_bytes());
+    answered(&call("@"), b"@");
+    let literal = dockipc([
+        "call".as_ref(),
+        "--literal".as_ref(),
+        path.as_os_str(),
+        "bytes".as_ref(),
+        at.as_ref(),
+    ]);
+    answered(&literal, at.as_bytes());
+    let missing = call("@/no/such file");
+    let why = "reading /no/such file (for the text itself write @@): No such file or directory";
+    failed(&missing, 2, &format!("test-dockipc: {why} (os error 2)\n"));
+    let twice =
+        dockipc(["call".as_ref(), path.as_os_str(), "add".as_ref(), "-".as_ref(), "-".as_ref()]);
+    failed(&twice, 2, "test-dockipc: standard input is read once: one `-`\n");
+}
+
+#[test]
+fn text_in_a_row_forges_no_row() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let text = "a\n99\tDone\tdefault\tforged\r\\n";
+    let rows = b"1\ta\\n99\\tDone\\tdefault\\tforged\\r\\\\n\tend\n2\t\tend\n";
+    answered(&dockipc(["call", path, "rows", text]), rows);
+    // Alone it stays as it is.
+    answered(&dockipc(["call", path, "bytes", text]), text.as_bytes());
+}
+
+#[test]
+fn word_that_was_read_stands_in_no_message() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let file = place.directory().join("file");
+    let at = format!("@{}", file.display());
+    let from_file = format!("(the word from {})", file.display());
+    for secret in
+        ["secret", "s3cr\"et", "two words", "%7", "hunter2 and more of it\n", "--secret=x"]
+    {
+        fs::write(&file, secret).unwrap();
+        let hides = |words: &[&str], code: i32, input: &str| -> String {
+            let mut command = ctl::command(&ctl::path());
+            let ran = run(command.arg("call").args(words), input.as_bytes());
+            assert_eq!(ran.code, Some(code), "{words:?}: {ran:?}");
+            let shown = format!("{}{}", ran.text(), ran.err).to_ascii_lowercase();
+            // The place has digits.
+            let shown = shown.replace(&file.display().to_string().to_ascii_lowercase(), "file");
+            let secret = secret.trim();
+            for form in [secret.to_owned(), format!("{secret:?}"), secret.replace('"', "\\\"")] {
+                assert!(!shown.contains(&form), "{words:?} {secret:?}: {shown}");
+            }
+            ran.err
+        };
+        for (word, source) in [("-", "(the word from standard input)"), (&*at, &*from_file)] {
+            let mistyped = hides(&[path, "ad", word], 2, secret);
+            let shown = format!("  ad {word}\n  ^^\n");
+            let expected = "test-dockipc: UNKNOWN no command \"ad\"; did you mean add?\n";
+            assert_eq!(mistyped, format!("{expected}{shown}"));
+            let refused = hides(&[path, "refuse", word], 1, secret);
+            assert_eq!(refused, format!("test-dockipc: NO not {source}, nor {source}!\n"));
+            hides(&["--json", path, "refuse", word], 1, secret);
+            hides(&[path, "add", "1", word], 2, secret);
+            hides(&[path, "list", word], 2, secret);
+            hides(&[path, "add", "x", "--times", word], 2, secret);
+        }
+        let quoted = dockipc::client::quote(secret.trim());
+        let quoted = quoted.trim();
+        let lines = [
+            format!("{quoted} and more"),
+            format!("ad {quoted}"),
+            format!("add 1 {quoted}"),
+            format!("add nan {quoted}"),
+            format!("refuse {quoted}"),
+            format!("'{quoted}"),
+            format!("ad '{quoted}"),
+        ];
+        for line in lines {
+            for json in [&["-f", "-", path][..], &["--json", "-f", "-", path]] {
+                let mut command = ctl::command(&ctl::path());
+                let ran = run(command.arg("call").args(json), line.as_bytes());
+                let err = ran.err.replace("line 1: ", "");
+                assert!(!err.contains(secret.trim()), "{line}: {err}");
+            }
+        }
+    }
+    // What was typed is pointed at as before, beside a word that was read.
+    let mut command = ctl::command(&ctl::path());
+    let ran = run(command.args(["call", path, "add", "x", "--times", "-"]), b"secret");
+    assert!(
+        ran.err.contains("\"x\"") && ran.err.contains("  add x --times -\n      ^\n"),
+        "{ran:?}"
+    );
+    let ran = run(ctl::command(&ctl::path()).args(["call", path, "add", "-"]), b"secret");
+    assert!(ran.err.contains("  add -\n      ^\n"), "{ran:?}");
+}
+
+#[test]
+fn each_kind_of_failure_has_its_exit_code() {
+    let (daemon, place) = (daemon(), Place::new());
+    let socket = daemon.path().display().to_string();
+    let ask = |words: &[&str]| dockipc(["call", &socket].iter().chain(words));
+    failed(&ask(&["fail", "LATE"]), 1, "test-dockipc: LATE try tomorrow\n");
+    failed(&ask(&["fail", "x"]), 1, "test-dockipc: ERR it did not work\n");
+    failed(&ask(&["fail", "RED"]), 1, "test-dockipc: RED \\x1b[31mred\n");
+    let usage = "usage: add <n> [--times <times>] [--twice] [--unit <unit>]\n";
+    failed(
+        &ask(&["add"]),
+        2,
+        &format!("test-dockipc: USAGE n is missing\n{usage}           ^^^\n"),
+    );
+    let choice = "bad value for --unit: \"tera\": expected one of kilo, mega";
+    failed(
+        &ask(&["add", "1", "--unit=tera"]),
+        2,
+        &format!("test-dockipc: USAGE {choice}\n  add 1 --unit=tera\n        ^^^^^^^^^^^\n{usage}"),
+    );
+    let unknown = "UNKNOWN no command \"ad\"; did you mean add?\n  ad 1\n  ^^\n";
+    failed(&ask(&["ad", "1"]), 2, &format!("test-dockipc: {unknown}"));
+    let ran = ask(&["closed"]);
+    assert!(ran.code == Some(4) && ran.err.contains("NOPERM \"closed\" is for uid:"), "{ran:?}");
+    let path = |name: &str| place.directory().join(name).display().to_string();
+    let at = |name: &str| dockipc(["call", &path(name), "ping"]);
+    let ran = at("nothing");
+    let no_socket = format!("no socket at {}: is the daemon running?", path("nothing"));
+    failed(&ran, 3, &format!("test-dockipc: {no_socket}\n"));
+    leave_socket(path("stale"));
+    let ran = at("stale");
+    assert!(ran.code == Some(3) && ran.err.contains("stale socket"), "{ran:?}");
+    fs::write(path("file"), "").unwrap();
+    let ran = at("file");
+    assert!(ran.code == Some(3) && ran.err.contains("is not a socket but a file"), "{ran:?}");
+    let silent = UnixListener::bind(path("silent")).unwrap();
+    let ran = dockipc(["call", "--timeout", "50ms", &path("silent"), "ping"]);
+    assert!(ran.code == Some(5) && ran.err.contains("timed out after 50ms"), "{ran:?}");
+    let cut = std::thread::spawn(move || {
+        // The client that gave up is in the queue still.
+        for stream in silent.incoming().take(2) {
+            let mut stream = stream.unwrap();
+            stream.set_read_timeout(Some(tests::PATIENCE)).unwrap();
+            if stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0) {
+                use std::io::Write;
+                let _ = stream.write_all(b"%1\r\n$5\r\nproto\r\n:3\r\n$100000\r\nhalf");
+            }
+        }
+    });
+    let ran = at("silent");
+    assert_eq!((ran.code, ran.text()), (Some(6), "half".into()), "{ran:?}");
+    assert!(ran.err.contains("answer cut off after 4 bytes; the command may have run"), "{ran:?}");
+    cut.join().unwrap();
+}
+
+#[test]
+fn a_missing_permission_says_whose_the_socket_is() {
+    if !tests::users::can_be_had() {
+        return;
+    }
+    let daemon = daemon();
+    let path = daemon.path();
+    fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(ctl::path());
+    let ran = run(command.arg("call").arg(&path).arg("ping"), b"");
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(ran.err.contains("no permission for") && ran.err.contains("0600"), "{ran:?}");
+}
+
+#[test]
+fn the_socket_is_found_where_it_is_given() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let with = |variable: &str, value: &std::ffi::OsStr, words: &[&str]| {
+        run(ctl::command(&ctl::path()).env(variable, value).args(words), b"")
+    };
+    let socket = "DOCKIPC_SOCKET";
+    answered(&with(socket, path.as_os_str(), &["call", "add", "3"]), b"3");
+    let below = "  hitd add\n  ^^^^\n\
+        the socket is $DOCKIPC_SOCKET's; another one has a / or follows -s\n";
+    let ran = with(socket, path.as_os_str(), &["call", "hitd", "add"]);
+    let unknown = "test-dockipc: UNKNOWN no command \"hitd\"; `help` lists them\n";
+    failed(&ran, 2, &format!("{unknown}{below}"));
+    // A word with a slash is a socket also then.
+    let ran = with(socket, "/nowhere.sock".as_ref(), &["call", path.to_str().unwrap(), "add", "4"]);
+    answered(&ran, b"4");
+    answered(&dockipc(["call", "-s", path.to_str().unwrap(), "add", "5"]), b"5");
+    symlink(&path, place.directory().join("hitd.sock")).unwrap();
+    let runtime = place.directory().as_os_str();
+    for name in ["hitd", "hitd.sock"] {
+        answered(&with("XDG_RUNTIME_DIR", runtime, &["call", name, "add", "6"]), b"6");
+    }
+    let ran = with("XDG_RUNTIME_DIR", runtime, &["call", "hit", "add", "6"]);
+    let looked = format!("in {} or /run; a path has a / in it: ./hit", place.directory().display());
+    failed(&ran, 3, &format!("test-dockipc: no socket hit or hit.sock {looked}\n"));
+    let which = "which daemon? give the path of its socket, or set DOCKIPC_SOCKET";
+    failed(&dockipc(["call"]), 2, &format!("test-dockipc: {which}\n"));
+    let name = format!("@dockipc-test-{}", std::process::id());
+    let server = Server::new().state(Gate::default()).open_to_all();
+    let handle = server.spawn(&name).unwrap();
+    answered(&dockipc(["call", &name, "add", "7"]), b"7");
+    handle.shutdown();
+}
+
+#[test]
+fn an_answer_can_be_json() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let json = |words: &[&str]| {
+        let ran = dockipc(["call", "--json", path.to_str().unwrap()].iter().chain(words));
+        assert_eq!((ran.code, &*ran.err), (Some(0), ""));
+        serde_json::from_slice::<serde_json::Value>(&ran.out).unwrap().to_string()
+    };
+    assert_eq!(json(&["add", "2"]), "2");
+    assert_eq!(json(&["bytes", "text"]), "\"text\"");
+    assert_eq!(json(&["list"]), r#"[[["one",1],["two",2]],null]"#);
+    let bytes = run(
+        ctl::command(&ctl::path()).args(["call", "--json"]).arg(&path).args(["bytes", "-"]),
+        b"\xff\0",
+    );
+    assert_eq!(bytes.text(), "{\n  \"base64\": \"/wA=\"\n}\n");
+}
+
+#[test]
+fn many_commands_go_over_one_connection() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let file = |words: &[&str], input: &str| {
+        let mut command = ctl::command(&ctl::path());
+        run(command.args(["call", "-f", "-"]).args(words).arg(&path), input.as_bytes())
+    };
+    let ran = file(&[], "add 1\n\n# a comment\n  bytes 'two words' \r\nbytes \"\"\nadd 3");
+    answered(&ran, b"1\ntwo words\n3\n");
+    let ran = file(&[], "add 1\nadd x\nfail LATE\nbytes 'open\nadd 2\n");
+    assert_eq!((ran.code, &*ran.text()), (Some(2), "1\n2\n"));
+    for line in [
+        "line 2: USAGE bad value for n: (word 2): ",
+        "usage: add <n>",
+        "line 3: LATE",
+        "line 4: USAGE",
+    ] {
+        assert!(ran.err.contains(line), "{line}: {}", ran.err);
+    }
+    // The name is looked at first, then the quote.
+    let ran = file(&[], "ad 'open\nadd 2\n");
+    assert_eq!((ran.code, &*ran.text()), (Some(2), "2\n"));
+    assert_eq!(ran.err, "test-dockipc: line 1: UNKNOWN no command (word 1); did you mean add?\n");
+    answered(&file(&["--json"], "add 1\nbytes x\n"), b"1\n\"x\"\n");
+    let before = connections(&daemon);
+    let lines = "add 1\n".repeat(500);
+    assert_eq!(file(&[], &lines).text(), "1\n".repeat(500));
+    assert_eq!(connections(&daemon), before + 2, "one, and that of the second look");
+}
+
+/// So many connections the daemon has accepted.
+fn connections(daemon: &Daemon) -> usize {
+    let info = dockipc(["call", daemon.path().to_str().unwrap(), "info"]).text();
+    let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn a_command_is_repeated_as_often_as_is_said() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    answered(&dockipc(["call", "--repeat", "3", path, "add", "2"]), b"2\n2\n2\n");
+    let ran = dockipc(["call", "--repeat", "2", "--every", "1ms", path, "fail", "x"]);
+    failed(&ran, 1, "test-dockipc: ERR it did not work\n");
+    assert_eq!(dockipc(["call", "--repeat", "0", path, "add", "2"]).code, Some(2));
+}
+
+#[test]
+fn an_answer_goes_to_a_file() {
+    let (daemon, place) = (daemon(), Place::new());
+    let file = place.directory().join("out");
+    let path = daemon.path();
+    let words = ["call".as_ref(), "-o".as_ref(), file.as_os_str(), path.as_os_str()];
+    let ran = dockipc(words.into_iter().chain(["blob".as_ref(), "300000".as_ref()]));
+    answered(&ran, b"");
+    assert_eq!(fs::read(&file).unwrap(), vec![b'x'; 300_000]);
+    let ran = dockipc(words.into_iter().chain(["fail".as_ref(), "x".as_ref()]));
+    failed(&ran, 1, "test-dockipc: ERR it did not work\n");
+    assert_eq!(
+        fs::read(&file).unwrap().len(),
+        300_000,
+        "what was there stays if there is no answer"
+    );
+    let ran = dockipc(words.into_iter().chain(["bytes".as_ref(), "short".as_ref()]));
+    answered(&ran, b"");
+    assert_eq!(fs::read(&file).unwrap(), b"short");
+    let ran = dockipc(words.into_iter().chain(["bytes".as_ref(), "".as_ref()]));
+    answered(&ran, b"");
+    assert_eq!(fs::read(&file).unwrap(), b"");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_quietly() {
+    let daemon = daemon();
+    let path = daemon.path();
+    for words in [&["--repeat", "100000"][..], &[]] {
+        let mut command = ctl::command(&ctl::path());
+        command.arg("call").args(words).arg(&path).args(["blob", "10000000"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        out.read_exact(&mut [0; 100]).unwrap();
+        drop(out);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
+    }
+}
+
+#[test]
+fn the_commands_are_listed_and_explained() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let ran = dockipc(["commands", path]);
+    assert!(ran.text().starts_with(
+        "add\tadd <n> [--times <times>] [--twice] [--unit <unit>]\tAdd to a number.\n\
+         blob\tblob <size>\tAnswer with so many bytes.\n"
+    ));
+    assert!(!ran.text().contains("closed"), "what the caller may not run is not shown");
+    assert_eq!(dockipc(["help", path]), ran);
+    let help = "\
+Usage: add <n> [--times <times>] [--twice] [--unit <unit>]
+
+Add to a number.
+
+Nothing is kept.
+
+Arguments:
+  <n>              What to add. [integer]
+  --times <times>  [integer, default 1]
+  --twice
+  --unit <unit>    How large. [kilo|mega, optional]
+
+Also: plus
+To run it twice is the same as once.
+";
+    for name in ["add", "PLUS"] {
+        answered(&dockipc(["help", path, name]), help.as_bytes());
+    }
+    let help = "\
+Usage: open <password> [<text…>]
+
+For everybody, and said so.
+
+Arguments:
+  <password>  [text, secret]
+  <text…>     [text, optional]
+
+For: any
+";
+    answered(&dockipc(["help", path, "open"]), help.as_bytes());
+    let ran = dockipc(["help", path, "opne"]);
+    failed(&ran, 2, "test-dockipc: UNKNOWN no command \"opne\"; did you mean open?\n");
+}
+
+#[test]
+fn colours_are_for_terminals_or_who_asks() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let plain = dockipc(["help", path, "add"]);
+    assert!(!plain.out.contains(&b'\x1b'));
+    let coloured = dockipc(["help", "--color", "always", path, "add"]);
+    assert!(coloured.text().contains("\x1b[1mUsage:\x1b[0m"), "{coloured:?}");
+    // script(1) gives it a terminal.
+    let terminal = |variable: &str| {
+        let line = format!("{} help {path} add", ctl::path().display());
+        let mut command = ctl::command("script".as_ref());
+        command.env("TERM", "xterm").env(variable, "1");
+        run(command.args(["-qec", &line, "/dev/null"]), b"").out
+    };
+    assert!(terminal("NOTHING").contains(&b'\x1b'));
+    assert!(!terminal("NO_COLOR").contains(&b'\x1b'));
+}
+
+#[test]
+fn a_terminal_is_given_no_binary_answer() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    fs::write(place.directory().join("bytes"), b"\x1b]0;owned\x07").unwrap();
+    let file = place.directory().join("bytes");
+    let line = |what: &str| format!("{} call {} {what}", ctl::path().display(), path.display());
+    let terminal =
+        |line: &str| run(ctl::command("script".as_ref()).args(["-qec", line, "/dev/null"]), b"");
+    let ran = terminal(&line(&format!("bytes @{}", file.display())));
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let text = "the answer is binary, which a terminal can't show: use -o FILE, or a pipe";
+    assert!(ran.text().contains(text) && !ran.text().contains("owned"), "{ran:?}");
+    // Text gets the end of its line.
+    assert_eq!(terminal(&line("bytes text")).text(), "text\r\n");
+}
+
+#[test]
+fn a_daemon_has_a_program_of_its_own() {
+    let (daemon, place) = (daemon(), Place::new());
+    let hitctl = ctl::named(&place, "hitctl");
+    let own = |words: &[&str]| {
+        run(ctl::command(&hitctl).env("TEST_SOCKET", daemon.path()).args(words), b"")
+    };
+    answered(&own(&["add", "2"]), b"2");
+    answered(&own(&["call", "add", "2", "--twice"]), b"4");
+    answered(&own(&["bytes", "/a/path"]), b"/a/path");
+    // Here, `list` is none of the program's.
+    answered(&own(&["list"]), b"one\t1\ttwo\t2\n\n");
+    failed(
+        &own(&["list", "--all"]),
+        2,
+        "hitctl: USAGE unexpected word \"--all\"\n  list --all\n       ^^^^^\nusage: list\n",
+    );
+    assert!(own(&["commands"]).text().starts_with("add\t"));
+    assert!(own(&["help", "add"]).text().starts_with("Usage: add <n>"));
+    failed(&own(&["fail", "x"]), 1, "hitctl: ERR it did not work\n");
+    let help = own(&["--help"]).text();
+    assert!(
+        help.contains("Usage: hitctl [OPTIONS] NAME [ARG]...") && !help.contains("SOCK"),
+        "{help}"
+    );
+    for subcommand in ["call", "help", "commands"] {
+        let help = own(&[subcommand, "--help"]).text();
+        assert!(help.contains("Usage: hitctl ") && !help.contains("SOCK"), "{help}");
+    }
+}
+
+#[test]
+fn wrong_usage_of_the_program_is_said() {
+    let ran = dockipc(["cal", "x"]);
+    let why = "is no subcommand, nor a socket's path, which has a / in it";
+    failed(&ran, 2, &format!("test-dockipc: cal {why}; did you mean call?\n"));
+    let ran = dockipc(["frobnicate", "x"]);
+    failed(&ran, 2, &format!("test-dockipc: frobnicate {why}; --help lists them\n"));
+    let ran = dockipc(["call", "./socket", "-f", "lines"]);
+    let hint = "-f is no command's name; options stand in front of the socket";
+    failed(&ran, 2, &format!("test-dockipc: {hint}\n"));
+    let ran = dockipc(["call", "--jsn", "hitd", "list"]);
+    failed(&ran, 2, "test-dockipc: no option --jsn; did you mean --json?\n");
+    let ran = dockipc(["call", "--frobnicate", "hitd", "list"]);
+    failed(&ran, 2, "test-dockipc: no option --frobnicate; --help lists them\n");
+    let ran = dockipc(["list", "-s", "./socket"]);
+    failed(&ran, 2, "test-dockipc: list looks for sockets, and takes none\n");
+    let ran = dockipc(["call", "-f", "lines", "--repeat", "2", "./socket"]);
+    assert!(ran.code == Some(2) && ran.err.contains("cannot be used with"), "{ran:?}");
+    let ran = dockipc(["call", "--timeout", "2"]);
+    assert!(ran.code == Some(2) && ran.err.contains("expected a duration such as"), "{ran:?}");
+    let ran = dockipc(["call", "--timeout", "0s"]);
+    assert!(ran.code == Some(2) && ran.err.contains("nothing is done in no time"), "{ran:?}");
+    let ran = dockipc::<&str>([]);
+    assert!(ran.code == Some(2) && ran.err.contains("Usage: test-dockipc"), "{ran:?}");
+    let version = dockipc(["--version"]).text();
+    assert!(version.starts_with("dockipc ") && version.contains("features: cli"), "{version}");
+}
+
+#[test]
+fn ctrl_c_ends_a_call_at_once() {
+    let gate = Gate::default();
+    let daemon = Daemon::start(Server::new().state(gate.clone()));
+    let mut command = ctl::command(&ctl::path());
+    let child = command.arg("call").arg(daemon.path()).arg("wait").stdout(Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    until("the command runs", || gate.waiting() == 1);
+    let _ = kill_process(Pid::from_child(&child), Signal::INT);
+    let mut nothing = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut nothing).unwrap();
+    assert_eq!((&*nothing, child.wait().unwrap().code()), ("", None));
+    gate.open();
+}

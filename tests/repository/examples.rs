@@ -1,0 +1,366 @@
+//! The examples, each as a process of its own, and what the README shows of them.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dockipc::Client;
+use dockipc::client::quote;
+use tests::example::{example, root};
+use tests::{Place, exchange};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An example that runs. It is killed at the end.
+struct Daemon {
+    child: Child,
+    socket: PathBuf,
+    /// The lines that it printed for pasting.
+    invitation: Vec<String>,
+}
+
+impl Daemon {
+    /// Starts an example with its socket's path and other arguments, and waits until it answers.
+    fn start(name: &str, socket: &Path, more: &[&Path]) -> Self {
+        let mut command = Command::new(example(name));
+        Self::run(command.arg(socket).args(more), socket)
+    }
+
+    fn run(command: &mut Command, socket: &Path) -> Self {
+        // To a file: what it prints can be read without waiting for more.
+        let log = socket.with_extension("log");
+        let child = command.stdout(File::create(&log).expect("a log")).spawn().expect("a process");
+        let mut daemon = Self { child, socket: socket.to_owned(), invitation: Vec::new() };
+        let deadline = Instant::now() + PATIENCE;
+        while UnixStream::connect(socket).is_err() {
+            let ended = daemon.child.try_wait().expect("the process's state");
+            assert!(ended.is_none(), "the daemon ended: {ended:?}");
+            assert!(Instant::now() < deadline, "no answer at {}", socket.display());
+            thread::sleep(Duration::from_millis(2));
+        }
+        let log = fs::read_to_string(log).expect("the log");
+        let lines = log.lines().filter_map(|line| line.strip_prefix("  "));
+        daemon.invitation = lines.map(str::to_owned).collect();
+        daemon
+    }
+
+    /// Sends bytes as they are.
+    #[track_caller]
+    fn raw(&self, bytes: impl AsRef<[u8]>) -> String {
+        let stream = UnixStream::connect(&self.socket).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        String::from_utf8(exchange(stream, bytes.as_ref())).expect("text")
+    }
+
+    /// Runs the example `client`.
+    fn client(&self, words: &[&str]) -> Output {
+        let mut client = Command::new(example("client"));
+        client.arg(&self.socket).args(words).output().expect("the client's output")
+    }
+
+    /// As `kill -9` does.
+    fn kill(mut self) {
+        self.child.kill().expect("a process to kill");
+        self.child.wait().expect("its end");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a line in a shell, as a reader would who pasted it, and returns what a terminal shows.
+#[track_caller]
+fn paste(line: &str) -> String {
+    // Building is not what is tested here.
+    let client = example("client");
+    let client = quote(client.to_str().expect("a path in UTF-8")).into_owned();
+    let line = line.replace("cargo run -q --example client", &client);
+    let output = Command::new("timeout")
+        .args(["20", "sh", "-c", &line])
+        .env("FAKETTY", "1") // redis-cli prints as on a terminal.
+        .output()
+        .expect("a shell");
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
+    assert!(output.status.code().is_some_and(|code| code < 124), "{line}: {text}");
+    text.trim_end().to_owned()
+}
+
+/// Whether a line's program is there. In CI one that is missing is a failure.
+#[track_caller]
+fn can_run(line: &str) -> bool {
+    ["nc", "redis-cli"].iter().filter(|tool| line.contains(&format!("{tool} "))).all(|tool| {
+        let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output();
+        let found = found.is_ok_and(|output| output.status.success());
+        let required = std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_some();
+        assert!(found || !required, "{tool} is not installed");
+        if !found {
+            println!("skipped, {tool} is not installed: {line}");
+        }
+        found
+    })
+}
+
+#[test]
+fn the_lines_that_an_example_prints_work_when_pasted() {
+    for (name, answers) in [
+        ("hello", ["Hello, Ada!", "\"Hello, Ada Lovelace!\"", "greet <name>\n"]),
+        ("counter", ["2", "(integer) 3", "3"]),
+        ("closure", ["", "\"blue\"", "colour"]),
+        ("spool", ["1", "\"done\"", "hello"]),
+        ("notes", ["1", "1) 1) (integer) 1\n   2) \"buy milk\"", "1\tbuy milk"]),
+    ] {
+        let place = Place::new();
+        // A path that a shell would split and change.
+        let daemon = Daemon::start(name, &place.directory().join("it's $HOME.sock"), &[]);
+        assert_eq!(daemon.invitation.len(), answers.len(), "{name}: {:?}", daemon.invitation);
+        if !daemon.invitation.iter().all(|line| can_run(line)) {
+            continue;
+        }
+        for (line, answer) in daemon.invitation.iter().zip(answers) {
+            let shown = paste(line);
+            // The last of hello is a help text, of which the first line is enough.
+            let fits =
+                if answer.ends_with('\n') { shown.starts_with(answer) } else { shown == answer };
+            assert!(fits, "{line}: {shown:?}, not {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn what_the_readme_shows_is_what_notes_answers() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    let blocks = readme.split("```console\n").skip(1);
+    let blocks: Vec<_> = blocks.map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    assert!(blocks.iter().any(|block| block.contains("redis-cli")), "{blocks:?}");
+
+    let place = Place::new();
+    let daemon = Daemon::start("notes", &place.socket(), &[]);
+    let socket = quote(daemon.socket.to_str().expect("a path in UTF-8")).into_owned();
+    for step in blocks.iter().flat_map(|block| block.split("$ ").skip(1)) {
+        let (line, shown) = step.split_once('\n').expect("a command and its answer");
+        if !can_run(line) {
+            return; // What follows is shown after this.
+        }
+        let line = line.replace("/tmp/notes.sock", &socket);
+        assert_eq!(paste(&line), shown.trim_end(), "{line}");
+    }
+}
+
+#[test]
+fn without_an_argument_the_socket_is_in_the_runtime_directory() {
+    let place = Place::new();
+    let socket = place.directory().join("hello.sock");
+    let mut hello = Command::new(example("hello"));
+    let daemon = Daemon::run(hello.env("XDG_RUNTIME_DIR", place.directory()), &socket);
+    assert_eq!(daemon.raw("greet Ada\n"), "Hello, Ada!");
+}
+
+#[test]
+fn a_second_start_is_refused_and_the_first_goes_on() {
+    let place = Place::new();
+    let daemon = Daemon::start("hello", &place.socket(), &[]);
+    let second = Command::new(example("hello")).arg(place.socket()).output().expect("its output");
+    assert!(!second.status.success());
+    let why = String::from_utf8(second.stderr).expect("text");
+    let expected = format!("Error: already running: process {} answers at ", daemon.child.id());
+    assert!(why.starts_with(&expected), "{why}");
+    assert_eq!(daemon.raw("greet Ada\n"), "Hello, Ada!");
+}
+
+#[test]
+fn the_counter_counts_for_all_its_callers() {
+    let place = Place::new();
+    let daemon = Daemon::start("counter", &place.socket(), &[]);
+    let client = Client::new(&daemon.socket);
+    assert_eq!(client.command("add").arg(40).call::<u64>().unwrap(), 40);
+    assert_eq!(daemon.raw("add\n"), "41");
+    assert_eq!(daemon.client(&["ADD", "1"]).stdout, b"42");
+    let failure = client.command("add").arg(u64::MAX).call::<u64>().unwrap_err();
+    assert_eq!(failure.failure().unwrap().code(), "ERR");
+    assert_eq!(daemon.raw("get\n"), "42");
+    assert_eq!(client.command("zero").call::<u64>().unwrap(), 42);
+    assert_eq!(daemon.raw("get\n"), "0");
+}
+
+#[test]
+fn the_closure_keeps_values_of_any_bytes() {
+    let place = Place::new();
+    let daemon = Daemon::start("closure", &place.socket(), &[]);
+    let client = Client::new(&daemon.socket);
+    client.command("SET").arg("k").arg([0, b'\n', 255]).call::<()>().unwrap();
+    let value: Option<Vec<u8>> = client.command("get").arg("k").call().unwrap();
+    assert_eq!(value, Some(vec![0, b'\n', 255]));
+    assert_eq!(daemon.raw("set other 'two words'\n"), "");
+    assert_eq!(daemon.raw("keys\n"), "k\nother\n");
+    assert_eq!(client.command("del").args(["k", "none"]).call::<u64>().unwrap(), 1);
+    assert_eq!(client.command("get").arg("k").call::<Option<String>>().unwrap(), None);
+    assert!(daemon.raw("get\n").starts_with("-USAGE usage: set <key> <value> | "));
+}
+
+#[test]
+fn the_client_tells_a_no_from_no_answer() {
+    let place = Place::new();
+    let daemon = Daemon::start("notes", &place.socket(), &[]);
+    assert_eq!(ended(&daemon.client(&["show", "9"])), "1 <> <NOTFOUND no note 9\n>");
+    assert_eq!(ended(&daemon.client(&["add", "buy", "milk"])), "0 <1> <>");
+    // The words are the daemon's, dashes or not.
+    assert_eq!(daemon.client(&["find", "--ignore-case", "MILK"]).stdout, b"1\tbuy milk\n");
+    let usage = "2 <> <usage: client SOCKET COMMAND [WORD…]\n>";
+    assert_eq!(ended(&daemon.client(&[])), usage);
+    let socket = daemon.socket.clone();
+    daemon.kill();
+    let none = Command::new(example("client")).arg(&socket).arg("list").output().unwrap();
+    assert!(ended(&none).starts_with("2 <> <stale socket "), "{}", ended(&none));
+}
+
+/// The exit code, standard output and standard error.
+fn ended(output: &Output) -> String {
+    let [stdout, stderr] =
+        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    format!("{} <{stdout}> <{stderr}>", output.status.code().unwrap_or(-1))
+}
+
+#[test]
+fn the_spool_runs_its_jobs_in_their_order() {
+    let place = Place::new();
+    let daemon = Daemon::start("spool", &place.socket(), &[]);
+    daemon.raw("pause\n");
+    assert_eq!(daemon.raw("add echo never\n"), "1");
+    let file = quote(place.directory().join("order").to_str().unwrap()).into_owned();
+    assert_eq!(daemon.raw("remove 1\n"), "");
+    for (id, line) in [(2, "--priority low echo 2"), (3, "echo 3"), (4, "echo 4")] {
+        assert_eq!(daemon.raw(format!("add {line} >> {file}\n")), id.to_string());
+    }
+    assert_eq!(daemon.raw("add --priority high echo no >&2; exit 3\n"), "5");
+    assert_eq!(daemon.raw("list --stage waiting\n").lines().count(), 4);
+    daemon.raw("resume\n");
+    assert_eq!(daemon.raw("wait 2\n"), "done");
+    assert_eq!(fs::read_to_string(place.directory().join("order")).unwrap(), "3\n4\n2\n");
+    assert_eq!(daemon.raw("list --stage failed\n"), "5\tfailed\techo no >&2; exit 3\n");
+    assert_eq!(daemon.raw("output 5\n"), "no\n");
+    assert_eq!(daemon.raw("remove 2\n"), "-TOOLATE job 2 has begun\n");
+    assert_eq!(daemon.raw("wait 1\n"), "-NOTFOUND no job 1\n");
+
+    assert!(daemon.raw("clear\n").starts_with("-NOPERM "));
+    let client = Client::new(&daemon.socket).token_file(place.socket().with_extension("token"));
+    assert_eq!(client.command("clear").call::<u64>().unwrap(), 4);
+    assert_eq!(daemon.raw("list\n"), "");
+}
+
+/// One user adds a job whose text looks like the row of another one; somebody else lists the jobs.
+#[test]
+fn forged_row_stays_inside_its_column() {
+    let place = Place::new();
+    let spool = Daemon::start("spool", &place.socket(), &[]);
+    spool.raw("pause\n");
+    let client = Client::new(&spool.socket);
+    let forged = "a\n99\tdone\tforged\r\n\\";
+    assert_eq!(client.command("add").arg(forged).call::<u64>().unwrap(), 1);
+    let escaped = "1\twaiting\ta\\n99\\tdone\\tforged\\r\\n\\\\\n";
+    assert_eq!(spool.raw("list\n"), escaped);
+    assert_eq!(dockipc::send(&spool.socket, "list").unwrap(), escaped.as_bytes());
+    assert_eq!(spool.client(&["list"]).stdout, escaped.as_bytes());
+    let rows: Vec<(u64, String, String)> = client.command("list").call().unwrap();
+    assert_eq!(rows, [(1, "waiting".to_owned(), forged.to_owned())]);
+    // As the documentation says that it is read back.
+    let read = Command::new("printf").args(["%b", r"a\n99\tdone\tforged\r\n\\"]).output();
+    assert_eq!(String::from_utf8(read.unwrap().stdout).unwrap(), forged);
+
+    let place = Place::new();
+    let notes = Daemon::start("notes", &place.socket(), &[]);
+    let client = Client::new(&notes.socket);
+    client.command("add").arg("a\tb\\\rc\n99\tforged").call::<u64>().unwrap();
+    assert_eq!(notes.raw("list\n"), "1\ta\\tb\\\\\\rc\n");
+    assert_eq!(notes.raw("find b\n"), "1\ta\\tb\\\\\\rc\n");
+    assert_eq!(notes.raw("show 1\n"), "a\tb\\\rc\n99\tforged");
+}
+
+#[test]
+fn notes_are_added_listed_shown_found_and_removed() {
+    let place = Place::new();
+    let daemon = Daemon::start("notes", &place.socket(), &[]);
+    let client = Client::new(&daemon.socket);
+    assert_eq!(daemon.raw("list\n"), "");
+    assert_eq!(daemon.raw("add it's  here, \"quoted\"\n"), "1");
+    assert_eq!(client.command("add").arg("Milk\nand bread").call::<u64>().unwrap(), 2);
+    assert_eq!(daemon.raw("list\n"), "1\tit's  here, \"quoted\"\n2\tMilk\n");
+    assert_eq!(daemon.raw("show 2\n"), "Milk\nand bread");
+    assert_eq!(daemon.raw("find milk\n"), "");
+    assert_eq!(daemon.raw("find --ignore-case milk\n"), "2\tMilk\n");
+    let rows: Vec<(u64, String)> = client.command("find").arg("bread").call().unwrap();
+    assert_eq!(rows, [(2, "Milk".to_owned())]);
+
+    client.command("remove").arg(2).call::<()>().unwrap();
+    assert_eq!(daemon.raw("remove 2\n"), "-NOTFOUND no note 2\n");
+    assert_eq!(daemon.raw("show 2\n"), "-NOTFOUND no note 2\n");
+    assert_eq!(daemon.raw("add next\n"), "3");
+    assert_eq!(daemon.raw("add\n"), "-USAGE text is missing; usage: add <text…>\n");
+}
+
+#[test]
+fn an_export_of_notes_can_be_read_back() {
+    let place = Place::new();
+    let daemon = Daemon::start("notes", &place.socket(), &[]);
+    let client = Client::new(&daemon.socket);
+    let texts = ["plain", "two\nlines\n", r"C:\new", "a\ttab", "ünï", "\\", ""];
+    for text in texts {
+        client.command("add").arg(text).call::<u64>().unwrap();
+    }
+    let export = dockipc::send(&daemon.socket, "export").unwrap();
+    assert_eq!(daemon.client(&["export"]).stdout, export);
+    let export = String::from_utf8(export).unwrap();
+    let notes = export.lines().map(|line| line.split_once('\t').expect("an id and a text"));
+    let read = |text: &str| {
+        let mut chars = text.chars();
+        let mut out = String::new();
+        while let Some(char) = chars.next() {
+            out.push(match (char, char == '\\') {
+                (_, true) => match chars.next() {
+                    Some('n') => '\n',
+                    other => other.expect("what is escaped"),
+                },
+                (char, false) => char,
+            });
+        }
+        out
+    };
+    let notes: Vec<_> =
+        notes.map(|(id, text)| (id.parse::<usize>().unwrap(), read(text))).collect();
+    let expected: Vec<_> = (1..).zip(texts.map(str::to_owned)).collect();
+    assert_eq!(notes, expected);
+}
+
+#[test]
+fn notes_survive_that_the_daemon_is_killed() {
+    let place = Place::new();
+    let database = place.directory().join("elsewhere").with_extension("redb");
+    for more in [&[][..], &[&*database]] {
+        let daemon = Daemon::start("notes", &place.socket(), more);
+        assert_eq!(daemon.raw("add first\n"), "1");
+        assert_eq!(daemon.raw("add second\n"), "2");
+        assert_eq!(daemon.raw("remove 2\n"), "");
+        daemon.kill();
+
+        let daemon = Daemon::start("notes", &place.socket(), more);
+        assert_eq!(daemon.raw("list\n"), "1\tfirst\n");
+        assert_eq!(daemon.raw("add third\n"), "3", "an id is not given twice");
+    }
+    assert!(place.socket().with_extension("redb").exists(), "the default is beside the socket");
+    assert!(database.exists());
+}
+
+#[test]
+fn notes_are_private() {
+    let place = Place::new();
+    let _daemon = Daemon::start("notes", &place.socket(), &[]);
+    let mode = place.socket().symlink_metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}

@@ -1,0 +1,56 @@
+//! What the macros and the runtime each have, since the one can't use the other's: the names that no
+//! command can have, and the reading of rules.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use dockipc::{Error, Server};
+
+/// The text of a file of the workspace.
+fn source(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// The words between two quotes of some sort.
+fn quoted(text: &str, quote: char) -> BTreeSet<String> {
+    text.split(quote).skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// What stands in a text after the one and before the other.
+fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
+    let (_, rest) = text.split_once(start).expect(start);
+    rest.split_once(end).expect(end).0
+}
+
+fn reserved(path: &str) -> BTreeSet<String> {
+    quoted(between(&source(path), "const RESERVED: &[&str] = &[", "];"), '"')
+}
+
+#[test]
+fn the_macros_the_runtime_and_the_docs_agree_on_the_reserved_names() {
+    let runtime = reserved("dockipc/src/commands/name.rs");
+    assert!(runtime.contains("hello") && runtime.contains("subscribe"), "{runtime:?}");
+    assert_eq!(reserved("dockipc-macros/src/validate/command.rs"), runtime);
+    let docs = source("dockipc-macros/src/lib.rs");
+    assert_eq!(
+        quoted(between(&docs, "Names that the protocol uses are reserved:", ".\n"), '`'),
+        runtime
+    );
+}
+
+#[test]
+fn no_handler_takes_a_reserved_name() {
+    for name in reserved("dockipc/src/commands/name.rs") {
+        let error = Server::new().handle(&*name, |_| ()).spawn_in_process().map(drop).unwrap_err();
+        assert!(matches!(error, Error::BadName { .. }), "{error}");
+    }
+}
+
+#[test]
+fn the_macros_and_the_runtime_read_the_same_rules() {
+    let body = |path: &str| between(&source(path), "    match word {", "\n}\n").to_owned();
+    let runtime = body("dockipc/src/access/rule.rs");
+    assert!(runtime.contains("owner"), "{runtime}");
+    assert_eq!(body("dockipc-macros/src/rule.rs"), runtime);
+}

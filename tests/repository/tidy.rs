@@ -1,0 +1,192 @@
+//! The repository is tidy: what is said in two places is the same in both.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    // Asked for now and not when this was built: checkouts may share a target directory.
+    let here = std::env::current_dir().expect("the directory that cargo starts a test in");
+    here.parent().expect("the workspace's directory").to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// The names of the files in a directory that end like this, without that ending.
+fn files(directory: &str, ending: &str) -> BTreeSet<String> {
+    let entries = root().join(directory).read_dir().expect("a directory");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let names = names.filter_map(|name| Some(name.to_str()?.strip_suffix(ending)?.to_owned()));
+    names.collect()
+}
+
+/// What stands between the quotes after `key =`, in each line that begins so.
+fn values<'t>(toml: &'t str, key: &str) -> Vec<&'t str> {
+    let after = |line: &'t str| line.strip_prefix(key)?.trim_start().strip_prefix('=');
+    toml.lines().filter_map(after).filter_map(|value| value.split('"').nth(1)).collect()
+}
+
+/// The lines of the README's blocks of this language.
+fn fenced<'t>(readme: &'t str, language: &str) -> Vec<&'t str> {
+    let mut parts = readme.split("\n```");
+    parts.next();
+    // Parts are a block and what follows it, in turn.
+    let blocks =
+        parts.step_by(2).filter_map(|part| part.strip_prefix(language)?.strip_prefix('\n'));
+    blocks.flat_map(str::lines).collect()
+}
+
+#[test]
+fn versions_agree() {
+    let manifest = read("Cargo.toml");
+    let [version] = values(&manifest, "version")[..] else { panic!("one version: {manifest}") };
+
+    let pinned = manifest.lines().filter(|line| line.contains("path = \""));
+    for line in pinned.clone() {
+        let pin = format!("version = \"={version}\"");
+        assert!(line.contains(&pin), "{line}: the crates go together, {pin}");
+    }
+    assert_eq!(pinned.count(), 2, "the library and its macros");
+
+    let changelog = read("CHANGELOG.md");
+    let newest = changelog.lines().find_map(|line| line.strip_prefix("## ["));
+    let newest = newest.and_then(|line| line.split(']').next());
+    assert_eq!(newest, Some(version), "the newest entry of CHANGELOG.md");
+
+    let rust = values(&manifest, "rust-version")[0];
+    assert!(read("README.md").contains(&format!("Rust {rust}")), "the README says Rust {rust}");
+}
+
+#[test]
+fn every_test_file_and_example_is_built() {
+    let manifest = read("examples/Cargo.toml");
+    let mut named = BTreeSet::new();
+    for part in manifest.split("[[example]]").skip(1) {
+        let [name, path] = ["name", "path"].map(|key| values(part, key)[0]);
+        assert_eq!(path, format!("{name}.rs"), "in examples/Cargo.toml");
+        named.insert(name.to_owned());
+    }
+    assert_eq!(files("examples", ".rs"), named, "files and [[example]] in examples");
+
+    // A subject is a folder, and a module of one or more programs.
+    let mut built = BTreeSet::new();
+    for program in files("tests/tests", ".rs") {
+        let text = read(&format!("tests/tests/{program}.rs"));
+        let mut subject = "";
+        let lines = text.lines().map(|line| line.trim_start().trim_start_matches("pub "));
+        for module in lines.filter_map(|line| line.strip_prefix("mod ")) {
+            if let Some(name) = module.strip_suffix(" {") {
+                subject = name;
+            } else {
+                let file = format!("{subject}/{}", module.trim_end_matches(';'));
+                assert!(built.insert(file), "{subject}: {module} is in two programs");
+            }
+        }
+    }
+    let mut there = files("tests", ".rs");
+    for folder in files("tests", "") {
+        let others = ["bin", "peers", "plugin", "renamed", "support", "tests", "ui"];
+        if root().join("tests").join(&folder).is_dir() && !others.contains(&&*folder) {
+            let names = files(&format!("tests/{folder}"), ".rs");
+            there.extend(names.into_iter().map(|name| format!("{folder}/{name}")));
+        }
+    }
+    assert_eq!(there, built, "files in the folders, and modules of the programs in tests/tests");
+}
+
+#[test]
+fn the_commands_of_the_readme_exist() {
+    let readme = read("README.md");
+    let commands = fenced(&readme, "sh");
+    let test = "cargo test --workspace --all-features";
+    assert_eq!(commands, ["cargo run --example notes", test]);
+
+    let examples = files("examples", ".rs");
+    let run = |line: &str| {
+        let rest = line.strip_prefix("$ ")?.split_once("--example ")?.1;
+        rest.split(' ').next().map(str::to_owned)
+    };
+    let shown: Vec<_> = fenced(&readme, "console").into_iter().filter_map(run).collect();
+    assert!(!shown.is_empty());
+    assert!(shown.iter().all(|name| examples.contains(name)), "{shown:?}");
+    for name in examples {
+        assert!(readme.contains(&format!("(examples/{name}.rs)")), "the README names {name}");
+    }
+}
+
+#[test]
+fn the_links_of_the_documents_lead_somewhere() {
+    for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        let text = read(document);
+        let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let below = text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: "));
+        for link in inline.chain(below.map(|(_, link)| link)) {
+            let is_local = !link.contains("://");
+            assert!(!is_local || root().join(link).exists(), "{document}: {link}");
+        }
+    }
+}
+
+#[test]
+fn the_tests_that_the_security_page_names_exist() {
+    let page = read("SECURITY.md");
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let (mut file, mut seen) = (String::new(), 0);
+    for quoted in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
+        if quoted.starts_with("tests/") || quoted.starts_with("dockipc/") {
+            file = read(quoted);
+        } else if quoted.contains('_') {
+            assert!(file.contains(&format!("fn {quoted}()")), "{quoted}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 15, "only {seen} tests");
+}
+
+#[test]
+fn every_compile_error_has_its_message() {
+    let (cases, messages) = (files("tests/ui", ".rs"), files("tests/ui", ".stderr"));
+    assert!(!cases.is_empty());
+    assert_eq!(cases, messages);
+}
+
+#[test]
+fn no_file_names_a_place_on_somebodys_machine() {
+    // Put together, so that this file does not name them.
+    let mut places: Vec<String> = ["home", "root", "Users"].map(|name| format!("/{name}/")).into();
+    places.push(root().display().to_string());
+    let mut seen = 0;
+    for path in texts(&root()) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        seen += 1;
+        for place in &places {
+            // Behind a name it is a part of a longer path, and that one is relative.
+            let alone = |(at, _): &(usize, &str)| {
+                !text[..*at].ends_with(|c: char| c.is_alphanumeric() || "._-}".contains(c))
+            };
+            let found = text.match_indices(place.as_str()).find(alone);
+            assert!(found.is_none(), "{}: {place}", path.display());
+        }
+    }
+    assert!(seen > 30, "only {seen} files were looked at");
+}
+
+/// All files but those that git or a build tool keeps for itself.
+fn texts(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in directory.read_dir().expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_symlink() || [".git", "target", "node_modules"].contains(&name) {
+            continue;
+        }
+        if path.is_dir() {
+            files.extend(texts(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
+}

@@ -1,0 +1,30 @@
+//! Commands of another crate, to which nothing refers but one `use`.
+
+use std::sync::Mutex;
+
+use dockipc::{Error, Server};
+use plugin as _;
+
+/// With the state that the commands of `refused.rs` want.
+fn server() -> Server {
+    Server::new().state(Mutex::new(1_u64))
+}
+
+#[test]
+fn commands_of_another_crate_are_served() {
+    let daemon = server().state("Good day".to_owned()).spawn_in_process().unwrap();
+    let client = daemon.client();
+    assert_eq!(client.send("plugin.greet Ada").unwrap(), b"Good day, Ada");
+    assert_eq!(client.send("greet Ada").unwrap(), b"Good day, Ada");
+    assert_eq!(client.send("plugin.version").unwrap(), b"1");
+    let help = String::from_utf8(client.send("help").unwrap()).unwrap();
+    assert!(help.contains("plugin.greet <name>"), "{help}");
+}
+
+#[test]
+fn a_state_that_another_crate_wants_is_missed_at_start() {
+    let error = server().spawn_in_process().map(drop).unwrap_err();
+    let Error::MissingState { command, place, wanted } = error else { panic!("{error}") };
+    assert_eq!((command, wanted), ("plugin.greet", "alloc::string::String"));
+    assert!(place.contains("plugin/lib.rs:"), "{place}");
+}

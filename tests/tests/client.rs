@@ -1,0 +1,9 @@
+//! The client.
+
+#[path = "../client"]
+mod client {
+    mod calls;
+    mod deadlines;
+    mod repeats;
+    mod sigpipe;
+}

@@ -1,0 +1,7 @@
+//! Limits of one server.
+
+#[path = "../limits"]
+mod limits {
+    mod descriptors;
+    mod exceeded;
+}

@@ -1,0 +1,9 @@
+//! The repository: what is said in two places, and the examples.
+
+#[path = "../repository"]
+mod repository {
+    mod examples;
+    mod layers;
+    mod names;
+    mod tidy;
+}

@@ -1,0 +1,6 @@
+//! Secret arguments. Some tests search the memory of their own process, so that no other test may be in it.
+
+#[path = "../access"]
+mod access {
+    mod secret;
+}

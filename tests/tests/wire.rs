@@ -1,0 +1,7 @@
+//! The framed mode, RESP.
+
+#[path = "../wire"]
+mod wire {
+    mod push;
+    mod resp;
+}

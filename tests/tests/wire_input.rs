@@ -1,0 +1,8 @@
+//! Input: arguments, bad input, and the clients of other projects.
+
+#[path = "../wire"]
+mod wire {
+    mod args;
+    mod bad_input;
+    mod peers;
+}

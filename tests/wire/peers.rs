@@ -1,0 +1,492 @@
+//! Clients that others wrote, against a daemon in this process: the `redis` crate, redis-cli,
+//! redis-benchmark, redis-py, node-redis, ioredis, nc and socat.
+//!
+//! A client that is not installed is passed over; with `DOCKIPC_REQUIRE_PEERS` set, as in CI, that
+//! fails. The Python and node clients are looked for in `$DOCKIPC_PEERS_DIR/python/<name>` and
+//! `$DOCKIPC_PEERS_DIR/node/<name>`, several versions side by side; `.ci/run` installs them there
+//! and sets both variables.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use dockipc::{Failure, Handle, Request, Server, command};
+use tests::Place;
+use tests::peers::{lacks, output, run, text, versions};
+
+/// Add `n` to the counter and answer with the new total.
+#[command("add")]
+fn add(request: &Request<'_>, n: i64) -> i64 {
+    let total = request.state::<AtomicI64>().unwrap();
+    total.fetch_add(n, Relaxed) + n
+}
+
+/// Answer with a number beyond 64 bits.
+#[command("big")]
+fn big() -> u64 {
+    u64::MAX
+}
+
+/// Answer with every byte once, and then a line end.
+#[command("blob")]
+fn blob() -> Vec<u8> {
+    (0..=255).chain(*b"\r\n").collect()
+}
+
+/// Answer with the bytes in reverse.
+#[command("reverse")]
+fn reverse(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.reverse();
+    bytes
+}
+
+/// Answer with the words that were given.
+#[command("words")]
+fn words(words: Vec<String>) -> Vec<String> {
+    words
+}
+
+/// Answer with prices.
+#[command("prices")]
+fn prices() -> BTreeMap<&'static str, i64> {
+    BTreeMap::from([("pear", 2), ("plum", 3)])
+}
+
+/// Answer with half of a number.
+#[command("half", idempotent)]
+fn half(n: f64) -> f64 {
+    n / 2.0
+}
+
+/// Whether a number is even.
+#[command("even")]
+fn even(n: i64) -> bool {
+    n % 2 == 0
+}
+
+/// Answer with nothing.
+#[command("nothing")]
+fn nothing() -> Option<String> {
+    None
+}
+
+/// Take a moment, then answer OK.
+#[command("nap")]
+fn nap(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Fail with a code of its own.
+#[command("fetch")]
+fn fetch(what: &str) -> Result<(), Failure> {
+    Err(Failure::new("NOTFOUND", format!("there is no {what}")))
+}
+
+struct Daemon {
+    place: Place,
+    _handle: Handle,
+}
+
+impl Daemon {
+    fn start() -> Self {
+        let place = Place::new();
+        let server = Server::new().state(AtomicI64::new(0)).state(AtomicU64::new(0));
+        let handle = server.spawn(place.socket()).expect("a daemon");
+        Self { place, _handle: handle }
+    }
+
+    /// A program that gets its home in the temporary directory, so that no settings of the user
+    /// count, and a minute: a hang is a failure.
+    fn program(&self, name: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("timeout");
+        command.arg("60").arg(name);
+        command.env("HOME", self.place.directory()).current_dir(self.place.directory());
+        command
+    }
+
+    fn redis_cli(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program("redis-cli");
+        command.arg("-s").arg(self.place.socket()).args(arguments);
+        command
+    }
+
+    fn script(&self, interpreter: &str, name: &str) -> Command {
+        let mut command = self.program(interpreter);
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+        command.arg(scripts.join(name)).arg(self.place.socket());
+        command
+    }
+}
+
+mod redis_crate {
+    use super::{Daemon, blob};
+    use redis::{ConnectionLike, Value, cmd};
+
+    fn connect(daemon: &Daemon, protocol: u8) -> redis::Connection {
+        let socket = daemon.place.socket();
+        let url = format!("redis+unix://{}?protocol=resp{protocol}", socket.display());
+        let client = redis::Client::open(url).unwrap();
+        let connection = client.get_connection().unwrap();
+        connection.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        connection
+    }
+
+    #[test]
+    fn every_kind_of_answer_arrives_as_its_type() {
+        for protocol in [2, 3] {
+            let daemon = Daemon::start();
+            let mut redis = connect(&daemon, protocol);
+            let mut ask = |line: &str| -> Value {
+                let mut words = line.split(' ');
+                cmd(words.next().unwrap()).arg(words.collect::<Vec<_>>()).query(&mut redis).unwrap()
+            };
+            let bulk = |text: &str| Value::BulkString(text.into());
+            assert_eq!(ask("add 2"), Value::Int(2));
+            assert_eq!(ask("ADD -44"), Value::Int(-42));
+            assert_eq!(ask("blob"), Value::BulkString(blob()));
+            assert_eq!(ask("words a b"), Value::Array(vec![bulk("a"), bulk("b")]));
+            assert_eq!(ask("words"), Value::Array(vec![]));
+            assert_eq!(ask("nothing"), Value::Nil);
+            assert_eq!(ask("nap 20ms"), Value::Okay);
+            assert_eq!(ask("ping"), Value::SimpleString("PONG".into()));
+            let (pear, plum) = ((bulk("pear"), Value::Int(2)), (bulk("plum"), Value::Int(3)));
+            if protocol == 3 {
+                assert_eq!(ask("prices"), Value::Map(vec![pear, plum]));
+                assert_eq!(ask("half 3"), Value::Double(1.5));
+                assert_eq!(ask("even 3"), Value::Boolean(false));
+            } else {
+                assert_eq!(ask("prices"), Value::Array(vec![pear.0, pear.1, plum.0, plum.1]));
+                assert_eq!(ask("half 3"), bulk("1.5"));
+                assert_eq!(ask("even 3"), Value::Int(0));
+            }
+            assert_eq!(ask("big"), bulk(&u64::MAX.to_string()));
+        }
+    }
+
+    #[test]
+    fn bytes_go_both_ways_unchanged() {
+        for protocol in [2, 3] {
+            let daemon = Daemon::start();
+            let mut redis = connect(&daemon, protocol);
+            let large = blob().repeat(1000);
+            let back: Vec<u8> = cmd("reverse").arg(&large).query(&mut redis).unwrap();
+            assert!(back.iter().eq(large.iter().rev()));
+        }
+    }
+
+    #[test]
+    fn an_error_keeps_its_code_and_the_connection_goes_on() {
+        for protocol in [2, 3] {
+            let daemon = Daemon::start();
+            let mut redis = connect(&daemon, protocol);
+            let error = cmd("fetch").arg("tea").exec(&mut redis).unwrap_err();
+            assert_eq!(error.code(), Some("NOTFOUND"));
+            assert_eq!(error.detail(), Some("there is no tea"));
+            let error = cmd("ad").arg(1).exec(&mut redis).unwrap_err();
+            assert_eq!(error.code(), Some("UNKNOWN"));
+            let error = cmd("add").arg("x").exec(&mut redis).unwrap_err();
+            assert_eq!(error.code(), Some("USAGE"));
+            assert_eq!(cmd("add").arg(1).query::<i64>(&mut redis).unwrap(), 1);
+            assert!(redis.is_open());
+        }
+    }
+
+    #[test]
+    fn a_pipeline_is_answered_in_order() {
+        for protocol in [2, 3] {
+            let daemon = Daemon::start();
+            let mut redis = connect(&daemon, protocol);
+            let mut pipeline = redis::pipe();
+            for _ in 0..1000 {
+                pipeline.cmd("add").arg(1);
+            }
+            let totals: Vec<i64> = pipeline.query(&mut redis).unwrap();
+            assert!(totals.into_iter().eq(1..=1000));
+        }
+    }
+
+    #[test]
+    fn a_client_has_its_name() {
+        let daemon = Daemon::start();
+        let mut redis = connect(&daemon, 3);
+        cmd("client").arg("setname").arg("me").exec(&mut redis).unwrap();
+        let name: String = cmd("client").arg("getname").query(&mut redis).unwrap();
+        assert_eq!(name, "me");
+    }
+}
+
+mod redis_cli {
+    use super::{Daemon, blob, lacks, output, run, text};
+
+    #[test]
+    fn one_command_is_answered() {
+        if lacks("redis-cli") {
+            return;
+        }
+        for protocol in ["-2", "-3"] {
+            let daemon = Daemon::start();
+            let ask = |words: &[&str]| text(daemon.redis_cli(&[protocol]).args(words), b"");
+            assert_eq!(ask(&["add", "2"]), "2\n");
+            assert_eq!(ask(&["ADD", "2"]), "4\n");
+            assert_eq!(ask(&["words", "a b", "c"]), "a b\nc\n");
+            assert_eq!(ask(&["nothing"]), "\n");
+            assert_eq!(ask(&["nap", "20ms"]), "OK\n");
+            assert_eq!(ask(&["half", "3"]), "1.5\n");
+            assert_eq!(ask(&["ping"]), "PONG\n");
+            let (prices, even) = match protocol {
+                "-2" => ("pear\n2\nplum\n3\n", "1\n"),
+                _ => ("pear 2\nplum 3\n", "(true)\n"),
+            };
+            assert_eq!(ask(&["big"]), "18446744073709551615\n");
+            assert_eq!(ask(&["prices"]), prices);
+            assert_eq!(ask(&["even", "2"]), even);
+        }
+    }
+
+    #[test]
+    fn bytes_are_printed_as_they_are() {
+        if lacks("redis-cli") {
+            return;
+        }
+        let daemon = Daemon::start();
+        // The newline after the answer is redis-cli's own.
+        let expected = [&blob()[..], b"\n"].concat();
+        for protocol in ["-2", "-3"] {
+            assert_eq!(output(&mut daemon.redis_cli(&[protocol, "blob"]), b""), expected);
+        }
+    }
+
+    #[test]
+    fn its_input_can_be_the_last_argument() {
+        if lacks("redis-cli") {
+            return;
+        }
+        let daemon = Daemon::start();
+        let bytes = blob();
+        let back = output(&mut daemon.redis_cli(&["-x", "reverse"]), &bytes);
+        let reversed: Vec<u8> = bytes.into_iter().rev().chain(*b"\n").collect();
+        assert_eq!(back, reversed);
+    }
+
+    #[test]
+    fn commands_come_on_its_input() {
+        if lacks("redis-cli") {
+            return;
+        }
+        for protocol in ["-2", "-3"] {
+            let daemon = Daemon::start();
+            let lines = b"add 1\nadd 2\n\nwords \"a b\" 'c'\nreverse \"\\x00\\r\\n!\"\nadd 3\n";
+            let answers = output(&mut daemon.redis_cli(&[protocol]), lines);
+            assert_eq!(answers, b"1\n3\na b\nc\n!\n\r\0\n6\n");
+        }
+    }
+
+    #[test]
+    fn json_has_the_types() {
+        if lacks("redis-cli") {
+            return;
+        }
+        let daemon = Daemon::start();
+        let ask = |words: &[&str]| text(daemon.redis_cli(&["--json"]).args(words), b"");
+        assert_eq!(ask(&["add", "2"]), "2\n");
+        assert_eq!(ask(&["prices"]), "{\"pear\":2,\"plum\":3}\n");
+        assert_eq!(ask(&["words", "a", "b"]), "[\"a\",\"b\"]\n");
+        assert_eq!(ask(&["even", "2"]), "true\n");
+        assert_eq!(ask(&["half", "3"]), "1.5\n");
+        assert_eq!(ask(&["nothing"]), "null\n");
+        assert_eq!(ask(&["nap", "0s"]), "\"OK\"\n");
+    }
+
+    #[test]
+    fn with_e_an_error_is_its_exit_code() {
+        if lacks("redis-cli") {
+            return;
+        }
+        let daemon = Daemon::start();
+        let failed = run(&mut daemon.redis_cli(&["-e", "fetch", "tea"]), b"");
+        assert_eq!(failed.status.code(), Some(1));
+        let message = String::from_utf8(failed.stderr).expect("text");
+        assert_eq!(message.trim_end(), "NOTFOUND there is no tea");
+        // Without -e it prints the error and ends well.
+        let answer = text(&mut daemon.redis_cli(&["fetch", "tea"]), b"");
+        assert_eq!(answer.trim_end(), "NOTFOUND there is no tea");
+    }
+
+    #[test]
+    fn its_help_is_made_from_our_docs() {
+        if lacks("redis-cli") {
+            return;
+        }
+        let daemon = Daemon::start();
+        // Help is redis-cli's own word, also outside its prompt.
+        let help = text(&mut daemon.redis_cli(&["help", "add"]), b"");
+        assert!(help.contains("Add `n` to the counter and answer with the new total."), "{help}");
+    }
+
+    #[test]
+    fn its_prompt_hints_and_helps_from_our_docs() {
+        if lacks("redis-cli") || lacks("python3") {
+            return;
+        }
+        for protocol in ["-2", "-3"] {
+            let daemon = Daemon::start();
+            text(daemon.script("python3", "redis_cli_prompt.py").arg(protocol), b"");
+        }
+    }
+}
+
+mod redis_benchmark {
+    use super::{Daemon, lacks, text};
+
+    #[test]
+    fn a_command_of_ours_runs_2000_times() {
+        if lacks("redis-benchmark") {
+            return;
+        }
+        for protocol in [&[][..], &["-3"]] {
+            let daemon = Daemon::start();
+            let mut command = daemon.program("redis-benchmark");
+            command.arg("-s").arg(daemon.place.socket()).args(protocol);
+            command.args(["-n", "2000", "-c", "10", "-P", "4", "-q", "add", "1"]);
+            let report = text(&mut command, b"");
+            assert!(report.contains("requests per second"), "{report}");
+            assert!(!report.contains("rror") && !report.contains("WARN"), "{report}");
+            // It may send a little more than it was asked for, a pipeline for each connection.
+            let total: u32 =
+                text(&mut daemon.redis_cli(&["add", "0"]), b"").trim().parse().unwrap();
+            assert!((2000..=2040).contains(&total), "{total}");
+        }
+    }
+
+    #[test]
+    fn its_ping_test_runs() {
+        if lacks("redis-benchmark") {
+            return;
+        }
+        let daemon = Daemon::start();
+        let mut command = daemon.program("redis-benchmark");
+        command.arg("-s").arg(daemon.place.socket());
+        // Its other test, ping_inline, sends lines and expects RESP. Here a line gets raw bytes.
+        command.args(["-n", "2000", "-c", "10", "-P", "4", "-t", "ping_mbulk", "-q"]);
+        let report = text(&mut command, b"");
+        assert!(
+            report.contains("PING_MBULK") && report.contains("requests per second"),
+            "{report}"
+        );
+    }
+}
+
+mod python {
+    use super::{Daemon, lacks, text, versions};
+
+    #[test]
+    fn redis_py_works_in_each_version() {
+        if lacks("python3") {
+            return;
+        }
+        for version in versions("python", "redis") {
+            let daemon = Daemon::start();
+            let report =
+                text(daemon.script("python3", "redis_py.py").env("PYTHONPATH", version), b"");
+            assert!(report.ends_with("ok\n"), "{report}");
+            print!("{report}");
+        }
+    }
+}
+
+mod node {
+    use super::{Daemon, lacks, text, versions};
+
+    #[test]
+    fn node_redis_works_in_each_version() {
+        every_version("redis", "node_redis.cjs");
+    }
+
+    #[test]
+    fn ioredis_works_in_each_version() {
+        every_version("ioredis", "ioredis.cjs");
+    }
+
+    fn every_version(client: &str, script: &str) {
+        if lacks("node") {
+            return;
+        }
+        for version in versions("node", client) {
+            let daemon = Daemon::start();
+            let mut command = daemon.script("node", script);
+            let report = text(command.env("NODE_PATH", version.join("node_modules")), b"");
+            assert!(report.ends_with("ok\n"), "{report}");
+            print!("{report}");
+        }
+    }
+}
+
+mod lines {
+    use super::{Daemon, blob, lacks, output};
+
+    /// Each way to send a line; the socket's path comes behind.
+    const PROGRAMS: &[&[&str]] = &[
+        &["nc", "-U", ""],
+        &["nc", "-N", "-U", ""],
+        // When its input has ended it would wait only half a second for the answer.
+        &["socat", "-t60", "-", "UNIX-CONNECT:"],
+        // This one never says that its input has ended.
+        &["socat", "-,ignoreeof", "UNIX-CONNECT:"],
+    ];
+
+    fn ask(daemon: &Daemon, program: &[&str], line: &[u8]) -> Vec<u8> {
+        let [name, arguments @ .., prefix] = program else { panic!("a program and its address") };
+        let address = format!("{prefix}{}", daemon.place.socket().display());
+        output(daemon.program(name).args(arguments).arg(address), line)
+    }
+
+    #[test]
+    fn a_line_is_answered_with_raw_bytes_and_the_end() {
+        for program in PROGRAMS {
+            if lacks(program[0]) {
+                continue;
+            }
+            let daemon = Daemon::start();
+            let ask = |line: &[u8]| ask(&daemon, program, line);
+            assert_eq!(ask(b"add 2\n"), b"2");
+            assert_eq!(ask(b"add 2\r\n"), b"4");
+            assert_eq!(ask(b"nap 20ms\n"), b"");
+            assert_eq!(ask(b"words 'a b' c\n"), b"a b\nc\n");
+            assert_eq!(ask(b"prices\n"), b"pear\t2\nplum\t3\n");
+            assert_eq!(ask(b"blob\n"), blob());
+        }
+    }
+
+    #[test]
+    fn a_failure_is_one_line() {
+        for program in PROGRAMS {
+            if lacks(program[0]) {
+                continue;
+            }
+            let daemon = Daemon::start();
+            let ask = |line: &[u8]| ask(&daemon, program, line);
+            assert_eq!(ask(b"fetch tea\n"), b"-NOTFOUND there is no tea\n");
+            let unknown = ask(b"ad 2\n");
+            assert!(unknown.starts_with(b"-UNKNOWN "), "{}", unknown.escape_ascii());
+            assert!(unknown.ends_with(b"\n"), "{}", unknown.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_line_without_its_end_is_not_run() {
+        // The others leave their side open, and the daemon waits for the rest of the line.
+        for program in [PROGRAMS[1], PROGRAMS[2]] {
+            if lacks(program[0]) {
+                continue;
+            }
+            let daemon = Daemon::start();
+            let answer = ask(&daemon, program, b"add 2");
+            assert!(answer.starts_with(b"-INCOMPLETE "), "{}", answer.escape_ascii());
+            assert_eq!(ask(&daemon, program, b"add 0\n"), b"0");
+        }
+    }
+}
