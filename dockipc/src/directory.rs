@@ -123,7 +123,7 @@ fn steps(path: &Path) -> Vec<OsString> {
 
 /// Root can do everything anyway.
 fn is_trusted(uid: u32) -> bool {
-    uid == 0 || uid == rustix::process::geteuid().as_raw()
+    uid == 0 || uid == crate::sys::effective_user()
 }
 
 /// The other user who can change the names in a directory. In a sticky one, such as /tmp, only the

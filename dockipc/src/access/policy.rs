@@ -71,7 +71,7 @@ impl Test {
         let test = match term {
             Term::Any => Self::Any,
             Term::Token => Self::Token,
-            Term::Owner => Self::User(rustix::process::geteuid().as_raw()),
+            Term::Owner => Self::User(sys::effective_user()),
             Term::User(Name::Number(uid)) => Self::User(uid),
             Term::Group(Name::Number(gid)) => Self::Group(gid),
             Term::User(Name::Text(name)) => {

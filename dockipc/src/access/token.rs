@@ -60,7 +60,7 @@ impl Token {
             errno => reading(errno.into()),
         })?;
         let stat = rustix::fs::fstat(&opened).map_err(|errno| reading(errno.into()))?;
-        let user = rustix::process::geteuid().as_raw();
+        let user = crate::sys::effective_user();
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(bad("it is not a file".into()));
         }

@@ -110,7 +110,7 @@ impl Open {
         if stat.st_nlink > 1 {
             return Err(bad("it has another name as well"));
         }
-        let user = rustix::process::geteuid().as_raw();
+        let user = crate::sys::effective_user();
         if stat.st_uid != user && stat.st_uid != 0 {
             return Err(bad(&format!("it is owned by uid {}, not {user}", stat.st_uid)));
         }

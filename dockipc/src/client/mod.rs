@@ -435,7 +435,7 @@ impl Client {
             };
             return Err(Error::WrongOwner { path, owner, required: self.owners.to_vec() });
         }
-        let is_own = || owner == 0 || owner == rustix::process::geteuid().as_raw();
+        let is_own = || owner == 0 || owner == sys::effective_user();
         Ok(match recipients {
             Recipients::Trusted if self.owners.is_empty() && !is_own() => Some(format!(
                 "{WITHHELD}: uid {owner} listens there, which is neither root nor you; \

@@ -121,7 +121,7 @@ fn has_lock(path: &Path) -> bool {
 
 /// What answers at these paths, and how many were not asked in time.
 fn ask(paths: Vec<PathBuf>, owners: &[u32]) -> (Vec<Found>, usize) {
-    let me = rustix::process::geteuid().as_raw();
+    let me = sys::effective_user();
     let mut sockets: Vec<_> = paths
         .into_iter()
         .filter_map(|path| {

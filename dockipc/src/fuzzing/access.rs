@@ -201,7 +201,7 @@ impl Who {
         match *self {
             Self::Any => true,
             Self::Token => has_token,
-            Self::Owner => is_known && caller.uid == rustix::process::geteuid().as_raw(),
+            Self::Owner => is_known && caller.uid == crate::sys::effective_user(),
             Self::User(uid) => is_known && caller.uid == uid,
             Self::Group(gid) => is_known && (caller.gid == gid || caller.groups.contains(&gid)),
         }

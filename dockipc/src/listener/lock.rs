@@ -109,7 +109,7 @@ impl Drop for Lock {
 /// may have given it this name only so that the daemon writes to it.
 fn is_ours(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-        && stat.st_uid == rustix::process::geteuid().as_raw()
+        && stat.st_uid == crate::sys::effective_user()
         && stat.st_nlink <= 1
 }
 

@@ -355,7 +355,7 @@ fn is_unheard(file: &OwnedFd, stat: &Stat) -> Result<bool, Error> {
     let connected = connect_to_open(&socket(SocketFlags::NONBLOCK)?, file);
     // The mode may keep its own user out.
     let is_unheard = matches!(connected, Err(Errno::CONNREFUSED | Errno::ACCESS));
-    Ok(is_unheard && stat.st_uid == rustix::process::geteuid().as_raw())
+    Ok(is_unheard && stat.st_uid == sys::effective_user())
 }
 
 /// FNV-1a: a name that a later version of the program must find again.

@@ -155,7 +155,7 @@ mod tests {
     fn last_connections_are_reserved_for_operators() {
         let server = Server::new().max_connections(16).max_connections_per_user(None);
         let service = server.service().unwrap();
-        let owner = rustix::process::geteuid().as_raw();
+        let owner = crate::sys::effective_user();
         let come = |uid| service.admit(uid).1.map_err(|failure| failure.message().to_owned());
         for _ in 0..12 {
             assert_eq!(come(STRANGER), Ok(()));
@@ -176,8 +176,7 @@ mod tests {
     fn default_limit_of_a_user_is_half() {
         let limits = |server: Server| {
             let per_user = server.service().unwrap().config.per_user;
-            [STRANGER, 0, rustix::process::geteuid().as_raw()]
-                .map(|uid| per_user.connections_of(uid))
+            [STRANGER, 0, crate::sys::effective_user()].map(|uid| per_user.connections_of(uid))
         };
         for (most, half) in [(16, 8), (3, 1), (1, 1), (0, 1)] {
             assert_eq!(limits(Server::new().max_connections(most)), [Some(half), None, None]);
