@@ -1,4 +1,19 @@
-//! What the threads of a server share: the connections, who is ready, and who has which role.
+//! The state that a server's threads share.
+//!
+//! # Locks
+//!
+//! The hub is under one lock, which is held for a few lines at a time. In what order locks are taken,
+//! and what is done under them:
+//!
+//! 1. the hub;
+//! 2. a worker's outbox. With the hub locked it is only tried, since the worker may be encoding a long
+//!    answer; a thread that has its own outbox locked never locks the hub.
+//! 3. An endpoint's listener, a published path, the descriptors of the reserve and the token guesses are
+//!    locked on their own: no other lock is taken while one of them is held.
+//!
+//! Never under the hub's lock: code of the author's, a system call that can block, closing a
+//! connection's socket, encoding an answer. A send that does not block, of one small frame, is allowed
+//! where it says why.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -8,123 +23,103 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
 
-use super::accept::{self, Arrival};
-use super::run::Run;
-use super::stop::Stop;
-use super::turn::Conn;
-use super::user::Users;
-use super::{Core, Worker};
+use super::accept::{Accepting, Arrival, TurnedAway};
+use super::connection::Conn;
+use super::long_run::LongRun;
+use super::shutdown::Shutdown;
+use super::threads::Roles;
+use super::token::{Token, next_generation};
+use super::users::Users;
 use crate::config::PerUser;
 use crate::dispatch::{Conversation, Service};
 use crate::error::{Failure, code};
 use crate::peer::Peer;
 
+/// The connections of a server, which of them are ready, and which thread has which role.
 pub(super) struct Hub {
     slots: Vec<Slot>,
+    /// Slots without a connection.
     free: Vec<usize>,
-    /// Connections that are to be served, in order.
+    /// Connections to be served by the leader, in order.
     ready: VecDeque<usize>,
     /// How many of them are served before the leader looks for events again.
     before_poll: usize,
-    /// Connections whose command waits for a thread.
-    pub(super) deferred: VecDeque<usize>,
+    /// Connections whose command waits for a thread, in order.
+    pub(super) handed_over: VecDeque<usize>,
     timers: BinaryHeap<Reverse<(Instant, usize, u32)>>,
-    /// Connections in which a command runs whose timer has passed.
+    /// Connections whose running command is to be looked at.
     pub(super) overdue: Vec<usize>,
     pub(super) users: Users,
-    /// Connections that are turned away and have yet to hear of it.
-    refused: usize,
-
-    /// Accepting waits until something is closed, or for its timer.
-    pub(super) accept_paused: bool,
-    pub(super) accept_at: Option<Instant>,
-    /// Since when nobody could be accepted.
-    pub(super) accept_failing: Option<Instant>,
-    /// Given up to tell somebody that there are no descriptors.
-    pub(super) spare: Option<OwnedFd>,
-
-    pub(super) leader: Option<Arc<Worker>>,
-    /// The leader waits for events.
-    pub(super) polling: bool,
-    /// There is a watcher.
-    pub(super) watched: bool,
-    pub(super) watcher_sleeps: bool,
-    /// Threads that wait for a role and have not been called.
-    pub(super) parked: usize,
-    /// Parked threads that have been called and have not noticed yet.
-    pub(super) called: usize,
-    /// All threads; and those of them that have not begun.
-    pub(super) threads: usize,
-    pub(super) starting: usize,
-    /// The watcher is to take a slow command, since nobody else is left.
-    pub(super) drafted: bool,
-    /// The server has been told to stop.
-    pub(super) stop: Option<Stop>,
-    pub(super) ended: bool,
+    /// Connections that are turned away and have not shown their protocol yet.
+    turned_away: usize,
+    pub(super) accepting: Accepting,
+    pub(super) roles: Roles,
+    /// Set when the server is told to stop.
+    pub(super) shutdown: Option<Shutdown>,
+    /// The server has stopped: every thread ends.
+    pub(super) has_ended: bool,
 }
 
 struct Slot {
     /// Tells events of an earlier connection in this slot from those of this one.
     generation: u32,
-    /// What happened that the connection has not seen yet.
-    seen: Seen,
-    queued: bool,
-    /// The timer that is set for it.
+    /// What happened that the connection has not been told yet.
+    unseen: Readiness,
+    queue: Queue,
+    /// Its earliest timer.
     timer: Option<Instant>,
-    /// The command that runs, if it is known to last.
-    run: Option<Box<Run>>,
-    /// Who is connected.
+    /// The running command, if it is known to last.
+    run: Option<Box<LongRun>>,
+    /// The connected user.
     uid: u32,
-    counted: Counted,
-    state: State,
+    charge: Charge,
+    occupant: Occupant,
 }
 
-enum State {
-    Free,
-    /// Nobody serves it.
-    Parked(Box<Conn>),
-    /// A thread has it; the socket stays here for the watcher.
-    Running(Arc<OwnedFd>),
+enum Occupant {
+    None,
+    /// A connection that no thread serves.
+    Idle(Box<Conn>),
+    /// A thread serves the connection; the socket stays here so that others can answer.
+    Served(Arc<OwnedFd>),
 }
 
-/// Whether a slow command counts as one of its user's.
+/// The queue that a connection is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Queue {
+    None,
+    /// `Hub::ready`.
+    Ready,
+    /// `Hub::handed_over`.
+    HandedOver,
+}
+
+/// Whether a slow command is charged to its user.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Counted {
+enum Charge {
     #[default]
-    No,
-    /// From before it began.
-    Begun,
-    /// Since it was seen to last. The connection's next one has to be asked for.
+    None,
+    /// Since before it began.
+    Admitted,
+    /// Since it was found to be slow while it ran. The connection's next one is asked for again.
     Found,
 }
 
-/// What happened at a socket.
+/// What happened at a connection's socket, and with its timer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct Readiness {
     pub(super) readable: bool,
     pub(super) writable: bool,
     /// The client has ended its side.
-    pub(super) ended: bool,
-    /// A deadline has passed, or the server stops.
-    pub(super) late: bool,
+    pub(super) half_closed: bool,
+    /// A deadline has passed.
+    pub(super) expired: bool,
 }
 
-impl Seen {
-    fn anything(self) -> bool {
+impl Readiness {
+    fn is_any(self) -> bool {
         self != Self::default()
     }
-}
-
-/// What a connection wants after its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// To wait for its socket.
-    Park,
-    /// Another turn, after the others had theirs.
-    Again,
-    /// A thread that does not lead, since its command is slow.
-    Later,
-    Close,
 }
 
 impl Hub {
@@ -134,124 +129,121 @@ impl Hub {
             free: Vec::new(),
             ready: VecDeque::new(),
             before_poll: 0,
-            deferred: VecDeque::new(),
+            handed_over: VecDeque::new(),
             timers: BinaryHeap::new(),
             overdue: Vec::new(),
             users: Users::default(),
-            refused: 0,
-            accept_paused: false,
-            accept_at: None,
-            accept_failing: None,
-            spare: None,
-            leader: None,
-            polling: false,
-            watched: false,
-            watcher_sleeps: false,
-            parked: 0,
-            called: 0,
-            threads: 0,
-            starting: 0,
-            drafted: false,
-            stop: None,
-            ended: false,
+            turned_away: 0,
+            accepting: Accepting::default(),
+            roles: Roles::default(),
+            shutdown: None,
+            has_ended: false,
         }
-    }
-
-    pub(super) fn is_led_by(&self, worker: &Arc<Worker>) -> bool {
-        self.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, worker))
     }
 
     /// Takes in a new connection. Its first turn tries to read at once.
-    pub(super) fn add(&mut self, service: &Service, arrival: Arrival) {
+    pub(super) fn add(&mut self, service: &Service, arrival: Arrival) -> Result<(), TurnedAway> {
         let Arrival { socket, peer, entrance } = arrival;
+        let config = &service.config;
         let is_known = peer.is_some();
         let peer = peer.unwrap_or_else(Peer::unknown);
-        let (id, counted) = service.admit(peer.uid());
-        let is_counted = counted.is_ok();
-        let served = match counted {
+        let (id, admitted) = service.admit(peer.uid());
+        let is_counted = admitted.is_ok();
+        let refusal = match admitted {
             _ if !is_known => {
-                Err(Failure::new(code::NOPERM, "the system does not say who you are"))
+                Some(Failure::new(code::NOPERM, "the system does not say who you are"))
             }
-            Ok(()) => self.users.connect(peer.uid(), &service.config.per_user),
-            Err(failure) => Err(failure),
+            Ok(()) => self.users.connect(peer.uid(), &config.per_user).err(),
+            Err(failure) => Some(failure),
         };
-        let refused = served.err();
-        if refused.is_some() && is_counted {
+        if refusal.is_some() && is_counted {
             service.counters.disconnected();
         }
-        if let Some(failure) = &refused {
-            if self.refused >= service.config.max_refused {
-                return accept::tell(&socket, failure);
+        if let Some(failure) = &refusal {
+            if self.turned_away >= config.max_refused {
+                return Err(TurnedAway { socket, failure: failure.clone() });
             }
-            self.refused += 1;
+            self.turned_away += 1;
         }
-        let index = self.free.pop().unwrap_or(self.slots.len());
-        if index == self.slots.len() {
+        let index = self.free_slot();
+        let slot = &mut self.slots[index];
+        let token = Token::Connection { slot: index, generation: slot.generation }.to_data();
+        slot.uid = peer.uid();
+        let conversation = Conversation::new(service, id, peer, entrance, refusal);
+        let conn = Conn::new(socket, conversation, token, &config.times);
+        slot.occupant = Occupant::Idle(Box::new(conn));
+        slot.unseen = Readiness { readable: true, ..Readiness::default() };
+        slot.queue = Queue::Ready;
+        self.ready.push_back(index);
+        Ok(())
+    }
+
+    fn free_slot(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
                 generation: 0,
-                seen: Seen::default(),
-                queued: false,
+                unseen: Readiness::default(),
+                queue: Queue::None,
                 timer: None,
                 run: None,
                 uid: u32::MAX,
-                counted: Counted::No,
-                state: State::Free,
+                charge: Charge::None,
+                occupant: Occupant::None,
             });
-        }
-        let slot = &mut self.slots[index];
-        let data = u64::from(slot.generation) << 32 | index as u64;
-        let connection = Conversation::new(service, id, peer, entrance, refused);
-        slot.uid = connection.uid();
-        slot.state = State::Parked(Box::new(Conn::new(socket, connection, data)));
-        slot.seen = Seen { readable: true, ..Seen::default() };
-        slot.queued = true;
-        self.ready.push_back(index);
+            self.slots.len() - 1
+        })
     }
 
-    pub(super) fn take_in(&mut self, service: &Service, arrivals: Vec<Arrival>) {
+    /// Takes in new connections; returns those that are turned away at once.
+    pub(super) fn add_all(&mut self, service: &Service, arrivals: Vec<Arrival>) -> Vec<TurnedAway> {
         if !arrivals.is_empty() {
-            self.accept_failing = None;
+            self.accepting.failing_since = None;
         }
-        for arrival in arrivals {
-            self.add(service, arrival);
-        }
+        arrivals.into_iter().filter_map(|arrival| self.add(service, arrival).err()).collect()
     }
 
     /// Counts the end of a connection.
-    pub(super) fn count_end(&mut self, service: &Service, uid: u32, was_served: bool) {
-        if was_served {
+    pub(super) fn count_end(&mut self, service: &Service, uid: u32, was_admitted: bool) {
+        if was_admitted {
             service.counters.disconnected();
             self.users.leave(uid, &service.config.per_user);
         } else {
-            self.refused -= 1;
+            self.turned_away -= 1;
         }
     }
 
-    fn slot(&mut self, data: u64) -> Option<(usize, &mut Slot)> {
-        let index = usize::try_from(data & 0xffff_ffff).ok()?;
+    /// The slot of a token, unless its connection has ended.
+    fn slot(&mut self, token: Token) -> Option<(usize, &mut Slot)> {
+        let Token::Connection { slot: index, generation } = token else { return None };
         let slot = self.slots.get_mut(index)?;
-        (u64::from(slot.generation) == data >> 32).then_some((index, slot))
+        (slot.generation == generation).then_some((index, slot))
+    }
+
+    fn token(&self, index: usize) -> Token {
+        Token::Connection { slot: index, generation: self.slots[index].generation }
     }
 
     /// Notes an event.
-    pub(super) fn note(&mut self, data: u64, flags: EventFlags) {
+    pub(super) fn note(&mut self, token: Token, flags: EventFlags) {
         let ended = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
-        self.mark(data, |seen| {
-            seen.readable |= flags.intersects(EventFlags::IN | ended);
-            seen.writable |= flags.intersects(EventFlags::OUT | EventFlags::ERR | EventFlags::HUP);
-            seen.ended |= flags.intersects(ended);
+        self.mark(token, |unseen| {
+            unseen.readable |= flags.intersects(EventFlags::IN | ended);
+            unseen.writable |=
+                flags.intersects(EventFlags::OUT | EventFlags::ERR | EventFlags::HUP);
+            unseen.half_closed |= flags.intersects(ended);
         });
     }
 
-    fn mark(&mut self, data: u64, mark: impl FnOnce(&mut Seen)) {
-        let Some((index, slot)) = self.slot(data) else { return };
-        mark(&mut slot.seen);
-        if matches!(slot.state, State::Parked(_)) && !std::mem::replace(&mut slot.queued, true) {
+    fn mark(&mut self, token: Token, mark: impl FnOnce(&mut Readiness)) {
+        let Some((index, slot)) = self.slot(token) else { return };
+        mark(&mut slot.unseen);
+        if matches!(slot.occupant, Occupant::Idle(_)) && slot.queue == Queue::None {
+            slot.queue = Queue::Ready;
             self.ready.push_back(index);
         }
     }
 
-    /// The next connection to be served; none when it is time to look for events.
+    /// The next connection to be served by the leader. None when it is time to look for events.
     pub(super) fn next(&mut self) -> Option<usize> {
         self.before_poll = self.before_poll.checked_sub(1)?;
         self.ready.pop_front()
@@ -262,155 +254,163 @@ impl Hub {
         self.before_poll = self.ready.len();
     }
 
-    /// Takes a connection out to serve it.
-    pub(super) fn take(&mut self, index: usize) -> Option<(Box<Conn>, Seen)> {
+    /// Takes a connection out, to serve it.
+    pub(super) fn take(&mut self, index: usize) -> Option<(Box<Conn>, Readiness)> {
         let slot = self.slots.get_mut(index)?;
-        slot.queued = false;
-        match std::mem::replace(&mut slot.state, State::Free) {
-            State::Parked(conn) => {
-                slot.state = State::Running(conn.socket());
-                Some((conn, std::mem::take(&mut slot.seen)))
+        slot.queue = Queue::None;
+        match std::mem::replace(&mut slot.occupant, Occupant::None) {
+            Occupant::Idle(conn) => {
+                slot.occupant = Occupant::Served(Arc::clone(&conn.socket));
+                Some((conn, std::mem::take(&mut slot.unseen)))
             }
             other => {
-                slot.state = other;
+                slot.occupant = other;
                 None
             }
         }
     }
 
+    /// Puts a connection back after a turn.
     pub(super) fn put(&mut self, index: usize, conn: Box<Conn>) {
         let slot = &mut self.slots[index];
         slot.run = None;
-        slot.state = State::Parked(conn);
+        slot.occupant = Occupant::Idle(conn);
     }
 
-    /// What happened while the connection was served, if it is to be served further.
-    pub(super) fn resume(&mut self, index: usize, more: bool) -> Option<Seen> {
-        let seen = std::mem::take(&mut self.slots[index].seen);
-        (more || seen.anything()).then_some(seen)
+    /// After a turn: what happened meanwhile, if the connection is to be served again.
+    pub(super) fn resume(&mut self, index: usize, again: bool) -> Option<Readiness> {
+        let unseen = std::mem::take(&mut self.slots[index].unseen);
+        (again || unseen.is_any()).then_some(unseen)
     }
 
-    pub(super) fn requeue(&mut self, index: usize, seen: Seen) {
+    /// Puts a connection back for another turn, which the leader gives it.
+    pub(super) fn requeue(&mut self, index: usize, conn: Box<Conn>, unseen: Readiness) {
+        self.put(index, conn);
         let slot = &mut self.slots[index];
-        slot.seen = seen;
-        slot.queued = true;
+        slot.unseen = unseen;
+        slot.queue = Queue::Ready;
         self.ready.push_back(index);
     }
 
-    /// Puts a connection where the next thread that comes back finds it.
-    pub(super) fn defer(&mut self, index: usize, conn: Box<Conn>) {
+    /// Puts a connection where the next free thread takes it from.
+    pub(super) fn hand_over(&mut self, index: usize, conn: Box<Conn>) {
         self.put(index, conn);
-        self.slots[index].queued = true;
-        self.deferred.push_back(index);
+        self.slots[index].queue = Queue::HandedOver;
+        self.handed_over.push_back(index);
     }
 
-    /// Who waits for a thread need not wait longer: the leader has something to tell.
+    /// Lets the leader serve a connection that waits for a thread, since there is something to tell it.
     fn recall(&mut self, index: usize) {
-        if let Some(place) = self.deferred.iter().position(|&other| other == index) {
-            self.deferred.remove(place);
+        if self.slots[index].queue == Queue::HandedOver {
+            self.handed_over.retain(|other| *other != index);
+            self.slots[index].queue = Queue::Ready;
             self.ready.push_back(index);
         }
     }
 
-    pub(super) fn free(&mut self, index: usize) {
+    /// Frees the slot of a connection that has ended.
+    pub(super) fn free(&mut self, index: usize) -> Option<Box<Conn>> {
         let slot = &mut self.slots[index];
-        // The largest is not a connection's: see the doors.
-        slot.generation = (slot.generation + 1) % u32::MAX;
-        slot.seen = Seen::default();
-        slot.queued = false;
+        slot.generation = next_generation(slot.generation);
+        slot.unseen = Readiness::default();
+        slot.queue = Queue::None;
         slot.timer = None;
         slot.run = None;
-        slot.state = State::Free;
         self.free.push(index);
+        match std::mem::replace(&mut slot.occupant, Occupant::None) {
+            Occupant::Idle(conn) => Some(conn),
+            Occupant::None | Occupant::Served(_) => None,
+        }
     }
 
-    /// A slow command is one of its user's from now on, until the turn in which it runs has ended. An
-    /// error if that user has too many.
+    /// Charges a slow command to its user, until the turn in which it runs has ended. An error if the
+    /// user has too many.
     pub(super) fn begin_run(&mut self, index: usize, limits: &PerUser) -> Result<(), Failure> {
-        if self.slots[index].counted == Counted::Begun {
+        if self.slots[index].charge == Charge::Admitted {
             return Ok(());
         }
         self.end_run(index, limits);
         let slot = &mut self.slots[index];
         self.users.begin(slot.uid, limits)?;
-        slot.counted = Counted::Begun;
+        slot.charge = Charge::Admitted;
         Ok(())
     }
 
-    /// The same for one that runs already, of which it was not known that it is slow.
+    /// Charges a command that runs already and was found to be slow.
     #[cold]
-    pub(super) fn count_run(&mut self, index: usize, limits: &PerUser) {
+    pub(super) fn charge_run(&mut self, index: usize, limits: &PerUser) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let is_new = matches!(slot.state, State::Running(_)) && slot.counted == Counted::No;
+        let is_new = matches!(slot.occupant, Occupant::Served(_)) && slot.charge == Charge::None;
         if is_new && limits.running.is_some() {
-            self.users.begin_anyhow(slot.uid, limits);
-            slot.counted = Counted::Found;
+            self.users.charge_running(slot.uid, limits);
+            slot.charge = Charge::Found;
         }
     }
 
-    /// After a turn.
+    /// Ends the charge of a slow command.
     pub(super) fn end_run(&mut self, index: usize, limits: &PerUser) {
         let slot = &mut self.slots[index];
-        if std::mem::take(&mut slot.counted) != Counted::No {
+        if std::mem::take(&mut slot.charge) != Charge::None {
             self.users.end(slot.uid, limits);
         }
     }
 
-    /// Notes that a thread is in a command that lasts; true if the leader must be told of the timer.
-    pub(super) fn note_run(&mut self, index: usize, run: Run, timer: Option<Instant>) -> bool {
+    /// Notes that a thread is in a command that lasts. True if the leader must be woken for the timer.
+    pub(super) fn note_run(&mut self, index: usize, run: LongRun, timer: Option<Instant>) -> bool {
         let Some(slot) = self.slots.get_mut(index) else { return false };
-        if !matches!(slot.state, State::Running(_)) {
+        if !matches!(slot.occupant, Occupant::Served(_)) {
             return false;
         }
         slot.run = Some(Box::new(run));
         self.set_timer(index, timer)
     }
 
-    /// The command that lasts in a connection, and its socket.
-    pub(super) fn run(&mut self, index: usize) -> Option<(&Arc<OwnedFd>, &mut Run)> {
-        let slot = self.slots.get_mut(index)?;
-        match &slot.state {
-            State::Running(socket) => Some((socket, slot.run.as_deref_mut()?)),
-            State::Free | State::Parked(_) => None,
+    /// The command that lasts in a connection, and the connection's socket.
+    pub(super) fn run(&self, index: usize) -> Option<(&Arc<OwnedFd>, &LongRun)> {
+        let slot = self.slots.get(index)?;
+        match &slot.occupant {
+            Occupant::Served(socket) => Some((socket, slot.run.as_deref()?)),
+            Occupant::None | Occupant::Idle(_) => None,
         }
     }
 
-    /// The socket that a thread serves.
+    /// The socket of a connection that a thread serves.
     pub(super) fn served(&self, index: usize) -> Option<&Arc<OwnedFd>> {
-        match &self.slots.get(index)?.state {
-            State::Running(socket) => Some(socket),
-            State::Free | State::Parked(_) => None,
+        match &self.slots.get(index)?.occupant {
+            Occupant::Served(socket) => Some(socket),
+            Occupant::None | Occupant::Idle(_) => None,
         }
     }
 
-    /// Sets a connection's timer, unless it has an earlier one. True if it is the first of all, so
-    /// that the leader must know.
+    /// Sets a connection's timer, unless it has an earlier one. True if it is the first of all timers,
+    /// so that the leader must be woken.
     pub(super) fn set_timer(&mut self, index: usize, deadline: Option<Instant>) -> bool {
         let slot = &mut self.slots[index];
         let Some(at) = deadline.filter(|at| slot.timer.is_none_or(|timer| *at < timer)) else {
             return false;
         };
         slot.timer = Some(at);
-        let first = self.timers.peek().is_none_or(|Reverse((other, ..))| at < *other);
+        let is_first = self.timers.peek().is_none_or(|Reverse((other, ..))| at < *other);
         self.timers.push(Reverse((at, index, slot.generation)));
-        first
+        is_first
     }
 
-    /// How long the leader may wait for events: not at all if somebody is ready.
+    /// How long the leader may wait for events. No time at all if a connection is ready.
     pub(super) fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
         let timer = self.timers.peek().map(|Reverse((at, ..))| *at);
-        let stop = self.stop.as_ref().map(Stop::next);
-        let others = [self.accept_at, stop];
+        let shutdown = self.shutdown.as_ref().map(Shutdown::next_step);
+        let others = [self.accepting.resume_at, shutdown];
         let at = timer.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(at.saturating_duration_since(Instant::now()))
     }
 
-    pub(super) fn fire_timers(&mut self, core: &Core) {
-        if self.timers.is_empty() && self.accept_at.is_none() {
-            return;
+    /// Handles the timers that have passed. True if accepting is to be resumed.
+    pub(super) fn fire_timers(&mut self) -> bool {
+        if self.timers.is_empty() && self.accepting.resume_at.is_none() {
+            return false;
         }
         let now = Instant::now();
         while let Some(&Reverse((at, index, generation))) = self.timers.peek() {
@@ -418,60 +418,72 @@ impl Hub {
                 break;
             }
             self.timers.pop();
-            let data = u64::from(generation) << 32 | index as u64;
-            let Some((_, slot)) = self.slot(data) else { continue };
-            slot.timer = None;
-            if slot.run.is_some() {
-                self.overdue.push(index);
-                continue;
-            }
-            if self.deferred.contains(&index)
-                && let State::Parked(conn) = &mut self.slots[index].state
-                && let Some(again) = conn.wait_for_thread(now)
-            {
-                self.set_timer(index, Some(again));
-                continue;
-            }
-            self.mark(data, |seen| seen.late = true);
-            self.recall(index);
+            self.fire_timer(index, generation, now);
         }
-        if self.accept_at.is_some_and(|at| at <= now) {
-            self.accept_at = None;
-            self.accept_paused = false;
-            core.listen(true);
+        let resumes = self.accepting.resume_at.is_some_and(|at| at <= now);
+        if resumes {
+            self.accepting.resume_at = None;
+            self.accepting.is_paused = false;
         }
+        resumes
     }
 
-    /// Every connection gets another turn, to read what has arrived.
+    fn fire_timer(&mut self, index: usize, generation: u32, now: Instant) {
+        let token = Token::Connection { slot: index, generation };
+        let Some((_, slot)) = self.slot(token) else { return };
+        slot.timer = None;
+        if slot.run.is_some() {
+            self.overdue.push(index);
+            return;
+        }
+        if slot.queue == Queue::HandedOver
+            && let Occupant::Idle(conn) = &mut slot.occupant
+            && conn.keep_waiting(now)
+        {
+            let next = conn.next_look(now);
+            self.set_timer(index, next);
+            return;
+        }
+        self.mark(token, |unseen| unseen.expired = true);
+        self.recall(index);
+    }
+
+    /// Gives every connection another turn, to read what has arrived.
     pub(super) fn wake_all(&mut self) {
         for index in 0..self.slots.len() {
-            if !matches!(self.slots[index].state, State::Free) {
-                let data = u64::from(self.slots[index].generation) << 32 | index as u64;
-                self.mark(data, |seen| seen.readable = true);
+            if !matches!(self.slots[index].occupant, Occupant::None) {
+                self.mark(self.token(index), |unseen| unseen.readable = true);
             }
         }
     }
 
-    /// Nobody waits for a thread any longer.
+    /// Lets the leader serve all connections that wait for a thread.
     pub(super) fn recall_all(&mut self) {
-        self.ready.extend(self.deferred.drain(..));
+        for index in self.handed_over.drain(..) {
+            self.slots[index].queue = Queue::Ready;
+            self.ready.push_back(index);
+        }
     }
 
-    /// Ends the connections that nobody serves.
-    pub(super) fn close_parked(&mut self, service: &Service) {
-        for index in 0..self.slots.len() {
-            if let State::Parked(conn) = &self.slots[index].state {
-                let (uid, was_served) = (conn.uid(), conn.counts());
-                self.count_end(service, uid, was_served);
-                self.free(index);
+    /// Ends the connections that no thread serves. They are returned, to be closed after the hub is
+    /// unlocked.
+    pub(super) fn end_idle(&mut self, service: &Service) -> Vec<Conn> {
+        let is_idle = |index: &usize| matches!(self.slots[*index].occupant, Occupant::Idle(_));
+        let idle: Vec<_> = (0..self.slots.len()).filter(is_idle).collect();
+        let mut ended = Vec::new();
+        for index in idle {
+            if let Some(conn) = self.free(index) {
+                self.count_end(service, conn.uid(), conn.is_admitted);
+                ended.push(*conn);
             }
         }
+        ended
     }
 
     /// The connections that a thread serves.
     pub(super) fn all_served(&self) -> Vec<usize> {
-        let served = |index: &usize| matches!(self.slots[*index].state, State::Running(_));
-        (0..self.slots.len()).filter(served).collect()
+        let is_served = |index: &usize| matches!(self.slots[*index].occupant, Occupant::Served(_));
+        (0..self.slots.len()).filter(is_served).collect()
     }
 
     pub(super) fn connections(&self) -> usize {

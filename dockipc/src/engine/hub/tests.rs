@@ -5,13 +5,7 @@
 
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Condvar, Mutex};
 
-use rustix::event::epoll::CreateFlags;
-use rustix::event::{EventfdFlags, eventfd};
-
-use super::super::reserve::Reserve;
 use super::*;
 use crate::access::SocketId;
 use crate::server::Server;
@@ -41,41 +35,25 @@ struct Model {
     index: usize,
     place: Place,
     /// What happened since it was last told.
-    unseen: Seen,
+    unseen: Readiness,
     /// Deadlines that were set and have not passed.
     deadline: Option<Instant>,
-    is_deferred: bool,
+    is_handed_over: bool,
 }
 
 struct World {
-    core: Core,
+    service: Arc<Service>,
     hub: Hub,
-    connections: HashMap<u64, Model>,
+    connections: HashMap<Token, Model>,
     /// Connections that have ended.
-    gone: Vec<u64>,
+    gone: Vec<Token>,
 }
 
 impl World {
     fn new() -> Self {
         let service = Server::new().service().unwrap();
-        let core = Core {
-            max_threads: 2,
-            service,
-            epoll: rustix::event::epoll::create(CreateFlags::CLOEXEC).unwrap(),
-            bell: eventfd(0, EventfdFlags::CLOEXEC).unwrap(),
-            hub: Mutex::new(Hub::new()),
-            parked: Condvar::new(),
-            watcher: Condvar::new(),
-            ended: Condvar::new(),
-            doors: Vec::new(),
-            clock: None,
-            reserve: Reserve::new(0),
-            signals: None,
-            ready: std::sync::Once::new(),
-            is_over: AtomicBool::new(false),
-        };
         let hub = Hub::new();
-        Self { core, hub, connections: HashMap::new(), gone: Vec::new() }
+        Self { service, hub, connections: HashMap::new(), gone: Vec::new() }
     }
 
     fn step(&mut self, dice: &mut Dice) {
@@ -95,7 +73,7 @@ impl World {
                 }
             }
             6 => {
-                let next = self.hub.deferred.pop_front();
+                let next = self.hub.handed_over.pop_front();
                 if let Some(index) = next {
                     self.take(index);
                 }
@@ -105,8 +83,8 @@ impl World {
         self.check();
     }
 
-    fn data(&self, index: usize) -> u64 {
-        u64::from(self.hub.slots[index].generation) << 32 | index as u64
+    fn token(&self, index: usize) -> Token {
+        self.hub.token(index)
     }
 
     fn add(&mut self) {
@@ -114,99 +92,99 @@ impl World {
         let peer = Peer::of(&socket).unwrap();
         let arrival =
             Arrival { socket: socket.into(), peer: Some(peer), entrance: SocketId::FIRST };
-        self.hub.add(&self.core.service, arrival);
+        assert!(self.hub.add(&self.service, arrival).is_ok());
         let index = *self.hub.ready.back().unwrap();
-        let data = self.data(index);
+        let token = self.token(index);
         let model = Model {
             index,
             place: Place::Hub,
-            unseen: Seen { readable: true, ..Seen::default() },
+            unseen: Readiness { readable: true, ..Readiness::default() },
             deadline: None,
-            is_deferred: false,
+            is_handed_over: false,
         };
-        let twice = self.connections.insert(data, model).is_some() || self.gone.contains(&data);
+        let twice = self.connections.insert(token, model).is_some() || self.gone.contains(&token);
         assert!(!twice, "two connections of one number");
     }
 
     /// An event of a connection, or one that comes late, of a connection that is gone.
     fn note(&mut self, dice: &mut Dice) {
         let mut known: Vec<_> = self.connections.keys().copied().collect();
-        known.sort_unstable();
+        known.sort_unstable_by_key(|token| token.to_data());
         known.extend(self.gone.iter().rev().take(4));
         if known.is_empty() {
             return;
         }
-        let data = known[dice.below(known.len())];
+        let token = known[dice.below(known.len())];
         let flags = [EventFlags::IN, EventFlags::OUT, EventFlags::IN | EventFlags::RDHUP];
         let which = dice.below(3);
-        self.hub.note(data, flags[which]);
-        if let Some(model) = self.connections.get_mut(&data) {
+        self.hub.note(token, flags[which]);
+        if let Some(model) = self.connections.get_mut(&token) {
             model.unseen.readable |= which != 1;
             model.unseen.writable |= which == 1;
-            model.unseen.ended |= which == 2;
+            model.unseen.half_closed |= which == 2;
         }
     }
 
     fn timers(&mut self) {
         let before = Instant::now();
-        self.hub.fire_timers(&self.core);
+        self.hub.fire_timers();
         for model in self.connections.values_mut() {
             // Deadlines are long past or far away.
             if model.deadline.is_some_and(|at| at <= before) {
                 model.deadline = None;
-                model.unseen.late = true;
+                model.unseen.expired = true;
                 // Who waits for a thread is told by the leader.
-                model.is_deferred = false;
+                model.is_handed_over = false;
             }
         }
     }
 
     fn take(&mut self, index: usize) {
-        let data = self.data(index);
+        let token = self.token(index);
         let (conn, seen) = self.hub.take(index).expect("a queue has only connections that wait");
-        let model = self.connections.get_mut(&data).unwrap();
+        let model = self.connections.get_mut(&token).unwrap();
         assert_eq!(seen, std::mem::take(&mut model.unseen), "everything is told, and once");
         model.place = Place::Turn(conn);
-        model.is_deferred = false;
+        model.is_handed_over = false;
     }
 
     /// What a thread does after a turn.
     fn end_turn(&mut self, dice: &mut Dice) {
         let mut served: Vec<_> = self.connections.iter_mut().collect();
         served.retain(|(_, model)| matches!(model.place, Place::Turn(_)));
-        served.sort_unstable_by_key(|(data, _)| **data);
+        served.sort_unstable_by_key(|(token, _)| token.to_data());
         if served.is_empty() {
             return;
         }
         let chosen = dice.below(served.len());
-        let (&data, model) = served.swap_remove(chosen);
+        let (&token, model) = served.swap_remove(chosen);
         let index = model.index;
         let Place::Turn(conn) = std::mem::replace(&mut model.place, Place::Hub) else { return };
         match dice.below(6) {
             0 => {
                 self.hub.free(index);
-                self.connections.remove(&data);
-                self.gone.push(data);
+                self.connections.remove(&token);
+                self.gone.push(token);
             }
             1 => {
-                self.hub.defer(index, conn);
-                model.is_deferred = true;
+                self.hub.hand_over(index, conn);
+                model.is_handed_over = true;
             }
             what => {
                 let more = what == 2;
                 let told = self.hub.resume(index, more);
                 let unseen = model.unseen;
-                assert_eq!(told, (more || unseen.anything()).then_some(unseen));
+                assert_eq!(told, (more || unseen.is_any()).then_some(unseen));
                 if told.is_some() && dice.below(2) == 0 {
                     // The thread doesn't lead, and goes on with what it was told.
-                    model.unseen = Seen::default();
+                    model.unseen = Readiness::default();
                     model.place = Place::Turn(conn);
                     return;
                 }
-                self.hub.put(index, conn);
-                if let Some(seen) = told {
-                    self.hub.requeue(index, seen);
+                if let Some(unseen) = told {
+                    self.hub.requeue(index, conn, unseen);
                 } else {
+                    self.hub.put(index, conn);
                     let now = Instant::now();
                     let at = match dice.below(3) {
                         0 => None,
@@ -223,32 +201,36 @@ impl World {
 
     /// A connection is in one place, and in the queue if there is something to tell it.
     fn check(&self) {
-        let free = self.hub.slots.iter().filter(|slot| matches!(slot.state, State::Free)).count();
+        let free =
+            self.hub.slots.iter().filter(|slot| matches!(slot.occupant, Occupant::None)).count();
         assert_eq!(free, self.hub.free.len());
         assert_eq!(free + self.connections.len(), self.hub.slots.len());
-        for (data, model) in &self.connections {
+        for (token, model) in &self.connections {
             let slot = &self.hub.slots[model.index];
-            assert_eq!(self.data(model.index), *data);
-            assert_eq!(slot.seen, model.unseen);
+            assert_eq!(self.token(model.index), *token);
+            assert_eq!(slot.unseen, model.unseen);
             let count = |queue: &VecDeque<usize>| {
                 queue.iter().filter(|index| **index == model.index).count()
             };
-            let places = (count(&self.hub.ready), count(&self.hub.deferred));
+            let places = (count(&self.hub.ready), count(&self.hub.handed_over));
             match model.place {
                 Place::Turn(_) => {
-                    assert!(matches!(slot.state, State::Running(_)));
+                    assert!(matches!(slot.occupant, Occupant::Served(_)));
                     assert_eq!(places, (0, 0));
                 }
                 Place::Hub => {
-                    assert!(matches!(slot.state, State::Parked(_)));
-                    assert_eq!(places.1, usize::from(model.is_deferred));
-                    assert_eq!(places.0 + places.1, usize::from(slot.queued));
-                    assert!(slot.queued || !model.unseen.anything(), "an event is lost");
+                    assert!(matches!(slot.occupant, Occupant::Idle(_)));
+                    assert_eq!(places.1, usize::from(model.is_handed_over));
+                    assert_eq!(places.0 + places.1, usize::from(slot.queue != Queue::None));
+                    assert!(
+                        slot.queue != Queue::None || !model.unseen.is_any(),
+                        "an event is lost"
+                    );
                 }
             }
             assert_eq!(slot.timer, model.deadline);
         }
-        assert_eq!(self.hub.ready.len() + self.hub.deferred.len(), self.queued());
+        assert_eq!(self.hub.ready.len() + self.hub.handed_over.len(), self.queued());
         if !self.hub.ready.is_empty() {
             assert_eq!(
                 self.hub.timeout(),
@@ -259,7 +241,7 @@ impl World {
     }
 
     fn queued(&self) -> usize {
-        self.hub.slots.iter().filter(|slot| slot.queued).count()
+        self.hub.slots.iter().filter(|slot| slot.queue != Queue::None).count()
     }
 }
 

@@ -1,11 +1,11 @@
-//! What the connections of one user take, where that is limited.
+//! What the connections of each user take, where that is limited.
 
 use std::collections::HashMap;
 
 use crate::config::PerUser;
 use crate::error::{Failure, code};
 
-/// What each user has at the moment.
+/// What each user with something to count has at the moment.
 #[derive(Default)]
 pub(super) struct Users {
     users: HashMap<u32, Usage>,
@@ -29,7 +29,7 @@ impl Users {
         }
     }
 
-    /// Counts one more if there may be so many; else says what to tell.
+    /// Counts one more, unless the user has `most` already.
     fn one_more(
         &mut self,
         uid: u32,
@@ -66,8 +66,8 @@ impl Users {
         self.one_more(uid, limits.running, "slow commands", |usage| &mut usage.running)
     }
 
-    /// Counts one that can't be stopped any more.
-    pub(super) fn begin_anyhow(&mut self, uid: u32, limits: &PerUser) {
+    /// Counts a slow command that runs already, even if it is one too many.
+    pub(super) fn charge_running(&mut self, uid: u32, limits: &PerUser) {
         if limits.running.is_some() {
             self.change(uid, |usage| usage.running += 1);
         }
@@ -79,23 +79,29 @@ impl Users {
         }
     }
 
-    /// Notes that a connection holds so many bytes and no longer so many. False if the user has
-    /// more than may be.
-    pub(super) fn hold(&mut self, uid: u32, before: usize, now: usize, limits: &PerUser) -> bool {
+    /// Notes that `now` bytes wait in a connection and no longer `before`. False if the user is over the
+    /// quota.
+    pub(super) fn charge_bytes(
+        &mut self,
+        uid: u32,
+        before: usize,
+        now: usize,
+        limits: &PerUser,
+    ) -> bool {
         let Some(most) = limits.bytes else { return true };
         let mut bytes = 0;
         self.change(uid, |usage| {
             usage.bytes = (usage.bytes + now).saturating_sub(before);
             bytes = usage.bytes;
         });
-        // What is not held can't be too much, whatever the others hold.
+        // A connection in which nothing waits is not at fault, whatever the others hold.
         now == 0 || bytes <= most
     }
 }
 
-/// What a client is told that sends more than its user may have waiting.
+/// The answer to a client whose user is over the quota of bytes.
 #[cold]
-pub(super) fn too_much(limits: &PerUser) -> Failure {
+pub(super) fn over_quota(limits: &PerUser) -> Failure {
     let most = limits.bytes.unwrap_or_default();
     let why = format_args!(
         "too much waits in the connections of this user: {most} bytes at most; nothing was run"

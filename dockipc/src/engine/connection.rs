@@ -1,0 +1,176 @@
+//! A connection with its socket.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::deadline::{Deadline, Due};
+use super::long_run::SIGN_OF_LIFE;
+use super::output::send;
+use super::phase::Phase;
+use super::users::Users;
+use crate::buffer::Buffer;
+use crate::config::{Config, PerUser, Times};
+use crate::dispatch::Conversation;
+use crate::error::Failure;
+use crate::wire::{Protocol, encode};
+
+/// A connection with its socket. Between commands it is this and nothing else: buffers that are empty
+/// take no memory.
+pub(super) struct Conn {
+    /// Shared with the hub while a thread serves the connection, so that others can answer.
+    pub(super) socket: Arc<OwnedFd>,
+    /// The data of the socket's events: the connection's place in the hub.
+    pub(super) token: u64,
+    pub(super) conversation: Conversation,
+    /// Whether it is served, or turned away. Never changes.
+    pub(super) is_admitted: bool,
+    pub(super) phase: Phase,
+    /// Bytes that were read and not used up.
+    pub(super) input: Buffer,
+    /// Bytes that the socket did not take.
+    pub(super) output: Vec<u8>,
+    pub(super) deadline: Option<Deadline>,
+    /// Whether a command was answered since the deadline was set.
+    pub(super) has_progressed: bool,
+    /// The answer to its next slow command, which is not run.
+    pub(super) denied: Option<Failure>,
+    /// Since when its command waits for a thread, if the client can be told so.
+    waits_since: Option<Instant>,
+    /// Bytes charged to the user's quota.
+    pub(super) charged: usize,
+    /// Whether the charge is over the quota, so that the connection ends.
+    pub(super) is_over_quota: bool,
+    /// Whether the socket may have unread bytes. Edge-triggered events tell of new ones only.
+    pub(super) is_readable: bool,
+    /// Whether more input is needed before anything can be done.
+    pub(super) needs_input: bool,
+    /// Whether the kernel told that the client has ended its side. Unread bytes may come before the end.
+    pub(super) is_half_closed: bool,
+    /// Whether the socket is in the epoll set.
+    pub(super) is_registered: bool,
+}
+
+impl Conn {
+    pub(super) fn new(
+        socket: OwnedFd,
+        conversation: Conversation,
+        token: u64,
+        times: &Times,
+    ) -> Self {
+        let is_admitted = conversation.refusal().is_none();
+        let deadline = if is_admitted { None } else { Deadline::new(Due::Protocol, times) };
+        Self {
+            socket: Arc::new(socket),
+            token,
+            conversation,
+            is_admitted,
+            phase: Phase::Open,
+            input: Buffer::default(),
+            output: Vec::new(),
+            deadline,
+            has_progressed: false,
+            denied: None,
+            waits_since: None,
+            charged: 0,
+            is_over_quota: false,
+            is_readable: false,
+            needs_input: true,
+            is_half_closed: false,
+            is_registered: false,
+        }
+    }
+
+    pub(super) fn uid(&self) -> u32 {
+        self.conversation.uid()
+    }
+
+    /// Whether answers wait for the client to read.
+    pub(super) fn has_pending_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// Returns memory that is not needed, so that no more than twice the waiting bytes is held.
+    pub(super) fn shrink(&mut self) {
+        self.input.shrink_to(self.input.len() * 2);
+        self.output.shrink_to(self.output.len() * 2);
+    }
+
+    /// Charges the bytes that wait in it to its user. False if they are more than the quota.
+    pub(super) fn charge(&mut self, users: &mut Users, limits: &PerUser) -> bool {
+        if limits.bytes.is_some() {
+            self.shrink();
+            let now = self.input.len() + self.output.len();
+            let before = std::mem::replace(&mut self.charged, now);
+            self.is_over_quota = !users.charge_bytes(self.uid(), before, now, limits);
+        }
+        !self.is_over_quota
+    }
+
+    /// Gives its charge back when it ends.
+    pub(super) fn discharge(&mut self, users: &mut Users, limits: &PerUser) {
+        users.charge_bytes(self.uid(), std::mem::take(&mut self.charged), 0, limits);
+    }
+
+    /// The server stops: commands that have arrived are still answered.
+    #[cold]
+    pub(super) fn stop(&mut self) {
+        let socket = &self.socket;
+        let is_open = self.phase == Phase::Open;
+        self.phase.stop(|| rustix::io::ioctl_fionread(socket).unwrap_or(0));
+        self.is_readable |= is_open;
+    }
+
+    /// Its command begins to wait for a thread.
+    pub(super) fn begin_to_wait(&mut self, times: &Times) {
+        self.deadline = Deadline::new(Due::Thread, times);
+        self.waits_since = (self.conversation.protocol() == Protocol::Resp3).then(Instant::now);
+    }
+
+    /// When the waiting for a thread is to be looked at next.
+    pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
+        let end = self.deadline.map(|deadline| deadline.at);
+        let sign = self.waits_since.map(|_| now + SIGN_OF_LIFE);
+        end.into_iter().chain(sign).min()
+    }
+
+    /// While its command waits for a thread: tells the client so, once in [`SIGN_OF_LIFE`]. False if
+    /// it has waited for long enough.
+    ///
+    /// Called with the hub's lock held: the frame is small, and the send does not block. Without the
+    /// lock a worker could take the connection and send an answer at the same time.
+    #[cold]
+    pub(super) fn keep_waiting(&mut self, now: Instant) -> bool {
+        if self.deadline.is_none_or(|deadline| deadline.at <= now) {
+            return false;
+        }
+        if let Some(waited) = self.waits_since.map(|since| now - since)
+            && waited >= SIGN_OF_LIFE
+            && self.output.is_empty()
+        {
+            encode::sign_of_life("waiting", waited, &mut self.output);
+            send(&self.socket, &mut self.output);
+        }
+        true
+    }
+
+    /// Sets the deadline of what it waits for after a turn.
+    pub(super) fn set_deadline(&mut self, config: &Config) {
+        let has_progressed = std::mem::take(&mut self.has_progressed);
+        let due = if self.has_pending_output() {
+            Due::Reading
+        } else if !self.phase.reads_commands() || !self.is_admitted {
+            // Set when draining began, or when the client was turned away.
+            return;
+        } else if self.needs_input && self.conversation.is_inside(&self.input) {
+            Due::Command
+        } else {
+            Due::NextCommand
+        };
+        let is_same = self.deadline.is_some_and(|deadline| deadline.due == due);
+        let goes_on = due == Due::Reading || (due == Due::Command && !has_progressed);
+        if !(is_same && goes_on) {
+            self.deadline = Deadline::new(due, &config.times);
+        }
+    }
+}

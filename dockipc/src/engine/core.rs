@@ -1,0 +1,121 @@
+//! What the threads of one server share.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, Once};
+
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
+
+use super::endpoint::{self, Endpoint};
+use super::hub::Hub;
+use super::hub_guard::HubGuard;
+use super::reserve::Reserve;
+use super::token::Token;
+use crate::dispatch::Service;
+use crate::listener::{self, Published};
+use crate::signals::Arrivals;
+
+/// What the threads of one server share.
+pub(super) struct Core {
+    pub(super) service: Arc<Service>,
+    pub(super) epoll: OwnedFd,
+    /// Written to wake the leader while it waits for events.
+    pub(super) wake: OwnedFd,
+    hub: Mutex<Hub>,
+    /// Idle threads wait here for a role.
+    pub(super) parked: Condvar,
+    /// The watcher waits here.
+    pub(super) watcher: Condvar,
+    /// Notified when a thread ends.
+    pub(super) ended: Condvar,
+    pub(super) max_threads: usize,
+    /// The server's sockets, in the order of their [`SocketId`](crate::access::SocketId)s.
+    pub(super) endpoints: Vec<Endpoint>,
+    /// Ticks when the paths are to be looked at. None without a path.
+    pub(super) ticker: Option<OwnedFd>,
+    /// Descriptors for root and the daemon's user.
+    pub(super) reserve: Reserve,
+    pub(super) signals: Option<Arrivals>,
+    /// Whether the service manager was told that the server is ready.
+    ready: Once,
+    /// The server stops, and none of the author's code may begin.
+    is_over: AtomicBool,
+}
+
+impl Core {
+    pub(super) fn new(
+        service: Arc<Service>,
+        sockets: Vec<(UnixListener, Published)>,
+        signals: Option<Arrivals>,
+    ) -> Result<Self, Errno> {
+        let endpoints: Vec<_> = sockets.into_iter().map(Endpoint::new).collect();
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let data = |token: Token| EventData::new_u64(token.to_data());
+        epoll::add(&epoll, &wake, data(Token::Wake), EventFlags::IN | EventFlags::ET)?;
+        if let Some(signals) = &signals {
+            epoll::add(&epoll, &signals.socket, data(Token::Signals), EventFlags::IN)?;
+        }
+        let ticker = (!endpoints.is_empty()).then(endpoint::ticker).transpose()?;
+        if let Some(ticker) = &ticker {
+            epoll::add(&epoll, ticker, data(Token::Ticker), EventFlags::IN)?;
+        }
+        // A server without a path needs none.
+        let reserved = if endpoints.is_empty() { 0 } else { service.config.reserved_connections };
+        let core = Self {
+            max_threads: service.config.threads(),
+            service,
+            epoll,
+            wake,
+            hub: Mutex::new(Hub::new()),
+            parked: Condvar::new(),
+            watcher: Condvar::new(),
+            ended: Condvar::new(),
+            endpoints,
+            ticker,
+            reserve: Reserve::new(reserved),
+            signals,
+            ready: Once::new(),
+            is_over: AtomicBool::new(false),
+        };
+        core.lock().accepting.spare = core.spare_descriptor();
+        core.reserve.fill(&core.wake);
+        for (index, endpoint) in core.endpoints.iter().enumerate() {
+            core.watch_endpoint(index, endpoint)?;
+        }
+        Ok(core)
+    }
+
+    pub(super) fn lock(&self) -> HubGuard<'_> {
+        HubGuard::lock(&self.hub)
+    }
+
+    /// Wakes the leader if it waits for events.
+    ///
+    /// With the hub's lock held: a leader that is about to wait has said so before it unlocked the hub,
+    /// and a write to an eventfd does not block.
+    pub(super) fn wake_leader(&self, hub: &Hub) {
+        if hub.roles.is_polling {
+            // Fails only if a wake-up is pending already.
+            let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Tells the service manager that clients can connect, once.
+    pub(super) fn say_ready(&self) {
+        self.ready.call_once(|| listener::notify("READY=1"));
+    }
+
+    /// `Relaxed`: a command that begins at the same moment may run or not. What decides about its
+    /// answer, the hub's `shutdown`, is read with the lock.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_over(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}

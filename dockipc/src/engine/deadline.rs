@@ -1,0 +1,50 @@
+//! What a connection waits for, and until when.
+
+use std::time::{Duration, Instant};
+
+use crate::config::Times;
+
+/// When a connection has waited for too long, and for what.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deadline {
+    pub(super) at: Instant,
+    pub(super) due: Due,
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The first byte of a client that is turned away, which shows its protocol.
+    Protocol,
+    /// The rest of a command.
+    Command,
+    /// The next command.
+    NextCommand,
+    /// A thread for a slow command.
+    Thread,
+    /// That the client reads its answers.
+    Reading,
+    /// That the client ends its side.
+    End,
+}
+
+/// The time limit for a client that is turned away to show its protocol.
+const REFUSED: Duration = Duration::from_secs(2);
+
+/// The time limit of draining.
+const DRAIN: Duration = Duration::from_secs(2);
+
+impl Deadline {
+    /// A deadline from now on. None where `due` has no limit.
+    pub(super) fn new(due: Due, times: &Times) -> Option<Self> {
+        let limit = match due {
+            Due::Protocol => Some(REFUSED),
+            Due::Command => times.arrival,
+            Due::NextCommand => times.idle,
+            Due::Thread => Some(times.busy),
+            Due::Reading => times.write,
+            Due::End => Some(DRAIN),
+        };
+        Some(Self { at: Instant::now() + limit?, due })
+    }
+}

@@ -1,0 +1,94 @@
+//! Whether a command may run on this thread now.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::core::Core;
+use super::long_run::LongRun;
+use super::output::send;
+use super::worker::Worker;
+use crate::commands::{Runnable, Speed};
+use crate::dispatch::{Begin, Executor};
+use crate::error::Failure;
+use crate::wire::Protocol;
+
+/// Lets the commands of one turn begin, and notes when they end.
+pub(super) struct TurnExecutor<'a> {
+    core: &'a Arc<Core>,
+    me: &'a Arc<Worker>,
+    socket: &'a OwnedFd,
+    /// The slow command that runs, and since when.
+    slow: Option<(Runnable, Instant)>,
+    /// The answer to the next slow command, which is not run.
+    denied: Option<Failure>,
+}
+
+impl<'a> TurnExecutor<'a> {
+    pub(super) fn new(
+        core: &'a Arc<Core>,
+        me: &'a Arc<Worker>,
+        socket: &'a OwnedFd,
+        denied: Option<Failure>,
+    ) -> Self {
+        Self { core, me, socket, slow: None, denied }
+    }
+
+    /// Notes a command that runs on a thread which is not watched. An error if its user has too many
+    /// slow ones.
+    fn begin_unwatched(&mut self, what: Runnable, is_slow: bool) -> Result<(), Failure> {
+        let since = Instant::now();
+        if is_slow {
+            // Earlier answers of the pipeline do not wait for it.
+            send(self.socket, &mut self.me.outbox().bytes);
+        }
+        let run = LongRun::new(self.me, self.me.step(), since);
+        let index = self.me.slot();
+        let look = self.core.first_look(since);
+        let limits = &self.core.service.config.per_user;
+        let mut hub = self.core.lock();
+        if is_slow {
+            // Charged already if it was handed over by the leader, and not if this thread has just
+            // lost the lead.
+            hub.begin_run(index, limits)?;
+            self.slow = Some((what, since));
+        } else {
+            hub.charge_run(index, limits);
+        }
+        if hub.note_run(index, run, Some(look)) {
+            self.core.wake_leader(&hub);
+        }
+        Ok(())
+    }
+}
+
+impl Executor for TurnExecutor<'_> {
+    fn begin(&mut self, what: Runnable, speed: &Speed, protocol: Protocol) -> Begin {
+        if self.core.is_over() {
+            return Begin::Never(Failure::not_run());
+        }
+        let leads = self.me.leads();
+        let is_slow = speed.is_slow();
+        if is_slow && leads {
+            return self.denied.take().map_or(Begin::Later, Begin::Never);
+        }
+        self.me.begin(what, protocol);
+        if !leads && let Err(failure) = self.begin_unwatched(what, is_slow) {
+            self.me.end();
+            return Begin::Never(failure);
+        }
+        Begin::Now
+    }
+
+    fn end(&mut self) {
+        self.me.end();
+        if let Some((what, since)) = self.slow.take() {
+            self.core.service.table.speed(what).ran_for(since.elapsed());
+        }
+        let limits = &self.core.service.config.per_user;
+        // Before the answer is sent: a client that has it may run the next one at once.
+        if limits.running.is_some() && !self.me.leads() {
+            self.core.lock().end_run(self.me.slot(), limits);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The hub, locked.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::hub::Hub;
+
+/// The hub, locked; a function that may have to unlock it in between takes this by `&mut`.
+pub(super) struct HubGuard<'h> {
+    mutex: &'h Mutex<Hub>,
+    /// Invariant: None only inside of a method of this type.
+    guard: Option<MutexGuard<'h, Hub>>,
+}
+
+impl<'h> HubGuard<'h> {
+    pub(super) fn lock(mutex: &'h Mutex<Hub>) -> Self {
+        Self { mutex, guard: Some(mutex.lock().unwrap_or_else(PoisonError::into_inner)) }
+    }
+
+    /// Runs something without the lock: what blocks, takes long, or is the author's.
+    pub(super) fn unlocked<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        self.guard = None;
+        // Locked again also if this panics.
+        let relock = Relock(self);
+        let result = run();
+        drop(relock);
+        result
+    }
+
+    pub(super) fn wait(&mut self, condvar: &Condvar) {
+        if let Some(guard) = self.guard.take() {
+            self.guard = Some(condvar.wait(guard).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// False if the time has passed.
+    pub(super) fn wait_for(&mut self, condvar: &Condvar, time: Duration) -> bool {
+        let Some(guard) = self.guard.take() else { return false };
+        let result = condvar.wait_timeout(guard, time);
+        let (guard, result) = result.unwrap_or_else(PoisonError::into_inner);
+        self.guard = Some(guard);
+        !result.timed_out()
+    }
+}
+
+struct Relock<'g, 'h>(&'g mut HubGuard<'h>);
+
+impl Drop for Relock<'_, '_> {
+    fn drop(&mut self) {
+        *self.0 = HubGuard::lock(self.0.mutex);
+    }
+}
+
+impl Deref for HubGuard<'_> {
+    type Target = Hub;
+
+    fn deref(&self) -> &Hub {
+        match &self.guard {
+            Some(guard) => guard,
+            None => unreachable!("the hub is locked outside of this type's methods"),
+        }
+    }
+}
+
+impl DerefMut for HubGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Hub {
+        match &mut self.guard {
+            Some(guard) => guard,
+            None => unreachable!("the hub is locked outside of this type's methods"),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Reading commands, and draining.
+
+use rustix::event::epoll;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use super::connection::Conn;
+use super::phase::Phase;
+use crate::buffer::wipe;
+use crate::param::Scratch;
+
+/// The size of a thread's input buffer, and so about how much of one connection is served in a turn.
+const BUFFER: usize = 16 * 1024;
+
+/// The most events that are taken at a time.
+const EVENTS: usize = 256;
+
+/// Memory that a thread keeps between turns.
+pub(super) struct Memory {
+    pub(super) scratch: Scratch,
+    /// Commands answered in this turn.
+    pub(super) answered: u64,
+    pub(super) input: Box<[u8]>,
+    /// How many bytes of `input` were written to in this turn. Counted with the feature `zeroize`.
+    filled: usize,
+    pub(super) events: Vec<epoll::Event>,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        Self {
+            scratch: Scratch::default(),
+            answered: 0,
+            input: vec![0; BUFFER].into(),
+            filled: 0,
+            events: Vec::with_capacity(EVENTS),
+        }
+    }
+
+    /// Notes that the first bytes of `input` were written to.
+    fn fill(&mut self, bytes: usize) {
+        if cfg!(feature = "zeroize") {
+            self.filled = self.filled.max(bytes);
+        }
+    }
+
+    /// Returns memory of an unusually long command after a turn. With the feature `zeroize`, overwrites
+    /// what clients sent.
+    pub(super) fn end_turn(&mut self) {
+        if cfg!(feature = "zeroize") {
+            wipe(&mut self.input[..std::mem::take(&mut self.filled)]);
+            self.scratch.wipe();
+        }
+        self.scratch.shrink();
+    }
+}
+
+/// What a read found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Nothing now.
+    Nothing,
+    /// More of a long command, appended to the connection's own input.
+    Appended,
+    /// This many bytes are in the thread's buffer: what the connection had, and what is new.
+    InBuffer(usize),
+    /// The end of the client's side.
+    End,
+}
+
+/// Reads once. A short beginning of a command is moved to the thread's buffer, in front of the new
+/// bytes, so that a connection between commands holds no memory.
+pub(super) fn read(memory: &mut Memory, conn: &mut Conn) -> Result<Read, Errno> {
+    let had = conn.input.len();
+    let is_short = had <= BUFFER / 2;
+    while conn.is_readable {
+        let (room, result) = if is_short {
+            memory.input[..had].copy_from_slice(&conn.input);
+            memory.fill(had);
+            let buffer = &mut memory.input[had..];
+            let room = buffer.len();
+            (room, rustix::net::recv(&conn.socket, buffer, RecvFlags::DONTWAIT).map(|(_, n)| n))
+        } else {
+            conn.input.reserve(had);
+            let room = conn.input.capacity() - had;
+            let spare = rustix::buffer::spare_capacity(conn.input.as_vec());
+            (room, rustix::net::recv(&conn.socket, spare, RecvFlags::DONTWAIT).map(|(_, n)| n))
+        };
+        match result {
+            Ok(n) => {
+                conn.phase.read(n);
+                // epoll(7): a short read has emptied a stream. Not so if the end is behind it, which
+                // the kernel may have told together with the bytes.
+                conn.is_readable = n == room || conn.is_half_closed;
+                return Ok(match n {
+                    0 => Read::End,
+                    n if is_short => {
+                        memory.fill(had + n);
+                        conn.input.clear();
+                        Read::InBuffer(had + n)
+                    }
+                    _ => Read::Appended,
+                });
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => conn.is_readable = false,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(Read::Nothing)
+}
+
+/// Reads and drops what the client still sends after its last answer.
+pub(super) fn drain(memory: &mut Memory, conn: &mut Conn) {
+    conn.input.clear();
+    while let Phase::Draining { .. } = conn.phase {
+        match read(memory, conn) {
+            Ok(Read::InBuffer(n)) => conn.phase.drained(n),
+            Ok(Read::End) => conn.phase.drained(0),
+            Ok(Read::Nothing) => return,
+            // The connection's own input is empty: nothing is appended to it.
+            Ok(Read::Appended) | Err(_) => conn.phase.close(),
+        }
+    }
+}

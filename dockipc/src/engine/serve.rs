@@ -1,0 +1,109 @@
+//! Serving one connection: taking it out of the hub, giving it turns, putting it back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::connection::Conn;
+use super::core::Core;
+use super::hub::Readiness;
+use super::hub_guard::HubGuard;
+use super::input::Memory;
+use super::turn::Next;
+use super::worker::Worker;
+
+impl Core {
+    /// Gives one connection a turn, or, if this thread does not lead, as many as it needs.
+    pub(super) fn serve(
+        self: &Arc<Self>,
+        hub: &mut HubGuard<'_>,
+        index: usize,
+        me: &Arc<Worker>,
+        memory: &mut Memory,
+    ) {
+        let Some((mut conn, mut readiness)) = hub.take(index) else { return };
+        let limits = &self.service.config.per_user;
+        loop {
+            me.serve(Some(index));
+            let server_stops = hub.shutdown.is_some();
+            let next = hub.unlocked(|| {
+                if server_stops {
+                    conn.stop();
+                }
+                let turn = || self.turn(me, memory, &mut conn, readiness, server_stops);
+                let next = catch_unwind(AssertUnwindSafe(turn))
+                    .unwrap_or_else(|_| Self::recover(me, &mut conn));
+                memory.end_turn();
+                next
+            });
+            me.serve(None);
+            hub.end_run(index, limits);
+            self.service.counters.answered(std::mem::take(&mut memory.answered));
+            match next {
+                Next::Close => return self.close(hub, index, conn),
+                Next::HandOver => {
+                    if let Err(failure) = hub.begin_run(index, limits) {
+                        conn.denied = Some(failure);
+                        readiness = Readiness::default();
+                        continue;
+                    }
+                    return self.hand_over(hub, index, conn);
+                }
+                Next::Wait | Next::Again => {}
+            }
+            if let Some(unseen) = hub.resume(index, next == Next::Again) {
+                if !hub.roles.is_leader(me) && hub.handed_over.is_empty() {
+                    // Another thread leads, and no connection waits for this one.
+                    readiness = unseen;
+                    continue;
+                }
+                hub.requeue(index, conn, unseen);
+                return self.wake_leader(hub);
+            }
+            if !conn.charge(&mut hub.users, limits) {
+                if conn.has_pending_output() {
+                    return self.close(hub, index, conn);
+                }
+                readiness = Readiness::default();
+                continue;
+            }
+            if hub.set_timer(index, conn.deadline.map(|deadline| deadline.at)) {
+                self.wake_leader(hub);
+            }
+            return hub.put(index, conn);
+        }
+    }
+
+    /// Lets another thread run the connection's slow command.
+    fn hand_over(self: &Arc<Self>, hub: &mut HubGuard<'_>, index: usize, conn: Box<Conn>) {
+        let look = conn.next_look(Instant::now());
+        hub.hand_over(index, conn);
+        if hub.set_timer(index, look) {
+            self.wake_leader(hub);
+        }
+        self.recruit(hub);
+    }
+
+    fn close(&self, hub: &mut HubGuard<'_>, index: usize, mut conn: Box<Conn>) {
+        hub.free(index);
+        conn.discharge(&mut hub.users, &self.service.config.per_user);
+        hub.count_end(&self.service, conn.uid(), conn.is_admitted);
+        if let Some(shutdown) = &mut hub.shutdown {
+            shutdown.came_back(index);
+        }
+        let was_paused = std::mem::take(&mut hub.accepting.is_paused);
+        hub.unlocked(|| {
+            drop(conn);
+            if self.reserve.is_short() {
+                self.reserve.fill(&self.wake);
+            }
+            if was_paused {
+                self.listen(true);
+            }
+        });
+        if hub.shutdown.is_some() {
+            // This may have been the last one.
+            self.wake_leader(hub);
+        }
+    }
+}

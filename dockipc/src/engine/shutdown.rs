@@ -1,0 +1,156 @@
+//! Stopping the server.
+//!
+//! The path is released at once. Then, until the deadline, what has arrived is answered and running
+//! commands may end ([`Step::Answering`]). After it, no command begins any more, clients of running
+//! commands are told `-SHUTDOWN`, and clients have a moment to read that ([`Step::Ending`]).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::net::Shutdown as Side;
+
+use super::accept::TurnedAway;
+use super::core::Core;
+use super::hub_guard::HubGuard;
+use crate::error::{Failure, Unfinished, code};
+
+/// A server that has been told to stop.
+pub(super) struct Shutdown {
+    /// Until when commands may run.
+    deadline: Instant,
+    step: Step,
+    /// Connections, and so threads, in which a command runs that is not waited for.
+    abandoned: Vec<usize>,
+    unfinished: Vec<Unfinished>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The leader has not seen it yet.
+    Requested,
+    Answering,
+    Ending,
+}
+
+/// How long clients have to read their last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+impl Shutdown {
+    fn new(deadline: Instant) -> Self {
+        Self { deadline, step: Step::Requested, abandoned: Vec::new(), unfinished: Vec::new() }
+    }
+
+    /// When the next step is due.
+    pub(super) fn next_step(&self) -> Instant {
+        match self.step {
+            Step::Requested | Step::Answering => self.deadline,
+            Step::Ending => self.deadline + LAST_ANSWERS,
+        }
+    }
+
+    /// How many threads are not waited for.
+    pub(super) fn abandoned(&self) -> usize {
+        self.abandoned.len()
+    }
+
+    pub(super) fn unfinished(&self) -> &[Unfinished] {
+        &self.unfinished
+    }
+
+    /// A command that was not waited for has ended.
+    pub(super) fn came_back(&mut self, index: usize) {
+        self.abandoned.retain(|&other| other != index);
+    }
+
+    fn abandon(&mut self, index: usize, unfinished: Unfinished) {
+        if !self.abandoned.contains(&index) {
+            self.abandoned.push(index);
+            self.unfinished.push(unfinished);
+        }
+    }
+}
+
+impl Core {
+    /// Tells the server to stop; commands may run `within` this time. To tell it again changes nothing,
+    /// but for an earlier deadline.
+    pub(super) fn stop(&self, within: Duration) {
+        // Before anything else, so that a new daemon can take the path.
+        for endpoint in &self.endpoints {
+            endpoint.published.release();
+        }
+        let deadline = Instant::now() + within;
+        let mut hub = self.lock();
+        let shutdown = hub.shutdown.get_or_insert_with(|| Shutdown::new(deadline));
+        shutdown.deadline = shutdown.deadline.min(deadline);
+        self.wake_leader(&hub);
+    }
+
+    /// Does what is due between turns. The server has ended when no connection is left that is waited
+    /// for.
+    #[cold]
+    pub(super) fn wind_down(&self, hub: &mut HubGuard<'_>) {
+        let Some(shutdown) = &mut hub.shutdown else { return };
+        let is_due = shutdown.next_step() <= Instant::now();
+        match shutdown.step {
+            Step::Requested => {
+                shutdown.step = Step::Answering;
+                hub.accepting.resume_at = None;
+                let last = hub.unlocked(|| {
+                    let endpoints = self.endpoints.iter().enumerate();
+                    endpoints.flat_map(|(index, it)| self.close_endpoint(index, it)).collect()
+                });
+                let turned_away = hub.add_all(&self.service, last);
+                hub.wake_all();
+                hub.unlocked(|| turned_away.into_iter().for_each(TurnedAway::tell));
+            }
+            Step::Answering if is_due => {
+                shutdown.step = Step::Ending;
+                self.set_over();
+                hub.recall_all();
+                self.abandon_running(hub);
+            }
+            Step::Ending if is_due => {
+                let idle = hub.end_idle(&self.service);
+                hub.unlocked(|| drop(idle));
+                self.abandon_running(hub);
+                let served = hub.all_served();
+                if let Some(shutdown) = &mut hub.shutdown {
+                    shutdown.abandoned = served;
+                }
+            }
+            Step::Answering | Step::Ending => {}
+        }
+        let abandoned = hub.shutdown.as_ref().map_or(0, Shutdown::abandoned);
+        if hub.connections() == abandoned {
+            hub.has_ended = true;
+            self.parked.notify_all();
+            self.watcher.notify_all();
+            self.ended.notify_all();
+        }
+    }
+
+    /// Waits no longer for the commands that run, and tells their clients.
+    fn abandon_running(&self, hub: &mut HubGuard<'_>) {
+        let why = "the daemon stops without waiting for the command, which still runs";
+        let failure = Failure::new(code::SHUTDOWN, why);
+        for index in hub.all_served() {
+            let Some((socket, run)) = hub.run(index) else { continue };
+            let (socket, run) = (Arc::clone(socket), run.clone());
+            let (what, ran_for) = (run.what(), run.ran_for());
+            let answered = hub.unlocked(|| {
+                let answered = run.answer(&socket, &failure);
+                if answered {
+                    let _ = rustix::net::shutdown(&socket, Side::Write);
+                }
+                answered
+            });
+            // While the hub was unlocked the thread may have come back.
+            if answered && hub.run(index).is_some_and(|(_, now)| now.is_same(&run)) {
+                let name = what.map_or("", |what| self.service.table.name(what)).to_owned();
+                if let Some(shutdown) = &mut hub.shutdown {
+                    shutdown.abandon(index, Unfinished::new(name, ran_for));
+                }
+            }
+        }
+    }
+}

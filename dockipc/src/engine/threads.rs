@@ -1,0 +1,171 @@
+//! A thread's life, and which role it has.
+//!
+//! A thread takes the role that is missing: the leader, a worker for a connection that waits for a
+//! thread, or the watcher. Without a role it parks for a moment and then ends. At rest there are two
+//! threads, the leader and the watcher.
+
+use std::cell::Cell;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::core::Core;
+use super::hub::Hub;
+use super::hub_guard::HubGuard;
+use super::input::Memory;
+use super::worker::Worker;
+
+/// Which thread has which role. Part of the hub.
+#[derive(Default)]
+pub(super) struct Roles {
+    pub(super) leader: Option<Arc<Worker>>,
+    /// The leader waits for events, or is about to: it must be woken to see a change of the hub.
+    pub(super) is_polling: bool,
+    /// There is a watcher.
+    pub(super) has_watcher: bool,
+    /// The watcher sleeps until there is work.
+    pub(super) watcher_sleeps: bool,
+    /// The watcher is to serve a connection that waits for a thread, since there is no other thread and
+    /// none can be started.
+    pub(super) watcher_must_serve: bool,
+    /// Threads that are parked and have not been called.
+    parked: usize,
+    /// Parked threads that have been called and have not woken up yet.
+    called: usize,
+    /// All threads.
+    pub(super) threads: usize,
+    /// Threads that have been started and do not run yet.
+    starting: usize,
+}
+
+impl Roles {
+    pub(super) fn is_leader(&self, worker: &Arc<Worker>) -> bool {
+        self.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, worker))
+    }
+}
+
+/// How a thread for a missing role is had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recruit {
+    /// No role is missing, one has been called already, or there may be no more threads.
+    No,
+    /// A parked one.
+    Parked,
+    /// A new one.
+    New,
+}
+
+/// How long a thread without a role stays.
+const PARK: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Whether this is a thread of an engine.
+    static IS_ENGINE_THREAD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the caller is a thread of an engine, which must not wait for the engine's threads.
+pub(super) fn is_engine_thread() -> bool {
+    IS_ENGINE_THREAD.get()
+}
+
+impl Core {
+    /// Starts a thread.
+    pub(super) fn spawn(self: &Arc<Self>, hub: &mut HubGuard<'_>) -> io::Result<()> {
+        hub.roles.threads += 1;
+        hub.roles.starting += 1;
+        let core = Arc::clone(self);
+        let spawned = hub.unlocked(|| {
+            thread::Builder::new().name("dockipc".into()).spawn(move || core.run_thread()).map(drop)
+        });
+        if spawned.is_err() {
+            hub.roles.threads -= 1;
+            hub.roles.starting -= 1;
+        }
+        spawned
+    }
+
+    /// Takes the role that is missing, until none is.
+    fn run_thread(self: Arc<Self>) {
+        IS_ENGINE_THREAD.set(true);
+        let me = Arc::new(Worker::new());
+        let mut memory = Memory::new();
+        let mut hub = self.lock();
+        hub.roles.starting -= 1;
+        while !hub.has_ended {
+            if hub.roles.leader.is_none() {
+                me.set_leads(true);
+                hub.roles.leader = Some(Arc::clone(&me));
+                self.lead(&mut hub, &me, &mut memory);
+            } else if let Some(index) = self.next_handed_over(&mut hub) {
+                // This thread may be away for long.
+                self.recruit(&mut hub);
+                self.serve(&mut hub, index, &me, &mut memory);
+            } else if !hub.roles.has_watcher {
+                hub.roles.has_watcher = true;
+                self.watch(&mut hub);
+            } else if !self.park(&mut hub) {
+                break;
+            }
+        }
+        hub.roles.threads -= 1;
+        self.ended.notify_all();
+    }
+
+    /// The next connection that waits for a thread. Without a watcher one thread is kept for that role.
+    fn next_handed_over(&self, hub: &mut Hub) -> Option<usize> {
+        let may_serve = hub.roles.has_watcher || hub.roles.threads < self.max_threads;
+        if may_serve { hub.handed_over.pop_front() } else { None }
+    }
+
+    /// Waits for a role. False if none was missing for a while.
+    fn park(&self, hub: &mut HubGuard<'_>) -> bool {
+        hub.roles.parked += 1;
+        loop {
+            let was_notified = hub.wait_for(&self.parked, PARK);
+            if hub.roles.called > 0 {
+                hub.roles.called -= 1;
+                return true;
+            }
+            if hub.has_ended || !was_notified {
+                hub.roles.parked -= 1;
+                return false;
+            }
+        }
+    }
+
+    /// Wakes or starts a thread if a role is missing: the watcher's, or that of a worker for a waiting
+    /// connection. One thread comes at a time, and looks for the next.
+    pub(super) fn recruit(self: &Arc<Self>, hub: &mut HubGuard<'_>) {
+        match self.whom_to_recruit(hub) {
+            Recruit::No => {}
+            Recruit::Parked => {
+                hub.roles.parked -= 1;
+                hub.roles.called += 1;
+                self.parked.notify_one();
+            }
+            Recruit::New => {
+                let spawned = self.spawn(hub);
+                if spawned.is_err() && hub.roles.has_watcher && !hub.handed_over.is_empty() {
+                    hub.roles.watcher_must_serve = true;
+                    self.watcher.notify_one();
+                }
+            }
+        }
+    }
+
+    fn whom_to_recruit(&self, hub: &Hub) -> Recruit {
+        let roles = &hub.roles;
+        let is_missing = !roles.has_watcher || !hub.handed_over.is_empty();
+        if !is_missing || roles.called + roles.starting > 0 {
+            Recruit::No
+        } else if roles.parked > 0 {
+            Recruit::Parked
+        } else if roles.has_watcher && roles.threads >= self.max_threads {
+            // The watcher is always needed: the limit is for workers.
+            Recruit::No
+        } else {
+            Recruit::New
+        }
+    }
+}
