@@ -196,9 +196,7 @@ impl Hub {
 
     /// Takes in new connections; returns those that are turned away at once.
     pub(super) fn add_all(&mut self, service: &Service, arrivals: Vec<Arrival>) -> Vec<TurnedAway> {
-        if !arrivals.is_empty() {
-            self.accepting.failing_since = None;
-        }
+        self.accepting.failing_since = None;
         arrivals.into_iter().filter_map(|arrival| self.add(service, arrival).err()).collect()
     }
 

@@ -55,6 +55,7 @@ impl Drop for Relock<'_, '_> {
 impl Deref for HubGuard<'_> {
     type Target = Hub;
 
+    #[inline]
     fn deref(&self) -> &Hub {
         match &self.guard {
             Some(guard) => guard,
@@ -64,6 +65,7 @@ impl Deref for HubGuard<'_> {
 }
 
 impl DerefMut for HubGuard<'_> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut Hub {
         match &mut self.guard {
             Some(guard) => guard,

@@ -56,15 +56,12 @@ impl Core {
         for event in &memory.events {
             hub.note(Token::from_data(event.data.u64()), event.flags);
         }
-        let turned_away = hub.add_all(&self.service, arrivals);
-        let resumes_accepting = hub.fire_timers();
-        if !turned_away.is_empty() || resumes_accepting {
-            hub.unlocked(|| {
-                turned_away.into_iter().for_each(TurnedAway::tell);
-                if resumes_accepting {
-                    self.listen(true);
-                }
-            });
+        if !arrivals.is_empty() {
+            let turned_away = hub.add_all(&self.service, arrivals);
+            hub.unlocked(|| turned_away.into_iter().for_each(TurnedAway::tell));
+        }
+        if hub.fire_timers() {
+            hub.unlocked(|| self.listen(true));
         }
         if !hub.overdue.is_empty() {
             self.attend(hub);

@@ -95,7 +95,7 @@ impl Core {
             Step::Requested => {
                 shutdown.step = Step::Answering;
                 hub.accepting.resume_at = None;
-                let last = hub.unlocked(|| {
+                let last: Vec<_> = hub.unlocked(|| {
                     let endpoints = self.endpoints.iter().enumerate();
                     endpoints.flat_map(|(index, it)| self.close_endpoint(index, it)).collect()
                 });
