@@ -1,4 +1,4 @@
-//! Threads follow commands: who blocks, floods or does not read hurts nobody else.
+//! Threads follow commands: a client that blocks, floods or does not read slows no other client.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,13 +11,13 @@ use tests::gate::Gate;
 use tests::process::{alone, threads, until};
 use tests::{expect, raise_descriptor_limit};
 
-/// As `wait`, under a name of its own: that the one is slow says nothing about the other.
+/// Like `wait`, under another name: the server learns the speed of each command separately.
 #[command("hold")]
 fn hold(request: &Request<'_>) {
     request.state::<Gate>().unwrap().pass();
 }
 
-/// Takes the server longer than it takes a client to send it.
+/// Costs the server more time than it costs a client to send it.
 #[command("work")]
 fn work() -> u64 {
     (0..30_000).fold(0, |sum, n| std::hint::black_box(sum + n))
@@ -28,7 +28,7 @@ fn blob(size: usize) -> Vec<u8> {
     vec![b'x'; size]
 }
 
-/// A server that is stopped in the end. If it does not end, that is a failure and not a hang.
+/// A server that is stopped when the test ends. If it does not stop, the test fails instead of hanging.
 struct Running(Option<Handle>);
 
 impl std::ops::Deref for Running {
@@ -65,7 +65,7 @@ fn connect(daemon: &Handle) -> UnixStream {
 }
 
 #[test]
-fn a_thousand_blocked_handlers_block_nobody_else_and_leave_no_thread() {
+fn blocked_handlers_leave_others_served() {
     let _alone = alone();
     raise_descriptor_limit();
     let (daemon, gate) = start(Server::new());
@@ -88,7 +88,7 @@ fn a_thousand_blocked_handlers_block_nobody_else_and_leave_no_thread() {
 }
 
 #[test]
-fn commands_beyond_the_last_thread_wait_and_are_not_lost() {
+fn commands_beyond_thread_limit_wait() {
     let _alone = alone();
     let (daemon, gate) = start(Server::new().max_threads(6));
     let mut clients: Vec<_> = (0..50).map(|_| connect(&daemon)).collect();
@@ -96,7 +96,7 @@ fn commands_beyond_the_last_thread_wait_and_are_not_lost() {
         client.write_all(b"*2\r\n$4\r\nwait\r\n$1\r\nx\r\n").unwrap();
     }
     until("some blocked handlers", || gate.waiting() >= 4);
-    // One thread is left for those who don't block.
+    // One thread is left for commands that do not block.
     let mut other = connect(&daemon);
     other.write_all(b"ping\n").unwrap();
     expect(&mut other, b"PONG");
@@ -107,10 +107,10 @@ fn commands_beyond_the_last_thread_wait_and_are_not_lost() {
 }
 
 #[test]
-fn an_answer_does_not_wait_for_a_later_command_that_blocks() {
+fn answer_does_not_wait_for_later_blocking_command() {
     let _alone = alone();
     let (daemon, gate) = start(Server::new());
-    // The first time nobody knows that the command blocks; the second time it is known.
+    // The first time the server does not know that the command blocks; the second time it does.
     for _ in 0..2 {
         let mut client = connect(&daemon);
         let wait = b"*2\r\n$4\r\nwait\r\n$1\r\nx\r\n";
@@ -125,7 +125,7 @@ fn an_answer_does_not_wait_for_a_later_command_that_blocks() {
 }
 
 #[test]
-fn commands_of_one_connection_are_answered_in_order() {
+fn pipelined_commands_are_answered_in_order() {
     let _alone = alone();
     let (daemon, gate) = start(Server::new());
     gate.open();
@@ -144,11 +144,11 @@ fn commands_of_one_connection_are_answered_in_order() {
     writing.join().unwrap();
 }
 
-/// What has arrived of an endless pipeline would be answered for longer than a test should last.
+/// Limits the input that has arrived at shutdown: answering it all would take longer than a test should.
 const SOON: Duration = Duration::from_millis(100);
 
 #[test]
-fn an_endless_pipeline_starves_nobody() {
+fn endless_pipeline_starves_no_other_client() {
     let _alone = alone();
     let (daemon, _) = start(Server::new().shutdown_timeout(SOON));
     let floods: Vec<_> = (0..3).flat_map(|_| flood(connect(&daemon), || ())).collect();
@@ -163,8 +163,8 @@ fn an_endless_pipeline_starves_nobody() {
     }
 }
 
-/// Sends without an end what takes the server longer than the sending, and reads all answers.
-/// Returns when there are some; `begin` is called when more is sent than is read at once.
+/// Sends commands without end, faster than the server answers them, and reads all answers. Returns after
+/// the first answers; calls `begin` when more is sent than the server reads at once.
 fn flood(mut client: UnixStream, begin: impl FnOnce()) -> [thread::JoinHandle<()>; 2] {
     let mut reader = client.try_clone().unwrap();
     let many = b"*1\r\n$4\r\nwork\r\n".repeat(1000);
@@ -193,7 +193,7 @@ fn late_flood(daemon: &Handle, gate: &Gate) -> [thread::JoinHandle<()>; 2] {
     let mut client = connect(daemon);
     client.write_all(b"*1\r\n$4\r\nhold\r\n").unwrap();
     until("a blocked handler", || gate.waiting() == 1);
-    // Answered by who leads now.
+    // Answered by the thread that leads now.
     let mut other = connect(daemon);
     other.write_all(b"ping\n").unwrap();
     expect(&mut other, b"PONG");
@@ -201,7 +201,7 @@ fn late_flood(daemon: &Handle, gate: &Gate) -> [thread::JoinHandle<()>; 2] {
 }
 
 #[test]
-fn an_endless_pipeline_ends_when_the_server_stops() {
+fn endless_pipeline_ends_at_shutdown() {
     let _alone = alone();
     let (daemon, gate) = start(Server::new().shutdown_timeout(SOON));
     let clients = late_flood(&daemon, &gate);
@@ -212,11 +212,11 @@ fn an_endless_pipeline_ends_when_the_server_stops() {
 }
 
 #[test]
-fn an_endless_pipeline_takes_no_thread_from_commands_that_wait_for_one() {
+fn endless_pipeline_yields_thread_to_waiting_command() {
     let _alone = alone();
     let (daemon, gate) = start(Server::new().shutdown_timeout(SOON).max_threads(2));
     let clients = late_flood(&daemon, &gate);
-    // Known to be slow, so that the last thread doesn't run it.
+    // Known to be slow, so that the leader does not run it.
     let mut other = connect(&daemon);
     other.write_all(b"*1\r\n$4\r\nhold\r\n").unwrap();
     expect(&mut other, b"+OK\r\n");
@@ -227,10 +227,10 @@ fn an_endless_pipeline_takes_no_thread_from_commands_that_wait_for_one() {
 }
 
 #[test]
-fn what_follows_a_line_is_read_away_also_when_the_client_has_ended_its_side() {
+fn input_after_a_line_is_drained_after_half_close() {
     let _alone = alone();
     let (daemon, gate) = start(Server::new().max_threads(2));
-    // No thread is left: all of the bytes are there, and their end, before the first is read.
+    // No thread is free: all bytes and the end of input have arrived before the first read.
     let mut waits = connect(&daemon);
     waits.write_all(b"wait x\n").unwrap();
     until("a blocked handler", || gate.waiting() == 1);
@@ -244,11 +244,11 @@ fn what_follows_a_line_is_read_away_also_when_the_client_has_ended_its_side() {
     assert_eq!(tests::rest(client), b"me");
 }
 
-/// More than a socket holds.
+/// More bytes than a socket's buffer holds.
 const SIZE: usize = 3_000_000;
 
 #[test]
-fn a_client_that_does_not_read_is_parked_and_gets_all_of_its_answers_later() {
+fn slow_reader_gets_all_answers_later() {
     let _alone = alone();
     let (daemon, _) = start(Server::new());
     let mut lazy: Vec<_> = (0..20).map(|_| connect(&daemon)).collect();
@@ -271,7 +271,7 @@ fn a_client_that_does_not_read_is_parked_and_gets_all_of_its_answers_later() {
 }
 
 #[test]
-fn a_server_at_rest_has_two_threads_and_stops_with_none() {
+fn idle_server_has_two_threads() {
     let _alone = alone();
     let (daemon, _) = start(Server::new());
     let clients: Vec<_> = (0..200)
@@ -291,9 +291,9 @@ fn a_server_at_rest_has_two_threads_and_stops_with_none() {
 }
 
 #[test]
-fn a_server_told_to_stop_ends_after_the_command_that_runs() {
+fn shutdown_waits_for_running_command() {
     let _alone = alone();
-    // Whether the leader waits for events when the command ends is a matter of chance.
+    // Whether the leader waits for events when the command ends differs from run to run.
     for _ in 0..50 {
         let (daemon, gate) = start(Server::new());
         let mut client = connect(&daemon);
@@ -310,7 +310,7 @@ fn a_server_told_to_stop_ends_after_the_command_that_runs() {
 }
 
 #[test]
-fn a_command_may_end_its_own_server() {
+fn command_can_stop_its_own_server() {
     let _alone = alone();
     let own = Arc::new(Mutex::new(None::<Handle>));
     let end = Arc::clone(&own);

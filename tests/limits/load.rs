@@ -1,4 +1,4 @@
-//! Abusive clients: they slow nobody else down, and what they take comes back.
+//! Abusive clients: they slow no other client, and the memory and descriptors they take come back.
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write};
@@ -11,10 +11,10 @@ use tests::apart::{self, Apart};
 use tests::process::{Over, alone, names_in, settled, until};
 use tests::{Place, exchange, expect, figure, is_long, long, raise_descriptor_limit, resp};
 
-/// How many abusive clients there are.
+/// The number of abusive clients.
 const MANY: usize = 1000;
 
-/// More than a socket takes by itself.
+/// More bytes than a socket's buffer holds.
 const LARGE: usize = 512 * 1024;
 
 const MIB: usize = 1 << 20;
@@ -33,7 +33,7 @@ fn daemon() {
     });
 }
 
-/// A daemon, and what it had when it was at rest.
+/// A daemon, and the resources that it held when it was idle.
 struct Watched {
     daemon: Apart,
     place: Place,
@@ -66,7 +66,8 @@ impl Watched {
         self.daemon.resident().saturating_sub(self.resident)
     }
 
-    /// The clients are gone: everything is as it was, and the memory nearly so.
+    /// Checks that the daemon is back to its idle state after the clients have left, but for a little
+    /// memory.
     fn check_rest(self, kept_at_most: usize) {
         until("the threads' end", || self.daemon.threads() == self.threads);
         until("the descriptors' end", || self.daemon.descriptors() <= self.descriptors);
@@ -77,8 +78,7 @@ impl Watched {
     }
 }
 
-/// How long others wait for an answer, over connections of their own and over a kept one, while
-/// this goes on.
+/// Measures how long other clients wait for an answer, over new connections and over a kept one.
 fn measure(daemon: &Apart, time: Duration) -> Vec<Duration> {
     let end = Instant::now() + time;
     let mut waits = Vec::new();
@@ -97,7 +97,7 @@ fn measure(daemon: &Apart, time: Duration) -> Vec<Duration> {
     waits
 }
 
-/// Prints and judges the waits of those who did nothing wrong.
+/// Prints and judges the waiting times of well-behaved clients.
 fn judge(whose: &str, mut waits: Vec<Duration>) {
     waits.sort();
     let of = |share: f64| {
@@ -116,14 +116,14 @@ fn judge(whose: &str, mut waits: Vec<Duration>) {
         &format!("others' waits beside {whose}"),
         format_args!("p99 {p99:.2?}, median {median:.2?}, worst {worst:.2?}, {count} calls"),
     );
-    // A machine that has other work as well would fail the short form.
+    // The short form judges no times: a busy machine would fail it.
     if is_long() {
         assert!(p99 < Duration::from_millis(10), "p99 {p99:?} beside {whose}");
     }
 }
 
 #[test]
-fn a_thousand_clients_at_a_byte_a_second_slow_nobody_down() {
+fn thousand_trickling_clients_slow_no_other() {
     let _alone = alone();
     let watched = Watched::start();
     let daemon = &watched.daemon;
@@ -181,19 +181,19 @@ fn a_thousand_clients_at_a_byte_a_second_slow_nobody_down() {
 }
 
 #[test]
-fn a_thousand_clients_that_never_read_slow_nobody_down_and_cost_one_answer_each() {
+fn thousand_unread_answers_slow_no_other() {
     let _alone = alone();
     let watched = Watched::start();
     let daemon = &watched.daemon;
     let time = Duration::from_secs(long(4, 40));
-    // More answers than one are asked for: the others wait until the first is taken.
+    // Several answers are asked for; the others wait until the first is read.
     let commands = resp(&["large"]).repeat(50);
     let mut clients: Vec<_> = (0..MANY).map(|_| daemon.connect()).collect();
     for (i, client) in clients.iter_mut().enumerate() {
         let bytes = if i % 2 == 0 { b"large\n" } else { &commands[..] };
         client.write_all(bytes).unwrap();
     }
-    // Something has come for each: what doesn't fit waits in the daemon.
+    // A part of each answer has arrived; the rest waits in the daemon.
     for client in &mut clients {
         client.read_exact(&mut [0]).unwrap();
     }
@@ -209,8 +209,8 @@ fn a_thousand_clients_that_never_read_slow_nobody_down_and_cost_one_answer_each(
     watched.check_rest(8 * MIB);
 }
 
-/// Sends a MiB without a line end from each of a thousand clients, in small pieces and all beside
-/// each other. Returns by how much the daemon grew meanwhile.
+/// Sends a MiB without a newline from each of a thousand clients, in small interleaved pieces. Returns
+/// by how much the daemon grew.
 fn endless(watched: &Watched, head: &[u8], filler: u8) -> usize {
     let daemon = &watched.daemon;
     let mut clients: Vec<_> = (0..MANY).map(|_| daemon.connect()).collect();
@@ -220,7 +220,7 @@ fn endless(watched: &Watched, head: &[u8], filler: u8) -> usize {
     let piece = vec![filler; 4000];
     let mut most = 0;
     let mut sent = 0;
-    // The first piece is less than a line may have: all of it is kept.
+    // The first piece is shorter than the limit of a line, so that all of it is kept.
     for _ in 0..=MIB / piece.len() {
         for client in &mut clients {
             match client.write_all(&piece) {
@@ -243,7 +243,7 @@ fn endless(watched: &Watched, head: &[u8], filler: u8) -> usize {
 }
 
 #[test]
-fn a_thousand_mebibytes_without_a_newline_take_less_than_sixteen() {
+fn endless_lines_take_bounded_memory() {
     let _alone = alone();
     let watched = Watched::start();
     for (what, head, filler) in [("a line", &b"echo "[..], b'x'), ("RESP", b"*1", b'1')] {
@@ -258,16 +258,16 @@ fn a_thousand_mebibytes_without_a_newline_take_less_than_sixteen() {
 }
 
 #[test]
-fn a_thousand_half_commands_that_leave_give_their_memory_back() {
+fn abandoned_half_commands_return_their_memory() {
     let _alone = alone();
     let watched = Watched::start();
     let daemon = &watched.daemon;
-    // Allowed, so it is kept until it is whole; how many may do this is `max_connections`.
+    // Within the limits, so it is kept until it is whole; `max_connections` bounds how many there are.
     let size = long(100_000, 1_000_000);
     let head = format!("*2\r\n$4\r\necho\r\n${size}\r\n");
     let bytes = [head.as_bytes(), &vec![b'x'; size - 1]].concat();
     let mut grown = Vec::new();
-    // What the next thousand takes is what the one before gave back.
+    // The next thousand clients use the memory that the last thousand returned.
     for _ in 0..4 {
         let mut clients: Vec<_> = (0..MANY).map(|_| daemon.connect()).collect();
         for client in &mut clients {

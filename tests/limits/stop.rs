@@ -1,4 +1,5 @@
-//! Stopping: what has arrived is answered, what runs may end until a deadline, the rest is told.
+//! Shutdown: commands that have arrived are answered, running ones may end until a deadline, and the
+//! clients of the rest get `-SHUTDOWN`.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -15,7 +16,7 @@ use tests::gate::Gate;
 use tests::process::{alone, descriptors, threads, until};
 use tests::{Daemon, Place, exchange, expect, resp, rest};
 
-/// Makes a file, sleeps, and answers with how long.
+/// Makes a file, sleeps, and answers with the time it slept.
 #[command("nap")]
 fn nap(time: Duration, begun: PathBuf) -> String {
     fs::write(begun, "").expect("a file");
@@ -45,11 +46,11 @@ fn text(stream: UnixStream) -> String {
     rest(stream).escape_ascii().to_string()
 }
 
-/// How many come at the same time.
+/// The number of clients that connect at the same time.
 const MANY: usize = 100;
 
 #[test]
-fn what_has_arrived_is_answered_and_what_runs_ends() {
+fn shutdown_answers_what_has_arrived() {
     let _alone = alone();
     let before = descriptors();
     for line in [true, false] {
@@ -87,7 +88,7 @@ fn what_has_arrived_is_answered_and_what_runs_ends() {
 }
 
 #[test]
-fn connections_at_rest_are_closed_at_once_and_half_a_command_is_told() {
+fn shutdown_closes_idle_connections_at_once() {
     let _alone = alone();
     let (daemon, gate) = start(LONG);
     let running = blocked(&daemon, &gate, b"wait x\n");
@@ -105,7 +106,7 @@ fn connections_at_rest_are_closed_at_once_and_half_a_command_is_told() {
         stream
     };
     let half = [begun(b"echo m"), begun(b"*2\r\n$4\r\necho\r\n$2\r\nm")];
-    // What was sent before is with the daemon now.
+    // By now the daemon has read what was sent before.
     assert_eq!(exchange(daemon.connect(), b"ping\n"), b"PONG");
     daemon.handle().shutdown();
     for stream in fresh.into_iter().chain(used) {
@@ -121,7 +122,7 @@ fn connections_at_rest_are_closed_at_once_and_half_a_command_is_told() {
 }
 
 #[test]
-fn after_the_deadline_the_rest_is_told_and_join_says_what_was_unfinished() {
+fn commands_after_the_deadline_get_shutdown() {
     let _alone = alone();
     let before = descriptors();
     let (daemon, gate) = start(SHORT);
@@ -144,7 +145,7 @@ fn after_the_deadline_the_rest_is_told_and_join_says_what_was_unfinished() {
 }
 
 #[test]
-fn commands_that_wait_for_a_thread_at_the_deadline_are_told_that_they_were_not_run() {
+fn queued_commands_at_the_deadline_are_not_run() {
     let _alone = alone();
     let gate = Gate::default();
     let server = Server::new().state(gate.clone()).shutdown_timeout(SHORT);
@@ -165,13 +166,13 @@ fn commands_that_wait_for_a_thread_at_the_deadline_are_told_that_they_were_not_r
     let count = |told: &str| answers.iter().filter(|answer| *answer == told).count();
     assert_eq!(count(still) + count(not_run), 20, "{answers:?}");
     assert_eq!((gate.came(), unfinished.len()), (count(still) + 1, count(still) + 1));
-    // One thread leads and one watches it; the first time nobody knew that it would block.
+    // One thread leads and one watches; the first time the command was not known to block.
     assert!(gate.came() <= 2, "{} of 3 threads", gate.came());
     gate.open();
 }
 
 #[test]
-fn what_waits_behind_a_command_that_is_given_up_is_not_run() {
+fn commands_behind_an_abandoned_one_are_not_run() {
     let _alone = alone();
     let (daemon, gate) = start(SHORT);
     let commands = [resp(&["wait", "x"]), resp(&["wait", "y"]), resp(&["ping"])].concat();
@@ -186,7 +187,7 @@ fn what_waits_behind_a_command_that_is_given_up_is_not_run() {
 }
 
 #[test]
-fn a_handle_that_is_dropped_stops_like_one_that_is_told_to() {
+fn dropped_handle_stops_the_server() {
     let _alone = alone();
     let (daemon, gate) = start(LONG);
     let running = blocked(&daemon, &gate, b"wait x\n");
@@ -202,7 +203,7 @@ fn a_handle_that_is_dropped_stops_like_one_that_is_told_to() {
 mod run {
     use super::*;
 
-    /// What the daemon's process ends with when commands were left unfinished.
+    /// The exit code of the daemon's process when commands were left unfinished.
     const UNFINISHED: i32 = 3;
 
     /// Not a test: the daemon of those below.
@@ -233,7 +234,7 @@ mod run {
     }
 
     #[test]
-    fn a_signal_ends_it_and_removes_its_socket() {
+    fn signal_stops_daemon_and_removes_socket() {
         let _alone = alone();
         for signal in [Signal::TERM, Signal::INT] {
             let place = Place::new();
@@ -249,7 +250,7 @@ mod run {
     }
 
     #[test]
-    fn a_command_that_runs_is_answered_after_the_signal() {
+    fn running_command_is_answered_after_signal() {
         let _alone = alone();
         for signal in [Signal::TERM, Signal::INT] {
             let place = Place::new();
@@ -263,7 +264,7 @@ mod run {
     }
 
     #[test]
-    fn a_second_signal_waits_for_nothing() {
+    fn second_signal_stops_at_once() {
         let _alone = alone();
         for second in [Signal::TERM, Signal::INT] {
             let place = Place::new();
@@ -279,7 +280,7 @@ mod run {
     }
 
     #[test]
-    fn signals_may_be_left_to_the_author() {
+    fn signals_can_be_left_to_the_author() {
         let _alone = alone();
         let place = Place::new();
         let daemon = Apart::start_with("run::daemon", place.socket(), &[("SIGNALS", "no")]);
