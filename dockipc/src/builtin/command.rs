@@ -10,7 +10,7 @@ use crate::session::Session;
 
 pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     let (table, caller) = (context.table, session.credentials());
-    let all = || table.visible(&caller).into_iter();
+    let all = || table.visible(&caller);
     let named = || table.named(&caller, words.iter().skip(1));
     match words.get(0) {
         None => Reply::List(all().map(row).collect()),

@@ -16,7 +16,7 @@ pub(super) fn describe<'n>(
     let (table, caller) = (context.table, session.credentials());
     let described = |entry: &Entry| (entry.declared_name().to_owned(), command(entry));
     if names.len() == 0 {
-        return Reply::map(table.visible(&caller).into_iter().map(described));
+        return Reply::map(table.visible(&caller).map(described));
     }
     // A command and its aliases are one.
     let declared = |name| match table.find_visible(&caller, name) {

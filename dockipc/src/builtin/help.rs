@@ -13,7 +13,7 @@ use crate::session::Session;
 pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     let (table, caller) = (context.table, session.credentials());
     let Some(name) = words.get(0) else {
-        let rows: Vec<_> = table.visible(&caller).into_iter().map(row).collect();
+        let rows: Vec<_> = table.visible(&caller).map(row).collect();
         return columns(&rows).into_reply();
     };
     if words.get(1).is_some() {
