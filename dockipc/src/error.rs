@@ -430,13 +430,15 @@ impl Error {
     }
 
     /// Names the path as well, where what failed is not about it alone.
-    pub(crate) fn at(self, path: &Path) -> Self {
-        match self {
-            Self::Io { doing, source } if !doing.contains(&*path.to_string_lossy()) => {
-                Self::io(format!("{doing} for {}", path.display()), source)
+    pub(crate) fn at(mut self, path: &Path) -> Self {
+        if let Self::Io { doing, .. } = &mut self {
+            let path = path.to_string_lossy();
+            if !doing.contains(&*path) {
+                doing.push_str(" for ");
+                doing.push_str(&path);
             }
-            other => other,
         }
+        self
     }
 }
 

@@ -12,6 +12,7 @@ use rustix::net::{SocketAddrUnix, SocketFlags};
 use super::address::Address;
 use super::place::describe;
 use super::{LONGEST_ADDRESS, socket};
+use crate::directory::{open_at, stat_at};
 use crate::error::{Error, Ran};
 
 /// Connects a blocking socket, within a time that also a full queue does not make longer.
@@ -49,7 +50,7 @@ fn connect_to(socket: &OwnedFd, path: &Path) -> Result<(), Errno> {
     if path.as_os_str().len() <= LONGEST_ADDRESS {
         return rustix::net::connect(socket, &SocketAddrUnix::new(path)?);
     }
-    let there = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let there = open_at(CWD, path.as_os_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     rustix::net::connect(socket, &through(&there)?)
 }
 
@@ -61,7 +62,7 @@ pub(super) fn through(there: &OwnedFd) -> Result<SocketAddrUnix, Errno> {
 /// Says in words what is wrong with a path that can't be connected to.
 fn why_not(path: &Path, address: &Address<'_>, errno: Errno, timeout: Option<Duration>) -> Error {
     let stat = match address {
-        Address::File(path) => rustix::fs::statat(CWD, *path, AtFlags::empty()),
+        Address::File(path) => stat_at(CWD, path.as_os_str(), AtFlags::empty()),
         Address::Abstract(_) => Err(Errno::NOENT),
     };
     let kind = stat.as_ref().map(|stat| FileType::from_raw_mode(stat.st_mode));

@@ -1,7 +1,7 @@
 //! A name in an open directory.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use rustix::net::{SocketAddrUnix, SocketFlags};
 use super::connect::through;
 use super::lock::Lock;
 use super::{LONGEST_ADDRESS, process_of, socket};
-use crate::directory::{Directory, Failed, Other};
+use crate::directory::{Directory, Failed, Other, open_at, stat_at};
 use crate::error::Error;
 use crate::sys;
 
@@ -94,7 +94,7 @@ impl Place {
 
     /// What the path leads to by now, be it through another directory.
     pub(super) fn identity_at_path(&self, name: &OsStr) -> Option<Identity> {
-        let stat = rustix::fs::statat(CWD, self.beside(name), AtFlags::SYMLINK_NOFOLLOW);
+        let stat = stat_at(CWD, self.beside(name).as_os_str(), AtFlags::SYMLINK_NOFOLLOW);
         stat.ok().map(|stat| identity(&stat))
     }
 
@@ -175,12 +175,9 @@ impl Place {
     /// Removes the stale socket that was seen at the path, and nothing else: it gets the temporary
     /// name first, where it is compared.
     pub(super) fn remove_stale(&self, seen: Identity) -> Result<(), Error> {
-        let (directory, temporary) = (&self.directory.descriptor, self.temporary_name());
-        let rename = |from: &OsStr, to: &OsStr| {
-            rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE)
-        };
+        let temporary = self.temporary_name();
         let removing = |errno| Error::io(format!("removing {}", self.path.display()), errno);
-        match rename(&self.name, &temporary) {
+        match self.rename(&self.name, &temporary) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(()),
             Err(Errno::EXIST) => {
@@ -203,7 +200,7 @@ impl Place {
             return Ok(());
         }
         // Another daemon's socket came in between: it gets its name back.
-        rename(&temporary, &self.name).map_err(removing)?;
+        self.rename(&temporary, &self.name).map_err(removing)?;
         Err(self.taken())
     }
 
@@ -232,9 +229,15 @@ impl Place {
         Ok(identity(&stat))
     }
 
+    /// Renames a file in the directory; what is at the new name stays.
+    fn rename(&self, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
+        let directory = &self.directory.descriptor;
+        rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE)
+    }
+
     fn open(&self, name: &OsStr) -> Result<OwnedFd, Errno> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.directory.descriptor, name, flags, Mode::empty())
+        open_at(self.directory.descriptor.as_fd(), name, flags, Mode::empty())
     }
 
     /// Opens a file in the directory; a symbolic link is not followed.
@@ -245,7 +248,7 @@ impl Place {
         mode: Mode,
     ) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.directory.descriptor, name, flags, mode)
+        open_at(self.directory.descriptor.as_fd(), name, flags, mode)
     }
 
     /// The error of a start that a file beside the path, or at it, hinders.
@@ -263,7 +266,7 @@ impl Place {
     }
 
     pub(super) fn stat(&self, name: &OsStr) -> Result<Stat, Errno> {
-        rustix::fs::statat(&self.directory.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)
+        stat_at(self.directory.descriptor.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// Whether a name in the directory is this one's.
@@ -314,8 +317,7 @@ impl Place {
     /// Moves a socket that was bound to the temporary name to its own, where nothing is.
     pub(super) fn move_in(&self, temporary: &OsStr) -> Result<(), Error> {
         let (directory, name) = (&self.directory.descriptor, &self.name);
-        let flags = RenameFlags::NOREPLACE;
-        let moved = match rustix::fs::renameat_with(directory, temporary, directory, name, flags) {
+        let moved = match self.rename(temporary, name) {
             Err(Errno::INVAL | Errno::NOSYS) => {
                 // A link replaces nothing either; the temporary name goes afterwards.
                 rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty()).inspect(
