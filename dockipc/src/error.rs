@@ -1,7 +1,7 @@
 //! What can go wrong: a [`Failure`] is an answer, an [`Error`] is the reason why there is none.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -371,15 +371,22 @@ impl Unfinished {
 }
 
 fn list(unfinished: &[Unfinished]) -> String {
-    let each =
-        unfinished.iter().map(|Unfinished { name, ran_for }| format!("{name} ({ran_for:.1?})"));
-    each.collect::<Vec<_>>().join(", ")
+    let mut text = String::new();
+    for Unfinished { name, ran_for } in unfinished {
+        let between = if text.is_empty() { "" } else { ", " };
+        // Writing to a String does not fail.
+        let _ = write!(text, "{between}{name} ({ran_for:.1?})");
+    }
+    text
 }
 
 /// `uid 0 or 1000`.
 fn uids(uids: &[u32]) -> String {
-    let uids: Vec<_> = uids.iter().map(u32::to_string).collect();
-    format!("uid {}", uids.join(" or "))
+    let mut text = String::new();
+    for uid in uids {
+        let _ = write!(text, "{} {uid}", if text.is_empty() { "uid" } else { " or" });
+    }
+    text
 }
 
 fn process(pid: Option<u32>) -> String {
@@ -427,6 +434,11 @@ impl Error {
 
     pub(crate) fn io(doing: impl Into<String>, source: impl Into<io::Error>) -> Self {
         Self::Io { doing: doing.into(), source: source.into() }
+    }
+
+    #[cold]
+    pub(crate) fn bad_path(path: &Path, reason: &str) -> Self {
+        Self::BadPath { path: path.to_owned(), reason: reason.to_owned() }
     }
 
     /// Names the path as well, where what failed is not about it alone.

@@ -1,5 +1,6 @@
 //! A rule as it is applied.
 
+use std::fmt::Write;
 use std::path::Path;
 use std::{fmt, fs};
 
@@ -36,8 +37,13 @@ enum Test {
 impl Policy {
     /// Looks the names of a rule up. `what` has the rule, for the error.
     pub(crate) fn new(terms: &[Term<'_>], what: &str) -> Result<Self, Error> {
-        let tests = terms.iter().map(|term| Test::new(*term, what)).collect::<Result<_, _>>()?;
-        let shown = terms.iter().map(Term::to_string).collect::<Vec<_>>().join(" | ");
+        let (mut shown, mut tests) = (String::new(), Vec::new());
+        for term in terms {
+            let between = if tests.is_empty() { "" } else { " | " };
+            // Writing to a String does not fail.
+            let _ = write!(shown, "{between}{term}");
+            tests.push(Test::new(*term, what)?);
+        }
         Ok(Self::Ruled(Ruled { shown, tests }))
     }
 

@@ -15,11 +15,12 @@ pub(super) fn shown(word: &[u8]) -> String {
     let whole = &word[..if cut { end(word) } else { word.len() }];
     for chunk in whole.utf8_chunks() {
         for char in chunk.valid().chars() {
-            match char {
-                '"' | '\'' => text.push(char),
-                LEFT_OUT => text.extend(char.escape_unicode()),
-                _ => text.extend(char.escape_debug()),
-            }
+            // Writing to a String does not fail.
+            let _ = match char {
+                '"' | '\'' => write!(text, "{char}"),
+                LEFT_OUT => write!(text, "{}", char.escape_unicode()),
+                _ => write!(text, "{}", char.escape_debug()),
+            };
         }
         for byte in chunk.invalid() {
             let _ = write!(text, "\\x{byte:02x}");

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Context, usage};
 use crate::arg::Arity;
-use crate::commands::{BuiltIn, Command, Entry, Target};
+use crate::commands::{BuiltIn, Command, Entry, Target, joined};
 use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
@@ -74,13 +74,21 @@ fn left(param: &Param) -> String {
 
 fn right(param: &Param) -> String {
     let default = param.shown_default().map(|default| format!("default {default}"));
-    let optional = (default.is_none() && param.arity == Arity::Optional).then(|| "optional".into());
-    let secret = param.secret.then(|| "secret".into());
+    let is_optional = default.is_none() && param.arity == Arity::Optional;
     // More follows it on the row.
-    let help = of(param).trim_end_matches('.').to_owned();
-    let parts = [Some(help), Some(param.values()), default, optional, secret];
-    let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    parts.join("; ")
+    let mut text = of(param).trim_end_matches('.').to_owned();
+    for part in [
+        &*param.values(),
+        default.as_deref().unwrap_or_default(),
+        if is_optional { "optional" } else { "" },
+        if param.secret { "secret" } else { "" },
+    ] {
+        if !text.is_empty() && !part.is_empty() {
+            text.push_str("; ");
+        }
+        text.push_str(part);
+    }
+    text
 }
 
 pub(super) fn summary(builtin: BuiltIn) -> String {
@@ -122,5 +130,5 @@ fn columns(rows: &[(String, String)]) -> String {
 
 /// The doc comment of a parameter, as one line.
 pub(super) fn of(param: &Param) -> String {
-    param.help.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
+    joined(&mut param.help.lines().map(str::trim), " ")
 }

@@ -112,6 +112,7 @@ fn usage(why: &str) -> Reply {
     Reply::Error(Failure::new(code::USAGE, why))
 }
 
+#[inline(never)]
 fn is(word: Option<&[u8]>, expected: &str) -> bool {
     word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
 }

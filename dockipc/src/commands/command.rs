@@ -37,21 +37,33 @@ impl Command {
     /// The doc comment's first paragraph, as one line.
     pub(crate) fn summary(&self) -> String {
         let lines = self.doc.lines().map(str::trim);
-        let first = lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
-        first.collect::<Vec<_>>().join(" ")
+        let mut first =
+            lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+        joined(&mut first, " ")
     }
 
     /// The doc comment after its first paragraph.
     pub(crate) fn details(&self) -> String {
         let lines = self.doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
-        let after = lines.skip_while(|line| line.is_empty()).skip_while(|line| !line.is_empty());
-        after.collect::<Vec<_>>().join("\n").trim().to_owned()
+        let mut after =
+            lines.skip_while(|line| line.is_empty()).skip_while(|line| !line.is_empty());
+        joined(&mut after, "\n")
     }
 
     /// The parameters that a caller gives.
     pub(crate) fn given(&self) -> impl Iterator<Item = &'static Param> + use<> {
         self.params.iter().filter(|param| param.way != Way::Injected)
     }
+}
+
+/// The lines of a text in one, without the blanks around it.
+pub(crate) fn joined(lines: &mut dyn Iterator<Item = &str>, between: &str) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line);
+        text.push_str(between);
+    }
+    text.trim().to_owned()
 }
 
 /// The usage line: `add <n> [--loud]`.

@@ -64,9 +64,8 @@ impl Table {
                 _ => rules.default_policy(),
             };
             // A command of the protocol has no such name: without it nobody could be told no.
-            let names = entry.ruled_names();
             for rule in &mut given {
-                if names.iter().any(|name| rule.pattern.matches(name)) {
+                if entry.is_ruled_by(rule.pattern) {
                     rule.is_used = true;
                     entry.policy = rule.policy.clone();
                 }

@@ -136,15 +136,16 @@ impl Entry {
         }
     }
 
-    /// The names that a rule for this entry can use: a rule for one name of a command is for all of
-    /// them, and a command of the protocol has none.
-    pub(super) fn ruled_names(&self) -> Vec<String> {
+    /// Whether a rule for these names is for this entry: a rule for one name of a command is for all
+    /// of them, and a command of the protocol has none.
+    pub(super) fn is_ruled_by(&self, pattern: &Pattern) -> bool {
         match &self.target {
             Target::Command(command) => {
-                [&command.name].into_iter().chain(command.aliases).map(|&n| n.to_owned()).collect()
+                pattern.matches(command.name)
+                    || command.aliases.iter().any(|name| pattern.matches(name))
             }
-            Target::BuiltIn(builtin) if builtin.summary().is_none() => Vec::new(),
-            Target::Mounted(_) | Target::BuiltIn(_) => vec![self.name.clone().into_owned()],
+            Target::BuiltIn(builtin) if builtin.summary().is_none() => false,
+            Target::Mounted(_) | Target::BuiltIn(_) => pattern.matches(&self.name),
         }
     }
 
@@ -225,21 +226,20 @@ impl Table {
 
     /// What a socket with these names offers.
     fn offer(&self, patterns: &[Pattern]) -> Result<Offer, Error> {
-        let mut unused: Vec<&Pattern> = patterns.iter().collect();
-        let is_offered = |entry: &Entry| {
-            let names = entry.ruled_names();
-            unused.retain(|pattern| !names.iter().any(|name| pattern.matches(name)));
-            matches!(entry.target, Target::BuiltIn(_))
-                || patterns.iter().any(|pattern| names.iter().any(|name| pattern.matches(name)))
-        };
-        let entries = self.entries.iter().map(is_offered).collect();
-        match unused.into_iter().find(|pattern| !pattern.is_all()) {
-            None => Ok(Offer::Only { entries, fallback: patterns.iter().any(Pattern::is_all) }),
-            Some(pattern) => Err(Error::BadRule {
+        let is_used =
+            |pattern: &&Pattern| self.entries.iter().any(|entry| entry.is_ruled_by(pattern));
+        if let Some(pattern) = patterns.iter().find(|p| !p.is_all() && !is_used(p)) {
+            return Err(Error::BadRule {
                 rule: format!("Access::only({pattern})"),
                 reason: "no command has such a name".into(),
-            }),
+            });
         }
+        let is_offered = |entry: &Entry| {
+            matches!(entry.target, Target::BuiltIn(_))
+                || patterns.iter().any(|pattern| entry.is_ruled_by(pattern))
+        };
+        let entries = self.entries.iter().map(is_offered).collect();
+        Ok(Offer::Only { entries, fallback: patterns.iter().any(Pattern::is_all) })
     }
 
     /// What a name means, without regard to ASCII case, as in Redis.

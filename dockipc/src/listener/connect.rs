@@ -19,7 +19,7 @@ use crate::error::{Error, Ran};
 pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd, Error> {
     if path.as_os_str().is_empty() {
         // To the system this would be a socket without a name.
-        return Err(Error::BadPath { path: path.to_owned(), reason: "it is empty".into() });
+        return Err(Error::bad_path(path, "it is empty"));
     }
     let address = Address::of(path)?;
     let socket = socket(SocketFlags::empty())?;

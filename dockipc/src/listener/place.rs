@@ -40,8 +40,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new(path: &Path) -> Result<Self, Error> {
-        let bad =
-            |reason: &str| Error::BadPath { path: path.to_owned(), reason: reason.to_owned() };
+        let bad = |reason| Error::bad_path(path, reason);
         if path.as_os_str().as_bytes().contains(&0) {
             return Err(bad("it has a NUL byte"));
         }
@@ -368,7 +367,7 @@ fn hash(bytes: &[u8]) -> u64 {
 }
 
 fn open_directory(path: &Path, at: &Path) -> Result<Directory, Error> {
-    let bad = |reason: &str| Error::BadPath { path: path.to_owned(), reason: reason.to_owned() };
+    let bad = |reason: &str| Error::bad_path(path, reason);
     Directory::of(at).map_err(|failed| match failed {
         Failed::System(Errno::NOENT) => bad("its directory does not exist"),
         Failed::System(Errno::NOTDIR) => bad("what should be its directory is none"),
