@@ -1,7 +1,7 @@
 //! What can go wrong: a [`Failure`] is an answer, an [`Error`] is the reason why there is none.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -78,7 +78,8 @@ impl Failure {
     #[cold]
     #[inline(never)]
     pub fn new(code: &'static str, message: impl fmt::Display) -> Self {
-        Self::from_parts(Cow::Borrowed(code), message.to_string())
+        // Not `to_string`, which brings a copy of how a String is written to.
+        Self::from_parts(Cow::Borrowed(code), format!("{message}"))
     }
 
     /// What a command is told that comes when the daemon stops.
@@ -374,8 +375,7 @@ fn list(unfinished: &[Unfinished]) -> String {
     let mut text = String::new();
     for Unfinished { name, ran_for } in unfinished {
         let between = if text.is_empty() { "" } else { ", " };
-        // Writing to a String does not fail.
-        let _ = write!(text, "{between}{name} ({ran_for:.1?})");
+        text += &format!("{between}{name} ({ran_for:.1?})");
     }
     text
 }
@@ -384,7 +384,7 @@ fn list(unfinished: &[Unfinished]) -> String {
 fn uids(uids: &[u32]) -> String {
     let mut text = String::new();
     for uid in uids {
-        let _ = write!(text, "{} {uid}", if text.is_empty() { "uid" } else { " or" });
+        text += &format!("{} {uid}", if text.is_empty() { "uid" } else { " or" });
     }
     text
 }
@@ -432,8 +432,23 @@ impl Error {
         }
     }
 
-    pub(crate) fn io(doing: impl Into<String>, source: impl Into<io::Error>) -> Self {
-        Self::Io { doing: doing.into(), source: source.into() }
+    pub(crate) fn io(doing: impl fmt::Display, source: impl Into<io::Error>) -> Self {
+        #[cold]
+        #[inline(never)]
+        fn io(doing: fmt::Arguments<'_>, source: io::Error) -> Error {
+            Error::Io { doing: format!("{doing}"), source }
+        }
+        io(format_args!("{doing}"), source.into())
+    }
+
+    #[cold]
+    pub(crate) fn bad_rule(rule: &str, reason: &str) -> Self {
+        Self::BadRule { rule: rule.to_owned(), reason: reason.to_owned() }
+    }
+
+    #[cold]
+    pub(crate) fn bad_token_file(path: &Path, reason: &str) -> Self {
+        Self::BadTokenFile { path: path.to_owned(), reason: reason.to_owned() }
     }
 
     #[cold]
@@ -445,7 +460,8 @@ impl Error {
     pub(crate) fn at(mut self, path: &Path) -> Self {
         if let Self::Io { doing, .. } = &mut self {
             let path = path.to_string_lossy();
-            if !doing.contains(&*path) {
+            // As sentences with a path end.
+            if !doing.ends_with(&*path) {
                 doing.push_str(" for ");
                 doing.push_str(&path);
             }

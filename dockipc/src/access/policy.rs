@@ -1,6 +1,5 @@
 //! A rule as it is applied.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::{fmt, fs};
 
@@ -40,8 +39,7 @@ impl Policy {
         let (mut shown, mut tests) = (String::new(), Vec::new());
         for term in terms {
             let between = if tests.is_empty() { "" } else { " | " };
-            // Writing to a String does not fail.
-            let _ = write!(shown, "{between}{term}");
+            shown += &format!("{between}{term}");
             tests.push(Test::new(*term, what)?);
         }
         Ok(Self::Ruled(Ruled { shown, tests }))
@@ -57,6 +55,15 @@ impl Policy {
         matches!(self, Self::Ruled(ruled) if ruled.tests.iter().any(|t| matches!(t, Test::Token)))
     }
 
+    /// What stands in an answer.
+    pub(crate) fn shown(&self) -> &str {
+        match self {
+            Self::Open => "any",
+            Self::Closed => "nobody",
+            Self::Ruled(ruled) => &ruled.shown,
+        }
+    }
+
     #[inline]
     pub(crate) fn allows(&self, caller: &Credentials<'_>) -> bool {
         match self {
@@ -69,11 +76,9 @@ impl Policy {
 
 impl Test {
     fn new(term: Term<'_>, what: &str) -> Result<Self, Error> {
-        let unknown = |kind, name: &str| Error::BadRule {
-            rule: what.to_owned(),
-            reason: format!("there is no {kind} named {name}"),
-        };
-        let looking = |e| Error::io(format!("looking up the names in the rule {what}"), e);
+        let unknown =
+            |kind, name: &str| Error::bad_rule(what, &format!("there is no {kind} named {name}"));
+        let looking = |e| Error::io(format_args!("looking up the names in the rule {what}"), e);
         let test = match term {
             Term::Any => Self::Any,
             Term::Token => Self::Token,
@@ -91,12 +96,12 @@ impl Test {
         };
         match test.overflow() {
             None => Ok(test),
-            Some(id) => Err(Error::BadRule {
-                rule: what.to_owned(),
-                reason: format!(
+            Some(id) => Err(Error::bad_rule(
+                what,
+                &format!(
                     "{term} is {id} here, which in a user namespace stands for everyone without a number of their own; name another user or group"
                 ),
-            }),
+            )),
         }
     }
 
@@ -133,14 +138,9 @@ fn maps_everyone(kind: &str) -> bool {
     }
 }
 
-/// What stands in an answer.
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open => f.write_str("any"),
-            Self::Closed => f.write_str("nobody"),
-            Self::Ruled(ruled) => f.write_str(&ruled.shown),
-        }
+        f.write_str(self.shown())
     }
 }
 

@@ -116,7 +116,7 @@ pub struct BadValue {
 impl BadValue {
     /// The reason, such as `expected 0 to 100`.
     pub fn new(reason: impl fmt::Display) -> Self {
-        Self { code: code::USAGE, reason: reason.to_string() }
+        Self { code: code::USAGE, reason: format!("{reason}") }
     }
 
     pub(crate) fn reason(&self) -> &str {

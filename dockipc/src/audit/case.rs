@@ -172,7 +172,7 @@ impl Case<'_> {
             left_out,
             decision: self.decision,
             rule: self.policy.map_or(Cow::Borrowed("not offered at this socket"), |policy| {
-                Cow::Owned(policy.to_string())
+                Cow::Borrowed(policy.shown())
             }),
         })
     }

@@ -1,6 +1,6 @@
 //! `COMMAND` and what belongs to it, from which redis-cli makes its hints and its help.
 
-use super::{Context, Fields, help, is, usage};
+use super::{Context, Fields, is, usage};
 use crate::arg::Arity;
 use crate::commands::{Entry, Target};
 use crate::param::{Param, Way};
@@ -76,9 +76,9 @@ fn documented(target: &Target) -> Reply {
     let (summary, arguments) = match target {
         Target::Command(command) => (command.summary(), command.given().map(argument).collect()),
         Target::BuiltIn(builtin) => {
-            let described =
-                |(name, optional)| described(name, "string", None, optional, false, Vec::new());
-            let words = help::words(*builtin).map(described);
+            let words = builtin.words().iter().map(|&(name, is_optional)| {
+                described(name, "string", None, is_optional, false, Vec::new())
+            });
             (builtin.summary().unwrap_or_default().to_owned(), words.collect())
         }
         Target::Mounted(_) => (String::new(), Vec::new()),

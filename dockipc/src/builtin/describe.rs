@@ -34,10 +34,10 @@ fn all<'e>(entries: impl Iterator<Item = &'e Entry>) -> Reply {
 
 fn command(entry: &Entry) -> Reply {
     let (name, target) = (&entry.name, &entry.target);
-    let policy = entry.policy.is_ruled().then(|| entry.policy.to_string());
+    let policy = entry.policy.is_ruled().then(|| entry.policy.shown());
     let none = String::new;
     let (summary, details, usage) = match target {
-        Target::Command(command) => (command.summary(), command.details(), command.to_string()),
+        Target::Command(command) => (command.summary(), command.details(), command.usage()),
         Target::BuiltIn(builtin) => (help::summary(*builtin), none(), help::usage_of(*builtin)),
         Target::Mounted(_) => (none(), none(), name.clone().into_owned()),
     };
@@ -53,7 +53,7 @@ fn command(entry: &Entry) -> Reply {
     fields.text("usage", &usage);
     fields.list("aliases", texts(aliases));
     fields.number("idempotent", target.is_idempotent().into());
-    fields.maybe("for", policy.as_deref());
+    fields.maybe("for", policy);
     fields.number("builtin", matches!(target, Target::BuiltIn(_)).into());
     fields.list("arguments", arguments);
     fields.into_reply()
@@ -64,8 +64,8 @@ fn given(command: &Command) -> Vec<Reply> {
 }
 
 fn words(builtin: BuiltIn) -> Vec<Reply> {
-    let words = help::words(builtin);
-    words.map(|(name, optional)| argument(&Argument::word(name, optional, false))).collect()
+    let words = builtin.words().iter();
+    words.map(|&(name, optional)| argument(&Argument::word(name, optional, false))).collect()
 }
 
 /// What is said of one argument.

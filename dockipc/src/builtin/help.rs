@@ -1,7 +1,5 @@
 //! Help, for people.
 
-use std::fmt::Write;
-
 use super::{Context, usage};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Command, Entry, Target, joined};
@@ -28,7 +26,7 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
         Target::Mounted(_) => format!("{}\n\nNo help was given.\n", entry.name),
     };
     if entry.policy.is_ruled() {
-        let _ = write!(text, "\nfor: {}\n", entry.policy);
+        text += &format!("\nfor: {}\n", entry.policy);
     }
     text.into_reply()
 }
@@ -36,7 +34,7 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
 /// A command in the list: how it is used, and its summary.
 fn row(entry: &Entry) -> (String, String) {
     match entry.target {
-        Target::Command(command) => (command.to_string(), command.summary()),
+        Target::Command(command) => (command.usage(), command.summary()),
         Target::BuiltIn(builtin) => (usage_of(builtin), summary(builtin)),
         Target::Mounted(_) => (entry.name.clone().into_owned(), String::new()),
     }
@@ -46,17 +44,17 @@ fn explain(command: &Command) -> String {
     let mut text = format!("{command}\n");
     for part in [command.summary(), command.details()] {
         if !part.is_empty() {
-            // Writing to a String does not fail.
-            let _ = write!(text, "\n{part}\n");
+            text += &format!("\n{part}\n");
         }
     }
     let rows: Vec<_> =
         command.given().map(|param| (format!("  {}", left(param)), right(param))).collect();
     if !rows.is_empty() {
-        let _ = write!(text, "\n{}", columns(&rows));
+        text += &format!("\n{}", columns(&rows));
     }
     if !command.aliases.is_empty() {
-        let _ = write!(text, "\nalso: {}\n", command.aliases.join(", "));
+        let aliases = joined(&mut command.aliases.iter().copied(), ", ");
+        text += &format!("\nalso: {aliases}\n");
     }
     if command.idempotent {
         text.push_str("\nidempotent: to run it twice is the same as once\n");
@@ -96,13 +94,11 @@ pub(super) fn summary(builtin: BuiltIn) -> String {
 }
 
 pub(super) fn usage_of(builtin: BuiltIn) -> String {
-    format!("{} {}", builtin.name(), builtin.arguments()).trim_end().to_owned()
-}
-
-/// What it takes, and whether it may be left out.
-pub(super) fn words(builtin: BuiltIn) -> impl Iterator<Item = (&'static str, bool)> {
-    let words = builtin.arguments().split_whitespace();
-    words.map(|word| (word.trim_matches(['[', ']', '<', '>']), word.starts_with('[')))
+    let mut usage = builtin.name().to_owned();
+    for (word, is_optional) in builtin.words() {
+        usage += &if *is_optional { format!(" [<{word}>]") } else { format!(" <{word}>") };
+    }
+    usage
 }
 
 /// Two columns; a first column that is too wide has the second below it.

@@ -50,23 +50,29 @@ impl Command {
         joined(&mut after, "\n")
     }
 
+    /// The usage line: `add <n> [--loud]`.
+    pub(crate) fn usage(&self) -> String {
+        format!("{self}")
+    }
+
     /// The parameters that a caller gives.
     pub(crate) fn given(&self) -> impl Iterator<Item = &'static Param> + use<> {
         self.params.iter().filter(|param| param.way != Way::Injected)
     }
 }
 
-/// The lines of a text in one, without the blanks around it.
-pub(crate) fn joined(lines: &mut dyn Iterator<Item = &str>, between: &str) -> String {
-    let mut text = String::new();
-    for line in lines {
-        text.push_str(line);
-        text.push_str(between);
+/// Texts in one, without the blanks around it.
+pub(crate) fn joined(texts: &mut dyn Iterator<Item = &str>, between: &str) -> String {
+    let mut joined = String::new();
+    for text in texts {
+        if !joined.is_empty() {
+            joined.push_str(between);
+        }
+        joined.push_str(text);
     }
-    text.trim().to_owned()
+    joined.trim().to_owned()
 }
 
-/// The usage line: `add <n> [--loud]`.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
@@ -81,7 +87,7 @@ impl Param {
         match (self.way, self.choices) {
             (Way::Flag(_), _) => String::new(),
             (_, []) => format!("{}{many}", self.ty),
-            (_, choices) => format!("{}{many}", choices.join("|")),
+            (_, choices) => format!("{}{many}", joined(&mut choices.iter().copied(), "|")),
         }
     }
 }

@@ -229,10 +229,8 @@ impl Table {
         let is_used =
             |pattern: &&Pattern| self.entries.iter().any(|entry| entry.is_ruled_by(pattern));
         if let Some(pattern) = patterns.iter().find(|p| !p.is_all() && !is_used(p)) {
-            return Err(Error::BadRule {
-                rule: format!("Access::only({pattern})"),
-                reason: "no command has such a name".into(),
-            });
+            let rule = format!("Access::only({pattern})");
+            return Err(Error::bad_rule(&rule, "no command has such a name"));
         }
         let is_offered = |entry: &Entry| {
             matches!(entry.target, Target::BuiltIn(_))

@@ -29,7 +29,7 @@ pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd,
         let left = end
             .map(|end| end.saturating_duration_since(Instant::now()).max(Duration::from_micros(1)));
         set_socket_timeout(&socket, Timeout::Send, left)
-            .map_err(|errno| Error::io(format!("connecting to {}", path.display()), errno))?;
+            .map_err(|errno| Error::io(format_args!("connecting to {}", path.display()), errno))?;
         let connected = match address {
             Address::Abstract(name) => SocketAddrUnix::new_abstract_name(name)
                 .and_then(|address| rustix::net::connect(&socket, &address)),
@@ -91,6 +91,6 @@ fn why_not(path: &Path, address: &Address<'_>, errno: Errno, timeout: Option<Dur
             });
             Error::Permission { path, owner: owner.unwrap_or_default() }
         }
-        (errno, _) => Error::io(format!("connecting to {}", path.display()), errno),
+        (errno, _) => Error::io(format_args!("connecting to {}", path.display()), errno),
     }
 }

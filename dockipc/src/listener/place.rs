@@ -140,7 +140,10 @@ impl Place {
     /// those of one file, whatever is put at the name meanwhile.
     fn look_at(&self, name: &OsStr) -> Result<Found, Error> {
         let looking = |errno| {
-            Error::io(format!("looking at {}", self.path.with_file_name(name).display()), errno)
+            Error::io(
+                format_args!("looking at {}", self.path.with_file_name(name).display()),
+                errno,
+            )
         };
         let file = match self.open(name) {
             Ok(file) => file,
@@ -175,7 +178,7 @@ impl Place {
     /// name first, where it is compared.
     pub(super) fn remove_stale(&self, seen: Identity) -> Result<(), Error> {
         let temporary = self.temporary_name();
-        let removing = |errno| Error::io(format!("removing {}", self.path.display()), errno);
+        let removing = |errno| Error::io(format_args!("removing {}", self.path.display()), errno);
         match self.rename(&self.name, &temporary) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(()),
@@ -209,7 +212,7 @@ impl Place {
     /// path would follow a link that another user has put there.
     pub(super) fn set_mode(&self, name: &OsStr, mode: Mode) -> Result<Identity, Error> {
         let failed =
-            |what: &str, errno| Error::io(format!("{what} {}", self.path.display()), errno);
+            |what: &str, errno| Error::io(format_args!("{what} {}", self.path.display()), errno);
         let file = self.open(name).map_err(|errno| failed("looking at", errno))?;
         let stat = rustix::fs::fstat(&file).map_err(|errno| failed("looking at", errno))?;
         let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
@@ -329,7 +332,7 @@ impl Place {
         };
         moved.map_err(|errno| match errno {
             Errno::EXIST => self.taken(),
-            errno => Error::io(format!("moving {} into place", self.path.display()), errno),
+            errno => Error::io(format_args!("moving into place {}", self.path.display()), errno),
         })
     }
 }
@@ -376,9 +379,9 @@ fn open_directory(path: &Path, at: &Path) -> Result<Directory, Error> {
             owner: ": its directory can't be entered".into(),
         },
         Failed::System(other) => {
-            Error::io(format!("opening the directory of {}", path.display()), other)
+            Error::io(format_args!("opening the directory of {}", path.display()), other)
         }
-        link @ Failed::Link { .. } => bad(&link.to_string()),
+        link @ Failed::Link { .. } => bad(&format!("{link}")),
     })
 }
 

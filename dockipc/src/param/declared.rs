@@ -93,7 +93,7 @@ impl Param {
 
     /// Its default, as it may be shown.
     pub(crate) fn shown_default(&self) -> Option<String> {
-        let shown = |default: Fallback| default.to_string();
+        let shown = |default: Fallback| format!("{default}");
         self.default.map(|default| if self.secret { HIDDEN.into() } else { shown(default) })
     }
 
