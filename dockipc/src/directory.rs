@@ -79,6 +79,15 @@ pub(crate) fn stat_at(
     rustix::fs::statat(directory, name, flags)
 }
 
+/// Reads the beginning of a file of `/proc`, which has a line or less that is of interest.
+pub(crate) fn small_text(path: &str) -> Result<String, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = open_at(CWD, path.as_ref(), flags, Mode::empty())?;
+    let mut bytes = [0; 256];
+    let length = rustix::io::read(&file, &mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
+}
+
 impl Directory {
     /// Opens the directory that a file is in.
     pub(crate) fn of(file: &Path) -> Result<Self, Failed> {

@@ -1,10 +1,12 @@
 //! A rule as it is applied.
 
+use std::fmt;
 use std::path::Path;
-use std::{fmt, fs};
+use std::sync::Arc;
 
 use super::credentials::Credentials;
 use super::rule::{Name, Term};
+use crate::directory::small_text;
 use crate::error::Error;
 use crate::sys;
 
@@ -15,10 +17,10 @@ pub(crate) enum Policy {
     Open,
     /// Nobody: no rule was given, and the server denies by default.
     Closed,
-    Ruled(Ruled),
+    Ruled(Arc<Ruled>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Ruled {
     /// The rule as it was written.
     shown: String,
@@ -42,7 +44,7 @@ impl Policy {
             shown += &format!("{between}{term}");
             tests.push(Test::new(*term, what)?);
         }
-        Ok(Self::Ruled(Ruled { shown, tests }))
+        Ok(Self::Ruled(Arc::new(Ruled { shown, tests })))
     }
 
     /// Whether a rule was given, so that decisions are of interest.
@@ -113,7 +115,7 @@ impl Test {
             Self::Group(id) => (id, "gid"),
             Self::Any | Self::Token => return None,
         };
-        let overflow = fs::read_to_string(format!("/proc/sys/kernel/overflow{kind}"));
+        let overflow = small_text(&format!("/proc/sys/kernel/overflow{kind}"));
         let overflow = overflow.ok().and_then(|text| text.trim().parse().ok());
         (id == overflow.unwrap_or(65_534) && !maps_everyone(kind)).then_some(id)
     }
@@ -131,7 +133,7 @@ impl Test {
 /// Whether each user or group has a number in this user namespace, as in the first one. Without /proc
 /// that can't be seen.
 fn maps_everyone(kind: &str) -> bool {
-    match fs::read_to_string(format!("/proc/self/{kind}_map")) {
+    match small_text(&format!("/proc/self/{kind}_map")) {
         Ok(map) => map.split_whitespace().eq(["0", "0", "4294967295"]),
         // A kernel without user namespaces.
         Err(_) => Path::new("/proc/self").exists(),

@@ -158,8 +158,10 @@ impl fmt::Display for Cut<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 64;
         let text = String::from_utf8_lossy(&self.0[..self.0.len().min(LONGEST)]);
-        let cut = if self.0.len() > LONGEST { "…" } else { "" };
-        write!(f, "{}{cut}", text.escape_debug())
+        for char in text.chars() {
+            write!(f, "{}", char.escape_debug())?;
+        }
+        f.write_str(if self.0.len() > LONGEST { "…" } else { "" })
     }
 }
 

@@ -13,22 +13,21 @@ pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>)
     let all = || table.visible(&caller);
     let named = || table.named(&caller, words.iter().skip(1));
     match words.get(0) {
-        None => Reply::List(all().map(row).collect()),
+        None => list(&mut all(), row),
         what if is(what, "count") => all().count().into_reply(),
-        what if is(what, "list") => {
-            Reply::List(all().map(|entry| (&*entry.name).into_reply()).collect())
-        }
+        what if is(what, "list") => list(&mut all(), |entry| (&*entry.name).into_reply()),
         what if is(what, "info") && words.get(1).is_some() => {
             Reply::List(named().map(|entry| entry.map_or(Reply::Null, row)).collect())
         }
-        what if is(what, "info") => Reply::List(all().map(row).collect()),
-        what if is(what, "docs") && words.get(1).is_some() => {
-            let known = named().flatten();
-            docs(known)
-        }
-        what if is(what, "docs") => docs(all()),
+        what if is(what, "info") => list(&mut all(), row),
+        what if is(what, "docs") && words.get(1).is_some() => docs(&mut named().flatten()),
+        what if is(what, "docs") => docs(&mut all()),
         _ => usage("usage: command [count | list | info [<name>…] | docs [<name>…]]"),
     }
+}
+
+fn list(entries: &mut dyn Iterator<Item = &Entry>, item: fn(&Entry) -> Reply) -> Reply {
+    Reply::List(entries.map(item).collect())
 }
 
 /// The flags of a command, in `COMMAND` and in its docs.
@@ -66,7 +65,7 @@ fn row(entry: &Entry) -> Reply {
 }
 
 /// `COMMAND DOCS`, from which redis-cli makes its hints and its help.
-fn docs<'e>(entries: impl Iterator<Item = &'e Entry>) -> Reply {
+fn docs(entries: &mut dyn Iterator<Item = &Entry>) -> Reply {
     let mut fields = Fields::default();
     entries.for_each(|entry| fields.put(&entry.name, documented(&entry.target)));
     fields.into_reply()

@@ -15,18 +15,18 @@ pub(super) fn describe<'n>(
 ) -> Reply {
     let (table, caller) = (context.table, session.credentials());
     if names.len() == 0 {
-        return all(table.visible(&caller));
+        return all(&mut table.visible(&caller));
     }
     // A command and its aliases are one.
     let declared = |name| match table.find_visible(&caller, name) {
         Some(Entry { target: Target::Command(command), .. }) => command.name.as_bytes(),
         _ => name,
     };
-    all(table.named(&caller, names.map(declared)).flatten())
+    all(&mut table.named(&caller, names.map(declared)).flatten())
 }
 
 /// Each of these commands by its name.
-fn all<'e>(entries: impl Iterator<Item = &'e Entry>) -> Reply {
+fn all(entries: &mut dyn Iterator<Item = &Entry>) -> Reply {
     let mut fields = Fields::default();
     entries.for_each(|entry| fields.put(entry.declared_name(), command(entry)));
     fields.into_reply()

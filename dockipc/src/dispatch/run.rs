@@ -57,6 +57,15 @@ impl Runner<'_> {
         table: &Table,
         record: impl FnOnce() -> Result<(), Failure>,
     ) -> Option<Result<(), Failure>> {
+        let mut record = Some(record);
+        self.record(table, &mut || record.take().map_or(Ok(()), |record| record()))
+    }
+
+    fn record(
+        &mut self,
+        table: &Table,
+        record: &mut dyn FnMut() -> Result<(), Failure>,
+    ) -> Option<Result<(), Failure>> {
         let Self { protocol, case, .. } = *self;
         let what = Runnable::Audit;
         let speed = table.speed(what);
