@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::text::append;
+
 /// The codes that dockipc itself answers with. Every other code is an author's own.
 pub mod code {
     /// The handler returned an error and gave it no code.
@@ -375,7 +377,7 @@ fn list(unfinished: &[Unfinished]) -> String {
     let mut text = String::new();
     for Unfinished { name, ran_for } in unfinished {
         let between = if text.is_empty() { "" } else { ", " };
-        text += &format!("{between}{name} ({ran_for:.1?})");
+        append(&mut text, format_args!("{between}{name} ({ran_for:.1?})"));
     }
     text
 }
@@ -384,7 +386,8 @@ fn list(unfinished: &[Unfinished]) -> String {
 fn uids(uids: &[u32]) -> String {
     let mut text = String::new();
     for uid in uids {
-        text += &format!("{} {uid}", if text.is_empty() { "uid" } else { " or" });
+        let before = if text.is_empty() { "uid" } else { " or" };
+        append(&mut text, format_args!("{before} {uid}"));
     }
     text
 }

@@ -70,7 +70,7 @@ pub(crate) fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
 /// The number of a user, by name (`getpwnam_r`, from wherever the system keeps its users).
 pub(crate) fn user(name: &str) -> io::Result<Option<u32>> {
     let name = CString::new(name)?;
-    look_up(&|buffer| {
+    look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
         let mut found = ptr::null_mut();
         // SAFETY: every pointer is valid for the call, and the buffer has the length that is given.
@@ -91,7 +91,7 @@ pub(crate) fn user(name: &str) -> io::Result<Option<u32>> {
 /// The number of a group, by name (`getgrnam_r`).
 pub(crate) fn group(name: &str) -> io::Result<Option<u32>> {
     let name = CString::new(name)?;
-    look_up(&|buffer| {
+    look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::group>::uninit();
         let mut found = ptr::null_mut();
         // SAFETY: as in `user`.
@@ -109,7 +109,7 @@ pub(crate) fn group(name: &str) -> io::Result<Option<u32>> {
 }
 
 /// Gives a look-up more room for as long as it wants more.
-fn look_up(ask: &dyn Fn(&mut [c_char]) -> (c_int, Option<u32>)) -> io::Result<Option<u32>> {
+fn look_up(ask: impl Fn(&mut [c_char]) -> (c_int, Option<u32>)) -> io::Result<Option<u32>> {
     const MOST: usize = 1 << 20;
     let mut buffer = vec![0; 1024];
     loop {

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "buffer",
             "nearest",
             "warning",
+            "text",
             "config",
             "error",
             "sys",

@@ -9,6 +9,7 @@ use super::rule::{Name, Term};
 use crate::directory::small_text;
 use crate::error::Error;
 use crate::sys;
+use crate::text::append;
 
 /// Who may run one command.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ impl Policy {
         let (mut shown, mut tests) = (String::new(), Vec::new());
         for term in terms {
             let between = if tests.is_empty() { "" } else { " | " };
-            shown += &format!("{between}{term}");
+            append(&mut shown, format_args!("{between}{term}"));
             tests.push(Test::new(*term, what)?);
         }
         Ok(Self::Ruled(Arc::new(Ruled { shown, tests })))

@@ -1,6 +1,6 @@
 //! A word in a record.
 
-use std::fmt::Write;
+use crate::text::append;
 
 /// So many bytes of a word are shown.
 const LONGEST: usize = 256;
@@ -15,15 +15,14 @@ pub(super) fn shown(word: &[u8]) -> String {
     let whole = &word[..if cut { end(word) } else { word.len() }];
     for chunk in whole.utf8_chunks() {
         for char in chunk.valid().chars() {
-            // Writing to a String does not fail.
-            let _ = match char {
-                '"' | '\'' => write!(text, "{char}"),
-                LEFT_OUT => write!(text, "{}", char.escape_unicode()),
-                _ => write!(text, "{}", char.escape_debug()),
-            };
+            match char {
+                '"' | '\'' => text.push(char),
+                LEFT_OUT => append(&mut text, format_args!("{}", char.escape_unicode())),
+                _ => append(&mut text, format_args!("{}", char.escape_debug())),
+            }
         }
         for byte in chunk.invalid() {
-            let _ = write!(text, "\\x{byte:02x}");
+            append(&mut text, format_args!("\\x{byte:02x}"));
         }
     }
     if cut {

@@ -2,11 +2,12 @@
 
 use super::{Context, usage};
 use crate::arg::Arity;
-use crate::commands::{BuiltIn, Command, Entry, Target, joined};
+use crate::commands::{BuiltIn, Command, Entry, Target};
 use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
+use crate::text::{append, joined};
 
 pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     let (table, caller) = (context.table, session.credentials());
@@ -26,7 +27,7 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
         Target::Mounted(_) => format!("{}\n\nNo help was given.\n", entry.name),
     };
     if entry.policy.is_ruled() {
-        text += &format!("\nfor: {}\n", entry.policy);
+        append(&mut text, format_args!("\nfor: {}\n", entry.policy));
     }
     text.into_reply()
 }
@@ -44,17 +45,17 @@ fn explain(command: &Command) -> String {
     let mut text = format!("{command}\n");
     for part in [command.summary(), command.details()] {
         if !part.is_empty() {
-            text += &format!("\n{part}\n");
+            append(&mut text, format_args!("\n{part}\n"));
         }
     }
     let rows: Vec<_> =
         command.given().map(|param| (format!("  {}", left(param)), right(param))).collect();
     if !rows.is_empty() {
-        text += &format!("\n{}", columns(&rows));
+        append(&mut text, format_args!("\n{}", columns(&rows)));
     }
     if !command.aliases.is_empty() {
         let aliases = joined(&mut command.aliases.iter().copied(), ", ");
-        text += &format!("\nalso: {aliases}\n");
+        append(&mut text, format_args!("\nalso: {aliases}\n"));
     }
     if command.idempotent {
         text.push_str("\nidempotent: to run it twice is the same as once\n");
@@ -96,7 +97,8 @@ pub(super) fn summary(builtin: BuiltIn) -> String {
 pub(super) fn usage_of(builtin: BuiltIn) -> String {
     let mut usage = builtin.name().to_owned();
     for (word, is_optional) in builtin.words() {
-        usage += &if *is_optional { format!(" [<{word}>]") } else { format!(" <{word}>") };
+        let (open, close) = if *is_optional { ("[", "]") } else { ("", "") };
+        append(&mut usage, format_args!(" {open}<{word}>{close}"));
     }
     usage
 }

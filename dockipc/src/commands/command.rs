@@ -7,6 +7,7 @@ use crate::arg::Arity;
 use crate::error::Failure;
 use crate::param::{Args, Param, Way};
 use crate::reply::Reply;
+use crate::text::joined;
 
 /// One command, as `#[command]` registers it.
 #[doc(hidden)]
@@ -59,18 +60,6 @@ impl Command {
     pub(crate) fn given(&self) -> impl Iterator<Item = &'static Param> + use<> {
         self.params.iter().filter(|param| param.way != Way::Injected)
     }
-}
-
-/// Texts in one, without the blanks around it.
-pub(crate) fn joined(texts: &mut dyn Iterator<Item = &str>, between: &str) -> String {
-    let mut joined = String::new();
-    for text in texts {
-        if !joined.is_empty() {
-            joined.push_str(between);
-        }
-        joined.push_str(text);
-    }
-    joined.trim().to_owned()
 }
 
 impl fmt::Display for Command {

@@ -14,7 +14,6 @@ mod table;
 
 pub(crate) use builtin::BuiltIn;
 pub use command::Command;
-pub(crate) use command::joined;
 pub(crate) use rules::Rules;
 pub(crate) use speed::Speed;
 pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};
