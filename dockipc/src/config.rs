@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::directory::small_text;
 use crate::sys;
 
 /// What a server was told about limits and times.
@@ -124,7 +125,7 @@ impl Config {
     /// half of them are left to the author.
     pub(crate) fn threads(&self) -> usize {
         self.max_threads.unwrap_or_else(|| {
-            let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count");
+            let limit = small_text("/proc/sys/vm/max_map_count");
             let limit = limit.ok().and_then(|text| text.trim().parse::<usize>().ok());
             (limit.unwrap_or(65_530) / 8).max(16)
         })

@@ -9,11 +9,11 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 /// More symbolic links are a loop, `path_resolution(7)`.
@@ -56,6 +56,38 @@ pub(crate) enum Failed {
 /// Nothing is read through the descriptors, so that the right to search a directory is enough.
 const FLAGS: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// Opens a name in a directory.
+// The system-call crate compiles a call anew for each type of a name and each place: this and the
+// next are there once.
+#[inline(never)]
+pub(crate) fn open_at(
+    directory: BorrowedFd<'_>,
+    name: &OsStr,
+    flags: OFlags,
+    mode: Mode,
+) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(directory, name, flags, mode)
+}
+
+/// Looks at a name in a directory.
+#[inline(never)]
+pub(crate) fn stat_at(
+    directory: BorrowedFd<'_>,
+    name: &OsStr,
+    flags: AtFlags,
+) -> Result<Stat, Errno> {
+    rustix::fs::statat(directory, name, flags)
+}
+
+/// Reads the beginning of a file of `/proc`, which has a line or less that is of interest.
+pub(crate) fn small_text(path: &str) -> Result<String, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = open_at(CWD, path.as_ref(), flags, Mode::empty())?;
+    let mut bytes = [0; 256];
+    let length = rustix::io::read(&file, &mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
+}
+
 impl Directory {
     /// Opens the directory that a file is in.
     pub(crate) fn of(file: &Path) -> Result<Self, Failed> {
@@ -65,7 +97,7 @@ impl Directory {
     fn open(path: &Path) -> Result<Self, Failed> {
         let start = |path: &Path| {
             let (root, at) = if path.has_root() { ("/", "/") } else { (".", "") };
-            let here = rustix::fs::open(root, FLAGS | OFlags::DIRECTORY, Mode::empty())?;
+            let here = open_at(CWD, root.as_ref(), FLAGS | OFlags::DIRECTORY, Mode::empty())?;
             let stat = rustix::fs::fstat(&here)?;
             Ok::<_, Errno>((here, stat, PathBuf::from(at)))
         };
@@ -75,13 +107,13 @@ impl Directory {
         while let Some(step) = steps.pop() {
             let name = at.join(&step);
             way = way.or_else(|| other(&stat, &at));
-            match rustix::fs::openat(&here, &step, FLAGS | OFlags::DIRECTORY, Mode::empty()) {
+            match open_at(here.as_fd(), &step, FLAGS | OFlags::DIRECTORY, Mode::empty()) {
                 Ok(directory) => {
                     (stat, at) = (rustix::fs::fstat(&directory)?, name);
                     here = directory;
                 }
                 Err(Errno::NOTDIR | Errno::LOOP) => {
-                    let link = rustix::fs::openat(&here, &step, FLAGS, Mode::empty())?;
+                    let link = open_at(here.as_fd(), &step, FLAGS, Mode::empty())?;
                     let found = rustix::fs::fstat(&link)?;
                     if FileType::from_raw_mode(found.st_mode) != FileType::Symlink {
                         return Err(Errno::NOTDIR.into());

@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::text::append;
+
 /// The codes that dockipc itself answers with. Every other code is an author's own.
 pub mod code {
     /// The handler returned an error and gave it no code.
@@ -78,7 +80,8 @@ impl Failure {
     #[cold]
     #[inline(never)]
     pub fn new(code: &'static str, message: impl fmt::Display) -> Self {
-        Self::from_parts(Cow::Borrowed(code), message.to_string())
+        // Not `to_string`, which brings a copy of how a String is written to.
+        Self::from_parts(Cow::Borrowed(code), format!("{message}"))
     }
 
     /// What a command is told that comes when the daemon stops.
@@ -371,15 +374,22 @@ impl Unfinished {
 }
 
 fn list(unfinished: &[Unfinished]) -> String {
-    let each =
-        unfinished.iter().map(|Unfinished { name, ran_for }| format!("{name} ({ran_for:.1?})"));
-    each.collect::<Vec<_>>().join(", ")
+    let mut text = String::new();
+    for Unfinished { name, ran_for } in unfinished {
+        let between = if text.is_empty() { "" } else { ", " };
+        append(&mut text, format_args!("{between}{name} ({ran_for:.1?})"));
+    }
+    text
 }
 
 /// `uid 0 or 1000`.
 fn uids(uids: &[u32]) -> String {
-    let uids: Vec<_> = uids.iter().map(u32::to_string).collect();
-    format!("uid {}", uids.join(" or "))
+    let mut text = String::new();
+    for uid in uids {
+        let before = if text.is_empty() { "uid" } else { " or" };
+        append(&mut text, format_args!("{before} {uid}"));
+    }
+    text
 }
 
 fn process(pid: Option<u32>) -> String {
@@ -425,18 +435,41 @@ impl Error {
         }
     }
 
-    pub(crate) fn io(doing: impl Into<String>, source: impl Into<io::Error>) -> Self {
-        Self::Io { doing: doing.into(), source: source.into() }
+    pub(crate) fn io(doing: impl fmt::Display, source: impl Into<io::Error>) -> Self {
+        #[cold]
+        #[inline(never)]
+        fn io(doing: fmt::Arguments<'_>, source: io::Error) -> Error {
+            Error::Io { doing: format!("{doing}"), source }
+        }
+        io(format_args!("{doing}"), source.into())
+    }
+
+    #[cold]
+    pub(crate) fn bad_rule(rule: &str, reason: &str) -> Self {
+        Self::BadRule { rule: rule.to_owned(), reason: reason.to_owned() }
+    }
+
+    #[cold]
+    pub(crate) fn bad_token_file(path: &Path, reason: &str) -> Self {
+        Self::BadTokenFile { path: path.to_owned(), reason: reason.to_owned() }
+    }
+
+    #[cold]
+    pub(crate) fn bad_path(path: &Path, reason: &str) -> Self {
+        Self::BadPath { path: path.to_owned(), reason: reason.to_owned() }
     }
 
     /// Names the path as well, where what failed is not about it alone.
-    pub(crate) fn at(self, path: &Path) -> Self {
-        match self {
-            Self::Io { doing, source } if !doing.contains(&*path.to_string_lossy()) => {
-                Self::io(format!("{doing} for {}", path.display()), source)
+    pub(crate) fn at(mut self, path: &Path) -> Self {
+        if let Self::Io { doing, .. } = &mut self {
+            let path = path.to_string_lossy();
+            // As sentences with a path end.
+            if !doing.ends_with(&*path) {
+                doing.push_str(" for ");
+                doing.push_str(&path);
             }
-            other => other,
         }
+        self
     }
 }
 

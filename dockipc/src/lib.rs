@@ -116,6 +116,7 @@ mod session;
 mod signals;
 mod state;
 mod sys;
+mod text;
 mod warning;
 mod wire;
 

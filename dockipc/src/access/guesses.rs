@@ -1,6 +1,5 @@
 //! Wrong tokens, counted by user, and the pauses that follow them.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// What each user has guessed lately.
@@ -9,7 +8,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Guesses {
     /// `None`: no pauses.
     longest_pause: Option<Duration>,
-    users: HashMap<u32, User>,
+    /// In the order of their uids.
+    users: Vec<User>,
     /// When users were last forgotten to make room.
     swept: Option<Instant>,
     /// When a wrong token of a user for whom there was no room was last recorded.
@@ -17,6 +17,7 @@ pub(crate) struct Guesses {
 }
 
 struct User {
+    uid: u32,
     wrong: u32,
     /// The end of the pause, or when the last wrong token came.
     until: Instant,
@@ -59,7 +60,7 @@ const A_SECOND: Duration = Duration::from_secs(1);
 
 impl Guesses {
     pub(crate) fn new(longest_pause: Option<Duration>) -> Self {
-        Self { longest_pause, users: HashMap::new(), swept: None, recorded: None }
+        Self { longest_pause, users: Vec::new(), swept: None, recorded: None }
     }
 
     /// Notes that a user has given a token at this time. Whether it is right is of no account in a
@@ -68,26 +69,31 @@ impl Guesses {
         let Some(longest_pause) = self.longest_pause else {
             return if is_right { Attempt::Right } else { Attempt::Wrong { is_recorded: true } };
         };
-        if let Some(user) = self.users.get_mut(&uid) {
+        if let Ok(index) = self.find(uid) {
+            let user = &mut self.users[index];
             if now < user.until {
                 let is_first = !std::mem::replace(&mut user.is_told, true);
                 return Attempt::Paused { left: user.until - now, is_first };
             }
             if user.is_forgotten(now) {
-                self.users.remove(&uid);
+                self.users.remove(index);
             }
         }
         if is_right {
             return Attempt::Right;
         }
-        if !self.users.contains_key(&uid) && !self.has_room(now) {
+        if self.find(uid).is_err() && !self.has_room(now) {
             let is_recorded = is_past(self.recorded, now);
             if is_recorded {
                 self.recorded = Some(now);
             }
             return Attempt::Wrong { is_recorded };
         }
-        let user = self.users.entry(uid).or_insert(User { wrong: 0, until: now, is_told: false });
+        let index = self.find(uid).unwrap_or_else(|index| {
+            self.users.insert(index, User { uid, wrong: 0, until: now, is_told: false });
+            index
+        });
+        let user = &mut self.users[index];
         user.wrong = user.wrong.saturating_add(1);
         let doublings = user.wrong.checked_sub(FREE + 1);
         let pause = doublings.map(|n| FIRST_PAUSE.saturating_mul(1 << n.min(31)));
@@ -96,12 +102,17 @@ impl Guesses {
         Attempt::Wrong { is_recorded: true }
     }
 
+    /// Where a user is, or would be.
+    fn find(&self, uid: u32) -> Result<usize, usize> {
+        self.users.binary_search_by_key(&uid, |user| user.uid)
+    }
+
     /// Whether another user can be known.
     fn has_room(&mut self, now: Instant) -> bool {
         // To look at all of them for each guess would cost more than the guess.
         if self.users.len() >= USERS && is_past(self.swept, now) {
             self.swept = Some(now);
-            self.users.retain(|_, user| !user.is_forgotten(now));
+            self.users.retain(|user| !user.is_forgotten(now));
         }
         self.users.len() < USERS
     }

@@ -1,12 +1,15 @@
 //! A rule as it is applied.
 
+use std::fmt;
 use std::path::Path;
-use std::{fmt, fs};
+use std::sync::Arc;
 
 use super::credentials::Credentials;
 use super::rule::{Name, Term};
+use crate::directory::small_text;
 use crate::error::Error;
 use crate::sys;
+use crate::text::append;
 
 /// Who may run one command.
 #[derive(Clone, Debug)]
@@ -15,10 +18,10 @@ pub(crate) enum Policy {
     Open,
     /// Nobody: no rule was given, and the server denies by default.
     Closed,
-    Ruled(Ruled),
+    Ruled(Arc<Ruled>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Ruled {
     /// The rule as it was written.
     shown: String,
@@ -36,9 +39,13 @@ enum Test {
 impl Policy {
     /// Looks the names of a rule up. `what` has the rule, for the error.
     pub(crate) fn new(terms: &[Term<'_>], what: &str) -> Result<Self, Error> {
-        let tests = terms.iter().map(|term| Test::new(*term, what)).collect::<Result<_, _>>()?;
-        let shown = terms.iter().map(Term::to_string).collect::<Vec<_>>().join(" | ");
-        Ok(Self::Ruled(Ruled { shown, tests }))
+        let (mut shown, mut tests) = (String::new(), Vec::new());
+        for term in terms {
+            let between = if tests.is_empty() { "" } else { " | " };
+            append(&mut shown, format_args!("{between}{term}"));
+            tests.push(Test::new(*term, what)?);
+        }
+        Ok(Self::Ruled(Arc::new(Ruled { shown, tests })))
     }
 
     /// Whether a rule was given, so that decisions are of interest.
@@ -49,6 +56,15 @@ impl Policy {
     /// Whether the token is of use here.
     pub(crate) fn wants_token(&self) -> bool {
         matches!(self, Self::Ruled(ruled) if ruled.tests.iter().any(|t| matches!(t, Test::Token)))
+    }
+
+    /// What stands in an answer.
+    pub(crate) fn shown(&self) -> &str {
+        match self {
+            Self::Open => "any",
+            Self::Closed => "nobody",
+            Self::Ruled(ruled) => &ruled.shown,
+        }
     }
 
     #[inline]
@@ -63,11 +79,9 @@ impl Policy {
 
 impl Test {
     fn new(term: Term<'_>, what: &str) -> Result<Self, Error> {
-        let unknown = |kind, name: &str| Error::BadRule {
-            rule: what.to_owned(),
-            reason: format!("there is no {kind} named {name}"),
-        };
-        let looking = |e| Error::io(format!("looking up the names in the rule {what}"), e);
+        let unknown =
+            |kind, name: &str| Error::bad_rule(what, &format!("there is no {kind} named {name}"));
+        let looking = |e| Error::io(format_args!("looking up the names in the rule {what}"), e);
         let test = match term {
             Term::Any => Self::Any,
             Term::Token => Self::Token,
@@ -85,12 +99,12 @@ impl Test {
         };
         match test.overflow() {
             None => Ok(test),
-            Some(id) => Err(Error::BadRule {
-                rule: what.to_owned(),
-                reason: format!(
+            Some(id) => Err(Error::bad_rule(
+                what,
+                &format!(
                     "{term} is {id} here, which in a user namespace stands for everyone without a number of their own; name another user or group"
                 ),
-            }),
+            )),
         }
     }
 
@@ -102,7 +116,7 @@ impl Test {
             Self::Group(id) => (id, "gid"),
             Self::Any | Self::Token => return None,
         };
-        let overflow = fs::read_to_string(format!("/proc/sys/kernel/overflow{kind}"));
+        let overflow = small_text(&format!("/proc/sys/kernel/overflow{kind}"));
         let overflow = overflow.ok().and_then(|text| text.trim().parse().ok());
         (id == overflow.unwrap_or(65_534) && !maps_everyone(kind)).then_some(id)
     }
@@ -120,21 +134,16 @@ impl Test {
 /// Whether each user or group has a number in this user namespace, as in the first one. Without /proc
 /// that can't be seen.
 fn maps_everyone(kind: &str) -> bool {
-    match fs::read_to_string(format!("/proc/self/{kind}_map")) {
+    match small_text(&format!("/proc/self/{kind}_map")) {
         Ok(map) => map.split_whitespace().eq(["0", "0", "4294967295"]),
         // A kernel without user namespaces.
         Err(_) => Path::new("/proc/self").exists(),
     }
 }
 
-/// What stands in an answer.
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open => f.write_str("any"),
-            Self::Closed => f.write_str("nobody"),
-            Self::Ruled(ruled) => f.write_str(&ruled.shown),
-        }
+        f.write_str(self.shown())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::hint::black_box;
-use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::buffer::{Buffer, wipe};
-use crate::directory::{Directory, Failed};
+use crate::directory::{Directory, Failed, open_at};
 use crate::error::Error;
 
 /// Fewer bytes could be guessed.
@@ -31,19 +31,19 @@ impl Token {
 
     /// Reads the first line of a file that only its owner can read or replace.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let bad = |reason| Error::BadTokenFile { path: path.to_owned(), reason };
+        let bad = |reason: &str| Error::bad_token_file(path, reason);
         let reading =
-            |error| Error::io(format!("reading the token file {}", path.display()), error);
+            |errno| Error::io(format_args!("reading the token file {}", path.display()), errno);
         // Whoever can put another file of root's there, such as a key whose first line is known,
         // would know the token.
         let directory = Directory::of(path).map_err(|failed| match failed {
-            Failed::System(Errno::NOENT | Errno::NOTDIR) => bad("it does not exist".into()),
-            Failed::System(Errno::ACCESS) => bad("this user may not read it".into()),
-            Failed::System(errno) => reading(errno.into()),
-            link @ Failed::Link { .. } => bad(link.to_string()),
+            Failed::System(Errno::NOENT | Errno::NOTDIR) => bad("it does not exist"),
+            Failed::System(Errno::ACCESS) => bad("this user may not read it"),
+            Failed::System(errno) => reading(errno),
+            link @ Failed::Link { .. } => bad(&format!("{link}")),
         })?;
         if let Some(other) = directory.other() {
-            return Err(bad(format!(
+            return Err(bad(&format!(
                 "{other}, and so can replace it; move it to another directory"
             )));
         }
@@ -51,33 +51,40 @@ impl Token {
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let name = path.file_name().unwrap_or(OsStr::new("."));
-        let opened = rustix::fs::openat(&directory.descriptor, name, flags, Mode::empty());
+        let opened = open_at(directory.descriptor.as_fd(), name, flags, Mode::empty());
         let opened = opened.map_err(|errno| match errno {
-            Errno::NOENT => bad("it does not exist".into()),
-            Errno::LOOP => bad("it is a symbolic link, or behind too many; give the file".into()),
-            Errno::NXIO => bad("it is not a file".into()),
-            Errno::ACCESS => bad("this user may not read it".into()),
-            errno => reading(errno.into()),
+            Errno::NOENT => bad("it does not exist"),
+            Errno::LOOP => bad("it is a symbolic link, or behind too many; give the file"),
+            Errno::NXIO => bad("it is not a file"),
+            Errno::ACCESS => bad("this user may not read it"),
+            errno => reading(errno),
         })?;
-        let stat = rustix::fs::fstat(&opened).map_err(|errno| reading(errno.into()))?;
+        let stat = rustix::fs::fstat(&opened).map_err(reading)?;
         let user = crate::sys::effective_user();
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(bad("it is not a file".into()));
+            return Err(bad("it is not a file"));
         }
-        check(path, stat.st_uid, stat.st_mode & 0o7777, user).map_err(bad)?;
+        check(path, stat.st_uid, stat.st_mode & 0o7777, user).map_err(|reason| bad(&reason))?;
         let most = LONGEST + b"\r\n".len();
-        // Reading a file of any length does not have to grow it.
-        let mut text = Buffer::with_capacity(2 * most);
-        let mut file = std::fs::File::from(opened).take(most as u64);
-        file.read_to_end(text.as_vec()).map_err(reading)?;
-        let line = text.split(|&b| b == b'\n').next().unwrap_or_default();
+        let mut text = Buffer::with_capacity(most);
+        text.as_vec().resize(most, 0);
+        let mut length = 0;
+        while length < most {
+            match rustix::io::read(&opened, &mut text.as_vec()[length..]) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(reading(errno)),
+            }
+        }
+        let line = text[..length].split(|&b| b == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match line.len() {
             ..SHORTEST => {
-                Err(bad(format!("its first line, the token, has fewer than {SHORTEST} bytes")))
+                Err(bad(&format!("its first line, the token, has fewer than {SHORTEST} bytes")))
             }
             SHORTEST..=LONGEST => Ok(Self::new(line)),
-            _ => Err(bad(format!("its first line, the token, has more than {LONGEST} bytes"))),
+            _ => Err(bad(&format!("its first line, the token, has more than {LONGEST} bytes"))),
         }
     }
 

@@ -116,7 +116,7 @@ pub struct BadValue {
 impl BadValue {
     /// The reason, such as `expected 0 to 100`.
     pub fn new(reason: impl fmt::Display) -> Self {
-        Self { code: code::USAGE, reason: reason.to_string() }
+        Self { code: code::USAGE, reason: format!("{reason}") }
     }
 
     pub(crate) fn reason(&self) -> &str {
@@ -158,8 +158,10 @@ impl fmt::Display for Cut<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 64;
         let text = String::from_utf8_lossy(&self.0[..self.0.len().min(LONGEST)]);
-        let cut = if self.0.len() > LONGEST { "…" } else { "" };
-        write!(f, "{}{cut}", text.escape_debug())
+        for char in text.chars() {
+            write!(f, "{}", char.escape_debug())?;
+        }
+        f.write_str(if self.0.len() > LONGEST { "…" } else { "" })
     }
 }
 

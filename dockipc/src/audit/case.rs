@@ -95,17 +95,20 @@ impl Case<'_> {
         params: &'static [Param],
         bound: &Bound<'_>,
     ) -> Result<(), Failure> {
-        let mut named = bound.named(params);
-        let shown = named.by_ref().take(MOST).map(|(param, word)| Argument {
-            name: Cow::Borrowed(param.name),
-            value: match param.way {
+        let (mut arguments, mut left_out) = (Vec::new(), 0);
+        for (param, word) in bound.named(params) {
+            if arguments.len() == MOST {
+                left_out += 1;
+                continue;
+            }
+            let value = match param.way {
                 _ if param.secret => HIDDEN.into(),
                 Way::Flag(_) => "true".into(),
                 _ => shown(word),
-            },
-        });
-        let shown = shown.collect();
-        self.record(b"", request, shown, named.count())
+            };
+            arguments.push(Argument { name: Cow::Borrowed(param.name), value });
+        }
+        self.record(b"", request, arguments, left_out)
     }
 
     /// Records a command whose words have no names.
@@ -116,11 +119,13 @@ impl Case<'_> {
         request: Option<u64>,
         words: Words<'_>,
     ) -> Result<(), Failure> {
-        let shown = words.iter().take(MOST).enumerate().map(|(i, word)| Argument {
-            name: Cow::Owned((i + 1).to_string()),
-            value: shown(word),
-        });
-        self.record(name, request, shown.collect(), words.iter().len().saturating_sub(MOST))
+        let mut arguments = Vec::new();
+        for word in words.iter().take(MOST) {
+            let position = arguments.len() + 1;
+            arguments.push(Argument { name: position.to_string().into(), value: shown(word) });
+        }
+        let left_out = words.iter().len() - arguments.len();
+        self.record(name, request, arguments, left_out)
     }
 
     /// Records a command that is not run. To find each parameter's words runs no code of the author's.
@@ -167,7 +172,7 @@ impl Case<'_> {
             left_out,
             decision: self.decision,
             rule: self.policy.map_or(Cow::Borrowed("not offered at this socket"), |policy| {
-                Cow::Owned(policy.to_string())
+                Cow::Borrowed(policy.shown())
             }),
         })
     }

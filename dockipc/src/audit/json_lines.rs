@@ -64,7 +64,7 @@ impl JsonLines {
     /// The file is none such, or can't be opened.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let opening = |e| Error::io(format!("opening the audit file {}", path.display()), e);
+        let opening = |e| Error::io(format_args!("opening the audit file {}", path.display()), e);
         // A daemon may change its directory.
         let whole = std::path::absolute(path).map_err(opening)?;
         let open = Mutex::new(Open::new(&whole).map_err(opening)?);

@@ -1,6 +1,6 @@
 //! A word in a record.
 
-use std::fmt::Write;
+use crate::text::append;
 
 /// So many bytes of a word are shown.
 const LONGEST: usize = 256;
@@ -17,12 +17,12 @@ pub(super) fn shown(word: &[u8]) -> String {
         for char in chunk.valid().chars() {
             match char {
                 '"' | '\'' => text.push(char),
-                LEFT_OUT => text.extend(char.escape_unicode()),
-                _ => text.extend(char.escape_debug()),
+                LEFT_OUT => append(&mut text, format_args!("{}", char.escape_unicode())),
+                _ => append(&mut text, format_args!("{}", char.escape_debug())),
             }
         }
         for byte in chunk.invalid() {
-            let _ = write!(text, "\\x{byte:02x}");
+            append(&mut text, format_args!("\\x{byte:02x}"));
         }
     }
     if cut {

@@ -1,6 +1,6 @@
 //! `COMMAND` and what belongs to it, from which redis-cli makes its hints and its help.
 
-use super::{Context, help, is, usage};
+use super::{Context, Fields, is, usage};
 use crate::arg::Arity;
 use crate::commands::{Entry, Target};
 use crate::param::{Param, Way};
@@ -10,32 +10,29 @@ use crate::session::Session;
 
 pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     let (table, caller) = (context.table, session.credentials());
-    let all = || table.visible(&caller).into_iter();
+    let all = || table.visible(&caller);
     let named = || table.named(&caller, words.iter().skip(1));
     match words.get(0) {
-        None => Reply::List(all().map(row).collect()),
+        None => list(&mut all(), row),
         what if is(what, "count") => all().count().into_reply(),
-        what if is(what, "list") => {
-            Reply::List(all().map(|entry| (&*entry.name).into_reply()).collect())
-        }
+        what if is(what, "list") => list(&mut all(), |entry| (&*entry.name).into_reply()),
         what if is(what, "info") && words.get(1).is_some() => {
             Reply::List(named().map(|entry| entry.map_or(Reply::Null, row)).collect())
         }
-        what if is(what, "info") => Reply::List(all().map(row).collect()),
-        what if is(what, "docs") && words.get(1).is_some() => {
-            let known = named().flatten();
-            Reply::map(known.map(|entry| (entry.name.clone(), docs(&entry.target))))
-        }
-        what if is(what, "docs") => {
-            Reply::map(all().map(|entry| (entry.name.clone(), docs(&entry.target))))
-        }
+        what if is(what, "info") => list(&mut all(), row),
+        what if is(what, "docs") && words.get(1).is_some() => docs(&mut named().flatten()),
+        what if is(what, "docs") => docs(&mut all()),
         _ => usage("usage: command [count | list | info [<name>…] | docs [<name>…]]"),
     }
 }
 
+fn list(entries: &mut dyn Iterator<Item = &Entry>, item: fn(&Entry) -> Reply) -> Reply {
+    Reply::List(entries.map(item).collect())
+}
+
 /// The flags of a command, in `COMMAND` and in its docs.
-fn flags(target: &Target) -> Option<Reply> {
-    target.is_idempotent().then(|| Reply::List(vec![Reply::Status("idempotent".into())]))
+fn flags(target: &Target) -> Vec<Reply> {
+    if target.is_idempotent() { vec![Reply::Status("idempotent".into())] } else { Vec::new() }
 }
 
 /// One row of `COMMAND`: name, arity, flags, and no keys.
@@ -56,7 +53,7 @@ fn row(entry: &Entry) -> Reply {
     Reply::List(vec![
         (&*entry.name).into_reply(),
         Reply::Int(arity),
-        flags(target).unwrap_or_else(none),
+        Reply::List(flags(target)),
         Reply::Int(0),
         Reply::Int(0),
         Reply::Int(0),
@@ -67,26 +64,33 @@ fn row(entry: &Entry) -> Reply {
     ])
 }
 
-/// One value of `COMMAND DOCS`, from which redis-cli makes its hints and its help.
-fn docs(target: &Target) -> Reply {
+/// `COMMAND DOCS`, from which redis-cli makes its hints and its help.
+fn docs(entries: &mut dyn Iterator<Item = &Entry>) -> Reply {
+    let mut fields = Fields::default();
+    entries.for_each(|entry| fields.put(&entry.name, documented(&entry.target)));
+    fields.into_reply()
+}
+
+fn documented(target: &Target) -> Reply {
     let (summary, arguments) = match target {
         Target::Command(command) => (command.summary(), command.given().map(argument).collect()),
         Target::BuiltIn(builtin) => {
-            let described =
-                |(name, optional)| described(name, "string", None, optional, false, Vec::new());
-            let words = help::words(*builtin).map(described);
+            let words = builtin.words().iter().map(|&(name, is_optional)| {
+                described(name, "string", None, is_optional, false, Vec::new())
+            });
             (builtin.summary().unwrap_or_default().to_owned(), words.collect())
         }
         Target::Mounted(_) => (String::new(), Vec::new()),
     };
-    let flags = flags(target).map(|flags| ("doc_flags", flags));
-    let pairs = [
-        ("summary", summary.into_reply()),
-        ("since", env!("CARGO_PKG_VERSION").into_reply()),
-        ("group", "daemon".into_reply()),
-        ("arguments", Reply::List(arguments)),
-    ];
-    Reply::map(pairs.into_iter().chain(flags))
+    let mut fields = Fields::default();
+    fields.text("summary", &summary);
+    fields.text("since", env!("CARGO_PKG_VERSION"));
+    fields.text("group", "daemon");
+    fields.list("arguments", arguments);
+    if target.is_idempotent() {
+        fields.list("doc_flags", flags(target));
+    }
+    fields.into_reply()
 }
 
 fn argument(param: &Param) -> Reply {
@@ -121,21 +125,26 @@ fn described(
     many: bool,
     choices: Vec<Reply>,
 ) -> Reply {
-    let mut pairs = vec![("name", name.into_reply()), ("type", kind.into_reply())];
+    let mut fields = Fields::default();
+    fields.text("name", name);
+    fields.text("type", kind);
     if kind != "oneof" {
-        pairs.push(("display_text", name.into_reply()));
+        fields.text("display_text", name);
     }
     if let Some(token) = token {
-        pairs.push(("token", token.into_reply()));
+        fields.text("token", token);
     }
-    let flags = [("optional", optional), ("multiple", many)];
-    let flags = flags.into_iter().filter(|(_, on)| *on);
-    let flags: Vec<_> = flags.map(|(flag, _)| Reply::Status(flag.into())).collect();
+    let mut flags = Vec::new();
+    for (flag, is_on) in [("optional", optional), ("multiple", many)] {
+        if is_on {
+            flags.push(Reply::Status(flag.into()));
+        }
+    }
     if !flags.is_empty() {
-        pairs.push(("flags", Reply::List(flags)));
+        fields.list("flags", flags);
     }
     if !choices.is_empty() {
-        pairs.push(("arguments", Reply::List(choices)));
+        fields.list("arguments", choices);
     }
-    Reply::map(pairs)
+    fields.into_reply()
 }

@@ -1,6 +1,6 @@
 //! `DOCKIPC DESCRIBE`: the commands as our own programs want them.
 
-use super::{Context, help};
+use super::{Context, Fields, help};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Command, Entry, Target};
 use crate::param::{Param, Way};
@@ -14,24 +14,30 @@ pub(super) fn describe<'n>(
     names: impl ExactSizeIterator<Item = &'n [u8]>,
 ) -> Reply {
     let (table, caller) = (context.table, session.credentials());
-    let described = |entry: &Entry| (entry.declared_name().to_owned(), command(entry));
     if names.len() == 0 {
-        return Reply::map(table.visible(&caller).into_iter().map(described));
+        return all(&mut table.visible(&caller));
     }
     // A command and its aliases are one.
     let declared = |name| match table.find_visible(&caller, name) {
         Some(Entry { target: Target::Command(command), .. }) => command.name.as_bytes(),
         _ => name,
     };
-    Reply::map(table.named(&caller, names.map(declared)).flatten().map(described))
+    all(&mut table.named(&caller, names.map(declared)).flatten())
+}
+
+/// Each of these commands by its name.
+fn all(entries: &mut dyn Iterator<Item = &Entry>) -> Reply {
+    let mut fields = Fields::default();
+    entries.for_each(|entry| fields.put(entry.declared_name(), command(entry)));
+    fields.into_reply()
 }
 
 fn command(entry: &Entry) -> Reply {
     let (name, target) = (&entry.name, &entry.target);
-    let policy = entry.policy.is_ruled().then(|| entry.policy.to_string());
+    let policy = entry.policy.is_ruled().then(|| entry.policy.shown());
     let none = String::new;
     let (summary, details, usage) = match target {
-        Target::Command(command) => (command.summary(), command.details(), command.to_string()),
+        Target::Command(command) => (command.summary(), command.details(), command.usage()),
         Target::BuiltIn(builtin) => (help::summary(*builtin), none(), help::usage_of(*builtin)),
         Target::Mounted(_) => (none(), none(), name.clone().into_owned()),
     };
@@ -41,16 +47,16 @@ fn command(entry: &Entry) -> Reply {
         // What it takes is known to its function alone.
         Target::Mounted(_) => (&[], vec![argument(&Argument::word("word", true, true))]),
     };
-    Reply::map([
-        ("summary", summary.into_reply()),
-        ("details", details.into_reply()),
-        ("usage", usage.into_reply()),
-        ("aliases", texts(aliases)),
-        ("idempotent", number(target.is_idempotent())),
-        ("for", policy.into_reply()),
-        ("builtin", number(matches!(target, Target::BuiltIn(_)))),
-        ("arguments", Reply::List(arguments)),
-    ])
+    let mut fields = Fields::default();
+    fields.text("summary", &summary);
+    fields.text("details", &details);
+    fields.text("usage", &usage);
+    fields.list("aliases", texts(aliases));
+    fields.number("idempotent", target.is_idempotent().into());
+    fields.maybe("for", policy);
+    fields.number("builtin", matches!(target, Target::BuiltIn(_)).into());
+    fields.list("arguments", arguments);
+    fields.into_reply()
 }
 
 fn given(command: &Command) -> Vec<Reply> {
@@ -58,8 +64,8 @@ fn given(command: &Command) -> Vec<Reply> {
 }
 
 fn words(builtin: BuiltIn) -> Vec<Reply> {
-    let words = help::words(builtin);
-    words.map(|(name, optional)| argument(&Argument::word(name, optional, false))).collect()
+    let words = builtin.words().iter();
+    words.map(|&(name, optional)| argument(&Argument::word(name, optional, false))).collect()
 }
 
 /// What is said of one argument.
@@ -118,25 +124,21 @@ impl<'p> Argument<'p> {
 }
 
 fn argument(argument: &Argument<'_>) -> Reply {
-    Reply::map([
-        ("name", argument.name.into_reply()),
-        ("kind", argument.kind.into_reply()),
-        ("flag", argument.flag.clone().into_reply()),
-        ("type", argument.ty.into_reply()),
-        ("choices", texts(argument.choices)),
-        ("default", argument.default.clone().into_reply()),
-        ("optional", number(argument.optional)),
-        ("multiple", number(argument.multiple)),
-        ("help", argument.help.as_str().into_reply()),
-        ("secret", number(argument.secret)),
-        ("completes", number(argument.completes)),
-    ])
+    let mut fields = Fields::default();
+    fields.text("name", argument.name);
+    fields.text("kind", argument.kind);
+    fields.maybe("flag", argument.flag.as_deref());
+    fields.text("type", argument.ty);
+    fields.list("choices", texts(argument.choices));
+    fields.maybe("default", argument.default.as_deref());
+    fields.number("optional", argument.optional.into());
+    fields.number("multiple", argument.multiple.into());
+    fields.text("help", &argument.help);
+    fields.number("secret", argument.secret.into());
+    fields.number("completes", argument.completes.into());
+    fields.into_reply()
 }
 
-fn texts(texts: &[&str]) -> Reply {
-    Reply::List(texts.iter().map(|text| text.into_reply()).collect())
-}
-
-fn number(is: bool) -> Reply {
-    Reply::Int(is.into())
+fn texts(texts: &[&str]) -> Vec<Reply> {
+    texts.iter().map(|text| text.into_reply()).collect()
 }

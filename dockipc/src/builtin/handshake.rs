@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use super::{Context, is, usage};
+use super::{Context, Fields, is, usage};
 use crate::access::Attempt;
 use crate::counters::Counts;
 use crate::error::{Failure, code};
@@ -57,15 +57,15 @@ pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_
         session.protocol = protocol;
     }
     let proto = if protocol == Protocol::Resp3 { 3 } else { 2 };
-    Reply::map([
-        ("server", "dockipc".into_reply()),
-        ("version", env!("CARGO_PKG_VERSION").into_reply()),
-        ("proto", Reply::Int(proto)),
-        ("id", session.id.into_reply()),
-        ("mode", "standalone".into_reply()),
-        ("role", "master".into_reply()),
-        ("modules", Reply::List(Vec::new())),
-    ])
+    let mut fields = Fields::default();
+    fields.text("server", "dockipc");
+    fields.text("version", env!("CARGO_PKG_VERSION"));
+    fields.number("proto", proto);
+    fields.put("id", session.id.into_reply());
+    fields.text("mode", "standalone");
+    fields.text("role", "master");
+    fields.list("modules", Vec::new());
+    fields.into_reply()
 }
 
 const BAD_CLIENT_NAME: &str = "a client's name has no blanks, line ends or special characters";
@@ -166,31 +166,35 @@ pub(super) fn config(words: Words<'_>) -> Reply {
         return usage("usage: config get <name>…");
     }
     // redis-benchmark asks for these two; there is nothing to save here.
-    let known = [("save", ""), ("appendonly", "no")];
-    let is_asked = |name| words.iter().skip(1).any(|word| is(Some(word), name));
-    let asked = known.into_iter().filter(|(name, _)| is_asked(name));
-    Reply::map(asked.map(|(name, value)| (name, Reply::bytes(value))))
+    let mut fields = Fields::default();
+    for (name, value) in [("save", ""), ("appendonly", "no")] {
+        if words.iter().skip(1).any(|word| is(Some(word), name)) {
+            fields.text(name, value);
+        }
+    }
+    fields.into_reply()
 }
 
 pub(super) fn info(context: Context<'_>) -> Reply {
     let Counts { uptime, connections, accepted, commands } = context.counters.counts();
     // The Redis names first: clients look for these.
-    let lines = [
-        "# Server".to_owned(),
-        format!("redis_version:{REDIS_VERSION}"),
-        "redis_mode:standalone".to_owned(),
-        format!("dockipc_version:{}", env!("CARGO_PKG_VERSION")),
-        format!("process_id:{}", std::process::id()),
-        format!("uptime_in_seconds:{uptime}"),
-        "loading:0".to_owned(),
-        "# Clients".to_owned(),
-        format!("connected_clients:{connections}"),
-        "# Stats".to_owned(),
-        format!("total_connections_received:{accepted}"),
-        format!("total_commands_processed:{commands}"),
-    ];
-    let mut text = lines.join("\r\n");
-    text.push_str("\r\n");
+    let text = format!(
+        "# Server\r
+redis_version:{REDIS_VERSION}\r
+redis_mode:standalone\r
+dockipc_version:{version}\r
+process_id:{pid}\r
+uptime_in_seconds:{uptime}\r
+loading:0\r
+# Clients\r
+connected_clients:{connections}\r
+# Stats\r
+total_connections_received:{accepted}\r
+total_commands_processed:{commands}\r
+",
+        version = env!("CARGO_PKG_VERSION"),
+        pid = std::process::id(),
+    );
     text.into_reply()
 }
 

@@ -1,7 +1,5 @@
 //! Help, for people.
 
-use std::fmt::Write;
-
 use super::{Context, usage};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Command, Entry, Target};
@@ -9,11 +7,12 @@ use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
+use crate::text::{append, joined};
 
 pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     let (table, caller) = (context.table, session.credentials());
     let Some(name) = words.get(0) else {
-        let rows: Vec<_> = table.visible(&caller).into_iter().map(row).collect();
+        let rows: Vec<_> = table.visible(&caller).map(row).collect();
         return columns(&rows).into_reply();
     };
     if words.get(1).is_some() {
@@ -28,7 +27,7 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
         Target::Mounted(_) => format!("{}\n\nNo help was given.\n", entry.name),
     };
     if entry.policy.is_ruled() {
-        let _ = write!(text, "\nfor: {}\n", entry.policy);
+        append(&mut text, format_args!("\nfor: {}\n", entry.policy));
     }
     text.into_reply()
 }
@@ -36,7 +35,7 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
 /// A command in the list: how it is used, and its summary.
 fn row(entry: &Entry) -> (String, String) {
     match entry.target {
-        Target::Command(command) => (command.to_string(), command.summary()),
+        Target::Command(command) => (command.usage(), command.summary()),
         Target::BuiltIn(builtin) => (usage_of(builtin), summary(builtin)),
         Target::Mounted(_) => (entry.name.clone().into_owned(), String::new()),
     }
@@ -46,17 +45,17 @@ fn explain(command: &Command) -> String {
     let mut text = format!("{command}\n");
     for part in [command.summary(), command.details()] {
         if !part.is_empty() {
-            // Writing to a String does not fail.
-            let _ = write!(text, "\n{part}\n");
+            append(&mut text, format_args!("\n{part}\n"));
         }
     }
     let rows: Vec<_> =
         command.given().map(|param| (format!("  {}", left(param)), right(param))).collect();
     if !rows.is_empty() {
-        let _ = write!(text, "\n{}", columns(&rows));
+        append(&mut text, format_args!("\n{}", columns(&rows)));
     }
     if !command.aliases.is_empty() {
-        let _ = write!(text, "\nalso: {}\n", command.aliases.join(", "));
+        let aliases = joined(&mut command.aliases.iter().copied(), ", ");
+        append(&mut text, format_args!("\nalso: {aliases}\n"));
     }
     if command.idempotent {
         text.push_str("\nidempotent: to run it twice is the same as once\n");
@@ -74,13 +73,21 @@ fn left(param: &Param) -> String {
 
 fn right(param: &Param) -> String {
     let default = param.shown_default().map(|default| format!("default {default}"));
-    let optional = (default.is_none() && param.arity == Arity::Optional).then(|| "optional".into());
-    let secret = param.secret.then(|| "secret".into());
+    let is_optional = default.is_none() && param.arity == Arity::Optional;
     // More follows it on the row.
-    let help = of(param).trim_end_matches('.').to_owned();
-    let parts = [Some(help), Some(param.values()), default, optional, secret];
-    let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    parts.join("; ")
+    let mut text = of(param).trim_end_matches('.').to_owned();
+    for part in [
+        &*param.values(),
+        default.as_deref().unwrap_or_default(),
+        if is_optional { "optional" } else { "" },
+        if param.secret { "secret" } else { "" },
+    ] {
+        if !text.is_empty() && !part.is_empty() {
+            text.push_str("; ");
+        }
+        text.push_str(part);
+    }
+    text
 }
 
 pub(super) fn summary(builtin: BuiltIn) -> String {
@@ -88,13 +95,12 @@ pub(super) fn summary(builtin: BuiltIn) -> String {
 }
 
 pub(super) fn usage_of(builtin: BuiltIn) -> String {
-    format!("{} {}", builtin.name(), builtin.arguments()).trim_end().to_owned()
-}
-
-/// What it takes, and whether it may be left out.
-pub(super) fn words(builtin: BuiltIn) -> impl Iterator<Item = (&'static str, bool)> {
-    let words = builtin.arguments().split_whitespace();
-    words.map(|word| (word.trim_matches(['[', ']', '<', '>']), word.starts_with('[')))
+    let mut usage = builtin.name().to_owned();
+    for (word, is_optional) in builtin.words() {
+        let (open, close) = if *is_optional { ("[", "]") } else { ("", "") };
+        append(&mut usage, format_args!(" {open}<{word}>{close}"));
+    }
+    usage
 }
 
 /// Two columns; a first column that is too wide has the second below it.
@@ -122,5 +128,5 @@ fn columns(rows: &[(String, String)]) -> String {
 
 /// The doc comment of a parameter, as one line.
 pub(super) fn of(param: &Param) -> String {
-    param.help.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
+    joined(&mut param.help.lines().map(str::trim), " ")
 }

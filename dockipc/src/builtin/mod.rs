@@ -22,6 +22,42 @@ use crate::session::Session;
 
 pub(crate) use own::{Completion, check_line, wrapped_line};
 
+/// A map that is built field by field.
+///
+/// A method that is called for each field takes less code than an array that each answer moves
+/// through an iterator of its own.
+#[derive(Default)]
+struct Fields(Vec<(Reply, Reply)>);
+
+impl Fields {
+    #[inline(never)]
+    fn put(&mut self, name: &str, value: Reply) {
+        self.0.push((name.into_reply(), value));
+    }
+
+    #[inline(never)]
+    fn text(&mut self, name: &str, text: &str) {
+        self.put(name, text.into_reply());
+    }
+
+    /// Puts a text, or null.
+    fn maybe(&mut self, name: &str, text: Option<&str>) {
+        self.put(name, text.into_reply());
+    }
+
+    fn number(&mut self, name: &str, value: i64) {
+        self.put(name, Reply::Int(value));
+    }
+
+    fn list(&mut self, name: &str, items: Vec<Reply>) {
+        self.put(name, Reply::List(items));
+    }
+
+    fn into_reply(self) -> Reply {
+        Reply::Map(self.0)
+    }
+}
+
 /// What the built-in commands read.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
@@ -76,6 +112,7 @@ fn usage(why: &str) -> Reply {
     Reply::Error(Failure::new(code::USAGE, why))
 }
 
+#[inline(never)]
 fn is(word: Option<&[u8]>, expected: &str) -> bool {
     word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
 }

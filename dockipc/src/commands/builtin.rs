@@ -53,14 +53,14 @@ impl BuiltIn {
         }
     }
 
-    /// The words after the name, in a usage line.
-    pub(crate) fn arguments(self) -> &'static str {
+    /// The words that it takes, in a usage line, and whether each may be left out.
+    pub(crate) fn words(self) -> &'static [(&'static str, bool)] {
         match self {
-            Self::Echo => "<message>",
-            Self::Help => "[<command>]",
-            Self::Info => "[<section>]",
-            Self::Ping => "[<message>]",
-            _ => "",
+            Self::Echo => &[("message", false)],
+            Self::Help => &[("command", true)],
+            Self::Info => &[("section", true)],
+            Self::Ping => &[("message", true)],
+            _ => &[],
         }
     }
 

@@ -7,6 +7,7 @@ use crate::arg::Arity;
 use crate::error::Failure;
 use crate::param::{Args, Param, Way};
 use crate::reply::Reply;
+use crate::text::joined;
 
 /// One command, as `#[command]` registers it.
 #[doc(hidden)]
@@ -37,15 +38,22 @@ impl Command {
     /// The doc comment's first paragraph, as one line.
     pub(crate) fn summary(&self) -> String {
         let lines = self.doc.lines().map(str::trim);
-        let first = lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
-        first.collect::<Vec<_>>().join(" ")
+        let mut first =
+            lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+        joined(&mut first, " ")
     }
 
     /// The doc comment after its first paragraph.
     pub(crate) fn details(&self) -> String {
         let lines = self.doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
-        let after = lines.skip_while(|line| line.is_empty()).skip_while(|line| !line.is_empty());
-        after.collect::<Vec<_>>().join("\n").trim().to_owned()
+        let mut after =
+            lines.skip_while(|line| line.is_empty()).skip_while(|line| !line.is_empty());
+        joined(&mut after, "\n")
+    }
+
+    /// The usage line: `add <n> [--loud]`.
+    pub(crate) fn usage(&self) -> String {
+        format!("{self}")
     }
 
     /// The parameters that a caller gives.
@@ -54,7 +62,6 @@ impl Command {
     }
 }
 
-/// The usage line: `add <n> [--loud]`.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
@@ -69,7 +76,7 @@ impl Param {
         match (self.way, self.choices) {
             (Way::Flag(_), _) => String::new(),
             (_, []) => format!("{}{many}", self.ty),
-            (_, choices) => format!("{}{many}", choices.join("|")),
+            (_, choices) => format!("{}{many}", joined(&mut choices.iter().copied(), "|")),
         }
     }
 }

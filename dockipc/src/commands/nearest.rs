@@ -11,7 +11,7 @@ impl Table {
     #[cold]
     pub(crate) fn unknown(&self, caller: &Credentials<'_>, name: &[u8]) -> Failure {
         let (word, most) = (name.to_ascii_lowercase(), (name.len() / 3).max(1));
-        let names = self.visible_in_any_order(caller).map(|entry| &*entry.name);
+        let names = self.visible(caller).map(|entry| &*entry.name);
         let hint = match nearest(&word, names, most) {
             Some(other) => format!("did you mean {other}?"),
             None => "send help for a list".into(),

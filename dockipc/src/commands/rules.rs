@@ -35,9 +35,8 @@ impl Rules {
     fn resolve(&self) -> Result<Vec<Given<'_>>, Error> {
         let resolve = |(pattern, text): &'_ (Pattern, String)| {
             let shown = format!("{text:?} for {pattern}");
-            let terms = access::parse(text).map_err(|(at, reason)| Error::BadRule {
-                rule: shown.clone(),
-                reason: format!("{reason}, at character {}", at + 1),
+            let terms = access::parse(text).map_err(|(at, reason)| {
+                Error::bad_rule(&shown, &format!("{reason}, at character {}", at + 1))
             })?;
             let policy = Policy::new(&terms, &shown)?;
             Ok((shown, policy))
@@ -64,9 +63,8 @@ impl Table {
                 _ => rules.default_policy(),
             };
             // A command of the protocol has no such name: without it nobody could be told no.
-            let names = entry.ruled_names();
             for rule in &mut given {
-                if names.iter().any(|name| rule.pattern.matches(name)) {
+                if entry.is_ruled_by(rule.pattern) {
                     rule.is_used = true;
                     entry.policy = rule.policy.clone();
                 }
@@ -78,10 +76,7 @@ impl Table {
         }
         match given.into_iter().find(|rule| !rule.is_used) {
             None => Ok(()),
-            Some(rule) => {
-                let reason = "no command has such a name".into();
-                Err(Error::BadRule { rule: rule.shown, reason })
-            }
+            Some(rule) => Err(Error::bad_rule(&rule.shown, "no command has such a name")),
         }
     }
 
@@ -96,14 +91,13 @@ impl Table {
         match (self.policies().find(|(_, policy)| policy.wants_token()), file) {
             (None, None) => Ok(None),
             (Some(_), Some(path)) => Token::read(path).map(Some),
-            (Some((name, policy)), None) => Err(Error::BadRule {
-                rule: format!("\"{policy}\" for {name}"),
-                reason: "there is no token: give the server one with .token_file(…)".into(),
-            }),
-            (None, Some(path)) => Err(Error::BadTokenFile {
-                path: path.to_owned(),
-                reason: "no command has a rule with `token`".into(),
-            }),
+            (Some((name, policy)), None) => Err(Error::bad_rule(
+                &format!("\"{policy}\" for {name}"),
+                "there is no token: give the server one with .token_file(…)",
+            )),
+            (None, Some(path)) => {
+                Err(Error::bad_token_file(path, "no command has a rule with `token`"))
+            }
         }
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Table {
     pub(super) entries: Vec<Entry>,
     /// The first bytes of each entry's name: a search looks at these first.
     prefixes: Vec<u64>,
+    /// The entries in the order of their names.
+    by_name: Vec<EntryId>,
     pub(super) fallback: Fallback,
     /// The speed of the audit hook, where it is called without a command.
     audit: Speed,
@@ -134,15 +136,16 @@ impl Entry {
         }
     }
 
-    /// The names that a rule for this entry can use: a rule for one name of a command is for all of
-    /// them, and a command of the protocol has none.
-    pub(super) fn ruled_names(&self) -> Vec<String> {
+    /// Whether a rule for these names is for this entry: a rule for one name of a command is for all
+    /// of them, and a command of the protocol has none.
+    pub(super) fn is_ruled_by(&self, pattern: &Pattern) -> bool {
         match &self.target {
             Target::Command(command) => {
-                [&command.name].into_iter().chain(command.aliases).map(|&n| n.to_owned()).collect()
+                pattern.matches(command.name)
+                    || command.aliases.iter().any(|name| pattern.matches(name))
             }
-            Target::BuiltIn(builtin) if builtin.summary().is_none() => Vec::new(),
-            Target::Mounted(_) | Target::BuiltIn(_) => vec![self.name.clone().into_owned()],
+            Target::BuiltIn(builtin) if builtin.summary().is_none() => false,
+            Target::Mounted(_) | Target::BuiltIn(_) => pattern.matches(&self.name),
         }
     }
 
@@ -172,6 +175,7 @@ impl Table {
         let mut table = Self {
             entries: Vec::new(),
             prefixes: Vec::new(),
+            by_name: Vec::new(),
             fallback: Fallback { handler: fallback, policy, speed: Speed::default() },
             audit: Speed::default(),
             offers: Vec::new(),
@@ -193,6 +197,10 @@ impl Table {
             }
         }
         table.apply(rules)?;
+        for (index, entry) in table.entries.iter().enumerate() {
+            let is_before = |other: &EntryId| table.entries[other.0].name < entry.name;
+            table.by_name.insert(table.by_name.partition_point(is_before), EntryId(index));
+        }
         for names in &rules.offers {
             let offer = names.as_deref().map(|names| table.offer(names)).transpose()?;
             table.offers.push(offer.unwrap_or(Offer::Everything));
@@ -203,12 +211,10 @@ impl Table {
     fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
         if let Some((_, other)) = self.find(name.as_bytes()) {
             // inventory has no order: sorted, the message is the same at every start.
-            let mut places = [other.target.place(), target.place()];
-            places.sort_by_cached_key(|place| {
-                let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
-                (file.to_owned(), line.parse::<u32>().ok())
-            });
-            let [first, second] = places;
+            let (mut first, mut second) = (other.target.place(), target.place());
+            if file_and_line(&second) < file_and_line(&first) {
+                std::mem::swap(&mut first, &mut second);
+            }
             return Err(Error::DuplicateName { name: name.into_owned(), first, second });
         }
         let prefix = prefix(name.as_bytes());
@@ -220,21 +226,18 @@ impl Table {
 
     /// What a socket with these names offers.
     fn offer(&self, patterns: &[Pattern]) -> Result<Offer, Error> {
-        let mut unused: Vec<&Pattern> = patterns.iter().collect();
+        let is_used =
+            |pattern: &&Pattern| self.entries.iter().any(|entry| entry.is_ruled_by(pattern));
+        if let Some(pattern) = patterns.iter().find(|p| !p.is_all() && !is_used(p)) {
+            let rule = format!("Access::only({pattern})");
+            return Err(Error::bad_rule(&rule, "no command has such a name"));
+        }
         let is_offered = |entry: &Entry| {
-            let names = entry.ruled_names();
-            unused.retain(|pattern| !names.iter().any(|name| pattern.matches(name)));
             matches!(entry.target, Target::BuiltIn(_))
-                || patterns.iter().any(|pattern| names.iter().any(|name| pattern.matches(name)))
+                || patterns.iter().any(|pattern| entry.is_ruled_by(pattern))
         };
         let entries = self.entries.iter().map(is_offered).collect();
-        match unused.into_iter().find(|pattern| !pattern.is_all()) {
-            None => Ok(Offer::Only { entries, fallback: patterns.iter().any(Pattern::is_all) }),
-            Some(pattern) => Err(Error::BadRule {
-                rule: format!("Access::only({pattern})"),
-                reason: "no command has such a name".into(),
-            }),
-        }
+        Ok(Offer::Only { entries, fallback: patterns.iter().any(Pattern::is_all) })
     }
 
     /// What a name means, without regard to ASCII case, as in Redis.
@@ -276,19 +279,10 @@ impl Table {
     }
 
     /// The entries that this caller is shown, in the order of their names.
-    pub(crate) fn visible(&self, caller: &Credentials<'_>) -> Vec<&Entry> {
-        let mut visible: Vec<_> = self.visible_in_any_order(caller).collect();
-        visible.sort_by_key(|entry| &entry.name);
-        visible
-    }
-
-    pub(super) fn visible_in_any_order(
-        &self,
-        caller: &Credentials<'_>,
-    ) -> impl Iterator<Item = &Entry> {
-        let ids = (0..).map(EntryId).zip(&self.entries);
+    pub(crate) fn visible(&self, caller: &Credentials<'_>) -> impl Iterator<Item = &Entry> {
+        let entries = self.by_name.iter().map(|id| (*id, &self.entries[id.0]));
         let visible =
-            ids.filter(|(id, entry)| entry.is_listed() && self.may_run(caller, *id, entry));
+            entries.filter(|(id, entry)| entry.is_listed() && self.may_run(caller, *id, entry));
         visible.map(|(_, entry)| entry)
     }
 
@@ -356,6 +350,12 @@ fn check(command: &'static Command, states: &States) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// A source place in the order of files and lines.
+fn file_and_line(place: &str) -> (&str, Option<u32>) {
+    let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
+    (file, line.parse().ok())
 }
 
 /// The first eight bytes as a number, the same for small letters and capitals.

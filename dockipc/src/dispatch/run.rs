@@ -46,11 +46,7 @@ impl Runner<'_> {
         }
         let reply = caught(run);
         self.executor.end();
-        Some(reply.unwrap_or_else(|| {
-            let name = Cut(name.as_bytes());
-            let why = format!("{name} panicked; the daemon's standard error has the message");
-            Reply::Error(Failure::new(code::PANIC, why))
-        }))
+        Some(reply.unwrap_or_else(|| panicked(name)))
     }
 
     /// Records a decision about a command that does not run. The audit hook is the author's code and
@@ -60,6 +56,15 @@ impl Runner<'_> {
         &mut self,
         table: &Table,
         record: impl FnOnce() -> Result<(), Failure>,
+    ) -> Option<Result<(), Failure>> {
+        let mut record = Some(record);
+        self.record(table, &mut || record.take().map_or(Ok(()), |record| record()))
+    }
+
+    fn record(
+        &mut self,
+        table: &Table,
+        record: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Option<Result<(), Failure>> {
         let Self { protocol, case, .. } = *self;
         let what = Runnable::Audit;
@@ -71,4 +76,12 @@ impl Runner<'_> {
             _ => Ok(()),
         })
     }
+}
+
+#[cold]
+#[inline(never)]
+fn panicked(name: &str) -> Reply {
+    let name = Cut(name.as_bytes());
+    let why = format_args!("{name} panicked; the daemon's standard error has the message");
+    Reply::Error(Failure::new(code::PANIC, why))
 }

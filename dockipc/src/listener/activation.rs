@@ -1,16 +1,16 @@
 //! Sockets that systemd has opened, `sd_listen_fds(3)`.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD};
+use rustix::net::SocketType;
 use rustix::net::sockopt::{socket_acceptconn, socket_type};
-use rustix::net::{SocketAddrUnix, SocketType, getsockname};
 
 use super::address::Address;
 use super::place::identity;
+use crate::directory::stat_at;
 use crate::error::Error;
 use crate::sys;
 
@@ -28,11 +28,12 @@ pub(super) fn adopt(address: &Address<'_>) -> Option<UnixListener> {
     let mut found = None;
     for number in FIRST..FIRST + count {
         let Some(socket) = sys::inherited(number) else { continue };
+        let socket = UnixListener::from(socket);
         if found.is_none() && is_at(&socket, address) {
             found = Some(socket);
         }
     }
-    found.map(UnixListener::from)
+    found
 }
 
 /// Refuses a socket to which more users can connect than the author gave a mode for. To connect takes
@@ -45,7 +46,7 @@ pub(super) fn check_mode(
     let name = socket.local_addr().ok();
     // An abstract socket has no mode, and a name that is gone lets nobody in.
     let file = name.as_ref().and_then(|name| name.as_pathname());
-    let stat = file.and_then(|file| rustix::fs::statat(CWD, file, AtFlags::empty()).ok());
+    let stat = file.and_then(|file| stat_at(CWD, file.as_os_str(), AtFlags::empty()).ok());
     match (stat, given) {
         (Some(stat), Some(given)) if stat.st_mode & !given & 0o222 != 0 => {
             let (path, passed) = (path.to_owned(), stat.st_mode & 0o7777);
@@ -69,23 +70,21 @@ fn passed(pid: &str, count: &str, me: u32) -> Option<i32> {
 }
 
 /// Whether it is a listening stream socket with this address.
-fn is_at(socket: &OwnedFd, address: &Address<'_>) -> bool {
-    let listens = socket_acceptconn(socket.as_fd()).unwrap_or(false)
-        && socket_type(socket.as_fd()).is_ok_and(|kind| kind == SocketType::STREAM);
-    let name = getsockname(socket).ok().and_then(|name| SocketAddrUnix::try_from(name).ok());
-    let Some(name) = name.filter(|_| listens) else { return false };
+fn is_at(socket: &UnixListener, address: &Address<'_>) -> bool {
+    let listens = socket_acceptconn(socket).unwrap_or(false)
+        && socket_type(socket).is_ok_and(|kind| kind == SocketType::STREAM);
+    let Some(name) = socket.local_addr().ok().filter(|_| listens) else { return false };
     match *address {
-        Address::Abstract(wanted) => name.abstract_name() == Some(wanted),
-        Address::File(path) => name.path_bytes().is_some_and(|bytes| {
-            let theirs = Path::new(std::ffi::OsStr::from_bytes(bytes));
-            theirs.is_absolute() && is_same(theirs, path)
-        }),
+        Address::Abstract(wanted) => name.as_abstract_name() == Some(wanted),
+        Address::File(path) => {
+            name.as_pathname().is_some_and(|theirs| theirs.is_absolute() && is_same(theirs, path))
+        }
     }
 }
 
 /// Whether two paths are the same, or lead to the same socket.
 fn is_same(a: &Path, b: &Path) -> bool {
-    let stat = |path: &Path| rustix::fs::statat(CWD, path, AtFlags::empty());
+    let stat = |path: &Path| stat_at(CWD, path.as_os_str(), AtFlags::empty());
     let same_words = std::path::absolute(b).is_ok_and(|b| a == b);
     same_words || matches!((stat(a), stat(b)), (Ok(a), Ok(b)) if identity(&a) == identity(&b))
 }

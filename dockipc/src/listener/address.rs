@@ -21,8 +21,7 @@ impl<'p> Address<'p> {
         let Some(name) = path.as_os_str().as_bytes().strip_prefix(b"@") else {
             return Ok(Self::File(path));
         };
-        let bad =
-            |reason: &str| Error::BadPath { path: path.to_owned(), reason: reason.to_owned() };
+        let bad = |reason| Error::bad_path(path, reason);
         if name.is_empty() {
             return Err(bad("an abstract name follows the @"));
         }

@@ -12,13 +12,14 @@ use rustix::net::{SocketAddrUnix, SocketFlags};
 use super::address::Address;
 use super::place::describe;
 use super::{LONGEST_ADDRESS, socket};
+use crate::directory::{open_at, stat_at};
 use crate::error::{Error, Ran};
 
 /// Connects a blocking socket, within a time that also a full queue does not make longer.
 pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd, Error> {
     if path.as_os_str().is_empty() {
         // To the system this would be a socket without a name.
-        return Err(Error::BadPath { path: path.to_owned(), reason: "it is empty".into() });
+        return Err(Error::bad_path(path, "it is empty"));
     }
     let address = Address::of(path)?;
     let socket = socket(SocketFlags::empty())?;
@@ -28,7 +29,7 @@ pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd,
         let left = end
             .map(|end| end.saturating_duration_since(Instant::now()).max(Duration::from_micros(1)));
         set_socket_timeout(&socket, Timeout::Send, left)
-            .map_err(|errno| Error::io(format!("connecting to {}", path.display()), errno))?;
+            .map_err(|errno| Error::io(format_args!("connecting to {}", path.display()), errno))?;
         let connected = match address {
             Address::Abstract(name) => SocketAddrUnix::new_abstract_name(name)
                 .and_then(|address| rustix::net::connect(&socket, &address)),
@@ -49,7 +50,7 @@ fn connect_to(socket: &OwnedFd, path: &Path) -> Result<(), Errno> {
     if path.as_os_str().len() <= LONGEST_ADDRESS {
         return rustix::net::connect(socket, &SocketAddrUnix::new(path)?);
     }
-    let there = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let there = open_at(CWD, path.as_os_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     rustix::net::connect(socket, &through(&there)?)
 }
 
@@ -61,7 +62,7 @@ pub(super) fn through(there: &OwnedFd) -> Result<SocketAddrUnix, Errno> {
 /// Says in words what is wrong with a path that can't be connected to.
 fn why_not(path: &Path, address: &Address<'_>, errno: Errno, timeout: Option<Duration>) -> Error {
     let stat = match address {
-        Address::File(path) => rustix::fs::statat(CWD, *path, AtFlags::empty()),
+        Address::File(path) => stat_at(CWD, path.as_os_str(), AtFlags::empty()),
         Address::Abstract(_) => Err(Errno::NOENT),
     };
     let kind = stat.as_ref().map(|stat| FileType::from_raw_mode(stat.st_mode));
@@ -90,6 +91,6 @@ fn why_not(path: &Path, address: &Address<'_>, errno: Errno, timeout: Option<Dur
             });
             Error::Permission { path, owner: owner.unwrap_or_default() }
         }
-        (errno, _) => Error::io(format!("connecting to {}", path.display()), errno),
+        (errno, _) => Error::io(format_args!("connecting to {}", path.display()), errno),
     }
 }

@@ -25,8 +25,9 @@ impl Lock {
     /// Takes the lock, flock(2), unless somebody has it.
     pub(super) fn take(place: &Place) -> Result<Option<Self>, Error> {
         let name = place.lock_name();
-        let failed =
-            |errno| Error::io(format!("opening the lock file of {}", place.path.display()), errno);
+        let failed = |errno| {
+            Error::io(format_args!("opening the lock file of {}", place.path.display()), errno)
+        };
         loop {
             let file = match open(place, &name) {
                 Ok(Some(file)) => file,

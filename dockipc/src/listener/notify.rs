@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
@@ -13,6 +13,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketT
 use super::LONGEST_ADDRESS;
 use super::address::Address;
 use super::connect::through;
+use crate::directory::open_at;
 
 /// So long a service manager may take nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -37,7 +38,7 @@ fn send(path: &OsStr, state: &str) -> Result<(), Errno> {
             SocketAddrUnix::new(path)?
         }
         Address::File(path) => {
-            there = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+            there = open_at(CWD, path.as_os_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
             through(&there)?
         }
     };

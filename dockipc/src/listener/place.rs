@@ -1,7 +1,7 @@
 //! A name in an open directory.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use rustix::net::{SocketAddrUnix, SocketFlags};
 use super::connect::through;
 use super::lock::Lock;
 use super::{LONGEST_ADDRESS, process_of, socket};
-use crate::directory::{Directory, Failed, Other};
+use crate::directory::{Directory, Failed, Other, open_at, stat_at};
 use crate::error::Error;
 use crate::sys;
 
@@ -40,8 +40,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new(path: &Path) -> Result<Self, Error> {
-        let bad =
-            |reason: &str| Error::BadPath { path: path.to_owned(), reason: reason.to_owned() };
+        let bad = |reason| Error::bad_path(path, reason);
         if path.as_os_str().as_bytes().contains(&0) {
             return Err(bad("it has a NUL byte"));
         }
@@ -94,7 +93,7 @@ impl Place {
 
     /// What the path leads to by now, be it through another directory.
     pub(super) fn identity_at_path(&self, name: &OsStr) -> Option<Identity> {
-        let stat = rustix::fs::statat(CWD, self.beside(name), AtFlags::SYMLINK_NOFOLLOW);
+        let stat = stat_at(CWD, self.beside(name).as_os_str(), AtFlags::SYMLINK_NOFOLLOW);
         stat.ok().map(|stat| identity(&stat))
     }
 
@@ -141,7 +140,10 @@ impl Place {
     /// those of one file, whatever is put at the name meanwhile.
     fn look_at(&self, name: &OsStr) -> Result<Found, Error> {
         let looking = |errno| {
-            Error::io(format!("looking at {}", self.path.with_file_name(name).display()), errno)
+            Error::io(
+                format_args!("looking at {}", self.path.with_file_name(name).display()),
+                errno,
+            )
         };
         let file = match self.open(name) {
             Ok(file) => file,
@@ -175,12 +177,9 @@ impl Place {
     /// Removes the stale socket that was seen at the path, and nothing else: it gets the temporary
     /// name first, where it is compared.
     pub(super) fn remove_stale(&self, seen: Identity) -> Result<(), Error> {
-        let (directory, temporary) = (&self.directory.descriptor, self.temporary_name());
-        let rename = |from: &OsStr, to: &OsStr| {
-            rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE)
-        };
-        let removing = |errno| Error::io(format!("removing {}", self.path.display()), errno);
-        match rename(&self.name, &temporary) {
+        let temporary = self.temporary_name();
+        let removing = |errno| Error::io(format_args!("removing {}", self.path.display()), errno);
+        match self.rename(&self.name, &temporary) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(()),
             Err(Errno::EXIST) => {
@@ -203,7 +202,7 @@ impl Place {
             return Ok(());
         }
         // Another daemon's socket came in between: it gets its name back.
-        rename(&temporary, &self.name).map_err(removing)?;
+        self.rename(&temporary, &self.name).map_err(removing)?;
         Err(self.taken())
     }
 
@@ -213,7 +212,7 @@ impl Place {
     /// path would follow a link that another user has put there.
     pub(super) fn set_mode(&self, name: &OsStr, mode: Mode) -> Result<Identity, Error> {
         let failed =
-            |what: &str, errno| Error::io(format!("{what} {}", self.path.display()), errno);
+            |what: &str, errno| Error::io(format_args!("{what} {}", self.path.display()), errno);
         let file = self.open(name).map_err(|errno| failed("looking at", errno))?;
         let stat = rustix::fs::fstat(&file).map_err(|errno| failed("looking at", errno))?;
         let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
@@ -232,9 +231,15 @@ impl Place {
         Ok(identity(&stat))
     }
 
+    /// Renames a file in the directory; what is at the new name stays.
+    fn rename(&self, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
+        let directory = &self.directory.descriptor;
+        rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE)
+    }
+
     fn open(&self, name: &OsStr) -> Result<OwnedFd, Errno> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.directory.descriptor, name, flags, Mode::empty())
+        open_at(self.directory.descriptor.as_fd(), name, flags, Mode::empty())
     }
 
     /// Opens a file in the directory; a symbolic link is not followed.
@@ -245,7 +250,7 @@ impl Place {
         mode: Mode,
     ) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.directory.descriptor, name, flags, mode)
+        open_at(self.directory.descriptor.as_fd(), name, flags, mode)
     }
 
     /// The error of a start that a file beside the path, or at it, hinders.
@@ -263,7 +268,7 @@ impl Place {
     }
 
     pub(super) fn stat(&self, name: &OsStr) -> Result<Stat, Errno> {
-        rustix::fs::statat(&self.directory.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)
+        stat_at(self.directory.descriptor.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// Whether a name in the directory is this one's.
@@ -314,8 +319,7 @@ impl Place {
     /// Moves a socket that was bound to the temporary name to its own, where nothing is.
     pub(super) fn move_in(&self, temporary: &OsStr) -> Result<(), Error> {
         let (directory, name) = (&self.directory.descriptor, &self.name);
-        let flags = RenameFlags::NOREPLACE;
-        let moved = match rustix::fs::renameat_with(directory, temporary, directory, name, flags) {
+        let moved = match self.rename(temporary, name) {
             Err(Errno::INVAL | Errno::NOSYS) => {
                 // A link replaces nothing either; the temporary name goes afterwards.
                 rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty()).inspect(
@@ -328,7 +332,7 @@ impl Place {
         };
         moved.map_err(|errno| match errno {
             Errno::EXIST => self.taken(),
-            errno => Error::io(format!("moving {} into place", self.path.display()), errno),
+            errno => Error::io(format_args!("moving into place {}", self.path.display()), errno),
         })
     }
 }
@@ -366,7 +370,7 @@ fn hash(bytes: &[u8]) -> u64 {
 }
 
 fn open_directory(path: &Path, at: &Path) -> Result<Directory, Error> {
-    let bad = |reason: &str| Error::BadPath { path: path.to_owned(), reason: reason.to_owned() };
+    let bad = |reason: &str| Error::bad_path(path, reason);
     Directory::of(at).map_err(|failed| match failed {
         Failed::System(Errno::NOENT) => bad("its directory does not exist"),
         Failed::System(Errno::NOTDIR) => bad("what should be its directory is none"),
@@ -375,9 +379,9 @@ fn open_directory(path: &Path, at: &Path) -> Result<Directory, Error> {
             owner: ": its directory can't be entered".into(),
         },
         Failed::System(other) => {
-            Error::io(format!("opening the directory of {}", path.display()), other)
+            Error::io(format_args!("opening the directory of {}", path.display()), other)
         }
-        link @ Failed::Link { .. } => bad(&link.to_string()),
+        link @ Failed::Link { .. } => bad(&format!("{link}")),
     })
 }
 

@@ -205,14 +205,12 @@ fn put(place: &Place, mode: u32) -> Result<(UnixListener, Identity), Error> {
     }
     let socket = socket(SocketFlags::empty())?;
     sys::refuse_descriptors(socket.as_fd());
-    let failed = |what: &str| {
-        let doing = format!("{what} {}", place.path.display());
-        move |errno: Errno| Error::io(doing, errno)
-    };
+    let failed =
+        |what: &str, errno| Error::io(format_args!("{what} {}", place.path.display()), errno);
     // Linux creates the name with the mode of the socket, less the umask: it never has more than
     // its final mode, and nobody can connect until it listens.
     let mode = Mode::from_raw_mode(mode & 0o7777);
-    rustix::fs::fchmod(&socket, mode).map_err(failed("preparing"))?;
+    rustix::fs::fchmod(&socket, mode).map_err(|errno| failed("preparing", errno))?;
     let name = place.bound_name();
     match place.address(&name).and_then(|address| rustix::net::bind(&socket, &address)) {
         Ok(()) => {}
@@ -221,12 +219,12 @@ fn put(place: &Place, mode: u32) -> Result<(UnixListener, Identity), Error> {
             place.probe()?;
             return Err(place.taken());
         }
-        Err(errno) => return Err(failed("creating a socket for")(errno)),
+        Err(errno) => return Err(failed("creating a socket for", errno)),
     }
     let publish = || {
         let identity = place.set_mode(&name, mode)?;
         // The system lowers this to its maximum, net.core.somaxconn.
-        rustix::net::listen(&socket, i32::MAX).map_err(failed("listening at"))?;
+        rustix::net::listen(&socket, i32::MAX).map_err(|errno| failed("listening at", errno))?;
         if name != place.name {
             place.move_in(&name)?;
         }
@@ -244,7 +242,7 @@ fn put(place: &Place, mode: u32) -> Result<(UnixListener, Identity), Error> {
 }
 
 fn listen_abstract(path: &Path, name: &[u8]) -> Result<UnixListener, Error> {
-    let failed = |errno| Error::io(format!("listening at {}", path.display()), errno);
+    let failed = |errno| Error::io(format_args!("listening at {}", path.display()), errno);
     let address = SocketAddrUnix::new_abstract_name(name).map_err(failed)?;
     let socket = socket(SocketFlags::empty())?;
     sys::refuse_descriptors(socket.as_fd());

@@ -1,7 +1,7 @@
 //! The words of a request, read as values.
 
 use super::{Bound, Fallback, Param};
-use crate::arg::{Arity, BadWord, usage};
+use crate::arg::{Arity, BadWord};
 use crate::error::Failure;
 use crate::request::Request;
 
@@ -38,11 +38,8 @@ impl<'r> Args<'r> {
         };
         match given {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(usage(format_args!("{} is missing", param.given_name()))),
-            Err(BadWord { bad, .. }) if param.secret => {
-                Err(bad.hidden(&param.given_name(), param.ty))
-            }
-            Err(BadWord { word, bad }) => Err(bad.failure(&param.given_name(), word)),
+            Ok(None) => Err(param.is_missing()),
+            Err(bad) => Err(param.refused(&bad)),
         }
     }
 

@@ -4,7 +4,8 @@ use std::any::TypeId;
 use std::fmt;
 
 use super::{FromRequest, Kind};
-use crate::arg::{Arity, BadValue};
+use crate::arg::{Arity, BadValue, BadWord, usage};
+use crate::error::Failure;
 use crate::request::Request;
 use crate::secret::HIDDEN;
 
@@ -91,9 +92,25 @@ impl Param {
         self.way.option().map_or_else(|| self.name.to_owned(), |option| format!("--{option}"))
     }
 
+    /// The failure of a call that leaves it out.
+    #[cold]
+    pub(super) fn is_missing(&self) -> Failure {
+        usage(format_args!("{} is missing", self.given_name()))
+    }
+
+    /// The failure of a call with a word that is no value.
+    #[cold]
+    pub(super) fn refused(&self, BadWord { word, bad }: &BadWord<'_>) -> Failure {
+        if self.secret {
+            bad.hidden(&self.given_name(), self.ty)
+        } else {
+            bad.failure(&self.given_name(), word)
+        }
+    }
+
     /// Its default, as it may be shown.
     pub(crate) fn shown_default(&self) -> Option<String> {
-        let shown = |default: Fallback| default.to_string();
+        let shown = |default: Fallback| format!("{default}");
         self.default.map(|default| if self.secret { HIDDEN.into() } else { shown(default) })
     }
 

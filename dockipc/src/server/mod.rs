@@ -328,8 +328,8 @@ impl Server {
 
     fn start(self, path: &Path, signals: Option<Arrivals>) -> Result<Handle> {
         let mode = SocketMode { given: self.mode, default: 0o666 };
-        let paths = [(path.to_owned(), mode)].into_iter().chain(self.others.clone());
-        let paths: Vec<_> = paths.collect();
+        let mut paths = vec![(path.to_owned(), mode)];
+        paths.extend_from_slice(&self.others);
         let open_to_all = self.open_to_all;
         let service = self.service()?;
         if !open_to_all && !service.table.has_rules() {
@@ -339,10 +339,10 @@ impl Server {
                 return Err(Error::OpenToAll { path: path.clone() });
             }
         }
-        let publish = |(path, mode): &(PathBuf, SocketMode)| {
-            listener::publish(path, *mode).map_err(|e| e.at(path))
-        };
-        let published = paths.iter().map(publish).collect::<Result<_>>()?;
+        let mut published = Vec::new();
+        for (path, mode) in paths {
+            published.push(listener::publish(&path, mode).map_err(|e| e.at(&path))?);
+        }
         let engine = Engine::start(service, published, signals).map_err(|e| e.at(path))?;
         Ok(Handle::new(engine))
     }

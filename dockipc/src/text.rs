@@ -1,0 +1,23 @@
+//! Text that is put together from parts.
+
+use std::fmt::{self, Write};
+
+/// Appends a formatted part.
+// Not inlined: each place with a `write!` of its own brings a copy of how a String is written to.
+#[inline(never)]
+pub(crate) fn append(text: &mut String, part: fmt::Arguments<'_>) {
+    // Writing to a String does not fail.
+    let _ = text.write_fmt(part);
+}
+
+/// Joins texts, and trims what is joined.
+pub(crate) fn joined(texts: &mut dyn Iterator<Item = &str>, between: &str) -> String {
+    let mut joined = String::new();
+    for text in texts {
+        if !joined.is_empty() {
+            joined.push_str(between);
+        }
+        joined.push_str(text);
+    }
+    joined.trim().to_owned()
+}
