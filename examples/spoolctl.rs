@@ -1,4 +1,4 @@
-//! The daemon `spool` has a program of its own: all of it is here.
+//! The own program of the daemon `spool`.
 //!
 //! `cargo run --features cli --example spoolctl -- add date`
 
