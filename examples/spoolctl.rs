@@ -1,4 +1,4 @@
-//! The own program of the daemon `spool`.
+//! A program for the daemon `spool` alone.
 //!
 //! `cargo run --features cli --example spoolctl -- add date`
 

@@ -1,4 +1,4 @@
-//! The program `dockipc` or, with `TEST_SOCKET`, the own program of a daemon.
+//! The program `dockipc` or, with `TEST_SOCKET`, a daemon's own program.
 
 use std::process::ExitCode;
 

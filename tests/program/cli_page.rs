@@ -23,7 +23,7 @@ fn read(path: &str) -> String {
 fn steps<'t>(page: &'t str, fence: &str) -> Vec<(&'t str, &'t str)> {
     let blocks = page.split(fence).skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
     let steps = blocks.flat_map(|block| block.split("$ ").skip(1));
-    steps.map(|step| step.split_once('\n').expect("a line and what it shows")).collect()
+    steps.map(|step| step.split_once('\n').expect("a line and its output")).collect()
 }
 
 /// The daemons of the page, and a directory in $PATH with the programs.

@@ -279,7 +279,7 @@ fn each_failure_has_its_exit_code() {
     let ran = dockipc(["call", "--timeout", "50ms", &path("silent"), "ping"]);
     assert!(ran.code == Some(5) && ran.err.contains("timed out after 50ms"), "{ran:?}");
     let cut = std::thread::spawn(move || {
-        // The first connection in the backlog is of the client that timed out.
+        // The first connection is that of the client that timed out.
         for stream in silent.incoming().take(2) {
             let mut stream = stream.unwrap();
             stream.set_read_timeout(Some(tests::PATIENCE)).unwrap();

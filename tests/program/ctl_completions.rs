@@ -151,7 +151,7 @@ impl Scene {
         for text in list {
             terminal.shows(text);
         }
-        assert!(!self.place.directory().join("x").exists(), "a shell ran what a daemon proposed");
+        assert!(!self.place.directory().join("x").exists(), "a shell ran code in a daemon's value");
     }
 }
 

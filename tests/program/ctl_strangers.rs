@@ -25,7 +25,7 @@ fn serve(path: &Path, answer: impl Fn(&[String]) -> Vec<u8> + Send + Sync + 'sta
     fs::set_permissions(path, fs::Permissions::from_mode(0o666)).expect("its mode");
     let mut lock = path.as_os_str().to_owned();
     lock.push(".lock");
-    fs::write(lock, "").expect("a file beside it");
+    fs::write(lock, "").expect("a lock file");
     let answer = Arc::new(answer);
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -380,7 +380,7 @@ fn stranger_forges_no_row_and_no_message() {
 #[test]
 fn stranger_makes_no_list_endless() {
     let place = Place::new();
-    // An endless answer, and one that only announces to be.
+    // An endless answer, and one with an enormous length.
     serve(&place.directory().join("endless"), |words| match &*words[0] {
         "HELLO" => hello("1"),
         _ => [format!("${}\r\n", 1 << 30).into_bytes(), vec![b'x'; 1 << 20]].concat(),
@@ -413,7 +413,7 @@ fn silent_strangers_hold_up_no_list() {
     let listeners: Vec<_> = (0..1000)
         .map(|i| {
             let path = place.directory().join(format!("{i}.sock"));
-            fs::write(path.with_extension("sock.lock"), "").expect("a file beside it");
+            fs::write(path.with_extension("sock.lock"), "").expect("a lock file");
             UnixListener::bind(path).expect("a socket")
         })
         .collect();

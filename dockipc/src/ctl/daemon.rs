@@ -11,7 +11,7 @@ use super::ssh::Tunnel;
 use crate::client::Client;
 
 /// The longest answer that is held in memory, in bytes: one with several parts, or for JSON output.
-const LONGEST: usize = 1 << 30;
+const MAX_ANSWER: usize = 1 << 30;
 
 /// Which daemons the program is for.
 pub(super) enum Target {
@@ -63,7 +63,7 @@ impl Daemon {
                 (tunnel.path().to_owned(), escaped(&address).into_owned(), Some(tunnel))
             }
         };
-        let client = client(&path, &owners).timeout(common.timeout).max_answer(LONGEST);
+        let client = client(&path, &owners).timeout(common.timeout).max_answer(MAX_ANSWER);
         // Without --timeout, a command may take any time.
         let client = client.read_timeout(None);
         let client = match &common.token_file {

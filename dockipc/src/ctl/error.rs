@@ -16,7 +16,7 @@ mod pointer;
 /// An error message and the exit code that belongs to it.
 ///
 /// Invariant: the texts have no character that acts on a terminal, and no line of them is longer
-/// than [`LONGEST`]; [`bounded`] sees to both.
+/// than [`MAX_LINE`]; [`bounded`] ensures both.
 #[derive(Debug)]
 pub(super) struct CliError {
     text: String,
@@ -46,22 +46,22 @@ impl CliError {
         Self::new(text, Exit::NoDaemon)
     }
 
-    /// An operation on this machine failed.
+    /// Returns the error of a failed operation on this machine.
     pub(super) fn io(doing: &str, error: &std::io::Error) -> Self {
         Self::new(format!("{doing}: {error}"), Exit::Refused)
     }
 
-    /// A file or standard input can't be read.
+    /// Returns the error for a file or standard input that can't be read.
     pub(super) fn unread(what: impl Display, why: &impl Display) -> Self {
         Self::usage(format!("cannot read {what}: {why}"))
     }
 
-    /// The user interrupted a command.
+    /// Returns the error for a call that the user interrupted.
     pub(super) fn interrupted(text: impl AsRef<str>) -> Self {
         Self::new(text, Exit::CutOff)
     }
 
-    /// A call of a command failed. The message points at the word that it is about, and does not
+    /// Returns the error of a call. Its message points at the word that it is about, and does not
     /// show words that were read.
     pub(super) fn about(words: &[Word], error: Error) -> Self {
         let Error::Refused(failure) = &error else {
@@ -69,7 +69,7 @@ impl CliError {
             return Self { text: redact(&error.text, words).into_owned(), ..error };
         };
         let (message, below) = pointer::point(words, failure);
-        // The daemon names what a Redis client or a Rust program has to do.
+        // The daemon's advice is for Redis clients, the library's for Rust programs.
         let message = message.replace("given with AUTH", "given with --token-file");
         let message = message.replace("; send help for a list", "; `help` lists the commands");
         let message = message.replace("Client::require_owner", "--require-owner");
@@ -122,7 +122,7 @@ impl From<Error> for CliError {
 }
 
 /// The longest line of a message, in bytes.
-const LONGEST: usize = 16 * 1024;
+const MAX_LINE: usize = 16 * 1024;
 
 fn bounded(text: &str) -> String {
     let start = start(text);
@@ -131,7 +131,7 @@ fn bounded(text: &str) -> String {
 }
 
 fn start(text: &str) -> &str {
-    let mut end = text.len().min(LONGEST);
+    let mut end = text.len().min(MAX_LINE);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

@@ -21,7 +21,6 @@ fn text(command: &Description) -> String {
     let mut text = format!("{HEAD}Usage:{HEAD:#} {name}{}{name:#}{rest}\n", command.name);
     for part in [&command.summary, &command.details] {
         if !part.is_empty() {
-            // Writing to a String does not fail.
             let _ = write!(text, "\n{part}\n");
         }
     }
@@ -52,7 +51,7 @@ fn text(command: &Description) -> String {
     text
 }
 
-/// The argument as it is written on a command line.
+/// Returns an argument as it is written on a command line.
 fn left(argument: &Argument) -> String {
     let name = &argument.name;
     let many = if argument.is_multiple || argument.kind == Kind::Rest { "…" } else { "" };
@@ -63,7 +62,7 @@ fn left(argument: &Argument) -> String {
     }
 }
 
-/// The argument's help, then its type or choices, whether it is secret, and its default.
+/// Returns an argument's help, type or choices, and default.
 fn right(argument: &Argument) -> String {
     let mut notes = Vec::new();
     let is_flag = argument.kind == Kind::Flag;

@@ -76,18 +76,18 @@ pub(super) enum Kind {
 }
 
 /// The longest description that is read, in bytes, so that no daemon can exhaust the memory.
-pub(super) const LONGEST: usize = 16 << 20;
+pub(super) const MAX_DESCRIPTION: usize = 16 << 20;
 
 impl Interface {
     /// Asks the daemon for all commands.
     pub(super) fn of(client: &Client) -> Result<Self> {
-        let client = client.clone().max_answer(LONGEST);
+        let client = client.clone().max_answer(MAX_DESCRIPTION);
         Self::read(client.command("dockipc").arg("describe").call()?)
     }
 
     /// Asks the daemon for one command. Returns `None` if the caller has no such command.
     pub(super) fn command(client: &Client, name: &str) -> Result<Option<Description>> {
-        let client = client.clone().max_answer(LONGEST);
+        let client = client.clone().max_answer(MAX_DESCRIPTION);
         let one = Self::read(client.command("dockipc").arg("describe").arg(name).call()?)?;
         Ok(one.commands.into_values().next())
     }

@@ -37,10 +37,10 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest answer that is read, in bytes.
-const LONGEST: usize = 64 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// The longest version that is shown, in characters.
-const LONGEST_VERSION: usize = 64;
+const MAX_VERSION: usize = 64;
 
 /// How many daemons are asked at the same time.
 const THREADS: usize = 16;
@@ -152,7 +152,7 @@ fn ask(paths: Vec<PathBuf>, owners: &[u32]) -> (Vec<Found>, usize) {
 fn daemon(path: &Path, owners: &[u32]) -> Result<Daemon> {
     let listener = Arc::new(AtomicU32::new(u32::MAX));
     let seen = Arc::clone(&listener);
-    let client = client(path, owners).timeout(TIMEOUT).max_answer(LONGEST);
+    let client = client(path, owners).timeout(TIMEOUT).max_answer(MAX_ANSWER);
     let client = client.on_connect(move |stream| {
         if let Ok([_, uid, _]) = sys::peer_credentials(stream.as_fd()) {
             seen.store(uid, Relaxed);
@@ -167,7 +167,7 @@ fn daemon(path: &Path, owners: &[u32]) -> Result<Daemon> {
     let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")?.trim().parse().ok());
     let pid = pid.filter(|pid| is_process_of(*pid, listener.load(Relaxed)));
     let commands = client.command("command").arg("count").call()?;
-    let version = text("version").unwrap_or_default().chars().take(LONGEST_VERSION).collect();
+    let version = text("version").unwrap_or_default().chars().take(MAX_VERSION).collect();
     Ok(Daemon { pid, commands, version })
 }
 

@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::written;
 
-/// Prints the program's page or, with a directory, writes one page per subcommand too.
+/// Prints the program's page or, with a directory, writes it and those of the subcommands.
 pub(super) fn man(own: Option<&str>, args: Args) -> Result<Exit, CliError> {
     let command = args::command(own);
     let Some(directory) = args.directory else {

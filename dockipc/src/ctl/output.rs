@@ -174,9 +174,9 @@ pub(super) fn is_closed(error: &io::Error) -> bool {
 
 /// Converts an answer to JSON.
 ///
-/// Bytes that are not UTF-8 become `{"base64": "…"}`, a failure within an answer becomes `{"error":
-/// "CODE message"}`, a map with keys that are not text becomes a list of pairs, and numbers that
-/// JSON does not have, such as NaN or integers of more than 64 bits, become text.
+/// Bytes that are not UTF-8 become `{"base64": "…"}`, and a failure within an answer becomes
+/// `{"error": "CODE message"}`. A map with keys that are not text becomes a list of pairs. Numbers
+/// that JSON does not have, such as NaN or integers of more than 64 bits, become text.
 pub(super) fn to_json(reply: Reply) -> Value {
     match reply {
         Reply::Ok => json!("OK"),

@@ -14,7 +14,7 @@ use super::written;
 use crate::reply::Reply;
 
 /// The longest answer that is read, in bytes.
-const LONGEST: usize = 64 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// The longest bar, in columns.
 const MAX_BAR: usize = 40;
@@ -25,7 +25,7 @@ pub(super) fn ping(daemon: &Daemon, args: &Ping) -> Result<Exit, CliError> {
     let is_terminal = io::stdout().is_terminal();
     let mut times = Vec::new();
     let (green, name) = (AnsiColor::Green.on_default(), &daemon.name);
-    let client = daemon.client.clone().max_answer(LONGEST);
+    let client = daemon.client.clone().max_answer(MAX_ANSWER);
     for i in 1..=args.count {
         if i > 1 {
             thread::sleep(args.interval);

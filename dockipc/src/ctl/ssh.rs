@@ -40,7 +40,7 @@ struct Open {
 }
 
 /// The longest answer to a ping, in bytes.
-const LONGEST: usize = 64 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// How often the local socket is tried: ssh does not report when it is ready.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -140,7 +140,7 @@ impl Tunnel {
     /// Checks that a daemon answers: ssh accepts connections in any case, and closes them if there
     /// is none.
     fn check_daemon(&self, remote: &Remote, timeout: Option<Duration>) -> Result<(), CliError> {
-        let client = Client::new(&self.path).timeout(timeout).max_idle(0).max_answer(LONGEST);
+        let client = Client::new(&self.path).timeout(timeout).max_idle(0).max_answer(MAX_ANSWER);
         match client.command("ping").call::<Reply>() {
             Err(Error::CutOff { received: 0, .. }) => Err(CliError::no_daemon(format!(
                 "no daemon at {} on {}, or no permission to use its socket",

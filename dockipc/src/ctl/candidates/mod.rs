@@ -1,6 +1,6 @@
 //! Completion candidates for the words of a daemon's command, for the shell and for `completions`.
 
-use super::interface::{Argument, Description, Interface, Kind, LONGEST};
+use super::interface::{Argument, Description, Interface, Kind, MAX_DESCRIPTION};
 use super::output::is_unsafe;
 use crate::client::Client;
 
@@ -48,7 +48,7 @@ pub(super) struct ValuesQuery<'q> {
 impl ValuesQuery<'_> {
     /// Asks the daemon. An error or a timeout gives no values.
     pub(super) fn ask(&self, client: &Client) -> Vec<String> {
-        let client = client.clone().max_answer(LONGEST);
+        let client = client.clone().max_answer(MAX_DESCRIPTION);
         let call = client.command("dockipc").arg("complete").arg(self.command);
         let call = call.arg(self.parameter).arg(self.prefix).args(self.words);
         call.call().unwrap_or_default()

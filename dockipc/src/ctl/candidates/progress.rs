@@ -1,9 +1,9 @@
-//! Which parameters a command's words are for, by the daemon's rules.
+//! Assigns a command's words to its parameters, as the daemon does.
 
 use super::super::interface::{Argument, Description, Kind};
 use super::Candidate;
 
-/// The use of a command's words so far.
+/// The parameters that a command's words have filled so far.
 pub(super) struct Progress<'c> {
     command: &'c Description,
     /// The option whose value comes next.

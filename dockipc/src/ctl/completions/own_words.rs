@@ -1,7 +1,7 @@
 //! The program's own options and words on an unfinished command line.
 //!
-//! clap parses whole command lines. Its `ignore_errors` drops what it can't parse, which may be
-//! `--require-owner`: a daemon would be asked that must not be.
+//! Not parsed with clap's `ignore_errors`, which drops invalid options: without an invalid
+//! `--require-owner`, any daemon would be asked.
 
 use std::ffi::OsString;
 

@@ -1,6 +1,6 @@
-//! Which changes of an interface can break a caller of the old one.
+//! Finds the changes of an interface that can break callers of the old one.
 //!
-//! The types of answers are not part of an interface, so that a change of those is not found.
+//! The types of answers are not part of an interface, so that their changes are not found.
 
 use super::super::interface::{Argument, Interface, Kind};
 
