@@ -1,4 +1,4 @@
-//! The daemon `spool` has a program of its own: all of it is here.
+//! A program for the daemon `spool` alone.
 //!
 //! `cargo run --features cli --example spoolctl -- add date`
 

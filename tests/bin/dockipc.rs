@@ -1,4 +1,4 @@
-//! The program `dockipc`, and with `TEST_SOCKET` a daemon's own.
+//! The program `dockipc` or, with `TEST_SOCKET`, a daemon's own program.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What docs/CLI.md and the README show of the program `dockipc` is what it does.
+//! Runs the examples of docs/CLI.md and of the README, and compares their output.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,21 +12,21 @@ use tests::ctl::{self, dockipc};
 use tests::example::{example, root};
 use tests::program::Program;
 
-/// Where the page has the sockets.
+/// The directory of the sockets on the page.
 const SHOWN: &str = "/run/user/1000";
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// The command lines of the fenced blocks that begin so, each with what is shown below it.
+/// Returns the command lines in the blocks with this fence, each with the output below it.
 fn steps<'t>(page: &'t str, fence: &str) -> Vec<(&'t str, &'t str)> {
     let blocks = page.split(fence).skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
     let steps = blocks.flat_map(|block| block.split("$ ").skip(1));
-    steps.map(|step| step.split_once('\n').expect("a line and what it shows")).collect()
+    steps.map(|step| step.split_once('\n').expect("a line and its output")).collect()
 }
 
-/// The daemons of the page, and the programs in a directory to begin $PATH with.
+/// The daemons of the page, and a directory in $PATH with the programs.
 struct Machine {
     place: Place,
     programs: PathBuf,
@@ -55,7 +55,7 @@ impl Machine {
         self.place.directory().join(name)
     }
 
-    /// Runs the lines in one shell in a terminal, and returns what each shows there.
+    /// Runs the lines in one shell in a terminal, and returns the output of each.
     fn run(&self, lines: &[&str]) -> Vec<String> {
         let mut script = "stty cols 92\n".to_owned();
         for line in lines {
@@ -80,11 +80,11 @@ impl Machine {
     }
 }
 
-/// Stands before what a line shows.
+/// Separates the outputs.
 const MARK: &str = "-=-=-";
 
-/// Without what differs each time: how long a ping took, and of a table of sockets their users, their
-/// processes, and the widths that follow from them. A tab is as wide as on a terminal.
+/// Removes what differs in each run: the times of a ping, and the owners, processes and column
+/// widths of a table of sockets. Expands tabs.
 fn masked(text: &str) -> String {
     let lines = text.trim_end().lines().map(|line| {
         let mut words: Vec<_> = line.split_whitespace().collect();
@@ -114,20 +114,20 @@ fn masked(text: &str) -> String {
 }
 
 #[track_caller]
-fn is_shown(page: &str, steps: &[(&str, &str)], machine: &Machine) {
-    assert!(!steps.is_empty(), "{page} shows nothing");
+fn check(page: &str, steps: &[(&str, &str)], machine: &Machine) {
+    assert!(!steps.is_empty(), "{page} has no examples");
     let lines: Vec<_> = steps.iter().map(|(line, _)| *line).collect();
     let mut wrong = String::new();
     for ((line, shown), is) in steps.iter().zip(machine.run(&lines)) {
         let (shown, is) = (masked(shown), masked(&is));
         if shown != is {
-            writeln!(wrong, "$ {line}\n{is}\nand not\n{shown}\n").unwrap();
+            writeln!(wrong, "$ {line}\n{is}\nexpected\n{shown}\n").unwrap();
         }
     }
     assert!(wrong.is_empty(), "{page}:\n{wrong}");
 }
 
-/// The text of a picture that docs/pictures/draw has made.
+/// Returns the text of a picture that docs/pictures/draw has drawn.
 fn pictured(picture: &str) -> String {
     let mut rows = BTreeMap::<usize, String>::new();
     for element in picture.split("<text ").skip(1) {
@@ -153,40 +153,40 @@ fn pictured(picture: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A character's place in a picture: in tenths of a pixel from the left, and in pixels from the top.
+/// The metrics of a picture: columns in tenths of a pixel, rows in pixels.
 const LEFT: usize = 160;
 const WIDTH: usize = 84;
 const HEIGHT: usize = 19;
 
 #[test]
-fn what_the_page_shows_is_what_the_program_does() {
+fn examples_of_the_page_are_current() {
     let page = "docs/CLI.md";
-    is_shown(page, &steps(&read(page), "\n```console\n"), &Machine::new());
+    check(page, &steps(&read(page), "\n```console\n"), &Machine::new());
 }
 
 #[test]
-fn what_the_readme_shows_of_the_program_is_what_it_does() {
+fn examples_of_the_readme_are_current() {
     let (page, machine) = ("README.md", Machine::new());
-    // A reader has added these before, by nc and redis-cli.
+    // The README adds these before, with nc and redis-cli.
     for note in ["buy milk", "call Ada", "water the plants"] {
         machine.daemons[1].client().command("add").arg(note).call::<u64>().unwrap();
     }
-    is_shown(page, &steps(&read(page), "\n```text\n"), &machine);
+    check(page, &steps(&read(page), "\n```text\n"), &machine);
 }
 
 #[test]
-fn the_pictures_show_what_the_program_does() {
+fn pictures_are_current() {
     for name in ["list", "commands", "help", "call", "ping"] {
         let path = format!("docs/pictures/{name}.svg");
         let text = format!("\n{}\n", pictured(&read(&path)));
         let steps = text.split("\n$ ").skip(1);
         let steps: Vec<_> = steps.map(|step| step.split_once('\n').unwrap_or((step, ""))).collect();
-        is_shown(&format!("{path} (docs/pictures/draw makes it anew)"), &steps, &Machine::new());
+        check(&format!("{path} (redraw with docs/pictures/draw)"), &steps, &Machine::new());
     }
 }
 
 #[test]
-fn the_page_has_the_exit_codes_and_subcommands_of_the_help() {
+fn page_has_all_exit_codes_and_subcommands() {
     let (page, help) = (read("docs/CLI.md"), dockipc(["--help"]).text());
     let table = help.split_once("Exit codes:\n").unwrap().1;
     for line in table.lines() {
@@ -203,7 +203,7 @@ fn the_page_has_the_exit_codes_and_subcommands_of_the_help() {
 }
 
 #[test]
-fn the_pictures_and_pages_that_are_linked_are_there() {
+fn links_and_pictures_exist() {
     for (page, directory) in [("docs/CLI.md", "docs"), ("README.md", "")] {
         let text = read(page);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -214,7 +214,7 @@ fn the_pictures_and_pages_that_are_linked_are_there() {
     let entries = root().join("docs/pictures").read_dir().unwrap();
     for entry in entries.map(|entry| entry.unwrap().file_name()) {
         let name = entry.to_str().unwrap();
-        let is_shown = read("docs/CLI.md").contains(&format!("](pictures/{name})"));
-        assert!(is_shown || name == "draw", "{name} is shown nowhere");
+        let is_linked = read("docs/CLI.md").contains(&format!("](pictures/{name})"));
+        assert!(is_linked || name == "draw", "no page shows {name}");
     }
 }

@@ -1,4 +1,4 @@
-//! Tab in bash, zsh and fish: the scripts of `completions`, in terminals.
+//! Completion in bash, zsh and fish, in terminals.
 
 use std::ffi::OsString;
 use std::fs;
@@ -36,7 +36,7 @@ fn guard(path: &str) -> usize {
     path.len()
 }
 
-/// A daemon, a directory that is in the way of programs, and what lies there.
+/// A daemon, and a directory in $PATH with the programs and a file.
 struct Scene {
     _daemon: Handle,
     place: Place,
@@ -55,7 +55,7 @@ impl Scene {
         Self { _daemon: daemon, socket: socket.display().to_string(), place }
     }
 
-    /// What is proposed at the end of a line: values, and their help behind a tab.
+    /// Returns the candidates at the end of a line: values, and their help after a tab.
     #[track_caller]
     fn complete(&self, line: &str) -> Vec<String> {
         let mut command = ctl::command(&self.place.directory().join("dockipc"));
@@ -72,7 +72,7 @@ impl Scene {
         self.complete(line).into_iter().map(value).collect()
     }
 
-    /// A shell in a terminal, in the directory, with nothing of the user's.
+    /// Starts a shell in a terminal, with the directory as its home.
     #[track_caller]
     fn shell(&self, words: &[&str]) -> Option<Terminal> {
         if lacks(words[0]) {
@@ -94,7 +94,7 @@ impl Scene {
         Some(terminal)
     }
 
-    /// The same line in every shell, Tab and all.
+    /// Types the same lines in every shell and completes them.
     #[track_caller]
     fn completes_in(&self, terminal: &Terminal, colon: &str, list: &[&str]) {
         let Self { socket, .. } = self;
@@ -106,7 +106,7 @@ impl Scene {
             terminal.until(shown, |screen| unwrapped(screen).contains(shown));
         };
         let empty = || {
-            // What is typed earlier may get lost.
+            // Text that is typed before the prompt may get lost.
             terminal.ends_with("\n$");
             terminal.enters("clear");
             terminal.until("an empty screen", |screen| screen == "$");
@@ -121,7 +121,7 @@ impl Scene {
         terminal.presses(&["Enter"]);
         terminal.shows("hello anna, very much");
         empty();
-        // It runs what was put in: a value is one word, and no shell's code.
+        // The completed value is one word, and not code.
         tab(&format!("dockipc call {socket} greet ant"), "anton");
         terminal.presses(&["Enter"]);
         terminal.shows("hello anton b");
@@ -145,23 +145,23 @@ impl Scene {
         terminal.presses(&["Enter"]);
         terminal.until("the length", |screen| screen.lines().any(|line| line == "4"));
         empty();
-        // Several are listed.
+        // Several candidates are listed.
         terminal.types(&format!("dockipc call {socket} g"));
         terminal.presses(&["Tab", "Tab"]);
         for text in list {
             terminal.shows(text);
         }
-        assert!(!self.place.directory().join("x").exists(), "a shell ran what a daemon proposed");
+        assert!(!self.place.directory().join("x").exists(), "a shell ran code in a daemon's value");
     }
 }
 
-/// A line that is too long for the terminal goes on below.
+/// Joins lines that the terminal has wrapped.
 fn unwrapped(screen: &str) -> String {
     screen.replace('\n', "")
 }
 
 #[test]
-fn what_can_stand_at_the_cursor_is_found_out() {
+fn candidates_fit_the_position() {
     let scene = Scene::new();
     let socket = &scene.socket;
     let values = |line: &str| scene.values(line).join(" ");
@@ -187,14 +187,14 @@ fn what_can_stand_at_the_cursor_is_found_out() {
     assert_eq!(values("dockipc call hitd greet 'anton "), "anton b");
     assert_eq!(values("dockipc call hitd guard @no"), "@notes.txt");
     assert_eq!(values("dockipc call hitd guard "), "");
-    // Nothing is asked of another machine, nor is there anybody to ask.
+    // A daemon on another machine is not asked, and there is none at /nowhere.
     assert_eq!(values("dockipc call ssh://nowhere/s "), "");
     assert_eq!(values("dockipc call /nowhere "), "");
     assert_eq!(values("dockipc __complete "), "");
 }
 
 #[test]
-fn a_preset_socket_and_a_program_of_its_own_are_completed() {
+fn preset_socket_and_own_program_complete() {
     let scene = Scene::new();
     let ask = |variable: &str, line: &str| {
         let program = line.split(' ').next().unwrap();
@@ -208,7 +208,7 @@ fn a_preset_socket_and_a_program_of_its_own_are_completed() {
     assert_eq!(ask("DOCKIPC_SOCKET", "dockipc help g"), "greet guard");
     assert_eq!(ask("TEST_SOCKET", "hitctl g"), "greet guard");
     assert_eq!(ask("TEST_SOCKET", "hitctl sh"), "shell");
-    // One of the daemon's with the name of a subcommand is there once.
+    // A daemon's command with the name of a subcommand is offered once.
     assert_eq!(ask("TEST_SOCKET", "hitctl pin"), "ping");
     assert_eq!(ask("TEST_SOCKET", "hitctl greet ann"), "anna");
     assert_eq!(ask("TEST_SOCKET", "hitctl help g"), "greet guard");

@@ -1,4 +1,4 @@
-//! `dockipc shell` in a terminal: Tab, hints, errors, Ctrl-C, history.
+//! `dockipc shell` in a terminal: completion, hints, errors, Ctrl-C, history.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -23,7 +23,7 @@ enum Level {
 /// Greet somebody.
 #[command("greet", alias = "hi")]
 fn greet(
-    /// Who is greeted.
+    /// The person to greet.
     #[arg(complete = people)]
     who: &str,
     #[arg(flag)] loud: bool,
@@ -69,7 +69,7 @@ fn wait(gate: State<Gate>) -> &'static str {
     "waited"
 }
 
-/// Answer with so many lines.
+/// Answer with `count` lines.
 #[command("lines")]
 fn lines(count: usize) -> Vec<String> {
     (1..=count).map(|line| format!("line {line} of {count}")).collect()
@@ -77,14 +77,14 @@ fn lines(count: usize) -> Vec<String> {
 
 /// A daemon and a shell.
 struct Scene {
-    // The shell goes first.
+    // Dropped before the daemon.
     terminal: Terminal,
     daemon: Handle,
     gate: Gate,
     place: Place,
 }
 
-/// The name of the socket, and so the prompt.
+/// The prompt, which has the socket's name.
 const PROMPT: &str = "hitd>";
 
 impl Scene {
@@ -119,7 +119,7 @@ fn shell(place: &Place) -> Option<Terminal> {
 }
 
 #[test]
-fn tab_completes_names_options_and_what_the_daemon_knows() {
+fn tab_completes_names_options_and_values() {
     let Some(Scene { terminal, .. }) = &Scene::open() else { return };
     let completes = |typed: &str, line: &str| {
         terminal.types(typed);
@@ -133,40 +133,40 @@ fn tab_completes_names_options_and_what_the_daemon_knows() {
     completes("--lo", "greet bob --level very-high --loud");
     terminal.presses(&["Enter"]);
     terminal.shows("\nhello bob, very much!\n");
-    // A blank that is a part of a value is not one between words.
+    // A blank within a value is escaped.
     completes("greet ant", "greet anton\\ b ");
     terminal.presses(&["Enter"]);
     terminal.shows("\nhello anton b\n");
-    // Several are listed, with what they are for.
+    // Several candidates are listed.
     completes("greet a", "greet an");
     terminal.presses(&["Tab"]);
     terminal.shows("anna     anton b");
-    // What is typed before the next prompt is given up with the line.
+    // tmux must see the next prompt before more is typed.
     terminal.presses(&["C-c"]);
     terminal.ends_with("\nhitd>");
     terminal.types("l");
     terminal.presses(&["Tab", "Tab"]);
-    let screen = terminal.shows("lines  Answer with so many lines.");
+    let screen = terminal.shows("lines  Answer with `count` lines.");
     assert!(screen.contains("login  Take a password.") && !screen.contains("hidden"), "{screen}");
 }
 
-/// The line with the cursor, as far as nothing is below.
+/// Returns the last line, which has the cursor.
 fn last(screen: &str) -> &str {
     screen.lines().last().unwrap_or_default()
 }
 
 #[test]
-fn the_usage_that_is_left_is_hinted_at_in_grey() {
+fn remaining_usage_is_shown_in_gray() {
     let Some(Scene { terminal, .. }) = &Scene::open() else { return };
     terminal.types("gree");
     terminal.ends_with("> greet <who> [--loud] [--level <level>]");
     terminal.types("t bob --loud ");
     terminal.ends_with("> greet bob --loud [--level <level>]");
-    let coloured = terminal.coloured();
-    assert!(coloured.contains("--loud \x1b[90m[--level <level>]"), "{coloured:?}");
+    let colored = terminal.colored();
+    assert!(colored.contains("--loud \x1b[90m[--level <level>]"), "{colored:?}");
     terminal.types("--level ");
     terminal.ends_with("> greet bob --loud --level <level>");
-    // The right arrow takes over the rest of a name, and no more.
+    // The right arrow inserts only the rest of a name.
     terminal.presses(&["C-u"]);
     terminal.types("no");
     terminal.ends_with("> note <text…>");
@@ -195,24 +195,24 @@ hitd>";
 }
 
 #[test]
-fn ctrl_c_ends_the_wait_and_ctrl_d_the_shell() {
+fn ctrl_c_cancels_a_call_and_ctrl_d_exits() {
     let Some(Scene { terminal, gate, .. }) = &Scene::open() else { return };
     for round in 1..=2 {
         terminal.enters("wait");
         until("the command runs", || gate.came() == round);
         terminal.presses(&["C-c"]);
-        terminal.ends_with("cancelled; the daemon may be at it still, or have done it\nhitd>");
+        terminal.ends_with("canceled; the command may have run, or may still be running\nhitd>");
         terminal.presses(&["C-l"]);
         terminal.until("an empty screen", |screen| screen == PROMPT);
     }
-    // What is typed can be given up as well.
+    // Ctrl-C also discards a typed line.
     terminal.types("greet somebody");
     terminal.presses(&["C-c"]);
     terminal.ends_with("\nhitd>");
     terminal.enters("greet bob");
     terminal.shows("\nhello bob\nhitd>");
     gate.open();
-    // Typed ahead, while a command runs.
+    // A line can be typed while a command runs.
     terminal.enters("wait");
     terminal.enters("greet anna");
     terminal.ends_with("hello anna\nhitd>");
@@ -221,14 +221,14 @@ fn ctrl_c_ends_the_wait_and_ctrl_d_the_shell() {
 }
 
 #[test]
-fn help_lists_and_explains_and_exit_ends() {
+fn help_explains_and_exit_leaves() {
     let Some(Scene { terminal, .. }) = &Scene::open() else { return };
     terminal.enters("help hi");
-    let screen = terminal.shows("Also: hi");
-    assert!(screen.contains("<who>            Who is greeted. [text]"), "{screen}");
+    let screen = terminal.shows("Aliases: hi");
+    assert!(screen.contains("<who>            The person to greet. [text]"), "{screen}");
     terminal.presses(&["C-l"]);
     terminal.enters("help");
-    let screen = terminal.shows("exit or Ctrl-D ends.");
+    let screen = terminal.shows("exit or Ctrl-D leaves the shell.");
     assert!(screen.contains("login <user> <password>"), "{screen}");
     terminal.enters("help gret");
     terminal.shows("UNKNOWN no command \"gret\"; did you mean greet?");
@@ -237,14 +237,14 @@ fn help_lists_and_explains_and_exit_ends() {
 }
 
 #[test]
-fn long_answers_come_through_and_leave_the_prompt() {
+fn long_answer_is_followed_by_the_prompt() {
     let Some(Scene { terminal, .. }) = &Scene::open() else { return };
     terminal.enters("lines 30000");
     terminal.ends_with("line 29999 of 30000\nline 30000 of 30000\nhitd>");
 }
 
 #[test]
-fn history_is_kept_for_its_owner_and_has_no_secret() {
+fn history_is_private_and_has_no_secret() {
     let Some(scene) = Scene::open() else { return };
     let terminal = &scene.terminal;
     terminal.enters("greet bob");
@@ -261,18 +261,18 @@ fn history_is_kept_for_its_owner_and_has_no_secret() {
         terminal.enters(line);
         terminal.until("an answer", |screen| screen.lines().count() > 1 && last(screen) == PROMPT);
     }
-    // What was mistyped can be put right.
+    // A mistyped line can be recalled.
     terminal.presses(&["Up"]);
     terminal.ends_with("> logn me hunter2");
     terminal.presses(&["Up"]);
     terminal.ends_with("> greet bob [--loud] [--level <level>]");
     terminal.presses(&["C-u"]);
     terminal.enters("note it");
-    until("it is kept", || scene.history() == "greet bob\nnote it\n");
+    until("the line is in the file", || scene.history() == "greet bob\nnote it\n");
     let directory = scene.place.directory().join("state/dockipc");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&directory), mode(&directory.join("history"))), (0o700, 0o600));
-    // The next shell has it.
+    // The next shell reads the file.
     let Some(terminal) = shell(&scene.place) else { return };
     terminal.presses(&["Up", "Up"]);
     terminal.ends_with("> greet bob [--loud] [--level <level>]");
@@ -294,7 +294,7 @@ fn history_follows_no_link_and_waits_for_no_pipe() {
             assert!(Command::new("mkfifo").arg(&history).status().unwrap().success());
         }
         let Some(terminal) = shell(&place) else { return };
-        terminal.shows("no history is kept in");
+        terminal.shows("cannot keep history in");
         terminal.enters("greet bob");
         terminal.shows("hello bob");
         terminal.enters("exit");
@@ -305,7 +305,7 @@ fn history_follows_no_link_and_waits_for_no_pipe() {
 }
 
 #[test]
-fn a_daemon_that_restarts_is_connected_to_again() {
+fn restarted_daemon_is_connected_to_again() {
     let Some(Scene { terminal, daemon, gate, place }) = Scene::open() else { return };
     terminal.enters("greet bob");
     terminal.shows("hello bob\n");
@@ -315,7 +315,7 @@ fn a_daemon_that_restarts_is_connected_to_again() {
     let again = serve(&place, &gate);
     terminal.enters("greet anna");
     terminal.shows("hello anna\n");
-    // It may stop and start without a command between, as well.
+    // Also if no command ran in between.
     again.shutdown();
     let _again = serve(&place, &gate);
     terminal.types("greet bo");
@@ -324,7 +324,7 @@ fn a_daemon_that_restarts_is_connected_to_again() {
 }
 
 #[test]
-fn a_daemon_that_hangs_does_not_stall_tab() {
+fn hanging_daemon_does_not_stall_tab() {
     let (place, gate) = (Place::new(), Gate::default());
     let server = Server::new().state(gate.clone()).state(People::default());
     let _daemon = server.spawn(place.directory().join("hitd.sock")).unwrap();
@@ -349,7 +349,7 @@ fn stalled(request: &Request<'_>, _: &str) -> Vec<String> {
 }
 
 #[test]
-fn without_a_terminal_lines_are_read() {
+fn shell_without_a_terminal_reads_lines() {
     let (place, gate) = (Place::new(), Gate::default());
     let _daemon = serve(&place, &gate);
     let mut command = ctl::command(&ctl::path());

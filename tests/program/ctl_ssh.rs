@@ -1,4 +1,4 @@
-//! The program `dockipc` and a daemon on another machine: a real sshd, on this one.
+//! `ssh://` addresses: the program `dockipc` and a real sshd, on this machine.
 
 use std::fs;
 use std::io::Read;
@@ -32,18 +32,20 @@ fn fail() -> Result<(), Failure> {
     Err(Failure::new("LATE", "try tomorrow"))
 }
 
-/// An sshd with keys and a configuration of its own, and a client's side that knows it.
+/// An sshd with its own keys and configuration, and the configuration of a client that knows its
+/// key.
 struct Sshd {
     child: Child,
     port: u16,
     place: Place,
 }
 
-/// Where Debian has it; it wants to be started by its whole path.
+/// The path on Debian. sshd must be started by its absolute path.
 const SSHD: &str = "/usr/sbin/sshd";
 
 impl Sshd {
-    /// None, where there is no sshd, or this is not root: another user's could not log in here.
+    /// Returns `None` if sshd is not installed, or if this is not root: an sshd of another user
+    /// can't log anybody in.
     fn start() -> Option<Self> {
         if !Path::new(SSHD).exists() || !rustix::process::geteuid().is_root() {
             let what = "skipped: sshd is not installed, or this is not root";
@@ -51,7 +53,7 @@ impl Sshd {
             println!("{what}");
             return None;
         }
-        // Its own directory for what it does without rights.
+        // The directory for privilege separation.
         fs::create_dir_all("/run/sshd").unwrap();
         let place = Place::new();
         let path = |name: &str| place.directory().join(name);
@@ -60,7 +62,7 @@ impl Sshd {
             keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path(name));
             assert!(keygen.status().unwrap().success());
         }
-        // A port that is free now; nobody else is told of it.
+        // A port that is free now.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let at = |name: &str| path(name).display().to_string();
         let server = format!(
@@ -80,7 +82,7 @@ impl Sshd {
             at("user"),
         );
         fs::write(path("ssh_config"), client).unwrap();
-        // What the user's own configuration is to ssh.
+        // Makes ssh use this configuration in place of the user's.
         fs::create_dir(path("bin")).unwrap();
         let wrapper = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", at("ssh_config"));
         fs::write(path("wrapper"), wrapper).unwrap();
@@ -94,18 +96,18 @@ impl Sshd {
         Some(sshd)
     }
 
-    /// The address of a socket there.
+    /// Returns the address of a socket.
     fn address(&self, path: &Path) -> String {
         format!("ssh://127.0.0.1:{}{}", self.port, path.display())
     }
 
-    /// `dockipc`, as its user has it.
+    /// Returns the program, with this ssh and runtime directory.
     fn command(&self) -> Command {
         let mut command = ctl::command(&ctl::path());
         let path = std::env::var("PATH").unwrap_or_default();
         let bin = self.place.directory().join("bin");
         command.env("PATH", format!("{}:{path}", bin.display()));
-        // No terminal: nobody can be asked.
+        // Without a terminal, nobody can be asked for a password.
         command.env("XDG_RUNTIME_DIR", self.runtime()).process_group(0);
         command
     }
@@ -118,14 +120,14 @@ impl Sshd {
         run(self.command().args(words), b"")
     }
 
-    /// Nothing is left of a run: no directory, and no ssh.
+    /// Checks that a run left no directory and no ssh.
     #[track_caller]
     fn check_nothing_is_left(&self) {
         until("ssh ends", || !self.has_ssh());
         assert_eq!(names_in(&self.runtime()), [""; 0]);
     }
 
-    /// Whether an ssh of these tests runs.
+    /// Returns whether an ssh of these tests is running.
     fn has_ssh(&self) -> bool {
         let config = self.place.directory().join("ssh_config");
         let config = config.to_str().unwrap().as_bytes();
@@ -143,7 +145,7 @@ impl Drop for Sshd {
 }
 
 #[test]
-fn a_daemon_is_called_through_ssh() {
+fn daemon_is_called_through_ssh() {
     let Some(sshd) = Sshd::start() else { return };
     let daemon = Daemon::start(Server::new().state(Gate::default()));
     let address = sshd.address(&daemon.path());
@@ -157,7 +159,7 @@ fn a_daemon_is_called_through_ssh() {
     assert!(sshd.run(&["commands", &address]).text().starts_with("add\t"));
     let ran = sshd.run(&["call", &address, "fail"]);
     assert_eq!((ran.code, &*ran.err), (Some(1), "test-dockipc: LATE try tomorrow\n"));
-    // As a user who is named, and with a path that must be escaped.
+    // With a user, and a path that must be percent-encoded.
     let link = sshd.place.directory().join("a b");
     std::os::unix::fs::symlink(daemon.path(), &link).unwrap();
     let escaped = link.display().to_string().replace(' ', "%20");
@@ -190,12 +192,12 @@ fn token_of_environment_stays_on_this_machine() {
 }
 
 #[test]
-fn what_is_wrong_on_the_way_is_said() {
+fn ssh_errors_are_reported() {
     let Some(sshd) = Sshd::start() else { return };
     let daemon = Daemon::start(Server::new().state(Gate::default()));
     let address = sshd.address(&daemon.path());
     let nowhere = sshd.run(&["call", &sshd.address(Path::new("/nowhere.sock")), "ping"]);
-    let text = "no daemon at /nowhere.sock on 127.0.0.1, or you may not use its socket there";
+    let text = "no daemon at /nowhere.sock on 127.0.0.1, or no permission to use its socket";
     assert_eq!((nowhere.code, &*nowhere.err), (Some(3), &*format!("test-dockipc: {text}\n")));
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let refused = sshd.run(&["call", &format!("ssh://127.0.0.1:{free}/x"), "ping"]);
@@ -209,7 +211,7 @@ fn what_is_wrong_on_the_way_is_said() {
     fs::write(&config, before.replace(&key, &other)).unwrap();
     let stranger = sshd.run(&["call", &address, "ping"]);
     assert!(stranger.code == Some(4) && stranger.err.contains("Permission denied"), "{stranger:?}");
-    // Another host than the one that is known.
+    // The host's key is not the known one.
     fs::write(&config, before).unwrap();
     let known = sshd.place.directory().join("known");
     let other = fs::read_to_string(sshd.place.directory().join("stranger.pub")).unwrap();
@@ -222,7 +224,7 @@ fn what_is_wrong_on_the_way_is_said() {
 }
 
 #[test]
-fn nothing_is_left_of_a_call_that_was_ended() {
+fn killed_call_leaves_nothing_behind() {
     let Some(sshd) = Sshd::start() else { return };
     let gate = Gate::default();
     let daemon = Daemon::start(Server::new().state(gate.clone()));
@@ -238,7 +240,7 @@ fn nothing_is_left_of_a_call_that_was_ended() {
         assert_eq!((&*nothing, child.wait().unwrap().code()), ("", None), "{signal:?}");
         sshd.check_nothing_is_left();
     }
-    // Of one that is killed a directory is left, but no way to the daemon.
+    // SIGKILL leaves the directory, but no ssh.
     let mut command = sshd.command();
     let mut child = command.args(["call", &address, "wait"]).spawn().unwrap();
     until("the command runs", || gate.came() == 4);
@@ -249,7 +251,7 @@ fn nothing_is_left_of_a_call_that_was_ended() {
 }
 
 #[test]
-fn ctrl_c_in_a_shell_leaves_the_way_open() {
+fn ctrl_c_in_a_shell_keeps_the_tunnel() {
     let Some(sshd) = Sshd::start() else { return };
     let gate = Gate::default();
     let daemon = Daemon::start(Server::new().state(gate.clone()));
@@ -268,7 +270,7 @@ fn ctrl_c_in_a_shell_leaves_the_way_open() {
     terminal.enters("wait");
     until("the command runs", || gate.waiting() == 1);
     terminal.presses(&["C-c"]);
-    terminal.shows("cancelled; ");
+    terminal.shows("canceled; ");
     terminal.ends_with(">");
     terminal.enters("add 1 2");
     terminal.until("the sum", |screen| screen.lines().any(|line| line == "3"));

@@ -1,4 +1,5 @@
-//! The program `dockipc` and sockets of strangers: what they are sent, and what they make it show.
+//! The program `dockipc` and sockets of other users: which bytes they get, and what they can make
+//! the program show.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
@@ -18,13 +19,13 @@ const TOKEN: &str = "0123456789abcdef-the-token";
 
 const STRANGER: User = User { uid: 65534, gid: 65534, groups: &[] };
 
-/// Serves each connection in a thread of its own, as long as this process lives.
+/// Serves each connection in its own thread until the process ends.
 fn serve(path: &Path, answer: impl Fn(&[String]) -> Vec<u8> + Send + Sync + 'static) {
     let listener = UnixListener::bind(path).expect("a socket");
     fs::set_permissions(path, fs::Permissions::from_mode(0o666)).expect("its mode");
     let mut lock = path.as_os_str().to_owned();
     lock.push(".lock");
-    fs::write(lock, "").expect("a file beside it");
+    fs::write(lock, "").expect("a lock file");
     let answer = Arc::new(answer);
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -77,7 +78,7 @@ fn hello(version: &str) -> Vec<u8> {
     map(&[("server", text("dockipc")), ("version", text(version)), ("proto", b":3\r\n".to_vec())])
 }
 
-/// A socket of a stranger, who tells of each word that is the token, and of each command.
+/// A socket of another user, who reports each command, and each word with the token.
 struct Trap {
     shared: Shared,
     actor: Actor,
@@ -98,7 +99,7 @@ impl Trap {
         self.shared.directory().join("d.sock").display().to_string()
     }
 
-    /// What the stranger got: so many commands, so many of them with the token.
+    /// Returns how many commands the stranger got, and how many words with the token.
     fn sprung(self) -> (usize, usize) {
         let said = self.actor.end();
         let count = |what: &str| said.iter().filter(|line| *line == what).count();
@@ -106,7 +107,7 @@ impl Trap {
     }
 }
 
-/// Plays the stranger, if this process is one.
+/// Runs the stranger's part, if this process is the stranger.
 fn is_stranger() -> bool {
     if users::part().is_none() {
         return false;
@@ -118,7 +119,7 @@ fn is_stranger() -> bool {
         users::say("command");
         match &*words[0].to_ascii_lowercase() {
             "hello" => hello("9.9.9"),
-            // A process of root, for whoever ends what is listed.
+            // A process of root, which a user of `list` might kill.
             "info" => text("process_id:1\r\n"),
             "command" => b":1\r\n".to_vec(),
             "ping" => b"+PONG\r\n".to_vec(),
@@ -130,7 +131,7 @@ fn is_stranger() -> bool {
     true
 }
 
-/// The program, with a token in its environment.
+/// Runs the program with a token in its environment.
 fn with_token(words: &[&str]) -> Ran {
     let mut command = ctl::command(&ctl::path());
     run(command.env("DOCKIPC_TOKEN", TOKEN).args(words), b"")
@@ -177,7 +178,7 @@ fn token_of_environment_reaches_no_stranger() {
     let mut own = ctl::command(&ctl::named(&place, "hitctl"));
     run(own.env("TEST_SOCKET", socket).env("DOCKIPC_TOKEN", TOKEN).arg("x"), b"");
 
-    // The user is told, and nothing is said where the token would not have helped.
+    // The user learns that the token was not sent, but only if there is one.
     let ran = with_token(&["call", socket, "x"]);
     let why = "the token of the environment was not sent: uid 65534 listens there, which is \
                neither root nor you; --require-owner allows it";
@@ -185,7 +186,7 @@ fn token_of_environment_reaches_no_stranger() {
     assert_eq!(ran.code, Some(4));
     let ran = run(ctl::command(&ctl::path()).args(["call", socket, "x"]), b"");
     assert_eq!(ran.err, "test-dockipc: NOPERM \"x\" is for token\n");
-    // Nor is a stranger believed which process is theirs.
+    // The process number that the stranger reports is not shown.
     let ran = with_token(&["list", directory]);
     assert_eq!(ran.text().split('\t').nth(3), Some("?"), "{ran:?}");
 
@@ -245,7 +246,7 @@ fn required_owner_is_checked_before_a_byte_is_sent() {
     assert_eq!(required(&["__complete", "--", &format!("dockipc call {socket} ")]).text(), "");
     let tab = format!("dockipc call --require-owner 1 {socket} ");
     assert_eq!(with_token(&["__complete", "--", &tab]).text(), "");
-    // A stranger's list is not empty without it.
+    // The same in the library.
     let client = Client::new(socket).require_owner(0).token(TOKEN);
     for error in [
         client.send("x").expect_err("a stranger"),
@@ -280,22 +281,22 @@ fn stranger_after_a_restart_is_noticed() {
 #[test]
 fn owner_that_cannot_be_required_is_refused() {
     let ran = with_token(&["call", "--require-owner", "nobody-has-this-name", "./s", "x"]);
-    let why = "no user is named \"nobody-has-this-name\"";
+    let why = "no user named \"nobody-has-this-name\"";
     assert!(ran.code == Some(2) && ran.err.contains(why), "{ran:?}");
     let mut command = ctl::command(&ctl::path());
     command.env("DOCKIPC_REQUIRE_OWNER", "root,").args(["call", "./s", "x"]);
     let ran = run(&mut command, b"");
-    let why = "invalid DOCKIPC_REQUIRE_OWNER \"root,\": no user is named \"\"";
+    let why = "invalid DOCKIPC_REQUIRE_OWNER \"root,\": no user named \"\"";
     assert_eq!((ran.code, &*ran.err), (Some(2), &*format!("test-dockipc: {why}\n")));
     let ran = with_token(&["call", "--require-owner", "root", "ssh://nowhere/s", "x"]);
-    let why = "the owner of a socket on another machine can't be seen";
+    let why = "cannot check the owner of a socket on another machine";
     assert!(ran.code == Some(2) && ran.err.contains(why), "{ran:?}");
 }
 
-/// What a stranger would like to have shown: a line of its own, a column, and colours.
+/// A text that forges a line, a column, and colors.
 const FORGED: &str = "a\n/run/forged.sock\troot\r\x1b[2J\u{9b}1m\u{202e}z";
 
-/// Whether a text is as many rows as it should be, and does nothing to a terminal.
+/// Checks that the output has this number of rows and no control characters.
 #[track_caller]
 fn is_harmless(ran: &Ran, rows: usize) {
     let all = ran.text() + &ran.err;
@@ -369,7 +370,7 @@ fn stranger_forges_no_row_and_no_message() {
     }
     is_harmless(&dockipc(&["call", &format!("{directory}/{FORGED}"), "x"]), 1);
     is_harmless(&dockipc(&["list", &format!("{directory}/{FORGED}")]), 1);
-    // On a terminal each line ends with a return, and colours are the program's own.
+    // On a terminal, lines end with a carriage return, and colors would be the program's own.
     let line = format!("NO_COLOR=1 {} list {directory}", ctl::path().display());
     let ran = run(ctl::command(Path::new("script")).args(["-qec", &line, "/dev/null"]), b"");
     let text = ran.text().replace("\r\n", "\n");
@@ -379,7 +380,7 @@ fn stranger_forges_no_row_and_no_message() {
 #[test]
 fn stranger_makes_no_list_endless() {
     let place = Place::new();
-    // An answer that goes on, and one that only says so.
+    // An endless answer, and one with an enormous length.
     serve(&place.directory().join("endless"), |words| match &*words[0] {
         "HELLO" => hello("1"),
         _ => [format!("${}\r\n", 1 << 30).into_bytes(), vec![b'x'; 1 << 20]].concat(),
@@ -404,7 +405,7 @@ fn stranger_makes_no_list_endless() {
 
 #[test]
 fn silent_strangers_hold_up_no_list() {
-    // It takes as long as the program waits.
+    // Takes as long as the program's timeout.
     if !is_long() {
         return;
     }
@@ -412,13 +413,13 @@ fn silent_strangers_hold_up_no_list() {
     let listeners: Vec<_> = (0..1000)
         .map(|i| {
             let path = place.directory().join(format!("{i}.sock"));
-            fs::write(path.with_extension("sock.lock"), "").expect("a file beside it");
+            fs::write(path.with_extension("sock.lock"), "").expect("a lock file");
             UnixListener::bind(path).expect("a socket")
         })
         .collect();
     let mut command = ctl::command(&ctl::path());
     let listed = run(command.args(["list", "--all"]).arg(place.directory()), b"");
     let asked = listed.text().lines().count();
-    let left = format!("{} sockets were not asked: the others took 5s\n", listeners.len() - asked);
+    let left = format!("timed out after 5s: {} sockets were not asked\n", listeners.len() - asked);
     assert_eq!((listed.code, &*listed.err), (Some(0), &*left));
 }

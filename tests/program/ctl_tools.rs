@@ -1,4 +1,4 @@
-//! The program `dockipc`: finding daemons, timing them, comparing their interfaces.
+//! The subcommands `list`, `ping`, `schema` and `man`.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -14,7 +14,7 @@ fn add(n: u64, #[arg(long, default = 1)] times: u64) -> u64 {
     n * times
 }
 
-/// For nobody.
+/// Allowed for nobody.
 #[command("closed", allow = "uid:4294967294")]
 fn closed() {}
 
@@ -23,12 +23,12 @@ fn daemon() -> Daemon {
 }
 
 #[test]
-fn the_daemons_of_a_directory_are_listed() {
+fn daemons_below_a_directory_are_listed() {
     let (place, daemon) = (Place::new(), daemon());
     let directory = place.directory().join("one/two");
     fs::create_dir_all(&directory).unwrap();
     let deep = Server::new().mode(0o600).spawn(directory.join("deep.sock")).unwrap();
-    // Not a daemon: one that never answers, one that nobody serves, and a file.
+    // Not daemons: a socket that never answers, a stale socket, and a file.
     let _silent = UnixListener::bind(place.directory().join("silent")).unwrap();
     leave_socket(place.directory().join("stale"));
     fs::write(place.directory().join("file"), "").unwrap();
@@ -50,10 +50,10 @@ fn the_daemons_of_a_directory_are_listed() {
     assert_eq!(owner.len(), 1, "{owner:?}");
     assert_eq!(owner[0][0], path);
     assert_eq!(owner[0][2..], ["0600", &*pid, "5", version]);
-    // Its name alone is no subcommand.
+    // A daemon's bare name without `call` is an unknown subcommand.
     let mut command = ctl::command(&ctl::path());
     let named = run(command.env("XDG_RUNTIME_DIR", &directory).args(["deep", "ping"]), b"");
-    assert!(named.err.contains("`call deep NAME` asks the daemon there"), "{named:?}");
+    assert!(named.err.contains("to call the daemon there, write `call deep NAME`"), "{named:?}");
     let all = fields(&list(&["--all"]));
     let names: Vec<_> = all.iter().map(|line| Path::new(&line[0]).file_name().unwrap()).collect();
     assert_eq!(names, ["deep.sock", "silent", "stale"]);
@@ -71,7 +71,7 @@ fn the_daemons_of_a_directory_are_listed() {
 }
 
 #[test]
-fn a_ping_is_timed() {
+fn ping_reports_times_and_percentiles() {
     let daemon = daemon();
     let path = daemon.path();
     let ran = dockipc(["ping", "-c", "5", "-i", "0s", path.to_str().unwrap()]);
@@ -85,12 +85,12 @@ fn a_ping_is_timed() {
     }
     let line = format!("{} ping -c 2 -i 0s {}", ctl::path().display(), path.display());
     let ran = run(ctl::command("script".as_ref()).args(["-qec", &line, "/dev/null"]), b"");
-    assert!(ran.text().contains('█'), "a terminal has a picture: {ran:?}");
+    assert!(ran.text().contains('█'), "a terminal gets bars: {ran:?}");
     assert_eq!(dockipc(["ping", "/nowhere.sock"]).code, Some(3));
 }
 
 #[test]
-fn an_interface_is_printed_and_compared() {
+fn schema_is_printed_and_compared() {
     let (daemon, place) = (daemon(), Place::new());
     let path = daemon.path();
     let path = path.to_str().unwrap();
@@ -99,7 +99,7 @@ fn an_interface_is_printed_and_compared() {
     assert_eq!(dockipc(["schema", path]), printed, "the order is stable");
     let json: serde_json::Value = serde_json::from_slice(&printed.out).unwrap();
     let names: Vec<_> = json["commands"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
-    assert_eq!(names, ["add"], "neither what is built in, nor what the caller may not run");
+    assert_eq!(names, ["add"], "without built-in commands and those that the caller may not run");
     assert_eq!(json["commands"][0]["arguments"][1]["default"], "1");
     let check = |text: &str| {
         let file = place.directory().join("old.json");
@@ -111,15 +111,15 @@ fn an_interface_is_printed_and_compared() {
     let old = printed.text().replace("--times", "--often").replace("\"plus\"", "\"sum\"");
     let ran = check(&old);
     assert_eq!(ran.code, Some(1));
-    assert_eq!(ran.text(), "add: the alias sum is gone\nadd: --often is gone\n");
+    assert_eq!(ran.text(), "add: alias sum removed\nadd: --often removed\n");
     let ran = check("{}");
     assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("not what `schema` prints"), "{ran:?}");
+    assert!(ran.err.contains("not the output of `schema`"), "{ran:?}");
     assert_eq!(dockipc(["schema", "--check", "/nowhere.json", path]).code, Some(2));
 }
 
 #[test]
-fn the_manual_pages_are_written() {
+fn manual_pages_are_written() {
     let place = Place::new();
     let page = dockipc(["man"]).text();
     assert!(page.contains(".TH") && page.contains("Exit codes"), "{page}");

@@ -1,4 +1,4 @@
-//! The program `dockipc` as a process.
+//! Runs the program `dockipc`.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -12,14 +12,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{PATIENCE, Place};
 
-/// The built program.
+/// Returns the path of the built program.
 pub fn path() -> PathBuf {
     // target/<profile>/deps/<this test>
     let this = std::env::current_exe().expect("this test's path");
     this.ancestors().nth(2).expect("the profile's directory").join("test-dockipc")
 }
 
-/// The program under a name of its own in a directory, as it is installed.
+/// Returns a link to the program with another name, as for a daemon's own program.
 pub fn named(place: &Place, name: &str) -> PathBuf {
     let link = place.directory().join(name);
     if !link.exists() {
@@ -28,25 +28,25 @@ pub fn named(place: &Place, name: &str) -> PathBuf {
     link
 }
 
-/// What a run of the program left behind.
+/// The result of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ran {
-    /// Its exit code; none if a signal ended it.
+    /// The exit code; `None` if a signal ended the program.
     pub code: Option<i32>,
-    /// Its standard output.
+    /// The bytes of standard output.
     pub out: Vec<u8>,
-    /// Its standard error.
+    /// The text of standard error.
     pub err: String,
 }
 
 impl Ran {
-    /// Its standard output as text.
+    /// Returns standard output as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.out).into_owned()
     }
 }
 
-/// The program, with nothing of this test's environment that it looks at.
+/// Returns a command without the variables of this test that `dockipc` reads.
 pub fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for variable in [
@@ -63,12 +63,12 @@ pub fn command(program: &Path) -> Command {
     command
 }
 
-/// Runs `dockipc` with these words.
+/// Runs `dockipc` with arguments.
 pub fn dockipc<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Ran {
     run(command(&path()).args(words), b"")
 }
 
-/// Runs the program to its end, with this as its input.
+/// Runs a command with this input until it ends.
 pub fn run(command: &mut Command, input: &[u8]) -> Ran {
     if !input.is_empty() {
         command.stdin(Stdio::piped());
@@ -77,13 +77,13 @@ pub fn run(command: &mut Command, input: &[u8]) -> Ran {
     let mut child = command.spawn().expect("the program");
     let Output { status, stdout, stderr } = thread::scope(|scope| {
         if let Some(mut stdin) = child.stdin.take() {
-            // The program may end before it has read all.
+            // The program may end before it has read its input.
             scope.spawn(move || stdin.write_all(input));
         }
         let (process, (done, is_done)) = (Pid::from_child(&child), channel::<()>());
         scope.spawn(move || {
             if is_done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                // A hang is a failure.
+                // A program that hangs fails the test.
                 let _ = kill_process(process, Signal::KILL);
             }
         });

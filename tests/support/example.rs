@@ -1,19 +1,18 @@
-//! The workspace's examples, as programs.
+//! The examples of the workspace, as built programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 pub fn root() -> PathBuf {
-    // Asked for now and not when this was built: checkouts may share a target directory.
+    // Not CARGO_MANIFEST_DIR: checkouts may share a target directory.
     let here = std::env::current_dir().expect("the directory that cargo starts a test in");
     here.parent().expect("the workspace's directory").to_owned()
 }
 
-/// The built example. `cargo test --workspace` has built it; where only this test was asked for, it
-/// is built here.
+/// Returns the path of a built example. Builds the examples unless `cargo test --workspace` has.
 pub fn example(name: &str) -> PathBuf {
     static BUILDING: Mutex<()> = Mutex::new(());
     // target/<profile>/deps/<this test>
@@ -29,7 +28,7 @@ pub fn example(name: &str) -> PathBuf {
     binary
 }
 
-/// Whether the binary is newer than the sources that cargo has noted beside it.
+/// Returns whether the binary is newer than the sources in cargo's dep-info file.
 fn is_fresh(binary: &Path) -> bool {
     let modified = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
     let Ok(sources) = fs::read_to_string(binary.with_extension("d")) else { return false };

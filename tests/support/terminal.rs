@@ -1,4 +1,4 @@
-//! A terminal with a program in it: a window of tmux(1).
+//! A terminal in which a program runs: a window of tmux(1).
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 use crate::peers::lacks;
 use crate::{PATIENCE, Place, ctl};
 
-/// A window of its own. The program in it ends when this is dropped.
+/// A window of its own tmux server. The program in it is killed when this is dropped.
 pub struct Terminal {
-    /// Where tmux has its socket.
+    /// The directory of the socket of tmux.
     place: Place,
 }
 
-/// In front of the exit code.
+/// The text before the exit code.
 const ENDED: &str = "it has ended with ";
 
-/// How often it is looked.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often the screen is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Terminal {
-    /// Starts a program, with these variables; none if tmux is not installed.
+    /// Starts a program with these variables. Returns `None` if tmux is not installed.
     #[track_caller]
     pub fn open<W: AsRef<OsStr>>(
         words: impl IntoIterator<Item = W>,
@@ -37,48 +37,48 @@ impl Terminal {
         for (variable, value) in variables {
             command.arg(format!("{variable}={}", value.display()));
         }
-        // tmux' own word of a program's end may get lost: seen with 3.3a on a busy machine. The shell
-        // outlives a Ctrl-C, which is the program's.
+        // tmux 3.3a on a busy machine may miss a program's end, so that a shell reports it. The
+        // shell ignores Ctrl-C, which is for the program.
         let script = format!("trap : INT; \"$@\"; echo '{ENDED}'$?; exec sleep 1000");
         let output = command.args(["sh", "-c", &script, "sh"]).args(words).output().expect("tmux");
         assert!(output.status.success(), "{output:?}");
         Some(terminal)
     }
 
-    /// Types text, as it is.
+    /// Types a text.
     #[track_caller]
     pub fn types(&self, text: &str) {
-        self.tell(&["send-keys", "-l", "--", text]);
+        self.tmux(&["send-keys", "-l", "--", text]);
     }
 
-    /// Presses keys by tmux' names: `Enter`, `Tab`, `C-c`.
+    /// Presses keys, by their names in tmux: `Enter`, `Tab`, `C-c`.
     #[track_caller]
     pub fn presses(&self, keys: &[&str]) {
-        self.tell(&[&["send-keys"], keys].concat());
+        self.tmux(&[&["send-keys"], keys].concat());
     }
 
-    /// Types a line.
+    /// Types a line and presses Enter.
     #[track_caller]
     pub fn enters(&self, line: &str) {
         self.types(line);
         self.presses(&["Enter"]);
     }
 
-    /// What is to be seen, without blanks at the ends of lines and lines at the end.
+    /// Returns the screen without trailing blanks and empty lines.
     #[track_caller]
     pub fn screen(&self) -> String {
-        let screen = self.tell(&["capture-pane", "-p"]);
+        let screen = self.tmux(&["capture-pane", "-p"]);
         let lines: Vec<_> = screen.trim_end().lines().map(str::trim_end).collect();
         lines.join("\n")
     }
 
-    /// The same with the sequences for colours.
+    /// Returns the screen with the escape sequences for colors.
     #[track_caller]
-    pub fn coloured(&self) -> String {
-        self.tell(&["capture-pane", "-pe"])
+    pub fn colored(&self) -> String {
+        self.tmux(&["capture-pane", "-pe"])
     }
 
-    /// Waits until the screen is as wanted, and gives it.
+    /// Waits until the screen satisfies a condition, and returns it.
     #[track_caller]
     pub fn until(&self, what: &str, is_wanted: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + PATIENCE;
@@ -87,24 +87,24 @@ impl Terminal {
             if is_wanted(&screen) {
                 return screen;
             }
-            assert!(Instant::now() < end, "{what} is not to be seen:\n{screen}");
-            thread::sleep(LOOK);
+            assert!(Instant::now() < end, "{what} is not on the screen:\n{screen}");
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// Waits until the screen has this text, and gives it.
+    /// Waits until the screen contains a text, and returns it.
     #[track_caller]
     pub fn shows(&self, text: &str) -> String {
         self.until(text, |screen| screen.contains(text))
     }
 
-    /// Waits until the screen ends like this, and gives it.
+    /// Waits until the screen ends with a text, and returns it.
     #[track_caller]
     pub fn ends_with(&self, text: &str) -> String {
         self.until(text, |screen| screen.ends_with(text))
     }
 
-    /// Waits for the program's end, and gives its exit code.
+    /// Waits until the program ends, and returns its exit code.
     #[track_caller]
     pub fn exit(&self) -> i32 {
         let screen = self.shows(ENDED);
@@ -113,7 +113,7 @@ impl Terminal {
     }
 
     #[track_caller]
-    fn tell(&self, words: &[&str]) -> String {
+    fn tmux(&self, words: &[&str]) -> String {
         let output = self.command(words).output().expect("tmux");
         assert!(output.status.success(), "{words:?}: {output:?}");
         String::from_utf8_lossy(&output.stdout).into_owned()

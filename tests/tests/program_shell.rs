@@ -1,4 +1,4 @@
-//! The program `dockipc`: its shell, and the way through ssh.
+//! The program `dockipc`: its shell, and `ssh://` addresses.
 
 #[path = "../program"]
 mod program {

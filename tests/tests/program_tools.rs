@@ -1,5 +1,5 @@
-//! The program `dockipc` as other programs use it, and its page. A test counts the commands, so only
-//! `ctl_tools` has some.
+//! The program `dockipc`: its tools, and its page. A test counts the commands, so that only
+//! `ctl_tools` declares some.
 
 #[path = "../program"]
 mod program {

@@ -1,22 +1,25 @@
-//! The program's command line.
+//! The command line of the program.
 
 #![expect(
     clippy::doc_markdown,
-    reason = "the comments at fields are the help, which is no markdown"
+    reason = "the comments are the text of --help, which is not Markdown"
 )]
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{
-    ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
-};
+use clap::{ArgAction, Args, ColorChoice, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use super::complaint::Complaint;
-use super::{exit, socket};
+use super::error::CliError;
+use super::exit;
 use crate::arg::Arg;
-use crate::nearest;
+
+mod hints;
+mod own;
+
+pub(super) use hints::{unknown, unknown_option};
+pub(super) use own::command;
 
 /// Talk to the control sockets of daemons.
 #[derive(Debug, Parser)]
@@ -35,7 +38,7 @@ pub(super) struct Cli {
     pub(super) action: Action,
 }
 
-/// The version, with what was built in.
+/// The version, with the features of this build.
 const VERSION: &str = const {
     match (cfg!(feature = "tracing"), cfg!(feature = "zeroize")) {
         (false, false) => concat!(env!("CARGO_PKG_VERSION"), " (features: cli)"),
@@ -45,39 +48,39 @@ const VERSION: &str = const {
     }
 };
 
-/// What every subcommand takes.
+/// The options of every subcommand.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Common {
     /// The daemon's socket, instead of the first word
     #[arg(long, short, global = true, value_name = "SOCK")]
     pub(super) socket: Option<OsString>,
 
-    /// How long to wait in all: 200ms, 2s, 1m
+    /// The time limit for the whole call: 200ms, 2s, 1m
     #[arg(long, global = true, value_name = "TIME", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
 
-    /// A file with the token for the daemon; by default, where root or you listen,
-    /// $DOCKIPC_TOKEN_FILE or else $DOCKIPC_TOKEN
+    /// Read the token from this file; by default, if root or you own the daemon, from the file
+    /// $DOCKIPC_TOKEN_FILE or the variable $DOCKIPC_TOKEN
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
 
-    /// Send nothing unless this user listens at the socket: a name or a number, or several with
-    /// commas; by default $DOCKIPC_REQUIRE_OWNER
+    /// Send nothing unless the daemon's owner is this user: a name or a number, several separated
+    /// by commas; by default $DOCKIPC_REQUIRE_OWNER
     #[arg(long, global = true, value_name = "USER", value_delimiter = ',', value_parser = user)]
     pub(super) require_owner: Vec<u32>,
 
-    /// Whether no token is sent: Tab was pressed, and no command is run yet
+    /// Whether no token is sent, as for a completion
     #[arg(skip)]
-    pub(super) is_probe: bool,
+    pub(super) sends_no_token: bool,
 
-    /// When to use colours
+    /// When to use colors
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorChoice,
 }
 
 impl Common {
-    /// The users of whom one must listen at a socket; none if it may be anyone.
-    pub(super) fn owners(&self) -> Result<Vec<u32>, Complaint> {
+    /// Returns the users of whom one must own the daemon; empty if any user may.
+    pub(super) fn owners(&self) -> Result<Vec<u32>, CliError> {
         const VARIABLE: &str = "DOCKIPC_REQUIRE_OWNER";
         let preset = std::env::var_os(VARIABLE).filter(|users| !users.is_empty());
         let Some(preset) = preset.filter(|_| self.require_owner.is_empty()) else {
@@ -86,12 +89,12 @@ impl Common {
         let users = preset.to_string_lossy();
         let users = users.split(',').map(user).collect::<Result<_, _>>();
         users.map_err(|why| {
-            Complaint::usage(format!("invalid {VARIABLE} \"{}\": {why}", preset.display()))
+            CliError::usage(format!("invalid {VARIABLE} \"{}\": {why}", preset.display()))
         })
     }
 }
 
-/// What to do.
+/// The subcommand.
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     Call(Call),
@@ -100,9 +103,10 @@ pub(super) enum Action {
     Help(Help),
     /// Run the daemon's commands at a prompt, with history, Tab and hints
     ///
-    /// `help` lists them, `help NAME` explains one, `exit` or Ctrl-D ends. Ctrl-C stops to wait for an
-    /// answer. Earlier lines are kept in $XDG_STATE_HOME/dockipc/history, but none that may have a
-    /// secret in it, or that begins with a blank. Without a terminal, lines are read as by `call -f -`.
+    /// `help` lists the commands, `help NAME` explains one, `exit` or Ctrl-D leaves the shell.
+    /// Ctrl-C stops waiting for an answer. Lines are kept in $XDG_STATE_HOME/dockipc/history,
+    /// except those that may contain a secret or begin with a blank. Without a terminal, lines are
+    /// read as by `call -f -`.
     Shell(Socket),
     Ping(Ping),
     List(List),
@@ -111,23 +115,24 @@ pub(super) enum Action {
     Completions(Completions),
     #[command(name = "__complete", hide = true)]
     Complete(Complete),
-    /// A socket and one of its commands, or, in a daemon's own program, a command.
+    /// A socket and a command or, in a daemon's own program, a command.
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
 
 /// Run one of the daemon's commands
 ///
-/// Standard output gets the answer's bytes and nothing else, standard error what went wrong.
+/// Prints the bytes of the answer, and nothing else, to standard output, and errors to standard
+/// error.
 ///
-/// An argument `-` is read from standard input, `@FILE` from a file, any byte in it; `@@TEXT` is the
-/// text `@TEXT`. Options stand in front of the socket: all that follows is the daemon's.
+/// An argument `-` is read from standard input, and `@FILE` from a file; `@@TEXT` is the text
+/// `@TEXT`. Options come before the socket: everything after it belongs to the daemon's command.
 #[derive(Args, Debug, Default)]
 #[command(
     override_usage = "dockipc call [OPTIONS] [SOCK] NAME [ARG]...\n       dockipc call [OPTIONS] [SOCK] --file FILE"
 )]
 pub(super) struct Call {
-    /// Print the answer as JSON; bytes that are no text are {"base64": "…"}
+    /// Print the answer as JSON; bytes that are not UTF-8 become {"base64": "…"}
     #[arg(long)]
     pub(super) json: bool,
 
@@ -135,23 +140,23 @@ pub(super) struct Call {
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 
-    /// Run the commands of a file, a line each, over one connection; - is standard input
+    /// Run the commands in a file, one per line, over one connection; - is standard input
     #[arg(long, short, value_name = "FILE", conflicts_with_all = ["repeat", "every", "literal"])]
     pub(super) file: Option<PathBuf>,
 
-    /// Take `-` and `@` in arguments as they are
+    /// Do not replace `-` and `@FILE` in arguments
     #[arg(long, action = ArgAction::SetTrue)]
     pub(super) literal: bool,
 
-    /// Run it so many times
+    /// Run the command COUNT times
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) repeat: Option<u64>,
 
-    /// Run it again and again, with this time between: 500ms, 2s
+    /// Run the command repeatedly, with this pause between: 500ms, 2s
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) every: Option<Duration>,
 
-    /// The socket if it is not given otherwise (a path, @abstract, a name in $XDG_RUNTIME_DIR or /run,
+    /// The socket, unless given otherwise (a path, @abstract, a name in $XDG_RUNTIME_DIR or /run,
     /// or ssh://[USER@]HOST[:PORT]/PATH), the command's name, and its arguments
     #[arg(value_name = "SOCK NAME ARG", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(super) words: Vec<OsString>,
@@ -161,7 +166,7 @@ pub(super) struct Call {
 #[derive(Args, Debug)]
 #[command(override_usage = "dockipc help [SOCK] [NAME]")]
 pub(super) struct Help {
-    /// The socket if it is not given otherwise, and a command's name
+    /// The socket, unless given otherwise, and a command's name
     #[arg(value_name = "SOCK NAME", num_args = 0..=2)]
     pub(super) words: Vec<OsString>,
 }
@@ -169,11 +174,11 @@ pub(super) struct Help {
 /// Measure how fast the daemon answers
 #[derive(Args, Debug)]
 pub(super) struct Ping {
-    /// Ask so many times
+    /// How many pings to send
     #[arg(long, short, default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) count: u32,
 
-    /// Wait so long between two: 0s, 200ms
+    /// The pause between two pings: 0s, 200ms
     #[arg(long, short, value_name = "TIME", default_value = "100ms", value_parser = duration)]
     pub(super) interval: Duration,
 
@@ -181,14 +186,14 @@ pub(super) struct Ping {
     pub(super) socket: Socket,
 }
 
-/// List the daemons whose sockets are in $XDG_RUNTIME_DIR and /run
+/// List the daemons with sockets in $XDG_RUNTIME_DIR and /run
 #[derive(Args, Debug)]
 pub(super) struct List {
-    /// Look in these directories instead
+    /// Search these directories instead
     #[arg(value_name = "DIRECTORY")]
     pub(super) directories: Vec<PathBuf>,
 
-    /// Show the other sockets as well, and why they are no daemon's
+    /// Also show other sockets, and why they are not a daemon's
     #[arg(long, short)]
     pub(super) all: bool,
 
@@ -200,7 +205,7 @@ pub(super) struct List {
 /// Print the daemon's interface as JSON, or compare it with an earlier one
 #[derive(Args, Debug)]
 pub(super) struct Schema {
-    /// Compare with the interface in this file; end with 1 if a caller of that one could be broken
+    /// Compare with the interface in this file; exit with 1 if a change can break callers
     #[arg(long, value_name = "FILE")]
     pub(super) check: Option<PathBuf>,
 
@@ -208,14 +213,14 @@ pub(super) struct Schema {
     pub(super) socket: Socket,
 }
 
-/// Print this program's manual page, or write it and those of the subcommands to a directory
+/// Print the manual page, or write all manual pages to a directory
 #[derive(Args, Debug)]
 pub(super) struct Man {
     #[arg(value_name = "DIRECTORY")]
     pub(super) directory: Option<PathBuf>,
 }
 
-/// Print a script that lets a shell complete words with Tab, also those that the daemon knows
+/// Print a completion script for a shell; it also completes what the daemon knows
 ///
 /// bash: eval "$(dockipc completions bash)" in ~/.bashrc
 ///
@@ -229,7 +234,7 @@ pub(super) struct Completions {
     pub(super) shell: Shell,
 }
 
-/// A shell that has completions.
+/// A shell with a completion script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Shell {
     Bash,
@@ -237,19 +242,19 @@ pub(super) enum Shell {
     Fish,
 }
 
-/// What such a script calls.
+/// The call of a completion script.
 #[derive(Args, Debug)]
 pub(super) struct Complete {
-    /// The line up to the cursor, as it is typed.
+    /// The line up to the cursor, unparsed.
     #[arg(allow_hyphen_values = true)]
     pub(super) line: String,
 
-    /// The part of it that is replaced, as it is typed; by default the last word.
+    /// The part of the line that is replaced, unparsed; by default the last word.
     #[arg(allow_hyphen_values = true)]
     pub(super) part: Option<String>,
 }
 
-/// A subcommand that takes a socket alone.
+/// The argument of a subcommand that takes only a socket.
 #[derive(Args, Debug)]
 pub(super) struct Socket {
     /// The socket: a path, @abstract, a name in $XDG_RUNTIME_DIR or /run, or
@@ -262,100 +267,28 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::from_word(text.as_bytes()).map_err(|bad| bad.reason().to_owned())
 }
 
-/// The number of a user.
+/// Reads a user's name or number.
 pub(super) fn user(text: &str) -> Result<u32, String> {
     if let Ok(uid) = text.parse() {
         return Ok(uid);
     }
     match crate::sys::user(text) {
-        Ok(uid) => uid.ok_or_else(|| format!("no user is named {text:?}")),
-        Err(error) => Err(format!("looking up {text:?}: {error}")),
+        Ok(uid) => uid.ok_or_else(|| format!("no user named {text:?}")),
+        Err(error) => Err(format!("cannot look up user {text:?}: {error}")),
     }
 }
 
 fn limit(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("nothing is done in no time; without it there is no limit".into()),
+        Duration::ZERO => {
+            Err("must be greater than zero; leave it out to wait without limit".into())
+        }
         limit => Ok(limit),
     }
 }
 
-/// The command line of `dockipc`, or, with a name, that of a daemon's own program.
-pub(super) fn command(own: Option<&str>) -> clap::Command {
-    let whole = Cli::command();
-    let Some(name) = own else { return whole };
-    let named = |usage: &str| usage.replace("[SOCK] ", "").replace("dockipc", name);
-    // Where daemons are is no matter here, and many a daemon has a command `list`. A subcommand can't be
-    // taken out of what there is.
-    let subcommands = whole.get_subcommands().filter(|subcommand| subcommand.get_name() != "list");
-    Common::augment_args(clap::Command::new(name.to_owned()))
-        .bin_name(name.to_owned())
-        .version(VERSION)
-        .about("Talk to the daemon.")
-        .after_help(exit::TABLE)
-        .disable_help_subcommand(true)
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .allow_external_subcommands(true)
-        .external_subcommand_value_parser(clap::value_parser!(OsString))
-        .subcommands(subcommands.cloned())
-        .override_usage(format!("{name} [OPTIONS] NAME [ARG]...\n       {name} [OPTIONS] COMMAND"))
-        .mut_arg("socket", |arg| arg.hide(true))
-        .mut_subcommand("call", |call| {
-            call.override_usage(named(
-                "dockipc call [OPTIONS] NAME [ARG]...\n       dockipc call [OPTIONS] --file FILE",
-            ))
-            .mut_arg("words", |arg| {
-                arg.value_name("NAME ARG").help("The command and its arguments")
-            })
-        })
-        .mut_subcommand("help", |help| {
-            help.override_usage(named("dockipc help [NAME]"))
-                .mut_arg("words", |arg| arg.value_name("NAME").help("A command's name"))
-        })
-        .mut_subcommands(|subcommand| {
-            let takes = |arg: &clap::Arg| arg.get_id() == "name";
-            if subcommand.get_arguments().any(takes) {
-                subcommand.mut_arg("name", |arg| arg.hide(true))
-            } else {
-                subcommand
-            }
-        })
-}
-
-/// Reads the command line. What is wrong with it, help, and the version end the program.
+/// Parses the command line. Help and the version are errors too, as in clap.
 pub(super) fn read(own: Option<&str>) -> Result<Cli, clap::Error> {
     let matches = command(own).try_get_matches()?;
     Cli::from_arg_matches(&matches)
-}
-
-/// A subcommand that there is not.
-pub(super) fn unknown(text: &OsStr) -> Complaint {
-    let word = text.to_string_lossy();
-    let command = command(None);
-    let names = command.get_subcommands().map(|subcommand| subcommand.get_name().to_owned());
-    let hint = if socket::find(text).is_ok() {
-        format!("`call {word} NAME` asks the daemon there")
-    } else {
-        nearest(&word, names)
-    };
-    let what = "nor a socket's path, which has a / in it";
-    Complaint::usage(format!("{word} is no subcommand, {what}; {hint}"))
-}
-
-/// An option that there is not.
-pub(super) fn unknown_option(text: &OsStr) -> Complaint {
-    let word = text.to_string_lossy();
-    let command = command(None);
-    let all = std::iter::once(&command).chain(command.get_subcommands());
-    let names = all.flat_map(|command| command.get_arguments().filter_map(clap::Arg::get_long));
-    let hint = nearest(&word, names.map(|name| format!("--{name}")));
-    Complaint::usage(format!("no option {word}; {hint}"))
-}
-
-fn nearest(word: &str, names: impl Iterator<Item = String>) -> String {
-    match nearest::nearest(word.as_bytes(), names, 2) {
-        Some(name) => format!("did you mean {name}?"),
-        None => "--help lists them".into(),
-    }
 }

@@ -1,4 +1,4 @@
-//! `call`: one of the daemon's commands, or many.
+//! `call`: runs one command, repeatedly or once, or the commands in a file.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -9,21 +9,24 @@ use std::thread;
 use std::time::Duration;
 
 use super::args::Call;
-use super::complaint::Complaint;
 use super::daemon::Daemon;
+use super::error::CliError;
 use super::exit::Exit;
-use super::output::{Output, is_nobody, json_text, to_json};
+use super::output::{Output, is_closed, json_text, to_json};
 use super::word::Word;
+use super::written;
 use crate::error::{Error, code};
 use crate::reply::Reply;
 use crate::wire::words::Splitter;
 
-/// Runs what the command line says. The socket is taken from its words already.
-pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, Complaint> {
+/// Runs `call`. The socket is already removed from the words.
+pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, CliError> {
     let mut output = Output::open(args.output.as_deref())?;
     if let Some(file) = &args.file {
         if !args.words.is_empty() {
-            return Err(Complaint::usage("with --file the commands stand in the file"));
+            return Err(CliError::usage(
+                "unexpected arguments with --file: the commands are read from the file",
+            ));
         }
         return lines(daemon, file, args.json, &mut output, program);
     }
@@ -39,24 +42,24 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         }
         match one(daemon, &words, args.json, &mut output) {
             Ok(()) => {}
-            Err(Error::Io { source, .. }) if is_nobody(&source) => break,
+            Err(Error::Io { source, .. }) if is_closed(&source) => break,
             Err(error) => {
                 let is_unknown =
                     matches!(&error, Error::Refused(failure) if failure.code() == code::UNKNOWN);
-                let complaint = Complaint::about(&words, error);
-                // The first word may have been meant for the socket's name.
+                let error = CliError::about(&words, error);
+                // The first word may be meant as the socket.
                 let is_preset = daemon.is_preset && is_unknown;
-                return Err(if is_preset { complaint.preset() } else { complaint });
+                return Err(if is_preset { error.with_preset_socket() } else { error });
             }
         }
         if let Err(error) = output.end(is_many) {
-            return ended(&error);
+            return written(Err(error));
         }
     }
     Ok(Exit::Answered)
 }
 
-/// Makes one call.
+/// Runs one command and writes its answer.
 fn one(daemon: &Daemon, words: &[Word], json: bool, output: &mut Output) -> Result<(), Error> {
     let Some((name, arguments)) = words.split_first() else { return Ok(()) };
     let name = String::from_utf8_lossy(name.bytes());
@@ -68,15 +71,15 @@ fn one(daemon: &Daemon, words: &[Word], json: bool, output: &mut Output) -> Resu
     call.copy_to(output).map(drop)
 }
 
-/// The words of the command line, those read that stand for something else.
-fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Word>, Complaint> {
+/// Converts the words of the command line; reads those that stand for standard input or a file.
+fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Word>, CliError> {
     let Some(name) = words.first() else {
-        return Err(Complaint::usage("which command? `commands` lists them"));
+        return Err(CliError::usage("missing command name; `commands` lists the commands"));
     };
     if name.as_bytes().starts_with(b"-") {
-        let name = name.display();
-        return Err(Complaint::usage(format!(
-            "{name} is no command's name; options stand in front of the socket"
+        let name = name.to_string_lossy();
+        return Err(CliError::usage(format!(
+            "invalid command name {name:?}: put options before the socket"
         )));
     }
     let mut words = words.into_iter();
@@ -84,20 +87,22 @@ fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Word>, Complaint> {
     let mut input = None;
     let arguments = words.map(|word| match word.as_bytes() {
         _ if literal => Ok(Word::typed(word.into_vec())),
-        b"-" if input.is_some() => Err(Complaint::usage("standard input is read once: one `-`")),
+        b"-" if input.is_some() => {
+            Err(CliError::usage("standard input can be read only once: use one `-`"))
+        }
         b"-" => {
             input = Some(());
             let mut bytes = Vec::new();
             let read = io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| Complaint::unread("standard input", &error))?;
+            read.map_err(|error| CliError::unread("standard input", &error))?;
             Ok(Word::read(bytes, "-".into(), "standard input".into()))
         }
         [b'@', b'@', ..] => Ok(Word::typed(word.as_bytes()[1..].to_vec())),
         [b'@', file @ ..] if !file.is_empty() => {
             let file = Path::new(OsStr::from_bytes(file));
             let bytes = std::fs::read(file).map_err(|error| {
-                let what = format!("{} (for the text itself write @@)", file.display());
-                Complaint::unread(what, &error)
+                let what = format!("{} (for a text that begins with @, write @@)", file.display());
+                CliError::unread(what, &error)
             })?;
             Ok(Word::read(bytes, word.to_string_lossy().into(), file.display().to_string()))
         }
@@ -106,16 +111,16 @@ fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Word>, Complaint> {
     name.chain(arguments).collect()
 }
 
-/// Runs the lines of a file. The daemon's "no" to one does not stop the others; the program ends as
-/// the first that failed would have.
+/// Runs the lines of a file. A command that fails does not stop the later ones; the exit code is
+/// that of the first failure.
 pub(super) fn lines(
     daemon: &Daemon,
     file: &Path,
     json: bool,
     output: &mut Output,
     program: &str,
-) -> Result<Exit, Complaint> {
-    let reading = |error| Complaint::unread(file.display(), &error);
+) -> Result<Exit, CliError> {
+    let reading = |error| CliError::unread(file.display(), &error);
     let input: Box<dyn Read> = if file == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
@@ -128,10 +133,10 @@ pub(super) fn lines(
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        // Without them, a quote is not closed: the daemon says so.
+        // A line that can't be split has an unclosed quote: the daemon answers with that error.
         let words = split(line);
         let is_split = words.is_some();
-        let words = Word::of_line(words.unwrap_or_else(|| pieces(line)));
+        let words = Word::of_line(words.unwrap_or_else(|| fragments(line)));
         let answered = if json && is_split {
             one(daemon, &words, json, output)
         } else {
@@ -140,27 +145,27 @@ pub(super) fn lines(
         };
         match answered {
             Ok(()) => {}
-            Err(Error::Io { source, .. }) if is_nobody(&source) => break,
+            Err(Error::Io { source, .. }) if is_closed(&source) => break,
             Err(error) => {
                 let is_refused = matches!(error, Error::Refused(_));
-                let complaint = Complaint::about(&words, error).at_line(i + 1);
+                let error = CliError::about(&words, error).at_line(i + 1);
                 if !is_refused {
-                    return Err(complaint);
+                    return Err(error);
                 }
-                complaint.tell(program);
+                error.print(program);
                 if exit == Exit::Answered {
-                    exit = complaint.exit;
+                    exit = error.exit;
                 }
             }
         }
         if let Err(error) = output.end(true) {
-            return ended(&error).map(|_| exit);
+            return written(Err(error)).map(|_| exit);
         }
     }
     Ok(exit)
 }
 
-/// The words of a line, as the daemon finds them.
+/// Splits a line into words, as the daemon does. Returns `None` if a quote is not closed.
 pub(super) fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let (mut splitter, mut text, mut words) = (Splitter::new(line), Vec::new(), Vec::new());
     while let Some(span) = splitter.next(&mut text).ok()? {
@@ -169,17 +174,13 @@ pub(super) fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(words)
 }
 
-/// What a message could repeat of a line that has no words, since a quote in it is not closed.
-fn pieces(line: &[u8]) -> Vec<Vec<u8>> {
+/// Returns the parts that a message may repeat of a line that can't be split.
+fn fragments(line: &[u8]) -> Vec<Vec<u8>> {
     let is_between = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'\'' | b'"' | b'\\');
     line.split(is_between).filter(|piece| !piece.is_empty()).map(<[u8]>::to_vec).collect()
 }
 
-fn ended(error: &io::Error) -> Result<Exit, Complaint> {
-    if is_nobody(error) { Ok(Exit::Answered) } else { Err(Complaint::io("writing", error)) }
-}
-
-/// As `watch` does between two runs: ECMA-48, CUP and ED.
+/// Clears the terminal between two runs, as `watch` does (CUP and ED of ECMA-48).
 fn clear() {
     let mut out = anstream::stdout();
     let _ = write!(out, "\x1b[H\x1b[2J").and_then(|()| out.flush());

@@ -1,4 +1,4 @@
-//! `commands`: what the daemon offers.
+//! `commands`: lists the daemon's commands.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -6,8 +6,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::interface::Interface;
 
-/// Writes the commands: a table on a terminal; in a pipe a line each with name, usage and summary,
-/// which tabs separate.
+/// Writes the commands: a table on a terminal; otherwise a line each, with name, usage and summary
+/// separated by tabs.
 pub(super) fn write(interface: &Interface) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     if !io::stdout().is_terminal() {
@@ -23,15 +23,15 @@ pub(super) fn write(interface: &Interface) -> io::Result<()> {
     Ok(())
 }
 
-/// The narrowest terminal that lines are broken for.
-const NARROWEST: u16 = 40;
+/// The narrowest terminal for which lines are broken; on a narrower one, a column would have a
+/// letter per line.
+const MIN_WIDTH: u16 = 40;
 
-/// Two columns, as wide as the terminal allows.
-pub(super) fn table<'r>(rows: impl IntoIterator<Item = [&'r str; 2]>) -> Table {
+/// Returns a table with two columns, as wide as the terminal allows.
+fn table<'r>(rows: impl IntoIterator<Item = [&'r str; 2]>) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    // Narrower, a column would have a letter a line.
-    if table.width().is_some_and(|width| width >= NARROWEST) {
+    if table.width().is_some_and(|width| width >= MIN_WIDTH) {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
     for row in rows {

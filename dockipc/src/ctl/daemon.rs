@@ -1,44 +1,43 @@
-//! The daemon that is talked to.
+//! The daemon that is called.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::args::Common;
-use super::complaint::Complaint;
+use super::error::CliError;
 use super::output::escaped;
 use super::socket::{self, Socket};
 use super::ssh::Tunnel;
 use crate::client::Client;
 
-/// The longest answer that is held in memory: what is no text or bytes alone, or is to be JSON.
-const LONGEST: usize = 1 << 30;
+/// The longest answer that is held in memory, in bytes: one with several parts, or for JSON output.
+const MAX_ANSWER: usize = 1 << 30;
 
-/// Which daemon the program is for.
+/// Which daemons the program is for.
 pub(super) enum Target {
-    /// One, whose path is fixed.
+    /// One daemon with a fixed path.
     Own(PathBuf),
-    /// The one that the command line names.
+    /// The daemon that the command line names.
     Any,
 }
 
-/// A daemon, and the way to it.
+/// A daemon, and the tunnel to it if it is on another machine.
 pub(super) struct Daemon {
     pub(super) client: Client,
-    /// What it is called here.
+    /// The name for prompts and rows.
     pub(super) name: String,
-    /// Whether its socket stands in the environment, and not on the command line.
+    /// Whether the socket comes from the environment and not from the command line.
     pub(super) is_preset: bool,
-    /// Ends with this.
     tunnel: Option<Tunnel>,
 }
 
 impl Daemon {
-    /// Finds the daemon. Its socket, if it is the first of the words, is taken from them.
+    /// Finds the daemon. If the first of the words is its socket, removes that word.
     pub(super) fn find(
         target: &Target,
         common: &Common,
         words: &mut Vec<OsString>,
-    ) -> Result<Self, Complaint> {
+    ) -> Result<Self, CliError> {
         let (socket, is_preset) = match target {
             Target::Own(path) => (Socket::Local(path.clone()), false),
             Target::Any => {
@@ -55,37 +54,37 @@ impl Daemon {
             }
             Socket::Ssh(address) => {
                 if !owners.is_empty() {
-                    return Err(Complaint::usage(
-                        "the owner of a socket on another machine can't be seen: leave out \
-                         --require-owner, and DOCKIPC_REQUIRE_OWNER",
+                    return Err(CliError::usage(
+                        "cannot check the owner of a socket on another machine: leave out \
+                         --require-owner and unset DOCKIPC_REQUIRE_OWNER",
                     ));
                 }
                 let tunnel = Tunnel::open(&address, common.timeout)?;
                 (tunnel.path().to_owned(), escaped(&address).into_owned(), Some(tunnel))
             }
         };
-        let client = client(&path, &owners).timeout(common.timeout).max_answer(LONGEST);
-        // A command may take as long as it does, unless the caller says otherwise.
+        let client = client(&path, &owners).timeout(common.timeout).max_answer(MAX_ANSWER);
+        // Without --timeout, a command may take any time.
         let client = client.read_timeout(None);
         let client = match &common.token_file {
-            _ if common.is_probe => client,
+            _ if common.sends_no_token => client,
             Some(file) => client.token_file(file),
-            // Whoever listens here, the one who is asked is at the other end.
+            // The peer of the tunnel is ssh, so that the daemon's owner can't be checked.
             None if tunnel.is_some() => client.without_token_from_env(),
             None => client.token_from_env(),
         };
         Ok(Self { client, name, is_preset, tunnel })
     }
 
-    /// From now on Ctrl-C is not the end of the program.
-    pub(super) fn leave_interrupts(&self) {
+    /// Keeps the tunnel open on SIGINT, which the caller handles from now on.
+    pub(super) fn ignore_interrupts(&self) {
         if let Some(tunnel) = &self.tunnel {
-            tunnel.leave_interrupts();
+            tunnel.ignore_interrupts();
         }
     }
 }
 
-/// A client that sends nothing to others than these users, if there are any.
+/// Returns a client that, if `owners` are given, sends nothing to daemons of other users.
 pub(super) fn client(path: &Path, owners: &[u32]) -> Client {
     owners.iter().fold(Client::new(path), |client, owner| client.require_owner(*owner))
 }

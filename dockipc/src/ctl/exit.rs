@@ -1,36 +1,37 @@
-//! How the program ends.
+//! Exit codes.
 
 use std::process::ExitCode;
 
 use crate::error::{Error, Failure, code};
 
-/// The program's exit codes.
+/// An exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
     /// The daemon answered.
     Answered = 0,
-    /// The daemon said no.
+    /// The daemon refused, or the answer could not be written.
     Refused = 1,
-    /// The program, or the command, was not called as it should be.
+    /// The program or the daemon's command was used wrongly.
     Usage = 2,
     /// There is no daemon.
     NoDaemon = 3,
-    /// This user may not connect, or not run the command; or a user listens who must not.
+    /// The user may not connect or not run the command, or the daemon's owner is not the required
+    /// one.
     NoPermission = 4,
-    /// It took too long.
+    /// A time limit passed.
     TimedOut = 5,
-    /// The answer was cut off.
+    /// The answer ended early.
     CutOff = 6,
 }
 
-/// For the help's end.
+/// The table at the end of the help.
 pub(super) const TABLE: &str = "\
 Exit codes:
   0  answered
-  1  the daemon said no, or the answer could not be written
-  2  wrong usage, also of the daemon's command, or a file that can't be read
+  1  the daemon refused, or the answer could not be written
+  2  usage error, also of the daemon's command, or an unreadable file
   3  no daemon
-  4  no permission, or not the owner that is required
+  4  permission denied, or not the required owner
   5  timed out
   6  the answer was cut off";
 

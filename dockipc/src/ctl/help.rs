@@ -1,15 +1,16 @@
-//! `help NAME`: one command.
+//! `help NAME`: explains one command.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
 
 use super::interface::{Argument, Description, Kind};
 
 const HEAD: Style = Style::new().bold();
 
-/// Writes all that the daemon says of a command.
+/// Writes the daemon's description of a command.
 pub(super) fn write(command: &Description) -> io::Result<()> {
     anstream::stdout().lock().write_all(text(command).as_bytes())
 }
@@ -20,31 +21,29 @@ fn text(command: &Description) -> String {
     let mut text = format!("{HEAD}Usage:{HEAD:#} {name}{}{name:#}{rest}\n", command.name);
     for part in [&command.summary, &command.details] {
         if !part.is_empty() {
-            // Writing to a String does not fail.
             let _ = write!(text, "\n{part}\n");
         }
     }
     if !command.arguments.is_empty() {
         let _ = write!(text, "\n{HEAD}Arguments:{HEAD:#}\n");
     }
-    let width = command.arguments.iter().map(|argument| left(argument).chars().count()).max();
-    let width = width.unwrap_or(0);
+    let width = command.arguments.iter().map(|argument| left(argument).width()).max().unwrap_or(0);
     let cyan = AnsiColor::Cyan.on_default();
     for argument in &command.arguments {
         let left = left(argument);
-        let blanks = " ".repeat(width - left.chars().count());
+        let blanks = " ".repeat(width - left.width());
         let line = format!("  {cyan}{left}{cyan:#}{blanks}  {}", right(argument));
         let _ = writeln!(text, "{}", line.trim_end());
     }
     let mut more = Vec::new();
     if !command.aliases.is_empty() {
-        more.push(format!("{HEAD}Also:{HEAD:#} {}", command.aliases.join(", ")));
+        more.push(format!("{HEAD}Aliases:{HEAD:#} {}", command.aliases.join(", ")));
     }
     if let Some(rule) = &command.rule {
-        more.push(format!("{HEAD}For:{HEAD:#} {rule}"));
+        more.push(format!("{HEAD}Allowed for:{HEAD:#} {rule}"));
     }
     if command.is_idempotent && !command.is_builtin {
-        more.push("To run it twice is the same as once.".into());
+        more.push("Idempotent: running it twice is the same as once.".into());
     }
     if !more.is_empty() {
         let _ = write!(text, "\n{}\n", more.join("\n"));
@@ -52,32 +51,33 @@ fn text(command: &Description) -> String {
     text
 }
 
-/// How an argument is written.
+/// Returns an argument as it is written on a command line.
 fn left(argument: &Argument) -> String {
+    let name = &argument.name;
     let many = if argument.is_multiple || argument.kind == Kind::Rest { "…" } else { "" };
-    match &argument.kind {
-        Kind::Flag(flag) => flag.clone(),
-        Kind::Option(flag) => format!("{flag} <{}>{many}", argument.name),
-        Kind::Positional | Kind::Rest => format!("<{}{many}>", argument.name),
+    match &argument.flag {
+        Some(flag) if argument.kind == Kind::Flag => flag.clone(),
+        Some(flag) => format!("{flag} <{name}>{many}"),
+        None => format!("<{name}{many}>"),
     }
 }
 
-/// What it is: its help, its type or choices, and whether it may be left out.
+/// Returns an argument's help, type or choices, and default.
 fn right(argument: &Argument) -> String {
     let mut notes = Vec::new();
-    match &argument.kind {
-        Kind::Flag(_) => {}
-        _ if argument.choices.is_empty() => notes.push(argument.ty.clone()),
-        _ => notes.push(argument.choices.join("|")),
+    let is_flag = argument.kind == Kind::Flag;
+    if !is_flag && argument.choices.is_empty() {
+        notes.push(argument.ty.clone());
+    } else if !is_flag {
+        notes.push(argument.choices.join("|"));
     }
     if argument.is_secret {
         notes.push("secret".into());
     }
-    match (&argument.default, &argument.kind) {
-        (Some(default), _) => notes.push(format!("default {default}")),
-        (None, Kind::Flag(_)) => {}
-        (None, _) if argument.is_optional => notes.push("optional".into()),
-        (None, _) => {}
+    match &argument.default {
+        Some(default) => notes.push(format!("default {default}")),
+        None if argument.is_optional && !is_flag => notes.push("optional".into()),
+        None => {}
     }
     let notes = if notes.is_empty() { String::new() } else { format!("[{}]", notes.join(", ")) };
     [&*argument.help, &*notes].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" ")

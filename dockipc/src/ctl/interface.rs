@@ -1,11 +1,17 @@
-//! What a daemon offers, as it describes it.
+//! The interface of a daemon: its commands, as `DOCKIPC DESCRIBE` answers them.
+//!
+//! Invariant: no text in an [`Interface`] that was read from a daemon has a character that acts on
+//! a terminal; [`sanitize`] escapes them.
 
 use std::collections::BTreeMap;
 
-use super::output::escaped;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::output::{escaped, to_json};
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::reply::{FromReply, Reply};
+use crate::reply::Reply;
 
 /// The commands that the caller may run, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,76 +19,94 @@ pub(super) struct Interface {
     pub(super) commands: BTreeMap<String, Description>,
 }
 
-/// One command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A command. The order of the fields is their order in the output of `schema`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Description {
     pub(super) name: String,
+    pub(super) aliases: Vec<String>,
     pub(super) summary: String,
     pub(super) details: String,
     pub(super) usage: String,
-    pub(super) aliases: Vec<String>,
+    #[serde(rename = "idempotent")]
     pub(super) is_idempotent: bool,
-    /// Who may run it, if there is a rule.
+    /// The access rule, if the command has one.
+    #[serde(rename = "for")]
     pub(super) rule: Option<String>,
+    #[serde(rename = "builtin", default, skip_serializing)]
     pub(super) is_builtin: bool,
     pub(super) arguments: Vec<Argument>,
 }
 
-/// One argument of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An argument of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Argument {
     pub(super) name: String,
     pub(super) kind: Kind,
+    /// The name of an option or a flag, with its dashes. A positional argument has none.
+    pub(super) flag: Option<String>,
+    #[serde(rename = "type")]
     pub(super) ty: String,
     pub(super) choices: Vec<String>,
     pub(super) default: Option<String>,
+    #[serde(rename = "optional")]
     pub(super) is_optional: bool,
+    #[serde(rename = "multiple")]
     pub(super) is_multiple: bool,
     pub(super) help: String,
+    #[serde(rename = "secret")]
     pub(super) is_secret: bool,
-    /// The daemon proposes values.
+    /// Whether the daemon can complete values.
     pub(super) completes: bool,
 }
 
 /// How an argument is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
     Positional,
-    /// All that is left, as one text.
+    /// The rest of the line, as one text.
     Rest,
-    /// With this in front, dashes and all.
-    Option(String),
-    /// This alone.
-    Flag(String),
+    /// `--name value`.
+    Option,
+    /// `--name`, without a value.
+    Flag,
+    /// A kind that only newer daemons know. It is treated as positional.
+    #[serde(other)]
+    Unknown,
 }
 
-/// The longest description, in bytes: a stranger's would not end.
-pub(super) const LONGEST: usize = 16 << 20;
+/// The longest description that is read, in bytes, so that no daemon can exhaust the memory.
+pub(super) const MAX_DESCRIPTION: usize = 16 << 20;
 
 impl Interface {
-    /// Asks the daemon.
+    /// Asks the daemon for all commands.
     pub(super) fn of(client: &Client) -> Result<Self> {
-        let client = client.clone().max_answer(LONGEST);
+        let client = client.clone().max_answer(MAX_DESCRIPTION);
         Self::read(client.command("dockipc").arg("describe").call()?)
     }
 
-    /// Asks for one command; none if there is no such command for this caller.
+    /// Asks the daemon for one command. Returns `None` if the caller has no such command.
     pub(super) fn command(client: &Client, name: &str) -> Result<Option<Description>> {
-        let client = client.clone().max_answer(LONGEST);
+        let client = client.clone().max_answer(MAX_DESCRIPTION);
         let one = Self::read(client.command("dockipc").arg("describe").arg(name).call()?)?;
         Ok(one.commands.into_values().next())
     }
 
-    fn read(commands: BTreeMap<String, Fields>) -> Result<Self> {
-        let commands = commands.into_iter().map(|(name, fields)| {
-            let name = escaped(&name).into_owned();
-            let command = Description::read(name.clone(), fields)?;
-            Ok((name, command))
-        });
-        commands.collect::<Result<_>>().map(|commands| Self { commands })
+    fn read(reply: Reply) -> Result<Self> {
+        let mut described = to_json(reply);
+        for (name, command) in described.as_object_mut().into_iter().flatten() {
+            if let Value::Object(command) = command {
+                command.insert("name".into(), name.as_str().into());
+            }
+        }
+        sanitize(&mut described);
+        let commands = serde_json::from_value::<BTreeMap<String, Description>>(described).map_err(
+            |error| Error::Protocol(format!("invalid description of commands: {error}")),
+        )?;
+        Ok(commands.into_values().collect())
     }
 
-    /// The command that a name or an alias means, without regard to ASCII case.
+    /// Returns the command with a name or an alias, compared without regard to ASCII case.
     pub(super) fn find(&self, name: &str) -> Option<&Description> {
         self.commands.values().find(|command| {
             let mut names = command.aliases.iter().chain([&command.name]);
@@ -91,85 +115,75 @@ impl Interface {
     }
 }
 
-impl Description {
-    fn read(name: String, mut fields: Fields) -> Result<Self> {
-        let arguments: Vec<Fields> = fields.take("arguments")?;
-        Ok(Self {
-            name,
-            summary: fields.take("summary")?,
-            details: fields.take(DETAILS)?,
-            usage: fields.take("usage")?,
-            aliases: fields.take("aliases")?,
-            is_idempotent: fields.take::<i64>("idempotent")? != 0,
-            rule: fields.take("for")?,
-            is_builtin: fields.take::<i64>("builtin")? != 0,
-            arguments: arguments.into_iter().map(Argument::read).collect::<Result<_>>()?,
-        })
+impl FromIterator<Description> for Interface {
+    fn from_iter<C: IntoIterator<Item = Description>>(commands: C) -> Self {
+        let named = commands.into_iter().map(|command| (command.name.clone(), command));
+        Self { commands: named.collect() }
     }
 }
 
-impl Argument {
-    fn read(mut fields: Fields) -> Result<Self> {
-        let flag: Option<String> = fields.take("flag")?;
-        let kind: String = fields.take("kind")?;
-        let kind = match (&*kind, flag) {
-            ("option", Some(flag)) => Kind::Option(flag),
-            ("flag", Some(flag)) => Kind::Flag(flag),
-            ("rest", _) => Kind::Rest,
-            _ => Kind::Positional,
-        };
-        Ok(Self {
-            name: fields.take("name")?,
-            kind,
-            ty: fields.take("type")?,
-            choices: fields.take("choices")?,
-            default: fields.take("default")?,
-            is_optional: fields.take::<i64>("optional")? != 0,
-            is_multiple: fields.take::<i64>("multiple")? != 0,
-            help: fields.take("help")?,
-            is_secret: fields.take::<i64>("secret")? != 0,
-            completes: fields.take::<i64>("completes")? != 0,
-        })
+/// Escapes the texts of a description, and converts its numbers to the booleans that they stand
+/// for.
+fn sanitize(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = escaped(text).into_owned(),
+        Value::Number(number) => *value = (number.as_i64() != Some(0)).into(),
+        Value::Array(items) => items.iter_mut().for_each(sanitize),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    // The only text with more than one line.
+                    Value::String(text) if key == "details" => {
+                        *text = text.split('\n').map(escaped).collect::<Vec<_>>().join("\n");
+                    }
+                    value => sanitize(value),
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
     }
 }
 
-/// What is said of something, by key. A newer daemon may say more.
-struct Fields(BTreeMap<String, Reply>);
+#[cfg(test)]
+mod tests {
+    use super::{Interface, Kind};
+    use crate::reply::Reply;
 
-impl FromReply for Fields {
-    fn from_reply(reply: Reply) -> Result<Self> {
-        let fields = BTreeMap::<String, Reply>::from_reply(reply)?.into_iter();
-        let fields = fields.map(|(key, value)| {
-            // The only text with several lines.
-            let value = if key == DETAILS { each_line(value) } else { plain(value) };
-            (key, value)
-        });
-        Ok(Self(fields.collect()))
-    }
-}
-
-const DETAILS: &str = "details";
-
-/// What is shown to people: each text as a part of one line, without what would do something to a
-/// terminal.
-fn plain(reply: Reply) -> Reply {
-    match reply {
-        Reply::Bytes(bytes) => Reply::bytes(escaped(&String::from_utf8_lossy(&bytes)).into_owned()),
-        Reply::List(items) => Reply::List(items.into_iter().map(plain).collect()),
-        other => other,
-    }
-}
-
-fn each_line(reply: Reply) -> Reply {
-    let Reply::Bytes(bytes) = reply else { return plain(reply) };
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<_> = text.split('\n').map(escaped).collect();
-    Reply::bytes(lines.join("\n"))
-}
-
-impl Fields {
-    fn take<T: FromReply>(&mut self, key: &'static str) -> Result<T> {
-        let missing = || Error::Protocol(format!("a description without `{key}`"));
-        T::from_reply(self.0.remove(key).ok_or_else(missing)?)
+    #[test]
+    fn description_of_a_newer_daemon_is_read() {
+        let (text, no) = (|text: &str| Reply::bytes(text), || Reply::Int(0));
+        let argument = Reply::map([
+            ("name", text("n\x1b")),
+            ("kind", text("stream")),
+            ("flag", Reply::Null),
+            ("type", text("text")),
+            ("choices", Reply::List(Vec::new())),
+            ("default", Reply::Null),
+            ("optional", Reply::Int(1)),
+            ("multiple", no()),
+            ("help", text("")),
+            ("secret", no()),
+            ("completes", no()),
+            ("unit", text("bytes")),
+        ]);
+        let command = Reply::map([
+            ("aliases", Reply::List(Vec::new())),
+            ("summary", text("a\nb")),
+            ("details", text("a\nb\x1b")),
+            ("usage", text("add")),
+            ("idempotent", no()),
+            ("for", Reply::Null),
+            ("builtin", no()),
+            ("arguments", Reply::List(vec![argument])),
+        ]);
+        let interface = Interface::read(Reply::map([("add", command)])).unwrap();
+        let add = interface.find("ADD").unwrap();
+        assert_eq!((&*add.summary, &*add.details), ("a\\nb", "a\nb\\x1b"));
+        let [n] = &add.arguments[..] else { panic!("{add:?}") };
+        assert_eq!((&*n.name, n.kind), ("n\\x1b", Kind::Unknown));
+        assert_eq!((n.is_optional, n.is_multiple), (true, false));
+        for reply in [Reply::Int(1), Reply::List(vec![Reply::Null]), Reply::map([("add", no())])] {
+            assert!(Interface::read(reply).is_err());
+        }
     }
 }

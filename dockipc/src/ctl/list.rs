@@ -1,4 +1,4 @@
-//! `list`: the daemons of this machine.
+//! `list`: finds the daemons of this machine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,11 +13,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use comfy_table::{Table, presets};
+use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
 
 use super::args::List;
-use super::complaint::Complaint;
 use super::daemon::client;
+use super::error::CliError;
 use super::exit::Exit;
 use super::output::{escaped, field, json_text};
 use super::{socket, written};
@@ -25,26 +26,26 @@ use crate::error::{Error, Result};
 use crate::reply::Reply;
 use crate::sys;
 
-/// How deep it is looked, the directory itself being 1.
-const DEEPEST: usize = 3;
+/// How many levels of directories are searched, the given one included.
+const DEPTH: usize = 3;
 
-/// How long a daemon may take to answer. Whoever listens may be a stranger.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long one daemon may take to answer.
+const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long all of them may take, those of root and of this user being asked first: others may have
-/// made as many as they like.
-const PATIENCE_IN_ALL: Duration = Duration::from_secs(5);
+/// How long all daemons may take. Those of root and of this user are asked first, since another
+/// user can create any number of sockets.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest answer, in bytes.
-const LONGEST: usize = 64 * 1024;
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// The longest version that is shown, in characters.
-const LONGEST_VERSION: usize = 64;
+const MAX_VERSION: usize = 64;
 
-/// So many are asked at a time.
+/// How many daemons are asked at the same time.
 const THREADS: usize = 16;
 
-/// A socket, and who answers there.
+/// A socket, and the daemon that answers there.
 struct Found {
     path: PathBuf,
     owner: u32,
@@ -58,20 +59,20 @@ struct Daemon {
     version: String,
 }
 
-/// Looks for sockets and asks them.
+/// Searches directories for sockets and asks the daemons that listen there.
 ///
-/// Only those with a lock file beside them are asked, as a dockipc daemon leaves one: what an unknown
-/// program does with words that it does not expect is not known. With `--all`, every one is.
+/// Without `--all`, only sockets with a lock file are asked, which every dockipc daemon has:
+/// another program might misunderstand the question.
 ///
-/// Nothing secret is sent, and nothing at all where another user listens than those of `owners`.
-pub(super) fn list(args: &List, owners: &[u32]) -> Result<Exit, Complaint> {
+/// No token is sent, and nothing at all if `owners` are given and another user listens.
+pub(super) fn list(args: &List, owners: &[u32]) -> Result<Exit, CliError> {
     let directories = match &args.directories[..] {
         [] => socket::directories(),
         given => given.to_vec(),
     };
     let mut paths = Vec::new();
     for directory in &directories {
-        look(directory, 1, args.all, &mut paths);
+        search(directory, 1, args.all, &mut paths);
     }
     paths.sort();
     paths.dedup();
@@ -80,9 +81,8 @@ pub(super) fn list(args: &List, owners: &[u32]) -> Result<Exit, Complaint> {
         found.retain(|found| found.daemon.is_ok());
     }
     if left > 0 {
-        let time = PATIENCE_IN_ALL;
-        let text = format!("{left} sockets were not asked: the others took {time:?}");
-        Complaint::usage(text).tell_alone();
+        let text = format!("timed out after {TOTAL_TIMEOUT:?}: {left} sockets were not asked");
+        CliError::usage(text).print_bare();
     }
     let mut out = io::stdout().lock();
     if args.json {
@@ -90,53 +90,47 @@ pub(super) fn list(args: &List, owners: &[u32]) -> Result<Exit, Complaint> {
         return written(writeln!(out, "{}", json_text(&Value::from(found))));
     }
     if found.is_empty() {
-        let looked: Vec<_> = directories.iter().map(|place| place.display().to_string()).collect();
+        let searched: Vec<_> = directories.iter().map(|dir| dir.display().to_string()).collect();
         let what = if args.all { "socket" } else { "daemon" };
-        // Nobody is left to be told if this fails.
-        let _ = writeln!(io::stderr(), "no {what} in {}", escaped(&looked.join(" or ")));
+        let _ = writeln!(io::stderr(), "no {what} in {}", escaped(&searched.join(" or ")));
         return Ok(Exit::Answered);
     }
     let text = if io::stdout().is_terminal() { table(&found) } else { lines(&found) };
     written(out.write_all(text.as_bytes()))
 }
 
-/// The sockets in a directory. Links are not followed, and what may not be read is passed over.
-fn look(directory: &Path, depth: usize, all: bool, paths: &mut Vec<PathBuf>) {
+/// Adds the sockets in a directory and below. Does not follow links, and skips unreadable
+/// directories.
+fn search(directory: &Path, depth: usize, all: bool, paths: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
         let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
-        if kind.is_socket() && (all || has_lock(&path)) {
+        if kind.is_socket() && (all || socket::has_lock(&path)) {
             paths.push(path);
-        } else if kind.is_dir() && depth < DEEPEST {
-            look(&path, depth + 1, all, paths);
+        } else if kind.is_dir() && depth < DEPTH {
+            search(&path, depth + 1, all, paths);
         }
     }
 }
 
-fn has_lock(path: &Path) -> bool {
-    let mut lock = path.as_os_str().to_owned();
-    lock.push(".lock");
-    Path::new(&lock).is_file()
-}
-
-/// What answers at these paths, and how many were not asked in time.
+/// Asks the daemons at these paths. Also returns how many were not asked before the timeout.
 fn ask(paths: Vec<PathBuf>, owners: &[u32]) -> (Vec<Found>, usize) {
     let me = sys::effective_user();
     let mut sockets: Vec<_> = paths
         .into_iter()
         .filter_map(|path| {
-            // It may have gone meanwhile, or become something else.
+            // The file may have been removed or replaced since.
             let metadata = fs::symlink_metadata(&path).ok()?;
             metadata.file_type().is_socket().then_some((path, metadata))
         })
         .collect();
     sockets.sort_by_key(|(_, metadata)| ![0, me].contains(&metadata.uid()));
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let begun = Instant::now();
+    let start = Instant::now();
     thread::scope(|scope| {
         for _ in 0..THREADS.min(sockets.len()) {
             scope.spawn(|| {
-                while begun.elapsed() < PATIENCE_IN_ALL
+                while start.elapsed() < TOTAL_TIMEOUT
                     && let Some((path, metadata)) = sockets.get(next.fetch_add(1, Relaxed))
                 {
                     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
@@ -158,7 +152,7 @@ fn ask(paths: Vec<PathBuf>, owners: &[u32]) -> (Vec<Found>, usize) {
 fn daemon(path: &Path, owners: &[u32]) -> Result<Daemon> {
     let listener = Arc::new(AtomicU32::new(u32::MAX));
     let seen = Arc::clone(&listener);
-    let client = client(path, owners).timeout(PATIENCE).max_answer(LONGEST);
+    let client = client(path, owners).timeout(TIMEOUT).max_answer(MAX_ANSWER);
     let client = client.on_connect(move |stream| {
         if let Ok([_, uid, _]) = sys::peer_credentials(stream.as_fd()) {
             seen.store(uid, Relaxed);
@@ -167,33 +161,28 @@ fn daemon(path: &Path, owners: &[u32]) -> Result<Daemon> {
     let mut hello: BTreeMap<String, Reply> = client.command("hello").call()?;
     let mut text = |key: &str| hello.remove(key).and_then(|value| value.parse::<String>().ok());
     if text("server").as_deref() != Some("dockipc") {
-        return Err(Error::Protocol("another server".into()));
+        return Err(Error::Protocol("not a dockipc daemon".into()));
     }
     let info: String = client.command("info").call().unwrap_or_default();
     let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")?.trim().parse().ok());
     let pid = pid.filter(|pid| is_process_of(*pid, listener.load(Relaxed)));
     let commands = client.command("command").arg("count").call()?;
-    let version = text("version").unwrap_or_default().chars().take(LONGEST_VERSION).collect();
+    let version = text("version").unwrap_or_default().chars().take(MAX_VERSION).collect();
     Ok(Daemon { pid, commands, version })
 }
 
-/// Whether a process can be the one that listens: the number is what somebody says, and may be used
-/// to end it.
+/// Returns whether a process can be the one that listens. The number comes from the daemon, and a
+/// user may kill the process with it.
 fn is_process_of(pid: u32, listener: u32) -> bool {
     let owner = fs::metadata(format!("/proc/{pid}")).map(|process| process.uid());
-    // Root may have listened for a daemon of any user.
+    // A socket that root made may be passed to a daemon of any user.
     listener == 0 || owner.is_ok_and(|owner| owner == listener)
 }
 
-/// `root`, or the number of a user that is not in `/etc/passwd`.
+/// Returns a user's name, or the number of a user without a name.
 fn user(uid: u32) -> String {
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    name.unwrap_or_else(|| uid.to_string())
+    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 fn fields(found: &Found) -> [String; 6] {

@@ -1,16 +1,16 @@
-//! `man`: the manual pages.
+//! `man`: prints the manual page, or writes all of them to a directory.
 
 use std::io::{self, Write};
 
 use clap_mangen::Man;
 
 use super::args::{self, Man as Args};
-use super::complaint::Complaint;
+use super::error::CliError;
 use super::exit::Exit;
 use super::written;
 
-/// Prints the program's page, or writes all pages to a directory.
-pub(super) fn man(own: Option<&str>, args: Args) -> Result<Exit, Complaint> {
+/// Prints the program's page or, with a directory, writes it and those of the subcommands.
+pub(super) fn man(own: Option<&str>, args: Args) -> Result<Exit, CliError> {
     let command = args::command(own);
     let Some(directory) = args.directory else {
         let mut page = Vec::new();
@@ -18,9 +18,9 @@ pub(super) fn man(own: Option<&str>, args: Args) -> Result<Exit, Complaint> {
             Man::new(command).render(&mut page).and_then(|()| io::stdout().lock().write_all(&page)),
         );
     };
-    let doing = format!("writing the pages to {}", directory.display());
+    let doing = format!("writing manual pages to {}", directory.display());
     std::fs::create_dir_all(&directory)
         .and_then(|()| clap_mangen::generate_to(command, &directory))
-        .map_err(|error| Complaint::io(&doing, &error))?;
+        .map_err(|error| CliError::io(&doing, &error))?;
     Ok(Exit::Answered)
 }

@@ -1,9 +1,9 @@
-//! A daemon's command line.
+//! The program `dockipc`, and command-line programs for single daemons.
 //!
-//! The program `dockipc` (`cargo install dockipc --features cli`) talks to any daemon: `dockipc call
-//! /run/hitd.sock add 2`. With [`main`] a daemon has one of its own: `hitctl add 2`.
+//! `dockipc` (`cargo install dockipc --features cli`) calls any daemon: `dockipc call
+//! /run/hitd.sock add 2`. With [`main`], a daemon gets its own program: `hitctl add 2`.
 //!
-//! `dockipc --help` and the page `docs/CLI.md` have the rest.
+//! See `dockipc --help` and the page `docs/CLI.md`.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,11 +13,11 @@ use clap::ColorChoice;
 
 mod args;
 mod call;
+mod candidates;
 mod commands;
-mod complaint;
-mod complete;
 mod completions;
 mod daemon;
+mod error;
 mod exit;
 mod help;
 mod interface;
@@ -32,12 +32,13 @@ mod ssh;
 mod word;
 
 use args::{Action, Call, Cli};
-use complaint::Complaint;
 use daemon::{Daemon, Target};
+use error::CliError;
 use exit::Exit;
 use interface::Interface;
 
-/// A daemon's own program: its commands, and those of `dockipc` without a socket.
+/// Runs a daemon's own program: the daemon's commands, and the subcommands of `dockipc` without a
+/// socket.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -47,13 +48,13 @@ use interface::Interface;
 /// }
 /// ```
 ///
-/// Built as `hitctl`, it answers `hitctl add 2`, `hitctl help add`, `hitctl shell`. A command of the
-/// daemon's that has the name of a subcommand is reached by `hitctl call NAME`.
+/// Built as `hitctl`, the program runs `hitctl add 2`, `hitctl help add` and `hitctl shell`. If one
+/// of the daemon's commands has the name of a subcommand, `hitctl call NAME` runs it.
 pub fn main(path: impl AsRef<Path>) -> ExitCode {
     run(&Target::Own(path.as_ref().to_owned()))
 }
 
-/// The program `dockipc`.
+/// Runs the program `dockipc`.
 #[doc(hidden)]
 pub fn program() -> ExitCode {
     run(&Target::Any)
@@ -67,7 +68,7 @@ fn run(target: &Target) -> ExitCode {
     let cli = match args::read(own) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and the version are none.
+            // Help and the version go to standard output.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Answered };
             let _ = error.print();
             return exit.into();
@@ -79,14 +80,14 @@ fn run(target: &Target) -> ExitCode {
         ColorChoice::Never => anstream::ColorChoice::Never,
     }
     .write_global();
-    let exit = act(target, cli, program).unwrap_or_else(|complaint| {
-        complaint.tell(program);
-        complaint.exit
+    let exit = act(target, cli, program).unwrap_or_else(|error| {
+        error.print(program);
+        error.exit
     });
     exit.into()
 }
 
-fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, Complaint> {
+fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
     let Cli { common, action } = cli;
     let find = |words: &mut Vec<OsString>| Daemon::find(target, &common, words);
     match action {
@@ -117,9 +118,9 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, Complaint> {
         }
         Action::Completions(args) => written(completions::script(args.shell, program)),
         Action::Complete(args) => written(completions::complete(target, program, &args)),
-        Action::List(_) if common.socket.is_some() => {
-            Err(Complaint::usage("list looks for sockets, and takes none"))
-        }
+        Action::List(_) if common.socket.is_some() => Err(CliError::usage(
+            "list takes no socket: it searches directories; leave out --socket",
+        )),
         Action::List(args) => list::list(&args, &common.owners()?),
         Action::Schema(args) => {
             let daemon = find(&mut args.socket.name.into_iter().collect())?;
@@ -135,18 +136,19 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, Complaint> {
             if let Some(command) = Interface::command(&daemon.client, &name)? {
                 return written(help::write(&command));
             }
-            // The daemon has the nearest name.
+            // The daemon's error suggests the nearest name.
             let error = daemon.client.command("help").arg(&*name).call::<()>().err();
-            let unknown = || Complaint::usage(format!("no command {name}"));
-            Err(error.map_or_else(unknown, |error| Complaint::about(&[], error)))
+            let unknown = || CliError::usage(format!("no command {name:?}"));
+            Err(error.map_or_else(unknown, |error| CliError::about(&[], error)))
         }
     }
 }
 
-/// What became of a text that was written.
-fn written(result: std::io::Result<()>) -> Result<Exit, Complaint> {
+/// Returns the exit code after output was written. A reader that has closed the pipe is not an
+/// error.
+fn written(result: std::io::Result<()>) -> Result<Exit, CliError> {
     match result {
-        Err(error) if !output::is_nobody(&error) => Err(Complaint::io("writing", &error)),
+        Err(error) if !output::is_closed(&error) => Err(CliError::io("writing the output", &error)),
         _ => Ok(Exit::Answered),
     }
 }

@@ -1,4 +1,4 @@
-//! Where an answer goes.
+//! Output of answers: to standard output or a file, escaped, or as JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,47 +10,46 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::complaint::Complaint;
+use super::error::CliError;
 use crate::reply::Reply;
 
-/// Standard output, or a file.
+/// The destination of an answer.
 pub(super) struct Output {
-    to: To,
-    /// The last byte that was written.
+    to: Destination,
+    /// The last byte that was written, to end the line if it is open.
     last: Option<u8>,
-    /// A file that has its old bytes. It keeps them if there is no answer.
-    is_old: bool,
+    /// Whether the file still has its old contents, which it keeps if there is no answer.
+    has_old: bool,
 }
 
-enum To {
+enum Destination {
     Terminal(StdoutLock<'static>),
     Pipe(StdoutLock<'static>),
     File(File),
 }
 
-/// What a terminal is not given.
-const BINARY: &str = "the answer is binary, which a terminal can't show: use -o FILE, or a pipe";
+const BINARY: &str = "the answer is binary and would garble the terminal: use -o FILE or a pipe";
 
 impl Output {
-    /// Standard output, or this file.
-    pub(super) fn open(file: Option<&Path>) -> Result<Self, Complaint> {
+    /// Opens the file, or standard output.
+    pub(super) fn open(file: Option<&Path>) -> Result<Self, CliError> {
         let to = match file {
-            Some(file) => To::File(
+            Some(file) => Destination::File(
                 File::options().write(true).create(true).truncate(false).open(file).map_err(
-                    |error| Complaint::io(&format!("opening {}", file.display()), &error),
+                    |error| CliError::io(&format!("opening {}", file.display()), &error),
                 )?,
             ),
-            None if io::stdout().is_terminal() => To::Terminal(io::stdout().lock()),
-            None => To::Pipe(io::stdout().lock()),
+            None if io::stdout().is_terminal() => Destination::Terminal(io::stdout().lock()),
+            None => Destination::Pipe(io::stdout().lock()),
         };
-        Ok(Self { to, last: None, is_old: file.is_some() })
+        Ok(Self { to, last: None, has_old: file.is_some() })
     }
 
     pub(super) fn is_terminal(&self) -> bool {
-        matches!(self.to, To::Terminal(_))
+        matches!(self.to, Destination::Terminal(_))
     }
 
-    /// Ends an answer. Where answers stand below one another, each ends its line.
+    /// Ends an answer. On a terminal, or if the answer is one of many, ends its line.
     pub(super) fn end(&mut self, is_one_of_many: bool) -> io::Result<()> {
         self.clear()?;
         let is_open = self.last.take().is_some_and(|last| last != b'\n');
@@ -60,10 +59,10 @@ impl Output {
         self.inner().flush()
     }
 
-    /// Takes the old bytes out of the file, once. A pipe or a device has none.
+    /// Truncates a regular file, once.
     fn clear(&mut self) -> io::Result<()> {
-        if let To::File(file) = &self.to
-            && std::mem::take(&mut self.is_old)
+        if let Destination::File(file) = &self.to
+            && std::mem::take(&mut self.has_old)
             && file.metadata()?.is_file()
         {
             file.set_len(0)?;
@@ -73,8 +72,8 @@ impl Output {
 
     fn inner(&mut self) -> &mut dyn Write {
         match &mut self.to {
-            To::Terminal(out) | To::Pipe(out) => out,
-            To::File(file) => file,
+            Destination::Terminal(out) | Destination::Pipe(out) => out,
+            Destination::File(file) => file,
         }
     }
 }
@@ -95,13 +94,13 @@ impl Write for Output {
     }
 }
 
-/// How wide the terminal is.
+/// Returns the width of the terminal in columns.
 pub(super) fn width() -> usize {
     comfy_table::Table::new().width().map_or(80, usize::from).max(20)
 }
 
-/// Whether bytes would do something to a terminal, or are no text. Their ends may be within a
-/// character.
+/// Returns whether bytes have control characters or are not UTF-8. The bytes may begin and end
+/// within a character.
 fn is_binary(bytes: &[u8]) -> bool {
     let control = |b: &u8| (*b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r')) || *b == 0x7f;
     let start = bytes.iter().take(3).take_while(|b| **b & 0b1100_0000 == 0b1000_0000).count();
@@ -112,9 +111,8 @@ fn is_binary(bytes: &[u8]) -> bool {
     bytes.iter().any(control) || !is_text
 }
 
-/// A text that is not this program's, such as a file's name or what a daemon says, as a part of one
-/// line: what would begin another line or column, or do something to a terminal, is escaped as
-/// COPY of `PostgreSQL` does (`\n`, `\t`, `\x1b`).
+/// Escapes a text from outside, such as a file's name or a daemon's message, for use within a line:
+/// unsafe characters ([`is_unsafe`]) become `\n`, `\t` or `\x1b`, as in COPY of `PostgreSQL`.
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return text.into();
@@ -127,7 +125,6 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
             '\r' => escaped.push_str("\\r"),
             char if is_unsafe(char) => {
                 for byte in char.encode_utf8(&mut [0; 4]).bytes() {
-                    // Writing to a String does not fail.
                     let _ = write!(escaped, "\\x{byte:02x}");
                 }
             }
@@ -137,8 +134,8 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// The same for a column of a row that programs read: a backslash is two, and what is no text is
-/// `\xff`, so that it can be read back.
+/// Escapes a text for a column of a row, from which programs can restore it: also escapes
+/// backslashes and bytes that are not UTF-8 (`\xff`).
 pub(super) fn field(bytes: &[u8]) -> String {
     let mut field = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -150,14 +147,14 @@ pub(super) fn field(bytes: &[u8]) -> String {
     field
 }
 
-/// Whether a character ends a line or a column, or does something to what is shown beside it: control
-/// characters, line separators, and those that change the order of the text beside them.
+/// Returns whether a character ends a line or a column or changes how text beside it is shown:
+/// control characters, line separators, and characters that change the direction of text.
 pub(super) fn is_unsafe(char: char) -> bool {
     char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// JSON in several lines, in which such characters are escaped as well: `serde_json` leaves those that
-/// are not ASCII, and DEL.
+/// Returns indented JSON in which unsafe characters are escaped. (`serde_json` escapes neither DEL
+/// nor those outside of ASCII.)
 pub(super) fn json_text(value: &Value) -> String {
     let mut text = String::new();
     for char in format!("{value:#}").chars() {
@@ -170,14 +167,16 @@ pub(super) fn json_text(value: &Value) -> String {
     text
 }
 
-/// Whether writing failed since nobody reads any more: the end of `dockipc … | head`.
-pub(super) fn is_nobody(error: &io::Error) -> bool {
+/// Returns whether the reader has closed the pipe, as in `dockipc … | head`.
+pub(super) fn is_closed(error: &io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe
 }
 
-/// An answer as JSON. Bytes that are no text are `{"base64": "…"}`, a failure inside of an answer is
-/// `{"error": "CODE message"}`, a map with keys that are no text a list of pairs, and an integer of
-/// more than 64 bits, or a number that JSON does not have, a text.
+/// Converts an answer to JSON.
+///
+/// Bytes that are not UTF-8 become `{"base64": "…"}`, and a failure within an answer becomes
+/// `{"error": "CODE message"}`. A map with keys that are not text becomes a list of pairs. Numbers
+/// that JSON does not have, such as NaN or integers of more than 64 bits, become text.
 pub(super) fn to_json(reply: Reply) -> Value {
     match reply {
         Reply::Ok => json!("OK"),
@@ -217,7 +216,7 @@ mod tests {
     use crate::reply::Reply;
 
     #[test]
-    fn text_is_told_from_what_a_terminal_should_not_have() {
+    fn binary_is_told_from_text() {
         for text in ["", "plain\ttext\r\n", "ä🦀"] {
             assert!(!is_binary(text.as_bytes()), "{text:?}");
         }
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_daemon_says_does_nothing_to_a_terminal() {
+    fn escaped_text_has_no_control_characters() {
         assert_eq!(escaped("aä🦀\\n"), "aä🦀\\n");
         assert_eq!(escaped("a\tä\n🦀"), "a\\tä\\n🦀");
         assert_eq!(escaped("\x1b[2J\r\0\u{9b}2J"), "\\x1b[2J\\r\\x00\\xc2\\x9b2J");
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_json() {
+    fn answer_converts_to_json() {
         let text = |text: &str| Reply::bytes(text);
         let reply = Reply::List(vec![
             Reply::Null,

@@ -1,4 +1,4 @@
-//! `ping`: how fast the daemon answers.
+//! `ping`: measures how fast the daemon answers.
 
 use std::io::{self, IsTerminal, Write};
 use std::thread;
@@ -7,32 +7,32 @@ use std::time::{Duration, Instant};
 use anstyle::AnsiColor;
 
 use super::args::Ping;
-use super::complaint::Complaint;
 use super::daemon::Daemon;
+use super::error::CliError;
 use super::exit::Exit;
 use super::written;
 use crate::reply::Reply;
 
-/// The longest answer to a ping, in bytes.
-const LONGEST: usize = 64 * 1024;
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
 
-/// The widest bar.
-const WIDEST: usize = 40;
+/// The longest bar, in columns.
+const MAX_BAR: usize = 40;
 
-/// Asks, writes each time, and then a summary. On a terminal each time has a bar.
-pub(super) fn ping(daemon: &Daemon, args: &Ping) -> Result<Exit, Complaint> {
+/// Sends the pings and writes the time of each, with a bar on a terminal, and a summary.
+pub(super) fn ping(daemon: &Daemon, args: &Ping) -> Result<Exit, CliError> {
     let mut out = anstream::stdout().lock();
     let is_terminal = io::stdout().is_terminal();
     let mut times = Vec::new();
     let (green, name) = (AnsiColor::Green.on_default(), &daemon.name);
-    let client = daemon.client.clone().max_answer(LONGEST);
+    let client = daemon.client.clone().max_answer(MAX_ANSWER);
     for i in 1..=args.count {
         if i > 1 {
             thread::sleep(args.interval);
         }
-        let begun = Instant::now();
+        let start = Instant::now();
         let _: Reply = client.command("ping").call()?;
-        let time = begun.elapsed();
+        let time = start.elapsed();
         times.push(time);
         let line = if is_terminal {
             let longest = times.iter().max().copied().unwrap_or(time);
@@ -46,21 +46,21 @@ pub(super) fn ping(daemon: &Daemon, args: &Ping) -> Result<Exit, Complaint> {
         }
     }
     times.sort_unstable();
-    // The least that so many in a hundred do not exceed.
-    let at = |share: usize| shown(times[(times.len() * share).div_ceil(100).max(1) - 1]);
+    // The nearest-rank percentile.
+    let at = |percent: usize| shown(times[(times.len() * percent).div_ceil(100).max(1) - 1]);
     let (min, median, p99, max) = (at(0), at(50), at(99), at(100));
     let count = times.len();
-    // A new connection is a part of the first.
+    // The first time includes connecting.
     written(writeln!(out, "{count} answered: min {min}, median {median}, p99 {p99}, max {max}"))
 }
 
-/// The bar of a time, the longest so far being the widest.
+/// Returns the length of a bar, relative to the longest time so far.
 fn length(time: Duration, longest: Duration) -> usize {
-    let parts = time.as_nanos() * WIDEST as u128 / longest.as_nanos().max(1);
-    usize::try_from(parts).unwrap_or(WIDEST).clamp(1, WIDEST)
+    let parts = time.as_nanos() * MAX_BAR as u128 / longest.as_nanos().max(1);
+    usize::try_from(parts).unwrap_or(MAX_BAR).clamp(1, MAX_BAR)
 }
 
-/// Three figures or so, with a unit.
+/// Formats a time with one decimal and a unit.
 fn shown(time: Duration) -> String {
     let nanos = time.as_nanos();
     match nanos {

@@ -1,4 +1,4 @@
-//! Which daemon.
+//! Where the daemon's socket is.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -6,29 +6,29 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::args;
-use super::complaint::Complaint;
+use super::error::CliError;
 
 /// Where a daemon's socket is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Socket {
-    /// Here: a path, or `@name` for an abstract one.
+    /// On this machine: a path, or `@name` for an abstract socket.
     Local(PathBuf),
-    /// On another machine: what stood after `ssh://`.
+    /// On another machine: the text after `ssh://`.
     Ssh(String),
 }
 
 impl Socket {
-    /// What was written: a path, `@abstract`, a bare name, or `ssh://…`.
-    pub(super) fn read(text: &OsStr) -> Result<Self, Complaint> {
+    /// Reads a path, `@abstract`, a bare name, or `ssh://…`.
+    pub(super) fn read(text: &OsStr) -> Result<Self, CliError> {
         let bytes = text.as_bytes();
         if let Some(rest) = bytes.strip_prefix(b"ssh://") {
             let rest = std::str::from_utf8(rest);
             return rest
                 .map(|rest| Self::Ssh(rest.to_owned()))
-                .map_err(|_| Complaint::usage("an ssh:// address is UTF-8"));
+                .map_err(|_| CliError::usage("invalid ssh:// address: must be UTF-8"));
         }
         if bytes.is_empty() {
-            return Err(Complaint::usage("the socket's name is empty"));
+            return Err(CliError::usage("the socket name is empty"));
         }
         if is_socket(text) {
             return Ok(Self::Local(text.into()));
@@ -37,14 +37,21 @@ impl Socket {
     }
 }
 
-/// Where bare names are looked up.
+/// Returns the directories that are searched for bare names.
 pub(super) fn directories() -> Vec<PathBuf> {
     let own = env::var_os("XDG_RUNTIME_DIR").filter(|own| !own.is_empty()).map(PathBuf::from);
     own.into_iter().chain([PathBuf::from("/run")]).collect()
 }
 
-/// A bare name: `NAME` or `NAME.sock`, also in a directory `NAME`.
-pub(super) fn find(name: &OsStr) -> Result<PathBuf, Complaint> {
+/// Returns whether a socket has a lock file, as every dockipc daemon's socket has.
+pub(super) fn has_lock(path: &Path) -> bool {
+    let mut lock = path.as_os_str().to_owned();
+    lock.push(".lock");
+    Path::new(&lock).is_file()
+}
+
+/// Finds a bare name: `NAME` or `NAME.sock`, or `NAME.sock` in a directory `NAME`.
+pub(super) fn find(name: &OsStr) -> Result<PathBuf, CliError> {
     let mut with_end = name.to_owned();
     with_end.push(".sock");
     let places = directories().into_iter().flat_map(|directory| {
@@ -56,21 +63,22 @@ pub(super) fn find(name: &OsStr) -> Result<PathBuf, Complaint> {
     if let Some(place) = places.iter().position(is_there) {
         return Ok(places.swap_remove(place));
     }
-    let looked: Vec<_> = directories().iter().map(|place| place.display().to_string()).collect();
+    let searched: Vec<_> = directories().iter().map(|dir| dir.display().to_string()).collect();
     let name = Path::new(name).display();
     let text = format!(
-        "no socket {name} or {name}.sock in {}; a path has a / in it: ./{name}",
-        looked.join(" or ")
+        "no socket {name} or {name}.sock in {}; for a path, write ./{name}",
+        searched.join(" or ")
     );
-    Err(Complaint::no_daemon(text))
+    Err(CliError::no_daemon(text))
 }
 
-/// Takes the socket from where it is given, and leaves the other words. One that is set beforehand
-/// ([`VARIABLE`]) gives way to a first word that can only be a socket. True if it is that one.
+/// Takes the socket from `option`, from the environment ([`VARIABLE`]) or from the first of the
+/// words. A first word that can only be a socket has precedence over the environment. Also returns
+/// whether the socket is the environment's.
 pub(super) fn take(
     option: Option<OsString>,
     words: &mut Vec<OsString>,
-) -> Result<(OsString, bool), Complaint> {
+) -> Result<(OsString, bool), CliError> {
     if let Some(socket) = option {
         return Ok((socket, false));
     }
@@ -81,21 +89,21 @@ pub(super) fn take(
             Err(args::unknown_option(&words[0]))
         }
         _ if !words.is_empty() => Ok((words.remove(0), false)),
-        _ => Err(Complaint::usage(format!(
-            "which daemon? give the path of its socket, or set {VARIABLE}"
+        _ => Err(CliError::usage(format!(
+            "no socket given: name the daemon's socket or set {VARIABLE}"
         ))),
     }
 }
 
-/// Whether a word can only be a socket: no command has such a name.
+/// Returns whether a word can only be a socket: no command has such a name.
 pub(super) fn is_socket(word: &OsStr) -> bool {
     word.as_bytes().contains(&b'/') || word.as_bytes().first() == Some(&b'@')
 }
 
-/// Whether a word is meant as an option. A socket can be called so too, but is given as a path then.
+/// Returns whether a word is meant as an option. A socket of such a name is given as a path.
 fn is_option(word: &OsStr) -> bool {
     word.len() > 1 && word.as_bytes().starts_with(b"-") && !is_socket(word)
 }
 
-/// The environment variable for the socket.
+/// The environment variable with the socket.
 pub(super) const VARIABLE: &str = "DOCKIPC_SOCKET";

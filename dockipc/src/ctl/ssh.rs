@@ -1,4 +1,4 @@
-//! A socket on another machine: a forwarding of the system's OpenSSH client.
+//! Sockets on other machines, forwarded by the system's OpenSSH client.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -17,39 +17,40 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use tempfile::TempDir;
 
-use super::complaint::Complaint;
+use super::error::CliError;
 use super::exit::Exit;
 use crate::client::Client;
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::sys;
 
-/// A way to a socket on another machine. It is closed, and its directory removed, when this is
-/// dropped or a signal ends the program.
+/// A forwarded socket. When this is dropped or a signal ends the program, ssh ends and the
+/// directory of the local socket is removed.
 pub(super) struct Tunnel {
     path: PathBuf,
     open: Arc<Mutex<Option<Open>>>,
-    /// SIGINT is somebody else's.
-    leaves_interrupts: Arc<AtomicBool>,
+    /// Whether SIGINT keeps the tunnel open, because the shell handles it.
+    ignores_interrupts: Arc<AtomicBool>,
 }
 
 struct Open {
     ssh: Child,
-    /// Nobody else may enter it.
+    /// The directory of the local socket, which only this user may enter.
     directory: TempDir,
 }
 
 /// The longest answer to a ping, in bytes.
-const LONGEST: usize = 64 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
 
-/// How often it is looked whether ssh is ready: it says so to nobody.
-const LOOK: Duration = Duration::from_millis(10);
+/// How often the local socket is tried: ssh does not report when it is ready.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Tunnel {
-    /// Has ssh log in and listen here, for as long as that takes: somebody may have to type.
-    pub(super) fn open(address: &str, timeout: Option<Duration>) -> Result<Self, Complaint> {
+    /// Starts ssh and waits until the daemon answers. Without a timeout, waits without limit, since
+    /// the user may have to type a password.
+    pub(super) fn open(address: &str, timeout: Option<Duration>) -> Result<Self, CliError> {
         let remote = Remote::read(address)?;
-        let failed = |error: io::Error| Complaint::io("making a directory for ssh", &error);
+        let failed = |error: io::Error| CliError::io("making a directory for ssh", &error);
         let place =
             std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let directory = tempfile::Builder::new().prefix("dockipc-").tempdir_in(place);
@@ -58,38 +59,40 @@ impl Tunnel {
         let mut command = remote.command(&path);
         sys::end_with_this_thread(&mut command);
         let mut ssh = command.spawn().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Complaint::usage("ssh:// needs the program ssh (OpenSSH)"),
-            _ => Complaint::io("starting ssh", &error),
+            io::ErrorKind::NotFound => {
+                CliError::usage("cannot run ssh: install OpenSSH to use ssh:// addresses")
+            }
+            _ => CliError::io("starting ssh", &error),
         })?;
-        let said = ssh.stderr.take().map(|stderr| thread::spawn(|| words(stderr)));
+        let errors = ssh.stderr.take().map(|stderr| thread::spawn(|| read_errors(stderr)));
         let open = Arc::new(Mutex::new(Some(Open { ssh, directory })));
-        let tunnel = Self { path, open, leaves_interrupts: Arc::default() };
-        tunnel.end_with_signals().map_err(failed)?;
-        tunnel.wait(&remote, timeout, said)?;
-        tunnel.try_it(&remote, timeout)?;
+        let tunnel = Self { path, open, ignores_interrupts: Arc::default() };
+        tunnel.close_on_signals().map_err(failed)?;
+        tunnel.wait_for_ssh(&remote, timeout, errors)?;
+        tunnel.check_daemon(&remote, timeout)?;
         Ok(tunnel)
     }
 
-    /// The socket here.
+    /// Returns the path of the local socket.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// SIGINT does not end the program any more.
-    pub(super) fn leave_interrupts(&self) {
-        self.leaves_interrupts.store(true, Relaxed);
+    /// Keeps the tunnel open on SIGINT.
+    pub(super) fn ignore_interrupts(&self) {
+        self.ignores_interrupts.store(true, Relaxed);
     }
 
-    /// A signal that ends the program would leave the directory.
-    fn end_with_signals(&self) -> io::Result<()> {
+    /// Removes the directory before a signal ends the program.
+    fn close_on_signals(&self) -> io::Result<()> {
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-        let (open, leaves) = (Arc::clone(&self.open), Arc::clone(&self.leaves_interrupts));
+        let (open, ignores) = (Arc::clone(&self.open), Arc::clone(&self.ignores_interrupts));
         thread::spawn(move || {
-            let ends = |signal: &i32| *signal != SIGINT || !leaves.load(Relaxed);
+            let ends = |signal: &i32| *signal != SIGINT || !ignores.load(Relaxed);
             if let Some(signal) = signals.forever().find(ends) {
                 let open = open.lock().unwrap_or_else(PoisonError::into_inner).take();
                 drop(open.map(|open| open.directory));
-                // ssh ends with this program. Earlier, the call would be told that it was cut off.
+                // ssh must not end first: the call would report that the answer was cut off.
                 let _ = emulate_default_handler(signal);
             }
         });
@@ -97,53 +100,54 @@ impl Tunnel {
     }
 
     /// Waits until ssh listens.
-    fn wait(
+    fn wait_for_ssh(
         &self,
         remote: &Remote,
         timeout: Option<Duration>,
-        said: Option<JoinHandle<String>>,
-    ) -> Result<(), Complaint> {
+        errors: Option<JoinHandle<String>>,
+    ) -> Result<(), CliError> {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         while UnixStream::connect(&self.path).is_err() {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(open) = open.as_mut() else { break };
             if !matches!(open.ssh.try_wait(), Ok(None)) {
-                let said = said.and_then(|said| said.join().ok()).unwrap_or_default();
-                let exit =
-                    if said.contains("Permission denied") || said.contains("verification failed") {
-                        Exit::NoPermission
-                    } else {
-                        Exit::NoDaemon
-                    };
-                let mut lines = said.trim_end().lines();
-                let why = lines.next().unwrap_or("it said nothing");
-                let complaint = Complaint::new(format!("ssh to {}: {why}", remote.host), exit);
-                return Err(complaint.with_lines(lines));
+                let errors = errors.and_then(|errors| errors.join().ok()).unwrap_or_default();
+                let exit = if errors.contains("Permission denied")
+                    || errors.contains("verification failed")
+                {
+                    Exit::NoPermission
+                } else {
+                    Exit::NoDaemon
+                };
+                let mut lines = errors.trim_end().lines();
+                let why = lines.next().unwrap_or("no error message");
+                let error = CliError::new(format!("ssh to {}: {why}", remote.host), exit);
+                return Err(error.with_lines(lines));
             }
             if end.is_some_and(|end| Instant::now() > end) {
                 let text = format!(
-                    "timed out after {:?} connecting to {} by ssh",
+                    "timed out after {:?} connecting to {} with ssh",
                     timeout.unwrap_or_default(),
                     remote.host
                 );
-                return Err(Complaint::new(text, Exit::TimedOut));
+                return Err(CliError::new(text, Exit::TimedOut));
             }
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }
 
-    /// Whether somebody is at the other end. ssh takes connections in any case, and ends those that
-    /// lead nowhere.
-    fn try_it(&self, remote: &Remote, timeout: Option<Duration>) -> Result<(), Complaint> {
-        let client = Client::new(&self.path).timeout(timeout).max_idle(0).max_answer(LONGEST);
+    /// Checks that a daemon answers: ssh accepts connections in any case, and closes them if there
+    /// is none.
+    fn check_daemon(&self, remote: &Remote, timeout: Option<Duration>) -> Result<(), CliError> {
+        let client = Client::new(&self.path).timeout(timeout).max_idle(0).max_answer(MAX_ANSWER);
         match client.command("ping").call::<Reply>() {
-            Err(Error::CutOff { received: 0, .. }) => Err(Complaint::no_daemon(format!(
-                "no daemon at {} on {}, or you may not use its socket there",
+            Err(Error::CutOff { received: 0, .. }) => Err(CliError::no_daemon(format!(
+                "no daemon at {} on {}, or no permission to use its socket",
                 remote.path.display(),
                 remote.host
             ))),
-            // What else is wrong the call itself will say.
+            // The call itself reports other errors.
             _ => Ok(()),
         }
     }
@@ -164,14 +168,14 @@ fn close(open: &Mutex<Option<Open>>) {
     }
 }
 
-/// What ssh says, whole: it is shown if ssh fails.
-fn words(stderr: ChildStderr) -> String {
+/// Reads the messages of ssh, which are shown if it fails.
+fn read_errors(stderr: ChildStderr) -> String {
     let lines = BufReader::new(stderr).split(b'\n').map_while(Result::ok);
     let lines = lines.map(|line| String::from_utf8_lossy(&line).trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What stands after `ssh://`: `[USER@]HOST[:PORT]/PATH`.
+/// The part of an address after `ssh://`: `[USER@]HOST[:PORT]/PATH`.
 #[derive(Debug, PartialEq, Eq)]
 struct Remote {
     user: Option<String>,
@@ -181,9 +185,11 @@ struct Remote {
 }
 
 impl Remote {
-    fn read(address: &str) -> Result<Self, Complaint> {
+    fn read(address: &str) -> Result<Self, CliError> {
         let form = "write ssh://[USER@]HOST[:PORT]/PATH";
-        let bad = |why: &str| Complaint::usage(format!("ssh://{address}: {why}; {form}"));
+        let bad = |why: &str| {
+            CliError::usage(format!("invalid address \"ssh://{address}\": {why}; {form}"))
+        };
         let (machine, path) = address.split_once('/').ok_or_else(|| bad("the path is missing"))?;
         let (user, machine) = match machine.rsplit_once('@') {
             Some((user, machine)) => (Some(user.to_owned()), machine),
@@ -195,17 +201,18 @@ impl Remote {
                 machine.split_once(':').map_or((machine, None), |(host, port)| (host, Some(port)))
             }
         };
-        let port = port.map(str::parse).transpose().map_err(|_| bad("that is no port"))?;
-        // ssh would take it for an option.
+        let port = port.map(str::parse).transpose().map_err(|_| bad("invalid port"))?;
+        // ssh would take a name with a dash for an option.
         let is_name = |name: &str| !name.is_empty() && !name.starts_with('-');
         if !is_name(host)
             || user.as_deref().is_some_and(|user| !is_name(user) || user.contains(':'))
         {
-            return Err(bad("that is no host, or no user"));
+            return Err(bad("invalid host or user"));
         }
-        let path = decoded(path).ok_or_else(|| bad("% stands before two hexadecimal digits"))?;
+        let path = percent_decoded(path)
+            .ok_or_else(|| bad("a % needs two hexadecimal digits after it"))?;
         if path.is_empty() || path.contains(&b':') || path.contains(&0) {
-            return Err(bad("the path is missing, or has a colon, which ssh takes for its own"));
+            return Err(bad("the path is empty, or has a colon, which ssh can't forward"));
         }
         let path = [b"/", &path[..]].concat();
         Ok(Self { user, host: host.to_owned(), port, path: OsString::from_vec(path).into() })
@@ -219,7 +226,7 @@ impl Remote {
         command.args(["-N", "-T", "-o", "ExitOnForwardFailure=yes", "-o", "ControlMaster=no"]);
         command.args(["-o", "ControlPath=none", "-o", "StreamLocalBindMask=0177"]);
         if File::open("/dev/tty").is_err() {
-            // There is nobody to ask.
+            // Without a terminal, nobody can be asked for a password.
             command.args(["-o", "BatchMode=yes"]);
         }
         if let Some(port) = self.port {
@@ -234,8 +241,8 @@ impl Remote {
     }
 }
 
-/// `%2F` and the like, as RFC 3986 has them.
-fn decoded(text: &str) -> Option<Vec<u8>> {
+/// Decodes percent-encoding (RFC 3986). Returns `None` if it is invalid.
+fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
     while let Some((&first, more)) = rest.split_first() {
         rest = more;
@@ -258,7 +265,7 @@ mod tests {
     use super::Remote;
 
     #[test]
-    fn an_address_is_read() {
+    fn address_is_parsed() {
         let read = |address| Remote::read(address).unwrap();
         let Remote { user, host, port, path } = read("me@host.example:2222/run/hitd.sock");
         assert_eq!((user.as_deref(), &*host, port), (Some("me"), "host.example", Some(2222)));
@@ -269,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_address_is_refused() {
         for address in [
             "",
             "host",
@@ -291,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_an_address_is_an_option_of_ssh() {
+    fn address_gives_ssh_no_options() {
         let remote = Remote::read("me@host/x").unwrap();
         let command = remote.command("/here".as_ref());
         let words: Vec<_> = command.get_args().map(|word| word.to_str().unwrap()).collect();

@@ -1,7 +1,8 @@
-//! The words of a call, and where they are from.
+//! The words of a call, and where they come from.
 //!
-//! A word that was read, and not typed, may be a secret: it goes to the daemon and into no message,
-//! which is why it can't be shown as text here. What a daemon repeats of it, [`redact`] takes out.
+//! A word that was read and not typed may be a secret. It is sent to the daemon and never shown:
+//! [`Word::shown`] gives what was typed in its place, and [`redact`] removes what a daemon repeats
+//! of it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,13 +18,13 @@ pub(super) struct Word {
 
 enum Origin {
     Typed,
-    /// Standard input or a file.
+    /// The word was read from standard input or a file.
     Read {
-        /// What was typed for it: `-` or `@FILE`.
+        /// The text that was typed: `-` or `@FILE`.
         typed: String,
         source: String,
     },
-    /// A line of a file, where it has this place.
+    /// The word is in a line of a file, at this position from 1.
     Line(usize),
 }
 
@@ -32,23 +33,23 @@ impl Word {
         Self { bytes, origin: Origin::Typed }
     }
 
-    /// A word that `typed` stands for.
+    /// Returns a word that was read from `source` in place of `typed`.
     pub(super) fn read(bytes: Vec<u8>, typed: String, source: String) -> Self {
         Self { bytes, origin: Origin::Read { typed, source } }
     }
 
-    /// The words of a line of a file.
+    /// Returns the words of a line of a file.
     pub(super) fn of_line(words: impl IntoIterator<Item = Vec<u8>>) -> Vec<Self> {
         let numbered = words.into_iter().enumerate();
         numbered.map(|(i, bytes)| Self { bytes, origin: Origin::Line(i + 1) }).collect()
     }
 
-    /// The bytes, for the daemon alone.
+    /// Returns the bytes, which only the daemon may get.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// What a message shows of it: what was typed.
+    /// Returns the text that was typed; `None` for a line of a file.
     pub(super) fn shown(&self) -> Option<Cow<'_, str>> {
         match &self.origin {
             Origin::Typed => Some(String::from_utf8_lossy(&self.bytes)),
@@ -57,7 +58,7 @@ impl Word {
         }
     }
 
-    /// What stands in a message in its place, if it was read.
+    /// Returns the text that replaces the word in messages, if it was read.
     fn label(&self) -> Option<String> {
         match &self.origin {
             Origin::Typed => None,
@@ -73,23 +74,24 @@ impl ToArg for Word {
     }
 }
 
-/// So many bytes in a row are taken for a part of a word wherever they stand.
+/// The number of consecutive bytes of a word that are redacted wherever they occur.
 const RUN: usize = 8;
 
-/// With fewer bytes than this, a whole word is found only where no letter or digit is beside it:
-/// `1` is no part of `10`.
+/// A word of fewer bytes is redacted only where no letter or digit is beside it, so that `1` is not
+/// found in `10`.
 const SHORT: usize = 4;
 
-/// A message without what it repeats of words that were read: each word, each line of one, and each
-/// run of [`RUN`] bytes, without regard to ASCII case. A message that says a word in another form can
-/// not be recognized.
+/// Removes from a message what it repeats of words that were read: each word, each line of a word,
+/// and each run of [`RUN`] bytes, without regard to ASCII case. Other forms of a word, such as
+/// Base64, are not recognized.
 pub(super) fn redact<'m>(message: &'m str, words: &[Word]) -> Cow<'m, str> {
     let labels: Vec<_> = words.iter().map(Word::label).collect();
     if message.is_empty() || labels.iter().all(Option::is_none) {
         return message.into();
     }
     let lower = message.to_ascii_lowercase().into_bytes();
-    // Where each short piece of the message is: a word may be much longer than a message.
+    // The offsets of each piece of the message. The message is indexed and not the word, which may
+    // be much longer.
     let mut places: HashMap<&[u8], Vec<usize>> = HashMap::new();
     for length in 1..=RUN {
         for (at, piece) in lower.windows(length).enumerate() {
@@ -100,7 +102,7 @@ pub(super) fn redact<'m>(message: &'m str, words: &[Word]) -> Cow<'m, str> {
         let is_part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         !is_part(at.checked_sub(1).and_then(|at| lower.get(at))) && !is_part(lower.get(at + length))
     };
-    // Which word each byte repeats.
+    // The word that each byte repeats.
     let mut repeats: Vec<Option<usize>> = vec![None; lower.len()];
     for (i, word) in words.iter().enumerate().filter(|(i, _)| labels[*i].is_some()) {
         for form in forms(word.bytes()) {
@@ -108,7 +110,7 @@ pub(super) fn redact<'m>(message: &'m str, words: &[Word]) -> Cow<'m, str> {
             let lines = form.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
             let short = lines.filter(|line| line.len() < RUN);
             for piece in form.windows(RUN).chain(short) {
-                // Once: what is long may repeat itself as well.
+                // Removed, since a long word may have the same piece many times.
                 for at in places.remove(piece).into_iter().flatten() {
                     if piece.len() >= SHORT || is_alone(at, piece.len()) {
                         repeats[at..at + piece.len()].fill(Some(i));
@@ -132,7 +134,7 @@ pub(super) fn redact<'m>(message: &'m str, words: &[Word]) -> Cow<'m, str> {
     redacted.into()
 }
 
-/// A word as it is, as dockipc's own messages quote it, and both of an option's value.
+/// Returns a word and the value of an option, both unquoted and as dockipc's messages quote them.
 fn forms(word: &[u8]) -> Vec<Cow<'_, [u8]>> {
     let at = word.iter().position(|&b| b == b'=').filter(|_| word.starts_with(b"--"));
     let value = at.map(|at| &word[at + 1..]);
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn message_shows_no_word_that_was_read() {
+    fn words_that_were_read_are_redacted() {
         let cases = [
             ("secret", "bad value for n: \"secret\": expected n", "bad value for n: #: expected n"),
             ("secret\n", "bad value for n: \"secret\\n\": no", "bad value for n: #: no"),
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_a_line_are_told_apart() {
+    fn words_of_a_line_are_shown_as_positions() {
         let words = Word::of_line([b"add".to_vec(), b"x".to_vec()]);
         let message = redact("bad value for n: \"x\": expected an integer", &words);
         assert_eq!(message, "bad value for n: (word 2): expected an integer");
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn typed_words_stay() {
+    fn typed_words_are_shown() {
         let words = [Word::typed(b"lst".to_vec())];
         assert_eq!(redact("no command \"lst\"", &words), "no command \"lst\"");
     }

@@ -3,14 +3,14 @@
 ___WORD___complete() {
     local value help i
     local -a values=() helps=()
-    # The part of the word behind the last of COMP_WORDBREAKS is replaced: $2.
+    # bash replaces $2, the part of the word after the last of COMP_WORDBREAKS.
     while IFS=$'\t' read -r value help; do
         values+=("$value")
         helps+=("$help")
     done < <(command __PROGRAM__ __complete -- "${COMP_LINE:0:COMP_POINT}" "$2" 2>/dev/null)
     COMPREPLY=()
     for value in "${values[@]}"; do
-        # In quotes it goes on as it was begun; bash closes them.
+        # Escape as the open quote requires; bash closes it.
         case ${COMP_WORDS[COMP_CWORD]} in
         \'*) value=${value//\'/\'\\\'\'} ;;
         \"*)
@@ -26,7 +26,7 @@ ___WORD___complete() {
     if ((${#values[@]} == 1)); then
         [[ ${values[0]} == *[=/] ]] && compopt -o nospace
     elif ((COMP_TYPE == 63)); then
-        # Nothing is put in now: they are listed, with what they are for.
+        # bash only lists the candidates: add their help.
         for i in "${!values[@]}"; do
             COMPREPLY[i]=${values[i]}${helps[i]:+  (${helps[i]})}
         done

@@ -5,7 +5,7 @@ ___WORD___complete() {
     local value help line="${(j: :)words[1,CURRENT-1]} $QIPREFIX$PREFIX"
     local -a whole open
     while IFS=$'\t' read -r value help; do
-        # A colon parts a value and its help.
+        # A colon separates a value from its help.
         help="${${value//\\/\\\\}//:/\\:}${help:+:$help}"
         if [[ $value == *[=/] ]]; then
             open+=("$help")
@@ -15,7 +15,7 @@ ___WORD___complete() {
     done < <(command __PROGRAM__ __complete -- "$line" 2>/dev/null)
     local result=1
     (($#whole)) && _describe -V -t values value whole && result=0
-    # More of the word is to come.
+    # The word continues: no blank follows.
     (($#open)) && _describe -V -t values value open -S '' && result=0
     return result
 }

@@ -1,4 +1,4 @@
-//! What the shell does while a line is typed: Tab, hints, colours.
+//! The shell's line editor: completion, hints and colors.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -9,45 +9,46 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::Validator;
 use rustyline::{CompletionType, Context, Helper};
+use unicode_width::UnicodeWidthStr;
 
-use super::super::complete::{Proposal, Typed, arguments, left, names};
+use super::super::candidates::{Candidate, PartialLine, arguments, names, remaining_usage};
 use super::super::interface::Interface;
 use super::super::output::width;
-use super::{Session, has_colours};
+use super::{Session, has_colors};
 
-/// The lines are a daemon's commands.
-pub(super) struct Editing {
+/// The helper of rustyline.
+pub(super) struct EditHelper {
     session: Rc<Session>,
-    /// Without colours a hint can't be told from what is typed.
+    /// Whether hints are shown. Without colors, a hint looks like typed text.
     hints: bool,
 }
 
-impl Editing {
+impl EditHelper {
     pub(super) fn new(session: Rc<Session>) -> Self {
-        Self { session, hints: has_colours() }
+        Self { session, hints: has_colors() }
     }
 
-    /// What can stand at the end of a line. The daemon is asked, for a moment.
-    fn propose(&self, line: &Typed) -> Vec<Proposal> {
+    /// Returns the candidates at the end of a line. Asks the daemon, with a short timeout.
+    fn candidates(&self, line: &PartialLine) -> Vec<Candidate> {
         let session = &self.session;
-        let is_there = session.look();
+        let is_reachable = session.refresh();
         let interface = session.interface();
         match &line.words[..] {
             [] => {
-                let mut found = names(&interface, &line.begun);
-                found.extend(own(&interface, &line.begun));
+                let mut found = names(&interface, &line.last);
+                found.extend(own(&interface, &line.last));
                 found.sort_by(|a, b| a.value.cmp(&b.value));
                 found
             }
-            [help] if help == "help" && session.helps() => names(&interface, &line.begun),
+            [help] if help == "help" && session.has_help() => names(&interface, &line.last),
             [name, words @ ..] => {
                 let Some(command) = interface.find(name) else { return Vec::new() };
-                arguments(command, words, &line.begun, |question| {
-                    if !is_there {
+                arguments(command, words, &line.last, |query| {
+                    if !is_reachable {
                         return Vec::new();
                     }
                     let client = session.quick();
-                    let asked = || Ok::<_, ()>(question.ask(&client));
+                    let asked = || Ok::<_, ()>(query.ask(&client));
                     session.interrupt.during(asked).0.unwrap_or_default()
                 })
             }
@@ -55,15 +56,15 @@ impl Editing {
     }
 }
 
-/// The shell's own words.
-fn own(interface: &Interface, begun: &str) -> Vec<Proposal> {
-    let own = [("help", "What there is, or one command"), ("exit", "Leave the shell")];
-    let fit = own.into_iter().filter(|(name, _)| name.starts_with(begun));
+/// Returns the shell's own commands that begin with `prefix`.
+fn own(interface: &Interface, prefix: &str) -> Vec<Candidate> {
+    let own = [("help", "List the commands, or explain one"), ("exit", "Leave the shell")];
+    let fit = own.into_iter().filter(|(name, _)| name.starts_with(prefix));
     let fit = fit.filter(|(name, _)| !interface.commands.contains_key(*name));
-    fit.filter_map(|(name, help)| Proposal::new(name, help)).collect()
+    fit.filter_map(|(name, help)| Candidate::new(name, help)).collect()
 }
 
-impl Completer for Editing {
+impl Completer for EditHelper {
     type Candidate = Pair;
 
     fn complete(
@@ -72,27 +73,27 @@ impl Completer for Editing {
         at: usize,
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let typed = Typed::read(&line[..at]);
+        let typed = PartialLine::read(&line[..at]);
         let quote = line[typed.start..].chars().next();
-        let proposals = self.propose(&typed);
-        let is_only = proposals.len() == 1;
-        let longest = proposals.iter().map(|proposal| proposal.value.chars().count()).max();
-        let pairs = proposals.into_iter().map(|proposal| {
-            let value = &*proposal.value;
+        let candidates = self.candidates(&typed);
+        let is_only = candidates.len() == 1;
+        let longest = candidates.iter().map(|candidate| candidate.value.width()).max();
+        let pairs = candidates.into_iter().map(|candidate| {
+            let value = &*candidate.value;
             let (mut replacement, end) =
-                if proposal.is_untouched { (value.into(), "") } else { quoted(value, quote) };
-            if is_only && !proposal.is_open() {
+                if candidate.is_verbatim { (value.into(), "") } else { quoted(value, quote) };
+            if is_only && !candidate.is_open() {
                 replacement.push_str(end);
                 replacement.push(' ');
             }
-            Pair { display: shown(&proposal, longest.unwrap_or(0)), replacement }
+            Pair { display: shown(&candidate, longest.unwrap_or(0)), replacement }
         });
         Ok((typed.start, pairs.collect()))
     }
 }
 
-/// A value as a word of a line, and what ends its quotes. It goes on as it was begun, and where it
-/// was not quoted it has backslashes, so that values which begin alike still do.
+/// Quotes a value as the word was begun, or with backslashes, so that values with a common prefix
+/// keep it. Also returns the closing quote.
 fn quoted(value: &str, quote: Option<char>) -> (String, &'static str) {
     let escaped = |needs: fn(char) -> bool| {
         let escape = |char| needs(char).then_some('\\').into_iter().chain([char]);
@@ -105,104 +106,108 @@ fn quoted(value: &str, quote: Option<char>) -> (String, &'static str) {
     }
 }
 
-/// A proposal in a list: its help stands in a column of its own.
-fn shown(proposal: &Proposal, longest: usize) -> String {
-    let Proposal { value, help, .. } = proposal;
+/// Formats a candidate for the list, with its help in a second column.
+fn shown(candidate: &Candidate, longest: usize) -> String {
+    let Candidate { value, help, .. } = candidate;
     if help.is_empty() {
         return value.clone();
     }
-    let blanks = " ".repeat(longest.saturating_sub(value.chars().count()));
+    let blanks = " ".repeat(longest.saturating_sub(value.width()));
     let line: String = format!("{value}{blanks}{GAP}{help}").chars().take(width() - 2).collect();
-    // So wide that rustyline does not put two side by side.
+    // Wide enough that rustyline shows one per row.
     format!("{line:<half$}", half = width() / 2)
 }
 
-/// Between a value and its help.
+/// The space between a value and its help.
 const GAP: &str = "  ";
 
-/// The usage that is left, or the rest of a name.
-pub(super) struct Rest {
+/// The remaining usage, after the rest of the command's name.
+pub(super) struct UsageHint {
     shown: String,
-    /// What the right arrow takes over.
-    typed: usize,
+    /// The length of the part that the right arrow inserts, in bytes.
+    insertable: usize,
 }
 
-impl Hint for Rest {
+impl Hint for UsageHint {
     fn display(&self) -> &str {
         &self.shown
     }
 
     fn completion(&self) -> Option<&str> {
-        Some(&self.shown[..self.typed]).filter(|typed| !typed.is_empty())
+        Some(&self.shown[..self.insertable]).filter(|text| !text.is_empty())
     }
 }
 
-impl Hinter for Editing {
-    type Hint = Rest;
+impl Hinter for EditHelper {
+    type Hint = UsageHint;
 
-    /// What is known already: while somebody types, the daemon is not asked.
-    fn hint(&self, line: &str, at: usize, _: &Context<'_>) -> Option<Rest> {
+    /// Returns a hint from what is known: the daemon is not asked while the user types.
+    fn hint(&self, line: &str, at: usize, _: &Context<'_>) -> Option<UsageHint> {
         if !self.hints || at < line.len() || line.trim().is_empty() {
             return None;
         }
-        let Typed { words, begun, .. } = Typed::read(line);
+        let PartialLine { words, last, .. } = PartialLine::read(line);
         let interface = self.session.interface();
         if let [name, words @ ..] = &words[..] {
-            let shown = left(interface.find(name)?, words, &begun)?;
-            return Some(Rest { shown, typed: 0 });
+            let shown = remaining_usage(interface.find(name)?, words, &last)?;
+            return Some(UsageHint { shown, insertable: 0 });
         }
-        let name = match interface.find(&begun) {
-            Some(_) => begun.clone(),
-            None => match &names(&interface, &begun)[..] {
+        let name = match interface.find(&last) {
+            Some(_) => last.clone(),
+            None => match &names(&interface, &last)[..] {
                 [only] => only.value.clone(),
                 _ => return None,
             },
         };
-        let end = name.get(begun.len()..)?;
-        let usage = left(interface.find(&name)?, &[], "").unwrap_or_default();
+        let end = name.get(last.len()..)?;
+        let usage = remaining_usage(interface.find(&name)?, &[], "").unwrap_or_default();
         let shown = format!("{end} {usage}");
-        Some(Rest { shown: shown.trim_end().to_owned(), typed: end.len() })
+        Some(UsageHint { shown: shown.trim_end().to_owned(), insertable: end.len() })
     }
 }
 
-impl Highlighter for Editing {
+impl Highlighter for EditHelper {
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
         styled(AnsiColor::Green.on_default().bold(), prompt)
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        styled(GREY, hint)
+        styled(GRAY, hint)
     }
 
     fn highlight_candidate<'c>(&self, candidate: &'c str, _: CompletionType) -> Cow<'c, str> {
         let Some(at) = candidate.find(GAP) else { return candidate.into() };
         let (value, help) = candidate.split_at(at);
-        format!("{value}{}", styled(GREY, help)).into()
+        format!("{value}{}", styled(GRAY, help)).into()
     }
 }
 
-const GREY: Style = AnsiColor::BrightBlack.on_default();
+const GRAY: Style = AnsiColor::BrightBlack.on_default();
 
 fn styled(style: Style, text: &str) -> Cow<'_, str> {
     format!("{style}{text}{style:#}").into()
 }
 
-impl Validator for Editing {}
+impl Validator for EditHelper {}
 
-impl Helper for Editing {}
+impl Helper for EditHelper {}
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::complete::Typed;
+    use super::super::super::candidates::PartialLine;
     use super::quoted;
 
     #[test]
-    fn a_value_is_read_as_it_is_proposed() {
+    fn quoted_value_is_read_back() {
         for value in ["plain", "two words", "it's", "a\"b", r"back\slash", "$`", "#~", "ä"] {
             for quote in [None, Some('\''), Some('"'), Some('x')] {
                 let (begin, end) = quoted(value, quote);
-                assert_eq!(Typed::read(&format!("{begin}{end} ")).words, [value], "{quote:?}");
-                assert_eq!(Typed::read(&begin).begun, value, "{quote:?}");
+                assert_eq!(
+                    PartialLine::read(&format!("{begin}{end} ")).words,
+                    [value],
+                    "{quote:?}"
+                );
+                assert_eq!(PartialLine::read(&begin).last, value, "{quote:?}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `shell`: the daemon's commands at a prompt.
+//! `shell`: runs the daemon's commands at a prompt.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IsTerminal, Write};
@@ -15,46 +15,46 @@ mod editing;
 mod history;
 mod interrupt;
 
-use self::editing::Editing;
+use self::editing::EditHelper;
 use self::history::History;
-use self::interrupt::{Interrupt, Stoppable};
-use super::complaint::Complaint;
-use super::complete::Typed;
+use self::interrupt::{Cancelable, Interrupt};
+use super::candidates::PartialLine;
 use super::daemon::Daemon;
+use super::error::CliError;
 use super::exit::Exit;
 use super::interface::{Description, Interface};
-use super::output::{Output, is_nobody};
+use super::output::{Output, is_closed};
 use super::word::Word;
-use super::{call, commands, help};
+use super::{call, commands, help, written};
 use crate::client::Client;
 use crate::error::{Error, Result};
 
-/// Reads commands and runs them until the user has enough. Without a terminal, reads lines as
+/// Runs commands from the terminal until the user exits. Without a terminal, reads lines as
 /// `call --file -` does.
-pub(super) fn shell(daemon: Daemon, program: &str) -> std::result::Result<Exit, Complaint> {
+pub(super) fn shell(daemon: Daemon, program: &str) -> std::result::Result<Exit, CliError> {
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return call::lines(&daemon, Path::new("-"), false, &mut Output::open(None)?, program);
     }
     let prompt = format!("{}> ", daemon.name);
     let editing = |error| match error {
-        ReadlineError::Io(error) => Complaint::io("reading a line", &error),
-        error => Complaint::io("reading a line", &io::Error::other(error)),
+        ReadlineError::Io(error) => CliError::io("reading a line", &error),
+        error => CliError::io("reading a line", &io::Error::other(error)),
     };
     let config = Config::builder()
         .completion_type(CompletionType::List)
-        .color_mode(if has_colours() { ColorMode::Enabled } else { ColorMode::Disabled })
+        .color_mode(if has_colors() { ColorMode::Enabled } else { ColorMode::Disabled })
         .history_ignore_space(true)
-        .max_history_size(history::MOST)
+        .max_history_size(history::MAX_LINES)
         .map_err(editing)?
         .build();
-    let signal = |error| Complaint::io("handling Ctrl-C", &error);
-    daemon.leave_interrupts();
-    let interrupt = Interrupt::take().map_err(signal)?;
+    let signal = |error| CliError::io("handling Ctrl-C", &error);
+    daemon.ignore_interrupts();
+    let interrupt = Interrupt::install().map_err(signal)?;
     let lines = MemHistory::with_config(&config);
     let made = Interrupt::keep(|| Editor::with_history(config, lines));
     let mut editor = made.map_err(signal)?.map_err(editing)?;
     let session = Rc::new(Session::open(&daemon, interrupt)?);
-    editor.set_helper(Some(Editing::new(Rc::clone(&session))));
+    editor.set_helper(Some(EditHelper::new(Rc::clone(&session))));
     let mut history = History::open();
     for line in history.lines() {
         editor.add_history_entry(line).map_err(editing)?;
@@ -66,14 +66,14 @@ pub(super) fn shell(daemon: Daemon, program: &str) -> std::result::Result<Exit, 
             Err(ReadlineError::Eof) => return Ok(Exit::Answered),
             Err(error) => return Err(editing(error)),
         };
-        // Text that was pasted may have several.
+        // Pasted text may have several lines.
         for line in text.lines() {
             let is_over = session.run(line).is_break();
-            let kept = session.may_be_kept(line);
-            if kept != Kept::Nowhere {
+            let keep = session.where_to_keep(line);
+            if keep != Keep::Nowhere {
                 editor.add_history_entry(line.trim_end()).map_err(editing)?;
             }
-            if kept == Kept::InTheFile {
+            if keep == Keep::InFile {
                 history.keep(line.trim_end());
             }
             if is_over {
@@ -83,30 +83,31 @@ pub(super) fn shell(daemon: Daemon, program: &str) -> std::result::Result<Exit, 
     }
 }
 
-/// Whether the terminal is to have colours.
-fn has_colours() -> bool {
+/// Returns whether output has colors.
+fn has_colors() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
-/// How long Tab, and what is asked between two commands, waits for the daemon.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// How long the daemon may take to answer a completion or a question of the shell itself.
+const TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The daemon, and what is known of it.
+/// The daemon and its interface.
 struct Session {
     client: Client,
     interrupt: Interrupt,
     interface: RefCell<Rc<Interface>>,
-    /// The connections when the interface was read. With a new one the daemon may be another.
+    /// The number of connections when the interface was read. With a later connection, the daemon
+    /// may have been restarted.
     seen: Cell<u64>,
 }
 
-/// Where a line may be kept.
+/// Where a line is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kept {
+enum Keep {
     Nowhere,
-    /// Until this shell ends: what can be put right and run then.
-    Here,
-    InTheFile,
+    /// In memory: the line can be corrected until the shell ends.
+    InMemory,
+    InFile,
 }
 
 impl Session {
@@ -122,71 +123,73 @@ impl Session {
         Rc::clone(&self.interface.borrow())
     }
 
-    /// A client that does not let anybody wait.
+    /// Returns a client with a short timeout.
     fn quick(&self) -> Client {
-        self.client.clone().timeout(PATIENCE)
+        self.client.clone().timeout(TIMEOUT)
     }
 
-    /// Asks the daemon what it offers now. True if it has said it in time.
-    fn look(&self) -> bool {
+    /// Asks the daemon for its interface. Returns whether it answered in time.
+    fn refresh(&self) -> bool {
         let (interface, _) = self.interrupt.during(|| Interface::of(&self.quick()));
-        let is_told = interface.is_ok();
+        let is_reachable = interface.is_ok();
         if let Ok(interface) = interface {
             self.interface.replace(Rc::new(interface));
             self.seen.set(self.interrupt.connections());
         }
-        is_told
+        is_reachable
     }
 
-    /// Runs a line and tells what comes of it. Breaks off where the user has enough.
+    /// Runs a line and prints its error. Breaks if the line exits the shell.
     fn run(&self, line: &str) -> ControlFlow<()> {
         let words = call::split(line.as_bytes()).unwrap_or_default();
         let texts: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
         let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
-        let told = match &texts[..] {
+        let ran = match &texts[..] {
             [] if line.trim().is_empty() => Ok(()),
             ["exit" | "quit"] => return ControlFlow::Break(()),
-            ["help", names @ ..] if self.helps() => self.help(names),
+            ["help", names @ ..] if self.has_help() => self.help(names),
             _ => self.call(line.trim(), words),
         };
-        if let Err(complaint) = told {
-            complaint.tell_alone();
+        if let Err(error) = ran {
+            error.print_bare();
         }
         if self.interrupt.connections() != self.seen.get() {
-            self.look();
+            self.refresh();
         }
         ControlFlow::Continue(())
     }
 
-    fn call(&self, line: &str, words: Vec<Vec<u8>>) -> std::result::Result<(), Complaint> {
+    fn call(&self, line: &str, words: Vec<Vec<u8>>) -> std::result::Result<(), CliError> {
         let mut output = Output::open(None)?;
-        let (called, was_stopped) = self.interrupt.during(|| {
+        let (called, was_canceled) = self.interrupt.during(|| {
             let call = self.client.command("dockipc").arg("line").arg(line);
-            call.copy_to(&mut Stoppable::new(&mut output, &self.interrupt))
+            call.copy_to(&mut Cancelable::new(&mut output, &self.interrupt))
         });
         let ended = output.end(true);
         match called {
-            _ if was_stopped => {
-                // Behind the ^C that the terminal shows.
+            _ if was_canceled => {
+                // Ends the line with the ^C that the terminal shows.
                 let _ = writeln!(output);
-                Err(Complaint::stopped("cancelled; the daemon may be at it still, or have done it"))
+                Err(CliError::interrupted(
+                    "canceled; the command may have run, or may still be running",
+                ))
             }
-            Err(Error::Io { source, .. }) if is_nobody(&source) => Ok(()),
+            Err(Error::Io { source, .. }) if is_closed(&source) => Ok(()),
             Err(error) => {
                 let words: Vec<_> = words.into_iter().map(Word::typed).collect();
-                Err(Complaint::about(&words, error))
+                Err(CliError::about(&words, error))
             }
-            Ok(_) => ended.map_err(|error| Complaint::io("writing", &error)),
+            Ok(_) => written(ended).map(drop),
         }
     }
 
-    /// Whether `help` is the shell's: an author's own command of that name is the daemon's.
-    fn helps(&self) -> bool {
+    /// Returns whether `help` is the shell's. A daemon's own command of that name has precedence.
+    fn has_help(&self) -> bool {
         self.interface().find("help").is_none_or(|help| help.is_builtin)
     }
 
-    fn help(&self, names: &[&str]) -> std::result::Result<(), Complaint> {
-        let writing = |error| Complaint::io("writing", &error);
+    fn help(&self, names: &[&str]) -> std::result::Result<(), CliError> {
+        let writing = |error| CliError::io("writing the output", &error);
         let (described, _) = self.interrupt.during(|| -> Result<_> {
             match names {
                 [] => Interface::of(&self.client).map(|interface| (Some(interface), Vec::new())),
@@ -207,44 +210,44 @@ impl Session {
     fn described(&self, name: &str) -> Result<Description> {
         match Interface::command(&self.client, name)? {
             Some(command) => Ok(command),
-            // The daemon has the nearest name.
+            // The daemon's error suggests the nearest name.
             None => self
                 .client
                 .command("help")
                 .arg(name)
                 .call::<()>()
-                .and_then(|()| Err(Error::Protocol(format!("nothing is said of {name}")))),
+                .and_then(|()| Err(Error::Protocol(format!("no description of {name:?}")))),
         }
     }
 
-    /// A line is written down only where it is known to have no secret in it.
-    fn may_be_kept(&self, line: &str) -> Kept {
-        let typed = Typed::read(&format!("{line} "));
-        let Some(name) = typed.words.first() else { return Kept::Nowhere };
+    /// Returns where a line is kept: in the file only if it is known to have no secret.
+    fn where_to_keep(&self, line: &str) -> Keep {
+        let typed = PartialLine::read(&format!("{line} "));
+        let Some(name) = typed.words.first() else { return Keep::Nowhere };
         let name = name.to_ascii_lowercase();
         match &*name {
-            "exit" | "quit" | "help" => return Kept::InTheFile,
-            // Theirs may be a token, or a line of any command.
-            "auth" | "hello" | "dockipc" => return Kept::Nowhere,
+            "exit" | "quit" | "help" => return Keep::InFile,
+            // Their words may be a token, or a line with any command.
+            "auth" | "hello" | "dockipc" => return Keep::Nowhere,
             _ => {}
         }
         let interface = self.interface();
         let known = if let Some(command) = interface.find(&name) {
             Some(command.clone())
         } else {
-            // Help does not show all there are.
+            // The interface has no hidden commands.
             let (asked, _) = self.interrupt.during(|| Interface::command(&self.quick(), &name));
-            let Ok(asked) = asked else { return Kept::Nowhere };
+            let Ok(asked) = asked else { return Keep::Nowhere };
             asked
         };
         match known {
-            Some(command) if command.arguments.iter().any(|a| a.is_secret) => Kept::Nowhere,
-            Some(_) => Kept::InTheFile,
-            None => Kept::Here,
+            Some(command) if command.arguments.iter().any(|a| a.is_secret) => Keep::Nowhere,
+            Some(_) => Keep::InFile,
+            None => Keep::InMemory,
         }
     }
 }
 
 const SHELL_HELP: &str = "\
-help NAME explains a command. Tab completes, Up brings back earlier lines.
-Ctrl-C stops to wait for an answer; exit or Ctrl-D ends.";
+help NAME explains a command. Tab completes; Up recalls earlier lines.
+Ctrl-C stops waiting for an answer; exit or Ctrl-D leaves the shell.";

@@ -1,0 +1,51 @@
+//! The command line of a daemon's own program: that of `dockipc` without a socket.
+
+use std::ffi::OsString;
+
+use clap::{Args, CommandFactory};
+
+use super::super::exit;
+use super::{Cli, Common, VERSION};
+
+/// Returns the command line of `dockipc` or, with a name, of a daemon's own program.
+pub(in crate::ctl) fn command(own: Option<&str>) -> clap::Command {
+    let whole = Cli::command();
+    let Some(name) = own else { return whole };
+    let named = |usage: &str| usage.replace("[SOCK] ", "").replace("dockipc", name);
+    // A daemon's own program needs no `list`, and many daemons have a command of that name. clap
+    // can't remove a subcommand.
+    let subcommands = whole.get_subcommands().filter(|subcommand| subcommand.get_name() != "list");
+    Common::augment_args(clap::Command::new(name.to_owned()))
+        .bin_name(name.to_owned())
+        .version(VERSION)
+        .about("Talk to the daemon.")
+        .after_help(exit::TABLE)
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .allow_external_subcommands(true)
+        .external_subcommand_value_parser(clap::value_parser!(OsString))
+        .subcommands(subcommands.cloned())
+        .override_usage(format!("{name} [OPTIONS] NAME [ARG]...\n       {name} [OPTIONS] COMMAND"))
+        .mut_arg("socket", |arg| arg.hide(true))
+        .mut_subcommand("call", |call| {
+            call.override_usage(named(
+                "dockipc call [OPTIONS] NAME [ARG]...\n       dockipc call [OPTIONS] --file FILE",
+            ))
+            .mut_arg("words", |arg| {
+                arg.value_name("NAME ARG").help("The command and its arguments")
+            })
+        })
+        .mut_subcommand("help", |help| {
+            help.override_usage(named("dockipc help [NAME]"))
+                .mut_arg("words", |arg| arg.value_name("NAME").help("A command's name"))
+        })
+        .mut_subcommands(|subcommand| {
+            let takes = |arg: &clap::Arg| arg.get_id() == "name";
+            if subcommand.get_arguments().any(takes) {
+                subcommand.mut_arg("name", |arg| arg.hide(true))
+            } else {
+                subcommand
+            }
+        })
+}

@@ -1,0 +1,125 @@
+//! Assigns a command's words to its parameters, as the daemon does.
+
+use super::super::interface::{Argument, Description, Kind};
+use super::Candidate;
+
+/// The parameters that a command's words have filled so far.
+pub(super) struct Progress<'c> {
+    command: &'c Description,
+    /// The option whose value comes next.
+    pub(super) awaits: Option<&'c Argument>,
+    /// The options and flags that were given.
+    given: Vec<&'c Argument>,
+    /// The number of positional words.
+    position: usize,
+    /// Whether words that begin with `--` are positional, as after a `--`.
+    no_options: bool,
+    /// The words of a [`Kind::Rest`] argument.
+    pub(super) rest: &'c [String],
+}
+
+impl<'c> Progress<'c> {
+    pub(super) fn of(command: &'c Description, words: &'c [String]) -> Self {
+        let no_options = command.arguments.iter().all(|argument| argument.flag.is_none());
+        let mut progress =
+            Self { command, awaits: None, given: Vec::new(), position: 0, no_options, rest: &[] };
+        for (i, word) in words.iter().enumerate() {
+            if progress.awaits.take().is_some() {
+                continue;
+            }
+            if !progress.no_options && word == "--" {
+                progress.no_options = true;
+            } else if progress.takes_options(word) {
+                let (flag, value) = match word.split_once('=') {
+                    Some((flag, value)) => (flag, Some(value)),
+                    None => (&**word, None),
+                };
+                let Some(option) = progress.option(flag) else { continue };
+                progress.given.push(option);
+                let takes_next = option.kind != Kind::Flag && value.is_none();
+                progress.awaits = takes_next.then_some(option);
+            } else if progress.next().is_some_and(|argument| argument.kind == Kind::Rest) {
+                progress.rest = &words[i..];
+                break;
+            } else {
+                progress.position += 1;
+            }
+        }
+        progress
+    }
+
+    /// Returns whether a word that begins with `prefix` is an option. A single dash may become one.
+    pub(super) fn takes_options(&self, prefix: &str) -> bool {
+        !self.no_options && self.rest.is_empty() && (prefix.starts_with("--") || prefix == "-")
+    }
+
+    pub(super) fn option(&self, name: &str) -> Option<&'c Argument> {
+        self.command.arguments.iter().find(|argument| argument.flag.as_deref() == Some(name))
+    }
+
+    /// Returns the argument that takes the next positional word.
+    pub(super) fn next(&self) -> Option<&'c Argument> {
+        let mut positional =
+            self.command.arguments.iter().filter(|argument| argument.flag.is_none());
+        let last = positional.clone().next_back().filter(|last| last.is_multiple);
+        positional.nth(self.position).or(last)
+    }
+
+    /// Returns the options and flags that can still be given and begin with `prefix`.
+    pub(super) fn flags(&self, prefix: &str) -> Vec<Candidate> {
+        let left = self.command.arguments.iter().filter(|argument| self.can_be_given(argument));
+        let fit = left.filter_map(|argument| {
+            let flag = argument.flag.as_ref().filter(|flag| flag.starts_with(prefix))?;
+            Candidate::new(flag, &argument.help)
+        });
+        fit.collect()
+    }
+
+    /// Returns whether an option or a flag can still be given.
+    fn can_be_given(&self, argument: &Argument) -> bool {
+        argument.is_multiple || !self.given.contains(&argument)
+    }
+}
+
+/// Returns the part of the usage line that the words have not used, to be shown after the cursor.
+pub(in crate::ctl) fn remaining_usage(
+    command: &Description,
+    words: &[String],
+    last: &str,
+) -> Option<String> {
+    let mut words = words.to_vec();
+    let blank = if last.is_empty() { "" } else { " " };
+    words.extend((!last.is_empty()).then(|| last.to_owned()));
+    let progress = Progress::of(command, &words);
+    let mut left: Vec<String> = Vec::new();
+    left.extend(progress.awaits.map(|option| format!("<{}>", option.name)));
+    let mut position = 0;
+    for argument in &command.arguments {
+        let is_left = if argument.flag.is_some() {
+            progress.can_be_given(argument)
+        } else {
+            position += 1;
+            let is_begun = position <= progress.position;
+            (!is_begun || argument.is_multiple) && progress.rest.is_empty()
+        };
+        if is_left {
+            left.push(usage(argument));
+        }
+    }
+    (!left.is_empty()).then(|| format!("{blank}{}", left.join(" ")))
+}
+
+/// Returns an argument as a usage line shows it.
+fn usage(argument: &Argument) -> String {
+    let Argument { name, flag, kind, is_optional, .. } = argument;
+    let many = if argument.is_multiple { "…" } else { "" };
+    match (flag, kind) {
+        (Some(flag), Kind::Flag) => format!("[{flag}]"),
+        (Some(flag), _) if *is_optional => format!("[{flag} <{name}>]{many}"),
+        (Some(flag), _) => format!("{flag} <{name}>"),
+        (None, Kind::Rest) if *is_optional => format!("[<{name}…>]"),
+        (None, Kind::Rest) => format!("<{name}…>"),
+        (None, _) if *is_optional => format!("[<{name}>{many}]"),
+        (None, _) => format!("<{name}>"),
+    }
+}

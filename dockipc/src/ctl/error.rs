@@ -1,0 +1,139 @@
+//! Error messages.
+
+use std::fmt::{Display, Write as _};
+use std::io::Write as _;
+
+use anstyle::Style;
+
+use super::exit::Exit;
+use super::output::escaped;
+use super::socket::VARIABLE;
+use super::word::{Word, redact};
+use crate::error::Error;
+
+mod pointer;
+
+/// An error message and the exit code that belongs to it.
+///
+/// Invariant: the texts have no character that acts on a terminal, and no line of them is longer
+/// than [`MAX_LINE`]; [`bounded`] ensures both.
+#[derive(Debug)]
+pub(super) struct CliError {
+    text: String,
+    /// Further lines, each with its line end, such as those that point at a word.
+    below: String,
+    pub(super) exit: Exit,
+}
+
+impl CliError {
+    pub(super) fn new(text: impl AsRef<str>, exit: Exit) -> Self {
+        Self { text: bounded(text.as_ref()), below: String::new(), exit }
+    }
+
+    /// Adds lines below the message.
+    pub(super) fn with_lines<'l>(mut self, lines: impl IntoIterator<Item = &'l str>) -> Self {
+        for line in lines {
+            let _ = writeln!(self.below, "{}", bounded(line));
+        }
+        self
+    }
+
+    pub(super) fn usage(text: impl AsRef<str>) -> Self {
+        Self::new(text, Exit::Usage)
+    }
+
+    pub(super) fn no_daemon(text: impl AsRef<str>) -> Self {
+        Self::new(text, Exit::NoDaemon)
+    }
+
+    /// Returns the error of a failed operation on this machine.
+    pub(super) fn io(doing: &str, error: &std::io::Error) -> Self {
+        Self::new(format!("{doing}: {error}"), Exit::Refused)
+    }
+
+    /// Returns the error for a file or standard input that can't be read.
+    pub(super) fn unread(what: impl Display, why: &impl Display) -> Self {
+        Self::usage(format!("cannot read {what}: {why}"))
+    }
+
+    /// Returns the error for a call that the user interrupted.
+    pub(super) fn interrupted(text: impl AsRef<str>) -> Self {
+        Self::new(text, Exit::CutOff)
+    }
+
+    /// Returns the error of a call. Its message points at the word that it is about, and does not
+    /// show words that were read.
+    pub(super) fn about(words: &[Word], error: Error) -> Self {
+        let Error::Refused(failure) = &error else {
+            let error = Self::from(error);
+            return Self { text: redact(&error.text, words).into_owned(), ..error };
+        };
+        let (message, below) = pointer::point(words, failure);
+        // The daemon's advice is for Redis clients, the library's for Rust programs.
+        let message = message.replace("given with AUTH", "given with --token-file");
+        let message = message.replace("; send help for a list", "; `help` lists the commands");
+        let message = message.replace("Client::require_owner", "--require-owner");
+        let text = format!("{} {message}", failure.code());
+        Self::new(text, failure.into()).with_lines(below.iter().map(|line| &**line))
+    }
+
+    /// Adds a line which says that the socket comes from the environment.
+    pub(super) fn with_preset_socket(mut self) -> Self {
+        let hint = "to use another, give a path with a / in it, or -s SOCK";
+        let _ = writeln!(self.below, "the socket comes from ${VARIABLE}; {hint}");
+        self
+    }
+
+    /// Puts the number of a line of a file in front of the message.
+    pub(super) fn at_line(mut self, number: usize) -> Self {
+        self.text = format!("line {number}: {}", self.text);
+        self
+    }
+
+    /// Prints the message to standard error, with the program's name in front.
+    pub(super) fn print(&self, program: &str) {
+        let bold = Style::new().bold();
+        self.write(format_args!("{bold}{program}:{bold:#} "));
+    }
+
+    /// Prints the message without the program's name, as within a shell.
+    pub(super) fn print_bare(&self) {
+        self.write(format_args!(""));
+    }
+
+    fn write(&self, prefix: std::fmt::Arguments<'_>) {
+        let red = anstyle::AnsiColor::Red.on_default().bold();
+        let mut out = anstream::stderr().lock();
+        // A failure to write to standard error can't be reported.
+        let _ = writeln!(out, "{prefix}{red}{}{red:#}", self.text);
+        let _ = write!(out, "{}", self.below);
+    }
+}
+
+impl From<Error> for CliError {
+    fn from(error: Error) -> Self {
+        let exit = Exit::from(&error);
+        let advice = match &error {
+            Error::Permission { .. } => "; ask the daemon's owner for access, or use sudo",
+            _ => "",
+        };
+        Self::new(format!("{error}{advice}"), exit)
+    }
+}
+
+/// The longest line of a message, in bytes.
+const MAX_LINE: usize = 16 * 1024;
+
+fn bounded(text: &str) -> String {
+    let start = start(text);
+    let rest = if start.len() < text.len() { "…" } else { "" };
+    format!("{}{rest}", escaped(start))
+}
+
+fn start(text: &str) -> &str {
+    let mut end = text.len().min(MAX_LINE);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

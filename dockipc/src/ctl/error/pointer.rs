@@ -1,0 +1,163 @@
+//! Points at the word of a command that a daemon's message is about.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::super::output::escaped;
+use super::super::word::{Word, redact};
+use super::start;
+use crate::arg::Shown;
+use crate::client::quote;
+use crate::error::{Failure, code};
+
+/// Returns the message without the usage, and lines below it that point at the word or, for a
+/// missing argument, at the usage.
+pub(super) fn point(words: &[Word], failure: &Failure) -> (String, Vec<String>) {
+    let whole = start(failure.message());
+    let (message, usage) = match whole.split_once("; usage: ") {
+        Some((message, usage)) if failure.code() == code::USAGE => (message, Some(usage)),
+        _ => (whole, None),
+    };
+    let mut below = Vec::new();
+    if let Some((line, start, width)) = locate(words, failure, message) {
+        below
+            .extend([format!("  {line}"), format!("  {}{}", " ".repeat(start), "^".repeat(width))]);
+    }
+    if let Some(usage) = usage {
+        below.push(format!("usage: {usage}"));
+        let missing =
+            message.strip_suffix(" is missing").map(|name| match name.strip_prefix("--") {
+                Some(_) => name.to_owned(),
+                None => format!("<{name}"),
+            });
+        if let Some(at) = missing.as_deref().and_then(|name| usage.find(name)) {
+            let end = usage[at..].find(' ').map_or(usage.len(), |length| at + length);
+            let blanks = " ".repeat("usage: ".len() + usage[..at].width());
+            below.push(format!("{blanks}{}", "^".repeat(usage[at..end].width())));
+        }
+    }
+    // The usage and the suggested name are the daemon's, and repeat none of the words.
+    let hint = message.find("; did you mean ").filter(|_| failure.code() == code::UNKNOWN);
+    let (text, hint) = message.split_at(hint.unwrap_or(message.len()));
+    (format!("{}{hint}", redact(text, words)), below)
+}
+
+/// Returns the command as it would be typed, and the column and the width of the word that the
+/// message is about. Returns `None` if there is none, or for a line of a file, whose words are not
+/// shown.
+fn locate(words: &[Word], failure: &Failure, message: &str) -> Option<(String, usize, usize)> {
+    let index = match failure.code() {
+        code::UNKNOWN => 0,
+        code::USAGE => {
+            1 + words.get(1..)?.iter().position(|word| is_about(word.bytes(), message))?
+        }
+        _ => return None,
+    };
+    let typed = words.iter().map(|word| Some(escaped(&quote(&word.shown()?)).into_owned()));
+    let typed: Vec<String> = typed.collect::<Option<_>>()?;
+    let width = typed.get(index)?.width();
+    let before = typed[..index].iter().map(|word| word.width() + 1).sum();
+    Some((typed.join(" "), before, width))
+}
+
+/// Returns whether a message is about a word: it quotes the word or its option's value, or names
+/// its option.
+fn is_about(word: &[u8], message: &str) -> bool {
+    let value = word.iter().position(|&b| b == b'=').map(|at| &word[at + 1..]);
+    let quoted = |word: &[u8]| message.contains(&Shown(word).to_string());
+    let option = message
+        .strip_prefix("unknown option ")
+        .or_else(|| message.strip_suffix(" takes no value"))
+        .or_else(|| message.strip_suffix(" needs a value"));
+    let is_option = |option: &str| {
+        let rest = word.strip_prefix(option.as_bytes());
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
+    };
+    quoted(word)
+        || value.is_some_and(|value| word.starts_with(b"--") && quoted(value))
+        || option.is_some_and(is_option)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::word::Word;
+    use super::point;
+    use crate::error::{Failure, code};
+
+    fn rendered_typed(words: &[&str], code: &'static str, message: &str) -> String {
+        let words: Vec<_> =
+            words.iter().map(|word| Word::typed(word.as_bytes().to_vec())).collect();
+        rendered(&words, code, message)
+    }
+
+    fn rendered(words: &[Word], code: &'static str, message: &str) -> String {
+        let (message, below) = point(words, &Failure::new(code, message));
+        below.iter().fold(format!("{message}\n"), |text, line| text + line + "\n")
+    }
+
+    #[test]
+    fn usage_error_points_at_its_word() {
+        let usage = "usage: add <n> [--by <by>]";
+        let cases: [(&[&str], &str, &str); 7] = [
+            (
+                &["add", "two words"],
+                "bad value for n: \"two words\": expected an integer",
+                "  add 'two words'\n      ^^^^^^^^^^^\n",
+            ),
+            (
+                &["add", "1", "--by=x"],
+                "bad value for --by: \"x\": no",
+                "  add 1 --by=x\n        ^^^^^^\n",
+            ),
+            (&["add", "1", "--bye"], "unknown option --bye", "  add 1 --bye\n        ^^^^^\n"),
+            (
+                &["add", "1", "--by-2", "--by=3"],
+                "--by takes no value",
+                "  add 1 --by-2 --by=3\n               ^^^^^^\n",
+            ),
+            (&["add", "1", "--by"], "--by needs a value", "  add 1 --by\n        ^^^^\n"),
+            (&["add", "1", "2"], "unexpected word \"2\"", "  add 1 2\n        ^\n"),
+            (&["add", "漢字", "2"], "unexpected word \"2\"", "  add 漢字 2\n           ^\n"),
+        ];
+        for (words, message, below) in cases {
+            let text = rendered_typed(words, code::USAGE, &format!("{message}; {usage}"));
+            assert_eq!(text, format!("{message}\n{below}{usage}\n"));
+        }
+    }
+
+    #[test]
+    fn missing_argument_points_at_the_usage() {
+        let text =
+            rendered_typed(&["add"], code::USAGE, "n is missing; usage: add <n> [--by <by>]");
+        assert_eq!(text, "n is missing\nusage: add <n> [--by <by>]\n           ^^^\n");
+        let text =
+            rendered_typed(&["add", "1"], code::USAGE, "--by is missing; usage: add --by <by>");
+        assert_eq!(text, "--by is missing\nusage: add --by <by>\n           ^^^^\n");
+    }
+
+    #[test]
+    fn unknown_name_is_pointed_at() {
+        let text =
+            rendered_typed(&["ad", "1"], code::UNKNOWN, "no command \"ad\"; did you mean add?");
+        assert_eq!(text, "no command \"ad\"; did you mean add?\n  ad 1\n  ^^\n");
+    }
+
+    #[test]
+    fn word_that_was_read_is_shown_as_its_source() {
+        let add = || Word::typed(b"add".to_vec());
+        let read = || Word::read(b"secret".to_vec(), "-".into(), "standard input".into());
+        let message = "bad value for n: \"secret\": no; usage: add <n>";
+        assert_eq!(
+            rendered(&[add(), read()], code::USAGE, message),
+            "bad value for n: (the word from standard input): no\n  add -\n      ^\nusage: add <n>\n"
+        );
+        let unknown = [Word::typed(b"ad".to_vec()), read()];
+        let message = "no command \"ad\"; did you mean add?";
+        assert_eq!(
+            rendered(&unknown, code::UNKNOWN, message),
+            format!("{message}\n  ad -\n  ^^\n")
+        );
+        let line = Word::of_line([b"ad".to_vec(), b"secret".to_vec()]);
+        let shown = "no command (word 1); did you mean add?\n";
+        assert_eq!(rendered(&line, code::UNKNOWN, message), shown);
+    }
+}

@@ -1,0 +1,274 @@
+//! Finds the changes of an interface that can break callers of the old one.
+//!
+//! The types of answers are not part of an interface, so that their changes are not found.
+
+use super::super::interface::{Argument, Interface, Kind};
+
+/// Returns the changes that can break a caller, each as a line of text.
+pub(super) fn breaking_changes(old: &Interface, new: &Interface) -> Vec<String> {
+    let mut changes = Vec::new();
+    for before in old.commands.values() {
+        let name = &before.name;
+        let Some(after) = new.find(name) else {
+            changes.push(format!("{name}: command removed"));
+            continue;
+        };
+        for alias in &before.aliases {
+            if new.find(alias).is_none_or(|command| command.name != after.name) {
+                changes.push(format!("{name}: alias {alias} removed"));
+            }
+        }
+        if before.is_idempotent && !after.is_idempotent {
+            changes.push(format!("{name}: no longer idempotent"));
+        }
+        if let (before, Some(after)) = (&before.rule, &after.rule)
+            && before.as_ref() != Some(after)
+        {
+            let before = before.as_deref().unwrap_or("none");
+            changes.push(format!("{name}: access rule changed from {before} to {after}"));
+        }
+        let lines = arguments(&before.arguments, &after.arguments);
+        changes.extend(lines.into_iter().map(|line| format!("{name}: {line}")));
+    }
+    changes
+}
+
+fn arguments(before: &[Argument], after: &[Argument]) -> Vec<String> {
+    let mut changes = positionals(before, after);
+    let has_options = |arguments: &[Argument]| arguments.iter().any(|a| a.flag.is_some());
+    let find = |arguments: &[Argument], name: &str| {
+        arguments.iter().find(|argument| argument.flag.as_deref() == Some(name)).cloned()
+    };
+    for old in before {
+        let Some(name) = &old.flag else { continue };
+        match find(after, name) {
+            Some(new) => changes.extend(narrowed(old, &new, name)),
+            None => changes.push(format!("{name} removed")),
+        }
+    }
+    for new in after {
+        let Some(name) = &new.flag else { continue };
+        if !new.is_optional && find(before, name).is_none() {
+            changes.push(format!("{name} is now required"));
+        }
+    }
+    if has_options(after) && !has_options(before) && !before.is_empty() {
+        changes.push("words that begin with -- are now options".into());
+    }
+    changes
+}
+
+/// Compares positional arguments by their positions: a caller does not use their names.
+fn positionals(before: &[Argument], after: &[Argument]) -> Vec<String> {
+    let mut changes = Vec::new();
+    let [before, after] = [before, after].map(|arguments| {
+        arguments.iter().filter(|argument| argument.flag.is_none()).collect::<Vec<_>>()
+    });
+    for (i, old) in before.iter().enumerate() {
+        match after.get(i) {
+            Some(new) => changes.extend(narrowed(old, new, &format!("<{}>", old.name))),
+            None if after.last().is_some_and(|last| last.is_multiple) => {}
+            None => changes.push(format!("<{}> removed", old.name)),
+        }
+    }
+    let took_more = before.last().is_some_and(|last| last.is_multiple);
+    for new in after.iter().skip(before.len()) {
+        if took_more {
+            changes.push(format!("<{}> takes words of another argument", new.name));
+        } else if !new.is_optional {
+            changes.push(format!("<{}> is now required", new.name));
+        }
+    }
+    changes
+}
+
+/// Returns how an argument accepts less than before, or means something else.
+fn narrowed(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
+    let mut changes = Vec::new();
+    match (old.kind == Kind::Flag, new.kind == Kind::Flag) {
+        (true, false) => changes.push(format!("{name} now needs a value")),
+        (false, true) => changes.push(format!("{name} no longer takes a value")),
+        _ => {}
+    }
+    if old.choices.is_empty() && new.choices.is_empty() && old.ty != new.ty && new.ty != "bytes" {
+        changes.push(format!("type of {name} changed from {} to {}", old.ty, new.ty));
+    }
+    if old.choices.is_empty() && !new.choices.is_empty() {
+        let choices = new.choices.join(", ");
+        changes.push(format!("type of {name} changed from {} to one of {choices}", old.ty));
+    }
+    if !new.choices.is_empty() {
+        for choice in old.choices.iter().filter(|choice| !new.choices.contains(choice)) {
+            changes.push(format!("{name} no longer accepts {choice}"));
+        }
+    }
+    if old.is_optional && !new.is_optional {
+        changes.push(format!("{name} is now required"));
+    }
+    if old.is_multiple && !new.is_multiple {
+        changes.push(format!("{name} can no longer be repeated"));
+    }
+    let has_default = old.kind != Kind::Flag && old.is_optional && new.is_optional;
+    if has_default && old.default != new.default {
+        let shown = |default: &Option<String>| default.clone().unwrap_or_else(|| "none".into());
+        let (old, new) = (shown(&old.default), shown(&new.default));
+        changes.push(format!("default of {name} changed from {old} to {new}"));
+    }
+    changes
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::{FORMAT, from_json};
+    use super::breaking_changes;
+
+    pub(in super::super) fn argument(name: &str, with: Value) -> Value {
+        let mut argument = json!({
+            "name": name, "kind": "positional", "flag": null, "type": "text", "choices": [],
+            "default": null, "optional": false, "multiple": false, "help": "", "secret": false,
+            "completes": false,
+        });
+        if let Value::Object(with) = with {
+            for (key, value) in with {
+                argument[key] = value;
+            }
+        }
+        argument
+    }
+
+    pub(in super::super) fn option(name: &str, with: Value) -> Value {
+        let mut option = argument(name, json!({ "optional": true }));
+        option["kind"] = json!("option");
+        option["flag"] = json!(format!("--{name}"));
+        if let Value::Object(with) = with {
+            for (key, value) in with {
+                option[key] = value;
+            }
+        }
+        option
+    }
+
+    pub(in super::super) fn one(with: Value, arguments: &[Value]) -> Value {
+        let mut command = json!({
+            "name": "add", "aliases": [], "summary": "", "details": "", "usage": "",
+            "idempotent": false, "for": null, "arguments": arguments,
+        });
+        if let Value::Object(with) = with {
+            for (key, value) in with {
+                command[key] = value;
+            }
+        }
+        json!({ "dockipc": FORMAT, "commands": [command] })
+    }
+
+    fn check(old: &Value, new: &Value, changes: &[&str]) {
+        let [old, new] = [old, new].map(|json| from_json(json.clone()).unwrap());
+        assert_eq!(breaking_changes(&old, &new), changes);
+        assert_eq!(breaking_changes(&old, &old), [""; 0]);
+    }
+
+    fn arguments(old: &[Value], new: &[Value], changes: &[&str]) {
+        check(&one(json!({}), old), &one(json!({}), new), changes);
+    }
+
+    #[test]
+    fn removed_command_breaks() {
+        let nothing = json!({ "dockipc": FORMAT, "commands": [] });
+        let old = one(json!({ "aliases": ["plus"], "idempotent": true }), &[]);
+        check(&old, &nothing, &["add: command removed"]);
+        check(&nothing, &old, &[]);
+        let new = one(json!({ "for": "uid:root" }), &[]);
+        check(
+            &old,
+            &new,
+            &[
+                "add: alias plus removed",
+                "add: no longer idempotent",
+                "add: access rule changed from none to uid:root",
+            ],
+        );
+        check(&new, &one(json!({}), &[]), &[]);
+        // A renamed command that kept its name as an alias.
+        let renamed = one(json!({ "name": "sum", "aliases": ["add"] }), &[]);
+        check(&one(json!({}), &[]), &renamed, &[]);
+    }
+
+    #[test]
+    fn changed_positional_breaks() {
+        let n = |with| argument("n", with);
+        let free = json!({});
+        arguments(&[n(free.clone())], &[], &["add: <n> removed"]);
+        arguments(&[], &[n(free.clone())], &["add: <n> is now required"]);
+        arguments(&[], &[n(json!({ "optional": true }))], &[]);
+        // A caller does not use the name.
+        arguments(&[n(free.clone())], &[argument("m", free.clone())], &[]);
+        arguments(
+            &[n(free.clone())],
+            &[n(json!({ "type": "integer" }))],
+            &["add: type of <n> changed from text to integer"],
+        );
+        arguments(&[n(json!({ "type": "integer" }))], &[n(json!({ "type": "bytes" }))], &[]);
+        arguments(
+            &[n(json!({ "optional": true }))],
+            &[n(free.clone())],
+            &["add: <n> is now required"],
+        );
+        let many = json!({ "optional": true, "multiple": true });
+        arguments(
+            &[n(many.clone())],
+            &[n(json!({ "optional": true }))],
+            &["add: <n> can no longer be repeated"],
+        );
+        arguments(&[n(free.clone()), argument("m", free.clone())], &[n(many.clone())], &[]);
+        arguments(
+            &[n(many.clone())],
+            &[n(json!({ "optional": true })), argument("m", many)],
+            &["add: <n> can no longer be repeated", "add: <m> takes words of another argument"],
+        );
+        let default = |text: &str| n(json!({ "optional": true, "default": text }));
+        arguments(&[default("1")], &[default("2")], &["add: default of <n> changed from 1 to 2"]);
+    }
+
+    #[test]
+    fn removed_choice_breaks() {
+        let n = |choices: &[&str]| argument("n", json!({ "type": "unit", "choices": choices }));
+        arguments(&[n(&["a", "b"])], &[n(&["b", "c"])], &["add: <n> no longer accepts a"]);
+        arguments(&[n(&["a"])], &[n(&["a", "b"])], &[]);
+        arguments(&[n(&["a"])], &[argument("n", json!({}))], &[]);
+        arguments(
+            &[argument("n", json!({}))],
+            &[n(&["a"])],
+            &["add: type of <n> changed from text to one of a"],
+        );
+    }
+
+    #[test]
+    fn changed_option_breaks() {
+        let by = |with| option("by", with);
+        arguments(&[by(json!({}))], &[], &["add: --by removed"]);
+        arguments(
+            &[by(json!({}))],
+            &[by(json!({ "optional": false }))],
+            &["add: --by is now required"],
+        );
+        arguments(&[], &[by(json!({ "optional": false }))], &["add: --by is now required"]);
+        arguments(
+            &[by(json!({}))],
+            &[by(json!({ "kind": "flag" }))],
+            &["add: --by no longer takes a value"],
+        );
+        arguments(
+            &[by(json!({ "kind": "flag" }))],
+            &[by(json!({}))],
+            &["add: --by now needs a value"],
+        );
+        let n = argument("n", json!({}));
+        arguments(
+            std::slice::from_ref(&n),
+            &[n.clone(), by(json!({}))],
+            &["add: words that begin with -- are now options"],
+        );
+    }
+}
