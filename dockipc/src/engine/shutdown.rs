@@ -95,9 +95,12 @@ impl Core {
             Step::Requested => {
                 shutdown.step = Step::Answering;
                 hub.accepting.resume_at = None;
-                let last: Vec<_> = hub.unlocked(|| {
-                    let endpoints = self.endpoints.iter().enumerate();
-                    endpoints.flat_map(|(index, it)| self.close_endpoint(index, it)).collect()
+                let last = hub.unlocked(|| {
+                    let mut last = Vec::new();
+                    for (index, endpoint) in self.endpoints.iter().enumerate() {
+                        last.append(&mut self.close_endpoint(index, endpoint));
+                    }
+                    last
                 });
                 let turned_away = hub.add_all(&self.service, last);
                 hub.wake_all();

@@ -1,14 +1,13 @@
 //! What the connections of each user take, where that is limited.
 
-use std::collections::HashMap;
-
 use crate::config::PerUser;
 use crate::error::{Failure, code};
 
 /// What each user with something to count has at the moment.
 #[derive(Default)]
 pub(super) struct Users {
-    users: HashMap<u32, Usage>,
+    /// In the order of their uids.
+    users: Vec<(u32, Usage)>,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -21,11 +20,16 @@ struct Usage {
 }
 
 impl Users {
-    fn change(&mut self, uid: u32, change: impl FnOnce(&mut Usage)) {
-        let usage = self.users.entry(uid).or_default();
+    fn change(&mut self, uid: u32, change: &mut dyn FnMut(&mut Usage)) {
+        let found = self.users.binary_search_by_key(&uid, |(uid, _)| *uid);
+        let index = found.unwrap_or_else(|index| {
+            self.users.insert(index, (uid, Usage::default()));
+            index
+        });
+        let usage = &mut self.users[index].1;
         change(usage);
         if *usage == Usage::default() {
-            self.users.remove(&uid);
+            self.users.remove(index);
         }
     }
 
@@ -39,7 +43,7 @@ impl Users {
     ) -> Result<(), Failure> {
         let Some(most) = most else { return Ok(()) };
         let mut over = false;
-        self.change(uid, |usage| {
+        self.change(uid, &mut |usage| {
             let count = count(usage);
             over = *count >= most;
             *count += usize::from(!over);
@@ -58,7 +62,7 @@ impl Users {
 
     pub(super) fn leave(&mut self, uid: u32, limits: &PerUser) {
         if limits.connections_of(uid).is_some() {
-            self.change(uid, |usage| usage.connections = usage.connections.saturating_sub(1));
+            self.change(uid, &mut |usage| usage.connections = usage.connections.saturating_sub(1));
         }
     }
 
@@ -69,13 +73,13 @@ impl Users {
     /// Counts a slow command that runs already, even if it is one too many.
     pub(super) fn charge_running(&mut self, uid: u32, limits: &PerUser) {
         if limits.running.is_some() {
-            self.change(uid, |usage| usage.running += 1);
+            self.change(uid, &mut |usage| usage.running += 1);
         }
     }
 
     pub(super) fn end(&mut self, uid: u32, limits: &PerUser) {
         if limits.running.is_some() {
-            self.change(uid, |usage| usage.running = usage.running.saturating_sub(1));
+            self.change(uid, &mut |usage| usage.running = usage.running.saturating_sub(1));
         }
     }
 
@@ -90,7 +94,7 @@ impl Users {
     ) -> bool {
         let Some(most) = limits.bytes else { return true };
         let mut bytes = 0;
-        self.change(uid, |usage| {
+        self.change(uid, &mut |usage| {
             usage.bytes = (usage.bytes + now).saturating_sub(before);
             bytes = usage.bytes;
         });
