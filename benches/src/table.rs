@@ -24,7 +24,7 @@ pub(crate) fn table(results: &Results) -> String {
             row(&mut text, first.into_iter().chain(cells));
         }
     }
-    text.push_str("\nIn brackets: how many times the floor's, and how many times Redis'. ");
+    text.push_str("\nIn brackets: the ratio to the floor and to Redis. ");
     let blocking: Vec<_> =
         results.works().filter(|work| work.floor() == Peer::Floor).map(Work::name).collect();
     let _ = writeln!(
