@@ -674,10 +674,10 @@ mod file {
         let cases = [
             ("link", "it is a symbolic link, or behind too many"),
             ("directory", "Is a directory (os error 21)"),
-            ("pipe", "it is not a file"),
-            ("620", "it has mode 0620, and others may not write to it"),
-            ("602", "it has mode 0602, and others may not write to it"),
-            ("666", "it has mode 0666, and others may not write to it"),
+            ("pipe", "it is not a regular file"),
+            ("620", "it has mode 0620; only its owner may write to it"),
+            ("602", "it has mode 0602; only its owner may write to it"),
+            ("666", "it has mode 0666; only its owner may write to it"),
             ("no/such", "No such file or directory (os error 2)"),
         ];
         for (name, why) in cases {
@@ -699,7 +699,7 @@ mod file {
         fs::write(&path, "").unwrap();
         std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
         let error = JsonLines::create(&path).unwrap_err().to_string();
-        assert!(error.ends_with("it is owned by uid 65534, not 0"), "{error}");
+        assert!(error.ends_with("it is owned by uid 65534; it must be owned by uid 0"), "{error}");
     }
 
     #[test]

@@ -135,8 +135,8 @@ fn a_server_that_denies_by_default_runs_what_has_a_rule() {
 #[test]
 fn a_rule_that_can_not_be_used_is_an_error_at_start() {
     let cases = [
-        ("mine", "uid:no.such-user", "there is no user named no.such-user"),
-        ("mine", "group:no_such_group", "there is no group named no_such_group"),
+        ("mine", "uid:no.such-user", "no user is named no.such-user"),
+        ("mine", "group:no_such_group", "no group is named no_such_group"),
         ("no-such-*", "owner", "no command has such a name"),
         ("hello", "owner", "no command has such a name"),
         ("mine", "", "expected uid:NAME, group:NAME, owner, token or any, at character 1"),
@@ -150,9 +150,9 @@ fn a_rule_that_can_not_be_used_is_an_error_at_start() {
             "owner | user:x",
             "expected uid:NAME, group:NAME, owner, token or any, at character 9",
         ),
-        ("mine", "uid:", "expected the name or the number, at character 5"),
-        ("mine", "uid:a b", "a name has letters, digits, _ - and ., at character 6"),
-        ("mine", "uid:4294967295", "the number is too large, at character 5"),
+        ("mine", "uid:", "expected a name or a number, at character 5"),
+        ("mine", "uid:a b", "a name can only contain letters, digits, _ - and ., at character 6"),
+        ("mine", "uid:4294967295", "number too large, at character 5"),
     ];
     for (names, rule, reason) in cases {
         let server = Server::new().state(AtomicU64::new(0)).allow(names, rule);
@@ -177,9 +177,8 @@ fn overflow_id_in_user_namespace_is_refused() {
             for rule in OVERFLOW {
                 let why = refused(rule).expect("a refusal");
                 let expected = format!(
-                    "bad rule \"{rule}\" for everybody: {rule} is 65534 here, which in a user \
-                     namespace stands for everyone without a number of their own; name another \
-                     user or group"
+                    "bad rule \"{rule}\" for everybody: {rule} is 65534, the id of every unmapped \
+                     user in this user namespace; name another user or group"
                 );
                 assert_eq!(why, expected);
             }
@@ -189,7 +188,7 @@ fn overflow_id_in_user_namespace_is_refused() {
         // This user has no number either.
         Ok(_) => {
             let why = refused("any").expect("a refusal");
-            assert!(why.contains(": owner is 65534 here, "), "{why}");
+            assert!(why.contains(": owner is 65534, the id of "), "{why}");
             return;
         }
         Err(_) => {}

@@ -228,8 +228,8 @@ fn a_file_that_others_could_have_read_or_written_is_refused() {
     let (path, me) = (file.path(), rustix::process::geteuid().as_raw());
     for mode in [0o644, 0o640, 0o604, 0o660, 0o622, 0o601] {
         file.mode(mode);
-        let seen = format!("it is owned by uid {me} and has mode {mode:04o}, and others may not");
-        refused(&path, &format!("{seen} use it: chmod 600 {}", path.display()));
+        let seen = format!("it is owned by uid {me} and has mode {mode:04o}; only its owner may");
+        refused(&path, &format!("{seen} have permissions: chmod 600 {}", path.display()));
     }
     for mode in [0o600, 0o400] {
         file.mode(mode);
@@ -238,8 +238,8 @@ fn a_file_that_others_could_have_read_or_written_is_refused() {
     file.mode(0o600);
     let link = file.place.directory().join("link");
     symlink(&path, &link).expect("a link");
-    refused(&link, "it is a symbolic link, or behind too many; give the file");
-    refused(file.place.directory(), "it is not a file");
+    refused(&link, "it is a symbolic link, or behind too many; name the file itself");
+    refused(file.place.directory(), "it is not a regular file");
     refused(&file.place.directory().join("missing"), "it does not exist");
     let pipe = file.place.directory().join("pipe");
     rustix::fs::mknodat(
@@ -250,10 +250,10 @@ fn a_file_that_others_could_have_read_or_written_is_refused() {
         0,
     )
     .expect("a pipe");
-    refused(&pipe, "it is not a file");
+    refused(&pipe, "it is not a regular file");
     let socket = Daemon::start(Server::new());
-    refused(&socket.path(), "it is not a file");
-    refused(Path::new("/dev/null"), "it is not a file");
+    refused(&socket.path(), "it is not a regular file");
+    refused(Path::new("/dev/null"), "it is not a regular file");
     let short = "its first line, the token, has fewer than 16 bytes";
     for content in ["", "\n", "0123456789abcde", "0123456789abcde\r\n", "\n0123456789abcdef\n"] {
         refused(&File::new(content).path(), short);
@@ -276,7 +276,7 @@ fn a_file_of_another_user_is_refused() {
     let path = file.path();
     std::os::unix::fs::chown(&path, Some(65534), Some(65534)).expect("another owner");
     let error = server().token_file(&path).spawn_in_process().expect_err("no start").to_string();
-    let why = "it is owned by uid 65534 and has mode 0600, and must be owned by uid 0: chown 0";
+    let why = "it is owned by uid 65534 and has mode 0600; it must be owned by uid 0: chown 0";
     assert!(error.contains(why), "{error}");
 }
 
