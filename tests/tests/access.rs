@@ -3,7 +3,9 @@
 #[path = "../access"]
 mod access {
     mod audit;
-    mod doors;
+    mod audit_log;
     mod rules;
+    mod sockets;
     mod token;
+    mod token_clients;
 }

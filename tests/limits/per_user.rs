@@ -1,107 +1,14 @@
-//! The ways into a server, and what one user may take of it.
+//! The limits for each user.
 
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use dockipc::{Access, Client, Error, Request, Server, command};
+use dockipc::{Client, Request, Server};
 use tests::gate::Gate;
 use tests::process::until;
-use tests::{Daemon, Place, exchange, expect, resp, rest};
-
-/// Shows something.
-#[command("status")]
-fn status() -> &'static str {
-    "well"
-}
-
-/// Changes something.
-#[command("stop", alias = "halt")]
-fn stop() {}
-
-/// For nobody who runs these tests.
-#[command("list-secrets", allow = "uid:4294967294")]
-fn list_secrets() {}
-
-#[track_caller]
-fn ask(path: &Path, line: &str) -> String {
-    match dockipc::send(path, line) {
-        Ok(answer) => String::from_utf8(answer).expect("text"),
-        Err(Error::Refused(failure)) => format!("{} {}", failure.code(), failure.message()),
-        Err(error) => panic!("{error}"),
-    }
-}
-
-#[test]
-fn a_second_path_offers_what_it_was_given() {
-    let place = Place::new();
-    let second = place.directory().join("status.sock");
-    let access = Access::only(["stat*", "list-*"]).mode(0o644);
-    let daemon = Server::new().also_at(&second, access).spawn(place.socket()).unwrap();
-    assert_eq!(second.metadata().unwrap().permissions().mode() & 0o7777, 0o644);
-    assert_eq!(ask(&place.socket(), "stop"), "");
-    assert_eq!(ask(&second, "status"), "well");
-    assert_eq!(ask(&second, "ping"), "PONG");
-    let me = rustix::process::geteuid().as_raw();
-    for name in ["stop", "halt"] {
-        let denied = format!("NOPERM \"{name}\" is not offered at this socket; you are uid {me}");
-        assert_eq!(ask(&second, name), denied);
-        let line = exchange(UnixStream::connect(&second).unwrap(), format!("{name}\n").as_bytes());
-        assert_eq!(line, format!("-{denied}\n").as_bytes());
-    }
-    // A command's own rule is for every path.
-    assert!(ask(&second, "list-secrets").contains("is for uid:4294967294"));
-    let help = ask(&second, "help");
-    assert!(help.contains("status") && !help.contains("stop"), "{help}");
-    assert!(ask(&place.socket(), "help").contains("stop"));
-    assert_eq!(ask(&second, "stopp"), "UNKNOWN no command \"stopp\"; send help for a list");
-    drop(daemon);
-    assert!(!second.exists() && !place.socket().exists());
-}
-
-#[test]
-fn a_second_path_has_no_fallback_unless_it_offers_everything() {
-    let place = Place::new();
-    let [some, all] = ["some", "all"].map(|name| place.directory().join(name));
-    let server = Server::with_handler(|request: &Request<'_>| request.name().to_owned());
-    let server = server.also_at(&some, Access::only(["status"])).also_at(&all, Access::all());
-    let daemon = server.spawn(place.socket()).unwrap();
-    assert!(ask(&some, "whatever").starts_with("NOPERM"));
-    assert_eq!(ask(&all, "whatever"), "whatever");
-    assert_eq!(all.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
-    drop(daemon);
-}
-
-#[test]
-fn every_path_comes_back_when_it_is_removed() {
-    let place = Place::new();
-    let second = place.directory().join("second");
-    let server = Server::new().also_at(&second, Access::only(["status"]));
-    let daemon = server.spawn(place.socket()).unwrap();
-    for path in [&second, &place.socket()] {
-        std::fs::remove_file(path).unwrap();
-        until("the path's return", || path.exists());
-        assert_eq!(ask(path, "status"), "well");
-    }
-    assert!(ask(&second, "stop").starts_with("NOPERM"), "it is the same door as before");
-    drop(daemon);
-}
-
-#[test]
-fn a_path_that_is_taken_leaves_none_of_the_others() {
-    let place = Place::new();
-    let taken = Daemon::start(Server::new());
-    let server = Server::new().also_at(taken.path(), Access::all());
-    let error = server.spawn(place.socket()).unwrap_err();
-    assert!(matches!(error, Error::AlreadyRunning { .. }), "{error}");
-    assert!(!place.socket().exists());
-    let error = Server::new().also_at("x", Access::only(["stats"])).spawn(place.socket());
-    let expected = "bad rule Access::only(stats): no command has such a name";
-    assert_eq!(error.unwrap_err().to_string(), expected);
-}
+use tests::{Daemon, expect, resp, rest};
 
 #[test]
 fn one_connection_of_a_user_too_many_is_told_so() {
@@ -115,13 +22,13 @@ fn one_connection_of_a_user_too_many_is_told_so() {
     until("room", || daemon.ask("ping\n") == "PONG");
 }
 
-type Doors = (Mutex<Sender<()>>, Mutex<Receiver<()>>);
+type Channels = (Mutex<Sender<()>>, Mutex<Receiver<()>>);
 
 /// A server whose command `hold` says that it runs, and waits to be let go.
 fn waiting(server: Server) -> (Daemon, Receiver<()>, Sender<()>) {
     let (runs, begun) = channel();
     let (go, gone) = channel();
-    let gate: Arc<Doors> = Arc::new((Mutex::new(runs), Mutex::new(gone)));
+    let gate: Arc<Channels> = Arc::new((Mutex::new(runs), Mutex::new(gone)));
     let wait = move |_: &Request<'_>| {
         gate.0.lock().unwrap().send(()).unwrap();
         gate.1.lock().unwrap().recv().unwrap();
