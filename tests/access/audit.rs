@@ -165,7 +165,7 @@ pub(super) fn ask(daemon: &Handle, bytes: impl AsRef<[u8]>) -> String {
 pub(super) const STRANGER: &str = "uid:4294967294 | group:4294967294";
 
 #[test]
-fn each_decision_is_recorded_once_with_what_was_sent() {
+fn each_decision_has_one_record_with_its_words() {
     let (daemon, journal) = recorded(Server::new());
     let cases = [
         ("greet Ada\n", "allowed greet name=Ada", "any", true),
@@ -214,7 +214,7 @@ fn each_decision_is_recorded_once_with_what_was_sent() {
 }
 
 #[test]
-fn what_has_no_rule_and_what_gets_no_decision_is_not_recorded() {
+fn calls_without_a_decision_are_not_recorded() {
     let (daemon, journal) = recorded(Server::new());
     for line in
         ["open\n", "open a b\n", "ping\n", "help\n", "no-such\n", "\n", "greet 'Ada", "greet"]
@@ -260,7 +260,7 @@ fn refused_tokens_are_recorded_without_the_guess() {
 }
 
 #[test]
-fn a_token_is_refused_also_if_the_audit_fails() {
+fn token_is_refused_even_if_the_audit_fails() {
     let (_place, server) = with_token(Server::new());
     let daemon = start(server.audit(|record| match record.decision() {
         Decision::Denied => panic!("as the test wants"),
@@ -291,7 +291,7 @@ fn slow_audit_counts_each_token_once() {
 }
 
 #[test]
-fn built_in_commands_closures_and_fallbacks_have_numbers_for_names() {
+fn words_without_parameters_are_numbered() {
     let server = Server::new()
         .handle("closure", |request: &Request<'_>| request.words().count())
         .fallback(|request: &Request<'_>| request.name().to_owned());
@@ -314,7 +314,7 @@ fn built_in_commands_closures_and_fallbacks_have_numbers_for_names() {
 }
 
 #[test]
-fn a_server_that_denies_by_default_and_a_second_socket_are_recorded_too() {
+fn default_deny_and_second_sockets_are_recorded() {
     let place = Place::new();
     let server = Server::new().default_deny().fallback(|_: &Request<'_>| ());
     let (daemon, journal) = recorded(server);
@@ -348,7 +348,7 @@ fn a_server_that_denies_by_default_and_a_second_socket_are_recorded_too() {
 }
 
 #[test]
-fn a_record_has_the_numbers_of_the_request_and_the_connection() {
+fn record_has_the_request_and_connection_ids() {
     let server = Server::new().allow("ids", "any");
     let ids = |request: &Request<'_>| (request.connection(), request.id());
     let (daemon, journal) = recorded(server.handle("ids", ids));
@@ -361,7 +361,7 @@ fn a_record_has_the_numbers_of_the_request_and_the_connection() {
 }
 
 #[test]
-fn a_command_that_is_put_aside_for_another_thread_is_recorded_once() {
+fn command_moved_to_a_worker_is_recorded_once() {
     let gate = Gate::default();
     let journal = Journal::default();
     let hook = journal.clone();
@@ -391,7 +391,7 @@ fn a_command_that_is_put_aside_for_another_thread_is_recorded_once() {
 }
 
 #[test]
-fn a_hook_that_blocks_holds_up_nobody_else() {
+fn blocked_hook_delays_no_other_client() {
     let gate = Gate::default();
     let hook = gate.clone();
     let server = Server::new().audit(move |_| {
@@ -420,7 +420,7 @@ fn a_hook_that_blocks_holds_up_nobody_else() {
 }
 
 #[test]
-fn what_can_not_be_recorded_is_not_run() {
+fn command_without_a_record_does_not_run() {
     let fails = Arc::new(AtomicBool::new(false));
     let panics = Arc::clone(&fails);
     let server = Server::new().audit(move |record| {
@@ -448,7 +448,7 @@ fn what_can_not_be_recorded_is_not_run() {
 }
 
 #[test]
-fn long_and_many_words_are_cut() {
+fn long_words_and_long_lists_are_truncated() {
     let (daemon, journal) = recorded(Server::new());
     let long = "a".repeat(300);
     ask(&daemon, resp(&["many", &long]));
@@ -515,7 +515,7 @@ mod tracing {
     }
 
     #[test]
-    fn a_record_is_an_event() {
+    fn record_becomes_an_event() {
         let kept = Kept::default();
         ::tracing::subscriber::set_global_default(kept.clone()).unwrap();
         let daemon = start(Server::new().audit(dockipc::audit::to_tracing));
@@ -534,7 +534,7 @@ mod tracing {
 }
 
 #[test]
-fn a_decision_has_a_name() {
+fn decision_has_a_name() {
     assert_eq!(Decision::Allowed.as_str(), "allowed");
     assert_eq!(Decision::Denied.as_str(), "denied");
 }

@@ -31,7 +31,7 @@ fn written(path: &Path) -> Handle {
 }
 
 #[test]
-fn a_line_of_json_has_everything() {
+fn json_line_has_every_field() {
     let place = Place::new();
     let path = place.directory().join("audit");
     let daemon = written(&path);
@@ -71,7 +71,7 @@ fn a_line_of_json_has_everything() {
 }
 
 #[test]
-fn the_time_of_a_record_is_the_one_of_the_clock() {
+fn record_time_is_the_system_time() {
     if peers::lacks("python3") {
         return;
     }
@@ -111,7 +111,7 @@ fn hostile() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn no_bytes_make_a_second_line_or_break_one() {
+fn hostile_words_make_no_second_line() {
     let place = Place::new();
     let path = place.directory().join("audit");
     let log = JsonLines::create(&path).unwrap();
@@ -156,7 +156,7 @@ fn serves() {
 }
 
 #[test]
-fn ten_thousand_denied_attempts_have_as_many_records_and_take_no_memory() {
+fn every_denied_call_is_recorded_in_bounded_memory() {
     let place = Place::new();
     let path = place.directory().join("audit");
     let daemon = Apart::start("serves", place.socket());
@@ -189,7 +189,7 @@ fn ten_thousand_denied_attempts_have_as_many_records_and_take_no_memory() {
 }
 
 #[test]
-fn it_is_its_owners_alone() {
+fn audit_file_is_private() {
     let place = Place::new();
     let path = place.directory().join("audit");
     let _log = JsonLines::create(&path).unwrap();
@@ -197,7 +197,7 @@ fn it_is_its_owners_alone() {
 }
 
 #[test]
-fn what_somebody_else_could_have_made_is_refused() {
+fn audit_file_open_to_others_is_refused() {
     let place = Place::new();
     let path = |name: &str| place.directory().join(name);
     symlink(path("elsewhere"), path("link")).unwrap();
@@ -233,7 +233,7 @@ fn what_somebody_else_could_have_made_is_refused() {
 }
 
 #[test]
-fn another_users_is_refused() {
+fn audit_file_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
         peers::skip("root, which can give files to others,");
         return;
@@ -247,7 +247,7 @@ fn another_users_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_moved_or_removed_is_followed_by_a_new_one() {
+fn moved_or_removed_file_is_replaced() {
     let place = Place::new();
     let path = place.directory().join("audit");
     let daemon = written(&path);
@@ -280,7 +280,7 @@ fn a_file_that_is_moved_or_removed_is_followed_by_a_new_one() {
 }
 
 #[test]
-fn a_line_that_was_torn_stays_alone() {
+fn record_after_a_torn_line_is_whole() {
     let place = Place::new();
     let path = place.directory().join("audit");
     fs::write(&path, "{\"time\":\"20").unwrap();
@@ -295,7 +295,7 @@ fn a_line_that_was_torn_stays_alone() {
 }
 
 #[test]
-fn several_writers_do_not_mix_their_lines() {
+fn concurrent_writers_keep_lines_whole() {
     let place = Place::new();
     let path = place.directory().join("audit");
     let (writers, each) = (4, long(500, 10_000));
@@ -316,7 +316,7 @@ fn several_writers_do_not_mix_their_lines() {
 }
 
 #[test]
-fn a_disk_that_is_full_stops_what_is_ruled() {
+fn full_disk_stops_commands_with_a_rule() {
     // A file may be no longer than this: that of the kernel for a full disk is no regular file.
     let place = Place::new();
     let path = place.directory().join("audit");

@@ -17,7 +17,7 @@ use tests::{figure, long, strace};
 const OWNER: User = User { uid: 51_000, gid: 51_000, groups: &[] };
 const NOBODY: User = User { uid: 65_534, gid: 65_534, groups: &[] };
 
-const TEST: &str = "nobody_gets_in_while_a_socket_is_made";
+const TEST: &str = "no_client_connects_before_the_mode_is_set";
 
 /// So long, in microseconds, each call that makes a socket waits, before it and behind it.
 const SLOWED: u32 = 20_000;
@@ -30,7 +30,7 @@ const MANY: u64 = 1_000;
 const STARTS: u32 = 30;
 
 #[test]
-fn nobody_gets_in_while_a_socket_is_made() {
+fn no_client_connects_before_the_mode_is_set() {
     match part().as_deref() {
         Some("stranger") => return knock(),
         Some(mode) => return serve(u32::from_str_radix(mode, 8).unwrap()),

@@ -152,8 +152,8 @@ fn serve(server: Server, then: impl FnOnce(&Handle)) {
 }
 
 #[test]
-fn every_caller_may_run_what_the_table_says() {
-    let name = "every_caller_may_run_what_the_table_says";
+fn access_table_holds_for_every_caller() {
+    let name = "access_table_holds_for_every_caller";
     let serve = |server: fn() -> Server| {
         serve(server(), |daemon| {
             say_all_cells();
@@ -219,8 +219,8 @@ fn parsed() -> u64 {
 }
 
 #[test]
-fn nothing_of_the_authors_runs_for_who_is_denied() {
-    let name = "nothing_of_the_authors_runs_for_who_is_denied";
+fn denied_call_runs_no_author_code() {
+    let name = "denied_call_runs_no_author_code";
     let words = ["write", "panic", "block"];
     let ask = |bytes: &[u8]| {
         let answer = exchange(UnixStream::connect("first").unwrap(), bytes);
@@ -273,8 +273,8 @@ const DISGUISES: [&str; 8] = [
 ];
 
 #[test]
-fn names_that_look_like_credentials_are_none() {
-    let name = "names_that_look_like_credentials_are_none";
+fn names_like_credentials_give_no_access() {
+    let name = "names_like_credentials_give_no_access";
     match part().as_deref() {
         Some("daemon") => return serve(Server::new(), |_| ()),
         Some(_) => return disguised(),
@@ -326,8 +326,8 @@ fn disguised() {
 const MESSAGES: usize = 1_000;
 
 #[test]
-fn descriptors_that_are_sent_along_are_not_taken() {
-    let name = "descriptors_that_are_sent_along_are_not_taken";
+fn passed_descriptors_are_refused() {
+    let name = "passed_descriptors_are_refused";
     match part().as_deref() {
         Some("daemon") => return serve(Server::new(), |_| ()),
         Some(_) => return send_along(),
@@ -391,8 +391,8 @@ const TOKEN: &str = "the-token-that-nobody-else-knows";
 const ATTEMPTS: usize = 10_000;
 
 #[test]
-fn denied_attempts_are_recorded_without_their_secrets() {
-    let name = "denied_attempts_are_recorded_without_their_secrets";
+fn denied_calls_are_recorded_without_secrets() {
+    let name = "denied_calls_are_recorded_without_secrets";
     match part().as_deref() {
         Some("daemon") => {
             let mut options = fs::OpenOptions::new();

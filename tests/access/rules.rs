@@ -58,7 +58,7 @@ fn me() -> u32 {
 }
 
 #[test]
-fn a_command_with_a_rule_is_for_who_fits_it() {
+fn rule_admits_only_matching_callers() {
     let daemon = start(Server::new());
     let client = daemon.client();
     assert_eq!(ask(&client, "mine"), "");
@@ -74,7 +74,7 @@ fn a_command_with_a_rule_is_for_who_fits_it() {
 }
 
 #[test]
-fn nothing_of_the_authors_is_run_for_who_is_denied() {
+fn denied_call_parses_nothing() {
     let daemon = start(Server::new());
     let denied = ask(&daemon.client(), "parses word");
     assert!(denied.starts_with("NOPERM"), "{denied}");
@@ -82,7 +82,7 @@ fn nothing_of_the_authors_is_run_for_who_is_denied() {
 }
 
 #[test]
-fn who_is_denied_is_not_shown_the_command() {
+fn help_hides_denied_commands() {
     let daemon = start(Server::new());
     let client = daemon.client();
     let help = ask(&client, "help");
@@ -99,7 +99,7 @@ fn who_is_denied_is_not_shown_the_command() {
 }
 
 #[test]
-fn the_servers_rule_takes_the_place_of_the_commands_and_the_last_one_counts() {
+fn last_matching_server_rule_wins() {
     let server = Server::new().allow("str*", "uid:4294967294").allow("STRANGE?", "owner | any");
     let daemon = start(server.allow("my-own", "uid:4294967294"));
     let client = daemon.client();
@@ -108,7 +108,7 @@ fn the_servers_rule_takes_the_place_of_the_commands_and_the_last_one_counts() {
 }
 
 #[test]
-fn built_in_commands_can_be_ruled_but_not_the_handshake() {
+fn builtins_take_rules_and_the_handshake_does_not() {
     let daemon = start(Server::new().allow("*", "uid:4294967294"));
     let client = daemon.client();
     for line in ["ping", "info", "help", "echo x", "everybody"] {
@@ -119,7 +119,7 @@ fn built_in_commands_can_be_ruled_but_not_the_handshake() {
 }
 
 #[test]
-fn a_server_that_denies_by_default_runs_what_has_a_rule() {
+fn default_deny_runs_only_commands_with_a_rule() {
     let server = Server::new().default_deny().handle("closure", |_: &Request<'_>| ());
     let daemon = start(server.fallback(|_: &Request<'_>| ()).allow("everybody", "any"));
     let client = daemon.client();
@@ -133,7 +133,7 @@ fn a_server_that_denies_by_default_runs_what_has_a_rule() {
 }
 
 #[test]
-fn a_rule_that_can_not_be_used_is_an_error_at_start() {
+fn unusable_rule_fails_the_start() {
     let cases = [
         ("mine", "uid:no.such-user", "no user is named no.such-user"),
         ("mine", "group:no_such_group", "no group is named no_such_group"),

@@ -103,7 +103,7 @@ fn ask(daemon: &Handle, words: &[&str]) -> [String; 2] {
 }
 
 #[test]
-fn no_error_shows_a_secret() {
+fn errors_show_no_secret() {
     let (daemon, records) = serve();
     let usage = "usage: login <user> <password> [--pin <pin>] [--code <code>]";
     let cases: [(&[&str], String); 9] = [
@@ -145,7 +145,7 @@ fn no_error_shows_a_secret() {
 }
 
 #[test]
-fn the_audit_has_the_names_and_not_the_values() {
+fn audit_shows_names_of_secrets_without_values() {
     let (daemon, records) = serve();
     for words in [
         &["login", "me", SECRET, "--pin", "1234"][..],
@@ -172,7 +172,7 @@ fn the_audit_has_the_names_and_not_the_values() {
 }
 
 #[test]
-fn the_values_arrive_and_print_as_nothing() {
+fn secret_values_arrive_and_print_hidden() {
     let (daemon, _) = serve();
     let length = SECRET.len();
     let sum = (length + CODE).to_string();
@@ -193,7 +193,7 @@ fn the_values_arrive_and_print_as_nothing() {
 }
 
 #[test]
-fn a_request_with_a_secret_shows_no_words() {
+fn request_with_a_secret_prints_no_words() {
     let printed = State::new(Printed::default());
     let daemon = Server::new().share(printed.clone()).spawn_in_process().unwrap();
     ask(&daemon, &["login", "me", SECRET]);
@@ -206,7 +206,7 @@ fn a_request_with_a_secret_shows_no_words() {
 }
 
 #[test]
-fn help_shows_no_default_and_says_that_it_is_a_secret() {
+fn help_marks_secrets_and_hides_their_defaults() {
     let (daemon, _) = serve();
     let help = ask(&daemon, &["help", "login"]);
     for help in &help {
@@ -254,7 +254,7 @@ mod overwritten {
     }
 
     #[test]
-    fn after_the_command_the_daemons_memory_has_no_secret() {
+    fn daemon_memory_has_no_secret_after_a_command() {
         let place = Place::new();
         let daemon = start(&place);
         let client = daemon.client();
@@ -322,7 +322,7 @@ mod overwritten {
     }
 
     #[test]
-    fn after_the_right_token_the_memory_has_one_copy() {
+    fn daemon_memory_has_one_copy_of_the_token() {
         let place = Place::new();
         let daemon = start(&place);
         let kept = count(daemon.id(), TOKEN);
@@ -338,7 +338,7 @@ mod overwritten {
     }
 
     #[test]
-    fn after_the_call_the_clients_memory_has_no_secret() {
+    fn client_memory_has_no_secret_after_a_call() {
         const SOCKET: &str = "DOCKIPC_TEST_SECRET_SOCKET";
         if let Some(socket) = std::env::var_os(SOCKET) {
             return call(&Client::new(socket));
@@ -346,7 +346,7 @@ mod overwritten {
         let place = Place::new();
         let _daemon = start(&place);
         let mut caller = Command::new(std::env::current_exe().unwrap())
-            .arg(tests::test_name("overwritten::after_the_call_the_clients_memory_has_no_secret"))
+            .arg(tests::test_name("overwritten::client_memory_has_no_secret_after_a_call"))
             .args(["--exact", "--nocapture", "--test-threads=1"])
             .env(SOCKET, place.socket())
             .stdin(Stdio::piped())

@@ -32,7 +32,7 @@ fn ask(path: &Path, line: &str) -> String {
 }
 
 #[test]
-fn a_second_path_offers_what_it_was_given() {
+fn second_socket_offers_only_its_commands() {
     let place = Place::new();
     let second = place.directory().join("status.sock");
     let access = Access::only(["stat*", "list-*"]).mode(0o644);
@@ -59,7 +59,7 @@ fn a_second_path_offers_what_it_was_given() {
 }
 
 #[test]
-fn a_second_path_has_no_fallback_unless_it_offers_everything() {
+fn fallback_needs_a_socket_that_offers_all() {
     let place = Place::new();
     let [some, all] = ["some", "all"].map(|name| place.directory().join(name));
     let server = Server::with_handler(|request: &Request<'_>| request.name().to_owned());
@@ -72,7 +72,7 @@ fn a_second_path_has_no_fallback_unless_it_offers_everything() {
 }
 
 #[test]
-fn every_path_comes_back_when_it_is_removed() {
+fn every_removed_socket_comes_back() {
     let place = Place::new();
     let second = place.directory().join("second");
     let server = Server::new().also_at(&second, Access::only(["status"]));
@@ -90,7 +90,7 @@ fn every_path_comes_back_when_it_is_removed() {
 }
 
 #[test]
-fn a_path_that_is_taken_leaves_none_of_the_others() {
+fn taken_second_path_leaves_no_first_socket() {
     let place = Place::new();
     let taken = Daemon::start(Server::new());
     let server = Server::new().also_at(taken.path(), Access::all());

@@ -83,7 +83,7 @@ pub(super) fn refusal(error: &Error) -> &str {
 const WRONG: &str = "-WRONGPASS this is not the token";
 
 #[test]
-fn who_gives_the_token_may_run_what_its_rule_says() {
+fn right_token_satisfies_its_rule() {
     let daemon = start();
     let gives: [&[&str]; 4] = [
         &["AUTH", TOKEN],
@@ -113,7 +113,7 @@ fn who_gives_the_token_may_run_what_its_rule_says() {
 }
 
 #[test]
-fn it_is_one_connections_alone() {
+fn token_counts_for_one_connection() {
     let daemon = start();
     let (mut one, mut other) = (daemon.connect(), daemon.connect());
     assert_eq!(ask(&mut one, &["AUTH", TOKEN]), "+OK");
@@ -122,7 +122,7 @@ fn it_is_one_connections_alone() {
 }
 
 #[test]
-fn what_is_not_the_token_is_refused() {
+fn wrong_tokens_are_refused() {
     let daemon = start_paused(TOKEN, None);
     let long = format!("{TOKEN}x");
     let (padded, huge) = (format!("{TOKEN}\0"), TOKEN.repeat(1000));
@@ -147,7 +147,7 @@ fn what_is_not_the_token_is_refused() {
 }
 
 #[test]
-fn a_command_that_is_cut_gives_no_token() {
+fn truncated_auth_grants_nothing() {
     let daemon = start();
     let whole = resp(&["AUTH", TOKEN]);
     for length in 0..whole.len() {
@@ -157,7 +157,7 @@ fn a_command_that_is_cut_gives_no_token() {
 }
 
 #[test]
-fn the_third_wrong_token_ends_the_connection() {
+fn third_wrong_token_ends_the_connection() {
     let daemon = start();
     let wrong = resp(&["AUTH", "wrong"]);
     let commands = [&wrong[..], &wrong, &wrong, &resp(&["AUTH", TOKEN]), &resp(&["vault"])];
@@ -175,7 +175,7 @@ fn the_third_wrong_token_ends_the_connection() {
 }
 
 #[test]
-fn the_token_must_come_soon() {
+fn late_token_gets_timeout() {
     let file = File::new(TOKEN);
     let limit = Duration::from_millis(20);
     let daemon = Daemon::start(server().token_file(file.path()).auth_timeout(limit));
@@ -192,7 +192,7 @@ fn the_token_must_come_soon() {
 }
 
 #[test]
-fn a_line_has_no_room_for_a_token() {
+fn line_mode_accepts_no_token() {
     let daemon = start();
     let why = "-USAGE a line is the only one of its connection; to give a token, speak RESP\\n";
     for line in [format!("auth {TOKEN}\n"), format!("hello 3 auth default {TOKEN}\n")] {
@@ -203,7 +203,7 @@ fn a_line_has_no_room_for_a_token() {
 }
 
 #[test]
-fn without_a_token_there_is_nothing_to_give() {
+fn auth_fails_on_a_server_without_a_token() {
     let daemon = Daemon::start(Server::new());
     let none = "-ERR this daemon has no password; connect without one";
     let mut stream = daemon.connect();
@@ -214,7 +214,7 @@ fn without_a_token_there_is_nothing_to_give() {
 }
 
 #[test]
-fn a_file_that_others_could_have_read_or_written_is_refused() {
+fn token_file_open_to_others_is_refused() {
     let refused = |path: &Path, reason: &str| {
         let error = server().token_file(path).spawn_in_process().expect_err("no start").to_string();
         let expected = format!("the token file {} can't be used: {reason}", path.display());
@@ -265,7 +265,7 @@ fn a_file_that_others_could_have_read_or_written_is_refused() {
 }
 
 #[test]
-fn a_file_of_another_user_is_refused() {
+fn token_file_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
         let what = "skipped: only root can give a file to another user";
         println!("{what}");
@@ -281,7 +281,7 @@ fn a_file_of_another_user_is_refused() {
 }
 
 #[test]
-fn the_token_is_the_first_line_without_its_end() {
+fn token_is_the_first_line_of_its_file() {
     for content in ["0123456789abcdef", "0123456789abcdef\r\n", "0123456789abcdef\nmore\n"] {
         let file = File::new(content);
         let daemon = server().token_file(file.path()).spawn_in_process().expect("a start");
@@ -297,7 +297,7 @@ fn the_token_is_the_first_line_without_its_end() {
 }
 
 #[test]
-fn a_rule_and_its_token_come_together() {
+fn token_rule_and_token_file_need_each_other() {
     let error = server().spawn_in_process().expect_err("no token").to_string();
     let why = "there is no token: give the server one with .token_file(…)";
     assert_eq!(error, format!("bad rule \"token\" for vault: {why}"));
@@ -314,7 +314,7 @@ fn a_rule_and_its_token_come_together() {
 }
 
 #[test]
-fn guesses_are_refused_and_hurt_nobody() {
+fn guesses_are_refused_and_delay_no_other_client() {
     let before = (threads(), descriptors());
     let count = long(2_000, 100_000);
     let daemon = start();
@@ -420,7 +420,7 @@ fn guess(daemon: &Daemon, count: usize) -> usize {
 /// Wrong tokens of one length that begin with so many right bytes, in turn and many times; whether
 /// the time of the answer grows with them is fitted by least squares.
 #[test]
-fn an_answer_does_not_tell_how_wrong_a_token_was() {
+fn refusal_time_reveals_nothing_about_the_token() {
     const LENGTH: usize = 1024;
     let token = "k".repeat(LENGTH);
     let daemon = start_paused(&token, None);

@@ -11,7 +11,7 @@ use tests::{Daemon, test_name};
 use super::token::{File, TOKEN, refusal, server, start};
 
 #[test]
-fn our_client_gives_it_on_each_connection() {
+fn client_sends_its_token_on_each_connection() {
     let daemon = start();
     let file = File::new(format!("{TOKEN}\n"));
     let plain = Client::new(daemon.path());
@@ -36,7 +36,7 @@ fn our_client_gives_it_on_each_connection() {
 }
 
 #[test]
-fn our_client_runs_nothing_with_a_wrong_token() {
+fn client_runs_nothing_with_a_wrong_token() {
     let file = File::new(TOKEN);
     let hits = State::new(AtomicU64::new(0));
     let counted = hits.clone();
@@ -59,7 +59,7 @@ fn our_client_runs_nothing_with_a_wrong_token() {
 }
 
 #[test]
-fn our_client_takes_it_from_the_environment() {
+fn client_reads_its_token_from_the_environment() {
     const ROLE: &str = "DOCKIPC_TEST_TOKEN_SOCKET";
     if let Some(socket) = std::env::var_os(ROLE) {
         let client = Client::new(socket);
@@ -80,7 +80,7 @@ fn our_client_takes_it_from_the_environment() {
     ];
     for (file, token, expected) in cases {
         let mut program = Command::new(std::env::current_exe().expect("this test"));
-        let this = test_name("our_client_takes_it_from_the_environment");
+        let this = test_name("client_reads_its_token_from_the_environment");
         program.args(["--exact", &this, "--nocapture"]);
         program.env(ROLE, daemon.path());
         program.env("DOCKIPC_TOKEN_FILE", file).env("DOCKIPC_TOKEN", token);
@@ -110,7 +110,7 @@ fn client_requires_the_owner_that_listens() {
 }
 
 #[test]
-fn redis_cli_gives_the_token_in_each_way() {
+fn redis_cli_authenticates_in_each_way() {
     if lacks("redis-cli") {
         return;
     }
@@ -144,12 +144,12 @@ fn redis_cli_gives_the_token_in_each_way() {
 }
 
 #[test]
-fn redis_py_gives_the_token_as_a_password() {
+fn redis_py_authenticates_with_a_password() {
     every_version("python3", "python", &["redis"], "password.py");
 }
 
 #[test]
-fn node_clients_give_the_token_as_a_password() {
+fn node_clients_authenticate_with_a_password() {
     every_version("node", "node", &["redis", "ioredis"], "password.cjs");
 }
 

@@ -45,11 +45,11 @@ fn slow() -> &'static str {
 }
 
 #[test]
-fn whose_connections_are_all_taken_hurts_nobody_else() {
+fn user_at_the_connection_limit_delays_no_other() {
     const MOST: usize = 64;
     const SOON: Duration = Duration::from_millis(50);
     let test = Contest {
-        name: "whose_connections_are_all_taken_hurts_nobody_else",
+        name: "user_at_the_connection_limit_delays_no_other",
         what: "64 connections of a user, and more tries",
         // Whoever has to wait for a descriptor is told so soon.
         server: || Server::new().max_connections_per_user(MOST).busy_timeout(SOON),
@@ -210,10 +210,10 @@ fn open_until_refused(told: &str) -> Vec<UnixStream> {
 }
 
 #[test]
-fn whose_slow_commands_all_run_hurts_nobody_else() {
+fn user_at_the_running_limit_delays_no_other() {
     const BUSY: &[u8] = b"-BUSY too many slow commands of this user: 2 at most; try again\n";
     let test = Contest {
-        name: "whose_slow_commands_all_run_hurts_nobody_else",
+        name: "user_at_the_running_limit_delays_no_other",
         what: "2 slow commands of a user, and more tries",
         server: || Server::new().max_running_per_user(2),
         call: |client| assert_eq!(client.send("slow").unwrap(), b"done"),
@@ -246,10 +246,10 @@ fn whose_slow_commands_all_run_hurts_nobody_else() {
 }
 
 #[test]
-fn whose_bytes_all_wait_hurts_nobody_else() {
+fn user_at_the_byte_limit_delays_no_other() {
     const MOST: usize = 100_000;
     let test = Contest {
-        name: "whose_bytes_all_wait_hurts_nobody_else",
+        name: "user_at_the_byte_limit_delays_no_other",
         what: "100,000 bytes of a user that wait, and more tries",
         server: || Server::new().max_bytes_per_user(MOST),
         call: |client| {

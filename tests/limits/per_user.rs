@@ -11,7 +11,7 @@ use tests::process::until;
 use tests::{Daemon, expect, resp, rest};
 
 #[test]
-fn one_connection_of_a_user_too_many_is_told_so() {
+fn connection_over_the_limit_gets_busy() {
     let daemon = Daemon::start(Server::new().max_connections_per_user(2));
     let (mut first, second) = (daemon.connect(), daemon.connect());
     first.write_all(&resp(&["PING"])).unwrap();
@@ -37,7 +37,7 @@ fn waiting(server: Server) -> (Daemon, Receiver<()>, Sender<()>) {
 }
 
 #[test]
-fn one_slow_command_of_a_user_too_many_is_told_so() {
+fn slow_command_over_the_limit_gets_busy() {
     let (daemon, begun, go) = waiting(Server::new().max_running_per_user(1));
     let wait = || {
         let mut stream = daemon.connect();
@@ -63,7 +63,7 @@ fn one_slow_command_of_a_user_too_many_is_told_so() {
 const TOO_MANY: &[u8] = b"-BUSY too many slow commands of this user: 1 at most; try again\n";
 
 #[test]
-fn a_command_that_is_slow_now_and_then_counts_when_it_is() {
+fn sometimes_slow_command_counts_when_slow() {
     let gate = Gate::default();
     let waits = gate.clone();
     let nap = move |request: &Request<'_>| {
@@ -99,7 +99,7 @@ fn a_command_that_is_slow_now_and_then_counts_when_it_is() {
 }
 
 #[test]
-fn more_bytes_of_a_user_than_may_wait_are_told_so_and_let_go() {
+fn bytes_over_the_limit_get_busy_and_are_freed() {
     let daemon = Daemon::start(Server::new().max_bytes_per_user(100_000));
     let head = b"*2\r\n$4\r\necho\r\n$90000\r\n";
     let mut first = daemon.connect();
@@ -138,7 +138,7 @@ fn excess_answer_is_cut_and_nothing_follows() {
 }
 
 #[test]
-fn fewer_bytes_of_a_user_than_may_wait_are_no_trouble() {
+fn bytes_under_the_limit_are_served() {
     let daemon = Daemon::start(Server::new().max_bytes_per_user(100_000));
     for waiting in (10_000..90_000).step_by(10_000) {
         let mut stream = daemon.connect();

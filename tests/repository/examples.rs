@@ -109,7 +109,7 @@ fn can_run(line: &str) -> bool {
 }
 
 #[test]
-fn the_lines_that_an_example_prints_work_when_pasted() {
+fn printed_lines_of_examples_work() {
     for (name, answers) in [
         ("hello", ["Hello, Ada!", "\"Hello, Ada Lovelace!\"", "greet <name>\n"]),
         ("counter", ["2", "(integer) 3", "3"]),
@@ -135,7 +135,7 @@ fn the_lines_that_an_example_prints_work_when_pasted() {
 }
 
 #[test]
-fn what_the_readme_shows_is_what_notes_answers() {
+fn readme_shows_the_answers_of_notes() {
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
     let blocks = readme.split("```console\n").skip(1);
     let blocks: Vec<_> = blocks.map(|rest| rest.split("```").next().unwrap_or_default()).collect();
@@ -155,7 +155,7 @@ fn what_the_readme_shows_is_what_notes_answers() {
 }
 
 #[test]
-fn without_an_argument_the_socket_is_in_the_runtime_directory() {
+fn default_socket_is_in_the_runtime_directory() {
     let place = Place::new();
     let socket = place.directory().join("hello.sock");
     let mut hello = Command::new(example("hello"));
@@ -164,7 +164,7 @@ fn without_an_argument_the_socket_is_in_the_runtime_directory() {
 }
 
 #[test]
-fn a_second_start_is_refused_and_the_first_goes_on() {
+fn second_start_is_refused() {
     let place = Place::new();
     let daemon = Daemon::start("hello", &place.socket(), &[]);
     let second = Command::new(example("hello")).arg(place.socket()).output().expect("its output");
@@ -176,7 +176,7 @@ fn a_second_start_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn the_counter_counts_for_all_its_callers() {
+fn counter_counts_for_all_callers() {
     let place = Place::new();
     let daemon = Daemon::start("counter", &place.socket(), &[]);
     let client = Client::new(&daemon.socket);
@@ -191,7 +191,7 @@ fn the_counter_counts_for_all_its_callers() {
 }
 
 #[test]
-fn the_closure_keeps_values_of_any_bytes() {
+fn closure_keeps_values_of_any_bytes() {
     let place = Place::new();
     let daemon = Daemon::start("closure", &place.socket(), &[]);
     let client = Client::new(&daemon.socket);
@@ -206,7 +206,7 @@ fn the_closure_keeps_values_of_any_bytes() {
 }
 
 #[test]
-fn the_client_tells_a_no_from_no_answer() {
+fn client_tells_refusal_from_missing_answer() {
     let place = Place::new();
     let daemon = Daemon::start("notes", &place.socket(), &[]);
     assert_eq!(ended(&daemon.client(&["show", "9"])), "1 <> <NOTFOUND no note 9\n>");
@@ -229,7 +229,7 @@ fn ended(output: &Output) -> String {
 }
 
 #[test]
-fn the_spool_runs_its_jobs_in_their_order() {
+fn spool_runs_jobs_in_order() {
     let place = Place::new();
     let daemon = Daemon::start("spool", &place.socket(), &[]);
     daemon.raw("pause\n");
@@ -306,7 +306,7 @@ fn notes_are_added_listed_shown_found_and_removed() {
 }
 
 #[test]
-fn an_export_of_notes_can_be_read_back() {
+fn exported_notes_can_be_read_back() {
     let place = Place::new();
     let daemon = Daemon::start("notes", &place.socket(), &[]);
     let client = Client::new(&daemon.socket);
@@ -339,7 +339,7 @@ fn an_export_of_notes_can_be_read_back() {
 }
 
 #[test]
-fn notes_survive_that_the_daemon_is_killed() {
+fn notes_survive_sigkill() {
     let place = Place::new();
     let database = place.directory().join("elsewhere").with_extension("redb");
     for more in [&[][..], &[&*database]] {

@@ -125,7 +125,7 @@ fn rooms_import_only_rooms_below_them() {
 }
 
 #[test]
-fn imports_that_go_up_are_found() {
+fn upward_imports_are_found() {
     for (room, text, sentence) in [
         ("wire", "use crate::reply::Reply;", "wire (bytes) imports reply (values)"),
         ("builtin", "use crate::engine::Engine;", "builtin (conversation) imports engine (engine)"),

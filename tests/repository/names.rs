@@ -28,7 +28,7 @@ fn reserved(path: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_macros_the_runtime_and_the_docs_agree_on_the_reserved_names() {
+fn reserved_names_agree() {
     let runtime = reserved("dockipc/src/commands/name.rs");
     assert!(runtime.contains("hello") && runtime.contains("subscribe"), "{runtime:?}");
     assert_eq!(reserved("dockipc-macros/src/validate/command.rs"), runtime);
@@ -48,7 +48,7 @@ fn no_handler_takes_a_reserved_name() {
 }
 
 #[test]
-fn the_macros_and_the_runtime_read_the_same_rules() {
+fn macros_and_runtime_parse_the_same_rules() {
     let body = |path: &str| between(&source(path), "    match word {", "\n}\n").to_owned();
     let runtime = body("dockipc/src/access/rule.rs");
     assert!(runtime.contains("owner"), "{runtime}");

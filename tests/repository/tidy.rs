@@ -97,7 +97,7 @@ fn every_test_file_and_example_is_built() {
 }
 
 #[test]
-fn the_commands_of_the_readme_exist() {
+fn readme_commands_exist() {
     let readme = read("README.md");
     let commands = fenced(&readme, "sh");
     let test = "cargo test --workspace --all-features";
@@ -117,7 +117,7 @@ fn the_commands_of_the_readme_exist() {
 }
 
 #[test]
-fn the_links_of_the_documents_lead_somewhere() {
+fn document_links_lead_somewhere() {
     for document in
         ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
     {
@@ -132,7 +132,7 @@ fn the_links_of_the_documents_lead_somewhere() {
 }
 
 #[test]
-fn the_tests_that_the_security_page_names_exist() {
+fn tests_named_in_security_page_exist() {
     let page = read("SECURITY.md");
     let rows = page.lines().filter_map(|line| line.strip_suffix('|')?.rsplit('|').next());
     let (mut file, mut seen) = (String::new(), 0);
@@ -155,7 +155,7 @@ fn every_compile_error_has_its_message() {
 }
 
 #[test]
-fn no_file_names_a_place_on_somebodys_machine() {
+fn no_file_names_a_local_path() {
     // Put together, so that this file does not name them.
     let mut places: Vec<String> = ["home", "root", "Users"].map(|name| format!("/{name}/")).into();
     places.push(root().display().to_string());
