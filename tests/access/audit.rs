@@ -1,4 +1,4 @@
-//! The audit: every decision about a command with a rule has one record.
+//! Audit records of decisions.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -17,13 +17,13 @@ use tests::gate::Gate;
 use tests::process::until;
 use tests::{Place, exchange, resp};
 
-/// For whoever can connect, and ruled all the same.
+/// For every caller, by a rule.
 #[command("greet", alias = "g", allow = "any")]
 fn greet(name: &str, #[arg(flag)] loud: bool, #[arg(long)] tag: Vec<String>) -> String {
     format!("{name} {loud} {tag:?}")
 }
 
-/// For nobody who runs these tests.
+/// For no user that runs these tests.
 #[command("erase", alias = "wipe", allow = "uid:4294967294 | group:4294967294")]
 fn erase(disk: &str, pass: u8, more: Vec<String>) -> String {
     format!("{disk} {pass} {more:?}")
@@ -41,7 +41,7 @@ impl FromStr for Trap {
     }
 }
 
-/// For nobody either.
+/// For no user that runs these tests.
 #[command("trap", allow = "uid:4294967294")]
 fn trap(#[arg(from_str)] _trap: Trap, #[arg(rest)] _text: Option<&str>) {}
 
@@ -78,7 +78,7 @@ fn note(id: u8, #[arg(rest)] text: &str) -> String {
     format!("{id} {text}")
 }
 
-/// Lasts.
+/// Waits for the gate.
 #[command("wait", allow = "any")]
 fn wait(request: &Request<'_>, word: &str) -> String {
     request.state::<Gate>().unwrap().pass();
@@ -91,10 +91,10 @@ fn open(word: Option<&str>) -> String {
     word.unwrap_or_default().to_owned()
 }
 
-/// A record, to keep.
+/// A copy of a record.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
-    /// The decision, the command, its arguments, and how many are left out.
+    /// The decision, the command, its arguments, and the number of words that are left out.
     text: String,
     rule: String,
     runs: bool,
@@ -131,7 +131,7 @@ impl Journal {
         self.0.lock().unwrap().len()
     }
 
-    /// The one record since the last look: what it says, its rule, and whether the command runs.
+    /// Takes the only record since the last look. Returns its text, its rule, and whether the command runs.
     #[track_caller]
     fn one(&self) -> (String, String, bool) {
         match <[Seen; 1]>::try_from(self.take()) {
@@ -155,7 +155,7 @@ fn recorded(server: Server) -> (Handle, Journal) {
     (start(server), journal)
 }
 
-/// Sends bytes over a new connection; what comes back as text.
+/// Sends bytes over a new connection, and returns the answer as text.
 #[track_caller]
 pub(super) fn ask(daemon: &Handle, bytes: impl AsRef<[u8]>) -> String {
     let answer = exchange(daemon.connect().expect("a connection"), bytes.as_ref());
@@ -181,10 +181,10 @@ fn each_decision_has_one_record_with_its_words() {
         // Not parsed, since it is denied.
         ("erase sda many\n", "denied erase disk=sda pass=many", STRANGER, false),
         ("erase\n", "denied erase", STRANGER, false),
-        // It runs, and then the parameter can't be read.
+        // The call is allowed, and then parsing fails.
         ("note x\n", "allowed note id=x", "any", true),
         ("note 1 the  rest 'of it\n", "allowed note id=1 text=the  rest 'of it", "any", true),
-        // Words that don't fit have no names.
+        // Words that don't fit are numbered.
         ("greet Ada Bob\n", "allowed greet 1=Ada 2=Bob", "any", false),
         ("greet --what 'a b' c\n", "allowed greet 1=--what 2=a b 3=c", "any", false),
         ("greet a 'b\n", "allowed greet 1=a", "any", false),
@@ -226,7 +226,7 @@ fn calls_without_a_decision_are_not_recorded() {
     assert_eq!(journal.take(), []);
 }
 
-/// A server with a token, and its directory.
+/// Returns a server with a token, and the directory of the token file.
 fn with_token(server: Server) -> (Place, Server) {
     let place = Place::new();
     let file = place.directory().join("token");
@@ -251,7 +251,7 @@ fn refused_tokens_are_recorded_without_the_guess() {
         assert!(answer.starts_with("-WRONGPASS "), "{answer}");
         assert_eq!(journal.one(), (text.to_owned(), wrong.0.clone(), wrong.1), "{words:?}");
     }
-    // What is no guess: the right one, none at all, one on a line.
+    // These are no guesses: the right token, no token, a token in line mode.
     for words in [&["AUTH", "0123456789abcdef"][..], &["AUTH"], &["HELLO", "3", "AUTH", "x"]] {
         ask(&daemon, resp(words));
     }
@@ -276,7 +276,7 @@ fn slow_audit_counts_each_token_once() {
     let records = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&records);
     let daemon = start(server.audit(move |_| {
-        // So that it is known to be slow: then the command is put aside for another thread.
+        // Slow enough that later audits go to a worker.
         thread::sleep(Duration::from_millis(20));
         counted.fetch_add(1, SeqCst);
         Ok(())
@@ -370,7 +370,7 @@ fn command_moved_to_a_worker_is_recorded_once() {
         Ok(())
     });
     let daemon = server.spawn_in_process().unwrap();
-    // After the first, the command is known to be slow.
+    // After the first round the command is known to be slow.
     for round in 0..3 {
         gate.close();
         let connections = [(); 8].map(|()| daemon.connect().unwrap());

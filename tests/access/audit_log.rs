@@ -17,7 +17,7 @@ use tests::{Place, exchange, figure, long, peers, resp, test_name};
 
 use super::audit::{STRANGER, ask, start};
 
-/// The lines of a file of records, each of them whole.
+/// Reads the records of a file. Each line must be whole.
 #[track_caller]
 fn lines(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).expect("a file of records");
@@ -41,7 +41,7 @@ fn json_line_has_every_field() {
     let keys = r#"{"time":_,"uid":_,"gid":_,"groups":_,"pid":_,"connection":_,"request":_,"command":_,"arguments":_,"left_out":_,"decision":_,"rule":_}"#;
     let [first, second] = &lines(&path)[..] else { panic!("{text}") };
     for (record, line) in [(first, text.lines().next()), (second, text.lines().nth(1))] {
-        // The order of the fields is a part of the format.
+        // The order of the fields is part of the format.
         let mut at = 0;
         for key in keys.split('"').skip(1).step_by(2) {
             let found = line.unwrap()[at..].find(&format!("\"{key}\":")).expect(key);
@@ -92,7 +92,7 @@ fn record_time_is_the_system_time() {
     assert!(before - 0.001 < time && time < after + 0.001, "{before} {time} {after}");
 }
 
-/// Words that try to be more than a word.
+/// Words that try to break out of their field.
 fn hostile() -> Vec<Vec<u8>> {
     let mut words: Vec<Vec<u8>> = (0..=255).map(|byte| vec![b'a', byte, b'b']).collect();
     let whole = [
@@ -121,7 +121,7 @@ fn hostile_words_make_no_second_line() {
     let words = hostile();
     for word in &words {
         stream.write_all(&resp(&[&b"many"[..], word])).unwrap();
-        // As the name of a command, which the fallback takes or which is no text.
+        // As a command name, which goes to the fallback or is not UTF-8.
         stream.write_all(&resp(&[word, &b"x"[..]])).unwrap();
     }
     exchange(stream, b"");
@@ -145,7 +145,7 @@ fn hostile_words_make_no_second_line() {
     assert_eq!(count.trim(), records.len().to_string());
 }
 
-/// The daemon of the next test.
+/// Runs the daemon of the next test.
 #[test]
 fn serves() {
     apart::serve(|path| {
@@ -169,7 +169,7 @@ fn every_denied_call_is_recorded_in_bounded_memory() {
         let length = stream.read(&mut answer).unwrap();
         assert!(answer.starts_with(b"-NOPERM "), "{}", answer[..length].escape_ascii());
     };
-    // What stays is there after the first ones.
+    // Memory that the daemon keeps is allocated by the first calls.
     let (first, rest) = (0..attempts / 10, attempts / 10..attempts);
     first.for_each(&mut attempt);
     let before = daemon.resident();
@@ -299,7 +299,7 @@ fn concurrent_writers_keep_lines_whole() {
     let place = Place::new();
     let path = place.directory().join("audit");
     let (writers, each) = (4, long(500, 10_000));
-    // Each has the file open for itself, as processes have.
+    // Each daemon opens the file itself, as separate processes do.
     let daemons: Vec<_> = (0..writers).map(|_| written(&path)).collect();
     thread::scope(|scope| {
         for daemon in &daemons {
@@ -317,7 +317,7 @@ fn concurrent_writers_keep_lines_whole() {
 
 #[test]
 fn full_disk_stops_commands_with_a_rule() {
-    // A file may be no longer than this: that of the kernel for a full disk is no regular file.
+    // A limit on the file's size stands in for a full disk: /dev/full is not a regular file.
     let place = Place::new();
     let path = place.directory().join("audit");
     let output = Command::new(std::env::current_exe().unwrap())
@@ -334,17 +334,17 @@ fn full_disk_stops_commands_with_a_rule() {
             Err(_) => torn += 1,
         }
     }
-    // The commands that ran are 1 to 4 here, and those after the limit was lifted.
+    // Records before the limit, one torn line, and a record after the limit was lifted.
     assert!(whole >= 3 && torn == 1, "{text}");
 }
 
-/// A part of the test before, in a process of its own.
+/// The process of the test above.
 #[test]
 fn with_a_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Some(path) = std::env::var_os("DOCKIPC_TEST_AUDIT") else { return };
     let path = Path::new(&path);
-    // The limit is told with a signal as well, which would end this process.
+    // Exceeding the limit also sends a signal, which would end this process.
     ignore_file_size_signal();
     let daemon = written(path);
     assert_eq!(ask(&daemon, "greet 1\n"), "1 false []");
@@ -363,6 +363,6 @@ fn with_a_limit() {
 
 #[expect(unsafe_code, reason = "signal(2) has no safe form")]
 fn ignore_file_size_signal() {
-    // SAFETY: to ignore a signal runs no code.
+    // SAFETY: ignoring a signal runs no code.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }

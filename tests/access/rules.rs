@@ -1,24 +1,24 @@
-//! Who may run what: rules at commands and at the server.
+//! Rules of commands and of the server.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use dockipc::{Client, Error, Handle, Request, Server, command};
 
-/// For nobody who runs these tests.
+/// For no user that runs these tests.
 #[command("stranger", allow = "uid:4294967294 | group:4294967294")]
 fn stranger(request: &Request<'_>) -> u64 {
     request.state::<AtomicU64>().unwrap().fetch_add(1, SeqCst)
 }
 
-/// For who runs these tests.
+/// For the user that runs these tests.
 #[command("mine", alias = "my-own", allow = "uid:4294967294|owner")]
 fn mine() {}
 
-/// For who runs these tests, if it is root.
+/// For root.
 #[command("by-name", allow = "uid:root | group:root")]
 fn by_name() {}
 
-/// For whoever can connect.
+/// For every caller.
 #[command("everybody")]
 fn everybody() {}
 
@@ -36,7 +36,7 @@ impl std::str::FromStr for Counted {
     }
 }
 
-/// Has a parameter that must not be parsed.
+/// Has a parameter whose parsing would panic.
 #[command("parses", allow = "uid:4294967294")]
 fn parses(#[arg(from_str)] _counted: Counted) {}
 
@@ -161,7 +161,7 @@ fn unusable_rule_fails_the_start() {
     }
 }
 
-/// Why a server with this rule does not start.
+/// Returns the error of starting a server with this rule.
 fn refused(rule: &str) -> Option<String> {
     let server = Server::new().state(AtomicU64::new(0)).allow("everybody", rule);
     server.spawn_in_process().err().map(|error| error.to_string())
@@ -185,7 +185,7 @@ fn overflow_id_in_user_namespace_is_refused() {
             assert_eq!(refused("uid:0 | group:0 | owner | any"), None);
             return;
         }
-        // This user has no number either.
+        // The daemon's own user is unmapped too.
         Ok(_) => {
             let why = refused("any").expect("a refusal");
             assert!(why.contains(": owner is 65534, the id of "), "{why}");
@@ -227,7 +227,7 @@ fn owner_stays_the_user_that_started_the_server() {
     let daemon = start(Server::new());
     let client = daemon.client();
     assert_eq!(ask(&client, "mine"), "");
-    // As a daemon that gives its privileges up. Only this thread: the tests beside it go on.
+    // Like a daemon that drops privileges, but for this thread only, so that other tests are not affected.
     let answer = std::thread::spawn(move || {
         rustix::thread::set_thread_res_uid(other, other, other).expect("another user");
         ask(&daemon.client(), "mine")

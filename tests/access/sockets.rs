@@ -18,7 +18,7 @@ fn status() -> &'static str {
 #[command("stop", alias = "halt")]
 fn stop() {}
 
-/// For nobody who runs these tests.
+/// For no user that runs these tests.
 #[command("list-secrets", allow = "uid:4294967294")]
 fn list_secrets() {}
 
@@ -48,7 +48,7 @@ fn second_socket_offers_only_its_commands() {
         let line = exchange(UnixStream::connect(&second).unwrap(), format!("{name}\n").as_bytes());
         assert_eq!(line, format!("-{denied}\n").as_bytes());
     }
-    // A command's own rule is for every path.
+    // A command's own rule holds at every path.
     assert!(ask(&second, "list-secrets").contains("is for uid:4294967294"));
     let help = ask(&second, "help");
     assert!(help.contains("status") && !help.contains("stop"), "{help}");

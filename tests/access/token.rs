@@ -1,4 +1,4 @@
-//! A token: who gives it may run what its rule says, and nobody else.
+//! The token.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -18,7 +18,7 @@ pub(super) const TOKEN: &str = "0123456789abcdef-the-token";
 
 static OPENED: AtomicU64 = AtomicU64::new(0);
 
-/// A file with a token, or with something else.
+/// A token file in a directory of its own.
 pub(super) struct File {
     place: Place,
 }
@@ -40,7 +40,7 @@ impl File {
     }
 }
 
-/// `vault` is for who has the token, `hall` for everybody.
+/// Makes a server with two commands: `vault` requires the token, `hall` is open.
 pub(super) fn server() -> Server {
     Server::new()
         .handle("vault", |_: &dockipc::Request<'_>| OPENED.fetch_add(1, Relaxed))
@@ -56,13 +56,13 @@ fn start_with(token: &str) -> Daemon {
     start_paused(token, Duration::from_secs(2))
 }
 
-/// With this as the longest pause after wrong tokens.
+/// Starts a daemon with this longest pause after wrong tokens.
 fn start_paused(token: &str, longest: impl Into<Option<Duration>>) -> Daemon {
     let file = File::new(format!("{token}\n"));
     Daemon::start(server().token_file(file.path()).auth_pause(longest))
 }
 
-/// One RESP command on an open connection, and the line that comes back.
+/// Sends a RESP command over an open connection, and returns the line that comes back.
 fn ask(stream: &mut UnixStream, words: &[&str]) -> String {
     stream.write_all(&resp(words)).expect("a command that is taken");
     line(stream)
@@ -133,7 +133,7 @@ fn wrong_tokens_are_refused() {
         let mut stream = daemon.connect();
         assert_eq!(ask(&mut stream, &["AUTH", wrong]), WRONG, "{wrong:?}");
         assert_eq!(ask(&mut stream, &["HELLO", "3", "AUTH", "default", wrong]), WRONG);
-        // As in Redis, the protocol is what it was.
+        // The refused HELLO did not change the protocol, as in Redis.
         assert!(ask(&mut stream, &["vault"]).starts_with("-NOPERM"), "{wrong:?}");
         assert_eq!(ask(&mut stream, &["AUTH", TOKEN]), "+OK", "the third try");
         assert!(ask(&mut stream, &["vault"]).starts_with(':'));
@@ -165,7 +165,7 @@ fn third_wrong_token_ends_the_connection() {
     let last = "nor were those before: 3 tries at most";
     let expected = format!("{WRONG}\\r\\n{WRONG}\\r\\n{WRONG}, {last}\\r\\n");
     assert_eq!(answer, expected);
-    // Also if the tries come by way of HELLO, or have others between them.
+    // Attempts through HELLO and attempts with other commands between them count too.
     let hello = resp(&["HELLO", "3", "AUTH", "default", "wrong"]);
     let hall = resp(&["hall"]);
     let commands = [&hello[..], &hall, &hello, &hall, &wrong, &hall];
@@ -180,7 +180,7 @@ fn late_token_gets_timeout() {
     let limit = Duration::from_millis(20);
     let daemon = Daemon::start(server().token_file(file.path()).auth_timeout(limit));
     let mut stream = daemon.connect();
-    // Only then is the connection known to be taken in.
+    // The answer shows that the daemon has accepted the connection.
     assert_eq!(ask(&mut stream, &["hall"]), "$5");
     assert_eq!(line(&mut stream), "hello");
     let since = Instant::now();
@@ -219,7 +219,7 @@ fn token_file_open_to_others_is_refused() {
         let error = server().token_file(path).spawn_in_process().expect_err("no start").to_string();
         let expected = format!("the token file {} can't be used: {reason}", path.display());
         assert_eq!(error, expected);
-        // A client does not use it either.
+        // A client refuses the file too.
         let daemon = Daemon::start(Server::new());
         let called = Client::new(daemon.path()).token_file(path).send("ping");
         assert_eq!(called.expect_err("no call").to_string(), expected);
@@ -304,7 +304,7 @@ fn token_rule_and_token_file_need_each_other() {
     let file = File::new(TOKEN);
     let error = Server::new().token_file(file.path()).spawn_in_process().expect_err("no rule");
     assert!(error.to_string().ends_with("no command has a rule with `token`"), "{error}");
-    // The fallback can have the rule as well.
+    // The fallback can have this rule too.
     let fallback = Server::new().fallback(|_: &dockipc::Request<'_>| "found").allow("*", "token");
     let daemon = fallback.token_file(file.path()).spawn_in_process().expect("a start");
     let error = daemon.client().command("what").call::<String>().expect_err("no token given");
@@ -335,7 +335,7 @@ fn guesses_are_refused_and_delay_no_other_client() {
         (others.join().expect("the others' answers"), refused)
     });
     assert_eq!(refused, count);
-    // The guesses were of this user: its right token waits for the end of the pause.
+    // The guesses came from this user, so the right token works after the pause.
     let client = Client::new(daemon.path()).token(TOKEN);
     until("the end of the pause", || client.send("vault").is_ok());
     took.sort();
@@ -344,9 +344,9 @@ fn guesses_are_refused_and_delay_no_other_client() {
     figure("guesses of the token", format!("{refused} of {count} refused"));
     figure("calls beside the guesses", format!("{beside} of {beside} answered, p99 {p99:.1?}"));
     drop(daemon);
-    // Other tests have daemons of their own, in this process.
+    // Other tests run daemons in this process.
     if is_long() {
-        // To be run with --test-threads=1.
+        // Needs --test-threads=1.
         until("the end of threads and descriptors", || (threads(), descriptors()) == before);
     }
 }
@@ -357,7 +357,7 @@ const PAUSED: &str = "-BUSY too many wrong tokens of uid ";
 fn guesses_over_new_connections_are_paused() {
     let records = State::new(Mutex::new(Vec::new()));
     let (file, told) = (File::new(TOKEN), records.clone());
-    // Each pause is twice the one before, and so soon longer than this test.
+    // Each pause is twice as long as the last, and so soon longer than this test.
     let server = server().token_file(file.path()).auth_pause(Duration::from_secs(3600));
     let daemon = Daemon::start(server.audit(move |record| {
         assert!(!format!("{record:?}").contains("guess"), "{record:?}");
@@ -376,7 +376,7 @@ fn guesses_over_new_connections_are_paused() {
     };
     assert!(answer.starts_with(PAUSED) && answer.contains("; try again in "), "{answer}");
     assert!(wrong >= 11, "{wrong} and then {answer}");
-    // Those that are not looked at are not recorded each.
+    // During a pause only the first attempt is recorded.
     let mut paused = 1;
     while paused < 1_000 || wrong < 14 {
         match guess(&["HELLO", "3", "AUTH", "a guess", "a guess"]) {
@@ -390,12 +390,12 @@ fn guesses_over_new_connections_are_paused() {
     assert!(records.iter().all(|(command, _)| command == "auth"), "{records:?}");
     assert_eq!(of("wrong token"), wrong);
     let pauses = of("too many wrong tokens: paused for ");
-    // One of each pause, which begin with the eleventh.
+    // One record for each pause; pauses begin with the eleventh wrong token.
     assert!((1..=wrong - 10).contains(&pauses), "{pauses} for {wrong}");
     assert_eq!(of(""), wrong + pauses);
 }
 
-/// Guesses, over as many connections as that takes; gives how many were refused.
+/// Sends this number of guesses over new connections, three each. Returns the number of refusals.
 fn guess(daemon: &Daemon, count: usize) -> usize {
     let mut dice = Dice::new(5);
     let (mut refused, mut left) = (0, count);
@@ -404,7 +404,7 @@ fn guess(daemon: &Daemon, count: usize) -> usize {
         for _ in 0..left.min(3) {
             let mut guess = TOKEN.as_bytes().to_vec();
             let at = dice.below(guess.len());
-            // Another byte than the one that is there.
+            // A different byte.
             guess[at] ^= 1 + u8::try_from(dice.below(255)).expect("a byte");
             guess.truncate(at + 1 + dice.below(TOKEN.len() - at));
             let guess = resp(&[&b"AUTH"[..], &guess]);
@@ -417,14 +417,14 @@ fn guess(daemon: &Daemon, count: usize) -> usize {
     refused
 }
 
-/// Wrong tokens of one length that begin with so many right bytes, in turn and many times; whether
-/// the time of the answer grows with them is fitted by least squares.
+/// Sends wrong tokens of one length that differ in the number of right leading bytes, in random order. A
+/// least-squares fit shows whether the time of the answer grows with that number.
 #[test]
 fn refusal_time_reveals_nothing_about_the_token() {
     const LENGTH: usize = 1024;
     let token = "k".repeat(LENGTH);
     let daemon = start_paused(&token, None);
-    // Made before, or what is done shortly before a try would differ.
+    // Made in advance, so that every attempt follows the same work.
     let guess = |right| resp(&["AUTH", &format!("{:x<LENGTH$}", "k".repeat(right))]);
     let right = (0..16).map(|i| i * LENGTH / 16);
     let guesses: Vec<(usize, Vec<u8>)> = right.map(|right| (right, guess(right))).collect();
@@ -437,7 +437,7 @@ fn refusal_time_reveals_nothing_about_the_token() {
         }
         for (right, guess) in order {
             let mut stream = daemon.connect();
-            // So that the connection's own beginning is not measured.
+            // Keeps the connection's setup out of the measurement.
             stream.write_all(&resp(&["PING"])).expect("a command that is taken");
             expect(&mut stream, b"+PONG\r\n");
             let since = Instant::now();
@@ -455,13 +455,13 @@ fn refusal_time_reveals_nothing_about_the_token() {
         format!("slope {slope:.3} ns a byte, standard error {error:.3}; median {median:.1?}"),
     );
     if is_long() {
-        // Unoptimised, a loop that ends at the first difference was seen to take 7.6 ns a byte.
+        // Without optimization, a loop that stops at the first difference took 7.6 ns a byte.
         assert!(slope.abs() < 2.0_f64.max(5.0 * error), "{slope} ± {error}");
     }
 }
 
-/// The slope in nanoseconds a byte, its standard error, and the median of all times. The slowest
-/// tenth, of when something else had the processor, is left out.
+/// Returns the slope in nanoseconds a byte, its standard error, and the median of all times. Drops the
+/// slowest tenth, in which other processes had the CPU.
 fn slope(mut samples: Vec<(usize, Duration)>) -> (f64, f64, Duration) {
     samples.sort_by_key(|(_, took)| *took);
     let median = samples[samples.len() / 2].1;

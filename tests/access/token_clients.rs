@@ -1,4 +1,4 @@
-//! The clients that send a token: ours, and Redis clients, for which it is a password.
+//! Clients that send the token: ours, and Redis clients, which send it as their password.
 
 use std::path::Path;
 use std::process::Command;
@@ -29,7 +29,7 @@ fn client_sends_its_token_on_each_connection() {
         let max_idle = client.max_idle(0);
         assert!(max_idle.send("vault").is_ok() && max_idle.send("vault").is_ok());
     }
-    // A token that a caller gives by hand is not left on a kept connection.
+    // A connection that the caller authenticated by hand is not kept.
     assert!(plain.command("auth").arg(TOKEN).call::<()>().is_ok());
     assert!(plain.send(&format!("auth {TOKEN}")).is_ok());
     assert!(plain.send("vault").is_err());
@@ -52,7 +52,7 @@ fn client_runs_nothing_with_a_wrong_token() {
     assert_eq!(hits.load(Relaxed), 0, "a command that needs no token");
     let printed = format!("{client:?} {:?} {:?}", client.command("vault"), client.pipeline());
     assert!(!printed.contains("not the token"), "{printed}");
-    // A daemon that wants none says so.
+    // A daemon without a token says so.
     let open = Daemon::start(Server::new());
     let error = Client::new(open.path()).token(TOKEN).send("ping").expect_err("no password");
     assert_eq!(error.to_string(), "ERR this daemon has no password; connect without one");
@@ -86,7 +86,7 @@ fn client_reads_its_token_from_the_environment() {
         program.env("DOCKIPC_TOKEN_FILE", file).env("DOCKIPC_TOKEN", token);
         let output = program.output().expect("its output");
         let text = String::from_utf8_lossy(&output.stdout);
-        // Not without being told to look there.
+        // Without `token_from_env` the client ignores the variables.
         assert!(text.contains(&format!("answered: false {expected}")), "{file} {token}: {text}");
     }
 }
@@ -96,7 +96,7 @@ fn client_requires_the_owner_that_listens() {
     let daemon = start();
     let me = rustix::process::geteuid().as_raw();
     for client in [Client::new(daemon.path()), daemon.handle().client()] {
-        // A connection that is kept was not checked.
+        // A kept connection was not checked.
         assert!(client.send("hall").is_ok());
         let other = client.clone().require_owner(me + 1);
         let error = other.send("hall").expect_err("another owner").to_string();

@@ -1,4 +1,4 @@
-//! The limits for each user.
+//! Limits for each user.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -24,7 +24,7 @@ fn connection_over_the_limit_gets_busy() {
 
 type Channels = (Mutex<Sender<()>>, Mutex<Receiver<()>>);
 
-/// A server whose command `hold` says that it runs, and waits to be let go.
+/// Starts a daemon whose command `hold` reports each run and then waits for a signal.
 fn waiting(server: Server) -> (Daemon, Receiver<()>, Sender<()>) {
     let (runs, begun) = channel();
     let (go, gone) = channel();
@@ -46,13 +46,13 @@ fn slow_command_over_the_limit_gets_busy() {
     };
     let first = wait();
     begun.recv().unwrap();
-    // Nobody knew that it is slow. When somebody else is answered, it is known.
+    // The answer shows that the server has noticed the slow command.
     assert_eq!(daemon.ask("ping\n"), "PONG");
     assert_eq!(rest(wait()), TOO_MANY);
     assert_eq!(daemon.ask("ping\n"), "PONG");
     go.send(()).unwrap();
     assert_eq!(rest(first), b"");
-    // Its place is free again.
+    // The finished run no longer counts.
     let second = wait();
     begun.recv().unwrap();
     assert_eq!(rest(wait()), TOO_MANY);
@@ -84,7 +84,7 @@ fn sometimes_slow_command_counts_when_slow() {
         stream
     };
     let first = sleep(1);
-    // After so many quick runs nobody thinks that it is slow.
+    // After this number of quick runs the command counts as quick.
     for _ in 0..64 {
         expect(&mut begin(&["nap"]), b"+OK\r\n");
     }
@@ -115,7 +115,7 @@ fn bytes_over_the_limit_get_busy_and_are_freed() {
     };
     told(&mut second);
     drop(second);
-    // The other one goes on, and so does a client whose bytes do not wait.
+    // The other connection continues, and so does a client whose bytes do not wait.
     let client = Client::new(daemon.path());
     assert_eq!(client.command("echo").arg("small").call::<String>().unwrap(), "small");
     first.write_all(&[&vec![b'x'; 50_000][..], b"\r\n"].concat()).unwrap();
@@ -129,7 +129,7 @@ fn excess_answer_is_cut_and_nothing_follows() {
     let daemon = Daemon::start(server);
     let mut stream = daemon.connect();
     stream.write_all(&resp(&["long"])).unwrap();
-    // Nothing is read before the connection is closed.
+    // The client reads nothing before the connection is closed.
     until("the close", || daemon.ask("info\n").contains("connected_clients:1\\r"));
     expect(&mut stream, b"$4194304\r\n");
     let mut rest = Vec::new();
@@ -144,7 +144,7 @@ fn bytes_under_the_limit_are_served() {
         let mut stream = daemon.connect();
         stream.write_all(b"*2\r\n$4\r\necho\r\n$90000\r\n").unwrap();
         stream.write_all(&vec![b'x'; waiting]).unwrap();
-        // Meanwhile they are read, a part in each turn.
+        // The server reads a part of them in each turn.
         for _ in 0..20 {
             assert_eq!(daemon.ask("ping\n"), "PONG");
         }

@@ -1,4 +1,4 @@
-//! The examples, each as a process of its own, and what the README shows of them.
+//! The examples as processes, and the README's console blocks.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -15,11 +15,11 @@ use tests::{Place, exchange};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An example that runs. It is killed at the end.
+/// A running example. Dropping it kills the process.
 struct Daemon {
     child: Child,
     socket: PathBuf,
-    /// The lines that it printed for pasting.
+    /// The printed lines that can be pasted.
     invitation: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl Daemon {
     }
 
     fn run(command: &mut Command, socket: &Path) -> Self {
-        // To a file: what it prints can be read without waiting for more.
+        // To a file, which can be read without waiting for more output.
         let log = socket.with_extension("log");
         let child = command.stdout(File::create(&log).expect("a log")).spawn().expect("a process");
         let mut daemon = Self { child, socket: socket.to_owned(), invitation: Vec::new() };
@@ -48,7 +48,7 @@ impl Daemon {
         daemon
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes, and returns the answer.
     #[track_caller]
     fn raw(&self, bytes: impl AsRef<[u8]>) -> String {
         let stream = UnixStream::connect(&self.socket).expect("a connection");
@@ -62,7 +62,7 @@ impl Daemon {
         client.arg(&self.socket).args(words).output().expect("the client's output")
     }
 
-    /// As `kill -9` does.
+    /// Sends SIGKILL.
     fn kill(mut self) {
         self.child.kill().expect("a process to kill");
         self.child.wait().expect("its end");
@@ -76,10 +76,10 @@ impl Drop for Daemon {
     }
 }
 
-/// Runs a line in a shell, as a reader would who pasted it, and returns what a terminal shows.
+/// Runs a line in a shell as if it was pasted, and returns the terminal's output.
 #[track_caller]
 fn paste(line: &str) -> String {
-    // Building is not what is tested here.
+    // Without cargo, which would build.
     let client = example("client");
     let client = quote(client.to_str().expect("a path in UTF-8")).into_owned();
     let line = line.replace("cargo run -q --example client", &client);
@@ -93,7 +93,7 @@ fn paste(line: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// Whether a line's program is there. In CI one that is missing is a failure.
+/// Returns whether a line's program is installed. In CI a missing one fails the test.
 #[track_caller]
 fn can_run(line: &str) -> bool {
     ["nc", "redis-cli"].iter().filter(|tool| line.contains(&format!("{tool} "))).all(|tool| {
@@ -118,7 +118,7 @@ fn printed_lines_of_examples_work() {
         ("notes", ["1", "1) 1) (integer) 1\n   2) \"buy milk\"", "1\tbuy milk"]),
     ] {
         let place = Place::new();
-        // A path that a shell would split and change.
+        // A path that a shell would split and expand.
         let daemon = Daemon::start(name, &place.directory().join("it's $HOME.sock"), &[]);
         assert_eq!(daemon.invitation.len(), answers.len(), "{name}: {:?}", daemon.invitation);
         if !daemon.invitation.iter().all(|line| can_run(line)) {
@@ -126,7 +126,7 @@ fn printed_lines_of_examples_work() {
         }
         for (line, answer) in daemon.invitation.iter().zip(answers) {
             let shown = paste(line);
-            // The last of hello is a help text, of which the first line is enough.
+            // For a help text the first line is enough.
             let fits =
                 if answer.ends_with('\n') { shown.starts_with(answer) } else { shown == answer };
             assert!(fits, "{line}: {shown:?}, not {answer:?}");
@@ -211,7 +211,7 @@ fn client_tells_refusal_from_missing_answer() {
     let daemon = Daemon::start("notes", &place.socket(), &[]);
     assert_eq!(ended(&daemon.client(&["show", "9"])), "1 <> <NOTFOUND no note 9\n>");
     assert_eq!(ended(&daemon.client(&["add", "buy", "milk"])), "0 <1> <>");
-    // The words are the daemon's, dashes or not.
+    // Words with dashes go to the daemon too.
     assert_eq!(daemon.client(&["find", "--ignore-case", "MILK"]).stdout, b"1\tbuy milk\n");
     let usage = "2 <> <usage: client SOCKET COMMAND [WORD…]\n>";
     assert_eq!(ended(&daemon.client(&[])), usage);
@@ -221,7 +221,7 @@ fn client_tells_refusal_from_missing_answer() {
     assert!(ended(&none).starts_with("2 <> <stale socket "), "{}", ended(&none));
 }
 
-/// The exit code, standard output and standard error.
+/// Formats the exit code, standard output and standard error.
 fn ended(output: &Output) -> String {
     let [stdout, stderr] =
         [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
@@ -255,7 +255,7 @@ fn spool_runs_jobs_in_order() {
     assert_eq!(daemon.raw("list\n"), "");
 }
 
-/// One user adds a job whose text looks like the row of another one; somebody else lists the jobs.
+/// One user adds a job whose text looks like the row of another job; another user lists the jobs.
 #[test]
 fn forged_row_stays_inside_its_column() {
     let place = Place::new();
@@ -270,7 +270,7 @@ fn forged_row_stays_inside_its_column() {
     assert_eq!(spool.client(&["list"]).stdout, escaped.as_bytes());
     let rows: Vec<(u64, String, String)> = client.command("list").call().unwrap();
     assert_eq!(rows, [(1, "waiting".to_owned(), forged.to_owned())]);
-    // As the documentation says that it is read back.
+    // The documented way to read it back.
     let read = Command::new("printf").args(["%b", r"a\n99\tdone\tforged\r\n\\"]).output();
     assert_eq!(String::from_utf8(read.unwrap().stdout).unwrap(), forged);
 

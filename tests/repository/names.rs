@@ -1,23 +1,23 @@
-//! What the macros and the runtime each have, since the one can't use the other's: the names that no
-//! command can have, and the reading of rules.
+//! Compares the code that the macro crate and the runtime crate both have: the reserved names, and the
+//! parser of rules.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use dockipc::{Error, Server};
 
-/// The text of a file of the workspace.
+/// Reads a file of the workspace.
 fn source(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     std::fs::read_to_string(root.join(path)).unwrap()
 }
 
-/// The words between two quotes of some sort.
+/// Returns the words between quotes of this kind.
 fn quoted(text: &str, quote: char) -> BTreeSet<String> {
     text.split(quote).skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// What stands in a text after the one and before the other.
+/// Returns the text between `start` and `end`.
 fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
     let (_, rest) = text.split_once(start).expect(start);
     rest.split_once(end).expect(end).0

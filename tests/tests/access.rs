@@ -1,4 +1,4 @@
-//! Who may run what, and what is recorded of it.
+//! Access rules, tokens and the audit.
 
 #[path = "../access"]
 mod access {
