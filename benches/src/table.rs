@@ -74,7 +74,7 @@ fn cell(results: &Results, peer: Peer, work: Work, key: &str) -> String {
     format!("{} ({})", short(value), others.join(" "))
 }
 
-/// Three digits or so.
+/// Formats a number with about three digits.
 pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         0.0..10.0 if value.fract() == 0.0 => format!("{value:.0}"),
