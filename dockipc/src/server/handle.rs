@@ -31,7 +31,7 @@ impl Handle {
     ///
     /// The server removes its socket, unless another process replaced it, so that another daemon can start
     /// at the path. It closes idle connections and answers commands that have arrived. Running commands
-    /// may continue for [`shutdown_timeout`](Server::shutdown_timeout). A client without an answer by
+    /// may continue for [`shutdown_timeout`](crate::Server::shutdown_timeout). A client without an answer by
     /// then gets `-SHUTDOWN`, which says whether the command was run.
     pub fn shutdown(&self) {
         self.engine.stop(self.engine.times().shutdown);
