@@ -1,4 +1,4 @@
-//! How many instructions a command takes through wire, router and shim: a figure without noise.
+//! Counts the instructions of a command through `wire`, `dispatch` and the shim, a figure with almost no noise.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -15,12 +15,12 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("add 2, an author's command with a state", &["add", "2"]),
 ];
 
-/// How many commands are sent at a time.
+/// The number of commands that are sent at a time.
 const BATCHES: [usize; 2] = [64, 1];
 
 const CALLS: usize = 8_192;
 
-/// Counts them with valgrind, and prints a table.
+/// Counts instructions with valgrind, and prints a table.
 pub(crate) fn report() -> Res<()> {
     if !proc::is_installed("valgrind") {
         return Err("valgrind is not installed: instructions can't be counted".into());
@@ -36,7 +36,7 @@ pub(crate) fn report() -> Res<()> {
     Ok(())
 }
 
-/// What a call more costs: starting and stopping is in both runs.
+/// Returns the instructions of one more call, from two runs, both of which include start and stop.
 fn difference(name: &str, batch: usize) -> Res<f64> {
     let few = counted(name, batch, CALLS)?;
     let many = counted(name, batch, 2 * CALLS)?;
@@ -65,7 +65,7 @@ fn valgrind(directory: &Path, name: &str, batch: usize, calls: usize) -> Res<u64
     let mut total = 0;
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        // A file for each thread: out-01 is the first, which is the client here.
+        // One file for each thread: out-01 is the first thread, which is the client.
         let thread = path.file_name().and_then(|name| name.to_str()?.strip_prefix("out-"));
         if thread.is_some_and(|thread| thread != "01") {
             total += instructions(&fs::read_to_string(&path)?)?;
@@ -82,7 +82,7 @@ fn instructions(file: &str) -> Res<u64> {
     Ok(line.ok_or("no total")?.trim().parse()?)
 }
 
-/// What is counted: a server in this process, and a client in its first thread.
+/// Runs the counted program: a server in this process, and a client in its first thread.
 pub(crate) fn count(name: &str, batch: &str, calls: &str) -> Res<()> {
     let (batch, calls): (usize, usize) = (batch.parse()?, calls.parse()?);
     let words = COMMANDS.iter().map(|(_, words)| words).find(|words| words[0] == name);
@@ -93,7 +93,7 @@ pub(crate) fn count(name: &str, batch: &str, calls: &str) -> Res<()> {
     let mut input = vec![0; 64 * 1024];
     for _ in 0..calls / batch {
         stream.write_all(&request)?;
-        // Every answer here has one line, or, when it is bytes, two.
+        // Every answer has one line, or two if it is bytes.
         let mut lines = batch * if words[0] == "add" { 1 } else { 2 };
         while lines > 0 {
             let n = stream.read(&mut input)?;

@@ -1,4 +1,4 @@
-//! dockipc beside its peers, on one machine: see `benches/README.md`.
+//! Benches that compare dockipc with its peers: see `benches/README.md`.
 //!
 //! Servers and clients are processes: this program starts itself again as `serve` and as `bench`.
 
@@ -43,13 +43,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// A server, until it is killed.
+/// Runs a server until the process is killed.
 fn serve(peer: &str, work: &str, socket: &Path) -> Res<()> {
     proc::settle(Work::named(work)?.is_pinned())?;
     Peer::named(peer)?.serve(socket)
 }
 
-/// A client: one line of JSON on the standard output.
+/// Runs a client, and prints one line of JSON.
 fn bench(words: &[&str]) -> Res<()> {
     let job = Arc::new(Job::read(words)?);
     proc::settle(job.work.is_pinned())?;

@@ -1,4 +1,4 @@
-//! What the system says of processes and of itself.
+//! Reads figures of processes and of the system from /proc.
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +11,8 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::Res;
 
-/// Sets this process up: it ends with the one that started it, may open as many files as the
-/// system allows, and stays on one CPU if it shall.
+/// Sets up this process: it ends with its parent, may open as many files as the system allows, and runs
+/// on one CPU if asked to.
 pub(crate) fn settle(pinned: bool) -> Res<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let files = getrlimit(Resource::Nofile);
@@ -25,10 +25,10 @@ pub(crate) fn settle(pinned: bool) -> Res<()> {
     Ok(())
 }
 
-/// The CPU time that a process has used.
+/// Returns the CPU time of a process.
 pub(crate) fn cpu(pid: u32) -> Duration {
-    // The scheduler counts nanoseconds, but only for threads that live; the process' own counters
-    // have those that ended, in ticks that are cut off.
+    // The scheduler counts nanoseconds, but only for live threads; the process' own counters include
+    // ended threads, in truncated ticks.
     of_threads(pid).max(in_ticks(pid))
 }
 
@@ -46,14 +46,14 @@ const TICK: Duration = Duration::from_millis(10);
 
 fn in_ticks(pid: u32) -> Duration {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // proc_pid_stat(5): the name may have blanks and brackets; utime and stime are fields 14 and
-    // 15, it is field 2.
+    // proc_pid_stat(5): the name is field 2 and may have spaces and brackets; utime and stime are fields 14
+    // and 15.
     let after = text.rsplit(')').next().unwrap_or_default();
     let ticks = after.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u32>().ok());
     TICK * ticks.sum()
 }
 
-/// A number of `/proc/PID/status`, such as `VmRSS` (in KiB) or `Threads`.
+/// Returns a number of `/proc/PID/status`, such as `VmRSS` (in KiB) or `Threads`.
 pub(crate) fn status(pid: u32, key: &str) -> Res<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
@@ -61,7 +61,7 @@ pub(crate) fn status(pid: u32, key: &str) -> Res<u64> {
     Ok(number.ok_or_else(|| format!("no {key} in the status of {pid}"))?.parse()?)
 }
 
-/// Waits until the machine has little else to do, a few seconds at most.
+/// Waits until the machine is nearly idle, a few seconds at most.
 pub(crate) fn calm() {
     for _ in 0..20 {
         let (busy, since) = (busy(), Instant::now());
@@ -74,7 +74,7 @@ pub(crate) fn calm() {
     }
 }
 
-/// The CPU time that all processes have used, and what the hypervisor took.
+/// Returns the CPU time of all processes, and the time that the hypervisor took.
 fn busy() -> Duration {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let first = text.lines().next().unwrap_or_default();
@@ -84,7 +84,7 @@ fn busy() -> Duration {
     Duration::from_millis(10 * busy.sum::<u64>())
 }
 
-/// One line about the machine and the day.
+/// Returns one line about the machine and the date.
 pub(crate) fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -103,7 +103,7 @@ fn said(program: &str, words: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Whether a program is installed.
+/// Returns whether a program is installed.
 pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| Path::new(&directory).join(program).is_file())

@@ -1,4 +1,4 @@
-//! What was measured, in memory and as lines of JSON.
+//! The results, in memory and as lines of JSON.
 
 use std::fmt::Write;
 use std::fs;
@@ -10,23 +10,23 @@ use crate::Res;
 use crate::peers::Peer;
 use crate::work::Work;
 
-/// Names and values.
+/// The figures of a run, by name.
 pub(crate) type Figures = Vec<(String, f64)>;
 
 pub(crate) struct Results {
-    /// Where and when.
+    /// The machine and the date.
     pub(crate) machine: String,
-    /// With a tenth of the calls.
+    /// Whether the runs had a tenth of the calls.
     pub(crate) quick: bool,
     pub(crate) runs: Vec<Run>,
 }
 
-/// One server and one client, once.
+/// One run of a server and a client.
 pub(crate) struct Run {
     pub(crate) round: usize,
     pub(crate) peer: Peer,
     pub(crate) work: Work,
-    /// Or why there are none.
+    /// The figures, or the reason why there are none.
     pub(crate) outcome: Result<Figures, String>,
 }
 
@@ -45,7 +45,7 @@ impl Results {
         self.runs.iter().any(|run| run.peer == peer && run.work == work)
     }
 
-    /// Those that took part, in their usual order.
+    /// Returns the peers with results, in their usual order.
     pub(crate) fn peers(&self) -> impl Iterator<Item = Peer> {
         Peer::ALL.iter().copied().filter(|&peer| self.runs.iter().any(|run| run.peer == peer))
     }
@@ -54,7 +54,7 @@ impl Results {
         Work::ALL.iter().copied().filter(|&work| self.runs.iter().any(|run| run.work == work))
     }
 
-    /// Where, when and how often.
+    /// Returns a line with the machine, the date and the number of rounds.
     pub(crate) fn origin(&self) -> String {
         let rounds = match self.runs.iter().map(|run| run.round + 1).max() {
             Some(1) => "one round".into(),

@@ -22,8 +22,8 @@ pub(crate) fn run(options: &Options) -> Res<Results> {
     let mut results = Results { machine: proc::machine(), quick: options.quick, runs: Vec::new() };
     for round in 0..options.rounds {
         for &work in &options.works {
-            // The peers of a workload are measured one after another, and another goes first in
-            // each round: what disturbs the machine for a while disturbs no one alone.
+            // The peers of a workload run one after another, and each round begins with another peer, so that a
+            // disturbance of the machine does not affect one peer only.
             for i in 0..peers.len() {
                 let peer = peers[(i + round) % peers.len()];
                 if !peer.does(work) {
@@ -41,7 +41,7 @@ pub(crate) fn run(options: &Options) -> Res<Results> {
     Ok(results)
 }
 
-/// For who waits.
+/// Formats a line of progress.
 fn line(round: usize, peer: Peer, work: Work, outcome: &Result<Figures, String>) -> String {
     let what = match outcome {
         Ok(figures) => {
@@ -92,7 +92,7 @@ impl Server {
             }
             sleep(Duration::from_millis(10));
         }
-        // That connection is to be over and done with.
+        // Lets the server finish that connection.
         sleep(Duration::from_millis(100));
         Ok(())
     }
@@ -105,7 +105,7 @@ impl Drop for Server {
     }
 }
 
-/// A directory for a while.
+/// A temporary directory.
 struct Place(PathBuf);
 
 impl Place {

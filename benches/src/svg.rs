@@ -1,5 +1,5 @@
-//! The table as a picture: a group of bars for each workload. It is readable on light and on dark,
-//! and needs no scripts and no fonts of its own.
+//! Draws the table: a group of bars for each workload, readable on light and dark backgrounds,
+//! without scripts or fonts.
 
 use std::fmt::Write;
 
@@ -13,9 +13,9 @@ const WIDTH: usize = 470;
 const GAP: usize = 24;
 const HEAD: usize = 46;
 const BAR: usize = 20;
-/// Where the bars begin, right of the names.
+/// The left edge of the bars, right of the names.
 const LEFT: usize = 150;
-/// How long the longest is; its value stands behind it.
+/// The length of the longest bar; its value follows it.
 const LONGEST: usize = 190;
 
 const STYLE: &str = "\
@@ -38,7 +38,7 @@ pub(crate) fn draw(results: &Results) -> String {
         if bars.is_empty() {
             continue;
         }
-        // Into the shorter column; on a par, from left to right.
+        // Into the shorter column; the left one if both are equal.
         let column = (0..COLUMNS).min_by_key(|&i| bottoms[i]).unwrap_or(0);
         let (x, y) = (column * (WIDTH + GAP), bottoms[column]);
         group(&mut body, results, work, &bars, (x, y));
@@ -56,7 +56,7 @@ pub(crate) fn draw(results: &Results) -> String {
     )
 }
 
-/// The main figure of those that have one.
+/// Returns the main figure of each peer that has one.
 fn bars(results: &Results, work: Work) -> Vec<(Peer, f64)> {
     let key = work.figures()[0].key;
     results.peers().filter_map(|peer| Some((peer, results.median(peer, work, key)?))).collect()
@@ -83,7 +83,7 @@ fn group(
         "<text class=\"note\" x=\"0\" y=\"33\">{}, {better}{compared}</text>",
         figure.title
     );
-    // One that is far off does not flatten the others.
+    // An outlier does not flatten the others.
     let mut values: Vec<f64> = bars.iter().map(|(_, value)| *value).collect();
     values.sort_unstable_by(f64::total_cmp);
     let middle = values[values.len() / 2];
@@ -104,7 +104,7 @@ fn group(
             BAR - 5,
         );
         if share > 1.0 {
-            // A gap in the bar: it would be longer.
+            // A gap marks a shortened bar.
             let at = LEFT + LONGEST - 20;
             let _ = writeln!(
                 body,

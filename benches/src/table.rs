@@ -24,7 +24,7 @@ pub(crate) fn table(results: &Results) -> String {
             row(&mut text, first.into_iter().chain(cells));
         }
     }
-    text.push_str("\nIn brackets: how many times the floor's, and how many times Redis'. ");
+    text.push_str("\nIn brackets: the ratio to the floor and to Redis. ");
     let blocking: Vec<_> =
         results.works().filter(|work| work.floor() == Peer::Floor).map(Work::name).collect();
     let _ = writeln!(
@@ -74,7 +74,7 @@ fn cell(results: &Results, peer: Peer, work: Work, key: &str) -> String {
     format!("{} ({})", short(value), others.join(" "))
 }
 
-/// Three digits or so.
+/// Formats a number with about three digits.
 pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         0.0..10.0 if value.fract() == 0.0 => format!("{value:.0}"),

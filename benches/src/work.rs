@@ -16,7 +16,7 @@ pub(crate) enum Work {
     Mixed,
 }
 
-/// A figure that is shown for a workload.
+/// A figure of a workload.
 pub(crate) struct Figure {
     pub(crate) key: &'static str,
     pub(crate) title: &'static str,
@@ -32,9 +32,9 @@ const fn more(key: &'static str, title: &'static str) -> Figure {
     Figure { key, title, is_rate: true }
 }
 
-/// Connections that wait beside the one that is measured in `rtt16i`.
+/// The number of idle connections beside the measured one in `rtt16i`.
 pub(crate) const BESIDE: usize = 2_000;
-/// Handlers that block at a time in `blocked`.
+/// The number of handlers that block at a time in `blocked`.
 pub(crate) const BLOCKED: usize = 1_000;
 
 impl Work {
@@ -86,7 +86,7 @@ impl Work {
         }
     }
 
-    /// The first figure is the main one.
+    /// Returns the figures, the main one first.
     pub(crate) fn figures(self) -> &'static [Figure] {
         const TRIP: &[Figure] = &[
             less("p50_us", "p50, µs"),
@@ -119,14 +119,14 @@ impl Work {
         }
     }
 
-    /// Whether server and client share one CPU. On two CPUs a round trip measures how an idle CPU
-    /// wakes up.
+    /// Returns whether server and client share one CPU. On two CPUs a round trip measures how fast an idle
+    /// CPU wakes up.
     pub(crate) fn is_pinned(self) -> bool {
         matches!(self, Self::Rtt16p | Self::Rtt16i | Self::One1p)
     }
 
-    /// What ratios compare with: a thread per connection is no lower bound where many connections
-    /// are served or accepted.
+    /// Returns the peer that ratios compare with. A thread per connection is not a lower bound where many
+    /// connections are served or accepted.
     pub(crate) fn floor(self) -> Peer {
         match self {
             Self::Rtt16p | Self::Rtt16i | Self::Idle => Peer::Floor,
@@ -148,7 +148,7 @@ impl Work {
         if self == Self::Pipe16 { 16 } else { 1 }
     }
 
-    /// How many calls are timed; for `mixed`, how many milliseconds it takes.
+    /// Returns the number of timed calls; for `mixed`, the duration in milliseconds.
     pub(crate) fn calls(self, quick: bool) -> usize {
         let calls = match self {
             Self::Rtt16p | Self::Rtt16i => 50_000,

@@ -5,7 +5,7 @@ use syn::{Error, LitStr};
 
 use crate::errors::Errors;
 
-/// One of the alternatives of a rule.
+/// One alternative of a rule.
 pub(crate) enum Term {
     Any,
     Owner,
@@ -59,19 +59,19 @@ fn term(word: &str, at: usize) -> Result<Term, (usize, &'static str)> {
     };
     let start = at + kind.len() + 1;
     if name.is_empty() {
-        return Err((start, "expected the name or the number"));
+        return Err((start, "expected a name or a number"));
     }
     if name.bytes().all(|b| b.is_ascii_digit()) {
-        // The largest number means nobody to the system, as in chown(2).
+        // The largest id means "no user" to system calls such as chown(2).
         return match name.parse() {
             Ok(number) if number != u32::MAX => Ok(make(Name::Number(number))),
-            _ => Err((start, "the number is too large")),
+            _ => Err((start, "number too large")),
         };
     }
-    // What useradd(8) takes, and capitals.
+    // The names that useradd(8) accepts, and capitals.
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     match name.bytes().position(|b| !fits(b)) {
-        Some(offset) => Err((start + offset, "a name has letters, digits, _ - and .")),
+        Some(offset) => Err((start + offset, "a name can only contain letters, digits, _ - and .")),
         None => Ok(make(Name::text(name))),
     }
 }

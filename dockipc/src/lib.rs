@@ -1,8 +1,8 @@
 //! A control socket for a daemon.
 //!
 //! Annotate functions with [`#[command]`](command), call [`run`], and the daemon has a Unix socket:
-//! a line through `nc` gets raw bytes back, any Redis client works as it is, and [`Client`] calls
-//! with types.
+//! a line through `nc` gets a raw answer, any Redis client works unchanged, and [`Client`] makes typed
+//! calls.
 //!
 //! ```no_run,standalone_crate
 //! use dockipc::{State, command};
@@ -28,59 +28,58 @@
 //! # A tour
 //!
 //! - **Declare.** [`#[command]`](command) registers a function. Its parameters are parsed from
-//!   words ([`Arg`]) or injected ([`State`], [`Peer`], [`&Request`](Request)). Its result is an
-//!   answer ([`IntoReply`]); an `Err` is a [`Failure`] on the wire.
-//! - **Serve.** [`run`], or [`Server`] for states, limits and the socket's mode. Closures and types
-//!   of yours can answer as well ([`Handler`]).
-//! - **Call.** [`send`] for one line, [`Client`] for typed calls. Answers are read with
-//!   [`FromReply`]. Why there is no answer is an [`enum@Error`].
-//! - **Test.** [`Server::spawn_in_process`] serves without a path. A command's function stays a
-//!   function: it can be called as it is.
+//!   words ([`Arg`]) or injected ([`State`], [`Peer`], [`&Request`](Request)). Its result becomes the
+//!   answer ([`IntoReply`]); an `Err` becomes a [`Failure`] on the wire.
+//! - **Serve.** [`run`], or [`Server`] for states, limits and the socket's mode. Closures and your own types
+//!   can handle commands as well ([`Handler`]).
+//! - **Call.** [`send`] for one line, [`Client`] for typed calls. [`FromReply`] converts answers. An
+//!   [`enum@Error`] says why there is none.
+//! - **Test.** [`Server::spawn_in_process`] serves without a path. A command stays a plain function
+//!   that tests can call.
 //!
 //! # The wire
 //!
-//! The first byte that a client sends chooses how its connection speaks.
+//! The first byte that a client sends selects the mode of its connection.
 //!
 //! | first byte | mode |
 //! | --- | --- |
-//! | `*` | RESP2, or RESP3 after `HELLO 3`: many commands a connection, pipelined, any byte in a word |
+//! | `*` | RESP2, or RESP3 after `HELLO 3`: many commands per connection, pipelined, any byte in a word |
 //! | `{` | reserved; refused |
-//! | anything else | a line: one command, its raw answer, end of connection |
+//! | any other | a line: one command, its raw answer, end of connection |
 //!
 //! A line is `NAME [ARGUMENT…]\n` in UTF-8, split as a POSIX shell does (`'…'`, `"…"`, `\`) without
-//! any expansion. Names match without regard to ASCII case. [`Reply`] has the table of how values
-//! are written.
+//! any expansion. Names ignore ASCII case. [`Reply`] shows the form of each value.
 //!
 //! # Errors on the wire
 //!
-//! A failure is one line, `-CODE message`. [`error::code`] lists the codes that dockipc itself
-//! uses; an author can use others.
+//! A failure is one line, `-CODE message`. [`error::code`] lists the codes of dockipc;
+//! authors can use others.
 //!
 //! # Commands in other crates
 //!
-//! Registration is done by the linker, and it leaves out a crate that nobody refers to. If a crate
+//! The linker registers commands and drops a crate that nothing refers to. If a crate
 //! only has commands, name it once in the program: `use plugin as _;`.
 //!
-//! Edition 2024 makes one program of all doctests of a crate, so each would have the commands of
-//! the others. Write `` ```standalone_crate `` at a doctest that declares commands.
+//! Edition 2024 builds one program of all doctests of a crate, so each would have the commands of
+//! the others. Mark a doctest that declares commands with `` ```standalone_crate ``.
 //!
-//! # Who may do what
+//! # Access control
 //!
-//! By default every user of the machine may connect, and what a command does is done as the
-//! daemon's user. [`Server::mode`] narrows it.
+//! By default any local user can connect; commands run with the daemon's privileges.
+//! [`Server::mode`] narrows this.
 //!
-//! Whoever can connect may run a command without a rule. `#[command(allow = "group:adm | owner")]`
-//! and [`Server::allow`] give one; [`Server::default_deny`] closes the commands that have none. The
-//! kernel says who called ([`Peer`]). [`Server::also_at`] offers less at a second path, and
-//! [`Server::token_file`] tells apart who has one uid. [`Server::audit`] records what was decided.
+//! Every caller may run a command without a rule. `#[command(allow = "group:adm | owner")]`
+//! and [`Server::allow`] give rules; [`Server::default_deny`] closes commands without one. The
+//! kernel identifies the caller ([`Peer`]). [`Server::also_at`] offers a subset at a second path, and
+//! [`Server::token_file`] tells clients of one uid apart. [`Server::audit`] records every decision.
 //!
 //! # Platform
 //!
-//! Linux is what is supported and tested.
+//! dockipc supports Linux.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-// A path from the crate's name, so that the crate's own examples and tests can use its macros.
+// Lets the crate's own doctests and tests use its macros, which name `::dockipc`.
 extern crate self as dockipc;
 
 mod access;
@@ -134,12 +133,12 @@ pub use crate::state::State;
 pub use crate::wire::Protocol;
 pub use dockipc_macros::{Arg, command};
 
-/// Serves every `#[command]` of the program at a path until the process ends.
+/// Serves every `#[command]` of the program at a path until SIGTERM or SIGINT.
 ///
 /// The same as `Server::new().run(path)`; see [`Server`] for states, limits and the socket's mode.
 ///
 /// # Errors
-/// See [`Server::spawn`].
+/// See [`Server::run`].
 pub fn run(path: impl AsRef<std::path::Path>) -> Result<()> {
     Server::new().run(path)
 }
@@ -149,7 +148,7 @@ pub fn run(path: impl AsRef<std::path::Path>) -> Result<()> {
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-/// The snippets about who may do what.
+/// The snippets of the page on access control.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/ACCESS.md")]
 struct AccessGuide;

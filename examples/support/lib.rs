@@ -1,10 +1,10 @@
-//! What the examples share: where the socket is, and lines to try it with.
+//! Shared code of the examples: the path of the socket, and lines to try.
 
 use std::path::{Path, PathBuf, absolute};
 
 use dockipc::client::quote;
 
-/// The first argument; without one, the [`place`] of this name.
+/// Returns the socket's path: the first argument, or the [`place`] of this name.
 ///
 /// The path is absolute, so that the lines of [`invite`] work in every directory.
 pub fn socket(name: &str) -> PathBuf {
@@ -13,13 +13,13 @@ pub fn socket(name: &str) -> PathBuf {
     absolute(&socket).unwrap_or(socket)
 }
 
-/// `NAME.sock` in `$XDG_RUNTIME_DIR`, or else in `/tmp`.
+/// Returns `NAME.sock` in `$XDG_RUNTIME_DIR`, or else in `/tmp`.
 pub fn place(name: &str) -> PathBuf {
     let directory = std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty());
     Path::new(&directory.unwrap_or_else(|| "/tmp".into())).join(format!("{name}.sock"))
 }
 
-/// Prints lines that can be pasted into another terminal: the first command goes through `nc`, the
+/// Prints lines to paste into another terminal: the first command goes through `nc`, the
 /// second through `redis-cli`, the third through the example `client`.
 pub fn invite(socket: &Path, [line, redis, ours]: [&str; 3]) {
     let socket = socket.to_string_lossy();

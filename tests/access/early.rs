@@ -1,4 +1,4 @@
-//! Nobody gets in by a socket that is still being made.
+//! Connections to a socket that is still being made.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -17,22 +17,22 @@ use tests::{figure, long, strace};
 const OWNER: User = User { uid: 51_000, gid: 51_000, groups: &[] };
 const NOBODY: User = User { uid: 65_534, gid: 65_534, groups: &[] };
 
-const TEST: &str = "nobody_gets_in_while_a_socket_is_made";
+const TEST: &str = "no_client_connects_before_the_mode_is_set";
 
-/// So long, in microseconds, each call that makes a socket waits, before it and behind it.
+/// The delay in microseconds before and after each system call that makes a socket.
 const SLOWED: u32 = 20_000;
-/// Not every machine has those with a question mark.
+/// System calls with a question mark are missing on some architectures.
 const CALLS: &str = "bind,fchmod,fchmodat,?chmod,listen";
 
-/// So many tries at a socket that is not there yet count as many.
+/// The number of early attempts that a run needs.
 const MANY: u64 = 1_000;
-/// In so many starts there must be as many.
+/// The most starts to reach [`MANY`].
 const STARTS: u32 = 30;
 
 #[test]
-fn nobody_gets_in_while_a_socket_is_made() {
+fn no_client_connects_before_the_mode_is_set() {
     match part().as_deref() {
-        Some("stranger") => return knock(),
+        Some("stranger") => return try_to_connect(),
         Some(mode) => return serve(u32::from_str_radix(mode, 8).unwrap()),
         None => {}
     }
@@ -40,23 +40,23 @@ fn nobody_gets_in_while_a_socket_is_made() {
         return;
     }
     for mode in ["600", "660"] {
-        let seen = knocks(mode, long(2, 10));
+        let seen = attempts(mode, long(2, 10));
         figure(&format!("tries at a socket that is being made, mode 0{mode}, umask 0"), &seen);
         assert_eq!((seen.connected, seen.passed, &*seen.others), (0, 0, ""), "{mode}: {seen}");
     }
-    // A mode that lets strangers in does so already then: it can be seen that they are in time.
-    let seen = knocks("666", 1);
+    // With mode 0666 strangers pass the permission check early, which shows that they come in time.
+    let seen = attempts("666", 1);
     assert!(seen.refused == 0 && seen.passed > 0, "{seen}");
 }
 
-/// What came of tries.
+/// The outcomes of the stranger's attempts.
 #[derive(Default)]
 struct Seen {
-    /// They had no right to connect.
+    /// Attempts without permission.
     refused: u64,
-    /// The same before the socket listened.
+    /// Attempts without permission before the socket listened.
     early: u64,
-    /// They had the right, and nobody listened yet.
+    /// Attempts with permission before the socket listened.
     passed: u64,
     connected: u64,
     others: String,
@@ -70,15 +70,15 @@ impl std::fmt::Display for Seen {
     }
 }
 
-/// A stranger knocks while a daemon starts, again and again.
-fn knocks(mode: &str, starts: u32) -> Seen {
+/// Starts daemons while a stranger tries to connect without pause.
+fn attempts(mode: &str, starts: u32) -> Seen {
     let mut seen = Seen::default();
     for start in 1.. {
         let place = Shared::new(OWNER);
-        // So that no name is a secret.
+        // The stranger can list the names.
         fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o755)).unwrap();
         let mut stranger = place.start(TEST, "stranger", NOBODY);
-        assert_eq!(stranger.line().unwrap(), "knocks");
+        assert_eq!(stranger.line().unwrap(), "trying");
         let fault = format!("{CALLS}:delay_enter={SLOWED}:delay_exit={SLOWED}");
         let mut strace = strace::strace(Path::new("/dev/null"), &[fault]);
         strace.arg("setpriv");
@@ -110,7 +110,7 @@ fn knocks(mode: &str, starts: u32) -> Seen {
     seen
 }
 
-/// The daemon, at two sockets.
+/// Runs the daemon at two sockets.
 fn serve(mode: u32) {
     rustix::process::umask(Mode::empty());
     let server = Server::new().mode(mode).also_at("second", Access::all().mode(mode));
@@ -120,9 +120,9 @@ fn serve(mode: u32) {
     drop(daemon);
 }
 
-/// The stranger: tries all sockets of the directory until the test has seen enough, and says what came
-/// of it.
-fn knock() {
+/// Runs the stranger: tries all sockets of the directory until the test ends it, and prints the
+/// outcomes.
+fn try_to_connect() {
     let over = Arc::new(Over::default());
     let end = over.clone();
     thread::spawn(move || {
@@ -131,7 +131,7 @@ fn knock() {
     });
     let here = std::env::current_dir().unwrap();
     let mut seen = BTreeMap::<&str, u64>::new();
-    say("knocks");
+    say("trying");
     while !over.is() {
         for name in names() {
             let outcome = match UnixStream::connect(&name) {
@@ -152,7 +152,7 @@ fn knock() {
     }
 }
 
-/// Whether a socket at a path listens, by the kernel's list: `__SO_ACCEPTCON` is among its flags.
+/// Returns whether a socket at a path listens: the kernel's list has `__SO_ACCEPTCON` among its flags.
 fn listens(path: &Path) -> bool {
     let sockets = fs::read_to_string("/proc/net/unix").unwrap();
     sockets.lines().any(|line| {
@@ -162,7 +162,7 @@ fn listens(path: &Path) -> bool {
     })
 }
 
-/// The names that the sockets will have, and those of all that are there.
+/// Returns the names of the two sockets and of all sockets in the directory.
 fn names() -> Vec<PathBuf> {
     let sockets = fs::read_dir(".")
         .unwrap()

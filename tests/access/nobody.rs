@@ -1,4 +1,4 @@
-//! Who may run what, tried by processes of other users.
+//! Access rules, tried by processes of other users.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -33,7 +33,7 @@ fn none() -> &'static str {
     "ran"
 }
 
-/// For all.
+/// For every caller.
 #[command("any", allow = "any")]
 fn any() -> &'static str {
     "ran"
@@ -76,10 +76,10 @@ fn stranger() -> &'static str {
 }
 
 const RULES: [&str; 8] = ["none", "any", "owner", "root", "user", "group", "either", "stranger"];
-/// What the second socket offers.
+/// The commands of the second socket.
 const OFFERED: [&str; 4] = ["none", "root", "group", "either"];
 
-/// A rule, and for each caller whether it is let in: at the first socket, and at the second.
+/// A rule, and whether it admits each caller, at the first socket and at the second.
 /// The callers: root, owner, group member, supplementary group member, nobody, in-process.
 const TABLE: [(&str, &str, &str); 8] = [
     ("none", "yes yes yes yes yes yes", "yes yes yes yes yes yes"),
@@ -92,14 +92,14 @@ const TABLE: [(&str, &str, &str); 8] = [
     ("stranger", "no no no no no no", "no no no no no no"),
 ];
 
-/// The daemon's process, which also comes without a path, by its own handle and by that of a server
-/// that has none.
+/// The daemon's process, which also connects without a path: through its own handle, and through that of a
+/// server without a path.
 const IN_PROCESS: usize = CALLERS.len();
 
-/// The row that is another one in a server that denies by default.
+/// The row that differs with `default_deny`.
 const DENIED: (&str, &str, &str) = ("none", "no no no no no no", "no no no no no no");
 
-/// Says whether each rule lets this process in, in both modes.
+/// Says whether each rule admits this process, in both modes.
 fn say_cells(socket: &str, connect: impl Fn() -> UnixStream) {
     for rule in RULES {
         let ask = |bytes: &[u8]| String::from_utf8(exchange(connect(), bytes)).unwrap();
@@ -115,14 +115,14 @@ fn say_cells(socket: &str, connect: impl Fn() -> UnixStream) {
     }
 }
 
-/// The same at both sockets.
+/// Calls [`say_cells`] for both sockets.
 fn say_all_cells() {
     for socket in ["first", "second"] {
         say_cells(socket, || UnixStream::connect(socket).unwrap());
     }
 }
 
-/// The same from the table.
+/// Returns what the table says that a caller says.
 fn expected(denies: bool, caller: usize) -> BTreeSet<String> {
     let mut cells = BTreeSet::new();
     for row in TABLE {
@@ -141,7 +141,7 @@ fn expected(denies: bool, caller: usize) -> BTreeSet<String> {
     cells
 }
 
-/// A daemon in this process at two sockets, until the test lets it go.
+/// Runs a daemon in this process at two sockets until the test ends it.
 fn serve(server: Server, then: impl FnOnce(&Handle)) {
     let server = server.mode(0o666).also_at("second", Access::only(OFFERED).mode(0o666));
     let daemon = server.spawn("first").unwrap();
@@ -152,8 +152,8 @@ fn serve(server: Server, then: impl FnOnce(&Handle)) {
 }
 
 #[test]
-fn every_caller_may_run_what_the_table_says() {
-    let name = "every_caller_may_run_what_the_table_says";
+fn access_table_holds_for_every_caller() {
+    let name = "access_table_holds_for_every_caller";
     let serve = |server: fn() -> Server| {
         serve(server(), |daemon| {
             say_all_cells();
@@ -189,7 +189,7 @@ fn every_caller_may_run_what_the_table_says() {
 
 static PARSED: AtomicU64 = AtomicU64::new(0);
 
-/// A parameter that must not be read.
+/// A parameter that must not be parsed.
 struct Trap;
 
 impl FromStr for Trap {
@@ -212,15 +212,15 @@ impl FromStr for Trap {
 #[command("trap", allow = "owner")]
 fn trap(#[arg(from_str)] _trap: Trap) {}
 
-/// How many have been read.
+/// Returns the number of parsed traps.
 #[command("parsed")]
 fn parsed() -> u64 {
     PARSED.load(SeqCst)
 }
 
 #[test]
-fn nothing_of_the_authors_runs_for_who_is_denied() {
-    let name = "nothing_of_the_authors_runs_for_who_is_denied";
+fn denied_call_runs_no_author_code() {
+    let name = "denied_call_runs_no_author_code";
     let words = ["write", "panic", "block"];
     let ask = |bytes: &[u8]| {
         let answer = exchange(UnixStream::connect("first").unwrap(), bytes);
@@ -239,7 +239,7 @@ fn nothing_of_the_authors_runs_for_who_is_denied() {
             return say(ask(b"parsed\n"));
         }
         Some(_) => {
-            // The trap is one.
+            // The owner's calls do parse the parameter.
             assert_eq!(ask(b"trap write\n"), "");
             assert!(ask(b"trap panic\n").starts_with("-PANIC "));
             return say(ask(b"parsed\n"));
@@ -260,7 +260,7 @@ fn nothing_of_the_authors_runs_for_who_is_denied() {
     assert_eq!(fs::read(place.directory().join("parsed")).unwrap(), b"panic");
 }
 
-/// What a client calls itself, and its socket.
+/// Names for a client and its socket.
 const DISGUISES: [&str; 8] = [
     ";uid=0;",
     "uid=0",
@@ -273,8 +273,8 @@ const DISGUISES: [&str; 8] = [
 ];
 
 #[test]
-fn names_that_look_like_credentials_are_none() {
-    let name = "names_that_look_like_credentials_are_none";
+fn names_like_credentials_give_no_access() {
+    let name = "names_like_credentials_give_no_access";
     match part().as_deref() {
         Some("daemon") => return serve(Server::new(), |_| ()),
         Some(_) => return disguised(),
@@ -287,11 +287,11 @@ fn names_that_look_like_credentials_are_none() {
     let mut daemon = place.start(name, "daemon", OWNER);
     assert_eq!(daemon.line().unwrap(), "ready");
     let said = place.play(name, "nobody", NOBODY);
-    // At an abstract name and at a path, which has no NUL.
+    // One abstract name and one path each; a path can't contain NUL.
     assert_eq!(said.len(), 2 * DISGUISES.len() - 1, "{said:?}");
 }
 
-/// Asks for what nobody may, under names of all kinds.
+/// Calls denied commands under each name.
 fn disguised() {
     for (number, disguise) in DISGUISES.into_iter().enumerate() {
         let bytes = [format!("{number}").as_bytes(), disguise.as_bytes()].concat();
@@ -322,12 +322,12 @@ fn disguised() {
     }
 }
 
-/// How many messages with descriptors are sent.
+/// The number of messages with descriptors.
 const MESSAGES: usize = 1_000;
 
 #[test]
-fn descriptors_that_are_sent_along_are_not_taken() {
-    let name = "descriptors_that_are_sent_along_are_not_taken";
+fn passed_descriptors_are_refused() {
+    let name = "passed_descriptors_are_refused";
     match part().as_deref() {
         Some("daemon") => return serve(Server::new(), |_| ()),
         Some(_) => return send_along(),
@@ -350,7 +350,7 @@ fn descriptors_that_are_sent_along_are_not_taken() {
     figure("how they were sent", said.join(" "));
 }
 
-/// Sends commands with descriptors beside them, and reads the answers.
+/// Sends commands with descriptors attached, and reads the answers.
 fn send_along() {
     use rustix::net::{
         RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, sendmsg,
@@ -391,8 +391,8 @@ const TOKEN: &str = "the-token-that-nobody-else-knows";
 const ATTEMPTS: usize = 10_000;
 
 #[test]
-fn denied_attempts_are_recorded_without_their_secrets() {
-    let name = "denied_attempts_are_recorded_without_their_secrets";
+fn denied_calls_are_recorded_without_secrets() {
+    let name = "denied_calls_are_recorded_without_secrets";
     match part().as_deref() {
         Some("daemon") => {
             let mut options = fs::OpenOptions::new();
@@ -411,7 +411,7 @@ fn denied_attempts_are_recorded_without_their_secrets() {
     let place = Shared::new(OWNER);
     let mut daemon = place.start(name, "daemon", OWNER);
     assert_eq!(daemon.line().unwrap(), "ready");
-    // What stays is there after the first ones.
+    // Memory that the daemon keeps is allocated by the first calls.
     let first = ATTEMPTS / 10;
     place.play(name, &first.to_string(), NOBODY);
     let before = resident_of(daemon.id());
@@ -425,7 +425,7 @@ fn denied_attempts_are_recorded_without_their_secrets() {
     for record in &records {
         assert_eq!((&record["uid"], &record["command"]), (&NOBODY.uid.into(), &"unlock".into()));
         assert_eq!(record["decision"], "denied");
-        // Where the words don't fit, any could be the secret.
+        // If the words don't fit, any of them could be the secret.
         let first = &record["arguments"][0]["value"];
         assert!(first == "me" || (first.is_null() && record["left_out"] == 5), "{record}");
     }
@@ -442,7 +442,7 @@ fn shows_a_secret(text: &str) -> bool {
     [SECRET, PIN, TOKEN].iter().any(|secret| text.contains(secret))
 }
 
-/// Tries to run what is denied, with all kinds of secrets.
+/// Calls denied commands with secrets in every form.
 fn attempt(attempts: usize) {
     let wrapped = format!("unlock me {SECRET} --pin={PIN}");
     let line = format!("unlock me \"{SECRET}\"\n");
@@ -450,7 +450,7 @@ fn attempt(attempts: usize) {
         line.into_bytes(),
         resp(&["unlock", "me", SECRET]),
         resp(&["unlock", "me", SECRET, "--pin", PIN]),
-        // These don't fit.
+        // These words don't fit the parameters.
         resp(&["unlock", "me", SECRET, SECRET, "--pin", PIN]),
         resp(&["dockipc", "line", &wrapped]),
         [resp(&["AUTH", TOKEN]), resp(&["unlock", "me", SECRET])].concat(),

@@ -1,24 +1,24 @@
-//! Who may run what: rules at commands and at the server.
+//! Rules of commands and of the server.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use dockipc::{Client, Error, Handle, Request, Server, command};
 
-/// For nobody who runs these tests.
+/// For no user that runs these tests.
 #[command("stranger", allow = "uid:4294967294 | group:4294967294")]
 fn stranger(request: &Request<'_>) -> u64 {
     request.state::<AtomicU64>().unwrap().fetch_add(1, SeqCst)
 }
 
-/// For who runs these tests.
+/// For the user that runs these tests.
 #[command("mine", alias = "my-own", allow = "uid:4294967294|owner")]
 fn mine() {}
 
-/// For who runs these tests, if it is root.
+/// For root.
 #[command("by-name", allow = "uid:root | group:root")]
 fn by_name() {}
 
-/// For whoever can connect.
+/// For every caller.
 #[command("everybody")]
 fn everybody() {}
 
@@ -36,7 +36,7 @@ impl std::str::FromStr for Counted {
     }
 }
 
-/// Has a parameter that must not be parsed.
+/// Has a parameter whose parsing would panic.
 #[command("parses", allow = "uid:4294967294")]
 fn parses(#[arg(from_str)] _counted: Counted) {}
 
@@ -58,7 +58,7 @@ fn me() -> u32 {
 }
 
 #[test]
-fn a_command_with_a_rule_is_for_who_fits_it() {
+fn rule_admits_only_matching_callers() {
     let daemon = start(Server::new());
     let client = daemon.client();
     assert_eq!(ask(&client, "mine"), "");
@@ -74,7 +74,7 @@ fn a_command_with_a_rule_is_for_who_fits_it() {
 }
 
 #[test]
-fn nothing_of_the_authors_is_run_for_who_is_denied() {
+fn denied_call_parses_nothing() {
     let daemon = start(Server::new());
     let denied = ask(&daemon.client(), "parses word");
     assert!(denied.starts_with("NOPERM"), "{denied}");
@@ -82,7 +82,7 @@ fn nothing_of_the_authors_is_run_for_who_is_denied() {
 }
 
 #[test]
-fn who_is_denied_is_not_shown_the_command() {
+fn help_hides_denied_commands() {
     let daemon = start(Server::new());
     let client = daemon.client();
     let help = ask(&client, "help");
@@ -99,7 +99,7 @@ fn who_is_denied_is_not_shown_the_command() {
 }
 
 #[test]
-fn the_servers_rule_takes_the_place_of_the_commands_and_the_last_one_counts() {
+fn last_matching_server_rule_wins() {
     let server = Server::new().allow("str*", "uid:4294967294").allow("STRANGE?", "owner | any");
     let daemon = start(server.allow("my-own", "uid:4294967294"));
     let client = daemon.client();
@@ -108,7 +108,7 @@ fn the_servers_rule_takes_the_place_of_the_commands_and_the_last_one_counts() {
 }
 
 #[test]
-fn built_in_commands_can_be_ruled_but_not_the_handshake() {
+fn builtins_take_rules_and_the_handshake_does_not() {
     let daemon = start(Server::new().allow("*", "uid:4294967294"));
     let client = daemon.client();
     for line in ["ping", "info", "help", "echo x", "everybody"] {
@@ -119,7 +119,7 @@ fn built_in_commands_can_be_ruled_but_not_the_handshake() {
 }
 
 #[test]
-fn a_server_that_denies_by_default_runs_what_has_a_rule() {
+fn default_deny_runs_only_commands_with_a_rule() {
     let server = Server::new().default_deny().handle("closure", |_: &Request<'_>| ());
     let daemon = start(server.fallback(|_: &Request<'_>| ()).allow("everybody", "any"));
     let client = daemon.client();
@@ -133,10 +133,10 @@ fn a_server_that_denies_by_default_runs_what_has_a_rule() {
 }
 
 #[test]
-fn a_rule_that_can_not_be_used_is_an_error_at_start() {
+fn unusable_rule_fails_the_start() {
     let cases = [
-        ("mine", "uid:no.such-user", "there is no user named no.such-user"),
-        ("mine", "group:no_such_group", "there is no group named no_such_group"),
+        ("mine", "uid:no.such-user", "no user is named no.such-user"),
+        ("mine", "group:no_such_group", "no group is named no_such_group"),
         ("no-such-*", "owner", "no command has such a name"),
         ("hello", "owner", "no command has such a name"),
         ("mine", "", "expected uid:NAME, group:NAME, owner, token or any, at character 1"),
@@ -150,9 +150,9 @@ fn a_rule_that_can_not_be_used_is_an_error_at_start() {
             "owner | user:x",
             "expected uid:NAME, group:NAME, owner, token or any, at character 9",
         ),
-        ("mine", "uid:", "expected the name or the number, at character 5"),
-        ("mine", "uid:a b", "a name has letters, digits, _ - and ., at character 6"),
-        ("mine", "uid:4294967295", "the number is too large, at character 5"),
+        ("mine", "uid:", "expected a name or a number, at character 5"),
+        ("mine", "uid:a b", "a name can only contain letters, digits, _ - and ., at character 6"),
+        ("mine", "uid:4294967295", "number too large, at character 5"),
     ];
     for (names, rule, reason) in cases {
         let server = Server::new().state(AtomicU64::new(0)).allow(names, rule);
@@ -161,7 +161,7 @@ fn a_rule_that_can_not_be_used_is_an_error_at_start() {
     }
 }
 
-/// Why a server with this rule does not start.
+/// Returns the error of starting a server with this rule.
 fn refused(rule: &str) -> Option<String> {
     let server = Server::new().state(AtomicU64::new(0)).allow("everybody", rule);
     server.spawn_in_process().err().map(|error| error.to_string())
@@ -177,19 +177,18 @@ fn overflow_id_in_user_namespace_is_refused() {
             for rule in OVERFLOW {
                 let why = refused(rule).expect("a refusal");
                 let expected = format!(
-                    "bad rule \"{rule}\" for everybody: {rule} is 65534 here, which in a user \
-                     namespace stands for everyone without a number of their own; name another \
-                     user or group"
+                    "bad rule \"{rule}\" for everybody: {rule} is 65534, the id of every unmapped \
+                     user in this user namespace; name another user or group"
                 );
                 assert_eq!(why, expected);
             }
             assert_eq!(refused("uid:0 | group:0 | owner | any"), None);
             return;
         }
-        // This user has no number either.
+        // The daemon's own user is unmapped too.
         Ok(_) => {
             let why = refused("any").expect("a refusal");
-            assert!(why.contains(": owner is 65534 here, "), "{why}");
+            assert!(why.contains(": owner is 65534, the id of "), "{why}");
             return;
         }
         Err(_) => {}
@@ -228,7 +227,7 @@ fn owner_stays_the_user_that_started_the_server() {
     let daemon = start(Server::new());
     let client = daemon.client();
     assert_eq!(ask(&client, "mine"), "");
-    // As a daemon that gives its privileges up. Only this thread: the tests beside it go on.
+    // Like a daemon that drops privileges, but for this thread only, so that other tests are not affected.
     let answer = std::thread::spawn(move || {
         rustix::thread::set_thread_res_uid(other, other, other).expect("another user");
         ask(&daemon.client(), "mine")

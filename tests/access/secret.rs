@@ -1,4 +1,4 @@
-//! A secret shows nowhere.
+//! Secret arguments are never shown.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,16 +8,16 @@ use dockipc::audit::Record;
 use dockipc::{Handle, Reply, Request, Secret, Server, State, command};
 use tests::{exchange, resp};
 
-/// What must not be seen.
+/// The secret text.
 const SECRET: &str = "hunter2-swordfish";
 
-/// Nor this, which is too long for a time or a number to have it by chance.
+/// The secret default; too long to occur in a time or a number by chance.
 const CODE: usize = 4_321_987_654_321;
 
-/// What a command prints of what it was given.
+/// The `Debug` output of a command's parameters.
 type Printed = Mutex<Vec<String>>;
 
-/// Prints itself in its error, as many types do.
+/// A type whose error contains its text, as many do.
 struct Pin;
 
 #[derive(Debug)]
@@ -54,11 +54,11 @@ fn login(
     password.expose().len() + code + usize::from(pin)
 }
 
-/// For nobody.
+/// For no caller.
 #[command("denied", allow = "uid:4294967294")]
 fn denied(_user: &str, _password: Secret<String>) {}
 
-/// All the forms.
+/// Takes secrets of all forms.
 #[command("forms", allow = "any")]
 fn forms(
     #[arg(secret)] text: &str,
@@ -71,13 +71,13 @@ fn forms(
     format!("{} {} {number:?} {list:?}", text.len(), bytes.expose().len())
 }
 
-/// Takes a rest that nobody may see.
+/// Takes a secret rest.
 #[command("text", allow = "any")]
 fn text(#[arg(rest, secret)] text: &str) -> usize {
     text.len()
 }
 
-/// What the audit was told, and the daemon's own words.
+/// Starts a server, and returns it with the texts of its records.
 fn serve() -> (Handle, &'static Mutex<Vec<String>>) {
     let records: &'static Mutex<Vec<String>> = Box::leak(Box::default());
     let server = Server::new().state(Printed::default()).audit(|record: &Record<'_>| {
@@ -91,7 +91,7 @@ fn serve() -> (Handle, &'static Mutex<Vec<String>>) {
     (server.spawn_in_process().unwrap(), records)
 }
 
-/// The answers to some words: as a line, and in RESP.
+/// Returns the answers to some words as a line and in RESP.
 fn ask(daemon: &Handle, words: &[&str]) -> [String; 2] {
     let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
     let line = format!("{}\n", quoted.join(" "));
@@ -103,7 +103,7 @@ fn ask(daemon: &Handle, words: &[&str]) -> [String; 2] {
 }
 
 #[test]
-fn no_error_shows_a_secret() {
+fn errors_show_no_secret() {
     let (daemon, records) = serve();
     let usage = "usage: login <user> <password> [--pin <pin>] [--code <code>]";
     let cases: [(&[&str], String); 9] = [
@@ -131,7 +131,7 @@ fn no_error_shows_a_secret() {
             assert!(answer.contains(&expected) && !answer.contains(SECRET), "{words:?}: {answer}");
         }
     }
-    // A quote that is not closed, and text that is none.
+    // An unclosed quote, and invalid UTF-8.
     for bytes in [&b"login me 'hunter2-swordfish\n"[..], b"login me hunter2-swordfish\xff\n"] {
         let answer = exchange(daemon.connect().unwrap(), bytes).escape_ascii().to_string();
         assert!(answer.starts_with('-') && !answer.contains(SECRET), "{answer}");
@@ -145,7 +145,7 @@ fn no_error_shows_a_secret() {
 }
 
 #[test]
-fn the_audit_has_the_names_and_not_the_values() {
+fn audit_shows_names_of_secrets_without_values() {
     let (daemon, records) = serve();
     for words in [
         &["login", "me", SECRET, "--pin", "1234"][..],
@@ -172,7 +172,7 @@ fn the_audit_has_the_names_and_not_the_values() {
 }
 
 #[test]
-fn the_values_arrive_and_print_as_nothing() {
+fn secret_values_arrive_and_print_hidden() {
     let (daemon, _) = serve();
     let length = SECRET.len();
     let sum = (length + CODE).to_string();
@@ -193,7 +193,7 @@ fn the_values_arrive_and_print_as_nothing() {
 }
 
 #[test]
-fn a_request_with_a_secret_shows_no_words() {
+fn request_with_a_secret_prints_no_words() {
     let printed = State::new(Printed::default());
     let daemon = Server::new().share(printed.clone()).spawn_in_process().unwrap();
     ask(&daemon, &["login", "me", SECRET]);
@@ -206,7 +206,7 @@ fn a_request_with_a_secret_shows_no_words() {
 }
 
 #[test]
-fn help_shows_no_default_and_says_that_it_is_a_secret() {
+fn help_marks_secrets_and_hides_their_defaults() {
     let (daemon, _) = serve();
     let help = ask(&daemon, &["help", "login"]);
     for help in &help {
@@ -223,7 +223,7 @@ fn help_shows_no_default_and_says_that_it_is_a_secret() {
     assert!(described[1].contains("secret\\r\\n:1"), "{described:?}");
 }
 
-/// What is overwritten, seen in the memory of other processes.
+/// Overwritten secrets, searched for in the memory of other processes.
 #[cfg(feature = "zeroize")]
 mod overwritten {
     use std::fs::{self, File, Permissions};
@@ -235,9 +235,9 @@ mod overwritten {
     use tests::program::{self, Program};
     use tests::{Place, exchange, resp, rest};
 
-    /// Only there if the process was sent it, or made it: this makes it anew each time. Long, since
-    /// what comes next is written over the beginning of a buffer.
-    fn made() -> String {
+    /// Makes the secret, so that it is in memory only where a process received or made it. It is long, since
+    /// later input overwrites the beginning of a buffer.
+    fn make_secret() -> String {
         (0..250_u8).map(|i| char::from(b'a' + i % 23)).collect()
     }
 
@@ -254,12 +254,12 @@ mod overwritten {
     }
 
     #[test]
-    fn after_the_command_the_daemons_memory_has_no_secret() {
+    fn daemon_memory_has_no_secret_after_a_command() {
         let place = Place::new();
         let daemon = start(&place);
         let client = daemon.client();
-        let secret = made();
-        // Seen while it is held, or this test could not fail.
+        let secret = make_secret();
+        // The search finds the secret while the daemon keeps it, or this test could not fail.
         client.command("keep").arg(Secret::new(secret.clone())).call::<()>().unwrap();
         assert!(count(daemon.id(), &secret[200..]) > 0);
         client.send("forget").unwrap();
@@ -306,7 +306,7 @@ mod overwritten {
             check(&daemon, &secret[200..], 0, what);
         }
 
-        // Gone without a word, with a command that is half there and was read in several pieces.
+        // A client that disconnects in mid-command, after several reads.
         for size in [200, 5_000, 20_000, 60_000] {
             let mut stream = daemon.connect();
             stream
@@ -322,7 +322,7 @@ mod overwritten {
     }
 
     #[test]
-    fn after_the_right_token_the_memory_has_one_copy() {
+    fn daemon_memory_has_one_copy_of_the_token() {
         let place = Place::new();
         let daemon = start(&place);
         let kept = count(daemon.id(), TOKEN);
@@ -338,7 +338,7 @@ mod overwritten {
     }
 
     #[test]
-    fn after_the_call_the_clients_memory_has_no_secret() {
+    fn client_memory_has_no_secret_after_a_call() {
         const SOCKET: &str = "DOCKIPC_TEST_SECRET_SOCKET";
         if let Some(socket) = std::env::var_os(SOCKET) {
             return call(&Client::new(socket));
@@ -346,7 +346,7 @@ mod overwritten {
         let place = Place::new();
         let _daemon = start(&place);
         let mut caller = Command::new(std::env::current_exe().unwrap())
-            .arg(tests::test_name("overwritten::after_the_call_the_clients_memory_has_no_secret"))
+            .arg(tests::test_name("overwritten::client_memory_has_no_secret_after_a_call"))
             .args(["--exact", "--nocapture", "--test-threads=1"])
             .env(SOCKET, place.socket())
             .stdin(Stdio::piped())
@@ -354,7 +354,7 @@ mod overwritten {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(caller.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let secret = made();
+        let secret = make_secret();
         for (said, holds) in [("holds it", true), ("called", false)] {
             assert!(lines.any(|line| line.ends_with(said)), "{said}");
             assert_eq!(count(caller.id(), &secret[200..]) > 0, holds, "{said}");
@@ -363,16 +363,16 @@ mod overwritten {
         assert!(caller.wait().unwrap().success());
     }
 
-    /// The caller: what it holds is looked at when it says so.
+    /// Runs the caller. The test searches its memory when it prints a line.
     fn call(client: &Client) {
         let say = |what: &str| {
             println!("{what}");
             std::io::stdin().read_exact(&mut [0]).unwrap();
         };
-        let secret = Secret::new(made());
+        let secret = Secret::new(make_secret());
         say("\nholds it");
         client.command("secret").arg(&secret).call::<()>().unwrap();
-        // The request grows when the secret is in it.
+        // The request's buffer grows with the secret inside.
         let grown = client.command("secret").arg(&secret).arg("x".repeat(10_000)).clone();
         grown.call::<()>().unwrap_err();
         let mut pipeline = client.pipeline();
@@ -387,8 +387,8 @@ mod overwritten {
         say("called");
     }
 
-    /// The answer is sent before the buffers are overwritten; a turn of the same thread comes after
-    /// that.
+    /// Waits until the daemon's memory has this number of copies. The buffers are overwritten after the
+    /// answer is sent, before the same thread's next turn.
     #[track_caller]
     fn check(daemon: &Program, secret: &str, copies: usize, what: &str) {
         let is_wiped = (0..50).any(|_| {
@@ -398,7 +398,7 @@ mod overwritten {
         assert!(is_wiped, "{what}: the daemon's memory has it still");
     }
 
-    /// How often something is in the memory that a process can write to.
+    /// Counts the occurrences of a text in the writable memory of a process.
     fn count(process: u32, what: &str) -> usize {
         let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
         let memory = File::open(format!("/proc/{process}/mem")).unwrap();
@@ -407,14 +407,14 @@ mod overwritten {
             let (start, end) = range.split_once('-').unwrap();
             let [start, end] = [start, end].map(|at| u64::from_str_radix(at, 16).unwrap());
             let mut part = vec![0; usize::try_from(end - start).unwrap()];
-            // What was freed meanwhile, or can't be read, has nothing.
+            // Unreadable or meanwhile unmapped memory counts as empty.
             let is_read = rest.starts_with("rw") && memory.read_exact_at(&mut part, start).is_ok();
             if is_read { count_in(&part, what.as_bytes()) } else { 0 }
         });
         parts.sum()
     }
 
-    /// By the library's search for a byte, since a loop in here is slow without optimization.
+    /// Uses the standard library's search for a byte, since a loop here is slow without optimization.
     fn count_in(mut part: &[u8], what: &[u8]) -> usize {
         let mut count = 0;
         while part.skip_until(what[0]).unwrap() > 0 {

@@ -1,4 +1,4 @@
-//! A token: who gives it may run what its rule says, and nobody else.
+//! The token.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,26 +12,26 @@ use std::time::{Duration, Instant};
 use dockipc::{Client, Error, Server, State};
 use tests::dice::Dice;
 use tests::process::{descriptors, threads, until};
-use tests::{Daemon, Place, exchange, expect, figure, is_long, long, resp, test_name};
+use tests::{Daemon, Place, exchange, expect, figure, is_long, long, resp};
 
-const TOKEN: &str = "0123456789abcdef-the-token";
+pub(super) const TOKEN: &str = "0123456789abcdef-the-token";
 
 static OPENED: AtomicU64 = AtomicU64::new(0);
 
-/// A file with a token, or with something else.
-struct File {
+/// A token file in a directory of its own.
+pub(super) struct File {
     place: Place,
 }
 
 impl File {
-    fn new(content: impl AsRef<[u8]>) -> Self {
+    pub(super) fn new(content: impl AsRef<[u8]>) -> Self {
         let file = Self { place: Place::new() };
         fs::write(file.path(), content).expect("a file");
         file.mode(0o600);
         file
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.place.directory().join("token")
     }
 
@@ -40,15 +40,15 @@ impl File {
     }
 }
 
-/// `vault` is for who has the token, `hall` for everybody.
-fn server() -> Server {
+/// Makes a server with two commands: `vault` requires the token, `hall` is open.
+pub(super) fn server() -> Server {
     Server::new()
         .handle("vault", |_: &dockipc::Request<'_>| OPENED.fetch_add(1, Relaxed))
         .handle("hall", |_: &dockipc::Request<'_>| "hello")
         .allow("vault", "token")
 }
 
-fn start() -> Daemon {
+pub(super) fn start() -> Daemon {
     start_with(TOKEN)
 }
 
@@ -56,13 +56,13 @@ fn start_with(token: &str) -> Daemon {
     start_paused(token, Duration::from_secs(2))
 }
 
-/// With this as the longest pause after wrong tokens.
+/// Starts a daemon with this longest pause after wrong tokens.
 fn start_paused(token: &str, longest: impl Into<Option<Duration>>) -> Daemon {
     let file = File::new(format!("{token}\n"));
     Daemon::start(server().token_file(file.path()).auth_pause(longest))
 }
 
-/// One RESP command on an open connection, and the line that comes back.
+/// Sends a RESP command over an open connection, and returns the line that comes back.
 fn ask(stream: &mut UnixStream, words: &[&str]) -> String {
     stream.write_all(&resp(words)).expect("a command that is taken");
     line(stream)
@@ -76,14 +76,14 @@ fn line(stream: &mut UnixStream) -> String {
     String::from_utf8(line).expect("text").trim_end().to_owned()
 }
 
-fn refusal(error: &Error) -> &str {
+pub(super) fn refusal(error: &Error) -> &str {
     error.failure().map_or("", |failure| failure.code())
 }
 
 const WRONG: &str = "-WRONGPASS this is not the token";
 
 #[test]
-fn who_gives_the_token_may_run_what_its_rule_says() {
+fn right_token_satisfies_its_rule() {
     let daemon = start();
     let gives: [&[&str]; 4] = [
         &["AUTH", TOKEN],
@@ -113,7 +113,7 @@ fn who_gives_the_token_may_run_what_its_rule_says() {
 }
 
 #[test]
-fn it_is_one_connections_alone() {
+fn token_counts_for_one_connection() {
     let daemon = start();
     let (mut one, mut other) = (daemon.connect(), daemon.connect());
     assert_eq!(ask(&mut one, &["AUTH", TOKEN]), "+OK");
@@ -122,7 +122,7 @@ fn it_is_one_connections_alone() {
 }
 
 #[test]
-fn what_is_not_the_token_is_refused() {
+fn wrong_tokens_are_refused() {
     let daemon = start_paused(TOKEN, None);
     let long = format!("{TOKEN}x");
     let (padded, huge) = (format!("{TOKEN}\0"), TOKEN.repeat(1000));
@@ -133,7 +133,7 @@ fn what_is_not_the_token_is_refused() {
         let mut stream = daemon.connect();
         assert_eq!(ask(&mut stream, &["AUTH", wrong]), WRONG, "{wrong:?}");
         assert_eq!(ask(&mut stream, &["HELLO", "3", "AUTH", "default", wrong]), WRONG);
-        // As in Redis, the protocol is what it was.
+        // The refused HELLO did not change the protocol, as in Redis.
         assert!(ask(&mut stream, &["vault"]).starts_with("-NOPERM"), "{wrong:?}");
         assert_eq!(ask(&mut stream, &["AUTH", TOKEN]), "+OK", "the third try");
         assert!(ask(&mut stream, &["vault"]).starts_with(':'));
@@ -147,7 +147,7 @@ fn what_is_not_the_token_is_refused() {
 }
 
 #[test]
-fn a_command_that_is_cut_gives_no_token() {
+fn truncated_auth_grants_nothing() {
     let daemon = start();
     let whole = resp(&["AUTH", TOKEN]);
     for length in 0..whole.len() {
@@ -157,7 +157,7 @@ fn a_command_that_is_cut_gives_no_token() {
 }
 
 #[test]
-fn the_third_wrong_token_ends_the_connection() {
+fn third_wrong_token_ends_the_connection() {
     let daemon = start();
     let wrong = resp(&["AUTH", "wrong"]);
     let commands = [&wrong[..], &wrong, &wrong, &resp(&["AUTH", TOKEN]), &resp(&["vault"])];
@@ -165,7 +165,7 @@ fn the_third_wrong_token_ends_the_connection() {
     let last = "nor were those before: 3 tries at most";
     let expected = format!("{WRONG}\\r\\n{WRONG}\\r\\n{WRONG}, {last}\\r\\n");
     assert_eq!(answer, expected);
-    // Also if the tries come by way of HELLO, or have others between them.
+    // Attempts through HELLO and attempts with other commands between them count too.
     let hello = resp(&["HELLO", "3", "AUTH", "default", "wrong"]);
     let hall = resp(&["hall"]);
     let commands = [&hello[..], &hall, &hello, &hall, &wrong, &hall];
@@ -175,12 +175,12 @@ fn the_third_wrong_token_ends_the_connection() {
 }
 
 #[test]
-fn the_token_must_come_soon() {
+fn late_token_gets_timeout() {
     let file = File::new(TOKEN);
     let limit = Duration::from_millis(20);
     let daemon = Daemon::start(server().token_file(file.path()).auth_timeout(limit));
     let mut stream = daemon.connect();
-    // Only then is the connection known to be taken in.
+    // The answer shows that the daemon has accepted the connection.
     assert_eq!(ask(&mut stream, &["hall"]), "$5");
     assert_eq!(line(&mut stream), "hello");
     let since = Instant::now();
@@ -192,7 +192,7 @@ fn the_token_must_come_soon() {
 }
 
 #[test]
-fn a_line_has_no_room_for_a_token() {
+fn line_mode_accepts_no_token() {
     let daemon = start();
     let why = "-USAGE a line is the only one of its connection; to give a token, speak RESP\\n";
     for line in [format!("auth {TOKEN}\n"), format!("hello 3 auth default {TOKEN}\n")] {
@@ -203,7 +203,7 @@ fn a_line_has_no_room_for_a_token() {
 }
 
 #[test]
-fn without_a_token_there_is_nothing_to_give() {
+fn auth_fails_on_a_server_without_a_token() {
     let daemon = Daemon::start(Server::new());
     let none = "-ERR this daemon has no password; connect without one";
     let mut stream = daemon.connect();
@@ -214,12 +214,12 @@ fn without_a_token_there_is_nothing_to_give() {
 }
 
 #[test]
-fn a_file_that_others_could_have_read_or_written_is_refused() {
+fn token_file_open_to_others_is_refused() {
     let refused = |path: &Path, reason: &str| {
         let error = server().token_file(path).spawn_in_process().expect_err("no start").to_string();
         let expected = format!("the token file {} can't be used: {reason}", path.display());
         assert_eq!(error, expected);
-        // A client does not use it either.
+        // A client refuses the file too.
         let daemon = Daemon::start(Server::new());
         let called = Client::new(daemon.path()).token_file(path).send("ping");
         assert_eq!(called.expect_err("no call").to_string(), expected);
@@ -228,8 +228,8 @@ fn a_file_that_others_could_have_read_or_written_is_refused() {
     let (path, me) = (file.path(), rustix::process::geteuid().as_raw());
     for mode in [0o644, 0o640, 0o604, 0o660, 0o622, 0o601] {
         file.mode(mode);
-        let seen = format!("it is owned by uid {me} and has mode {mode:04o}, and others may not");
-        refused(&path, &format!("{seen} use it: chmod 600 {}", path.display()));
+        let seen = format!("it is owned by uid {me} and has mode {mode:04o}; only its owner may");
+        refused(&path, &format!("{seen} have permissions: chmod 600 {}", path.display()));
     }
     for mode in [0o600, 0o400] {
         file.mode(mode);
@@ -238,8 +238,8 @@ fn a_file_that_others_could_have_read_or_written_is_refused() {
     file.mode(0o600);
     let link = file.place.directory().join("link");
     symlink(&path, &link).expect("a link");
-    refused(&link, "it is a symbolic link, or behind too many; give the file");
-    refused(file.place.directory(), "it is not a file");
+    refused(&link, "it is a symbolic link, or behind too many; name the file itself");
+    refused(file.place.directory(), "it is not a regular file");
     refused(&file.place.directory().join("missing"), "it does not exist");
     let pipe = file.place.directory().join("pipe");
     rustix::fs::mknodat(
@@ -250,10 +250,10 @@ fn a_file_that_others_could_have_read_or_written_is_refused() {
         0,
     )
     .expect("a pipe");
-    refused(&pipe, "it is not a file");
+    refused(&pipe, "it is not a regular file");
     let socket = Daemon::start(Server::new());
-    refused(&socket.path(), "it is not a file");
-    refused(Path::new("/dev/null"), "it is not a file");
+    refused(&socket.path(), "it is not a regular file");
+    refused(Path::new("/dev/null"), "it is not a regular file");
     let short = "its first line, the token, has fewer than 16 bytes";
     for content in ["", "\n", "0123456789abcde", "0123456789abcde\r\n", "\n0123456789abcdef\n"] {
         refused(&File::new(content).path(), short);
@@ -265,7 +265,7 @@ fn a_file_that_others_could_have_read_or_written_is_refused() {
 }
 
 #[test]
-fn a_file_of_another_user_is_refused() {
+fn token_file_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
         let what = "skipped: only root can give a file to another user";
         println!("{what}");
@@ -276,12 +276,12 @@ fn a_file_of_another_user_is_refused() {
     let path = file.path();
     std::os::unix::fs::chown(&path, Some(65534), Some(65534)).expect("another owner");
     let error = server().token_file(&path).spawn_in_process().expect_err("no start").to_string();
-    let why = "it is owned by uid 65534 and has mode 0600, and must be owned by uid 0: chown 0";
+    let why = "it is owned by uid 65534 and has mode 0600; it must be owned by uid 0: chown 0";
     assert!(error.contains(why), "{error}");
 }
 
 #[test]
-fn the_token_is_the_first_line_without_its_end() {
+fn token_is_the_first_line_of_its_file() {
     for content in ["0123456789abcdef", "0123456789abcdef\r\n", "0123456789abcdef\nmore\n"] {
         let file = File::new(content);
         let daemon = server().token_file(file.path()).spawn_in_process().expect("a start");
@@ -297,14 +297,14 @@ fn the_token_is_the_first_line_without_its_end() {
 }
 
 #[test]
-fn a_rule_and_its_token_come_together() {
+fn token_rule_and_token_file_need_each_other() {
     let error = server().spawn_in_process().expect_err("no token").to_string();
     let why = "there is no token: give the server one with .token_file(…)";
     assert_eq!(error, format!("bad rule \"token\" for vault: {why}"));
     let file = File::new(TOKEN);
     let error = Server::new().token_file(file.path()).spawn_in_process().expect_err("no rule");
     assert!(error.to_string().ends_with("no command has a rule with `token`"), "{error}");
-    // The fallback can have the rule as well.
+    // The fallback can have this rule too.
     let fallback = Server::new().fallback(|_: &dockipc::Request<'_>| "found").allow("*", "token");
     let daemon = fallback.token_file(file.path()).spawn_in_process().expect("a start");
     let error = daemon.client().command("what").call::<String>().expect_err("no token given");
@@ -314,106 +314,7 @@ fn a_rule_and_its_token_come_together() {
 }
 
 #[test]
-fn our_client_gives_it_on_each_connection() {
-    let daemon = start();
-    let file = File::new(format!("{TOKEN}\n"));
-    let plain = Client::new(daemon.path());
-    let refused = plain.send("vault").expect_err("no token");
-    assert_eq!(refusal(&refused), "NOPERM");
-    for client in [plain.clone().token(TOKEN), plain.clone().token_file(file.path())] {
-        for _ in 0..3 {
-            assert!(client.command("vault").call::<u64>().is_ok());
-            assert!(client.send("vault").is_ok());
-        }
-        let mut pipeline = client.pipeline();
-        pipeline.command("vault", [""; 0]).command("hall", [""; 0]);
-        assert!(pipeline.call().unwrap().into_iter().all(|reply| reply.parse::<String>().is_ok()));
-        assert!(plain.send("vault").is_err(), "another client's connection");
-        let max_idle = client.max_idle(0);
-        assert!(max_idle.send("vault").is_ok() && max_idle.send("vault").is_ok());
-    }
-    // A token that a caller gives by hand is not left on a kept connection.
-    assert!(plain.command("auth").arg(TOKEN).call::<()>().is_ok());
-    assert!(plain.send(&format!("auth {TOKEN}")).is_ok());
-    assert!(plain.send("vault").is_err());
-}
-
-#[test]
-fn our_client_runs_nothing_with_a_wrong_token() {
-    let file = File::new(TOKEN);
-    let hits = State::new(AtomicU64::new(0));
-    let counted = hits.clone();
-    let server = server().handle("hit", move |_: &dockipc::Request<'_>| {
-        counted.fetch_add(1, Relaxed);
-    });
-    let daemon = Daemon::start(server.token_file(file.path()));
-    let client = Client::new(daemon.path()).token("not the token at all");
-    for _ in 0..5 {
-        let error = client.send("hit").expect_err("a wrong token");
-        assert_eq!(error.to_string(), "WRONGPASS this is not the token");
-    }
-    assert_eq!(hits.load(Relaxed), 0, "a command that needs no token");
-    let printed = format!("{client:?} {:?} {:?}", client.command("vault"), client.pipeline());
-    assert!(!printed.contains("not the token"), "{printed}");
-    // A daemon that wants none says so.
-    let open = Daemon::start(Server::new());
-    let error = Client::new(open.path()).token(TOKEN).send("ping").expect_err("no password");
-    assert_eq!(error.to_string(), "ERR this daemon has no password; connect without one");
-}
-
-#[test]
-fn our_client_takes_it_from_the_environment() {
-    const ROLE: &str = "DOCKIPC_TEST_TOKEN_SOCKET";
-    if let Some(socket) = std::env::var_os(ROLE) {
-        let client = Client::new(socket);
-        let plain = client.send("vault").is_ok();
-        println!("answered: {plain} {}", client.token_from_env().send("vault").is_ok());
-        return;
-    }
-    let (daemon, file) = (start(), File::new(TOKEN));
-    let path = file.path();
-    let path = path.to_str().expect("a path in ASCII");
-    let wrong = "not the token at all";
-    let cases = [
-        ("", "", "false"),
-        (path, "", "true"),
-        ("", TOKEN, "true"),
-        (path, wrong, "true"),
-        ("/no/such/file", TOKEN, "false"),
-    ];
-    for (file, token, expected) in cases {
-        let mut program = std::process::Command::new(std::env::current_exe().expect("this test"));
-        let this = test_name("our_client_takes_it_from_the_environment");
-        program.args(["--exact", &this, "--nocapture"]);
-        program.env(ROLE, daemon.path());
-        program.env("DOCKIPC_TOKEN_FILE", file).env("DOCKIPC_TOKEN", token);
-        let output = program.output().expect("its output");
-        let text = String::from_utf8_lossy(&output.stdout);
-        // Not without being told to look there.
-        assert!(text.contains(&format!("answered: false {expected}")), "{file} {token}: {text}");
-    }
-}
-
-#[test]
-fn client_requires_the_owner_that_listens() {
-    let daemon = start();
-    let me = rustix::process::geteuid().as_raw();
-    for client in [Client::new(daemon.path()), daemon.handle().client()] {
-        // A connection that is kept was not checked.
-        assert!(client.send("hall").is_ok());
-        let other = client.clone().require_owner(me + 1);
-        let error = other.send("hall").expect_err("another owner").to_string();
-        assert!(error.starts_with(&format!("wrong owner: uid {me} listens at ")), "{error}");
-        let required = format!(", and uid {} is required; nothing was sent", me + 1);
-        assert!(error.ends_with(&required), "{error}");
-        assert!(other.require_owner(me).send("hall").is_ok(), "one of two");
-        let client = client.require_owner(me).token(TOKEN);
-        assert!(client.command("vault").call::<u64>().is_ok());
-    }
-}
-
-#[test]
-fn guesses_are_refused_and_hurt_nobody() {
+fn guesses_are_refused_and_delay_no_other_client() {
     let before = (threads(), descriptors());
     let count = long(2_000, 100_000);
     let daemon = start();
@@ -434,7 +335,7 @@ fn guesses_are_refused_and_hurt_nobody() {
         (others.join().expect("the others' answers"), refused)
     });
     assert_eq!(refused, count);
-    // The guesses were of this user: its right token waits for the end of the pause.
+    // The guesses came from this user, so the right token works after the pause.
     let client = Client::new(daemon.path()).token(TOKEN);
     until("the end of the pause", || client.send("vault").is_ok());
     took.sort();
@@ -443,9 +344,9 @@ fn guesses_are_refused_and_hurt_nobody() {
     figure("guesses of the token", format!("{refused} of {count} refused"));
     figure("calls beside the guesses", format!("{beside} of {beside} answered, p99 {p99:.1?}"));
     drop(daemon);
-    // Other tests have daemons of their own, in this process.
+    // Other tests run daemons in this process.
     if is_long() {
-        // To be run with --test-threads=1.
+        // Needs --test-threads=1.
         until("the end of threads and descriptors", || (threads(), descriptors()) == before);
     }
 }
@@ -456,7 +357,7 @@ const PAUSED: &str = "-BUSY too many wrong tokens of uid ";
 fn guesses_over_new_connections_are_paused() {
     let records = State::new(Mutex::new(Vec::new()));
     let (file, told) = (File::new(TOKEN), records.clone());
-    // Each pause is twice the one before, and so soon longer than this test.
+    // Each pause is twice as long as the last, and so soon longer than this test.
     let server = server().token_file(file.path()).auth_pause(Duration::from_secs(3600));
     let daemon = Daemon::start(server.audit(move |record| {
         assert!(!format!("{record:?}").contains("guess"), "{record:?}");
@@ -475,7 +376,7 @@ fn guesses_over_new_connections_are_paused() {
     };
     assert!(answer.starts_with(PAUSED) && answer.contains("; try again in "), "{answer}");
     assert!(wrong >= 11, "{wrong} and then {answer}");
-    // Those that are not looked at are not recorded each.
+    // During a pause only the first attempt is recorded.
     let mut paused = 1;
     while paused < 1_000 || wrong < 14 {
         match guess(&["HELLO", "3", "AUTH", "a guess", "a guess"]) {
@@ -489,12 +390,12 @@ fn guesses_over_new_connections_are_paused() {
     assert!(records.iter().all(|(command, _)| command == "auth"), "{records:?}");
     assert_eq!(of("wrong token"), wrong);
     let pauses = of("too many wrong tokens: paused for ");
-    // One of each pause, which begin with the eleventh.
+    // One record for each pause; pauses begin with the eleventh wrong token.
     assert!((1..=wrong - 10).contains(&pauses), "{pauses} for {wrong}");
     assert_eq!(of(""), wrong + pauses);
 }
 
-/// Guesses, over as many connections as that takes; gives how many were refused.
+/// Sends this number of guesses over new connections, three each. Returns the number of refusals.
 fn guess(daemon: &Daemon, count: usize) -> usize {
     let mut dice = Dice::new(5);
     let (mut refused, mut left) = (0, count);
@@ -503,7 +404,7 @@ fn guess(daemon: &Daemon, count: usize) -> usize {
         for _ in 0..left.min(3) {
             let mut guess = TOKEN.as_bytes().to_vec();
             let at = dice.below(guess.len());
-            // Another byte than the one that is there.
+            // A different byte.
             guess[at] ^= 1 + u8::try_from(dice.below(255)).expect("a byte");
             guess.truncate(at + 1 + dice.below(TOKEN.len() - at));
             let guess = resp(&[&b"AUTH"[..], &guess]);
@@ -516,14 +417,14 @@ fn guess(daemon: &Daemon, count: usize) -> usize {
     refused
 }
 
-/// Wrong tokens of one length that begin with so many right bytes, in turn and many times; whether
-/// the time of the answer grows with them is fitted by least squares.
+/// Sends wrong tokens of one length that differ in the number of right leading bytes, in random order. A
+/// least-squares fit shows whether the time of the answer grows with that number.
 #[test]
-fn an_answer_does_not_tell_how_wrong_a_token_was() {
+fn refusal_time_reveals_nothing_about_the_token() {
     const LENGTH: usize = 1024;
     let token = "k".repeat(LENGTH);
     let daemon = start_paused(&token, None);
-    // Made before, or what is done shortly before a try would differ.
+    // Made in advance, so that every attempt follows the same work.
     let guess = |right| resp(&["AUTH", &format!("{:x<LENGTH$}", "k".repeat(right))]);
     let right = (0..16).map(|i| i * LENGTH / 16);
     let guesses: Vec<(usize, Vec<u8>)> = right.map(|right| (right, guess(right))).collect();
@@ -536,7 +437,7 @@ fn an_answer_does_not_tell_how_wrong_a_token_was() {
         }
         for (right, guess) in order {
             let mut stream = daemon.connect();
-            // So that the connection's own beginning is not measured.
+            // Keeps the connection's setup out of the measurement.
             stream.write_all(&resp(&["PING"])).expect("a command that is taken");
             expect(&mut stream, b"+PONG\r\n");
             let since = Instant::now();
@@ -554,13 +455,13 @@ fn an_answer_does_not_tell_how_wrong_a_token_was() {
         format!("slope {slope:.3} ns a byte, standard error {error:.3}; median {median:.1?}"),
     );
     if is_long() {
-        // Unoptimised, a loop that ends at the first difference was seen to take 7.6 ns a byte.
+        // Without optimization, a loop that stops at the first difference took 7.6 ns a byte.
         assert!(slope.abs() < 2.0_f64.max(5.0 * error), "{slope} ± {error}");
     }
 }
 
-/// The slope in nanoseconds a byte, its standard error, and the median of all times. The slowest
-/// tenth, of when something else had the processor, is left out.
+/// Returns the slope in nanoseconds a byte, its standard error, and the median of all times. Drops the
+/// slowest tenth, in which other processes had the CPU.
 fn slope(mut samples: Vec<(usize, Duration)>) -> (f64, f64, Duration) {
     samples.sort_by_key(|(_, took)| *took);
     let median = samples[samples.len() / 2].1;
@@ -575,77 +476,4 @@ fn slope(mut samples: Vec<(usize, Duration)>) -> (f64, f64, Duration) {
     let slope = points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / spread;
     let rest: f64 = points.iter().map(|p| (p.1 - y - slope * (p.0 - x)).powi(2)).sum();
     (slope, (rest / (count - 2.0) / spread).sqrt(), median)
-}
-
-/// Clients of others, which take the token for a password.
-mod peers {
-    use std::path::Path;
-    use std::process::Command;
-
-    use tests::peers::{lacks, run, text, versions};
-
-    use super::{Daemon, TOKEN, start};
-
-    #[test]
-    fn redis_cli_gives_the_token_in_each_way() {
-        if lacks("redis-cli") {
-            return;
-        }
-        let daemon = start();
-        let ask = |arguments: &[&str], token: &str| {
-            let mut command = Command::new("timeout");
-            command.args(["60", "redis-cli", "-s"]).arg(daemon.path()).args(arguments);
-            if !token.is_empty() {
-                command.env("REDISCLI_AUTH", token);
-            }
-            let output = run(command.arg("vault"), b"");
-            let error = String::from_utf8(output.stderr).expect("text");
-            (String::from_utf8(output.stdout).expect("text"), error)
-        };
-        for protocol in ["-2", "-3"] {
-            let ways: [(&[&str], &str); 4] = [
-                (&[protocol], TOKEN),
-                (&[protocol, "--no-auth-warning", "-a", TOKEN], ""),
-                (&[protocol, "--no-auth-warning", "--pass", TOKEN], ""),
-                (&[protocol, "--no-auth-warning", "--user", "me", "--pass", TOKEN], ""),
-            ];
-            for (arguments, token) in ways {
-                let (answer, error) = ask(arguments, token);
-                assert!(answer.trim().parse::<u64>().is_ok(), "{arguments:?}: {answer}{error}");
-            }
-            let (answer, error) = ask(&[protocol], "not the token at all");
-            assert!(answer.starts_with("NOPERM") && error.contains("WRONGPASS"), "{answer}{error}");
-            let (answer, _) = ask(&[protocol], "");
-            assert!(answer.starts_with("NOPERM"), "{answer}");
-        }
-    }
-
-    #[test]
-    fn redis_py_gives_the_token_as_a_password() {
-        every_version("python3", "python", &["redis"], "password.py");
-    }
-
-    #[test]
-    fn node_clients_give_the_token_as_a_password() {
-        every_version("node", "node", &["redis", "ioredis"], "password.cjs");
-    }
-
-    fn every_version(interpreter: &str, language: &str, clients: &[&str], script: &str) {
-        if lacks(interpreter) {
-            return;
-        }
-        for version in clients.iter().flat_map(|client| versions(language, client)) {
-            let report = text(&mut call(interpreter, script, &start(), &version), b"");
-            assert!(report.ends_with("ok\n"), "{report}");
-            print!("{report}");
-        }
-    }
-
-    fn call(interpreter: &str, script: &str, daemon: &Daemon, version: &Path) -> Command {
-        let mut command = Command::new("timeout");
-        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
-        command.args(["60", interpreter]).arg(scripts.join(script)).arg(daemon.path()).arg(TOKEN);
-        command.env("PYTHONPATH", version).env("NODE_PATH", version.join("node_modules"));
-        command
-    }
 }

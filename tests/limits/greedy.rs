@@ -1,4 +1,4 @@
-//! Who takes all that a user may have leaves the others untouched.
+//! A user at a limit does not affect other users.
 
 use std::fmt::Display;
 use std::fs::OpenOptions;
@@ -19,25 +19,25 @@ use tests::users::{self, Shared, User, part, say};
 use tests::{PATIENCE, exchange, expect, figure, long, raise_descriptor_limit, resp, rest};
 
 const OWNER: User = User { uid: 51_000, gid: 51_000, groups: &[] };
-const NEIGHBOUR: User = User { uid: 51_001, gid: 51_001, groups: &[] };
+const NEIGHBOR: User = User { uid: 51_001, gid: 51_001, groups: &[] };
 const GREEDY: User = User { uid: 65_534, gid: 65_534, groups: &[] };
 
-/// So often the greedy one tries to have more, again and again while its neighbour calls.
+/// The number of attempts to exceed the limit in a round, while a neighbor calls.
 const TRIES: usize = 1_000;
 
-/// Lasts until the daemon ends.
+/// Runs until the daemon ends.
 #[command("wait")]
 fn wait(request: &Request<'_>) {
     request.state::<Gate>().unwrap().pass();
 }
 
-/// How many wait.
+/// Returns the number of running `wait`s.
 #[command("waiting")]
 fn waits(request: &Request<'_>) -> usize {
     request.state::<Gate>().unwrap().waiting()
 }
 
-/// Lasts a little.
+/// Takes a millisecond.
 #[command("slow")]
 fn slow() -> &'static str {
     thread::sleep(Duration::from_millis(1));
@@ -45,13 +45,13 @@ fn slow() -> &'static str {
 }
 
 #[test]
-fn whose_connections_are_all_taken_hurts_nobody_else() {
+fn user_at_the_connection_limit_delays_no_other() {
     const MOST: usize = 64;
     const SOON: Duration = Duration::from_millis(50);
     let test = Contest {
-        name: "whose_connections_are_all_taken_hurts_nobody_else",
+        name: "user_at_the_connection_limit_delays_no_other",
         what: "64 connections of a user, and more tries",
-        // Whoever has to wait for a descriptor is told so soon.
+        // A connection without a descriptor gets its answer soon.
         server: || Server::new().max_connections_per_user(MOST).busy_timeout(SOON),
         call: |client| assert_eq!(client.send("ping").unwrap(), b"PONG"),
     };
@@ -59,7 +59,7 @@ fn whose_connections_are_all_taken_hurts_nobody_else() {
         let mut kept: Vec<_> = (0..MOST).map(|_| connect()).collect();
         kept.iter_mut().for_each(pings);
         let busy = format!("-BUSY too many connections of this user: {MOST} at most; try again");
-        let is_told = move |answer: Vec<u8>| {
+        let expect_busy = move |answer: Vec<u8>| {
             let answer = String::from_utf8(answer).unwrap();
             assert_eq!(answer.trim_end(), busy);
         };
@@ -68,13 +68,13 @@ fn whose_connections_are_all_taken_hurts_nobody_else() {
             round += 1;
             if round % 2 == 1 {
                 for _ in 0..TRIES {
-                    is_told(exchange(connect(), &resp(&["PING"])));
+                    expect_busy(exchange(connect(), &resp(&["PING"])));
                 }
             } else {
-                // All at once, and without a word.
+                // All at once, without sending anything.
                 let many: Vec<_> = (0..TRIES).map(|_| connect()).collect();
                 for stream in many {
-                    is_told(rest(stream));
+                    expect_busy(rest(stream));
                 }
             }
             kept.iter_mut().for_each(pings);
@@ -83,7 +83,7 @@ fn whose_connections_are_all_taken_hurts_nobody_else() {
     });
 }
 
-/// The default: a user has half of what there is, and the other half is for the others.
+/// By default a user may hold half of the connections.
 #[test]
 fn one_user_gets_half_of_the_connections_by_default() {
     let test = Contest {
@@ -108,7 +108,7 @@ fn one_user_gets_half_of_the_connections_by_default() {
     });
 }
 
-/// A user who guesses the token waits between the guesses; others don't.
+/// The pauses of a user that guesses the token do not affect others.
 #[test]
 fn guesses_of_one_user_pause_no_other() {
     const TOKEN: &str = "0123456789abcdef-the-token";
@@ -135,7 +135,7 @@ fn guesses_of_one_user_pause_no_other() {
     });
 }
 
-/// Several users together take all descriptors, as one does here without a limit.
+/// Several users together can take all descriptors; here one user does so without a limit.
 #[test]
 fn operators_get_in_when_no_descriptor_is_left() {
     const NAME: &str = "operators_get_in_when_no_descriptor_is_left";
@@ -151,7 +151,7 @@ fn operators_get_in_when_no_descriptor_is_left() {
             let mut kept = open_until_refused(BUSY);
             say("full");
             users::wait_for_the_end();
-            // Who leaves makes no room for others as long as the reserve is in use.
+            // The kept connections still work.
             kept.iter_mut().for_each(pings);
             return;
         }
@@ -168,29 +168,29 @@ fn operators_get_in_when_no_descriptor_is_left() {
     let place = Shared::new(OWNER);
     let mut daemon = place.start(NAME, "daemon", OWNER);
     assert_eq!(daemon.line().unwrap(), "ready");
-    // Twice: the reserve is there again when it is no longer in use.
+    // Twice: the reserve is restored after use.
     for _ in 0..2 {
         let mut greedy = place.start(NAME, "greedy", GREEDY);
         assert_eq!(greedy.line().unwrap(), "full");
         let refused = || {
-            let said = place.play(NAME, "stranger", NEIGHBOUR).concat();
+            let said = place.play(NAME, "stranger", NEIGHBOR).concat();
             assert!(said.starts_with(BUSY), "{said}");
         };
         refused();
         let mut owner = place.start(NAME, "owner", OWNER);
         assert_eq!(owner.line().unwrap(), "served");
-        // This process is root.
+        // This process runs as root.
         let mut root = [(); 3].map(|()| connect_at(&place.directory().join(SOCKET)));
         root.iter_mut().for_each(pings);
         refused();
         drop(root);
         owner.end();
         greedy.end();
-        assert_eq!(place.start(NAME, "neighbour", NEIGHBOUR).end(), ["served"]);
+        assert_eq!(place.start(NAME, "neighbor", NEIGHBOR).end(), ["served"]);
     }
 }
 
-/// Opens connections until one is refused, and returns those that are served.
+/// Opens connections until one is refused, and returns the served ones.
 fn open_until_refused(told: &str) -> Vec<UnixStream> {
     let mut kept = Vec::new();
     loop {
@@ -210,10 +210,10 @@ fn open_until_refused(told: &str) -> Vec<UnixStream> {
 }
 
 #[test]
-fn whose_slow_commands_all_run_hurts_nobody_else() {
+fn user_at_the_running_limit_delays_no_other() {
     const BUSY: &[u8] = b"-BUSY too many slow commands of this user: 2 at most; try again\n";
     let test = Contest {
-        name: "whose_slow_commands_all_run_hurts_nobody_else",
+        name: "user_at_the_running_limit_delays_no_other",
         what: "2 slow commands of a user, and more tries",
         server: || Server::new().max_running_per_user(2),
         call: |client| assert_eq!(client.send("slow").unwrap(), b"done"),
@@ -227,13 +227,13 @@ fn whose_slow_commands_all_run_hurts_nobody_else() {
         let mut kept = Vec::new();
         loop {
             let stream = begin();
-            until("an answer or a wait", || is_told(&stream) || waiting() > kept.len());
-            if is_told(&stream) {
+            until("an answer or a wait", || has_answer(&stream) || waiting() > kept.len());
+            if has_answer(&stream) {
                 break;
             }
             kept.push(stream);
         }
-        // The run in which the command is seen to be slow may be one too many.
+        // The run that shows that the command is slow may exceed the limit by one.
         assert!((2..=3).contains(&kept.len()), "{} run", kept.len());
         move || {
             for _ in 0..TRIES {
@@ -246,10 +246,10 @@ fn whose_slow_commands_all_run_hurts_nobody_else() {
 }
 
 #[test]
-fn whose_bytes_all_wait_hurts_nobody_else() {
+fn user_at_the_byte_limit_delays_no_other() {
     const MOST: usize = 100_000;
     let test = Contest {
-        name: "whose_bytes_all_wait_hurts_nobody_else",
+        name: "user_at_the_byte_limit_delays_no_other",
         what: "100,000 bytes of a user that wait, and more tries",
         server: || Server::new().max_bytes_per_user(MOST),
         call: |client| {
@@ -261,7 +261,7 @@ fn whose_bytes_all_wait_hurts_nobody_else() {
     test.run(|| {
         let begin = || {
             let mut stream = connect();
-            // The rest of it never comes.
+            // The rest is never sent.
             stream.write_all(b"*2\r\n$4\r\necho\r\n$500000\r\n").unwrap();
             stream.write_all(&vec![b'x'; MOST * 9 / 10]).unwrap();
             stream
@@ -270,9 +270,9 @@ fn whose_bytes_all_wait_hurts_nobody_else() {
         move || {
             for _ in 0..TRIES {
                 let mut more = begin();
-                until("an answer", || is_told(&kept) || is_told(&more));
-                // That may be the one whose bytes were read last.
-                if is_told(&kept) {
+                until("an answer", || has_answer(&kept) || has_answer(&more));
+                // The server cuts off the connection whose bytes it read last, which may be either.
+                if has_answer(&kept) {
                     std::mem::swap(&mut kept, &mut more);
                 }
                 expect(&mut more, b"-BUSY too much waits in the connections of this user");
@@ -282,19 +282,20 @@ fn whose_bytes_all_wait_hurts_nobody_else() {
     });
 }
 
-/// Calls of one user, alone and beside another one.
+/// Compares a neighbor's calls alone with those beside a greedy user.
 struct Contest {
-    /// The test.
+    /// The name of the test.
     name: &'static str,
-    /// What the greedy one has.
+    /// What the greedy user holds, for the figure.
     what: &'static str,
     server: fn() -> Server,
-    /// The neighbour's call: it panics if that is not answered as it should.
+    /// The neighbor's call, which checks its answer.
     call: fn(&Client),
 }
 
 impl Contest {
-    /// `greedy` takes all that its user may have, and returns what tries to have more.
+    /// Runs the part of this process. `greedy` takes all that its user may have, and returns a function that
+    /// tries to exceed the limit.
     fn run<M: FnMut() -> usize>(&self, greedy: impl FnOnce() -> M) {
         match part().as_deref() {
             Some("daemon") => serve((self.server)().state(Gate::default())),
@@ -309,11 +310,11 @@ impl Contest {
         let place = Shared::new(OWNER);
         let mut daemon = place.start(self.name, "daemon", OWNER);
         assert_eq!(daemon.line().unwrap(), "ready");
-        let neighbour = || place.start(self.name, "neighbour", NEIGHBOUR);
-        let alone = neighbour().end().join(", ");
+        let neighbor = || place.start(self.name, "neighbor", NEIGHBOR);
+        let alone = neighbor().end().join(", ");
         let mut greedy = place.start(self.name, "greedy", GREEDY);
         assert_eq!(greedy.line().unwrap(), "full");
-        let beside = neighbour();
+        let beside = neighbor();
         assert_eq!(greedy.line().unwrap(), "tried");
         let beside = beside.end().join(", ");
         let tries = greedy.end().concat();
@@ -323,8 +324,8 @@ impl Contest {
         );
     }
 
-    /// The neighbour: calls over a connection that stays, and over new ones, until the test lets it
-    /// go.
+    /// Runs the neighbor: calls over a kept connection and over new ones until the test ends
+    /// it.
     fn live(&self) {
         let least = long(500, 5_000);
         let over = thread::spawn(users::wait_for_the_end);
@@ -342,7 +343,7 @@ impl Contest {
 const SOCKET: &str = "first";
 
 fn serve(server: Server) {
-    // Few, so that it is seen if somebody can use them up.
+    // Few descriptors, so that a greedy user could exhaust them.
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(512), ..limit }).unwrap();
     let daemon = server.shutdown_timeout(Duration::ZERO).spawn(SOCKET).unwrap();
@@ -351,7 +352,7 @@ fn serve(server: Server) {
     drop(daemon);
 }
 
-/// Tries to have more, twice and until the test lets it go.
+/// Tries to exceed the limit twice, and then until the test ends it.
 fn insist(mut more: impl FnMut() -> usize) {
     raise_descriptor_limit();
     let over = thread::spawn(users::wait_for_the_end);
@@ -375,8 +376,8 @@ fn connect_at(path: &Path) -> UnixStream {
     stream
 }
 
-/// Whether an answer has come.
-fn is_told(stream: &UnixStream) -> bool {
+/// Returns whether an answer has arrived.
+fn has_answer(stream: &UnixStream) -> bool {
     let read = recv(stream, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
     read != Err(Errno::AGAIN)
 }

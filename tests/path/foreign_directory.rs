@@ -340,7 +340,7 @@ fn hard_linked_files_are_not_written() {
     drop(daemon);
     assert_eq!(fs::read(&victim).unwrap(), b"12\n");
     let error = JsonLines::create(&victim).unwrap_err().to_string();
-    assert!(error.ends_with("it has another name as well"), "{error}");
+    assert!(error.ends_with("it has another hard link; use a file with one name"), "{error}");
 }
 
 #[test]

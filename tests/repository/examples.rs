@@ -1,4 +1,4 @@
-//! The examples, each as a process of its own, and what the README shows of them.
+//! The examples as processes, and the README's console blocks.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -15,11 +15,11 @@ use tests::{Place, exchange};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An example that runs. It is killed at the end.
+/// A running example. Dropping it kills the process.
 struct Daemon {
     child: Child,
     socket: PathBuf,
-    /// The lines that it printed for pasting.
+    /// The printed lines that can be pasted.
     invitation: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl Daemon {
     }
 
     fn run(command: &mut Command, socket: &Path) -> Self {
-        // To a file: what it prints can be read without waiting for more.
+        // To a file, which can be read without waiting for more output.
         let log = socket.with_extension("log");
         let child = command.stdout(File::create(&log).expect("a log")).spawn().expect("a process");
         let mut daemon = Self { child, socket: socket.to_owned(), invitation: Vec::new() };
@@ -48,7 +48,7 @@ impl Daemon {
         daemon
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes, and returns the answer.
     #[track_caller]
     fn raw(&self, bytes: impl AsRef<[u8]>) -> String {
         let stream = UnixStream::connect(&self.socket).expect("a connection");
@@ -62,7 +62,7 @@ impl Daemon {
         client.arg(&self.socket).args(words).output().expect("the client's output")
     }
 
-    /// As `kill -9` does.
+    /// Sends SIGKILL.
     fn kill(mut self) {
         self.child.kill().expect("a process to kill");
         self.child.wait().expect("its end");
@@ -76,10 +76,10 @@ impl Drop for Daemon {
     }
 }
 
-/// Runs a line in a shell, as a reader would who pasted it, and returns what a terminal shows.
+/// Runs a line in a shell as if it was pasted, and returns the terminal's output.
 #[track_caller]
 fn paste(line: &str) -> String {
-    // Building is not what is tested here.
+    // Without cargo, which would build.
     let client = example("client");
     let client = quote(client.to_str().expect("a path in UTF-8")).into_owned();
     let line = line.replace("cargo run -q --example client", &client);
@@ -93,7 +93,7 @@ fn paste(line: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// Whether a line's program is there. In CI one that is missing is a failure.
+/// Returns whether a line's program is installed. In CI a missing one fails the test.
 #[track_caller]
 fn can_run(line: &str) -> bool {
     ["nc", "redis-cli"].iter().filter(|tool| line.contains(&format!("{tool} "))).all(|tool| {
@@ -109,7 +109,7 @@ fn can_run(line: &str) -> bool {
 }
 
 #[test]
-fn the_lines_that_an_example_prints_work_when_pasted() {
+fn printed_lines_of_examples_work() {
     for (name, answers) in [
         ("hello", ["Hello, Ada!", "\"Hello, Ada Lovelace!\"", "greet <name>\n"]),
         ("counter", ["2", "(integer) 3", "3"]),
@@ -118,7 +118,7 @@ fn the_lines_that_an_example_prints_work_when_pasted() {
         ("notes", ["1", "1) 1) (integer) 1\n   2) \"buy milk\"", "1\tbuy milk"]),
     ] {
         let place = Place::new();
-        // A path that a shell would split and change.
+        // A path that a shell would split and expand.
         let daemon = Daemon::start(name, &place.directory().join("it's $HOME.sock"), &[]);
         assert_eq!(daemon.invitation.len(), answers.len(), "{name}: {:?}", daemon.invitation);
         if !daemon.invitation.iter().all(|line| can_run(line)) {
@@ -126,7 +126,7 @@ fn the_lines_that_an_example_prints_work_when_pasted() {
         }
         for (line, answer) in daemon.invitation.iter().zip(answers) {
             let shown = paste(line);
-            // The last of hello is a help text, of which the first line is enough.
+            // For a help text the first line is enough.
             let fits =
                 if answer.ends_with('\n') { shown.starts_with(answer) } else { shown == answer };
             assert!(fits, "{line}: {shown:?}, not {answer:?}");
@@ -135,7 +135,7 @@ fn the_lines_that_an_example_prints_work_when_pasted() {
 }
 
 #[test]
-fn what_the_readme_shows_is_what_notes_answers() {
+fn readme_shows_the_answers_of_notes() {
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
     let blocks = readme.split("```console\n").skip(1);
     let blocks: Vec<_> = blocks.map(|rest| rest.split("```").next().unwrap_or_default()).collect();
@@ -155,7 +155,7 @@ fn what_the_readme_shows_is_what_notes_answers() {
 }
 
 #[test]
-fn without_an_argument_the_socket_is_in_the_runtime_directory() {
+fn default_socket_is_in_the_runtime_directory() {
     let place = Place::new();
     let socket = place.directory().join("hello.sock");
     let mut hello = Command::new(example("hello"));
@@ -164,7 +164,7 @@ fn without_an_argument_the_socket_is_in_the_runtime_directory() {
 }
 
 #[test]
-fn a_second_start_is_refused_and_the_first_goes_on() {
+fn second_start_is_refused() {
     let place = Place::new();
     let daemon = Daemon::start("hello", &place.socket(), &[]);
     let second = Command::new(example("hello")).arg(place.socket()).output().expect("its output");
@@ -176,7 +176,7 @@ fn a_second_start_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn the_counter_counts_for_all_its_callers() {
+fn counter_counts_for_all_callers() {
     let place = Place::new();
     let daemon = Daemon::start("counter", &place.socket(), &[]);
     let client = Client::new(&daemon.socket);
@@ -191,7 +191,7 @@ fn the_counter_counts_for_all_its_callers() {
 }
 
 #[test]
-fn the_closure_keeps_values_of_any_bytes() {
+fn closure_keeps_values_of_any_bytes() {
     let place = Place::new();
     let daemon = Daemon::start("closure", &place.socket(), &[]);
     let client = Client::new(&daemon.socket);
@@ -206,12 +206,12 @@ fn the_closure_keeps_values_of_any_bytes() {
 }
 
 #[test]
-fn the_client_tells_a_no_from_no_answer() {
+fn client_tells_refusal_from_missing_answer() {
     let place = Place::new();
     let daemon = Daemon::start("notes", &place.socket(), &[]);
     assert_eq!(ended(&daemon.client(&["show", "9"])), "1 <> <NOTFOUND no note 9\n>");
     assert_eq!(ended(&daemon.client(&["add", "buy", "milk"])), "0 <1> <>");
-    // The words are the daemon's, dashes or not.
+    // Words with dashes go to the daemon too.
     assert_eq!(daemon.client(&["find", "--ignore-case", "MILK"]).stdout, b"1\tbuy milk\n");
     let usage = "2 <> <usage: client SOCKET COMMAND [WORD…]\n>";
     assert_eq!(ended(&daemon.client(&[])), usage);
@@ -221,7 +221,7 @@ fn the_client_tells_a_no_from_no_answer() {
     assert!(ended(&none).starts_with("2 <> <stale socket "), "{}", ended(&none));
 }
 
-/// The exit code, standard output and standard error.
+/// Formats the exit code, standard output and standard error.
 fn ended(output: &Output) -> String {
     let [stdout, stderr] =
         [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
@@ -229,7 +229,7 @@ fn ended(output: &Output) -> String {
 }
 
 #[test]
-fn the_spool_runs_its_jobs_in_their_order() {
+fn spool_runs_jobs_in_order() {
     let place = Place::new();
     let daemon = Daemon::start("spool", &place.socket(), &[]);
     daemon.raw("pause\n");
@@ -255,7 +255,7 @@ fn the_spool_runs_its_jobs_in_their_order() {
     assert_eq!(daemon.raw("list\n"), "");
 }
 
-/// One user adds a job whose text looks like the row of another one; somebody else lists the jobs.
+/// One user adds a job whose text looks like the row of another job; another user lists the jobs.
 #[test]
 fn forged_row_stays_inside_its_column() {
     let place = Place::new();
@@ -270,7 +270,7 @@ fn forged_row_stays_inside_its_column() {
     assert_eq!(spool.client(&["list"]).stdout, escaped.as_bytes());
     let rows: Vec<(u64, String, String)> = client.command("list").call().unwrap();
     assert_eq!(rows, [(1, "waiting".to_owned(), forged.to_owned())]);
-    // As the documentation says that it is read back.
+    // The documented way to read it back.
     let read = Command::new("printf").args(["%b", r"a\n99\tdone\tforged\r\n\\"]).output();
     assert_eq!(String::from_utf8(read.unwrap().stdout).unwrap(), forged);
 
@@ -306,7 +306,7 @@ fn notes_are_added_listed_shown_found_and_removed() {
 }
 
 #[test]
-fn an_export_of_notes_can_be_read_back() {
+fn exported_notes_can_be_read_back() {
     let place = Place::new();
     let daemon = Daemon::start("notes", &place.socket(), &[]);
     let client = Client::new(&daemon.socket);
@@ -339,7 +339,7 @@ fn an_export_of_notes_can_be_read_back() {
 }
 
 #[test]
-fn notes_survive_that_the_daemon_is_killed() {
+fn notes_survive_sigkill() {
     let place = Place::new();
     let database = place.directory().join("elsewhere").with_extension("redb");
     for more in [&[][..], &[&*database]] {

@@ -1,4 +1,4 @@
-//! The rooms of the runtime crate stand in layers: a room imports only rooms below it.
+//! Checks the layers of the runtime crate: a room imports only rooms below it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,12 +35,12 @@ const LAYERS: &[(&str, &[&str])] = &[
 const ABOVE: &[&str] = &["lib", "private", "fuzzing"];
 
 fn root() -> PathBuf {
-    // Read now and not when this was built: checkouts may share a target directory.
+    // Read at run time, since checkouts may share a target directory.
     let here = std::env::current_dir().expect("the directory that cargo starts a test in");
     here.parent().expect("the workspace's directory").to_owned()
 }
 
-/// Every room with its layer, from the top down.
+/// Returns every room with its layer, from the top down.
 fn rooms() -> Vec<(&'static str, &'static str)> {
     LAYERS.iter().flat_map(|(layer, rooms)| rooms.iter().map(move |room| (*room, *layer))).collect()
 }
@@ -53,9 +53,9 @@ fn layer(room: &str) -> &'static str {
     rooms().iter().find(|(other, _)| *other == room).map_or("?", |(_, layer)| layer)
 }
 
-/// A sentence for each import of `text`, a file of `room`, that does not go down.
+/// Returns a sentence for each upward import in `text`, a file of `room`.
 fn upward_imports(room: &str, text: &str) -> Vec<String> {
-    // Unit tests may use what stands above.
+    // Unit tests may import upward.
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     let code = code.collect::<Vec<_>>().join("\n");
@@ -106,7 +106,7 @@ fn rooms_import_only_rooms_below_them() {
         let inside = path.strip_prefix(&source).expect("a file of the crate");
         let first = inside.iter().next().and_then(|name| name.to_str()).unwrap_or_default();
         let room = first.trim_end_matches(".rs").to_owned();
-        // Unit tests may use what stands above.
+        // Unit tests may import upward.
         if ABOVE.contains(&room.as_str()) || inside.iter().any(|part| part == "tests") {
             continue;
         }
@@ -126,7 +126,7 @@ fn rooms_import_only_rooms_below_them() {
 }
 
 #[test]
-fn imports_that_go_up_are_found() {
+fn upward_imports_are_found() {
     for (room, text, sentence) in [
         ("wire", "use crate::reply::Reply;", "wire (bytes) imports reply (values)"),
         ("builtin", "use crate::engine::Engine;", "builtin (conversation) imports engine (engine)"),
@@ -148,7 +148,7 @@ fn imports_that_go_up_are_found() {
     }
 }
 
-/// The layers as a table in Markdown.
+/// Returns the layers as a Markdown table.
 fn table() -> String {
     let row = |(layer, rooms): &(&str, &[&str])| {
         let rooms: Vec<_> = rooms.iter().map(|room| format!("`{room}`")).collect();

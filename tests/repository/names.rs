@@ -1,23 +1,23 @@
-//! What the macros and the runtime each have, since the one can't use the other's: the names that no
-//! command can have, and the reading of rules.
+//! Compares the code that the macro crate and the runtime crate both have: the reserved names, and the
+//! parser of rules.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use dockipc::{Error, Server};
 
-/// The text of a file of the workspace.
+/// Reads a file of the workspace.
 fn source(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     std::fs::read_to_string(root.join(path)).unwrap()
 }
 
-/// The words between two quotes of some sort.
+/// Returns the words between quotes of this kind.
 fn quoted(text: &str, quote: char) -> BTreeSet<String> {
     text.split(quote).skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// What stands in a text after the one and before the other.
+/// Returns the text between `start` and `end`.
 fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
     let (_, rest) = text.split_once(start).expect(start);
     rest.split_once(end).expect(end).0
@@ -28,7 +28,7 @@ fn reserved(path: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_macros_the_runtime_and_the_docs_agree_on_the_reserved_names() {
+fn reserved_names_agree() {
     let runtime = reserved("dockipc/src/commands/name.rs");
     assert!(runtime.contains("hello") && runtime.contains("subscribe"), "{runtime:?}");
     assert_eq!(reserved("dockipc-macros/src/validate/command.rs"), runtime);
@@ -48,7 +48,7 @@ fn no_handler_takes_a_reserved_name() {
 }
 
 #[test]
-fn the_macros_and_the_runtime_read_the_same_rules() {
+fn macros_and_runtime_parse_the_same_rules() {
     let body = |path: &str| between(&source(path), "    match word {", "\n}\n").to_owned();
     let runtime = body("dockipc/src/access/rule.rs");
     assert!(runtime.contains("owner"), "{runtime}");

@@ -1,11 +1,11 @@
-//! The repository is tidy: what is said in two places is the same in both.
+//! Checks that facts which stand in two places agree.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
-    // Asked for now and not when this was built: checkouts may share a target directory.
+    // Read at run time, since checkouts may share a target directory.
     let here = std::env::current_dir().expect("the directory that cargo starts a test in");
     here.parent().expect("the workspace's directory").to_owned()
 }
@@ -14,7 +14,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// The names of the files in a directory that end like this, without that ending.
+/// Returns the names of the files in a directory with this ending, without the ending.
 fn files(directory: &str, ending: &str) -> BTreeSet<String> {
     let entries = root().join(directory).read_dir().expect("a directory");
     let names = entries.map(|entry| entry.expect("an entry").file_name());
@@ -22,17 +22,17 @@ fn files(directory: &str, ending: &str) -> BTreeSet<String> {
     names.collect()
 }
 
-/// What stands between the quotes after `key =`, in each line that begins so.
+/// Returns the quoted value of each line that begins with `key =`.
 fn values<'t>(toml: &'t str, key: &str) -> Vec<&'t str> {
     let after = |line: &'t str| line.strip_prefix(key)?.trim_start().strip_prefix('=');
     toml.lines().filter_map(after).filter_map(|value| value.split('"').nth(1)).collect()
 }
 
-/// The lines of the README's blocks of this language.
+/// Returns the lines of the README's code blocks in this language.
 fn fenced<'t>(readme: &'t str, language: &str) -> Vec<&'t str> {
     let mut parts = readme.split("\n```");
     parts.next();
-    // Parts are a block and what follows it, in turn.
+    // Parts alternate between a block and the text after it.
     let blocks =
         parts.step_by(2).filter_map(|part| part.strip_prefix(language)?.strip_prefix('\n'));
     blocks.flat_map(str::lines).collect()
@@ -97,7 +97,7 @@ fn every_test_file_and_example_is_built() {
 }
 
 #[test]
-fn the_commands_of_the_readme_exist() {
+fn readme_commands_exist() {
     let readme = read("README.md");
     let commands = fenced(&readme, "sh");
     let test = "cargo test --workspace --all-features";
@@ -117,8 +117,10 @@ fn the_commands_of_the_readme_exist() {
 }
 
 #[test]
-fn the_links_of_the_documents_lead_somewhere() {
-    for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+fn document_links_lead_somewhere() {
+    for document in
+        ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+    {
         let text = read(document);
         let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         let below = text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: "));
@@ -130,11 +132,11 @@ fn the_links_of_the_documents_lead_somewhere() {
 }
 
 #[test]
-fn the_tests_that_the_security_page_names_exist() {
+fn tests_named_in_security_page_exist() {
     let page = read("SECURITY.md");
-    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let rows = page.lines().filter_map(|line| line.strip_suffix('|')?.rsplit('|').next());
     let (mut file, mut seen) = (String::new(), 0);
-    for quoted in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
+    for quoted in rows.flat_map(|last| last.split('`').skip(1).step_by(2)) {
         if quoted.starts_with("tests/") || quoted.starts_with("dockipc/") {
             file = read(quoted);
         } else if quoted.contains('_') {
@@ -153,8 +155,8 @@ fn every_compile_error_has_its_message() {
 }
 
 #[test]
-fn no_file_names_a_place_on_somebodys_machine() {
-    // Put together, so that this file does not name them.
+fn no_file_names_a_local_path() {
+    // Assembled, so that this file does not contain them.
     let mut places: Vec<String> = ["home", "root", "Users"].map(|name| format!("/{name}/")).into();
     places.push(root().display().to_string());
     let mut seen = 0;
@@ -162,7 +164,7 @@ fn no_file_names_a_place_on_somebodys_machine() {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         seen += 1;
         for place in &places {
-            // Behind a name it is a part of a longer path, and that one is relative.
+            // After a name the match is part of a longer, relative path.
             let alone = |(at, _): &(usize, &str)| {
                 !text[..*at].ends_with(|c: char| c.is_alphanumeric() || "._-}".contains(c))
             };
@@ -173,7 +175,7 @@ fn no_file_names_a_place_on_somebodys_machine() {
     assert!(seen > 30, "only {seen} files were looked at");
 }
 
-/// All files but those that git or a build tool keeps for itself.
+/// Returns all files except those of git and build tools.
 fn texts(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in directory.read_dir().expect("a directory") {

@@ -1,9 +1,11 @@
-//! Who may run what, and what is recorded of it.
+//! Access rules, tokens and the audit.
 
 #[path = "../access"]
 mod access {
     mod audit;
-    mod doors;
+    mod audit_log;
     mod rules;
+    mod sockets;
     mod token;
+    mod token_clients;
 }

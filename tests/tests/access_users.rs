@@ -1,4 +1,4 @@
-//! What other users can do. Only root can start their processes.
+//! Processes of other users, which only root can start.
 
 #[path = "../access"]
 mod access {

@@ -4,4 +4,5 @@
 mod limits {
     mod descriptors;
     mod exceeded;
+    mod per_user;
 }

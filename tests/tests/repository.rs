@@ -1,4 +1,4 @@
-//! The repository: what is said in two places, and the examples.
+//! The repository: facts that stand in two places, and the examples.
 
 #[path = "../repository"]
 mod repository {

@@ -1,4 +1,4 @@
-//! Secret arguments. Some tests search the memory of their own process, so that no other test may be in it.
+//! Secret arguments. Some tests search the memory of their own process, so no other test may be in it.
 
 #[path = "../access"]
 mod access {

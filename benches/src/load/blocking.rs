@@ -15,7 +15,7 @@ use crate::work::{BESIDE, Work};
 /// One connection.
 pub(crate) trait Caller: Send {
     fn connect(&mut self) -> Res<()>;
-    /// One call, or as many at once as the workload wants. Answers are compared whole.
+    /// Makes one call, or a batch if the workload pipelines. Answers are compared whole.
     fn call(&mut self) -> Res<()>;
     fn close(&mut self);
 }
@@ -50,7 +50,7 @@ pub(crate) fn bench<C: Caller>(job: &Job, new: impl Fn() -> C) -> Res<Figures> {
     }
 }
 
-/// Connections after a call each.
+/// Opens connections that make one call each and then stay idle.
 fn open<C: Caller>(count: usize, new: impl Fn() -> C) -> Res<Vec<C>> {
     let open = |_| {
         let mut caller = new();
@@ -76,7 +76,7 @@ fn trip<C: Caller>(job: &Job, mut caller: C) -> Res<Figures> {
     Ok(meter.stop(times, 1))
 }
 
-/// A thread for each caller; together they make the job's calls.
+/// Runs a thread for each caller; together they make the job's calls.
 fn many<C: Caller>(
     job: &Job,
     callers: Vec<C>,
@@ -93,7 +93,7 @@ fn many<C: Caller>(
             scope.spawn(move || {
                 let warm = (0..warm_up).try_for_each(|_| one(&mut caller));
                 let mut times = Vec::with_capacity(room);
-                // Also when the warm-up failed, or the others would wait for this one.
+                // Even if the warm-up failed, or the others would wait for this one.
                 gate.wait();
                 gate.wait();
                 warm?;

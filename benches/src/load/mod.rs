@@ -1,4 +1,4 @@
-//! What clients do, and what they measure meanwhile.
+//! The load that clients make, and its measurement.
 
 pub(crate) mod blocking;
 pub(crate) mod stalls;
@@ -15,12 +15,12 @@ use crate::proc;
 use crate::results::Figures;
 use crate::work::Work;
 
-/// What one client process has to do.
+/// The job of one client process.
 pub(crate) struct Job {
     pub(crate) peer: Peer,
     pub(crate) work: Work,
     pub(crate) socket: PathBuf,
-    /// The server, whose CPU time and memory are looked at.
+    /// The process number of the server, whose CPU time and memory are measured.
     pub(crate) server: u32,
     pub(crate) calls: usize,
 }
@@ -39,19 +39,19 @@ impl Job {
         })
     }
 
-    /// How many calls go before those that are timed.
+    /// The number of warm-up calls.
     pub(crate) fn warm_up(&self) -> usize {
         (self.calls / 20).clamp(1, 2_000)
     }
 }
 
-/// 16 letters: no codec has to escape anything.
+/// 16 letters, so that no codec has to escape anything.
 pub(crate) const PAYLOAD: &str = "abcdefghijklmnop";
 
-/// A run that lasts longer has failed.
+/// The time limit of a run.
 const LIMIT: Duration = Duration::from_mins(3);
 
-/// Ends this process when a call hangs.
+/// Ends this process if a call hangs.
 pub(crate) fn watchdog() {
     thread::spawn(|| {
         thread::sleep(LIMIT);
@@ -60,7 +60,7 @@ pub(crate) fn watchdog() {
     });
 }
 
-/// Hands out the calls: who is ready takes the next.
+/// The counter of calls: each idle caller takes the next one.
 pub(crate) struct Tickets(AtomicUsize);
 
 impl Tickets {
@@ -73,7 +73,7 @@ impl Tickets {
     }
 }
 
-/// Looks at the clocks before and after.
+/// Reads the clocks before and after the timed calls.
 pub(crate) struct Meter {
     server: u32,
     server_cpu: Duration,
@@ -85,7 +85,7 @@ impl Meter {
         Self { server, server_cpu: proc::cpu(server), start: Instant::now() }
     }
 
-    /// `times` has the nanoseconds of each call, or of each batch of `batch` calls.
+    /// Returns the figures. `times` has the nanoseconds of each call, or of each batch of `batch` calls.
     pub(crate) fn stop(self, mut times: Vec<u64>, batch: usize) -> Figures {
         let wall = self.start.elapsed();
         let cpu = proc::cpu(self.server).saturating_sub(self.server_cpu);
@@ -109,9 +109,9 @@ pub(crate) fn nanos(since: Instant) -> u64 {
     since.elapsed().as_nanos() as u64
 }
 
-/// What many connections have cost, `before` being memory and threads.
+/// Measures the memory and threads of many idle connections. `before` is the footprint without them.
 pub(crate) fn idle(job: &Job, before: (u64, u64)) -> Res<Figures> {
-    // Servers may give something back when they have nothing to do.
+    // An idle server may release memory.
     thread::sleep(Duration::from_secs(1));
     let after = footprint(job)?;
     let more = after.0 as f64 - before.0 as f64;
@@ -121,7 +121,7 @@ pub(crate) fn idle(job: &Job, before: (u64, u64)) -> Res<Figures> {
     ])
 }
 
-/// Resident memory in KiB, and threads.
+/// Returns the resident memory in KiB, and the number of threads.
 pub(crate) fn footprint(job: &Job) -> Res<(u64, u64)> {
     Ok((proc::status(job.server, "VmRSS")?, proc::status(job.server, "Threads")?))
 }

@@ -1,4 +1,4 @@
-//! How quick commands fare beside slow ones, on servers that speak RESP.
+//! Times quick commands beside slow ones, on servers that speak RESP.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use crate::Res;
 use crate::peers::resp;
 use crate::results::Figures;
 
-/// 1,000 handlers sleep for a second at the same time; meanwhile another client pings.
+/// Pings the server while 1,000 handlers sleep for a second.
 pub(crate) fn blocked(job: &Job) -> Res<Figures> {
     watchdog();
     let before = footprint(job)?.1;
@@ -41,7 +41,7 @@ pub(crate) fn blocked(job: &Job) -> Res<Figures> {
     Ok(figures)
 }
 
-/// When all of them block, in milliseconds: they have begun, and the first is not over.
+/// The time in milliseconds when all handlers block: all have begun, and none has ended.
 const ALL_BLOCK: Range<u128> = 400..950;
 
 struct Ping {
@@ -51,8 +51,8 @@ struct Ping {
     took: u64,
 }
 
-/// One ping a millisecond. Its time counts from when it was due: a server that answers nothing
-/// for a while delays many pings, not one.
+/// Sends one ping a millisecond. Its time counts from when it was due: a server that pauses delays many
+/// pings, not one.
 fn pings(ping: &mut Raw, is_over: &AtomicBool) -> Res<Vec<Ping>> {
     let mut pings = Vec::with_capacity(10_000);
     let start = Instant::now();
@@ -66,13 +66,13 @@ fn pings(ping: &mut Raw, is_over: &AtomicBool) -> Res<Vec<Ping>> {
     Ok(pings)
 }
 
-/// Has all of them block; how many were answered.
+/// Calls the sleeping handler on every connection, and returns the number of answers.
 fn wake(sleepers: &mut [Raw]) -> Res<usize> {
     sleepers.iter_mut().try_for_each(Raw::send)?;
     Ok(sleepers.iter_mut().filter_map(|sleeper| sleeper.receive().ok()).count())
 }
 
-/// How many threads there are more than before, when no fewer are to be expected.
+/// Returns the number of threads beyond `before`, after ten seconds at most for them to end.
 fn threads_left(job: &Job, before: u64) -> Res<f64> {
     let end = Instant::now() + Duration::from_secs(10);
     loop {
@@ -84,11 +84,11 @@ fn threads_left(job: &Job, before: u64) -> Res<f64> {
     }
 }
 
-/// How often each quick connection calls.
+/// The interval of calls on each quick connection.
 const PACE: Duration = Duration::from_millis(5);
 
-/// One connection has the server compute for 50 ms, again and again; on the others are quick
-/// commands, at a pace that leaves room on two CPUs.
+/// Sends a command that computes for 50 ms over and over on one connection, and quick commands on the
+/// others, at a rate that two CPUs can serve.
 pub(crate) fn mixed(job: &Job) -> Res<Figures> {
     watchdog();
     let slow = resp::command(&["compute", "50"]);
@@ -110,7 +110,7 @@ pub(crate) fn mixed(job: &Job) -> Res<Figures> {
         let run = |(i, mut caller): (usize, Raw)| {
             scope.spawn(move || {
                 let mut times = Vec::with_capacity(10_000);
-                // Not all at the same moment.
+                // Spread over the interval.
                 let mut due = Instant::now() + PACE * i as u32 / others as u32;
                 while due < end {
                     thread::sleep(due.saturating_duration_since(Instant::now()));

@@ -21,8 +21,8 @@ pub(crate) fn threads() -> Res<Runtime> {
     Ok(Builder::new_multi_thread().enable_all().build()?)
 }
 
-/// `threaded`: the flavour of runtime that is the quicker one for many connections. With few, a
-/// single thread is.
+/// Runs a job. With `threaded`, many connections use the multi-threaded runtime, which is faster for
+/// them; few connections always use a single thread.
 pub(crate) fn bench<C: Caller>(job: &Arc<Job>, threaded: bool) -> Res<Figures> {
     watchdog();
     let is_many = matches!(job.work, Work::Conc50 | Work::Pipe16);
@@ -32,7 +32,7 @@ pub(crate) fn bench<C: Caller>(job: &Arc<Job>, threaded: bool) -> Res<Figures> {
         Builder::new_current_thread().enable_all().build()?
     };
     let job = Arc::clone(job);
-    // A task: the future of block_on itself is woken the slow way.
+    // In a task, since waking the future of block_on itself is slow.
     runtime.block_on(async { tokio::spawn(run::<C>(job)).await })?
 }
 
@@ -59,7 +59,7 @@ async fn run<C: Caller>(job: Arc<Job>) -> Res<Figures> {
     }
 }
 
-/// Connections after a call each.
+/// Opens connections that make one call each and then stay idle.
 async fn open<C: Caller>(job: &Job, count: usize) -> Res<Vec<C>> {
     let mut callers = Vec::with_capacity(count);
     for _ in 0..count {
@@ -85,7 +85,7 @@ async fn trip<C: Caller>(job: &Job) -> Res<Figures> {
     Ok(meter.stop(times, 1))
 }
 
-/// A task for each caller; together they make the job's calls. None connects for every call.
+/// Runs a task for each caller; together they make the job's calls. `None` connects for every call.
 async fn many<C: Caller>(job: &Arc<Job>, mut callers: Vec<Option<C>>) -> Res<Figures> {
     for caller in &mut callers {
         for _ in 0..job.warm_up().div_ceil(job.work.connections()) {

@@ -26,14 +26,14 @@ fn add(total: State<AtomicU64>, n: u64) -> u64 {
     total.fetch_add(n, Ordering::Relaxed) + n
 }
 
-/// Sleep so many milliseconds.
+/// Sleep for some milliseconds.
 #[command]
 pub(crate) fn block(ms: u64) -> u64 {
     thread::sleep(Duration::from_millis(ms));
     ms
 }
 
-/// Keep a CPU busy for so many milliseconds.
+/// Keep a CPU busy for some milliseconds.
 #[command]
 pub(crate) fn compute(ms: u64) -> u64 {
     let end = Instant::now() + Duration::from_millis(ms);

@@ -13,12 +13,12 @@ use crate::Res;
 
 struct Connection {
     stream: UnixStream,
-    /// What has come of a frame that is not whole.
+    /// The bytes of an incomplete frame.
     part: Vec<u8>,
 }
 
-/// The sockets stay blocking: a read only follows readiness, and a write would only block on a
-/// client that does not read, which these clients do.
+/// Runs the server. The sockets stay blocking: a read follows readiness, and a write would only block on
+/// a client that does not read, and these clients read.
 pub(crate) fn serve(socket: &Path) -> Res<()> {
     let listener = UnixListener::bind(socket)?;
     listener.set_nonblocking(true)?;
@@ -26,7 +26,7 @@ pub(crate) fn serve(socket: &Path) -> Res<()> {
     let data = |fd: RawFd| EventData::new_u64(u64::from(fd.unsigned_abs()));
     epoll::add(&set, &listener, data(listener.as_raw_fd()), EventFlags::IN)?;
     let listener_data = data(listener.as_raw_fd()).u64();
-    // By descriptor.
+    // Indexed by descriptor.
     let mut connections: Vec<Option<Connection>> = Vec::new();
     let mut events = Vec::with_capacity(256);
     let mut input = [0; 8192];
@@ -53,14 +53,14 @@ pub(crate) fn serve(socket: &Path) -> Res<()> {
             let slot = &mut connections[id as usize];
             let is_alive = slot.as_mut().is_some_and(|connection| turn(connection, &mut input));
             if !is_alive {
-                // A closed descriptor leaves the set by itself.
+                // Closing the descriptor removes it from the set.
                 *slot = None;
             }
         }
     }
 }
 
-/// Whether the connection goes on.
+/// Serves a readable connection. Returns whether it stays open.
 fn turn(connection: &mut Connection, input: &mut [u8]) -> bool {
     let fill = connection.part.len();
     if fill == input.len() {

@@ -1,5 +1,5 @@
-//! The blocking floor: a thread per connection, frames of a length and the payload, sent back as
-//! they are. What the kernel's sockets and wake-ups cost by themselves.
+//! The blocking floor: a thread per connection that echoes frames of a length and the payload. It shows
+//! the cost of the kernel's sockets and wake-ups alone.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -15,7 +15,7 @@ pub(crate) fn frame(payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// How many bytes the whole frames at the beginning of `input` have.
+/// Returns the length of the whole frames at the beginning of `input`.
 pub(crate) fn whole(input: &[u8]) -> usize {
     let mut used = 0;
     while let Some((length, rest)) = input[used..].split_first_chunk() {

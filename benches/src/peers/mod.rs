@@ -1,4 +1,4 @@
-//! Who is measured: servers, and the clients that go with them.
+//! The peers: servers and their clients.
 
 mod dockipc;
 mod epoll;
@@ -54,7 +54,7 @@ impl Peer {
             .ok_or_else(|| format!("no peer {name}; there are {}", names.join(", ")).into())
     }
 
-    /// As in `--peers`.
+    /// Returns the name for `--peers`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
@@ -91,12 +91,12 @@ impl Peer {
         self != Self::Redis || redis::is_installed()
     }
 
-    /// Whether it can do this, and it makes sense.
+    /// Returns whether the peer supports a workload.
     pub(crate) fn does(self, work: Work) -> bool {
         match work {
             Work::One1p | Work::One8 => true,
             Work::Rtt16p | Work::Rtt16i | Work::Conc50 => self != Self::Line,
-            // A client's memory says nothing of the server's.
+            // A client's memory says nothing about the server's.
             Work::Idle => !matches!(self, Self::Line | Self::Client),
             Work::Pipe16 => {
                 matches!(self, Self::Redis | Self::Threads | Self::Dockipc | Self::Client)
@@ -105,8 +105,8 @@ impl Peer {
         }
     }
 
-    /// The command that answers with its word. With dockipc it is one of an author, as he would
-    /// write it, and not the built-in `echo`.
+    /// Returns the command that echoes its word. For dockipc it is an author's command, not the built-in
+    /// `echo`.
     pub(crate) fn word(self) -> &'static str {
         if self.is_ours() { "copy" } else { "echo" }
     }

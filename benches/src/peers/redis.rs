@@ -12,7 +12,7 @@ pub(crate) fn is_installed() -> bool {
     proc::is_installed(PROGRAM)
 }
 
-/// This process becomes the server, so that it keeps the CPU and the limits that were set.
+/// Replaces this process with the server, which keeps its CPU and limits.
 pub(crate) fn serve(socket: &Path) -> Res<()> {
     let directory = socket.parent().ok_or("a socket in a directory")?;
     let mut redis = Command::new(PROGRAM);

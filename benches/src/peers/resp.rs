@@ -1,4 +1,4 @@
-//! RESP, as far as the benches need it.
+//! The part of RESP that the benches need.
 
 use std::ops::Range;
 
@@ -14,14 +14,14 @@ pub(crate) fn bulk(word: &str) -> Vec<u8> {
     format!("${}\r\n{word}\r\n", word.len()).into_bytes()
 }
 
-/// A command of one or two words, as places in the input.
+/// A command of one or two words, as ranges of the input.
 pub(crate) struct Parsed {
     pub(crate) name: Range<usize>,
     pub(crate) word: Range<usize>,
     pub(crate) end: usize,
 }
 
-/// The first command. None if it is not whole.
+/// Returns the first command, or `None` if it is incomplete.
 pub(crate) fn parse(input: &[u8]) -> Result<Option<Parsed>, &'static str> {
     let Some((count, mut at)) = number(input, 0, b'*')? else { return Ok(None) };
     let mut words = [0..0, 0..0];
@@ -43,7 +43,7 @@ pub(crate) fn parse(input: &[u8]) -> Result<Option<Parsed>, &'static str> {
     Ok(Some(Parsed { name, word, end: at }))
 }
 
-/// `*2\r\n` at this place: the number, and what follows.
+/// Parses a number line such as `*2\r\n` at this position. Returns the number and the position after it.
 fn number(input: &[u8], at: usize, sign: u8) -> Result<Option<(usize, usize)>, &'static str> {
     let mut number = 0;
     for (i, &byte) in input[at..].iter().enumerate() {

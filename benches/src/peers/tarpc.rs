@@ -1,6 +1,6 @@
 //! tarpc over a Unix socket with its bincode codec, on tokio.
 
-// What the macro writes has no documentation and asks for paths of its own.
+// The macro's output has no documentation and needs certain imports.
 #![allow(missing_docs, unused_qualifications, unreachable_pub, reason = "generated")]
 
 use std::future::ready;

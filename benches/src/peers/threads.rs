@@ -1,4 +1,4 @@
-//! What one would write by hand: a thread per connection that speaks enough RESP.
+//! A hand-written server: a thread per connection that speaks enough RESP.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -40,7 +40,7 @@ fn answer(mut stream: UnixStream) -> Res<()> {
                 }
             }
         }
-        // One write for all that one read brought.
+        // One write for all commands of one read.
         stream.write_all(&output)?;
         output.clear();
         input.copy_within(used..fill, 0);

@@ -1,6 +1,6 @@
 //! zbus from peer to peer over a Unix socket, without a bus, on tokio.
 
-// What the macros write has no documentation and asks for paths of its own.
+// The macros' output has no documentation and needs certain imports.
 #![allow(missing_docs, unused_qualifications, unreachable_pub, reason = "generated")]
 
 use std::path::Path;

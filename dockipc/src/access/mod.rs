@@ -1,7 +1,8 @@
-//! Who may run what.
+//! Decides which callers may run which commands.
 //!
-//! A command has a rule, given at its function or at the [`Server`](crate::Server), or none. Rules
-//! are read and their names looked up when the server starts; a call is decided by numbers.
+//! A command has one rule or none, given at its function or at the [`Server`](crate::Server). Rules are
+//! parsed and their names resolved when the server starts ([`Policy::new`]); a call is decided by ids alone
+//! ([`Policy::allows`]). The input is the [`Credentials`] of a caller, never data that the client sent.
 
 mod credentials;
 mod guesses;

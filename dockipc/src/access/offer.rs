@@ -1,33 +1,34 @@
-//! What a second path is for.
+//! [`Access`], the commands and the mode of a second socket.
 
 use super::policy::Pattern;
 
-/// What a server offers at another path: [`Server::also_at`](crate::Server::also_at).
+/// The commands that a server offers at another path: [`Server::also_at`](crate::Server::also_at).
 ///
-/// It can only take away: a command's own rule is for every path.
+/// It can only narrow access: a command's own rule holds at every path.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// None is everything.
+    /// The patterns of the offered names; `None` offers every command.
     pub(crate) names: Option<Vec<Pattern>>,
     pub(crate) mode: Option<u32>,
 }
 
 impl Access {
-    /// The commands with these names, in which `*` stands for any characters and `?` for one, and
-    /// the built-in `ping`, `echo`, `info` and `help`.
+    /// Offers the commands with these names, and the built-in `ping`, `echo`, `info` and `help`. In a name,
+    /// `*` matches any characters and `?` matches one.
     ///
-    /// That a pattern is for no command at all is an error when the server starts.
+    /// A pattern that matches no command is an error when the server starts.
     pub fn only<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
         Self { names: Some(names.into_iter().map(Pattern::new).collect()), mode: None }
     }
 
-    /// Everything that the first path offers.
+    /// Offers every command of the first path.
     pub fn all() -> Self {
         Self { names: None, mode: None }
     }
 
-    /// Sets the mode of the socket: who can connect. Default 0600, which is the daemon's user. A
-    /// socket that systemd passes keeps its own, as with [`Server::mode`](crate::Server::mode).
+    /// Sets the mode of the socket, which decides which users can connect. Default: 0600, the daemon's user
+    /// only. A socket that systemd passes keeps its own mode, as with
+    /// [`Server::mode`](crate::Server::mode).
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = Some(mode);

@@ -1,4 +1,4 @@
-//! A rule as it is applied.
+//! [`Policy`], a rule whose names are resolved to ids.
 
 use std::fmt;
 use std::path::Path;
@@ -11,19 +11,19 @@ use crate::error::Error;
 use crate::sys;
 use crate::text::append;
 
-/// Who may run one command.
+/// The callers that may run one command.
 #[derive(Clone, Debug)]
 pub(crate) enum Policy {
-    /// Whoever can connect: no rule was given.
+    /// Every caller: the command has no rule.
     Open,
-    /// Nobody: no rule was given, and the server denies by default.
+    /// No caller: the command has no rule, and the server denies by default.
     Closed,
     Ruled(Arc<Ruled>),
 }
 
 #[derive(Debug)]
 pub(crate) struct Ruled {
-    /// The rule as it was written.
+    /// The rule in a uniform format, for messages and records.
     shown: String,
     tests: Vec<Test>,
 }
@@ -37,7 +37,7 @@ enum Test {
 }
 
 impl Policy {
-    /// Looks the names of a rule up. `what` has the rule, for the error.
+    /// Resolves the names of a rule to ids. `what` is the rule as the error shows it.
     pub(crate) fn new(terms: &[Term<'_>], what: &str) -> Result<Self, Error> {
         let (mut shown, mut tests) = (String::new(), Vec::new());
         for term in terms {
@@ -48,12 +48,12 @@ impl Policy {
         Ok(Self::Ruled(Arc::new(Ruled { shown, tests })))
     }
 
-    /// Whether a rule was given, so that decisions are of interest.
+    /// Returns whether the command has a rule.
     pub(crate) fn is_ruled(&self) -> bool {
         matches!(self, Self::Ruled(_))
     }
 
-    /// Whether the token is of use here.
+    /// Returns whether the token can satisfy the rule.
     pub(crate) fn wants_token(&self) -> bool {
         matches!(self, Self::Ruled(ruled) if ruled.tests.iter().any(|t| matches!(t, Test::Token)))
     }
@@ -80,7 +80,7 @@ impl Policy {
 impl Test {
     fn new(term: Term<'_>, what: &str) -> Result<Self, Error> {
         let unknown =
-            |kind, name: &str| Error::bad_rule(what, &format!("there is no {kind} named {name}"));
+            |kind, name: &str| Error::bad_rule(what, &format!("no {kind} is named {name}"));
         let looking = |e| Error::io(format_args!("looking up the names in the rule {what}"), e);
         let test = match term {
             Term::Any => Self::Any,
@@ -102,14 +102,14 @@ impl Test {
             Some(id) => Err(Error::bad_rule(
                 what,
                 &format!(
-                    "{term} is {id} here, which in a user namespace stands for everyone without a number of their own; name another user or group"
+                    "{term} is {id}, the id of every unmapped user in this user namespace; name another user or group"
                 ),
             )),
         }
     }
 
-    /// The number of this test, if it is one that the kernel gives to every user or group without
-    /// one in the daemon's user namespace, `user_namespaces(7)`.
+    /// Returns the id of this test if it is the overflow id, which every unmapped user or group has in the
+    /// daemon's user namespace, `user_namespaces(7)`.
     fn overflow(self) -> Option<u32> {
         let (id, kind) = match self {
             Self::User(id) => (id, "uid"),
@@ -131,8 +131,8 @@ impl Test {
     }
 }
 
-/// Whether each user or group has a number in this user namespace, as in the first one. Without /proc
-/// that can't be seen.
+/// Returns whether this user namespace maps every user or group, as the initial one does. Without /proc
+/// the mapping is unknown, and the answer is no.
 fn maps_everyone(kind: &str) -> bool {
     match small_text(&format!("/proc/self/{kind}_map")) {
         Ok(map) => map.split_whitespace().eq(["0", "0", "4294967295"]),
@@ -156,16 +156,16 @@ impl Pattern {
         Self(text.into())
     }
 
-    /// Whether every name matches.
+    /// Returns whether the pattern matches every name.
     pub(crate) fn is_all(&self) -> bool {
         self.0 == "*"
     }
 
-    /// Without regard to ASCII case, as names match.
+    /// Returns whether a name matches, ignoring ASCII case.
     pub(crate) fn matches(&self, name: &str) -> bool {
         let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
         let (mut p, mut n) = (0, 0);
-        // Where to go on when the last `*` has to take one character more.
+        // Where matching resumes when the last `*` has to take one more character.
         let mut retry = None;
         while n < name.len() {
             match pattern.get(p) {
@@ -197,7 +197,7 @@ mod tests {
     use super::Pattern;
 
     #[test]
-    fn a_pattern_matches_names() {
+    fn pattern_matches_names() {
         let cases = [
             ("stop", "STOP", true),
             ("stop", "stop-all", false),

@@ -1,22 +1,22 @@
-//! A rule as it is written: `uid:root | group:adm | owner`.
+//! Parses access rules such as `uid:root | group:adm | owner`.
 
 use std::fmt;
 
-/// One of the alternatives of a rule.
+/// One alternative of a rule.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Term<'r> {
-    /// Whoever can connect.
+    /// Every caller.
     Any,
-    /// The user that the daemon runs as.
+    /// The daemon's effective user.
     Owner,
-    /// Who has given the token.
+    /// Callers that have sent the token.
     Token,
     User(Name<'r>),
     Group(Name<'r>),
 }
 
-/// A user or a group, as it was written.
+/// The user or group of a term, as it was written.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name<'r> {
@@ -24,13 +24,13 @@ pub enum Name<'r> {
     Text(&'r str),
 }
 
-/// What is wrong with a rule: at which byte of it, and why.
+/// A mistake in a rule: its byte offset, and the reason.
 pub(crate) type Mistake = (usize, &'static str);
 
 const TERMS: &str = "expected uid:NAME, group:NAME, owner, token or any";
 
-/// Reads a rule that was given at run time. The macro reads the others in the same way, and a test
-/// compares them.
+/// Parses a rule that was given at run time. The macro crate parses the others in the same way; a test
+/// compares the two.
 pub(crate) fn parse(text: &str) -> Result<Vec<Term<'_>>, Mistake> {
     let mut start = 0;
     let mut terms = Vec::new();
@@ -59,19 +59,19 @@ fn term(word: &str, at: usize) -> Result<Term<'_>, Mistake> {
     };
     let start = at + kind.len() + 1;
     if name.is_empty() {
-        return Err((start, "expected the name or the number"));
+        return Err((start, "expected a name or a number"));
     }
     if name.bytes().all(|b| b.is_ascii_digit()) {
-        // The largest number means nobody to the system, as in chown(2).
+        // The largest id means "no user" to system calls such as chown(2).
         return match name.parse() {
             Ok(number) if number != u32::MAX => Ok(make(Name::Number(number))),
-            _ => Err((start, "the number is too large")),
+            _ => Err((start, "number too large")),
         };
     }
-    // What useradd(8) takes, and capitals.
+    // The names that useradd(8) accepts, and capitals.
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     match name.bytes().position(|b| !fits(b)) {
-        Some(offset) => Err((start + offset, "a name has letters, digits, _ - and .")),
+        Some(offset) => Err((start + offset, "a name can only contain letters, digits, _ - and .")),
         None => Ok(make(Name::text(name))),
     }
 }

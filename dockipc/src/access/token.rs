@@ -1,4 +1,4 @@
-//! The token: what a client has to know where its uid does not tell it apart.
+//! [`Token`], a shared secret for clients that their uid does not tell apart.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -14,11 +14,11 @@ use crate::buffer::{Buffer, wipe};
 use crate::directory::{Directory, Failed, open_at};
 use crate::error::Error;
 
-/// Fewer bytes could be guessed.
+/// The fewest bytes of a token; fewer could be guessed.
 const SHORTEST: usize = 16;
 const LONGEST: usize = 1024;
 
-/// A secret that clients and daemon have in common. It can't be printed.
+/// A secret that clients and the daemon share. Its `Debug` output hides it.
 #[derive(Clone)]
 pub(crate) struct Token(Arc<Buffer>);
 
@@ -29,16 +29,16 @@ impl Token {
         Self(token.into())
     }
 
-    /// Reads the first line of a file that only its owner can read or replace.
+    /// Reads a token from the first line of a file that only its owner can read or replace.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let bad = |reason: &str| Error::bad_token_file(path, reason);
         let reading =
             |errno| Error::io(format_args!("reading the token file {}", path.display()), errno);
-        // Whoever can put another file of root's there, such as a key whose first line is known,
-        // would know the token.
+        // A user who can replace the file, say with a link to a file of root's whose first line is known,
+        // knows the token.
         let directory = Directory::of(path).map_err(|failed| match failed {
             Failed::System(Errno::NOENT | Errno::NOTDIR) => bad("it does not exist"),
-            Failed::System(Errno::ACCESS) => bad("this user may not read it"),
+            Failed::System(Errno::ACCESS) => bad("permission denied"),
             Failed::System(errno) => reading(errno),
             link @ Failed::Link { .. } => bad(&format!("{link}")),
         })?;
@@ -47,22 +47,22 @@ impl Token {
                 "{other}, and so can replace it; move it to another directory"
             )));
         }
-        // NONBLOCK: a pipe that nobody writes to is told apart, not waited for.
+        // NONBLOCK: opening a pipe without a writer does not wait.
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let name = path.file_name().unwrap_or(OsStr::new("."));
         let opened = open_at(directory.descriptor.as_fd(), name, flags, Mode::empty());
         let opened = opened.map_err(|errno| match errno {
             Errno::NOENT => bad("it does not exist"),
-            Errno::LOOP => bad("it is a symbolic link, or behind too many; give the file"),
-            Errno::NXIO => bad("it is not a file"),
-            Errno::ACCESS => bad("this user may not read it"),
+            Errno::LOOP => bad("it is a symbolic link, or behind too many; name the file itself"),
+            Errno::NXIO => bad("it is not a regular file"),
+            Errno::ACCESS => bad("permission denied"),
             errno => reading(errno),
         })?;
         let stat = rustix::fs::fstat(&opened).map_err(reading)?;
         let user = crate::sys::effective_user();
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(bad("it is not a file"));
+            return Err(bad("it is not a regular file"));
         }
         check(path, stat.st_uid, stat.st_mode & 0o7777, user).map_err(|reason| bad(&reason))?;
         let most = LONGEST + b"\r\n".len();
@@ -92,10 +92,10 @@ impl Token {
         &self.0
     }
 
-    /// Whether a client has given this token. The time that takes depends on the length of what was
-    /// given, which the client knows, and on nothing else.
+    /// Returns whether a client has sent this token. The time depends only on the length of the sent
+    /// bytes, which the client knows.
     pub(crate) fn is(&self, given: &[u8]) -> bool {
-        // Zeros up to a length that is always the same. In place: an array that is moved leaves a copy.
+        // Padded with zeros to a constant length. In place, since a moved array would leave a copy.
         let (mut ours, mut theirs) = ([0; LONGEST], [0; LONGEST]);
         for (padded, bytes) in [(&mut ours, &self.0[..]), (&mut theirs, given)] {
             let length = bytes.len().min(LONGEST);
@@ -103,7 +103,7 @@ impl Token {
         }
         let mut different = self.0.len() ^ given.len();
         for (a, b) in ours.iter().zip(&theirs) {
-            // The compiler must not see when the end is known.
+            // The compiler must not stop early.
             different = black_box(different | usize::from(a ^ b));
         }
         wipe(&mut ours);
@@ -112,15 +112,16 @@ impl Token {
     }
 }
 
-/// As ssh has it for a user's files: root could read and change them anyway.
+/// Checks the owner and the mode of a token file as ssh does for a user's files. Root may own the file,
+/// since root could read and change it anyway.
 fn check(path: &Path, owner: u32, mode: u32, user: u32) -> Result<(), String> {
     let seen = format_args!("it is owned by uid {owner} and has mode {mode:04o}");
     let path = path.display();
     if owner != user && owner != 0 {
-        return Err(format!("{seen}, and must be owned by uid {user}: chown {user} {path}"));
+        return Err(format!("{seen}; it must be owned by uid {user}: chown {user} {path}"));
     }
     if mode & 0o077 != 0 {
-        return Err(format!("{seen}, and others may not use it: chmod 600 {path}"));
+        return Err(format!("{seen}; only its owner may have permissions: chmod 600 {path}"));
     }
     Ok(())
 }
@@ -138,7 +139,7 @@ mod tests {
     use super::{LONGEST, Token, check};
 
     #[test]
-    fn a_token_is_itself_and_nothing_else() {
+    fn token_equals_only_itself() {
         for length in [1, 16, LONGEST] {
             let token = Token::new(&vec![b'a'; length]);
             assert!(token.is(&vec![b'a'; length]));
@@ -156,12 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_printed() {
+    fn debug_output_hides_the_token() {
         assert_eq!(format!("{:?}", Token::new(b"hurra")), "…");
     }
 
     #[test]
-    fn a_file_is_its_owners_alone() {
+    fn token_file_is_for_its_owner_only() {
         let check = |owner, mode, user| check(Path::new("t"), owner, mode, user);
         assert_eq!(check(7, 0o600, 7), Ok(()));
         assert_eq!(check(7, 0o400, 7), Ok(()));

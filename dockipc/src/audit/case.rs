@@ -1,4 +1,4 @@
-//! From a decision to its record.
+//! Turns a decision into a record and calls the author's hook.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,25 +15,25 @@ use crate::peer::Peer;
 use crate::request::Words;
 use crate::secret::HIDDEN;
 
-/// What is called for each decision.
+/// The author's hook.
 pub(crate) struct Audit(Box<Hook>);
 
 type Hook = dyn Fn(&Record<'_>) -> io::Result<()> + Send + Sync;
 
-/// A decision that is to be recorded.
+/// A decision, before its record is made.
 #[derive(Clone, Copy)]
 pub(crate) struct Case<'a> {
     audit: &'a Audit,
     peer: &'a Peer,
     connection: u64,
     decision: Decision,
-    /// None: not offered where the caller came in.
+    /// The policy that decided; `None` if the caller's socket does not offer the command.
     policy: Option<&'a Policy>,
-    /// The command's name; none if it is as it was sent.
+    /// The command's declared name; `None` if the record shows the name as it was sent.
     name: Option<&'a str>,
 }
 
-/// So many words of a command are shown.
+/// The most words of a command that a record shows.
 const MOST: usize = 64;
 
 impl Audit {
@@ -55,7 +55,7 @@ impl Audit {
         Case { audit: self, peer, connection, decision, policy, name }
     }
 
-    /// Records that a token was refused, and why; nothing of what was sent.
+    /// Records a refused token and the reason, without anything that the client sent.
     #[cold]
     pub(crate) fn refused_token(
         &self,
@@ -63,7 +63,7 @@ impl Audit {
         why: &str,
         words: usize,
     ) -> Result<(), Failure> {
-        self.tell(&Record {
+        self.call_hook(&Record {
             time: SystemTime::now(),
             peer,
             connection,
@@ -76,10 +76,10 @@ impl Audit {
         })
     }
 
-    fn tell(&self, record: &Record<'_>) -> Result<(), Failure> {
+    fn call_hook(&self, record: &Record<'_>) -> Result<(), Failure> {
         match caught(|| (self.0)(record)) {
             Some(Ok(())) => Ok(()),
-            // The error's own text may name a path.
+            // The kind only: the error's text may contain a path.
             Some(Err(error)) => Err(failed(error.kind())),
             None => Err(failed("it panicked")),
         }
@@ -87,7 +87,7 @@ impl Audit {
 }
 
 impl Case<'_> {
-    /// Records a command whose words are its parameters'.
+    /// Records a command whose words are bound to its parameters.
     #[cold]
     pub(crate) fn bound(
         &self,
@@ -111,7 +111,7 @@ impl Case<'_> {
         self.record(b"", request, arguments, left_out)
     }
 
-    /// Records a command whose words have no names.
+    /// Records a command with its words numbered.
     #[cold]
     pub(crate) fn unbound(
         &self,
@@ -128,7 +128,7 @@ impl Case<'_> {
         self.record(name, request, arguments, left_out)
     }
 
-    /// Records a command that is not run. To find each parameter's words runs no code of the author's.
+    /// Records a denied command. Binding its words runs no code of the author's.
     #[cold]
     pub(crate) fn denied(
         &self,
@@ -141,7 +141,7 @@ impl Case<'_> {
         }
     }
 
-    /// Records a command whose words do not fit its parameters.
+    /// Records a command whose words do not fit its parameters. If one of these is secret, no word is shown.
     #[cold]
     pub(crate) fn unbindable(
         &self,
@@ -162,7 +162,7 @@ impl Case<'_> {
         arguments: Vec<Argument<'_>>,
         left_out: usize,
     ) -> Result<(), Failure> {
-        self.audit.tell(&Record {
+        self.audit.call_hook(&Record {
             time: SystemTime::now(),
             peer: self.peer,
             connection: self.connection,
@@ -179,6 +179,6 @@ impl Case<'_> {
 }
 
 #[cold]
-fn failed(why: impl fmt::Display) -> Failure {
-    Failure::from(format_args!("the audit failed: {why}; the command was not run"))
+fn failed(reason: impl fmt::Display) -> Failure {
+    Failure::from(format_args!("the audit failed: {reason}; the command was not run"))
 }

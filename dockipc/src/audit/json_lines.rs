@@ -1,4 +1,4 @@
-//! Records in a file.
+//! [`JsonLines`], a file of records.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -21,17 +21,16 @@ use crate::error::{Error, Result};
 /// {"time":"2026-01-31T23:59:59.000001Z","uid":1000,"gid":1000,"groups":[4,1000],"pid":7123,"connection":5,"request":9,"command":"switch","arguments":[{"name":"on","value":"true"}],"left_out":0,"decision":"allowed","rule":"uid:root | group:adm"}
 /// ```
 ///
-/// The fields and their order are always these; `pid` and `request` may be `null`. Numbers of requests
-/// and connections start anew with the process. A name can be there several times in `arguments`.
-/// Escapes in `command` and `value` are those of [`Argument::value`](super::Argument::value), inside of
-/// JSON's own.
+/// Every line has these fields in this order; `pid` and `request` may be `null`. The numbers of requests
+/// and connections restart with the process. A name can occur several times in `arguments`.
+/// `command` and `value` are escaped as in [`Argument::value`](super::Argument::value), and then as JSON.
 ///
-/// Each record is appended in one write, so that several processes can use one file. It is not synced:
-/// it survives the end of the process, but not of the machine. If only a part could be written, the
-/// command is not run, and the next record begins a new line.
+/// Each record is appended in one write, so that several processes can share one file. It is not synced:
+/// it survives a crash of the process but not of the machine. If a write is partial, the command
+/// does not run, and the next record begins a new line.
 ///
-/// When the file has been moved or removed, as `logrotate` does, the next record goes to a new one: no
-/// signal is needed. If that can't be made, the command is not run.
+/// If the file was moved or removed, as `logrotate` does, the next record creates a new file; no
+/// signal is needed. If that fails, the command does not run.
 ///
 /// Clones write to the same file.
 #[derive(Clone, Debug)]
@@ -46,35 +45,34 @@ struct Log {
 #[derive(Debug)]
 struct Open {
     file: File,
-    /// Its device and number.
-    is: (u64, u64),
-    /// Its last line has no end.
-    torn: bool,
+    /// The file's device and inode number.
+    identity: (u64, u64),
+    /// Whether the last line has no newline.
+    is_torn: bool,
 }
 
 impl JsonLines {
-    /// Opens a file for more records, or makes it with mode 0600.
+    /// Opens a file for appending, or creates it with mode 0600.
     ///
-    /// The file must be a regular one with one name (no symbolic link) that belongs to the daemon's
-    /// user or to root, and that no other user can write to. The directory must exist. Use one that
-    /// no other user can write to: others could remove the file. A symbolic link of another user on
-    /// the way to the directory is not followed.
+    /// The file must be a regular file without other hard links, owned by the daemon's user or root and
+    /// writable by its owner only. Symbolic links of other users are not followed. The directory must
+    /// exist, and only the daemon's user should have write permission: others could remove the file.
     ///
     /// # Errors
-    /// The file is none such, or can't be opened.
+    /// The file does not meet these conditions, or cannot be opened.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let opening = |e| Error::io(format_args!("opening the audit file {}", path.display()), e);
-        // A daemon may change its directory.
-        let whole = std::path::absolute(path).map_err(opening)?;
-        let open = Mutex::new(Open::new(&whole).map_err(opening)?);
-        Ok(Self(Arc::new(Log { path: whole, open })))
+        // A daemon may change its working directory later.
+        let path = std::path::absolute(path).map_err(opening)?;
+        let open = Mutex::new(Open::new(&path).map_err(opening)?);
+        Ok(Self(Arc::new(Log { path, open })))
     }
 
-    /// Appends a record. For [`Server::audit`](crate::Server::audit).
+    /// Appends a record; to be called by the hook of [`Server::audit`](crate::Server::audit).
     ///
     /// # Errors
-    /// The line could not be written whole.
+    /// The whole line could not be written.
     pub fn write(&self, record: &Record<'_>) -> io::Result<()> {
         let line = line(record);
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,8 +85,7 @@ impl JsonLines {
 
 impl Open {
     fn new(path: &Path) -> io::Result<Self> {
-        // NONBLOCK: a pipe that nobody reads from is told apart, not waited for. RDWR: to look at the
-        // last byte.
+        // NONBLOCK: opening a pipe without a reader does not wait. RDWR: to read the last byte.
         let flags = OFlags::RDWR
             | OFlags::APPEND
             | OFlags::CREATE
@@ -97,7 +94,9 @@ impl Open {
             | OFlags::NOCTTY
             | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
-        let Some(name) = path.file_name() else { return Err(bad("it is not a file")) };
+        let Some(name) = path.file_name() else {
+            return Err(bad("it is not a regular file"));
+        };
         let directory = Directory::of(path)?.descriptor;
         let file = match rustix::fs::openat(&directory, name, flags, mode) {
             Err(Errno::LOOP) => return Err(bad("it is a symbolic link, or behind too many")),
@@ -105,37 +104,40 @@ impl Open {
         };
         let stat = rustix::fs::fstat(&file)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(bad("it is not a file"));
+            return Err(bad("it is not a regular file"));
         }
         if stat.st_nlink > 1 {
-            return Err(bad("it has another name as well"));
+            return Err(bad("it has another hard link; use a file with one name"));
         }
         let user = crate::sys::effective_user();
         if stat.st_uid != user && stat.st_uid != 0 {
-            return Err(bad(&format!("it is owned by uid {}, not {user}", stat.st_uid)));
+            return Err(bad(&format!(
+                "it is owned by uid {}; it must be owned by uid {user}",
+                stat.st_uid
+            )));
         }
         if stat.st_mode & 0o022 != 0 {
             let mode = stat.st_mode & 0o7777;
-            return Err(bad(&format!("it has mode {mode:04o}, and others may not write to it")));
+            return Err(bad(&format!("it has mode {mode:04o}; only its owner may write to it")));
         }
         let mut last = [b'\n'];
         if let Some(at) = u64::try_from(stat.st_size).ok().and_then(|size| size.checked_sub(1)) {
             file.read_at(&mut last, at)?;
         }
-        Ok(Self { file, is: identity(&stat), torn: last != [b'\n'] })
+        Ok(Self { file, identity: identity(&stat), is_torn: last != [b'\n'] })
     }
 
-    /// Whether it is still the file at its path.
+    /// Returns whether the path still leads to this file.
     fn is_at(&self, path: &Path) -> io::Result<bool> {
         match rustix::fs::statat(CWD, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(identity(&stat) == self.is),
+            Ok(stat) => Ok(identity(&stat) == self.identity),
             Err(Errno::NOENT) => Ok(false),
             Err(errno) => Err(errno.into()),
         }
     }
 
     fn append(&mut self, line: &str) -> io::Result<()> {
-        let line = if self.torn { &format!("\n{line}") } else { line };
+        let line = if self.is_torn { &format!("\n{line}") } else { line };
         let mut file = &self.file;
         let written = loop {
             match file.write(line.as_bytes()) {
@@ -146,8 +148,8 @@ impl Open {
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        self.torn = written < line.len();
-        if self.torn { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        self.is_torn = written < line.len();
+        if self.is_torn { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 }
 
@@ -205,7 +207,8 @@ fn number(json: &mut String, key: &str, number: Option<u64>) {
     };
 }
 
-/// RFC 8259, section 7. What some programs take for the end of a line is escaped as well.
+/// Appends a JSON string, RFC 8259, section 7. It also escapes the characters that some programs take for a
+/// line end.
 fn string(json: &mut String, text: &str) {
     json.push('"');
     for char in text.chars() {
@@ -225,7 +228,7 @@ mod tests {
     use super::string;
 
     #[test]
-    fn a_string_is_one_of_json() {
+    fn json_string_is_escaped() {
         let mut json = String::new();
         string(&mut json, "a\"b\\c\nd\0e\u{7f}\u{85}\u{2028}ä🦀");
         assert_eq!(json, r#""a\"b\\c\u000ad\u0000e\u007f\u0085\u2028ä🦀""#);

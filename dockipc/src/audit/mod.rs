@@ -1,9 +1,9 @@
-//! A record of every decision about who may run what.
+//! Records of access decisions.
 //!
-//! [`Server::audit`](crate::Server::audit) takes a hook. It is called once for each command that has
-//! a rule (or has none where [`Server::default_deny`](crate::Server::default_deny) closes it), and
-//! when a command is not offered at the path where the caller came in. It is also called when a
-//! [token](crate::Server::token_file) is refused.
+//! [`Server::audit`](crate::Server::audit) takes a hook. The server calls it once for each call of a
+//! command with a rule, of one that [`Server::default_deny`](crate::Server::default_deny) closes, and of one
+//! that the caller's socket does not offer. It also calls it for each refused
+//! [token](crate::Server::token_file).
 //!
 //! ```no_run
 //! use dockipc::{Server, audit::JsonLines};
@@ -29,27 +29,24 @@
 //! # Ok::<(), dockipc::Error>(())
 //! ```
 //!
-//! # When it is called
+//! # When the hook is called
 //!
-//! - An allowed command: before any of its own code, parsing included. If the hook returns an error or
-//!   panics, the command is not run, and the caller is told `-ERR the audit failed`, with the kind of
-//!   the error and no more.
-//! - An allowed command whose words don't fit it: it is not run, and [`Record::request`] is none.
-//! - A denied command: it is answered `-NOPERM` whether or not the hook could record it.
+//! - For an allowed command: before any of its own code, parsing included. If the hook returns an error or
+//!   panics, the command does not run, and the caller gets `-ERR the audit failed` with the kind of
+//!   the error only.
+//! - For an allowed command whose words do not fit: it does not run, and [`Record::request`] is `None`.
+//! - For a denied command: the answer is `-NOPERM` even if the hook fails.
+//! - For a token that `AUTH` or `HELLO` refuses: the record is a denied `auth` without arguments, since even the
+//!   user name may be a misplaced token; its words are [left out](Record::left_out). The
+//!   [rule](Record::rule) is `wrong token`, or `too many wrong tokens: paused for 2s` for the first token of
+//!   a pause. So one uid has about one record a second however often it guesses. The token is refused
+//!   even if the hook fails. A right token has no record; the commands that need it have.
 //!
-//! What gets no decision has no record: a command that did not arrive whole, is unknown, or is answered
-//! `-BUSY` or `-SHUTDOWN`.
+//! A command without a decision has no record: one that is incomplete, unknown, or answered `-BUSY` or
+//! `-SHUTDOWN`.
 //!
-//! - A refused token, whether it came with `AUTH` or with `HELLO`: it is a denied `auth` without
-//!   arguments, since even the user's name may be a token at the wrong place; its words are
-//!   [left out](Record::left_out). The [rule](Record::rule) is `wrong token`, or `too many wrong tokens:
-//!   paused for 2s` for the first token that was not looked at in a pause. So one uid has about one
-//!   record a second however often it guesses. It is refused whether or not the hook could record it.
-//!   The right token has no record: the commands for which it was given have.
-//!
-//! The hook may block, as a command may, and nobody else waits for it; no lock of dockipc's is held. It
-//! is called by several threads at a time. The records of one connection come in the order of its
-//! commands.
+//! The hook may block, as a command may, without delaying other clients; dockipc holds no lock meanwhile.
+//! Several threads call it concurrently. The records of one connection come in the order of its commands.
 
 mod case;
 mod json_lines;

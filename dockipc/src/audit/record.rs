@@ -1,4 +1,4 @@
-//! What a hook is told.
+//! [`Record`], the input of an audit hook.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use crate::peer::Peer;
 
 /// One decision about a command.
 ///
-/// It can be printed as it is: no line ends or other control characters are in it, and no values of
+/// It can be printed as it is: it has no newlines or other control characters, and no values of
 /// secret parameters.
 #[derive(Debug)]
 pub struct Record<'r> {
@@ -25,13 +25,13 @@ pub struct Record<'r> {
 /// Whether a caller may run a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It may.
+    /// The caller may run the command.
     Allowed,
-    /// It was answered `-NOPERM`. For a token: it was refused.
+    /// The answer is `-NOPERM`, or the token was refused.
     Denied,
 }
 
-/// One word that came with a command.
+/// One word of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument<'r> {
     pub(super) name: Cow<'r, str>,
@@ -39,76 +39,77 @@ pub struct Argument<'r> {
 }
 
 impl Record<'_> {
-    /// When it was decided.
+    /// Returns the time of the decision.
     pub fn time(&self) -> SystemTime {
         self.time
     }
 
-    /// Who sent the command.
+    /// Returns the caller.
     pub fn peer(&self) -> &Peer {
         self.peer
     }
 
-    /// The number of the connection, as in [`Request::connection`](crate::Request::connection).
+    /// Returns the number of the connection, as in [`Request::connection`](crate::Request::connection).
     pub fn connection(&self) -> u64 {
         self.connection
     }
 
-    /// If the command is about to run: its number, as in [`Request::id`](crate::Request::id).
+    /// Returns the number of the request, as in [`Request::id`](crate::Request::id), if the command is about to
+    /// run.
     pub fn request(&self) -> Option<u64> {
         self.request
     }
 
-    /// The command's name as it was declared, also if an alias was sent; `auth` for a refused token. For what a fallback answers,
-    /// the first word as it was sent, shown as [`Argument::value`] is.
+    /// Returns the command's declared name, also for an alias, and `auth` for a refused token. For the
+    /// fallback it is the first word as it was sent, escaped as in [`Argument::value`].
     pub fn command(&self) -> &str {
         &self.command
     }
 
-    /// The words after the name: those that stand by their place, then options and flags. At most 64;
-    /// [`left_out`](Self::left_out) says how many more there were.
+    /// Returns the words after the name, at most 64: positional ones, then options and flags.
+    /// [`left_out`](Self::left_out) counts the others.
     ///
-    /// What was not sent is not there, so there are no defaults.
+    /// Defaults are not included, since they were not sent.
     pub fn arguments(&self) -> &[Argument<'_>] {
         &self.arguments
     }
 
-    /// How many words are not in [`arguments`](Self::arguments).
+    /// Returns the number of words that are not in [`arguments`](Self::arguments).
     pub fn left_out(&self) -> usize {
         self.left_out
     }
 
-    /// What was decided.
+    /// Returns the decision.
     pub fn decision(&self) -> Decision {
         self.decision
     }
 
-    /// The rule that decided: `uid:root | group:adm`; `nobody` for a command without one where
-    /// [`Server::default_deny`](crate::Server::default_deny) closes it; `not offered at this socket`
-    /// where [`Server::also_at`](crate::Server::also_at) says so. For a refused token, why it was.
+    /// Returns the rule that decided: `uid:root | group:adm`; `nobody` for a command that
+    /// [`Server::default_deny`](crate::Server::default_deny) closes; `not offered at this socket`
+    /// for one outside of its [`Access`](crate::Access). For a refused token it is the reason.
     pub fn rule(&self) -> &str {
         &self.rule
     }
 }
 
 impl Argument<'_> {
-    /// The parameter's name. A command without declared parameters, such as a closure, has numbers:
-    /// `1`, `2`, …; so has one that was sent words that don't fit its parameters.
+    /// Returns the parameter's name. Where there is none, as for a closure or for words that do not fit the
+    /// parameters, it is a number: `1`, `2`, ….
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The word as text, its first 256 bytes. `…` at the end says that there was more.
+    /// Returns the first 256 bytes of the word as text. A longer word ends with `…`.
     ///
-    /// Control characters, `\`, `…` and what is not UTF-8 are escaped as in Rust: `\n`, `\\`,
-    /// `\u{2026}`, `\xff`. A flag that was given is `true`.
+    /// Control characters, `\`, `…` and bytes that are not UTF-8 are escaped as in Rust: `\n`, `\\`,
+    /// `\u{2026}`, `\xff`. The value of a flag is `true`.
     pub fn value(&self) -> &str {
         &self.value
     }
 }
 
 impl Decision {
-    /// `allowed` or `denied`.
+    /// Returns `allowed` or `denied`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",

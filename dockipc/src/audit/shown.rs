@@ -1,14 +1,14 @@
-//! A word in a record.
+//! Formats a word for a record.
 
 use crate::text::append;
 
-/// So many bytes of a word are shown.
+/// The most bytes of a word that are shown.
 const LONGEST: usize = 256;
 
-/// What stands for what is not shown. It stands for nothing else: where it was sent, it is escaped.
-pub(super) const LEFT_OUT: char = '…';
+/// The mark of a truncated word. It is unambiguous, since it is escaped where a client sent it.
+const LEFT_OUT: char = '…';
 
-/// A word as text without control characters, cut if it is long.
+/// Returns a word as text without control characters, truncated if it is long.
 pub(super) fn shown(word: &[u8]) -> String {
     let cut = word.len() > LONGEST;
     let mut text = String::with_capacity(word.len().min(LONGEST));
@@ -31,10 +31,10 @@ pub(super) fn shown(word: &[u8]) -> String {
     text
 }
 
-/// Where a long word is cut: not inside of a character.
+/// Returns the position where a long word is cut, which is not inside a character.
 fn end(word: &[u8]) -> usize {
     let is_inside = |at: &usize| word[*at] & 0b1100_0000 == 0b1000_0000;
-    // A character has at most four bytes; more such bytes are none.
+    // A character has at most three continuation bytes; longer runs are not UTF-8.
     (LONGEST - 3..=LONGEST).rev().find(|at| !is_inside(at)).unwrap_or(LONGEST)
 }
 
@@ -43,7 +43,7 @@ mod tests {
     use super::shown;
 
     #[test]
-    fn a_word_is_shown_without_what_could_be_taken_for_something_else() {
+    fn word_is_shown_unambiguously() {
         let cases: [(&[u8], &str); 9] = [
             (b"", ""),
             (b"plain text, 'quoted' \"twice\"", "plain text, 'quoted' \"twice\""),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_word_is_cut_between_characters() {
+    fn long_word_is_cut_between_characters() {
         assert_eq!(shown(&[b'a'; 256]), "a".repeat(256));
         assert_eq!(shown(&[b'a'; 257]), "a".repeat(256) + "…");
         let crabs = "🦀".repeat(100);

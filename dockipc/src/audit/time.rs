@@ -1,8 +1,8 @@
-//! A moment as text.
+//! Formats a time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// As RFC 3339 has it, in UTC, to the microsecond: `2026-01-31T23:59:59.000001Z`.
+/// Formats a time as in RFC 3339, in UTC, to the microsecond: `2026-01-31T23:59:59.000001Z`.
 pub(super) fn rfc3339(time: SystemTime) -> String {
     let micros = match time.duration_since(UNIX_EPOCH) {
         Ok(since) => i128::try_from(since.as_micros()),
@@ -16,10 +16,10 @@ pub(super) fn rfc3339(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z")
 }
 
-/// The date in the Gregorian calendar, so many days after the first of 1970.
+/// Returns the year, month and day of the Gregorian calendar, from the number of days since 1970-01-01.
 fn date(days: i128) -> (i128, i128, i128) {
-    // Counted from the first of March in the year 0, so that a leap day is the last of its year, in
-    // spans of 400 years, which all have as many days.
+    // Days are counted from March 1 of the year 0, so that a leap day is the last day of a year, and in
+    // spans of 400 years, which all have the same number of days.
     const SPAN: i128 = 146_097;
     let days = days + 719_468;
     let (span, day) = (days.div_euclid(SPAN), days.rem_euclid(SPAN));
@@ -39,7 +39,7 @@ mod tests {
     use super::{date, rfc3339};
 
     #[test]
-    fn a_moment_is_written_as_in_the_standard() {
+    fn time_is_formatted_as_in_rfc3339() {
         // From `date -u -d @…`.
         let cases = [
             (0, "1970-01-01T00:00:00.000000Z"),

@@ -1,17 +1,17 @@
-//! Records as events of `tracing`.
+//! Emits records as `tracing` events.
 
 use std::io;
 
 use super::record::{Decision, Record};
 
-/// Makes an event of a record: `Server::new().audit(dockipc::audit::to_tracing)`. It never fails.
+/// Emits a record as an event: `Server::new().audit(dockipc::audit::to_tracing)`. It never fails.
 ///
-/// The target is `dockipc::audit`, the level INFO for what is allowed and WARN for what is denied. The
-/// fields are those of [`JsonLines`](super::JsonLines), less the time, which subscribers have
-/// themselves, and the groups; `arguments` is one text, `name="value"` with blanks between.
+/// The target is `dockipc::audit`; the level is INFO for allowed and WARN for denied calls. The
+/// fields are those of [`JsonLines`](super::JsonLines) without the time, which subscribers add, and the
+/// groups; `arguments` is one text, `name="value"` separated by spaces.
 ///
-/// Whether an event is written anywhere is up to the program's subscriber and its filters: where a
-/// command must not run unrecorded, use a file.
+/// The program's subscriber and its filters may drop an event: if no command may run unrecorded, use a
+/// file.
 pub fn to_tracing(record: &Record<'_>) -> io::Result<()> {
     let each = record.arguments().iter().map(|a| format!("{}={:?}", a.name(), a.value()));
     let arguments = each.collect::<Vec<_>>().join(" ");
@@ -33,7 +33,7 @@ pub fn to_tracing(record: &Record<'_>) -> io::Result<()> {
             )
         };
     }
-    // The level is part of what is fixed at compile time.
+    // `event!` needs the level at compile time.
     match record.decision() {
         Decision::Allowed => event!(INFO),
         Decision::Denied => event!(WARN),

@@ -1,4 +1,4 @@
-//! A running server.
+//! [`Handle`], a running server.
 
 use std::fmt;
 use std::io;
@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result, Unfinished};
 use crate::sys;
 
-/// A running server. It stops when this is dropped.
+/// A running server. Dropping it stops the server.
 #[must_use = "the server stops when its handle is dropped"]
 pub struct Handle {
     engine: Arc<Engine>,
@@ -27,25 +27,25 @@ impl Handle {
         self.engine.say_ready();
     }
 
-    /// Tells the server to stop, and returns at once. To call it twice is the same as once.
+    /// Starts a graceful shutdown and returns at once. Further calls have no effect.
     ///
-    /// Its socket is removed if that is still its own, so that another daemon can start at the path.
-    /// Connections at rest are closed. Commands that have arrived are answered, and commands that run
-    /// may go on for [`shutdown_timeout`](Server::shutdown_timeout). Whoever has no answer by then is
-    /// told `-SHUTDOWN`, and whether the command was run.
+    /// The server removes its socket, unless another process replaced it, so that another daemon can start
+    /// at the path. It closes idle connections and answers commands that have arrived. Running commands
+    /// may continue for [`shutdown_timeout`](crate::Server::shutdown_timeout). A client without an answer by
+    /// then gets `-SHUTDOWN`, which says whether the command was run.
     pub fn shutdown(&self) {
         self.engine.stop(self.engine.times().shutdown);
     }
 
-    /// Waits until the server has stopped, which is after [`shutdown`](Self::shutdown). Returns the
-    /// commands that were still running, and were not waited for; their threads end with them.
+    /// Waits until the server has stopped, which happens after [`shutdown`](Self::shutdown). Returns the
+    /// commands that were still running at the deadline; their threads end with them.
     ///
     /// Inside a command it returns at once.
     pub fn join(&self) -> Vec<Unfinished> {
         self.engine.join()
     }
 
-    /// A client of this server that needs no path.
+    /// Returns a client of this server, which needs no path.
     pub fn client(&self) -> Client {
         let engine = Arc::downgrade(&self.engine);
         Client::in_process(move || match engine.upgrade() {
@@ -54,10 +54,10 @@ impl Handle {
         })
     }
 
-    /// A new connection to this server, for speaking bytes with it.
+    /// Opens a connection to this server, for tests that send bytes.
     ///
     /// # Errors
-    /// No descriptor is left, or the server has stopped.
+    /// The process has no free descriptor, or the server has stopped.
     pub fn connect(&self) -> Result<UnixStream> {
         connect(&self.engine)
     }

@@ -1,4 +1,7 @@
-//! Building a server.
+//! [`Server`], the builder, and [`Handle`], the running server.
+//!
+//! The builder collects the author's settings. Starting it checks them, publishes the sockets, and hands
+//! both to the engine, which serves until the [`Handle`] is dropped.
 
 mod handle;
 mod limits;
@@ -27,9 +30,9 @@ use crate::state::{State, States};
 
 pub use self::handle::Handle;
 
-/// What a daemon's socket offers, before it runs.
+/// A server that does not run yet: its commands, states, limits and access rules.
 ///
-/// Every `#[command]` in the program is part of it by itself.
+/// It has every `#[command]` of the program.
 ///
 /// ```no_run
 /// # struct Notes; impl Notes { fn open() -> Self { Notes } }
@@ -42,14 +45,15 @@ pub struct Server {
     states: States,
     mounted: Vec<(String, Mounted)>,
     fallback: Option<Arc<dyn Handler>>,
-    /// The mode of the first path, if it was set.
+    /// The mode of the first path; `None` if the author did not set it.
     mode: Option<u32>,
     rules: Rules,
     token_file: Option<PathBuf>,
     audit: Option<Audit>,
     config: Config,
+    /// Whether `run` handles SIGTERM and SIGINT.
     signals: bool,
-    /// The paths but the first.
+    /// The paths of [`also_at`](Self::also_at), with their modes.
     others: Vec<(PathBuf, SocketMode)>,
     open_to_all: bool,
 }
@@ -61,7 +65,7 @@ impl Default for Server {
 }
 
 impl Server {
-    /// A server with every `#[command]` of the program.
+    /// Makes a server with every `#[command]` of the program.
     pub fn new() -> Self {
         Self {
             states: States::default(),
@@ -78,10 +82,10 @@ impl Server {
         }
     }
 
-    /// A server in which this closure answers: `Server::new().fallback(handler)`.
+    /// Makes a server whose fallback is this closure: `Server::new().fallback(handler)`.
     ///
-    /// It gets every word but those that the protocol needs (`hello`, `quit`, …), the built-in
-    /// `ping`, `echo`, `info` and `help`, and the names of commands.
+    /// The closure handles every request except those for protocol commands (`hello`, `quit`, …), the
+    /// built-in `ping`, `echo`, `info` and `help`, and the program's commands.
     ///
     /// ```
     /// use dockipc::Server;
@@ -99,13 +103,13 @@ impl Server {
         Self::new().fallback(handler)
     }
 
-    /// Gives the commands a value; they take it as [`State<T>`](crate::State). One for each type.
+    /// Adds a value that commands take as [`State<T>`](crate::State), one for each type.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.states.add(State::new(value));
         self
     }
 
-    /// Like [`state`](Self::state), for a value that the program itself uses as well.
+    /// Adds a value as [`state`](Self::state) does, if the program itself uses it as well.
     ///
     /// ```
     /// use dockipc::{Server, State};
@@ -119,9 +123,9 @@ impl Server {
         self
     }
 
-    /// Adds a command by hand: a closure. It gets its words as they are and has no help.
+    /// Adds a closure as a command. The closure gets the words unparsed; help has only its name.
     ///
-    /// The name follows the same rules as in `#[command("name")]`, checked when the server starts.
+    /// The name follows the rules of `#[command("name")]`, which are checked when the server starts.
     #[track_caller]
     pub fn handle<F, R>(self, name: impl Into<String>, handler: F) -> Self
     where
@@ -131,7 +135,7 @@ impl Server {
         self.mount(name, handler)
     }
 
-    /// Like [`handle`](Self::handle), for a type that implements [`Handler`].
+    /// Adds a [`Handler`] as a command, as [`handle`](Self::handle) does.
     #[track_caller]
     pub fn mount(mut self, name: impl Into<String>, handler: impl Handler) -> Self {
         let place = Location::caller();
@@ -140,9 +144,10 @@ impl Server {
         self
     }
 
-    /// Answers what no command has the name of. Without one that is `-UNKNOWN`.
+    /// Sets the closure that handles requests whose name matches no command. Without it they get
+    /// `-UNKNOWN`.
     ///
-    /// [`Request::name`] is then the first word as it was sent, which may be in capitals.
+    /// [`Request::name`] is the first word as it was sent, which may be in capitals.
     pub fn fallback<F, R>(mut self, handler: F) -> Self
     where
         F: Fn(&Request<'_>) -> R + Send + Sync + 'static,
@@ -152,46 +157,45 @@ impl Server {
         self
     }
 
-    /// Sets the mode of the socket: who can connect. Default 0666, which is every user of the machine.
+    /// Sets the mode of the socket, which decides which users can connect. Default: 0666, any local user.
     ///
     /// 0660 narrows it to the daemon's user and group, 0600 to its user.
     ///
-    /// A socket that systemd passes keeps the mode that it has (`SocketMode=` in the unit, 0666 by
-    /// default). Where this was called, a start with one to which more users can connect is refused:
-    /// [`Error::PassedMode`].
+    /// A socket that systemd passes keeps its mode (`SocketMode=` in the unit, 0666 by
+    /// default). If this method was called and more users can connect to the passed socket, the start
+    /// is refused: [`Error::PassedMode`].
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = Some(mode);
         self
     }
 
-    /// Says who may run the commands with these names: `Server::new().allow("stop-*", "group:adm")`.
+    /// Gives a rule to the commands with these names: `Server::new().allow("stop-*", "group:adm")`.
     ///
-    /// In `names`, `*` stands for any characters and `?` for one; `*` alone is also for what the
-    /// fallback answers. The rule is written as in `#[command("stop", allow = "uid:root | owner")]`
-    /// (see [`#[command]`](crate::command)), and takes the place of one given there; of several
-    /// that fit a name, the last one counts. The built-in `ping`, `echo`, `info` and `help` can be
-    /// ruled, what the protocol needs (`hello`, `auth`, …) can't.
+    /// In `names`, `*` matches any characters and `?` matches one; `*` alone also covers the
+    /// fallback. The rule is written as in `#[command("stop", allow = "uid:root | owner")]`
+    /// (see [`#[command]`](crate::command)) and replaces the one given there; the last rule that
+    /// matches a name counts. The built-in `ping`, `echo`, `info` and `help` can be given a rule;
+    /// protocol commands (`hello`, `auth`, …) cannot.
     ///
-    /// Checked when the server starts: a rule that can't be read, that names a user or group who
-    /// does not exist, or that is for no command at all is an [`Error::BadRule`]. So is a rule with
-    /// the overflow id (65534, often `nobody` and `nogroup`) in a user namespace, where every user
-    /// without a number has it.
+    /// When the server starts, a rule that is malformed, names an unknown user or group, or matches no
+    /// command is an [`Error::BadRule`]. So is a rule with the overflow id (65534, often `nobody` and
+    /// `nogroup`) in a user namespace, where every unmapped user has it.
     pub fn allow(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
         self.rules.given.push((Pattern::new(names), rule.into()));
         self
     }
 
-    /// What has no rule is for nobody. Without this it is for whoever can connect.
+    /// Denies commands without a rule to everyone. By default they are open to every caller.
     ///
-    /// The built-in commands stay open unless they are given a rule.
+    /// Built-in commands without a rule stay open.
     pub fn default_deny(mut self) -> Self {
         self.rules.default_deny = true;
         self
     }
 
-    /// Calls this for every decision about a command with a rule, before the command runs; it is not
-    /// run if this returns an error or panics. See [`audit`](crate::audit). One for a server: the last
-    /// one counts.
+    /// Sets the hook that records every decision about a command with a rule. The server calls it before
+    /// the command runs; if it returns an error or panics, the command does not run. See
+    /// [`audit`](crate::audit). A server has one hook: the last one counts.
     pub fn audit<F>(mut self, hook: F) -> Self
     where
         F: Fn(&Record<'_>) -> io::Result<()> + Send + Sync + 'static,
@@ -200,8 +204,8 @@ impl Server {
         self
     }
 
-    /// Serves at another path as well, where less is offered: an operator's socket and a read-only
-    /// one, for example.
+    /// Serves a subset of the commands at another path, for example a read-only socket beside an operator's
+    /// one.
     ///
     /// ```no_run
     /// use dockipc::{Access, Server};
@@ -217,75 +221,72 @@ impl Server {
         self
     }
 
-    /// An abstract socket has no mode: every process in its network namespace can connect, whatever
-    /// its user. Serving one without any rule about who may run what is refused, unless this says
-    /// that it is meant.
+    /// Permits an abstract socket without any access rule. Without this method such a start is refused,
+    /// since an abstract socket has no mode: every process in its network namespace can connect.
     pub fn open_to_all(mut self) -> Self {
         self.open_to_all = true;
         self
     }
 
-    /// The file whose first line is the token. Who gives it may run what has a rule with `token`:
-    /// for clients that their uid does not tell apart.
+    /// Reads the token from the first line of a file. A client that sends the token may run commands
+    /// whose rule has `token`. Use it where uids do not tell clients apart.
     ///
     /// The file is read once, when the server starts. It must be a regular file (no symbolic link)
-    /// that is owned by the daemon's user, or root, and that nobody else may use: mode 0600 or 0400.
+    /// that is owned by the daemon's user or root and has mode 0600 or 0400.
     /// No other user may be able to replace it: the directories on its way belong to the daemon's
     /// user or root, and only their owners can write to them (or they are sticky, as `/tmp`).
-    /// The token has 16 to 1024 bytes, any but a line end; make it of random ones:
+    /// The token has 16 to 1024 bytes without newlines; make it of random bytes:
     ///
     /// ```sh
     /// (umask 077; head -c 32 /dev/urandom | base64 > /etc/hitd.token)
     /// ```
     ///
-    /// A client gives it with `AUTH token`, `AUTH user token` or `HELLO 3 AUTH user token`, as it
-    /// would give Redis a password; the user's name is of no account. `RESET` takes it back. Ours
-    /// does so with [`Client::token_file`](crate::Client::token_file). Over a line it can't be
-    /// given, since a line is the only one of its connection.
+    /// A client sends the token like a Redis password: `AUTH token`, `AUTH user token` or
+    /// `HELLO 3 AUTH user token`; the user name is ignored. `RESET` revokes it for the connection. Our client
+    /// sends it with [`Client::token_file`](crate::Client::token_file). Line mode has no token, since its
+    /// connections carry one command.
     ///
-    /// A wrong one is answered `-WRONGPASS`, in a time that does not tell how wrong it was; the third
-    /// wrong one ends the connection. Each is recorded as a denied `auth`, without what was sent: see
+    /// A wrong token gets `-WRONGPASS`, in a time that reveals nothing about the right one; the third
+    /// wrong one closes the connection. Each is recorded as a denied `auth`, without the sent bytes: see
     /// [`audit`](crate::audit).
     ///
-    /// After ten wrong ones of a uid, over any number of connections, each further one is followed by a
-    /// pause: 125 ms, then twice as long each time, up to [`auth_pause`](Self::auth_pause). In the pause
-    /// that uid's tokens are answered `-BUSY` at once and not compared, and the first of them is
-    /// recorded. Other uids do not wait, and root and the daemon's user are treated like all. A uid is
-    /// forgotten after a minute without a wrong token.
+    /// After ten wrong tokens of a uid, over any number of connections, each further one starts a
+    /// pause: 125 ms, doubled each time, up to [`auth_pause`](Self::auth_pause). During a pause
+    /// that uid's tokens get `-BUSY` at once and are not compared, and the first of them is
+    /// recorded. Other uids are not affected; root and the daemon's user are treated like all others. A uid
+    /// is forgotten after a minute without a wrong token.
     ///
-    /// The reasons for this form: a pause that only wrong tokens had would not slow down guessing over
-    /// many connections, since the right one would be the one that is answered at once. An answer that
-    /// is delayed holds a connection. To lock the uid out, as `pam_faillock(8)` does, would let one of
-    /// its programs shut out the others for long; so the pauses are short, like those of
-    /// `pam_faildelay(8)`, and a refusal tells when to try again, like the penalties of `sshd(8)`. They
-    /// bound the guesses and the size of the audit; that the token can't be guessed is due to its length.
+    /// Why pauses: delaying only wrong tokens would not slow down guesses over many connections, since the
+    /// right one is answered at once, and a delayed answer holds a connection. Locking the uid out, as
+    /// `pam_faillock(8)` does, would let one program lock out the others of its user. So the pauses are
+    /// short, as in `pam_faildelay(8)`, and a refusal says when to try again. They bound the guesses and the
+    /// size of the audit; the token's length makes it impossible to guess.
     ///
     /// # Errors
-    /// When the server starts: [`Error::BadTokenFile`] if the file can't be used or no rule has
-    /// `token`; [`Error::BadRule`] if one has, and there is no file.
+    /// When the server starts: [`Error::BadTokenFile`] if the file is unusable or no rule has
+    /// `token`; [`Error::BadRule`] if a rule has it and no file is set.
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.token_file = Some(path.into());
         self
     }
 
-    /// Whether [`run`](Self::run) stops the server at SIGTERM and SIGINT. Default: yes. If not,
-    /// signals are the author's: a process that a signal ends leaves its socket there, and the next
-    /// start replaces it.
+    /// Sets whether [`run`](Self::run) stops the server at SIGTERM and SIGINT. Default: true. With false the
+    /// author handles signals: a process that a signal kills leaves a stale socket, which the next
+    /// start replaces.
     pub fn signals(mut self, on: bool) -> Self {
         self.signals = on;
         self
     }
 
-    /// Serves at a path until SIGTERM or SIGINT comes, and then stops as with
-    /// [`Handle::shutdown`]. A second signal stops without waiting for commands; a third one ends the
-    /// process as if nobody handled it. See [`signals`](Self::signals).
+    /// Serves at a path until SIGTERM or SIGINT arrives, and then stops as
+    /// [`Handle::shutdown`] does. A second signal stops without waiting for commands; a third one ends the
+    /// process by the signal's default action. See [`signals`](Self::signals).
     ///
-    /// The service manager is told when clients can connect and when the server stops,
-    /// `sd_notify(3)`.
+    /// It tells the service manager when clients can connect and when the server stops, `sd_notify(3)`.
     ///
     /// # Errors
-    /// As [`spawn`](Self::spawn). [`Error::Unfinished`] if commands were running that were not
-    /// waited for.
+    /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`] if commands were still running at the
+    /// deadline.
     pub fn run(self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let signals = if self.signals { Some(Signals::take()) } else { None };
@@ -297,31 +298,31 @@ impl Server {
         if unfinished.is_empty() { Ok(()) } else { Err(Error::Unfinished(unfinished)) }
     }
 
-    /// Serves at a path, in threads of its own, until the handle is dropped or told to stop.
+    /// Serves at a path, on its own threads, until the handle is dropped or [stopped](Handle::shutdown).
     ///
     /// When this returns, clients can connect.
     ///
-    /// There is a lock beside the socket, `PATH.lock`: who has it is the one daemon at the path. The
-    /// file stays there. A socket that somebody removes or moves away comes back, also with its
-    /// directory; what somebody else has put there is left alone.
+    /// The daemon that holds the lock beside the socket, `PATH.lock`, owns the path. The
+    /// lock file stays when the daemon ends. A socket that is removed or moved away comes back, also with its
+    /// directory; a file that another process put there is not touched.
     ///
-    /// Use a directory that only the daemon's user can write to, such as `/run/NAME`. Another user who
-    /// can change the names in the directory, or in one above it, can put a socket of their own at the
-    /// path; they can change nothing else. The start says so in one line on standard error, and the
-    /// path is then looked at every two seconds only, so that removing the socket over and over costs
-    /// the daemon little. A symbolic link of another user on the way to the directory is not followed:
-    /// the start is refused. So it is if another user's file has the name of the lock or of the socket
+    /// Use a directory that only the daemon's user can write to, such as `/run/NAME`. A user who
+    /// can change the names in the directory, or in one above it, can put their own socket at the
+    /// path, and change nothing else. The start then prints a warning to standard error, and the server
+    /// checks the path every two seconds only, so that removing the socket over and over costs
+    /// the daemon little. A symbolic link of another user on the way to the directory makes
+    /// the start fail, as does another user's file with the name of the lock or the socket
     /// ([`Error::InTheWay`]).
     ///
-    /// A path that begins with `@` is the abstract name that follows, unix(7). Such a socket is no
+    /// A path that begins with `@` is an abstract name, unix(7). Such a socket is not a
     /// file and has no mode: see [`open_to_all`](Self::open_to_all). (`./@x` is a file.)
     ///
-    /// If systemd has passed a socket with this path to the process, `sd_listen_fds(3)`, that one is
-    /// served, and nothing is done to the path.
+    /// If systemd passed a socket with this path to the process, `sd_listen_fds(3)`, the server
+    /// uses that socket and does not change the path.
     ///
     /// # Errors
-    /// A daemon already answers at the path, something else than a socket is there, or the path
-    /// can't be used; two commands have one name; a command wants a state that was not given.
+    /// A daemon already answers at the path, a file that is not a socket is there, or the path
+    /// is unusable; two commands have one name; a command needs a missing state.
     pub fn spawn(self, path: impl AsRef<Path>) -> Result<Handle> {
         self.start(path.as_ref(), None)
     }
@@ -347,7 +348,7 @@ impl Server {
         Ok(Handle::new(engine))
     }
 
-    /// Serves without a path, for tests: [`Handle::client`] and [`Handle::connect`] reach it
+    /// Serves without a path, for tests. [`Handle::client`] and [`Handle::connect`] connect
     /// through socket pairs.
     ///
     /// ```standalone_crate
@@ -364,13 +365,13 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// As [`spawn`](Self::spawn), less what is about the path.
+    /// Those of [`spawn`](Self::spawn) that do not concern the path.
     pub fn spawn_in_process(self) -> Result<Handle> {
         let engine = Engine::start(self.service()?, Vec::new(), None)?;
         Ok(Handle::new(engine))
     }
 
-    /// Checks everything that was given, and makes what the connections share.
+    /// Checks the settings and makes the [`Service`] that all connections share.
     pub(crate) fn service(self) -> Result<Arc<Service>> {
         let commands = inventory::iter::<Command>;
         let table = Table::new(commands, self.mounted, self.fallback, &self.states, &self.rules)?;
