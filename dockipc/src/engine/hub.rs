@@ -393,7 +393,19 @@ impl Hub {
         slot.timer = Some(at);
         let first = self.timers.peek().is_none_or(|Reverse((other, ..))| at < *other);
         self.timers.push(Reverse((at, index, slot.generation)));
+        self.drop_timers();
         first
+    }
+
+    /// Drops the timers that mean nothing any longer, when they are the most: a client that connects over
+    /// and over would leave one for each connection until its time.
+    fn drop_timers(&mut self) {
+        let slots = &self.slots;
+        if self.timers.len() > 2 * slots.len() + 64 {
+            self.timers.retain(|Reverse((at, index, generation))| {
+                slots[*index].generation == *generation && slots[*index].timer == Some(*at)
+            });
+        }
     }
 
     /// How long the leader may wait for events: not at all if somebody is ready.
