@@ -49,7 +49,8 @@ impl Server {
 
     /// Keeps this many connections for root and the daemon's user, so that an operator gets in when
     /// others have taken everything. Default 8, and at most a quarter of what there is (see
-    /// [`max_connections_per_user`](Self::max_connections_per_user)). 0 keeps none.
+    /// [`max_connections_per_user`](Self::max_connections_per_user)), but one of two or three. 0 keeps
+    /// none.
     ///
     /// The server holds as many descriptors open, and gives one up when no other is left. Any other
     /// user's connection is then answered `-BUSY` and closed at once. With 0 it waits for a descriptor:
@@ -170,6 +171,17 @@ mod tests {
         service.counters.disconnected();
         assert!(come(STRANGER).is_err());
         assert_eq!(come(owner), Ok(()));
+    }
+
+    #[test]
+    fn one_of_few_connections_is_reserved() {
+        for (most, others) in [(1, 1), (2, 1), (3, 2), (4, 3), (7, 6)] {
+            let server = Server::new().max_connections(most).max_connections_per_user(None);
+            let service = server.service().unwrap();
+            let served = (0..most).filter(|_| service.admit(STRANGER).1.is_ok());
+            assert_eq!(served.count(), others, "of {most}");
+            assert_eq!(service.admit(0).1.is_ok(), most > 1, "of {most}");
+        }
     }
 
     #[test]
