@@ -180,7 +180,9 @@ impl Engine {
             engine.core.watch_door(index, door).map_err(failed)?;
         }
         for _ in 0..2 {
-            if let Err(e) = engine.core.spawn(engine.core.lock()).1 {
+            // By itself, so that the lock is given up: to stop takes it.
+            let spawned = engine.core.spawn(engine.core.lock()).1;
+            if let Err(e) = spawned {
                 engine.stop(Duration::ZERO);
                 return Err(Error::io("starting a thread", e));
             }
