@@ -70,6 +70,10 @@ const LOOK: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// When they are looked at again after the system has told of something.
 const SOON: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
+/// What happens at a path is told once until the next tick. Whoever may connect to a socket may also
+/// change its times, and could keep a thread busy.
+const ONCE: EventFlags = EventFlags::IN.union(EventFlags::ONESHOT);
+
 /// A clock that ticks when it is time to look at the paths. A limit of the leader's every wait for
 /// events would cost more than some commands.
 pub(super) fn clock() -> Result<OwnedFd, Errno> {
@@ -92,7 +96,7 @@ impl Core {
             self.watch_listener(index, &listener)?;
         }
         if let Some(path) = door.published.watch() {
-            epoll::add(&self.epoll, path, data(index, 1), EventFlags::IN)?;
+            epoll::add(&self.epoll, path, data(index, 1), ONCE)?;
         }
         Ok(())
     }
@@ -161,6 +165,12 @@ impl Core {
     pub(super) fn look_at_paths(&self) -> Vec<Arrival> {
         if let Some(clock) = &self.clock {
             let _ = rustix::io::read(clock, &mut [0_u8; 8]);
+        }
+        for (index, door) in self.doors.iter().enumerate() {
+            if let Some(path) = door.published.watch() {
+                // It is in the set, and the kernel needs no memory for a change.
+                let _ = epoll::modify(&self.epoll, path, data(index, 1), ONCE);
+            }
         }
         (0..self.doors.len()).flat_map(|door| self.look_at_path(door)).collect()
     }
