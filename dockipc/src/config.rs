@@ -109,7 +109,9 @@ impl Config {
     pub(crate) fn at_start(mut self) -> Self {
         let free = free_descriptors();
         let most = free.min(self.max_connections);
-        self.reserved_connections = self.reserved_connections.min(most / 4);
+        // Of two or three, one.
+        let most_reserved = (most / 4).max(usize::from(most > 1));
+        self.reserved_connections = self.reserved_connections.min(most_reserved);
         self.max_refused = self.max_refused.min(free / 8);
         self.per_user.owner = sys::effective_user();
         if self.per_user.spares_operators {

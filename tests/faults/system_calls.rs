@@ -121,6 +121,24 @@ fn a_start_in_which_a_system_call_fails_succeeds_or_says_why_not_and_leaves_noth
     );
 }
 
+#[test]
+fn start_without_a_thread_is_refused() {
+    if !strace::is_here() {
+        return;
+    }
+    // Each of the two that a server begins with.
+    for number in 1..=2 {
+        let place = Place::new();
+        let trace = place.directory().join("trace");
+        let fault = format!("?clone,clone3:error=EAGAIN:when={number}");
+        let mut daemon = begin(&place.socket(), &trace, &[fault]);
+        assert!(!daemon.wait().success());
+        let complaint = daemon.complaint();
+        assert!(complaint.contains("starting a thread"), "{complaint}");
+        assert!(!place.socket().exists());
+    }
+}
+
 /// Has a daemon lose its path and make it anew, followed by strace, with faults.
 fn recover(daemon: &mut Program, socket: &Path, trace: &Path, faults: &[String]) -> bool {
     daemon.rest();

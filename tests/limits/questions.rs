@@ -135,3 +135,24 @@ fn message_about_a_long_word_is_short() {
         }
     }
 }
+
+#[test]
+fn names_with_one_beginning_are_all_found() {
+    // In an order of their own, and some the beginning of others.
+    let names: Vec<_> = (0..300).map(|i| format!("interface-{}", i * 7 % 300)).collect();
+    let server = names.iter().fold(Server::new(), |server, name| {
+        let answer = name.clone();
+        server.handle(name.clone(), move |_: &Request<'_>| answer.clone())
+    });
+    let daemon = Daemon::start(server);
+    let client = Client::new(daemon.path());
+    for name in &names {
+        for asked in [name.clone(), name.to_uppercase()] {
+            assert_eq!(client.command(&asked).call::<String>().unwrap(), *name);
+        }
+    }
+    for name in ["interface-", "interface-300", "interfacd-9", "interfac", "interface-1 "] {
+        let refused = client.command(name).call::<String>().unwrap_err().to_string();
+        assert!(refused.contains("no command"), "{refused}");
+    }
+}

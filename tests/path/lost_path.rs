@@ -8,13 +8,14 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use std::time::Instant;
 
 use dockipc::{Client, Error, Handle, Request, Server};
-use rustix::fs::FlockOperation;
+use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW, utimensat};
 use rustix::process::Signal;
 use tests::process::{names_in, until};
 use tests::program::{self, Program};
-use tests::{PATIENCE, Place, figure, leave_socket, long};
+use tests::{PATIENCE, Place, figure, leave_socket, long, strace};
 
 fn start(path: &Path) -> Handle {
     Server::new().handle("who", |_: &Request<'_>| "ours").mode(0o640).spawn(path).unwrap()
@@ -299,14 +300,14 @@ fn a_relative_path_is_where_it_was_also_when_the_daemon_changes_its_directory() 
 
 #[test]
 fn without_inotify_a_path_comes_back_when_it_is_looked_at() {
-    if !tests::strace::is_here() {
+    if !strace::is_here() {
         return;
     }
     let place = Place::new();
     let path = place.socket();
     let trace = place.directory().join("trace");
     let fault = "inotify_init1:error=EMFILE".to_owned();
-    let mut command = tests::strace::strace(&trace, &[fault]);
+    let mut command = strace::strace(&trace, &[fault]);
     let mut daemon = Program::begin(command.arg(program::path()).arg(&path), &path);
     assert!(daemon.answers(), "{}", daemon.complaint());
     fs::remove_file(&path).unwrap();
@@ -394,4 +395,30 @@ fn a_path_that_is_longer_than_an_address_comes_back_too() {
         assert_eq!(names_in(&deep), files(&[&format!("{name}.lock")]));
         fs::remove_dir_all(&deep).unwrap();
     }
+}
+
+#[test]
+fn touching_the_socket_keeps_no_thread_busy() {
+    if !strace::is_here() {
+        return;
+    }
+    let place = Place::new();
+    let trace = place.directory().join("trace");
+    let mut command = strace::strace(&trace, &[]);
+    command.arg(program::path()).arg(place.socket());
+    let mut daemon = Program::begin(&mut command, &place.socket());
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    // Whoever may connect to it may do this.
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let now = Timestamps { last_access: now, last_modification: now };
+    let begin = Instant::now();
+    for _ in 0..200_000 {
+        utimensat(CWD, place.socket(), &now, AtFlags::empty()).unwrap();
+    }
+    // It looks at the path twice for what it is told, and then not for 20 ms.
+    let most = 4 + begin.elapsed().as_millis() / 20;
+    assert!(daemon.stop().success());
+    let trace = fs::read_to_string(&trace).unwrap();
+    let looks = trace.lines().filter(|line| line.contains("timerfd_settime(")).count();
+    assert!(looks as u128 <= most, "{looks} looks, {most} at most");
 }

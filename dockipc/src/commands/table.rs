@@ -13,7 +13,7 @@ use crate::state::States;
 
 /// All names of a server and what they mean. Made when the server starts; only [`Speed`]s change.
 pub(crate) struct Table {
-    /// In the order of their prefixes.
+    /// In the order of their prefixes, and of their names where these are the same.
     pub(super) entries: Vec<Entry>,
     /// The first bytes of each entry's name: a search looks at these first.
     prefixes: Vec<u64>,
@@ -217,8 +217,10 @@ impl Table {
             }
             return Err(Error::DuplicateName { name: name.into_owned(), first, second });
         }
-        let prefix = prefix(name.as_bytes());
-        let index = self.prefixes.partition_point(|other| *other < prefix);
+        let key = |name: &str| prefix(name.as_bytes());
+        let prefix = key(&name);
+        let is_before = |other: &Entry| (key(&other.name), &other.name) < (prefix, &name);
+        let index = self.entries.partition_point(is_before);
         self.prefixes.insert(index, prefix);
         self.entries.insert(index, Entry::new(name, target));
         Ok(())
@@ -243,15 +245,28 @@ impl Table {
     /// What a name means, without regard to ASCII case, as in Redis.
     pub(crate) fn find(&self, name: &[u8]) -> Option<(EntryId, &Entry)> {
         let prefix = prefix(name);
-        let mut index = self.prefixes.partition_point(|other| *other < prefix);
-        while self.prefixes.get(index) == Some(&prefix) {
-            let entry = &self.entries[index];
-            if entry.name.as_bytes().eq_ignore_ascii_case(name) {
-                return Some((EntryId(index), entry));
-            }
-            index += 1;
+        let index = self.prefixes.partition_point(|other| *other < prefix);
+        if self.prefixes.get(index) != Some(&prefix) {
+            return None;
         }
-        None
+        let entry = &self.entries[index];
+        if entry.name.as_bytes().eq_ignore_ascii_case(name) {
+            return Some((EntryId(index), entry));
+        }
+        self.find_behind(index, prefix, name)
+    }
+
+    /// Searches the entries that have the same prefix as this one and come after it. There may be many,
+    /// and one request can ask for many names.
+    #[cold]
+    fn find_behind(&self, index: usize, prefix: u64, name: &[u8]) -> Option<(EntryId, &Entry)> {
+        let begin = index + 1;
+        let count = self.prefixes[begin..].partition_point(|other| *other == prefix);
+        // All names have small letters only.
+        let name = name.iter().map(u8::to_ascii_lowercase);
+        let order = |entry: &Entry| entry.name.bytes().cmp(name.clone());
+        let found = self.entries[begin..begin + count].binary_search_by(order).ok()?;
+        Some((EntryId(begin + found), &self.entries[begin + found]))
     }
 
     /// What a name means for this caller: nothing that it may not run.

@@ -50,6 +50,10 @@ const LOOK: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// The time to a second look after the kernel has told of a change.
 const SECOND_LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
+/// A change at a path is told once until the next tick. A client that may connect to a socket may also
+/// change the file's times, and could keep a thread busy.
+const ONCE: EventFlags = EventFlags::IN.union(EventFlags::ONESHOT);
+
 /// A timer that ticks when the paths are to be looked at. A timeout of the leader's every wait for
 /// events would cost more than some commands.
 pub(super) fn ticker() -> Result<OwnedFd, Errno> {
@@ -72,7 +76,7 @@ impl Core {
         }
         if let Some(changes) = endpoint.published.watch() {
             let data = EventData::new_u64(Token::Path(index).to_data());
-            epoll::add(&self.epoll, changes, data, EventFlags::IN)?;
+            epoll::add(&self.epoll, changes, data, ONCE)?;
         }
         Ok(())
     }
@@ -145,7 +149,12 @@ impl Core {
             let _ = rustix::io::read(ticker, &mut [0_u8; 8]);
         }
         let mut last = Vec::new();
-        for index in 0..self.endpoints.len() {
+        for (index, endpoint) in self.endpoints.iter().enumerate() {
+            if let Some(changes) = endpoint.published.watch() {
+                let data = EventData::new_u64(Token::Path(index).to_data());
+                // It is in the set, and the kernel needs no memory for a change.
+                let _ = epoll::modify(&self.epoll, changes, data, ONCE);
+            }
             last.append(&mut self.look_at_path(index));
         }
         last

@@ -390,7 +390,19 @@ impl Hub {
         slot.timer = Some(at);
         let is_first = self.timers.peek().is_none_or(|Reverse((other, ..))| at < *other);
         self.timers.push(Reverse((at, index, slot.generation)));
+        self.drop_timers();
         is_first
+    }
+
+    /// Drops the timers that are out of date when they are most of all: a client that connects over and
+    /// over would leave one for each connection until its time.
+    fn drop_timers(&mut self) {
+        let slots = &self.slots;
+        if self.timers.len() > 2 * slots.len() + 64 {
+            self.timers.retain(|Reverse((at, index, generation))| {
+                slots[*index].generation == *generation && slots[*index].timer == Some(*at)
+            });
+        }
     }
 
     /// How long the leader may wait for events. No time at all if a connection is ready.

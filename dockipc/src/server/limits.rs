@@ -49,7 +49,8 @@ impl Server {
 
     /// Reserves connections for root and the daemon's user, so that an operator can connect when
     /// others have taken everything. Default: 8, at most a quarter of the available ones (see
-    /// [`max_connections_per_user`](Self::max_connections_per_user)). 0 reserves none.
+    /// [`max_connections_per_user`](Self::max_connections_per_user)), but one of two or three. 0 reserves
+    /// none.
     ///
     /// The server holds this number of descriptors open and releases one when no other is free. Then any
     /// other user's connection gets `-BUSY` and is closed at once. With 0 it waits for a descriptor:
@@ -169,6 +170,17 @@ mod tests {
         service.counters.disconnected();
         assert!(connect(STRANGER).is_err());
         assert_eq!(connect(owner), Ok(()));
+    }
+
+    #[test]
+    fn one_of_few_connections_is_reserved() {
+        for (most, others) in [(1, 1), (2, 1), (3, 2), (4, 3), (7, 6)] {
+            let server = Server::new().max_connections(most).max_connections_per_user(None);
+            let service = server.service().unwrap();
+            let served = (0..most).filter(|_| service.admit(STRANGER).1.is_ok());
+            assert_eq!(served.count(), others, "of {most}");
+            assert_eq!(service.admit(0).1.is_ok(), most > 1, "of {most}");
+        }
     }
 
     #[test]

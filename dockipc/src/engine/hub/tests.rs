@@ -255,3 +255,27 @@ fn every_connection_is_in_one_place_and_learns_of_every_event_once() {
         }
     }
 }
+
+#[test]
+fn ended_connections_leave_no_timers() {
+    let mut world = World::new();
+    let far = Instant::now() + Duration::from_secs(3600);
+    let begin = |world: &mut World| {
+        world.add();
+        world.hub.polled();
+        let index = world.hub.next().expect("the new connection");
+        let (conn, _) = world.hub.take(index).expect("the new connection");
+        world.hub.set_timer(index, Some(far));
+        (index, conn)
+    };
+    let (stays, conn) = begin(&mut world);
+    world.hub.put(stays, conn);
+    for _ in 0..1_000 {
+        let (index, _conn) = begin(&mut world);
+        world.connections.remove(&world.token(index));
+        world.hub.free(index);
+    }
+    assert!(world.hub.timers.len() < 100, "{}", world.hub.timers.len());
+    let of_stays = |Reverse((at, index, _)): &Reverse<_>| (*at, *index) == (far, stays);
+    assert_eq!(world.hub.timers.iter().filter(|timer| of_stays(timer)).count(), 1);
+}
