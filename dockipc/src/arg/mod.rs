@@ -130,7 +130,7 @@ impl BadValue {
 
     pub(crate) fn failure(&self, what: &str, word: &[u8]) -> Failure {
         let Self { code, reason } = self;
-        Failure::new(code, format_args!("bad value for {what}: {}: {reason}", Shown(word)))
+        Failure::new(code, format_args!("bad value for {what}: {}: {reason}", Quoted(word)))
     }
 }
 
@@ -143,18 +143,18 @@ pub struct BadWord<'r> {
 }
 
 /// A word in a message: quoted, escaped, and cut if it is long.
-pub(crate) struct Shown<'w>(pub(crate) &'w [u8]);
+pub(crate) struct Quoted<'w>(pub(crate) &'w [u8]);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", Cut(self.0))
+        write!(f, "\"{}\"", Truncated(self.0))
     }
 }
 
 /// A word in a message: escaped, and cut if it is long, so that the message stays short.
-pub(crate) struct Cut<'w>(pub(crate) &'w [u8]);
+pub(crate) struct Truncated<'w>(pub(crate) &'w [u8]);
 
-impl fmt::Display for Cut<'_> {
+impl fmt::Display for Truncated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 64;
         let text = String::from_utf8_lossy(&self.0[..self.0.len().min(LONGEST)]);

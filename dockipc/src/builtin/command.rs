@@ -45,7 +45,7 @@ fn row(entry: &Entry) -> Reply {
         Target::Command(command) => {
             let options = command.given().any(|p| matches!(p.way, Way::Long(_) | Way::Flag(_)));
             let count = command.given().count();
-            let least = command.given().filter(|p| !p.may_lack()).count();
+            let least = command.given().filter(|p| !p.is_optional()).count();
             let exact = least == count && !options && command.given().all(|p| p.way != Way::Rest);
             let words = i64::try_from(least + 1).unwrap_or(i64::MAX);
             if exact { words } else { -words }
@@ -101,7 +101,7 @@ fn argument(param: &Param) -> Reply {
         .map(|word| described(word, "pure-token", Some(word), false, false, Vec::new()))
         .collect();
     let many = param.arity == Arity::Many || param.way == Way::Rest;
-    described(param.name, kind, token.as_deref(), param.may_lack(), many, choices)
+    described(param.name, kind, token.as_deref(), param.is_optional(), many, choices)
 }
 
 fn kind(param: &Param) -> &'static str {

@@ -39,7 +39,7 @@ fn command(entry: &Entry) -> Reply {
         Target::Command(command) => (command.aliases, given(command)),
         Target::BuiltIn(builtin) => (&[], words(*builtin)),
         // What it takes is known to its function alone.
-        Target::Mounted(_) => (&[], vec![argument(&Argument::word("word", true, true))]),
+        Target::Mounted(_) => (&[], vec![argument(&ArgumentInfo::word("word", true, true))]),
     };
     Reply::map([
         ("summary", summary.into_reply()),
@@ -54,16 +54,16 @@ fn command(entry: &Entry) -> Reply {
 }
 
 fn given(command: &Command) -> Vec<Reply> {
-    command.given().map(|param| argument(&Argument::of(param))).collect()
+    command.given().map(|param| argument(&ArgumentInfo::of(param))).collect()
 }
 
 fn words(builtin: BuiltIn) -> Vec<Reply> {
     let words = help::words(builtin);
-    words.map(|(name, optional)| argument(&Argument::word(name, optional, false))).collect()
+    words.map(|(name, optional)| argument(&ArgumentInfo::word(name, optional, false))).collect()
 }
 
 /// What is said of one argument.
-struct Argument<'p> {
+struct ArgumentInfo<'p> {
     name: &'p str,
     kind: &'static str,
     flag: Option<String>,
@@ -77,7 +77,7 @@ struct Argument<'p> {
     completes: bool,
 }
 
-impl<'p> Argument<'p> {
+impl<'p> ArgumentInfo<'p> {
     fn of(param: &'p Param) -> Self {
         let (kind, flag) = match param.way {
             Way::Injected | Way::Positional => ("positional", None),
@@ -92,7 +92,7 @@ impl<'p> Argument<'p> {
             ty: param.ty,
             choices: if kind == "flag" { &[] } else { param.choices },
             default: param.shown_default().filter(|_| !param.secret),
-            optional: param.may_lack(),
+            optional: param.is_optional(),
             multiple: param.arity == Arity::Many,
             help: help::of(param),
             secret: param.secret,
@@ -117,7 +117,7 @@ impl<'p> Argument<'p> {
     }
 }
 
-fn argument(argument: &Argument<'_>) -> Reply {
+fn argument(argument: &ArgumentInfo<'_>) -> Reply {
     Reply::map([
         ("name", argument.name.into_reply()),
         ("kind", argument.kind.into_reply()),

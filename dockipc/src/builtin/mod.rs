@@ -5,9 +5,9 @@
 
 mod command;
 mod describe;
+mod dockipc;
 mod handshake;
 mod help;
-mod own;
 
 use std::sync::Mutex;
 
@@ -20,7 +20,7 @@ use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
 
-pub(crate) use own::{Completion, check_line, wrapped_line};
+pub(crate) use dockipc::{Completion, check_line, wrapped_line};
 
 /// What the built-in commands read.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ pub(crate) fn run(
         BuiltIn::Client => handshake::client(session, words),
         BuiltIn::Command => command::command(context, session, words),
         BuiltIn::Config => handshake::config(words),
-        BuiltIn::Dockipc => own::dockipc(context, session, words),
+        BuiltIn::Dockipc => dockipc::dockipc(context, session, words),
         BuiltIn::Hello => handshake::hello(context, session, words),
         BuiltIn::Quit => handshake::quit(session),
         BuiltIn::Reset => handshake::reset(session),

@@ -7,10 +7,10 @@
 mod builtin;
 mod command;
 mod name;
-mod nearest;
 mod rules;
 mod speed;
 mod table;
+mod unknown;
 
 pub(crate) use builtin::BuiltIn;
 pub use command::Command;

@@ -18,7 +18,7 @@ pub(crate) struct Rules {
 }
 
 /// A rule whose names were looked up.
-struct Given<'r> {
+struct ResolvedRule<'r> {
     pattern: &'r Pattern,
     /// The rule and its pattern, for an error.
     shown: String,
@@ -32,7 +32,7 @@ impl Rules {
         if self.default_deny { Policy::Closed } else { Policy::Open }
     }
 
-    fn resolve(&self) -> Result<Vec<Given<'_>>, Error> {
+    fn resolve(&self) -> Result<Vec<ResolvedRule<'_>>, Error> {
         let resolve = |(pattern, text): &'_ (Pattern, String)| {
             let shown = format!("{text:?} for {pattern}");
             let terms = access::parse(text).map_err(|(at, reason)| Error::BadRule {
@@ -45,7 +45,7 @@ impl Rules {
         let mut given = Vec::new();
         for rule in &self.given {
             let (shown, policy) = resolve(rule)?;
-            given.push(Given { pattern: &rule.0, shown, policy, is_used: false });
+            given.push(ResolvedRule { pattern: &rule.0, shown, policy, is_used: false });
         }
         Ok(given)
     }

@@ -8,7 +8,7 @@ use super::{BuiltIn, Command, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
 use crate::error::Error;
 use crate::handler::Handler;
-use crate::param::{Fallback as ParamDefault, any_secret};
+use crate::param::{DefaultValue, any_secret};
 use crate::state::States;
 
 /// All names of a server and what they mean. Made when the server starts; only [`Speed`]s change.
@@ -340,7 +340,7 @@ fn check(command: &'static Command, states: &States) -> Result<(), Error> {
             let (command, place) = (command.name, command.place());
             return Err(Error::MissingState { command, place, wanted });
         }
-        if let Some(ParamDefault::Word(word)) = param.default
+        if let Some(DefaultValue::Word(word)) = param.default
             && let Err(bad) = (param.check)(word)
         {
             return Err(Error::BadDefault {

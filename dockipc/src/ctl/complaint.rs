@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::output::escaped;
 use super::socket::VARIABLE;
 use super::word::{Word, redact};
-use crate::arg::Shown;
+use crate::arg::Quoted;
 use crate::client::quote;
 use crate::error::{Error, Failure, code};
 
@@ -188,7 +188,7 @@ fn place(words: &[Word], failure: &Failure, message: &str) -> Option<(String, us
 /// Whether a message is about a word: it quotes it, or the option's value in it, or names the option.
 fn is_meant(word: &[u8], message: &str) -> bool {
     let value = word.iter().position(|&b| b == b'=').map(|at| &word[at + 1..]);
-    let quoted = |word: &[u8]| message.contains(&Shown(word).to_string());
+    let quoted = |word: &[u8]| message.contains(&Quoted(word).to_string());
     let option = message
         .strip_prefix("unknown option ")
         .or_else(|| message.strip_suffix(" takes no value"))

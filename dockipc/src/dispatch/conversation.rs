@@ -89,7 +89,7 @@ impl Conversation {
                 }
                 let reply = service.dispatch(session, &input[..len], frame, scratch, executor);
                 let Some(reply) = reply else {
-                    self.decoder.again(frame);
+                    self.decoder.unread(frame);
                     return Step::Later;
                 };
                 let last = session.is_last || session.protocol == Protocol::Line;

@@ -3,7 +3,7 @@
 use super::Service;
 use super::run::Runner;
 use crate::access::Policy;
-use crate::arg::Shown;
+use crate::arg::Quoted;
 use crate::commands::Target;
 use crate::error::{Failure, code};
 use crate::param::Unbound;
@@ -46,7 +46,7 @@ impl Service {
 /// Why a caller may not run something: the policy, or that it is not offered here.
 #[cold]
 fn denied(session: &Session, name: &[u8], policy: Option<&Policy>) -> Failure {
-    let (uid, name) = (session.peer.uid(), Shown(name));
+    let (uid, name) = (session.peer.uid(), Quoted(name));
     let Some(policy) = policy else {
         let why = format_args!("{name} is not offered at this socket; you are uid {uid}");
         return Failure::new(code::NOPERM, why);

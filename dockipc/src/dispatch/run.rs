@@ -1,6 +1,6 @@
 //! Running the author's code.
 
-use crate::arg::Cut;
+use crate::arg::Truncated;
 use crate::audit::Case;
 use crate::commands::{Runnable, Speed, Table};
 use crate::error::{Failure, code};
@@ -47,7 +47,7 @@ impl Runner<'_> {
         let reply = caught(run);
         self.executor.end();
         Some(reply.unwrap_or_else(|| {
-            let name = Cut(name.as_bytes());
+            let name = Truncated(name.as_bytes());
             let why = format!("{name} panicked; the daemon's standard error has the message");
             Reply::Error(Failure::new(code::PANIC, why))
         }))

@@ -1,6 +1,6 @@
 //! The words of a request, read as values.
 
-use super::{Bound, Fallback, Param};
+use super::{Bound, DefaultValue, Param};
 use crate::arg::{Arity, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
@@ -31,7 +31,7 @@ impl<'r> Args<'r> {
     ) -> Result<T, Failure> {
         let param = &self.params[index];
         let given = match param.default {
-            Some(Fallback::Word(word)) if !self.has(index) => {
+            Some(DefaultValue::Word(word)) if !self.has(index) => {
                 read(&mut std::iter::once(word.as_bytes()))
             }
             _ => read(&mut self.words_of(index)),

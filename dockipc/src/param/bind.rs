@@ -1,12 +1,12 @@
 //! Which words are which parameter's.
 
 use super::{Param, Way, any_secret};
-use crate::arg::{Arity, Cut, Shown, usage};
+use crate::arg::{Arity, Quoted, Truncated, usage};
 use crate::buffer::Buffer;
 use crate::error::Failure;
 use crate::request::Words;
 use crate::wire::words::Splitter;
-use crate::wire::{Frame, Place, Span};
+use crate::wire::{Base, Frame, Span};
 
 /// Buffers for one command at a time, kept for the next.
 #[derive(Default)]
@@ -72,7 +72,7 @@ pub(crate) struct Unbound<'r> {
     scratch: &'r mut Scratch,
     name: Option<Span>,
     /// The words are the parameters' in their order.
-    as_it_came: bool,
+    is_unchanged: bool,
 }
 
 enum Source<'r> {
@@ -94,14 +94,14 @@ impl<'r> Unbound<'r> {
         let source = match frame {
             Frame::Line(span) => {
                 if cfg!(feature = "zeroize") {
-                    // All words, twice: see `all_again`. The splitter must not have to grow it.
+                    // All words, twice: see `all_from_start`. The splitter must not have to grow it.
                     scratch.text.reserve(2 * (span.end - span.start));
                 }
                 Source::Line(Splitter::new(&input[span.start..span.end]))
             }
             Frame::Resp => Source::Resp(0),
         };
-        let mut unbound = Self { input, source, scratch, name: None, as_it_came: false };
+        let mut unbound = Self { input, source, scratch, name: None, is_unchanged: false };
         unbound.name = unbound.next()?;
         Ok(unbound)
     }
@@ -122,7 +122,7 @@ impl<'r> Unbound<'r> {
     }
 
     /// Whether an option seems to come next.
-    fn dashes_are_next(&self) -> bool {
+    fn option_is_next(&self) -> bool {
         match &self.source {
             Source::Line(splitter) => splitter.peek().starts_with(b"--"),
             Source::Resp(at) => {
@@ -151,7 +151,7 @@ impl<'r> Unbound<'r> {
                     }
                     text.extend_from_slice(&self.input[span.start..span.end]);
                 }
-                Some(Span { start, end: text.len(), place: Place::Text })
+                Some(Span { start, end: text.len(), base: Base::Text })
             }
         }
     }
@@ -180,12 +180,12 @@ impl<'r> Unbound<'r> {
 
     /// The same when some words have been taken already.
     #[cold]
-    pub(crate) fn all_again(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
+    pub(crate) fn all_from_start(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
         self.scratch.words.clear();
         match &mut self.source {
             Source::Resp(at) => *at = 1,
             Source::Line(splitter) => {
-                splitter.begin_again();
+                splitter.rewind();
                 // The name, which could be read before.
                 let _ = splitter.next(self.scratch.text.as_vec());
             }
@@ -210,13 +210,13 @@ impl<'r> Unbound<'r> {
             if let Some(word) = words.get(most) {
                 return Err(unexpected(params, word.of(self.input, &[])));
             }
-            self.as_it_came = true;
+            self.is_unchanged = true;
             return Ok(());
         }
         let mut options_end = !has_options;
         loop {
             let at_rest = before_rest == Some(self.scratch.words.len());
-            if at_rest && (options_end || !self.dashes_are_next()) {
+            if at_rest && (options_end || !self.option_is_next()) {
                 let rest = self.rest();
                 self.scratch.words.extend(rest);
                 break;
@@ -249,7 +249,7 @@ impl<'r> Unbound<'r> {
 
     /// What [`bind`](Self::bind) found.
     pub(crate) fn take(self) -> Bound<'r> {
-        if self.as_it_came { self.unchanged() } else { self.bound() }
+        if self.is_unchanged { self.unchanged() } else { self.bound() }
     }
 
     /// The words of a RESP command as they came.
@@ -272,7 +272,7 @@ fn unexpected(params: &[Param], word: &[u8]) -> Failure {
     if any_secret(params) {
         return usage("unexpected word");
     }
-    usage(format_args!("unexpected word {}", Shown(word)))
+    usage(format_args!("unexpected word {}", Quoted(word)))
 }
 
 /// The parameter that `--option` or `--option=value` means, and the length of the value.
@@ -286,7 +286,7 @@ fn find_option(params: &[Param], option: &[u8]) -> Result<(usize, Option<usize>)
         if any_secret(params) {
             return usage("unknown option");
         }
-        usage(format_args!("unknown option --{}", Cut(name)))
+        usage(format_args!("unknown option --{}", Truncated(name)))
     })
 }
 

@@ -18,7 +18,7 @@ pub struct Param {
     pub choices: &'static [&'static str],
     pub arity: Arity,
     pub way: Way,
-    pub default: Option<Fallback>,
+    pub default: Option<DefaultValue>,
     /// The state that it wants, if any.
     pub wanted: fn() -> Option<(TypeId, &'static str)>,
     /// Whether the word of a default is a value.
@@ -32,14 +32,14 @@ pub struct Param {
 /// What a parameter is when it is left out.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-pub enum Fallback {
+pub enum DefaultValue {
     /// This word, read as if it had been sent.
     Word(&'static str),
     /// A value, made by an expression that reads like this.
     Value(&'static str),
 }
 
-impl fmt::Display for Fallback {
+impl fmt::Display for DefaultValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Word(text) | Self::Value(text)) = self;
         f.write_str(text)
@@ -93,12 +93,12 @@ impl Param {
 
     /// Its default, as it may be shown.
     pub(crate) fn shown_default(&self) -> Option<String> {
-        let shown = |default: Fallback| default.to_string();
+        let shown = |default: DefaultValue| default.to_string();
         self.default.map(|default| if self.secret { HIDDEN.into() } else { shown(default) })
     }
 
     /// Whether the parameter may be left out.
-    pub(crate) fn may_lack(&self) -> bool {
+    pub(crate) fn is_optional(&self) -> bool {
         self.arity != Arity::One || self.default.is_some() || matches!(self.way, Way::Flag(_))
     }
 }
@@ -111,11 +111,11 @@ impl fmt::Display for Param {
         match self.way {
             Way::Injected => Ok(()),
             Way::Flag(long) => write!(f, "[--{long}]"),
-            Way::Long(long) if self.may_lack() => write!(f, "[--{long} <{name}>]{many}"),
+            Way::Long(long) if self.is_optional() => write!(f, "[--{long} <{name}>]{many}"),
             Way::Long(long) => write!(f, "--{long} <{name}>"),
-            Way::Rest if self.may_lack() => write!(f, "[<{name}…>]"),
+            Way::Rest if self.is_optional() => write!(f, "[<{name}…>]"),
             Way::Rest => write!(f, "<{name}…>"),
-            Way::Positional if self.may_lack() => write!(f, "[<{name}>{many}]"),
+            Way::Positional if self.is_optional() => write!(f, "[<{name}>{many}]"),
             Way::Positional => write!(f, "<{name}>"),
         }
     }
@@ -127,7 +127,7 @@ pub const fn param(
     name: &'static str,
     help: &'static str,
     way: Option<Way>,
-    default: Option<Fallback>,
+    default: Option<DefaultValue>,
     kind: Kind,
 ) -> Param {
     let Kind { ty, choices, arity, secret, wanted, check } = kind;

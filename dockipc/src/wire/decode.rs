@@ -99,7 +99,7 @@ impl Decoder {
     }
 
     /// The command that was found is not run now: the next call finds it again.
-    pub(crate) fn again(&mut self, frame: Frame) {
+    pub(crate) fn unread(&mut self, frame: Frame) {
         self.state = match frame {
             Frame::Line(_) => Expecting::Line { seen: 0 },
             Frame::Resp => Expecting::Head,

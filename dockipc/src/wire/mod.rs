@@ -39,12 +39,12 @@ pub enum Protocol {
 pub(crate) struct Span {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    pub(crate) place: Place,
+    pub(crate) base: Base,
 }
 
 /// What a [`Span`] points into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Base {
     /// The bytes as the client sent them.
     Input,
     /// What had to be written anew: a word with quotes taken off, words joined.
@@ -53,14 +53,14 @@ pub(crate) enum Place {
 
 impl Span {
     pub(crate) fn input(start: usize, end: usize) -> Self {
-        Self { start, end, place: Place::Input }
+        Self { start, end, base: Base::Input }
     }
 
     /// The bytes that are meant. A span is only ever made for the two buffers it is used with.
     pub(crate) fn of<'r>(self, input: &'r [u8], text: &'r [u8]) -> &'r [u8] {
-        let buffer = match self.place {
-            Place::Input => input,
-            Place::Text => text,
+        let buffer = match self.base {
+            Base::Input => input,
+            Base::Text => text,
         };
         &buffer[self.start..self.end]
     }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{Place, Span};
+use super::{Base, Span};
 
 /// A line being split.
 pub(crate) struct Splitter<'t> {
@@ -29,7 +29,7 @@ impl<'t> Splitter<'t> {
     }
 
     /// Goes back to the first word.
-    pub(crate) fn begin_again(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.at = 0;
     }
 
@@ -46,7 +46,7 @@ impl<'t> Splitter<'t> {
                 let text_start = text.len();
                 text.extend_from_slice(&self.line[start..self.at]);
                 self.quoted(text)?;
-                Ok(Some(Span { start: text_start, end: text.len(), place: Place::Text }))
+                Ok(Some(Span { start: text_start, end: text.len(), base: Base::Text }))
             }
         }
     }

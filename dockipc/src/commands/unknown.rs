@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::access::Credentials;
-use crate::arg::Shown;
+use crate::arg::Quoted;
 use crate::error::{Failure, code};
 use crate::nearest::nearest;
 
@@ -16,6 +16,6 @@ impl Table {
             Some(other) => format!("did you mean {other}?"),
             None => "send help for a list".into(),
         };
-        Failure::new(code::UNKNOWN, format_args!("no command {}; {hint}", Shown(name)))
+        Failure::new(code::UNKNOWN, format_args!("no command {}; {hint}", Quoted(name)))
     }
 }
