@@ -80,7 +80,7 @@ fn refusal(error: &Error) -> &str {
     error.failure().map_or("", |failure| failure.code())
 }
 
-const WRONG: &str = "-WRONGPASS this is not the token";
+const WRONG: &str = "-WRONGPASS wrong token (";
 
 #[test]
 fn who_gives_the_token_may_run_what_its_rule_says() {
@@ -94,8 +94,11 @@ fn who_gives_the_token_may_run_what_its_rule_says() {
     for words in gives {
         let mut stream = daemon.connect();
         let denied = ask(&mut stream, &["vault"]);
-        let why = "-NOPERM \"vault\" is for token; you are uid";
-        assert!(denied.starts_with(why) && denied.ends_with("given with AUTH"), "{denied}");
+        let why = "-NOPERM permission denied: \"vault\" requires token (you are uid";
+        assert!(
+            denied.starts_with(why) && denied.ends_with("send the token with AUTH"),
+            "{denied}"
+        );
         if words.len() < 4 {
             assert_eq!(ask(&mut stream, words), "+OK", "{words:?}");
         } else {
@@ -162,9 +165,9 @@ fn the_third_wrong_token_ends_the_connection() {
     let wrong = resp(&["AUTH", "wrong"]);
     let commands = [&wrong[..], &wrong, &wrong, &resp(&["AUTH", TOKEN]), &resp(&["vault"])];
     let answer = exchange(daemon.connect(), &commands.concat()).escape_ascii().to_string();
-    let last = "nor were those before: 3 tries at most";
-    let expected = format!("{WRONG}\\r\\n{WRONG}\\r\\n{WRONG}, {last}\\r\\n");
-    assert_eq!(answer, expected);
+    let last = "(3 of 3 attempts used)";
+    let wrong = |used| format!("{WRONG}{used} of 3 attempts used)\\r\\n");
+    assert_eq!(answer, [1, 2, 3].map(wrong).concat());
     // Also if the tries come by way of HELLO, or have others between them.
     let hello = resp(&["HELLO", "3", "AUTH", "default", "wrong"]);
     let hall = resp(&["hall"]);
@@ -185,7 +188,7 @@ fn the_token_must_come_soon() {
     assert_eq!(line(&mut stream), "hello");
     let since = Instant::now();
     until("the limit", || since.elapsed() > limit);
-    let late = "-TIMEOUT the token must come within 20ms of connecting; connect anew";
+    let late = "-TIMEOUT the token must be sent within 20ms of connecting; reconnect";
     assert_eq!(ask(&mut stream, &["AUTH", TOKEN]), late);
     assert_eq!(ask(&mut stream, &["HELLO", "3", "AUTH", "default", TOKEN]), late);
     assert!(ask(&mut stream, &["vault"]).starts_with("-NOPERM"));
@@ -194,12 +197,12 @@ fn the_token_must_come_soon() {
 #[test]
 fn a_line_has_no_room_for_a_token() {
     let daemon = start();
-    let why = "-USAGE a line is the only one of its connection; to give a token, speak RESP\\n";
+    let why = "-USAGE a token can't be used in line mode (one command per connection); use RESP\\n";
     for line in [format!("auth {TOKEN}\n"), format!("hello 3 auth default {TOKEN}\n")] {
         assert_eq!(daemon.ask(&line), why);
     }
     let denied = daemon.ask("vault\n");
-    assert!(denied.ends_with("given over a line, but by a Redis client\\n"), "{denied}");
+    assert!(denied.ends_with("line mode has no token: use a Redis client\\n"), "{denied}");
 }
 
 #[test]
@@ -299,7 +302,7 @@ fn the_token_is_the_first_line_without_its_end() {
 #[test]
 fn a_rule_and_its_token_come_together() {
     let error = server().spawn_in_process().expect_err("no token").to_string();
-    let why = "there is no token: give the server one with .token_file(…)";
+    let why = "the server has no token: set one with .token_file(…)";
     assert_eq!(error, format!("bad rule \"token\" for vault: {why}"));
     let file = File::new(TOKEN);
     let error = Server::new().token_file(file.path()).spawn_in_process().expect_err("no rule");
@@ -350,7 +353,7 @@ fn our_client_runs_nothing_with_a_wrong_token() {
     let client = Client::new(daemon.path()).token("not the token at all");
     for _ in 0..5 {
         let error = client.send("hit").expect_err("a wrong token");
-        assert_eq!(error.to_string(), "WRONGPASS this is not the token");
+        assert_eq!(error.to_string(), "WRONGPASS wrong token (1 of 3 attempts used)");
     }
     assert_eq!(hits.load(Relaxed), 0, "a command that needs no token");
     let printed = format!("{client:?} {:?} {:?}", client.command("vault"), client.pipeline());
@@ -450,7 +453,7 @@ fn guesses_are_refused_and_hurt_nobody() {
     }
 }
 
-const PAUSED: &str = "-BUSY too many wrong tokens of uid ";
+const PAUSED: &str = "-BUSY too many wrong tokens from uid ";
 
 #[test]
 fn guesses_over_new_connections_are_paused() {

@@ -593,7 +593,7 @@ stays, unless told otherwise.
   <rest>           bytes; optional
   <also>           duration, any number
 
-also: mv
+aliases: mv
 "
     );
     assert_eq!(ask(&daemon, "HELP MV"), ask(&daemon, "help shift"));

@@ -195,7 +195,7 @@ fn a_nul_byte_is_a_byte_like_others() {
 
 #[test]
 fn an_empty_line_says_what_to_send() {
-    let answer = r"-USAGE an empty line; send help for a list\n";
+    let answer = r"-USAGE empty line; send help for a list\n";
     refused(&[(b"\n", answer), (b"\r\n", answer), (b" \t \n", answer)]);
     let empty_name = r#"-UNKNOWN no command \"\"; send help for a list\n"#;
     refused(&[(b"''\n", empty_name), (b"\"\" hit\n", empty_name)]);
@@ -390,7 +390,7 @@ fn a_resp_command_over_the_limit_is_passed_over_and_the_connection_goes_on() {
 #[test]
 fn a_panic_is_answered_and_the_daemon_goes_on() {
     let (daemon, _) = daemon();
-    let answer = "-PANIC boom panicked; the daemon's standard error has the message";
+    let answer = "-PANIC boom panicked; see the daemon's standard error for the message";
     assert_eq!(exchange(daemon.connect(), b"boom\n"), format!("{answer}\n").as_bytes());
     let mut stream = daemon.connect();
     for _ in 0..3 {

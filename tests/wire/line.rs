@@ -204,7 +204,8 @@ fn help_lists_what_there_is_and_explains_each() {
     }
     assert!(!overview.contains("secret") && !overview.contains("hello"), "{overview}");
     let add = ask("help PLUS\n");
-    for part in ["add <n>\n", "Add `n` to the counter.", "starts at 0", "what to add", "also: plus"]
+    for part in
+        ["add <n>\n", "Add `n` to the counter.", "starts at 0", "what to add", "aliases: plus"]
     {
         assert!(add.contains(part), "{part} is not in\n{add}");
     }

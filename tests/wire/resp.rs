@@ -178,7 +178,7 @@ fn a_refused_hello_changes_nothing() {
     }
     ask(&mut stream, "AUTH secret", password);
     stream.write_all(&resp(&["HELLO", "3", "SETNAME", "a b"])).unwrap();
-    expect(&mut stream, b"-ERR a client's name has no blanks, line ends or special characters\r\n");
+    expect(&mut stream, b"-ERR client names can't contain spaces, newlines, special characters or more than 256 bytes\r\n");
     // Still RESP2, still without a name.
     ask(&mut stream, "value none", "$-1\r\n");
     ask(&mut stream, "CLIENT GETNAME", "$0\r\n\r\n");
@@ -192,7 +192,7 @@ fn the_words_of_the_handshake_are_answered_as_clients_expect() {
     ask(&mut stream, "ping hey", "$3\r\nhey\r\n");
     ask(&mut stream, "ECHO hey", "$3\r\nhey\r\n");
     ask(&mut stream, "SELECT 0", "+OK\r\n");
-    ask(&mut stream, "SELECT 1", "-ERR there is only database 0 here\r\n");
+    ask(&mut stream, "SELECT 1", "-ERR only database 0 exists\r\n");
     ask(&mut stream, "CLIENT SETINFO LIB-NAME redis-py", "+OK\r\n");
     ask(&mut stream, "CLIENT SETINFO lib-ver 8.0.0", "+OK\r\n");
     ask(&mut stream, "CLIENT GETNAME", "$0\r\n\r\n");
@@ -289,7 +289,7 @@ fn an_idempotent_command_says_so() {
     let docs = answer(&daemon, "", &["COMMAND", "DOCS", "level"]);
     assert!(docs.ends_with("\r\n$9\r\ndoc_flags\r\n*1\r\n+idempotent\r\n"), "{docs}");
     let help = answer(&daemon, "", &["HELP", "level"]);
-    let says = "\n\nalso: lv\n\nidempotent: to run it twice is the same as once\n";
+    let says = "\n\naliases: lv\n\nidempotent: running it twice has the same effect as once\n";
     assert!(help.contains(says), "{help}");
     let help = answer(&daemon, "", &["HELP", "paint"]);
     assert!(!help.contains("idempotent"), "{help}");
@@ -456,8 +456,8 @@ fn a_wrapped_line_is_answered_with_the_bytes_of_line_mode() {
         ("value map", "$4\r\nk\t1\n\r\n"),
         ("value nothing", "$0\r\n\r\n"),
         ("fail 7", "-NO_SUCH 7\r\n"),
-        ("", "-USAGE an empty line; send help for a list\r\n"),
-        ("add 1\n", "-USAGE a line can't hold a newline\r\n"),
+        ("", "-USAGE empty line; send help for a list\r\n"),
+        ("add 1\n", "-USAGE a line can't contain a newline\r\n"),
         ("add 'x", "-USAGE the quote ' at byte 4 is not closed; usage: add <a> <b>\r\n"),
     ] {
         stream.write_all(&resp(&["dockipc", "LINE", line])).unwrap();

@@ -1,4 +1,4 @@
-//! `COMMAND` and what belongs to it, from which redis-cli makes its hints and its help.
+//! `COMMAND` and its subcommands, from which redis-cli makes its hints and its help.
 
 use super::{Context, help, is, usage};
 use crate::arg::Arity;
@@ -33,12 +33,12 @@ pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>)
     }
 }
 
-/// The flags of a command, in `COMMAND` and in its docs.
+/// Returns the flags of a command in `COMMAND` and `COMMAND DOCS`.
 fn flags(target: &Target) -> Option<Reply> {
     target.is_idempotent().then(|| Reply::List(vec![Reply::Status("idempotent".into())]))
 }
 
-/// One row of `COMMAND`: name, arity, flags, and no keys.
+/// Returns one row of `COMMAND`: name, arity, flags, and no keys.
 fn row(entry: &Entry) -> Reply {
     let target = &entry.target;
     let arity = match target {
@@ -67,7 +67,7 @@ fn row(entry: &Entry) -> Reply {
     ])
 }
 
-/// One value of `COMMAND DOCS`, from which redis-cli makes its hints and its help.
+/// Returns one value of `COMMAND DOCS`.
 fn docs(target: &Target) -> Reply {
     let (summary, arguments) = match target {
         Target::Command(command) => (command.summary(), command.given().map(argument).collect()),

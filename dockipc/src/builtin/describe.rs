@@ -1,4 +1,4 @@
-//! `DOCKIPC DESCRIBE`: the commands as our own programs want them.
+//! `DOCKIPC DESCRIBE`, the command descriptions that our own programs read.
 
 use super::{Context, help};
 use crate::arg::Arity;
@@ -7,7 +7,8 @@ use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::session::Session;
 
-/// What the caller may run: all that help shows, or what has one of these names.
+/// Describes the commands that the caller may run: those with one of the names, or, without names, all
+/// that help lists.
 pub(super) fn describe<'n>(
     context: Context<'_>,
     session: &Session,
@@ -18,7 +19,7 @@ pub(super) fn describe<'n>(
     if names.len() == 0 {
         return Reply::map(table.visible(&caller).into_iter().map(described));
     }
-    // A command and its aliases are one.
+    // An alias stands for its command, which is described once.
     let declared = |name| match table.find_visible(&caller, name) {
         Some(Entry { target: Target::Command(command), .. }) => command.name.as_bytes(),
         _ => name,
@@ -38,7 +39,7 @@ fn command(entry: &Entry) -> Reply {
     let (aliases, arguments): (&[&str], _) = match target {
         Target::Command(command) => (command.aliases, given(command)),
         Target::BuiltIn(builtin) => (&[], words(*builtin)),
-        // What it takes is known to its function alone.
+        // A mounted handler declares no parameters.
         Target::Mounted(_) => (&[], vec![argument(&ArgumentInfo::word("word", true, true))]),
     };
     Reply::map([
@@ -62,7 +63,7 @@ fn words(builtin: BuiltIn) -> Vec<Reply> {
     words.map(|(name, optional)| argument(&ArgumentInfo::word(name, optional, false))).collect()
 }
 
-/// What is said of one argument.
+/// The description of one argument.
 struct ArgumentInfo<'p> {
     name: &'p str,
     kind: &'static str,

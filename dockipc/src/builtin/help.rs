@@ -1,4 +1,4 @@
-//! Help, for people.
+//! `HELP`, the commands described for people.
 
 use std::fmt::Write;
 
@@ -25,15 +25,15 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
     let mut text = match entry.target {
         Target::Command(command) => explain(command),
         Target::BuiltIn(builtin) => format!("{}\n\n{}\n", usage_of(builtin), summary(builtin)),
-        Target::Mounted(_) => format!("{}\n\nNo help was given.\n", entry.name),
+        Target::Mounted(_) => format!("{}\n\nNo help available.\n", entry.name),
     };
     if entry.policy.is_ruled() {
-        let _ = write!(text, "\nfor: {}\n", entry.policy);
+        let _ = write!(text, "\nallowed: {}\n", entry.policy);
     }
     text.into_reply()
 }
 
-/// A command in the list: how it is used, and its summary.
+/// Returns one row of the list: the usage line and the summary.
 fn row(entry: &Entry) -> (String, String) {
     match entry.target {
         Target::Command(command) => (command.to_string(), command.summary()),
@@ -46,7 +46,7 @@ fn explain(command: &Command) -> String {
     let mut text = format!("{command}\n");
     for part in [command.summary(), command.details()] {
         if !part.is_empty() {
-            // Writing to a String does not fail.
+            // Writing to a String can't fail.
             let _ = write!(text, "\n{part}\n");
         }
     }
@@ -56,10 +56,10 @@ fn explain(command: &Command) -> String {
         let _ = write!(text, "\n{}", columns(&rows));
     }
     if !command.aliases.is_empty() {
-        let _ = write!(text, "\nalso: {}\n", command.aliases.join(", "));
+        let _ = write!(text, "\naliases: {}\n", command.aliases.join(", "));
     }
     if command.idempotent {
-        text.push_str("\nidempotent: to run it twice is the same as once\n");
+        text.push_str("\nidempotent: running it twice has the same effect as once\n");
     }
     text
 }
@@ -76,7 +76,7 @@ fn right(param: &Param) -> String {
     let default = param.shown_default().map(|default| format!("default {default}"));
     let optional = (default.is_none() && param.arity == Arity::Optional).then(|| "optional".into());
     let secret = param.secret.then(|| "secret".into());
-    // More follows it on the row.
+    // A semicolon follows.
     let help = of(param).trim_end_matches('.').to_owned();
     let parts = [Some(help), Some(param.values()), default, optional, secret];
     let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
@@ -84,20 +84,20 @@ fn right(param: &Param) -> String {
 }
 
 pub(super) fn summary(builtin: BuiltIn) -> String {
-    builtin.summary().unwrap_or("A part of the Redis handshake.").to_owned()
+    builtin.summary().unwrap_or("Part of the Redis handshake.").to_owned()
 }
 
 pub(super) fn usage_of(builtin: BuiltIn) -> String {
     format!("{} {}", builtin.name(), builtin.arguments()).trim_end().to_owned()
 }
 
-/// What it takes, and whether it may be left out.
+/// Returns the arguments of a built-in command, and whether each is optional.
 pub(super) fn words(builtin: BuiltIn) -> impl Iterator<Item = (&'static str, bool)> {
     let words = builtin.arguments().split_whitespace();
     words.map(|word| (word.trim_matches(['[', ']', '<', '>']), word.starts_with('[')))
 }
 
-/// Two columns; a first column that is too wide has the second below it.
+/// Formats two columns. If the first is too wide, the second goes on the next line.
 fn columns(rows: &[(String, String)]) -> String {
     const WIDEST: usize = 32;
     let width = |text: &str| text.chars().count();
@@ -120,7 +120,7 @@ fn columns(rows: &[(String, String)]) -> String {
     text
 }
 
-/// The doc comment of a parameter, as one line.
+/// Returns the doc comment of a parameter as one line.
 pub(super) fn of(param: &Param) -> String {
     param.help.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
 }

@@ -1,4 +1,4 @@
-//! The commands that every server has: what the Redis clients need for their handshake, and help.
+//! The answers of the built-in commands: the handshake of Redis clients, help, and `DOCKIPC`.
 //!
 //! A built-in command reads a [`Context`] and may change the [`Session`] of its caller. It never sees
 //! the engine, another connection, or the author's code.
@@ -22,7 +22,7 @@ use crate::session::Session;
 
 pub(crate) use dockipc::{Completion, check_line, wrapped_line};
 
-/// What the built-in commands read.
+/// The parts of a server that built-in commands read.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) table: &'a Table,
@@ -32,7 +32,7 @@ pub(crate) struct Context<'a> {
     pub(crate) counters: &'a Counters,
 }
 
-/// Answers a built-in command.
+/// Runs a built-in command and returns its answer.
 pub(crate) fn run(
     builtin: BuiltIn,
     context: Context<'_>,

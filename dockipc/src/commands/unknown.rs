@@ -1,4 +1,4 @@
-//! "Did you mean": the answer to a name that no command has.
+//! The answer to an unknown name, with a suggestion.
 
 use super::Table;
 use crate::access::Credentials;
@@ -7,7 +7,7 @@ use crate::error::{Failure, code};
 use crate::nearest::nearest;
 
 impl Table {
-    /// The answer to a name that no command has. It suggests only what the caller may see.
+    /// Returns the failure for an unknown name. It suggests only commands that the caller can see.
     #[cold]
     pub(crate) fn unknown(&self, caller: &Credentials<'_>, name: &[u8]) -> Failure {
         let (word, most) = (name.to_ascii_lowercase(), (name.len() / 3).max(1));

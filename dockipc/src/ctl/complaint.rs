@@ -67,7 +67,8 @@ impl Complaint {
         };
         let (message, below) = point(words, failure);
         // What a Redis client or another program does is not what is typed here.
-        let message = message.replace("given with AUTH", "given with --token-file");
+        let message =
+            message.replace("send the token with AUTH", "give the token with --token-file");
         let message = message.replace("; send help for a list", "; `help` lists them");
         let message = message.replace("Client::require_owner", "--require-owner");
         let text = format!("{} {message}", failure.code());

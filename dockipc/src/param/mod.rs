@@ -1,7 +1,7 @@
-//! From the words of a command to its typed parameters.
+//! Binds the words of a command to its typed parameters.
 //!
 //! `#[command]` declares each parameter as a [`Param`]. [`Unbound::bind`] finds the words of each, and
-//! [`FromRequest`] turns them into values or takes what is injected. Nothing in here runs a command.
+//! [`FromRequest`] parses them or injects a value. Nothing in here runs a command.
 
 mod args;
 mod bind;
