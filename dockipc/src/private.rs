@@ -1,4 +1,4 @@
-//! Everything that generated code names. Not for use by hand: it changes without notice.
+//! The items that generated code uses. Not a public API: they change without notice.
 
 pub use inventory::submit;
 

@@ -1,4 +1,4 @@
-//! The conversions to a [`Reply`] and from it.
+//! Conversions to and from [`Reply`].
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -11,7 +11,7 @@ use crate::wire::{copied, float_text};
 pub use crate::wire::Reply;
 
 impl Reply {
-    /// Reads the reply as a value, as [`Call::call`](crate::client::Call::call) does.
+    /// Converts the reply to a value, as [`Call::call`](crate::client::Call::call) does.
     pub fn parse<T: FromReply>(self) -> Result<T, Error> {
         match self {
             Self::Error(failure) => Err(Error::Refused(failure)),
@@ -20,11 +20,10 @@ impl Reply {
     }
 }
 
-/// What a command can answer with.
+/// A type that a command can return.
 ///
 /// Implemented for `()`, bytes, text, `char`, paths, integers, floats, `bool`, `Option`, lists,
-/// sets, maps, tuples, [`Reply`], and `Result<T, E>` of those with any `E: Display`. For a type of
-/// your own:
+/// sets, maps, tuples, [`Reply`], and `Result<T, E>` of those with any `E: Display`. For your own type:
 ///
 /// ```
 /// use dockipc::{IntoReply, Reply};
@@ -39,47 +38,47 @@ impl Reply {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the answer of a command",
-    label = "this type is no answer",
+    label = "not an answer type",
     note = "a command answers with (), bytes, text, numbers, bool, Option, lists, sets, maps, tuples, `dockipc::Reply`, or a Result of those whose error is Display",
-    note = "for a type of your own write `impl dockipc::IntoReply`"
+    note = "for your own type, write `impl dockipc::IntoReply`"
 )]
 pub trait IntoReply: Sized {
     /// The number of columns that the answer takes inside a row of line mode, 1 by default. A `None`
     /// takes the same number.
     ///
-    /// Set it for a type of your own whose answer is a list of a fixed length, such as 2 for a pair.
+    /// Set it for your own type if its answer is a list of fixed length, such as 2 for a pair.
     const COLUMNS: usize = 1;
 
-    /// Makes the answer.
+    /// Converts the value to an answer.
     fn into_reply(self) -> Reply;
 
-    /// Makes the answer of a `Vec` of these; bytes are no list.
+    /// Converts a `Vec` of this type to an answer; a `Vec<u8>` is bytes.
     #[doc(hidden)]
     fn list_into_reply(items: Vec<Self>) -> Reply {
         Reply::List(items.into_iter().map(Self::into_reply).collect())
     }
 }
 
-/// What an answer can be read as.
+/// A type that an answer can be converted to.
 ///
-/// A value is read leniently where RESP2 has fewer types: an integer from text in decimal, a `bool`
-/// from `0` and `1`, a map from a flat list.
+/// The conversion is lenient where RESP2 has fewer types: decimal text converts to an integer, `0` and `1`
+/// to a `bool`, a flat list to a map.
 #[diagnostic::on_unimplemented(
-    message = "an answer can't be read as `{Self}`",
-    note = "read it as (), bytes, text, a number, bool, Option, Vec, a set, a map, a tuple, or as `dockipc::Reply`, which takes everything"
+    message = "an answer can't be converted to `{Self}`",
+    note = "use (), bytes, text, a number, bool, Option, Vec, a set, a map, a tuple, or `dockipc::Reply`, which accepts every answer"
 )]
 pub trait FromReply: Sized {
-    /// Reads the answer; an error says what came instead.
+    /// Converts an answer. An answer of another type is an [`Error::Mismatch`].
     fn from_reply(reply: Reply) -> Result<Self, Error>;
 
-    /// Reads a `Vec` of these; bytes are no list.
+    /// Converts an answer to a `Vec` of this type; a `Vec<u8>` is bytes.
     #[doc(hidden)]
     fn list_from_reply(reply: Reply) -> Result<Vec<Self>, Error> {
         items(reply)
     }
 }
 
-/// Reads each value of a list or a set.
+/// Converts each value of a list or a set.
 fn items<T: FromReply, L: FromIterator<T>>(reply: Reply) -> Result<L, Error> {
     match reply {
         Reply::List(items) | Reply::Set(items) => {
@@ -111,7 +110,7 @@ impl IntoReply for () {
     }
 }
 
-/// Takes any answer that is no error.
+/// Accepts every answer that is not an error.
 impl FromReply for () {
     fn from_reply(_: Reply) -> Result<Self, Error> {
         Ok(())
@@ -226,7 +225,7 @@ impl IntoReply for f64 {
 }
 
 impl IntoReply for f32 {
-    /// Through the shortest decimal: `0.1f32` is answered as `0.1`.
+    /// Converts through the shortest decimal, so that `0.1f32` is answered as `0.1`.
     fn into_reply(self) -> Reply {
         Reply::Float(self.to_string().parse().unwrap_or_else(|_| self.into()))
     }

@@ -278,22 +278,22 @@ fn resp_that_makes_no_sense_is_answered_in_resp_and_ended() {
         (b"*-1\r\n", &format!(r#"-PROTO {count}\"*-1\"\r\n"#)),
         (b"*x\r\n", &format!(r#"-PROTO {count}\"*x\"\r\n"#)),
         (b"*\r\n", &format!(r#"-PROTO {count}\"*\"\r\n"#)),
-        (b"*1048577\r\n", r"-PROTO 1048577 words are more than a command can have (1048576)\r\n"),
+        (b"*1048577\r\n", r"-PROTO a command has at most 1048576 words, got 1048577\r\n"),
         (
             b"*99999999999999999999\r\n",
-            r"-PROTO 18446744073709551615 words are more than a command can have (1048576)\r\n",
+            r"-PROTO a command has at most 1048576 words, got 18446744073709551615\r\n",
         ),
         (b"*1\r\n:5\r\n", &format!(r#"-PROTO {word}\":5\"\r\n"#)),
         (b"*1\r\n$-1\r\n", &format!(r#"-PROTO {word}\"$-1\"\r\n"#)),
         (b"*1\r\n$three\r\nhit\r\n", &format!(r#"-PROTO {word}\"$three\"\r\n"#)),
         (
             b"*1\r\n$536870913\r\n",
-            r"-PROTO a word of 536870913 bytes is longer than any command (536870912)\r\n",
+            r"-PROTO a word has at most 536870912 bytes, got 536870913\r\n",
         ),
-        (b"*1\r\n$3\r\nhitxx", r"-PROTO a word is not followed by CR LF where its length says\r\n"),
+        (b"*1\r\n$3\r\nhitxx", r"-PROTO expected CR LF after a word of the declared length\r\n"),
         (
             b"*1\r\n$2\r\nhit\r\n",
-            r"-PROTO a word is not followed by CR LF where its length says\r\n",
+            r"-PROTO expected CR LF after a word of the declared length\r\n",
         ),
     ]);
 }
@@ -313,7 +313,7 @@ fn an_end_after_broken_resp_changes_nothing() {
 fn a_command_of_no_words_is_answered_and_the_connection_goes_on() {
     let (daemon, _) = daemon();
     let input = [b"*0\r\n", &resp(&["hit"])[..]].concat();
-    assert_eq!(daemon.ask(input), r"-PROTO a command of no words\r\n:1\r\n");
+    assert_eq!(daemon.ask(input), r"-PROTO empty command\r\n:1\r\n");
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn a_reserved_or_wrong_first_byte_is_told() {
     refused(&[
         (
             b"{\"add\":2}\n",
-            r"-PROTO a command that begins with { is reserved for a later protocol: send a line, or RESP\n",
+            r"-PROTO a first byte { is reserved for a later protocol; send a line or RESP\n",
         ),
         // These are lines, of nothing that is known.
         (b"$3\r\nhit\r\n", r#"-UNKNOWN no command \"$3\"; send help for a list\n"#),
