@@ -443,7 +443,7 @@ fn what_can_not_be_recorded_is_not_run() {
             assert_eq!(ask(&daemon, line), failed, "{line}");
         }
         let denied = ask(&daemon, "erase sda 3\n");
-        assert!(denied.starts_with("-NOPERM \"erase\" is for"), "{denied}");
+        assert!(denied.starts_with("-NOPERM permission denied: \"erase\" requires"), "{denied}");
         assert_eq!(ask(&daemon, "open x\n"), "x");
         assert_eq!(RUNS.load(SeqCst), before);
         fails.store(true, SeqCst);

@@ -198,7 +198,8 @@ fn the_token_must_come_soon() {
 #[test]
 fn a_line_has_no_room_for_a_token() {
     let daemon = start();
-    let why = "-USAGE a token can't be used in line mode (one command per connection); use RESP\\n";
+    let why =
+        "-USAGE a token can\\'t be used in line mode (one command per connection); use RESP\\n";
     for line in [format!("auth {TOKEN}\n"), format!("hello 3 auth default {TOKEN}\n")] {
         assert_eq!(daemon.ask(&line), why);
     }

@@ -286,15 +286,9 @@ fn resp_that_makes_no_sense_is_answered_in_resp_and_ended() {
         (b"*1\r\n:5\r\n", &format!(r#"-PROTO {word}\":5\"\r\n"#)),
         (b"*1\r\n$-1\r\n", &format!(r#"-PROTO {word}\"$-1\"\r\n"#)),
         (b"*1\r\n$three\r\nhit\r\n", &format!(r#"-PROTO {word}\"$three\"\r\n"#)),
-        (
-            b"*1\r\n$536870913\r\n",
-            r"-PROTO a word has at most 536870912 bytes, got 536870913\r\n",
-        ),
+        (b"*1\r\n$536870913\r\n", r"-PROTO a word has at most 536870912 bytes, got 536870913\r\n"),
         (b"*1\r\n$3\r\nhitxx", r"-PROTO expected CR LF after a word of the declared length\r\n"),
-        (
-            b"*1\r\n$2\r\nhit\r\n",
-            r"-PROTO expected CR LF after a word of the declared length\r\n",
-        ),
+        (b"*1\r\n$2\r\nhit\r\n", r"-PROTO expected CR LF after a word of the declared length\r\n"),
     ]);
 }
 
