@@ -19,12 +19,12 @@ use tests::{Daemon, PATIENCE, Place, expect, figure, long, raise_descriptor_limi
 const INSIDE: &str = "DOCKIPC_TEST_DESCRIPTORS";
 
 #[test]
-fn without_descriptors_a_server_serves_who_is_connected_and_later_everybody() {
+fn server_without_descriptors_serves_open_connections() {
     if std::env::var_os(INSIDE).is_some() {
         return run_out();
     }
     let this = std::env::current_exe().unwrap();
-    let name = "without_descriptors_a_server_serves_who_is_connected_and_later_everybody";
+    let name = "server_without_descriptors_serves_open_connections";
     let mut command = Command::new(this);
     let output = command
         .args([&*test_name(name), "--exact", "--nocapture"])
@@ -99,7 +99,7 @@ fn crowd(daemon: &Program, count: usize) -> Vec<UnixStream> {
 }
 
 #[test]
-fn a_server_with_64_descriptors_rests_before_500_clients_and_answers_all_of_them() {
+fn server_with_64_descriptors_answers_500_clients() {
     raise_descriptor_limit();
     let place = Place::new();
     let path = place.socket();

@@ -68,7 +68,7 @@ mod arrival {
     }
 
     #[test]
-    fn a_command_that_trickles_is_answered_timeout_after_a_time_in_all() {
+    fn trickling_command_gets_timeout() {
         let (daemon, _) = start(|server| server.arrival_timeout(SHORT));
         let told = "-TIMEOUT the command was not whole after 100ms; nothing was run";
         let line = [b"echo ", &[b'x'; 4000][..]].concat();
@@ -82,7 +82,7 @@ mod arrival {
     }
 
     #[test]
-    fn a_command_that_is_passed_over_has_no_more_time_than_others() {
+    fn skipped_command_has_the_same_arrival_timeout() {
         let (daemon, _) = start(|server| server.arrival_timeout(SHORT).max_command(1000));
         let mut stream = daemon.connect();
         let framed = [b"*2\r\n$4\r\necho\r\n$9000\r\n", &[b'x'; 9000][..]].concat();
@@ -91,7 +91,7 @@ mod arrival {
     }
 
     #[test]
-    fn answers_before_it_are_sent_and_a_command_begins_with_its_own_first_byte() {
+    fn arrival_timeout_starts_at_the_first_byte() {
         let (daemon, _) = start(|server| server.arrival_timeout(SHORT));
         let mut stream = daemon.connect();
         // At rest for longer than the limit, first without a byte and then between commands.
@@ -106,7 +106,7 @@ mod arrival {
     }
 
     #[test]
-    fn commands_that_arrive_in_time_may_go_on_for_ever() {
+    fn arrival_timeout_allows_any_number_of_commands() {
         let limit = Duration::from_secs(2);
         let (daemon, _) = start(|server| server.arrival_timeout(limit));
         let mut stream = daemon.connect();
@@ -126,13 +126,13 @@ mod idle {
     use super::*;
 
     #[test]
-    fn who_sends_nothing_is_told_timeout() {
+    fn silent_client_gets_timeout() {
         let (daemon, _) = start(|server| server.idle_timeout(SHORT));
         assert_eq!(text(&rest(daemon.connect())), r"-TIMEOUT no command within 100ms\n");
     }
 
     #[test]
-    fn after_a_command_the_connection_is_closed_without_a_word() {
+    fn idle_connection_closes_silently_after_a_command() {
         let (daemon, _) = start(|server| server.idle_timeout(SHORT));
         let mut stream = daemon.connect();
         for _ in 0..3 {
@@ -143,7 +143,7 @@ mod idle {
     }
 
     #[test]
-    fn a_command_that_runs_is_not_idle() {
+    fn running_command_is_not_idle() {
         let (daemon, gate) = start(|server| server.idle_timeout(SHORT));
         let mut stream = daemon.connect();
         stream.write_all(&resp(&["wait", "x"])).unwrap();
@@ -160,7 +160,7 @@ mod write {
     const SIZE: usize = 8 << 20;
 
     #[test]
-    fn who_does_not_read_is_cut_off() {
+    fn client_that_does_not_read_is_cut_off() {
         let (daemon, _) = start(|server| server.write_timeout(SHORT));
         for command in [format!("large {SIZE}\n").into_bytes(), resp(&["large", "8388608"])] {
             let mut stream = daemon.connect();
@@ -175,7 +175,7 @@ mod write {
     }
 
     #[test]
-    fn who_reads_bit_by_bit_is_cut_off_as_well() {
+    fn client_that_reads_slowly_is_cut_off() {
         let (daemon, _) = start(|server| server.write_timeout(SHORT));
         let mut stream = daemon.connect();
         stream.write_all(format!("large {SIZE}\n").as_bytes()).unwrap();
@@ -195,7 +195,7 @@ mod run {
     const TOLD: &str = "-TIMEOUT no answer after 100ms; the command still runs";
 
     #[test]
-    fn the_client_is_told_while_the_command_runs_and_the_connection_goes_on() {
+    fn run_timeout_keeps_the_resp_connection() {
         for hello in [None, Some("2"), Some("3")] {
             let (daemon, gate) = start(|server| server.run_timeout(SHORT));
             let mut stream = daemon.connect();
@@ -220,7 +220,7 @@ mod run {
     }
 
     #[test]
-    fn a_line_is_told_and_its_connection_ends_while_the_command_runs() {
+    fn run_timeout_ends_the_line_connection() {
         let (daemon, gate) = start(|server| server.run_timeout(SHORT));
         for round in 1..=2 {
             let mut stream = daemon.connect();
@@ -234,7 +234,7 @@ mod run {
     }
 
     #[test]
-    fn our_client_gets_it_as_the_daemons_no() {
+    fn run_timeout_reaches_our_client_as_refusal() {
         let (daemon, gate) = start(|server| server.run_timeout(SHORT));
         let client = dockipc::Client::new(daemon.path());
         let error = client.command("wait").arg("x").call::<String>().unwrap_err();
@@ -249,7 +249,7 @@ mod busy {
     use super::*;
 
     #[test]
-    fn a_command_for_which_no_thread_is_free_is_answered_busy_and_others_go_on() {
+    fn command_without_a_free_thread_gets_busy() {
         let (daemon, gate) = start(|server| server.max_threads(3).busy_timeout(SHORT));
         // From the first one it learns that this is slow.
         let mut blocked = vec![daemon.connect()];
@@ -294,7 +294,7 @@ mod busy {
     }
 
     #[test]
-    fn connections_for_which_no_descriptor_is_left_are_told_busy_and_others_go_on() {
+    fn connections_without_a_descriptor_get_busy() {
         let place = Place::new();
         let daemon = Apart::start("busy::daemon", place.socket());
         let begin = |_| {
@@ -343,7 +343,7 @@ mod users {
     }
 
     #[test]
-    fn one_user_takes_no_more_connections_than_allowed_and_another_is_not_concerned() {
+    fn connections_of_one_user_are_limited() {
         if !rustix::process::geteuid().is_root() {
             println!("skipped: only root can become other users");
             assert!(env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "this test needs root");

@@ -203,7 +203,7 @@ macro_rules! constant {
 constant! { seven 7 }
 
 #[test]
-fn every_form_of_the_macros_is_silent_and_served() {
+fn every_macro_form_compiles_without_warnings() {
     #[command("local")]
     fn local() {}
 

@@ -11,7 +11,7 @@ fn first() {}
 fn second() {}
 
 #[test]
-fn two_commands_of_one_name_are_refused_with_both_places() {
+fn duplicate_command_is_refused_with_both_places() {
     let error = Server::new().spawn_in_process().map(drop).unwrap_err();
     let Error::DuplicateName { name, first, second } = &error else { panic!("{error}") };
     assert_eq!(name, "add");

@@ -22,7 +22,7 @@ fn commands_of_another_crate_are_served() {
 }
 
 #[test]
-fn a_state_that_another_crate_wants_is_missed_at_start() {
+fn missing_state_of_another_crate_is_refused() {
     let error = server().spawn_in_process().map(drop).unwrap_err();
     let Error::MissingState { command, place, wanted } = error else { panic!("{error}") };
     assert_eq!((command, wanted), ("plugin.greet", "alloc::string::String"));

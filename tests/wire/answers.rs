@@ -31,7 +31,7 @@ macro_rules! answers {
         )*
 
         #[test]
-        fn every_answer_has_its_form_in_each_mode() {
+        fn every_answer_has_its_form_in_each_protocol() {
             let mut wrong = Vec::new();
             for (name, expected) in [$((stringify!($name), [$line, $two, $three])),*] {
                 let answer = answers(&name.replace('_', "-"));
@@ -207,7 +207,7 @@ fn borrowed(#[arg(default = "a/b")] path: &Path) -> Option<&Path> {
 }
 
 #[test]
-fn an_answer_may_be_of_an_unnamed_type_or_borrowed() {
+fn answer_can_be_borrowed_or_an_impl_trait() {
     assert_eq!(answers("unnamed-type")[2], "~2\\r\\n:1\\r\\n:2\\r\\n");
     assert_eq!(answers("borrowed")[0], "a");
     assert_eq!(answers("spoken"), ["line", "$3\\r\\ntwo\\r\\n", "$5\\r\\nthree\\r\\n"]);

@@ -179,7 +179,7 @@ mod redis_crate {
     }
 
     #[test]
-    fn an_error_keeps_its_code_and_the_connection_goes_on() {
+    fn error_keeps_its_code_and_the_connection() {
         for protocol in [2, 3] {
             let daemon = Daemon::start();
             let mut redis = connect(&daemon, protocol);
@@ -196,7 +196,7 @@ mod redis_crate {
     }
 
     #[test]
-    fn a_pipeline_is_answered_in_order() {
+    fn pipeline_is_answered_in_order() {
         for protocol in [2, 3] {
             let daemon = Daemon::start();
             let mut redis = connect(&daemon, protocol);
@@ -210,7 +210,7 @@ mod redis_crate {
     }
 
     #[test]
-    fn a_client_has_its_name() {
+    fn client_has_its_name() {
         let daemon = Daemon::start();
         let mut redis = connect(&daemon, 3);
         cmd("client").arg("setname").arg("me").exec(&mut redis).unwrap();
@@ -248,7 +248,7 @@ mod redis_cli {
     }
 
     #[test]
-    fn bytes_are_printed_as_they_are() {
+    fn bytes_are_printed_unchanged() {
         if lacks("redis-cli") {
             return;
         }
@@ -261,7 +261,7 @@ mod redis_cli {
     }
 
     #[test]
-    fn its_input_can_be_the_last_argument() {
+    fn stdin_can_be_the_last_argument() {
         if lacks("redis-cli") {
             return;
         }
@@ -273,7 +273,7 @@ mod redis_cli {
     }
 
     #[test]
-    fn commands_come_on_its_input() {
+    fn commands_are_read_from_stdin() {
         if lacks("redis-cli") {
             return;
         }
@@ -286,7 +286,7 @@ mod redis_cli {
     }
 
     #[test]
-    fn json_has_the_types() {
+    fn json_output_has_the_types() {
         if lacks("redis-cli") {
             return;
         }
@@ -302,7 +302,7 @@ mod redis_cli {
     }
 
     #[test]
-    fn with_e_an_error_is_its_exit_code() {
+    fn option_e_makes_an_error_the_exit_code() {
         if lacks("redis-cli") {
             return;
         }
@@ -317,7 +317,7 @@ mod redis_cli {
     }
 
     #[test]
-    fn its_help_is_made_from_our_docs() {
+    fn help_comes_from_command_docs() {
         if lacks("redis-cli") {
             return;
         }
@@ -328,7 +328,7 @@ mod redis_cli {
     }
 
     #[test]
-    fn its_prompt_hints_and_helps_from_our_docs() {
+    fn prompt_hints_come_from_command_docs() {
         if lacks("redis-cli") || lacks("python3") {
             return;
         }
@@ -343,7 +343,7 @@ mod redis_benchmark {
     use super::{Daemon, lacks, text};
 
     #[test]
-    fn a_command_of_ours_runs_2000_times() {
+    fn own_command_runs_2000_times() {
         if lacks("redis-benchmark") {
             return;
         }
@@ -363,7 +363,7 @@ mod redis_benchmark {
     }
 
     #[test]
-    fn its_ping_test_runs() {
+    fn ping_test_runs() {
         if lacks("redis-benchmark") {
             return;
         }
@@ -445,7 +445,7 @@ mod lines {
     }
 
     #[test]
-    fn a_line_is_answered_with_raw_bytes_and_the_end() {
+    fn line_gets_raw_bytes_and_the_end() {
         for program in PROGRAMS {
             if lacks(program[0]) {
                 continue;
@@ -462,7 +462,7 @@ mod lines {
     }
 
     #[test]
-    fn a_failure_is_one_line() {
+    fn failure_is_one_line() {
         for program in PROGRAMS {
             if lacks(program[0]) {
                 continue;
@@ -477,7 +477,7 @@ mod lines {
     }
 
     #[test]
-    fn a_line_without_its_end_is_not_run() {
+    fn line_without_its_newline_does_not_run() {
         // The others leave their side open, and the daemon waits for the rest of the line.
         for program in [PROGRAMS[1], PROGRAMS[2]] {
             if lacks(program[0]) {

@@ -68,7 +68,7 @@ fn has_nothing(stream: &mut UnixStream) {
 }
 
 #[test]
-fn only_who_speaks_resp3_hears_that_a_command_runs() {
+fn only_resp3_clients_get_push_frames() {
     let (daemon, _, gate) = start();
     let mut framed = daemon.connect();
     framed.write_all(&resp(&["wait"])).unwrap();
@@ -111,7 +111,7 @@ fn script(interpreter: &str, name: &str, daemon: &Daemon, variable: &str, path: 
 }
 
 #[test]
-fn redis_py_with_its_defaults_runs_a_command_of_eight_seconds_once() {
+fn redis_py_runs_an_eight_second_command_once() {
     if lacks("python3") {
         return;
     }
@@ -130,7 +130,7 @@ fn redis_py_with_its_defaults_runs_a_command_of_eight_seconds_once() {
 }
 
 #[test]
-fn node_clients_get_the_answer_in_spite_of_push_frames() {
+fn node_clients_get_the_answer_despite_push_frames() {
     if lacks("node") {
         return;
     }
@@ -151,7 +151,7 @@ fn node_clients_get_the_answer_in_spite_of_push_frames() {
 }
 
 #[test]
-fn redis_cli_gets_the_answer_in_spite_of_push_frames() {
+fn redis_cli_gets_the_answer_despite_push_frames() {
     if lacks("redis-cli") {
         return;
     }

@@ -136,7 +136,7 @@ fn id_after_hello(stream: &mut UnixStream, version: &str) -> u64 {
 }
 
 #[test]
-fn hello_answers_a_map_or_a_flat_array_whose_texts_are_bulk_strings() {
+fn hello_answers_bulk_strings_in_a_map_or_array() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     stream.write_all(&resp(&["HELLO", "3"])).unwrap();
@@ -160,7 +160,7 @@ fn hello_sets_the_name() {
 }
 
 #[test]
-fn a_refused_hello_changes_nothing() {
+fn refused_hello_changes_nothing() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     let password = "-ERR this daemon has no password; connect without one\r\n";
@@ -185,7 +185,7 @@ fn a_refused_hello_changes_nothing() {
 }
 
 #[test]
-fn the_words_of_the_handshake_are_answered_as_clients_expect() {
+fn handshake_commands_answer_as_clients_expect() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     ask(&mut stream, "PING", "+PONG\r\n");
@@ -217,7 +217,7 @@ fn the_words_of_the_handshake_are_answered_as_clients_expect() {
 }
 
 #[test]
-fn quit_is_answered_and_ends_the_connection() {
+fn quit_answers_and_ends_the_connection() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     stream.write_all(&[resp(&["QUIT"]), resp(&["PING"])].concat()).unwrap();
@@ -225,7 +225,7 @@ fn quit_is_answered_and_ends_the_connection() {
 }
 
 #[test]
-fn client_list_shows_the_caller_and_nobody_else() {
+fn client_list_shows_only_the_caller() {
     let daemon = daemon();
     let mut other = daemon.connect();
     ask(&mut other, "CLIENT SETNAME other", "+OK\r\n");
@@ -235,7 +235,7 @@ fn client_list_shows_the_caller_and_nobody_else() {
 }
 
 #[test]
-fn info_is_bulk_text_that_says_it_is_not_loading() {
+fn info_is_bulk_text_with_loading_0() {
     let daemon = daemon();
     for hello in ["", "3"] {
         let info = answer(&daemon, hello, &["INFO"]);
@@ -259,7 +259,7 @@ fn command_lists_what_help_lists() {
 }
 
 #[test]
-fn command_info_has_ten_parts_and_the_arity_of_redis() {
+fn command_info_has_ten_parts_and_redis_arity() {
     let daemon = daemon();
     let tail = "*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*0\r\n";
     assert_eq!(
@@ -279,7 +279,7 @@ fn level(n: u64) -> u64 {
 }
 
 #[test]
-fn an_idempotent_command_says_so() {
+fn idempotent_command_is_marked() {
     let daemon = daemon();
     let tail = ":0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*0\r\n";
     assert_eq!(
@@ -296,7 +296,7 @@ fn an_idempotent_command_says_so() {
 }
 
 #[test]
-fn dockipc_idempotent_tells_whether_a_call_may_run_again() {
+fn dockipc_idempotent_answers_1_or_0() {
     let daemon = daemon();
     for (name, expected) in [
         ("level", ":1\r\n"),
@@ -319,7 +319,7 @@ fn dockipc_idempotent_tells_whether_a_call_may_run_again() {
 }
 
 #[test]
-fn command_docs_has_bulk_texts_and_flags_as_simple_strings() {
+fn command_docs_has_bulk_texts_and_simple_flags() {
     let daemon = daemon();
     let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
     let pairs = |pairs: &[(&str, String)]| {
@@ -388,7 +388,7 @@ fn command_docs_has_bulk_texts_and_flags_as_simple_strings() {
 }
 
 #[test]
-fn every_kind_of_value_has_its_form_in_resp2_and_resp3() {
+fn every_value_has_its_resp2_and_resp3_form() {
     let daemon = daemon();
     for (what, resp2, resp3) in [
         ("nothing", "+OK\r\n", "+OK\r\n"),
@@ -410,7 +410,7 @@ fn every_kind_of_value_has_its_form_in_resp2_and_resp3() {
 }
 
 #[test]
-fn a_failure_is_one_line_and_the_connection_goes_on() {
+fn failure_is_one_line_and_keeps_the_connection() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     ask(&mut stream, "fail", "-ERR first second  third\r\n");
@@ -421,7 +421,7 @@ fn a_failure_is_one_line_and_the_connection_goes_on() {
 }
 
 #[test]
-fn words_may_hold_any_byte() {
+fn words_may_contain_any_byte() {
     let daemon = daemon();
     let all: Vec<u8> = (0..=255).collect();
     let command = resp(&[&b"cat"[..], &all, b"", b"\r\n$3\r\n", b"'"]);
@@ -432,7 +432,7 @@ fn words_may_hold_any_byte() {
 }
 
 #[test]
-fn the_rest_is_the_remaining_words_with_one_blank_between() {
+fn rest_is_the_remaining_words_joined_by_spaces() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     for (words, text) in [
@@ -446,7 +446,7 @@ fn the_rest_is_the_remaining_words_with_one_blank_between() {
 }
 
 #[test]
-fn a_wrapped_line_is_answered_with_the_bytes_of_line_mode() {
+fn wrapped_line_gets_the_bytes_of_line_mode() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     stream.write_all(&resp(&["HELLO", "3"])).unwrap();
@@ -476,7 +476,7 @@ fn a_wrapped_line_is_answered_with_the_bytes_of_line_mode() {
 }
 
 #[test]
-fn a_command_may_come_in_pieces() {
+fn command_may_arrive_in_pieces() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     for byte in resp(&["add", "1", "2"]).repeat(3) {
@@ -486,7 +486,7 @@ fn a_command_may_come_in_pieces() {
 }
 
 #[test]
-fn ten_thousand_commands_in_one_write_are_answered_in_order() {
+fn pipeline_of_10000_is_answered_in_order() {
     let daemon = daemon();
     let stream = daemon.connect();
     let mut commands = Vec::new();
