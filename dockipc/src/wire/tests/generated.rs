@@ -1,11 +1,12 @@
 //! A great many inputs from a seed: all that a stranger may send, well formed, nearly well formed
 //! and noise.
 
-use super::{Event, LIMITS, as_read, check, encoded, expected, resp};
+use super::{as_read, expected, resp};
 use crate::error::Failure;
 use crate::fuzzing::dice::{Dice, many};
 use crate::reply::Reply;
 use crate::wire::Protocol;
+use crate::wire::check::{self, Event, LIMITS, encoded};
 use crate::wire::words::quote;
 
 /// Every input goes to both parsers and to the splitter of lines, cut in three ways.
