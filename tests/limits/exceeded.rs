@@ -1,4 +1,4 @@
-//! Limits: who exceeds one is told which, and nobody else notices.
+//! A client that exceeds a limit gets an answer that names it, and other clients are not affected.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -13,10 +13,10 @@ use tests::gate::Gate;
 use tests::process::until;
 use tests::{Daemon, PATIENCE, Place, exchange, expect, resp, rest};
 
-/// Short, but long enough for a machine with much to do.
+/// A short limit that a busy machine still meets.
 const SHORT: Duration = Duration::from_millis(100);
 
-/// Waits until the test lets it end, and answers with its word.
+/// Waits at the gate, then answers with its word.
 #[command("wait")]
 fn wait(request: &Request<'_>, word: &str) -> String {
     request.state::<Gate>().unwrap().pass();
@@ -37,7 +37,7 @@ fn text(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// Reads what comes before this time is over, which may be nothing.
+/// Reads once. Returns `None` if nothing arrives within this time.
 fn listen(stream: &mut UnixStream, time: Duration) -> Option<Vec<u8>> {
     stream.set_read_timeout(Some(time)).unwrap();
     let mut bytes = vec![0; 4096];
@@ -56,7 +56,7 @@ fn listen(stream: &mut UnixStream, time: Duration) -> Option<Vec<u8>> {
 mod arrival {
     use super::*;
 
-    /// Sends a byte at a time, until there is an answer.
+    /// Sends one byte at a time until an answer arrives.
     fn trickle(stream: &mut UnixStream, bytes: &[u8]) -> Vec<u8> {
         for byte in bytes {
             stream.write_all(&[*byte]).unwrap();
@@ -94,7 +94,7 @@ mod arrival {
     fn arrival_timeout_starts_at_the_first_byte() {
         let (daemon, _) = start(|server| server.arrival_timeout(SHORT));
         let mut stream = daemon.connect();
-        // At rest for longer than the limit, first without a byte and then between commands.
+        // Idle for longer than the limit, before the first byte and between commands.
         for _ in 0..2 {
             assert_eq!(listen(&mut stream, SHORT * 2), None);
             stream.write_all(&resp(&["ping"])).unwrap();
@@ -111,7 +111,7 @@ mod arrival {
         let (daemon, _) = start(|server| server.arrival_timeout(limit));
         let mut stream = daemon.connect();
         let begun = Instant::now();
-        // There is always a part of a command, each time another's.
+        // A part of a command is always pending, each time of another command.
         let pings = resp(&["ping"]);
         stream.write_all(&pings[..5]).unwrap();
         while begun.elapsed() < limit * 3 / 2 {
@@ -156,7 +156,7 @@ mod idle {
 mod write {
     use super::*;
 
-    /// More than sockets hold.
+    /// More bytes than socket buffers hold.
     const SIZE: usize = 8 << 20;
 
     #[test]
@@ -165,9 +165,9 @@ mod write {
         for command in [format!("large {SIZE}\n").into_bytes(), resp(&["large", "8388608"])] {
             let mut stream = daemon.connect();
             stream.write_all(&command).unwrap();
-            // The server's end is seen by who writes, as long as it is not read.
+            // A write sees that the server closed, as long as the answer is not read.
             until("the end", || (&stream).write_all(b"x").is_err());
-            // Its own bytes were not read, which is an error after what is left of the answer.
+            // The server did not read all bytes, which is an error after the rest of the answer.
             let mut answer = Vec::new();
             let _ = stream.read_to_end(&mut answer);
             assert!(answer.len() < SIZE, "all of it");
@@ -183,7 +183,7 @@ mod write {
         while let Ok(n @ 1..) = stream.read(&mut [0; 1000]) {
             read += n;
             assert!(read < SIZE, "all of it");
-            // Eight thousand of these are more than the limit.
+            // Eight thousand of these pauses exceed the limit.
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -203,7 +203,7 @@ mod run {
                 stream.write_all(&resp(&["hello", version])).unwrap();
                 while !listen(&mut stream, PATIENCE).unwrap().ends_with(b"*0\r\n") {}
             }
-            // The second time it is known to be slow.
+            // The second time, the command is known to be slow.
             for round in 1..=2 {
                 let commands = [resp(&["ping"]), resp(&["wait", "x"]), resp(&["ping"])];
                 stream.write_all(&commands.concat()).unwrap();
@@ -251,12 +251,12 @@ mod busy {
     #[test]
     fn command_without_a_free_thread_gets_busy() {
         let (daemon, gate) = start(|server| server.max_threads(3).busy_timeout(SHORT));
-        // From the first one it learns that this is slow.
+        // The first run marks the command as slow.
         let mut blocked = vec![daemon.connect()];
         blocked[0].write_all(&resp(&["wait", "x"])).unwrap();
         until("a blocked command", || gate.waiting() == 1);
         let told = "-BUSY no thread was free for 100ms (of 3); the command was not run";
-        // One or two take the threads that there are.
+        // One or two commands occupy all threads.
         let refused = (0..5).find_map(|_| {
             let mut stream = daemon.connect();
             stream.write_all(&resp(&["wait", "x"])).unwrap();
@@ -269,7 +269,7 @@ mod busy {
         let came = gate.came();
         assert_eq!(came, gate.waiting(), "who was told busy has not run");
         assert_eq!(text(&exchange(daemon.connect(), b"ping\n")), "PONG");
-        // It was the last connection that was told so, and it goes on.
+        // The last connection got the answer and continues.
         let mut refused = blocked.pop().unwrap();
         assert_eq!(blocked.len(), came);
         refused.write_all(&resp(&["ping"])).unwrap();
@@ -282,7 +282,7 @@ mod busy {
         expect(&mut refused, b"$1\r\ny\r\n");
     }
 
-    /// Not a test: the daemon of the one below.
+    /// Not a test: the daemon of the test below.
     #[test]
     fn daemon() {
         apart::serve(|path| {
@@ -317,7 +317,7 @@ mod busy {
         let served = answers.iter().filter(|answer| *answer == r"+PONG\r\n").count();
         let refused = answers.iter().filter(|answer| *answer == told).count();
         assert!(served > 10 && refused > 5 && served + refused == 40, "{answers:?}");
-        // Who is in goes on, and who leaves makes room.
+        // Open connections continue, and a closed one makes room.
         let mut kept: Vec<_> = streams.drain(..).zip(answers).collect();
         kept.retain(|(_, answer)| answer != told);
         for (stream, _) in &mut kept {
@@ -333,7 +333,7 @@ mod busy {
 mod users {
     use super::*;
 
-    /// Connects as another user. Only this thread of the process becomes it.
+    /// Connects as another user. Only this thread changes its user.
     fn connect_as(uid: u32, daemon: &Daemon) -> UnixStream {
         let connect = || {
             rustix::thread::set_thread_res_uid(None, Uid::from_raw(uid), None).unwrap();
@@ -371,7 +371,7 @@ mod users {
             assert_eq!(text(&framed), format!(r"{told}\r\n"), "user {uid}");
         }
         all.iter_mut().for_each(ping);
-        // Who leaves makes room for one of the same user.
+        // A closed connection makes room for another of the same user.
         all.remove(4);
         until("room", || exchange(connect_as(12345, &daemon), b"ping\n") == b"PONG");
         assert!(exchange(connect_as(12346, &daemon), b"ping\n").starts_with(b"-BUSY "));

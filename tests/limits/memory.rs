@@ -1,4 +1,4 @@
-//! What strangers send takes no memory.
+//! Oversized input takes no memory.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! A default that is no value of its parameter's type. It is found when the server starts, so this
-//! file has no other test.
+//! A default that its parameter's type does not accept. No server of this program starts, so it has no
+//! other test.
 
 use dockipc::{Error, Server, command};
 

@@ -1,12 +1,11 @@
-//! Two `#[command]`s of one name. They are found when the server starts, so this file has no other
-//! test.
+//! Two `#[command]`s with one name. No server of this program starts, so it has no other test.
 
 use dockipc::{Error, Server, command};
 
 #[command("add")]
 fn first() {}
 
-/// The place of a command is that of its attribute, not of its doc comment.
+/// A command's place is that of its attribute, not of its doc comment.
 #[command("plus", alias = "add")]
 fn second() {}
 

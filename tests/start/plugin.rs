@@ -1,11 +1,11 @@
-//! Commands of another crate, to which nothing refers but one `use`.
+//! Commands of another crate that only one `use` refers to.
 
 use std::sync::Mutex;
 
 use dockipc::{Error, Server};
 use plugin as _;
 
-/// With the state that the commands of `refused.rs` want.
+/// A server with the state that the commands of `refused.rs` require.
 fn server() -> Server {
     Server::new().state(Mutex::new(1_u64))
 }

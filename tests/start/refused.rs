@@ -1,4 +1,4 @@
-//! What a server refuses to start with, when all its `#[command]`s are in order.
+//! Servers that do not start although all their `#[command]`s are valid.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tests::Place;
 fn count(_total: State<Mutex<u64>>, _same: &State<Mutex<u64>>) {}
 
 fn server() -> Server {
-    // The last is for the commands of `plugin`, which are in this program too.
+    // The last state is for the commands of `plugin`, which are in this program, too.
     Server::new().state(Mutex::new(1_u64)).state(String::new())
 }
 
@@ -19,13 +19,13 @@ fn refusal(server: Server) -> Error {
     server.spawn_in_process().map(drop).unwrap_err()
 }
 
-/// Refuses a server that works but for its path.
+/// Returns the error of a server that is valid except for its path.
 fn refused_path(path: impl AsRef<Path>) -> Error {
     let result: Result<_> = server().spawn(path);
     result.map(drop).unwrap_err()
 }
 
-/// A line that has `what` in this file.
+/// Returns the number of a line in this file that contains `what`.
 fn line_of(what: &str) -> String {
     let lines = include_str!("refused.rs").lines();
     let at = lines.enumerate().find(|(_, line)| line.contains(what)).expect("the line").0;

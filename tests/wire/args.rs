@@ -1,4 +1,4 @@
-//! Every form of a parameter, at run time.
+//! Every form of a parameter at run time.
 
 #![expect(clippy::too_many_arguments, reason = "many forms at once are what is tested")]
 
@@ -20,13 +20,13 @@ fn daemon() -> Handle {
     Server::new().state(AtomicU64::new(40)).spawn_in_process().unwrap()
 }
 
-/// The answer to one line.
+/// Returns the answer to one line.
 fn ask(daemon: &Handle, line: &str) -> String {
     let answer = exchange(daemon.connect().unwrap(), format!("{line}\n").as_bytes());
     String::from_utf8(answer).unwrap()
 }
 
-/// Asks each line and shows every answer that is not the expected one.
+/// Sends each line and reports every unexpected answer.
 #[track_caller]
 fn check(cases: &[(&str, &str)]) {
     let daemon = daemon();
@@ -41,7 +41,7 @@ fn check(cases: &[(&str, &str)]) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Asks each line, which should be a failure with this reason and the usage line.
+/// Sends each line and expects `-USAGE` with this reason and the usage line.
 #[track_caller]
 fn refused(cases: &[(&str, &str)]) {
     let daemon = daemon();
@@ -53,7 +53,7 @@ fn refused(cases: &[(&str, &str)]) {
     }
 }
 
-/// The answer to one RESP command.
+/// Returns the answer to one RESP command.
 fn ask_words(words: &[&[u8]]) -> String {
     exchange(daemon().connect().unwrap(), &resp(words)).escape_ascii().to_string()
 }
@@ -399,7 +399,7 @@ fn rest_of_a_line_is_unchanged() {
     );
 }
 
-/// A type that has `FromStr` and nothing of ours.
+/// A type with only `FromStr`, for `#[arg(from_str)]` at the parameter.
 #[derive(Debug, PartialEq)]
 struct Even(u64);
 
@@ -415,7 +415,7 @@ impl std::str::FromStr for Even {
     }
 }
 
-/// One that says so at its type.
+/// A type with `FromStr` and the derive.
 #[derive(Arg, Debug)]
 #[arg(from_str)]
 struct Wrapped(#[expect(dead_code, reason = "it is shown")] Even);
@@ -428,7 +428,7 @@ impl std::str::FromStr for Wrapped {
     }
 }
 
-/// By hand.
+/// A type that implements `Arg` by hand.
 #[derive(Debug)]
 struct Percent(#[expect(dead_code, reason = "it is shown")] u8);
 

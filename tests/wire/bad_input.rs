@@ -1,4 +1,4 @@
-//! Bad input gets a clear answer, is never run, and takes nothing from others.
+//! Bad input gets a clear answer, never runs, and does not affect other clients.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use dockipc::{Arg, Request, Server, command};
 use tests::{Daemon, PATIENCE, exchange, expect, resp, rest};
 
-/// How often something ran.
+/// The number of runs.
 struct Runs(Arc<AtomicU64>);
 
 /// Count a run.
@@ -20,7 +20,7 @@ fn hit(request: &Request<'_>, words: Vec<Vec<u8>>) -> u64 {
     request.state::<Runs>().unwrap().0.fetch_add(1, SeqCst) + 1
 }
 
-/// A colour.
+/// A color.
 #[derive(Arg)]
 enum Color {
     Red,
@@ -55,7 +55,7 @@ fn boom() {
     panic!("boom");
 }
 
-/// A payload whose own drop panics, and so does the payload of that.
+/// A panic payload whose drop panics with such a payload again.
 struct Bomb(u8);
 
 impl Drop for Bomb {
@@ -76,13 +76,13 @@ fn server() -> (Server, Arc<AtomicU64>) {
     (Server::new().state(AtomicU64::new(0)).state(Runs(Arc::clone(&runs))), runs)
 }
 
-/// A daemon, and how often something ran on it.
+/// A daemon and its number of runs.
 fn daemon() -> (Daemon, Arc<AtomicU64>) {
     let (server, runs) = server();
     (Daemon::start(server), runs)
 }
 
-/// Each input gets its answer, on a line, and nothing is run; then the daemon still serves.
+/// Checks that each input gets its answer and runs nothing, and that the daemon then still serves.
 #[track_caller]
 fn refused(pairs: &[(&[u8], &str)]) {
     let (daemon, runs) = daemon();
@@ -112,14 +112,14 @@ fn oversized_line_gets_toobig_and_does_not_run() {
 fn endless_line_gets_toobig_at_the_limit() {
     let (daemon, runs) = daemon();
     let mut stream = daemon.connect();
-    // Only the limit is sent, and no end: the daemon does not wait for more.
+    // Sends exactly the limit without a line end: the daemon does not wait for more.
     stream.write_all(&[b'x'; 4096]).unwrap();
     let answer = b"-TOOBIG the line is longer than 4096 bytes\n";
     expect(&mut stream, answer);
     assert_eq!(rest(stream), b"");
 
-    // Who goes on without an end is cut off. So the daemon's memory has a bound: it takes what the
-    // socket holds, and no more.
+    // An endless line is cut off, which bounds the daemon's memory: it reads only what the socket buffers
+    // hold.
     let mut stream = daemon.connect();
     let piece = vec![b'x'; 64 * 1024];
     let mut sent = 0;
@@ -229,7 +229,7 @@ fn unknown_name_gets_the_nearest_name() {
         ),
         ("blå\n".as_bytes(), r#"-UNKNOWN no command \"bl\xc3\xa5\"; send help for a list\n"#),
     ]);
-    // A name that is too long is not repeated in full.
+    // A long name is truncated.
     let (daemon, _) = daemon();
     let answer = daemon.ask(["x".repeat(4000).as_str(), "\n"].concat());
     assert!(answer.starts_with("-UNKNOWN no command \\\"xxx") && answer.len() < 200, "{answer}");
@@ -262,7 +262,7 @@ fn surplus_or_missing_words_get_usage() {
             _ => r"; usage: paint <color> [--times <times>] [--loud]\n",
         };
         assert!(answer.ends_with(usage), "{line:?} => {answer}");
-        // In RESP it is the same text, and the connection goes on.
+        // RESP has the same text, and the connection continues.
         let words: Vec<_> = line.trim_end().split(' ').collect();
         let both = daemon.ask([resp(&words), resp(&["PING"])].concat());
         assert_eq!(both, answer.replace(r"\n", r"\r\n") + r"+PONG\r\n", "{line:?}");

@@ -1,4 +1,4 @@
-//! What the daemon tells programs of its commands, and the values that it proposes.
+//! The descriptions of commands for programs, and completions.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -197,7 +197,7 @@ fn completion_function_obeys_the_rules_of_commands() {
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| complete(&client, &[b"many", b"other", b""]));
         has_begun.recv().unwrap();
-        // Nobody waits for it.
+        // No client waits for it.
         assert_eq!(client.send("ping").unwrap(), b"PONG");
         go.send(()).unwrap();
         assert_eq!(slow.join().unwrap().unwrap(), ["slow"]);

@@ -21,7 +21,7 @@ fn add(
     total.fetch_add(n, Relaxed) + n
 }
 
-/// A colour.
+/// A color.
 #[derive(Arg, Debug)]
 enum Color {
     Red,
@@ -100,7 +100,7 @@ fn daemon() -> Daemon {
     Daemon::start(Server::new().state(AtomicU64::new(0)))
 }
 
-/// Asks one daemon line by line.
+/// Sends lines to one daemon, each over its own connection.
 #[track_caller]
 fn answers(pairs: &[(&str, &str)]) {
     let daemon = daemon();
@@ -224,7 +224,7 @@ fn built_in_commands_answer_in_line_mode() {
     assert_eq!(daemon.ask("quit\n"), "");
     assert!(daemon.ask("info\n").contains(r"\r\nloading:0\r\n"));
     assert!(daemon.ask("hello 3\n").starts_with(r"server\tdockipc\n"));
-    // A line is answered as a line whatever was asked.
+    // A line is always answered in line mode.
     assert_eq!(daemon.ask("reset\n"), "RESET");
 }
 
@@ -262,7 +262,7 @@ fn client_that_keeps_sending_gets_no_reset() {
     let mut stream = daemon.connect();
     stream.write_all(b"add 2\n").unwrap();
     expect(&mut stream, b"2");
-    // The daemon takes these bytes and throws them away.
+    // The daemon reads these bytes and discards them.
     stream.write_all(&[b'x'; 10_000]).unwrap();
     assert_eq!(rest(stream), b"");
 }

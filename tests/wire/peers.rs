@@ -1,10 +1,9 @@
-//! Clients that others wrote, against a daemon in this process: the `redis` crate, redis-cli,
+//! Clients of other projects against a daemon in this process: the `redis` crate, redis-cli,
 //! redis-benchmark, redis-py, node-redis, ioredis, nc and socat.
 //!
-//! A client that is not installed is passed over; with `DOCKIPC_REQUIRE_PEERS` set, as in CI, that
-//! fails. The Python and node clients are looked for in `$DOCKIPC_PEERS_DIR/python/<name>` and
-//! `$DOCKIPC_PEERS_DIR/node/<name>`, several versions side by side; `.ci/run` installs them there
-//! and sets both variables.
+//! The test of a client that is not installed is skipped; with `DOCKIPC_REQUIRE_PEERS` set, as in CI, it
+//! fails. Several versions of the Python and Node clients are in `$DOCKIPC_PEERS_DIR/python/<name>` and
+//! `$DOCKIPC_PEERS_DIR/node/<name>`; `.ci/run` installs them there and sets both variables.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -99,8 +98,8 @@ impl Daemon {
         Self { place, _handle: handle }
     }
 
-    /// A program that gets its home in the temporary directory, so that no settings of the user
-    /// count, and a minute: a hang is a failure.
+    /// Runs a program with a temporary home, so that it ignores the user's settings, and for at most a
+    /// minute, so that a hang is a failure.
     fn program(&self, name: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("timeout");
         command.arg("60").arg(name);
@@ -253,7 +252,7 @@ mod redis_cli {
             return;
         }
         let daemon = Daemon::start();
-        // The newline after the answer is redis-cli's own.
+        // redis-cli adds the newline after the answer.
         let expected = [&blob()[..], b"\n"].concat();
         for protocol in ["-2", "-3"] {
             assert_eq!(output(&mut daemon.redis_cli(&[protocol, "blob"]), b""), expected);
@@ -311,7 +310,7 @@ mod redis_cli {
         assert_eq!(failed.status.code(), Some(1));
         let message = String::from_utf8(failed.stderr).expect("text");
         assert_eq!(message.trim_end(), "NOTFOUND there is no tea");
-        // Without -e it prints the error and ends well.
+        // Without -e it prints the error and exits with 0.
         let answer = text(&mut daemon.redis_cli(&["fetch", "tea"]), b"");
         assert_eq!(answer.trim_end(), "NOTFOUND there is no tea");
     }
@@ -322,7 +321,7 @@ mod redis_cli {
             return;
         }
         let daemon = Daemon::start();
-        // Help is redis-cli's own word, also outside its prompt.
+        // `help` is redis-cli's own command, also outside its prompt.
         let help = text(&mut daemon.redis_cli(&["help", "add"]), b"");
         assert!(help.contains("Add `n` to the counter and answer with the new total."), "{help}");
     }
@@ -355,7 +354,7 @@ mod redis_benchmark {
             let report = text(&mut command, b"");
             assert!(report.contains("requests per second"), "{report}");
             assert!(!report.contains("rror") && !report.contains("WARN"), "{report}");
-            // It may send a little more than it was asked for, a pipeline for each connection.
+            // It may send up to a pipeline more for each connection.
             let total: u32 =
                 text(&mut daemon.redis_cli(&["add", "0"]), b"").trim().parse().unwrap();
             assert!((2000..=2040).contains(&total), "{total}");
@@ -370,7 +369,7 @@ mod redis_benchmark {
         let daemon = Daemon::start();
         let mut command = daemon.program("redis-benchmark");
         command.arg("-s").arg(daemon.place.socket());
-        // Its other test, ping_inline, sends lines and expects RESP. Here a line gets raw bytes.
+        // Its other test, ping_inline, sends lines and expects RESP, but a line gets raw bytes.
         command.args(["-n", "2000", "-c", "10", "-P", "4", "-t", "ping_mbulk", "-q"]);
         let report = text(&mut command, b"");
         assert!(
@@ -428,13 +427,13 @@ mod node {
 mod lines {
     use super::{Daemon, blob, lacks, output};
 
-    /// Each way to send a line; the socket's path comes behind.
+    /// The commands that send a line, without the socket's path at the end.
     const PROGRAMS: &[&[&str]] = &[
         &["nc", "-U", ""],
         &["nc", "-N", "-U", ""],
-        // When its input has ended it would wait only half a second for the answer.
+        // By default it waits only half a second for the answer after its input ends.
         &["socat", "-t60", "-", "UNIX-CONNECT:"],
-        // This one never says that its input has ended.
+        // This one does not shut down its sending side.
         &["socat", "-,ignoreeof", "UNIX-CONNECT:"],
     ];
 
@@ -478,7 +477,7 @@ mod lines {
 
     #[test]
     fn line_without_its_newline_does_not_run() {
-        // The others leave their side open, and the daemon waits for the rest of the line.
+        // The others leave their side open, so the daemon waits for the rest of the line.
         for program in [PROGRAMS[1], PROGRAMS[2]] {
             if lacks(program[0]) {
                 continue;

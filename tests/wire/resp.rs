@@ -1,4 +1,4 @@
-//! RESP mode: what Redis clients send and need.
+//! RESP: the commands and forms that Redis clients need.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::thread;
 use dockipc::{Arg, Failure, IntoReply, Reply, Request, Server, command};
 use tests::{Daemon, expect, resp, rest};
 
-/// A colour.
+/// A color.
 #[derive(Arg)]
 enum Color {
     Red,
@@ -89,7 +89,7 @@ fn ask(stream: &mut UnixStream, command: &str, answer: &str) {
     expect(stream, answer.as_bytes());
 }
 
-/// What one command is answered on a connection of its own, which it ends.
+/// Returns the answer to one command on its own connection, which is then closed.
 #[track_caller]
 fn answer(daemon: &Daemon, hello: &str, words: &[&str]) -> String {
     let mut stream = daemon.connect();
@@ -102,7 +102,7 @@ fn answer(daemon: &Daemon, hello: &str, words: &[&str]) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// Reads the whole greeting; gives the connection's number.
+/// Reads the whole greeting. Returns the connection's id.
 #[track_caller]
 fn id_after_hello(stream: &mut UnixStream, version: &str) -> u64 {
     let head = if version == "3" { "%7" } else { "*14" };
@@ -145,7 +145,7 @@ fn hello_answers_bulk_strings_in_a_map_or_array() {
     ask(&mut stream, "connection", &format!(":{id}\r\n"));
     stream.write_all(&resp(&["HELLO", "2"])).unwrap();
     assert_eq!(id_after_hello(&mut stream, "2"), id);
-    // Without a version it is only asked about.
+    // Without a version, the protocol stays.
     stream.write_all(&resp(&["HELLO"])).unwrap();
     assert_eq!(id_after_hello(&mut stream, "2"), id);
 }
@@ -210,7 +210,7 @@ fn handshake_commands_answer_as_clients_expect() {
         "CLIENT NONSENSE",
         "-USAGE usage: client id | getname | setname <name> | setinfo <what> <value> | list\r\n",
     );
-    // RESET goes back to RESP2 and takes the name off.
+    // RESET returns to RESP2 and removes the name.
     ask(&mut stream, "RESET", "+RESET\r\n");
     ask(&mut stream, "value none", "$-1\r\n");
     ask(&mut stream, "CLIENT GETNAME", "$0\r\n\r\n");
@@ -377,11 +377,11 @@ fn command_docs_has_bulk_texts_and_simple_flags() {
             ("arguments", format!("*4\r\n{}", arguments.concat())),
         ]);
     assert_eq!(answer(&daemon, "3", &["COMMAND", "DOCS", "PAINT", "nothing"]), docs);
-    // Every command has the four parts, also where they are empty.
+    // Every command has the four parts, even if they are empty.
     let all = answer(&daemon, "", &["COMMAND", "DOCS"]);
     let count: usize = all.lines().next().unwrap()[1..].parse().unwrap();
     for part in ["summary", "since", "group", "arguments"] {
-        // Choices are in "arguments" of their own.
+        // Choices are nested "arguments".
         let more = usize::from(part == "arguments");
         assert_eq!(all.matches(&bulk(part)).count(), count / 2 + more, "{part}");
     }
@@ -468,7 +468,7 @@ fn wrapped_line_gets_the_bytes_of_line_mode() {
     expect(&mut stream, b"-TOOBIG the line is longer than 4096 bytes\r\n");
     stream.write_all(&resp(&["dockipc", "line", &long[1..]])).unwrap();
     expect(&mut stream, b"-UNKNOWN no command \"at\"; did you mean cat?\r\n");
-    // The `\r` counts, as it does on a line.
+    // The `\r` counts, as in line mode.
     stream.write_all(&resp(&["dockipc", "line", &format!("{}\r", &long[1..])])).unwrap();
     expect(&mut stream, b"-TOOBIG the line is longer than 4096 bytes\r\n");
     stream.write_all(&resp(&[&b"dockipc"[..], b"line", b"add \xff"])).unwrap();
@@ -501,7 +501,7 @@ fn pipeline_of_10000_is_answered_in_order() {
             answers.extend(format!(":{}\r\n", i.parse::<u32>().unwrap() + 1).into_bytes());
         }
     }
-    // The answers are read meanwhile: the daemon takes no more than it can answer.
+    // The answers are read meanwhile: the daemon reads no more commands than it can answer.
     let mut writing = stream.try_clone().unwrap();
     let writer = thread::spawn(move || {
         writing.write_all(&commands).unwrap();
@@ -525,7 +525,7 @@ fn connections_do_not_see_each_other() {
     let mut blocked = daemon.connect();
     blocked.write_all(&resp(&["stay"])).unwrap();
     is_in.recv_timeout(tests::PATIENCE).unwrap();
-    // A handler that blocks stalls its own connection only.
+    // A blocked handler stalls only its own connection.
     let mut streams: Vec<_> = (0..20).map(|_| daemon.connect()).collect();
     for (i, stream) in streams.iter_mut().enumerate() {
         ask(stream, &format!("CLIENT SETNAME n{i}"), "+OK\r\n");
