@@ -163,24 +163,9 @@ impl Decoder {
         let resumed = matches!(self.state, Expecting::Words { .. });
         let (mut left, mut at) = match self.state {
             Expecting::Words { left, at } => (left, at),
-            _ => match header(input, b'*') {
-                Header::More => return Decoded::More { discard: 0 },
-                Header::Wrong => {
-                    let why = "expected * and the number of words";
-                    return self.refuse(input.len(), format!("{why}, got {}", shown(input)));
-                }
-                Header::Number { value: 0, len } => {
-                    self.state = Expecting::Head;
-                    let failure = Failure::new(code::PROTO, "empty command");
-                    return Decoded::Refuse { len, failure, last: false };
-                }
-                Header::Number { value, len } if value <= MOST_WORDS => (value, len),
-                Header::Number { value, .. } => {
-                    return self.refuse(
-                        input.len(),
-                        format!("a command has at most {MOST_WORDS} words, got {value}"),
-                    );
-                }
+            _ => match self.count(input) {
+                Ok(head) => head,
+                Err(decoded) => return decoded,
             },
         };
         // The shortest word on the wire is `$0\r\n\r\n`. Checked before each word, so that the result
@@ -232,6 +217,27 @@ impl Decoder {
             return self.resp(input, words);
         }
         Decoded::Command { len: at, frame: Frame::Resp }
+    }
+
+    /// Reads the header of a command. Returns the number of words and the length of the header.
+    fn count(&mut self, input: &[u8]) -> Result<(u64, usize), Decoded> {
+        match header(input, b'*') {
+            Header::More => Err(Decoded::More { discard: 0 }),
+            Header::Wrong => {
+                let why = format!("expected * and the number of words, got {}", shown(input));
+                Err(self.refuse(input.len(), why))
+            }
+            Header::Number { value: 0, len } => {
+                self.state = Expecting::Head;
+                let failure = Failure::new(code::PROTO, "empty command");
+                Err(Decoded::Refuse { len, failure, last: false })
+            }
+            Header::Number { value, len } if value <= MOST_WORDS => Ok((value, len)),
+            Header::Number { value, .. } => {
+                let why = format!("a command has at most {MOST_WORDS} words, got {value}");
+                Err(self.refuse(input.len(), why))
+            }
+        }
     }
 
     /// Skips a command over the limit by its declared lengths.
