@@ -14,8 +14,8 @@ fn duplicate_command_is_refused_with_both_places() {
     let error = Server::new().spawn_in_process().map(drop).unwrap_err();
     let Error::DuplicateName { name, first, second } = &error else { panic!("{error}") };
     assert_eq!(name, "add");
-    assert_eq!(*first, concat!(file!(), ":6"));
-    assert_eq!(*second, concat!(file!(), ":10"));
+    assert_eq!(*first, concat!(file!(), ":5"));
+    assert_eq!(*second, concat!(file!(), ":9"));
     let message = error.to_string();
     assert!(message.contains(first) && message.contains(second), "{message}");
 }
