@@ -1,8 +1,8 @@
-//! No macro: one closure answers everything. A store of values in memory.
+//! A key-value store in memory, without the macro: one closure answers every command.
 //!
 //! `cargo run --example closure [SOCKET]`
 //!
-//! Redis' own commands have these names, so that `get` and `set` of any Redis client work as well.
+//! The commands have the names of Redis' own, so that `get` and `set` of any Redis client work.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ fn main() -> dockipc::Result<()> {
     let answer = move |request: &Request<'_>| -> Result<Reply, Failure> {
         let mut values = values.lock()?;
         let words: Vec<&[u8]> = request.words().collect();
-        // A fallback gets the name as it was sent, and many clients send capitals.
+        // A fallback gets the name as sent, and many clients send upper case.
         Ok(match (&*request.name().to_ascii_lowercase(), &*words) {
             ("set", [key, value]) => {
                 values.insert(key.to_vec(), value.to_vec());
@@ -32,6 +32,6 @@ fn main() -> dockipc::Result<()> {
     };
 
     let socket = examples::socket("closure");
-    examples::invite(&socket, ["set colour blue", "get colour", "keys"]);
+    examples::invite(&socket, ["set color blue", "get color", "keys"]);
     Server::with_handler(answer).run(socket)
 }

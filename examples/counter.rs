@@ -1,4 +1,4 @@
-//! State that the commands share: a counter.
+//! A counter that the commands share as state.
 //!
 //! `cargo run --example counter [SOCKET]`
 
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use dockipc::{Server, State, command};
 
-/// What is counted. A type of its own can't be confused with another number.
+/// The total. Its own type can't be confused with another number.
 #[derive(Default)]
 struct Counter(AtomicU64);
 
@@ -21,7 +21,7 @@ fn add(
     let add = |total: u64| total.checked_add(n);
     match counter.0.fetch_update(Relaxed, Relaxed, add) {
         Ok(before) => Ok(before + n),
-        Err(_) => Err("the counter can't hold so much; send zero"),
+        Err(_) => Err("counter overflow; reset the counter with `zero`"),
     }
 }
 
@@ -31,9 +31,9 @@ fn get(counter: State<Counter>) -> u64 {
     counter.0.load(Relaxed)
 }
 
-/// Start again from 0 and answer with the total so far.
+/// Reset the counter to 0 and answer with the old total.
 ///
-/// The protocol keeps the word `reset` for itself, so the command has another name.
+/// The name `reset` is reserved for the protocol.
 #[command("zero")]
 fn reset(counter: State<Counter>) -> u64 {
     counter.0.swap(0, Relaxed)

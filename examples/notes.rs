@@ -1,9 +1,9 @@
-//! A daemon that somebody might keep: notes in a database on disk.
+//! A complete daemon: notes in a database on disk.
 //!
 //! `cargo run --example notes [SOCKET [DATABASE]]`
 //!
-//! The database is beside the socket if no other path is given. A note is on disk when `add` has
-//! answered, so that the daemon can be killed at any time.
+//! By default the database is beside the socket. A note is on disk when `add` has answered, so the daemon
+//! can be killed at any time.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use dockipc::{Failure, Server, State, command};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 const NOTES: TableDefinition<'_, u64, &str> = TableDefinition::new("notes");
-/// The last id that was given, so that the id of a removed note is not given again.
+/// The last id, so that the id of a removed note is not reused.
 const LAST: TableDefinition<'_, (), u64> = TableDefinition::new("last");
 
 /// Keep a note and answer with its id.
@@ -58,7 +58,7 @@ fn find(
     notes: State<Database>,
     /// The word, or a part of one
     word: &str,
-    /// Take capitals and small letters as the same
+    /// Ignore case
     #[arg(flag)]
     ignore_case: bool,
 ) -> Result<Vec<(u64, String)>, Failure> {
@@ -83,7 +83,7 @@ fn remove(
     Ok(())
 }
 
-/// Answer with all notes, a line for each.
+/// Answer with all notes, one on each line.
 ///
 /// A line is the id, a tab, and the text. In the text a line end is `\n` and a backslash is `\\`.
 #[command]
@@ -97,7 +97,7 @@ fn export(notes: State<Database>) -> Result<Vec<u8>, Failure> {
     Ok(lines)
 }
 
-/// The ids and first lines of the notes that are wanted.
+/// Returns the ids and first lines of the notes whose text is `wanted`.
 fn select(notes: &Database, wanted: impl Fn(&str) -> bool) -> Result<Vec<(u64, String)>, Failure> {
     let mut found = Vec::new();
     for note in notes.begin_read()?.open_table(NOTES)?.iter()? {
@@ -117,7 +117,7 @@ fn not_found(id: u64) -> Failure {
 fn open(path: &Path) -> Result<Database, redb::Error> {
     let database = Database::create(path)?;
     let write = database.begin_write()?;
-    write.open_table(NOTES)?; // Makes it, so that it can be read from the start.
+    write.open_table(NOTES)?; // Creates the table: reading a missing one fails.
     write.commit()?;
     Ok(database)
 }

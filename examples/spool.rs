@@ -1,9 +1,8 @@
-//! A queue of shell commands, which run one after another.
+//! A queue of shell commands that run one after another.
 //!
 //! `cargo run --example spool [SOCKET]`
 //!
-//! The token, which `clear` asks for, is made beside the socket. The page `docs/CLI.md` is about this
-//! daemon.
+//! The daemon creates the token that `clear` requires beside the socket. `docs/CLI.md` is about this daemon.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -53,7 +52,7 @@ enum Stage {
 
 /// Add a shell command to the queue and answer with its number.
 ///
-/// It runs as the daemon's user when all before it have ended.
+/// It runs as the daemon's user after the jobs before it.
 #[command]
 fn add(
     spool: State<Arc<Spool>>,
@@ -72,11 +71,11 @@ fn add(
     id
 }
 
-/// List the jobs: their numbers, what became of them, and their commands.
+/// List the jobs: their numbers, stages and commands.
 #[command(idempotent)]
 fn list(
     spool: State<Arc<Spool>>,
-    /// Only those
+    /// Only jobs in this stage
     #[arg(long)]
     stage: Option<Stage>,
 ) -> Vec<(u64, &'static str, String)> {
@@ -102,7 +101,7 @@ fn wait(
     }
 }
 
-/// Answer with all that a job has printed.
+/// Answer with the output of a job.
 #[command(idempotent)]
 fn output(
     spool: State<Arc<Spool>>,
@@ -113,7 +112,7 @@ fn output(
     Ok(spool.lock().job(job)?.output.clone())
 }
 
-/// Take a job that waits out of the queue.
+/// Remove a waiting job from the queue.
 #[command]
 fn remove(
     spool: State<Arc<Spool>>,
@@ -130,20 +129,20 @@ fn remove(
     Ok(())
 }
 
-/// Begin no other job until `resume`.
+/// Start no more jobs until `resume`.
 #[command(idempotent, allow = "owner | uid:root")]
 fn pause(spool: State<Arc<Spool>>) {
     spool.lock().is_paused = true;
 }
 
-/// Begin jobs again.
+/// Start jobs again.
 #[command(idempotent, allow = "owner | uid:root")]
 fn resume(spool: State<Arc<Spool>>) {
     spool.lock().is_paused = false;
     spool.changed.notify_all();
 }
 
-/// Forget the jobs that have ended, and answer with how many they were.
+/// Remove the finished jobs and answer with their number.
 #[command(allow = "token")]
 fn clear(spool: State<Arc<Spool>>) -> usize {
     let mut queue = spool.lock();
@@ -152,7 +151,7 @@ fn clear(spool: State<Arc<Spool>>) -> usize {
     before - queue.jobs.len()
 }
 
-/// What Tab proposes for a job.
+/// Returns the completions of a job's number.
 fn numbers(request: &Request<'_>, prefix: &str) -> Vec<String> {
     let Some(spool) = request.state::<Arc<Spool>>() else { return Vec::new() };
     let numbers: Vec<_> = spool.lock().jobs.keys().map(u64::to_string).collect();
@@ -168,7 +167,7 @@ impl Spool {
         self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs the jobs, for ever.
+    /// Runs the jobs and never returns.
     fn work(&self) {
         let mut queue = self.lock();
         loop {
@@ -196,7 +195,7 @@ impl Queue {
         self.jobs.get(&id).ok_or_else(not_found)
     }
 
-    /// The job that is next: of those with the highest priority, the oldest.
+    /// Returns the next job: the oldest of the highest priority.
     fn next(&mut self) -> Option<(u64, &mut Job)> {
         let jobs = self.jobs.iter_mut().filter(|(_, job)| job.stage == Stage::Waiting);
         let next = jobs.max_by_key(|(id, job)| (job.priority, u64::MAX - **id));
@@ -215,16 +214,16 @@ impl Stage {
     }
 }
 
-/// Whether it went well, and what was printed.
+/// Runs a shell command. Returns whether it succeeded, and its output.
 fn run(command: &str) -> (bool, Vec<u8>) {
-    // Both outputs in their order.
+    // Keeps standard output and standard error in order.
     match Command::new("sh").args(["-c", &format!("exec 2>&1\n{command}")]).output() {
         Ok(output) => (output.status.success(), output.stdout),
         Err(error) => (false, format!("sh: {error}\n").into_bytes()),
     }
 }
 
-/// Makes a token if there is none.
+/// Creates a token file if there is none.
 fn make_token(path: &Path) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok() {
         return Ok(());
@@ -244,7 +243,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let worker = Arc::clone(&spool);
     thread::spawn(move || worker.work());
     examples::invite(&socket, ["add echo hello", "wait 1", "output 1"]);
-    // What is added runs as this user: nobody else may connect.
+    // Jobs run as this user, so nobody else may connect.
     Server::new().state(spool).mode(0o600).token_file(token).run(socket)?;
     Ok(())
 }

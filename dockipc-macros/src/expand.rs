@@ -109,11 +109,11 @@ fn entry(param: &Param) -> TokenStream {
     let default = match conversion.default() {
         None => quote!(::core::option::Option::None),
         Some(DefaultValue::Word(word, span)) => {
-            quote_spanned!(*span=> ::core::option::Option::Some(__dockipc::Fallback::Word(#word)))
+            quote_spanned!(*span=> ::core::option::Option::Some(__dockipc::DefaultValue::Word(#word)))
         }
         Some(DefaultValue::Expr(expr)) => {
             let shown = quote!(#expr).to_string().replace(" :: ", "::");
-            quote!(::core::option::Option::Some(__dockipc::Fallback::Value(#shown)))
+            quote!(::core::option::Option::Some(__dockipc::DefaultValue::Value(#shown)))
         }
     };
     let entry = match conversion {

@@ -1,6 +1,6 @@
-//! What the fuzzer calls, a function for each target in `fuzz/`. Not there in an ordinary build.
+//! The fuzzer's entry points, one for each target in `fuzz/`. Compiled only for tests and the fuzzer.
 //!
-//! The first two bytes of an input say how the others are cut.
+//! The first two bytes of an input decide how the others are split.
 
 mod access;
 pub(crate) mod dice;
@@ -29,13 +29,13 @@ use crate::{Arg, Failure, Request, command};
 pub use access::{access, rule};
 pub use sizes::sizes;
 
-/// What a client sends, as commands.
+/// Decodes the input as a client's commands.
 pub fn commands(data: &[u8]) {
     let (sizes, bytes) = cut(data);
     check::commands(bytes, &sizes);
 }
 
-/// What a server sends, as replies and as values.
+/// Decodes the input as a server's replies, and converts them to values.
 pub fn answers(data: &[u8]) {
     let (sizes, bytes) = cut(data);
     for reply in check::answers(bytes, &sizes) {
@@ -43,30 +43,31 @@ pub fn answers(data: &[u8]) {
     }
 }
 
-/// A line as words, and what a server answers to it: the same bytes in line mode and wrapped in RESP.
+/// Splits the input as a line, and checks that a server answers it with the same bytes in line mode and
+/// wrapped in RESP.
 pub fn line(data: &[u8]) {
     check::line(data);
     let words = check::split(data).unwrap_or_default();
-    // The words of a line may be another command in RESP: there an option can't be quoted.
-    serve(shared(), &request(&words), &[usize::MAX], Turns::default());
+    // Sent as RESP words, the line may be another command: a quoted word may be an option there.
+    answer_all(shared(), &request(&words), &[usize::MAX], Turns::default());
     let is_line = !data.contains(&b'\n') && !matches!(data.first(), Some(b'*' | b'{'));
     if !is_line || data.len() > LIMITS.command / 2 {
         return;
     }
-    let plain = serve(shared(), &[data, b"\n"].concat(), &[usize::MAX], Turns::default());
+    let plain = answer_all(shared(), &[data, b"\n"].concat(), &[usize::MAX], Turns::default());
     let wrapped = request(&[&b"dockipc"[..], b"line", data]);
-    let wrapped = serve(shared(), &wrapped, &[usize::MAX], Turns::default());
+    let wrapped = answer_all(shared(), &wrapped, &[usize::MAX], Turns::default());
     let unwrapped = match answer::read(&wrapped) {
         Ok(Reply::Bytes(bytes)) => bytes,
         Ok(reply) => check::encoded(&reply, Protocol::Line),
-        // What is left out of an answer because it differs each time.
+        // `write` left out an answer that changes from call to call.
         Err(_) => wrapped,
     };
     let shown = data.escape_ascii();
     assert_eq!(unwrapped.escape_ascii().to_string(), plain.escape_ascii().to_string(), "{shown}");
 }
 
-/// A RESP command.
+/// Encodes a RESP command.
 fn request(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode::length(b'*', words.len(), &mut bytes);
@@ -76,14 +77,15 @@ fn request(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
     bytes
 }
 
-/// What a client sends, answered by a server; only the sockets and threads are missing.
+/// Answers the input as a server does, without sockets and threads. The answers must not depend on how the
+/// input is split, nor on commands that have to wait.
 pub fn server(data: &[u8]) {
     let shared = shared();
     let (sizes, bytes) = cut(data);
     let turns = |later| Turns { later, never: sizes[1] >> 4, waited: false };
-    let whole = serve(shared, bytes, &[usize::MAX], turns(0));
+    let whole = answer_all(shared, bytes, &[usize::MAX], turns(0));
     for (sizes, later) in [(&[1][..], 0), (&sizes, sizes[0])] {
-        let out = serve(shared, bytes, sizes, turns(later));
+        let out = answer_all(shared, bytes, sizes, turns(later));
         assert!(out == whole, "{}\nis not\n{}", out.escape_ascii(), whole.escape_ascii());
     }
 }
@@ -95,7 +97,7 @@ fn cut(data: &[u8]) -> ([usize; 2], &[u8]) {
     }
 }
 
-/// Reads a reply as all kinds of values.
+/// Converts a reply to values of many types.
 fn values(reply: Reply) {
     fn one<T: FromReply>(reply: &Reply) {
         drop(reply.clone().parse::<T>());
@@ -118,8 +120,8 @@ fn values(reply: Reply) {
     drop(reply.into_line());
 }
 
-/// Shows a connection the bytes in pieces of these sizes, repeated; returns what it answers.
-fn serve(shared: &Service, bytes: &[u8], sizes: &[usize], turns: Turns) -> Vec<u8> {
+/// Passes a connection the bytes in pieces of these sizes, repeated. Returns its answers.
+fn answer_all(shared: &Service, bytes: &[u8], sizes: &[usize], turns: Turns) -> Vec<u8> {
     let conversation = Conversation::new(shared, 1, Peer::unknown(), SocketId::FIRST, None);
     let mut out = Vec::new();
     converse(shared, conversation, bytes, sizes, turns, |reply, protocol| {
@@ -128,7 +130,7 @@ fn serve(shared: &Service, bytes: &[u8], sizes: &[usize], turns: Turns) -> Vec<u
     out
 }
 
-/// Shows a connection the bytes in pieces of these sizes, repeated, and passes its answers on.
+/// Passes a connection the bytes in pieces of these sizes, repeated, and calls `answered` with each answer.
 fn converse(
     shared: &Service,
     mut conversation: Conversation,
@@ -147,7 +149,7 @@ fn converse(
                     start += used;
                     break;
                 }
-                // As in the engine: meanwhile more may come.
+                // More input may arrive meanwhile, as in the engine.
                 Step::Later if end < bytes.len() => break,
                 Step::Later => {}
                 Step::Answer { used, reply, last } => {
@@ -167,7 +169,7 @@ fn converse(
     }
 }
 
-/// Appends a reply; a client sees exactly one, of its own protocol.
+/// Appends a reply, and checks that a client finds exactly one reply in its own protocol.
 fn write(reply: Reply, protocol: Protocol, out: &mut Vec<u8>) {
     let bytes = check::encoded(&reply, protocol);
     if protocol != Protocol::Line {
@@ -183,18 +185,18 @@ fn write(reply: Reply, protocol: Protocol, out: &mut Vec<u8>) {
         Reply::Error(failure) if failure.code() == code::PANIC => {
             assert_eq!(failure.message(), "", "no command in here panics");
         }
-        // The message shows what had come by then.
+        // The message quotes the input that had arrived by then.
         Reply::Error(failure) if failure.code() == code::PROTO => {
             out.extend_from_slice(code::PROTO.as_bytes());
         }
-        // The time goes on.
+        // `INFO` contains the uptime.
         Reply::Bytes(info) if info.starts_with(b"# Server\r\n") => {}
         _ => out.extend_from_slice(&bytes),
     }
 }
 
-/// Has some commands wait once before they may run, and lets some not run at all. A bit stands for
-/// a command, from the lowest on.
+/// An executor that delays some commands once and refuses others. Each command takes a bit of the masks,
+/// the lowest first.
 #[derive(Default)]
 struct Turns {
     later: usize,
@@ -222,7 +224,7 @@ fn shared() -> &'static Service {
     SHARED.get_or_init(|| served().expect("a server that can start"))
 }
 
-/// A server with something of everything.
+/// Makes a server with commands and handlers of many kinds.
 fn served() -> crate::Result<Arc<Service>> {
     with_handlers(Server::new().max_line(LIMITS.line).max_command(LIMITS.command)).service()
 }
@@ -293,12 +295,11 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    /// So the corpus can't rot, and what it once found can't come back.
     #[test]
-    fn the_corpus_of_the_fuzzer_is_told_the_same_however_it_is_cut() {
+    fn fuzzer_corpus_passes_every_target() {
         let here = std::env::current_dir().expect("the directory that cargo starts a test in");
         let fuzz = here.with_file_name("fuzz");
-        // A crate that was published has no such neighbour.
+        // The published crate does not contain the directory.
         if !fuzz.exists() {
             return;
         }
@@ -324,18 +325,18 @@ mod tests {
         let files = directory.read_dir().expect("a directory of the corpus");
         let each = files.map(|file| {
             let path = file.expect("a file").path();
-            let _named = Named(&path);
+            let _report = ReportFile(&path);
             target(&fs::read(&path).expect("the file"));
         });
         each.count()
     }
 
-    struct Named<'p>(&'p Path);
+    struct ReportFile<'p>(&'p Path);
 
-    impl Drop for Named<'_> {
+    impl Drop for ReportFile<'_> {
         fn drop(&mut self) {
             if std::thread::panicking() {
-                eprintln!("this was found with {}", self.0.display());
+                eprintln!("failing input: {}", self.0.display());
             }
         }
     }

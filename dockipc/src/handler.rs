@@ -1,14 +1,15 @@
-//! What answers a request.
+//! [`Handler`], the trait of code that answers requests.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::reply::{IntoReply, Reply};
 use crate::request::Request;
 
-/// Answers requests: the one trait behind a command that was added by hand, a fallback, and
+/// A handler of requests, for [`Server::mount`](crate::Server::mount),
+/// [`Server::fallback`](crate::Server::fallback) and
 /// [`Server::with_handler`](crate::Server::with_handler).
 ///
-/// Closures are handlers. A type of yours is one too:
+/// Closures are handlers, and your own types can be:
 ///
 /// ```
 /// use dockipc::{Handler, Reply, Request, Server};
@@ -33,8 +34,8 @@ use crate::request::Request;
     note = "a handler is a closure `|request: &Request<'_>| reply`, or a type with `impl dockipc::Handler`"
 )]
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request. It may block: other connections are served meanwhile. A panic is
-    /// answered with `-PANIC`.
+    /// Answers one request. It may block, which does not delay other connections. A panic is answered with
+    /// `-PANIC`.
     fn handle(&self, request: &Request<'_>) -> Reply;
 }
 
@@ -48,13 +49,13 @@ where
     }
 }
 
-/// Calls code of the author's. None if it panicked.
+/// Calls the author's code. Returns `None` if it panics.
 pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
-    // Nothing of ours is left half-changed by a panic in here: the code gets shared references.
+    // Unwind safe: the code gets shared references, so a panic leaves none of our values half changed.
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(value) => Some(value),
         Err(payload) => {
-            // The payload's own drop may panic, and the payload of that panic as well.
+            // Dropping the payload may panic, and so may dropping the payload of that panic.
             if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
                 std::mem::forget(again);
             }

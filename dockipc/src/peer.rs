@@ -1,4 +1,4 @@
-//! Who connected.
+//! [`Peer`], the credentials of a client.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::sys;
 
-/// Who connected, as the kernel noted it at that moment (`SO_PEERCRED` and `SO_PEERGROUPS`,
-/// unix(7)).
+/// The credentials of a client, as the kernel recorded them when it connected (`SO_PEERCRED` and
+/// `SO_PEERGROUPS`, unix(7)).
 ///
-/// It is an injected parameter, by value or by reference, and cheap to clone.
+/// Injected as a parameter by value or by reference, and cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Peer {
     uid: u32,
@@ -22,12 +22,13 @@ impl Peer {
     pub(crate) fn of(socket: impl AsFd) -> io::Result<Self> {
         let socket = socket.as_fd();
         let [pid, uid, gid] = sys::peer_credentials(socket)?;
-        // 0 is a process of another PID namespace, such as one outside the daemon's container.
+        // 0 is a process in a PID namespace that is not visible from here, such as outside a container.
         let pid = (pid != 0).then_some(pid);
         Ok(Self { uid, gid, pid, groups: sys::peer_groups(socket)?.into() })
     }
 
-    /// Who could not be read: it is turned away, and no handler sees it.
+    /// Returns the stand-in for credentials that can't be read. Such a client is turned away, so no handler
+    /// sees this.
     pub(crate) fn unknown() -> Self {
         Self { uid: u32::MAX, gid: u32::MAX, pid: None, groups: Arc::default() }
     }
@@ -41,28 +42,29 @@ impl Peer {
         self.uid != u32::MAX
     }
 
-    /// The effective user.
+    /// Returns the effective user id.
     pub fn uid(&self) -> u32 {
         self.uid
     }
 
-    /// The effective group.
+    /// Returns the effective group id.
     pub fn gid(&self) -> u32 {
         self.gid
     }
 
-    /// The supplementary groups.
+    /// Returns the supplementary group ids.
     pub fn groups(&self) -> &[u32] {
         &self.groups
     }
 
-    /// Whether this group is the effective one or a supplementary one.
+    /// Returns whether `gid` is the effective group or a supplementary group.
     pub fn in_group(&self, gid: u32) -> bool {
         self.gid == gid || self.groups.contains(&gid)
     }
 
-    /// The process, where it can be seen from here. For a log only: the process may have ended and
-    /// its number may be another's by now.
+    /// Returns the process id, or `None` for a process in a PID namespace that is not visible from here.
+    ///
+    /// Use it only for logs: the process may have ended and another may have its id.
     pub fn pid(&self) -> Option<u32> {
         self.pid
     }

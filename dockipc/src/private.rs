@@ -1,4 +1,4 @@
-//! Everything that generated code names. Not for use by hand: it changes without notice.
+//! The items that generated code uses. Not a public API: they change without notice.
 
 pub use inventory::submit;
 
@@ -7,6 +7,6 @@ pub use crate::arg::{Arg, BadValue, no_choice};
 pub use crate::commands::Command;
 pub use crate::error::Failure;
 pub use crate::param::{
-    Args, Fallback, Flag, FromRequest, Param, Parse, Propose, Way, check, flag, param,
+    Args, DefaultValue, Flag, FromRequest, Param, Parse, Propose, Way, check, flag, param,
 };
 pub use crate::reply::{IntoReply, Reply};

@@ -1,4 +1,4 @@
-//! One command that arrived whole.
+//! [`Request`], one whole command.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -11,21 +11,21 @@ use crate::secret::HIDDEN;
 use crate::state::{State, States};
 use crate::wire::{Protocol, Span};
 
-/// One command: its name, its words, and who sent it.
+/// One command: its name, its words and its caller.
 ///
-/// A `#[command]` function that wants more than its typed parameters takes `&Request`; a closure
-/// gets nothing else.
+/// A closure gets only a request. A `#[command]` function can take `&Request` beside its typed
+/// parameters.
 #[derive(Clone, Copy)]
 pub struct Request<'r> {
     name: &'r str,
     words: Words<'r>,
     caller: Caller<'r>,
     id: u64,
-    /// Whether a word may be a secret, so that no message may show the words.
+    /// Whether a word may be a secret, so that messages must not show the words.
     has_secret: bool,
 }
 
-/// Who sent a request and what is there to serve it.
+/// The caller of a request, and the server's states.
 #[derive(Clone, Copy)]
 pub(crate) struct Caller<'r> {
     pub(crate) peer: &'r Peer,
@@ -34,7 +34,7 @@ pub(crate) struct Caller<'r> {
     pub(crate) states: &'r States,
 }
 
-/// The words of a request after its name.
+/// The words of a request after its name, as spans of the input and of the unquoted text.
 #[derive(Clone, Copy)]
 pub(crate) struct Words<'r> {
     pub(crate) input: &'r [u8],
@@ -47,7 +47,7 @@ impl<'r> Words<'r> {
         self.spans.get(index).map(|span| span.of(self.input, self.text))
     }
 
-    /// Those after the first ones.
+    /// Returns the words without the first `count`.
     pub(crate) fn skip(self, count: usize) -> Self {
         Self { spans: self.spans.get(count..).unwrap_or_default(), ..self }
     }
@@ -58,11 +58,12 @@ impl<'r> Words<'r> {
     }
 }
 
-/// How many numbers a thread takes at a time: to share each one would cost as much as some commands.
+/// The number of ids that a thread takes at a time. Taking each from a shared counter would cost as much
+/// as some commands.
 const IDS: u64 = 1024;
 
 thread_local! {
-    /// The numbers that this thread has left.
+    /// The ids that this thread has left.
     static OWN_IDS: Cell<Range<u64>> = const { Cell::new(0..0) };
 }
 
@@ -83,31 +84,31 @@ impl<'r> Request<'r> {
         Self { name, words, caller, id: next_id(), has_secret: false }
     }
 
-    /// The same, with words that no message may show if `has_secret`.
+    /// Hides the words from messages if `has_secret`.
     pub(crate) fn hiding_words(self, has_secret: bool) -> Self {
         Self { has_secret, ..self }
     }
 
-    /// The command's name as it was declared; in a fallback, the first word as it was sent.
+    /// Returns the command's name as declared; in a fallback, the first word as sent.
     pub fn name(&self) -> &'r str {
         self.name
     }
 
-    /// The words after the name, quotes taken off. In RESP they can hold any byte.
+    /// Returns the words after the name, without quotes. In RESP they can contain any byte.
     ///
-    /// For a command with options these are the words that are no option; for one with
-    /// `#[arg(rest)]` the rest of the line is one word.
+    /// A command with options has only the positional words here. With `#[arg(rest)]`, the rest of the line
+    /// is one word.
     pub fn words(&self) -> impl ExactSizeIterator<Item = &'r [u8]> + use<'r> {
         self.words.iter()
     }
 
-    /// One of [`words`](Self::words), counted from 0.
+    /// Returns one of the [`words`](Self::words), counted from 0.
     pub fn word(&self, index: usize) -> Option<&'r [u8]> {
         self.words.get(index)
     }
 
-    /// One of [`words`](Self::words) as a value. A missing word or a bad value is a failure that
-    /// says so, with the code `USAGE`.
+    /// Parses one of the [`words`](Self::words), counted from 0. A missing word or a bad value is a
+    /// failure with the code `USAGE`.
     ///
     /// ```
     /// # use dockipc::{Failure, Request};
@@ -134,27 +135,27 @@ impl<'r> Request<'r> {
         })
     }
 
-    /// Who connected.
+    /// Returns the credentials of the client.
     pub fn peer(&self) -> &'r Peer {
         self.caller.peer
     }
 
-    /// The state of this type, if the server was given one.
+    /// Returns the state of type `T`, if the server has one.
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<&'r State<T>> {
         self.caller.states.get()
     }
 
-    /// A number that no other request of this process has. They are not in the order of time.
+    /// Returns the request's id, unique in this process. Ids are not in the order of time.
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// A number that no other connection of this process has.
+    /// Returns the connection's id, unique in this process.
     pub fn connection(&self) -> u64 {
         self.caller.connection
     }
 
-    /// How the connection speaks.
+    /// Returns the protocol of the connection.
     pub fn protocol(&self) -> Protocol {
         self.caller.protocol
     }

@@ -1,11 +1,11 @@
-//! Values that nobody should read by accident.
+//! [`Secret`], values that must not be shown by accident.
 
 use std::fmt;
 
 /// A value that prints as `…`: a password, a key.
 ///
-/// As a parameter of a command it is one with `#[arg(secret)]`: no error, help or audit record of
-/// dockipc's shows what was sent.
+/// A parameter of this type is treated as `#[arg(secret)]`: no error, help or audit record of dockipc
+/// shows the value.
 ///
 /// ```standalone_crate
 /// use dockipc::{Secret, command};
@@ -21,34 +21,33 @@ use std::fmt;
 /// # Ok::<(), dockipc::Error>(())
 /// ```
 ///
-/// With the feature `zeroize` the value is overwritten when it is dropped. So is everything that the
-/// daemon reads, secret or not, once it has been used: whole commands, commands of which the rest never
-/// comes, tokens, and the arguments of a completion. The same holds for what a
-/// [`Call`](crate::client::Call) or [`Pipeline`](crate::client::Pipeline) sends, and for the token of a
-/// [`Client`](crate::Client). Without the feature memory is freed as it is.
+/// With the feature `zeroize`, the value is overwritten when it is dropped. So is everything that the
+/// daemon reads, secret or not, once it has been used: whole and incomplete commands, tokens, and the
+/// arguments of a completion. The same holds for the bytes that a [`Call`](crate::client::Call) or
+/// [`Pipeline`](crate::client::Pipeline) sends, and for the token of a [`Client`](crate::Client). Without
+/// the feature, memory is freed without being overwritten.
 ///
 /// These are not overwritten:
 ///
-/// - copies that your code makes, and those that a `String` or `Vec` of yours leaves when it grows;
+/// - copies that your code makes, and copies that your `String` or `Vec` leaves behind when it grows;
 /// - registers and the stack, through which a number or a `char` passes while it is parsed;
 /// - answers, and the text of errors, which may quote the name of an unknown command;
 /// - the token of a running server, until the server is dropped;
 /// - the kernel's buffers, swap space, and a core dump of the process.
 ///
-/// It can't be cloned or compared by accident either. To compare one with what somebody guessed, use a
-/// comparison whose time does not depend on where they differ.
+/// It can't be cloned or compared by accident. Compare it with a guess in constant time.
 pub struct Secret<T: Wipe>(T);
 
-/// What can be overwritten, so that it can be in a [`Secret`].
+/// A type that can be overwritten, so that a [`Secret`] can contain it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be overwritten, so it can't be in a `Secret`",
-    note = "text and bytes are `String` and `Vec<u8>`; for a type of yours write `impl dockipc::secret::Wipe`",
-    note = "for any other parameter `#[arg(secret)]` keeps the value out of messages"
+    note = "use `String` for text and `Vec<u8>` for bytes; for your own type, write `impl dockipc::secret::Wipe`",
+    note = "`#[arg(secret)]` keeps the value of any other parameter out of messages"
 )]
 pub trait Wipe {
     /// Overwrites the value. Called when the [`Secret`] is dropped.
     ///
-    /// For dockipc's own types this does nothing without the feature `zeroize`.
+    /// The implementations in dockipc do nothing without the feature `zeroize`.
     fn wipe(&mut self);
 }
 
@@ -58,7 +57,7 @@ impl<T: Wipe> Secret<T> {
         Self(value)
     }
 
-    /// The value.
+    /// Returns the value.
     pub fn expose(&self) -> &T {
         &self.0
     }
@@ -88,7 +87,7 @@ impl<T: Wipe> fmt::Display for Secret<T> {
     }
 }
 
-/// What stands for a value that is not shown.
+/// The text shown instead of a secret.
 pub(crate) const HIDDEN: &str = "…";
 
 macro_rules! wiped {

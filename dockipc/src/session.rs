@@ -1,7 +1,6 @@
-//! What one connection has said and proven.
+//! The state of one connection: protocol, name and authentication.
 //!
-//! A [`Session`] is made when a client connects. The handshake's built-in commands change it;
-//! dispatch and the answers' encoding read it.
+//! A [`Session`] is created when a client connects. Built-in commands change it; dispatch reads it.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -11,28 +10,28 @@ use crate::peer::Peer;
 use crate::reply::Reply;
 use crate::wire::Protocol;
 
-/// What is known of a connection besides its bytes.
+/// The state of one connection besides its input.
 pub(crate) struct Session {
-    /// The connection's number, unique in the process.
+    /// The connection's id, unique in the process.
     pub(crate) id: u64,
     pub(crate) peer: Peer,
     /// The socket through which the client connected.
     pub(crate) socket: SocketId,
-    /// The client has given the token.
+    /// The client has sent the right token.
     pub(crate) has_token: bool,
-    /// Wrong tokens so far.
+    /// The number of wrong tokens so far.
     pub(crate) wrong_tokens: u8,
-    /// Why the token of the command at hand was refused, until the audit has recorded it.
+    /// The reason why the current command's token was refused, until the audit has recorded it.
     pub(crate) refused_token: Option<Cow<'static, str>>,
-    /// The answer to that command while the audit waits for a thread: the command is shown again,
+    /// The answer to that command while the audit waits for a thread. The command is then shown again,
     /// and its token must not count twice.
     pub(crate) held_answer: Option<Reply>,
-    /// When the client connected, for the time limit of the token.
+    /// The time when the client connected, for the token's time limit.
     pub(crate) connected: Instant,
     pub(crate) protocol: Protocol,
-    /// The name given with `CLIENT SETNAME`.
+    /// The name set with `CLIENT SETNAME`.
     pub(crate) name: Vec<u8>,
-    /// The connection ends after the answer at hand.
+    /// The connection ends after the current answer.
     pub(crate) is_last: bool,
 }
 

@@ -1,14 +1,15 @@
-//! What a daemon's commands share.
+//! [`State`], the values that a daemon's commands share.
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A value that the server was given with [`Server::state`](crate::Server::state), as a parameter.
+/// A value given to [`Server::state`](crate::Server::state), injected as a parameter `State<T>` or
+/// `&State<T>`.
 ///
-/// It dereferences to the value and is cheap to clone, so that a thread may keep it; `&State<T>` is
-/// injected as well. Commands run at the same time: what changes needs an atomic or a lock.
+/// It dereferences to the value, and is cheap to clone, so that a thread can keep it. Commands run
+/// concurrently: mutable data needs an atomic or a lock.
 ///
 /// ```standalone_crate
 /// use dockipc::{State, command};
@@ -21,11 +22,11 @@ use std::sync::Arc;
 /// }
 /// ```
 ///
-/// A command whose state the server doesn't have is an error at start, not at its first call.
+/// If the server lacks the state of a command, it fails at start, not at the first call.
 pub struct State<T: ?Sized>(Arc<T>);
 
 impl<T> State<T> {
-    /// Wraps a value, for calling a command's function in a test.
+    /// Wraps a value, for example to call a command's function in a test.
     pub fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
@@ -57,7 +58,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for State<T> {
     }
 }
 
-/// The states of a server, by their types. There are few: a list is searched faster than a map.
+/// The states of a server by type. A list, since searching the few entries is faster than in a map.
 #[derive(Default)]
 pub(crate) struct States(Vec<(TypeId, &'static str, Box<dyn Any + Send + Sync>)>);
 
@@ -76,7 +77,7 @@ impl States {
         self.0.iter().any(|(other, ..)| *other == id)
     }
 
-    /// The name of a type that was given twice.
+    /// Returns the name of a type that was given twice.
     pub(crate) fn duplicate(&self) -> Option<&'static str> {
         let twice = |i: usize| self.0[..i].iter().any(|(id, ..)| *id == self.0[i].0);
         (0..self.0.len()).find(|&i| twice(i)).map(|i| self.0[i].1)

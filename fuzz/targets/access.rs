@@ -1,4 +1,4 @@
-//! What a client sends to a server with rules: nothing runs that a model says no to.
+//! Sends a client's bytes to a server with rules: only what a model allows may run.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What a server sends, as a client reads it.
+//! Decodes a server's bytes as a client does.
 
 #![no_main]
 

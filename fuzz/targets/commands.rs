@@ -1,4 +1,4 @@
-//! What a client sends, as commands.
+//! Decodes a client's bytes as commands.
 
 #![no_main]
 

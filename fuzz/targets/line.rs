@@ -1,4 +1,4 @@
-//! A line, as words.
+//! Splits a line into words, and answers it in line mode and in RESP.
 
 #![no_main]
 

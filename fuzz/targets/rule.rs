@@ -1,4 +1,4 @@
-//! A rule about who may run what.
+//! Parses an access rule.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What a client sends, answered by a whole connection without its socket.
+//! Answers a client's bytes as a connection does, without its socket.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Questions to the built-in commands, and the sizes of their answers.
+//! Checks the sizes of the answers of built-in commands.
 
 #![no_main]
 

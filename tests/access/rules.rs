@@ -65,7 +65,7 @@ fn rule_admits_only_matching_callers() {
     assert_eq!(ask(&client, "MY-OWN"), "");
     assert_eq!(ask(&client, "everybody"), "");
     let denied = format!(
-        "NOPERM \"stranger\" is for uid:4294967294 | group:4294967294; you are uid {}",
+        "NOPERM permission denied: \"stranger\" requires uid:4294967294 | group:4294967294 (you are uid {})",
         me()
     );
     assert_eq!(ask(&client, "stranger"), denied);
@@ -95,7 +95,7 @@ fn help_hides_denied_commands() {
     assert!(names.contains(&"mine".into()) && !names.contains(&"stranger".into()), "{names:?}");
     let docs = ask(&client, "command docs stranger");
     assert!(!docs.contains("summary"), "{docs}");
-    assert!(ask(&client, "help mine").contains("\nfor: uid:4294967294 | owner\n"));
+    assert!(ask(&client, "help mine").contains("\nallowed: uid:4294967294 | owner\n"));
 }
 
 #[test]
@@ -127,7 +127,10 @@ fn default_deny_runs_only_commands_with_a_rule() {
     assert_eq!(ask(&client, "everybody"), "");
     assert_eq!(ask(&client, "ping"), "PONG");
     for line in ["closure", "no-such-name"] {
-        let denied = format!("NOPERM {line:?} is for nobody; you are uid {}", me());
+        let denied = format!(
+            "NOPERM permission denied: {line:?} is denied to everyone (you are uid {})",
+            me()
+        );
         assert_eq!(ask(&client, line), denied);
     }
 }
@@ -234,5 +237,5 @@ fn owner_stays_the_user_that_started_the_server() {
     });
     let answer = answer.join().unwrap();
     assert!(answer.starts_with("NOPERM "), "{answer}");
-    assert!(answer.ends_with("you are uid 65534"), "{answer}");
+    assert!(answer.ends_with("(you are uid 65534)"), "{answer}");
 }

@@ -80,7 +80,7 @@ pub(super) fn refusal(error: &Error) -> &str {
     error.failure().map_or("", |failure| failure.code())
 }
 
-const WRONG: &str = "-WRONGPASS this is not the token";
+const WRONG: &str = "-WRONGPASS wrong token (";
 
 #[test]
 fn right_token_satisfies_its_rule() {
@@ -94,8 +94,11 @@ fn right_token_satisfies_its_rule() {
     for words in gives {
         let mut stream = daemon.connect();
         let denied = ask(&mut stream, &["vault"]);
-        let why = "-NOPERM \"vault\" is for token; you are uid";
-        assert!(denied.starts_with(why) && denied.ends_with("given with AUTH"), "{denied}");
+        let why = "-NOPERM permission denied: \"vault\" requires token (you are uid";
+        assert!(
+            denied.starts_with(why) && denied.ends_with("send the token with AUTH"),
+            "{denied}"
+        );
         if words.len() < 4 {
             assert_eq!(ask(&mut stream, words), "+OK", "{words:?}");
         } else {
@@ -131,9 +134,10 @@ fn wrong_tokens_are_refused() {
     let line_end = format!("{TOKEN}\n");
     for wrong in ["", "x", cut, &long, &padded, &huge, &upper, &line_end, &TOKEN[1..]] {
         let mut stream = daemon.connect();
-        assert_eq!(ask(&mut stream, &["AUTH", wrong]), WRONG, "{wrong:?}");
-        assert_eq!(ask(&mut stream, &["HELLO", "3", "AUTH", "default", wrong]), WRONG);
-        // The refused HELLO did not change the protocol, as in Redis.
+        let answer = |used| format!("{WRONG}{used} of 3 attempts used)");
+        assert_eq!(ask(&mut stream, &["AUTH", wrong]), answer(1), "{wrong:?}");
+        assert_eq!(ask(&mut stream, &["HELLO", "3", "AUTH", "default", wrong]), answer(2));
+        // As in Redis, the protocol is what it was.
         assert!(ask(&mut stream, &["vault"]).starts_with("-NOPERM"), "{wrong:?}");
         assert_eq!(ask(&mut stream, &["AUTH", TOKEN]), "+OK", "the third try");
         assert!(ask(&mut stream, &["vault"]).starts_with(':'));
@@ -162,10 +166,10 @@ fn third_wrong_token_ends_the_connection() {
     let wrong = resp(&["AUTH", "wrong"]);
     let commands = [&wrong[..], &wrong, &wrong, &resp(&["AUTH", TOKEN]), &resp(&["vault"])];
     let answer = exchange(daemon.connect(), &commands.concat()).escape_ascii().to_string();
-    let last = "nor were those before: 3 tries at most";
-    let expected = format!("{WRONG}\\r\\n{WRONG}\\r\\n{WRONG}, {last}\\r\\n");
-    assert_eq!(answer, expected);
-    // Attempts through HELLO and attempts with other commands between them count too.
+    let last = "(3 of 3 attempts used)";
+    let expected = [1, 2, 3].map(|used| format!("{WRONG}{used} of 3 attempts used)\\r\\n"));
+    assert_eq!(answer, expected.concat());
+    // Also if the tries come by way of HELLO, or have others between them.
     let hello = resp(&["HELLO", "3", "AUTH", "default", "wrong"]);
     let hall = resp(&["hall"]);
     let commands = [&hello[..], &hall, &hello, &hall, &wrong, &hall];
@@ -185,7 +189,7 @@ fn late_token_gets_timeout() {
     assert_eq!(line(&mut stream), "hello");
     let since = Instant::now();
     until("the limit", || since.elapsed() > limit);
-    let late = "-TIMEOUT the token must come within 20ms of connecting; connect anew";
+    let late = "-TIMEOUT the token must be sent within 20ms of connecting; reconnect";
     assert_eq!(ask(&mut stream, &["AUTH", TOKEN]), late);
     assert_eq!(ask(&mut stream, &["HELLO", "3", "AUTH", "default", TOKEN]), late);
     assert!(ask(&mut stream, &["vault"]).starts_with("-NOPERM"));
@@ -194,12 +198,13 @@ fn late_token_gets_timeout() {
 #[test]
 fn line_mode_accepts_no_token() {
     let daemon = start();
-    let why = "-USAGE a line is the only one of its connection; to give a token, speak RESP\\n";
+    let why =
+        "-USAGE a token can\\'t be used in line mode (one command per connection); use RESP\\n";
     for line in [format!("auth {TOKEN}\n"), format!("hello 3 auth default {TOKEN}\n")] {
         assert_eq!(daemon.ask(&line), why);
     }
     let denied = daemon.ask("vault\n");
-    assert!(denied.ends_with("given over a line, but by a Redis client\\n"), "{denied}");
+    assert!(denied.ends_with("line mode has no token: use a Redis client\\n"), "{denied}");
 }
 
 #[test]
@@ -299,7 +304,7 @@ fn token_is_the_first_line_of_its_file() {
 #[test]
 fn token_rule_and_token_file_need_each_other() {
     let error = server().spawn_in_process().expect_err("no token").to_string();
-    let why = "there is no token: give the server one with .token_file(…)";
+    let why = "the server has no token: set one with .token_file(…)";
     assert_eq!(error, format!("bad rule \"token\" for vault: {why}"));
     let file = File::new(TOKEN);
     let error = Server::new().token_file(file.path()).spawn_in_process().expect_err("no rule");
@@ -351,7 +356,7 @@ fn guesses_are_refused_and_delay_no_other_client() {
     }
 }
 
-const PAUSED: &str = "-BUSY too many wrong tokens of uid ";
+const PAUSED: &str = "-BUSY too many wrong tokens from uid ";
 
 #[test]
 fn guesses_over_new_connections_are_paused() {

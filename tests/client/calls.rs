@@ -395,7 +395,7 @@ fn an_answer_cut_off_anywhere_is_an_error_that_says_where() {
 fn what_does_not_speak_resp_is_shown() {
     for (said, shown) in [
         (&b"220 mail.example ESMTP\r\n"[..], "not a RESP answer: \"220 mail.example ESMTP\\r\\n\""),
-        (b"$x\r\n", "not a RESP answer: \"x\" is no length"),
+        (b"$x\r\n", "not a RESP answer: invalid length \"x\""),
         (b"\0\0\0\x08", "not a RESP answer: \"\\x00\\x00\\x00\\x08\""),
         (b"+PONG\n", "not a RESP answer: LF without CR"),
     ] {

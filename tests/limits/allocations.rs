@@ -1,4 +1,4 @@
-//! A small command allocates nothing once its connection and its threads are warm.
+//! Small commands allocate nothing once their connection and threads are warm.
 #![allow(unsafe_code, reason = "a global allocator that counts is an unsafe trait")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -14,7 +14,7 @@ struct Counting;
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// What the test itself allocates does not count.
+    /// Whether this thread is the test's, whose allocations do not count.
     static OURS: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -24,28 +24,28 @@ fn count() {
     }
 }
 
-// SAFETY: everything is left to the system's allocator, and counting allocates nothing.
+// SAFETY: every call is forwarded to the system's allocator, and counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -78,14 +78,14 @@ fn seen(total: &State<AtomicU64>, word: &str) -> u64 {
     total.load(SeqCst) + word.len() as u64
 }
 
-/// Allocates, to show that the count counts.
+/// Allocates, to show that allocations are counted.
 #[command("owned")]
 fn owned(word: &str) -> String {
     word.to_owned()
 }
 
-/// The fewest allocations that the server makes for a hundred of this command or more. On a busy
-/// machine another thread may take the lead in between, and has buffers of its own to make.
+/// Returns the fewest allocations that the server makes for at least a hundred of these commands. On a busy
+/// machine another thread may become the leader in between and allocate its own buffers.
 fn allocations(words: &[&[u8]], answer: &[u8], pipeline: usize) -> usize {
     OURS.set(true);
     let daemon = Server::new().state(AtomicU64::new(0)).spawn_in_process().unwrap();
@@ -113,7 +113,7 @@ fn allocations(words: &[&[u8]], answer: &[u8], pipeline: usize) -> usize {
     fewest
 }
 
-/// One test: what another one allocates at the same time would count.
+/// The only test of its program: the allocations of a parallel test would count.
 #[test]
 fn small_commands_allocate_nothing() {
     let blob = [b'x'; 10_000];
@@ -129,7 +129,7 @@ fn small_commands_allocate_nothing() {
         (&[b"echo", b"word"], b"$4\r\nword\r\n"),
     ];
     for &(words, answer) in cases {
-        // Commands that arrive in pieces have a buffer, so a pipeline fits one read.
+        // A command that arrives in pieces allocates a buffer, so each pipeline fits one read.
         let fitting = 16_000 / resp(words).len();
         for pipeline in [1, fitting.clamp(1, 16), fitting.clamp(1, 400)] {
             let count = allocations(words, answer, pipeline);

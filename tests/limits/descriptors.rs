@@ -1,4 +1,4 @@
-//! A server that has run out of descriptors serves who is there, waits for the others, and rests.
+//! A server without free descriptors serves its connections, keeps the others waiting, and uses no CPU.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -15,16 +15,16 @@ use tests::process::until;
 use tests::program::{self, Program};
 use tests::{Daemon, PATIENCE, Place, expect, figure, long, raise_descriptor_limit, test_name};
 
-/// Set in the process that runs out of descriptors.
+/// The environment variable of the process that runs out of descriptors.
 const INSIDE: &str = "DOCKIPC_TEST_DESCRIPTORS";
 
 #[test]
-fn without_descriptors_a_server_serves_who_is_connected_and_later_everybody() {
+fn server_without_descriptors_serves_open_connections() {
     if std::env::var_os(INSIDE).is_some() {
         return run_out();
     }
     let this = std::env::current_exe().unwrap();
-    let name = "without_descriptors_a_server_serves_who_is_connected_and_later_everybody";
+    let name = "server_without_descriptors_serves_open_connections";
     let mut command = Command::new(this);
     let output = command
         .args([&*test_name(name), "--exact", "--nocapture"])
@@ -42,19 +42,19 @@ fn ping(client: &mut UnixStream) {
     expect(client, b"+PONG\r\n");
 }
 
-/// The time that this process has used.
+/// The CPU time that this process has used.
 fn cpu() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap()
 }
 
 fn run_out() {
-    // None are kept for this process's own user.
+    // No connections are reserved for this process's own user.
     let daemon = Daemon::start(Server::new().reserved_connections(0));
     let mut here: Vec<_> = (0..20).map(|_| daemon.connect()).collect();
     for client in &mut here {
         ping(client);
     }
-    // Both sides are in this process: the clients' descriptors are opened first, then none is left.
+    // Both sides are in this process, so the clients' descriptors are opened first.
     let socket = || rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
     let queued: Vec<_> = (0..30).map(|_| socket()).collect();
     let open = std::fs::read_dir("/proc/self/fd").unwrap().count();
@@ -78,7 +78,7 @@ fn run_out() {
     let answer = queued[0].read(&mut [0; 8]);
     assert!(answer.is_err(), "an answer without a descriptor: {answer:?}");
     queued[0].set_read_timeout(Some(PATIENCE)).unwrap();
-    // Who spins takes all of one CPU.
+    // A busy loop would use all of one CPU.
     let share = cpu().saturating_sub(used).as_secs_f64() / begun.elapsed().as_secs_f64();
     assert!(share < 0.2, "{share} of a CPU while nobody can be taken in");
     drop(here);
@@ -88,7 +88,7 @@ fn run_out() {
     }
 }
 
-/// Sends a command over new connections.
+/// Sends a command over each of `count` new connections.
 fn crowd(daemon: &Program, count: usize) -> Vec<UnixStream> {
     let client = || {
         let mut client = daemon.connect();
@@ -99,7 +99,7 @@ fn crowd(daemon: &Program, count: usize) -> Vec<UnixStream> {
 }
 
 #[test]
-fn a_server_with_64_descriptors_rests_before_500_clients_and_answers_all_of_them() {
+fn server_with_64_descriptors_answers_500_clients() {
     raise_descriptor_limit();
     let place = Place::new();
     let path = place.socket();
@@ -109,15 +109,15 @@ fn a_server_with_64_descriptors_rests_before_500_clients_and_answers_all_of_them
     daemon.rest();
     let before = (daemon.threads(), daemon.descriptors());
     let clients = crowd(&daemon, 500);
-    // It may have inherited one beyond the limit.
+    // The daemon may have inherited a descriptor beyond the limit.
     until("no descriptor left", || daemon.descriptors() >= 64);
-    // Less than `busy_timeout`, after which those who wait would be told so.
+    // Less than `busy_timeout`, after which waiting clients get `-BUSY`.
     let time = Duration::from_secs(long(1, 5));
     let (begun, used) = (Instant::now(), daemon.cpu());
     thread::sleep(time);
     let share = daemon.cpu().saturating_sub(used).as_secs_f64() / begun.elapsed().as_secs_f64();
     assert!(daemon.descriptors() >= 64);
-    // Who is answered leaves, and so makes room.
+    // Each answered client leaves and so frees a descriptor.
     let mut answered = 0;
     for mut client in clients {
         expect(&mut client, b"+PONG\r\n");

@@ -1,4 +1,4 @@
-//! Limits: who exceeds one is told which, and nobody else notices.
+//! A client that exceeds a limit gets an answer that names it, and other clients are not affected.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -13,10 +13,10 @@ use tests::gate::Gate;
 use tests::process::until;
 use tests::{Daemon, PATIENCE, Place, exchange, expect, resp, rest};
 
-/// Short, but long enough for a machine with much to do.
+/// A short limit that a busy machine still meets.
 const SHORT: Duration = Duration::from_millis(100);
 
-/// Waits until the test lets it end, and answers with its word.
+/// Waits at the gate, then answers with its word.
 #[command("wait")]
 fn wait(request: &Request<'_>, word: &str) -> String {
     request.state::<Gate>().unwrap().pass();
@@ -37,7 +37,7 @@ fn text(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// Reads what comes before this time is over, which may be nothing.
+/// Reads once. Returns `None` if nothing arrives within this time.
 fn listen(stream: &mut UnixStream, time: Duration) -> Option<Vec<u8>> {
     stream.set_read_timeout(Some(time)).unwrap();
     let mut bytes = vec![0; 4096];
@@ -56,7 +56,7 @@ fn listen(stream: &mut UnixStream, time: Duration) -> Option<Vec<u8>> {
 mod arrival {
     use super::*;
 
-    /// Sends a byte at a time, until there is an answer.
+    /// Sends one byte at a time until an answer arrives.
     fn trickle(stream: &mut UnixStream, bytes: &[u8]) -> Vec<u8> {
         for byte in bytes {
             stream.write_all(&[*byte]).unwrap();
@@ -68,7 +68,7 @@ mod arrival {
     }
 
     #[test]
-    fn a_command_that_trickles_is_answered_timeout_after_a_time_in_all() {
+    fn trickling_command_gets_timeout() {
         let (daemon, _) = start(|server| server.arrival_timeout(SHORT));
         let told = "-TIMEOUT the command was not whole after 100ms; nothing was run";
         let line = [b"echo ", &[b'x'; 4000][..]].concat();
@@ -82,7 +82,7 @@ mod arrival {
     }
 
     #[test]
-    fn a_command_that_is_passed_over_has_no_more_time_than_others() {
+    fn skipped_command_has_the_same_arrival_timeout() {
         let (daemon, _) = start(|server| server.arrival_timeout(SHORT).max_command(1000));
         let mut stream = daemon.connect();
         let framed = [b"*2\r\n$4\r\necho\r\n$9000\r\n", &[b'x'; 9000][..]].concat();
@@ -91,10 +91,10 @@ mod arrival {
     }
 
     #[test]
-    fn answers_before_it_are_sent_and_a_command_begins_with_its_own_first_byte() {
+    fn arrival_timeout_starts_at_the_first_byte() {
         let (daemon, _) = start(|server| server.arrival_timeout(SHORT));
         let mut stream = daemon.connect();
-        // At rest for longer than the limit, first without a byte and then between commands.
+        // Idle for longer than the limit, before the first byte and between commands.
         for _ in 0..2 {
             assert_eq!(listen(&mut stream, SHORT * 2), None);
             stream.write_all(&resp(&["ping"])).unwrap();
@@ -106,12 +106,12 @@ mod arrival {
     }
 
     #[test]
-    fn commands_that_arrive_in_time_may_go_on_for_ever() {
+    fn arrival_timeout_allows_any_number_of_commands() {
         let limit = Duration::from_secs(2);
         let (daemon, _) = start(|server| server.arrival_timeout(limit));
         let mut stream = daemon.connect();
         let begun = Instant::now();
-        // There is always a part of a command, each time another's.
+        // A part of a command is always pending, each time of another command.
         let pings = resp(&["ping"]);
         stream.write_all(&pings[..5]).unwrap();
         while begun.elapsed() < limit * 3 / 2 {
@@ -126,13 +126,13 @@ mod idle {
     use super::*;
 
     #[test]
-    fn who_sends_nothing_is_told_timeout() {
+    fn silent_client_gets_timeout() {
         let (daemon, _) = start(|server| server.idle_timeout(SHORT));
         assert_eq!(text(&rest(daemon.connect())), r"-TIMEOUT no command within 100ms\n");
     }
 
     #[test]
-    fn after_a_command_the_connection_is_closed_without_a_word() {
+    fn idle_connection_closes_silently_after_a_command() {
         let (daemon, _) = start(|server| server.idle_timeout(SHORT));
         let mut stream = daemon.connect();
         for _ in 0..3 {
@@ -143,7 +143,7 @@ mod idle {
     }
 
     #[test]
-    fn a_command_that_runs_is_not_idle() {
+    fn running_command_is_not_idle() {
         let (daemon, gate) = start(|server| server.idle_timeout(SHORT));
         let mut stream = daemon.connect();
         stream.write_all(&resp(&["wait", "x"])).unwrap();
@@ -156,18 +156,18 @@ mod idle {
 mod write {
     use super::*;
 
-    /// More than sockets hold.
+    /// More bytes than socket buffers hold.
     const SIZE: usize = 8 << 20;
 
     #[test]
-    fn who_does_not_read_is_cut_off() {
+    fn client_that_does_not_read_is_cut_off() {
         let (daemon, _) = start(|server| server.write_timeout(SHORT));
         for command in [format!("large {SIZE}\n").into_bytes(), resp(&["large", "8388608"])] {
             let mut stream = daemon.connect();
             stream.write_all(&command).unwrap();
-            // The server's end is seen by who writes, as long as it is not read.
+            // A write sees that the server closed, as long as the answer is not read.
             until("the end", || (&stream).write_all(b"x").is_err());
-            // Its own bytes were not read, which is an error after what is left of the answer.
+            // The server did not read all bytes, which is an error after the rest of the answer.
             let mut answer = Vec::new();
             let _ = stream.read_to_end(&mut answer);
             assert!(answer.len() < SIZE, "all of it");
@@ -175,7 +175,7 @@ mod write {
     }
 
     #[test]
-    fn who_reads_bit_by_bit_is_cut_off_as_well() {
+    fn client_that_reads_slowly_is_cut_off() {
         let (daemon, _) = start(|server| server.write_timeout(SHORT));
         let mut stream = daemon.connect();
         stream.write_all(format!("large {SIZE}\n").as_bytes()).unwrap();
@@ -183,7 +183,7 @@ mod write {
         while let Ok(n @ 1..) = stream.read(&mut [0; 1000]) {
             read += n;
             assert!(read < SIZE, "all of it");
-            // Eight thousand of these are more than the limit.
+            // Eight thousand of these pauses exceed the limit.
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -195,7 +195,7 @@ mod run {
     const TOLD: &str = "-TIMEOUT no answer after 100ms; the command still runs";
 
     #[test]
-    fn the_client_is_told_while_the_command_runs_and_the_connection_goes_on() {
+    fn run_timeout_keeps_the_resp_connection() {
         for hello in [None, Some("2"), Some("3")] {
             let (daemon, gate) = start(|server| server.run_timeout(SHORT));
             let mut stream = daemon.connect();
@@ -203,7 +203,7 @@ mod run {
                 stream.write_all(&resp(&["hello", version])).unwrap();
                 while !listen(&mut stream, PATIENCE).unwrap().ends_with(b"*0\r\n") {}
             }
-            // The second time it is known to be slow.
+            // The second time, the command is known to be slow.
             for round in 1..=2 {
                 let commands = [resp(&["ping"]), resp(&["wait", "x"]), resp(&["ping"])];
                 stream.write_all(&commands.concat()).unwrap();
@@ -220,7 +220,7 @@ mod run {
     }
 
     #[test]
-    fn a_line_is_told_and_its_connection_ends_while_the_command_runs() {
+    fn run_timeout_ends_the_line_connection() {
         let (daemon, gate) = start(|server| server.run_timeout(SHORT));
         for round in 1..=2 {
             let mut stream = daemon.connect();
@@ -234,7 +234,7 @@ mod run {
     }
 
     #[test]
-    fn our_client_gets_it_as_the_daemons_no() {
+    fn run_timeout_reaches_our_client_as_refusal() {
         let (daemon, gate) = start(|server| server.run_timeout(SHORT));
         let client = dockipc::Client::new(daemon.path());
         let error = client.command("wait").arg("x").call::<String>().unwrap_err();
@@ -249,14 +249,14 @@ mod busy {
     use super::*;
 
     #[test]
-    fn a_command_for_which_no_thread_is_free_is_answered_busy_and_others_go_on() {
+    fn command_without_a_free_thread_gets_busy() {
         let (daemon, gate) = start(|server| server.max_threads(3).busy_timeout(SHORT));
-        // From the first one it learns that this is slow.
+        // The first run marks the command as slow.
         let mut blocked = vec![daemon.connect()];
         blocked[0].write_all(&resp(&["wait", "x"])).unwrap();
         until("a blocked command", || gate.waiting() == 1);
         let told = "-BUSY no thread was free for 100ms (of 3); the command was not run";
-        // One or two take the threads that there are.
+        // One or two commands occupy all threads.
         let refused = (0..5).find_map(|_| {
             let mut stream = daemon.connect();
             stream.write_all(&resp(&["wait", "x"])).unwrap();
@@ -269,7 +269,7 @@ mod busy {
         let came = gate.came();
         assert_eq!(came, gate.waiting(), "who was told busy has not run");
         assert_eq!(text(&exchange(daemon.connect(), b"ping\n")), "PONG");
-        // It was the last connection that was told so, and it goes on.
+        // The last connection got the answer and continues.
         let mut refused = blocked.pop().unwrap();
         assert_eq!(blocked.len(), came);
         refused.write_all(&resp(&["ping"])).unwrap();
@@ -282,7 +282,7 @@ mod busy {
         expect(&mut refused, b"$1\r\ny\r\n");
     }
 
-    /// Not a test: the daemon of the one below.
+    /// Not a test: the daemon of the test below.
     #[test]
     fn daemon() {
         apart::serve(|path| {
@@ -294,7 +294,7 @@ mod busy {
     }
 
     #[test]
-    fn connections_for_which_no_descriptor_is_left_are_told_busy_and_others_go_on() {
+    fn connections_without_a_descriptor_get_busy() {
         let place = Place::new();
         let daemon = Apart::start("busy::daemon", place.socket());
         let begin = |_| {
@@ -317,7 +317,7 @@ mod busy {
         let served = answers.iter().filter(|answer| *answer == r"+PONG\r\n").count();
         let refused = answers.iter().filter(|answer| *answer == told).count();
         assert!(served > 10 && refused > 5 && served + refused == 40, "{answers:?}");
-        // Who is in goes on, and who leaves makes room.
+        // Open connections continue, and a closed one makes room.
         let mut kept: Vec<_> = streams.drain(..).zip(answers).collect();
         kept.retain(|(_, answer)| answer != told);
         for (stream, _) in &mut kept {
@@ -333,7 +333,7 @@ mod busy {
 mod users {
     use super::*;
 
-    /// Connects as another user. Only this thread of the process becomes it.
+    /// Connects as another user. Only this thread changes its user.
     fn connect_as(uid: u32, daemon: &Daemon) -> UnixStream {
         let connect = || {
             rustix::thread::set_thread_res_uid(None, Uid::from_raw(uid), None).unwrap();
@@ -343,7 +343,7 @@ mod users {
     }
 
     #[test]
-    fn one_user_takes_no_more_connections_than_allowed_and_another_is_not_concerned() {
+    fn connections_of_one_user_are_limited() {
         if !rustix::process::geteuid().is_root() {
             println!("skipped: only root can become other users");
             assert!(env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "this test needs root");
@@ -371,7 +371,7 @@ mod users {
             assert_eq!(text(&framed), format!(r"{told}\r\n"), "user {uid}");
         }
         all.iter_mut().for_each(ping);
-        // Who leaves makes room for one of the same user.
+        // A closed connection makes room for another of the same user.
         all.remove(4);
         until("room", || exchange(connect_as(12345, &daemon), b"ping\n") == b"PONG");
         assert!(exchange(connect_as(12346, &daemon), b"ping\n").starts_with(b"-BUSY "));

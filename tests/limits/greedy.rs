@@ -127,7 +127,7 @@ fn guesses_of_one_user_pause_no_other() {
         || {
             for _ in 0..TRIES {
                 let answer = exchange(connect(), &resp(&["AUTH", "a guess at the token"]));
-                let refused = [&b"-WRONGPASS "[..], b"-BUSY too many wrong tokens of uid 65534"];
+                let refused = [&b"-WRONGPASS "[..], b"-BUSY too many wrong tokens from uid 65534"];
                 assert!(refused.iter().any(|refused| answer.starts_with(refused)));
             }
             TRIES

@@ -1,4 +1,4 @@
-//! What strangers send takes no memory.
+//! Oversized input takes no memory.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use tests::process::{alone, resident};
 use tests::{Daemon, expect};
 
 #[test]
-fn a_command_over_the_limit_takes_no_memory() {
+fn oversized_command_takes_no_memory() {
     let _alone = alone();
     let daemon = Daemon::start(Server::new());
     let before = resident();

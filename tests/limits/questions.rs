@@ -1,5 +1,5 @@
-//! Questions to the built-in commands: an answer is bounded by its question and the description of all
-//! commands, and its memory is given back.
+//! Questions to built-in commands: an answer is bounded by its question and the description of all
+//! commands, and its memory is freed.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -10,7 +10,7 @@ use tests::process::{alone, resident, settled};
 use tests::{Daemon, exchange, figure, long, resp};
 
 #[derive(Arg, Clone, Copy)]
-enum Colour {
+enum Color {
     Red,
     DarkBlue,
 }
@@ -23,15 +23,15 @@ fn paint(
     /// How often, since one coat seldom is enough
     #[arg(long, default = 1)]
     times: u8,
-    colour: Colour,
+    color: Color,
 ) -> String {
-    format!("{times} {}", colour as u8)
+    format!("{times} {}", color as u8)
 }
 
-/// The number of names of one letter that fit into a command of the default length.
+/// The number of one-letter names that fit into a command of the default limit.
 const NAMES: usize = 95_000;
 
-/// A command in which one name is repeated.
+/// Encodes a command that repeats one name.
 fn repeated(words: &[&str], name: &str) -> Vec<u8> {
     let mut all = words.to_vec();
     all.resize(words.len() + NAMES, name);
@@ -51,14 +51,14 @@ fn repeated_name_is_answered_once() {
             let often = exchange(daemon.connect(), &repeated(words, name));
             let is_null = |answer: &[u8]| answer.strip_suffix(b"$-1\r\n").is_some();
             if is_null(&once) {
-                // An unknown name keeps its place in the list, with fewer bytes than it has itself.
+                // An unknown name is answered each time, with fewer bytes than the name takes.
                 assert!(is_null(&often) && often.len() < NAMES * 6, "{words:?} {name}");
             } else {
                 assert_eq!(often.escape_ascii().to_string(), once.escape_ascii().to_string());
             }
         }
     }
-    // A command is described once, also by its aliases.
+    // Several aliases of a command get one description.
     let client = Client::new(daemon.path());
     let described: Reply =
         client.command("dockipc").args(["describe", "p", "coat", "PAINT"]).call().unwrap();
@@ -89,7 +89,7 @@ fn repeated_name_takes_no_memory() {
         "memory after built-in commands with 95,000 times one name",
         format_args!("{grown} bytes more after {rounds} rounds of four commands"),
     );
-    // glibc keeps some megabytes for each thread. Without the bound 600 MB were kept.
+    // glibc keeps some megabytes for each thread. Before answers were bounded, 600 MB remained.
     assert!(grown < 48 << 20, "{grown} bytes are kept");
 }
 

@@ -1,4 +1,4 @@
-//! The generated code raises no lint and has no `unsafe`, for every form of the macros.
+//! Every form of the macros generates code without lints and without `unsafe`.
 
 #![deny(
     warnings,
@@ -17,7 +17,7 @@
     clippy::disallowed_types
 )]
 #![forbid(unsafe_code)]
-// These two lints are about the functions below, not about the generated code.
+// These two lints concern the functions below, not the generated code.
 #![allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use dockipc::{Arg, Failure, IntoReply, Peer, Reply, Request, Server, State, command};
 
-/// A colour.
+/// A color.
 #[derive(Arg, Debug, Clone, Copy)]
 pub enum Color {
     /// Red.
@@ -203,7 +203,7 @@ macro_rules! constant {
 constant! { seven 7 }
 
 #[test]
-fn every_form_of_the_macros_is_silent_and_served() {
+fn every_macro_form_compiles_without_warnings() {
     #[command("local")]
     fn local() {}
 

@@ -72,7 +72,7 @@ impl Machine {
         let text = ran.text().replace("\r\n", "\n");
         let run = self.path("run");
         let text = text.replace(run.to_str().unwrap(), SHOWN);
-        let text = text.replace(&format!("uid {};", getuid()), "uid 1000;");
+        let text = text.replace(&format!("uid {})", getuid()), "uid 1000)");
         let mark = format!("{MARK}\n");
         let shown: Vec<_> = text.split(&mark).skip(1).map(str::to_owned).collect();
         assert_eq!(shown.len(), lines.len(), "{ran:?}");

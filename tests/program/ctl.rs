@@ -263,7 +263,7 @@ fn each_failure_has_its_exit_code() {
     let unknown = "UNKNOWN no command \"ad\"; did you mean add?\n  ad 1\n  ^^\n";
     failed(&ask(&["ad", "1"]), 2, &format!("test-dockipc: {unknown}"));
     let ran = ask(&["closed"]);
-    assert!(ran.code == Some(4) && ran.err.contains("NOPERM \"closed\" is for uid:"), "{ran:?}");
+    assert!(ran.code == Some(4) && ran.err.contains("\"closed\" requires uid:"), "{ran:?}");
     let path = |name: &str| place.directory().join(name).display().to_string();
     let at = |name: &str| dockipc(["call", &path(name), "ping"]);
     let ran = at("nothing");

@@ -123,7 +123,7 @@ fn is_stranger() -> bool {
             "info" => text("process_id:1\r\n"),
             "command" => b":1\r\n".to_vec(),
             "ping" => b"+PONG\r\n".to_vec(),
-            _ => b"-NOPERM \"x\" is for token\r\n".to_vec(),
+            _ => b"-NOPERM permission denied: \"x\" requires token\r\n".to_vec(),
         }
     });
     users::say("ready");
@@ -182,10 +182,13 @@ fn token_of_environment_reaches_no_stranger() {
     let ran = with_token(&["call", socket, "x"]);
     let why = "the token of the environment was not sent: uid 65534 listens there, which is \
                neither root nor you; --require-owner allows it";
-    assert_eq!(ran.err, format!("test-dockipc: NOPERM \"x\" is for token; {why}\n"));
+    assert_eq!(
+        ran.err,
+        format!("test-dockipc: NOPERM permission denied: \"x\" requires token; {why}\n")
+    );
     assert_eq!(ran.code, Some(4));
     let ran = run(ctl::command(&ctl::path()).args(["call", socket, "x"]), b"");
-    assert_eq!(ran.err, "test-dockipc: NOPERM \"x\" is for token\n");
+    assert_eq!(ran.err, "test-dockipc: NOPERM permission denied: \"x\" requires token\n");
     // The process number that the stranger reports is not shown.
     let ran = with_token(&["list", directory]);
     assert_eq!(ran.text().split('\t').nth(3), Some("?"), "{ran:?}");

@@ -113,7 +113,7 @@ fn printed_lines_of_examples_work() {
     for (name, answers) in [
         ("hello", ["Hello, Ada!", "\"Hello, Ada Lovelace!\"", "greet <name>\n"]),
         ("counter", ["2", "(integer) 3", "3"]),
-        ("closure", ["", "\"blue\"", "colour"]),
+        ("closure", ["", "\"blue\"", "color"]),
         ("spool", ["1", "\"done\"", "hello"]),
         ("notes", ["1", "1) 1) (integer) 1\n   2) \"buy milk\"", "1\tbuy milk"]),
     ] {

@@ -1,5 +1,5 @@
-//! A default that is no value of its parameter's type. It is found when the server starts, so this
-//! file has no other test.
+//! A default that its parameter's type does not accept. No server of this program starts, so it has no
+//! other test.
 
 use dockipc::{Error, Server, command};
 
@@ -9,7 +9,7 @@ fn add(#[arg(default = "two")] n: u64) -> u64 {
 }
 
 #[test]
-fn a_default_that_is_no_value_is_refused_with_the_parameter_and_the_reason() {
+fn bad_default_is_refused_with_parameter_and_reason() {
     let error = Server::new().spawn_in_process().map(drop).unwrap_err();
     let Error::BadDefault { command, place, param, reason } = &error else { panic!("{error}") };
     assert_eq!((*command, *param), ("add", "n"));

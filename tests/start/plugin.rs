@@ -1,11 +1,11 @@
-//! Commands of another crate, to which nothing refers but one `use`.
+//! Commands of another crate that only one `use` refers to.
 
 use std::sync::Mutex;
 
 use dockipc::{Error, Server};
 use plugin as _;
 
-/// With the state that the commands of `refused.rs` want.
+/// A server with the state that the commands of `refused.rs` require.
 fn server() -> Server {
     Server::new().state(Mutex::new(1_u64))
 }
@@ -22,7 +22,7 @@ fn commands_of_another_crate_are_served() {
 }
 
 #[test]
-fn a_state_that_another_crate_wants_is_missed_at_start() {
+fn missing_state_of_another_crate_is_refused() {
     let error = server().spawn_in_process().map(drop).unwrap_err();
     let Error::MissingState { command, place, wanted } = error else { panic!("{error}") };
     assert_eq!((command, wanted), ("plugin.greet", "alloc::string::String"));

@@ -1,4 +1,4 @@
-//! What a server refuses to start with, when all its `#[command]`s are in order.
+//! Servers that do not start although all their `#[command]`s are valid.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tests::Place;
 fn count(_total: State<Mutex<u64>>, _same: &State<Mutex<u64>>) {}
 
 fn server() -> Server {
-    // The last is for the commands of `plugin`, which are in this program too.
+    // The last state is for the commands of `plugin`, which are in this program, too.
     Server::new().state(Mutex::new(1_u64)).state(String::new())
 }
 
@@ -19,13 +19,13 @@ fn refusal(server: Server) -> Error {
     server.spawn_in_process().map(drop).unwrap_err()
 }
 
-/// Refuses a server that works but for its path.
+/// Returns the error of a server that is valid except for its path.
 fn refused_path(path: impl AsRef<Path>) -> Error {
     let result: Result<_> = server().spawn(path);
     result.map(drop).unwrap_err()
 }
 
-/// A line that has `what` in this file.
+/// Returns the number of a line in this file that contains `what`.
 fn line_of(what: &str) -> String {
     let lines = include_str!("refused.rs").lines();
     let at = lines.enumerate().find(|(_, line)| line.contains(what)).expect("the line").0;
@@ -33,12 +33,12 @@ fn line_of(what: &str) -> String {
 }
 
 #[test]
-fn a_server_with_all_it_needs_starts() {
+fn complete_server_starts() {
     assert!(server().spawn_in_process().is_ok());
 }
 
 #[test]
-fn two_handlers_of_one_name_are_refused_with_both_places() {
+fn duplicate_handler_is_refused_with_both_places() {
     let twice = server()
         .handle("once", |_| ()) // the first
         .handle("once", |_| ()); // the second
@@ -52,7 +52,7 @@ fn two_handlers_of_one_name_are_refused_with_both_places() {
 }
 
 #[test]
-fn a_handler_with_the_name_or_the_alias_of_a_command_is_refused_with_both_places() {
+fn handler_named_like_a_command_is_refused() {
     for name in ["count", "sum"] {
         let error = refusal(server().handle(name, |_| ())); // beside the command
         let Error::DuplicateName { name: twice, first, second } = &error else { panic!("{error}") };
@@ -63,7 +63,7 @@ fn a_handler_with_the_name_or_the_alias_of_a_command_is_refused_with_both_places
 }
 
 #[test]
-fn a_missing_state_is_refused_with_the_command_and_the_type() {
+fn missing_state_is_refused_with_command_and_type() {
     let error = refusal(Server::new().state(Mutex::new(1_i64)).state(String::new()));
     let Error::MissingState { command, place, wanted } = &error else { panic!("{error}") };
     assert_eq!(*command, "count");
@@ -74,14 +74,14 @@ fn a_missing_state_is_refused_with_the_command_and_the_type() {
 }
 
 #[test]
-fn two_states_of_one_type_are_refused() {
+fn duplicate_state_is_refused() {
     let error = refusal(server().state(Mutex::new(2_u64)));
     let Error::DuplicateState(name) = &error else { panic!("{error}") };
     assert!(name.contains("Mutex<u64>"), "{name}");
 }
 
 #[test]
-fn a_name_that_no_command_can_have_is_refused() {
+fn invalid_name_is_refused() {
     let long = "x".repeat(65);
     for name in ["", "Add", "a b", "-a", "a/b", "ä", "hello", "quit", &long] {
         let error = refusal(server().handle(name, |_| ()));
@@ -97,7 +97,7 @@ fn a_name_that_no_command_can_have_is_refused() {
 }
 
 #[test]
-fn a_path_that_no_socket_can_have_is_refused_with_the_path() {
+fn invalid_path_is_refused_with_the_path() {
     let place = Place::new();
     let inside = |name: &str| place.directory().join(name);
     std::fs::write(inside("file"), "").unwrap();
@@ -111,7 +111,7 @@ fn a_path_that_no_socket_can_have_is_refused_with_the_path() {
 }
 
 #[test]
-fn a_path_longer_than_a_socket_address_is_served() {
+fn path_longer_than_a_socket_address_is_served() {
     let place = Place::new();
     let directory = place.directory().join("x".repeat(150));
     std::fs::create_dir(&directory).unwrap();
@@ -121,7 +121,7 @@ fn a_path_longer_than_a_socket_address_is_served() {
 }
 
 #[test]
-fn what_is_no_socket_is_refused_and_stays() {
+fn file_that_is_not_a_socket_is_refused_and_stays() {
     let place = Place::new();
     let (file, link) = (place.directory().join("file"), place.directory().join("link"));
     std::fs::write(&file, "mine").unwrap();

@@ -1,4 +1,4 @@
-//! How often the server allocates: a program with an allocator of its own.
+//! Allocations of the server, counted by this program's own allocator.
 
 #[path = "../limits"]
 mod limits {

@@ -1,4 +1,4 @@
-//! What the daemon tells programs of its commands. A test lists all of them, so no other file is here.
+//! Command descriptions. A test lists all commands of its program, so this program has no other file.
 
 #[path = "../wire"]
 mod wire {

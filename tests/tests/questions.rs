@@ -1,5 +1,5 @@
-//! Built-in commands and what their answers cost. The sizes are compared with the description of all
-//! commands, so that the program has its own.
+//! The cost of built-in commands. Sizes are compared with the description of all commands, so this program
+//! has no other file.
 
 #[path = "../limits"]
 mod limits {

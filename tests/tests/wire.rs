@@ -1,4 +1,4 @@
-//! The framed mode, RESP.
+//! RESP, the framed mode.
 
 #[path = "../wire"]
 mod wire {

@@ -1,4 +1,4 @@
-//! Input: arguments, bad input, and the clients of other projects.
+//! Arguments, bad input, and the clients of other projects.
 
 #[path = "../wire"]
 mod wire {

@@ -1,4 +1,4 @@
-//! The line mode, and the form of every answer in each mode.
+//! Line mode, and the form of every answer in each protocol.
 
 #[path = "../wire"]
 mod wire {

@@ -1,4 +1,4 @@
-//! Every type of an answer, as bytes, in each mode.
+//! The bytes of every answer type in each protocol.
 
 #![expect(clippy::unnecessary_wraps, reason = "a command's type is what is tested")]
 
@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU64;
 use dockipc::{Failure, IntoReply, Protocol, Reply, Request, Server, command};
 use tests::{exchange, resp};
 
-/// The answer to one command, in line mode, RESP2 and RESP3; line ends are escaped.
+/// Returns the answer to one command in line mode, RESP2 and RESP3, escaped.
 fn answers(name: &str) -> [String; 3] {
     let daemon = Server::new().state(AtomicU64::new(0)).spawn_in_process().unwrap();
     let ask = |bytes: &[u8]| exchange(daemon.connect().unwrap(), bytes).escape_ascii().to_string();
@@ -31,7 +31,7 @@ macro_rules! answers {
         )*
 
         #[test]
-        fn every_answer_has_its_form_in_each_mode() {
+        fn every_answer_has_its_form_in_each_protocol() {
             let mut wrong = Vec::new();
             for (name, expected) in [$((stringify!($name), [$line, $two, $three])),*] {
                 let answer = answers(&name.replace('_', "-"));
@@ -44,7 +44,7 @@ macro_rules! answers {
     };
 }
 
-/// A type of the author's own.
+/// An author's own type.
 struct Point {
     x: i64,
     y: i64,
@@ -56,10 +56,10 @@ impl IntoReply for Point {
     }
 }
 
-/// Two columns of a row.
+/// An own type with two columns.
 type Pair = Option<(&'static str, char)>;
 
-/// An error of the author's own.
+/// An author's own error.
 struct Full {
     left: u64,
 }
@@ -207,7 +207,7 @@ fn borrowed(#[arg(default = "a/b")] path: &Path) -> Option<&Path> {
 }
 
 #[test]
-fn an_answer_may_be_of_an_unnamed_type_or_borrowed() {
+fn answer_can_be_borrowed_or_an_impl_trait() {
     assert_eq!(answers("unnamed-type")[2], "~2\\r\\n:1\\r\\n:2\\r\\n");
     assert_eq!(answers("borrowed")[0], "a");
     assert_eq!(answers("spoken"), ["line", "$3\\r\\ntwo\\r\\n", "$5\\r\\nthree\\r\\n"]);

@@ -1,4 +1,4 @@
-//! Every form of a parameter, at run time.
+//! Every form of a parameter at run time.
 
 #![expect(clippy::too_many_arguments, reason = "many forms at once are what is tested")]
 
@@ -20,13 +20,13 @@ fn daemon() -> Handle {
     Server::new().state(AtomicU64::new(40)).spawn_in_process().unwrap()
 }
 
-/// The answer to one line.
+/// Returns the answer to one line.
 fn ask(daemon: &Handle, line: &str) -> String {
     let answer = exchange(daemon.connect().unwrap(), format!("{line}\n").as_bytes());
     String::from_utf8(answer).unwrap()
 }
 
-/// Asks each line and shows every answer that is not the expected one.
+/// Sends each line and reports every unexpected answer.
 #[track_caller]
 fn check(cases: &[(&str, &str)]) {
     let daemon = daemon();
@@ -41,7 +41,7 @@ fn check(cases: &[(&str, &str)]) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Asks each line, which should be a failure with this reason and the usage line.
+/// Sends each line and expects `-USAGE` with this reason and the usage line.
 #[track_caller]
 fn refused(cases: &[(&str, &str)]) {
     let daemon = daemon();
@@ -53,7 +53,7 @@ fn refused(cases: &[(&str, &str)]) {
     }
 }
 
-/// The answer to one RESP command.
+/// Returns the answer to one RESP command.
 fn ask_words(words: &[&[u8]]) -> String {
     exchange(daemon().connect().unwrap(), &resp(words)).escape_ascii().to_string()
 }
@@ -85,7 +85,7 @@ one_word! {
 }
 
 #[test]
-fn every_type_is_read_from_a_word() {
+fn every_argument_type_is_parsed() {
     check(&[
         ("t-u8 255", "255"),
         ("t-u16 65535", "65535"),
@@ -152,7 +152,7 @@ fn every_type_is_read_from_a_word() {
 }
 
 #[test]
-fn a_word_that_is_no_value_is_named_with_the_reason() {
+fn bad_value_gets_usage_with_word_and_reason() {
     refused(&[
         ("t-u8 256", "bad value for n: \"256\": expected an integer from 0 to 255"),
         ("t-u8 -1", "bad value for n: \"-1\": expected an integer from 0 to 255"),
@@ -206,7 +206,7 @@ fn a_word_that_is_no_value_is_named_with_the_reason() {
 }
 
 #[test]
-fn bytes_are_taken_as_they_are_and_text_must_be_utf_8() {
+fn bytes_may_be_any_and_text_must_be_utf8() {
     assert_eq!(ask_words(&[b"t-bytes", b"\xff\0\r\n"]), "$16\\r\\n[255, 0, 13, 10]\\r\\n");
     assert_eq!(ask_words(&[b"t-vec", b"\xff\0\r\n"]), "$16\\r\\n[255, 0, 13, 10]\\r\\n");
     assert_eq!(
@@ -221,7 +221,7 @@ fn bytes_are_taken_as_they_are_and_text_must_be_utf_8() {
     assert_eq!(ask_words(&[b"t-path", b"/\xff"]), "$7\\r\\n\\\"/\\\\xFF\\\"\\r\\n");
     assert_eq!(
         ask_words(&[b"t-path", b"a\0b"]),
-        "-USAGE bad value for n: \\\"a\\\\0b\\\": a path can\\'t have a NUL byte; usage: t-path <n>\\r\\n"
+        "-USAGE bad value for n: \\\"a\\\\0b\\\": a path can\\'t contain a NUL byte; usage: t-path <n>\\r\\n"
     );
 }
 
@@ -241,7 +241,7 @@ fn texts(texts: Vec<&str>) -> String {
 }
 
 #[test]
-fn what_may_be_left_out_is_left_out_from_the_end() {
+fn optional_parameters_are_omitted_from_the_end() {
     check(&[
         ("optional", "(None, None, None)"),
         ("optional 1", "(Some(1), None, None)"),
@@ -283,7 +283,7 @@ fn defaults(
 }
 
 #[test]
-fn a_default_stands_in_for_what_was_left_out() {
+fn omitted_parameter_gets_its_default() {
     check(&[
         ("defaults", "(5, -5, \"a b\", 'x', true, -0.5, 60s, 4, [1, 2])"),
         ("defaults 6 -6 c y no 1 1s", "(6, -6, \"c\", 'y', false, 1.0, 1s, 4, [1, 2])"),
@@ -313,7 +313,7 @@ fn needs(#[arg(long)] dry_run: u8) -> u8 {
 }
 
 #[test]
-fn options_are_taken_anywhere_in_both_forms() {
+fn options_are_accepted_anywhere_in_both_forms() {
     check(&[
         ("options a", "(false, \"a\", None, 3, [], [])"),
         ("options --loud a", "(true, \"a\", None, 3, [], [])"),
@@ -368,7 +368,7 @@ fn hush(#[arg(rest, default = "nothing")] text: String) -> String {
 }
 
 #[test]
-fn the_rest_of_a_line_is_untouched() {
+fn rest_of_a_line_is_unchanged() {
     check(&[
         ("say Bob it's   \"here\" \\n", "(\"Bob\", \"it's   \\\"here\\\" \\\\n\")"),
         ("say 'B o' x ", "(\"B o\", \"x \")"),
@@ -399,7 +399,7 @@ fn the_rest_of_a_line_is_untouched() {
     );
 }
 
-/// A type that has `FromStr` and nothing of ours.
+/// A type with only `FromStr`, for `#[arg(from_str)]` at the parameter.
 #[derive(Debug, PartialEq)]
 struct Even(u64);
 
@@ -415,7 +415,7 @@ impl std::str::FromStr for Even {
     }
 }
 
-/// One that says so at its type.
+/// A type with `FromStr` and the derive.
 #[derive(Arg, Debug)]
 #[arg(from_str)]
 struct Wrapped(#[expect(dead_code, reason = "it is shown")] Even);
@@ -428,7 +428,7 @@ impl std::str::FromStr for Wrapped {
     }
 }
 
-/// By hand.
+/// A type that implements `Arg` by hand.
 #[derive(Debug)]
 struct Percent(#[expect(dead_code, reason = "it is shown")] u8);
 
@@ -467,7 +467,7 @@ fn own(
 }
 
 #[test]
-fn types_of_the_authors_own_are_read() {
+fn own_types_are_parsed() {
     check(&[
         ("own 2 red", "(Even(2), Red, None, Even(8), Even(2), None, [], DarkBlue, [])"),
         (
@@ -512,7 +512,7 @@ fn injected(
 }
 
 #[test]
-fn what_is_injected_takes_no_word_in_any_position() {
+fn injected_parameters_take_no_words() {
     check(&[("injected 1 '2'", "43 injected 1|2")]);
     refused(&[("injected 1", "second is missing"), ("injected 1 2 3", "unexpected word \"3\"")]);
 }
@@ -528,7 +528,7 @@ fn secret_thing() -> &'static str {
 }
 
 #[test]
-fn names_match_without_regard_to_case_and_aliases_are_the_same_command() {
+fn names_and_aliases_match_in_any_case() {
     check(&[
         ("set.alias_1:x-y", "set.alias_1:x-y"),
         ("SA", "set.alias_1:x-y"),
@@ -570,7 +570,7 @@ fn helped(
 }
 
 #[test]
-fn help_says_what_the_doc_comments_say() {
+fn help_shows_the_doc_comments() {
     let daemon = daemon();
     assert_eq!(
         ask(&daemon, "help shift"),
@@ -593,7 +593,7 @@ stays, unless told otherwise.
   <rest>           bytes; optional
   <also>           duration, any number
 
-also: mv
+aliases: mv
 "
     );
     assert_eq!(ask(&daemon, "HELP MV"), ask(&daemon, "help shift"));
@@ -604,7 +604,7 @@ also: mv
 }
 
 #[test]
-fn a_command_is_a_function_that_can_be_called() {
+fn command_function_can_be_called_directly() {
     let total = State::new(AtomicU64::new(1));
     assert_eq!(needs(4), 4);
     assert_eq!(say("Bob", "x"), "(\"Bob\", \"x\")");

@@ -1,4 +1,4 @@
-//! Bad input gets a clear answer, is never run, and takes nothing from others.
+//! Bad input gets a clear answer, never runs, and does not affect other clients.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use dockipc::{Arg, Request, Server, command};
 use tests::{Daemon, PATIENCE, exchange, expect, resp, rest};
 
-/// How often something ran.
+/// The number of runs.
 struct Runs(Arc<AtomicU64>);
 
 /// Count a run.
@@ -20,7 +20,7 @@ fn hit(request: &Request<'_>, words: Vec<Vec<u8>>) -> u64 {
     request.state::<Runs>().unwrap().0.fetch_add(1, SeqCst) + 1
 }
 
-/// A colour.
+/// A color.
 #[derive(Arg)]
 enum Color {
     Red,
@@ -55,7 +55,7 @@ fn boom() {
     panic!("boom");
 }
 
-/// A payload whose own drop panics, and so does the payload of that.
+/// A panic payload whose drop panics with such a payload again.
 struct Bomb(u8);
 
 impl Drop for Bomb {
@@ -76,13 +76,13 @@ fn server() -> (Server, Arc<AtomicU64>) {
     (Server::new().state(AtomicU64::new(0)).state(Runs(Arc::clone(&runs))), runs)
 }
 
-/// A daemon, and how often something ran on it.
+/// A daemon and its number of runs.
 fn daemon() -> (Daemon, Arc<AtomicU64>) {
     let (server, runs) = server();
     (Daemon::start(server), runs)
 }
 
-/// Each input gets its answer, on a line, and nothing is run; then the daemon still serves.
+/// Checks that each input gets its answer and runs nothing, and that the daemon then still serves.
 #[track_caller]
 fn refused(pairs: &[(&[u8], &str)]) {
     let (daemon, runs) = daemon();
@@ -94,7 +94,7 @@ fn refused(pairs: &[(&[u8], &str)]) {
 }
 
 #[test]
-fn a_line_over_the_limit_is_not_run() {
+fn oversized_line_gets_toobig_and_does_not_run() {
     let line = |size: usize| ["hit ", &"x".repeat(size - 5), "\n"].concat().into_bytes();
     let too_long = r"-TOOBIG the line is longer than 4096 bytes\n";
     refused(&[
@@ -109,17 +109,17 @@ fn a_line_over_the_limit_is_not_run() {
 }
 
 #[test]
-fn a_line_without_an_end_is_answered_at_the_limit_and_ended() {
+fn endless_line_gets_toobig_at_the_limit() {
     let (daemon, runs) = daemon();
     let mut stream = daemon.connect();
-    // Only the limit is sent, and no end: the daemon does not wait for more.
+    // Sends exactly the limit without a line end: the daemon does not wait for more.
     stream.write_all(&[b'x'; 4096]).unwrap();
     let answer = b"-TOOBIG the line is longer than 4096 bytes\n";
     expect(&mut stream, answer);
     assert_eq!(rest(stream), b"");
 
-    // Who goes on without an end is cut off. So the daemon's memory has a bound: it takes what the
-    // socket holds, and no more.
+    // An endless line is cut off, which bounds the daemon's memory: it reads only what the socket buffers
+    // hold.
     let mut stream = daemon.connect();
     let piece = vec![b'x'; 64 * 1024];
     let mut sent = 0;
@@ -139,13 +139,13 @@ fn a_line_without_an_end_is_answered_at_the_limit_and_ended() {
 }
 
 #[test]
-fn a_line_cut_off_before_its_newline_is_not_run() {
+fn line_cut_off_before_its_newline_does_not_run() {
     let answer = r"-INCOMPLETE the input ended before a newline; nothing was run\n";
     refused(&[(b"hit", answer), (b"h", answer), (b"hit 1 2 ", answer), (b"hit\r", answer)]);
 }
 
 #[test]
-fn a_client_that_ends_at_once_is_told_nothing() {
+fn empty_input_gets_no_answer() {
     refused(&[(b"", "")]);
     let (daemon, _) = daemon();
     for _ in 0..100 {
@@ -155,7 +155,7 @@ fn a_client_that_ends_at_once_is_told_nothing() {
 }
 
 #[test]
-fn a_line_that_is_not_utf8_is_refused_at_its_byte() {
+fn line_that_is_not_utf8_gets_utf8_with_the_byte() {
     refused(&[
         (b"hit \xff\n", r"-UTF8 the line is not UTF-8 at byte 4 (0xff)\n"),
         (b"\x80hit\n", r"-UTF8 the line is not UTF-8 at byte 0 (0x80)\n"),
@@ -165,7 +165,7 @@ fn a_line_that_is_not_utf8_is_refused_at_its_byte() {
 }
 
 #[test]
-fn text_that_is_not_utf8_is_refused_in_resp_and_the_connection_goes_on() {
+fn resp_text_that_is_not_utf8_keeps_the_connection() {
     let (daemon, runs) = daemon();
     let mut stream = daemon.connect();
     stream.write_all(&resp(&[&b"text"[..], b"a\xff"])).unwrap();
@@ -185,7 +185,7 @@ fn text_that_is_not_utf8_is_refused_in_resp_and_the_connection_goes_on() {
 }
 
 #[test]
-fn a_nul_byte_is_a_byte_like_others() {
+fn nul_byte_is_an_ordinary_byte() {
     let (daemon, runs) = daemon();
     assert_eq!(daemon.ask(b"\0\n"), r#"-UNKNOWN no command \"\\0\"; send help for a list\n"#);
     assert_eq!(daemon.ask(b"hit\0\n"), r#"-UNKNOWN no command \"hit\\0\"; did you mean hit?\n"#);
@@ -194,15 +194,15 @@ fn a_nul_byte_is_a_byte_like_others() {
 }
 
 #[test]
-fn an_empty_line_says_what_to_send() {
-    let answer = r"-USAGE an empty line; send help for a list\n";
+fn empty_line_gets_usage() {
+    let answer = r"-USAGE empty line; send help for a list\n";
     refused(&[(b"\n", answer), (b"\r\n", answer), (b" \t \n", answer)]);
     let empty_name = r#"-UNKNOWN no command \"\"; send help for a list\n"#;
     refused(&[(b"''\n", empty_name), (b"\"\" hit\n", empty_name)]);
 }
 
 #[test]
-fn a_quote_that_is_not_closed_is_named() {
+fn unclosed_quote_gets_usage_with_its_position() {
     refused(&[
         (
             b"hit 'a\n",
@@ -218,7 +218,7 @@ fn a_quote_that_is_not_closed_is_named() {
 }
 
 #[test]
-fn an_unknown_word_gets_the_nearest_name() {
+fn unknown_name_gets_the_nearest_name() {
     refused(&[
         (b"hti\n", r#"-UNKNOWN no command \"hti\"; did you mean hit?\n"#),
         (b"HITT 1\n", r#"-UNKNOWN no command \"HITT\"; did you mean hit?\n"#),
@@ -229,14 +229,14 @@ fn an_unknown_word_gets_the_nearest_name() {
         ),
         ("blå\n".as_bytes(), r#"-UNKNOWN no command \"bl\xc3\xa5\"; send help for a list\n"#),
     ]);
-    // A name that is too long is not repeated in full.
+    // A long name is truncated.
     let (daemon, _) = daemon();
     let answer = daemon.ask(["x".repeat(4000).as_str(), "\n"].concat());
     assert!(answer.starts_with("-UNKNOWN no command \\\"xxx") && answer.len() < 200, "{answer}");
 }
 
 #[test]
-fn words_that_do_not_fit_are_named_with_the_usage() {
+fn surplus_or_missing_words_get_usage() {
     let (daemon, runs) = daemon();
     for (line, why) in [
         ("paint\n", "color is missing"),
@@ -262,7 +262,7 @@ fn words_that_do_not_fit_are_named_with_the_usage() {
             _ => r"; usage: paint <color> [--times <times>] [--loud]\n",
         };
         assert!(answer.ends_with(usage), "{line:?} => {answer}");
-        // In RESP it is the same text, and the connection goes on.
+        // RESP has the same text, and the connection continues.
         let words: Vec<_> = line.trim_end().split(' ').collect();
         let both = daemon.ask([resp(&words), resp(&["PING"])].concat());
         assert_eq!(both, answer.replace(r"\n", r"\r\n") + r"+PONG\r\n", "{line:?}");
@@ -271,35 +271,29 @@ fn words_that_do_not_fit_are_named_with_the_usage() {
 }
 
 #[test]
-fn resp_that_makes_no_sense_is_answered_in_resp_and_ended() {
+fn invalid_resp_gets_proto_and_ends_the_connection() {
     let word = r"expected $ and the length of a word, got ";
     let count = r"expected * and the number of words, got ";
     refused(&[
         (b"*-1\r\n", &format!(r#"-PROTO {count}\"*-1\"\r\n"#)),
         (b"*x\r\n", &format!(r#"-PROTO {count}\"*x\"\r\n"#)),
         (b"*\r\n", &format!(r#"-PROTO {count}\"*\"\r\n"#)),
-        (b"*1048577\r\n", r"-PROTO 1048577 words are more than a command can have (1048576)\r\n"),
+        (b"*1048577\r\n", r"-PROTO a command has at most 1048576 words, got 1048577\r\n"),
         (
             b"*99999999999999999999\r\n",
-            r"-PROTO 18446744073709551615 words are more than a command can have (1048576)\r\n",
+            r"-PROTO a command has at most 1048576 words, got 18446744073709551615\r\n",
         ),
         (b"*1\r\n:5\r\n", &format!(r#"-PROTO {word}\":5\"\r\n"#)),
         (b"*1\r\n$-1\r\n", &format!(r#"-PROTO {word}\"$-1\"\r\n"#)),
         (b"*1\r\n$three\r\nhit\r\n", &format!(r#"-PROTO {word}\"$three\"\r\n"#)),
-        (
-            b"*1\r\n$536870913\r\n",
-            r"-PROTO a word of 536870913 bytes is longer than any command (536870912)\r\n",
-        ),
-        (b"*1\r\n$3\r\nhitxx", r"-PROTO a word is not followed by CR LF where its length says\r\n"),
-        (
-            b"*1\r\n$2\r\nhit\r\n",
-            r"-PROTO a word is not followed by CR LF where its length says\r\n",
-        ),
+        (b"*1\r\n$536870913\r\n", r"-PROTO a word has at most 536870912 bytes, got 536870913\r\n"),
+        (b"*1\r\n$3\r\nhitxx", r"-PROTO expected CR LF after a word of the declared length\r\n"),
+        (b"*1\r\n$2\r\nhit\r\n", r"-PROTO expected CR LF after a word of the declared length\r\n"),
     ]);
 }
 
 #[test]
-fn an_end_after_broken_resp_changes_nothing() {
+fn end_of_input_after_invalid_resp_changes_nothing() {
     // The mistake is told before the client ends its side.
     let (daemon, runs) = daemon();
     let mut stream = daemon.connect();
@@ -310,14 +304,14 @@ fn an_end_after_broken_resp_changes_nothing() {
 }
 
 #[test]
-fn a_command_of_no_words_is_answered_and_the_connection_goes_on() {
+fn empty_resp_command_keeps_the_connection() {
     let (daemon, _) = daemon();
     let input = [b"*0\r\n", &resp(&["hit"])[..]].concat();
-    assert_eq!(daemon.ask(input), r"-PROTO a command of no words\r\n:1\r\n");
+    assert_eq!(daemon.ask(input), r"-PROTO empty command\r\n:1\r\n");
 }
 
 #[test]
-fn a_resp_command_cut_off_at_any_byte_is_not_run() {
+fn resp_command_cut_off_anywhere_does_not_run() {
     let (daemon, runs) = daemon();
     let command = resp(&["hit", "a b", "", "\r\n"]);
     let incomplete =
@@ -335,11 +329,11 @@ fn a_resp_command_cut_off_at_any_byte_is_not_run() {
 }
 
 #[test]
-fn a_reserved_or_wrong_first_byte_is_told() {
+fn reserved_or_wrong_first_byte_is_refused() {
     refused(&[
         (
             b"{\"add\":2}\n",
-            r"-PROTO a command that begins with { is reserved for a later protocol: send a line, or RESP\n",
+            r"-PROTO a first byte { is reserved for a later protocol; send a line or RESP\n",
         ),
         // These are lines, of nothing that is known.
         (b"$3\r\nhit\r\n", r#"-UNKNOWN no command \"$3\"; send help for a list\n"#),
@@ -356,7 +350,7 @@ fn a_reserved_or_wrong_first_byte_is_told() {
 }
 
 #[test]
-fn the_mode_can_not_be_switched_in_mid_connection() {
+fn mode_can_not_change_during_a_connection() {
     let (daemon, runs) = daemon();
     let input = [&resp(&["hit"])[..], b"hit\n"].concat();
     assert_eq!(
@@ -371,7 +365,7 @@ fn the_mode_can_not_be_switched_in_mid_connection() {
 }
 
 #[test]
-fn a_resp_command_over_the_limit_is_passed_over_and_the_connection_goes_on() {
+fn oversized_resp_command_keeps_the_connection() {
     let (server, runs) = server();
     let daemon = Daemon::start(server.max_command(1000));
     let too_big = b"-TOOBIG the command is longer than 1000 bytes; it was not run\r\n";
@@ -388,9 +382,9 @@ fn a_resp_command_over_the_limit_is_passed_over_and_the_connection_goes_on() {
 }
 
 #[test]
-fn a_panic_is_answered_and_the_daemon_goes_on() {
+fn panic_is_answered_and_the_daemon_continues() {
     let (daemon, _) = daemon();
-    let answer = "-PANIC boom panicked; the daemon's standard error has the message";
+    let answer = "-PANIC boom panicked; see the daemon's standard error for the message";
     assert_eq!(exchange(daemon.connect(), b"boom\n"), format!("{answer}\n").as_bytes());
     let mut stream = daemon.connect();
     for _ in 0..3 {
@@ -407,7 +401,7 @@ fn a_panic_is_answered_and_the_daemon_goes_on() {
 }
 
 #[test]
-fn a_panic_of_a_closure_is_answered() {
+fn panic_of_a_closure_is_answered() {
     let daemon = Daemon::start(
         server().0.handle("odd", |_: &Request<'_>| -> u8 { std::panic::panic_any(Bomb(2)) }),
     );
@@ -418,7 +412,7 @@ fn a_panic_of_a_closure_is_answered() {
 }
 
 #[test]
-fn a_client_that_leaves_before_its_answer_is_no_trouble() {
+fn client_may_leave_before_its_answer() {
     let (entered, is_in) = mpsc::channel();
     let (leave, may_leave) = mpsc::channel::<()>();
     let may_leave = Mutex::new(may_leave);
@@ -448,14 +442,14 @@ fn a_client_that_leaves_before_its_answer_is_no_trouble() {
 }
 
 #[test]
-fn a_client_that_only_ends_its_sending_side_gets_all_answers() {
+fn half_closed_client_gets_all_answers() {
     let (daemon, _) = daemon();
     let answers: Vec<_> = (1..=200).map(|n| format!(r":{n}\r\n")).collect();
     assert_eq!(daemon.ask(resp(&["hit"]).repeat(200)), answers.concat());
 }
 
 #[test]
-fn a_refused_client_that_goes_on_sending_gets_its_answer_and_no_reset() {
+fn refused_client_that_keeps_sending_gets_no_reset() {
     let (daemon, _) = daemon();
     for input in [&b"nothing-like-it\n"[..], b"*x\r\n", b"{", b"\xff\n"] {
         let mut stream = daemon.connect();
@@ -468,7 +462,7 @@ fn a_refused_client_that_goes_on_sending_gets_its_answer_and_no_reset() {
 }
 
 #[test]
-fn one_connection_too_many_is_told_so_in_its_own_mode() {
+fn surplus_connection_gets_busy_in_its_own_mode() {
     let (server, runs) = server();
     let daemon = Daemon::start(server.max_connections(2));
     let mut first = daemon.connect();
@@ -501,7 +495,7 @@ fn one_connection_too_many_is_told_so_in_its_own_mode() {
 }
 
 #[test]
-fn an_answer_that_nobody_reads_stalls_nobody_else() {
+fn unread_answer_stalls_no_other_client() {
     let (server, _) = server();
     let daemon = Daemon::start(server.handle("huge", |_: &Request<'_>| vec![b'x'; 8 << 20]));
     let lazy: Vec<UnixStream> = (0..10)

@@ -1,4 +1,4 @@
-//! What the daemon tells programs of its commands, and the values that it proposes.
+//! The descriptions of commands for programs, and completions.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -115,7 +115,7 @@ fn text(reply: &Reply) -> String {
 }
 
 #[test]
-fn a_command_is_described_whole() {
+fn description_of_a_command_is_complete() {
     let (daemon, ..) = serve();
     let all = describe(&daemon.client(), &["hi"]);
     assert_eq!(all.keys().collect::<Vec<_>>(), ["greet"]);
@@ -155,7 +155,7 @@ fn a_command_is_described_whole() {
 }
 
 #[test]
-fn without_names_what_help_shows_is_described() {
+fn describe_without_names_lists_what_help_lists() {
     let (daemon, ..) = serve();
     let all = describe(&daemon.client(), &[]);
     let names: Vec<_> = all.keys().collect();
@@ -166,7 +166,7 @@ fn without_names_what_help_shows_is_described() {
 }
 
 #[test]
-fn values_are_proposed_by_the_running_daemon() {
+fn completions_come_from_the_running_daemon() {
     let (daemon, ..) = serve();
     let client = daemon.client();
     assert_eq!(complete(&client, &[b"greet", b"who", b"b"]).unwrap(), ["bob", "barbara"]);
@@ -187,7 +187,7 @@ fn values_are_proposed_by_the_running_daemon() {
 }
 
 #[test]
-fn a_function_that_proposes_is_held_as_a_command_is() {
+fn completion_function_obeys_the_rules_of_commands() {
     let (daemon, has_begun, go) = serve();
     let client = daemon.client();
     let failed = complete(&client, &[b"greet", b"who", b"panic"]).unwrap_err();
@@ -197,7 +197,7 @@ fn a_function_that_proposes_is_held_as_a_command_is() {
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| complete(&client, &[b"many", b"other", b""]));
         has_begun.recv().unwrap();
-        // Nobody waits for it.
+        // No client waits for it.
         assert_eq!(client.send("ping").unwrap(), b"PONG");
         go.send(()).unwrap();
         assert_eq!(slow.join().unwrap().unwrap(), ["slow"]);

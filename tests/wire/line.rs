@@ -21,7 +21,7 @@ fn add(
     total.fetch_add(n, Relaxed) + n
 }
 
-/// A colour.
+/// A color.
 #[derive(Arg, Debug)]
 enum Color {
     Red,
@@ -100,7 +100,7 @@ fn daemon() -> Daemon {
     Daemon::start(Server::new().state(AtomicU64::new(0)))
 }
 
-/// Asks one daemon line by line.
+/// Sends lines to one daemon, each over its own connection.
 #[track_caller]
 fn answers(pairs: &[(&str, &str)]) {
     let daemon = daemon();
@@ -110,24 +110,24 @@ fn answers(pairs: &[(&str, &str)]) {
 }
 
 #[test]
-fn the_answer_is_what_the_function_returned_and_nothing_more() {
+fn answer_is_exactly_what_the_function_returned() {
     answers(&[("add 2\n", "2"), ("add 40\n", "42"), ("value text\n", r"bl\xc3\xa5\n")]);
     let all: Vec<u8> = (0..=255).collect();
     assert_eq!(daemon().ask("all-bytes\n"), all.escape_ascii().to_string());
 }
 
 #[test]
-fn a_carriage_return_before_the_newline_is_no_part_of_the_line() {
+fn carriage_return_before_newline_is_dropped() {
     answers(&[("add 2\r\n", "2"), ("say Bob hey\r\n", "false <Bob> <hey>")]);
 }
 
 #[test]
-fn names_match_without_regard_to_case_and_so_do_aliases() {
+fn names_and_aliases_match_in_any_case() {
     answers(&[("ADD 1\n", "1"), ("Plus 1\n", "2"), ("secret\n", "hidden")]);
 }
 
 #[test]
-fn words_are_split_as_a_shell_splits_them() {
+fn line_is_split_as_a_shell_does() {
     answers(&[
         ("words\n", "[]"),
         (" \t words \t a  b \n", r#"[\"a\", \"b\"]"#),
@@ -140,7 +140,7 @@ fn words_are_split_as_a_shell_splits_them() {
 }
 
 #[test]
-fn options_stand_anywhere_and_end_at_two_dashes() {
+fn options_may_be_anywhere_before_two_dashes() {
     answers(&[
         ("paint red\n", "Red false 3 [] paint true"),
         (
@@ -152,7 +152,7 @@ fn options_stand_anywhere_and_end_at_two_dashes() {
 }
 
 #[test]
-fn the_rest_of_the_line_is_untouched() {
+fn rest_of_the_line_is_unchanged() {
     answers(&[
         ("say Bob  it's   \"here\\ \n", r#"false <Bob> <it\'s   \"here\\ >"#),
         ("say --loud Bob -x\n", "true <Bob> <-x>"),
@@ -162,12 +162,12 @@ fn the_rest_of_the_line_is_untouched() {
 }
 
 #[test]
-fn values_are_read_by_their_types() {
+fn values_are_parsed_by_type() {
     answers(&[("wait 1.5s\n", "1.5s None"), ("wait 200ms /a/b\n", r#"200ms Some(\"/a/b\")"#)]);
 }
 
 #[test]
-fn every_kind_of_value_has_its_line_form() {
+fn every_value_has_its_line_form() {
     answers(&[
         ("value nothing\n", ""),
         ("value none\n", ""),
@@ -185,7 +185,7 @@ fn every_kind_of_value_has_its_line_form() {
 }
 
 #[test]
-fn a_failure_is_one_line_with_its_code() {
+fn failure_is_one_line_with_its_code() {
     answers(&[
         ("fail\n", r"-ERR first second  third\n"),
         ("fail 7\n", r"-NO_SUCH 7\n"),
@@ -194,7 +194,7 @@ fn a_failure_is_one_line_with_its_code() {
 }
 
 #[test]
-fn help_lists_what_there_is_and_explains_each() {
+fn help_lists_and_explains_commands() {
     let daemon = daemon();
     let ask =
         |line: &str| String::from_utf8(tests::exchange(daemon.connect(), line.as_bytes())).unwrap();
@@ -204,7 +204,8 @@ fn help_lists_what_there_is_and_explains_each() {
     }
     assert!(!overview.contains("secret") && !overview.contains("hello"), "{overview}");
     let add = ask("help PLUS\n");
-    for part in ["add <n>\n", "Add `n` to the counter.", "starts at 0", "what to add", "also: plus"]
+    for part in
+        ["add <n>\n", "Add `n` to the counter.", "starts at 0", "what to add", "aliases: plus"]
     {
         assert!(add.contains(part), "{part} is not in\n{add}");
     }
@@ -214,7 +215,7 @@ fn help_lists_what_there_is_and_explains_each() {
 }
 
 #[test]
-fn the_built_in_words_answer_on_a_line_as_well() {
+fn built_in_commands_answer_in_line_mode() {
     let daemon = daemon();
     assert_eq!(daemon.ask("ping\n"), "PONG");
     assert_eq!(daemon.ask("ping 'a b'\n"), "a b");
@@ -223,12 +224,12 @@ fn the_built_in_words_answer_on_a_line_as_well() {
     assert_eq!(daemon.ask("quit\n"), "");
     assert!(daemon.ask("info\n").contains(r"\r\nloading:0\r\n"));
     assert!(daemon.ask("hello 3\n").starts_with(r"server\tdockipc\n"));
-    // A line is answered as a line whatever was asked.
+    // A line is always answered in line mode.
     assert_eq!(daemon.ask("reset\n"), "RESET");
 }
 
 #[test]
-fn the_answer_comes_at_the_newline_without_the_end_of_the_input() {
+fn answer_comes_at_the_newline() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     stream.write_all(b"add 2\n").unwrap();
@@ -237,7 +238,7 @@ fn the_answer_comes_at_the_newline_without_the_end_of_the_input() {
 }
 
 #[test]
-fn a_line_may_come_in_pieces() {
+fn line_may_arrive_in_pieces() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     for byte in b"add 2\n" {
@@ -247,7 +248,7 @@ fn a_line_may_come_in_pieces() {
 }
 
 #[test]
-fn one_line_a_connection_and_what_follows_it_is_not_run() {
+fn second_line_of_a_connection_does_not_run() {
     let daemon = daemon();
     assert_eq!(daemon.ask("add 2\nadd 2\nadd 2"), "2");
     let more = [b"add 2\n", &resp(&["add", "2"])[..]].concat();
@@ -256,18 +257,18 @@ fn one_line_a_connection_and_what_follows_it_is_not_run() {
 }
 
 #[test]
-fn a_client_that_goes_on_sending_gets_its_answer_and_no_reset() {
+fn client_that_keeps_sending_gets_no_reset() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     stream.write_all(b"add 2\n").unwrap();
     expect(&mut stream, b"2");
-    // The daemon takes these bytes and throws them away.
+    // The daemon reads these bytes and discards them.
     stream.write_all(&[b'x'; 10_000]).unwrap();
     assert_eq!(rest(stream), b"");
 }
 
 #[test]
-fn both_ways_to_connect_speak_the_same() {
+fn every_way_to_connect_gives_the_same_answers() {
     let daemon = daemon();
     let answer = tests::exchange(daemon.handle().connect().unwrap(), b"add 2\n");
     assert_eq!(answer, b"2");
@@ -276,7 +277,7 @@ fn both_ways_to_connect_speak_the_same() {
 }
 
 #[test]
-fn the_longest_line_can_be_set() {
+fn line_limit_can_be_set() {
     let daemon = Daemon::start(Server::new().state(AtomicU64::new(0)).max_line(10));
     assert_eq!(daemon.ask("echo 1234\n"), "1234");
     assert_eq!(daemon.ask("echo 12345\n"), r"-TOOBIG the line is longer than 10 bytes\n");

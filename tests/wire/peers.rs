@@ -1,10 +1,9 @@
-//! Clients that others wrote, against a daemon in this process: the `redis` crate, redis-cli,
+//! Clients of other projects against a daemon in this process: the `redis` crate, redis-cli,
 //! redis-benchmark, redis-py, node-redis, ioredis, nc and socat.
 //!
-//! A client that is not installed is passed over; with `DOCKIPC_REQUIRE_PEERS` set, as in CI, that
-//! fails. The Python and node clients are looked for in `$DOCKIPC_PEERS_DIR/python/<name>` and
-//! `$DOCKIPC_PEERS_DIR/node/<name>`, several versions side by side; `.ci/run` installs them there
-//! and sets both variables.
+//! The test of a client that is not installed is skipped; with `DOCKIPC_REQUIRE_PEERS` set, as in CI, it
+//! fails. Several versions of the Python and Node clients are in `$DOCKIPC_PEERS_DIR/python/<name>` and
+//! `$DOCKIPC_PEERS_DIR/node/<name>`; `.ci/run` installs them there and sets both variables.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -99,8 +98,8 @@ impl Daemon {
         Self { place, _handle: handle }
     }
 
-    /// A program that gets its home in the temporary directory, so that no settings of the user
-    /// count, and a minute: a hang is a failure.
+    /// Runs a program with a temporary home, so that it ignores the user's settings, and for at most a
+    /// minute, so that a hang is a failure.
     fn program(&self, name: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("timeout");
         command.arg("60").arg(name);
@@ -179,7 +178,7 @@ mod redis_crate {
     }
 
     #[test]
-    fn an_error_keeps_its_code_and_the_connection_goes_on() {
+    fn error_keeps_its_code_and_the_connection() {
         for protocol in [2, 3] {
             let daemon = Daemon::start();
             let mut redis = connect(&daemon, protocol);
@@ -196,7 +195,7 @@ mod redis_crate {
     }
 
     #[test]
-    fn a_pipeline_is_answered_in_order() {
+    fn pipeline_is_answered_in_order() {
         for protocol in [2, 3] {
             let daemon = Daemon::start();
             let mut redis = connect(&daemon, protocol);
@@ -210,7 +209,7 @@ mod redis_crate {
     }
 
     #[test]
-    fn a_client_has_its_name() {
+    fn client_has_its_name() {
         let daemon = Daemon::start();
         let mut redis = connect(&daemon, 3);
         cmd("client").arg("setname").arg("me").exec(&mut redis).unwrap();
@@ -248,12 +247,12 @@ mod redis_cli {
     }
 
     #[test]
-    fn bytes_are_printed_as_they_are() {
+    fn bytes_are_printed_unchanged() {
         if lacks("redis-cli") {
             return;
         }
         let daemon = Daemon::start();
-        // The newline after the answer is redis-cli's own.
+        // redis-cli adds the newline after the answer.
         let expected = [&blob()[..], b"\n"].concat();
         for protocol in ["-2", "-3"] {
             assert_eq!(output(&mut daemon.redis_cli(&[protocol, "blob"]), b""), expected);
@@ -261,7 +260,7 @@ mod redis_cli {
     }
 
     #[test]
-    fn its_input_can_be_the_last_argument() {
+    fn stdin_can_be_the_last_argument() {
         if lacks("redis-cli") {
             return;
         }
@@ -273,7 +272,7 @@ mod redis_cli {
     }
 
     #[test]
-    fn commands_come_on_its_input() {
+    fn commands_are_read_from_stdin() {
         if lacks("redis-cli") {
             return;
         }
@@ -286,7 +285,7 @@ mod redis_cli {
     }
 
     #[test]
-    fn json_has_the_types() {
+    fn json_output_has_the_types() {
         if lacks("redis-cli") {
             return;
         }
@@ -302,7 +301,7 @@ mod redis_cli {
     }
 
     #[test]
-    fn with_e_an_error_is_its_exit_code() {
+    fn option_e_makes_an_error_the_exit_code() {
         if lacks("redis-cli") {
             return;
         }
@@ -311,24 +310,24 @@ mod redis_cli {
         assert_eq!(failed.status.code(), Some(1));
         let message = String::from_utf8(failed.stderr).expect("text");
         assert_eq!(message.trim_end(), "NOTFOUND there is no tea");
-        // Without -e it prints the error and ends well.
+        // Without -e it prints the error and exits with 0.
         let answer = text(&mut daemon.redis_cli(&["fetch", "tea"]), b"");
         assert_eq!(answer.trim_end(), "NOTFOUND there is no tea");
     }
 
     #[test]
-    fn its_help_is_made_from_our_docs() {
+    fn help_comes_from_command_docs() {
         if lacks("redis-cli") {
             return;
         }
         let daemon = Daemon::start();
-        // Help is redis-cli's own word, also outside its prompt.
+        // `help` is redis-cli's own command, also outside its prompt.
         let help = text(&mut daemon.redis_cli(&["help", "add"]), b"");
         assert!(help.contains("Add `n` to the counter and answer with the new total."), "{help}");
     }
 
     #[test]
-    fn its_prompt_hints_and_helps_from_our_docs() {
+    fn prompt_hints_come_from_command_docs() {
         if lacks("redis-cli") || lacks("python3") {
             return;
         }
@@ -343,7 +342,7 @@ mod redis_benchmark {
     use super::{Daemon, lacks, text};
 
     #[test]
-    fn a_command_of_ours_runs_2000_times() {
+    fn own_command_runs_2000_times() {
         if lacks("redis-benchmark") {
             return;
         }
@@ -355,7 +354,7 @@ mod redis_benchmark {
             let report = text(&mut command, b"");
             assert!(report.contains("requests per second"), "{report}");
             assert!(!report.contains("rror") && !report.contains("WARN"), "{report}");
-            // It may send a little more than it was asked for, a pipeline for each connection.
+            // It may send up to a pipeline more for each connection.
             let total: u32 =
                 text(&mut daemon.redis_cli(&["add", "0"]), b"").trim().parse().unwrap();
             assert!((2000..=2040).contains(&total), "{total}");
@@ -363,14 +362,14 @@ mod redis_benchmark {
     }
 
     #[test]
-    fn its_ping_test_runs() {
+    fn ping_test_runs() {
         if lacks("redis-benchmark") {
             return;
         }
         let daemon = Daemon::start();
         let mut command = daemon.program("redis-benchmark");
         command.arg("-s").arg(daemon.place.socket());
-        // Its other test, ping_inline, sends lines and expects RESP. Here a line gets raw bytes.
+        // Its other test, ping_inline, sends lines and expects RESP, but a line gets raw bytes.
         command.args(["-n", "2000", "-c", "10", "-P", "4", "-t", "ping_mbulk", "-q"]);
         let report = text(&mut command, b"");
         assert!(
@@ -428,13 +427,13 @@ mod node {
 mod lines {
     use super::{Daemon, blob, lacks, output};
 
-    /// Each way to send a line; the socket's path comes behind.
+    /// The commands that send a line, without the socket's path at the end.
     const PROGRAMS: &[&[&str]] = &[
         &["nc", "-U", ""],
         &["nc", "-N", "-U", ""],
-        // When its input has ended it would wait only half a second for the answer.
+        // By default it waits only half a second for the answer after its input ends.
         &["socat", "-t60", "-", "UNIX-CONNECT:"],
-        // This one never says that its input has ended.
+        // This one does not shut down its sending side.
         &["socat", "-,ignoreeof", "UNIX-CONNECT:"],
     ];
 
@@ -445,7 +444,7 @@ mod lines {
     }
 
     #[test]
-    fn a_line_is_answered_with_raw_bytes_and_the_end() {
+    fn line_gets_raw_bytes_and_the_end() {
         for program in PROGRAMS {
             if lacks(program[0]) {
                 continue;
@@ -462,7 +461,7 @@ mod lines {
     }
 
     #[test]
-    fn a_failure_is_one_line() {
+    fn failure_is_one_line() {
         for program in PROGRAMS {
             if lacks(program[0]) {
                 continue;
@@ -477,8 +476,8 @@ mod lines {
     }
 
     #[test]
-    fn a_line_without_its_end_is_not_run() {
-        // The others leave their side open, and the daemon waits for the rest of the line.
+    fn line_without_its_newline_does_not_run() {
+        // The others leave their side open, so the daemon waits for the rest of the line.
         for program in [PROGRAMS[1], PROGRAMS[2]] {
             if lacks(program[0]) {
                 continue;

@@ -1,5 +1,5 @@
-//! A command that lasts, and the clients of others: under RESP3 they hear that it runs, so that none
-//! takes the silence for a dead connection and sends the command again.
+//! Push frames tell RESP3 clients that a long command runs, so that they do not take the silence for a dead
+//! connection and repeat the command.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -15,10 +15,10 @@ use tests::gate::Gate;
 use tests::peers::{lacks, text, versions};
 use tests::{Daemon, expect, figure, resp};
 
-/// How often it ran.
+/// The number of runs.
 type Runs = Arc<AtomicUsize>;
 
-/// Lasts for so long, and answers with the word.
+/// Sleeps, then answers with the word.
 #[command("slow")]
 fn slow(request: &Request<'_>, time: &str) -> String {
     request.state::<Runs>().unwrap().fetch_add(1, SeqCst);
@@ -27,7 +27,7 @@ fn slow(request: &Request<'_>, time: &str) -> String {
     time.to_owned()
 }
 
-/// Waits until the test lets it end.
+/// Waits at the gate.
 #[command("wait")]
 fn wait(request: &Request<'_>) -> &'static str {
     request.state::<Gate>().unwrap().pass();
@@ -40,12 +40,12 @@ fn start() -> (Daemon, Runs, Gate) {
     (Daemon::start(server), runs, gate)
 }
 
-/// A connection that speaks RESP3.
+/// Opens a connection that speaks RESP3.
 fn hello(daemon: &Daemon) -> UnixStream {
     let mut stream = daemon.connect();
     stream.write_all(&resp(&["hello", "3"])).unwrap();
     let mut answer = Vec::new();
-    // It ends with an empty list of modules.
+    // The greeting ends with an empty list of modules.
     while !answer.ends_with(b"*0\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte).unwrap();
@@ -58,7 +58,7 @@ fn push(seconds: usize) -> Vec<u8> {
     format!(">3\r\n$7\r\ndockipc\r\n$7\r\nrunning\r\n$1\r\n{seconds}\r\n").into_bytes()
 }
 
-/// Nothing has come so far.
+/// Checks that nothing has arrived so far.
 #[track_caller]
 fn has_nothing(stream: &mut UnixStream) {
     stream.set_nonblocking(true).unwrap();
@@ -68,7 +68,7 @@ fn has_nothing(stream: &mut UnixStream) {
 }
 
 #[test]
-fn only_who_speaks_resp3_hears_that_a_command_runs() {
+fn only_resp3_clients_get_push_frames() {
     let (daemon, _, gate) = start();
     let mut framed = daemon.connect();
     framed.write_all(&resp(&["wait"])).unwrap();
@@ -77,12 +77,12 @@ fn only_who_speaks_resp3_hears_that_a_command_runs() {
     let client = Client::new(daemon.path());
     let calling = thread::spawn(move || client.command("wait").call::<String>());
     let mut stream = hello(&daemon);
-    // Two commands: it is told of the one that runs.
+    // Of two commands, the frames are about the running one.
     let commands = [resp(&["ping"]), resp(&["wait"]), resp(&["wait"])].concat();
     stream.write_all(&commands).unwrap();
     expect(&mut stream, b"+PONG\r\n");
     for _ in 1..=2 {
-        // The number is a time measured: a machine with much to do may be late.
+        // The number is a measured time: a busy machine may be late.
         expect(&mut stream, &push(0)[..push(0).len() - 3]);
         stream.read_exact(&mut [0; 3]).unwrap();
     }
@@ -101,7 +101,7 @@ fn only_who_speaks_resp3_hears_that_a_command_runs() {
     assert_eq!(gate.came(), 5);
 }
 
-/// A script of `tests/peers` with the version of a client that the variable chooses.
+/// Returns a script of `tests/peers` with the version of a client that the variable selects.
 fn script(interpreter: &str, name: &str, daemon: &Daemon, variable: &str, path: &Path) -> Command {
     let mut command = Command::new("timeout");
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
@@ -111,7 +111,7 @@ fn script(interpreter: &str, name: &str, daemon: &Daemon, variable: &str, path: 
 }
 
 #[test]
-fn redis_py_with_its_defaults_runs_a_command_of_eight_seconds_once() {
+fn redis_py_runs_an_eight_second_command_once() {
     if lacks("python3") {
         return;
     }
@@ -130,12 +130,12 @@ fn redis_py_with_its_defaults_runs_a_command_of_eight_seconds_once() {
 }
 
 #[test]
-fn node_clients_get_the_answer_in_spite_of_push_frames() {
+fn node_clients_get_the_answer_despite_push_frames() {
     if lacks("node") {
         return;
     }
     let clients = [versions("node", "redis"), versions("node", "ioredis")].concat();
-    // Beside each other, since they mostly wait.
+    // In parallel, since they mostly wait.
     thread::scope(|scope| {
         for version in clients {
             scope.spawn(move || {
@@ -151,7 +151,7 @@ fn node_clients_get_the_answer_in_spite_of_push_frames() {
 }
 
 #[test]
-fn redis_cli_gets_the_answer_in_spite_of_push_frames() {
+fn redis_cli_gets_the_answer_despite_push_frames() {
     if lacks("redis-cli") {
         return;
     }

@@ -1,4 +1,4 @@
-//! RESP mode: what Redis clients send and need.
+//! RESP: the commands and forms that Redis clients need.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::thread;
 use dockipc::{Arg, Failure, IntoReply, Reply, Request, Server, command};
 use tests::{Daemon, expect, resp, rest};
 
-/// A colour.
+/// A color.
 #[derive(Arg)]
 enum Color {
     Red,
@@ -89,7 +89,7 @@ fn ask(stream: &mut UnixStream, command: &str, answer: &str) {
     expect(stream, answer.as_bytes());
 }
 
-/// What one command is answered on a connection of its own, which it ends.
+/// Returns the answer to one command on its own connection, which is then closed.
 #[track_caller]
 fn answer(daemon: &Daemon, hello: &str, words: &[&str]) -> String {
     let mut stream = daemon.connect();
@@ -102,7 +102,7 @@ fn answer(daemon: &Daemon, hello: &str, words: &[&str]) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// Reads the whole greeting; gives the connection's number.
+/// Reads the whole greeting. Returns the connection's id.
 #[track_caller]
 fn id_after_hello(stream: &mut UnixStream, version: &str) -> u64 {
     let head = if version == "3" { "%7" } else { "*14" };
@@ -136,7 +136,7 @@ fn id_after_hello(stream: &mut UnixStream, version: &str) -> u64 {
 }
 
 #[test]
-fn hello_answers_a_map_or_a_flat_array_whose_texts_are_bulk_strings() {
+fn hello_answers_bulk_strings_in_a_map_or_array() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     stream.write_all(&resp(&["HELLO", "3"])).unwrap();
@@ -145,7 +145,7 @@ fn hello_answers_a_map_or_a_flat_array_whose_texts_are_bulk_strings() {
     ask(&mut stream, "connection", &format!(":{id}\r\n"));
     stream.write_all(&resp(&["HELLO", "2"])).unwrap();
     assert_eq!(id_after_hello(&mut stream, "2"), id);
-    // Without a version it is only asked about.
+    // Without a version, the protocol stays.
     stream.write_all(&resp(&["HELLO"])).unwrap();
     assert_eq!(id_after_hello(&mut stream, "2"), id);
 }
@@ -160,7 +160,7 @@ fn hello_sets_the_name() {
 }
 
 #[test]
-fn a_refused_hello_changes_nothing() {
+fn refused_hello_changes_nothing() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     let password = "-ERR this daemon has no password; connect without one\r\n";
@@ -178,21 +178,21 @@ fn a_refused_hello_changes_nothing() {
     }
     ask(&mut stream, "AUTH secret", password);
     stream.write_all(&resp(&["HELLO", "3", "SETNAME", "a b"])).unwrap();
-    expect(&mut stream, b"-ERR a client's name has no blanks, line ends or special characters\r\n");
+    expect(&mut stream, b"-ERR client names can't contain spaces, newlines, special characters or more than 256 bytes\r\n");
     // Still RESP2, still without a name.
     ask(&mut stream, "value none", "$-1\r\n");
     ask(&mut stream, "CLIENT GETNAME", "$0\r\n\r\n");
 }
 
 #[test]
-fn the_words_of_the_handshake_are_answered_as_clients_expect() {
+fn handshake_commands_answer_as_clients_expect() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     ask(&mut stream, "PING", "+PONG\r\n");
     ask(&mut stream, "ping hey", "$3\r\nhey\r\n");
     ask(&mut stream, "ECHO hey", "$3\r\nhey\r\n");
     ask(&mut stream, "SELECT 0", "+OK\r\n");
-    ask(&mut stream, "SELECT 1", "-ERR there is only database 0 here\r\n");
+    ask(&mut stream, "SELECT 1", "-ERR only database 0 exists\r\n");
     ask(&mut stream, "CLIENT SETINFO LIB-NAME redis-py", "+OK\r\n");
     ask(&mut stream, "CLIENT SETINFO lib-ver 8.0.0", "+OK\r\n");
     ask(&mut stream, "CLIENT GETNAME", "$0\r\n\r\n");
@@ -210,14 +210,14 @@ fn the_words_of_the_handshake_are_answered_as_clients_expect() {
         "CLIENT NONSENSE",
         "-USAGE usage: client id | getname | setname <name> | setinfo <what> <value> | list\r\n",
     );
-    // RESET goes back to RESP2 and takes the name off.
+    // RESET returns to RESP2 and removes the name.
     ask(&mut stream, "RESET", "+RESET\r\n");
     ask(&mut stream, "value none", "$-1\r\n");
     ask(&mut stream, "CLIENT GETNAME", "$0\r\n\r\n");
 }
 
 #[test]
-fn quit_is_answered_and_ends_the_connection() {
+fn quit_answers_and_ends_the_connection() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     stream.write_all(&[resp(&["QUIT"]), resp(&["PING"])].concat()).unwrap();
@@ -225,7 +225,7 @@ fn quit_is_answered_and_ends_the_connection() {
 }
 
 #[test]
-fn client_list_shows_the_caller_and_nobody_else() {
+fn client_list_shows_only_the_caller() {
     let daemon = daemon();
     let mut other = daemon.connect();
     ask(&mut other, "CLIENT SETNAME other", "+OK\r\n");
@@ -235,7 +235,7 @@ fn client_list_shows_the_caller_and_nobody_else() {
 }
 
 #[test]
-fn info_is_bulk_text_that_says_it_is_not_loading() {
+fn info_is_bulk_text_with_loading_0() {
     let daemon = daemon();
     for hello in ["", "3"] {
         let info = answer(&daemon, hello, &["INFO"]);
@@ -259,7 +259,7 @@ fn command_lists_what_help_lists() {
 }
 
 #[test]
-fn command_info_has_ten_parts_and_the_arity_of_redis() {
+fn command_info_has_ten_parts_and_redis_arity() {
     let daemon = daemon();
     let tail = "*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*0\r\n";
     assert_eq!(
@@ -279,7 +279,7 @@ fn level(n: u64) -> u64 {
 }
 
 #[test]
-fn an_idempotent_command_says_so() {
+fn idempotent_command_is_marked() {
     let daemon = daemon();
     let tail = ":0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*0\r\n";
     assert_eq!(
@@ -289,14 +289,14 @@ fn an_idempotent_command_says_so() {
     let docs = answer(&daemon, "", &["COMMAND", "DOCS", "level"]);
     assert!(docs.ends_with("\r\n$9\r\ndoc_flags\r\n*1\r\n+idempotent\r\n"), "{docs}");
     let help = answer(&daemon, "", &["HELP", "level"]);
-    let says = "\n\nalso: lv\n\nidempotent: to run it twice is the same as once\n";
+    let says = "\n\naliases: lv\n\nidempotent: running it twice has the same effect as once\n";
     assert!(help.contains(says), "{help}");
     let help = answer(&daemon, "", &["HELP", "paint"]);
     assert!(!help.contains("idempotent"), "{help}");
 }
 
 #[test]
-fn dockipc_idempotent_tells_whether_a_call_may_run_again() {
+fn dockipc_idempotent_answers_1_or_0() {
     let daemon = daemon();
     for (name, expected) in [
         ("level", ":1\r\n"),
@@ -319,7 +319,7 @@ fn dockipc_idempotent_tells_whether_a_call_may_run_again() {
 }
 
 #[test]
-fn command_docs_has_bulk_texts_and_flags_as_simple_strings() {
+fn command_docs_has_bulk_texts_and_simple_flags() {
     let daemon = daemon();
     let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
     let pairs = |pairs: &[(&str, String)]| {
@@ -377,18 +377,18 @@ fn command_docs_has_bulk_texts_and_flags_as_simple_strings() {
             ("arguments", format!("*4\r\n{}", arguments.concat())),
         ]);
     assert_eq!(answer(&daemon, "3", &["COMMAND", "DOCS", "PAINT", "nothing"]), docs);
-    // Every command has the four parts, also where they are empty.
+    // Every command has the four parts, even if they are empty.
     let all = answer(&daemon, "", &["COMMAND", "DOCS"]);
     let count: usize = all.lines().next().unwrap()[1..].parse().unwrap();
     for part in ["summary", "since", "group", "arguments"] {
-        // Choices are in "arguments" of their own.
+        // Choices are nested "arguments".
         let more = usize::from(part == "arguments");
         assert_eq!(all.matches(&bulk(part)).count(), count / 2 + more, "{part}");
     }
 }
 
 #[test]
-fn every_kind_of_value_has_its_form_in_resp2_and_resp3() {
+fn every_value_has_its_resp2_and_resp3_form() {
     let daemon = daemon();
     for (what, resp2, resp3) in [
         ("nothing", "+OK\r\n", "+OK\r\n"),
@@ -410,7 +410,7 @@ fn every_kind_of_value_has_its_form_in_resp2_and_resp3() {
 }
 
 #[test]
-fn a_failure_is_one_line_and_the_connection_goes_on() {
+fn failure_is_one_line_and_keeps_the_connection() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     ask(&mut stream, "fail", "-ERR first second  third\r\n");
@@ -421,7 +421,7 @@ fn a_failure_is_one_line_and_the_connection_goes_on() {
 }
 
 #[test]
-fn words_may_hold_any_byte() {
+fn words_may_contain_any_byte() {
     let daemon = daemon();
     let all: Vec<u8> = (0..=255).collect();
     let command = resp(&[&b"cat"[..], &all, b"", b"\r\n$3\r\n", b"'"]);
@@ -432,7 +432,7 @@ fn words_may_hold_any_byte() {
 }
 
 #[test]
-fn the_rest_is_the_remaining_words_with_one_blank_between() {
+fn rest_is_the_remaining_words_joined_by_spaces() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     for (words, text) in [
@@ -446,7 +446,7 @@ fn the_rest_is_the_remaining_words_with_one_blank_between() {
 }
 
 #[test]
-fn a_wrapped_line_is_answered_with_the_bytes_of_line_mode() {
+fn wrapped_line_gets_the_bytes_of_line_mode() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     stream.write_all(&resp(&["HELLO", "3"])).unwrap();
@@ -456,8 +456,8 @@ fn a_wrapped_line_is_answered_with_the_bytes_of_line_mode() {
         ("value map", "$4\r\nk\t1\n\r\n"),
         ("value nothing", "$0\r\n\r\n"),
         ("fail 7", "-NO_SUCH 7\r\n"),
-        ("", "-USAGE an empty line; send help for a list\r\n"),
-        ("add 1\n", "-USAGE a line can't hold a newline\r\n"),
+        ("", "-USAGE empty line; send help for a list\r\n"),
+        ("add 1\n", "-USAGE a line can't contain a newline\r\n"),
         ("add 'x", "-USAGE the quote ' at byte 4 is not closed; usage: add <a> <b>\r\n"),
     ] {
         stream.write_all(&resp(&["dockipc", "LINE", line])).unwrap();
@@ -468,7 +468,7 @@ fn a_wrapped_line_is_answered_with_the_bytes_of_line_mode() {
     expect(&mut stream, b"-TOOBIG the line is longer than 4096 bytes\r\n");
     stream.write_all(&resp(&["dockipc", "line", &long[1..]])).unwrap();
     expect(&mut stream, b"-UNKNOWN no command \"at\"; did you mean cat?\r\n");
-    // The `\r` counts, as it does on a line.
+    // The `\r` counts, as in line mode.
     stream.write_all(&resp(&["dockipc", "line", &format!("{}\r", &long[1..])])).unwrap();
     expect(&mut stream, b"-TOOBIG the line is longer than 4096 bytes\r\n");
     stream.write_all(&resp(&[&b"dockipc"[..], b"line", b"add \xff"])).unwrap();
@@ -476,7 +476,7 @@ fn a_wrapped_line_is_answered_with_the_bytes_of_line_mode() {
 }
 
 #[test]
-fn a_command_may_come_in_pieces() {
+fn command_may_arrive_in_pieces() {
     let daemon = daemon();
     let mut stream = daemon.connect();
     for byte in resp(&["add", "1", "2"]).repeat(3) {
@@ -486,7 +486,7 @@ fn a_command_may_come_in_pieces() {
 }
 
 #[test]
-fn ten_thousand_commands_in_one_write_are_answered_in_order() {
+fn pipeline_of_10000_is_answered_in_order() {
     let daemon = daemon();
     let stream = daemon.connect();
     let mut commands = Vec::new();
@@ -501,7 +501,7 @@ fn ten_thousand_commands_in_one_write_are_answered_in_order() {
             answers.extend(format!(":{}\r\n", i.parse::<u32>().unwrap() + 1).into_bytes());
         }
     }
-    // The answers are read meanwhile: the daemon takes no more than it can answer.
+    // The answers are read meanwhile: the daemon reads no more commands than it can answer.
     let mut writing = stream.try_clone().unwrap();
     let writer = thread::spawn(move || {
         writing.write_all(&commands).unwrap();
@@ -525,7 +525,7 @@ fn connections_do_not_see_each_other() {
     let mut blocked = daemon.connect();
     blocked.write_all(&resp(&["stay"])).unwrap();
     is_in.recv_timeout(tests::PATIENCE).unwrap();
-    // A handler that blocks stalls its own connection only.
+    // A blocked handler stalls only its own connection.
     let mut streams: Vec<_> = (0..20).map(|_| daemon.connect()).collect();
     for (i, stream) in streams.iter_mut().enumerate() {
         ask(stream, &format!("CLIENT SETNAME n{i}"), "+OK\r\n");

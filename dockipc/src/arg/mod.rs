@@ -1,4 +1,4 @@
-//! From one word to one value: [`Arg`] and what it is implemented for.
+//! Parses one word into one value: [`Arg`] and its implementations.
 
 use std::fmt;
 
@@ -9,15 +9,15 @@ mod values;
 pub use values::no_choice;
 pub(crate) use values::text;
 
-/// What a word can be read as, so that it can be a parameter of a command.
+/// A type that can be parsed from a word, so that it can be a parameter of a command.
 ///
 /// Implemented for text (`&str`, `String`, `char`), bytes (`&[u8]`, `Vec<u8>`), integers, floats,
-/// `bool`, [`Duration`](std::time::Duration), paths, `OsStr`, IP and socket addresses, `Option` of those (a parameter
-/// that may be left out) and `Vec` of those (all the words that are left).
+/// `bool`, [`Duration`](std::time::Duration), paths, `OsStr`, IP and socket addresses, `Option` of those (an optional
+/// parameter) and `Vec` of those (all remaining words).
 ///
-/// For a type of your own: `#[derive(Arg)]` on an enum of unit variants makes kebab-case words;
-/// `#[derive(Arg)]` with `#[arg(from_str)]` uses a type's [`FromStr`](std::str::FromStr); a type of another crate is
-/// read through its `FromStr` with `#[arg(from_str)]` at the parameter. By hand:
+/// For a type of your own, `#[derive(Arg)]` on an enum of unit variants accepts their names in kebab-case, and
+/// `#[derive(Arg)]` with `#[arg(from_str)]` uses the type's [`FromStr`](std::str::FromStr). For a type of another
+/// crate, `#[arg(from_str)]` at the parameter uses its `FromStr`. By hand:
 ///
 /// ```
 /// use dockipc::{Arg, BadValue};
@@ -37,37 +37,37 @@ pub(crate) use values::text;
 /// # assert_eq!(Percent::from_word(b"7%").unwrap().0, 7);
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be read from a word",
-    note = "put `#[derive(dockipc::Arg)]` on a type of yours, or `#[arg(from_str)]` at a parameter whose type has `FromStr`"
+    message = "`{Self}` can't be parsed from a word",
+    note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`"
 )]
 pub trait Arg<'r>: Sized {
-    /// What help calls such a value: `integer`, `path`, …
+    /// The name of the type in help, such as `integer` or `path`.
     const TYPE: &'static str;
 
-    /// The words that are taken, if they can be listed.
+    /// The accepted words, if they can be listed.
     const CHOICES: &'static [&'static str] = &[];
 
-    /// Reads one word.
+    /// Parses one word.
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue>;
 
     #[doc(hidden)]
     const ARITY: Arity = Arity::One;
 
-    /// The arity of a `Vec` of these.
+    /// The arity of a `Vec` of this type.
     #[doc(hidden)]
     const LIST: Arity = Arity::Many;
 
-    /// Whether no message may show a value.
+    /// Whether messages must not show a value.
     #[doc(hidden)]
     const SECRET: bool = false;
 
-    /// The value of a parameter that was left out, if it may be.
+    /// Returns the value of an omitted parameter, if the parameter is optional.
     #[doc(hidden)]
     fn from_nothing() -> Option<Self> {
         None
     }
 
-    /// Reads all words that are the parameter's.
+    /// Parses all words of the parameter.
     #[doc(hidden)]
     fn from_words(words: &mut dyn Iterator<Item = &'r [u8]>) -> Result<Option<Self>, BadWord<'r>> {
         match words.next() {
@@ -76,7 +76,7 @@ pub trait Arg<'r>: Sized {
         }
     }
 
-    /// Reads a `Vec` of these; of `u8` it is the bytes of one word.
+    /// Parses a `Vec` of this type; a `Vec<u8>` is the bytes of one word.
     #[doc(hidden)]
     fn list_from_words(
         words: &mut dyn Iterator<Item = &'r [u8]>,
@@ -86,27 +86,28 @@ pub trait Arg<'r>: Sized {
     }
 }
 
-/// How many words a parameter takes.
+/// The number of words that a parameter takes.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arity {
-    /// None: it is injected.
+    /// No word: the value is injected.
     Injected,
     One,
     Optional,
     Many,
-    /// An `Option` or a `Vec` of something that has no words of its own: refused by [`check`].
+    /// An `Option` or `Vec` of a type that is not exactly one word: refused at compile
+    /// time by `param::check`.
     Nested,
 }
 
 impl Arity {
-    /// The arity of a container whose own is `outer` if one word is one value.
+    /// Returns the arity of a container of this: `outer` if one word is one value.
     const fn with(self, outer: Self) -> Self {
         if matches!(self, Self::One) { outer } else { Self::Nested }
     }
 }
 
-/// Why a word is no value of a type.
+/// The reason why a word is not a value of a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadValue {
     code: &'static str,
@@ -114,7 +115,7 @@ pub struct BadValue {
 }
 
 impl BadValue {
-    /// The reason, such as `expected 0 to 100`.
+    /// Creates an error with a reason such as `expected 0 to 100`.
     pub fn new(reason: impl fmt::Display) -> Self {
         Self { code: code::USAGE, reason: format!("{reason}") }
     }
@@ -123,18 +124,18 @@ impl BadValue {
         &self.reason
     }
 
-    /// The failure when nothing of the value may be shown. The reason may quote it.
+    /// Returns the failure for a secret value. It leaves out the reason, which may quote the value.
     pub(crate) fn hidden(&self, what: &str, ty: &str) -> Failure {
         Failure::new(self.code, format_args!("bad value for {what}: expected {ty}"))
     }
 
     pub(crate) fn failure(&self, what: &str, word: &[u8]) -> Failure {
         let Self { code, reason } = self;
-        Failure::new(code, format_args!("bad value for {what}: {}: {reason}", Shown(word)))
+        Failure::new(code, format_args!("bad value for {what}: {}: {reason}", Quoted(word)))
     }
 }
 
-/// A word that is no value, and why.
+/// A word that could not be parsed, and the reason.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct BadWord<'r> {
@@ -142,19 +143,19 @@ pub struct BadWord<'r> {
     pub(crate) bad: BadValue,
 }
 
-/// A word in a message: quoted, escaped, and cut if it is long.
-pub(crate) struct Shown<'w>(pub(crate) &'w [u8]);
+/// Displays a word in quotes, escaped and truncated.
+pub(crate) struct Quoted<'w>(pub(crate) &'w [u8]);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", Cut(self.0))
+        write!(f, "\"{}\"", Truncated(self.0))
     }
 }
 
-/// A word in a message: escaped, and cut if it is long, so that the message stays short.
-pub(crate) struct Cut<'w>(pub(crate) &'w [u8]);
+/// Displays a word escaped, and truncated so that a message stays short.
+pub(crate) struct Truncated<'w>(pub(crate) &'w [u8]);
 
-impl fmt::Display for Cut<'_> {
+impl fmt::Display for Truncated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 64;
         let text = String::from_utf8_lossy(&self.0[..self.0.len().min(LONGEST)]);

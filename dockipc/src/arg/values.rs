@@ -1,4 +1,4 @@
-//! The values that a word can be.
+//! The types that implement [`Arg`].
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -16,7 +16,7 @@ pub(crate) fn text(word: &[u8]) -> Result<&str, BadValue> {
     })
 }
 
-/// What is said of a word that is no variant of a derived enum.
+/// Returns the error for a word that names no variant of a derived enum.
 #[doc(hidden)]
 pub fn no_choice(choices: &[&str]) -> BadValue {
     BadValue::new(format_args!("expected one of {}", choices.join(", ")))
@@ -59,7 +59,7 @@ impl<'r> Arg<'r> for &'r Path {
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         if word.contains(&0) {
-            return Err(BadValue::new("a path can't have a NUL byte"));
+            return Err(BadValue::new("a path can't contain a NUL byte"));
         }
         Ok(Path::new(OsStr::from_bytes(word)))
     }
@@ -77,7 +77,7 @@ impl Arg<'_> for bool {
     const TYPE: &'static str = "boolean";
     const CHOICES: &'static [&'static str] = &["true", "false"];
 
-    /// Also `yes`, `on`, `1` and `no`, `off`, `0`.
+    /// Also accepts `yes`, `on`, `1` and `no`, `off`, `0`.
     fn from_word(word: &[u8]) -> Result<Self, BadValue> {
         match word {
             b"true" | b"yes" | b"on" | b"1" => Ok(true),
@@ -110,7 +110,7 @@ impl Arg<'_> for Duration {
     }
 }
 
-/// Numbers with a unit, one after another.
+/// A duration written as numbers with units, such as `1h30m`.
 struct Units(Duration);
 
 impl std::str::FromStr for Units {
@@ -138,7 +138,7 @@ impl std::str::FromStr for Units {
             };
             let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
             let whole: u128 = whole.parse().map_err(drop)?;
-            // Nine digits are a nanosecond of a second; more are too small to matter.
+            // Fifteen digits resolve a nanosecond of every unit.
             let fraction = &fraction[..fraction.len().min(15)];
             let scale = 10_u128.pow(u32::try_from(fraction.len()).map_err(drop)?);
             let fraction: u128 = fraction.parse().map_err(drop)?;
@@ -200,7 +200,7 @@ nonzero! {
     NonZeroI8 NonZeroI16 NonZeroI32 NonZeroI64 NonZeroI128 NonZeroIsize
 }
 
-// The reasons are ours: those of std's errors differ between compilers, and give no example.
+// The messages of std's errors change between compiler versions and give no example.
 macro_rules! by_from_str {
     ($($ty:ty: $what:literal, $such_as:literal;)*) => {$(
         impl Arg<'_> for $ty {

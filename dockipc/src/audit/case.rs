@@ -148,7 +148,7 @@ impl Case<'_> {
         params: &'static [Param],
         unbound: Unbound<'_>,
     ) -> Result<(), Failure> {
-        let (name, words, _) = unbound.all_again();
+        let (name, words, _) = unbound.all_from_start();
         if any_secret(params) {
             return self.record(name, None, Vec::new(), words.iter().len());
         }

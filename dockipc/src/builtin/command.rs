@@ -1,4 +1,4 @@
-//! `COMMAND` and what belongs to it, from which redis-cli makes its hints and its help.
+//! `COMMAND` and its subcommands, from which redis-cli makes its hints and its help.
 
 use super::{Context, Fields, is, usage};
 use crate::arg::Arity;
@@ -30,19 +30,19 @@ fn list(entries: &mut dyn Iterator<Item = &Entry>, item: fn(&Entry) -> Reply) ->
     Reply::List(entries.map(item).collect())
 }
 
-/// The flags of a command, in `COMMAND` and in its docs.
+/// Returns the flags of a command in `COMMAND` and `COMMAND DOCS`.
 fn flags(target: &Target) -> Vec<Reply> {
     if target.is_idempotent() { vec![Reply::Status("idempotent".into())] } else { Vec::new() }
 }
 
-/// One row of `COMMAND`: name, arity, flags, and no keys.
+/// Returns one row of `COMMAND`: name, arity, flags, and no keys.
 fn row(entry: &Entry) -> Reply {
     let target = &entry.target;
     let arity = match target {
         Target::Command(command) => {
             let options = command.given().any(|p| matches!(p.way, Way::Long(_) | Way::Flag(_)));
             let count = command.given().count();
-            let least = command.given().filter(|p| !p.may_lack()).count();
+            let least = command.given().filter(|p| !p.is_optional()).count();
             let exact = least == count && !options && command.given().all(|p| p.way != Way::Rest);
             let words = i64::try_from(least + 1).unwrap_or(i64::MAX);
             if exact { words } else { -words }
@@ -64,13 +64,14 @@ fn row(entry: &Entry) -> Reply {
     ])
 }
 
-/// `COMMAND DOCS`, from which redis-cli makes its hints and its help.
+/// Returns the answer to `COMMAND DOCS`, from which redis-cli makes its hints and its help.
 fn docs(entries: &mut dyn Iterator<Item = &Entry>) -> Reply {
     let mut fields = Fields::default();
     entries.for_each(|entry| fields.put(&entry.name, documented(&entry.target)));
     fields.into_reply()
 }
 
+/// Returns one value of `COMMAND DOCS`.
 fn documented(target: &Target) -> Reply {
     let (summary, arguments) = match target {
         Target::Command(command) => (command.summary(), command.given().map(argument).collect()),
@@ -105,7 +106,7 @@ fn argument(param: &Param) -> Reply {
         .map(|word| described(word, "pure-token", Some(word), false, false, Vec::new()))
         .collect();
     let many = param.arity == Arity::Many || param.way == Way::Rest;
-    described(param.name, kind, token.as_deref(), param.may_lack(), many, choices)
+    described(param.name, kind, token.as_deref(), param.is_optional(), many, choices)
 }
 
 fn kind(param: &Param) -> &'static str {

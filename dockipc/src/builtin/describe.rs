@@ -1,4 +1,4 @@
-//! `DOCKIPC DESCRIBE`: the commands as our own programs want them.
+//! `DOCKIPC DESCRIBE`, the command descriptions that our own programs read.
 
 use super::{Context, Fields, help};
 use crate::arg::Arity;
@@ -7,7 +7,8 @@ use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::session::Session;
 
-/// What the caller may run: all that help shows, or what has one of these names.
+/// Describes the commands that the caller may run: those with one of the names, or, without names, all
+/// that help lists.
 pub(super) fn describe<'n>(
     context: Context<'_>,
     session: &Session,
@@ -17,7 +18,7 @@ pub(super) fn describe<'n>(
     if names.len() == 0 {
         return all(&mut table.visible(&caller));
     }
-    // A command and its aliases are one.
+    // An alias stands for its command, which is described once.
     let declared = |name| match table.find_visible(&caller, name) {
         Some(Entry { target: Target::Command(command), .. }) => command.name.as_bytes(),
         _ => name,
@@ -44,8 +45,8 @@ fn command(entry: &Entry) -> Reply {
     let (aliases, arguments): (&[&str], _) = match target {
         Target::Command(command) => (command.aliases, given(command)),
         Target::BuiltIn(builtin) => (&[], words(*builtin)),
-        // What it takes is known to its function alone.
-        Target::Mounted(_) => (&[], vec![argument(&Argument::word("word", true, true))]),
+        // A mounted handler declares no parameters.
+        Target::Mounted(_) => (&[], vec![argument(&ArgumentInfo::word("word", true, true))]),
     };
     let mut fields = Fields::default();
     fields.text("summary", &summary);
@@ -60,16 +61,16 @@ fn command(entry: &Entry) -> Reply {
 }
 
 fn given(command: &Command) -> Vec<Reply> {
-    command.given().map(|param| argument(&Argument::of(param))).collect()
+    command.given().map(|param| argument(&ArgumentInfo::of(param))).collect()
 }
 
 fn words(builtin: BuiltIn) -> Vec<Reply> {
     let words = builtin.words().iter();
-    words.map(|&(name, optional)| argument(&Argument::word(name, optional, false))).collect()
+    words.map(|&(name, optional)| argument(&ArgumentInfo::word(name, optional, false))).collect()
 }
 
-/// What is said of one argument.
-struct Argument<'p> {
+/// The description of one argument.
+struct ArgumentInfo<'p> {
     name: &'p str,
     kind: &'static str,
     flag: Option<String>,
@@ -83,7 +84,7 @@ struct Argument<'p> {
     completes: bool,
 }
 
-impl<'p> Argument<'p> {
+impl<'p> ArgumentInfo<'p> {
     fn of(param: &'p Param) -> Self {
         let (kind, flag) = match param.way {
             Way::Injected | Way::Positional => ("positional", None),
@@ -98,7 +99,7 @@ impl<'p> Argument<'p> {
             ty: param.ty,
             choices: if kind == "flag" { &[] } else { param.choices },
             default: param.shown_default().filter(|_| !param.secret),
-            optional: param.may_lack(),
+            optional: param.is_optional(),
             multiple: param.arity == Arity::Many,
             help: help::of(param),
             secret: param.secret,
@@ -123,7 +124,7 @@ impl<'p> Argument<'p> {
     }
 }
 
-fn argument(argument: &Argument<'_>) -> Reply {
+fn argument(argument: &ArgumentInfo<'_>) -> Reply {
     let mut fields = Fields::default();
     fields.text("name", argument.name);
     fields.text("kind", argument.kind);

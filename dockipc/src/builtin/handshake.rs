@@ -1,4 +1,4 @@
-//! What Redis clients send before and around the commands.
+//! The commands that Redis clients send to set up and inspect a connection.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::request::Words;
 use crate::session::Session;
 use crate::wire::Protocol;
 
-/// The version of Redis that clients are told, since some choose what they send by it.
+/// The Redis version in `INFO`. Some clients choose the commands that they send by it.
 const REDIS_VERSION: &str = "7.4.0";
 
-/// `HELLO [version [AUTH user password] [SETNAME name]]`, as in Redis.
+/// Answers `HELLO [version [AUTH user password] [SETNAME name]]` as Redis does.
 pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
     let mut protocol = session.protocol;
     let mut words = words.iter();
@@ -52,7 +52,7 @@ pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_
     if let Some(name) = name {
         session.name = name.to_vec();
     }
-    // A line is answered as a line.
+    // Line mode stays line mode.
     if session.protocol != Protocol::Line {
         session.protocol = protocol;
     }
@@ -68,9 +68,11 @@ pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_
     fields.into_reply()
 }
 
-const BAD_CLIENT_NAME: &str = "a client's name has no blanks, line ends or special characters";
+const BAD_CLIENT_NAME: &str =
+    "client names can't contain spaces, newlines, special characters or more than 256 bytes";
 
-/// The rule of Redis: printable ASCII without blanks. So a name can't look like another field.
+/// Returns whether a client name is valid by Redis' rule: printable ASCII without spaces. Such a name
+/// can't look like another field of `CLIENT LIST`.
 fn client_name(name: &[u8]) -> bool {
     name.len() <= 256 && name.iter().all(u8::is_ascii_graphic)
 }
@@ -93,7 +95,7 @@ pub(super) fn client(session: &mut Session, words: Words<'_>) -> Reply {
     }
 }
 
-/// The caller's own connection. It sees no other.
+/// Describes the caller's own connection. Callers can't see other connections.
 fn client_line(session: &Session) -> String {
     let name = String::from_utf8_lossy(&session.name);
     let resp = if session.protocol == Protocol::Resp3 { 3 } else { 2 };
@@ -101,7 +103,7 @@ fn client_line(session: &Session) -> String {
 }
 
 pub(super) fn auth(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
-    // Of two words the first is the user, who is the same here whatever the name.
+    // With two words, the first is the user name, which is ignored.
     let given = match words.get(1) {
         None => words.get(0),
         second => second.filter(|_| words.get(2).is_none()),
@@ -110,24 +112,24 @@ pub(super) fn auth(context: Context<'_>, session: &mut Session, words: Words<'_>
     give_token(context, session, given).map_or_else(Reply::Error, |()| Reply::Ok)
 }
 
-/// So many wrong tokens end the connection.
-const TRIES: u8 = 3;
+/// The number of wrong tokens that end a connection.
+const ATTEMPTS: u8 = 3;
 
-/// Takes the token from a client. What it had given before stays as it is if this one is wrong, as
-/// in Redis.
+/// Checks a token and marks the session as authenticated if it is right. A wrong token does not undo an
+/// earlier right one, as in Redis.
 #[cold]
 fn give_token(context: Context<'_>, session: &mut Session, given: &[u8]) -> Result<(), Failure> {
     let Some(token) = context.token else {
         return Err(Failure::from("this daemon has no password; connect without one"));
     };
     if session.protocol == Protocol::Line {
-        let why = "a line is the only one of its connection; to give a token, speak RESP";
+        let why = "a token can't be used in line mode (one command per connection); use RESP";
         return Err(Failure::new(code::USAGE, why));
     }
     if let Some(limit) = context.config.times.auth
         && session.connected.elapsed() > limit
     {
-        let why = format_args!("the token must come within {limit:?} of connecting; connect anew");
+        let why = format_args!("the token must be sent within {limit:?} of connecting; reconnect");
         return Err(Failure::new(code::TIMEOUT, why));
     }
     let (uid, is_right) = (session.peer.uid(), token.is(given));
@@ -143,21 +145,19 @@ fn give_token(context: Context<'_>, session: &mut Session, given: &[u8]) -> Resu
             session.refused_token = is_recorded.then_some("wrong token".into());
         }
         Attempt::Paused { left, is_first } => {
-            // Rounded up, so that it is not too early.
+            // Rounded up, so that a client that waits this long does not come too early.
             let left = left.as_micros().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
             let left = Duration::from_millis(left);
             session.refused_token =
                 is_first.then(|| format!("too many wrong tokens: paused for {left:?}").into());
-            let why = format_args!("too many wrong tokens of uid {uid}; try again in {left:?}");
+            let why = format_args!("too many wrong tokens from uid {uid}; try again in {left:?}");
             return Err(Failure::new(code::BUSY, why));
         }
     }
     session.wrong_tokens += 1;
-    if session.wrong_tokens < TRIES {
-        return Err(Failure::new(code::WRONGPASS, "this is not the token"));
-    }
-    session.is_last = true;
-    let why = format_args!("this is not the token, nor were those before: {TRIES} tries at most");
+    session.is_last = session.wrong_tokens >= ATTEMPTS;
+    let used = session.wrong_tokens;
+    let why = format_args!("wrong token ({used} of {ATTEMPTS} attempts used)");
     Err(Failure::new(code::WRONGPASS, why))
 }
 
@@ -165,7 +165,7 @@ pub(super) fn config(words: Words<'_>) -> Reply {
     if !is(words.get(0), "get") {
         return usage("usage: config get <name>…");
     }
-    // redis-benchmark asks for these two; there is nothing to save here.
+    // redis-benchmark asks for these two.
     let mut fields = Fields::default();
     for (name, value) in [("save", ""), ("appendonly", "no")] {
         if words.iter().skip(1).any(|word| is(Some(word), name)) {
@@ -177,7 +177,7 @@ pub(super) fn config(words: Words<'_>) -> Reply {
 
 pub(super) fn info(context: Context<'_>) -> Reply {
     let Counts { uptime, connections, accepted, commands } = context.counters.counts();
-    // The Redis names first: clients look for these.
+    // Clients look for the names of Redis' own fields.
     let text = format!(
         "# Server\r
 redis_version:{REDIS_VERSION}\r
@@ -201,7 +201,7 @@ total_commands_processed:{commands}\r
 pub(super) fn select(words: Words<'_>) -> Reply {
     match words.get(0) {
         Some(b"0") => Reply::Ok,
-        _ => Reply::Error(Failure::from("there is only database 0 here")),
+        _ => Reply::Error(Failure::from("only database 0 exists")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Help, for people.
+//! `HELP`, the commands described for people.
 
 use super::{Context, usage};
 use crate::arg::Arity;
@@ -24,15 +24,15 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
     let mut text = match entry.target {
         Target::Command(command) => explain(command),
         Target::BuiltIn(builtin) => format!("{}\n\n{}\n", usage_of(builtin), summary(builtin)),
-        Target::Mounted(_) => format!("{}\n\nNo help was given.\n", entry.name),
+        Target::Mounted(_) => format!("{}\n\nNo help available.\n", entry.name),
     };
     if entry.policy.is_ruled() {
-        append(&mut text, format_args!("\nfor: {}\n", entry.policy));
+        append(&mut text, format_args!("\nallowed: {}\n", entry.policy));
     }
     text.into_reply()
 }
 
-/// A command in the list: how it is used, and its summary.
+/// Returns one row of the list: the usage line and the summary.
 fn row(entry: &Entry) -> (String, String) {
     match entry.target {
         Target::Command(command) => (command.usage(), command.summary()),
@@ -55,10 +55,10 @@ fn explain(command: &Command) -> String {
     }
     if !command.aliases.is_empty() {
         let aliases = joined(&mut command.aliases.iter().copied(), ", ");
-        append(&mut text, format_args!("\nalso: {aliases}\n"));
+        append(&mut text, format_args!("\naliases: {aliases}\n"));
     }
     if command.idempotent {
-        text.push_str("\nidempotent: to run it twice is the same as once\n");
+        text.push_str("\nidempotent: running it twice has the same effect as once\n");
     }
     text
 }
@@ -74,7 +74,7 @@ fn left(param: &Param) -> String {
 fn right(param: &Param) -> String {
     let default = param.shown_default().map(|default| format!("default {default}"));
     let is_optional = default.is_none() && param.arity == Arity::Optional;
-    // More follows it on the row.
+    // A semicolon follows.
     let mut text = of(param).trim_end_matches('.').to_owned();
     for part in [
         &*param.values(),
@@ -91,7 +91,7 @@ fn right(param: &Param) -> String {
 }
 
 pub(super) fn summary(builtin: BuiltIn) -> String {
-    builtin.summary().unwrap_or("A part of the Redis handshake.").to_owned()
+    builtin.summary().unwrap_or("Part of the Redis handshake.").to_owned()
 }
 
 pub(super) fn usage_of(builtin: BuiltIn) -> String {
@@ -103,7 +103,7 @@ pub(super) fn usage_of(builtin: BuiltIn) -> String {
     usage
 }
 
-/// Two columns; a first column that is too wide has the second below it.
+/// Formats two columns. If the first is too wide, the second goes on the next line.
 fn columns(rows: &[(String, String)]) -> String {
     const WIDEST: usize = 32;
     let width = |text: &str| text.chars().count();
@@ -126,7 +126,7 @@ fn columns(rows: &[(String, String)]) -> String {
     text
 }
 
-/// The doc comment of a parameter, as one line.
+/// Returns the doc comment of a parameter as one line.
 pub(super) fn of(param: &Param) -> String {
     joined(&mut param.help.lines().map(str::trim), " ")
 }

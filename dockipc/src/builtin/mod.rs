@@ -1,13 +1,13 @@
-//! The commands that every server has: what the Redis clients need for their handshake, and help.
+//! The answers of the built-in commands: the handshake of Redis clients, help, and `DOCKIPC`.
 //!
 //! A built-in command reads a [`Context`] and may change the [`Session`] of its caller. It never sees
 //! the engine, another connection, or the author's code.
 
 mod command;
 mod describe;
+mod dockipc;
 mod handshake;
 mod help;
-mod own;
 
 use std::sync::Mutex;
 
@@ -20,7 +20,7 @@ use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
 
-pub(crate) use own::{Completion, check_line, wrapped_line};
+pub(crate) use dockipc::{Completion, check_line, wrapped_line};
 
 /// A map that is built field by field.
 ///
@@ -58,7 +58,7 @@ impl Fields {
     }
 }
 
-/// What the built-in commands read.
+/// The parts of a server that built-in commands read.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) table: &'a Table,
@@ -68,7 +68,7 @@ pub(crate) struct Context<'a> {
     pub(crate) counters: &'a Counters,
 }
 
-/// Answers a built-in command.
+/// Runs a built-in command and returns its answer.
 pub(crate) fn run(
     builtin: BuiltIn,
     context: Context<'_>,
@@ -84,7 +84,7 @@ pub(crate) fn run(
         BuiltIn::Client => handshake::client(session, words),
         BuiltIn::Command => command::command(context, session, words),
         BuiltIn::Config => handshake::config(words),
-        BuiltIn::Dockipc => own::dockipc(context, session, words),
+        BuiltIn::Dockipc => dockipc::dockipc(context, session, words),
         BuiltIn::Hello => handshake::hello(context, session, words),
         BuiltIn::Quit => handshake::quit(session),
         BuiltIn::Reset => handshake::reset(session),

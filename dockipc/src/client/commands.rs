@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::word::ToArg;
 use crate::buffer::{Buffer, wipe};
 use crate::wire::words::Splitter;
-use crate::wire::{Place, encode};
+use crate::wire::{Base, encode};
 
 /// Commands as they are sent.
 #[derive(Clone, Copy)]
@@ -110,8 +110,8 @@ pub(super) fn name_on(line: &str) -> Option<Cow<'_, [u8]>> {
     let line = line.strip_suffix('\r').unwrap_or(line).as_bytes();
     let mut text = Vec::new();
     let span = Splitter::new(line).next(&mut text).ok()??;
-    Some(match span.place {
-        Place::Input => Cow::Borrowed(&line[span.start..span.end]),
-        Place::Text => Cow::Owned(text),
+    Some(match span.base {
+        Base::Input => Cow::Borrowed(&line[span.start..span.end]),
+        Base::Text => Cow::Owned(text),
     })
 }

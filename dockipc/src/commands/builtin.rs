@@ -1,4 +1,4 @@
-//! The commands that every server has, by name. What they answer is in `crate::builtin`.
+//! The names and summaries of the built-in commands. `crate::builtin` has their answers.
 
 /// A command that dockipc itself answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl BuiltIn {
         }
     }
 
-    /// The words that it takes, in a usage line, and whether each may be left out.
+    /// Returns the arguments in the usage line, and whether each is optional.
     pub(crate) fn words(self) -> &'static [(&'static str, bool)] {
         match self {
             Self::Echo => &[("message", false)],
@@ -64,8 +64,8 @@ impl BuiltIn {
         }
     }
 
-    /// What help says of it. None for a command of the protocol, which is for programs: help does
-    /// not list it, and no rule can be given for it.
+    /// Returns the summary in help, or `None` for a protocol command: help does not list it, and no rule
+    /// can be given for it.
     pub(crate) fn summary(self) -> Option<&'static str> {
         match self {
             Self::Echo => Some("Answer with the message."),

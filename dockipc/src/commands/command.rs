@@ -1,4 +1,4 @@
-//! One command, as `#[command]` registers it.
+//! [`Command`], the registration that `#[command]` generates.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ pub struct Command {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
     pub hidden: bool,
-    /// The author says that to run it twice is the same as once.
+    /// The author declares that running it twice has the same effect as once.
     pub idempotent: bool,
-    /// Who may run it: any of these.
+    /// The command's own rule: a caller that matches any of the terms may run it.
     pub allow: Option<&'static [Term<'static>]>,
-    /// The doc comment as it stands, with the blank that follows `///`.
+    /// The doc comment, with the space after each `///`.
     pub doc: &'static str,
     pub params: &'static [Param],
     pub file: &'static str,
@@ -35,7 +35,7 @@ impl Command {
         format!("{}:{}", self.file, self.line)
     }
 
-    /// The doc comment's first paragraph, as one line.
+    /// Returns the first paragraph of the doc comment as one line.
     pub(crate) fn summary(&self) -> String {
         let lines = self.doc.lines().map(str::trim);
         let mut first =
@@ -43,7 +43,7 @@ impl Command {
         joined(&mut first, " ")
     }
 
-    /// The doc comment after its first paragraph.
+    /// Returns the doc comment after its first paragraph.
     pub(crate) fn details(&self) -> String {
         let lines = self.doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
         let mut after =
@@ -56,7 +56,7 @@ impl Command {
         format!("{self}")
     }
 
-    /// The parameters that a caller gives.
+    /// Returns the parameters that are not injected.
     pub(crate) fn given(&self) -> impl Iterator<Item = &'static Param> + use<> {
         self.params.iter().filter(|param| param.way != Way::Injected)
     }
@@ -70,7 +70,7 @@ impl fmt::Display for Command {
 }
 
 impl Param {
-    /// What help says of a parameter: its type, or the words to choose from.
+    /// Returns the type or the choices, as help shows them.
     pub(crate) fn values(&self) -> String {
         let many = if self.arity == Arity::Many { ", any number" } else { "" };
         match (self.way, self.choices) {

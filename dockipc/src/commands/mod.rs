@@ -1,16 +1,16 @@
-//! Which commands a server has, what their names mean, and who may see them.
+//! The commands of a server: names, targets, rules and visibility.
 //!
-//! [`Table`] is made once, when the server starts, from what `#[command]` registered, what was
-//! mounted by hand, and the built-in commands. After that it is only read, but for the [`Speed`] of
-//! each entry, which the engine keeps up to date. Nothing in here runs a command.
+//! [`Table`] is built when the server starts, from the commands that `#[command]` registered, the
+//! handlers that were mounted, and the built-in commands. After that it is only read, except for the
+//! [`Speed`] of each entry, which the engine updates. Nothing in here runs a command.
 
 mod builtin;
 mod command;
 mod name;
-mod nearest;
 mod rules;
 mod speed;
 mod table;
+mod unknown;
 
 pub(crate) use builtin::BuiltIn;
 pub use command::Command;

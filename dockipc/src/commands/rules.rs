@@ -1,4 +1,4 @@
-//! The rules that the server was given, applied to its commands.
+//! The rules given to the server, applied to its commands.
 
 use std::path::Path;
 
@@ -6,33 +6,33 @@ use super::{Command, Entry, Table, Target};
 use crate::access::{self, Pattern, Policy, Token};
 use crate::error::Error;
 
-/// Who may run what, as the builder was told.
+/// The access rules given to the builder.
 #[derive(Default)]
 pub(crate) struct Rules {
-    /// Names and a rule for them; the last one counts.
+    /// Name patterns and their rules. If several patterns match a command, the last one counts.
     pub(crate) given: Vec<(Pattern, String)>,
     /// A command without a rule is denied to everyone.
     pub(crate) default_deny: bool,
-    /// The names that each further socket offers, in the order of the sockets; None is all.
+    /// The names that each additional socket offers, in the order of the sockets. `None` is all.
     pub(crate) offers: Vec<Option<Vec<Pattern>>>,
 }
 
-/// A rule whose names were looked up.
-struct Given<'r> {
+/// A parsed rule whose user and group names are resolved.
+struct ResolvedRule<'r> {
     pattern: &'r Pattern,
-    /// The rule and its pattern, for an error.
+    /// The rule and its pattern, for an error message.
     shown: String,
     policy: Policy,
     is_used: bool,
 }
 
 impl Rules {
-    /// The policy of a command without a rule.
+    /// Returns the policy of a command without a rule.
     pub(crate) fn default_policy(&self) -> Policy {
         if self.default_deny { Policy::Closed } else { Policy::Open }
     }
 
-    fn resolve(&self) -> Result<Vec<Given<'_>>, Error> {
+    fn resolve(&self) -> Result<Vec<ResolvedRule<'_>>, Error> {
         let resolve = |(pattern, text): &'_ (Pattern, String)| {
             let shown = format!("{text:?} for {pattern}");
             let terms = access::parse(text).map_err(|(at, reason)| {
@@ -44,14 +44,14 @@ impl Rules {
         let mut given = Vec::new();
         for rule in &self.given {
             let (shown, policy) = resolve(rule)?;
-            given.push(Given { pattern: &rule.0, shown, policy, is_used: false });
+            given.push(ResolvedRule { pattern: &rule.0, shown, policy, is_used: false });
         }
         Ok(given)
     }
 }
 
 impl Table {
-    /// Gives every entry, and the fallback, its policy.
+    /// Sets the policy of every entry and of the fallback.
     pub(super) fn apply(&mut self, rules: &Rules) -> Result<(), Error> {
         let mut given = rules.resolve()?;
         for entry in &mut self.entries {
@@ -62,7 +62,7 @@ impl Table {
                 Target::BuiltIn(_) => Policy::Open,
                 _ => rules.default_policy(),
             };
-            // A command of the protocol has no such name: without it nobody could be told no.
+            // A protocol command has no names here: clients need it even to be denied.
             for rule in &mut given {
                 if entry.is_ruled_by(rule.pattern) {
                     rule.is_used = true;
@@ -80,20 +80,21 @@ impl Table {
         }
     }
 
-    /// Whether anything is not for everyone who can connect.
+    /// Returns whether any command is denied to some callers.
     pub(crate) fn has_rules(&self) -> bool {
         let mut policies = self.policies();
         policies.any(|(_, policy)| !matches!(policy, Policy::Open))
     }
 
-    /// Reads the token, which must be given if a rule wants it, and only then.
+    /// Reads the token file. It is an error if a rule requires a token and there is no file, and if there
+    /// is a file and no rule requires a token.
     pub(crate) fn token(&self, file: Option<&Path>) -> Result<Option<Token>, Error> {
         match (self.policies().find(|(_, policy)| policy.wants_token()), file) {
             (None, None) => Ok(None),
             (Some(_), Some(path)) => Token::read(path).map(Some),
             (Some((name, policy)), None) => Err(Error::bad_rule(
                 &format!("\"{policy}\" for {name}"),
-                "there is no token: give the server one with .token_file(…)",
+                "the server has no token: set one with .token_file(…)",
             )),
             (None, Some(path)) => {
                 Err(Error::bad_token_file(path, "no command has a rule with `token`"))
@@ -101,7 +102,7 @@ impl Table {
         }
     }
 
-    /// All policies, each with the name that it is for.
+    /// Returns all policies with the names of their commands.
     fn policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
         let entries = self.entries.iter().map(|Entry { name, policy, .. }| (&**name, policy));
         entries.chain([("*", &self.fallback.policy)])

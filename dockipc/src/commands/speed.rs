@@ -1,23 +1,23 @@
-//! Which commands are slow, learned from how long they took.
+//! Learns from run times which commands are slow.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Whether a command is known to be slow.
 ///
-/// Both fields are hints: a stale value has a command run on the wrong kind of thread once, so every
-/// access is `Relaxed`, and nothing else is published through them.
+/// Both fields are hints: after a stale read, a command runs once on the wrong kind of thread. So every
+/// access is `Relaxed`, and no other data is published through them.
 #[derive(Default)]
 pub(crate) struct Speed {
     slow: AtomicBool,
-    /// Quick runs in a row since the command was noted as slow.
+    /// Consecutive quick runs since the command was marked as slow.
     quick_runs: AtomicU32,
 }
 
-/// The longest run of a quick command: to hand a command to another thread costs about as much.
+/// The longest run that counts as quick. Handing a command to another thread costs about as much.
 const QUICK: Duration = Duration::from_micros(200);
 
-/// Quick runs in a row that make a slow command a quick one.
+/// The number of consecutive quick runs after which a slow command counts as quick.
 const QUICK_AGAIN: u32 = 64;
 
 impl Speed {
@@ -25,13 +25,13 @@ impl Speed {
         self.slow.load(Ordering::Relaxed)
     }
 
-    /// Notes that the command stalled the thread that waits for events.
+    /// Marks the command as slow after it stalled the leader.
     pub(crate) fn stalled(&self) {
         self.quick_runs.store(0, Ordering::Relaxed);
         self.slow.store(true, Ordering::Relaxed);
     }
 
-    /// Learns from a run of a command that was noted as slow.
+    /// Records the duration of a run while the command is marked as slow.
     pub(crate) fn ran_for(&self, time: Duration) {
         if time > QUICK {
             self.quick_runs.store(0, Ordering::Relaxed);

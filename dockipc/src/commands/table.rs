@@ -1,4 +1,4 @@
-//! All names of a server and what they mean.
+//! [`Table`], the names of a server and their targets.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,42 +8,42 @@ use super::{BuiltIn, Command, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
 use crate::error::Error;
 use crate::handler::Handler;
-use crate::param::{Fallback as ParamDefault, any_secret};
+use crate::param::{DefaultValue, any_secret};
 use crate::state::States;
 
-/// All names of a server and what they mean. Made when the server starts; only [`Speed`]s change.
+/// The names of a server and their targets. Built at start; afterwards only the [`Speed`]s change.
 pub(crate) struct Table {
-    /// In the order of their prefixes, and of their names where these are the same.
+    /// The entries, sorted by the prefixes of their names, and by the names where these are the same.
     pub(super) entries: Vec<Entry>,
-    /// The first bytes of each entry's name: a search looks at these first.
+    /// The prefix of each entry's name, which a lookup compares first.
     prefixes: Vec<u64>,
     /// The entries in the order of their names.
     by_name: Vec<EntryId>,
     pub(super) fallback: Fallback,
-    /// The speed of the audit hook, where it is called without a command.
+    /// The speed of the audit hook when no command runs with it.
     audit: Speed,
-    /// What each socket but the first offers; the first offers everything.
+    /// The offer of each additional socket. The first socket offers everything.
     offers: Vec<Offer>,
 }
 
-/// A name, and what answers it.
+/// A name and its target.
 pub(crate) struct Entry {
     pub(crate) name: Cow<'static, str>,
     pub(crate) target: Target,
     pub(crate) policy: Policy,
     pub(crate) speed: Speed,
-    /// Whether a parameter is a secret.
+    /// Whether a parameter is secret.
     pub(crate) has_secret: bool,
 }
 
-/// What answers names that no entry has.
+/// The handler for unknown names.
 pub(crate) struct Fallback {
     pub(crate) handler: Option<Arc<dyn Handler>>,
     pub(crate) policy: Policy,
     pub(crate) speed: Speed,
 }
 
-/// What answers a name.
+/// The code that answers a name.
 #[derive(Clone)]
 pub(crate) enum Target {
     Command(&'static Command),
@@ -51,39 +51,39 @@ pub(crate) enum Target {
     BuiltIn(BuiltIn),
 }
 
-/// A command that was added by hand.
+/// A handler that was mounted under a name.
 #[derive(Clone)]
 pub(crate) struct Mounted {
     pub(crate) handler: Arc<dyn Handler>,
-    /// Where in the source it was added.
+    /// The source location of the call that mounted it.
     pub(crate) place: String,
 }
 
-/// An entry of the table that gave it.
+/// The index of an entry, valid for the table that returned it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EntryId(usize);
 
-/// Code of the author's that the engine runs and times.
+/// Code of the author's that the engine runs and measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runnable {
     Command(EntryId),
     Fallback,
-    /// The audit hook, where it is called without a command.
+    /// The audit hook when no command runs with it.
     Audit,
 }
 
-/// What can be run by callers of one socket.
+/// The commands that callers of one socket can run.
 enum Offer {
     Everything,
     Only {
-        /// For each entry, whether it is offered.
+        /// Whether each entry is offered.
         entries: Vec<bool>,
         fallback: bool,
     },
 }
 
 impl Runnable {
-    /// A number for an atomic cell; [`from_bits`](Self::from_bits) reads it back.
+    /// Returns a number for an atomic cell. [`from_bits`](Self::from_bits) is the inverse.
     pub(crate) fn to_bits(self) -> usize {
         match self {
             Self::Command(EntryId(index)) => index,
@@ -102,7 +102,7 @@ impl Runnable {
 }
 
 impl Target {
-    /// Where it was declared, for an error.
+    /// Returns the source location of the declaration, for an error message.
     pub(super) fn place(&self) -> String {
         match self {
             Self::Command(command) => command.place(),
@@ -111,11 +111,11 @@ impl Target {
         }
     }
 
-    /// Whether running it twice is the same as once.
+    /// Returns whether running it twice has the same effect as once.
     pub(crate) fn is_idempotent(&self) -> bool {
         match self {
             Self::Command(command) => command.idempotent,
-            // Those that help lists only read; the others change the connection's state.
+            // The built-in commands in help only read; the others change the connection's state.
             Self::BuiltIn(builtin) => builtin.summary().is_some(),
             Self::Mounted(_) => false,
         }
@@ -128,7 +128,7 @@ impl Entry {
         Self { name, target, policy: Policy::Open, speed: Speed::default(), has_secret }
     }
 
-    /// The command's name, also for an alias.
+    /// Returns the command's declared name; for an alias, that of its command.
     pub(crate) fn declared_name(&self) -> &str {
         match self.target {
             Target::Command(command) => command.name,
@@ -136,8 +136,8 @@ impl Entry {
         }
     }
 
-    /// Whether a rule for these names is for this entry: a rule for one name of a command is for all
-    /// of them, and a command of the protocol has none.
+    /// Returns whether a rule for these names applies to this entry. A rule for one name of a command
+    /// applies to all its names; a protocol command has none.
     pub(super) fn is_ruled_by(&self, pattern: &Pattern) -> bool {
         match &self.target {
             Target::Command(command) => {
@@ -149,7 +149,8 @@ impl Entry {
         }
     }
 
-    /// Whether lists of commands have it: not where it is hidden, an alias, or the protocol's.
+    /// Returns whether lists of commands include the entry. Hidden commands, aliases and protocol
+    /// commands are left out.
     fn is_listed(&self) -> bool {
         match &self.target {
             Target::Command(command) => !command.hidden && command.name == self.name,
@@ -160,7 +161,7 @@ impl Entry {
 }
 
 impl Table {
-    /// Checks everything that can be wrong before the first call.
+    /// Builds the table and checks everything that can be checked before the first call.
     pub(crate) fn new(
         commands: impl IntoIterator<Item = &'static Command>,
         mounted: Vec<(String, Mounted)>,
@@ -191,7 +192,7 @@ impl Table {
             table.add(Cow::Owned(name), Target::Mounted(mounted))?;
         }
         for builtin in BuiltIn::ALL {
-            // An author's own command replaces a built-in one.
+            // The author's own command replaces a built-in command.
             if table.find(builtin.name().as_bytes()).is_none() {
                 table.add(Cow::Borrowed(builtin.name()), Target::BuiltIn(builtin))?;
             }
@@ -210,7 +211,7 @@ impl Table {
 
     fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
         if let Some((_, other)) = self.find(name.as_bytes()) {
-            // inventory has no order: sorted, the message is the same at every start.
+            // inventory has no order. Sorting keeps the message the same at every start.
             let (mut first, mut second) = (other.target.place(), target.place());
             if file_and_line(&second) < file_and_line(&first) {
                 std::mem::swap(&mut first, &mut second);
@@ -226,7 +227,7 @@ impl Table {
         Ok(())
     }
 
-    /// What a socket with these names offers.
+    /// Returns the offer of a socket with these name patterns.
     fn offer(&self, patterns: &[Pattern]) -> Result<Offer, Error> {
         let is_used =
             |pattern: &&Pattern| self.entries.iter().any(|entry| entry.is_ruled_by(pattern));
@@ -242,7 +243,7 @@ impl Table {
         Ok(Offer::Only { entries, fallback: patterns.iter().any(Pattern::is_all) })
     }
 
-    /// What a name means, without regard to ASCII case, as in Redis.
+    /// Finds an entry by name, ignoring ASCII case as Redis does.
     pub(crate) fn find(&self, name: &[u8]) -> Option<(EntryId, &Entry)> {
         let prefix = prefix(name);
         let index = self.prefixes.partition_point(|other| *other < prefix);
@@ -269,17 +270,16 @@ impl Table {
         Some((EntryId(begin + found), &self.entries[begin + found]))
     }
 
-    /// What a name means for this caller: nothing that it may not run.
+    /// Finds an entry by name if the caller may run it.
     pub(crate) fn find_visible(&self, caller: &Credentials<'_>, name: &[u8]) -> Option<&Entry> {
         let (id, entry) = self.find(name)?;
         self.may_run(caller, id, entry).then_some(entry)
     }
 
-    /// The commands that a client asks about by name, and None for a name that means nothing to this
-    /// caller.
+    /// Returns the entries with these names, and `None` for each name of no entry that the caller may run.
     ///
-    /// Invariant: each entry is returned once, however often it is asked for, so that a question is
-    /// never answered with more than the description of all commands.
+    /// Invariant: each entry is returned at most once, however often its names occur, so that an answer is
+    /// never longer than the description of all commands.
     pub(crate) fn named<'n>(
         &self,
         caller: &Credentials<'_>,
@@ -293,7 +293,7 @@ impl Table {
         })
     }
 
-    /// The entries that this caller is shown, in the order of their names.
+    /// Returns the listed entries that the caller may run, sorted by name.
     pub(crate) fn visible(&self, caller: &Credentials<'_>) -> impl Iterator<Item = &Entry> {
         let entries = self.by_name.iter().map(|id| (*id, &self.entries[id.0]));
         let visible =
@@ -305,7 +305,7 @@ impl Table {
         entry.policy.allows(caller) && self.is_offered(caller.socket, Runnable::Command(id))
     }
 
-    /// Whether callers of this socket can run this at all.
+    /// Returns whether the socket offers a command.
     pub(crate) fn is_offered(&self, socket: SocketId, what: Runnable) -> bool {
         let Some(offer) = socket.index().checked_sub(1).map(|index| &self.offers[index]) else {
             return true;
@@ -329,7 +329,7 @@ impl Table {
         }
     }
 
-    /// The name of what runs; empty for the fallback.
+    /// Returns the name of running code; empty for the fallback.
     #[cold]
     pub(crate) fn name(&self, what: Runnable) -> &str {
         match what {
@@ -340,7 +340,7 @@ impl Table {
     }
 }
 
-/// What can be wrong with a command and its parameters.
+/// Checks the states and defaults of a command's parameters.
 fn check(command: &'static Command, states: &States) -> Result<(), Error> {
     for param in command.params {
         if let Some((id, wanted)) = (param.wanted)()
@@ -349,7 +349,7 @@ fn check(command: &'static Command, states: &States) -> Result<(), Error> {
             let (command, place) = (command.name, command.place());
             return Err(Error::MissingState { command, place, wanted });
         }
-        if let Some(ParamDefault::Word(word)) = param.default
+        if let Some(DefaultValue::Word(word)) = param.default
             && let Err(bad) = (param.check)(word)
         {
             return Err(Error::BadDefault {
@@ -367,13 +367,13 @@ fn check(command: &'static Command, states: &States) -> Result<(), Error> {
     Ok(())
 }
 
-/// A source place in the order of files and lines.
+/// Returns a source place in a form that sorts by file and line.
 fn file_and_line(place: &str) -> (&str, Option<u32>) {
     let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
     (file, line.parse().ok())
 }
 
-/// The first eight bytes as a number, the same for small letters and capitals.
+/// Returns the first eight bytes as a number, the same for both cases of a letter.
 fn prefix(name: &[u8]) -> u64 {
     name.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(byte | 0x20))
 }

@@ -70,7 +70,8 @@ impl CliError {
         };
         let (message, below) = pointer::point(words, failure);
         // The daemon's advice is for Redis clients, the library's for Rust programs.
-        let message = message.replace("given with AUTH", "given with --token-file");
+        let message =
+            message.replace("send the token with AUTH", "give the token with --token-file");
         let message = message.replace("; send help for a list", "; `help` lists the commands");
         let message = message.replace("Client::require_owner", "--require-owner");
         let text = format!("{} {message}", failure.code());

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::arg::Shown;
+use crate::arg::Quoted;
 use crate::client::ToArg;
 
 /// A word of a call.
@@ -139,7 +139,7 @@ fn forms(word: &[u8]) -> Vec<Cow<'_, [u8]>> {
     let at = word.iter().position(|&b| b == b'=').filter(|_| word.starts_with(b"--"));
     let value = at.map(|at| &word[at + 1..]);
     let forms = [Some(word), value].into_iter().flatten().flat_map(|form| {
-        let quoted = Shown(form).to_string().into_bytes();
+        let quoted = Quoted(form).to_string().into_bytes();
         [Cow::Owned(quoted), Cow::Borrowed(form)]
     });
     forms.collect()

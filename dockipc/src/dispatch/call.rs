@@ -1,4 +1,4 @@
-//! Binding the words of a command and running its code.
+//! Binds the words of a command and runs its code.
 
 use super::Service;
 use super::run::Runner;
@@ -41,7 +41,7 @@ impl Service {
         })
     }
 
-    /// Answers with the values that a command proposes for a parameter, to callers that may run it.
+    /// Answers with a command's completions for a parameter, if the caller may run the command.
     #[cold]
     pub(super) fn complete(
         &self,
@@ -67,7 +67,7 @@ impl Service {
         runner.guarded(command.name, || propose(&request, prefix).into_reply())
     }
 
-    /// Runs a handler that was added by hand.
+    /// Runs a mounted handler or the fallback.
     pub(super) fn handle(
         &self,
         handler: &dyn Handler,
@@ -77,7 +77,7 @@ impl Service {
     ) -> Option<Reply> {
         let (name, words, whole) = unbound.all();
         let text = whole.and_then(|()| {
-            let why = "the command's name is not UTF-8";
+            let why = "the command name is not UTF-8";
             std::str::from_utf8(name).map_err(|_| Failure::new(code::UTF8, why))
         });
         let text = match text {
@@ -99,7 +99,7 @@ impl Service {
         })
     }
 
-    /// The answer to a command that may run but whose words don't fit, once it is recorded.
+    /// Records and answers an allowed command whose words can't be bound.
     #[cold]
     fn not_run<'a>(
         &self,
@@ -122,7 +122,7 @@ impl Service {
     }
 }
 
-/// A failure to read the words ends with how the command is used.
+/// Appends the usage line to a `USAGE` failure.
 #[cold]
 fn with_usage(command: &Command, failure: Failure) -> Reply {
     Reply::Error(match failure.code() {

@@ -1,4 +1,4 @@
-//! One connection without its socket: bytes in, answers out.
+//! [`Conversation`], one connection without its socket.
 
 use super::{Executor, Service};
 use crate::access::SocketId;
@@ -13,18 +13,18 @@ use crate::wire::{Decoded, Decoder, Protocol};
 pub(crate) struct Conversation {
     decoder: Decoder,
     session: Session,
-    /// Why the client is turned away, if it is: its next command gets this answer.
+    /// The answer to the next command of a client that is turned away.
     refused: Option<Failure>,
 }
 
-/// What became of the bytes that a conversation was shown.
+/// The result of showing a conversation its input.
 pub(crate) enum Step {
-    /// This many bytes were used up, and more are needed.
+    /// The conversation consumed this number of bytes and needs more.
     NeedsInput(usize),
-    /// `used` bytes were used up, and this is to be answered. The others are to be shown again, since
-    /// another command may follow, unless this answer is the `last`.
+    /// The conversation consumed `used` bytes and answers them. Another command may follow in the other
+    /// bytes, unless this answer is the `last` of the connection.
     Answer { used: usize, reply: Reply, last: bool },
-    /// The command can't run now: the same bytes are to be shown again later.
+    /// The command can't run now. The caller shows the same bytes again later.
     Later,
 }
 
@@ -40,17 +40,17 @@ impl Conversation {
         Self { decoder: Decoder::new(service.config.limits), session, refused }
     }
 
-    /// Turns the client away: its next command gets this answer, and then the connection ends.
+    /// Turns the client away: its next command gets this failure, and then the connection ends.
     pub(crate) fn refuse(&mut self, failure: Failure) {
         self.refused.get_or_insert(failure);
     }
 
-    /// The answer to a client that is turned away.
+    /// Returns the failure for a client that is turned away.
     pub(crate) fn refusal(&self) -> Option<&Failure> {
         self.refused.as_ref()
     }
 
-    /// Whether a command has begun whose rest has yet to come.
+    /// Returns whether a command has begun and is not whole.
     pub(crate) fn is_inside(&self, input: &[u8]) -> bool {
         self.decoder.is_inside(input)
     }
@@ -59,12 +59,12 @@ impl Conversation {
         self.session.peer.uid()
     }
 
-    /// The form of answers at this moment.
+    /// Returns the protocol of the next answer.
     pub(crate) fn protocol(&self) -> Protocol {
         self.session.protocol
     }
 
-    /// Runs the first command of `input` if it is whole.
+    /// Runs the first command in `input` if it is whole.
     pub(crate) fn step(
         &mut self,
         service: &Service,
@@ -89,7 +89,7 @@ impl Conversation {
                 }
                 let reply = service.dispatch(session, &input[..len], frame, scratch, executor);
                 let Some(reply) = reply else {
-                    self.decoder.again(frame);
+                    self.decoder.unread(frame);
                     return Step::Later;
                 };
                 let last = session.is_last || session.protocol == Protocol::Line;
@@ -98,7 +98,7 @@ impl Conversation {
         }
     }
 
-    /// The answer when the client has ended its side and these bytes are left.
+    /// Returns the answer if the client has ended its side and left these bytes.
     pub(crate) fn end_of_input(&self, input: &[u8]) -> Option<Reply> {
         self.decoder.end(input).map(Reply::Error)
     }

@@ -1,9 +1,9 @@
-//! The answer to a caller that may not run a command.
+//! Denies a command.
 
 use super::Service;
 use super::run::Runner;
 use crate::access::Policy;
-use crate::arg::Shown;
+use crate::arg::Quoted;
 use crate::commands::Target;
 use crate::error::{Failure, code};
 use crate::param::Unbound;
@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::wire::Protocol;
 
 impl Service {
-    /// Answers a command that the caller may not run, and records it.
+    /// Records and answers a command that the caller may not run.
     #[cold]
     pub(super) fn deny(
         &self,
@@ -23,7 +23,7 @@ impl Service {
         runner: &mut Runner<'_>,
     ) -> Option<Reply> {
         let name = unbound.name().unwrap_or_default();
-        // Without a fallback nothing answers such a name.
+        // Without a fallback, an unknown name is `-UNKNOWN` for every caller.
         if target.is_none() && self.table.fallback().handler.is_none() {
             return Some(Reply::Error(self.table.unknown(&session.credentials(), name)));
         }
@@ -43,19 +43,22 @@ impl Service {
     }
 }
 
-/// Why a caller may not run something: the policy, or that it is not offered here.
+/// Returns the failure that says why the caller may not run a command. `policy` is `None` if the socket
+/// does not offer the command.
 #[cold]
 fn denied(session: &Session, name: &[u8], policy: Option<&Policy>) -> Failure {
-    let (uid, name) = (session.peer.uid(), Shown(name));
-    let Some(policy) = policy else {
-        let why = format_args!("{name} is not offered at this socket; you are uid {uid}");
-        return Failure::new(code::NOPERM, why);
+    let reason = match policy {
+        None => "is not offered at this socket".into(),
+        Some(Policy::Closed) => "is denied to everyone".into(),
+        Some(policy) => format!("requires {policy}"),
     };
-    let hint = match session.protocol {
-        _ if session.has_token || !policy.wants_token() => "",
-        Protocol::Line => "; a token can't be given over a line, but by a Redis client",
-        Protocol::Resp2 | Protocol::Resp3 => "; the token is given with AUTH",
+    let hint = match (policy, session.protocol) {
+        (Some(policy), _) if session.has_token || !policy.wants_token() => "",
+        (None, _) => "",
+        (_, Protocol::Line) => "; line mode has no token: use a Redis client",
+        (_, Protocol::Resp2 | Protocol::Resp3) => "; send the token with AUTH",
     };
-    let why = format_args!("{name} is for {policy}; you are uid {uid}{hint}");
+    let (uid, name) = (session.peer.uid(), Quoted(name));
+    let why = format_args!("permission denied: {name} {reason} (you are uid {uid}){hint}");
     Failure::new(code::NOPERM, why)
 }

@@ -1,14 +1,14 @@
-//! From a client's bytes to an answer, without a socket or a thread.
+//! Turns a client's bytes into answers, without a socket or a thread.
 //!
-//! A [`Conversation`] finds the commands in the bytes of one connection. Each goes through
-//! [`Service::dispatch`], the same steps in the same order in every mode: route the first word,
-//! authorise the caller, record the decision, bind the words to parameters, run the author's code,
-//! answer. The author's code runs only when the [`Executor`], which is the engine, lets it begin.
+//! A [`Conversation`] finds the commands in the bytes of one connection. [`Service::dispatch`] takes
+//! each command through the same steps in every mode: route the first word, authorize the caller, record
+//! the decision, bind the words to parameters, run the author's code, answer. The author's code runs only
+//! when the [`Executor`], which the engine implements, lets it begin.
 
+mod builtin;
 mod call;
 mod conversation;
 mod deny;
-mod handshake;
 mod route;
 mod run;
 
@@ -26,13 +26,13 @@ use crate::state::States;
 pub(crate) use conversation::{Conversation, Step};
 pub(crate) use run::{Begin, Executor};
 
-/// What a server's connections share. Only the [`Counters`] and the speed records in the [`Table`]
-/// change while it runs.
+/// The data that a server's connections share. Only the [`Counters`], the [`Guesses`] and the speed
+/// records in the [`Table`] change while the server runs.
 pub(crate) struct Service {
     pub(crate) table: Table,
     pub(crate) states: States,
     pub(crate) token: Option<Token>,
-    /// Invariant: locked for the time of a lookup, never over the author's code.
+    /// Invariant: locked for one lookup, never while the author's code runs.
     pub(crate) guesses: Mutex<Guesses>,
     pub(crate) audit: Option<Audit>,
     pub(crate) config: Config,
@@ -40,7 +40,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Counts a connection of a user. Returns its number, and the failure if it is one too many.
+    /// Counts a new connection. Returns its id, and a failure if the limit on connections is exceeded.
     pub(crate) fn admit(&self, uid: u32) -> (u64, Result<(), Failure>) {
         let config = &self.config;
         let is_operator = config.per_user.is_operator(uid);

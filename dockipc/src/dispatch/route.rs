@@ -1,4 +1,4 @@
-//! One command's way: route the first word, authorise the caller, and hand over to what answers.
+//! Routes the first word of a command, authorizes the caller, and calls the code that answers.
 
 use super::Service;
 use super::run::{Executor, Runner};
@@ -13,7 +13,7 @@ use crate::session::Session;
 use crate::wire::{Frame, Span};
 
 impl Service {
-    /// Answers one whole command. A panic of the author's code is an answer as well. None if the
+    /// Answers one whole command. A panic of the author's code becomes an answer. Returns `None` if the
     /// author's code can't run now.
     pub(crate) fn dispatch(
         &self,
@@ -32,7 +32,7 @@ impl Service {
         }
     }
 
-    /// Answers a line that came as one word of RESP, with the bytes of line mode.
+    /// Answers a line that was sent as one RESP word, with the bytes of line mode.
     fn line(
         &self,
         session: &mut Session,
@@ -112,5 +112,5 @@ impl Service {
 
 #[cold]
 fn empty_line() -> Reply {
-    Reply::Error(Failure::new(code::USAGE, "an empty line; send help for a list"))
+    Reply::Error(Failure::new(code::USAGE, "empty line; send help for a list"))
 }

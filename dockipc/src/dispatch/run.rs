@@ -1,6 +1,6 @@
-//! Running the author's code.
+//! Runs the author's code.
 
-use crate::arg::Cut;
+use crate::arg::Truncated;
 use crate::audit::Case;
 use crate::commands::{Runnable, Speed, Table};
 use crate::error::{Failure, code};
@@ -10,7 +10,7 @@ use crate::wire::Protocol;
 
 /// Decides when the author's code may run. The engine implements it.
 pub(crate) trait Executor {
-    /// Called before the author's code runs. After [`Begin::Now`], [`end`](Self::end) follows.
+    /// Called before the author's code runs. [`end`](Self::end) follows [`Begin::Now`].
     fn begin(&mut self, what: Runnable, speed: &Speed, protocol: Protocol) -> Begin;
 
     /// Called after the author's code has run.
@@ -20,9 +20,9 @@ pub(crate) trait Executor {
 /// Whether the author's code may begin.
 pub(crate) enum Begin {
     Now,
-    /// Not on this thread: the same bytes are to be shown again.
+    /// Not now: the caller shows the same bytes again.
     Later,
-    /// Not at all.
+    /// Never: the failure is the answer.
     Never(Failure),
 }
 
@@ -32,12 +32,12 @@ pub(super) struct Runner<'a> {
     pub(super) what: Runnable,
     pub(super) speed: &'a Speed,
     pub(super) protocol: Protocol,
-    /// The decision that the audit is to record.
+    /// The decision that the audit records.
     pub(super) case: Option<Case<'a>>,
 }
 
 impl Runner<'_> {
-    /// Calls the author's code; a panic becomes an answer. None if it can't run now.
+    /// Calls the author's code. A panic becomes an answer. Returns `None` if the code can't run now.
     pub(super) fn guarded(&mut self, name: &str, run: impl FnOnce() -> Reply) -> Option<Reply> {
         match self.executor.begin(self.what, self.speed, self.protocol) {
             Begin::Now => {}
@@ -49,8 +49,8 @@ impl Runner<'_> {
         Some(reply.unwrap_or_else(|| panicked(name)))
     }
 
-    /// Records a decision about a command that does not run. The audit hook is the author's code and
-    /// may block: None if it can't run now.
+    /// Records a decision about a command that does not run. The audit hook is the author's code and may
+    /// block. Returns `None` if it can't run now.
     #[cold]
     pub(super) fn recorded(
         &mut self,
@@ -81,7 +81,7 @@ impl Runner<'_> {
 #[cold]
 #[inline(never)]
 fn panicked(name: &str) -> Reply {
-    let name = Cut(name.as_bytes());
-    let why = format_args!("{name} panicked; the daemon's standard error has the message");
+    let name = Truncated(name.as_bytes());
+    let why = format_args!("{name} panicked; see the daemon's standard error for the message");
     Reply::Error(Failure::new(code::PANIC, why))
 }

@@ -1,5 +1,5 @@
-//! Who may do what, for any bytes: rules as they are written, and the way from bytes to a decision,
-//! with a model that says who may.
+//! Access control for any bytes: the parser of rules, and the decision about each command of a client,
+//! compared with a model.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -20,8 +20,8 @@ use crate::server::Server;
 use crate::wire::check::LIMITS;
 use crate::{Request, command};
 
-/// A rule as it is written: what can be read is read again from what it is shown as, and decides as
-/// it says. A mistake has a place.
+/// Parses the input as a rule. A valid rule must parse to the same terms after it is displayed and must
+/// decide as the model does. An error must have a position.
 pub fn rule(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let terms = match access::parse(text) {
@@ -35,13 +35,13 @@ pub fn rule(data: &[u8]) {
     assert!(is_rule(text), "{text:?} is none");
     let shown = terms.iter().map(Term::to_string).collect::<Vec<_>>().join(" | ");
     assert_eq!(access::parse(&shown), Ok(terms.clone()), "{text:?}");
-    let whos: Option<Vec<_>> = terms.iter().map(Who::of).collect();
-    if let (Some(whos), Ok(policy)) = (whos, Policy::new(&terms, text)) {
+    let principals: Option<Vec<_>> = terms.iter().map(Principal::of).collect();
+    if let (Some(principals), Ok(policy)) = (principals, Policy::new(&terms, text)) {
         assert_eq!(policy.to_string(), shown);
         for (caller, has_token) in
             CALLERS.iter().flat_map(|caller| [(caller, false), (caller, true)])
         {
-            let may = whos.iter().any(|who| who.is(caller, has_token));
+            let may = principals.iter().any(|who| who.is(caller, has_token));
             let socket = SocketId::FIRST;
             let credentials = Credentials { peer: &caller.peer(), has_token, socket };
             assert_eq!(policy.allows(&credentials), may, "{text:?} {caller:?}");
@@ -49,7 +49,7 @@ pub fn rule(data: &[u8]) {
     }
 }
 
-/// What docs say that a rule is.
+/// Returns whether the text is a rule according to the documentation.
 fn is_rule(text: &str) -> bool {
     let is_name = |name: &str| {
         let is_number = name.chars().all(|c| c.is_ascii_digit());
@@ -64,58 +64,57 @@ fn is_rule(text: &str) -> bool {
     })
 }
 
-/// What a client sends to one of many servers, each with rules of its own, that asks who may: the
-/// first bytes say which server, who the client is and by which door it comes. Nothing runs, nor has
-/// its arguments read, that the model says no to.
+/// Sends the input to a server with rules. The first three bytes choose the server, the caller and the
+/// socket. A command that the model denies must not run, and its arguments must not be parsed.
 pub fn access(data: &[u8]) {
-    let [server, caller, door, data @ ..] = data else { return };
-    let visit = Visit::new(*server, *caller, *door);
+    let [server, caller, socket, data @ ..] = data else { return };
+    let scenario = Scenario::new(*server, *caller, *socket);
     let (sizes, bytes) = cut(data);
-    let whole = visit.outcomes(bytes, &[usize::MAX]);
+    let whole = scenario.outcomes(bytes, &[usize::MAX]);
     for sizes in [&[1][..], &sizes] {
-        assert_eq!(visit.outcomes(bytes, sizes), whole, "{}", bytes.escape_ascii());
+        assert_eq!(scenario.outcomes(bytes, sizes), whole, "{}", bytes.escape_ascii());
     }
 }
 
-/// One client at a server.
-struct Visit {
-    served: &'static Served,
+/// One caller of one server.
+struct Scenario {
+    served: &'static TestServer,
     caller: &'static Caller,
-    door: usize,
+    socket: usize,
 }
 
-/// What became of a command.
+/// The outcome of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// The author's code of this name ran.
+    /// The author's code with this name ran.
     Ran(&'static str),
     Denied,
-    /// It was the server's own, or nothing that could be run.
+    /// A built-in command, or no command at all.
     Other,
 }
 
-impl Visit {
-    fn new(server: u8, caller: u8, door: u8) -> Self {
+impl Scenario {
+    fn new(server: u8, caller: u8, socket: u8) -> Self {
         let all = servers();
         Self {
             served: &all[usize::from(server) % all.len()],
             caller: &CALLERS[usize::from(caller) % CALLERS.len()],
-            door: usize::from(door % 2),
+            socket: usize::from(socket % 2),
         }
     }
 
     fn outcomes(&self, bytes: &[u8], sizes: &[usize]) -> Vec<Outcome> {
-        let Served { shared, model } = self.served;
+        let TestServer { shared, model } = self.served;
         let could_have_token = bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes());
         let mut outcomes = Vec::new();
         RAN.take();
-        let socket = SocketId::new(self.door);
+        let socket = SocketId::new(self.socket);
         let conversation = Conversation::new(shared, 1, self.caller.peer(), socket, None);
         converse(shared, conversation, bytes, sizes, Turns::default(), |reply, _| {
             let ran = RAN.take();
             for name in &ran {
-                let may = model.may(name, self.caller, could_have_token, self.door);
-                assert!(may, "{name} ran for {:?} at door {}", self.caller, self.door);
+                let may = model.may(name, self.caller, could_have_token, self.socket);
+                assert!(may, "{name} ran for {:?} at socket {}", self.caller, self.socket);
             }
             outcomes.push(match (ran.last(), reply) {
                 (Some(name), _) => Outcome::Ran(name),
@@ -127,7 +126,7 @@ impl Visit {
     }
 }
 
-/// Who connects.
+/// The credentials of a client.
 #[derive(Debug)]
 struct Caller {
     uid: u32,
@@ -143,7 +142,7 @@ const CALLERS: [Caller; 8] = [
     Caller { uid: 1000, gid: 1000, groups: &[4] },
     Caller { uid: 65_534, gid: 65_534, groups: &[] },
     Caller { uid: u32::MAX - 1, gid: u32::MAX - 1, groups: &[] },
-    // Who is not known.
+    // Unknown credentials.
     Caller { uid: u32::MAX, gid: u32::MAX, groups: &[] },
 ];
 
@@ -153,9 +152,9 @@ impl Caller {
     }
 }
 
-/// One who may.
+/// A term of a rule in the model.
 #[derive(Clone, Debug)]
-enum Who {
+enum Principal {
     Any,
     Owner,
     Token,
@@ -163,8 +162,8 @@ enum Who {
     Group(u32),
 }
 
-impl Who {
-    fn thrown(dice: &mut Dice) -> Self {
+impl Principal {
+    fn random(dice: &mut Dice) -> Self {
         match dice.below(8) {
             0 => Self::Any,
             1 => Self::Owner,
@@ -174,7 +173,7 @@ impl Who {
         }
     }
 
-    /// A term whose name is a number.
+    /// Converts a term, unless its user or group is given by name.
     fn of(term: &Term<'_>) -> Option<Self> {
         Some(match *term {
             Term::Any => Self::Any,
@@ -208,17 +207,17 @@ impl Who {
     }
 }
 
-/// Some names.
+/// A pattern of names in the model.
 #[derive(Clone, Copy, Debug)]
 enum Names {
     All,
-    /// Those that begin so.
+    /// Names that begin with this character.
     Like(char),
     One(&'static str),
 }
 
 impl Names {
-    fn thrown(dice: &mut Dice) -> Self {
+    fn random(dice: &mut Dice) -> Self {
         match dice.below(6) {
             0 => Self::All,
             1 => Self::Like(dice.one(&['a', 'b', 'g'])),
@@ -234,7 +233,7 @@ impl Names {
         }
     }
 
-    /// Whether a command is among them; all its names are one.
+    /// Returns whether the pattern matches any name of a command.
     fn have(self, name: &str) -> bool {
         let names = if name == "gated" { &["gated", "gate"] } else { &[name][..] };
         match self {
@@ -245,40 +244,40 @@ impl Names {
     }
 }
 
-/// Closures; `gated` is a function, and `*` is the fallback.
+/// The mounted closures. `gated` is a function, and `*` is the fallback.
 const CLOSURES: [&str; 4] = ["aa", "ab", "ba", "bb"];
 
-/// Who may run what at one server.
+/// The access rules of one server.
 struct Model {
-    given: Vec<(Names, Vec<Who>)>,
+    given: Vec<(Names, Vec<Principal>)>,
     denies: bool,
     offered: Vec<Names>,
     has_fallback: bool,
 }
 
 impl Model {
-    fn thrown(dice: &mut Dice) -> Self {
+    fn random(dice: &mut Dice) -> Self {
         Self {
             given: dice.list(5, |dice| {
-                let mut who = dice.list(3, Who::thrown);
-                who.push(Who::thrown(dice));
-                (Names::thrown(dice), who)
+                let mut who = dice.list(3, Principal::random);
+                who.push(Principal::random(dice));
+                (Names::random(dice), who)
             }),
             denies: dice.below(3) == 0,
-            offered: dice.list(3, Names::thrown),
+            offered: dice.list(3, Names::random),
             has_fallback: dice.below(2) == 0,
         }
     }
 
-    fn may(&self, name: &str, caller: &Caller, has_token: bool, door: usize) -> bool {
+    fn may(&self, name: &str, caller: &Caller, has_token: bool, socket: usize) -> bool {
         let have = |names: &Names| {
             if name == "*" { matches!(names, Names::All) } else { names.have(name) }
         };
-        if door == 1 && !self.offered.iter().any(have) {
+        if socket == 1 && !self.offered.iter().any(have) {
             return false;
         }
         let given = self.given.iter().rev().find(|(names, _)| have(names));
-        let own = [Who::User(1), Who::Group(2)];
+        let own = [Principal::User(1), Principal::Group(2)];
         match given {
             Some((_, who)) => who.iter().any(|who| who.is(caller, has_token)),
             None if name == "gated" => own.iter().any(|who| who.is(caller, has_token)),
@@ -287,25 +286,25 @@ impl Model {
     }
 }
 
-struct Served {
+struct TestServer {
     shared: Arc<Service>,
     model: Model,
 }
 
 #[expect(clippy::expect_used, reason = "a server that can't start is a mistake in here")]
-fn servers() -> &'static [Served] {
-    static SERVERS: OnceLock<Vec<Served>> = OnceLock::new();
+fn servers() -> &'static [TestServer] {
+    static SERVERS: OnceLock<Vec<TestServer>> = OnceLock::new();
     SERVERS.get_or_init(|| {
         let served = |seed| {
-            let model = Model::thrown(&mut Dice(seed));
-            // Whether there has to be a token file it says itself.
+            let model = Model::random(&mut Dice(seed));
+            // The start fails if a rule requires a token.
             let shared = shared(&model, None).or_else(|_| {
                 let file = token_file()?;
                 let shared = shared(&model, Some(file.clone()));
                 let _ = std::fs::remove_file(file);
                 shared
             });
-            Served { shared: shared.expect("a server that can start"), model }
+            TestServer { shared: shared.expect("a server that can start"), model }
         };
         (0..64).map(served).collect()
     })
@@ -332,7 +331,7 @@ fn shared(model: &Model, token: Option<PathBuf>) -> crate::Result<Arc<Service>> 
         server = server.fallback(|_: &Request<'_>| ran("*"));
     }
     for (names, who) in &model.given {
-        let rule: Vec<_> = who.iter().map(Who::text).collect();
+        let rule: Vec<_> = who.iter().map(Principal::text).collect();
         server = server.allow(names.text(), rule.join(" |\t"));
     }
     if model.denies {
@@ -346,7 +345,7 @@ fn shared(model: &Model, token: Option<PathBuf>) -> crate::Result<Arc<Service>> 
 }
 
 thread_local! {
-    /// The author's code that ran.
+    /// The names of the author's code that ran.
     static RAN: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -355,18 +354,18 @@ fn ran(name: &'static str) -> &'static str {
     "ran"
 }
 
-/// With a rule of its own.
+/// A command with its own rule.
 #[command("gated", alias = "gate", allow = "uid:1 | group:2")]
 fn gated(#[arg(from_str, complete = proposed)] _word: Parsed) -> &'static str {
     ran("gated")
 }
 
-/// To propose is to run.
+/// Records a completion as a run.
 fn proposed(_: &str) -> [&'static str; 1] {
     [ran("gated")]
 }
 
-/// To be read is to run.
+/// Records parsing as a run.
 struct Parsed;
 
 impl FromStr for Parsed {

@@ -1,6 +1,6 @@
-//! Numbers that look random, bytes made of them, and a great many inputs from a seed.
+//! A pseudorandom generator, and a runner for many generated inputs.
 
-/// splitmix64.
+/// A splitmix64 generator.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
@@ -39,7 +39,7 @@ mod tests {
     use super::Dice;
 
     impl Dice {
-        /// Any byte, often one that means something.
+        /// Returns any byte, often one with a meaning in the protocol.
         pub(crate) fn byte(&mut self) -> u8 {
             const MEANT: &[u8] = b"\r\n\r\n$*-+:0123456789{>%~#_,(=!'\"\\ \t\0\xff\xc3";
             if self.below(2) == 0 { self.one(MEANT) } else { (self.next() >> 56) as u8 }
@@ -49,7 +49,7 @@ mod tests {
             self.list(most, Self::byte)
         }
 
-        /// Bytes put in, taken out, changed, doubled or cut off here and there.
+        /// Inserts, removes, changes, repeats or cuts off bytes at random.
         pub(crate) fn changed(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
             for _ in 0..=self.below(4) {
                 let at = self.below(bytes.len() + 1);
@@ -67,11 +67,11 @@ mod tests {
         }
     }
 
-    /// How long a thousand inputs may take before that counts as a hang.
+    /// The longest time for a thousand inputs before the test counts it as a hang.
     const PATIENCE: Duration = Duration::from_secs(120);
 
-    /// Makes and looks at the inputs of so many seeds, or of a million with `DOCKIPC_LONG`.
-    /// `DOCKIPC_SEED` repeats what failed. Gives the first seed, and the sum of what was counted.
+    /// Calls `one` with `inputs` seeds, or with a million if `DOCKIPC_LONG` is set. `DOCKIPC_SEED` sets the
+    /// first seed, to repeat a failure. Returns the first seed and the sum of the results.
     pub(crate) fn many<C: Default + Send + 'static>(
         inputs: u64,
         one: fn(u64) -> C,
@@ -97,7 +97,7 @@ mod tests {
                     let count = numbers.end - numbers.start;
                     let counts = numbers.map(|i| {
                         let seed = seed.wrapping_add(i);
-                        let _told = Told(seed);
+                        let _report = ReportSeed(seed);
                         one(seed)
                     });
                     let counts = counts.fold(C::default(), plus);
@@ -108,7 +108,7 @@ mod tests {
         drop(done);
         let (mut sum, mut all) = (0, C::default());
         while sum < inputs {
-            // A thread that fails has said why, and its thousand does not arrive.
+            // A thread that panics sends no result for its thousand inputs.
             let counted = finished.recv_timeout(PATIENCE);
             let (count, counts) =
                 counted.expect("no hang and no panic; what failed is printed above");
@@ -118,10 +118,10 @@ mod tests {
         (seed, all)
     }
 
-    /// Says how to repeat an input that fails: with this seed it is the first.
-    struct Told(u64);
+    /// Prints on panic how to repeat the failing input: it is the first with this seed.
+    struct ReportSeed(u64);
 
-    impl Drop for Told {
+    impl Drop for ReportSeed {
         fn drop(&mut self) {
             if thread::panicking() {
                 eprintln!("repeat it with DOCKIPC_SEED={}", self.0);

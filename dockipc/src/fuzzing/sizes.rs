@@ -1,4 +1,4 @@
-//! The size of an answer is bounded: a constant number of bytes for each byte of its question, and the
+//! Checks that an answer is bounded by a constant number of bytes for each byte of its question, plus the
 //! description of all commands.
 
 use std::mem::size_of;
@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::wire::Protocol;
 use crate::wire::check::encoded;
 
-/// The cost of an answer: its bytes, and the memory that it takes before it is written.
+/// The cost of an answer: its bytes on the wire, and its memory before it is encoded.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cost {
     bytes: usize,
@@ -24,8 +24,8 @@ struct Cost {
 /// The most bytes of an answer for each byte of its question.
 const BYTES: usize = 8;
 
-/// The most bytes of memory for each byte of a question. The shortest word has six bytes on the wire, and
-/// each word can be a value of the answer.
+/// The most bytes of memory for each byte of a question. The shortest word takes six bytes on the wire, and
+/// each word can become a value in the answer.
 const MEMORY: usize = 16;
 
 impl Cost {
@@ -47,8 +47,7 @@ fn memory(reply: &Reply) -> usize {
     size_of::<Reply>() + inside
 }
 
-/// The cost of the longest answer of the built-in commands to a short question: the description of all
-/// commands.
+/// Returns the cost of the longest answer to a short question: the description of all commands.
 fn everything() -> Cost {
     static EVERYTHING: OnceLock<Cost> = OnceLock::new();
     *EVERYTHING.get_or_init(|| {
@@ -62,7 +61,7 @@ fn everything() -> Cost {
             let step = connection.step(shared(), &question, scratch, &mut Turns::default());
             let Step::Answer { reply, .. } = step else { continue };
             let Cost { bytes, memory } = Cost::of(&reply, connection.protocol());
-            // Twice, since hidden commands and those of the handshake are described by name only.
+            // Doubled for hidden commands and protocol commands, which are described only by name.
             most.bytes = most.bytes.max(2 * bytes + 1024);
             most.memory = most.memory.max(2 * memory + 1024);
         }
@@ -70,7 +69,7 @@ fn everything() -> Cost {
     })
 }
 
-/// Panics if an answer is too long for a question of so many bytes.
+/// Panics if an answer is too long for a question of `question` bytes.
 pub(super) fn check(question: usize, reply: &Reply, protocol: Protocol) {
     let cost = Cost::of(reply, protocol);
     let (bytes, memory) = (question * BYTES, question * MEMORY);
@@ -82,7 +81,7 @@ pub(super) fn check(question: usize, reply: &Reply, protocol: Protocol) {
     }
 }
 
-/// Words that mean something to a built-in command, and words that mean nothing.
+/// Words with a meaning for a built-in command, and words without.
 const WORDS: [&str; 60] = [
     "dockipc",
     "command",
@@ -146,14 +145,14 @@ const WORDS: [&str; 60] = [
     "mapp",
 ];
 
-/// Sends a question of words that mean something to a server with the default limits, and checks the
-/// size of the answer. The first byte says how many words are sent once, the second how often the
-/// others are repeated; each other byte is a word.
+/// Sends a question to a server with the default limits and checks the size of the answer. The first byte
+/// is the number of words that are sent once, the second how often the others are repeated, and each other
+/// byte is a word of [`WORDS`].
 pub fn sizes(data: &[u8]) {
     let [kept, times, words @ ..] = data else { return };
     let word = |byte: &u8| match WORDS.get(usize::from(*byte)) {
         Some(word) => (*word).to_owned(),
-        // A long word of one letter.
+        // A long word.
         None => "x\u{1}\\".repeat(1 << (byte % 16)),
     };
     let words: Vec<_> = words.iter().take(40).map(word).collect();
@@ -165,16 +164,24 @@ pub fn sizes(data: &[u8]) {
     let question = request(&first.iter().chain(again).collect::<Vec<_>>());
     for version in ["2", "3"] {
         let question = [request(&["hello", version]), question.clone()].concat();
-        let connection = Conversation::new(roomy(), 1, Peer::unknown(), SocketId::FIRST, None);
-        converse(roomy(), connection, &question, &[usize::MAX], Turns::default(), |_, _| {});
+        let connection =
+            Conversation::new(default_server(), 1, Peer::unknown(), SocketId::FIRST, None);
+        converse(
+            default_server(),
+            connection,
+            &question,
+            &[usize::MAX],
+            Turns::default(),
+            |_, _| {},
+        );
     }
 }
 
-/// A server with the default limits.
+/// Returns a server with the default limits.
 #[expect(clippy::expect_used, reason = "a server that can't start is a mistake in here")]
-fn roomy() -> &'static Service {
-    static ROOMY: OnceLock<std::sync::Arc<Service>> = OnceLock::new();
-    ROOMY.get_or_init(|| super::with_handlers(Server::new()).service().expect("a server"))
+fn default_server() -> &'static Service {
+    static DEFAULT: OnceLock<std::sync::Arc<Service>> = OnceLock::new();
+    DEFAULT.get_or_init(|| super::with_handlers(Server::new()).service().expect("a server"))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! The words of a request, read as values.
+//! Parses the words of a request into values.
 
-use super::{Bound, Fallback, Param};
+use super::{Bound, DefaultValue, Param};
 use crate::arg::{Arity, BadWord};
 use crate::error::Failure;
 use crate::request::Request;
 
-/// The words of one request, by parameter; what generated code reads from.
+/// The words of one request by parameter, from which generated code reads its arguments.
 #[doc(hidden)]
 pub struct Args<'r> {
     pub(crate) request: &'r Request<'r>,
@@ -14,12 +14,12 @@ pub struct Args<'r> {
 }
 
 impl<'r> Args<'r> {
-    /// Whether a flag was given.
+    /// Returns whether a flag was given.
     pub fn flag(&self, index: usize) -> bool {
         self.bound.options.iter().any(|(at, _)| *at == index)
     }
 
-    /// Whether the parameter was given.
+    /// Returns whether the parameter was given.
     pub fn has(&self, index: usize) -> bool {
         self.words_of(index).next().is_some()
     }
@@ -31,7 +31,7 @@ impl<'r> Args<'r> {
     ) -> Result<T, Failure> {
         let param = &self.params[index];
         let given = match param.default {
-            Some(Fallback::Word(word)) if !self.has(index) => {
+            Some(DefaultValue::Word(word)) if !self.has(index) => {
                 read(&mut std::iter::once(word.as_bytes()))
             }
             _ => read(&mut self.words_of(index)),
@@ -53,7 +53,7 @@ impl<'r> Args<'r> {
             (true, _) => 1,
         };
         let positional = words.iter().skip(before).take(take);
-        // A list takes every `--name value`, anything else the last.
+        // A list takes every `--name value`; other types take the last.
         let is_list = self.params[index].arity == Arity::Many;
         let last = options.iter().rposition(|(at, _)| *at == index);
         let option = options

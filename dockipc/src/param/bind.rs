@@ -1,28 +1,28 @@
-//! Which words are which parameter's.
+//! Finds the words of each parameter.
 
 use super::{Param, Way, any_secret};
-use crate::arg::{Arity, Cut, Shown, usage};
+use crate::arg::{Arity, Quoted, Truncated, usage};
 use crate::buffer::Buffer;
 use crate::error::Failure;
 use crate::request::Words;
 use crate::wire::words::Splitter;
-use crate::wire::{Frame, Place, Span};
+use crate::wire::{Base, Frame, Span};
 
-/// Buffers for one command at a time, kept for the next.
+/// Buffers for binding one command, reused for the next.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    /// The words of a RESP command as they came.
+    /// The words of a RESP command as received.
     pub(crate) incoming: Vec<Span>,
-    /// The words after the name that are no option.
+    /// The positional words after the name.
     words: Vec<Span>,
-    /// The options: which parameter, and its value.
+    /// The index of each option's parameter, and its value.
     options: Vec<(usize, Span)>,
-    /// Words that had to be written anew.
+    /// Words that are not in the input as they are: unquoted or joined.
     text: Buffer,
 }
 
 impl Scratch {
-    /// Gives back the memory of a command that was unusually long.
+    /// Frees the memory of an unusually long command.
     pub(crate) fn shrink(&mut self) {
         const KEEP: usize = 1024;
         let Self { incoming, words, options, text } = self;
@@ -33,13 +33,13 @@ impl Scratch {
         }
     }
 
-    /// Forgets the words that were written anew, which may be secrets.
+    /// Clears the unquoted and joined words, which may be secrets.
     pub(crate) fn wipe(&mut self) {
         self.text.clear();
     }
 }
 
-/// What a bound command is: borrowed from the input and from the scratch.
+/// The words of a bound command, borrowed from the input and the scratch buffers.
 #[derive(Clone, Copy)]
 pub(crate) struct Bound<'r> {
     pub(crate) words: Words<'r>,
@@ -47,14 +47,14 @@ pub(crate) struct Bound<'r> {
 }
 
 impl<'r> Bound<'r> {
-    /// Each word with its parameter: first those that have a place, then options and flags.
+    /// Returns each word with its parameter: positional words first, then options and flags.
     pub(crate) fn named<'p>(
         &self,
         params: &'p [Param],
     ) -> impl Iterator<Item = (&'p Param, &'r [u8])> + use<'p, 'r> {
         let Self { words, options } = *self;
         let mut placed = params.iter().filter(|param| param.way.is_positional()).peekable();
-        // The last one may have many.
+        // The last parameter may take many words.
         let param = move || placed.next_if(|p| p.arity != Arity::Many).or(placed.peek().copied());
         let positional = std::iter::repeat_with(param).map_while(|param| param).zip(words.iter());
         let options = options.iter();
@@ -65,14 +65,14 @@ impl<'r> Bound<'r> {
     }
 }
 
-/// The name of a command, and its words, not split yet where they are on a line.
+/// A command whose name is known and whose words are not bound. A line is split only while it is bound.
 pub(crate) struct Unbound<'r> {
     input: &'r [u8],
     source: Source<'r>,
     scratch: &'r mut Scratch,
     name: Option<Span>,
-    /// The words are the parameters' in their order.
-    as_it_came: bool,
+    /// The incoming words are the parameters' words, in order.
+    is_unchanged: bool,
 }
 
 enum Source<'r> {
@@ -82,7 +82,7 @@ enum Source<'r> {
 }
 
 impl<'r> Unbound<'r> {
-    /// Takes the first word.
+    /// Reads the first word.
     pub(crate) fn new(
         input: &'r [u8],
         frame: Frame,
@@ -94,19 +94,20 @@ impl<'r> Unbound<'r> {
         let source = match frame {
             Frame::Line(span) => {
                 if cfg!(feature = "zeroize") {
-                    // All words, twice: see `all_again`. The splitter must not have to grow it.
+                    // Room for all words twice (see `all_from_start`): growing would leave a copy of a
+                    // secret behind.
                     scratch.text.reserve(2 * (span.end - span.start));
                 }
                 Source::Line(Splitter::new(&input[span.start..span.end]))
             }
             Frame::Resp => Source::Resp(0),
         };
-        let mut unbound = Self { input, source, scratch, name: None, as_it_came: false };
+        let mut unbound = Self { input, source, scratch, name: None, is_unchanged: false };
         unbound.name = unbound.next()?;
         Ok(unbound)
     }
 
-    /// The first word; none on an empty line.
+    /// Returns the first word, or `None` on an empty line.
     pub(crate) fn name(&self) -> Option<&[u8]> {
         self.name.map(|span| span.of(self.input, &self.scratch.text))
     }
@@ -121,8 +122,8 @@ impl<'r> Unbound<'r> {
         }
     }
 
-    /// Whether an option seems to come next.
-    fn dashes_are_next(&self) -> bool {
+    /// Returns whether the next word begins with `--`.
+    fn option_is_next(&self) -> bool {
         match &self.source {
             Source::Line(splitter) => splitter.peek().starts_with(b"--"),
             Source::Resp(at) => {
@@ -132,7 +133,7 @@ impl<'r> Unbound<'r> {
         }
     }
 
-    /// The untouched rest of a line; the rest of RESP's words with a blank between them.
+    /// Takes the rest of a line unchanged, or the remaining RESP words joined by spaces.
     fn rest(&mut self) -> Option<Span> {
         let Scratch { incoming, text, .. } = &mut *self.scratch;
         match &mut self.source {
@@ -151,13 +152,13 @@ impl<'r> Unbound<'r> {
                     }
                     text.extend_from_slice(&self.input[span.start..span.end]);
                 }
-                Some(Span { start, end: text.len(), place: Place::Text })
+                Some(Span { start, end: text.len(), base: Base::Text })
             }
         }
     }
 
-    /// Takes all words as they are, for a handler that has no declared parameters. With a failure, the
-    /// words are those in front of it.
+    /// Returns the name and all words, for a handler without declared parameters. On failure, the words
+    /// are those before the failure.
     pub(crate) fn all(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
         let (name, mut result) = (self.name, Ok(()));
         let words = if let Source::Resp(_) = self.source {
@@ -178,22 +179,22 @@ impl<'r> Unbound<'r> {
         (name.map(|span| span.of(words.input, words.text)).unwrap_or_default(), words, result)
     }
 
-    /// The same when some words have been taken already.
+    /// Like [`all`](Self::all), after some words have been taken.
     #[cold]
-    pub(crate) fn all_again(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
+    pub(crate) fn all_from_start(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
         self.scratch.words.clear();
         match &mut self.source {
             Source::Resp(at) => *at = 1,
             Source::Line(splitter) => {
-                splitter.begin_again();
-                // The name, which could be read before.
+                splitter.rewind();
+                // Skips the name, which was read before without an error.
                 let _ = splitter.next(self.scratch.text.as_vec());
             }
         }
         self.all()
     }
 
-    /// Finds each parameter's words. The message of a failure is not about a command yet.
+    /// Finds the words of each parameter. The message of a failure does not name the command.
     pub(crate) fn bind(&mut self, params: &[Param]) -> Result<(), Failure> {
         let has_options = params.iter().any(|param| param.way.option().is_some());
         let positional = params.iter().filter(|param| param.way.is_positional());
@@ -210,13 +211,13 @@ impl<'r> Unbound<'r> {
             if let Some(word) = words.get(most) {
                 return Err(unexpected(params, word.of(self.input, &[])));
             }
-            self.as_it_came = true;
+            self.is_unchanged = true;
             return Ok(());
         }
         let mut options_end = !has_options;
         loop {
             let at_rest = before_rest == Some(self.scratch.words.len());
-            if at_rest && (options_end || !self.dashes_are_next()) {
+            if at_rest && (options_end || !self.option_is_next()) {
                 let rest = self.rest();
                 self.scratch.words.extend(rest);
                 break;
@@ -247,12 +248,12 @@ impl<'r> Unbound<'r> {
         Ok(())
     }
 
-    /// What [`bind`](Self::bind) found.
+    /// Returns the words that [`bind`](Self::bind) found.
     pub(crate) fn take(self) -> Bound<'r> {
-        if self.as_it_came { self.unchanged() } else { self.bound() }
+        if self.is_unchanged { self.unchanged() } else { self.bound() }
     }
 
-    /// The words of a RESP command as they came.
+    /// Returns the words of a RESP command as received.
     fn unchanged(self) -> Bound<'r> {
         let scratch: &'r Scratch = self.scratch;
         let spans = scratch.incoming.get(1..).unwrap_or_default();
@@ -266,16 +267,16 @@ impl<'r> Unbound<'r> {
     }
 }
 
-/// A word that is no parameter's. It may be a part of a secret.
+/// Returns the failure for a word of no parameter. The word may be part of a secret.
 #[cold]
 fn unexpected(params: &[Param], word: &[u8]) -> Failure {
     if any_secret(params) {
         return usage("unexpected word");
     }
-    usage(format_args!("unexpected word {}", Shown(word)))
+    usage(format_args!("unexpected word {}", Quoted(word)))
 }
 
-/// The parameter that `--option` or `--option=value` means, and the length of the value.
+/// Returns the index of the parameter for `option` or `option=value`, and the length of the value.
 fn find_option(params: &[Param], option: &[u8]) -> Result<(usize, Option<usize>), Failure> {
     let (name, value) = match option.iter().position(|&b| b == b'=') {
         Some(at) => (&option[..at], Some(option.len() - at - 1)),
@@ -286,7 +287,7 @@ fn find_option(params: &[Param], option: &[u8]) -> Result<(usize, Option<usize>)
         if any_secret(params) {
             return usage("unknown option");
         }
-        usage(format_args!("unknown option --{}", Cut(name)))
+        usage(format_args!("unknown option --{}", Truncated(name)))
     })
 }
 
@@ -308,7 +309,7 @@ mod tests {
         let kept = [incoming.capacity(), words.capacity(), options.capacity(), text.capacity()];
         assert_eq!(kept, [0; 4]);
 
-        // What short commands need stays.
+        // The capacity that short commands need is kept.
         scratch.incoming.reserve(100);
         scratch.shrink();
         assert!(scratch.incoming.capacity() >= 100);

@@ -1,4 +1,4 @@
-//! A parameter that is parsed from words.
+//! [`Param`], the declaration of one parameter.
 
 use std::any::TypeId;
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::error::Failure;
 use crate::request::Request;
 use crate::secret::HIDDEN;
 
-/// One parameter of a registered command that is parsed from words.
+/// One declared parameter of a registered command.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Param {
@@ -19,35 +19,35 @@ pub struct Param {
     pub choices: &'static [&'static str],
     pub arity: Arity,
     pub way: Way,
-    pub default: Option<Fallback>,
-    /// The state that it wants, if any.
+    pub default: Option<DefaultValue>,
+    /// Returns the type of the state that the parameter requires, if any.
     pub wanted: fn() -> Option<(TypeId, &'static str)>,
-    /// Whether the word of a default is a value.
+    /// Checks that a default word parses.
     pub check: fn(&'static str) -> Result<(), BadValue>,
-    /// No message may show its value.
+    /// Messages must not show the value.
     pub secret: bool,
-    /// The values that begin with a text, as the daemon proposes them.
+    /// Returns completions for a prefix.
     pub propose: Option<fn(&Request<'_>, &str) -> Vec<String>>,
 }
 
-/// What a parameter is when it is left out.
+/// The value of an omitted parameter.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-pub enum Fallback {
-    /// This word, read as if it had been sent.
+pub enum DefaultValue {
+    /// A word that is parsed as if it had been sent.
     Word(&'static str),
-    /// A value, made by an expression that reads like this.
+    /// The source text of the expression that makes the value.
     Value(&'static str),
 }
 
-impl fmt::Display for Fallback {
+impl fmt::Display for DefaultValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Word(text) | Self::Value(text)) = self;
         f.write_str(text)
     }
 }
 
-/// How a parameter's words are found.
+/// How a parameter is passed.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -57,7 +57,7 @@ pub enum Way {
     Long(&'static str),
     /// `--name`.
     Flag(&'static str),
-    /// The untouched rest of the line.
+    /// The rest of the line, unchanged.
     Rest,
 }
 
@@ -75,30 +75,30 @@ impl Way {
 }
 
 impl Param {
-    /// The same, but no message may show its value.
+    /// Marks the parameter as a secret, whose value messages must not show.
     #[must_use]
     pub const fn secret(self) -> Self {
         Self { secret: true, ..self }
     }
 
-    /// The same, with what proposes its values.
+    /// Sets the function that returns completions.
     #[must_use]
     pub const fn proposed_by(self, propose: fn(&Request<'_>, &str) -> Vec<String>) -> Self {
         Self { propose: Some(propose), ..self }
     }
 
-    /// The name as a caller writes it.
+    /// Returns the name as a caller writes it: `--name` for an option.
     pub(super) fn given_name(&self) -> String {
         self.way.option().map_or_else(|| self.name.to_owned(), |option| format!("--{option}"))
     }
 
-    /// The failure of a call that leaves it out.
+    /// Returns the failure of a call that leaves it out.
     #[cold]
     pub(super) fn is_missing(&self) -> Failure {
         usage(format_args!("{} is missing", self.given_name()))
     }
 
-    /// The failure of a call with a word that is no value.
+    /// Returns the failure of a call with an invalid word.
     #[cold]
     pub(super) fn refused(&self, BadWord { word, bad }: &BadWord<'_>) -> Failure {
         if self.secret {
@@ -108,19 +108,19 @@ impl Param {
         }
     }
 
-    /// Its default, as it may be shown.
+    /// Returns the default for display; a secret's is hidden.
     pub(crate) fn shown_default(&self) -> Option<String> {
-        let shown = |default: Fallback| format!("{default}");
+        let shown = |default: DefaultValue| format!("{default}");
         self.default.map(|default| if self.secret { HIDDEN.into() } else { shown(default) })
     }
 
-    /// Whether the parameter may be left out.
-    pub(crate) fn may_lack(&self) -> bool {
+    /// Returns whether the parameter may be omitted.
+    pub(crate) fn is_optional(&self) -> bool {
         self.arity != Arity::One || self.default.is_some() || matches!(self.way, Way::Flag(_))
     }
 }
 
-/// How the parameter is written in a usage line.
+/// The parameter's part of a usage line.
 impl fmt::Display for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name;
@@ -128,23 +128,23 @@ impl fmt::Display for Param {
         match self.way {
             Way::Injected => Ok(()),
             Way::Flag(long) => write!(f, "[--{long}]"),
-            Way::Long(long) if self.may_lack() => write!(f, "[--{long} <{name}>]{many}"),
+            Way::Long(long) if self.is_optional() => write!(f, "[--{long} <{name}>]{many}"),
             Way::Long(long) => write!(f, "--{long} <{name}>"),
-            Way::Rest if self.may_lack() => write!(f, "[<{name}…>]"),
+            Way::Rest if self.is_optional() => write!(f, "[<{name}…>]"),
             Way::Rest => write!(f, "<{name}…>"),
-            Way::Positional if self.may_lack() => write!(f, "[<{name}>{many}]"),
+            Way::Positional if self.is_optional() => write!(f, "[<{name}>{many}]"),
             Way::Positional => write!(f, "<{name}>"),
         }
     }
 }
 
-/// A parameter of this kind. Without a way, the kind decides whether it is injected.
+/// Creates a parameter. If `way` is `None`, `kind` decides between injected and positional.
 #[doc(hidden)]
 pub const fn param(
     name: &'static str,
     help: &'static str,
     way: Option<Way>,
-    default: Option<Fallback>,
+    default: Option<DefaultValue>,
     kind: Kind,
 ) -> Param {
     let Kind { ty, choices, arity, secret, wanted, check } = kind;
@@ -156,21 +156,21 @@ pub const fn param(
     Param { name, help, ty, choices, arity, way, default, wanted, check, secret, propose: None }
 }
 
-/// A flag.
+/// Creates a flag.
 #[doc(hidden)]
 pub const fn flag(name: &'static str, help: &'static str, way: Option<Way>) -> Param {
     param(name, help, way, None, <bool as FromRequest<'_>>::KIND)
 }
 
-/// Refuses at compile time what can't be told apart at run time.
-// With the caller's place, the error is shown there and not here.
+/// Rejects ambiguous declarations at compile time.
+// `track_caller` makes the error point at the author's parameter.
 #[doc(hidden)]
 #[track_caller]
 pub const fn check(params: &[Param], index: usize) {
     let this = &params[index];
     assert!(
         !matches!(this.arity, Arity::Nested),
-        "inside Option and Vec there is one value: not Option or Vec",
+        "Option and Vec can't be nested in a parameter: use one of them",
     );
     let injected = matches!(this.arity, Arity::Injected);
     assert!(
@@ -179,42 +179,42 @@ pub const fn check(params: &[Param], index: usize) {
                 && this.default.is_none()
                 && !this.secret
                 && this.propose.is_none()),
-        "an injected parameter is not parsed from words: take its #[arg(…)] away",
+        "an injected parameter is not parsed from words: remove its #[arg(…)]",
     );
     assert!(
         !matches!(this.arity, Arity::Optional) || this.default.is_none(),
-        "with a default it is always there: leave Option out",
+        "a parameter with a default always has a value: remove Option or the default",
     );
     assert!(
         !matches!((this.way, this.arity), (Way::Rest, Arity::Many)),
-        "the rest of the line is one text: make it a &str, String, &[u8] or Vec<u8>",
+        "the rest of the line is one value: use &str, String, &[u8] or Vec<u8>",
     );
     assert!(
         !this.secret || this.propose.is_none(),
-        "the values of a secret are proposed to nobody: take `complete` away",
+        "a secret parameter can't have completions: remove `complete`",
     );
     if !matches!(this.way, Way::Positional | Way::Rest) {
         return;
     }
-    let lacking = !matches!(this.arity, Arity::One) || this.default.is_some();
+    let is_optional = !matches!(this.arity, Arity::One) || this.default.is_some();
     let mut i = 0;
     while i < index {
         let earlier = &params[i];
         if matches!(earlier.way, Way::Positional | Way::Rest) {
             assert!(
                 !matches!(earlier.arity, Arity::Many) && !matches!(earlier.way, Way::Rest),
-                "the parameter before takes all words that are left: put it last",
+                "the previous parameter takes all remaining words: move it to the end",
             );
             assert!(
-                lacking || (matches!(earlier.arity, Arity::One) && earlier.default.is_none()),
-                "a required parameter stands after one that may be left out: move it before that one, make it an Option, or give it a default",
+                is_optional || (matches!(earlier.arity, Arity::One) && earlier.default.is_none()),
+                "a required parameter follows an optional one: move it before that one, make it an Option, or give it a default",
             );
         }
         i += 1;
     }
 }
 
-/// Whether a word may be one that no message may show.
+/// Returns whether a parameter is secret, so that messages must not show the words.
 pub(crate) fn any_secret(params: &[Param]) -> bool {
     params.iter().any(|param| param.secret)
 }

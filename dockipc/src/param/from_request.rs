@@ -1,4 +1,4 @@
-//! What a command function can have as a parameter.
+//! [`FromRequest`], the types that can be parameters of a command.
 
 use std::any::TypeId;
 use std::fmt;
@@ -10,14 +10,14 @@ use crate::peer::Peer;
 use crate::request::Request;
 use crate::state::State;
 
-/// What a command function can have as a parameter: an [`Arg`], or something injected.
+/// A type that can be a parameter of a command: an [`Arg`], or an injected type.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a parameter of a command",
-    label = "no such parameter",
+    label = "not a parameter type",
     note = "parsed from words: text, bytes, numbers, bool, char, Duration, paths, addresses, `Option` and `Vec` of those",
     note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `&Request`",
-    note = "a type of yours: `#[derive(dockipc::Arg)]`; a type with `FromStr`: `#[arg(from_str)]` at the parameter"
+    note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`"
 )]
 pub trait FromRequest<'r>: Sized {
     const KIND: Kind;
@@ -25,7 +25,7 @@ pub trait FromRequest<'r>: Sized {
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure>;
 }
 
-/// What a parameter's type says of it.
+/// The properties that a parameter gets from its type.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
@@ -38,7 +38,7 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// What is injected.
+    /// The properties of an injected parameter.
     const INJECTED: Self = Self {
         ty: "",
         choices: &[],
@@ -80,10 +80,10 @@ impl<'r, T: Send + Sync + 'static> FromRequest<'r> for &'r State<T> {
         Kind { wanted: || Some((TypeId::of::<T>(), std::any::type_name::<T>())), ..Kind::INJECTED };
 
     fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
-        // The server does not start without it.
-        args.request.state().ok_or_else(|| {
-            Failure::from(format!("no State<{}> was given", std::any::type_name::<T>()))
-        })
+        // Not reached: the server does not start without the state.
+        args.request
+            .state()
+            .ok_or_else(|| Failure::from(format!("missing State<{}>", std::any::type_name::<T>())))
     }
 }
 
@@ -111,12 +111,12 @@ impl<'r> FromRequest<'r> for &'r Request<'r> {
     }
 }
 
-/// What can be a `#[arg(flag)]`.
+/// The type of a `#[arg(flag)]`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a flag is a `bool`, not `{Self}`",
     label = "should be `bool`",
-    note = "for an option with a value write `#[arg(long)]`"
+    note = "use `#[arg(long)]` for an option with a value"
 )]
 pub trait Flag: Sized {
     fn from_flag(given: bool) -> Self;
@@ -128,12 +128,12 @@ impl Flag for bool {
     }
 }
 
-/// What can be an `#[arg(from_str)]`.
+/// A type that can be an `#[arg(from_str)]`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be read from text",
-    label = "has no `FromStr` with an error that is `Display`",
-    note = "`from_str` is for types with `std::str::FromStr`; for an enum of unit variants write `#[derive(dockipc::Arg)]` without it"
+    message = "`{Self}` can't be parsed from text",
+    label = "does not implement `FromStr` with an error that is `Display`",
+    note = "`from_str` requires `std::str::FromStr`; for an enum of unit variants use `#[derive(dockipc::Arg)]` without it"
 )]
 pub trait Parse: Sized {
     const REQUIRED: Kind = Kind {
@@ -160,7 +160,7 @@ pub trait Parse: Sized {
     }
 }
 
-// So that an error names the parameter's type and our words, not the whole list of `FromStr`.
+// Keeps the compiler from listing every type that implements `FromStr`.
 #[diagnostic::do_not_recommend]
 impl<T: std::str::FromStr<Err: fmt::Display>> Parse for T {
     fn from_word(word: &[u8]) -> Result<Self, BadValue> {

@@ -1,7 +1,7 @@
-//! From the words of a command to its typed parameters.
+//! Binds the words of a command to its typed parameters.
 //!
 //! `#[command]` declares each parameter as a [`Param`]. [`Unbound::bind`] finds the words of each, and
-//! [`FromRequest`] turns them into values or takes what is injected. Nothing in here runs a command.
+//! [`FromRequest`] parses them or injects a value. Nothing in here runs a command.
 
 mod args;
 mod bind;
@@ -12,7 +12,7 @@ mod propose;
 pub use args::Args;
 pub(crate) use bind::{Bound, Scratch, Unbound};
 pub(crate) use declared::any_secret;
-pub use declared::{Fallback, Param, Way, check, flag, param};
+pub use declared::{DefaultValue, Param, Way, check, flag, param};
 use from_request::Kind;
 pub use from_request::{Flag, FromRequest, Parse};
 pub use propose::Propose;

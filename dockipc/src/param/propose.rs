@@ -1,13 +1,13 @@
-//! Values that a running daemon proposes for a parameter.
+//! Completions that a running daemon computes for a parameter.
 
 use crate::request::Request;
 
-/// What can stand at `#[arg(complete = …)]`. `M` tells the two forms apart.
+/// A function that can be given as `#[arg(complete = …)]`. `M` tells the two signatures apart.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "this can't propose values for a parameter",
-    label = "not such a function",
-    note = "write `fn names(prefix: &str) -> Vec<String>`, or `fn names(request: &Request<'_>, prefix: &str) -> Vec<String>` to have states"
+    message = "this can't complete a parameter",
+    label = "not a completion function",
+    note = "write `fn names(prefix: &str) -> Vec<String>`, or `fn names(request: &Request<'_>, prefix: &str) -> Vec<String>` to access states"
 )]
 pub trait Propose<M> {
     fn propose(self, request: &Request<'_>, prefix: &str) -> Vec<String>;
@@ -33,7 +33,7 @@ where
     }
 }
 
-/// So many values are proposed.
+/// The most completions in an answer.
 const MOST: usize = 1000;
 
 fn matching(values: impl IntoIterator<Item: Into<String>>, prefix: &str) -> Vec<String> {

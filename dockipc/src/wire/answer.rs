@@ -1,35 +1,34 @@
-//! Reads replies: the client's side of RESP2 and RESP3.
+//! Decodes replies: the client's side of RESP2 and RESP3.
 
 use std::borrow::Cow;
 
 use super::Reply;
 use crate::error::Failure;
 
-/// How deep an answer may be nested. Ours are a few levels deep; a stranger's can't overflow the
-/// stack.
+/// The most levels of nesting in an answer, so that a hostile server can't overflow the stack.
 const DEEPEST: usize = 64;
 
-/// The longest part that has an end rather than a length: an error, a simple string, a number.
+/// The most bytes of a value without a declared length: an error, a simple string, a number.
 const LONGEST_LINE: usize = 1 << 20;
 
-/// Bytes that are no RESP.
+/// The reason why bytes are not RESP.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotResp(pub(crate) String);
 
-/// What the bytes at hand are.
+/// The result of scanning the available bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Scan {
-    /// Not a whole reply yet. It has at least `need` bytes.
+    /// The reply is not whole. It has at least `need` bytes.
     More { need: usize },
-    /// A whole reply, the first `len` bytes. A `push` is something beside the answer.
+    /// A whole reply, the first `len` bytes. A `push` frame is not the answer.
     Whole { len: usize, push: bool },
 }
 
-/// Finds the end of a reply, however it is cut, looking at each byte once.
+/// Finds the end of a reply, however it is split. Looks at each byte once.
 #[derive(Debug)]
 pub(crate) struct Scanner {
     at: usize,
-    /// How many values are still to come.
+    /// The number of values that are not scanned yet.
     left: u64,
 }
 
@@ -38,7 +37,7 @@ impl Scanner {
         Self { at: 0, left: 1 }
     }
 
-    /// Looks at the reply from its first byte on.
+    /// Scans a reply. `input` begins with its first byte.
     pub(crate) fn scan(&mut self, input: &[u8]) -> Result<Scan, NotResp> {
         while self.left > 0 {
             let mut reader = Reader { input, at: self.at };
@@ -51,7 +50,7 @@ impl Scanner {
             let more = Ok(Scan::More { need: input.len() + 1 });
             match input[self.at..].iter().position(|&b| b == b'\n') {
                 None if input.len() - self.at > LONGEST_LINE => {
-                    return Err(NotResp("a line without an end".into()));
+                    return Err(NotResp("line without an end".into()));
                 }
                 None => return more,
                 Some(_) => reader.at += 1,
@@ -108,7 +107,7 @@ impl<'i> Reader<'i> {
             b'!' => failure(self.counted(None)?.unwrap_or_default()),
             b':' => Reply::Int(self.number("integer")?),
             b'$' => self.counted(None)?.map_or(Reply::Null, Reply::bytes),
-            // The first four bytes say what the text is, such as `txt:`.
+            // The first four bytes are the format of the text, such as `txt:`.
             b'=' => self.counted(Some(4))?.map_or(Reply::Null, Reply::bytes),
             b'_' => match self.line()? {
                 b"" => Reply::Null,
@@ -146,7 +145,7 @@ impl<'i> Reader<'i> {
 
     fn items(&mut self, depth: usize) -> Result<Option<Vec<Reply>>, NotResp> {
         let Some(count) = self.count("array")? else { return Ok(None) };
-        // Not with_capacity(count): the count is a stranger's word, the items are not here yet.
+        // Not with_capacity(count): a hostile server could declare any count.
         let mut items = Vec::new();
         for _ in 0..count {
             items.push(self.value(depth + 1)?);
@@ -154,7 +153,7 @@ impl<'i> Reader<'i> {
         Ok(Some(items))
     }
 
-    /// A count or length, or none for -1.
+    /// Reads a count or length, `None` for -1.
     fn count(&mut self, what: &str) -> Result<Option<usize>, NotResp> {
         let at = self.at;
         match self.number::<i64>(what)? {
@@ -165,13 +164,13 @@ impl<'i> Reader<'i> {
         }
     }
 
-    /// The bytes of a bulk string, less the first `skip`.
+    /// Reads the bytes of a bulk string, without the first `skip`.
     fn counted(&mut self, skip: Option<usize>) -> Result<Option<&'i [u8]>, NotResp> {
         let Some(size) = self.count("length")? else { return Ok(None) };
         let (start, end) = (self.at, self.at.saturating_add(size));
         let stop = end.saturating_add(2);
         if self.input.get(end..stop).ok_or_else(cut)? != b"\r\n" {
-            return Err(NotResp("a string longer than its length".into()));
+            return Err(NotResp("string longer than its length".into()));
         }
         self.at = stop;
         let bytes = &self.input[start..end];
@@ -198,10 +197,10 @@ impl<'i> Reader<'i> {
 }
 
 fn cut() -> NotResp {
-    NotResp("a reply that ends in the middle".into())
+    NotResp("incomplete reply".into())
 }
 
-/// Whether this is an integer in decimal, of any length.
+/// Returns whether the text is a decimal integer of any length.
 fn is_integer(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
@@ -215,7 +214,7 @@ fn failure(line: &[u8]) -> Reply {
 
 fn wrong(what: &str, got: &[u8]) -> NotResp {
     let short = &got[..got.len().min(40)];
-    NotResp(format!("\"{}\" is no {what}", short.escape_ascii()))
+    NotResp(format!("invalid {what} \"{}\"", short.escape_ascii()))
 }
 
 fn lossy(bytes: &[u8]) -> String {

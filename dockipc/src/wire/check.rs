@@ -1,5 +1,5 @@
-//! What holds for any bytes, however they are cut. The tests and the fuzzer call this; a violation
-//! is a panic.
+//! Properties that hold for any bytes, however they are split. The tests and the fuzzer call these
+//! functions, which panic at a violation.
 
 use super::answer::{self, NotResp, Scan, Scanner};
 use super::model::model;
@@ -7,22 +7,22 @@ use super::words::{Splitter, Unbalanced, quote};
 use super::{Decoded, Decoder, Frame, Protocol, Reply, encode};
 use crate::config::Limits;
 
-/// Small, so that many short inputs are over it.
+/// Small limits, so that many short inputs exceed them.
 pub(crate) const LIMITS: Limits = Limits { line: 64, command: 256 };
 
-/// What a decoder found.
+/// One result of a decoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     Resp(Vec<Vec<u8>>),
     Line(String),
-    /// The code, whether the connection ends, and whether the answer is in the form of RESP.
+    /// The error code, whether the connection ends, and whether the client speaks RESP.
     Refused(String, bool, bool),
     /// The input ended inside a command.
     Incomplete,
 }
 
-/// What a client sends is found in one piece, byte by byte and in these pieces, and it is what the
-/// model finds.
+/// Checks that the decoder finds what the model finds, in one piece, byte by byte, and in pieces of these
+/// sizes. Returns it.
 pub(crate) fn commands(bytes: &[u8], sizes: &[usize]) -> Vec<Event> {
     let model = model(LIMITS, bytes);
     for sizes in [&[usize::MAX], &[1], sizes] {
@@ -31,7 +31,7 @@ pub(crate) fn commands(bytes: &[u8], sizes: &[usize]) -> Vec<Event> {
     model
 }
 
-/// Shows a decoder the bytes in pieces of these sizes, repeated, as a connection does.
+/// Decodes the bytes in pieces of these sizes, repeated, as a connection does.
 pub(crate) fn decode(limits: Limits, bytes: &[u8], sizes: &[usize]) -> Vec<Event> {
     let mut decoder = Decoder::new(limits);
     let (mut events, mut words) = (Vec::new(), Vec::new());
@@ -70,7 +70,7 @@ pub(crate) fn decode(limits: Limits, bytes: &[u8], sizes: &[usize]) -> Vec<Event
             assert!((1..=input.len()).contains(&used), "no progress");
             start += used;
         }
-        // What is kept for later is bounded, whatever comes. A header is 33 bytes at most.
+        // The bytes kept for later are bounded, whatever the input. A header has at most 33 bytes.
         let most = limits.line.max(limits.command) + 33;
         assert!(end - start <= most, "{} bytes are kept", end - start);
     }
@@ -80,7 +80,7 @@ pub(crate) fn decode(limits: Limits, bytes: &[u8], sizes: &[usize]) -> Vec<Event
     events
 }
 
-/// Where the pieces end, if the bytes come in pieces of these sizes, repeated.
+/// Returns the ends of the pieces if `length` bytes are split into pieces of these sizes, repeated.
 pub(crate) fn ends(length: usize, sizes: &[usize]) -> impl Iterator<Item = usize> {
     let mut end = 0;
     sizes.iter().cycle().map_while(move |size| {
@@ -90,10 +90,10 @@ pub(crate) fn ends(length: usize, sizes: &[usize]) -> impl Iterator<Item = usize
     })
 }
 
-/// What a server sends is taken apart the same in one piece, byte by byte and in these pieces;
-/// and what can be read can be written and read again.
+/// Checks that the scanner finds the same replies in one piece, byte by byte, and in pieces of these
+/// sizes, and that each reply survives encoding and decoding. Returns the replies.
 pub(crate) fn answers(bytes: &[u8], sizes: &[usize]) -> Vec<Reply> {
-    judge(bytes);
+    first_reply(bytes);
     let whole = replies(bytes, &[usize::MAX]);
     for sizes in [&[1], sizes] {
         assert_eq!(replies(bytes, sizes), whole, "in pieces of {sizes:?}");
@@ -103,7 +103,7 @@ pub(crate) fn answers(bytes: &[u8], sizes: &[usize]) -> Vec<Reply> {
     for part in whole {
         let Part::Reply { len, .. } = part else { break };
         if let Ok(reply) = answer::read(&bytes[start..start + len]) {
-            rewrite(&reply);
+            round_trip(&reply);
             read.push(reply);
         }
         start += len;
@@ -111,14 +111,14 @@ pub(crate) fn answers(bytes: &[u8], sizes: &[usize]) -> Vec<Reply> {
     read
 }
 
-/// What a client found.
+/// One result of a scanner.
 #[derive(Debug, PartialEq, Eq)]
 enum Part {
     Reply { len: usize, push: bool },
     NotResp,
 }
 
-/// Shows a client the bytes in pieces of these sizes, repeated.
+/// Scans the bytes in pieces of these sizes, repeated, as a client does.
 fn replies(bytes: &[u8], sizes: &[usize]) -> Vec<Part> {
     let mut parts = Vec::new();
     let (mut scanner, mut start, mut need) = (Scanner::new(), 0, 0);
@@ -148,8 +148,9 @@ fn replies(bytes: &[u8], sizes: &[usize]) -> Vec<Part> {
     parts
 }
 
-/// The scanner says the same in one piece and byte by byte; what reads is what was scanned.
-pub(crate) fn judge(bytes: &[u8]) {
+/// Checks that the scanner finds the same first reply in one piece and byte by byte, and that the reader
+/// agrees.
+pub(crate) fn first_reply(bytes: &[u8]) {
     let at_once = Scanner::new().scan(bytes);
     let by_byte = scanned(bytes);
     match (&at_once, &by_byte) {
@@ -165,8 +166,7 @@ pub(crate) fn judge(bytes: &[u8]) {
     }
 }
 
-/// What a scanner says of these bytes when they come one by one; the last byte is only shown when
-/// the first ones are not a reply by themselves.
+/// Scans the bytes one by one, up to the end of the first reply.
 pub(crate) fn scanned(bytes: &[u8]) -> Result<Scan, NotResp> {
     let mut scanner = Scanner::new();
     for end in 0..bytes.len() {
@@ -178,8 +178,8 @@ pub(crate) fn scanned(bytes: &[u8]) -> Result<Scan, NotResp> {
     scanner.scan(bytes)
 }
 
-/// A reply is written as exactly one, and from then on reading and writing change nothing more.
-fn rewrite(reply: &Reply) {
+/// Checks that a reply is encoded as exactly one reply, which decodes and encodes to the same bytes.
+fn round_trip(reply: &Reply) {
     for protocol in [Protocol::Resp2, Protocol::Resp3] {
         let bytes = encoded(reply, protocol);
         let scan = Scanner::new().scan(&bytes);
@@ -197,7 +197,8 @@ pub(crate) fn encoded(reply: &Reply, protocol: Protocol) -> Vec<u8> {
     out
 }
 
-/// The words of a line, quoted, are the words of a line again; those of text are text.
+/// Checks that the words of a line are split again to the same words after quoting, and that the words of
+/// UTF-8 are UTF-8.
 pub(crate) fn line(bytes: &[u8]) {
     let Ok(words) = split(bytes) else { return };
     if std::str::from_utf8(bytes).is_err() {
@@ -209,7 +210,7 @@ pub(crate) fn line(bytes: &[u8]) {
     assert_eq!(split(quoted.join(" ").as_bytes()), Ok(words));
 }
 
-/// All words of a line.
+/// Returns all words of a line.
 pub(crate) fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
     let (mut splitter, mut text, mut words) = (Splitter::new(line), Vec::new(), Vec::new());
     while let Some(span) = splitter.next(&mut text)? {

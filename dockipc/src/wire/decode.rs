@@ -1,59 +1,60 @@
-//! Finds commands in the bytes of one connection, however they are cut.
+//! Finds commands in the bytes of one connection, however they are split.
 
 use super::Span;
 use crate::config::Limits;
 use crate::error::{Failure, code};
 
-/// The longest word a RESP command over the limit may declare and still be skipped; Redis has the
-/// same for a word it takes.
+/// The most bytes that a word may declare. A longer command than the limit is skipped up to this size.
+/// Redis has the same limit for a word.
 const LONGEST_WORD: u64 = 512 << 20;
 
-/// The most words that a RESP command may declare; Redis has the same.
+/// The most words that a RESP command may declare. Redis has the same limit.
 const MOST_WORDS: u64 = 1 << 20;
 
-/// The longest `*…\r\n` or `$…\r\n`.
+/// The most bytes of a header (`*…\r\n` or `$…\r\n`) after its first byte.
 const LONGEST_HEADER: usize = 32;
 
-/// What the bytes at hand are.
+/// The result of decoding the available bytes.
 #[derive(Debug)]
 pub(crate) enum Decoded {
-    /// The beginning of a command. The first `discard` bytes are of no further use.
+    /// The beginning of a command. The caller discards the first `discard` bytes.
     More { discard: usize },
     /// A whole command, the first `len` bytes.
     Command { len: usize, frame: Frame },
-    /// The first `len` bytes are to be answered with this. After `last` the connection ends.
+    /// The first `len` bytes are refused with this failure. If it is the `last`, the connection ends.
     Refuse { len: usize, failure: Failure, last: bool },
 }
 
 /// The form of a whole command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// A line: the span of its text, without its end. It is UTF-8.
+    /// A line: the span of its text without its line end. It is UTF-8.
     Line(Span),
-    /// The words of a RESP command, which are in the list given to [`Decoder::next`].
+    /// A RESP command, whose words are in the list passed to [`Decoder::next`].
     Resp,
 }
 
-/// The state of one connection's input.
+/// The decoder of one connection's input.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     limits: Limits,
     state: Expecting,
 }
 
+/// The part of the input that comes next.
 #[derive(Clone, Copy, Debug)]
 enum Expecting {
-    /// Nothing has come yet: the first byte will tell the mode.
+    /// The first byte, which chooses the mode.
     Start,
-    /// A line; the first `seen` bytes have no `\n`.
+    /// The `\n` of a line. The first `seen` bytes have none.
     Line { seen: usize },
-    /// RESP, in front of a command.
+    /// The first byte of a RESP command.
     Head,
-    /// Inside a RESP command: `left` words are to come, the next begins at `at`.
+    /// `left` words of a RESP command. The next begins at `at`.
     Words { left: u64, at: usize },
-    /// Inside a RESP command over the limit: `body` bytes of a word, then `left` words.
+    /// `body` bytes of a word and then `left` words of a RESP command over the limit, all skipped.
     Skip { left: u64, body: u64 },
-    /// The bytes made no sense, or the one line has been read.
+    /// Nothing: after invalid input, or after the one line.
     End { resp: bool },
 }
 
@@ -62,19 +63,19 @@ impl Decoder {
         Self { limits, state: Expecting::Start }
     }
 
-    /// Whether the client speaks RESP; known from the first byte on.
+    /// Returns whether the client speaks RESP. Known from the first byte on.
     pub(crate) fn is_resp(&self) -> bool {
         match self.state {
             Expecting::Head | Expecting::Words { .. } | Expecting::Skip { .. } => true,
             Expecting::Start | Expecting::Line { .. } => false,
-            // What made no sense is answered in the client's own mode.
+            // Invalid input is answered in the client's mode.
             Expecting::End { resp } => resp,
         }
     }
 
-    /// Looks at the bytes that are not consumed yet, from the first of them on.
+    /// Decodes the first command of `input`, which holds all bytes that are not consumed.
     ///
-    /// `words` is cleared and holds the words of a RESP command when one is whole.
+    /// Clears `words` and fills it with the words of a whole RESP command.
     pub(crate) fn next(&mut self, input: &[u8], words: &mut Vec<Span>) -> Decoded {
         words.clear();
         if let Expecting::Start = self.state {
@@ -84,7 +85,7 @@ impl Decoder {
                 Some(b'{') => {
                     return self.refuse(
                         input.len(),
-                        "a command that begins with { is reserved for a later protocol: send a line, or RESP",
+                        "a first byte { is reserved for a later protocol; send a line or RESP",
                     );
                 }
                 Some(_) => Expecting::Line { seen: 0 },
@@ -98,15 +99,15 @@ impl Decoder {
         }
     }
 
-    /// The command that was found is not run now: the next call finds it again.
-    pub(crate) fn again(&mut self, frame: Frame) {
+    /// Makes the next call return the last command again, which did not run.
+    pub(crate) fn unread(&mut self, frame: Frame) {
         self.state = match frame {
             Frame::Line(_) => Expecting::Line { seen: 0 },
             Frame::Resp => Expecting::Head,
         };
     }
 
-    /// Whether a part of a command is there: these bytes are what is left of the input.
+    /// Returns whether a command has begun and is not whole, if `input` is the rest of the input.
     pub(crate) fn is_inside(&self, input: &[u8]) -> bool {
         match self.state {
             Expecting::Start | Expecting::Line { .. } | Expecting::Head => !input.is_empty(),
@@ -115,7 +116,7 @@ impl Decoder {
         }
     }
 
-    /// What to say when the input ends and these bytes are left.
+    /// Returns the failure if the input ends and leaves these bytes.
     pub(crate) fn end(&self, input: &[u8]) -> Option<Failure> {
         let what = if self.is_resp() { "the command was whole" } else { "a newline" };
         self.is_inside(input).then(|| {
@@ -157,33 +158,18 @@ impl Decoder {
     }
 
     fn resp(&mut self, input: &[u8], words: &mut Vec<Span>) -> Decoded {
-        // Words found in an earlier, shorter input are found again when the command is whole: a
-        // half-read command then costs its bytes and no list.
+        // A half-read command keeps its bytes and no list of words: when it is whole, its words are
+        // found again.
         let resumed = matches!(self.state, Expecting::Words { .. });
         let (mut left, mut at) = match self.state {
             Expecting::Words { left, at } => (left, at),
-            _ => match header(input, b'*') {
-                Header::More => return Decoded::More { discard: 0 },
-                Header::Wrong => {
-                    let why = "expected * and the number of words";
-                    return self.refuse(input.len(), format!("{why}, got {}", shown(input)));
-                }
-                Header::Number { value: 0, len } => {
-                    self.state = Expecting::Head;
-                    let failure = Failure::new(code::PROTO, "a command of no words");
-                    return Decoded::Refuse { len, failure, last: false };
-                }
-                Header::Number { value, len } if value <= MOST_WORDS => (value, len),
-                Header::Number { value, .. } => {
-                    return self.refuse(
-                        input.len(),
-                        format!("{value} words are more than a command can have ({MOST_WORDS})"),
-                    );
-                }
+            _ => match self.count(input) {
+                Ok(head) => head,
+                Err(decoded) => return decoded,
             },
         };
-        // The shortest word on the wire is `$0\r\n\r\n`. Looked at in front of each word, so that it
-        // does not depend on how the input is cut.
+        // The shortest word on the wire is `$0\r\n\r\n`. Checked before each word, so that the result
+        // does not depend on how the input is split.
         let limit = self.limits.command as u64;
         let is_over = |at: usize, left: u64| at as u64 + left.saturating_mul(6) > limit;
         let mut over = is_over(at, left);
@@ -233,7 +219,28 @@ impl Decoder {
         Decoded::Command { len: at, frame: Frame::Resp }
     }
 
-    /// Passes over a command that is over the limit, by its declared lengths.
+    /// Reads the header of a command. Returns the number of words and the length of the header.
+    fn count(&mut self, input: &[u8]) -> Result<(u64, usize), Decoded> {
+        match header(input, b'*') {
+            Header::More => Err(Decoded::More { discard: 0 }),
+            Header::Wrong => {
+                let why = format!("expected * and the number of words, got {}", shown(input));
+                Err(self.refuse(input.len(), why))
+            }
+            Header::Number { value: 0, len } => {
+                self.state = Expecting::Head;
+                let failure = Failure::new(code::PROTO, "empty command");
+                Err(Decoded::Refuse { len, failure, last: false })
+            }
+            Header::Number { value, len } if value <= MOST_WORDS => Ok((value, len)),
+            Header::Number { value, .. } => {
+                let why = format!("a command has at most {MOST_WORDS} words, got {value}");
+                Err(self.refuse(input.len(), why))
+            }
+        }
+    }
+
+    /// Skips a command over the limit by its declared lengths.
     fn skip(&mut self, input: &[u8], mut at: usize, mut left: u64, mut body: u64) -> Decoded {
         loop {
             let here = body.min((input.len() - at) as u64);
@@ -267,7 +274,7 @@ impl Decoder {
     }
 }
 
-/// A line is UTF-8, however it came.
+/// Checks that a line is UTF-8.
 pub(crate) fn check_text(line: &[u8]) -> Result<(), Failure> {
     let Err(error) = std::str::from_utf8(line) else { return Ok(()) };
     let at = error.valid_up_to();
@@ -276,7 +283,7 @@ pub(crate) fn check_text(line: &[u8]) -> Result<(), Failure> {
     Err(Failure::new(code::UTF8, why))
 }
 
-const UNENDED: &str = "a word is not followed by CR LF where its length says";
+const UNENDED: &str = "expected CR LF after a word of the declared length";
 
 #[cold]
 fn wrong_word(input: &[u8]) -> String {
@@ -285,10 +292,10 @@ fn wrong_word(input: &[u8]) -> String {
 
 #[cold]
 fn too_long(length: u64) -> String {
-    format!("a word of {length} bytes is longer than any command ({LONGEST_WORD})")
+    format!("a word has at most {LONGEST_WORD} bytes, got {length}")
 }
 
-/// The beginning of some bytes, for a message.
+/// Quotes the beginning of some bytes for a message.
 fn shown(input: &[u8]) -> String {
     let line = input.split(|&b| b == b'\n').next().unwrap_or_default();
     let short = &line[..line.len().min(LONGEST_HEADER)];
@@ -296,18 +303,18 @@ fn shown(input: &[u8]) -> String {
 }
 
 enum Header {
-    /// Not whole yet.
+    /// The header is not whole.
     More,
-    /// Something else.
+    /// The bytes are not a header.
     Wrong,
-    /// A number without a sign; `len` counts all of the header.
+    /// An unsigned number. `len` is the length of the header.
     Number { value: u64, len: usize },
 }
 
 /// Reads `<kind><digits>\r\n`.
 fn header(input: &[u8], kind: u8) -> Header {
     let number = |value: u8, len| Header::Number { value: u64::from(value), len };
-    // Nearly every header has one digit or two.
+    // Nearly every header has one or two digits.
     match *input {
         [k, a @ b'0'..=b'9', b'\r', b'\n', ..] if k == kind => return number(a - b'0', 4),
         [k, a @ b'0'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] if k == kind => {

@@ -1,4 +1,4 @@
-//! Writes a reply in the form of a protocol.
+//! Encodes replies.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::reply::{Reply, float_text, recycle};
 use super::{Protocol, escape_into};
 use crate::error::Failure;
 
-/// Appends the whole reply to `out`.
+/// Appends a whole reply to `out`.
 pub(crate) fn reply(reply: Reply, protocol: Protocol, out: &mut Vec<u8>) {
     match protocol {
         Protocol::Line => line(reply, out),
@@ -15,7 +15,7 @@ pub(crate) fn reply(reply: Reply, protocol: Protocol, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `-CODE message` with the line end of the protocol.
+/// Appends `-CODE message` with the protocol's line end.
 pub(crate) fn failure(failure: &Failure, protocol: Protocol, out: &mut Vec<u8>) {
     out.push(b'-');
     out.extend_from_slice(failure.code().as_bytes());
@@ -27,8 +27,8 @@ pub(crate) fn failure(failure: &Failure, protocol: Protocol, out: &mut Vec<u8>) 
     out.extend_from_slice(if protocol == Protocol::Line { b"\n" } else { b"\r\n" });
 }
 
-/// Appends a push frame of RESP3 which says what a command does (it runs, or waits), and for how many
-/// seconds it has done so.
+/// Appends a RESP3 push frame that says what a command does, such as `running`, and for how many seconds
+/// it has done so.
 pub(crate) fn sign_of_life(what: &str, since: Duration, out: &mut Vec<u8>) {
     length(b'>', 3, out);
     bulk(b"dockipc", out);
@@ -63,10 +63,10 @@ fn line(reply: Reply, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a value as parts of one row, a tab between them.
+/// Appends a value as columns of one row, separated by tabs.
 ///
-/// Invariant: only this function and [`line`] write a tab or a newline; text is escaped, so that a row
-/// has the columns and the end that the types of the answer say.
+/// Invariant: only this function and [`line`] write a tab or a newline. Text is escaped, so that the
+/// types of the answer alone decide the columns and the end of a row.
 fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
     match reply {
         Reply::List(items) | Reply::Set(items) => {
@@ -105,7 +105,7 @@ fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
                 escape_into(failure.message().as_bytes(), out);
             }
         }
-        // A tab stands between two columns.
+        // n columns have n - 1 tabs between them.
         Reply::Nulls(columns) => out.extend(std::iter::repeat_n(b'\t', columns.saturating_sub(1))),
         Reply::Ok | Reply::Null | Reply::List(_) | Reply::Set(_) | Reply::Map(_) => {}
     }
@@ -129,7 +129,7 @@ fn resp(reply: Reply, v3: bool, out: &mut Vec<u8>) {
             (false, false) => b":0\r\n",
         }),
         Reply::Int(value) => head(b':', value, out),
-        // RESP3 has `(` for it, but at that redis-cli 7 ends with "Unknown reply type".
+        // Not RESP3's `(`: redis-cli 7 exits at it with "Unknown reply type".
         Reply::Big(digits) => bulk(digits.as_bytes(), out),
         Reply::Float(value) if v3 => simple(b',', float_text(value).as_bytes(), out),
         Reply::Float(value) => bulk(float_text(value).as_bytes(), out),
@@ -164,7 +164,7 @@ fn simple(kind: u8, text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a bulk string, the form of every word that a client sends as well.
+/// Appends a bulk string. Every word that a client sends is one, too.
 pub(crate) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() + 24);
     length(b'$', bytes.len(), out);
@@ -183,7 +183,7 @@ fn head(kind: u8, value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// By hand: the formatting machinery took a tenth of the instructions of a small command.
+/// Appends an integer in decimal. `write!` took a tenth of the instructions of a small command.
 fn number(value: i64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut at = digits.len();

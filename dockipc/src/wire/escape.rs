@@ -1,7 +1,7 @@
-//! Text inside a row, written so that it can't end its column or its row.
+//! Escapes text inside a row, so that it can't end its column or its row.
 
-/// Appends text with its tab, newline, carriage return and backslash as `\t`, `\n`, `\r` and `\\`.
-/// `printf %b` reads them back; they are those of the `COPY` of `PostgreSQL`.
+/// Appends text with its tabs, newlines, carriage returns and backslashes as `\t`, `\n`, `\r` and `\\`.
+/// `printf %b` reads them back. `PostgreSQL`'s `COPY` uses the same escapes.
 pub(crate) fn escape_into(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = rest.iter().position(|b| matches!(b, b'\t' | b'\n' | b'\r' | b'\\')) {

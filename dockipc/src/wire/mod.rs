@@ -1,8 +1,7 @@
-//! Bytes to requests and replies to bytes. No sockets in here.
+//! Decodes bytes into commands and encodes replies into bytes. Knows no socket and no command.
 //!
-//! [`Decoder`] finds the commands in what a client sent; [`words`] splits a line; [`encode`] writes
-//! a reply in the form of the connection's [`Protocol`]; [`answer`] is the client's side, which
-//! reads a reply back.
+//! [`Decoder`] finds the commands in a client's bytes; [`words`] splits a line; [`encode`] writes a
+//! reply in the connection's [`Protocol`]; [`answer`] is the client's side, which reads a reply back.
 
 pub(crate) mod answer;
 mod decode;
@@ -23,44 +22,44 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-/// How a connection speaks.
+/// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// One line, its raw answer, end of connection.
+    /// Line mode: one line, its raw answer, end of the connection.
     Line,
-    /// The second version of RESP, which every Redis client speaks.
+    /// Version 2 of RESP, which every Redis client speaks.
     Resp2,
-    /// The third version of RESP, asked for with `HELLO 3`.
+    /// Version 3 of RESP, selected with `HELLO 3`.
     Resp3,
 }
 
-/// A piece of the input, or of the text beside it.
+/// A range of the input, or of the text beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    pub(crate) place: Place,
+    pub(crate) base: Base,
 }
 
-/// What a [`Span`] points into.
+/// The buffer that a [`Span`] points into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// The bytes as the client sent them.
+pub(crate) enum Base {
+    /// The bytes that the client sent.
     Input,
-    /// What had to be written anew: a word with quotes taken off, words joined.
+    /// The text of unquoted and joined words.
     Text,
 }
 
 impl Span {
     pub(crate) fn input(start: usize, end: usize) -> Self {
-        Self { start, end, place: Place::Input }
+        Self { start, end, base: Base::Input }
     }
 
-    /// The bytes that are meant. A span is only ever made for the two buffers it is used with.
+    /// Returns the bytes of the span. The caller passes the two buffers that it was made for.
     pub(crate) fn of<'r>(self, input: &'r [u8], text: &'r [u8]) -> &'r [u8] {
-        let buffer = match self.place {
-            Place::Input => input,
-            Place::Text => text,
+        let buffer = match self.base {
+            Base::Input => input,
+            Base::Text => text,
         };
         &buffer[self.start..self.end]
     }

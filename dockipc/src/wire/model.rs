@@ -1,11 +1,11 @@
-//! The commands in a client's bytes, found the plain way: all bytes at once, nothing remembered.
-//! What [`decode`](super::check::decode) finds is compared with it.
+//! A simple model of the decoder: it gets all bytes at once and keeps no state.
+//! [`commands`](super::check::commands) compares the decoder with it.
 
 use super::check::Event;
 use crate::config::Limits;
 use crate::error::code;
 
-/// What is in these bytes, if nothing follows them.
+/// Returns the commands in these bytes, if nothing follows them.
 pub(crate) fn model(limits: Limits, bytes: &[u8]) -> Vec<Event> {
     match bytes.first() {
         None => Vec::new(),
@@ -48,10 +48,10 @@ fn commands(limit: usize, mut bytes: &[u8]) -> Vec<Event> {
     events
 }
 
-/// The bytes end before the command does.
+/// The input ends inside the command.
 struct Missing;
 
-/// The first command, and what follows it.
+/// Returns the first command and the bytes after it.
 fn command(limit: u64, bytes: &[u8]) -> Result<(Event, &[u8]), Missing> {
     let proto = |last| refused(code::PROTO, last, true);
     let (count, mut rest) = match number(b'*', bytes)? {
@@ -85,7 +85,7 @@ fn command(limit: u64, bytes: &[u8]) -> Result<(Event, &[u8]), Missing> {
     Ok((event, rest))
 }
 
-/// The number of a header, and what follows it; none if this is no header.
+/// Returns the number in a header and the bytes after it, or `None` for an invalid header.
 fn number(kind: u8, bytes: &[u8]) -> Result<Option<(u64, &[u8])>, Missing> {
     let Some(rest) = bytes.strip_prefix(&[kind]) else {
         return if bytes.is_empty() { Err(Missing) } else { Ok(None) };

@@ -1,4 +1,4 @@
-//! An answer, whoever it is for.
+//! [`Reply`], the answer to a command.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -6,7 +6,7 @@ use std::cell::Cell;
 use super::{Protocol, encode};
 use crate::error::Failure;
 
-/// An answer: what a handler returns and what a client receives.
+/// An answer, as a handler returns it and a client receives it.
 ///
 /// | reply | line | RESP2 | RESP3 |
 /// | --- | --- | --- | --- |
@@ -22,59 +22,59 @@ use crate::error::Failure;
 /// | `Map` | key, a tab, value, `\n` | flat array | `%` |
 /// | `Error` | `-CODE message\n` | error | error |
 ///
-/// On a line, what is nested inside an item is one row: its parts with a tab between them. So a
-/// list of tuples is a table that `cut` and `awk` read.
+/// In line mode, an item with nested values is one row with a tab between the values. So a list of
+/// tuples is a table that `cut` and `awk` read.
 ///
-/// Text alone is written as it is. Inside a list, a set or a map its tab, newline, carriage return and
-/// backslash are written as `\t`, `\n`, `\r` and `\\`, so that no text can make another column or row.
+/// Text alone is written unchanged. Inside a list, a set or a map, its tabs, newlines, carriage returns
+/// and backslashes are written as `\t`, `\n`, `\r` and `\\`, so that text can't add a column or a row.
 /// To read a column back, replace these four from left to right, as `printf %b` does in a shell. A
-/// `None` has as many columns as a `Some`; a list or a map inside a row has as many as it has items, so
+/// `None` has as many columns as a `Some`. A list or map inside a row has a column for each item, so
 /// put it last.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reply {
-    /// Done, and there is nothing to say.
+    /// Success without a value.
     Ok,
-    /// A short word about what happened, such as `PONG`.
+    /// A status word, such as `PONG`.
     Status(Cow<'static, str>),
-    /// There is no value.
+    /// No value.
     Null,
-    /// There is no value, where a value takes this number of columns:
-    /// [`IntoReply::COLUMNS`](crate::IntoReply::COLUMNS).
+    /// No value where a value would have this number of columns
+    /// ([`IntoReply::COLUMNS`](crate::IntoReply::COLUMNS)).
     #[doc(hidden)]
     Nulls(usize),
-    /// Yes or no.
+    /// A boolean.
     Bool(bool),
-    /// An integer of 64 bits.
+    /// A 64-bit integer.
     Int(i64),
     /// An integer beyond 64 bits, in decimal.
     Big(String),
     /// A floating-point number.
     Float(f64),
-    /// Text or any other bytes.
+    /// Text or other bytes.
     Bytes(Vec<u8>),
-    /// Several values in order.
+    /// An ordered list of values.
     List(Vec<Reply>),
-    /// Several values without an order.
+    /// A set of values.
     Set(Vec<Reply>),
-    /// Keys and values.
+    /// Pairs of keys and values.
     Map(Vec<(Reply, Reply)>),
-    /// The command failed.
+    /// The failure of the command.
     Error(Failure),
 }
 
 impl Reply {
-    /// Text or any other bytes.
+    /// Makes a reply of text or other bytes.
     pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self::Bytes(bytes.into())
     }
 
-    /// A map with text as keys, in the order given.
+    /// Makes a map with text keys, in the given order.
     pub fn map<K: Into<String>>(pairs: impl IntoIterator<Item = (K, Reply)>) -> Self {
         Self::Map(pairs.into_iter().map(|(k, v)| (Self::bytes(k.into()), v)).collect())
     }
 
-    /// The bytes that line mode answers with: what `nc` would print.
+    /// Returns the bytes of the answer in line mode, as `nc` prints them.
     ///
     /// ```
     /// use dockipc::{IntoReply, Reply};
@@ -88,7 +88,7 @@ impl Reply {
         bytes
     }
 
-    /// What a person is told that came instead of what was wanted.
+    /// Describes the reply for the message of [`Error::Mismatch`](crate::Error::Mismatch).
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Ok => "OK".into(),
@@ -109,15 +109,15 @@ impl Reply {
 }
 
 thread_local! {
-    /// The buffer of the last small answer of this thread, so that an answer from borrowed bytes
-    /// need not allocate.
+    /// The buffer of this thread's last small answer, reused so that an answer from borrowed bytes does
+    /// not allocate.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Above this many bytes a buffer is not kept.
+/// The largest capacity of a spare buffer, in bytes.
 const SPARE_LIMIT: usize = 64 * 1024;
 
-/// Gives the buffer of an answer that has been written back for the next one.
+/// Keeps the buffer of a written answer for the next one.
 pub(super) fn recycle(mut buffer: Vec<u8>) {
     if (1..=SPARE_LIMIT).contains(&buffer.capacity()) {
         buffer.clear();
@@ -125,14 +125,15 @@ pub(super) fn recycle(mut buffer: Vec<u8>) {
     }
 }
 
-/// Borrowed bytes as an answer.
+/// Makes an answer of borrowed bytes.
 pub(crate) fn copied(bytes: &[u8]) -> Reply {
     let mut buffer = SPARE.take();
     buffer.extend_from_slice(bytes);
     Reply::Bytes(buffer)
 }
 
-/// The shortest decimal that reads back as the same number; an exponent where digits would be many.
+/// Formats the shortest decimal that parses to the same number, with an exponent for very large and small
+/// numbers.
 pub(crate) fn float_text(value: f64) -> String {
     let size = value.abs();
     if value.is_nan() {

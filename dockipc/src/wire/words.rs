@@ -1,12 +1,12 @@
 //! Splits a line into words as a POSIX shell does, without any expansion, and quotes them back.
 //!
-//! The rules are those of "2.2 Quoting" in the POSIX shell language: blanks (space and tab) part
-//! words; `'…'` keeps everything; `"…"` keeps everything but `\` before `"`, `\`, `$` and `` ` ``;
+//! The rules are those of "2.2 Quoting" in the POSIX shell language: blanks (space and tab) separate
+//! words; `'…'` keeps everything; `"…"` keeps everything except a `\` before `"`, `\`, `$` and `` ` ``;
 //! a `\` outside quotes keeps the next character.
 
 use std::borrow::Cow;
 
-use super::{Place, Span};
+use super::{Base, Span};
 
 /// A line being split.
 pub(crate) struct Splitter<'t> {
@@ -14,7 +14,7 @@ pub(crate) struct Splitter<'t> {
     at: usize,
 }
 
-/// Why a line can't be split.
+/// The reason why a line can't be split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unbalanced {
     #[error("the quote {quote} at byte {at} is not closed")]
@@ -29,11 +29,11 @@ impl<'t> Splitter<'t> {
     }
 
     /// Goes back to the first word.
-    pub(crate) fn begin_again(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.at = 0;
     }
 
-    /// The next word. Only a word with quotes or backslashes is written to `text`.
+    /// Takes the next word. Only a word with quotes or backslashes is written to `text`.
     pub(crate) fn next(&mut self, text: &mut Vec<u8>) -> Result<Option<Span>, Unbalanced> {
         self.skip_blanks();
         let start = self.at;
@@ -46,19 +46,19 @@ impl<'t> Splitter<'t> {
                 let text_start = text.len();
                 text.extend_from_slice(&self.line[start..self.at]);
                 self.quoted(text)?;
-                Ok(Some(Span { start: text_start, end: text.len(), place: Place::Text }))
+                Ok(Some(Span { start: text_start, end: text.len(), base: Base::Text }))
             }
         }
     }
 
-    /// Everything that is left, without the blanks in front of it, and not taken yet.
+    /// Returns the rest of the line without leading blanks, and does not take it.
     pub(crate) fn peek(&self) -> &'t [u8] {
         let rest = &self.line[self.at..];
         let blanks = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
         &rest[blanks..]
     }
 
-    /// Everything that is left, without the blanks in front of it.
+    /// Takes the rest of the line without leading blanks.
     pub(crate) fn rest(&mut self) -> Option<Span> {
         self.skip_blanks();
         let span = Span::input(self.at, self.line.len());
@@ -112,11 +112,10 @@ impl<'t> Splitter<'t> {
     }
 }
 
-/// Quotes a word so that it stands as one word on a line for [`send`](crate::send), `nc` or a
-/// shell.
+/// Quotes a word so that it is one word of a line for [`send`](crate::send), `nc` or a shell.
 ///
-/// A line ends at its newline, so a word with a `\n` in it can't be sent on a line at all: use
-/// [`Client::command`](crate::client::Client::command), whose words may hold any byte.
+/// A line can't contain a word with a `\n`: use
+/// [`Client::command`](crate::client::Client::command), whose words may contain any byte.
 ///
 /// ```
 /// assert_eq!(dockipc::client::quote("plain"), "plain");

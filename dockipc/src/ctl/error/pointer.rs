@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 use super::super::output::escaped;
 use super::super::word::{Word, redact};
 use super::start;
-use crate::arg::Shown;
+use crate::arg::Quoted;
 use crate::client::quote;
 use crate::error::{Failure, code};
 
@@ -63,7 +63,7 @@ fn locate(words: &[Word], failure: &Failure, message: &str) -> Option<(String, u
 /// its option.
 fn is_about(word: &[u8], message: &str) -> bool {
     let value = word.iter().position(|&b| b == b'=').map(|at| &word[at + 1..]);
-    let quoted = |word: &[u8]| message.contains(&Shown(word).to_string());
+    let quoted = |word: &[u8]| message.contains(&Quoted(word).to_string());
     let option = message
         .strip_prefix("unknown option ")
         .or_else(|| message.strip_suffix(" takes no value"))

@@ -1,4 +1,4 @@
-//! A great many rules and clients from a seed.
+//! Generated rules and clients.
 
 use super::*;
 use crate::access::parse;
@@ -6,7 +6,7 @@ use crate::fuzzing::dice::many;
 use crate::fuzzing::request;
 
 #[test]
-fn generated_clients_run_nothing_that_the_model_says_no_to() {
+fn generated_client_runs_only_what_the_model_allows() {
     let (seed, counts) = many(20_000, one, Counts::plus);
     let Counts { inputs, rules, commands, ran, denied } = counts;
     assert!(rules > inputs / 10 && ran > inputs / 10 && denied > inputs / 10);
@@ -17,7 +17,7 @@ fn generated_clients_run_nothing_that_the_model_says_no_to() {
     );
 }
 
-/// What was found, so that it can be seen that the inputs reach something.
+/// Counts that show that the inputs reach the code.
 #[derive(Default)]
 struct Counts {
     inputs: u64,
@@ -39,7 +39,7 @@ impl Counts {
     }
 }
 
-/// Makes the rule and the client of a seed and looks at them.
+/// Checks the rule and the client generated from a seed.
 fn one(seed: u64) -> Counts {
     let mut dice = Dice(seed);
     let text = written(&mut dice);
@@ -47,12 +47,12 @@ fn one(seed: u64) -> Counts {
     let rules = std::str::from_utf8(&text).is_ok_and(|text| parse(text).is_ok());
 
     let mut data: Vec<_> = (0..5).map(|_| dice.byte()).collect();
-    let visit = Visit::new(data[0], data[1], data[2]);
-    let (bytes, expected) = visit.commands(&mut dice);
+    let scenario = Scenario::new(data[0], data[1], data[2]);
+    let (bytes, expected) = scenario.commands(&mut dice);
     let is_changed = dice.below(2) == 0;
     data.extend_from_slice(&if is_changed { dice.changed(bytes) } else { bytes });
     access(&data);
-    let outcomes = visit.outcomes(&data[5..], &[usize::MAX]);
+    let outcomes = scenario.outcomes(&data[5..], &[usize::MAX]);
     assert!(is_changed || outcomes == expected, "{outcomes:?} is not {expected:?}");
     let count =
         |matching: fn(&Outcome) -> bool| outcomes.iter().filter(|o| matching(o)).count() as u64;
@@ -65,7 +65,7 @@ fn one(seed: u64) -> Counts {
     }
 }
 
-/// A rule, something like a rule, or noise.
+/// Generates a rule, something like a rule, or noise.
 fn written(dice: &mut Dice) -> Vec<u8> {
     const PIECES: &[&str] = &[
         "any",
@@ -100,9 +100,9 @@ fn written(dice: &mut Dice) -> Vec<u8> {
         0 => dice.noise(30),
         1 => dice.list(8, |dice| dice.one(PIECES)).concat().into_bytes(),
         _ => {
-            let mut who = dice.list(4, Who::thrown);
-            who.push(Who::thrown(dice));
-            let terms: Vec<_> = who.iter().map(Who::text).collect();
+            let mut who = dice.list(4, Principal::random);
+            who.push(Principal::random(dice));
+            let terms: Vec<_> = who.iter().map(Principal::text).collect();
             terms.join(dice.one(&["|", " | ", "\t| ", " |"])).into_bytes()
         }
     };
@@ -113,9 +113,9 @@ fn written(dice: &mut Dice) -> Vec<u8> {
 #[derive(Clone, Copy)]
 enum Sent {
     Call(&'static str),
-    /// Asks what could stand behind a name.
+    /// Asks for completions.
     Complete(&'static str),
-    /// Asks about a name, again and again.
+    /// Asks for the description of a name, several times in one command.
     Describe(&'static str),
     Token(bool),
     Reset,
@@ -123,7 +123,7 @@ enum Sent {
 }
 
 impl Sent {
-    fn thrown(dice: &mut Dice) -> Self {
+    fn random(dice: &mut Dice) -> Self {
         const NAMES: [&str; 8] = ["aa", "ab", "ba", "bb", "gated", "gate", "nobodys", "AA"];
         match dice.below(10) {
             0 => Self::Token(dice.below(3) > 0),
@@ -158,11 +158,11 @@ impl Sent {
     }
 }
 
-impl Visit {
-    /// Some commands, well formed, and what becomes of them.
+impl Scenario {
+    /// Generates some valid commands and their expected outcomes.
     fn commands(&self, dice: &mut Dice) -> (Vec<u8>, Vec<Outcome>) {
         let is_line = dice.below(4) == 0;
-        let sent = dice.list(6, Sent::thrown);
+        let sent = dice.list(6, Sent::random);
         let (mut bytes, mut outcomes) = (Vec::new(), Vec::new());
         let (mut has_token, mut wrong, mut is_over) = (false, 0, false);
         for sent in sent {
@@ -211,14 +211,14 @@ impl Visit {
         let names = CLOSURES.into_iter().chain(["gated", "*"]);
         let ran = names.map(|known| (known, known == name)).find(|(_, is)| *is);
         match ran {
-            Some((name, _)) if model.may(name, self.caller, has_token, self.door) => {
+            Some((name, _)) if model.may(name, self.caller, has_token, self.socket) => {
                 Outcome::Ran(name)
             }
             _ => Outcome::Denied,
         }
     }
 
-    /// Only `gated` proposes values, and only to who may run it; others hear of no such command.
+    /// Only `gated` has completions, and only for callers that may run it.
     fn complete(&self, name: &str, has_token: bool) -> Outcome {
         match self.call(name, has_token) {
             ran @ Outcome::Ran("gated") => ran,
@@ -226,7 +226,7 @@ impl Visit {
         }
     }
 
-    /// The server's own commands can be ruled, and are offered everywhere.
+    /// `ping` can be given a rule, and is offered at every socket.
     fn ping(&self, has_token: bool) -> Outcome {
         let mut given = self.served.model.given.iter().rev();
         let given = given.find(|(names, _)| matches!(names, Names::All));

@@ -1,16 +1,17 @@
 //! A great many inputs from a seed: all that a stranger may send, well formed, nearly well formed
 //! and noise.
 
-use super::{Event, LIMITS, as_read, check, encoded, expected, resp};
+use super::{as_read, expected, resp};
 use crate::error::Failure;
 use crate::fuzzing::dice::{Dice, many};
 use crate::reply::Reply;
 use crate::wire::Protocol;
+use crate::wire::check::{self, Event, LIMITS, encoded};
 use crate::wire::words::quote;
 
 /// Every input goes to both parsers and to the splitter of lines, cut in three ways.
 #[test]
-fn generated_inputs_are_told_the_same_however_they_are_cut() {
+fn generated_input_decodes_alike_in_any_pieces() {
     let (seed, counts) = many(20_000, one, Counts::plus);
     let Counts { inputs, bytes, commands, refusals, replies } = counts;
     assert!(commands > inputs / 10 && refusals > inputs / 10 && replies > inputs / 10);

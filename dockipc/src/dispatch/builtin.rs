@@ -1,4 +1,4 @@
-//! Built-in commands, and the record of a token that one of them refused.
+//! Runs built-in commands, and records the tokens that they refuse.
 
 use super::Service;
 use super::run::{Executor, Runner};
@@ -9,7 +9,7 @@ use crate::request::Words;
 use crate::session::Session;
 
 impl Service {
-    /// Answers with a built-in command. A token that it refused is recorded before the answer.
+    /// Runs a built-in command. If it refuses a token, that is recorded before the answer.
     pub(super) fn answer(
         &self,
         builtin: BuiltIn,

@@ -1,13 +1,13 @@
-//! "Did you mean": the answer to a name that no command has.
+//! The answer to an unknown name, with a suggestion.
 
 use super::Table;
 use crate::access::Credentials;
-use crate::arg::Shown;
+use crate::arg::Quoted;
 use crate::error::{Failure, code};
 use crate::nearest::nearest;
 
 impl Table {
-    /// The answer to a name that no command has. It suggests only what the caller may see.
+    /// Returns the failure for an unknown name. It suggests only commands that the caller can see.
     #[cold]
     pub(crate) fn unknown(&self, caller: &Credentials<'_>, name: &[u8]) -> Failure {
         let (word, most) = (name.to_ascii_lowercase(), (name.len() / 3).max(1));
@@ -16,6 +16,6 @@ impl Table {
             Some(other) => format!("did you mean {other}?"),
             None => "send help for a list".into(),
         };
-        Failure::new(code::UNKNOWN, format_args!("no command {}; {hint}", Shown(name)))
+        Failure::new(code::UNKNOWN, format_args!("no command {}; {hint}", Quoted(name)))
     }
 }

@@ -1,0 +1,192 @@
+//! The types that [`IntoReply`] is implemented for.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+
+use super::{IntoReply, Reply};
+use crate::error::Failure;
+use crate::wire::copied;
+
+impl IntoReply for Reply {
+    fn into_reply(self) -> Reply {
+        self
+    }
+}
+
+impl IntoReply for () {
+    fn into_reply(self) -> Reply {
+        Reply::Ok
+    }
+}
+
+impl<T: IntoReply, E: Into<Failure>> IntoReply for Result<T, E> {
+    const COLUMNS: usize = T::COLUMNS;
+
+    fn into_reply(self) -> Reply {
+        match self {
+            Ok(value) => value.into_reply(),
+            Err(error) => Reply::Error(error.into()),
+        }
+    }
+}
+
+impl<T: IntoReply> IntoReply for Option<T> {
+    const COLUMNS: usize = T::COLUMNS;
+
+    fn into_reply(self) -> Reply {
+        let none = if Self::COLUMNS == 1 { Reply::Null } else { Reply::Nulls(Self::COLUMNS) };
+        self.map_or(none, T::into_reply)
+    }
+}
+
+impl IntoReply for bool {
+    fn into_reply(self) -> Reply {
+        Reply::Bool(self)
+    }
+}
+
+macro_rules! integers {
+    ($($int:ty)*) => {$(
+        impl IntoReply for $int {
+            fn into_reply(self) -> Reply {
+                i64::try_from(self).map_or_else(|_| Reply::Big(self.to_string()), Reply::Int)
+            }
+        }
+    )*};
+}
+
+integers! { u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
+
+impl IntoReply for u8 {
+    fn into_reply(self) -> Reply {
+        Reply::Int(self.into())
+    }
+
+    fn list_into_reply(items: Vec<Self>) -> Reply {
+        Reply::Bytes(items)
+    }
+}
+
+impl IntoReply for f64 {
+    fn into_reply(self) -> Reply {
+        Reply::Float(self)
+    }
+}
+
+impl IntoReply for f32 {
+    /// Converts through the shortest decimal, so that `0.1f32` is answered as `0.1`.
+    fn into_reply(self) -> Reply {
+        Reply::Float(self.to_string().parse().unwrap_or_else(|_| self.into()))
+    }
+}
+
+impl IntoReply for char {
+    fn into_reply(self) -> Reply {
+        copied(self.encode_utf8(&mut [0; 4]).as_bytes())
+    }
+}
+
+impl IntoReply for &str {
+    fn into_reply(self) -> Reply {
+        copied(self.as_bytes())
+    }
+}
+
+impl IntoReply for &[u8] {
+    fn into_reply(self) -> Reply {
+        copied(self)
+    }
+}
+
+impl<const N: usize> IntoReply for [u8; N] {
+    fn into_reply(self) -> Reply {
+        copied(&self)
+    }
+}
+
+impl<const N: usize> IntoReply for &[u8; N] {
+    fn into_reply(self) -> Reply {
+        copied(self)
+    }
+}
+
+macro_rules! owned_bytes {
+    ($($from:ty: $how:expr;)*) => {$(
+        impl IntoReply for $from {
+            fn into_reply(self) -> Reply {
+                let bytes: fn($from) -> Vec<u8> = $how;
+                Reply::Bytes(bytes(self))
+            }
+        }
+    )*};
+}
+
+owned_bytes! {
+    String: String::into_bytes;
+    Box<str>: |text| text.into_string().into_bytes();
+    Box<[u8]>: <[u8]>::into_vec;
+    Cow<'_, str>: |text| text.into_owned().into_bytes();
+    Cow<'_, [u8]>: |bytes| bytes.into_owned();
+    PathBuf: |path| path.into_os_string().into_encoded_bytes();
+    &Path: |path| path.as_os_str().as_encoded_bytes().to_vec();
+}
+
+impl<T: IntoReply> IntoReply for Vec<T> {
+    fn into_reply(self) -> Reply {
+        T::list_into_reply(self)
+    }
+}
+
+impl<T: IntoReply> IntoReply for VecDeque<T> {
+    fn into_reply(self) -> Reply {
+        Reply::List(self.into_iter().map(T::into_reply).collect())
+    }
+}
+
+impl<T: IntoReply, S> IntoReply for HashSet<T, S> {
+    fn into_reply(self) -> Reply {
+        Reply::Set(self.into_iter().map(T::into_reply).collect())
+    }
+}
+
+impl<T: IntoReply> IntoReply for BTreeSet<T> {
+    fn into_reply(self) -> Reply {
+        Reply::Set(self.into_iter().map(T::into_reply).collect())
+    }
+}
+
+impl<K: IntoReply, V: IntoReply, S> IntoReply for HashMap<K, V, S> {
+    fn into_reply(self) -> Reply {
+        Reply::Map(self.into_iter().map(|(k, v)| (k.into_reply(), v.into_reply())).collect())
+    }
+}
+
+impl<K: IntoReply, V: IntoReply> IntoReply for BTreeMap<K, V> {
+    fn into_reply(self) -> Reply {
+        Reply::Map(self.into_iter().map(|(k, v)| (k.into_reply(), v.into_reply())).collect())
+    }
+}
+
+macro_rules! tuples {
+    ($($($t:ident)*;)*) => {$(
+        impl<$($t: IntoReply),*> IntoReply for ($($t,)*) {
+            const COLUMNS: usize = 0 $(+ $t::COLUMNS)*;
+
+            #[allow(non_snake_case, reason = "the types' names serve as the values'")]
+            fn into_reply(self) -> Reply {
+                let ($($t,)*) = self;
+                Reply::List(vec![$($t.into_reply()),*])
+            }
+        }
+    )*};
+}
+
+tuples! {
+    A;
+    A B;
+    A B C;
+    A B C D;
+    A B C D E;
+    A B C D E F;
+}

@@ -1,0 +1,76 @@
+//! Conversions to and from [`Reply`].
+
+mod from;
+mod into;
+
+use crate::error::Error;
+
+pub use crate::wire::Reply;
+
+impl Reply {
+    /// Converts the reply to a value, as [`Call::call`](crate::client::Call::call) does.
+    pub fn parse<T: FromReply>(self) -> Result<T, Error> {
+        match self {
+            Self::Error(failure) => Err(Error::Refused(failure)),
+            reply => T::from_reply(reply),
+        }
+    }
+}
+
+/// A type that a command can return.
+///
+/// Implemented for `()`, bytes, text, `char`, paths, integers, floats, `bool`, `Option`, lists,
+/// sets, maps, tuples, [`Reply`], and `Result<T, E>` of those with any `E: Display`. For your own type:
+///
+/// ```
+/// use dockipc::{IntoReply, Reply};
+///
+/// struct Point { x: i64, y: i64 }
+///
+/// impl IntoReply for Point {
+///     fn into_reply(self) -> Reply {
+///         Reply::map([("x", self.x.into_reply()), ("y", self.y.into_reply())])
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the answer of a command",
+    label = "not an answer type",
+    note = "a command answers with (), bytes, text, numbers, bool, Option, lists, sets, maps, tuples, `dockipc::Reply`, or a Result of those whose error is Display",
+    note = "for your own type, write `impl dockipc::IntoReply`"
+)]
+pub trait IntoReply: Sized {
+    /// The number of columns that the answer takes inside a row of line mode, 1 by default. A `None`
+    /// takes the same number.
+    ///
+    /// Set it for your own type if its answer is a list of fixed length, such as 2 for a pair.
+    const COLUMNS: usize = 1;
+
+    /// Converts the value to an answer.
+    fn into_reply(self) -> Reply;
+
+    /// Converts a `Vec` of this type to an answer; a `Vec<u8>` is bytes.
+    #[doc(hidden)]
+    fn list_into_reply(items: Vec<Self>) -> Reply {
+        Reply::List(items.into_iter().map(Self::into_reply).collect())
+    }
+}
+
+/// A type that an answer can be converted to.
+///
+/// The conversion is lenient where RESP2 has fewer types: decimal text converts to an integer, `0` and `1`
+/// to a `bool`, a flat list to a map.
+#[diagnostic::on_unimplemented(
+    message = "an answer can't be converted to `{Self}`",
+    note = "use (), bytes, text, a number, bool, Option, Vec, a set, a map, a tuple, or `dockipc::Reply`, which accepts every answer"
+)]
+pub trait FromReply: Sized {
+    /// Converts an answer. An answer of another type is an [`Error::Mismatch`].
+    fn from_reply(reply: Reply) -> Result<Self, Error>;
+
+    /// Converts an answer to a `Vec` of this type; a `Vec<u8>` is bytes.
+    #[doc(hidden)]
+    fn list_from_reply(reply: Reply) -> Result<Vec<Self>, Error> {
+        from::items(reply)
+    }
+}
