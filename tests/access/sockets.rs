@@ -43,13 +43,15 @@ fn second_socket_offers_only_its_commands() {
     assert_eq!(ask(&second, "ping"), "PONG");
     let me = rustix::process::geteuid().as_raw();
     for name in ["stop", "halt"] {
-        let denied = format!("NOPERM \"{name}\" is not offered at this socket; you are uid {me}");
+        let denied = format!(
+            "NOPERM permission denied: \"{name}\" is not offered at this socket (you are uid {me})"
+        );
         assert_eq!(ask(&second, name), denied);
         let line = exchange(UnixStream::connect(&second).unwrap(), format!("{name}\n").as_bytes());
         assert_eq!(line, format!("-{denied}\n").as_bytes());
     }
     // A command's own rule holds at every path.
-    assert!(ask(&second, "list-secrets").contains("is for uid:4294967294"));
+    assert!(ask(&second, "list-secrets").contains("requires uid:4294967294"));
     let help = ask(&second, "help");
     assert!(help.contains("status") && !help.contains("stop"), "{help}");
     assert!(ask(&place.socket(), "help").contains("stop"));

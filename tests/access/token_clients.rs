@@ -47,7 +47,7 @@ fn client_runs_nothing_with_a_wrong_token() {
     let client = Client::new(daemon.path()).token("not the token at all");
     for _ in 0..5 {
         let error = client.send("hit").expect_err("a wrong token");
-        assert_eq!(error.to_string(), "WRONGPASS this is not the token");
+        assert_eq!(error.to_string(), "WRONGPASS wrong token (1 of 3 attempts used)");
     }
     assert_eq!(hits.load(Relaxed), 0, "a command that needs no token");
     let printed = format!("{client:?} {:?} {:?}", client.command("vault"), client.pipeline());
