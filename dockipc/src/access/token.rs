@@ -11,7 +11,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::buffer::{Buffer, wipe};
-use crate::directory::{Directory, Failed};
+use crate::directory::{Directory, OpenError};
 use crate::error::Error;
 
 /// Fewer bytes could be guessed.
@@ -37,10 +37,10 @@ impl Token {
         // Whoever can put another file of root's there, such as a key whose first line is known,
         // would know the token.
         let directory = Directory::of(path).map_err(|failed| match failed {
-            Failed::System(Errno::NOENT | Errno::NOTDIR) => bad("it does not exist".into()),
-            Failed::System(Errno::ACCESS) => bad("this user may not read it".into()),
-            Failed::System(errno) => reading(errno.into()),
-            link @ Failed::Link { .. } => bad(link.to_string()),
+            OpenError::System(Errno::NOENT | Errno::NOTDIR) => bad("it does not exist".into()),
+            OpenError::System(Errno::ACCESS) => bad("this user may not read it".into()),
+            OpenError::System(errno) => reading(errno.into()),
+            link @ OpenError::Link { .. } => bad(link.to_string()),
         })?;
         if let Some(other) = directory.other() {
             return Err(bad(format!(
