@@ -99,7 +99,7 @@ fn a_path_that_is_taken_leaves_none_of_the_others() {
     assert!(matches!(error, Error::AlreadyRunning { .. }), "{error}");
     assert!(!place.socket().exists());
     let error = Server::new().also_at("x", Access::only(["stats"])).spawn(place.socket());
-    let expected = "bad rule Access::only(stats): no command has such a name";
+    let expected = "invalid rule Access::only(stats): no command has such a name";
     assert_eq!(error.unwrap_err().to_string(), expected);
 }
 

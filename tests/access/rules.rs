@@ -157,7 +157,7 @@ fn a_rule_that_can_not_be_used_is_an_error_at_start() {
     for (names, rule, reason) in cases {
         let server = Server::new().state(AtomicU64::new(0)).allow(names, rule);
         let error = server.spawn_in_process().expect_err("a rule that can't be used").to_string();
-        assert_eq!(error, format!("bad rule {rule:?} for {names}: {reason}"));
+        assert_eq!(error, format!("invalid rule {rule:?} for {names}: {reason}"));
     }
 }
 
@@ -177,7 +177,7 @@ fn overflow_id_in_user_namespace_is_refused() {
             for rule in OVERFLOW {
                 let why = refused(rule).expect("a refusal");
                 let expected = format!(
-                    "bad rule \"{rule}\" for everybody: {rule} is 65534 here, which in a user \
+                    "invalid rule \"{rule}\" for everybody: {rule} is 65534 here, which in a user \
                      namespace stands for everyone without a number of their own; name another \
                      user or group"
                 );

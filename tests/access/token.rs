@@ -217,7 +217,7 @@ fn without_a_token_there_is_nothing_to_give() {
 fn a_file_that_others_could_have_read_or_written_is_refused() {
     let refused = |path: &Path, reason: &str| {
         let error = server().token_file(path).spawn_in_process().expect_err("no start").to_string();
-        let expected = format!("the token file {} can't be used: {reason}", path.display());
+        let expected = format!("cannot use token file {}: {reason}", path.display());
         assert_eq!(error, expected);
         // A client does not use it either.
         let daemon = Daemon::start(Server::new());
@@ -300,7 +300,7 @@ fn the_token_is_the_first_line_without_its_end() {
 fn a_rule_and_its_token_come_together() {
     let error = server().spawn_in_process().expect_err("no token").to_string();
     let why = "there is no token: give the server one with .token_file(…)";
-    assert_eq!(error, format!("bad rule \"token\" for vault: {why}"));
+    assert_eq!(error, format!("invalid rule \"token\" for vault: {why}"));
     let file = File::new(TOKEN);
     let error = Server::new().token_file(file.path()).spawn_in_process().expect_err("no rule");
     assert!(error.to_string().ends_with("no command has a rule with `token`"), "{error}");
@@ -403,8 +403,8 @@ fn client_requires_the_owner_that_listens() {
         assert!(client.send("hall").is_ok());
         let other = client.clone().require_owner(me + 1);
         let error = other.send("hall").expect_err("another owner").to_string();
-        assert!(error.starts_with(&format!("wrong owner: uid {me} listens at ")), "{error}");
-        let required = format!(", and uid {} is required; nothing was sent", me + 1);
+        assert!(error.starts_with(&format!("wrong owner: uid {me} is listening at ")), "{error}");
+        let required = format!(", but uid {} is required; nothing was sent", me + 1);
         assert!(error.ends_with(&required), "{error}");
         assert!(other.require_owner(me).send("hall").is_ok(), "one of two");
         let client = client.require_owner(me).token(TOKEN);

@@ -42,7 +42,7 @@ fn timed_out<T>(result: Result<T, Error>, limit: Duration, what: &str, whether: 
 }
 
 #[test]
-fn a_daemon_that_answers_a_byte_at_a_time_does_not_stretch_a_call() {
+fn slow_answer_does_not_extend_the_deadline() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
@@ -57,7 +57,7 @@ fn a_daemon_that_answers_a_byte_at_a_time_does_not_stretch_a_call() {
 }
 
 #[test]
-fn what_is_pushed_is_a_sign_of_life_and_does_not_stretch_a_call() {
+fn keepalive_resets_read_timeout_but_not_deadline() {
     let push = b">1\r\n$7\r\nrunning\r\n";
     let place = Place::new();
     let server = scripted(&place, move |accept| {
@@ -81,7 +81,7 @@ fn what_is_pushed_is_a_sign_of_life_and_does_not_stretch_a_call() {
 }
 
 #[test]
-fn a_daemon_that_takes_a_byte_at_a_time_does_not_stretch_a_call() {
+fn slow_reader_does_not_extend_the_deadline() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
@@ -176,7 +176,7 @@ fn staying() -> (Daemon, Arc<Gate>) {
 }
 
 #[test]
-fn a_late_answer_is_nobodys() {
+fn late_answer_after_deadline_is_discarded() {
     let (daemon, gate) = staying();
     let client = client(daemon.path());
     for _ in 0..3 {
@@ -197,7 +197,7 @@ fn a_late_answer_is_nobodys() {
 }
 
 #[test]
-fn the_limit_of_a_call_stands_for_that_of_its_client() {
+fn call_timeout_overrides_client_timeout() {
     let (daemon, gate) = staying();
     let hasty = client(daemon.path()).timeout(SHORT);
     gate.set(true);
@@ -218,7 +218,7 @@ fn the_limit_of_a_call_stands_for_that_of_its_client() {
 }
 
 #[test]
-fn a_limit_does_no_harm_to_calls_that_keep_to_it() {
+fn timeout_does_not_affect_faster_calls() {
     let daemon = Daemon::start(Server::new());
     let client = client(daemon.path()).timeout(PATIENCE).max_answer(1 << 30);
     let word = "x".repeat(500_000);
@@ -232,7 +232,7 @@ fn a_limit_does_no_harm_to_calls_that_keep_to_it() {
 }
 
 #[test]
-fn what_a_limit_ended_is_not_made_again() {
+fn timed_out_call_is_not_retried() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
@@ -251,7 +251,7 @@ fn what_a_limit_ended_is_not_made_again() {
 }
 
 #[test]
-fn a_call_that_is_made_again_keeps_to_its_limit() {
+fn retry_keeps_the_deadline() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();

@@ -45,7 +45,7 @@ fn cut(error: &Error, bytes: usize, whether: Ran) {
 }
 
 #[test]
-fn an_idempotent_command_that_was_cut_off_is_made_again_once() {
+fn idempotent_command_is_retried_once() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         for part in [&b""[..], b"$5\r\nhel"] {
@@ -87,7 +87,7 @@ fn an_idempotent_command_that_was_cut_off_is_made_again_once() {
 }
 
 #[test]
-fn a_daemon_that_says_no_or_knows_no_such_question_is_not_asked_again() {
+fn command_not_reported_idempotent_is_not_retried() {
     for says in [&b":0\r\n"[..], b"-ERR unknown command\r\n", b"+OK\r\n", b"", b"!"] {
         let place = Place::new();
         let server = scripted(&place, move |accept| {
@@ -104,7 +104,7 @@ fn a_daemon_that_says_no_or_knows_no_such_question_is_not_asked_again() {
 }
 
 #[test]
-fn who_says_that_a_call_may_run_twice_is_believed() {
+fn call_declared_idempotent_is_retried() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         greet(&mut accept(), "GET");
@@ -118,7 +118,7 @@ fn who_says_that_a_call_may_run_twice_is_believed() {
 }
 
 #[test]
-fn the_name_on_a_line_is_found_as_the_daemon_finds_it() {
+fn client_parses_the_name_like_the_daemon() {
     for (text, name) in [
         ("get a", "get"),
         ("  GET\ta\r\n", "GET"),
@@ -153,7 +153,7 @@ fn the_name_on_a_line_is_found_as_the_daemon_finds_it() {
 }
 
 #[test]
-fn a_pipeline_of_which_some_may_have_run_is_sent_again_only_if_the_caller_says_so() {
+fn partly_run_pipeline_is_retried_only_if_idempotent() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let both = [resp(&["get"]), resp(&["get"])].concat();
@@ -178,7 +178,7 @@ fn a_pipeline_of_which_some_may_have_run_is_sent_again_only_if_the_caller_says_s
 }
 
 #[test]
-fn what_was_not_sent_whole_is_sent_again() {
+fn partly_sent_command_is_retried() {
     let word = vec![b'x'; 8 << 20];
     let place = Place::new();
     let server = scripted(&place, |accept| {
@@ -211,7 +211,7 @@ fn what_was_not_sent_whole_is_sent_again() {
 }
 
 #[test]
-fn a_pipeline_whose_first_command_was_sent_whole_is_not() {
+fn pipeline_with_a_sent_command_is_not_retried() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
@@ -225,7 +225,7 @@ fn a_pipeline_whose_first_command_was_sent_whole_is_not() {
 }
 
 #[test]
-fn a_new_connection_that_was_not_read_is_replaced_a_few_times() {
+fn unread_new_connection_is_replaced_twice() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         drop(accept());
@@ -249,7 +249,7 @@ fn a_new_connection_that_was_not_read_is_replaced_a_few_times() {
 }
 
 #[test]
-fn no_room_is_an_answer_and_the_next_call_asks_anew() {
+fn busy_is_an_answer_and_next_call_reconnects() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         // Told to the command, told to the handshake, and told without reading anything.
@@ -281,7 +281,7 @@ fn no_room_is_an_answer_and_the_next_call_asks_anew() {
 }
 
 #[test]
-fn a_daemon_that_stops_and_ran_nothing_is_not_the_last_word() {
+fn shutdown_refusal_is_retried() {
     let not_run = b"-SHUTDOWN the daemon is stopping; the command was not run\r\n";
     let runs = b"-SHUTDOWN the daemon stops without waiting for the command, which still runs\r\n";
     let place = Place::new();
@@ -343,7 +343,7 @@ const GOODBYES: [&[u8]; 5] = [
 ];
 
 #[test]
-fn a_kept_connection_that_the_daemon_ended_is_replaced_whatever_it_said() {
+fn idle_connection_closed_with_any_text_is_replaced() {
     for goodbye in GOODBYES {
         // A word that fits into a socket's buffer, and one that does not.
         for size in [1, 1 << 20] {
@@ -375,7 +375,7 @@ fn a_kept_connection_that_the_daemon_ended_is_replaced_whatever_it_said() {
 }
 
 #[test]
-fn a_kept_connection_that_the_daemon_half_closed_is_replaced_when_it_has_rested() {
+fn half_closed_idle_connection_is_replaced() {
     for goodbye in GOODBYES {
         let place = Place::new();
         let (closed, is_closed) = mpsc::channel();
@@ -404,7 +404,7 @@ fn a_kept_connection_that_the_daemon_half_closed_is_replaced_when_it_has_rested(
 }
 
 #[test]
-fn a_kept_connection_on_which_something_came_is_not_used() {
+fn idle_connection_with_input_is_not_used() {
     let place = Place::new();
     let (said, is_said) = mpsc::channel();
     let server = scripted(&place, move |accept| {
@@ -478,7 +478,7 @@ fn open(daemon: &Daemon) -> usize {
 }
 
 #[test]
-fn sixteen_dead_connections_and_a_long_pipeline_make_no_call_fail() {
+fn sixteen_dead_connections_fail_no_call() {
     let place = Place::new();
     let client = client(place.socket());
     let word = "x".repeat(100_000);
@@ -503,7 +503,7 @@ fn sixteen_dead_connections_and_a_long_pipeline_make_no_call_fail() {
 }
 
 #[test]
-fn so_many_connections_are_kept_and_no_more() {
+fn idle_connections_are_limited() {
     let runs = Count::default();
     let daemon = Daemon::start(meeting(server(&runs), 20));
     for (most, client) in [
@@ -522,7 +522,7 @@ fn so_many_connections_are_kept_and_no_more() {
 }
 
 #[test]
-fn a_connection_that_was_idle_for_too_long_is_closed_at_the_next_call() {
+fn expired_idle_connection_is_closed_by_next_call() {
     let runs = Count::default();
     let daemon = Daemon::start(meeting(server(&runs), 5));
     let old = Duration::from_millis(30);
@@ -541,7 +541,7 @@ fn a_connection_that_was_idle_for_too_long_is_closed_at_the_next_call() {
 }
 
 #[test]
-fn a_started_program_inherits_no_connection() {
+fn child_program_inherits_no_connection() {
     let daemon = Daemon::start(server(&Count::default()));
     let client = client(daemon.path());
     assert_eq!(client.send("ping").unwrap(), b"PONG");
@@ -597,7 +597,7 @@ impl Tally {
 }
 
 #[test]
-fn restarts_under_load_make_no_call_fail_but_those_that_may_have_run() {
+fn restarts_under_load_run_no_call_twice() {
     const CALLERS: u64 = 4;
     let place = Place::new();
     let runs = Count::default();

@@ -34,7 +34,7 @@ fn child(name: &str) -> Output {
 
 #[test]
 #[ignore = "the process that another test starts"]
-fn a_program_that_writes_to_nobody() {
+fn child_process_with_broken_pipe() {
     no_longer_ignored();
     let (ours, theirs) = rustix::pipe::pipe().unwrap();
     drop(ours);
@@ -43,7 +43,7 @@ fn a_program_that_writes_to_nobody() {
 
 #[test]
 #[ignore = "the process that another test starts"]
-fn a_program_with_a_client() {
+fn child_process_with_client() {
     no_longer_ignored();
     let place = Place::new();
     let (closed, is_closed) = mpsc::channel();
@@ -77,10 +77,10 @@ fn a_program_with_a_client() {
 }
 
 #[test]
-fn a_daemon_that_closes_does_not_kill_its_clients() {
-    let dies = child("a_program_that_writes_to_nobody");
+fn closed_connection_raises_no_sigpipe() {
+    let dies = child("child_process_with_broken_pipe");
     assert_eq!(dies.status.signal(), Some(SIGPIPE), "{dies:?}");
-    let lives = child("a_program_with_a_client");
+    let lives = child("child_process_with_client");
     assert!(lives.status.success(), "{lives:?}");
     assert!(String::from_utf8_lossy(&lives.stdout).contains("\nalive"), "{lives:?}");
 }

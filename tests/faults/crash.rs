@@ -75,7 +75,7 @@ impl Tally {
 }
 
 #[test]
-fn half_an_answer_of_a_killed_daemon_is_never_taken_for_a_whole_one() {
+fn truncated_answer_is_never_taken_for_a_whole_one() {
     let kills = long(30, 1000);
     let place = Place::new();
     let mut dice = Dice::thrown();
@@ -209,21 +209,21 @@ fn kill_at_each(phase: Phase) {
 }
 
 #[test]
-fn killed_at_any_system_call_of_its_life_a_daemon_leaves_nothing_that_hinders_the_next() {
+fn kill_at_any_call_never_blocks_the_next_start() {
     kill_at_each(Phase::Life);
 }
 
 #[test]
-fn killed_at_any_system_call_after_another_was_killed_a_daemon_leaves_nothing_either() {
+fn second_kill_never_blocks_the_next_start() {
     kill_at_each(Phase::Again);
 }
 
 #[test]
-fn killed_at_any_system_call_while_it_recovers_a_daemon_leaves_nothing_that_hinders_the_next() {
+fn kill_during_recovery_never_blocks_the_next_start() {
     kill_at_each(Phase::Recovery);
 }
 
 #[test]
-fn killed_at_any_system_call_of_its_end_a_daemon_leaves_nothing_that_hinders_the_next() {
+fn kill_during_shutdown_never_blocks_the_next_start() {
     kill_at_each(Phase::Shutdown);
 }

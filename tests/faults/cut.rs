@@ -75,7 +75,7 @@ fn scripts() -> Vec<Script> {
 }
 
 #[test]
-fn a_command_that_is_cut_off_at_any_byte_is_not_run() {
+fn command_cut_at_any_byte_is_not_run() {
     let _alone = alone();
     let hits = State::new(AtomicUsize::new(0));
     let daemon = Daemon::start(Server::new().share(hits.clone()));

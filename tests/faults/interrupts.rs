@@ -110,7 +110,7 @@ fn starts(daemon: &Daemon, over: &AtomicBool) -> usize {
 }
 
 #[test]
-fn a_signal_every_millisecond_disturbs_no_call() {
+fn signals_interrupt_no_call() {
     let _alone = alone();
     take_signals();
     let count = long(8000, 100_000);

@@ -39,7 +39,7 @@ fn visit(mut stream: UnixStream, dice: &mut Dice) {
 }
 
 #[test]
-fn clients_that_leave_before_their_answer_cost_nothing_afterwards() {
+fn abandoned_calls_leak_nothing() {
     let visits = long(4000, 100_000);
     let place = Place::new();
     let daemon = Program::start(&place.socket());

@@ -135,7 +135,7 @@ impl std::fmt::Display for Sample {
 const SAMPLES: usize = 200;
 
 #[test]
-fn a_hundred_million_calls_leave_memory_threads_and_descriptors_flat() {
+fn long_load_leaves_resources_flat() {
     let _alone = alone();
     raise_descriptor_limit();
     let place = Place::new();

@@ -371,7 +371,7 @@ fn round(seed: u64) {
 }
 
 #[test]
-fn whoever_stalls_splits_leaves_or_reads_late_everybody_gets_their_own_answers() {
+fn misbehaving_clients_never_mix_up_answers() {
     let _alone = alone();
     raise_descriptor_limit();
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());

@@ -65,7 +65,7 @@ fn calls_of_a_start() -> Vec<Call> {
 }
 
 #[test]
-fn a_start_in_which_a_system_call_fails_succeeds_or_says_why_not_and_leaves_nothing() {
+fn failed_call_during_start_is_survived_or_reported() {
     if !strace::is_here() {
         return;
     }
@@ -130,7 +130,7 @@ fn recover(daemon: &mut Program, socket: &Path, trace: &Path, faults: &[String])
 }
 
 #[test]
-fn a_recovery_in_which_a_system_call_fails_succeeds_in_the_end() {
+fn failed_call_during_recovery_is_survived() {
     if !strace::is_here() {
         return;
     }
@@ -295,7 +295,7 @@ fn survive_each(what: &str, cases: Vec<Vec<String>>, check: impl Fn(&str, [usize
 }
 
 #[test]
-fn without_new_threads_everybody_is_answered() {
+fn calls_are_answered_without_new_threads() {
     let case = |fault: &str| vec![format!("clone,clone3:error={fault}")];
     let cases = vec![case("EAGAIN"), case("ENOMEM"), case("EAGAIN:when=1+2")];
     survive_each("thread creation fails", cases, |case, [_, refused, failed]| {
@@ -304,7 +304,7 @@ fn without_new_threads_everybody_is_answered() {
 }
 
 #[test]
-fn without_a_peers_name_clients_are_refused_and_told() {
+fn clients_without_credentials_are_refused() {
     let case = |fault: &str| vec![format!("getsockopt:error={fault}")];
     let cases = ["ENOMEM", "ENOTCONN", "ENOPROTOOPT:when=1+2", "EINVAL:when=2+2", "EIO:when=1+3"];
     let cases = cases.into_iter().map(case).collect();
@@ -314,7 +314,7 @@ fn without_a_peers_name_clients_are_refused_and_told() {
 }
 
 #[test]
-fn when_accept_fails_for_a_while_nobody_is_forgotten() {
+fn failing_accept_loses_no_client() {
     let reasons = [
         "EMFILE",
         "ENFILE",
@@ -337,7 +337,7 @@ fn when_accept_fails_for_a_while_nobody_is_forgotten() {
 }
 
 #[test]
-fn whatever_fails_while_it_serves_a_daemon_lives_on() {
+fn failing_calls_do_not_stop_a_serving_daemon() {
     let each = [
         ("epoll_wait,epoll_pwait", vec!["EINTR", "ENOMEM", "EIO"]),
         ("epoll_ctl", vec!["ENOMEM", "ENOSPC"]),

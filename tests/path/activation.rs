@@ -54,7 +54,7 @@ fn abstract_name(name: &str) -> (String, SocketAddr) {
 }
 
 #[test]
-fn a_socket_that_was_passed_is_served_and_stays_whatever_happens() {
+fn passed_socket_is_served_and_never_removed() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
@@ -81,7 +81,7 @@ fn a_socket_that_was_passed_is_served_and_stays_whatever_happens() {
 }
 
 #[test]
-fn who_comes_to_a_passed_socket_during_a_stop_is_left_to_the_next_daemon() {
+fn shutdown_leaves_passed_backlog_to_successor() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
@@ -143,8 +143,8 @@ fn passed_socket_wider_than_its_mode_is_refused() {
             if is_refused {
                 assert!(!daemon.wait().success(), "{passed:o} {given}");
                 let why = format!(
-                    "Error: the socket that was passed for {first} has mode {passed:04o}, wider than \
-                     .mode(0o{given}): set SocketMode=0{given} in the socket unit, or leave .mode out\n",
+                    "Error: the socket passed for {first} has mode {passed:04o}, wider than \
+                     .mode(0o{given}): set SocketMode=0{given} in the socket unit, or remove .mode(…)\n",
                 );
                 assert_eq!(daemon.complaint(), why);
             } else {
@@ -163,7 +163,7 @@ fn passed_socket_wider_than_its_mode_is_refused() {
 }
 
 #[test]
-fn the_path_of_a_passed_socket_is_not_made_anew() {
+fn removed_path_of_passed_socket_stays_removed() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
@@ -177,7 +177,7 @@ fn the_path_of_a_passed_socket_is_not_made_anew() {
 }
 
 #[test]
-fn a_passed_socket_is_known_by_where_it_leads() {
+fn passed_socket_is_matched_through_links() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
@@ -203,7 +203,7 @@ fn a_passed_socket_is_known_by_where_it_leads() {
 }
 
 #[test]
-fn an_abstract_socket_is_passed_as_well() {
+fn passed_abstract_socket_is_served() {
     let (path, address) = abstract_name("passed");
     let socket = UnixListener::bind_addr(&address).unwrap();
     for _ in 0..2 {
@@ -213,7 +213,7 @@ fn an_abstract_socket_is_passed_as_well() {
 }
 
 #[test]
-fn among_other_descriptors_the_right_one_is_found() {
+fn passed_socket_is_found_among_other_descriptors() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
@@ -231,7 +231,7 @@ fn among_other_descriptors_the_right_one_is_found() {
 }
 
 #[test]
-fn what_was_passed_to_another_process_or_in_other_words_is_not_taken() {
+fn invalid_activation_variables_are_ignored() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
@@ -253,14 +253,18 @@ fn what_was_passed_to_another_process_or_in_other_words_is_not_taken() {
         // Then it is somebody's who listens there.
         assert!(!daemon.wait().success(), "{variables}");
         let why = daemon.complaint();
-        let expected = format!("Error: already running: process {} ", std::process::id());
-        assert!(why.starts_with(&expected), "{variables}: {why}");
+        let expected = format!(
+            "Error: already running: {} is in use by process {}\n",
+            path.display(),
+            std::process::id()
+        );
+        assert_eq!(why, expected, "{variables}");
         assert_eq!((identity(&path), names_in(place.directory())), before, "{variables}");
     }
 }
 
 #[test]
-fn a_passed_socket_of_another_address_or_kind_is_not_taken() {
+fn passed_socket_of_other_address_or_type_is_ignored() {
     type Other = (OwnedFd, &'static str);
 
     let place = Place::new();
@@ -283,7 +287,7 @@ fn a_passed_socket_of_another_address_or_kind_is_not_taken() {
 }
 
 #[test]
-fn systemd_itself_passes_its_sockets() {
+fn systemd_socket_activate_works() {
     if Command::new("systemd-socket-activate").arg("--version").output().is_err() {
         println!("skipped: systemd-socket-activate is not installed");
         assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
@@ -330,7 +334,7 @@ fn expect_both(socket: &UnixDatagram) {
 }
 
 #[test]
-fn the_service_manager_is_told_when_clients_can_connect_and_when_not() {
+fn service_manager_gets_ready_and_stopping() {
     let place = Place::new();
     let notify = place.directory().join("notify");
     let socket = UnixDatagram::bind(&notify).unwrap();
@@ -355,7 +359,7 @@ fn the_service_manager_is_told_when_clients_can_connect_and_when_not() {
 }
 
 #[test]
-fn the_service_managers_address_may_be_abstract_or_long() {
+fn notify_address_may_be_abstract_or_long() {
     let (path, address) = abstract_name("notify");
     let socket = UnixDatagram::bind_addr(&address).unwrap();
     start_and_stop(Path::new(&path));
@@ -373,7 +377,7 @@ fn the_service_managers_address_may_be_abstract_or_long() {
 }
 
 #[test]
-fn a_service_manager_that_is_not_there_or_does_not_listen_hinders_nothing() {
+fn missing_service_manager_does_not_block_the_start() {
     let place = Place::new();
     let file = place.directory().join("file");
     fs::write(&file, "kept").unwrap();

@@ -148,7 +148,7 @@ fn socket_swap_never_widens_another_socket() {
         assert_eq!(fs::metadata(at("narrow.sock")).unwrap().mode() & 0o7777, 0o600);
         if was_in_time {
             let why = wide.complaint();
-            assert!(why.contains("it has taken the place of the new socket"), "{why}");
+            assert!(why.contains("that has replaced the new socket"), "{why}");
             break;
         }
         assert!(wide.stop().success());
@@ -196,7 +196,7 @@ fn ended() -> std::sync::Arc<Over> {
 }
 
 #[test]
-fn directory_swap_makes_nothing_elsewhere() {
+fn directory_swap_creates_nothing_elsewhere() {
     if !is_root() {
         return;
     }
@@ -234,7 +234,7 @@ fn directory_swap_makes_nothing_elsewhere() {
 }
 
 #[test]
-fn socket_is_known_by_its_path() {
+fn bound_address_is_the_path() {
     let place = Place::new();
     let _daemon = server().spawn(place.socket()).unwrap();
     let name = |path: &Path| {
@@ -259,7 +259,7 @@ fn socket_is_known_by_its_path() {
 }
 
 #[test]
-fn links_of_root_are_followed_and_of_others_not() {
+fn only_links_of_root_are_followed() {
     if !is_root() {
         return;
     }
@@ -275,7 +275,7 @@ fn links_of_root_are_followed_and_of_others_not() {
     drop(daemon);
     fs::remove_file(target.join("s.sock.lock")).unwrap();
     lchown(&link, Some(OTHER.uid), None).unwrap();
-    let why = format!("{} is a symbolic link of uid {}", link.display(), OTHER.uid);
+    let why = format!("{} is a symbolic link owned by uid {}", link.display(), OTHER.uid);
     let error = server().spawn(&path).unwrap_err();
     assert!(matches!(error, Error::BadPath { .. }), "{error}");
     assert!(error.to_string().contains(&why), "{error}");
@@ -301,7 +301,7 @@ fn server_at(path: &Path) -> Error {
 }
 
 #[test]
-fn token_that_others_can_replace_is_refused() {
+fn replaceable_token_file_is_refused() {
     if !is_root() {
         return;
     }
@@ -319,14 +319,14 @@ fn token_that_others_can_replace_is_refused() {
     fs::set_permissions(&home, Permissions::from_mode(0o775)).unwrap();
     refused("group 51001 can write to");
     fs::set_permissions(&home, Permissions::from_mode(0o777)).unwrap();
-    refused("every user can write to");
+    refused("any user can write to");
     fs::set_permissions(&home, Permissions::from_mode(0o1777)).unwrap();
     let server = server().allow("who", "token").token_file(home.join("token"));
     drop(server.spawn_in_process().unwrap());
 }
 
 #[test]
-fn hard_linked_files_are_not_written() {
+fn hard_linked_file_is_not_written() {
     let place = Place::new();
     let victim = place.directory().join("victim");
     fs::write(&victim, "12\n").unwrap();
@@ -341,7 +341,7 @@ fn hard_linked_files_are_not_written() {
 }
 
 #[test]
-fn foreign_directory_is_told_once_and_not_watched() {
+fn foreign_directory_warns_once_and_is_only_polled() {
     if !is_root() {
         return;
     }
@@ -358,7 +358,7 @@ fn foreign_directory_is_told_once_and_not_watched() {
         (OTHER.uid, 0o755, Some("uid 51001 owns")),
         (OTHER.uid, 0o1777, Some("uid 51001 owns")),
         (0, 0o775, Some("group 51001 can write to")),
-        (0, 0o777, Some("every user can write to")),
+        (0, 0o777, Some("any user can write to")),
         (0, 0o1777, None),
         (0, 0o755, None),
     ] {
@@ -372,7 +372,7 @@ fn foreign_directory_is_told_once_and_not_watched() {
         assert!(daemon.stop().success());
         let told = who.map_or(String::new(), |who| {
             format!(
-                "dockipc: {who} {}, and so can put another socket at {}; use a directory that only \
+                "dockipc: {who} {} and can therefore replace the socket {}; use a directory that only \
                  the daemon's user can write to, such as /run/NAME\n",
                 home.display(),
                 socket.display()
@@ -394,7 +394,7 @@ fn complaint(place: &Place, socket: &Path) -> String {
 }
 
 #[test]
-fn file_in_the_way_is_named_with_its_owner() {
+fn obstructing_file_is_reported_with_its_owner() {
     if !users::can_be_had() {
         return;
     }
@@ -422,12 +422,12 @@ fn file_in_the_way_is_named_with_its_owner() {
     // A lock file that this user can't open.
     fs::write(&lock, "").unwrap();
     give(&lock, 0o600);
-    let why = format!("{file} (mode 0600), and this user cannot open it, the lock file");
+    let why = format!("{file} (mode 0600) that this user cannot open as the lock file");
     assert_eq!(complaint(&place, &socket), error(&lock, &why));
     // One that another user holds.
     let held = File::open(&lock).unwrap();
     rustix::fs::flock(held.as_fd(), FlockOperation::NonBlockingLockExclusive).unwrap();
-    let why = format!("{file} (mode 0600), and another process holds this lock file");
+    let why = format!("{file} (mode 0600) that another process has locked");
     assert_eq!(server_at(&socket).to_string(), expected(&lock, &why));
     drop(held);
     fs::remove_file(&lock).unwrap();
@@ -436,10 +436,10 @@ fn file_in_the_way_is_named_with_its_owner() {
     leave_socket(&socket);
     give(&socket, 0o666);
     let stale = "a socket of uid 51001";
-    let why = format!("{stale} (mode 0666), and this user cannot remove it");
+    let why = format!("{stale} (mode 0666) that this user cannot remove");
     assert_eq!(complaint(&place, &socket), error(&socket, &why));
     give(&socket, 0o600);
-    let why = format!("{stale} (mode 0600), and this user cannot connect to it");
+    let why = format!("{stale} (mode 0600) that this user cannot connect to");
     assert_eq!(complaint(&place, &socket), error(&socket, &why));
     fs::remove_file(&socket).unwrap();
     fs::remove_file(&lock).unwrap();
@@ -448,19 +448,19 @@ fn file_in_the_way_is_named_with_its_owner() {
     let temporary = open.join(".s.sock.new");
     leave_socket(&temporary);
     give(&temporary, 0o666);
-    let why = format!("{stale} (mode 0666), and this user cannot remove it");
+    let why = format!("{stale} (mode 0666) that this user cannot remove");
     assert_eq!(complaint(&place, &socket), error(&temporary, &why));
     fs::remove_file(&temporary).unwrap();
     fs::create_dir(&temporary).unwrap();
     give(&temporary, 0o755);
-    let why = "a directory of uid 51001 (mode 0755), and it has the name that a stale socket gets \
-               before it is removed";
+    let why = "a directory of uid 51001 (mode 0755) that has the temporary name for a stale \
+               socket";
     assert_eq!(complaint(&place, &socket), error(&temporary, why));
     fs::remove_dir(&temporary).unwrap();
 }
 
 #[test]
-fn mode_is_set_without_proc_too() {
+fn mode_is_set_without_proc() {
     if !strace::is_here() {
         return;
     }
@@ -474,7 +474,7 @@ fn mode_is_set_without_proc_too() {
     } else {
         // Linux before 6.6.
         let why = format!(
-            "Error: setting the mode (which takes /proc, Linux 6.6, or the umask 0) of {}: Function \
+            "Error: setting the mode (requires /proc, Linux 6.6, or umask 0) of {}: Function \
              not implemented (os error 38)\n",
             socket.display()
         );

@@ -148,7 +148,7 @@ type Caller = fn(&Path, &Book, &AtomicUsize, &Over) -> Calls;
 const TIMES: usize = 100;
 
 #[test]
-fn a_new_daemon_takes_over_a_hundred_times_and_its_socket_survives_the_old_ones_end() {
+fn successor_keeps_its_socket_after_the_old_daemon_ends() {
     let _alone = alone();
     let place = Place::new();
     let path = place.socket();

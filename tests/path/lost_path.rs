@@ -37,7 +37,7 @@ fn files(names: &[&str]) -> Vec<OsString> {
 }
 
 #[test]
-fn a_socket_that_is_removed_or_moved_comes_back_and_clients_stay() {
+fn lost_socket_is_recreated_and_clients_stay() {
     type Harm<'h> = (&'static str, &'h dyn Fn());
 
     let place = Place::new();
@@ -76,7 +76,7 @@ fn a_socket_that_is_removed_or_moved_comes_back_and_clients_stay() {
 }
 
 #[test]
-fn a_directory_that_is_moved_or_removed_and_comes_back_has_the_socket_again() {
+fn socket_is_recreated_in_a_replaced_directory() {
     let place = Place::new();
     let home = place.directory().join("home");
     let away = place.directory().join("away");
@@ -110,7 +110,7 @@ fn a_directory_that_is_moved_or_removed_and_comes_back_has_the_socket_again() {
 }
 
 #[test]
-fn what_somebody_puts_at_the_path_stays_and_is_waited_for() {
+fn foreign_file_at_the_path_is_left_alone() {
     type Make = (&'static str, fn(&Path));
 
     let makes: [Make; 5] = [
@@ -189,7 +189,7 @@ fn looked_at() {
 }
 
 #[test]
-fn another_daemon_at_the_path_stays_and_when_it_ends_ours_is_back() {
+fn socket_returns_after_another_daemon_ends() {
     let place = Place::new();
     let path = place.socket();
     let daemon = start(&path);
@@ -219,7 +219,7 @@ fn another_daemon_at_the_path_stays_and_when_it_ends_ours_is_back() {
 }
 
 #[test]
-fn a_lock_that_was_removed_is_taken_again() {
+fn removed_lock_is_taken_again() {
     let place = Place::new();
     let path = place.socket();
     let daemon = start(&path);
@@ -238,7 +238,7 @@ fn a_lock_that_was_removed_is_taken_again() {
 }
 
 #[test]
-fn after_a_stop_nothing_comes_back() {
+fn stopped_daemon_recreates_nothing() {
     let place = Place::new();
     let path = place.socket();
     for _ in 0..long(100, 1000) {
@@ -257,7 +257,7 @@ fn after_a_stop_nothing_comes_back() {
 }
 
 #[test]
-fn a_daemon_that_was_stopped_for_a_while_does_not_displace_the_next_one() {
+fn suspended_daemon_does_not_displace_its_successor() {
     let place = Place::new();
     let path = place.socket();
     let old = Program::start(&path);
@@ -283,7 +283,7 @@ fn a_daemon_that_was_stopped_for_a_while_does_not_displace_the_next_one() {
 }
 
 #[test]
-fn a_relative_path_is_where_it_was_also_when_the_daemon_changes_its_directory() {
+fn relative_path_survives_chdir() {
     let place = Place::new();
     let path = place.socket();
     let mut command = Command::new(program::path());
@@ -298,7 +298,7 @@ fn a_relative_path_is_where_it_was_also_when_the_daemon_changes_its_directory() 
 }
 
 #[test]
-fn without_inotify_a_path_comes_back_when_it_is_looked_at() {
+fn path_is_recovered_without_inotify() {
     if !tests::strace::is_here() {
         return;
     }
@@ -316,7 +316,7 @@ fn without_inotify_a_path_comes_back_when_it_is_looked_at() {
 }
 
 #[test]
-fn a_daemon_that_may_no_longer_write_there_serves_who_is_connected_and_recovers_later() {
+fn recovery_waits_for_write_permission() {
     let me = rustix::process::geteuid();
     if !me.is_root() {
         println!("skipped: this needs root");
@@ -349,7 +349,7 @@ fn a_daemon_that_may_no_longer_write_there_serves_who_is_connected_and_recovers_
 }
 
 #[test]
-fn a_path_that_is_removed_over_and_over_comes_back_each_time() {
+fn repeatedly_removed_path_is_always_recreated() {
     let place = Place::new();
     let path = place.socket();
     let mut daemon = Program::start(&path);
@@ -378,7 +378,7 @@ fn a_path_that_is_removed_over_and_over_comes_back_each_time() {
 }
 
 #[test]
-fn a_path_that_is_longer_than_an_address_comes_back_too() {
+fn path_longer_than_an_address_is_recreated() {
     let place = Place::new();
     let deep = place.directory().join("d".repeat(200));
     for name in ["s.sock", &"x".repeat(250)] {

@@ -227,7 +227,7 @@ fn lose_under_load(loss: &Loss) {
 }
 
 #[test]
-fn a_path_that_is_removed_comes_back_and_no_call_is_lost() {
+fn path_lost_under_load_loses_no_call() {
     let _alone = alone();
     // One after the other, since they count descriptors.
     for loss in [

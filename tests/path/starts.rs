@@ -11,7 +11,7 @@ use tests::program::{self, Program};
 use tests::{Place, figure, leave_socket, long};
 
 #[test]
-fn of_many_daemons_started_at_once_one_serves_and_the_others_say_which() {
+fn one_of_many_concurrent_daemons_serves() {
     let (daemons, rounds) = long((12, 3), (100, 20));
     let mut complaints = 0;
     for round in 0..rounds {
@@ -49,9 +49,9 @@ fn of_many_daemons_started_at_once_one_serves_and_the_others_say_which() {
         let peer = rustix::net::sockopt::socket_peercred(&peer).unwrap().pid;
         assert_eq!(peer.as_raw_nonzero().get().unsigned_abs(), winner.id());
         let expected = format!(
-            "Error: already running: process {} answers at {}\n",
-            winner.id(),
-            path.display()
+            "Error: already running: {} is in use by process {}\n",
+            path.display(),
+            winner.id()
         );
         for (_, mut daemon) in ended {
             assert!(!daemon.wait().success());

@@ -15,5 +15,5 @@ fn a_default_that_is_no_value_is_refused_with_the_parameter_and_the_reason() {
     assert_eq!((*command, *param), ("add", "n"));
     assert_eq!(*place, concat!(file!(), ":6"));
     assert_eq!(reason, "expected an integer from 0 to 18446744073709551615");
-    assert!(error.to_string().contains("the default of `n` does not fit"), "{error}");
+    assert!(error.to_string().contains("invalid default for `n`"), "{error}");
 }
