@@ -4,12 +4,12 @@ use std::ops::Deref;
 
 /// Received bytes or bytes to send, which may contain a secret.
 ///
-/// With the feature `zeroize`, bytes are overwritten when they are consumed, when the buffer moves to
-/// another allocation, and when it is freed. All received bytes are stored in a `Buffer`, so nothing
-/// has to decide which of them are secret. Without the feature this is a plain `Vec<u8>`.
+/// With the feature `zeroize`, bytes are overwritten when they are consumed, when the buffer moves
+/// to another allocation, and when it is freed. All received bytes are stored in a `Buffer`, so
+/// nothing has to decide which of them are secret. Without the feature this is a plain `Vec<u8>`.
 ///
-/// Invariant: with the feature, the spare capacity never contains stored bytes; broken by growing or
-/// truncating the vector of [`as_vec`](Self::as_vec).
+/// Invariant: with the feature, the spare capacity never contains stored bytes; broken by growing
+/// or truncating the vector of [`as_vec`](Self::as_vec).
 #[derive(Clone, Default)]
 pub(crate) struct Buffer(Vec<u8>);
 
@@ -67,8 +67,8 @@ impl Buffer {
         self.0.truncate(left);
     }
 
-    /// Returns the vector, for writing into [reserved](Self::reserve) capacity. Growing it beyond that
-    /// would leave a copy behind.
+    /// Returns the vector, for writing into [reserved](Self::reserve) capacity. Growing it beyond
+    /// that would leave a copy behind.
     pub(crate) fn as_vec(&mut self) -> &mut Vec<u8> {
         &mut self.0
     }

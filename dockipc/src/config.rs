@@ -119,9 +119,9 @@ impl Config {
 
     /// Returns the maximum number of engine threads.
     ///
-    /// The default is an eighth of `vm.max_map_count`: a thread takes up to four mappings (stack, guard
-    /// page, heap), and a process that exceeds the limit is aborted. Half of the mappings are left for
-    /// the rest of the program.
+    /// The default is an eighth of `vm.max_map_count`: a thread takes up to four mappings (stack,
+    /// guard page, heap), and a process that exceeds the limit is aborted. Half of the mappings are
+    /// left for the rest of the program.
     pub(crate) fn threads(&self) -> usize {
         self.max_threads.unwrap_or_else(|| {
             let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count");

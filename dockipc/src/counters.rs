@@ -34,8 +34,8 @@ impl Counters {
         }
     }
 
-    /// Counts a new connection. Returns its ID, and whether it is below the limit of `max` connections
-    /// and so to be served.
+    /// Counts a new connection. Returns its ID, and whether it is below the limit of `max`
+    /// connections and so to be served.
     pub(crate) fn connected(&self, max: usize) -> (u64, bool) {
         let id = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
         let is_served = self.connections.fetch_add(1, Ordering::Relaxed) < max;

@@ -2,9 +2,9 @@
 //!
 //! A daemon may have more privileges than a user who owns a directory on its path, and a path that
 //! is resolved again in each call can lead elsewhere each time. So the directory of a socket, lock,
-//! token or audit file is opened once, here, and files are named relative to its descriptor. The walk
-//! follows no symbolic link of another user, and records which other user could redirect the path;
-//! callers decide what to do about that.
+//! token or audit file is opened once, here, and files are named relative to its descriptor. The
+//! walk follows no symbolic link of another user, and records which other user could redirect the
+//! path; callers decide what to do about that.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -126,9 +126,9 @@ fn is_trusted(uid: u32) -> bool {
     uid == 0 || uid == crate::sys::effective_user()
 }
 
-/// Returns another user who can change the names in a directory. In a sticky one, such as /tmp, only
-/// the directory's owner can change the names of other users' files. (With an ACL, the group bits are
-/// the maximum that the ACL grants.)
+/// Returns another user who can change the names in a directory. In a sticky one, such as /tmp,
+/// only the directory's owner can change the names of other users' files. (With an ACL, the group
+/// bits are the maximum that the ACL grants.)
 fn other_user(directory: &Stat, at: &Path) -> Option<OtherUser> {
     let is_sticky = directory.st_mode & 0o1000 != 0;
     let who = match directory.st_mode {

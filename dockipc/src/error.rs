@@ -41,8 +41,8 @@ pub mod code {
 
 /// An error answer: a code for programs and a message for people.
 ///
-/// On the wire it is `-CODE message`, the error form of RESP, in every mode. A handler can return any
-/// `Result<T, E>`: an `E` that is [`Display`](fmt::Display) becomes a failure with the code
+/// On the wire it is `-CODE message`, the error form of RESP, in every mode. A handler can return
+/// any `Result<T, E>`: an `E` that is [`Display`](fmt::Display) becomes a failure with the code
 /// [`ERR`](code::ERR), also through `?`. To use a code of your own:
 ///
 /// ```
@@ -72,8 +72,8 @@ impl Failure {
     ///
     /// A code is one word of uppercase letters, digits and `_`. Lowercase letters are converted to
     /// uppercase, other characters to `_`. Line breaks in the message are sent as spaces.
-    // Cold keeps the code of a successful command compact: the kernel evicts the L1 cache between two
-    // commands, so each cache line of code costs a fetch from L2.
+    // Cold keeps the code of a successful command compact: the kernel evicts the L1 cache between
+    // two commands, so each cache line of code costs a fetch from L2.
     #[cold]
     #[inline(never)]
     pub fn new(code: &'static str, message: impl fmt::Display) -> Self {
@@ -96,7 +96,8 @@ impl Failure {
         move |error| Self::new(code, error)
     }
 
-    /// Returns the code, one uppercase word such as `USAGE`. See [`code`] for those of dockipc itself.
+    /// Returns the code, one uppercase word such as `USAGE`. See [`code`] for those of dockipc
+    /// itself.
     pub fn code(&self) -> &str {
         &self.code
     }
@@ -133,9 +134,9 @@ impl<E: fmt::Display> From<E> for Failure {
 
 /// Why a daemon did not start, or why a call failed.
 ///
-/// [`Error::Refused`] is an error answer from the daemon. The other variants of a call mean that the
-/// daemon could not be reached or that its answer did not arrive whole. `Debug` prints the same text
-/// as `Display`, so `fn main() -> dockipc::Result<()>` prints a readable message.
+/// [`Error::Refused`] is an error answer from the daemon. The other variants of a call mean that
+/// the daemon could not be reached or that its answer did not arrive whole. `Debug` prints the same
+/// text as `Display`, so `fn main() -> dockipc::Result<()>` prints a readable message.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -414,8 +415,8 @@ impl Error {
         }
     }
 
-    /// Converts this to a failure, for a command that calls another daemon: that daemon's failure is
-    /// kept with its code, any other error gets the code [`ERR`](code::ERR).
+    /// Converts this to a failure, for a command that calls another daemon: that daemon's failure
+    /// is kept with its code, any other error gets the code [`ERR`](code::ERR).
     pub fn into_failure(self) -> Failure {
         match self {
             Self::Refused(failure) => failure,

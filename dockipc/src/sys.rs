@@ -1,4 +1,5 @@
-//! System calls that the crate `rustix` lacks, or does not offer soundly. All `unsafe` code is here.
+//! System calls that the crate `rustix` lacks, or does not offer soundly. All `unsafe` code is
+//! here.
 #![allow(
     unsafe_code,
     reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by number, getrlimit(2) under a seccomp filter, pre-exec hooks, or restoring a signal handler"
@@ -37,8 +38,8 @@ fn option(socket: BorrowedFd<'_>, name: c_int, value: &mut [u32]) -> (usize, io:
     (length as usize, result)
 }
 
-/// Returns the process, user and group IDs of the peer (`SO_PEERCRED`, unix(7)). The process ID is 0
-/// if it is not visible in this PID namespace.
+/// Returns the process, user and group IDs of the peer (`SO_PEERCRED`, unix(7)). The process ID is
+/// 0 if it is not visible in this PID namespace.
 pub(crate) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<[u32; 3]> {
     let mut credentials = [0; 3];
     match option(socket, libc::SO_PEERCRED, &mut credentials) {
@@ -73,8 +74,8 @@ pub(crate) fn user(name: &str) -> io::Result<Option<u32>> {
     look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
         let mut found = ptr::null_mut();
-        // SAFETY: every pointer is valid for the call, and the buffer has the given length. If `found`
-        // is set, it points to `entry`, which is then initialized.
+        // SAFETY: every pointer is valid for the call, and the buffer has the given length. If
+        // `found` is set, it points to `entry`, which is then initialized.
         unsafe {
             let error = libc::getpwnam_r(
                 name.as_ptr(),
@@ -131,7 +132,8 @@ fn look_up(ask: impl Fn(&mut [c_char]) -> (c_int, Option<u32>)) -> io::Result<Op
 pub(crate) fn set_mode(file: &OwnedFd, mode: Mode) -> Result<(), Errno> {
     // The same on all supported architectures, which share the numbers of recent system calls.
     const FCHMODAT2: libc::c_long = 452;
-    // This link refers to the open file, proc_pid_fd(5), even if its name belongs to another by now.
+    // This link refers to the open file, proc_pid_fd(5), even if its name belongs to another by
+    // now.
     match rustix::fs::chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), mode) {
         // /proc is not mounted.
         Err(Errno::NOENT) => {}
@@ -148,9 +150,9 @@ pub(crate) fn set_mode(file: &OwnedFd, mode: Mode) -> Result<(), Errno> {
     Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::NOSYS))
 }
 
-/// Makes a socket, and those that it accepts, refuse passed descriptors (`SO_PASSRIGHTS`, Linux 6.16):
-/// dockipc never receives them, and they would stay open as long as the connection. Older kernels
-/// ignore this.
+/// Makes a socket, and those that it accepts, refuse passed descriptors (`SO_PASSRIGHTS`, Linux
+/// 6.16): dockipc never receives them, and they would stay open as long as the connection. Older
+/// kernels ignore this.
 pub(crate) fn refuse_descriptors(socket: BorrowedFd<'_>) {
     let off: i32 = 0;
     // SAFETY: `off` is readable for four bytes; the descriptor is open while borrowed.
@@ -165,8 +167,8 @@ pub(crate) fn refuse_descriptors(socket: BorrowedFd<'_>) {
     }
 }
 
-/// Returns the maximum number of descriptors of this process (`RLIMIT_NOFILE`). `None` if there is no
-/// limit, or if a seccomp filter forbids the call, which rustix considers impossible.
+/// Returns the maximum number of descriptors of this process (`RLIMIT_NOFILE`). `None` if there is
+/// no limit, or if a seccomp filter forbids the call, which rustix considers impossible.
 pub(crate) fn descriptor_limit() -> Option<usize> {
     let mut limit = MaybeUninit::<libc::rlimit>::uninit();
     // SAFETY: `limit` is valid for the call, and initialized if that succeeds.
@@ -198,16 +200,16 @@ pub(crate) fn inherited(number: c_int) -> Option<OwnedFd> {
     }
 }
 
-/// Makes a child receive SIGTERM when the thread that starts it ends (`PR_SET_PDEATHSIG`, prctl(2)),
-/// and ignore SIGINT, so that Ctrl-C interrupts only this program.
+/// Makes a child receive SIGTERM when the thread that starts it ends (`PR_SET_PDEATHSIG`,
+/// prctl(2)), and ignore SIGINT, so that Ctrl-C interrupts only this program.
 #[cfg(feature = "cli")]
 pub(crate) fn end_with_this_thread(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;
 
     use rustix::process::{Signal, set_parent_process_death_signal};
 
-    // SAFETY: only async-signal-safe functions may run between fork and exec. These are system calls
-    // that take no lock and allocate no memory.
+    // SAFETY: only async-signal-safe functions may run between fork and exec. These are system
+    // calls that take no lock and allocate no memory.
     unsafe {
         command.pre_exec(|| {
             libc::signal(libc::SIGINT, libc::SIG_IGN);
@@ -220,8 +222,8 @@ pub(crate) fn end_with_this_thread(command: &mut std::process::Command) {
 #[cfg(feature = "cli")]
 pub(crate) fn keeping_signal<T>(signal: c_int, run: impl FnOnce() -> T) -> io::Result<T> {
     let set = |new: *const libc::sigaction, old: *mut libc::sigaction| {
-        // SAFETY: each pointer is null or valid for the call, and the action that is set is one that
-        // was read before.
+        // SAFETY: each pointer is null or valid for the call, and the action that is set is one
+        // that was read before.
         match unsafe { libc::sigaction(signal, new, old) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),

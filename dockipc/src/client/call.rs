@@ -54,9 +54,9 @@ impl<'c> Call<'c> {
         self
     }
 
-    /// Declares that running the command twice has the same effect as once, so that the call is retried
-    /// if its answer is cut off; see [`Client`]. Use it for commands that the daemon's author did not
-    /// mark, and for servers other than dockipc.
+    /// Declares that running the command twice has the same effect as once, so that the call is
+    /// retried if its answer is cut off; see [`Client`]. Use it for commands that the daemon's
+    /// author did not mark, and for servers other than dockipc.
     ///
     /// ```no_run
     /// let redis = dockipc::Client::new("/run/redis.sock");
@@ -82,8 +82,8 @@ impl<'c> Call<'c> {
         client.ask(&command, timeout)
     }
 
-    /// Makes the call, writes the answer as [`Client::send`] would return it, and returns the number of
-    /// bytes written. A long bulk string is written as it arrives, and may exceed
+    /// Makes the call, writes the answer as [`Client::send`] would return it, and returns the
+    /// number of bytes written. A long bulk string is written as it arrives, and may exceed
     /// [`Client::max_answer`].
     ///
     /// If the answer is cut off, its beginning has been written, and the call is not retried.
@@ -127,8 +127,8 @@ impl<'c> Call<'c> {
 
 /// A number of calls over one connection; see [`Client::pipeline`].
 ///
-/// They are sent together and answered in order, so a thousand take little longer than a few. Each runs
-/// whether or not the one before it failed. Other clients' commands may run between them.
+/// They are sent together and answered in order, so a thousand take little longer than a few. Each
+/// runs whether or not the one before it failed. Other clients' commands may run between them.
 ///
 /// ```
 /// # let daemon = dockipc::Server::new().spawn_in_process()?;
@@ -194,9 +194,9 @@ impl<'c> Pipeline<'c> {
         self
     }
 
-    /// Declares that each command is idempotent, so that all are sent again if an answer is cut off.
-    /// Otherwise a pipeline is only retried if none of its commands can have run; the daemon is not
-    /// asked which ones are idempotent.
+    /// Declares that each command is idempotent, so that all are sent again if an answer is cut
+    /// off. Otherwise a pipeline is only retried if none of its commands can have run; the daemon
+    /// is not asked which ones are idempotent.
     pub fn idempotent(&mut self) -> &mut Self {
         self.idempotent = true;
         self

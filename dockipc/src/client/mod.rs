@@ -3,28 +3,24 @@
 mod call;
 mod commands;
 mod connection;
+mod exchange;
 mod handshake;
 mod limits;
 mod pool;
 mod word;
 
 use std::fmt;
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::commands::{CommandBuilder, Commands, Retry, is_reusable_after, name_on};
-use self::connection::{AnswerPart, Connection};
-use self::handshake::{Credential, Handshake, Recipients, TokenSource};
-use self::limits::{CallLimits, ClientLimits, nonzero_timeout};
+use self::commands::{CommandBuilder, Retry, is_reusable_after, name_on};
+use self::handshake::{Credential, Recipients, TokenSource};
+use self::limits::{ClientLimits, nonzero_timeout};
 use self::pool::Pool;
 use crate::access::Token;
-use crate::error::{Error, Ran, Result};
-use crate::listener;
-use crate::reply::{FromReply, Reply};
-use crate::sys;
+use crate::error::Result;
 
 pub use self::call::{Call, Pipeline};
 pub use self::word::ToArg;
@@ -32,8 +28,8 @@ pub use crate::wire::words::quote;
 
 /// Sends one line to the daemon at `path` and returns the whole answer, as `nc` would print it.
 ///
-/// An error answer is [`Error::Refused`]; a truncated answer is also an error. The line is split into
-/// words as in line mode; see [`quote`].
+/// An error answer is [`Error::Refused`](crate::Error::Refused); a truncated answer is also an
+/// error. The line is split into words as in line mode; see [`quote`].
 ///
 /// ```no_run
 /// let total = dockipc::send("/run/hitd.sock", "add 2")?;
@@ -41,7 +37,7 @@ pub use crate::wire::words::quote;
 /// ```
 ///
 /// # Errors
-/// See [`enum@Error`].
+/// See [`enum@crate::Error`].
 pub fn send(path: impl AsRef<Path>, line: &str) -> Result<Vec<u8>> {
     Client::new(path).send(line)
 }
@@ -60,27 +56,27 @@ pub fn send(path: impl AsRef<Path>, line: &str) -> Result<Vec<u8>> {
 /// # Retries
 /// The client retries a call over a new connection in two cases:
 ///
-/// - **The command did not run**: the connection closed before the whole command was sent or read, or
-///   the daemon answered that it is stopping and did not run the command. This is what happens to
-///   idle connections when a daemon restarts.
+/// - **The command did not run**: the connection closed before the whole command was sent or read,
+/// or the daemon answered that it is stopping and did not run the command. This is what happens to
+/// idle connections when a daemon restarts.
 /// - **The command is idempotent** and its answer was cut off. Either the daemon's author marked it
-///   with [`#[command(idempotent)]`](crate::command), which the client asks the daemon about, or the
-///   caller used [`Call::idempotent`]. There is one such retry; if it fails too, the call returns the
-///   first error.
+/// with [`#[command(idempotent)]`](crate::command), which the client asks the daemon about, or the
+/// caller used [`Call::idempotent`]. There is one such retry; if it fails too, the call returns the
+/// first error.
 ///
-/// Any other truncated answer is an [`Error::CutOff`], which says whether the command may have run.
-/// A call is not retried after a timeout or after any other error answer. So a command that is not
-/// idempotent runs at most once per call.
+/// Any other truncated answer is an [`Error::CutOff`](crate::Error::CutOff), which says whether the
+/// command may have run. A call is not retried after a timeout or after any other error answer. So
+/// a command that is not idempotent runs at most once per call.
 ///
 /// # Timeouts
 /// By default a call fails when the daemon sends nothing for 30 seconds. A command may still run
-/// longer: over RESP3, which this client uses, a dockipc daemon sends a keepalive every second while a
-/// command runs. [`timeout`](Self::timeout) limits the duration of the whole call.
+/// longer: over RESP3, which this client uses, a dockipc daemon sends a keepalive every second
+/// while a command runs. [`timeout`](Self::timeout) limits the duration of the whole call.
 ///
 /// # Processes
-/// Connections are not inherited across exec(3). A forked child that keeps using the client shares its
-/// connections with the parent, and each would read the other's answers: create a new client in the
-/// child.
+/// Connections are not inherited across exec(3). A forked child that keeps using the client shares
+/// its connections with the parent, and each would read the other's answers: create a new client in
+/// the child.
 #[derive(Clone)]
 pub struct Client {
     endpoint: Endpoint,
@@ -153,16 +149,16 @@ impl Client {
         self
     }
 
-    /// Limits how long the daemon may send nothing while the client waits for an answer. Default: 30
-    /// seconds; `None` means no limit. The keepalives of a running command restart it.
+    /// Limits how long the daemon may send nothing while the client waits for an answer. Default:
+    /// 30 seconds; `None` means no limit. The keepalives of a running command restart it.
     #[must_use]
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.limits.read = nonzero_timeout(limit.into());
         self
     }
 
-    /// Limits how long the daemon may read nothing while the client sends. Default: 30 seconds; `None`
-    /// means no limit.
+    /// Limits how long the daemon may read nothing while the client sends. Default: 30 seconds;
+    /// `None` means no limit.
     #[must_use]
     pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.limits.write = nonzero_timeout(limit.into());
@@ -192,15 +188,15 @@ impl Client {
         self
     }
 
-    /// Requires that the listening process belongs to this user. Each new connection is checked before
-    /// anything is sent; a mismatch is an [`Error::WrongOwner`]. This protects against a socket that
-    /// another user with write access to the directory created at the path. libpq calls it
-    /// `requirepeer`.
+    /// Requires that the listening process belongs to this user. Each new connection is checked
+    /// before anything is sent; a mismatch is an [`Error::WrongOwner`](crate::Error::WrongOwner).
+    /// This protects against a socket that another user with write access to the directory created
+    /// at the path. libpq calls it `requirepeer`.
     ///
     /// Each further call allows one more user.
     ///
-    /// The kernel records the user at the time of listen(2) (`SO_PEERCRED`, unix(7)): root for a daemon
-    /// that drops privileges later, and for a socket that systemd opened (the user for
+    /// The kernel records the user at the time of listen(2) (`SO_PEERCRED`, unix(7)): root for a
+    /// daemon that drops privileges later, and for a socket that systemd opened (the user for
     /// `systemd --user`). A forwarded socket, as of `ssh -L`, belongs to the user of the forwarding
     /// program. In a user namespace, all unmapped users look the same (65534).
     ///
@@ -219,12 +215,14 @@ impl Client {
     }
 
     /// Sends this token to the daemon on each connection; see
-    /// [`Server::token_file`](crate::Server::token_file). Any process that listens at the path receives
-    /// it: use [`require_owner`](Self::require_owner) if other users can create a socket there.
+    /// [`Server::token_file`](crate::Server::token_file). Any process that listens at the path
+    /// receives it: use [`require_owner`](Self::require_owner) if other users can create a socket
+    /// there.
     ///
-    /// If the daemon rejects the token, the call is an [`Error::Refused`] with the code
-    /// [`WRONGPASS`](crate::error::code::WRONGPASS), and no command is sent. A daemon without a token
-    /// also refuses, with other codes. The new client does not share connections with the old one.
+    /// If the daemon rejects the token, the call is an [`Error::Refused`](crate::Error::Refused)
+    /// with the code [`WRONGPASS`](crate::error::code::WRONGPASS), and no command is sent. A daemon
+    /// without a token also refuses, with other codes. The new client does not share connections
+    /// with the old one.
     ///
     /// Do not take the token from the command line, which any local user can read: use
     /// [`token_file`](Self::token_file) or [`token_from_env`](Self::token_from_env).
@@ -235,26 +233,28 @@ impl Client {
 
     /// Sends the token on the first line of this file, which is read for each connection. As on the
     /// server, it must be a regular file owned by this user or root that no other user can access;
-    /// otherwise calls fail with [`Error::BadTokenFile`]. See [`token`](Self::token).
+    /// otherwise calls fail with [`Error::BadTokenFile`](crate::Error::BadTokenFile). See
+    /// [`token`](Self::token).
     #[must_use]
     pub fn token_file(self, path: impl AsRef<Path>) -> Self {
         self.with_token(Some(TokenSource::File(path.as_ref().into())), Recipients::All)
     }
 
-    /// Uses the token file named by the environment variable `DOCKIPC_TOKEN_FILE`, or else the token in
-    /// `DOCKIPC_TOKEN`. If both are unset or empty, no token is sent.
+    /// Uses the token file named by the environment variable `DOCKIPC_TOKEN_FILE`, or else the
+    /// token in `DOCKIPC_TOKEN`. If both are unset or empty, no token is sent.
     ///
     /// No other method reads these variables.
     ///
-    /// The environment is not specific to a path, so this token is only sent to daemons of root, of this
-    /// process's user, or of a user allowed with [`require_owner`](Self::require_owner). Other
+    /// The environment is not specific to a path, so this token is only sent to daemons of root, of
+    /// this process's user, or of a user allowed with [`require_owner`](Self::require_owner). Other
     /// daemons are called without it, and the message of a `NOPERM` answer says so.
     #[must_use]
     pub fn token_from_env(self) -> Self {
         self.with_token(TokenSource::from_environment(), Recipients::Trusted)
     }
 
-    /// Withholds the token of the environment from any daemon. The message of a `NOPERM` answer says so.
+    /// Withholds the token of the environment from any daemon. The message of a `NOPERM` answer
+    /// says so.
     #[cfg(feature = "cli")]
     pub(crate) fn without_token_from_env(self) -> Self {
         self.with_token(TokenSource::from_environment(), Recipients::None)
@@ -290,7 +290,7 @@ impl Client {
     /// Sends one line and returns the whole answer; see [`send`].
     ///
     /// # Errors
-    /// See [`enum@Error`].
+    /// See [`enum@crate::Error`].
     pub fn send(&self, line: &str) -> Result<Vec<u8>> {
         let line = line.strip_suffix('\n').unwrap_or(line);
         let name = name_on(line);
@@ -302,153 +302,7 @@ impl Client {
         command.retry = name.as_deref().map_or(Retry::Never, Retry::AskDaemon);
         self.ask(&command, self.limits.total)
     }
-
-    /// Makes one call.
-    fn ask<T: FromReply>(&self, command: &Commands<'_>, timeout: Option<Duration>) -> Result<T> {
-        let mut answer = Reply::Null;
-        self.exchange(command, timeout, |_, part| {
-            if let AnswerPart::Whole(reply) = part {
-                answer = reply;
-            }
-            Ok(())
-        })?;
-        answer.parse()
-    }
-
-    /// Sends commands, with retries, and calls `each` with the index and parts of each answer. The
-    /// index restarts at 0 with each retry.
-    fn exchange(
-        &self,
-        commands: &Commands<'_>,
-        timeout: Option<Duration>,
-        mut each: impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let call = CallLimits::new(&self.limits, timeout);
-        let (mut fresh, mut refusal) = (0, None);
-        loop {
-            let pooled = self.pool.take(&self.limits);
-            fresh += usize::from(pooled.is_none());
-            let mut connection = match pooled {
-                Some(connection) => connection,
-                // If the daemon has no successor, its refusal explains more than this error.
-                None => self.connect(&call).map_err(|error| refusal.take().unwrap_or(error))?,
-            };
-            match connection.exchange(commands, &call, &mut each) {
-                Ok(()) => {
-                    self.keep(connection, commands);
-                    return Ok(());
-                }
-                // Nothing ran. Idle connections may have been closed by the daemon, and a new one may
-                // have been in the queue of a daemon that ended.
-                Err(Error::CutOff { ran: Ran::No, .. }) if fresh < MAX_CONNECTIONS => {}
-                Err(Error::Refused(failure)) if failure.is_not_run() && fresh < MAX_CONNECTIONS => {
-                    refusal = Some(Error::Refused(failure));
-                }
-                Err(error @ Error::CutOff { ran: Ran::Maybe, .. }) => {
-                    drop(connection);
-                    return self.retry(commands, &call, &mut each).ok_or(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Retries a call that may have run, if it is idempotent. `None` if it isn't, or if the retry
-    /// fails.
-    #[cold]
-    fn retry(
-        &self,
-        commands: &Commands<'_>,
-        call: &CallLimits<'_>,
-        each: &mut impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
-    ) -> Option<()> {
-        if let Retry::Never = commands.retry {
-            return None;
-        }
-        let mut connection = self.connect(call).ok()?;
-        if let Retry::AskDaemon(name) = commands.retry {
-            // The call has failed already, so wait no longer than for a connection.
-            let read = [self.limits.read, self.limits.connect].into_iter().flatten().min();
-            let limits = ClientLimits { read, ..self.limits };
-            if !connection.is_idempotent(name, &call.with(&limits)).ok()? {
-                return None;
-            }
-        }
-        connection.exchange(commands, call, each).ok()?;
-        self.keep(connection, commands);
-        Some(())
-    }
-
-    /// Returns a connection to the pool, if it can be reused.
-    fn keep(&self, connection: Connection, commands: &Commands<'_>) {
-        if commands.reusable && connection.is_clean() {
-            self.pool.keep(connection, &self.limits);
-        }
-    }
-
-    fn connect(&self, call: &CallLimits<'_>) -> Result<Connection> {
-        let stream = match &self.endpoint {
-            Endpoint::Path(path) => {
-                let wait = call.wait(self.limits.connect);
-                let timed_out =
-                    |doing| Error::TimedOut { doing, after: wait.limit(), ran: Ran::No };
-                let left = wait.left();
-                if left.is_some_and(|left| left.is_zero()) {
-                    return Err(timed_out("connecting"));
-                }
-                let connected = listener::connect(path, left).map_err(|error| match error {
-                    Error::TimedOut { doing, .. } => timed_out(doing),
-                    error => error,
-                });
-                connected?.into()
-            }
-            Endpoint::InProcess(connect) => connect()?,
-        };
-        let withheld = self.check(&stream)?;
-        let token = self.token.as_ref().filter(|_| withheld.is_none());
-        let handshake = Handshake::new(token.map(|token| &token.source))?;
-        #[cfg(feature = "cli")]
-        if let Some(on_connect) = &self.on_connect {
-            on_connect(&stream);
-        }
-        Ok(Connection::new(stream, handshake, withheld))
-    }
-
-    /// Checks the listener's user, before anything is sent. Returns the reason if the token must be
-    /// withheld.
-    fn check(&self, stream: &UnixStream) -> Result<Option<String>> {
-        const WITHHELD: &str = "the token from the environment was not sent";
-        let recipients = self.token.as_ref().map_or(Recipients::All, |token| token.recipients);
-        if self.owners.is_empty() && recipients == Recipients::All {
-            return Ok(None);
-        }
-        let [_, owner, _] = sys::peer_credentials(stream.as_fd())
-            .map_err(|error| Error::io("reading the listener's credentials", error))?;
-        if !self.owners.is_empty() && !self.owners.contains(&owner) {
-            let path = match &self.endpoint {
-                Endpoint::Path(path) => path.to_path_buf(),
-                Endpoint::InProcess(_) => "this process".into(),
-            };
-            return Err(Error::WrongOwner { path, owner, required: self.owners.to_vec() });
-        }
-        let is_own = || owner == 0 || owner == sys::effective_user();
-        Ok(match recipients {
-            Recipients::Trusted if self.owners.is_empty() && !is_own() => Some(format!(
-                "{WITHHELD}: the listener is uid {owner}, neither root nor you; \
-                 allow it with Client::require_owner"
-            )),
-            #[cfg(feature = "cli")]
-            Recipients::None => Some(format!(
-                "{WITHHELD}: the daemon's user is unknown; use --token-file to send a token"
-            )),
-            _ => None,
-        })
-    }
 }
-
-/// Maximum number of new connections for one call. A daemon that closes one without reading is either
-/// restarting, or will close the next as well.
-const MAX_CONNECTIONS: usize = 3;
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

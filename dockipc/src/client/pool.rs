@@ -20,8 +20,8 @@ struct IdleConnection {
     since: Duration,
 }
 
-/// A connection that was idle for at least this long is checked before use, since the daemon may have
-/// closed it. One that is reused sooner saves the system call.
+/// A connection that was idle for at least this long is checked before use, since the daemon may
+/// have closed it. One that is reused sooner saves the system call.
 const MIN_IDLE_TO_CHECK: Duration = Duration::from_millis(10);
 
 impl Pool {
@@ -63,8 +63,8 @@ impl Pool {
     }
 }
 
-/// Reads a clock that is as coarse as the system's tick, but costs only a few nanoseconds: each call
-/// reads it twice.
+/// Reads a clock that is as coarse as the system's tick, but costs only a few nanoseconds: each
+/// call reads it twice.
 fn now() -> Duration {
     #[cfg(target_os = "linux")]
     const CLOCK: ClockId = ClockId::MonotonicCoarse;

@@ -10,8 +10,8 @@ use crate::error::Error;
 #[derive(Clone, Copy)]
 pub(super) enum Address<'p> {
     File(&'p Path),
-    /// The name of an abstract socket, unix(7). It has no file, mode or directory, and disappears with
-    /// the last descriptor.
+    /// The name of an abstract socket, unix(7). It has no file, mode or directory, and disappears
+    /// with the last descriptor.
     Abstract(&'p [u8]),
 }
 

@@ -9,8 +9,8 @@ use rustix::io::Errno;
 use super::socket_path::{Identity, SocketPath, identity};
 use crate::error::Error;
 
-/// The lock `NAME.lock` of a socket path, released when this is dropped or when the process ends. The
-/// file stays: another process may have opened it already, and two files would be two locks.
+/// The lock `NAME.lock` of a socket path, released when this is dropped or when the process ends.
+/// The file stays: another process may have opened it already, and two files would be two locks.
 pub(super) struct Lock {
     file: OwnedFd,
     identity: Identity,
@@ -91,8 +91,8 @@ impl Lock {
         self.identity
     }
 
-    /// Writes the process ID into the file, unless it has other content: then it may be a user's file
-    /// that happens to have this name.
+    /// Writes the process ID into the file, unless it has other content: then it may be a user's
+    /// file that happens to have this name.
     fn write_pid(&mut self) {
         let is_ours = |text: &String| text.chars().all(|c| c.is_ascii_digit() || c == '\n');
         self.has_pid = text(&self.file).as_ref().is_some_and(is_ours);
@@ -131,15 +131,16 @@ fn text(file: &OwnedFd) -> Option<String> {
     String::from_utf8(bytes[..n].to_vec()).ok()
 }
 
-/// Opens or creates the lock file. `None` if the name belongs to something other than a regular file.
+/// Opens or creates the lock file. `None` if the name belongs to something other than a regular
+/// file.
 fn open(socket_path: &SocketPath, name: &OsString) -> Result<Option<OwnedFd>, Errno> {
     loop {
         match socket_path.stat(name) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
                 return Ok(None);
             }
-            // Without O_CREAT, which a sticky directory such as /tmp forbids for another user's file:
-            // fs.protected_regular, proc_sys_fs(5).
+            // Without O_CREAT, which a sticky directory such as /tmp forbids for another user's
+            // file: fs.protected_regular, proc_sys_fs(5).
             Ok(_) => match open_old(socket_path, name) {
                 Err(Errno::NOENT | Errno::LOOP) => {}
                 opened => return opened.map(Some),

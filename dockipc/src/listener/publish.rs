@@ -19,8 +19,8 @@ use crate::error::Error;
 use crate::sys;
 use crate::warning::warn;
 
-/// Limits how long a start waits for a lock whose holder does not listen: the holder may be starting
-/// or stopping.
+/// Limits how long a start waits for a lock whose holder does not listen: the holder may be
+/// starting or stopping.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A listening socket's claim on its path, released when this is dropped.
@@ -49,8 +49,8 @@ pub(crate) struct SocketMode {
     pub(crate) default: u32,
 }
 
-/// Listens at a path, or adopts the passed socket with this address. A new socket has its final mode
-/// before clients can connect, and never a wider one.
+/// Listens at a path, or adopts the passed socket with this address. A new socket has its final
+/// mode before clients can connect, and never a wider one.
 pub(crate) fn publish(path: &Path, mode: SocketMode) -> Result<(UnixListener, Published), Error> {
     let address = Address::of(path)?;
     let given = mode.given;
@@ -84,8 +84,8 @@ pub(crate) fn publish(path: &Path, mode: SocketMode) -> Result<(UnixListener, Pu
 }
 
 impl Published {
-    /// Returns a descriptor that is readable when [`check`](Self::check) should be called. Some changes
-    /// are not reported: call `check` every two seconds as well.
+    /// Returns a descriptor that is readable when [`check`](Self::check) should be called. Some
+    /// changes are not reported: call `check` every two seconds as well.
     pub(crate) fn watch(&self) -> Option<BorrowedFd<'_>> {
         self.inotify.as_ref().map(AsFd::as_fd)
     }
@@ -93,8 +93,8 @@ impl Published {
     /// Checks the path, and returns a new listener if the socket was missing. The old listener may
     /// still have connections in its queue.
     ///
-    /// Another file at the path is left alone. In this case, and after an error, the next call tries
-    /// again.
+    /// Another file at the path is left alone. In this case, and after an error, the next call
+    /// tries again.
     pub(crate) fn check(&self) -> Option<UnixListener> {
         let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(inotify) = &self.inotify {
@@ -114,10 +114,11 @@ impl Published {
         self.shared
     }
 
-    /// Removes the socket if it is still this daemon's, and releases the lock. Later calls do nothing.
+    /// Removes the socket if it is still this daemon's, and releases the lock. Later calls do
+    /// nothing.
     ///
-    /// Invariant: the listener is still open, which keeps the inode number from being reused; broken
-    /// by a caller that closes it first.
+    /// Invariant: the listener is still open, which keeps the inode number from being reused;
+    /// broken by a caller that closes it first.
     pub(crate) fn release(&self) {
         let owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(owned) = owned {
@@ -146,8 +147,8 @@ impl OwnedPath {
                 == Some(self.lock.identity())
     }
 
-    /// Recreates what is missing at the path, unless another daemon has taken it. Returns the listener
-    /// if the socket is new.
+    /// Recreates what is missing at the path, unless another daemon has taken it. Returns the
+    /// listener if the socket is new.
     fn recover(&mut self, mode: u32) -> Result<Option<UnixListener>, Error> {
         // The directory may have been replaced.
         let socket_path = self.socket_path.reopened()?;
@@ -252,8 +253,8 @@ fn listen_abstract(path: &Path, name: &[u8]) -> Result<UnixListener, Error> {
     loop {
         match rustix::net::bind(&socket, &address) {
             Ok(()) => break,
-            // The name stays in use while a child that was forked and has not yet called exec(3) holds
-            // the descriptor.
+            // The name stays in use while a child that was forked and has not yet called exec(3)
+            // holds the descriptor.
             Err(Errno::ADDRINUSE) => {
                 check_unused(path, &address)?;
                 if Instant::now() >= end {

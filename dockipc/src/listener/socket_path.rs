@@ -76,8 +76,8 @@ impl SocketPath {
         name
     }
 
-    /// Returns the name that a stale socket is renamed to before it is removed. Only the holder of the
-    /// lock uses it, so a stale socket there was left by a start that was killed.
+    /// Returns the name that a stale socket is renamed to before it is removed. Only the holder of
+    /// the lock uses it, so a stale socket there was left by a start that was killed.
     pub(super) fn temporary_name(&self) -> OsString {
         let name = self.name.as_bytes();
         // It must fit in an address.
@@ -138,8 +138,8 @@ impl SocketPath {
         }
     }
 
-    /// Determines what a name in the directory is. The file is opened once, so that type, identity and
-    /// listener belong to the same file even if the name is reused meanwhile.
+    /// Determines what a name in the directory is. The file is opened once, so that type, identity
+    /// and listener belong to the same file even if the name is reused meanwhile.
     fn inspect(&self, name: &OsStr) -> Result<Found, Error> {
         let failed = |errno| {
             Error::io(format!("inspecting {}", self.path.with_file_name(name).display()), errno)
@@ -156,8 +156,8 @@ impl SocketPath {
         }
         let socket = socket(SocketFlags::NONBLOCK)?;
         let connected = match connect_to_open(&socket, &file) {
-            // Without /proc, connect by path. It may lead to another listener by now, which then sees
-            // a connection that is closed.
+            // Without /proc, connect by path. It may lead to another listener by now, which then
+            // sees a connection that is closed.
             Err(Errno::NOENT) => SocketAddrUnix::new(self.sibling(name))
                 .and_then(|address| rustix::net::connect(&socket, &address)),
             connected => connected,
@@ -274,8 +274,8 @@ impl SocketPath {
 
     /// Removes a name if it has this identity. Returns whether it had.
     ///
-    /// A file that replaces it between the check and the removal is removed instead. Only a user who
-    /// could remove it from this directory anyway can do that.
+    /// A file that replaces it between the check and the removal is removed instead. Only a user
+    /// who could remove it from this directory anyway can do that.
     pub(super) fn unlink(&self, name: &OsStr, expected: Identity) -> Result<bool, Errno> {
         if !self.has_identity(name, expected) {
             return Ok(false);
@@ -293,8 +293,8 @@ impl SocketPath {
         if fits { self.name.clone() } else { self.temporary_name() }
     }
 
-    /// Returns the address to bind: the path, so that lsof(8), fuser(1) and systemd-tmpfiles(8) show
-    /// it.
+    /// Returns the address to bind: the path, so that lsof(8), fuser(1) and systemd-tmpfiles(8)
+    /// show it.
     ///
     /// If another user can redirect the path, or if it is too long, the address names the open
     /// directory, so that nothing is created outside of it. Tools then show
