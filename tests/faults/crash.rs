@@ -12,7 +12,7 @@ use std::time::Duration;
 use dockipc::{Client, Error, Result};
 use rustix::process::Signal;
 use tests::dice::Dice;
-use tests::neighbours::Neighbours;
+use tests::neighbors::Neighbors;
 use tests::program::{self, Program, blob, entries, items};
 use tests::strace::{self, Call, Strace};
 use tests::{Place, figure, leave_socket, long};
@@ -182,19 +182,19 @@ fn kill_at_each(phase: Phase) {
                 let scratch = Place::new();
                 let trace = scratch.directory().join("trace");
                 while let Some(call) = calls.get(next.fetch_add(1, Relaxed)) {
-                    let neighbours = Neighbours::new();
-                    let socket = neighbours.socket();
+                    let neighbors = Neighbors::new();
+                    let socket = neighbors.socket();
                     let fault = format!("{}:signal=KILL:when={}", call.name, call.number);
                     let when = format!("killed at {} {} of {phase:?}", call.name, call.number);
                     if !phase.pass(&socket, &trace, &[fault]) {
                         killed.fetch_add(1, Relaxed);
                     }
-                    neighbours.check_theirs(&when);
+                    neighbors.check_theirs(&when);
                     let mut next =
                         Program::begin(Command::new(program::path()).arg(&socket), &socket);
                     assert!(next.answers(), "{when}, the next start: {}", next.complaint());
                     assert!(next.stop().success(), "{when}");
-                    neighbours.check(&when);
+                    neighbors.check(&when);
                 }
             });
         }

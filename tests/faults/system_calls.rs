@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use dockipc::{Error, Failure};
-use tests::neighbours::Neighbours;
+use tests::neighbors::Neighbors;
 use tests::process::until;
 use tests::program::{self, Program};
 use tests::strace::{self, Call, Strace};
@@ -89,8 +89,8 @@ fn failed_call_during_start_is_survived_or_reported() {
                     let Some((call, reason)) = next else { break };
                     runs.fetch_add(1, Relaxed);
                     let when = format!("{} {} fails with {reason}", call.name, call.number);
-                    let neighbours = Neighbours::new();
-                    let socket = neighbours.socket();
+                    let neighbors = Neighbors::new();
+                    let socket = neighbors.socket();
                     let fault = format!("{}:error={reason}:when={}", call.name, call.number);
                     let mut daemon = begin(&socket, &trace, &[fault]);
                     if daemon.answers() {
@@ -103,7 +103,7 @@ fn failed_call_during_start_is_survived_or_reported() {
                             wrong.lock().unwrap().push(format!("{when}: {why}"));
                         }
                     }
-                    neighbours.check(&when);
+                    neighbors.check(&when);
                 }
             });
         }
@@ -157,13 +157,13 @@ fn failed_call_during_recovery_is_survived() {
                     let Some((call, reason)) = next else { break };
                     runs.fetch_add(1, Relaxed);
                     let when = format!("{} {} fails with {reason}", call.name, call.number);
-                    let neighbours = Neighbours::new();
-                    let socket = neighbours.socket();
+                    let neighbors = Neighbors::new();
+                    let socket = neighbors.socket();
                     let mut daemon = Program::start(&socket);
                     let fault = format!("{}:error={reason}:when={}", call.name, call.number);
                     assert!(recover(&mut daemon, &socket, &trace, &[fault]), "{when}");
                     assert!(daemon.stop().success(), "{when}");
-                    neighbours.check(&when);
+                    neighbors.check(&when);
                 }
             });
         }

@@ -57,12 +57,12 @@ pub fn send(path: impl AsRef<Path>, line: &str) -> Result<Vec<u8>> {
 /// The client retries a call over a new connection in two cases:
 ///
 /// - **The command did not run**: the connection closed before the whole command was sent or read,
-/// or the daemon answered that it is stopping and did not run the command. This is what happens to
-/// idle connections when a daemon restarts.
+///   or the daemon answered that it is stopping and did not run the command. This is what happens to
+///   idle connections when a daemon restarts.
 /// - **The command is idempotent** and its answer was cut off. Either the daemon's author marked it
-/// with [`#[command(idempotent)]`](crate::command), which the client asks the daemon about, or the
-/// caller used [`Call::idempotent`]. There is one such retry; if it fails too, the call returns the
-/// first error.
+///   with [`#[command(idempotent)]`](crate::command), which the client asks the daemon about, or the
+///   caller used [`Call::idempotent`]. There is one such retry; if it fails too, the call returns the
+///   first error.
 ///
 /// Any other truncated answer is an [`Error::CutOff`](crate::Error::CutOff), which says whether the
 /// command may have run. A call is not retried after a timeout or after any other error answer. So
