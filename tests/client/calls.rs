@@ -1,4 +1,4 @@
-//! The client: typed calls, whole answers or errors that say what is wrong.
+//! Client calls: typed answers, whole or an error that says why.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -20,7 +20,7 @@ use tests::program::executable;
 use tests::scripted::{GREETING, greet, scripted};
 use tests::{Daemon, PATIENCE, Place, expect, leave_socket, resp, rest, test_name};
 
-/// How often something ran.
+/// Number of times a command ran.
 struct Runs(Arc<AtomicU64>);
 
 #[command]
@@ -53,7 +53,7 @@ fn value(what: &str) -> Result<Reply, Failure> {
     })
 }
 
-/// Answers with its words, each in brackets.
+/// Return the arguments, each in brackets.
 #[command]
 fn words(request: &Request<'_>, words: Vec<Vec<u8>>) -> Vec<u8> {
     let _ = request;
@@ -79,7 +79,7 @@ fn daemon() -> Daemon {
     Daemon::start(server().0)
 }
 
-/// A client that fails rather than hangs.
+/// Returns a client that fails rather than hangs.
 fn client(path: impl AsRef<Path>) -> Client {
     Client::new(path).read_timeout(PATIENCE).write_timeout(PATIENCE)
 }
@@ -230,7 +230,7 @@ fn error_answer_has_its_code_and_message() {
     assert_eq!(no(client.send("hit\nhit").unwrap_err()).0, "USAGE");
     assert_eq!(no(client.send(&"x".repeat(4096)).unwrap_err()).0, "TOOBIG");
     assert_eq!(no(client.command("").call::<()>().unwrap_err()).0, "UNKNOWN");
-    // None of these ran anything.
+    // No command ran.
     assert_eq!(client.send("hit").unwrap(), b"1");
 }
 
@@ -287,7 +287,7 @@ fn permission_error_shows_owner_and_mode() {
     let owner = fs::metadata(place.directory()).unwrap().uid();
     let has_setpriv = Command::new("setpriv").arg("--version").output().is_ok();
     if owner != 0 || !has_setpriv {
-        eprintln!("skipped: only root, with setpriv, can be another user");
+        eprintln!("skipped: requires root and setpriv");
         return;
     }
     let program = place.directory().join("client");
@@ -319,7 +319,7 @@ fn permission_error_shows_owner_and_mode() {
         let _daemon = server().0.mode(mode).spawn(&path).unwrap();
         assert_eq!(said(&path), answer);
     }
-    // Not even whose it is can be seen in a directory that can't be entered.
+    // In a directory without access, not even the owner is visible.
     let hidden = place.directory().join("hidden");
     fs::create_dir(&hidden).unwrap();
     set_mode(&hidden, 0o700);
@@ -339,7 +339,7 @@ fn late_answer_after_read_timeout_is_discarded() {
     }));
     let patient = client(daemon.path());
     let hasty = patient.clone().read_timeout(Duration::from_millis(20));
-    // A kept connection, too.
+    // Also over an idle connection.
     assert_eq!(patient.send("ping").unwrap(), b"PONG");
     for _ in 0..2 {
         let error = hasty.send("stay").unwrap_err();
@@ -422,7 +422,7 @@ fn oversized_answer_is_refused_and_next_call_works() {
     let daemon = daemon();
     let client = client(daemon.path()).max_answer(10_000);
     let ask = |size: usize| client.command("big").arg(size).call::<Vec<u8>>();
-    // The limit counts the whole answer: `$9990\r\n` and the last `\r\n` as well.
+    // The limit includes the header `$9990\r\n` and the final `\r\n`.
     assert_eq!(ask(9991).unwrap().len(), 9991);
     for size in [9992, 20_000, 10 << 20] {
         let error = ask(size).unwrap_err();
@@ -486,7 +486,7 @@ fn connections_are_reused_across_clones() {
     for _ in 0..10 {
         assert_eq!(id(&client), first);
         assert_eq!(id(&client.clone()), first);
-        // A failure is an answer like others.
+        // An error answer keeps the connection too.
         assert!(client.send("value x").is_err());
     }
     assert_ne!(id(&Client::new(daemon.path())), first);
@@ -525,10 +525,10 @@ fn after_a_restart_a_call_succeeds_and_runs_once() {
     for _ in 0..5 {
         let (server, runs) = server();
         let daemon = server.spawn(place.socket()).unwrap();
-        // The kept connection is the old daemon's.
+        // The idle connection belongs to the old daemon.
         assert_eq!(client.command("hit").call::<u64>().unwrap(), 1);
         assert_eq!(runs.load(SeqCst), 1);
-        // Several kept connections.
+        // Several idle connections.
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| client.command("hit").call::<u64>().unwrap());
@@ -541,7 +541,7 @@ fn after_a_restart_a_call_succeeds_and_runs_once() {
     }
 }
 
-/// A server that does not know the question whether a command is idempotent.
+/// Answers like a server that does not know the query whether a command is idempotent.
 fn refuses_to_say(mut stream: UnixStream, name: &str) {
     let question = resp(&["dockipc", "idempotent", name]);
     expect(&mut stream, &[resp(&["HELLO", "3"]), question].concat());
@@ -553,7 +553,7 @@ fn refuses_to_say(mut stream: UnixStream, name: &str) {
 fn command_that_may_have_run_is_not_retried() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
-        // Closed after the command: at first use, and when the connection was kept.
+        // Closed after the command: on a new connection and on a reused one.
         let mut stream = accept();
         greet(&mut stream, "once");
         drop(stream);
@@ -564,7 +564,7 @@ fn command_that_may_have_run_is_not_retried() {
         expect(&mut stream, &resp(&["second"]));
         drop(stream);
         refuses_to_say(accept(), "second");
-        // The next is a connection for a new call, not for one of those.
+        // The next connection is for a new call, not for a retry.
         let mut stream = accept();
         greet(&mut stream, "third");
         stream.write_all(&[GREETING, b":3\r\n"].concat()).unwrap();
@@ -673,7 +673,7 @@ fn full_daemon_answers_busy() {
         assert_eq!(error.failure().unwrap_or_else(|| panic!("{error}")).code(), "BUSY");
     }
     assert_eq!(runs.load(SeqCst), 0);
-    // Who is in has not noticed.
+    // The served connection is not affected.
     holder.write_all(&resp(&["hit"])).unwrap();
     expect(&mut holder, b":1\r\n");
 }
@@ -707,7 +707,7 @@ fn connection_changed_by_a_command_is_not_reused() {
         let mut pipeline = client.pipeline();
         pipeline.command("ping", [""; 0]).command(name, [""; 0]);
         assert_eq!(pipeline.call().unwrap().len(), 2);
-        // RESP3, in which this is a map.
+        // A new connection uses RESP3, in which this is a map.
         let answer: Reply = client.command("config").args(["get", "save"]).call().unwrap();
         assert!(matches!(answer, Reply::Map(_)), "{answer:?}");
         assert_eq!(client.command("hit").call::<usize>().unwrap(), i + 1);
@@ -733,7 +733,7 @@ fn long_pipeline_does_not_deadlock() {
     assert!(client.pipeline().call().unwrap().is_empty());
 }
 
-/// A writer that tells what it is given.
+/// A writer that passes on what is written.
 struct Told(Sender<Vec<u8>>);
 
 impl Write for Told {
@@ -775,7 +775,7 @@ fn long_answer_is_copied_as_it_arrives() {
         while first.len() < half.len() {
             first.extend(parts.recv().unwrap());
         }
-        // It was all there was; the rest is not sent before this.
+        // Only this half has been sent so far.
         assert_eq!(first, half);
         may_end.send(()).unwrap();
         copy.join().unwrap()

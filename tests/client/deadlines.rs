@@ -1,4 +1,4 @@
-//! A call is over when its time is, whatever the daemon does.
+//! A call ends at its deadline, whatever the daemon does.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -16,12 +16,12 @@ use tests::{Daemon, PATIENCE, Place, expect, resp};
 
 const SHORT: Duration = Duration::from_millis(50);
 
-/// A client whose other limits fail a test rather than to let it hang.
+/// Returns a client whose other timeouts turn a hang into a failure.
 fn client(path: impl AsRef<Path>) -> Client {
     Client::new(path).connect_timeout(PATIENCE).read_timeout(PATIENCE).write_timeout(PATIENCE)
 }
 
-/// Sends this again and again, until the client has gone, which takes a fraction of that long.
+/// Sends bytes repeatedly until the client has closed the connection.
 fn trickle(stream: &mut UnixStream, bytes: &[u8]) {
     for _ in 0..20_000 {
         if stream.write_all(bytes).is_err() {
@@ -64,7 +64,7 @@ fn keepalive_resets_read_timeout_but_not_deadline() {
         let mut stream = accept();
         greet(&mut stream, "slow");
         stream.write_all(GREETING).unwrap();
-        // Twice as long as the daemon may be silent.
+        // Twice as long as the read timeout.
         for _ in 0..100 {
             stream.write_all(push).unwrap();
             thread::sleep(Duration::from_millis(10));
@@ -97,7 +97,7 @@ fn slow_reader_does_not_extend_the_deadline() {
     server.join().unwrap();
 }
 
-/// A socket whose queue is full: who connects has to wait.
+/// Creates a listener with a full queue, so that connecting blocks.
 fn full(place: &Place) -> (UnixListener, Vec<std::os::fd::OwnedFd>) {
     let listener = UnixListener::bind(place.socket()).unwrap();
     rustix::net::listen(&listener, 1).unwrap();
@@ -131,7 +131,7 @@ fn connecting_does_not_hang_on_a_full_queue() {
     pipeline.command("get", [""; 0]).command("get", [""; 0]).timeout(SHORT);
     timed_out(pipeline.call(), SHORT, connecting, Ran::No);
 
-    // As soon as there is room, the call goes on.
+    // The call continues as soon as there is room.
     let server = thread::spawn(move || {
         for _ in &waiting {
             drop(listener.accept().unwrap());
@@ -145,7 +145,7 @@ fn connecting_does_not_hang_on_a_full_queue() {
     server.join().unwrap();
 }
 
-/// What holds up the command `stay`.
+/// Blocks the command `stay`.
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,
@@ -160,7 +160,7 @@ impl Gate {
 
     fn pass(&self) {
         let open = self.open.lock().unwrap();
-        // A test that failed must not hang.
+        // A failed test must not hang.
         drop(self.moved.wait_timeout_while(open, PATIENCE, |open| !*open).unwrap());
     }
 }
@@ -180,7 +180,7 @@ fn late_answer_after_deadline_is_discarded() {
     let (daemon, gate) = staying();
     let client = client(daemon.path());
     for _ in 0..3 {
-        // A kept connection, and a new one.
+        // Over an idle connection, and over a new one.
         assert_eq!(client.send("echo 1").unwrap(), b"1");
         let result = client.command("stay").timeout(SHORT).call::<String>();
         timed_out(result, SHORT, "waiting for the answer", Ran::Maybe);
@@ -207,12 +207,12 @@ fn call_timeout_overrides_client_timeout() {
     let nothing = Duration::from_nanos(1);
     let result = hasty.command("stay").timeout(nothing).call::<String>();
     assert!(matches!(result, Err(Error::TimedOut { .. })));
-    // The silence that a daemon may keep is shorter: that limit is the one which passes.
+    // The read timeout is shorter and expires first.
     let hastier = hasty.clone().read_timeout(nothing);
     let result = hastier.command("stay").timeout(PATIENCE).call::<String>();
     timed_out(result, Duration::from_micros(1), "waiting for the answer", Ran::Maybe);
     gate.set(true);
-    // Longer than a clock can show is no limit.
+    // A timeout that the clock can't represent means no limit.
     let patient = hasty.timeout(Duration::MAX);
     assert_eq!(patient.send("echo 1").unwrap(), b"1");
 }

@@ -1,4 +1,4 @@
-//! SIGPIPE, which by default ends a process, is never caused by a client.
+//! A client never raises SIGPIPE, whose default action ends the process.
 #![allow(unsafe_code, reason = "std ignores the signal, and only signal(2) can undo that")]
 
 use std::fs;
@@ -17,9 +17,9 @@ unsafe extern "C" {
     fn signal(number: i32, action: usize) -> usize;
 }
 
-/// Sets the action that a C program begins with.
+/// Restores the default action, which a C program starts with.
 fn no_longer_ignored() {
-    // SAFETY: SIG_DFL, which is 0, is an action for every signal.
+    // SAFETY: SIG_DFL, which is 0, is a valid action for every signal.
     unsafe { signal(SIGPIPE, 0) };
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
@@ -48,7 +48,7 @@ fn child_process_with_client() {
     let place = Place::new();
     let (closed, is_closed) = mpsc::channel();
     let server = scripted(&place, move |accept| {
-        // A kept connection that is closed between two calls.
+        // An idle connection that is closed between two calls.
         for _ in 0..3 {
             let mut stream = accept();
             greet(&mut stream, "get");

@@ -1,4 +1,4 @@
-//! What a daemon asks the system for is refused: it does not start and says why, or it lives on.
+//! System calls of a daemon fail: it does not start and says why, or it keeps running.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,11 +15,11 @@ use tests::program::{self, Program};
 use tests::strace::{self, Call, Strace};
 use tests::{Place, figure, long};
 
-/// What a call can fail with.
+/// The injected errors.
 const REASONS: [&str; 5] = ["EIO", "ENOSPC", "EACCES", "ENOMEM", "EINTR"];
 
-/// Calls that do not fail, or whose failure is that of the memory or of a thread. And `sendto`,
-/// which at the start only looks what kind of socket it has, but later tells of a signal.
+/// Calls that can't fail, or whose failure is one of memory or of a thread. Also `sendto`, which at the
+/// start only determines a socket's type, but later reports a signal.
 const NOT_THESE: [&str; 23] = [
     "brk",
     "clone",
@@ -46,13 +46,13 @@ const NOT_THESE: [&str; 23] = [
     "sigaltstack",
 ];
 
-/// The daemon's start, followed by strace.
+/// Starts the daemon under strace.
 fn begin(socket: &Path, trace: &Path, faults: &[String]) -> Program {
     let mut command = strace::strace(trace, faults);
     Program::begin(command.arg(program::path()).arg(socket), socket)
 }
 
-/// The system calls of a start.
+/// Returns the system calls of a start.
 fn calls_of_a_start() -> Vec<Call> {
     let place = Place::new();
     let trace = place.directory().join("trace");
@@ -74,7 +74,7 @@ fn failed_call_during_start_is_survived_or_reported() {
         let reasons = REASONS.iter().cycle().skip(i).take(long(1, REASONS.len()));
         reasons.map(move |reason| (call, *reason))
     });
-    // No system interrupts a send that does not wait, and the handler of a signal sends once.
+    // A nonblocking send is never interrupted, and the signal handler sends only once.
     let each = each.filter(|(call, reason)| (call.name.as_str(), *reason) != ("sendto", "EINTR"));
     let (each, runs) = (Mutex::new(each), AtomicUsize::new(0));
     let started = AtomicUsize::new(0);
@@ -121,7 +121,7 @@ fn failed_call_during_start_is_survived_or_reported() {
     );
 }
 
-/// Has a daemon lose its path and make it anew, followed by strace, with faults.
+/// Makes a daemon lose and recreate its path under strace, with faults.
 fn recover(daemon: &mut Program, socket: &Path, trace: &Path, faults: &[String]) -> bool {
     daemon.rest();
     let _strace = Strace::attach(daemon.id(), trace, faults);
@@ -174,11 +174,11 @@ fn failed_call_during_recovery_is_survived() {
     );
 }
 
-/// What clients got.
+/// The outcomes of calls.
 #[derive(Debug, Default)]
 struct Tally {
     answered: AtomicUsize,
-    /// The daemon's "no".
+    /// Error answers.
     refused: AtomicUsize,
     failed: AtomicUsize,
     /// The first failure.
@@ -203,7 +203,7 @@ impl Tally {
     }
 }
 
-/// A line, its answer and the end of the connection.
+/// Makes a call in line mode, and reads to the end of the connection.
 fn line(daemon: &Program) -> Result<(), Error> {
     let (mut stream, mut answer) = (daemon.connect(), Vec::new());
     let exchanged = stream.write_all(b"ping\n").and_then(|()| stream.read_to_end(&mut answer));
@@ -214,7 +214,7 @@ fn line(daemon: &Program) -> Result<(), Error> {
     }
 }
 
-/// Calls of several kinds, over kept and new connections, by several clients.
+/// Makes calls of several kinds, over reused and new connections, from several clients.
 fn call(daemon: &Program, tally: &Tally) {
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -234,8 +234,8 @@ fn call(daemon: &Program, tally: &Tally) {
     });
 }
 
-/// Has system calls fail in a daemon that runs, while clients call it: it lives, and afterwards it
-/// is as before. Returns what the clients got.
+/// Injects faults into a running daemon while clients call it. It must survive, and afterwards be as
+/// before. Returns the outcomes of the calls.
 fn survive(faults: &[&str]) -> [usize; 3] {
     let place = Place::new();
     let mut daemon = Program::start(&place.socket());
@@ -263,7 +263,7 @@ fn survive(faults: &[&str]) -> [usize; 3] {
     tally.all()
 }
 
-/// Several cases, at the same time.
+/// Runs several cases at the same time.
 fn survive_each(what: &str, cases: Vec<Vec<String>>, check: impl Fn(&str, [usize; 3]) + Sync) {
     if !strace::is_here() {
         return;
@@ -348,7 +348,7 @@ fn failing_calls_do_not_stop_a_serving_daemon() {
     let mut cases = Vec::new();
     for (call, reasons) in each {
         for reason in reasons {
-            // Once, and time and again.
+            // Once, and repeatedly.
             cases.push(vec![format!("{call}:error={reason}:when=1")]);
             cases.push(vec![format!("{call}:error={reason}:when=2+3")]);
         }

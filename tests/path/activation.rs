@@ -1,4 +1,4 @@
-//! A service of systemd: its socket is passed to it, and it says when it is ready.
+//! Socket activation by systemd, and readiness notifications.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -16,7 +16,7 @@ use tests::process::{names_in, until};
 use tests::program::{self, Program};
 use tests::{PATIENCE, Place};
 
-/// How systemd starts a service: its sockets from descriptor 3 on, and how many they are.
+/// Starts a program as systemd does: the socket is descriptor 3, and the variables say so.
 const PASSED: &str = "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\" 3<&0 </dev/null";
 
 /// Starts the daemon with the socket as the shell's standard input.
@@ -26,7 +26,7 @@ fn begin(shell: &str, socket: impl Into<OwnedFd>, path: &Path) -> Program {
     Program::begin_with(&mut command, path, socket.into())
 }
 
-/// The same, until it answers.
+/// Like [`begin`], and waits until the daemon answers.
 #[track_caller]
 fn start(shell: &str, socket: &UnixListener, path: &Path) -> Program {
     let mut daemon = begin(shell, socket.try_clone().unwrap(), path);
@@ -34,14 +34,14 @@ fn start(shell: &str, socket: &UnixListener, path: &Path) -> Program {
     daemon
 }
 
-/// Ends it in order. A call could wait in the queue of the socket, which others keep open.
+/// Stops the daemon with a signal. A call could wait in the socket's queue, which others keep open.
 #[track_caller]
 fn end(daemon: &mut Program) -> ExitStatus {
     daemon.signal(Signal::TERM);
     daemon.wait()
 }
 
-/// What tells whether the same socket is at a path as before.
+/// Returns what identifies the file at a path.
 fn identity(path: &Path) -> (u64, u64, u32) {
     let data = fs::symlink_metadata(path).expect("something at the path");
     (data.dev(), data.ino(), data.mode())
@@ -63,7 +63,7 @@ fn passed_socket_is_served_and_never_removed() {
     for killed in [false, true, false] {
         let mut daemon = start(PASSED, &socket, &path);
         assert_eq!((identity(&path), names_in(place.directory())), before);
-        // It is not for the daemon's children.
+        // The daemon's children must not inherit it.
         let info = fs::read_to_string(format!("/proc/{}/fdinfo/3", daemon.id())).unwrap();
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
         let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
@@ -75,7 +75,7 @@ fn passed_socket_is_served_and_never_removed() {
             assert!(end(&mut daemon).success(), "{}", daemon.complaint());
         }
         assert_eq!((identity(&path), names_in(place.directory())), before);
-        // Who connects while nobody serves is served by the next one.
+        // A connection made while no daemon runs is served by the next one.
         UnixStream::connect(&path).expect("a socket that listens");
     }
 }
@@ -127,15 +127,15 @@ fn passed_socket_wider_than_its_mode_is_refused() {
         (0o666, "660", true),
         (0o660, "600", true),
         (0o620, "600", true),
-        // To connect takes the right to write.
+        // Connecting requires write permission.
         (0o755, "600", false),
         (0o600, "600", false),
         (0o600, "666", false),
-        // The author has left it to the service manager.
+        // The author leaves the mode to the service manager.
         (0o666, "-", false),
     ] {
         set(passed);
-        // As the first path, and as the second one.
+        // As the first path and as the second.
         let both = [second, "-", first, given];
         let both = if given == "-" { &both[..3] } else { &both };
         for words in [&[first, given] as &[&str], both] {
@@ -154,7 +154,7 @@ fn passed_socket_wider_than_its_mode_is_refused() {
             assert_eq!(identity(&path).2 & 0o7777, passed);
         }
     }
-    // An abstract socket has no mode, and a path that is gone lets nobody in.
+    // An abstract socket has no mode, and a removed path can't be connected to.
     set(0o666);
     fs::remove_file(&path).unwrap();
     let mut daemon = begin(&[first, "600"]);
@@ -170,7 +170,7 @@ fn removed_path_of_passed_socket_stays_removed() {
     let daemon = start(PASSED, &socket, &path);
     let mut client = daemon.connect();
     fs::remove_file(&path).unwrap();
-    // For longer than it takes to look at a path of one's own.
+    // Longer than the interval at which a daemon checks a path of its own.
     client.write_all(b"nap 2500\n").unwrap();
     client.read_to_string(&mut String::new()).unwrap();
     assert!(names_in(place.directory()).is_empty());
@@ -250,7 +250,7 @@ fn invalid_activation_variables_are_ignored() {
     ] {
         let shell = format!("export {variables}; exec \"$0\" \"$@\" 3<&0");
         let mut daemon = begin(&shell, socket.try_clone().unwrap(), &path);
-        // Then it is somebody's who listens there.
+        // The listener then belongs to another process.
         assert!(!daemon.wait().success(), "{variables}");
         let why = daemon.complaint();
         let expected = format!(
@@ -300,14 +300,14 @@ fn systemd_socket_activate_works() {
     let mut daemon = Program::begin(&mut command, &path);
     until("its sockets", || path.exists());
     let before = identity(&path);
-    // The first who connects starts it.
+    // The first connection starts the daemon.
     assert!(daemon.answers(), "{}", daemon.complaint());
     assert!(end(&mut daemon).success());
     assert_eq!(identity(&path), before);
     assert!(!place.directory().join("s.sock.lock").exists());
 }
 
-/// Starts and stops a daemon; it has this in its environment.
+/// Starts and stops a daemon with this `NOTIFY_SOCKET`.
 #[track_caller]
 fn start_and_stop(notify: &Path) {
     let place = Place::new();
@@ -348,7 +348,7 @@ fn service_manager_gets_ready_and_stopping() {
     assert_eq!(told(&socket), "STOPPING=1");
     assert!(matches!(dockipc::send(&path, "ping"), Err(Error::NoSocket { .. })));
     assert!(daemon.wait().success());
-    // A start that fails is not ready.
+    // A failed start is not ready.
     let taken = UnixListener::bind(&path).unwrap();
     let mut command = Command::new(program::path());
     let mut daemon = Program::begin(command.arg(&path).env("NOTIFY_SOCKET", &notify), &path);
@@ -368,7 +368,7 @@ fn notify_address_may_be_abstract_or_long() {
     let place = Place::new();
     let deep = place.directory().join("d".repeat(150));
     fs::create_dir(&deep).unwrap();
-    // It is too long to be bound as it is.
+    // The path is too long to be bound directly.
     let short = place.directory().join("short");
     symlink(&deep, &short).unwrap();
     let socket = UnixDatagram::bind(short.join("notify")).unwrap();

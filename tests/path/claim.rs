@@ -1,4 +1,4 @@
-//! The path: a socket appears there whole, displaces nothing that lives, and goes when it is ours.
+//! Claiming the path: one daemon wins, displaces no live one, and removes only its own socket.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -22,7 +22,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown
 use tests::process::until;
 use tests::{PATIENCE, Place, leave_socket, test_name};
 
-/// A server that answers `who` with a name.
+/// Returns a server whose command `who` answers with a name.
 fn named(name: &'static str) -> Server {
     Server::new().handle("who", move |_: &Request<'_>| name)
 }
@@ -32,11 +32,11 @@ fn who(path: impl AsRef<Path>) -> String {
     String::from_utf8(dockipc::send(path, "who").expect("an answer")).unwrap()
 }
 
-/// What is in the directory of a daemon that serves, and of one that has ended.
+/// The names in the directory while the daemon runs, and after it has ended.
 const SERVING: [&str; 2] = ["s.sock", "s.sock.lock"];
 const ENDED: [&str; 1] = ["s.sock.lock"];
 
-/// Why a daemon does not start here.
+/// Returns the error of a second start.
 #[track_caller]
 fn refused(path: impl AsRef<Path>) -> Error {
     match named("second").spawn(path) {
@@ -45,7 +45,7 @@ fn refused(path: impl AsRef<Path>) -> Error {
     }
 }
 
-/// The names in a directory.
+/// Returns the names in a directory.
 fn names(directory: &Path) -> Vec<String> {
     let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
     let mut names: Vec<_> =
@@ -54,7 +54,7 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// What tells whether the same thing is at a path as before.
+/// Returns what identifies the file at a path.
 fn identity(path: &Path) -> (u64, u64, u32) {
     let data = fs::symlink_metadata(path).expect("something at the path");
     (data.dev(), data.ino(), data.mode())
@@ -175,7 +175,7 @@ fn invalid_path_is_refused_with_a_reason() {
         assert!(error.to_string().ends_with(why), "{error}");
     }
     assert_eq!(names(place.directory()), ["file"]);
-    // There is no room beside it for its lock, or for itself.
+    // There is no room for the name of the lock, or for the name itself.
     for size in [251, 255, 256, 5000] {
         let error = refused(place.directory().join("x".repeat(size)));
         assert!(matches!(error, Error::BadPath { .. }), "{error}");
@@ -194,7 +194,7 @@ fn path_may_be_longer_than_a_socket_address() {
     }
     fs::create_dir_all(&deep).unwrap();
     for path in [
-        // The longest that fits, and the shortest that does not.
+        // The longest path that fits in an address, and the shortest that does not.
         place.directory().join("x".repeat(room)),
         place.directory().join("x".repeat(room + 1)),
         place.directory().join("x".repeat(250)),
@@ -239,7 +239,7 @@ fn mode_is_never_wider_and_is_right_for_clients() {
                     assert!(data.file_type().is_socket());
                     made.push(data.mode() & 0o7777);
                 }
-                // The socket that was connected to: a number alone may be used again.
+                // Identify the connected socket by its creation time as well: inode numbers are reused.
                 let which = |data: &fs::Metadata| (data.ino(), data.created().ok());
                 let before = fs::symlink_metadata(&path).ok();
                 let connected = UnixStream::connect(&path).is_ok();
@@ -278,7 +278,7 @@ fn shutdown_always_removes_the_socket() {
             handle.shutdown();
         },
         &|handle| {
-            // Somebody else has removed it.
+            // Another process has removed it.
             fs::remove_file(place.socket()).unwrap();
             handle.shutdown();
         },
@@ -291,7 +291,7 @@ fn shutdown_always_removes_the_socket() {
         assert_eq!(names(place.directory()), ENDED);
         assert!(matches!(dockipc::send(place.socket(), "who"), Err(Error::NoSocket { .. })));
     }
-    // A start that fails leaves nothing either, whatever the reason.
+    // A failed start leaves nothing either.
     let twice = named("first").handle("who", |_: &Request<'_>| "twice");
     assert!(matches!(twice.spawn(place.socket()), Err(Error::DuplicateName { .. })));
     assert_eq!(names(place.directory()), ENDED);
@@ -314,8 +314,8 @@ fn path_is_free_right_after_shutdown() {
 #[test]
 fn old_daemon_does_not_remove_its_successors_socket() {
     let place = Place::new();
-    // The old one has ended; its handle is dropped late. Its inode's number is free for the new
-    // one, and most file systems use it again.
+    // The old daemon has ended, but its handle is dropped late. The new socket usually gets the same
+    // inode number.
     for _ in 0..10 {
         let old = named("old").spawn(place.socket()).unwrap();
         old.shutdown();
@@ -327,7 +327,7 @@ fn old_daemon_does_not_remove_its_successors_socket() {
         assert_eq!(who(place.socket()), "new");
         drop(new);
     }
-    // Nor, while it still runs, what somebody puts in the place of its socket.
+    // While it runs, it does not remove a file that has replaced its socket either.
     let old = named("old").spawn(place.socket()).unwrap();
     let other = place.directory().join("other");
     let _live = UnixListener::bind(&other).unwrap();
@@ -379,14 +379,14 @@ fn in_process_server_leaves_nothing_on_disk() {
     assert!(daemon.client().send("who").is_err());
 }
 
-/// A daemon in a process of its own: this test program again.
+/// A daemon in a separate process, which runs this test program again.
 struct Process {
     child: Child,
     output: BufReader<ChildStdout>,
 }
 
 impl Process {
-    /// Starts it by a shell's words, which end in `exec "$0" "$@"`.
+    /// Starts it from a shell command that ends in `exec "$0" "$@"`.
     fn start(directory: &Path, before: &str, path: &str, mode: u32) -> Self {
         let mut child = Command::new("sh")
             .arg("-c")
@@ -409,7 +409,7 @@ impl Process {
         Self { child, output }
     }
 
-    /// Ends it as `kill -9` does.
+    /// Kills it with SIGKILL.
     fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -418,7 +418,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The end of its input is its end.
+        // It exits at the end of its input.
         drop(self.child.stdin.take());
         let _ = self.output.read_to_end(&mut Vec::new());
         let _ = self.child.wait();
@@ -453,7 +453,7 @@ fn mode_does_not_depend_on_the_umask() {
 
 #[test]
 fn client_outside_the_pid_namespace_is_served() {
-    // Only root may make a PID namespace.
+    // Only root can create a PID namespace.
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         println!("skipped: this needs root");
         return;
@@ -482,7 +482,7 @@ fn temporary_socket_of_a_killed_start_is_removed() {
     let daemon = named("here").spawn(place.socket()).unwrap();
     assert_eq!(names(place.directory()), SERVING);
     drop(daemon);
-    // What no start has made is not touched.
+    // A file that no start has created is not touched.
     let other = place.directory().join(".s.sock.new");
     fs::write(&other, "kept").unwrap();
     let error = refused(place.socket());
@@ -551,7 +551,7 @@ fn socket_of_a_killed_daemon_is_replaced() {
     assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
 }
 
-/// The lock's file of a place.
+/// Returns the path of the lock file.
 fn lock_of(place: &Place) -> PathBuf {
     place.directory().join("s.sock.lock")
 }
@@ -587,7 +587,7 @@ fn held_lock_prevents_a_start_without_a_socket() {
     fs::write(lock_of(&place), "12345\n").unwrap();
     let error = refused(place.socket());
     assert!(matches!(error, Error::AlreadyRunning { pid: Some(12345), .. }), "{error}");
-    // What is no number is not believed.
+    // Text that is not a number is ignored.
     fs::write(lock_of(&place), "nobody").unwrap();
     let error = refused(place.socket());
     assert!(matches!(error, Error::AlreadyRunning { pid: None, .. }), "{error}");
@@ -606,7 +606,7 @@ fn start_waits_for_a_daemon_that_is_stopping() {
     rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
     thread::scope(|scope| {
         let starter = scope.spawn(|| named("next").spawn(place.socket()));
-        // It has looked at the lock, or will; both are well.
+        // Whether it has tried the lock before this is open; both must work.
         thread::yield_now();
         drop(lock);
         let daemon = starter.join().unwrap().unwrap();
@@ -646,7 +646,7 @@ fn file_with_the_locks_name_is_not_touched() {
     }
     assert_eq!(fs::read(&target).unwrap(), b"kept");
     assert!(!place.directory().join("nothing").exists());
-    // A file can be locked, and keeps what is in it.
+    // A regular file can be locked, and keeps its content.
     for text in ["somebody's\n", "7 pm", "12345678901234567890"] {
         fs::write(lock_of(&place), text).unwrap();
         let daemon = named("first").spawn(place.socket()).unwrap();
@@ -679,7 +679,7 @@ fn root_takes_another_users_lock_in_sticky_directory() {
         assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
         return;
     }
-    // As in /tmp, where fs.protected_regular forbids to create what is there.
+    // As in /tmp, where fs.protected_regular forbids O_CREAT for an existing file.
     fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o1777)).unwrap();
     fs::write(lock_of(&place), "").unwrap();
     std::os::unix::fs::chown(lock_of(&place), Some(65534), Some(65534)).unwrap();
@@ -688,7 +688,7 @@ fn root_takes_another_users_lock_in_sticky_directory() {
     drop(daemon);
 }
 
-/// An abstract name that nobody else uses.
+/// Returns an unused abstract name.
 fn abstract_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("@dockipc-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
@@ -706,7 +706,7 @@ fn at_sign_names_an_abstract_socket() {
         let error = open("second").spawn(&name).err().unwrap();
         assert!(matches!(error, Error::AlreadyRunning { pid, .. } if pid == me), "{error}");
         assert_eq!(who(&name), "abstract");
-        // As other programs write it.
+        // Connect as other programs do.
         let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
         let mut stream = UnixStream::connect_addr(&address).unwrap();
         stream.write_all(b"who\n").unwrap();
@@ -719,7 +719,7 @@ fn at_sign_names_an_abstract_socket() {
         drop(daemon);
     }
     assert!(!Path::new(&name).exists());
-    // A queue that is full. (A child of another test may still have the name.)
+    // With a full queue. (A child of another test may still hold the first name.)
     let name = abstract_name();
     let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
     let listener = UnixListener::bind_addr(&address).unwrap();
@@ -766,12 +766,12 @@ fn file_name_may_contain_an_at_sign() {
     }
 }
 
-/// The descriptors of this process that its children would have too.
+/// Returns the descriptors of this process that a child would inherit.
 fn inheritable() -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc/self/fdinfo").unwrap() {
         let number = entry.unwrap().file_name().to_string_lossy().into_owned();
-        // It may be closed by now.
+        // It may have been closed meanwhile.
         let Ok(info) = fs::read_to_string(format!("/proc/self/fdinfo/{number}")) else { continue };
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
         if u32::from_str_radix(flags.trim(), 8).unwrap() & 0o2_000_000 == 0 {
@@ -795,7 +795,7 @@ fn children_inherit_no_descriptor() {
     assert_eq!(inside.send("who").unwrap(), b"first");
     let own = daemon.connect().unwrap();
     assert_eq!(inheritable(), before);
-    // After a path was lost too.
+    // Also after the path was lost and recreated.
     let inode = identity(&place.socket());
     fs::remove_file(place.socket()).unwrap();
     until("another socket", || place.socket().exists());
@@ -805,7 +805,7 @@ fn children_inherit_no_descriptor() {
     drop((connected, own, abstract_one));
 }
 
-/// Whether a kernel refuses descriptors for those who want none: Linux 6.16.
+/// Returns whether the kernel supports `SO_PASSRIGHTS`: Linux 6.16.
 fn has_passrights() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
@@ -852,7 +852,7 @@ fn start_waits_for_an_inherited_abstract_name() {
         assert_eq!(who(&name), "next");
         drop(daemon);
     });
-    // For good, it is in use. (A child of another test may still have the first name.)
+    // If a child keeps it, the name stays in use. (A child of another test may hold the first name.)
     let name = abstract_name();
     let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
     let ended = UnixListener::bind_addr(&address).unwrap();

@@ -1,4 +1,4 @@
-//! A directory that another user can change: that user can take the path, and nothing else follows.
+//! A directory that another user can change: that user can take over the path, and nothing more.
 
 use std::fs::{self, File, Permissions};
 use std::os::fd::AsFd;
@@ -18,14 +18,14 @@ use tests::{Place, figure, leave_socket, long, strace};
 
 const OTHER: User = User { uid: 51_001, gid: 51_001, groups: &[] };
 
-/// Names that a daemon uses beside its path, and the path.
+/// The names that a daemon uses in the directory.
 const NAMES: [&str; 3] = ["s.sock", ".s.sock.new", "s.sock.lock"];
 
 fn server() -> Server {
     Server::new().handle("who", |_: &Request<'_>| "ours")
 }
 
-/// Whether files can be given to other users. With `DOCKIPC_REQUIRE_PEERS` set, they must.
+/// Returns whether this is root, who can change owners. With `DOCKIPC_REQUIRE_PEERS` set, it must be.
 fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
@@ -35,7 +35,7 @@ fn is_root() -> bool {
     root
 }
 
-/// A directory of the other user, in one of ours.
+/// Creates a directory of the other user in one of ours.
 fn foreign(place: &Place) -> PathBuf {
     fs::set_permissions(place.directory(), Permissions::from_mode(0o755)).unwrap();
     let home = place.directory().join("home");
@@ -62,7 +62,7 @@ fn symlink_swap_never_chmods_another_file() {
     let shared = Shared::new(OTHER);
     let socket = shared.directory().join("s.sock");
     let trace = ours.directory().join("trace");
-    // The other user has time before each call that could follow a link.
+    // Delays give the other user time before each call that could follow a link.
     let fault = "?chmod,fchmodat,bind,listen,unlinkat,renameat2:delay_enter=30000".to_owned();
     let begin = || {
         let mut command = strace::strace(&trace, std::slice::from_ref(&fault));
@@ -77,12 +77,12 @@ fn symlink_swap_never_chmods_another_file() {
     let mut swaps = 0;
     for name in ["s.sock", ".s.sock.new"] {
         let attack = format!("{name} {}", victim.display());
-        // At the start, which fails or not.
+        // During the start, which may fail.
         for _ in 0..long(2, 20) {
             let mut other = shared.start(TEST, &attack, OTHER);
             assert_eq!(other.line().unwrap(), "waits");
             if name != "s.sock" {
-                // So that the name is used.
+                // Make the start use the temporary name.
                 leave_socket(&socket);
             }
             let daemon = begin();
@@ -97,7 +97,7 @@ fn symlink_swap_never_chmods_another_file() {
             }
         }
     }
-    // While a daemon makes its socket anew.
+    // While a daemon recreates its socket.
     let mut daemon = begin();
     assert!(daemon.answers(), "{}", daemon.complaint());
     let attack = format!("s.sock {}", victim.display());
@@ -134,7 +134,7 @@ fn socket_swap_never_widens_another_socket() {
     let mut narrow =
         Program::start_by(narrow.arg(at("narrow.sock")).arg("600"), &at("narrow.sock"));
     let mut was_in_time = false;
-    // The other user may be too late: after the socket has its mode.
+    // The swap may come too late, after the socket has its mode.
     for _ in 0..30 {
         let mut other = shared.start(TEST, "s.sock narrow.sock", OTHER);
         assert_eq!(other.line().unwrap(), "waits");
@@ -158,8 +158,8 @@ fn socket_swap_never_widens_another_socket() {
     assert!(narrow.answers());
 }
 
-/// The other user: puts a link, or another socket, over each socket that appears at a name, and takes
-/// it away later.
+/// Runs as the other user: replaces each socket that appears at a name with a link or another socket, and
+/// removes it later.
 fn swap(words: &str) {
     let (name, victim) = words.split_once(' ').unwrap();
     let is_link = victim.starts_with('/');
@@ -184,7 +184,7 @@ fn swap(words: &str) {
     }
 }
 
-/// Set when the test lets this process go.
+/// Returns a flag that is set when the test ends this process.
 fn ended() -> std::sync::Arc<Over> {
     let over = std::sync::Arc::new(Over::default());
     let end = over.clone();
@@ -248,7 +248,7 @@ fn bound_address_is_the_path() {
     if !is_root() {
         return;
     }
-    // The directory above is ours: its path leads there for sure.
+    // The parent directory is ours, so no other user can redirect the path.
     let home = foreign(&place);
     let _daemon = server().spawn(home.join("s.sock")).unwrap();
     assert_eq!(name(&home.join("s.sock")), home.join("s.sock"));
@@ -347,7 +347,7 @@ fn foreign_directory_warns_once_and_is_only_polled() {
     }
     let place = Place::new();
     let home = foreign(&place);
-    // How many names the daemon is told about.
+    // Counts the daemon's inotify watches.
     let watches = |daemon: &Program| {
         let infos = fs::read_dir(format!("/proc/{}/fdinfo", daemon.id())).unwrap();
         let text = |info: fs::DirEntry| fs::read_to_string(info.path()).unwrap_or_default();
@@ -382,7 +382,7 @@ fn foreign_directory_warns_once_and_is_only_polled() {
     }
 }
 
-/// What a start as another user than root complains of.
+/// Returns the error message of a start as a user other than root.
 fn complaint(place: &Place, socket: &Path) -> String {
     let copy = place.directory().join("daemon");
     program::executable(&copy, File::open(program::path()).unwrap());
@@ -424,7 +424,7 @@ fn obstructing_file_is_reported_with_its_owner() {
     give(&lock, 0o600);
     let why = format!("{file} (mode 0600) that this user cannot open as the lock file");
     assert_eq!(complaint(&place, &socket), error(&lock, &why));
-    // One that another user holds.
+    // A lock that another user holds.
     let held = File::open(&lock).unwrap();
     rustix::fs::flock(held.as_fd(), FlockOperation::NonBlockingLockExclusive).unwrap();
     let why = format!("{file} (mode 0600) that another process has locked");
@@ -432,7 +432,7 @@ fn obstructing_file_is_reported_with_its_owner() {
     drop(held);
     fs::remove_file(&lock).unwrap();
 
-    // A stale socket that this user can't remove, or can't even connect to.
+    // A stale socket that this user can't remove, or not even connect to.
     leave_socket(&socket);
     give(&socket, 0o666);
     let stale = "a socket of uid 51001";
@@ -444,7 +444,7 @@ fn obstructing_file_is_reported_with_its_owner() {
     fs::remove_file(&socket).unwrap();
     fs::remove_file(&lock).unwrap();
 
-    // The same at the name that is used for a moment.
+    // The same at the temporary name.
     let temporary = open.join(".s.sock.new");
     leave_socket(&temporary);
     give(&temporary, 0o666);

@@ -1,4 +1,4 @@
-//! A path that is lost comes back, and nothing of anybody else's is touched for it.
+//! A lost path is recreated, and no foreign file is touched.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ fn start(path: &Path) -> Handle {
     Server::new().handle("who", |_: &Request<'_>| "ours").mode(0o640).spawn(path).unwrap()
 }
 
-/// Whether our daemon is at the path.
+/// Returns whether our daemon serves the path.
 fn is_ours(path: &Path) -> bool {
     dockipc::send(path, "who").is_ok_and(|answer| answer == b"ours")
 }
@@ -31,7 +31,7 @@ fn back(path: &Path) {
     assert_eq!(fs::symlink_metadata(path).unwrap().mode() & 0o7777, 0o640);
 }
 
-/// The names of a daemon's files.
+/// Returns the names of a daemon's files.
 fn files(names: &[&str]) -> Vec<OsString> {
     names.iter().map(OsString::from).collect()
 }
@@ -62,7 +62,7 @@ fn lost_socket_is_recreated_and_clients_stay() {
         connected.set_read_timeout(Some(PATIENCE)).unwrap();
         harm();
         back(&path);
-        // Who was there before is served.
+        // An existing connection is still served.
         connected.write_all(b"who\n").unwrap();
         let mut answer = String::new();
         connected.read_to_string(&mut answer).unwrap();
@@ -83,16 +83,16 @@ fn socket_is_recreated_in_a_replaced_directory() {
     let path = home.join("s.sock");
     fs::create_dir(&home).unwrap();
     let daemon = start(&path);
-    // Another in its place: there the socket is made anew, and is gone where the old one is now.
+    // The directory is replaced: the socket is recreated there and removed from the old one.
     fs::rename(&home, &away).unwrap();
     fs::create_dir(&home).unwrap();
     back(&path);
     until("the old socket's end", || names_in(&away) == files(&["s.sock.lock"]));
-    // Removed. The socket may come back while what is in the directory is removed.
+    // The directory is removed. The socket may return while that happens.
     until("the directory's end", || fs::remove_dir_all(&home).is_ok());
     fs::create_dir(&home).unwrap();
     back(&path);
-    // Away for a time.
+    // The directory is away for a while.
     fs::remove_dir_all(&away).unwrap();
     fs::rename(&home, &away).unwrap();
     let before = fs::symlink_metadata(away.join("s.sock")).unwrap().ino();
@@ -101,7 +101,7 @@ fn socket_is_recreated_in_a_replaced_directory() {
     assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), before, "it was not lost");
     drop(daemon);
     assert_eq!(names_in(&home), files(&["s.sock.lock"]));
-    // A daemon that ends while its directory is away.
+    // The daemon ends while its directory is away.
     let daemon = start(&path);
     fs::rename(&home, &away).unwrap();
     drop(daemon);
@@ -157,7 +157,7 @@ fn stays(what: &str, make: fn(&Path)) {
     assert_eq!(names_in(place.directory()), files(&["s.sock.lock", "target"]));
 }
 
-/// Keeps a daemon from making its socket anew for a while: its temporary name is taken.
+/// Keeps a daemon from recreating its socket, by occupying its temporary name.
 struct Held(PathBuf);
 
 impl Held {
@@ -175,14 +175,14 @@ impl Drop for Held {
     }
 }
 
-/// Waits until a daemon that is started now has looked at its path: then others have looked at theirs.
+/// Waits until a daemon started now has checked its path; by then earlier ones have checked theirs.
 fn looked_at() {
     let place = Place::new();
     let above = place.directory().join("above");
     let path = above.join("home/s.sock");
     fs::create_dir_all(above.join("home")).unwrap();
     let _daemon = start(&path);
-    // The system does not tell of this.
+    // inotify does not report this.
     fs::rename(&above, place.directory().join("away")).unwrap();
     fs::create_dir_all(above.join("home")).unwrap();
     back(&path);
@@ -193,7 +193,7 @@ fn socket_returns_after_another_daemon_ends() {
     let place = Place::new();
     let path = place.socket();
     let daemon = start(&path);
-    // It knows no lock.
+    // It uses no lock.
     let other = UnixListener::bind(place.directory().join("other")).unwrap();
     fs::rename(place.directory().join("other"), &path).unwrap();
     let inode = fs::symlink_metadata(&path).unwrap().ino();
@@ -201,7 +201,7 @@ fn socket_returns_after_another_daemon_ends() {
     assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), inode);
     drop(other);
     back(&path);
-    // One that has put its own lock in the place of ours.
+    // A daemon that has replaced our lock with its own.
     let lock = place.directory().join("s.sock.lock");
     let held = Held::take(&place);
     fs::remove_file(&path).unwrap();
@@ -269,7 +269,7 @@ fn suspended_daemon_does_not_displace_its_successor() {
         };
         tasks.all(|task| status(task).contains("State:\tT"))
     });
-    // Somebody loses patience and takes everything away.
+    // An operator removes everything.
     fs::remove_file(&path).unwrap();
     fs::remove_file(place.directory().join("s.sock.lock")).unwrap();
     let new = start(&path);
@@ -362,7 +362,7 @@ fn repeatedly_removed_path_is_always_recreated() {
         until("another socket", || {
             fs::symlink_metadata(&path).is_ok_and(|data| data.ino() != inode)
         });
-        // It has its name a moment before it listens.
+        // The socket has its name a moment before it listens.
         let mut answer = dockipc::send(&path, "ping");
         while matches!(answer, Err(Error::Stale { .. })) {
             answer = dockipc::send(&path, "ping");

@@ -1,4 +1,4 @@
-//! An abstract socket, in a program that has no command with a rule.
+//! Abstract sockets, in a program in which no command has a rule.
 
 use dockipc::{Error, Request, Server};
 

@@ -1,4 +1,4 @@
-//! Many daemons that are started at once on one path.
+//! Many daemons started at the same time on one path.
 
 use std::cell::RefCell;
 use std::fs;
@@ -18,7 +18,7 @@ fn one_of_many_concurrent_daemons_serves() {
         let place = Place::new();
         let path = place.socket();
         if round % 2 == 1 {
-            // What a daemon that was killed, and a start that was, have left.
+            // Leftovers of a killed daemon and of a killed start.
             leave_socket(&path);
             leave_socket(place.directory().join(".s.sock.new"));
             fs::write(place.directory().join("s.sock.lock"), "1\n").unwrap();
