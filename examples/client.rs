@@ -1,8 +1,8 @@
-//! Calls a command of any daemon, and prints its answer.
+//! Calls a command of a daemon, and prints its answer.
 //!
 //! `cargo run -q --example client SOCKET COMMAND [WORD…]`
 //!
-//! Ends with 0 after an answer, with 1 if the daemon said no, with 2 if there was no answer.
+//! Exits with 0 after an answer, with 1 after an error answer, with 2 if there was no answer.
 
 use std::io::{IsTerminal, Write, stdout};
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match Client::new(socket).command(command).args(words).call::<Reply>() {
         Ok(answer) => match print(answer) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::from(2), // Whoever reads this has gone.
+            Err(_) => ExitCode::from(2), // The reader has closed standard output.
         },
         Err(refused @ Error::Refused(_)) => {
             eprintln!("{refused}");
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints exactly the answer; on a terminal the prompt comes on a line of its own.
+/// Prints the answer unchanged, except for a final newline on a terminal.
 fn print(answer: Reply) -> std::io::Result<()> {
     let mut bytes = answer.into_line();
     if stdout().is_terminal() && !bytes.is_empty() && !bytes.ends_with(b"\n") {

@@ -2,14 +2,14 @@
 
 use std::ops::Deref;
 
-/// Bytes that arrived or are to be sent, and may hold a secret.
+/// Received bytes or bytes to send, which may contain a secret.
 ///
-/// With the feature `zeroize` no copy of them is left in memory: bytes are overwritten when they are
-/// consumed, when the buffer is moved to a larger or smaller allocation, and when it is freed. Every
-/// buffer of arriving bytes is one, so that no case has to be recognized as secret. Without the feature
-/// this is a `Vec<u8>`.
+/// With the feature `zeroize`, bytes are overwritten when they are consumed, when the buffer moves
+/// to another allocation, and when it is freed. All received bytes are stored in a `Buffer`, so
+/// nothing has to decide which of them are secret. Without the feature this is a plain `Vec<u8>`.
 ///
-/// Invariant: with the feature, the bytes behind `len()` hold nothing that was ever stored here.
+/// Invariant: with the feature, the spare capacity never contains stored bytes; broken by growing
+/// or truncating the vector of [`as_vec`](Self::as_vec).
 #[derive(Clone, Default)]
 pub(crate) struct Buffer(Vec<u8>);
 
@@ -22,7 +22,7 @@ impl Buffer {
         self.0.capacity()
     }
 
-    /// Makes room for more bytes.
+    /// Reserves capacity for `more` bytes.
     pub(crate) fn reserve(&mut self, more: usize) {
         if !cfg!(feature = "zeroize") {
             self.0.reserve(more);
@@ -37,7 +37,7 @@ impl Buffer {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Gives memory back, down to this capacity.
+    /// Shrinks the capacity to this, or to the length if that is larger.
     pub(crate) fn shrink_to(&mut self, capacity: usize) {
         if !cfg!(feature = "zeroize") {
             self.0.shrink_to(capacity);
@@ -46,7 +46,7 @@ impl Buffer {
         }
     }
 
-    /// The allocation that is left is overwritten, which `realloc` would not do.
+    /// Moves to a new allocation, since `realloc` would not overwrite the old one.
     fn move_to(&mut self, capacity: usize) {
         let mut moved = Self::with_capacity(capacity);
         moved.0.extend_from_slice(&self.0);
@@ -67,8 +67,8 @@ impl Buffer {
         self.0.truncate(left);
     }
 
-    /// The vector, for writing into the room that was [reserved](Self::reserve): growing it here would
-    /// leave a copy.
+    /// Returns the vector, for writing into [reserved](Self::reserve) capacity. Growing it beyond
+    /// that would leave a copy behind.
     pub(crate) fn as_vec(&mut self) -> &mut Vec<u8> {
         &mut self.0
     }
@@ -89,7 +89,7 @@ impl Drop for Buffer {
     }
 }
 
-/// Overwrites bytes, with the feature `zeroize`.
+/// Overwrites bytes with zeros, if the feature `zeroize` is on.
 #[cfg(feature = "zeroize")]
 pub(crate) fn wipe(bytes: &mut [u8]) {
     zeroize::Zeroize::zeroize(bytes);
@@ -103,7 +103,7 @@ mod tests {
     use super::Buffer;
 
     #[test]
-    fn buffer_keeps_its_bytes_as_it_moves() {
+    fn reallocation_keeps_the_bytes() {
         let mut buffer = Buffer::default();
         for chunk in [&b"abc"[..], b"", b"defghijklmnopqrstuvwxyz"] {
             buffer.extend_from_slice(chunk);

@@ -1,71 +1,71 @@
-//! The limits and times of a server, which every room may read.
+//! The limits and timeouts of a server.
 //!
-//! The [`Server`](crate::Server) fills a [`Config`] in; nothing changes it once the server runs.
+//! [`Server`](crate::Server) builds a [`Config`]; it does not change while the server runs.
 
 use std::time::Duration;
 
 use crate::directory::small_text;
 use crate::sys;
 
-/// What a server was told about limits and times.
+/// Limits and timeouts of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) times: Times,
-    /// Connections that are served at a time.
+    /// Maximum number of connections served at a time.
     pub(crate) max_connections: usize,
-    /// Connections, and descriptors, that are kept for root and the daemon's user.
+    /// Connections, and descriptors, reserved for root and the daemon's user.
     pub(crate) reserved_connections: usize,
-    /// Connections that are turned away and may stay until they have shown which protocol they
-    /// speak. Others are told at once, so that they use up no descriptors.
+    /// Maximum number of refused connections that stay open until their first byte shows their
+    /// protocol. Those beyond it are refused at once, so that they use up no descriptors.
     pub(crate) max_refused: usize,
     pub(crate) per_user: PerUser,
-    /// Threads of the engine. See [`Config::threads`] for the default.
+    /// Maximum number of engine threads. See [`Config::threads`] for the default.
     pub(crate) max_threads: Option<usize>,
 }
 
-/// The longest input that is taken for one command, in bytes.
+/// Maximum input sizes of one command, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// A line, with its `\n`.
+    /// A line, including its `\n`.
     pub(crate) line: usize,
-    /// A RESP command, all of it.
+    /// A whole RESP command.
     pub(crate) command: usize,
 }
 
-/// Time limits. None is no limit.
+/// Timeouts. `None` means no limit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     /// From a command's first byte to its last.
     pub(crate) arrival: Option<Duration>,
     /// From an answer to the next command.
     pub(crate) idle: Option<Duration>,
-    /// From when a client stopped reading until it has taken all answers.
+    /// From when a client stops reading until it has taken all answers.
     pub(crate) write: Option<Duration>,
-    /// From connecting to giving the token.
+    /// From the connection to the token.
     pub(crate) auth: Option<Duration>,
-    /// The longest pause after wrong tokens. None is no pause.
+    /// Maximum delay after wrong tokens. `None` means no delay.
     pub(crate) auth_pause: Option<Duration>,
     /// From a command's start to its end.
     pub(crate) run: Option<Duration>,
-    /// Waiting for a thread or a descriptor.
+    /// Wait for a thread or a descriptor.
     pub(crate) busy: Duration,
-    /// From the request to stop until running commands are given up.
+    /// From the stop request until running commands are abandoned.
     pub(crate) shutdown: Duration,
 }
 
-/// Limits for each user. None is no limit.
+/// Limits for each user. `None` means no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PerUser {
     pub(crate) connections: Option<usize>,
-    /// No limit of connections was set: it is half of what there is, and root and the daemon's user
-    /// have none.
+    /// Whether `connections` is the default: half of all connections, and no limit for root and the
+    /// daemon's user.
     pub(crate) spares_operators: bool,
-    /// The daemon's user, which is the effective one at start.
+    /// The daemon's user: the effective user at the start.
     pub(crate) owner: u32,
-    /// Slow commands that run or wait for a thread.
+    /// Slow commands that are running or waiting for a thread.
     pub(crate) running: Option<usize>,
-    /// Bytes of commands and answers that wait in connections.
+    /// Buffered bytes of commands and answers.
     pub(crate) bytes: Option<usize>,
 }
 
@@ -93,19 +93,19 @@ impl Default for Config {
 }
 
 impl PerUser {
-    /// Whether this is root or the daemon's user.
+    /// Returns whether this is root or the daemon's user.
     pub(crate) fn is_operator(&self, uid: u32) -> bool {
         uid == 0 || uid == self.owner
     }
 
-    /// How many connections this user may have.
+    /// Returns the maximum number of connections of this user.
     pub(crate) fn connections_of(&self, uid: u32) -> Option<usize> {
         self.connections.filter(|_| !self.spares_operators || !self.is_operator(uid))
     }
 }
 
 impl Config {
-    /// The same, with the limits that depend on what the process has when the server starts.
+    /// Fills in the limits that depend on the process when the server starts.
     pub(crate) fn at_start(mut self) -> Self {
         let free = free_descriptors();
         let most = free.min(self.max_connections);
@@ -120,11 +120,11 @@ impl Config {
         self
     }
 
-    /// The limit of the engine's threads.
+    /// Returns the maximum number of engine threads.
     ///
-    /// The default is an eighth of `vm.max_map_count`. A thread takes up to four mappings (its stack
-    /// and guard page, its heap), and a process that wants more mappings than the limit is aborted:
-    /// half of them are left to the author.
+    /// The default is an eighth of `vm.max_map_count`: a thread takes up to four mappings (stack,
+    /// guard page, heap), and a process that exceeds the limit is aborted. Half of the mappings are
+    /// left for the rest of the program.
     pub(crate) fn threads(&self) -> usize {
         self.max_threads.unwrap_or_else(|| {
             let limit = small_text("/proc/sys/vm/max_map_count");
@@ -134,7 +134,7 @@ impl Config {
     }
 }
 
-/// How many descriptors this process can still open.
+/// Returns how many more descriptors this process can open.
 fn free_descriptors() -> usize {
     let limit = sys::descriptor_limit().unwrap_or(usize::MAX);
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);

@@ -1,10 +1,10 @@
-//! What a server has counted since it started, for `INFO`.
+//! Counters of a server since its start, for `INFO`.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// Counters of one server. They are read for display only, so that every access is `Relaxed`: no
-/// other memory is published through them.
+/// The counters of one server. They are only displayed and publish no other memory, so every access
+/// is `Relaxed`.
 pub(crate) struct Counters {
     started: Instant,
     connections: AtomicUsize,
@@ -16,7 +16,7 @@ pub(crate) struct Counters {
 pub(crate) struct Counts {
     /// Seconds since the server started.
     pub(crate) uptime: u64,
-    /// Connections that are served now.
+    /// Connections being served.
     pub(crate) connections: usize,
     /// Connections so far, refused ones included.
     pub(crate) accepted: u64,
@@ -34,8 +34,8 @@ impl Counters {
         }
     }
 
-    /// Counts a connection, which is served unless there are `max` already. Returns its number and
-    /// whether it is served.
+    /// Counts a new connection. Returns its ID, and whether it is below the limit of `max`
+    /// connections and so to be served.
     pub(crate) fn connected(&self, max: usize) -> (u64, bool) {
         let id = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
         let is_served = self.connections.fetch_add(1, Ordering::Relaxed) < max;
@@ -45,15 +45,15 @@ impl Counters {
         (id, is_served)
     }
 
-    /// Counts the end of a connection that was served.
+    /// Counts the end of a served connection.
     pub(crate) fn disconnected(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Counts commands that were answered.
+    /// Counts answered commands.
     ///
-    /// Invariant: called with the engine's lock held, so that a load and a store, which are cheaper
-    /// than an atomic addition, lose nothing.
+    /// Invariant: the caller holds the engine's lock, so that a load and a store, which are cheaper
+    /// than an atomic addition, lose no update; broken by a call without it.
     pub(crate) fn answered(&self, commands: u64) {
         self.commands.store(self.commands.load(Ordering::Relaxed) + commands, Ordering::Relaxed);
     }

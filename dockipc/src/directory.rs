@@ -1,10 +1,10 @@
-//! Directories, opened step by step.
+//! Directories, opened component by component.
 //!
-//! A daemon may have more privileges than a user who owns a directory on the way of a path. A path
-//! that the system resolves anew in each call can lead elsewhere each time; so the directory of a
-//! socket, a lock, a token or an audit file is opened here, and its files are named relative to the
-//! descriptor. The walk follows no symbolic link that another user made, and notes which other user
-//! could change where the path leads. What a caller makes of that is its own matter.
+//! A daemon may have more privileges than a user who owns a directory on its path, and a path that
+//! is resolved again in each call can lead elsewhere each time. So the directory of a socket, lock,
+//! token or audit file is opened once, here, and files are named relative to its descriptor. The
+//! walk follows no symbolic link of another user, and records which other user could redirect the
+//! path; callers decide what to do about that.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -16,21 +16,21 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-/// More symbolic links are a loop, `path_resolution(7)`.
+/// Maximum number of symbolic links followed, as in `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
 
 /// An open directory.
 pub(crate) struct Directory {
     pub(crate) descriptor: OwnedFd,
-    /// Another user who can put a different directory at the path.
-    pub(crate) way: Option<Other>,
-    /// Another user who can rename and remove what is in the directory, whoever owns that.
-    pub(crate) inside: Option<Other>,
+    /// Another user who can replace a component of the path.
+    pub(crate) path_writer: Option<OtherUser>,
+    /// Another user who can rename and remove files in the directory, including the daemon's.
+    pub(crate) file_writer: Option<OtherUser>,
 }
 
-/// A user, besides root and the daemon's own, who can change the names in a directory.
+/// A user, other than root and the daemon's, who can change the names in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Other {
+pub(crate) struct OtherUser {
     directory: PathBuf,
     who: Who,
 }
@@ -44,7 +44,7 @@ enum Who {
 
 /// Why a directory can't be opened.
 #[derive(Debug)]
-pub(crate) enum Failed {
+pub(crate) enum OpenError {
     System(Errno),
     /// A symbolic link that belongs to another user.
     Link {
@@ -53,7 +53,7 @@ pub(crate) enum Failed {
     },
 }
 
-/// Nothing is read through the descriptors, so that the right to search a directory is enough.
+/// `PATH`, so that search permission on a directory is enough.
 const FLAGS: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens a name in a directory.
@@ -89,12 +89,12 @@ pub(crate) fn small_text(path: &str) -> Result<String, Errno> {
 }
 
 impl Directory {
-    /// Opens the directory that a file is in.
-    pub(crate) fn of(file: &Path) -> Result<Self, Failed> {
+    /// Opens the directory of a file.
+    pub(crate) fn of(file: &Path) -> Result<Self, OpenError> {
         Self::open(file.parent().unwrap_or(Path::new("")))
     }
 
-    fn open(path: &Path) -> Result<Self, Failed> {
+    fn open(path: &Path) -> Result<Self, OpenError> {
         let start = |path: &Path| {
             let (root, at) = if path.has_root() { ("/", "/") } else { (".", "") };
             let here = open_at(CWD, root.as_ref(), FLAGS | OFlags::DIRECTORY, Mode::empty())?;
@@ -103,10 +103,10 @@ impl Directory {
         };
         let mut steps = steps(path);
         let (mut here, mut stat, mut at) = start(path)?;
-        let (mut way, mut links) = (None, 0);
+        let (mut path_writer, mut links) = (None, 0);
         while let Some(step) = steps.pop() {
             let name = at.join(&step);
-            way = way.or_else(|| other(&stat, &at));
+            path_writer = path_writer.or_else(|| other_user(&stat, &at));
             match open_at(here.as_fd(), &step, FLAGS | OFlags::DIRECTORY, Mode::empty()) {
                 Ok(directory) => {
                     (stat, at) = (rustix::fs::fstat(&directory)?, name);
@@ -119,7 +119,7 @@ impl Directory {
                         return Err(Errno::NOTDIR.into());
                     }
                     if !is_trusted(found.st_uid) {
-                        return Err(Failed::Link { link: name, owner: found.st_uid });
+                        return Err(OpenError::Link { link: name, owner: found.st_uid });
                     }
                     links += 1;
                     if links > MOST_LINKS {
@@ -135,17 +135,17 @@ impl Directory {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        let inside = other(&stat, &at);
-        Ok(Self { descriptor: here, way, inside })
+        let file_writer = other_user(&stat, &at);
+        Ok(Self { descriptor: here, path_writer, file_writer })
     }
 
-    /// The other user who can put another file in the place of one in this directory.
-    pub(crate) fn other(&self) -> Option<&Other> {
-        self.way.as_ref().or(self.inside.as_ref())
+    /// Returns another user who can replace a file in this directory.
+    pub(crate) fn other(&self) -> Option<&OtherUser> {
+        self.path_writer.as_ref().or(self.file_writer.as_ref())
     }
 }
 
-/// The components of a path, the last one first.
+/// Returns the components of a path, last first.
 fn steps(path: &Path) -> Vec<OsString> {
     let named = path
         .components()
@@ -153,15 +153,15 @@ fn steps(path: &Path) -> Vec<OsString> {
     named.rev().map(|part| part.as_os_str().to_owned()).collect()
 }
 
-/// Root can do everything anyway.
+/// Returns whether this is the daemon's user or root, who can do everything anyway.
 fn is_trusted(uid: u32) -> bool {
     uid == 0 || uid == crate::sys::effective_user()
 }
 
-/// The other user who can change the names in a directory. In a sticky one, such as /tmp, only the
-/// owner of the directory can change the names of others. (With an ACL, the group's bits are what
-/// the ACL grants at most.)
-fn other(directory: &Stat, at: &Path) -> Option<Other> {
+/// Returns another user who can change the names in a directory. In a sticky one, such as /tmp,
+/// only the directory's owner can change the names of other users' files. (With an ACL, the group
+/// bits are the maximum that the ACL grants.)
+fn other_user(directory: &Stat, at: &Path) -> Option<OtherUser> {
     let is_sticky = directory.st_mode & 0o1000 != 0;
     let who = match directory.st_mode {
         _ if !is_trusted(directory.st_uid) => Who::Owner(directory.st_uid),
@@ -171,44 +171,44 @@ fn other(directory: &Stat, at: &Path) -> Option<Other> {
         _ => return None,
     };
     let directory = if at.as_os_str().is_empty() { Path::new(".") } else { at };
-    Some(Other { directory: directory.to_owned(), who })
+    Some(OtherUser { directory: directory.to_owned(), who })
 }
 
-impl fmt::Display for Other {
+impl fmt::Display for OtherUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.who {
             Who::Owner(uid) => write!(f, "uid {uid} owns ")?,
             Who::Group(gid) => write!(f, "group {gid} can write to ")?,
-            Who::Everyone => write!(f, "every user can write to ")?,
+            Who::Everyone => write!(f, "any user can write to ")?,
         }
         write!(f, "{}", self.directory.display())
     }
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::System(errno) => errno.fmt(f),
             Self::Link { link, owner } => write!(
                 f,
-                "{} is a symbolic link of uid {owner}, which is not followed; give the path that it leads to",
+                "{} is a symbolic link owned by uid {owner}, which is not followed; use the path it points to",
                 link.display()
             ),
         }
     }
 }
 
-impl From<Errno> for Failed {
+impl From<Errno> for OpenError {
     fn from(errno: Errno) -> Self {
         Self::System(errno)
     }
 }
 
-impl From<Failed> for io::Error {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::System(errno) => errno.into(),
-            link @ Failed::Link { .. } => Self::other(link.to_string()),
+impl From<OpenError> for io::Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::System(errno) => errno.into(),
+            link @ OpenError::Link { .. } => Self::other(link.to_string()),
         }
     }
 }

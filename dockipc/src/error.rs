@@ -1,4 +1,4 @@
-//! What can go wrong: a [`Failure`] is an answer, an [`Error`] is the reason why there is none.
+//! Errors: a [`Failure`] is a daemon's error answer; an [`Error`] says why there is no answer.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,44 +8,44 @@ use std::time::Duration;
 
 use crate::text::append;
 
-/// The codes that dockipc itself answers with. Every other code is an author's own.
+/// The error codes that dockipc itself sends. All other codes are defined by the daemon's author.
 pub mod code {
-    /// The handler returned an error and gave it no code.
+    /// The handler returned an error without a code.
     pub const ERR: &str = "ERR";
-    /// No command has this name; the message has the nearest one.
+    /// No command has this name; the message suggests the closest one.
     pub const UNKNOWN: &str = "UNKNOWN";
-    /// The words don't fit the command; the message says which, why, and how it is used.
+    /// The arguments don't match the command; the message says which one, why, and shows the usage.
     pub const USAGE: &str = "USAGE";
-    /// The caller may not run this command; or the system does not say who connected, and nothing is
-    /// run for them.
+    /// Permission denied: a rule forbids the command to this caller, or peer credentials are
+    /// unavailable.
     pub const NOPERM: &str = "NOPERM";
-    /// The token that was given with `AUTH` is not the daemon's; the word is Redis'.
+    /// The token sent with `AUTH` is wrong. The name comes from Redis.
     pub const WRONGPASS: &str = "WRONGPASS";
-    /// The command is longer than the limit.
+    /// The command exceeds a size limit.
     pub const TOOBIG: &str = "TOOBIG";
-    /// The input ended before the command did; nothing was run.
+    /// The input ended in the middle of a command, which was not run.
     pub const INCOMPLETE: &str = "INCOMPLETE";
-    /// Text was expected and these bytes are not UTF-8.
+    /// Text was expected, but the bytes are not UTF-8.
     pub const UTF8: &str = "UTF8";
-    /// The bytes follow no protocol that is spoken here.
+    /// The bytes are not valid in any supported protocol.
     pub const PROTO: &str = "PROTO";
-    /// The daemon serves as many as it can or may; the command was not run.
+    /// A limit on connections or running commands is reached; the command was not run.
     pub const BUSY: &str = "BUSY";
-    /// A time limit of the daemon's passed: the message says which one, and whether something runs.
+    /// A timeout of the daemon expired; the message says which, and whether the command still runs.
     pub const TIMEOUT: &str = "TIMEOUT";
-    /// The daemon stops; the message says whether the command was run.
+    /// The daemon is stopping; the message says whether the command was run.
     pub const SHUTDOWN: &str = "SHUTDOWN";
-    /// The handler panicked; the daemon goes on.
+    /// The handler panicked; the daemon keeps running.
     pub const PANIC: &str = "PANIC";
-    /// `HELLO` asked for a version of RESP that is not 2 or 3; the word is Redis'.
+    /// `HELLO` requested a RESP version other than 2 or 3. The name comes from Redis.
     pub const NOPROTO: &str = "NOPROTO";
 }
 
-/// A daemon's "no": a code for programs and a message for people.
+/// An error answer: a code for programs and a message for people.
 ///
-/// On the wire it is `-CODE message`, the error form of RESP, in every mode. A handler that returns
-/// `Result<T, E>` needs none of this: each `E` that is [`Display`](fmt::Display) becomes a failure
-/// with the code [`ERR`](code::ERR), also through `?`. To give a code of your own:
+/// On the wire it is `-CODE message`, the error form of RESP, in every mode. A handler can return
+/// any `Result<T, E>`: an `E` that is [`Display`](fmt::Display) becomes a failure with the code
+/// [`ERR`](code::ERR), also through `?`. To use a code of your own:
 ///
 /// ```
 /// use dockipc::Failure;
@@ -61,8 +61,8 @@ pub mod code {
 /// assert_eq!(show(1).unwrap_err().code(), "NOFILE");
 /// ```
 ///
-/// An error type of yours that has no `Display` can have `impl From<Yours> for Failure` instead.
-/// (`Failure` itself has no `Display` for this reason, as with `anyhow::Error` and `Error`.)
+/// An error type without `Display` can implement `From<YourError> for Failure` instead. This is why
+/// `Failure` itself is not `Display`, just as `anyhow::Error` is not `Error`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     code: Cow<'static, str>,
@@ -70,13 +70,12 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with a code of your own.
+    /// Creates a failure with a code of your own.
     ///
-    /// A code is one word of capitals, digits and `_`, as RESP has it: small letters are made
-    /// capitals, whatever else is there becomes `_`. Line ends in the message become blanks when it
-    /// is sent.
-    // Cold, so that the way of a command that succeeds stays short: between two commands the
-    // kernel has taken the first cache, and each line of code has to come from the second.
+    /// A code is one word of uppercase letters, digits and `_`. Lowercase letters are converted to
+    /// uppercase, other characters to `_`. Line breaks in the message are sent as spaces.
+    // Cold keeps the code of a successful command compact: the kernel evicts the L1 cache between
+    // two commands, so each cache line of code costs a fetch from L2.
     #[cold]
     #[inline(never)]
     pub fn new(code: &'static str, message: impl fmt::Display) -> Self {
@@ -84,28 +83,29 @@ impl Failure {
         Self::from_parts(Cow::Borrowed(code), format!("{message}"))
     }
 
-    /// What a command is told that comes when the daemon stops.
+    /// Failure sent to commands that arrive after the daemon has begun to stop.
     #[cold]
     pub(crate) fn not_run() -> Self {
         Self::new(code::SHUTDOWN, NOT_RUN)
     }
 
-    /// Whether it is that: then another daemon may be asked.
+    /// Returns whether this is [`not_run`](Self::not_run), so that the client may retry.
     pub(crate) fn is_not_run(&self) -> bool {
         self.code == code::SHUTDOWN && self.message == NOT_RUN
     }
 
-    /// For `map_err`: gives an error this code.
+    /// Returns a function for `map_err` that converts an error to a failure with this code.
     pub fn with<E: fmt::Display>(code: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self::new(code, error)
     }
 
-    /// One word of capitals, such as `USAGE`. See [`code`] for those that dockipc uses.
+    /// Returns the code, one uppercase word such as `USAGE`. See [`code`] for those of dockipc
+    /// itself.
     pub fn code(&self) -> &str {
         &self.code
     }
 
-    /// A sentence for people.
+    /// Returns the message for people.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -126,7 +126,7 @@ impl Failure {
     }
 }
 
-/// A client makes such a call again: the words are part of the protocol.
+/// Part of the protocol: clients recognize this text and retry.
 const NOT_RUN: &str = "the daemon is stopping; the command was not run";
 
 impl<E: fmt::Display> From<E> for Failure {
@@ -135,217 +135,216 @@ impl<E: fmt::Display> From<E> for Failure {
     }
 }
 
-/// Why a daemon did not start, or why a call brought no answer.
+/// Why a daemon did not start, or why a call failed.
 ///
-/// [`Error::Refused`] is the daemon's own "no"; the others mean that it could not be asked or that
-/// its answer did not arrive whole. `Debug` prints the same sentence as `Display`, so that
-/// `fn main() -> dockipc::Result<()>` ends with words.
+/// [`Error::Refused`] is an error answer from the daemon. The other variants of a call mean that
+/// the daemon could not be reached or that its answer did not arrive whole. `Debug` prints the same
+/// text as `Display`, so `fn main() -> dockipc::Result<()>` prints a readable message.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The daemon said no.
+    /// The daemon answered with an error.
     #[error("{} {}", .0.code(), .0.message())]
     Refused(Failure),
-    /// There is nothing at the path.
+    /// Nothing exists at the path.
     #[error("no socket at {}: is the daemon running?", path.display())]
     NoSocket {
-        /// Where.
+        /// The path of the socket.
         path: PathBuf,
     },
-    /// The path exists and this user may not use it.
-    #[error("no permission for {}{owner}", path.display())]
+    /// This user may not use the path.
+    #[error("permission denied: {}{owner}", path.display())]
     Permission {
-        /// Where.
+        /// The path of the socket.
         path: PathBuf,
-        /// Whose it is and with what mode, where that can be seen; begins with `: `.
+        /// The owner and mode in parentheses after a space, or the reason; empty if unknown.
         owner: String,
     },
-    /// There is a socket at the path and nobody listens.
-    #[error("stale socket {}: nobody listens there (the daemon has ended)", path.display())]
+    /// The path has a socket, but no process listens.
+    #[error("stale socket {}: no process is listening (the daemon has ended)", path.display())]
     Stale {
-        /// Where.
+        /// The path of the socket.
         path: PathBuf,
     },
-    /// Another user listens at the path than the client requires
-    /// ([`Client::require_owner`](crate::Client::require_owner)). Nothing was sent.
+    /// The listening process belongs to a user other than
+    /// [`Client::require_owner`](crate::Client::require_owner) allows. Nothing was sent.
     #[error(
-        "wrong owner: uid {owner} listens at {}, and {} is required; nothing was sent",
+        "wrong owner: uid {owner} is listening at {}, but {} is required; nothing was sent",
         path.display(),
         uids(required)
     )]
     WrongOwner {
-        /// Where.
+        /// The path of the socket.
         path: PathBuf,
-        /// The user of the process that listens there.
+        /// The user of the listening process.
         owner: u32,
-        /// The users of whom one must listen there.
+        /// The allowed users.
         required: Vec<u32>,
     },
-    /// There is something else than a socket at the path.
-    #[error("{} is not a socket but {what}", path.display())]
+    /// The path has something other than a socket.
+    #[error("not a socket: {} is {what}", path.display())]
     NotASocket {
-        /// Where.
+        /// The path of the socket.
         path: PathBuf,
         /// What it is: `a directory`, `a file`, …
         what: &'static str,
     },
-    /// A time limit of the client's passed.
+    /// A timeout of the client expired.
     #[error("timed out after {after:?} {doing}; {ran}")]
     TimedOut {
-        /// What was waited for, such as `waiting for the answer`.
+        /// The step that timed out, such as `waiting for the answer`.
         doing: &'static str,
-        /// The limit.
+        /// The timeout.
         after: Duration,
         /// Whether the command may have run.
         ran: Ran,
     },
-    /// The connection ended in the middle.
+    /// The connection closed before the whole answer had arrived.
     #[error("answer cut off after {received} bytes; {ran}")]
     CutOff {
-        /// How many bytes of the answer were there.
+        /// Number of bytes of the answer received.
         received: usize,
         /// Whether the command may have run.
         ran: Ran,
     },
-    /// The answer is longer than the client takes.
-    #[error("answer longer than {limit} bytes (Client::max_answer)")]
+    /// The answer exceeds the client's limit.
+    #[error("answer longer than {limit} bytes; the limit is Client::max_answer")]
     AnswerTooBig {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// What answers there does not speak RESP.
+    /// The peer does not speak RESP.
     #[error("not a RESP answer: {0}")]
     Protocol(String),
-    /// The answer can't be read as the type that was asked for.
+    /// The answer can't be read as the requested type.
     #[error("the answer is {got}, not {wanted}")]
     Mismatch {
-        /// The type that was asked for.
+        /// The requested type.
         wanted: &'static str,
-        /// What came.
+        /// A description of the answer.
         got: String,
     },
-    /// A daemon already answers at the path.
-    #[error("already running: {} answers at {}", process(*pid), path.display())]
+    /// Another process serves the path.
+    #[error("already running: {} is in use by {}", path.display(), process(*pid))]
     AlreadyRunning {
-        /// Where.
+        /// The path of the socket.
         path: PathBuf,
-        /// Its process, where that can be seen from here.
+        /// The other process, if it is visible in this PID namespace.
         pid: Option<u32>,
     },
-    /// A file at the path, or beside it, keeps the server from listening there.
+    /// A file at the path, or beside it, prevents the server from listening.
     #[error(
         "cannot listen at {}: {} is {what}; remove it, or use a directory that only the daemon's user can write to", path.display(), file.display()
     )]
     InTheWay {
         /// The path of the socket.
         path: PathBuf,
-        /// The file: a lock, a stale socket, or what has the name of one.
+        /// The file: a lock, a stale socket, or a file with the name of one.
         file: PathBuf,
-        /// What it is, its owner and mode, and why it is in the way.
+        /// Its type, owner, mode, and why it prevents the start.
         what: String,
     },
-    /// The service manager passed a socket to which more users can connect than `Server::mode` or
-    /// `Access::mode` says.
+    /// The service manager passed a socket that more users can connect to than `Server::mode` or
+    /// `Access::mode` allows.
     #[error(
-        "the socket that was passed for {} has mode {passed:04o}, wider than .mode(0o{given:03o}): set SocketMode={given:04o} in the socket unit, or leave .mode out", path.display()
+        "the socket passed for {} has mode {passed:04o}, wider than .mode(0o{given:03o}): set SocketMode={given:04o} in the socket unit, or remove .mode(…)", path.display()
     )]
     PassedMode {
         /// The path of the socket.
         path: PathBuf,
-        /// The mode of its file.
+        /// The mode of the passed socket's file.
         passed: u32,
-        /// The mode that the server was given.
+        /// The mode set with `mode`.
         given: u32,
     },
-    /// The path can't be a socket's.
-    #[error("{path:?} can't be a socket's path: {reason}")]
+    /// The path is not valid for a socket.
+    #[error("invalid socket path {path:?}: {reason}")]
     BadPath {
         /// The path as given.
         path: PathBuf,
-        /// Why not.
+        /// Why it is invalid.
         reason: String,
     },
-    /// Two commands have one name.
+    /// Two commands have the same name.
     #[error(
-        "two commands are named `{name}`: one at {first}, one at {second}; rename one, or leave out its alias"
+        "duplicate command name `{name}`: declared at {first} and at {second}; rename one, or remove its alias"
     )]
     DuplicateName {
         /// The name.
         name: String,
-        /// A source place.
+        /// The source location of one declaration.
         first: String,
-        /// The other source place.
+        /// The source location of the other declaration.
         second: String,
     },
-    /// A name that was given at run time can't be a command's.
-    #[error("`{name}` can't be a command's name: {reason}")]
+    /// A name given at run time is not a valid command name.
+    #[error("invalid command name `{name}`: {reason}")]
     BadName {
         /// The name as given.
         name: String,
-        /// Why not.
+        /// Why it is invalid.
         reason: &'static str,
     },
-    /// A command wants a state that the server wasn't given.
+    /// A command requires a state that the server does not have.
     #[error(
-        "command `{command}` ({place}) wants State<{wanted}>: give it to the server with .state(…)"
+        "missing state: command `{command}` ({place}) requires State<{wanted}>; add it to the server with .state(…)"
     )]
     MissingState {
         /// The command's name.
         command: &'static str,
-        /// Where the command is declared.
+        /// The source location of the command's declaration.
         place: String,
-        /// The type.
+        /// The type of the state.
         wanted: &'static str,
     },
-    /// Two states of one type were given.
-    #[error("two states of type {0} were given: wrap one in a type of its own")]
+    /// The server has two states of the same type.
+    #[error("duplicate state of type {0}: wrap one of them in a newtype")]
     DuplicateState(&'static str),
-    /// The default of a parameter is no value of its type.
-    #[error("command `{command}` ({place}): the default of `{param}` does not fit: {reason}")]
+    /// The default of a parameter is not a valid value of its type.
+    #[error("invalid default for `{param}` of command `{command}` ({place}): {reason}")]
     BadDefault {
         /// The command's name.
         command: &'static str,
-        /// Where the command is declared.
+        /// The source location of the command's declaration.
         place: String,
         /// The parameter.
         param: &'static str,
-        /// Why.
+        /// Why the default is invalid.
         reason: String,
     },
-    /// A rule about who may run a command can't be used.
-    #[error("bad rule {rule}: {reason}")]
+    /// An access rule is invalid.
+    #[error("invalid rule {rule}: {reason}")]
     BadRule {
-        /// The rule and what has it.
+        /// The rule and what it applies to.
         rule: String,
-        /// Why not.
+        /// Why it is invalid.
         reason: String,
     },
-    /// An abstract socket has no mode, and no rule says who may run what.
+    /// The socket is abstract, so it has no mode, and the server has no access rules.
     #[error(
-        "every user of the machine could run every command at {}: an abstract socket has no mode; give rules with .allow(…), or say .open_to_all()", path.display()
+        "any local user could run every command at {}: an abstract socket has no mode; add rules with .allow(…), or call .open_to_all()", path.display()
     )]
     OpenToAll {
-        /// Where.
+        /// The path of the socket.
         path: PathBuf,
     },
-    /// The file that should have the token can't be used.
-    #[error("the token file {} can't be used: {reason}", path.display())]
+    /// The token file can't be used.
+    #[error("cannot use token file {}: {reason}", path.display())]
     BadTokenFile {
         /// The file.
         path: PathBuf,
-        /// Why not, and what to do.
+        /// Why it can't be used, and what to do.
         reason: String,
     },
-    /// The server was told to stop, and commands still ran when it had waited for them for as long
-    /// as it may (`Server::shutdown_timeout`).
+    /// Commands were still running when `Server::shutdown_timeout` had expired.
     #[error("stopped while commands were running: {}", list(.0))]
     Unfinished(Vec<Unfinished>),
-    /// The system refused something else.
+    /// Another operation of the system failed.
     #[error("{doing}: {source}")]
     Io {
-        /// What was being done, with the path if there is one.
+        /// The operation, with the path if there is one.
         doing: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -362,12 +361,12 @@ impl Unfinished {
         Self { name, ran_for }
     }
 
-    /// The command's name; empty for a fallback.
+    /// Returns the command's name; empty for a fallback.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How long it had been running.
+    /// Returns how long it had been running.
     pub fn ran_for(&self) -> Duration {
         self.ran_for
     }
@@ -393,15 +392,15 @@ fn uids(uids: &[u32]) -> String {
 }
 
 fn process(pid: Option<u32>) -> String {
-    pid.map_or("a daemon".into(), |pid| format!("process {pid}"))
+    pid.map_or("another process".into(), |pid| format!("process {pid}"))
 }
 
-/// Whether a command may have run when its answer is missing.
+/// Whether a command without an answer may have run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ran {
-    /// It did not reach the daemon whole, so it was not run.
+    /// The command did not run: it did not reach the daemon whole.
     No,
-    /// It may have run.
+    /// The command may have run.
     Maybe,
 }
 
@@ -418,7 +417,7 @@ impl fmt::Display for Ran {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// The daemon's "no", if that is what it is.
+    /// Returns the daemon's error answer, if this is [`Refused`](Self::Refused).
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Refused(failure) => Some(failure),
@@ -426,8 +425,8 @@ impl Error {
         }
     }
 
-    /// The failure to answer with when a command calls another daemon: that daemon's own "no" with
-    /// its code, and everything else as [`ERR`](code::ERR).
+    /// Converts this to a failure, for a command that calls another daemon: that daemon's failure
+    /// is kept with its code, any other error gets the code [`ERR`](code::ERR).
     pub fn into_failure(self) -> Failure {
         match self {
             Self::Refused(failure) => failure,
@@ -459,11 +458,10 @@ impl Error {
         Self::BadPath { path: path.to_owned(), reason: reason.to_owned() }
     }
 
-    /// Names the path as well, where what failed is not about it alone.
+    /// Adds the path to the message of an `Io` error that does not end with it.
     pub(crate) fn at(mut self, path: &Path) -> Self {
         if let Self::Io { doing, .. } = &mut self {
             let path = path.to_string_lossy();
-            // As sentences with a path end.
             if !doing.ends_with(&*path) {
                 doing.push_str(" for ");
                 doing.push_str(&path);

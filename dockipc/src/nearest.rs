@@ -1,20 +1,20 @@
-//! Finds the name that a mistyped word was probably meant to be.
+//! Suggests a name for a mistyped word.
 //!
-//! The work for one word is bounded, whatever the word and however many names there are: names of
-//! another length are skipped, a comparison ends where the two differ too much, and after [`STEPS`]
-//! steps the search ends.
+//! The work for a word is bounded, whatever its length and the number of names: names of a very
+//! different length are skipped, a comparison stops when the distance is too large, and the search
+//! stops after [`MAX_STEPS`] steps.
 
 /// The longest name that is compared. A command's name has at most 64 bytes.
-const LONGEST: usize = 64;
+const MAX_LEN: usize = 64;
 
-/// The most changes between a word and its name.
-const FARTHEST: usize = 4;
+/// The largest edit distance between a word and a suggested name.
+const MAX_DISTANCE: usize = 4;
 
-/// The most steps for one word, of some nanoseconds each.
-const STEPS: usize = 1 << 17;
+/// Maximum number of steps for one word, each of a few nanoseconds.
+const MAX_STEPS: usize = 1 << 17;
 
-/// Returns the nearest of the names, with the number of changes that lead to it: at most `most`, and
-/// at most four. A change puts a byte in, takes one out, replaces one, or swaps two neighbors.
+/// Returns the nearest of the names within an edit distance of `most`, and never more than four. An
+/// edit inserts, deletes or replaces a byte, or swaps two adjacent ones.
 pub(crate) fn nearest<N: AsRef<str>>(
     word: &[u8],
     names: impl Iterator<Item = N>,
@@ -23,7 +23,7 @@ pub(crate) fn nearest<N: AsRef<str>>(
     search(word, names, most).0
 }
 
-/// Also returns how many steps were taken.
+/// Does the work of [`nearest`], and also returns the number of steps.
 fn search<N: AsRef<str>>(
     word: &[u8],
     names: impl Iterator<Item = N>,
@@ -31,10 +31,10 @@ fn search<N: AsRef<str>>(
 ) -> (Option<N>, usize) {
     let (mut best, mut steps): (Option<(usize, N)>, _) = (None, 0);
     for name in names {
-        if steps >= STEPS {
+        if steps >= MAX_STEPS {
             break;
         }
-        let most = best.as_ref().map_or(most.min(FARTHEST), |(changes, _)| *changes);
+        let most = best.as_ref().map_or(most.min(MAX_DISTANCE), |(changes, _)| *changes);
         let text = name.as_ref();
         let Some(changes) = distance(word, text.as_bytes(), most, &mut steps) else {
             continue;
@@ -46,16 +46,16 @@ fn search<N: AsRef<str>>(
     (best.map(|(_, name)| name), steps)
 }
 
-/// The distance of Damerau and Levenshtein, neighbors swapped once, if it is at most `most`. Only the
-/// cells that are so near to the diagonal of its table are computed.
+/// Returns the Damerau–Levenshtein distance (optimal string alignment), if it is at most `most`.
+/// Computes only the cells of the table within `most` of the diagonal.
 fn distance(word: &[u8], name: &[u8], most: usize, steps: &mut usize) -> Option<usize> {
     const FAR: usize = usize::MAX / 2;
-    if name.len() > LONGEST || word.len().abs_diff(name.len()) > most {
+    if name.len() > MAX_LEN || word.len().abs_diff(name.len()) > most {
         return None;
     }
-    // The rows of this byte of the word, of the last, and of the one before.
+    // The rows of the current byte of the word, the previous one, and the one before that.
     let (mut row, mut last, mut before) =
-        ([0; LONGEST + 1], [FAR; LONGEST + 1], [FAR; LONGEST + 1]);
+        ([0; MAX_LEN + 1], [FAR; MAX_LEN + 1], [FAR; MAX_LEN + 1]);
     let mut least = [FAR; 2];
     for i in 0..=word.len() {
         let (from, to) = (i.saturating_sub(most), name.len().min(i + most));
@@ -85,11 +85,11 @@ fn distance(word: &[u8], name: &[u8], most: usize, steps: &mut usize) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use super::{FARTHEST, LONGEST, STEPS, nearest, search};
+    use super::{MAX_DISTANCE, MAX_LEN, MAX_STEPS, nearest, search};
     use crate::fuzzing::dice::Dice;
 
     #[test]
-    fn nearest_name_is_found() {
+    fn nearest_name_is_suggested() {
         let names = ["add", "cat", "hello", "help", "show", "remove-all-the-jobs"];
         for (word, most, expected) in [
             ("ad", 1, Some("add")),
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    /// The whole table, as it is defined.
+    /// Computes the whole table, by its definition.
     fn whole(a: &[u8], b: &[u8]) -> usize {
         let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
         for i in 0..=a.len() {
@@ -129,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn distance_equals_the_whole_table() {
+    fn banded_distance_equals_the_full_table() {
         let mut dice = Dice(1);
         let mut near = 0;
         for _ in 0..20_000 {
             let name = dice.list(12, |dice| dice.one(b"abc"));
             let word = if dice.below(2) == 0 { dice.changed(name.clone()) } else { dice.noise(12) };
-            let most = dice.below(FARTHEST + 1);
+            let most = dice.below(MAX_DISTANCE + 1);
             let expected = Some(whole(&word, &name)).filter(|changes| *changes <= most);
             let found = super::distance(&word, &name, most, &mut 0);
             assert_eq!(found, expected, "{} {}", word.escape_ascii(), name.escape_ascii());
@@ -146,10 +146,10 @@ mod tests {
 
     #[test]
     fn work_for_a_word_is_bounded() {
-        let name = |i: usize| format!("{}{i:04}", "a".repeat(LONGEST - 4));
-        let most = STEPS + (LONGEST + FARTHEST + 1) * (2 * FARTHEST + 1);
+        let name = |i: usize| format!("{}{i:04}", "a".repeat(MAX_LEN - 4));
+        let most = MAX_STEPS + (MAX_LEN + MAX_DISTANCE + 1) * (2 * MAX_DISTANCE + 1);
         for count in [2000, 100_000] {
-            for word in ["a".repeat(80), "a".repeat(LONGEST), "ab".repeat(32), "a".repeat(1 << 20)]
+            for word in ["a".repeat(80), "a".repeat(MAX_LEN), "ab".repeat(32), "a".repeat(1 << 20)]
             {
                 let (_, steps) = search(word.as_bytes(), (0..count).map(name), usize::MAX);
                 assert!(steps <= most, "{steps} steps for {} bytes", word.len());

@@ -1,7 +1,8 @@
-//! The system calls that the system-call crate does not have, or not soundly.
+//! System calls that the crate `rustix` lacks, or does not offer soundly. All `unsafe` code is
+//! here.
 #![allow(
     unsafe_code,
-    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by its number, the limit of descriptors where a filter forbids to ask, what a child does before it becomes another program, or to put a signal's handler back"
+    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by number, getrlimit(2) under a seccomp filter, pre-exec hooks, or restoring a signal handler"
 )]
 
 use std::ffi::{CString, c_char, c_int};
@@ -13,13 +14,13 @@ use std::ptr;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
-/// `SO_PASSRIGHTS` of asm-generic/socket.h, Linux 6.16, which libc does not have yet. The processors
-/// below have numbers of their own.
+/// `SO_PASSRIGHTS` of asm-generic/socket.h, Linux 6.16, which libc does not define yet. The
+/// architectures below use other numbers.
 const SO_PASSRIGHTS: c_int = 83;
 #[cfg(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))]
-compile_error!("dockipc does not know SO_PASSRIGHTS of this processor");
+compile_error!("dockipc does not know the number of SO_PASSRIGHTS on this architecture");
 
-/// Fills `value` with a socket option; gives the size in bytes that it has or, on ERANGE, needs.
+/// Reads a socket option into `value`. Returns its size in bytes or, on ERANGE, the required size.
 fn option(socket: BorrowedFd<'_>, name: c_int, value: &mut [u32]) -> (usize, io::Result<()>) {
     let mut length = u32::try_from(size_of_val(value)).unwrap_or(u32::MAX);
     // SAFETY: `value` points to at least `length` writable bytes, which the kernel does not exceed,
@@ -37,8 +38,8 @@ fn option(socket: BorrowedFd<'_>, name: c_int, value: &mut [u32]) -> (usize, io:
     (length as usize, result)
 }
 
-/// Process, user and group of who is at the other end (`SO_PEERCRED`, unix(7)). The process is 0 if
-/// it can't be seen from here.
+/// Returns the process, user and group IDs of the peer (`SO_PEERCRED`, unix(7)). The process ID is
+/// 0 if it is not visible in this PID namespace.
 pub(crate) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<[u32; 3]> {
     let mut credentials = [0; 3];
     match option(socket, libc::SO_PEERCRED, &mut credentials) {
@@ -48,7 +49,7 @@ pub(crate) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<[u32; 3]> {
     }
 }
 
-/// The supplementary groups of who is at the other end (`SO_PEERGROUPS`, unix(7)).
+/// Returns the supplementary groups of the peer (`SO_PEERGROUPS`, unix(7)).
 pub(crate) fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     let mut groups = vec![0; 32];
     loop {
@@ -67,14 +68,14 @@ pub(crate) fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     }
 }
 
-/// The number of a user, by name (`getpwnam_r`, from wherever the system keeps its users).
+/// Returns the ID of a user by name (`getpwnam_r`).
 pub(crate) fn user(name: &str) -> io::Result<Option<u32>> {
     let name = CString::new(name)?;
     look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
         let mut found = ptr::null_mut();
-        // SAFETY: every pointer is valid for the call, and the buffer has the length that is given.
-        // Where `found` is set it points to `entry`, which is then filled in.
+        // SAFETY: every pointer is valid for the call, and the buffer has the given length. If
+        // `found` is set, it points to `entry`, which is then initialized.
         unsafe {
             let error = libc::getpwnam_r(
                 name.as_ptr(),
@@ -88,7 +89,7 @@ pub(crate) fn user(name: &str) -> io::Result<Option<u32>> {
     })
 }
 
-/// The number of a group, by name (`getgrnam_r`).
+/// Returns the ID of a group by name (`getgrnam_r`).
 pub(crate) fn group(name: &str) -> io::Result<Option<u32>> {
     let name = CString::new(name)?;
     look_up(|buffer| {
@@ -108,36 +109,37 @@ pub(crate) fn group(name: &str) -> io::Result<Option<u32>> {
     })
 }
 
-/// Gives a look-up more room for as long as it wants more.
+/// Repeats a lookup with a larger buffer until it succeeds.
 fn look_up(ask: impl Fn(&mut [c_char]) -> (c_int, Option<u32>)) -> io::Result<Option<u32>> {
-    const MOST: usize = 1 << 20;
+    const MAX_SIZE: usize = 1 << 20;
     let mut buffer = vec![0; 1024];
     loop {
         match ask(&mut buffer) {
             (0, found) => return Ok(found),
-            (libc::ERANGE, _) if buffer.len() < MOST => buffer.resize(buffer.len() * 4, 0),
+            (libc::ERANGE, _) if buffer.len() < MAX_SIZE => buffer.resize(buffer.len() * 4, 0),
             (libc::EINTR, _) => {}
-            // getpwnam(3): some say so of a name that isn't there.
+            // getpwnam(3): some systems report a missing name this way.
             (libc::ENOENT | libc::ESRCH, _) => return Ok(None),
             (error, _) => return Err(io::Error::from_raw_os_error(error)),
         }
     }
 }
 
-/// Sets the mode of the file that an `O_PATH` descriptor stands for, and of no other.
+/// Sets the mode of the file that an `O_PATH` descriptor refers to.
 ///
 /// # Errors
-/// `ENOSYS` where there is neither `/proc` nor fchmodat2(2), Linux 6.6.
+/// `ENOSYS` without both `/proc` and fchmodat2(2), Linux 6.6.
 pub(crate) fn set_mode(file: &OwnedFd, mode: Mode) -> Result<(), Errno> {
-    // The same on every processor that is supported: newer than their common numbers.
+    // The same on all supported architectures, which share the numbers of recent system calls.
     const FCHMODAT2: libc::c_long = 452;
-    // This link leads to the file itself, proc_pid_fd(5), whatever has its name by now.
+    // This link refers to the open file, proc_pid_fd(5), even if its name belongs to another by
+    // now.
     match rustix::fs::chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), mode) {
-        // There is no /proc.
+        // /proc is not mounted.
         Err(Errno::NOENT) => {}
         set => return set,
     }
-    // SAFETY: the name is a C string, and the kernel reads no other memory; the descriptor is open
+    // SAFETY: the name is a C string, the only memory that the kernel reads; the descriptor is open
     // while borrowed.
     let result = unsafe {
         libc::syscall(FCHMODAT2, file.as_raw_fd(), c"".as_ptr(), mode.bits(), libc::AT_EMPTY_PATH)
@@ -148,9 +150,9 @@ pub(crate) fn set_mode(file: &OwnedFd, mode: Mode) -> Result<(), Errno> {
     Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::NOSYS))
 }
 
-/// Lets nobody send descriptors through a socket, or through those that a listening one accepts
-/// (`SO_PASSRIGHTS`, Linux 6.16): nothing here would take them, and until they are closed they are
-/// open. An older kernel does not know the option.
+/// Makes a socket, and those that it accepts, refuse passed descriptors (`SO_PASSRIGHTS`, Linux
+/// 6.16): dockipc never receives them, and they would stay open as long as the connection. Older
+/// kernels ignore this.
 pub(crate) fn refuse_descriptors(socket: BorrowedFd<'_>) {
     let off: i32 = 0;
     // SAFETY: `off` is readable for four bytes; the descriptor is open while borrowed.
@@ -165,11 +167,11 @@ pub(crate) fn refuse_descriptors(socket: BorrowedFd<'_>) {
     }
 }
 
-/// How many descriptors this process may have (`RLIMIT_NOFILE`). None if there is no limit, or a
-/// filter of system calls forbids to ask, which the system-call crate takes for impossible.
+/// Returns the maximum number of descriptors of this process (`RLIMIT_NOFILE`). `None` if there is
+/// no limit, or if a seccomp filter forbids the call, which rustix considers impossible.
 pub(crate) fn descriptor_limit() -> Option<usize> {
     let mut limit = MaybeUninit::<libc::rlimit>::uninit();
-    // SAFETY: `limit` is valid for the call, and filled in where that succeeds.
+    // SAFETY: `limit` is valid for the call, and initialized if that succeeds.
     let limit = unsafe {
         let result = libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr());
         (result == 0).then(|| limit.assume_init().rlim_cur)
@@ -178,17 +180,17 @@ pub(crate) fn descriptor_limit() -> Option<usize> {
     usize::try_from(limit).ok()
 }
 
-/// The effective user of this process.
+/// Returns the effective user ID of this process.
 pub(crate) fn effective_user() -> u32 {
-    // SAFETY: it takes nothing and can't fail.
+    // SAFETY: the call takes no arguments and can't fail.
     unsafe { libc::geteuid() }
 }
 
-/// A copy of a descriptor that this process was started with, by its number. The descriptor itself
-/// is closed in programs that this one starts. None if the number is not open.
+/// Returns a copy of an inherited descriptor, and sets close-on-exec on the original. `None` if the
+/// number is not open.
 pub(crate) fn inherited(number: c_int) -> Option<OwnedFd> {
-    // SAFETY: these operations take a number, change nothing in memory, and fail if the number is
-    // not open. What F_DUPFD_CLOEXEC gives is new and nobody else's.
+    // SAFETY: these operations access no memory and fail if the number is not open. The descriptor
+    // that F_DUPFD_CLOEXEC returns is new, so this owns it.
     unsafe {
         if libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) == -1 {
             return None;
@@ -198,16 +200,16 @@ pub(crate) fn inherited(number: c_int) -> Option<OwnedFd> {
     }
 }
 
-/// Has a child, when it is started, get SIGTERM when the thread that started it ends, however that
-/// comes about: `PR_SET_PDEATHSIG` of prctl(2). Ctrl-C is for this program: the child ignores it.
+/// Makes a child receive SIGTERM when the thread that starts it ends (`PR_SET_PDEATHSIG`,
+/// prctl(2)), and ignore SIGINT, so that Ctrl-C interrupts only this program.
 #[cfg(feature = "cli")]
 pub(crate) fn end_with_this_thread(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;
 
     use rustix::process::{Signal, set_parent_process_death_signal};
 
-    // SAFETY: between fork and exec only what is async-signal-safe may be called. These are system
-    // calls; they take no lock and no memory.
+    // SAFETY: only async-signal-safe functions may run between fork and exec. These are system
+    // calls that take no lock and allocate no memory.
     unsafe {
         command.pre_exec(|| {
             libc::signal(libc::SIGINT, libc::SIG_IGN);
@@ -216,12 +218,12 @@ pub(crate) fn end_with_this_thread(command: &mut std::process::Command) {
     }
 }
 
-/// Runs what sets a handler for a signal, and puts back the one that was there.
+/// Runs a closure that may set a handler for a signal, and restores the previous handler.
 #[cfg(feature = "cli")]
 pub(crate) fn keeping_signal<T>(signal: c_int, run: impl FnOnce() -> T) -> io::Result<T> {
     let set = |new: *const libc::sigaction, old: *mut libc::sigaction| {
-        // SAFETY: each is null, or points to one that lives during the call; what is set was set
-        // before.
+        // SAFETY: each pointer is null or valid for the call, and the action that is set is one
+        // that was read before.
         match unsafe { libc::sigaction(signal, new, old) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),

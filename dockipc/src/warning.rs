@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io::Write;
 
-/// Writes one line to standard error about something that does not keep the server from starting.
+/// Writes a warning to standard error, as one line.
 pub(crate) fn warn(message: fmt::Arguments<'_>) {
-    // There is no other place to report a failure of this.
+    // A failure could not be reported anywhere else.
     let _ = writeln!(std::io::stderr(), "dockipc: {message}");
 }

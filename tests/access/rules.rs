@@ -160,7 +160,7 @@ fn unusable_rule_fails_the_start() {
     for (names, rule, reason) in cases {
         let server = Server::new().state(AtomicU64::new(0)).allow(names, rule);
         let error = server.spawn_in_process().expect_err("a rule that can't be used").to_string();
-        assert_eq!(error, format!("bad rule {rule:?} for {names}: {reason}"));
+        assert_eq!(error, format!("invalid rule {rule:?} for {names}: {reason}"));
     }
 }
 
@@ -180,7 +180,7 @@ fn overflow_id_in_user_namespace_is_refused() {
             for rule in OVERFLOW {
                 let why = refused(rule).expect("a refusal");
                 let expected = format!(
-                    "bad rule \"{rule}\" for everybody: {rule} is 65534, the id of every unmapped \
+                    "invalid rule \"{rule}\" for everybody: {rule} is 65534, the id of every unmapped \
                      user in this user namespace; name another user or group"
                 );
                 assert_eq!(why, expected);

@@ -222,7 +222,7 @@ fn auth_fails_on_a_server_without_a_token() {
 fn token_file_open_to_others_is_refused() {
     let refused = |path: &Path, reason: &str| {
         let error = server().token_file(path).spawn_in_process().expect_err("no start").to_string();
-        let expected = format!("the token file {} can't be used: {reason}", path.display());
+        let expected = format!("cannot use token file {}: {reason}", path.display());
         assert_eq!(error, expected);
         // A client refuses the file too.
         let daemon = Daemon::start(Server::new());
@@ -305,7 +305,7 @@ fn token_is_the_first_line_of_its_file() {
 fn token_rule_and_token_file_need_each_other() {
     let error = server().spawn_in_process().expect_err("no token").to_string();
     let why = "the server has no token: set one with .token_file(…)";
-    assert_eq!(error, format!("bad rule \"token\" for vault: {why}"));
+    assert_eq!(error, format!("invalid rule \"token\" for vault: {why}"));
     let file = File::new(TOKEN);
     let error = Server::new().token_file(file.path()).spawn_in_process().expect_err("no rule");
     assert!(error.to_string().ends_with("no command has a rule with `token`"), "{error}");

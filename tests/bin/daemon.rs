@@ -1,5 +1,5 @@
-//! A daemon that tests start as a process of its own, to kill it, to take things from it and to
-//! follow its system calls: there is nothing in the process but the daemon.
+//! A daemon that tests start as a separate process, to kill it, to measure it, and to trace its system
+//! calls. The process does nothing else.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,60 +13,60 @@ use dockipc::{Access, Secret, Server, State, command};
 use rustix::process::{Signal, getpid, getppid, kill_process};
 use tests::program::{blob, entries, items};
 
-/// Commands that have run.
+/// Return the number of `hit` and `nap` commands so far.
 #[command("hits")]
 fn hits(hits: State<AtomicU64>) -> u64 {
     hits.load(SeqCst)
 }
 
-/// Counts.
+/// Count one, and return the new number.
 #[command("hit")]
 fn hit(hits: State<AtomicU64>) -> u64 {
     hits.fetch_add(1, SeqCst) + 1
 }
 
-/// So many bytes.
+/// Return `size` bytes.
 #[command("blob")]
 fn make_blob(size: usize) -> Vec<u8> {
     blob(size)
 }
 
-/// A list.
+/// Return a list.
 #[command("items")]
 fn make_items(count: usize) -> Vec<String> {
     items(count)
 }
 
-/// A map.
+/// Return a map.
 #[command("entries")]
 fn make_entries(count: usize) -> BTreeMap<String, u64> {
     entries(count)
 }
 
-/// A slow command.
+/// Sleep, and count one.
 #[command("nap")]
 fn nap(hits: State<AtomicU64>, milliseconds: u64) -> u64 {
     thread::sleep(Duration::from_millis(milliseconds));
     hits.fetch_add(1, SeqCst) + 1
 }
 
-/// Changes the daemon's directory.
+/// Change the daemon's current directory.
 #[command("chdir")]
 fn chdir(directory: PathBuf) -> io::Result<()> {
     std::env::set_current_dir(directory)
 }
 
-/// Takes a secret, and does nothing with it.
+/// Receive a secret, and do nothing with it.
 #[command("secret")]
 fn secret(_secret: Secret<String>) {}
 
-/// Keeps a secret.
+/// Store a secret.
 #[command("keep")]
 fn keep(kept: State<Kept>, secret: Secret<String>) {
     kept.0.lock().expect("the secret").replace(secret);
 }
 
-/// Forgets it.
+/// Remove the stored secret.
 #[command("forget")]
 fn forget(kept: State<Kept>) {
     kept.0.lock().expect("the secret").take();
@@ -75,7 +75,7 @@ fn forget(kept: State<Kept>) {
 #[derive(Default)]
 struct Kept(Mutex<Option<Secret<String>>>);
 
-/// Ends the daemon in order. Asked again it does nothing: a second signal would not wait.
+/// Stop the daemon gracefully. Further calls do nothing: a second signal would not wait for commands.
 #[command("stop")]
 fn stop() {
     static ONCE: Once = Once::new();
@@ -101,7 +101,7 @@ fn main() -> dockipc::Result<()> {
         let access = words.next().map_or(Access::all(), |mode| Access::all().mode(octal(mode)));
         server = server.also_at(second, access);
     }
-    // Seen in a trace: here it begins.
+    // A marker in traces: the start begins here.
     let _ = getppid();
     server.run(path)
 }

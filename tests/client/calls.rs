@@ -1,4 +1,4 @@
-//! The client: typed calls, whole answers or errors that say what is wrong.
+//! Client calls: typed answers, whole or an error that says why.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -20,7 +20,7 @@ use tests::program::executable;
 use tests::scripted::{GREETING, greet, scripted};
 use tests::{Daemon, PATIENCE, Place, expect, leave_socket, resp, rest, test_name};
 
-/// How often something ran.
+/// Number of times a command ran.
 struct Runs(Arc<AtomicU64>);
 
 #[command]
@@ -53,7 +53,7 @@ fn value(what: &str) -> Result<Reply, Failure> {
     })
 }
 
-/// Answers with its words, each in brackets.
+/// Return the arguments, each in brackets.
 #[command]
 fn words(request: &Request<'_>, words: Vec<Vec<u8>>) -> Vec<u8> {
     let _ = request;
@@ -79,13 +79,13 @@ fn daemon() -> Daemon {
     Daemon::start(server().0)
 }
 
-/// A client that fails rather than hangs.
+/// Returns a client that fails rather than hangs.
 fn client(path: impl AsRef<Path>) -> Client {
     Client::new(path).read_timeout(PATIENCE).write_timeout(PATIENCE)
 }
 
 #[test]
-fn every_kind_of_answer_is_read_as_its_type() {
+fn every_answer_converts_to_its_type() {
     let daemon = daemon();
     let client = client(daemon.path());
     macro_rules! get {
@@ -127,7 +127,7 @@ fn every_kind_of_answer_is_read_as_its_type() {
 }
 
 #[test]
-fn an_answer_of_another_type_is_told_and_the_connection_goes_on() {
+fn type_mismatch_keeps_the_connection() {
     let daemon = daemon();
     let client = client(daemon.path());
     let id: u64 = client.command("client").arg("id").call().unwrap();
@@ -153,7 +153,7 @@ fn an_answer_of_another_type_is_told_and_the_connection_goes_on() {
 }
 
 #[test]
-fn words_go_as_they_are() {
+fn arguments_arrive_unchanged() {
     let daemon = daemon();
     let client = client(daemon.path());
     let all: Vec<u8> = (0..=255).collect();
@@ -191,7 +191,7 @@ fn words_go_as_they_are() {
 }
 
 #[test]
-fn a_line_is_answered_as_nc_would_print_it() {
+fn line_answer_matches_nc() {
     let daemon = daemon();
     let client = client(daemon.path());
     for (line, answer) in [
@@ -211,7 +211,7 @@ fn a_line_is_answered_as_nc_would_print_it() {
 }
 
 #[test]
-fn the_daemons_no_has_its_code_and_message() {
+fn error_answer_has_its_code_and_message() {
     let daemon = daemon();
     let client = client(daemon.path());
     let no = |error: Error| {
@@ -230,12 +230,12 @@ fn the_daemons_no_has_its_code_and_message() {
     assert_eq!(no(client.send("hit\nhit").unwrap_err()).0, "USAGE");
     assert_eq!(no(client.send(&"x".repeat(4096)).unwrap_err()).0, "TOOBIG");
     assert_eq!(no(client.command("").call::<()>().unwrap_err()).0, "UNKNOWN");
-    // None of these ran anything.
+    // No command ran.
     assert_eq!(client.send("hit").unwrap(), b"1");
 }
 
 #[test]
-fn what_is_wrong_with_the_path_is_said() {
+fn path_errors_name_the_cause() {
     let place = Place::new();
     let path = place.socket();
     let told = |path: &Path, is: fn(&Error) -> bool, text: &str| {
@@ -256,25 +256,25 @@ fn what_is_wrong_with_the_path_is_said() {
     let long = place.directory().join("missing").join("x".repeat(200));
     told(&long, |error| matches!(error, Error::NoSocket { .. }), no_socket);
     leave_socket(&path);
-    let stale = "stale socket PATH: nobody listens there (the daemon has ended)";
+    let stale = "stale socket PATH: no process is listening (the daemon has ended)";
     told(&path, |error| matches!(error, Error::Stale { .. }), stale);
     fs::remove_file(&path).unwrap();
     fs::write(&path, "").unwrap();
-    let file = "PATH is not a socket but a file";
+    let file = "not a socket: PATH is a file";
     told(&path, |error| matches!(error, Error::NotASocket { .. }), file);
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    let directory = "PATH is not a socket but a directory";
+    let directory = "not a socket: PATH is a directory";
     told(&path, |error| matches!(error, Error::NotASocket { .. }), directory);
     let error = dockipc::send("", "hit").unwrap_err();
-    assert_eq!(error.to_string(), "\"\" can't be a socket's path: it is empty");
+    assert_eq!(error.to_string(), "invalid socket path \"\": it is empty");
     let error = dockipc::send("a\0b", "hit").unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }
 
 #[test]
 #[ignore = "the client that another test starts as another user"]
-fn a_client_for_another_test() {
+fn child_process_client() {
     match dockipc::send(std::env::var("CLIENT_PATH").unwrap(), "hit") {
         Ok(answer) => println!("\nANSWER {}", answer.escape_ascii()),
         Err(error) => println!("\nERROR {error}"),
@@ -282,12 +282,12 @@ fn a_client_for_another_test() {
 }
 
 #[test]
-fn a_missing_permission_is_said_with_whose_it_is() {
+fn permission_error_shows_owner_and_mode() {
     let place = Place::new();
     let owner = fs::metadata(place.directory()).unwrap().uid();
     let has_setpriv = Command::new("setpriv").arg("--version").output().is_ok();
     if owner != 0 || !has_setpriv {
-        eprintln!("skipped: only root, with setpriv, can be another user");
+        eprintln!("skipped: requires root and setpriv");
         return;
     }
     let program = place.directory().join("client");
@@ -299,7 +299,7 @@ fn a_missing_permission_is_said_with_whose_it_is() {
         let output = Command::new("setpriv")
             .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
             .arg(&program)
-            .args(["--exact", &test_name("a_client_for_another_test"), "--ignored", "--nocapture"])
+            .args(["--exact", &test_name("child_process_client"), "--ignored", "--nocapture"])
             .env("CLIENT_PATH", path)
             .current_dir("/")
             .output()
@@ -312,24 +312,24 @@ fn a_missing_permission_is_said_with_whose_it_is() {
     let path = place.socket();
     let shown = path.display();
     for (mode, answer) in [
-        (0o600, format!("ERROR no permission for {shown}: it belongs to uid 0 and has mode 0600")),
-        (0o660, format!("ERROR no permission for {shown}: it belongs to uid 0 and has mode 0660")),
+        (0o600, format!("ERROR permission denied: {shown} (owner uid 0, mode 0600)")),
+        (0o660, format!("ERROR permission denied: {shown} (owner uid 0, mode 0660)")),
         (0o666, "ANSWER 1".to_owned()),
     ] {
         let _daemon = server().0.mode(mode).spawn(&path).unwrap();
         assert_eq!(said(&path), answer);
     }
-    // Not even whose it is can be seen in a directory that can't be entered.
+    // In a directory without access, not even the owner is visible.
     let hidden = place.directory().join("hidden");
     fs::create_dir(&hidden).unwrap();
     set_mode(&hidden, 0o700);
     let path = hidden.join("s.sock");
     let _daemon = server().0.spawn(&path).unwrap();
-    assert_eq!(said(&path), format!("ERROR no permission for {}", path.display()));
+    assert_eq!(said(&path), format!("ERROR permission denied: {}", path.display()));
 }
 
 #[test]
-fn a_daemon_that_does_not_answer_is_given_up_and_its_late_answer_is_nobodys() {
+fn late_answer_after_read_timeout_is_discarded() {
     let (leave, may_leave) = channel::<()>();
     let may_leave = Mutex::new(may_leave);
     let (server, _) = server();
@@ -339,7 +339,7 @@ fn a_daemon_that_does_not_answer_is_given_up_and_its_late_answer_is_nobodys() {
     }));
     let patient = client(daemon.path());
     let hasty = patient.clone().read_timeout(Duration::from_millis(20));
-    // A kept connection, too.
+    // Also over an idle connection.
     assert_eq!(patient.send("ping").unwrap(), b"PONG");
     for _ in 0..2 {
         let error = hasty.send("stay").unwrap_err();
@@ -354,7 +354,7 @@ fn a_daemon_that_does_not_answer_is_given_up_and_its_late_answer_is_nobodys() {
 }
 
 #[test]
-fn a_daemon_that_reads_nothing_is_given_up() {
+fn write_timeout_ends_a_call() {
     let place = Place::new();
     let (done, is_done) = channel::<()>();
     let server = scripted(&place, move |accept| {
@@ -371,7 +371,7 @@ fn a_daemon_that_reads_nothing_is_given_up() {
 }
 
 #[test]
-fn an_answer_cut_off_anywhere_is_an_error_that_says_where() {
+fn truncated_answer_reports_its_length() {
     let answer = b"%1\r\n$1\r\nk\r\n*2\r\n:12\r\n$5\r\nhello\r\n";
     for cut in 0..answer.len() {
         let place = Place::new();
@@ -392,7 +392,7 @@ fn an_answer_cut_off_anywhere_is_an_error_that_says_where() {
 }
 
 #[test]
-fn what_does_not_speak_resp_is_shown() {
+fn non_resp_answer_is_shown() {
     for (said, shown) in [
         (&b"220 mail.example ESMTP\r\n"[..], "not a RESP answer: \"220 mail.example ESMTP\\r\\n\""),
         (b"$x\r\n", "not a RESP answer: invalid length \"x\""),
@@ -418,11 +418,11 @@ fn what_does_not_speak_resp_is_shown() {
 }
 
 #[test]
-fn an_answer_over_the_limit_is_refused_and_the_next_call_works() {
+fn oversized_answer_is_refused_and_next_call_works() {
     let daemon = daemon();
     let client = client(daemon.path()).max_answer(10_000);
     let ask = |size: usize| client.command("big").arg(size).call::<Vec<u8>>();
-    // The limit counts the whole answer: `$9990\r\n` and the last `\r\n` as well.
+    // The limit includes the header `$9990\r\n` and the final `\r\n`.
     assert_eq!(ask(9991).unwrap().len(), 9991);
     for size in [9992, 20_000, 10 << 20] {
         let error = ask(size).unwrap_err();
@@ -432,7 +432,7 @@ fn an_answer_over_the_limit_is_refused_and_the_next_call_works() {
 }
 
 #[test]
-fn a_small_limit_holds_for_answers_that_come_in_one_read() {
+fn answer_limit_applies_within_one_read() {
     let daemon = daemon();
     let client = client(daemon.path()).max_answer(10);
     assert_eq!(client.command("big").arg(4).call::<Vec<u8>>().unwrap(), b"xxxx");
@@ -443,7 +443,7 @@ fn a_small_limit_holds_for_answers_that_come_in_one_read() {
 }
 
 #[test]
-fn a_line_may_have_its_end_as_with_nc() {
+fn line_may_end_with_a_newline() {
     let daemon = daemon();
     let client = client(daemon.path());
     for line in ["ping", "ping\n", "ping\r\n", "ping\r"] {
@@ -452,7 +452,7 @@ fn a_line_may_have_its_end_as_with_nc() {
 }
 
 #[test]
-fn a_length_alone_is_refused_before_its_bytes_come() {
+fn oversized_length_is_refused_before_its_bytes() {
     let place = Place::new();
     let (done, is_done) = channel::<()>();
     let server = scripted(&place, move |accept| {
@@ -468,7 +468,7 @@ fn a_length_alone_is_refused_before_its_bytes_come() {
 }
 
 #[test]
-fn large_words_and_answers_arrive_whole() {
+fn large_arguments_and_answers_arrive_whole() {
     let (server, _) = server();
     let daemon = Daemon::start(server.max_command(9 << 20));
     let client = client(daemon.path());
@@ -478,7 +478,7 @@ fn large_words_and_answers_arrive_whole() {
 }
 
 #[test]
-fn connections_are_used_again_also_by_clones() {
+fn connections_are_reused_across_clones() {
     let daemon = daemon();
     let client = client(daemon.path());
     let id = |client: &Client| client.command("client").arg("id").call::<u64>().unwrap();
@@ -486,7 +486,7 @@ fn connections_are_used_again_also_by_clones() {
     for _ in 0..10 {
         assert_eq!(id(&client), first);
         assert_eq!(id(&client.clone()), first);
-        // A failure is an answer like others.
+        // An error answer keeps the connection too.
         assert!(client.send("value x").is_err());
     }
     assert_ne!(id(&Client::new(daemon.path())), first);
@@ -525,10 +525,10 @@ fn after_a_restart_a_call_succeeds_and_runs_once() {
     for _ in 0..5 {
         let (server, runs) = server();
         let daemon = server.spawn(place.socket()).unwrap();
-        // The kept connection is the old daemon's.
+        // The idle connection belongs to the old daemon.
         assert_eq!(client.command("hit").call::<u64>().unwrap(), 1);
         assert_eq!(runs.load(SeqCst), 1);
-        // Several kept connections.
+        // Several idle connections.
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| client.command("hit").call::<u64>().unwrap());
@@ -541,7 +541,7 @@ fn after_a_restart_a_call_succeeds_and_runs_once() {
     }
 }
 
-/// A server that does not know the question whether a command is idempotent.
+/// Answers like a server that does not know the query whether a command is idempotent.
 fn refuses_to_say(mut stream: UnixStream, name: &str) {
     let question = resp(&["dockipc", "idempotent", name]);
     expect(&mut stream, &[resp(&["HELLO", "3"]), question].concat());
@@ -550,10 +550,10 @@ fn refuses_to_say(mut stream: UnixStream, name: &str) {
 }
 
 #[test]
-fn a_command_that_may_have_run_is_not_repeated() {
+fn command_that_may_have_run_is_not_retried() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
-        // Closed after the command: at first use, and when the connection was kept.
+        // Closed after the command: on a new connection and on a reused one.
         let mut stream = accept();
         greet(&mut stream, "once");
         drop(stream);
@@ -564,7 +564,7 @@ fn a_command_that_may_have_run_is_not_repeated() {
         expect(&mut stream, &resp(&["second"]));
         drop(stream);
         refuses_to_say(accept(), "second");
-        // The next is a connection for a new call, not for one of those.
+        // The next connection is for a new call, not for a retry.
         let mut stream = accept();
         greet(&mut stream, "third");
         stream.write_all(&[GREETING, b":3\r\n"].concat()).unwrap();
@@ -580,7 +580,7 @@ fn a_command_that_may_have_run_is_not_repeated() {
 }
 
 #[test]
-fn a_kept_connection_that_was_closed_before_the_call_is_replaced() {
+fn closed_idle_connection_is_replaced() {
     let place = Place::new();
     let (closed, is_closed) = channel();
     let server = scripted(&place, move |accept| {
@@ -601,7 +601,7 @@ fn a_kept_connection_that_was_closed_before_the_call_is_replaced() {
 }
 
 #[test]
-fn what_is_pushed_beside_the_answer_is_passed_over() {
+fn push_frames_are_skipped() {
     let place = Place::new();
     let push = b">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n";
     let server = scripted(&place, move |accept| {
@@ -621,7 +621,7 @@ fn what_is_pushed_beside_the_answer_is_passed_over() {
 }
 
 #[test]
-fn an_answer_to_nothing_is_never_taken_for_the_next() {
+fn surplus_answer_is_never_taken_for_the_next() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
@@ -639,7 +639,7 @@ fn an_answer_to_nothing_is_never_taken_for_the_next() {
 }
 
 #[test]
-fn a_server_without_resp3_is_spoken_to_in_resp2() {
+fn client_falls_back_to_resp2() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
@@ -661,7 +661,7 @@ fn a_server_without_resp3_is_spoken_to_in_resp2() {
 }
 
 #[test]
-fn a_daemon_with_no_room_says_so() {
+fn full_daemon_answers_busy() {
     let (server, runs) = server();
     let daemon = Daemon::start(server.max_connections(1));
     let mut holder = daemon.connect();
@@ -673,13 +673,13 @@ fn a_daemon_with_no_room_says_so() {
         assert_eq!(error.failure().unwrap_or_else(|| panic!("{error}")).code(), "BUSY");
     }
     assert_eq!(runs.load(SeqCst), 0);
-    // Who is in has not noticed.
+    // The served connection is not affected.
     holder.write_all(&resp(&["hit"])).unwrap();
     expect(&mut holder, b":1\r\n");
 }
 
 #[test]
-fn a_client_of_a_server_in_process_needs_no_path() {
+fn in_process_client_needs_no_path() {
     let (server, runs) = server();
     let daemon = server.spawn_in_process().unwrap();
     let client = daemon.client().read_timeout(PATIENCE);
@@ -697,7 +697,7 @@ fn a_client_of_a_server_in_process_needs_no_path() {
 }
 
 #[test]
-fn a_connection_that_a_command_ends_or_changes_is_not_used_again() {
+fn connection_changed_by_a_command_is_not_reused() {
     let (server, runs) = server();
     let daemon = server.spawn_in_process().unwrap();
     let client = daemon.client().read_timeout(PATIENCE);
@@ -707,7 +707,7 @@ fn a_connection_that_a_command_ends_or_changes_is_not_used_again() {
         let mut pipeline = client.pipeline();
         pipeline.command("ping", [""; 0]).command(name, [""; 0]);
         assert_eq!(pipeline.call().unwrap().len(), 2);
-        // RESP3, in which this is a map.
+        // A new connection uses RESP3, in which this is a map.
         let answer: Reply = client.command("config").args(["get", "save"]).call().unwrap();
         assert!(matches!(answer, Reply::Map(_)), "{answer:?}");
         assert_eq!(client.command("hit").call::<usize>().unwrap(), i + 1);
@@ -716,7 +716,7 @@ fn a_connection_that_a_command_ends_or_changes_is_not_used_again() {
 }
 
 #[test]
-fn a_long_pipeline_whose_answers_are_long_does_not_lock_up() {
+fn long_pipeline_does_not_deadlock() {
     let (server, _) = server();
     let daemon = server.spawn_in_process().unwrap();
     let client = daemon.client().read_timeout(PATIENCE).write_timeout(PATIENCE);
@@ -733,7 +733,7 @@ fn a_long_pipeline_whose_answers_are_long_does_not_lock_up() {
     assert!(client.pipeline().call().unwrap().is_empty());
 }
 
-/// A writer that tells what it is given.
+/// A writer that passes on what is written.
 struct Told(Sender<Vec<u8>>);
 
 impl Write for Told {
@@ -748,7 +748,7 @@ impl Write for Told {
 }
 
 #[test]
-fn a_long_answer_is_copied_as_it_comes() {
+fn long_answer_is_copied_as_it_arrives() {
     let place = Place::new();
     let (may_end, ends) = channel();
     let half = vec![b'x'; 100_000];
@@ -775,7 +775,7 @@ fn a_long_answer_is_copied_as_it_comes() {
         while first.len() < half.len() {
             first.extend(parts.recv().unwrap());
         }
-        // It was all there was; the rest is not sent before this.
+        // Only this half has been sent so far.
         assert_eq!(first, half);
         may_end.send(()).unwrap();
         copy.join().unwrap()

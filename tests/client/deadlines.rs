@@ -1,4 +1,4 @@
-//! A call is over when its time is, whatever the daemon does.
+//! A call ends at its deadline, whatever the daemon does.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -16,12 +16,12 @@ use tests::{Daemon, PATIENCE, Place, expect, resp};
 
 const SHORT: Duration = Duration::from_millis(50);
 
-/// A client whose other limits fail a test rather than to let it hang.
+/// Returns a client whose other timeouts turn a hang into a failure.
 fn client(path: impl AsRef<Path>) -> Client {
     Client::new(path).connect_timeout(PATIENCE).read_timeout(PATIENCE).write_timeout(PATIENCE)
 }
 
-/// Sends this again and again, until the client has gone, which takes a fraction of that long.
+/// Sends bytes repeatedly until the client has closed the connection.
 fn trickle(stream: &mut UnixStream, bytes: &[u8]) {
     for _ in 0..20_000 {
         if stream.write_all(bytes).is_err() {
@@ -42,7 +42,7 @@ fn timed_out<T>(result: Result<T, Error>, limit: Duration, what: &str, whether: 
 }
 
 #[test]
-fn a_daemon_that_answers_a_byte_at_a_time_does_not_stretch_a_call() {
+fn slow_answer_does_not_extend_the_deadline() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
@@ -57,14 +57,14 @@ fn a_daemon_that_answers_a_byte_at_a_time_does_not_stretch_a_call() {
 }
 
 #[test]
-fn what_is_pushed_is_a_sign_of_life_and_does_not_stretch_a_call() {
+fn keepalive_resets_read_timeout_but_not_deadline() {
     let push = b">1\r\n$7\r\nrunning\r\n";
     let place = Place::new();
     let server = scripted(&place, move |accept| {
         let mut stream = accept();
         greet(&mut stream, "slow");
         stream.write_all(GREETING).unwrap();
-        // Twice as long as the daemon may be silent.
+        // Twice as long as the read timeout.
         for _ in 0..100 {
             stream.write_all(push).unwrap();
             thread::sleep(Duration::from_millis(10));
@@ -81,7 +81,7 @@ fn what_is_pushed_is_a_sign_of_life_and_does_not_stretch_a_call() {
 }
 
 #[test]
-fn a_daemon_that_takes_a_byte_at_a_time_does_not_stretch_a_call() {
+fn slow_reader_does_not_extend_the_deadline() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
@@ -97,7 +97,7 @@ fn a_daemon_that_takes_a_byte_at_a_time_does_not_stretch_a_call() {
     server.join().unwrap();
 }
 
-/// A socket whose queue is full: who connects has to wait.
+/// Creates a listener with a full queue, so that connecting blocks.
 fn full(place: &Place) -> (UnixListener, Vec<std::os::fd::OwnedFd>) {
     let listener = UnixListener::bind(place.socket()).unwrap();
     rustix::net::listen(&listener, 1).unwrap();
@@ -131,7 +131,7 @@ fn connecting_does_not_hang_on_a_full_queue() {
     pipeline.command("get", [""; 0]).command("get", [""; 0]).timeout(SHORT);
     timed_out(pipeline.call(), SHORT, connecting, Ran::No);
 
-    // As soon as there is room, the call goes on.
+    // The call continues as soon as there is room.
     let server = thread::spawn(move || {
         for _ in &waiting {
             drop(listener.accept().unwrap());
@@ -145,7 +145,7 @@ fn connecting_does_not_hang_on_a_full_queue() {
     server.join().unwrap();
 }
 
-/// What holds up the command `stay`.
+/// Blocks the command `stay`.
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,
@@ -160,7 +160,7 @@ impl Gate {
 
     fn pass(&self) {
         let open = self.open.lock().unwrap();
-        // A test that failed must not hang.
+        // A failed test must not hang.
         drop(self.moved.wait_timeout_while(open, PATIENCE, |open| !*open).unwrap());
     }
 }
@@ -176,11 +176,11 @@ fn staying() -> (Daemon, Arc<Gate>) {
 }
 
 #[test]
-fn a_late_answer_is_nobodys() {
+fn late_answer_after_deadline_is_discarded() {
     let (daemon, gate) = staying();
     let client = client(daemon.path());
     for _ in 0..3 {
-        // A kept connection, and a new one.
+        // Over an idle connection, and over a new one.
         assert_eq!(client.send("echo 1").unwrap(), b"1");
         let result = client.command("stay").timeout(SHORT).call::<String>();
         timed_out(result, SHORT, "waiting for the answer", Ran::Maybe);
@@ -197,7 +197,7 @@ fn a_late_answer_is_nobodys() {
 }
 
 #[test]
-fn the_limit_of_a_call_stands_for_that_of_its_client() {
+fn call_timeout_overrides_client_timeout() {
     let (daemon, gate) = staying();
     let hasty = client(daemon.path()).timeout(SHORT);
     gate.set(true);
@@ -207,18 +207,18 @@ fn the_limit_of_a_call_stands_for_that_of_its_client() {
     let nothing = Duration::from_nanos(1);
     let result = hasty.command("stay").timeout(nothing).call::<String>();
     assert!(matches!(result, Err(Error::TimedOut { .. })));
-    // The silence that a daemon may keep is shorter: that limit is the one which passes.
+    // The read timeout is shorter and expires first.
     let hastier = hasty.clone().read_timeout(nothing);
     let result = hastier.command("stay").timeout(PATIENCE).call::<String>();
     timed_out(result, Duration::from_micros(1), "waiting for the answer", Ran::Maybe);
     gate.set(true);
-    // Longer than a clock can show is no limit.
+    // A timeout that the clock can't represent means no limit.
     let patient = hasty.timeout(Duration::MAX);
     assert_eq!(patient.send("echo 1").unwrap(), b"1");
 }
 
 #[test]
-fn a_limit_does_no_harm_to_calls_that_keep_to_it() {
+fn timeout_does_not_affect_faster_calls() {
     let daemon = Daemon::start(Server::new());
     let client = client(daemon.path()).timeout(PATIENCE).max_answer(1 << 30);
     let word = "x".repeat(500_000);
@@ -232,7 +232,7 @@ fn a_limit_does_no_harm_to_calls_that_keep_to_it() {
 }
 
 #[test]
-fn what_a_limit_ended_is_not_made_again() {
+fn timed_out_call_is_not_retried() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
@@ -251,7 +251,7 @@ fn what_a_limit_ended_is_not_made_again() {
 }
 
 #[test]
-fn a_call_that_is_made_again_keeps_to_its_limit() {
+fn retry_keeps_the_deadline() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();

@@ -1,4 +1,4 @@
-//! Which calls are made again, and what becomes of kept connections.
+//! Retries of calls, and idle connections.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -21,12 +21,12 @@ fn client(path: impl AsRef<Path>) -> Client {
     Client::new(path).read_timeout(PATIENCE).write_timeout(PATIENCE)
 }
 
-/// The answer to the command that came, after the greeting.
+/// Answers a command after the handshake.
 fn answer(stream: &mut UnixStream, bytes: &[u8]) {
     stream.write_all(&[GREETING, bytes].concat()).unwrap();
 }
 
-/// Takes the question whether a command is idempotent, and answers it.
+/// Expects the query whether a command is idempotent, and answers it.
 fn asked(stream: &mut UnixStream, name: &str, says: &[u8]) {
     let question = resp(&["dockipc", "idempotent", name]);
     expect(stream, &[resp(&["HELLO", "3"]), question].concat());
@@ -45,7 +45,7 @@ fn cut(error: &Error, bytes: usize, whether: Ran) {
 }
 
 #[test]
-fn an_idempotent_command_that_was_cut_off_is_made_again_once() {
+fn idempotent_command_is_retried_once() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         for part in [&b""[..], b"$5\r\nhel"] {
@@ -57,7 +57,7 @@ fn an_idempotent_command_that_was_cut_off_is_made_again_once() {
             asked(&mut stream, "get", b":1\r\n");
             expect(&mut stream, &resp(&["get"]));
             stream.write_all(b"$5\r\nhello\r\n").unwrap();
-            // The connection is as good as any.
+            // The connection can be reused.
             expect(&mut stream, &resp(&["next"]));
             stream.write_all(b":1\r\n").unwrap();
         }
@@ -68,7 +68,7 @@ fn an_idempotent_command_that_was_cut_off_is_made_again_once() {
         let mut stream = accept();
         asked(&mut stream, "get", b":1\r\n");
         expect(&mut stream, &resp(&["get"]));
-        // Cut off again: there is no third time.
+        // Cut off again: there is no second retry.
         drop(stream);
         greet(&mut accept(), "last");
     });
@@ -87,7 +87,7 @@ fn an_idempotent_command_that_was_cut_off_is_made_again_once() {
 }
 
 #[test]
-fn a_daemon_that_says_no_or_knows_no_such_question_is_not_asked_again() {
+fn command_not_reported_idempotent_is_not_retried() {
     for says in [&b":0\r\n"[..], b"-ERR unknown command\r\n", b"+OK\r\n", b"", b"!"] {
         let place = Place::new();
         let server = scripted(&place, move |accept| {
@@ -104,7 +104,7 @@ fn a_daemon_that_says_no_or_knows_no_such_question_is_not_asked_again() {
 }
 
 #[test]
-fn who_says_that_a_call_may_run_twice_is_believed() {
+fn call_declared_idempotent_is_retried() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         greet(&mut accept(), "GET");
@@ -118,7 +118,7 @@ fn who_says_that_a_call_may_run_twice_is_believed() {
 }
 
 #[test]
-fn the_name_on_a_line_is_found_as_the_daemon_finds_it() {
+fn client_parses_the_name_like_the_daemon() {
     for (text, name) in [
         ("get a", "get"),
         ("  GET\ta\r\n", "GET"),
@@ -140,7 +140,7 @@ fn the_name_on_a_line_is_found_as_the_daemon_finds_it() {
         assert_eq!(client(place.socket()).send(text).unwrap(), b"7", "{text}");
         server.join().unwrap();
     }
-    // Without a name nothing is asked.
+    // Without a name, the daemon is not asked.
     for text in ["", "'get"] {
         let place = Place::new();
         let server = scripted(&place, move |accept| {
@@ -153,7 +153,7 @@ fn the_name_on_a_line_is_found_as_the_daemon_finds_it() {
 }
 
 #[test]
-fn a_pipeline_of_which_some_may_have_run_is_sent_again_only_if_the_caller_says_so() {
+fn partly_run_pipeline_is_retried_only_if_idempotent() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let both = [resp(&["get"]), resp(&["get"])].concat();
@@ -172,13 +172,13 @@ fn a_pipeline_of_which_some_may_have_run_is_sent_again_only_if_the_caller_says_s
     pipeline.command("get", [""; 0]).command("get", [""; 0]);
     cut(&pipeline.call().unwrap_err(), 7, Ran::Maybe);
     let answers = pipeline.idempotent().call().unwrap();
-    // Nothing of the first attempt is among them.
+    // No answer of the first attempt is included.
     assert_eq!(answers, [Reply::Int(2), Reply::Int(3)]);
     server.join().unwrap();
 }
 
 #[test]
-fn what_was_not_sent_whole_is_sent_again() {
+fn partly_sent_command_is_retried() {
     let word = vec![b'x'; 8 << 20];
     let place = Place::new();
     let server = scripted(&place, |accept| {
@@ -203,7 +203,7 @@ fn what_was_not_sent_whole_is_sent_again() {
     let client = client(place.socket()).max_idle(0);
     assert_eq!(client.command("put").arg(&word).call::<u8>().unwrap(), 1);
     assert_eq!(client.command("put").arg(&word).call::<u8>().unwrap(), 1);
-    // Of a pipeline, not even the first.
+    // Not even the first command of a pipeline was sent whole.
     let mut pipeline = client.pipeline();
     pipeline.command("put", [&word[..]]).command("put", [&word[..]]);
     assert_eq!(pipeline.call().unwrap().len(), 2);
@@ -211,7 +211,7 @@ fn what_was_not_sent_whole_is_sent_again() {
 }
 
 #[test]
-fn a_pipeline_whose_first_command_was_sent_whole_is_not() {
+fn pipeline_with_a_sent_command_is_not_retried() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
@@ -225,7 +225,7 @@ fn a_pipeline_whose_first_command_was_sent_whole_is_not() {
 }
 
 #[test]
-fn a_new_connection_that_was_not_read_is_replaced_a_few_times() {
+fn unread_new_connection_is_replaced_twice() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         drop(accept());
@@ -235,7 +235,7 @@ fn a_new_connection_that_was_not_read_is_replaced_a_few_times() {
         answer(&mut stream, b":1\r\n");
         drop(stream);
         (0..3).for_each(|_| drop(accept()));
-        // Nobody comes a fourth time.
+        // There is no fourth attempt.
         greet(&mut accept(), "last");
     });
     let client = client(place.socket()).max_idle(0);
@@ -249,10 +249,10 @@ fn a_new_connection_that_was_not_read_is_replaced_a_few_times() {
 }
 
 #[test]
-fn no_room_is_an_answer_and_the_next_call_asks_anew() {
+fn busy_is_an_answer_and_next_call_reconnects() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
-        // Told to the command, told to the handshake, and told without reading anything.
+        // As the answer to the command, to the handshake, and without reading anything.
         let mut stream = accept();
         greet(&mut stream, "get");
         stream.write_all(b"-BUSY no room\r\n").unwrap();
@@ -281,7 +281,7 @@ fn no_room_is_an_answer_and_the_next_call_asks_anew() {
 }
 
 #[test]
-fn a_daemon_that_stops_and_ran_nothing_is_not_the_last_word() {
+fn shutdown_refusal_is_retried() {
     let not_run = b"-SHUTDOWN the daemon is stopping; the command was not run\r\n";
     let runs = b"-SHUTDOWN the daemon stops without waiting for the command, which still runs\r\n";
     let place = Place::new();
@@ -319,7 +319,7 @@ fn a_daemon_that_stops_and_ran_nothing_is_not_the_last_word() {
     assert_eq!(error.failure().unwrap_or_else(|| panic!("{error}")).code(), "SHUTDOWN");
     assert_eq!(call().unwrap(), 5);
     server.join().unwrap();
-    // Without a successor this is what is known.
+    // Without a successor, the refusal is the error.
     fs::remove_file(place.socket()).unwrap();
     let path = place.socket();
     let server = scripted(&place, move |accept| {
@@ -333,7 +333,7 @@ fn a_daemon_that_stops_and_ran_nothing_is_not_the_last_word() {
     server.join().unwrap();
 }
 
-/// What a daemon may say before it ends a connection that nobody uses.
+/// What a daemon may send before it closes an idle connection.
 const GOODBYES: [&[u8]; 5] = [
     b"",
     b">2\r\n$7\r\ngoodbye\r\n$4\r\nidle\r\n",
@@ -343,9 +343,9 @@ const GOODBYES: [&[u8]; 5] = [
 ];
 
 #[test]
-fn a_kept_connection_that_the_daemon_ended_is_replaced_whatever_it_said() {
+fn idle_connection_closed_with_any_text_is_replaced() {
     for goodbye in GOODBYES {
-        // A word that fits into a socket's buffer, and one that does not.
+        // An argument that fits in a socket buffer, and one that does not.
         for size in [1, 1 << 20] {
             let word = vec![b'x'; size];
             let sent = [&b"get"[..], &word];
@@ -375,7 +375,7 @@ fn a_kept_connection_that_the_daemon_ended_is_replaced_whatever_it_said() {
 }
 
 #[test]
-fn a_kept_connection_that_the_daemon_half_closed_is_replaced_when_it_has_rested() {
+fn half_closed_idle_connection_is_replaced() {
     for goodbye in GOODBYES {
         let place = Place::new();
         let (closed, is_closed) = mpsc::channel();
@@ -383,20 +383,20 @@ fn a_kept_connection_that_the_daemon_half_closed_is_replaced_when_it_has_rested(
             let mut stream = accept();
             greet(&mut stream, "first");
             answer(&mut stream, b":1\r\n");
-            // It reads on, as a daemon does that waits for the other end to close.
+            // It keeps reading, as a daemon does that waits for the client to close.
             stream.write_all(goodbye).unwrap();
             stream.shutdown(Shutdown::Write).unwrap();
             closed.send(()).unwrap();
             let mut next = accept();
             greet(&mut next, "second");
             answer(&mut next, b":2\r\n");
-            // Nothing but the end, or a reset if the client did not read the goodbye.
+            // Only the end, or a reset if the client did not read the goodbye.
             assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
         });
         let client = client(place.socket());
         assert_eq!(client.command("first").call::<u8>().unwrap(), 1);
         is_closed.recv().unwrap();
-        // A connection that is used again at once is not looked at.
+        // A connection that is reused at once is not checked.
         thread::sleep(Duration::from_millis(50));
         assert_eq!(client.command("second").call::<u8>().unwrap(), 2);
         server.join().unwrap();
@@ -404,7 +404,7 @@ fn a_kept_connection_that_the_daemon_half_closed_is_replaced_when_it_has_rested(
 }
 
 #[test]
-fn a_kept_connection_on_which_something_came_is_not_used() {
+fn idle_connection_with_input_is_not_used() {
     let place = Place::new();
     let (said, is_said) = mpsc::channel();
     let server = scripted(&place, move |accept| {
@@ -425,7 +425,7 @@ fn a_kept_connection_on_which_something_came_is_not_used() {
     server.join().unwrap();
 }
 
-/// How often something ran, by what the caller named it.
+/// Number of runs by the caller's token.
 struct Runs(Arc<Mutex<HashMap<u64, u64>>>);
 
 fn count(runs: &Runs, token: u64) -> u64 {
@@ -451,7 +451,7 @@ fn server(runs: &Count) -> Server {
     Server::new().state(Runs(Arc::clone(runs)))
 }
 
-/// Lets a client have as many connections at once.
+/// Makes a client open this many connections.
 fn connections(client: &Client, count: usize) {
     thread::scope(|scope| {
         for _ in 0..count {
@@ -460,7 +460,7 @@ fn connections(client: &Client, count: usize) {
     });
 }
 
-/// A command that returns when so many call it at once.
+/// Returns a command that blocks until this many callers run it.
 fn meeting(server: Server, count: usize) -> Server {
     let barrier = Barrier::new(count);
     server.handle("meet", move |_: &Request<'_>| {
@@ -468,8 +468,8 @@ fn meeting(server: Server, count: usize) -> Server {
     })
 }
 
-/// The connections that a daemon has, less the one that asks. The daemon may not have noticed yet
-/// that the one that asked before has gone.
+/// Returns the number of a daemon's connections, without the one that asks. The daemon may not have
+/// noticed yet that an earlier one was closed.
 fn open(daemon: &Daemon) -> usize {
     let info = dockipc::send(daemon.path(), "info").unwrap();
     let info = String::from_utf8(info).unwrap();
@@ -478,14 +478,14 @@ fn open(daemon: &Daemon) -> usize {
 }
 
 #[test]
-fn sixteen_dead_connections_and_a_long_pipeline_make_no_call_fail() {
+fn sixteen_dead_connections_fail_no_call() {
     let place = Place::new();
     let client = client(place.socket());
     let word = "x".repeat(100_000);
     for round in 0..3 {
         let runs = Count::default();
         let daemon = meeting(server(&runs), 16).spawn(place.socket()).unwrap();
-        // These go over the connections of the daemon before.
+        // These use connections to the previous daemon.
         let mut pipeline = client.pipeline();
         for token in 0..30 {
             pipeline.command("mark", [token]).command("echo", [&word]);
@@ -503,7 +503,7 @@ fn sixteen_dead_connections_and_a_long_pipeline_make_no_call_fail() {
 }
 
 #[test]
-fn so_many_connections_are_kept_and_no_more() {
+fn idle_connections_are_limited() {
     let runs = Count::default();
     let daemon = Daemon::start(meeting(server(&runs), 20));
     for (most, client) in [
@@ -522,7 +522,7 @@ fn so_many_connections_are_kept_and_no_more() {
 }
 
 #[test]
-fn a_connection_that_was_idle_for_too_long_is_closed_at_the_next_call() {
+fn expired_idle_connection_is_closed_by_next_call() {
     let runs = Count::default();
     let daemon = Daemon::start(meeting(server(&runs), 5));
     let old = Duration::from_millis(30);
@@ -534,14 +534,14 @@ fn a_connection_that_was_idle_for_too_long_is_closed_at_the_next_call() {
     let first = id(&hasty);
     until("the old ones are closed", || open(&daemon) == 1);
     thread::sleep(old * 3);
-    // A clone that has patience shares them.
+    // A clone with a longer timeout shares them.
     assert_eq!(id(&hasty.clone().idle_timeout(None)), first);
     thread::sleep(old * 3);
     assert_ne!(id(&hasty), first);
 }
 
 #[test]
-fn a_started_program_inherits_no_connection() {
+fn child_program_inherits_no_connection() {
     let daemon = Daemon::start(server(&Count::default()));
     let client = client(daemon.path());
     assert_eq!(client.send("ping").unwrap(), b"PONG");
@@ -552,7 +552,7 @@ fn a_started_program_inherits_no_connection() {
     child.wait().unwrap();
 }
 
-/// What became of the calls of one thread.
+/// The outcomes of the calls of one thread.
 #[derive(Default)]
 struct Tally {
     calls: u64,
@@ -561,7 +561,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Calls until told to stop. Each call has a number of its own, by which its runs are counted.
+    /// Makes calls until stopped. Each has a unique token, by which its runs are counted.
     fn calls(client: &Client, runs: &Count, thread: u64, stop: &AtomicBool) -> Self {
         let mut tally = Self::default();
         while !stop.load(SeqCst) {
@@ -597,11 +597,11 @@ impl Tally {
 }
 
 #[test]
-fn restarts_under_load_make_no_call_fail_but_those_that_may_have_run() {
+fn restarts_under_load_run_no_call_twice() {
     const CALLERS: u64 = 4;
     let place = Place::new();
     let runs = Count::default();
-    // The path is a link to the daemon's: so the next one is there before the last one goes.
+    // The path is a link to the daemon's socket, so the next one listens before the last one ends.
     let socket = |i: u32| place.directory().join(format!("{i}.sock"));
     let point_to = |i: u32| {
         let link = place.directory().join("link");
@@ -639,7 +639,7 @@ fn restarts_under_load_make_no_call_fail_but_those_that_may_have_run() {
     let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum::<u64>();
     let (calls, cut) = (sum(|tally| tally.calls), sum(|tally| tally.cut));
     let lost = sum(|tally| tally.cut_and_not_run);
-    // Those that may run twice have the bit pattern of their kind in their number.
+    // The kind of a call is encoded in its token.
     let twice = runs
         .lock()
         .unwrap()

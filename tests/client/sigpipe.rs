@@ -1,4 +1,4 @@
-//! SIGPIPE, which by default ends a process, is never caused by a client.
+//! A client never raises SIGPIPE, whose default action ends the process.
 #![allow(unsafe_code, reason = "std ignores the signal, and only signal(2) can undo that")]
 
 use std::fs;
@@ -17,9 +17,9 @@ unsafe extern "C" {
     fn signal(number: i32, action: usize) -> usize;
 }
 
-/// Sets the action that a C program begins with.
+/// Restores the default action, which a C program starts with.
 fn no_longer_ignored() {
-    // SAFETY: SIG_DFL, which is 0, is an action for every signal.
+    // SAFETY: SIG_DFL, which is 0, is a valid action for every signal.
     unsafe { signal(SIGPIPE, 0) };
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
@@ -34,7 +34,7 @@ fn child(name: &str) -> Output {
 
 #[test]
 #[ignore = "the process that another test starts"]
-fn a_program_that_writes_to_nobody() {
+fn child_process_with_broken_pipe() {
     no_longer_ignored();
     let (ours, theirs) = rustix::pipe::pipe().unwrap();
     drop(ours);
@@ -43,12 +43,12 @@ fn a_program_that_writes_to_nobody() {
 
 #[test]
 #[ignore = "the process that another test starts"]
-fn a_program_with_a_client() {
+fn child_process_with_client() {
     no_longer_ignored();
     let place = Place::new();
     let (closed, is_closed) = mpsc::channel();
     let server = scripted(&place, move |accept| {
-        // A kept connection that is closed between two calls.
+        // An idle connection that is closed between two calls.
         for _ in 0..3 {
             let mut stream = accept();
             greet(&mut stream, "get");
@@ -77,10 +77,10 @@ fn a_program_with_a_client() {
 }
 
 #[test]
-fn a_daemon_that_closes_does_not_kill_its_clients() {
-    let dies = child("a_program_that_writes_to_nobody");
+fn closed_connection_raises_no_sigpipe() {
+    let dies = child("child_process_with_broken_pipe");
     assert_eq!(dies.status.signal(), Some(SIGPIPE), "{dies:?}");
-    let lives = child("a_program_with_a_client");
+    let lives = child("child_process_with_client");
     assert!(lives.status.success(), "{lives:?}");
     assert!(String::from_utf8_lossy(&lives.stdout).contains("\nalive"), "{lives:?}");
 }

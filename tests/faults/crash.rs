@@ -1,5 +1,5 @@
-//! A daemon is killed: no client takes half an answer for a whole one, and the next start finds
-//! nothing in its way.
+//! A daemon is killed: no client takes a truncated answer for a whole one, and nothing blocks the
+//! next start.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,23 +12,23 @@ use std::time::Duration;
 use dockipc::{Client, Error, Result};
 use rustix::process::Signal;
 use tests::dice::Dice;
-use tests::neighbours::Neighbours;
+use tests::neighbors::Neighbors;
 use tests::program::{self, Program, blob, entries, items};
 use tests::strace::{self, Call, Strace};
 use tests::{Place, figure, leave_socket, long};
 
-/// What became of calls.
+/// The outcomes of calls.
 #[derive(Default)]
 struct Tally {
     whole: AtomicUsize,
     cut: AtomicUsize,
     other: AtomicUsize,
-    /// Whole ones that were not what the daemon answers.
+    /// Whole answers with wrong content.
     wrong: AtomicUsize,
 }
 
 impl Tally {
-    /// Makes a call, and compares its answer.
+    /// Makes a call and checks its answer.
     fn call(&self, client: &Client, dice: &mut Dice) {
         let size = dice.below(1 << 20);
         let count = 1 + dice.below(2000);
@@ -64,7 +64,7 @@ impl Tally {
         let counter = match right {
             Ok(true) => &self.whole,
             Err(Error::CutOff { .. }) => &self.cut,
-            // What the daemon never says, or looks like an answer.
+            // The daemon never answers with this, so it comes from a truncated answer.
             Ok(false) | Err(Error::Refused(_) | Error::Protocol(_) | Error::Mismatch { .. }) => {
                 &self.wrong
             }
@@ -75,7 +75,7 @@ impl Tally {
 }
 
 #[test]
-fn half_an_answer_of_a_killed_daemon_is_never_taken_for_a_whole_one() {
+fn truncated_answer_is_never_taken_for_a_whole_one() {
     let kills = long(30, 1000);
     let place = Place::new();
     let mut dice = Dice::thrown();
@@ -115,23 +115,23 @@ fn half_an_answer_of_a_killed_daemon_is_never_taken_for_a_whole_one() {
 /// When a daemon is killed.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// From its start to its end.
+    /// From start to end.
     Life,
-    /// The same, where one before was killed.
+    /// From start to end, after another daemon was killed.
     Again,
-    /// While it puts its path back.
+    /// While it recreates its path.
     Recovery,
     /// While it stops.
     Shutdown,
 }
 
 impl Phase {
-    /// Has a daemon go through it, followed by strace, with faults. True if it got through.
+    /// Runs a daemon through the phase under strace, with faults. Returns whether it succeeded.
     fn pass(self, socket: &Path, trace: &Path, faults: &[String]) -> bool {
         match self {
             Self::Again => {
                 drop(Program::start(socket));
-                // As of one that was killed before its socket was in place.
+                // The leftover of a daemon killed before its socket had its name.
                 let temporary = socket.with_file_name(".s.sock.new");
                 leave_socket(temporary);
                 Self::Life.pass(socket, trace, faults)
@@ -160,7 +160,7 @@ impl Phase {
         }
     }
 
-    /// The system calls in it.
+    /// Returns the system calls in the phase.
     fn calls(self, place: &Place) -> Vec<Call> {
         let trace = place.directory().join("trace");
         assert!(self.pass(&place.socket(), &trace, &[]), "{self:?} without faults");
@@ -169,7 +169,7 @@ impl Phase {
     }
 }
 
-/// Kills a daemon at each system call of a phase, each time beside the things of others.
+/// Kills a daemon at each system call of a phase, beside foreign files.
 fn kill_at_each(phase: Phase) {
     if !strace::is_here() {
         return;
@@ -182,19 +182,19 @@ fn kill_at_each(phase: Phase) {
                 let scratch = Place::new();
                 let trace = scratch.directory().join("trace");
                 while let Some(call) = calls.get(next.fetch_add(1, Relaxed)) {
-                    let neighbours = Neighbours::new();
-                    let socket = neighbours.socket();
+                    let neighbors = Neighbors::new();
+                    let socket = neighbors.socket();
                     let fault = format!("{}:signal=KILL:when={}", call.name, call.number);
                     let when = format!("killed at {} {} of {phase:?}", call.name, call.number);
                     if !phase.pass(&socket, &trace, &[fault]) {
                         killed.fetch_add(1, Relaxed);
                     }
-                    neighbours.check_theirs(&when);
+                    neighbors.check_theirs(&when);
                     let mut next =
                         Program::begin(Command::new(program::path()).arg(&socket), &socket);
                     assert!(next.answers(), "{when}, the next start: {}", next.complaint());
                     assert!(next.stop().success(), "{when}");
-                    neighbours.check(&when);
+                    neighbors.check(&when);
                 }
             });
         }
@@ -204,26 +204,26 @@ fn kill_at_each(phase: Phase) {
         &format!("killed at every system call, {phase:?}"),
         format!("{calls} calls, {killed} kills, each next start clean, nothing else touched"),
     );
-    // What a call's number is in its thread depends on chance for some.
+    // The number of a call in its thread varies for some calls.
     assert!(killed * 2 > calls, "{killed} kills of {calls}");
 }
 
 #[test]
-fn killed_at_any_system_call_of_its_life_a_daemon_leaves_nothing_that_hinders_the_next() {
+fn kill_at_any_call_never_blocks_the_next_start() {
     kill_at_each(Phase::Life);
 }
 
 #[test]
-fn killed_at_any_system_call_after_another_was_killed_a_daemon_leaves_nothing_either() {
+fn second_kill_never_blocks_the_next_start() {
     kill_at_each(Phase::Again);
 }
 
 #[test]
-fn killed_at_any_system_call_while_it_recovers_a_daemon_leaves_nothing_that_hinders_the_next() {
+fn kill_during_recovery_never_blocks_the_next_start() {
     kill_at_each(Phase::Recovery);
 }
 
 #[test]
-fn killed_at_any_system_call_of_its_end_a_daemon_leaves_nothing_that_hinders_the_next() {
+fn kill_during_shutdown_never_blocks_the_next_start() {
     kill_at_each(Phase::Shutdown);
 }

@@ -9,24 +9,24 @@ use dockipc::{Request, Server, State, command};
 use tests::process::{alone, descriptors, until};
 use tests::{Daemon, figure, resp, rest};
 
-/// Counts itself, whatever its words are.
+/// Count a run, whatever the arguments.
 #[command("hit")]
 fn hit(request: &Request<'_>, words: Vec<Vec<u8>>) -> usize {
     request.state::<AtomicUsize>().unwrap().fetch_add(1, SeqCst);
     words.len()
 }
 
-/// The same with text up to the line's end.
+/// Count a run, with text up to the end of the line.
 #[command("hit-text")]
 fn hit_text(request: &Request<'_>, #[arg(rest)] text: Option<String>) -> usize {
     request.state::<AtomicUsize>().unwrap().fetch_add(1, SeqCst);
     text.map_or(0, |text| text.len())
 }
 
-/// Commands as they are sent, and what answers them.
+/// Encoded commands and their answers.
 struct Script {
     bytes: Vec<u8>,
-    /// Where each command ends, and its answer.
+    /// End offset and answer of each command.
     commands: Vec<(usize, Vec<u8>)>,
 }
 
@@ -46,13 +46,13 @@ impl Script {
         script
     }
 
-    /// The commands that are whole in so many bytes.
+    /// Returns the answers of the commands that are whole in the first `sent` bytes.
     fn whole(&self, sent: usize) -> impl Iterator<Item = &[u8]> {
         let whole = self.commands.iter().filter(move |(end, _)| *end <= sent);
         whole.map(|(_, answer)| answer.as_slice())
     }
 
-    /// Whether a command is cut off here.
+    /// Returns whether this offset is inside a command.
     fn is_cut(&self, at: usize) -> bool {
         at > 0 && !self.commands.iter().any(|(end, _)| *end == at)
     }
@@ -75,7 +75,7 @@ fn scripts() -> Vec<Script> {
 }
 
 #[test]
-fn a_command_that_is_cut_off_at_any_byte_is_not_run() {
+fn command_cut_at_any_byte_is_not_run() {
     let _alone = alone();
     let hits = State::new(AtomicUsize::new(0));
     let daemon = Daemon::start(Server::new().share(hits.clone()));
@@ -87,7 +87,7 @@ fn a_command_that_is_cut_off_at_any_byte_is_not_run() {
             let sent = &script.bytes[..at];
             cuts += usize::from(script.is_cut(at));
 
-            // The sending side ends: every answer comes, and then what is wrong.
+            // Shutting down the sending side: all answers arrive, then the error.
             let ran = hits.load(SeqCst);
             let mut stream = daemon.connect();
             stream.write_all(sent).unwrap();
@@ -101,11 +101,11 @@ fn a_command_that_is_cut_off_at_any_byte_is_not_run() {
             assert_eq!(last.is_empty(), !script.is_cut(at), "{}: {last}", what());
             assert_eq!(hits.load(SeqCst) - ran, answers.len(), "{}", what());
 
-            // Everything ends, with what has arrived and in the middle of sending.
+            // Closing: after the bytes have arrived, and while sending.
             for _ in 0..2 {
                 let ran = hits.load(SeqCst);
                 leave(&daemon, sent);
-                // Taken in after it.
+                // Accepted after that connection.
                 assert_eq!(daemon.ask("ping\n"), "PONG");
                 until("the connection's end", || descriptors() == before);
                 let ran = hits.load(SeqCst) - ran;
@@ -120,7 +120,7 @@ fn a_command_that_is_cut_off_at_any_byte_is_not_run() {
     );
 }
 
-/// Sends in two pieces, and closes.
+/// Sends the bytes in two pieces, and closes.
 fn leave(daemon: &Daemon, bytes: &[u8]) {
     let mut stream: UnixStream = daemon.connect();
     let (first, second) = bytes.split_at(bytes.len() / 2);

@@ -1,5 +1,5 @@
-//! Bytes that mean little, over real sockets: what a server does with a client's, and a client with
-//! a server's. `DOCKIPC_LONG` makes it longer, `DOCKIPC_SEED` repeats what failed.
+//! Garbage over real sockets, sent to a server and to a client. `DOCKIPC_LONG` runs more of it,
+//! `DOCKIPC_SEED` repeats a failure.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -21,14 +21,14 @@ fn sum(numbers: Vec<i64>) -> i64 {
     numbers.into_iter().fold(0, i64::wrapping_add)
 }
 
-/// More than a socket's buffer has room for.
+/// Return more than a socket buffer holds.
 #[command("big")]
 fn big() -> Vec<u8> {
     vec![b'x'; 300_000]
 }
 
 #[test]
-fn a_server_that_is_sent_garbage_goes_on() {
+fn server_survives_garbage() {
     let _alone = alone();
     count_panics();
     let (seed, visits) = (seed(), long(2_000, 500_000));
@@ -64,7 +64,7 @@ fn a_server_that_is_sent_garbage_goes_on() {
     );
 }
 
-/// Sends something and reads all, some or nothing of the answer.
+/// Sends garbage, and reads all, part or nothing of the answer.
 fn one_visit(daemon: &Handle, dice: &mut Dice) {
     let mut stream = daemon.connect().unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -89,14 +89,14 @@ fn one_visit(daemon: &Handle, dice: &mut Dice) {
 }
 
 #[test]
-fn a_client_that_is_sent_garbage_has_an_answer_or_an_error() {
+fn client_survives_garbage() {
     let _alone = alone();
     count_panics();
     let (seed, calls) = (seed(), long(2_000, 500_000));
     let before = descriptors();
     let place = Place::new();
     let listener = UnixListener::bind(place.socket()).unwrap();
-    // Which call is being made; a client may connect again for it.
+    // The number of the current call, for which the client may reconnect.
     let current = Arc::new(AtomicU64::new(0));
     let server = thread::spawn({
         let current = current.clone();
@@ -134,7 +134,7 @@ fn a_client_that_is_sent_garbage_has_an_answer_or_an_error() {
     );
 }
 
-/// A server that makes no sense.
+/// Answers with garbage.
 fn answer(mut stream: UnixStream, dice: &mut Dice) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -167,7 +167,7 @@ fn one_call(place: &Place, dice: &mut Dice) -> Result<(), Error> {
     }
 }
 
-/// What either side might send, in any order.
+/// Generates a mix of what either side might send.
 fn garbage(dice: &mut Dice) -> Vec<u8> {
     const WORDS: &[&str] = &[
         "ping", "echo", "help", "info", "hello", "3", "2", "command", "docs", "sum", "1", "-7",
@@ -227,7 +227,7 @@ fn garbage(dice: &mut Dice) -> Vec<u8> {
             }
         }
     }
-    // Half of it is spoilt somewhere.
+    // Half of the inputs are damaged somewhere.
     if !bytes.is_empty() && dice.below(2) == 0 {
         let at = dice.below(bytes.len());
         match dice.below(3) {
@@ -239,7 +239,7 @@ fn garbage(dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// Sends the bytes in pieces; the other side may have gone.
+/// Sends the bytes in pieces; the peer may have closed.
 fn send(stream: &mut UnixStream, bytes: &[u8], dice: &mut Dice) {
     let size = [1, 7, 64, 100_000][dice.below(4)];
     for piece in bytes.chunks(size) {
@@ -249,7 +249,7 @@ fn send(stream: &mut UnixStream, bytes: &[u8], dice: &mut Dice) {
     }
 }
 
-/// What a test prints when it fails: with this seed, what failed comes first.
+/// Prints, when the test fails, the seed that repeats the failure first.
 struct Told(u64, u64);
 
 impl Drop for Told {
@@ -264,18 +264,18 @@ fn dice(seed: u64, number: u64) -> Dice {
     Dice::new(seed.wrapping_add(number))
 }
 
-/// Others each second, unless they are given.
+/// Returns `DOCKIPC_SEED`, or else a seed from the clock.
 fn seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     std::env::var("DOCKIPC_SEED").map_or(now << 20, |seed| seed.parse().expect("a number"))
 }
 
-/// How many panics there were in this process, caught or not.
+/// Number of panics in this process, caught or not.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 /// Counts panics from now on.
 fn count_panics() {
-    // Other tests of this program set a hook as well, and panic on purpose.
+    // Other tests of this program set a hook too, and panic on purpose.
     let old = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         PANICS.fetch_add(1, SeqCst);

@@ -1,5 +1,4 @@
-//! Signals all the time: a system call that a signal interrupts is no failure, of the server's or
-//! of the client's.
+//! Constant signals: an interrupted system call is no failure, of the server or the client.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -26,18 +25,18 @@ fn doze(milliseconds: u64) {
     thread::sleep(Duration::from_millis(milliseconds));
 }
 
-/// Signals that have arrived.
+/// Number of signals received.
 static ARRIVED: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn count(_: libc::c_int) {
     ARRIVED.fetch_add(1, Relaxed);
 }
 
-/// Takes SIGUSR1 by a handler without `SA_RESTART`: what waits in the system returns EINTR. The
-/// crates that need no unsafe code set `SA_RESTART`.
+/// Installs a handler for SIGUSR1 without `SA_RESTART`, so that blocking calls return EINTR. The safe
+/// crates always set `SA_RESTART`.
 #[expect(unsafe_code, reason = "sigaction(2)")]
 fn take_signals() {
-    // SAFETY: zeros are a valid sigaction; the handler only adds to an atomic number.
+    // SAFETY: zeros are a valid sigaction; the handler only increments an atomic number.
     let taken = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = count as *const () as usize;
@@ -46,16 +45,16 @@ fn take_signals() {
     assert_eq!(taken, 0);
 }
 
-/// Sends SIGUSR1 to a thread of this process, if it is there.
+/// Sends SIGUSR1 to a thread of this process, if it exists.
 #[expect(unsafe_code, reason = "tgkill(2), which no safe crate has for threads of others")]
 fn interrupt(thread: libc::pid_t) {
-    // SAFETY: it takes numbers.
+    // SAFETY: the call takes only numbers.
     unsafe {
         libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGUSR1);
     }
 }
 
-/// Interrupts every thread but its own a thousand times a second.
+/// Interrupts every other thread a thousand times a second.
 fn interrupt_all(over: &AtomicBool) {
     let me = rustix::thread::gettid().as_raw_nonzero().get();
     let mut next = Instant::now();
@@ -72,7 +71,7 @@ fn interrupt_all(over: &AtomicBool) {
     }
 }
 
-/// Makes so many calls of several kinds over kept and over new connections.
+/// Makes calls of several kinds over reused and new connections.
 fn calls(daemon: &Daemon, count: usize) {
     let client = Client::new(daemon.path());
     let large = blob(400_000);
@@ -94,7 +93,7 @@ fn calls(daemon: &Daemon, count: usize) {
     }
 }
 
-/// Starts and stops servers, also where one runs.
+/// Starts and stops servers, also at a path that is in use.
 fn starts(daemon: &Daemon, over: &AtomicBool) -> usize {
     let place = Place::new();
     let mut count = 0;
@@ -110,7 +109,7 @@ fn starts(daemon: &Daemon, over: &AtomicBool) -> usize {
 }
 
 #[test]
-fn a_signal_every_millisecond_disturbs_no_call() {
+fn signals_interrupt_no_call() {
     let _alone = alone();
     take_signals();
     let count = long(8000, 100_000);

@@ -1,4 +1,4 @@
-//! Clients that leave before their answer take nothing with them and leave nothing behind.
+//! Clients that close before their answer leave nothing behind.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use tests::process::until;
 use tests::program::Program;
 use tests::{Place, figure, long, resp};
 
-/// Sends something, waits for the answer's beginning at most, and leaves.
+/// Sends something, reads at most the beginning of the answer, and closes.
 fn visit(mut stream: UnixStream, dice: &mut Dice) {
     let pipeline = || (0..20).flat_map(|i| resp(&["blob", &(i * 100).to_string()])).collect();
     let kind = dice.below(12);
@@ -29,7 +29,7 @@ fn visit(mut stream: UnixStream, dice: &mut Dice) {
         10 => resp(&["items", "5000"])[..20].to_vec(),
         _ => Vec::new(),
     };
-    // The daemon may have answered and closed by now.
+    // The daemon may have answered and closed already.
     let _ = stream.write_all(&sent);
     match dice.below(4) {
         0 if kind < 9 => drop(stream.read(&mut [0; 10])),
@@ -39,7 +39,7 @@ fn visit(mut stream: UnixStream, dice: &mut Dice) {
 }
 
 #[test]
-fn clients_that_leave_before_their_answer_cost_nothing_afterwards() {
+fn abandoned_calls_leak_nothing() {
     let visits = long(4000, 100_000);
     let place = Place::new();
     let daemon = Program::start(&place.socket());
@@ -55,7 +55,7 @@ fn clients_that_leave_before_their_answer_cost_nothing_afterwards() {
                 for i in 0..visits / 4 {
                     visit(daemon.connect(), &mut dice);
                     if i % 50 == 0 {
-                        // Who stays is answered meanwhile.
+                        // Other clients are still answered.
                         assert_eq!(client.send("ping").unwrap(), b"PONG");
                     }
                 }

@@ -1,5 +1,5 @@
-//! Panics in whatever is the author's: answered, and nothing is lost by them. One test, since it
-//! counts what the process has.
+//! Panics anywhere in the author's code are answered, and leak nothing. One test, since it counts the
+//! resources of the process.
 
 use std::fmt;
 use std::io::Write;
@@ -10,7 +10,7 @@ use dockipc::{Arg, IntoReply, Reply, Request, Server, command};
 use tests::process::{alone, descriptors, resident, settled, threads, until};
 use tests::{Daemon, expect, figure, resp, rest};
 
-/// A payload that panics when it is dropped, with another such payload, so many times.
+/// A payload that panics when dropped, with another such payload, up to this many times.
 struct Bomb(u32);
 
 impl Drop for Bomb {
@@ -31,7 +31,7 @@ fn payload(bombs: u32) {
     panic::panic_any(Bomb(bombs));
 }
 
-/// An error that can't say what it is.
+/// An error whose `Display` panics.
 struct Mute;
 
 impl fmt::Display for Mute {
@@ -45,7 +45,7 @@ fn error_text() -> Result<(), Mute> {
     Err(Mute)
 }
 
-/// Can't be read.
+/// An argument whose parsing fails or panics.
 #[derive(Arg)]
 #[arg(from_str)]
 struct Unreadable;
@@ -61,7 +61,7 @@ impl FromStr for Unreadable {
 #[command("read")]
 fn read(_value: Unreadable) {}
 
-/// Panics when it is dropped.
+/// A value that panics when it is dropped.
 #[derive(Arg)]
 #[arg(from_str)]
 struct Sticky;
@@ -89,7 +89,7 @@ impl IntoReply for Sticky {
 #[command("drop-argument")]
 fn drop_argument(_value: Sticky) {}
 
-/// The argument after it can't be read.
+/// Fail on the second argument.
 #[command("drop-unused")]
 fn drop_unused(_value: Sticky, _number: u64) {}
 
@@ -98,7 +98,7 @@ fn drop_answer() -> Sticky {
     Sticky
 }
 
-/// An answer that can't be made one.
+/// An answer whose conversion panics.
 struct Shapeless;
 
 impl IntoReply for Shapeless {
@@ -112,7 +112,7 @@ fn shape() -> Shapeless {
     Shapeless
 }
 
-/// How many panics of each kind there are, and what brings them about.
+/// The number of panics of each kind, and the command that causes them.
 const KINDS: &[(usize, &[&str])] = &[
     (3000, &["plain"]),
     (1000, &["payload", "0"]),
@@ -131,9 +131,9 @@ const KINDS: &[(usize, &[&str])] = &[
 ];
 
 #[test]
-fn ten_thousand_panics_cost_no_thread_no_descriptor_and_no_connection() {
+fn ten_thousand_panics_leak_nothing() {
     let _alone = alone();
-    // They are read by nobody.
+    // Silence the expected panics.
     panic::set_hook(Box::new(|info| {
         let what = info.payload_as_str();
         if what != Some("on purpose") && what.is_some() {
@@ -152,7 +152,7 @@ fn ten_thousand_panics_cost_no_thread_no_descriptor_and_no_connection() {
     for round in 0..2 {
         let mut kept = daemon.connect();
         for &(count, words) in KINDS {
-            // Half of them in each round, and of those one in ten on a line.
+            // Half of them in each round; one in ten of those in line mode.
             for i in 0..count / 2 {
                 let mut line = daemon.connect();
                 let panics = if i % 10 == 0 {

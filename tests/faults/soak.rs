@@ -1,4 +1,4 @@
-//! A long life in a short time: many calls of every kind, and what the daemon has stays the same.
+//! A long mixed load in a short time, during which the daemon's resources stay flat.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -44,13 +44,13 @@ fn daemon() {
     });
 }
 
-/// How many clients call at the same time.
+/// Number of concurrent clients.
 const CLIENTS: usize = 8;
 
-/// How many commands a pipeline has.
+/// Number of commands in a pipeline.
 const PIPELINE: usize = 250;
 
-/// What one client does in one round. Returns how many calls that were.
+/// Makes one round of calls for a client. Returns their number.
 fn round(daemon: &Apart, client: &Client, number: usize) -> usize {
     // Lines.
     for i in 0..4 {
@@ -76,7 +76,7 @@ fn round(daemon: &Apart, client: &Client, number: usize) -> usize {
         pipeline.command("add", [number, i]);
     }
     assert_eq!(pipeline.call().unwrap().len(), PIPELINE);
-    // Our client's calls: answers small and large, errors, slow commands, panics.
+    // Single calls: small and large answers, errors, slow commands, panics.
     for i in 0..20 {
         assert_eq!(client.command("add").arg(number).arg(i).call::<usize>().unwrap(), number + i);
     }
@@ -90,7 +90,7 @@ fn round(daemon: &Apart, client: &Client, number: usize) -> usize {
             other => panic!("{name}: {other:?}"),
         }
     }
-    // Those who leave: before their answer, in the middle of a command, and in that of an answer.
+    // Clients that close: before the answer, within a command, and within an answer.
     daemon.connect().write_all(b"sleep 1ms\n").unwrap();
     daemon.connect().write_all(b"*2\r\n$4\r\nte").unwrap();
     let mut leaver = daemon.connect();
@@ -99,7 +99,7 @@ fn round(daemon: &Apart, client: &Client, number: usize) -> usize {
     4 + 4 * PIPELINE + 20 + 5 + 2
 }
 
-/// What the daemon had at some moment.
+/// The daemon's resources at one moment.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     resident: usize,
@@ -113,7 +113,7 @@ impl Sample {
         Self { resident, threads, descriptors: daemon.descriptors() }
     }
 
-    /// The most of each.
+    /// Returns the maximum of each.
     fn most(samples: &[Self]) -> Self {
         let most = |get: fn(&Self) -> usize| samples.iter().map(get).max().unwrap();
         Self {
@@ -131,16 +131,16 @@ impl std::fmt::Display for Sample {
     }
 }
 
-/// How many samples there are.
+/// Number of samples.
 const SAMPLES: usize = 200;
 
 #[test]
-fn a_hundred_million_calls_leave_memory_threads_and_descriptors_flat() {
+fn long_load_leaves_resources_flat() {
     let _alone = alone();
     raise_descriptor_limit();
     let place = Place::new();
-    // In many heaps glibc takes a long time until it keeps no more: what is measured is to be what
-    // dockipc keeps.
+    // With many heaps, glibc's memory takes a long time to become stable. The test measures what dockipc
+    // keeps.
     let allocator = [("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_ARENA_MAX", "1")];
     let daemon = Apart::start_with("daemon", place.socket(), &allocator);
     let rest = (settled(|| daemon.threads()), settled(|| daemon.descriptors()));

@@ -1,6 +1,6 @@
-//! Many connections that stall, split, half-close, leave and read late, against a model.
+//! Many connections that stall, split, half-close, close early and read late, checked against a model.
 //!
-//! `DOCKIPC_STRESS_ROUNDS` makes it longer, `DOCKIPC_STRESS_SEED` repeats what failed.
+//! `DOCKIPC_STRESS_ROUNDS` makes it longer, `DOCKIPC_STRESS_SEED` repeats a failure.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -14,16 +14,16 @@ use dockipc::{Request, Server, command};
 use tests::process::{alone, descriptors, resident, threads, until};
 use tests::{Daemon, raise_descriptor_limit, resp};
 
-/// How many clients there are at a time.
+/// Number of concurrent clients.
 const CLIENTS: usize = 200;
 
-/// How many connections each makes in a round, one after the other.
+/// Number of connections that each client makes in a round, in sequence.
 const VISITS: usize = 4;
 
-/// How long anything may take before it counts as a hang.
+/// Timeout after which an operation counts as hung.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Numbers that look random (splitmix64).
+/// Pseudorandom numbers (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
@@ -45,21 +45,21 @@ impl Dice {
     }
 }
 
-/// What the handlers know: how many commands of each connection ran.
+/// State of the handlers: how many commands of each connection ran.
 #[derive(Default)]
 struct Board {
     ran: Vec<AtomicU32>,
-    /// How many came whole, as its client says.
+    /// Number of commands sent whole, as reported by the client.
     whole: Vec<AtomicU32>,
-    /// The first thing that went wrong.
+    /// The first error.
     wrong: Mutex<Option<String>>,
-    /// Counts up all the time; some handlers wait for the next count.
+    /// A running counter; some handlers wait for its next value.
     clock: Mutex<u64>,
     ticked: Condvar,
 }
 
 impl Board {
-    /// Notes that a command runs. The commands of one connection run one at a time and in order.
+    /// Records that a command runs. The commands of one connection run one at a time and in order.
     fn note(&self, visit: usize, at: u32) {
         let ran = self.ran[visit].fetch_add(1, SeqCst);
         if ran != at {
@@ -111,7 +111,7 @@ fn block(request: &Request<'_>, visit: usize, at: u32, _size: usize) -> Vec<u8> 
     answer(visit, at, 0)
 }
 
-/// Sometimes slow and sometimes not, so that the server is often wrong about it.
+/// Be slow at random, so that the server often predicts wrongly.
 #[command("fickle")]
 fn fickle(request: &Request<'_>, visit: usize, at: u32, mood: usize) -> Vec<u8> {
     let board = request.state::<Arc<Board>>().unwrap();
@@ -122,16 +122,16 @@ fn fickle(request: &Request<'_>, visit: usize, at: u32, mood: usize) -> Vec<u8> 
     answer(visit, at, 0)
 }
 
-/// The bytes that a client sends and those that it is to get, command by command.
+/// The bytes that a client sends, and the answers it expects for each command.
 struct Script {
     line: bool,
     sent: Vec<u8>,
     answers: Vec<Vec<u8>>,
-    /// Where each command ends.
+    /// End offset of each command.
     ends: Vec<usize>,
-    /// The last bytes are a command that is cut off.
+    /// Whether the last command is cut off.
     cut: bool,
-    /// The last bytes are no command at all, and the server needs not take them.
+    /// Whether the last bytes are not a command; the server may not read them.
     tail: bool,
 }
 
@@ -165,7 +165,7 @@ impl Script {
                 let words = ["now".into(), visit.to_string(), count.to_string(), "0".into()];
                 let more = if line { b"now 0 0 0".to_vec() } else { resp(&words) };
                 if line {
-                    // The only command there is.
+                    // A line connection has only one command.
                     script.sent.clear();
                     script.answers.clear();
                     script.ends.clear();
@@ -183,7 +183,7 @@ impl Script {
     }
 
     fn command(dice: &mut Dice, visit: usize, at: u32, count: usize) -> (Vec<String>, Vec<u8>) {
-        // A long pipeline of slow commands would take for ever.
+        // A long pipeline of slow commands would take too long.
         let kind = dice.below(if count > 20 { 200 } else { 20 });
         let (name, number, size) = match kind {
             0 => ("block", 0, 0),
@@ -203,7 +203,7 @@ impl Script {
         (words, answer(visit, at, size))
     }
 
-    /// How many commands are whole in so many bytes.
+    /// Returns the number of whole commands in the first bytes.
     fn whole(&self, sent: usize) -> u32 {
         u32::try_from(self.ends.iter().filter(|end| **end <= sent).count()).unwrap()
     }
@@ -224,7 +224,7 @@ fn send(dice: &mut Dice, stream: &mut UnixStream, bytes: &[u8]) -> std::io::Resu
     stream.write_all(left)
 }
 
-/// Reads until the end, slowly if so wished.
+/// Reads to the end, optionally slowly.
 fn read_all(dice: &mut Dice, stream: &mut UnixStream, slow: bool) -> (Vec<u8>, Option<ErrorKind>) {
     let mut got = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
@@ -252,7 +252,7 @@ fn same(what: &str, got: &[u8], expected: &[u8]) {
     }
 }
 
-/// One connection, from its beginning to its end. Returns how many commands were sent whole.
+/// Runs one connection from beginning to end. Returns how many commands were sent whole.
 fn visit(dice: &mut Dice, daemon: &Daemon, board: &Board, visit: usize) -> u32 {
     let script = Script::write(dice, visit);
     let mut stream = daemon.connect();
@@ -262,7 +262,7 @@ fn visit(dice: &mut Dice, daemon: &Daemon, board: &Board, visit: usize) -> u32 {
     let way = dice.below(8);
     let what = format!("visit {visit}, way {way}");
     match way {
-        // Leaves at some point, having read nothing or something.
+        // Closes at some point, having read nothing or a part.
         0 | 1 => {
             let sent = dice.below(script.sent.len() + 1);
             send(dice, &mut stream, &script.sent[..sent]).unwrap();
@@ -284,7 +284,7 @@ fn visit(dice: &mut Dice, daemon: &Daemon, board: &Board, visit: usize) -> u32 {
                 same(&what, &got, answer);
             }
         }
-        // Everything at once or in pieces, then all answers, then both close.
+        // Everything at once or in pieces, then all answers; then both sides close.
         _ => {
             let sent = send(dice, &mut stream, &script.sent);
             assert!(sent.is_ok() || script.tail, "{what}: {sent:?}");
@@ -314,7 +314,7 @@ fn visit(dice: &mut Dice, daemon: &Daemon, board: &Board, visit: usize) -> u32 {
     whole
 }
 
-/// One server and its clients.
+/// Runs one server and its clients.
 fn round(seed: u64) {
     let mut dice = Dice(seed);
     let zeros = || (0..CLIENTS * VISITS).map(|_| AtomicU32::new(0)).collect();
@@ -356,7 +356,7 @@ fn round(seed: u64) {
         failed
     });
     if failed > 0 {
-        // To stop the server could hang as well.
+        // Stopping the server could hang as well.
         std::mem::forget(daemon);
         panic!("{failed} clients failed");
     }
@@ -371,7 +371,7 @@ fn round(seed: u64) {
 }
 
 #[test]
-fn whoever_stalls_splits_leaves_or_reads_late_everybody_gets_their_own_answers() {
+fn misbehaving_clients_never_mix_up_answers() {
     let _alone = alone();
     raise_descriptor_limit();
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());

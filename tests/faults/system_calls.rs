@@ -1,4 +1,4 @@
-//! What a daemon asks the system for is refused: it does not start and says why, or it lives on.
+//! System calls of a daemon fail: it does not start and says why, or it keeps running.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,17 +9,17 @@ use std::thread;
 use std::time::Duration;
 
 use dockipc::{Error, Failure};
-use tests::neighbours::Neighbours;
+use tests::neighbors::Neighbors;
 use tests::process::until;
 use tests::program::{self, Program};
 use tests::strace::{self, Call, Strace};
 use tests::{Place, figure, long};
 
-/// What a call can fail with.
+/// The injected errors.
 const REASONS: [&str; 5] = ["EIO", "ENOSPC", "EACCES", "ENOMEM", "EINTR"];
 
-/// Calls that do not fail, or whose failure is that of the memory or of a thread. And `sendto`,
-/// which at the start only looks what kind of socket it has, but later tells of a signal.
+/// Calls that can't fail, or whose failure is one of memory or of a thread. Also `sendto`, which at the
+/// start only determines a socket's type, but later reports a signal.
 const NOT_THESE: [&str; 23] = [
     "brk",
     "clone",
@@ -46,13 +46,13 @@ const NOT_THESE: [&str; 23] = [
     "sigaltstack",
 ];
 
-/// The daemon's start, followed by strace.
+/// Starts the daemon under strace.
 fn begin(socket: &Path, trace: &Path, faults: &[String]) -> Program {
     let mut command = strace::strace(trace, faults);
     Program::begin(command.arg(program::path()).arg(socket), socket)
 }
 
-/// The system calls of a start.
+/// Returns the system calls of a start.
 fn calls_of_a_start() -> Vec<Call> {
     let place = Place::new();
     let trace = place.directory().join("trace");
@@ -65,7 +65,7 @@ fn calls_of_a_start() -> Vec<Call> {
 }
 
 #[test]
-fn a_start_in_which_a_system_call_fails_succeeds_or_says_why_not_and_leaves_nothing() {
+fn failed_call_during_start_is_survived_or_reported() {
     if !strace::is_here() {
         return;
     }
@@ -74,7 +74,7 @@ fn a_start_in_which_a_system_call_fails_succeeds_or_says_why_not_and_leaves_noth
         let reasons = REASONS.iter().cycle().skip(i).take(long(1, REASONS.len()));
         reasons.map(move |reason| (call, *reason))
     });
-    // No system interrupts a send that does not wait, and the handler of a signal sends once.
+    // A nonblocking send is never interrupted, and the signal handler sends only once.
     let each = each.filter(|(call, reason)| (call.name.as_str(), *reason) != ("sendto", "EINTR"));
     let (each, runs) = (Mutex::new(each), AtomicUsize::new(0));
     let started = AtomicUsize::new(0);
@@ -89,8 +89,8 @@ fn a_start_in_which_a_system_call_fails_succeeds_or_says_why_not_and_leaves_noth
                     let Some((call, reason)) = next else { break };
                     runs.fetch_add(1, Relaxed);
                     let when = format!("{} {} fails with {reason}", call.name, call.number);
-                    let neighbours = Neighbours::new();
-                    let socket = neighbours.socket();
+                    let neighbors = Neighbors::new();
+                    let socket = neighbors.socket();
                     let fault = format!("{}:error={reason}:when={}", call.name, call.number);
                     let mut daemon = begin(&socket, &trace, &[fault]);
                     if daemon.answers() {
@@ -103,7 +103,7 @@ fn a_start_in_which_a_system_call_fails_succeeds_or_says_why_not_and_leaves_noth
                             wrong.lock().unwrap().push(format!("{when}: {why}"));
                         }
                     }
-                    neighbours.check(&when);
+                    neighbors.check(&when);
                 }
             });
         }
@@ -139,7 +139,7 @@ fn start_without_a_thread_is_refused() {
     }
 }
 
-/// Has a daemon lose its path and make it anew, followed by strace, with faults.
+/// Makes a daemon lose and recreate its path under strace, with faults.
 fn recover(daemon: &mut Program, socket: &Path, trace: &Path, faults: &[String]) -> bool {
     daemon.rest();
     let _strace = Strace::attach(daemon.id(), trace, faults);
@@ -148,7 +148,7 @@ fn recover(daemon: &mut Program, socket: &Path, trace: &Path, faults: &[String])
 }
 
 #[test]
-fn a_recovery_in_which_a_system_call_fails_succeeds_in_the_end() {
+fn failed_call_during_recovery_is_survived() {
     if !strace::is_here() {
         return;
     }
@@ -175,13 +175,13 @@ fn a_recovery_in_which_a_system_call_fails_succeeds_in_the_end() {
                     let Some((call, reason)) = next else { break };
                     runs.fetch_add(1, Relaxed);
                     let when = format!("{} {} fails with {reason}", call.name, call.number);
-                    let neighbours = Neighbours::new();
-                    let socket = neighbours.socket();
+                    let neighbors = Neighbors::new();
+                    let socket = neighbors.socket();
                     let mut daemon = Program::start(&socket);
                     let fault = format!("{}:error={reason}:when={}", call.name, call.number);
                     assert!(recover(&mut daemon, &socket, &trace, &[fault]), "{when}");
                     assert!(daemon.stop().success(), "{when}");
-                    neighbours.check(&when);
+                    neighbors.check(&when);
                 }
             });
         }
@@ -192,11 +192,11 @@ fn a_recovery_in_which_a_system_call_fails_succeeds_in_the_end() {
     );
 }
 
-/// What clients got.
+/// The outcomes of calls.
 #[derive(Debug, Default)]
 struct Tally {
     answered: AtomicUsize,
-    /// The daemon's "no".
+    /// Error answers.
     refused: AtomicUsize,
     failed: AtomicUsize,
     /// The first failure.
@@ -221,7 +221,7 @@ impl Tally {
     }
 }
 
-/// A line, its answer and the end of the connection.
+/// Makes a call in line mode, and reads to the end of the connection.
 fn line(daemon: &Program) -> Result<(), Error> {
     let (mut stream, mut answer) = (daemon.connect(), Vec::new());
     let exchanged = stream.write_all(b"ping\n").and_then(|()| stream.read_to_end(&mut answer));
@@ -232,7 +232,7 @@ fn line(daemon: &Program) -> Result<(), Error> {
     }
 }
 
-/// Calls of several kinds, over kept and new connections, by several clients.
+/// Makes calls of several kinds, over reused and new connections, from several clients.
 fn call(daemon: &Program, tally: &Tally) {
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -252,8 +252,8 @@ fn call(daemon: &Program, tally: &Tally) {
     });
 }
 
-/// Has system calls fail in a daemon that runs, while clients call it: it lives, and afterwards it
-/// is as before. Returns what the clients got.
+/// Injects faults into a running daemon while clients call it. It must survive, and afterwards be as
+/// before. Returns the outcomes of the calls.
 fn survive(faults: &[&str]) -> [usize; 3] {
     let place = Place::new();
     let mut daemon = Program::start(&place.socket());
@@ -281,7 +281,7 @@ fn survive(faults: &[&str]) -> [usize; 3] {
     tally.all()
 }
 
-/// Several cases, at the same time.
+/// Runs several cases at the same time.
 fn survive_each(what: &str, cases: Vec<Vec<String>>, check: impl Fn(&str, [usize; 3]) + Sync) {
     if !strace::is_here() {
         return;
@@ -313,7 +313,7 @@ fn survive_each(what: &str, cases: Vec<Vec<String>>, check: impl Fn(&str, [usize
 }
 
 #[test]
-fn without_new_threads_everybody_is_answered() {
+fn calls_are_answered_without_new_threads() {
     let case = |fault: &str| vec![format!("clone,clone3:error={fault}")];
     let cases = vec![case("EAGAIN"), case("ENOMEM"), case("EAGAIN:when=1+2")];
     survive_each("thread creation fails", cases, |case, [_, refused, failed]| {
@@ -322,7 +322,7 @@ fn without_new_threads_everybody_is_answered() {
 }
 
 #[test]
-fn without_a_peers_name_clients_are_refused_and_told() {
+fn clients_without_credentials_are_refused() {
     let case = |fault: &str| vec![format!("getsockopt:error={fault}")];
     let cases = ["ENOMEM", "ENOTCONN", "ENOPROTOOPT:when=1+2", "EINVAL:when=2+2", "EIO:when=1+3"];
     let cases = cases.into_iter().map(case).collect();
@@ -332,7 +332,7 @@ fn without_a_peers_name_clients_are_refused_and_told() {
 }
 
 #[test]
-fn when_accept_fails_for_a_while_nobody_is_forgotten() {
+fn failing_accept_loses_no_client() {
     let reasons = [
         "EMFILE",
         "ENFILE",
@@ -355,7 +355,7 @@ fn when_accept_fails_for_a_while_nobody_is_forgotten() {
 }
 
 #[test]
-fn whatever_fails_while_it_serves_a_daemon_lives_on() {
+fn failing_calls_do_not_stop_a_serving_daemon() {
     let each = [
         ("epoll_wait,epoll_pwait", vec!["EINTR", "ENOMEM", "EIO"]),
         ("epoll_ctl", vec!["ENOMEM", "ENOSPC"]),
@@ -366,7 +366,7 @@ fn whatever_fails_while_it_serves_a_daemon_lives_on() {
     let mut cases = Vec::new();
     for (call, reasons) in each {
         for reason in reasons {
-            // Once, and time and again.
+            // Once, and repeatedly.
             cases.push(vec![format!("{call}:error={reason}:when=1")]);
             cases.push(vec![format!("{call}:error={reason}:when=2+3")]);
         }

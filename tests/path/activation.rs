@@ -1,4 +1,4 @@
-//! A service of systemd: its socket is passed to it, and it says when it is ready.
+//! Socket activation by systemd, and readiness notifications.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -16,7 +16,7 @@ use tests::process::{names_in, until};
 use tests::program::{self, Program};
 use tests::{PATIENCE, Place};
 
-/// How systemd starts a service: its sockets from descriptor 3 on, and how many they are.
+/// Starts a program as systemd does: the socket is descriptor 3, and the variables say so.
 const PASSED: &str = "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\" 3<&0 </dev/null";
 
 /// Starts the daemon with the socket as the shell's standard input.
@@ -26,7 +26,7 @@ fn begin(shell: &str, socket: impl Into<OwnedFd>, path: &Path) -> Program {
     Program::begin_with(&mut command, path, socket.into())
 }
 
-/// The same, until it answers.
+/// Like [`begin`], and waits until the daemon answers.
 #[track_caller]
 fn start(shell: &str, socket: &UnixListener, path: &Path) -> Program {
     let mut daemon = begin(shell, socket.try_clone().unwrap(), path);
@@ -34,14 +34,14 @@ fn start(shell: &str, socket: &UnixListener, path: &Path) -> Program {
     daemon
 }
 
-/// Ends it in order. A call could wait in the queue of the socket, which others keep open.
+/// Stops the daemon with a signal. A call could wait in the socket's queue, which others keep open.
 #[track_caller]
 fn end(daemon: &mut Program) -> ExitStatus {
     daemon.signal(Signal::TERM);
     daemon.wait()
 }
 
-/// What tells whether the same socket is at a path as before.
+/// Returns what identifies the file at a path.
 fn identity(path: &Path) -> (u64, u64, u32) {
     let data = fs::symlink_metadata(path).expect("something at the path");
     (data.dev(), data.ino(), data.mode())
@@ -54,7 +54,7 @@ fn abstract_name(name: &str) -> (String, SocketAddr) {
 }
 
 #[test]
-fn a_socket_that_was_passed_is_served_and_stays_whatever_happens() {
+fn passed_socket_is_served_and_never_removed() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
@@ -63,7 +63,7 @@ fn a_socket_that_was_passed_is_served_and_stays_whatever_happens() {
     for killed in [false, true, false] {
         let mut daemon = start(PASSED, &socket, &path);
         assert_eq!((identity(&path), names_in(place.directory())), before);
-        // It is not for the daemon's children.
+        // The daemon's children must not inherit it.
         let info = fs::read_to_string(format!("/proc/{}/fdinfo/3", daemon.id())).unwrap();
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
         let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
@@ -75,13 +75,13 @@ fn a_socket_that_was_passed_is_served_and_stays_whatever_happens() {
             assert!(end(&mut daemon).success(), "{}", daemon.complaint());
         }
         assert_eq!((identity(&path), names_in(place.directory())), before);
-        // Who connects while nobody serves is served by the next one.
+        // A connection made while no daemon runs is served by the next one.
         UnixStream::connect(&path).expect("a socket that listens");
     }
 }
 
 #[test]
-fn who_comes_to_a_passed_socket_during_a_stop_is_left_to_the_next_daemon() {
+fn shutdown_leaves_passed_backlog_to_successor() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
@@ -127,15 +127,15 @@ fn passed_socket_wider_than_its_mode_is_refused() {
         (0o666, "660", true),
         (0o660, "600", true),
         (0o620, "600", true),
-        // To connect takes the right to write.
+        // Connecting requires write permission.
         (0o755, "600", false),
         (0o600, "600", false),
         (0o600, "666", false),
-        // The author has left it to the service manager.
+        // The author leaves the mode to the service manager.
         (0o666, "-", false),
     ] {
         set(passed);
-        // As the first path, and as the second one.
+        // As the first path and as the second.
         let both = [second, "-", first, given];
         let both = if given == "-" { &both[..3] } else { &both };
         for words in [&[first, given] as &[&str], both] {
@@ -143,8 +143,8 @@ fn passed_socket_wider_than_its_mode_is_refused() {
             if is_refused {
                 assert!(!daemon.wait().success(), "{passed:o} {given}");
                 let why = format!(
-                    "Error: the socket that was passed for {first} has mode {passed:04o}, wider than \
-                     .mode(0o{given}): set SocketMode=0{given} in the socket unit, or leave .mode out\n",
+                    "Error: the socket passed for {first} has mode {passed:04o}, wider than \
+                     .mode(0o{given}): set SocketMode=0{given} in the socket unit, or remove .mode(…)\n",
                 );
                 assert_eq!(daemon.complaint(), why);
             } else {
@@ -154,7 +154,7 @@ fn passed_socket_wider_than_its_mode_is_refused() {
             assert_eq!(identity(&path).2 & 0o7777, passed);
         }
     }
-    // An abstract socket has no mode, and a path that is gone lets nobody in.
+    // An abstract socket has no mode, and a removed path can't be connected to.
     set(0o666);
     fs::remove_file(&path).unwrap();
     let mut daemon = begin(&[first, "600"]);
@@ -163,21 +163,21 @@ fn passed_socket_wider_than_its_mode_is_refused() {
 }
 
 #[test]
-fn the_path_of_a_passed_socket_is_not_made_anew() {
+fn removed_path_of_passed_socket_stays_removed() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
     let daemon = start(PASSED, &socket, &path);
     let mut client = daemon.connect();
     fs::remove_file(&path).unwrap();
-    // For longer than it takes to look at a path of one's own.
+    // Longer than the interval at which a daemon checks a path of its own.
     client.write_all(b"nap 2500\n").unwrap();
     client.read_to_string(&mut String::new()).unwrap();
     assert!(names_in(place.directory()).is_empty());
 }
 
 #[test]
-fn a_passed_socket_is_known_by_where_it_leads() {
+fn passed_socket_is_matched_through_links() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
@@ -203,7 +203,7 @@ fn a_passed_socket_is_known_by_where_it_leads() {
 }
 
 #[test]
-fn an_abstract_socket_is_passed_as_well() {
+fn passed_abstract_socket_is_served() {
     let (path, address) = abstract_name("passed");
     let socket = UnixListener::bind_addr(&address).unwrap();
     for _ in 0..2 {
@@ -213,7 +213,7 @@ fn an_abstract_socket_is_passed_as_well() {
 }
 
 #[test]
-fn among_other_descriptors_the_right_one_is_found() {
+fn passed_socket_is_found_among_other_descriptors() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
@@ -231,7 +231,7 @@ fn among_other_descriptors_the_right_one_is_found() {
 }
 
 #[test]
-fn what_was_passed_to_another_process_or_in_other_words_is_not_taken() {
+fn invalid_activation_variables_are_ignored() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
@@ -250,17 +250,21 @@ fn what_was_passed_to_another_process_or_in_other_words_is_not_taken() {
     ] {
         let shell = format!("export {variables}; exec \"$0\" \"$@\" 3<&0");
         let mut daemon = begin(&shell, socket.try_clone().unwrap(), &path);
-        // Then it is somebody's who listens there.
+        // The listener then belongs to another process.
         assert!(!daemon.wait().success(), "{variables}");
         let why = daemon.complaint();
-        let expected = format!("Error: already running: process {} ", std::process::id());
-        assert!(why.starts_with(&expected), "{variables}: {why}");
+        let expected = format!(
+            "Error: already running: {} is in use by process {}\n",
+            path.display(),
+            std::process::id()
+        );
+        assert_eq!(why, expected, "{variables}");
         assert_eq!((identity(&path), names_in(place.directory())), before, "{variables}");
     }
 }
 
 #[test]
-fn a_passed_socket_of_another_address_or_kind_is_not_taken() {
+fn passed_socket_of_other_address_or_type_is_ignored() {
     type Other = (OwnedFd, &'static str);
 
     let place = Place::new();
@@ -283,7 +287,7 @@ fn a_passed_socket_of_another_address_or_kind_is_not_taken() {
 }
 
 #[test]
-fn systemd_itself_passes_its_sockets() {
+fn systemd_socket_activate_works() {
     if Command::new("systemd-socket-activate").arg("--version").output().is_err() {
         println!("skipped: systemd-socket-activate is not installed");
         assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
@@ -296,14 +300,14 @@ fn systemd_itself_passes_its_sockets() {
     let mut daemon = Program::begin(&mut command, &path);
     until("its sockets", || path.exists());
     let before = identity(&path);
-    // The first who connects starts it.
+    // The first connection starts the daemon.
     assert!(daemon.answers(), "{}", daemon.complaint());
     assert!(end(&mut daemon).success());
     assert_eq!(identity(&path), before);
     assert!(!place.directory().join("s.sock.lock").exists());
 }
 
-/// Starts and stops a daemon; it has this in its environment.
+/// Starts and stops a daemon with this `NOTIFY_SOCKET`.
 #[track_caller]
 fn start_and_stop(notify: &Path) {
     let place = Place::new();
@@ -330,7 +334,7 @@ fn expect_both(socket: &UnixDatagram) {
 }
 
 #[test]
-fn the_service_manager_is_told_when_clients_can_connect_and_when_not() {
+fn service_manager_gets_ready_and_stopping() {
     let place = Place::new();
     let notify = place.directory().join("notify");
     let socket = UnixDatagram::bind(&notify).unwrap();
@@ -344,7 +348,7 @@ fn the_service_manager_is_told_when_clients_can_connect_and_when_not() {
     assert_eq!(told(&socket), "STOPPING=1");
     assert!(matches!(dockipc::send(&path, "ping"), Err(Error::NoSocket { .. })));
     assert!(daemon.wait().success());
-    // A start that fails is not ready.
+    // A failed start is not ready.
     let taken = UnixListener::bind(&path).unwrap();
     let mut command = Command::new(program::path());
     let mut daemon = Program::begin(command.arg(&path).env("NOTIFY_SOCKET", &notify), &path);
@@ -355,7 +359,7 @@ fn the_service_manager_is_told_when_clients_can_connect_and_when_not() {
 }
 
 #[test]
-fn the_service_managers_address_may_be_abstract_or_long() {
+fn notify_address_may_be_abstract_or_long() {
     let (path, address) = abstract_name("notify");
     let socket = UnixDatagram::bind_addr(&address).unwrap();
     start_and_stop(Path::new(&path));
@@ -364,7 +368,7 @@ fn the_service_managers_address_may_be_abstract_or_long() {
     let place = Place::new();
     let deep = place.directory().join("d".repeat(150));
     fs::create_dir(&deep).unwrap();
-    // It is too long to be bound as it is.
+    // The path is too long to be bound directly.
     let short = place.directory().join("short");
     symlink(&deep, &short).unwrap();
     let socket = UnixDatagram::bind(short.join("notify")).unwrap();
@@ -373,7 +377,7 @@ fn the_service_managers_address_may_be_abstract_or_long() {
 }
 
 #[test]
-fn a_service_manager_that_is_not_there_or_does_not_listen_hinders_nothing() {
+fn missing_service_manager_does_not_block_the_start() {
     let place = Place::new();
     let file = place.directory().join("file");
     fs::write(&file, "kept").unwrap();

@@ -1,4 +1,4 @@
-//! The path: a socket appears there whole, displaces nothing that lives, and goes when it is ours.
+//! Claiming the path: one daemon wins, displaces no live one, and removes only its own socket.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -22,7 +22,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown
 use tests::process::until;
 use tests::{PATIENCE, Place, leave_socket, test_name};
 
-/// A server that answers `who` with a name.
+/// Returns a server whose command `who` answers with a name.
 fn named(name: &'static str) -> Server {
     Server::new().handle("who", move |_: &Request<'_>| name)
 }
@@ -32,11 +32,11 @@ fn who(path: impl AsRef<Path>) -> String {
     String::from_utf8(dockipc::send(path, "who").expect("an answer")).unwrap()
 }
 
-/// What is in the directory of a daemon that serves, and of one that has ended.
+/// The names in the directory while the daemon runs, and after it has ended.
 const SERVING: [&str; 2] = ["s.sock", "s.sock.lock"];
 const ENDED: [&str; 1] = ["s.sock.lock"];
 
-/// Why a daemon does not start here.
+/// Returns the error of a second start.
 #[track_caller]
 fn refused(path: impl AsRef<Path>) -> Error {
     match named("second").spawn(path) {
@@ -45,7 +45,7 @@ fn refused(path: impl AsRef<Path>) -> Error {
     }
 }
 
-/// The names in a directory.
+/// Returns the names in a directory.
 fn names(directory: &Path) -> Vec<String> {
     let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
     let mut names: Vec<_> =
@@ -54,7 +54,7 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// What tells whether the same thing is at a path as before.
+/// Returns what identifies the file at a path.
 fn identity(path: &Path) -> (u64, u64, u32) {
     let data = fs::symlink_metadata(path).expect("something at the path");
     (data.dev(), data.ino(), data.mode())
@@ -65,7 +65,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_live_daemon_is_never_displaced() {
+fn live_daemon_is_never_displaced() {
     let place = Place::new();
     let _first = named("first").spawn(place.socket()).unwrap();
     let before = identity(&place.socket());
@@ -76,8 +76,12 @@ fn a_live_daemon_is_never_displaced() {
             matches!(&error, Error::AlreadyRunning { path, pid } if *path == place.socket() && *pid == me),
             "{error}"
         );
-        let words = format!("already running: process {} answers at ", std::process::id());
-        assert!(error.to_string().starts_with(&words), "{error}");
+        let words = format!(
+            "already running: {} is in use by process {}",
+            place.socket().display(),
+            std::process::id()
+        );
+        assert_eq!(error.to_string(), words);
     }
     assert_eq!(identity(&place.socket()), before);
     assert_eq!(names(place.directory()), SERVING);
@@ -85,7 +89,7 @@ fn a_live_daemon_is_never_displaced() {
 }
 
 #[test]
-fn a_listener_of_another_program_is_not_displaced() {
+fn foreign_listener_is_not_displaced() {
     let place = Place::new();
     // It listens and never accepts.
     let _other = UnixListener::bind(place.socket()).unwrap();
@@ -95,7 +99,7 @@ fn a_listener_of_another_program_is_not_displaced() {
 }
 
 #[test]
-fn a_socket_of_another_kind_is_not_touched() {
+fn datagram_socket_is_not_touched() {
     let place = Place::new();
     let _other = UnixDatagram::bind(place.socket()).unwrap();
     let before = identity(&place.socket());
@@ -105,7 +109,7 @@ fn a_socket_of_another_kind_is_not_touched() {
 }
 
 #[test]
-fn a_stale_socket_is_replaced() {
+fn stale_socket_is_replaced() {
     let place = Place::new();
     leave_socket(place.socket());
     assert!(place.socket().exists());
@@ -117,7 +121,7 @@ fn a_stale_socket_is_replaced() {
 }
 
 #[test]
-fn what_is_no_socket_is_refused_and_not_touched() {
+fn other_file_types_are_refused_and_not_touched() {
     type Make<'m> = (&'static str, &'m dyn Fn(&Path));
 
     let place = Place::new();
@@ -152,18 +156,18 @@ fn what_is_no_socket_is_refused_and_not_touched() {
 }
 
 #[test]
-fn a_path_that_can_not_be_is_refused_in_words() {
+fn invalid_path_is_refused_with_a_reason() {
     let place = Place::new();
     let file = place.directory().join("file");
     fs::write(&file, "").unwrap();
     let nul = place.directory().join(OsStr::from_bytes(b"a\0b"));
     for (path, why) in [
         (place.directory().join("missing/s.sock"), "its directory does not exist"),
-        (file.join("s.sock"), "what should be its directory is none"),
-        (nul, "it has a NUL byte"),
+        (file.join("s.sock"), "its parent is not a directory"),
+        (nul, "it contains a NUL byte"),
         (PathBuf::new(), "it has no file name"),
-        (PathBuf::from("/"), "it ends in a slash"),
-        (place.directory().join("s.sock/"), "it ends in a slash"),
+        (PathBuf::from("/"), "it ends with a slash"),
+        (place.directory().join("s.sock/"), "it ends with a slash"),
         (place.directory().join(".."), "it has no file name"),
     ] {
         let error = refused(&path);
@@ -171,7 +175,7 @@ fn a_path_that_can_not_be_is_refused_in_words() {
         assert!(error.to_string().ends_with(why), "{error}");
     }
     assert_eq!(names(place.directory()), ["file"]);
-    // There is no room beside it for its lock, or for itself.
+    // There is no room for the name of the lock, or for the name itself.
     for size in [251, 255, 256, 5000] {
         let error = refused(place.directory().join("x".repeat(size)));
         assert!(matches!(error, Error::BadPath { .. }), "{error}");
@@ -181,7 +185,7 @@ fn a_path_that_can_not_be_is_refused_in_words() {
 }
 
 #[test]
-fn a_path_may_be_longer_than_a_socket_address() {
+fn path_may_be_longer_than_a_socket_address() {
     let place = Place::new();
     let room = 107 - place.directory().as_os_str().len() - 1;
     let mut deep = place.directory().to_owned();
@@ -190,7 +194,7 @@ fn a_path_may_be_longer_than_a_socket_address() {
     }
     fs::create_dir_all(&deep).unwrap();
     for path in [
-        // The longest that fits, and the shortest that does not.
+        // The longest path that fits in an address, and the shortest that does not.
         place.directory().join("x".repeat(room)),
         place.directory().join("x".repeat(room + 1)),
         place.directory().join("x".repeat(250)),
@@ -212,7 +216,7 @@ fn a_path_may_be_longer_than_a_socket_address() {
 }
 
 #[test]
-fn the_mode_is_the_one_asked_for() {
+fn socket_has_the_requested_mode() {
     for asked in [0o600, 0o660, 0o666, 0o777, 0o400] {
         let place = Place::new();
         let _daemon = named("first").mode(asked).spawn(place.socket()).unwrap();
@@ -235,7 +239,7 @@ fn mode_is_never_wider_and_is_right_for_clients() {
                     assert!(data.file_type().is_socket());
                     made.push(data.mode() & 0o7777);
                 }
-                // The socket that was connected to: a number alone may be used again.
+                // Identify the connected socket by its creation time as well: inode numbers are reused.
                 let which = |data: &fs::Metadata| (data.ino(), data.created().ok());
                 let before = fs::symlink_metadata(&path).ok();
                 let connected = UnixStream::connect(&path).is_ok();
@@ -260,7 +264,7 @@ fn mode_is_never_wider_and_is_right_for_clients() {
 }
 
 #[test]
-fn nothing_is_left_after_the_end_however_it_comes() {
+fn shutdown_always_removes_the_socket() {
     let place = Place::new();
     let start = || named("first").spawn(place.socket()).unwrap();
     let ends: &[&dyn Fn(Handle)] = &[
@@ -274,7 +278,7 @@ fn nothing_is_left_after_the_end_however_it_comes() {
             handle.shutdown();
         },
         &|handle| {
-            // Somebody else has removed it.
+            // Another process has removed it.
             fs::remove_file(place.socket()).unwrap();
             handle.shutdown();
         },
@@ -287,14 +291,14 @@ fn nothing_is_left_after_the_end_however_it_comes() {
         assert_eq!(names(place.directory()), ENDED);
         assert!(matches!(dockipc::send(place.socket(), "who"), Err(Error::NoSocket { .. })));
     }
-    // A start that fails leaves nothing either, whatever the reason.
+    // A failed start leaves nothing either.
     let twice = named("first").handle("who", |_: &Request<'_>| "twice");
     assert!(matches!(twice.spawn(place.socket()), Err(Error::DuplicateName { .. })));
     assert_eq!(names(place.directory()), ENDED);
 }
 
 #[test]
-fn after_shutdown_the_path_is_free_at_once() {
+fn path_is_free_right_after_shutdown() {
     let place = Place::new();
     let daemon = named("first").spawn(place.socket()).unwrap();
     let kept = UnixStream::connect(place.socket()).unwrap();
@@ -308,10 +312,10 @@ fn after_shutdown_the_path_is_free_at_once() {
 }
 
 #[test]
-fn an_old_daemon_does_not_remove_the_socket_of_a_new_one() {
+fn old_daemon_does_not_remove_its_successors_socket() {
     let place = Place::new();
-    // The old one has ended; its handle is dropped late. Its inode's number is free for the new
-    // one, and most file systems use it again.
+    // The old daemon has ended, but its handle is dropped late. The new socket usually gets the same
+    // inode number.
     for _ in 0..10 {
         let old = named("old").spawn(place.socket()).unwrap();
         old.shutdown();
@@ -323,7 +327,7 @@ fn an_old_daemon_does_not_remove_the_socket_of_a_new_one() {
         assert_eq!(who(place.socket()), "new");
         drop(new);
     }
-    // Nor, while it still runs, what somebody puts in the place of its socket.
+    // While it runs, it does not remove a file that has replaced its socket either.
     let old = named("old").spawn(place.socket()).unwrap();
     let other = place.directory().join("other");
     let _live = UnixListener::bind(&other).unwrap();
@@ -340,7 +344,7 @@ fn an_old_daemon_does_not_remove_the_socket_of_a_new_one() {
 }
 
 #[test]
-fn of_twenty_starters_at_once_exactly_one_wins() {
+fn one_of_twenty_concurrent_starts_wins() {
     for round in 0..20 {
         let place = Place::new();
         let barrier = Barrier::new(20);
@@ -365,7 +369,7 @@ fn of_twenty_starters_at_once_exactly_one_wins() {
 }
 
 #[test]
-fn a_server_in_process_leaves_nothing_on_disk() {
+fn in_process_server_leaves_nothing_on_disk() {
     let daemon = named("first").spawn_in_process().unwrap();
     assert_eq!(daemon.client().send("who").unwrap(), b"first");
     daemon.shutdown();
@@ -375,20 +379,20 @@ fn a_server_in_process_leaves_nothing_on_disk() {
     assert!(daemon.client().send("who").is_err());
 }
 
-/// A daemon in a process of its own: this test program again.
+/// A daemon in a separate process, which runs this test program again.
 struct Process {
     child: Child,
     output: BufReader<ChildStdout>,
 }
 
 impl Process {
-    /// Starts it by a shell's words, which end in `exec "$0" "$@"`.
+    /// Starts it from a shell command that ends in `exec "$0" "$@"`.
     fn start(directory: &Path, before: &str, path: &str, mode: u32) -> Self {
         let mut child = Command::new("sh")
             .arg("-c")
             .arg(format!("{before} exec \"$0\" \"$@\""))
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", &test_name("a_daemon_for_other_tests"), "--ignored", "--nocapture"])
+            .args(["--exact", &test_name("child_process_daemon"), "--ignored", "--nocapture"])
             .env("DAEMON_PATH", path)
             .env("DAEMON_MODE", mode.to_string())
             .current_dir(directory)
@@ -405,7 +409,7 @@ impl Process {
         Self { child, output }
     }
 
-    /// Ends it as `kill -9` does.
+    /// Kills it with SIGKILL.
     fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -414,7 +418,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The end of its input is its end.
+        // It exits at the end of its input.
         drop(self.child.stdin.take());
         let _ = self.output.read_to_end(&mut Vec::new());
         let _ = self.child.wait();
@@ -423,7 +427,7 @@ impl Drop for Process {
 
 #[test]
 #[ignore = "the daemon that other tests start as a process"]
-fn a_daemon_for_other_tests() {
+fn child_process_daemon() {
     let path = std::env::var("DAEMON_PATH").unwrap();
     let mode = std::env::var("DAEMON_MODE").unwrap().parse().unwrap();
     let _daemon = named("process").mode(mode).spawn(path).unwrap();
@@ -432,7 +436,7 @@ fn a_daemon_for_other_tests() {
 }
 
 #[test]
-fn the_mode_does_not_depend_on_the_umask() {
+fn mode_does_not_depend_on_the_umask() {
     for umask in ["000", "077", "777"] {
         for asked in [0o600, 0o660, 0o666] {
             let place = Place::new();
@@ -448,8 +452,8 @@ fn the_mode_does_not_depend_on_the_umask() {
 }
 
 #[test]
-fn a_client_outside_the_daemons_container_is_served() {
-    // Only root may make a PID namespace.
+fn client_outside_the_pid_namespace_is_served() {
+    // Only root can create a PID namespace.
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         println!("skipped: this needs root");
         return;
@@ -463,7 +467,7 @@ fn a_client_outside_the_daemons_container_is_served() {
 }
 
 #[test]
-fn a_daemon_whose_queue_is_full_is_alive() {
+fn daemon_with_a_full_queue_is_not_displaced() {
     let place = Place::new();
     let listener = UnixListener::bind(place.socket()).unwrap();
     rustix::net::listen(&listener, 0).unwrap();
@@ -472,32 +476,33 @@ fn a_daemon_whose_queue_is_full_is_alive() {
 }
 
 #[test]
-fn the_temporary_socket_of_a_killed_start_is_swept() {
+fn temporary_socket_of_a_killed_start_is_removed() {
     let place = Place::new();
     leave_socket(place.directory().join(".s.sock.new"));
     let daemon = named("here").spawn(place.socket()).unwrap();
     assert_eq!(names(place.directory()), SERVING);
     drop(daemon);
-    // What no start has made is not touched.
+    // A file that no start has created is not touched.
     let other = place.directory().join(".s.sock.new");
     fs::write(&other, "kept").unwrap();
     let error = refused(place.socket());
     assert!(matches!(&error, Error::InTheWay { file, .. } if *file == other), "{error}");
     let me = rustix::process::geteuid();
-    let what = format!("{} is a file of uid {me} (mode {:04o}), ", other.display(), mode(&other));
+    let what =
+        format!("{} is a file of uid {me} (mode {:04o}) that ", other.display(), mode(&other));
     assert!(error.to_string().contains(&what), "{error}");
     assert_eq!(fs::read(&other).unwrap(), b"kept");
     fs::remove_file(&other).unwrap();
     let live = named("live").spawn(&other).unwrap();
     let error = refused(place.socket());
     assert!(matches!(&error, Error::InTheWay { file, .. } if *file == other), "{error}");
-    assert!(error.to_string().contains(", and a process listens there; "), "{error}");
+    assert!(error.to_string().contains(" that a process listens on; "), "{error}");
     assert_eq!(who(&other), "live");
     drop(live);
 }
 
 #[test]
-fn of_many_starters_on_a_stale_socket_exactly_one_wins_and_stays() {
+fn one_of_many_starts_replaces_a_stale_socket() {
     for _ in 0..20 {
         let place = Place::new();
         leave_socket(place.socket());
@@ -518,7 +523,7 @@ fn of_many_starters_on_a_stale_socket_exactly_one_wins_and_stays() {
 }
 
 #[test]
-fn a_relative_path_is_one_from_the_current_directory() {
+fn relative_path_starts_at_the_current_directory() {
     let place = Place::new();
     for path in ["s.sock", "./s.sock"] {
         let daemon = Process::start(place.directory(), "", path, 0o666);
@@ -530,7 +535,7 @@ fn a_relative_path_is_one_from_the_current_directory() {
 }
 
 #[test]
-fn a_killed_daemon_leaves_a_stale_socket_that_the_next_one_replaces() {
+fn socket_of_a_killed_daemon_is_replaced() {
     let place = Place::new();
     let path = place.socket();
     let client = Client::new(&path).read_timeout(PATIENCE);
@@ -546,13 +551,13 @@ fn a_killed_daemon_leaves_a_stale_socket_that_the_next_one_replaces() {
     assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
 }
 
-/// The lock's file of a place.
+/// Returns the path of the lock file.
 fn lock_of(place: &Place) -> PathBuf {
     place.directory().join("s.sock.lock")
 }
 
 #[test]
-fn the_lock_says_who_has_it_and_stays_when_nobody_does() {
+fn lock_file_names_its_holder_and_stays() {
     let place = Place::new();
     let path = place.socket();
     let mut inode = None;
@@ -575,14 +580,14 @@ fn the_lock_says_who_has_it_and_stays_when_nobody_does() {
 }
 
 #[test]
-fn who_has_the_lock_holds_the_path_without_a_socket_too() {
+fn held_lock_prevents_a_start_without_a_socket() {
     let place = Place::new();
     let lock = File::create(lock_of(&place)).unwrap();
     rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
     fs::write(lock_of(&place), "12345\n").unwrap();
     let error = refused(place.socket());
     assert!(matches!(error, Error::AlreadyRunning { pid: Some(12345), .. }), "{error}");
-    // What is no number is not believed.
+    // Text that is not a number is ignored.
     fs::write(lock_of(&place), "nobody").unwrap();
     let error = refused(place.socket());
     assert!(matches!(error, Error::AlreadyRunning { pid: None, .. }), "{error}");
@@ -595,13 +600,13 @@ fn who_has_the_lock_holds_the_path_without_a_socket_too() {
 }
 
 #[test]
-fn a_start_waits_a_moment_for_one_that_is_ending() {
+fn start_waits_for_a_daemon_that_is_stopping() {
     let place = Place::new();
     let lock = File::create(lock_of(&place)).unwrap();
     rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
     thread::scope(|scope| {
         let starter = scope.spawn(|| named("next").spawn(place.socket()));
-        // It has looked at the lock, or will; both are well.
+        // Whether it has tried the lock before this is open; both must work.
         thread::yield_now();
         drop(lock);
         let daemon = starter.join().unwrap().unwrap();
@@ -611,7 +616,7 @@ fn a_start_waits_a_moment_for_one_that_is_ending() {
 }
 
 #[test]
-fn what_has_the_name_of_the_lock_is_not_touched() {
+fn file_with_the_locks_name_is_not_touched() {
     type Make<'m> = (&'static str, &'m dyn Fn(&Path));
 
     let place = Place::new();
@@ -634,13 +639,14 @@ fn what_has_the_name_of_the_lock_is_not_touched() {
         let error = refused(&path);
         assert!(matches!(&error, Error::InTheWay { file, .. } if *file == lock), "{error}");
         let me = rustix::process::geteuid();
-        let why = format!("{} is {what} of uid {me} (mode {:04o}), ", lock.display(), mode(&lock));
+        let why =
+            format!("{} is {what} of uid {me} (mode {:04o}) that ", lock.display(), mode(&lock));
         assert!(error.to_string().contains(&why), "{error}");
         assert_eq!((identity(&lock), names(place.directory())), before, "{what}");
     }
     assert_eq!(fs::read(&target).unwrap(), b"kept");
     assert!(!place.directory().join("nothing").exists());
-    // A file can be locked, and keeps what is in it.
+    // A regular file can be locked, and keeps its content.
     for text in ["somebody's\n", "7 pm", "12345678901234567890"] {
         fs::write(lock_of(&place), text).unwrap();
         let daemon = named("first").spawn(place.socket()).unwrap();
@@ -651,7 +657,7 @@ fn what_has_the_name_of_the_lock_is_not_touched() {
 }
 
 #[test]
-fn daemons_beside_each_other_have_locks_of_their_own() {
+fn daemons_in_one_directory_have_separate_locks() {
     let place = Place::new();
     let long = "x".repeat(249);
     let names = ["a", "b", "a.lock.sock", &format!("{long}y"), &format!("{long}z")];
@@ -666,14 +672,14 @@ fn daemons_beside_each_other_have_locks_of_their_own() {
 }
 
 #[test]
-fn a_lock_of_another_user_is_taken_by_root_in_a_directory_for_all() {
+fn root_takes_another_users_lock_in_sticky_directory() {
     let place = Place::new();
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         println!("skipped: this needs root");
         assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
         return;
     }
-    // As in /tmp, where fs.protected_regular forbids to create what is there.
+    // As in /tmp, where fs.protected_regular forbids O_CREAT for an existing file.
     fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o1777)).unwrap();
     fs::write(lock_of(&place), "").unwrap();
     std::os::unix::fs::chown(lock_of(&place), Some(65534), Some(65534)).unwrap();
@@ -682,14 +688,14 @@ fn a_lock_of_another_user_is_taken_by_root_in_a_directory_for_all() {
     drop(daemon);
 }
 
-/// An abstract name that nobody else uses.
+/// Returns an unused abstract name.
 fn abstract_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("@dockipc-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[test]
-fn a_name_after_an_at_is_an_abstract_socket() {
+fn at_sign_names_an_abstract_socket() {
     let name = abstract_name();
     let open = |answer| named(answer).open_to_all();
     assert!(matches!(dockipc::send(&name, "who"), Err(Error::NoSocket { .. })));
@@ -700,7 +706,7 @@ fn a_name_after_an_at_is_an_abstract_socket() {
         let error = open("second").spawn(&name).err().unwrap();
         assert!(matches!(error, Error::AlreadyRunning { pid, .. } if pid == me), "{error}");
         assert_eq!(who(&name), "abstract");
-        // As other programs write it.
+        // Connect as other programs do.
         let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
         let mut stream = UnixStream::connect_addr(&address).unwrap();
         stream.write_all(b"who\n").unwrap();
@@ -713,7 +719,7 @@ fn a_name_after_an_at_is_an_abstract_socket() {
         drop(daemon);
     }
     assert!(!Path::new(&name).exists());
-    // A queue that is full. (A child of another test may still have the name.)
+    // With a full queue. (A child of another test may still hold the first name.)
     let name = abstract_name();
     let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
     let listener = UnixListener::bind_addr(&address).unwrap();
@@ -726,11 +732,14 @@ fn a_name_after_an_at_is_an_abstract_socket() {
 }
 
 #[test]
-fn an_abstract_name_that_can_not_be_is_refused_in_words() {
+fn invalid_abstract_name_is_refused_with_a_reason() {
     for (path, why) in [
-        (OsStr::new("@"), "an abstract name follows the @"),
-        (OsStr::new(&format!("@{}", "x".repeat(108))), "an abstract name has at most 107 bytes"),
-        (OsStr::from_bytes(b"@a\0b"), "it has a NUL byte"),
+        (OsStr::new("@"), "an abstract name must follow the @"),
+        (
+            OsStr::new(&format!("@{}", "x".repeat(108))),
+            "an abstract name can have at most 107 bytes",
+        ),
+        (OsStr::from_bytes(b"@a\0b"), "it contains a NUL byte"),
     ] {
         let error = named("first").open_to_all().spawn(path).err().unwrap();
         assert!(matches!(error, Error::BadPath { .. }), "{error}");
@@ -746,7 +755,7 @@ fn an_abstract_name_that_can_not_be_is_refused_in_words() {
 }
 
 #[test]
-fn a_file_may_have_an_at_in_its_name() {
+fn file_name_may_contain_an_at_sign() {
     let place = Place::new();
     for path in ["./@x", "a@b"] {
         let daemon = Process::start(place.directory(), "", path, 0o666);
@@ -757,12 +766,12 @@ fn a_file_may_have_an_at_in_its_name() {
     }
 }
 
-/// The descriptors of this process that its children would have too.
+/// Returns the descriptors of this process that a child would inherit.
 fn inheritable() -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc/self/fdinfo").unwrap() {
         let number = entry.unwrap().file_name().to_string_lossy().into_owned();
-        // It may be closed by now.
+        // It may have been closed meanwhile.
         let Ok(info) = fs::read_to_string(format!("/proc/self/fdinfo/{number}")) else { continue };
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
         if u32::from_str_radix(flags.trim(), 8).unwrap() & 0o2_000_000 == 0 {
@@ -774,7 +783,7 @@ fn inheritable() -> Vec<(String, PathBuf)> {
 }
 
 #[test]
-fn no_descriptor_is_left_to_children() {
+fn children_inherit_no_descriptor() {
     let before = inheritable();
     let place = Place::new();
     let daemon = named("first").spawn(place.socket()).unwrap();
@@ -786,7 +795,7 @@ fn no_descriptor_is_left_to_children() {
     assert_eq!(inside.send("who").unwrap(), b"first");
     let own = daemon.connect().unwrap();
     assert_eq!(inheritable(), before);
-    // After a path was lost too.
+    // Also after the path was lost and recreated.
     let inode = identity(&place.socket());
     fs::remove_file(place.socket()).unwrap();
     until("another socket", || place.socket().exists());
@@ -796,7 +805,7 @@ fn no_descriptor_is_left_to_children() {
     drop((connected, own, abstract_one));
 }
 
-/// Whether a kernel refuses descriptors for those who want none: Linux 6.16.
+/// Returns whether the kernel supports `SO_PASSRIGHTS`: Linux 6.16.
 fn has_passrights() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
@@ -804,7 +813,7 @@ fn has_passrights() -> bool {
 }
 
 #[test]
-fn nobody_can_send_descriptors() {
+fn passed_descriptors_are_refused() {
     if !has_passrights() {
         println!("skipped: this kernel has no SO_PASSRIGHTS");
         return;
@@ -830,7 +839,7 @@ fn nobody_can_send_descriptors() {
 }
 
 #[test]
-fn an_abstract_name_whose_daemon_has_ended_is_free_also_when_a_child_still_has_it() {
+fn start_waits_for_an_inherited_abstract_name() {
     let name = abstract_name();
     let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
     let ended = UnixListener::bind_addr(&address).unwrap();
@@ -843,7 +852,7 @@ fn an_abstract_name_whose_daemon_has_ended_is_free_also_when_a_child_still_has_i
         assert_eq!(who(&name), "next");
         drop(daemon);
     });
-    // For good, it is in use. (A child of another test may still have the first name.)
+    // If a child keeps it, the name stays in use. (A child of another test may hold the first name.)
     let name = abstract_name();
     let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
     let ended = UnixListener::bind_addr(&address).unwrap();

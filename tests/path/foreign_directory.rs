@@ -1,4 +1,4 @@
-//! A directory that another user can change: that user can take the path, and nothing else follows.
+//! A directory that another user can change: that user can take over the path, and nothing more.
 
 use std::fs::{self, File, Permissions};
 use std::os::fd::AsFd;
@@ -18,14 +18,14 @@ use tests::{Place, figure, leave_socket, long, strace};
 
 const OTHER: User = User { uid: 51_001, gid: 51_001, groups: &[] };
 
-/// Names that a daemon uses beside its path, and the path.
+/// The names that a daemon uses in the directory.
 const NAMES: [&str; 3] = ["s.sock", ".s.sock.new", "s.sock.lock"];
 
 fn server() -> Server {
     Server::new().handle("who", |_: &Request<'_>| "ours")
 }
 
-/// Whether files can be given to other users. With `DOCKIPC_REQUIRE_PEERS` set, they must.
+/// Returns whether this is root, who can change owners. With `DOCKIPC_REQUIRE_PEERS` set, it must be.
 fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
@@ -35,7 +35,7 @@ fn is_root() -> bool {
     root
 }
 
-/// A directory of the other user, in one of ours.
+/// Creates a directory of the other user in one of ours.
 fn foreign(place: &Place) -> PathBuf {
     fs::set_permissions(place.directory(), Permissions::from_mode(0o755)).unwrap();
     let home = place.directory().join("home");
@@ -62,7 +62,7 @@ fn symlink_swap_never_chmods_another_file() {
     let shared = Shared::new(OTHER);
     let socket = shared.directory().join("s.sock");
     let trace = ours.directory().join("trace");
-    // The other user has time before each call that could follow a link.
+    // Delays give the other user time before each call that could follow a link.
     let fault = "?chmod,fchmodat,bind,listen,unlinkat,renameat2:delay_enter=30000".to_owned();
     let begin = || {
         let mut command = strace::strace(&trace, std::slice::from_ref(&fault));
@@ -77,12 +77,12 @@ fn symlink_swap_never_chmods_another_file() {
     let mut swaps = 0;
     for name in ["s.sock", ".s.sock.new"] {
         let attack = format!("{name} {}", victim.display());
-        // At the start, which fails or not.
+        // During the start, which may fail.
         for _ in 0..long(2, 20) {
             let mut other = shared.start(TEST, &attack, OTHER);
             assert_eq!(other.line().unwrap(), "waits");
             if name != "s.sock" {
-                // So that the name is used.
+                // Make the start use the temporary name.
                 leave_socket(&socket);
             }
             let daemon = begin();
@@ -97,7 +97,7 @@ fn symlink_swap_never_chmods_another_file() {
             }
         }
     }
-    // While a daemon makes its socket anew.
+    // While a daemon recreates its socket.
     let mut daemon = begin();
     assert!(daemon.answers(), "{}", daemon.complaint());
     let attack = format!("s.sock {}", victim.display());
@@ -134,7 +134,7 @@ fn socket_swap_never_widens_another_socket() {
     let mut narrow =
         Program::start_by(narrow.arg(at("narrow.sock")).arg("600"), &at("narrow.sock"));
     let mut was_in_time = false;
-    // The other user may be too late: after the socket has its mode.
+    // The swap may come too late, after the socket has its mode.
     for _ in 0..30 {
         let mut other = shared.start(TEST, "s.sock narrow.sock", OTHER);
         assert_eq!(other.line().unwrap(), "waits");
@@ -149,7 +149,7 @@ fn socket_swap_never_widens_another_socket() {
         if was_in_time {
             let why = wide.complaint();
             // Seen before or after the other user has taken it away again.
-            let is_seen = why.contains("it has taken the place of the new socket")
+            let is_seen = why.contains("that has replaced the new socket")
                 || why.contains("No such file or directory");
             assert!(is_seen, "{why}");
             break;
@@ -161,8 +161,8 @@ fn socket_swap_never_widens_another_socket() {
     assert!(narrow.answers());
 }
 
-/// The other user: puts a link, or another socket, over each socket that appears at a name, and takes
-/// it away later.
+/// Runs as the other user: replaces each socket that appears at a name with a link or another socket, and
+/// removes it later.
 fn swap(words: &str) {
     let (name, victim) = words.split_once(' ').unwrap();
     let is_link = victim.starts_with('/');
@@ -187,7 +187,7 @@ fn swap(words: &str) {
     }
 }
 
-/// Set when the test lets this process go.
+/// Returns a flag that is set when the test ends this process.
 fn ended() -> std::sync::Arc<Over> {
     let over = std::sync::Arc::new(Over::default());
     let end = over.clone();
@@ -199,7 +199,7 @@ fn ended() -> std::sync::Arc<Over> {
 }
 
 #[test]
-fn directory_swap_makes_nothing_elsewhere() {
+fn directory_swap_creates_nothing_elsewhere() {
     if !is_root() {
         return;
     }
@@ -237,7 +237,7 @@ fn directory_swap_makes_nothing_elsewhere() {
 }
 
 #[test]
-fn socket_is_known_by_its_path() {
+fn bound_address_is_the_path() {
     let place = Place::new();
     let _daemon = server().spawn(place.socket()).unwrap();
     let name = |path: &Path| {
@@ -251,7 +251,7 @@ fn socket_is_known_by_its_path() {
     if !is_root() {
         return;
     }
-    // The directory above is ours: its path leads there for sure.
+    // The parent directory is ours, so no other user can redirect the path.
     let home = foreign(&place);
     let _daemon = server().spawn(home.join("s.sock")).unwrap();
     assert_eq!(name(&home.join("s.sock")), home.join("s.sock"));
@@ -262,7 +262,7 @@ fn socket_is_known_by_its_path() {
 }
 
 #[test]
-fn links_of_root_are_followed_and_of_others_not() {
+fn only_links_of_root_are_followed() {
     if !is_root() {
         return;
     }
@@ -278,7 +278,7 @@ fn links_of_root_are_followed_and_of_others_not() {
     drop(daemon);
     fs::remove_file(target.join("s.sock.lock")).unwrap();
     lchown(&link, Some(OTHER.uid), None).unwrap();
-    let why = format!("{} is a symbolic link of uid {}", link.display(), OTHER.uid);
+    let why = format!("{} is a symbolic link owned by uid {}", link.display(), OTHER.uid);
     let error = server().spawn(&path).unwrap_err();
     assert!(matches!(error, Error::BadPath { .. }), "{error}");
     assert!(error.to_string().contains(&why), "{error}");
@@ -304,7 +304,7 @@ fn server_at(path: &Path) -> Error {
 }
 
 #[test]
-fn token_that_others_can_replace_is_refused() {
+fn replaceable_token_file_is_refused() {
     if !is_root() {
         return;
     }
@@ -322,14 +322,14 @@ fn token_that_others_can_replace_is_refused() {
     fs::set_permissions(&home, Permissions::from_mode(0o775)).unwrap();
     refused("group 51001 can write to");
     fs::set_permissions(&home, Permissions::from_mode(0o777)).unwrap();
-    refused("every user can write to");
+    refused("any user can write to");
     fs::set_permissions(&home, Permissions::from_mode(0o1777)).unwrap();
     let server = server().allow("who", "token").token_file(home.join("token"));
     drop(server.spawn_in_process().unwrap());
 }
 
 #[test]
-fn hard_linked_files_are_not_written() {
+fn hard_linked_file_is_not_written() {
     let place = Place::new();
     let victim = place.directory().join("victim");
     fs::write(&victim, "12\n").unwrap();
@@ -344,13 +344,13 @@ fn hard_linked_files_are_not_written() {
 }
 
 #[test]
-fn foreign_directory_is_told_once_and_not_watched() {
+fn foreign_directory_warns_once_and_is_only_polled() {
     if !is_root() {
         return;
     }
     let place = Place::new();
     let home = foreign(&place);
-    // How many names the daemon is told about.
+    // Counts the daemon's inotify watches.
     let watches = |daemon: &Program| {
         let infos = fs::read_dir(format!("/proc/{}/fdinfo", daemon.id())).unwrap();
         let text = |info: fs::DirEntry| fs::read_to_string(info.path()).unwrap_or_default();
@@ -361,7 +361,7 @@ fn foreign_directory_is_told_once_and_not_watched() {
         (OTHER.uid, 0o755, Some("uid 51001 owns")),
         (OTHER.uid, 0o1777, Some("uid 51001 owns")),
         (0, 0o775, Some("group 51001 can write to")),
-        (0, 0o777, Some("every user can write to")),
+        (0, 0o777, Some("any user can write to")),
         (0, 0o1777, None),
         (0, 0o755, None),
     ] {
@@ -375,7 +375,7 @@ fn foreign_directory_is_told_once_and_not_watched() {
         assert!(daemon.stop().success());
         let told = who.map_or(String::new(), |who| {
             format!(
-                "dockipc: {who} {}, and so can put another socket at {}; use a directory that only \
+                "dockipc: {who} {} and can therefore replace the socket {}; use a directory that only \
                  the daemon's user can write to, such as /run/NAME\n",
                 home.display(),
                 socket.display()
@@ -385,7 +385,7 @@ fn foreign_directory_is_told_once_and_not_watched() {
     }
 }
 
-/// What a start as another user than root complains of.
+/// Returns the error message of a start as a user other than root.
 fn complaint(place: &Place, socket: &Path) -> String {
     let copy = place.directory().join("daemon");
     program::executable(&copy, File::open(program::path()).unwrap());
@@ -397,7 +397,7 @@ fn complaint(place: &Place, socket: &Path) -> String {
 }
 
 #[test]
-fn file_in_the_way_is_named_with_its_owner() {
+fn obstructing_file_is_reported_with_its_owner() {
     if !users::can_be_had() {
         return;
     }
@@ -425,45 +425,45 @@ fn file_in_the_way_is_named_with_its_owner() {
     // A lock file that this user can't open.
     fs::write(&lock, "").unwrap();
     give(&lock, 0o600);
-    let why = format!("{file} (mode 0600), and this user cannot open it, the lock file");
+    let why = format!("{file} (mode 0600) that this user cannot open as the lock file");
     assert_eq!(complaint(&place, &socket), error(&lock, &why));
-    // One that another user holds.
+    // A lock that another user holds.
     let held = File::open(&lock).unwrap();
     rustix::fs::flock(held.as_fd(), FlockOperation::NonBlockingLockExclusive).unwrap();
-    let why = format!("{file} (mode 0600), and another process holds this lock file");
+    let why = format!("{file} (mode 0600) that another process has locked");
     assert_eq!(server_at(&socket).to_string(), expected(&lock, &why));
     drop(held);
     fs::remove_file(&lock).unwrap();
 
-    // A stale socket that this user can't remove, or can't even connect to.
+    // A stale socket that this user can't remove, or not even connect to.
     leave_socket(&socket);
     give(&socket, 0o666);
     let stale = "a socket of uid 51001";
-    let why = format!("{stale} (mode 0666), and this user cannot remove it");
+    let why = format!("{stale} (mode 0666) that this user cannot remove");
     assert_eq!(complaint(&place, &socket), error(&socket, &why));
     give(&socket, 0o600);
-    let why = format!("{stale} (mode 0600), and this user cannot connect to it");
+    let why = format!("{stale} (mode 0600) that this user cannot connect to");
     assert_eq!(complaint(&place, &socket), error(&socket, &why));
     fs::remove_file(&socket).unwrap();
     fs::remove_file(&lock).unwrap();
 
-    // The same at the name that is used for a moment.
+    // The same at the temporary name.
     let temporary = open.join(".s.sock.new");
     leave_socket(&temporary);
     give(&temporary, 0o666);
-    let why = format!("{stale} (mode 0666), and this user cannot remove it");
+    let why = format!("{stale} (mode 0666) that this user cannot remove");
     assert_eq!(complaint(&place, &socket), error(&temporary, &why));
     fs::remove_file(&temporary).unwrap();
     fs::create_dir(&temporary).unwrap();
     give(&temporary, 0o755);
-    let why = "a directory of uid 51001 (mode 0755), and it has the name that a stale socket gets \
-               before it is removed";
+    let why = "a directory of uid 51001 (mode 0755) that has the temporary name for a stale \
+               socket";
     assert_eq!(complaint(&place, &socket), error(&temporary, why));
     fs::remove_dir(&temporary).unwrap();
 }
 
 #[test]
-fn mode_is_set_without_proc_too() {
+fn mode_is_set_without_proc() {
     if !strace::is_here() {
         return;
     }
@@ -477,7 +477,7 @@ fn mode_is_set_without_proc_too() {
     } else {
         // Linux before 6.6.
         let why = format!(
-            "Error: setting the mode (which takes /proc, Linux 6.6, or the umask 0) of {}: Function \
+            "Error: setting the mode (requires /proc, Linux 6.6, or umask 0) of {}: Function \
              not implemented (os error 38)\n",
             socket.display()
         );

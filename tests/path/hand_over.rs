@@ -1,4 +1,4 @@
-//! A new daemon takes the path over while the old one still answers.
+//! A new daemon takes over the path while the old one still answers.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -14,20 +14,20 @@ use dockipc::{Client, Error, Handle, Request, Server, command};
 use tests::process::{Over, alone, descriptors, names_in, settled, threads, until};
 use tests::{PATIENCE, Place, exchange, expect, figure, resp, rest};
 
-/// What both daemons know.
+/// State shared by both daemons.
 #[derive(Default)]
 struct Book {
-    /// The calls that ran.
+    /// Calls that ran.
     ran: Mutex<HashSet<u64>>,
     open: Mutex<bool>,
     opened: Condvar,
     waiting: AtomicUsize,
 }
 
-/// Which daemon it is.
+/// The daemon's number.
 struct Number(usize);
 
-/// Notes that a call ran.
+/// Record that a call ran.
 #[command("note")]
 fn note(request: &Request<'_>, call: u64) -> u64 {
     let book = request.state::<Arc<Book>>().unwrap();
@@ -40,7 +40,7 @@ fn who(request: &Request<'_>) -> usize {
     request.state::<Number>().unwrap().0
 }
 
-/// Waits until the test lets it end.
+/// Wait until the test opens the book.
 #[command("stay")]
 fn stay(request: &Request<'_>) -> usize {
     let (book, number) =
@@ -63,15 +63,15 @@ fn connect(path: &Path) -> UnixStream {
     stream
 }
 
-/// What came of the calls that were made meanwhile.
+/// The outcomes of the calls made meanwhile.
 #[derive(Debug, Default)]
 struct Calls {
     answered: usize,
-    /// Nobody listened.
+    /// No daemon was listening.
     not_connected: usize,
-    /// Connected, and then closed before the command was there.
+    /// Connected, and closed before the command was read.
     not_run: usize,
-    /// The same with our client.
+    /// Calls of our client that failed.
     failed: usize,
     longest_gap: Duration,
 }
@@ -86,7 +86,7 @@ impl Calls {
     }
 }
 
-/// Calls over and over, each time over a new connection.
+/// Makes calls, each over a new connection.
 fn call_raw(path: &Path, book: &Book, numbers: &AtomicUsize, over: &Over) -> Calls {
     let mut calls = Calls::default();
     let mut last = Instant::now();
@@ -114,7 +114,7 @@ fn call_raw(path: &Path, book: &Book, numbers: &AtomicUsize, over: &Over) -> Cal
     calls
 }
 
-/// The same with our client, which keeps its connections.
+/// Makes calls with our client, which reuses its connections.
 fn call_kept(path: &Path, book: &Book, numbers: &AtomicUsize, over: &Over) -> Calls {
     let client = Client::new(path);
     let mut calls = Calls::default();
@@ -130,7 +130,7 @@ fn call_kept(path: &Path, book: &Book, numbers: &AtomicUsize, over: &Over) -> Ca
                 let ran = book.ran.lock().unwrap().contains(&call);
                 let safe = match &error {
                     Error::Refused(failure) => failure.code() == "SHUTDOWN",
-                    // Said carefully: what counts is that it did not.
+                    // The error may say "may have run"; what counts is that the command did not.
                     Error::CutOff { .. } => true,
                     _ => false,
                 };
@@ -148,7 +148,7 @@ type Caller = fn(&Path, &Book, &AtomicUsize, &Over) -> Calls;
 const TIMES: usize = 100;
 
 #[test]
-fn a_new_daemon_takes_over_a_hundred_times_and_its_socket_survives_the_old_ones_end() {
+fn successor_keeps_its_socket_after_the_old_daemon_ends() {
     let _alone = alone();
     let place = Place::new();
     let path = place.socket();
@@ -169,7 +169,7 @@ fn a_new_daemon_takes_over_a_hundred_times_and_its_socket_survives_the_old_ones_
             .collect();
         for number in 1..=TIMES {
             *book.open.lock().unwrap() = false;
-            // Three commands that the old daemon has: one runs, two wait behind it.
+            // Send three commands to the old daemon: one runs, two wait behind it.
             let mut waits = connect(path);
             let commands = [resp(&["stay"]), resp(&["who"]), resp(&["stay"])].concat();
             waits.write_all(&commands).unwrap();

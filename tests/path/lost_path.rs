@@ -1,4 +1,4 @@
-//! A path that is lost comes back, and nothing of anybody else's is touched for it.
+//! A lost path is recreated, and no foreign file is touched.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -21,7 +21,7 @@ fn start(path: &Path) -> Handle {
     Server::new().handle("who", |_: &Request<'_>| "ours").mode(0o640).spawn(path).unwrap()
 }
 
-/// Whether our daemon is at the path.
+/// Returns whether our daemon serves the path.
 fn is_ours(path: &Path) -> bool {
     dockipc::send(path, "who").is_ok_and(|answer| answer == b"ours")
 }
@@ -32,13 +32,13 @@ fn back(path: &Path) {
     assert_eq!(fs::symlink_metadata(path).unwrap().mode() & 0o7777, 0o640);
 }
 
-/// The names of a daemon's files.
+/// Returns the names of a daemon's files.
 fn files(names: &[&str]) -> Vec<OsString> {
     names.iter().map(OsString::from).collect()
 }
 
 #[test]
-fn a_socket_that_is_removed_or_moved_comes_back_and_clients_stay() {
+fn lost_socket_is_recreated_and_clients_stay() {
     type Harm<'h> = (&'static str, &'h dyn Fn());
 
     let place = Place::new();
@@ -63,7 +63,7 @@ fn a_socket_that_is_removed_or_moved_comes_back_and_clients_stay() {
         connected.set_read_timeout(Some(PATIENCE)).unwrap();
         harm();
         back(&path);
-        // Who was there before is served.
+        // An existing connection is still served.
         connected.write_all(b"who\n").unwrap();
         let mut answer = String::new();
         connected.read_to_string(&mut answer).unwrap();
@@ -77,23 +77,23 @@ fn a_socket_that_is_removed_or_moved_comes_back_and_clients_stay() {
 }
 
 #[test]
-fn a_directory_that_is_moved_or_removed_and_comes_back_has_the_socket_again() {
+fn socket_is_recreated_in_a_replaced_directory() {
     let place = Place::new();
     let home = place.directory().join("home");
     let away = place.directory().join("away");
     let path = home.join("s.sock");
     fs::create_dir(&home).unwrap();
     let daemon = start(&path);
-    // Another in its place: there the socket is made anew, and is gone where the old one is now.
+    // The directory is replaced: the socket is recreated there and removed from the old one.
     fs::rename(&home, &away).unwrap();
     fs::create_dir(&home).unwrap();
     back(&path);
     until("the old socket's end", || names_in(&away) == files(&["s.sock.lock"]));
-    // Removed. The socket may come back while what is in the directory is removed.
+    // The directory is removed. The socket may return while that happens.
     until("the directory's end", || fs::remove_dir_all(&home).is_ok());
     fs::create_dir(&home).unwrap();
     back(&path);
-    // Away for a time.
+    // The directory is away for a while.
     fs::remove_dir_all(&away).unwrap();
     fs::rename(&home, &away).unwrap();
     let before = fs::symlink_metadata(away.join("s.sock")).unwrap().ino();
@@ -102,7 +102,7 @@ fn a_directory_that_is_moved_or_removed_and_comes_back_has_the_socket_again() {
     assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), before, "it was not lost");
     drop(daemon);
     assert_eq!(names_in(&home), files(&["s.sock.lock"]));
-    // A daemon that ends while its directory is away.
+    // The daemon ends while its directory is away.
     let daemon = start(&path);
     fs::rename(&home, &away).unwrap();
     drop(daemon);
@@ -111,7 +111,7 @@ fn a_directory_that_is_moved_or_removed_and_comes_back_has_the_socket_again() {
 }
 
 #[test]
-fn what_somebody_puts_at_the_path_stays_and_is_waited_for() {
+fn foreign_file_at_the_path_is_left_alone() {
     type Make = (&'static str, fn(&Path));
 
     let makes: [Make; 5] = [
@@ -158,7 +158,7 @@ fn stays(what: &str, make: fn(&Path)) {
     assert_eq!(names_in(place.directory()), files(&["s.sock.lock", "target"]));
 }
 
-/// Keeps a daemon from making its socket anew for a while: its temporary name is taken.
+/// Keeps a daemon from recreating its socket, by occupying its temporary name.
 struct Held(PathBuf);
 
 impl Held {
@@ -176,25 +176,25 @@ impl Drop for Held {
     }
 }
 
-/// Waits until a daemon that is started now has looked at its path: then others have looked at theirs.
+/// Waits until a daemon started now has checked its path; by then earlier ones have checked theirs.
 fn looked_at() {
     let place = Place::new();
     let above = place.directory().join("above");
     let path = above.join("home/s.sock");
     fs::create_dir_all(above.join("home")).unwrap();
     let _daemon = start(&path);
-    // The system does not tell of this.
+    // inotify does not report this.
     fs::rename(&above, place.directory().join("away")).unwrap();
     fs::create_dir_all(above.join("home")).unwrap();
     back(&path);
 }
 
 #[test]
-fn another_daemon_at_the_path_stays_and_when_it_ends_ours_is_back() {
+fn socket_returns_after_another_daemon_ends() {
     let place = Place::new();
     let path = place.socket();
     let daemon = start(&path);
-    // It knows no lock.
+    // It uses no lock.
     let other = UnixListener::bind(place.directory().join("other")).unwrap();
     fs::rename(place.directory().join("other"), &path).unwrap();
     let inode = fs::symlink_metadata(&path).unwrap().ino();
@@ -202,7 +202,7 @@ fn another_daemon_at_the_path_stays_and_when_it_ends_ours_is_back() {
     assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), inode);
     drop(other);
     back(&path);
-    // One that has put its own lock in the place of ours.
+    // A daemon that has replaced our lock with its own.
     let lock = place.directory().join("s.sock.lock");
     let held = Held::take(&place);
     fs::remove_file(&path).unwrap();
@@ -220,7 +220,7 @@ fn another_daemon_at_the_path_stays_and_when_it_ends_ours_is_back() {
 }
 
 #[test]
-fn a_lock_that_was_removed_is_taken_again() {
+fn removed_lock_is_taken_again() {
     let place = Place::new();
     let path = place.socket();
     let daemon = start(&path);
@@ -239,7 +239,7 @@ fn a_lock_that_was_removed_is_taken_again() {
 }
 
 #[test]
-fn after_a_stop_nothing_comes_back() {
+fn stopped_daemon_recreates_nothing() {
     let place = Place::new();
     let path = place.socket();
     for _ in 0..long(100, 1000) {
@@ -258,7 +258,7 @@ fn after_a_stop_nothing_comes_back() {
 }
 
 #[test]
-fn a_daemon_that_was_stopped_for_a_while_does_not_displace_the_next_one() {
+fn suspended_daemon_does_not_displace_its_successor() {
     let place = Place::new();
     let path = place.socket();
     let old = Program::start(&path);
@@ -270,7 +270,7 @@ fn a_daemon_that_was_stopped_for_a_while_does_not_displace_the_next_one() {
         };
         tasks.all(|task| status(task).contains("State:\tT"))
     });
-    // Somebody loses patience and takes everything away.
+    // An operator removes everything.
     fs::remove_file(&path).unwrap();
     fs::remove_file(place.directory().join("s.sock.lock")).unwrap();
     let new = start(&path);
@@ -284,7 +284,7 @@ fn a_daemon_that_was_stopped_for_a_while_does_not_displace_the_next_one() {
 }
 
 #[test]
-fn a_relative_path_is_where_it_was_also_when_the_daemon_changes_its_directory() {
+fn relative_path_survives_chdir() {
     let place = Place::new();
     let path = place.socket();
     let mut command = Command::new(program::path());
@@ -299,7 +299,7 @@ fn a_relative_path_is_where_it_was_also_when_the_daemon_changes_its_directory() 
 }
 
 #[test]
-fn without_inotify_a_path_comes_back_when_it_is_looked_at() {
+fn path_is_recovered_without_inotify() {
     if !strace::is_here() {
         return;
     }
@@ -317,7 +317,7 @@ fn without_inotify_a_path_comes_back_when_it_is_looked_at() {
 }
 
 #[test]
-fn a_daemon_that_may_no_longer_write_there_serves_who_is_connected_and_recovers_later() {
+fn recovery_waits_for_write_permission() {
     let me = rustix::process::geteuid();
     if !me.is_root() {
         println!("skipped: this needs root");
@@ -350,7 +350,7 @@ fn a_daemon_that_may_no_longer_write_there_serves_who_is_connected_and_recovers_
 }
 
 #[test]
-fn a_path_that_is_removed_over_and_over_comes_back_each_time() {
+fn repeatedly_removed_path_is_always_recreated() {
     let place = Place::new();
     let path = place.socket();
     let mut daemon = Program::start(&path);
@@ -363,7 +363,7 @@ fn a_path_that_is_removed_over_and_over_comes_back_each_time() {
         until("another socket", || {
             fs::symlink_metadata(&path).is_ok_and(|data| data.ino() != inode)
         });
-        // It has its name a moment before it listens.
+        // The socket has its name a moment before it listens.
         let mut answer = dockipc::send(&path, "ping");
         while matches!(answer, Err(Error::Stale { .. })) {
             answer = dockipc::send(&path, "ping");
@@ -379,7 +379,7 @@ fn a_path_that_is_removed_over_and_over_comes_back_each_time() {
 }
 
 #[test]
-fn a_path_that_is_longer_than_an_address_comes_back_too() {
+fn path_longer_than_an_address_is_recreated() {
     let place = Place::new();
     let deep = place.directory().join("d".repeat(200));
     for name in ["s.sock", &"x".repeat(250)] {

@@ -1,4 +1,4 @@
-//! The path is taken away under load: it comes back, and no call that was taken is lost.
+//! The path is lost under load: it is recreated, and no accepted call is lost.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -13,21 +13,21 @@ use dockipc::{Client, Error, Request, Server, command};
 use tests::process::{Over, alone, descriptors, names_in, settled, threads, until};
 use tests::{PATIENCE, Place, exchange, expect, figure, long, resp, rest};
 
-/// Calls that ran.
+/// Number of calls that ran.
 type Ran = Arc<AtomicU64>;
 
-/// Counts a call and answers with its number.
+/// Count a call, and return its number.
 #[command("tell")]
 fn tell(request: &Request<'_>, call: u64) -> u64 {
     request.state::<Ran>().unwrap().fetch_add(1, SeqCst);
     call
 }
 
-/// What came of the calls.
+/// The outcomes of the calls.
 #[derive(Clone, Copy, Debug, Default)]
 struct Calls {
     answered: u64,
-    /// Nobody could be connected to.
+    /// Calls that found no listener.
     not_connected: u64,
     longest: Duration,
 }
@@ -47,15 +47,15 @@ impl Calls {
     }
 }
 
-/// Where callers call, and for how long.
+/// The path that is called, and until when.
 struct Scene<'s> {
     path: &'s Path,
     over: &'s Over,
-    /// Callers that have a connection which they keep.
+    /// Number of callers that hold a connection.
     kept: AtomicUsize,
 }
 
-/// Calls over a new connection each time. Who was connected is answered.
+/// Makes calls, each over a new connection. Every connection must be answered.
 fn fresh(scene: &Scene<'_>) -> Calls {
     let mut calls = Calls::default();
     for call in 0_u64.. {
@@ -90,7 +90,7 @@ fn fresh(scene: &Scene<'_>) -> Calls {
     calls
 }
 
-/// Calls over one connection, which does not notice anything.
+/// Makes calls over one connection, which must not notice the loss.
 fn kept(scene: &Scene<'_>) -> Calls {
     let mut stream = UnixStream::connect(scene.path).expect("a connection");
     scene.kept.fetch_add(1, SeqCst);
@@ -105,10 +105,10 @@ fn kept(scene: &Scene<'_>) -> Calls {
     calls
 }
 
-/// Calls with our client; every second time with one that has no connection yet.
+/// Makes calls with our client; every second one with a new client.
 fn client(scene: &Scene<'_>) -> Calls {
     let kept = Client::new(scene.path);
-    // From now on it has a connection.
+    // Give it a connection.
     kept.send("ping").expect("an answer");
     scene.kept.fetch_add(1, SeqCst);
     let mut calls = Calls::default();
@@ -133,12 +133,12 @@ fn client(scene: &Scene<'_>) -> Calls {
     calls
 }
 
-/// How the path is lost.
+/// A way to lose the path.
 struct Loss {
     what: &'static str,
     times: usize,
     lose: fn(&Place),
-    /// Gives the directory back, if that was taken.
+    /// Restores the directory, if `lose` took it away.
     give_back: Option<fn(&Place)>,
 }
 
@@ -154,7 +154,7 @@ fn move_back(place: &Place) {
     fs::rename(away(place), place.directory()).unwrap();
 }
 
-/// With all that is in it.
+/// Removes the directory with its content.
 fn remove_directory(place: &Place) {
     move_away(place);
     fs::remove_dir_all(away(place)).unwrap();
@@ -183,7 +183,7 @@ fn lose_under_load(loss: &Loss) {
             .into_iter()
             .map(|call| scope.spawn(move || call(scene)))
             .collect();
-        // Once the path is away nobody else gets one.
+        // After the loss, no caller could connect.
         until("connections that are kept", || scene.kept.load(SeqCst) == 3);
         for _ in 0..loss.times {
             let seen = ran.load(SeqCst);
@@ -215,7 +215,7 @@ fn lose_under_load(loss: &Loss) {
         format_args!("{gap:.2?}; {answered}, {not_connected}, 0; slowest call {longest:.2?}"),
     );
     assert_eq!(ran.load(SeqCst), answered, "calls that ran are calls that were answered");
-    // Every two seconds it looks by itself.
+    // The daemon checks the path every two seconds.
     assert!(*gap < Duration::from_secs(long(30, 3)), "{gap:?}");
     until("the threads' end", || threads() <= had.0);
     until("the descriptors' end", || descriptors() <= had.1);
@@ -227,9 +227,9 @@ fn lose_under_load(loss: &Loss) {
 }
 
 #[test]
-fn a_path_that_is_removed_comes_back_and_no_call_is_lost() {
+fn path_lost_under_load_loses_no_call() {
     let _alone = alone();
-    // One after the other, since they count descriptors.
+    // In sequence, since each counts descriptors.
     for loss in [
         Loss {
             what: "the path removed",

@@ -1,4 +1,4 @@
-//! An abstract socket, in a program that has no command with a rule.
+//! Abstract sockets, in a program in which no command has a rule.
 
 use dockipc::{Error, Request, Server};
 
@@ -7,15 +7,15 @@ fn server() -> Server {
 }
 
 #[test]
-fn an_abstract_socket_without_any_rule_is_refused_unless_it_is_meant() {
+fn abstract_socket_requires_rules_or_open_to_all() {
     let name = format!("@dockipc-open-{}", std::process::id());
     let error = server().spawn(&name).unwrap_err();
     assert!(matches!(error, Error::OpenToAll { .. }), "{error}");
     assert_eq!(
         error.to_string(),
         format!(
-            "every user of the machine could run every command at {name}: an abstract socket has no \
-             mode; give rules with .allow(…), or say .open_to_all()"
+            "any local user could run every command at {name}: an abstract socket has no mode; \
+             add rules with .allow(…), or call .open_to_all()"
         )
     );
     for server in

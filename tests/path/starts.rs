@@ -1,4 +1,4 @@
-//! Many daemons that are started at once on one path.
+//! Many daemons started at the same time on one path.
 
 use std::cell::RefCell;
 use std::fs;
@@ -11,14 +11,14 @@ use tests::program::{self, Program};
 use tests::{Place, figure, leave_socket, long};
 
 #[test]
-fn of_many_daemons_started_at_once_one_serves_and_the_others_say_which() {
+fn one_of_many_concurrent_daemons_serves() {
     let (daemons, rounds) = long((12, 3), (100, 20));
     let mut complaints = 0;
     for round in 0..rounds {
         let place = Place::new();
         let path = place.socket();
         if round % 2 == 1 {
-            // What a daemon that was killed, and a start that was, have left.
+            // Leftovers of a killed daemon and of a killed start.
             leave_socket(&path);
             leave_socket(place.directory().join(".s.sock.new"));
             fs::write(place.directory().join("s.sock.lock"), "1\n").unwrap();
@@ -49,9 +49,9 @@ fn of_many_daemons_started_at_once_one_serves_and_the_others_say_which() {
         let peer = rustix::net::sockopt::socket_peercred(&peer).unwrap().pid;
         assert_eq!(peer.as_raw_nonzero().get().unsigned_abs(), winner.id());
         let expected = format!(
-            "Error: already running: process {} answers at {}\n",
-            winner.id(),
-            path.display()
+            "Error: already running: {} is in use by process {}\n",
+            path.display(),
+            winner.id()
         );
         for (_, mut daemon) in ended {
             assert!(!daemon.wait().success());

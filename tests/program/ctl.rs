@@ -274,7 +274,7 @@ fn each_failure_has_its_exit_code() {
     assert!(ran.code == Some(3) && ran.err.contains("stale socket"), "{ran:?}");
     fs::write(path("file"), "").unwrap();
     let ran = at("file");
-    assert!(ran.code == Some(3) && ran.err.contains("is not a socket but a file"), "{ran:?}");
+    assert!(ran.code == Some(3) && ran.err.ends_with("file is a file\n"), "{ran:?}");
     let silent = UnixListener::bind(path("silent")).unwrap();
     let ran = dockipc(["call", "--timeout", "50ms", &path("silent"), "ping"]);
     assert!(ran.code == Some(5) && ran.err.contains("timed out after 50ms"), "{ran:?}");
@@ -308,7 +308,7 @@ fn permission_error_names_the_sockets_owner() {
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(ctl::path());
     let ran = run(command.arg("call").arg(&path).arg("ping"), b"");
     assert_eq!(ran.code, Some(4), "{ran:?}");
-    assert!(ran.err.contains("no permission for") && ran.err.contains("0600"), "{ran:?}");
+    assert!(ran.err.contains("permission denied") && ran.err.contains("0600"), "{ran:?}");
 }
 
 #[test]

@@ -183,8 +183,8 @@ fn token_of_environment_stays_on_this_machine() {
         [("DOCKIPC_TOKEN", TOKEN), ("DOCKIPC_TOKEN_FILE", file.to_str().unwrap())]
     {
         let ran = run(sshd.command().env(variable, value).args(call), b"");
-        let why = "the token of the environment was not sent: whose daemon it is can't be seen \
-                   from here; --token-file sends it\n";
+        let why = "the token from the environment was not sent: the daemon's user is unknown; \
+                   use --token-file to send a token\n";
         assert!(ran.code == Some(4) && ran.err.ends_with(why), "{ran:?}");
     }
     let ran = run(sshd.command().arg("--token-file").arg(&file).args(call), b"");

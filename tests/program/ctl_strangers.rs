@@ -180,8 +180,8 @@ fn token_of_environment_reaches_no_stranger() {
 
     // The user learns that the token was not sent, but only if there is one.
     let ran = with_token(&["call", socket, "x"]);
-    let why = "the token of the environment was not sent: uid 65534 listens there, which is \
-               neither root nor you; --require-owner allows it";
+    let why = "the token from the environment was not sent: the listener is uid 65534, \
+               neither root nor you; allow it with --require-owner";
     assert_eq!(
         ran.err,
         format!("test-dockipc: NOPERM permission denied: \"x\" requires token; {why}\n")
@@ -402,7 +402,7 @@ fn stranger_makes_no_list_endless() {
     let text = listed.text();
     let rows: Vec<Vec<_>> = text.lines().map(|line| line.split('\t').collect()).collect();
     let ends: Vec<_> = rows.iter().map(|row| row[5]).collect();
-    let too_big = "answer longer than 65536 bytes (Client::max_answer)";
+    let too_big = "answer longer than 65536 bytes; the limit is Client::max_answer";
     assert_eq!(ends, [too_big, too_big, &"9".repeat(64)]);
 }
 

@@ -15,5 +15,5 @@ fn bad_default_is_refused_with_parameter_and_reason() {
     assert_eq!((*command, *param), ("add", "n"));
     assert_eq!(*place, concat!(file!(), ":6"));
     assert_eq!(reason, "expected an integer from 0 to 18446744073709551615");
-    assert!(error.to_string().contains("the default of `n` does not fit"), "{error}");
+    assert!(error.to_string().contains("invalid default for `n`"), "{error}");
 }

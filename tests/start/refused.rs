@@ -106,7 +106,7 @@ fn invalid_path_is_refused_with_the_path() {
         let error = refused_path(&path);
         let Error::BadPath { path: named, .. } = &error else { panic!("{error}") };
         assert_eq!(*named, path);
-        assert!(error.to_string().contains("can't be a socket's path: "), "{error}");
+        assert!(error.to_string().contains("invalid socket path "), "{error}");
     }
 }
 

@@ -1,6 +1,6 @@
-//! A daemon in a process of its own: what it takes can be seen from outside, and it can be killed.
+//! A daemon in a separate process, whose resources can be measured and which can be killed.
 //!
-//! The process is the test program once more, in which only the one test runs that serves.
+//! The process runs this test program again, with only the test that serves.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -13,38 +13,39 @@ use std::{env, panic, thread};
 use crate::process::{self, until};
 use crate::{PATIENCE, test_name};
 
-/// The socket's path, set in the daemon's process.
+/// Environment variable with the socket's path, set in the daemon's process.
 const PATH: &str = "DOCKIPC_TEST_APART";
 
-/// The body of the test that serves: runs the daemon if this is its process, else does nothing.
+/// Runs the daemon if this is its process; otherwise does nothing. The body of the test that serves.
 pub fn serve(daemon: impl FnOnce(&Path)) {
     let Some(path) = env::var_os(PATH) else { return };
-    // It ends with the program that started it, however that ends.
+    // Exit when the program that started this one ends, for whatever reason.
     thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(70);
     });
-    // Some commands panic, and nobody wants to read it ten thousand times.
+    // Some commands panic thousands of times.
     panic::set_hook(Box::new(|_| ()));
     daemon(Path::new(&path));
 }
 
-/// A daemon in a process of its own. It is killed when this is dropped.
+/// A daemon in a separate process. It is killed when this is dropped.
 pub struct Apart {
     child: Child,
-    // Its input's end is its own.
+    // Closing it ends the daemon.
     _stdin: ChildStdin,
     path: PathBuf,
 }
 
 impl Apart {
-    /// Starts the test of this name in the caller's file, which [`serve`]s, and waits until it can be connected to.
+    /// Starts the test of this name in the caller's file, which calls [`serve`], and waits until it
+    /// accepts connections.
     #[track_caller]
     pub fn start(test: &str, path: impl AsRef<Path>) -> Self {
         Self::start_with::<&str>(test, path, &[])
     }
 
-    /// The same with some settings in its environment.
+    /// Like [`start`](Self::start), with additional environment variables.
     #[track_caller]
     pub fn start_with<V: AsRef<OsStr>>(
         test: &str,
@@ -62,13 +63,13 @@ impl Apart {
         let stdin = child.stdin.take().expect("its input");
         let daemon = Self { child, _stdin: stdin, path };
         until("the daemon's start", || UnixStream::connect(&daemon.path).is_ok());
-        // That connection is gone.
+        // Wait for the end of that connection.
         let at_rest = || daemon.threads() == 2;
         until("the daemon's rest", at_rest);
         daemon
     }
 
-    /// A new connection.
+    /// Opens a connection.
     #[track_caller]
     pub fn connect(&self) -> UnixStream {
         let stream = UnixStream::connect(&self.path).expect("a connection");
@@ -77,38 +78,38 @@ impl Apart {
         stream
     }
 
-    /// The path of its socket.
+    /// Returns the path of its socket.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The number of the process.
+    /// Returns the process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The threads of the server.
+    /// Returns the number of server threads.
     pub fn threads(&self) -> usize {
         process::threads_of(self.id())
     }
 
-    /// Its open descriptors.
+    /// Returns the number of its open descriptors.
     pub fn descriptors(&self) -> usize {
         process::descriptors_of(self.id())
     }
 
-    /// The memory that it has now, in bytes.
+    /// Returns its resident memory in bytes.
     pub fn resident(&self) -> usize {
         process::resident_of(self.id())
     }
 
-    /// Sends it a signal.
+    /// Sends a signal.
     pub fn signal(&self, signal: rustix::process::Signal) {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, signal).expect("a process that takes a signal");
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the process ends.
     #[track_caller]
     pub fn wait(mut self) -> ExitStatus {
         let mut status = None;

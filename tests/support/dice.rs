@@ -1,17 +1,17 @@
-//! Numbers that look random.
+//! Pseudorandom numbers.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// splitmix64.
+/// A `SplitMix64` generator.
 pub struct Dice(u64);
 
 impl Dice {
-    /// The same numbers for the same seed.
+    /// Creates a generator with this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Others each time. Prints the seed.
+    /// Creates a generator with a seed from the clock, and prints the seed.
     pub fn thrown() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
         let seed = u64::from(now.subsec_nanos());
@@ -19,7 +19,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -28,12 +28,12 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// A number below another.
+    /// Returns a number below `n`.
     pub fn below(&mut self, n: usize) -> usize {
         usize::try_from(self.roll() % n as u64).expect("a small number")
     }
 
-    /// A time below another, in microseconds.
+    /// Returns a duration below `most`, in whole microseconds.
     pub fn moment(&mut self, most: Duration) -> Duration {
         Duration::from_micros(self.roll() % u64::try_from(most.as_micros()).expect("a short time"))
     }

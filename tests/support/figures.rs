@@ -1,16 +1,16 @@
-//! The figures of docs/RELIABILITY.md, and how long a test goes on for them.
+//! The figures of docs/RELIABILITY.md, and the long forms of tests that measure them.
 
-/// Whether the long forms are asked for, with `DOCKIPC_LONG`.
+/// Returns whether the long forms of tests are enabled, with `DOCKIPC_LONG`.
 pub fn is_long() -> bool {
     std::env::var_os("DOCKIPC_LONG").is_some()
 }
 
-/// The short form's number or, with `DOCKIPC_LONG`, the long form's.
+/// Returns `short` or, with `DOCKIPC_LONG`, `long`.
 pub fn long<T>(short: T, long: T) -> T {
     if is_long() { long } else { short }
 }
 
-/// Prints a figure; seen with `--nocapture`.
+/// Prints a figure, which `--nocapture` shows.
 pub fn figure(what: &str, numbers: impl std::fmt::Display) {
     println!("figure: {what} | {numbers}");
 }

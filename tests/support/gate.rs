@@ -1,9 +1,9 @@
-//! A gate that handlers wait at until the test opens it.
+//! A gate that blocks handlers until the test opens it.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// The gate. Its clones are the same one.
+/// The gate. Clones share its state.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<Inner>);
 
@@ -16,7 +16,7 @@ struct Inner {
 }
 
 impl Gate {
-    /// Waits until it is open.
+    /// Waits until the gate is open.
     pub fn pass(&self) {
         let Inner { opened, waiting, came, .. } = &*self.0;
         came.fetch_add(1, SeqCst);
@@ -25,23 +25,23 @@ impl Gate {
         waiting.fetch_sub(1, SeqCst);
     }
 
-    /// Lets everybody pass, from now on.
+    /// Opens the gate.
     pub fn open(&self) {
         *self.lock() = true;
         self.0.opened.notify_all();
     }
 
-    /// Those who come from now on wait again.
+    /// Closes the gate for later callers of [`pass`](Self::pass).
     pub fn close(&self) {
         *self.lock() = false;
     }
 
-    /// How many wait.
+    /// Returns the number of waiting handlers.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(SeqCst)
     }
 
-    /// How many have come so far.
+    /// Returns how often [`pass`](Self::pass) has been called.
     pub fn came(&self) -> usize {
         self.0.came.load(SeqCst)
     }

@@ -1,4 +1,4 @@
-//! What the tests share: a temporary directory for a socket, and raw bytes to and from it.
+//! Shared test support: a temporary directory with a socket, and raw bytes over it.
 
 pub mod apart;
 pub mod ctl;
@@ -6,7 +6,7 @@ pub mod dice;
 pub mod example;
 pub mod figures;
 pub mod gate;
-pub mod neighbours;
+pub mod neighbors;
 pub mod peers;
 pub mod process;
 pub mod program;
@@ -26,43 +26,43 @@ use dockipc::{Handle, Server};
 
 pub use figures::{figure, is_long, long};
 
-/// How long a test waits before it fails rather than hangs. A process that ends may wait half a minute
-/// on a busy machine: the kernel closes an inotify descriptor when its own threads get to it.
+/// Timeout that turns a hang into a failure. On a busy machine a process may need half a minute to
+/// exit, since the kernel closes inotify descriptors asynchronously.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A temporary directory with the path of a socket in it.
+/// A temporary directory with a path for a socket.
 pub struct Place {
     directory: tempfile::TempDir,
 }
 
 impl Place {
-    /// Makes the directory.
-    #[expect(clippy::new_without_default, reason = "it does something")]
+    /// Creates the directory.
+    #[expect(clippy::new_without_default, reason = "it has side effects")]
     pub fn new() -> Self {
         Self { directory: tempfile::tempdir().expect("a temporary directory") }
     }
 
-    /// The path of the socket.
+    /// Returns the path of the socket.
     pub fn socket(&self) -> PathBuf {
         self.directory.path().join("s.sock")
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 }
 
-/// Leaves a socket at which nobody listens, as a daemon does that is killed. To close it would not do:
-/// a child that another test has just forked may have it too.
+/// Leaves a stale socket, as a killed daemon does. Closing is not enough: a child that another test has
+/// just forked may hold the descriptor too.
 pub fn leave_socket(path: impl AsRef<Path>) {
     let listener = UnixListener::bind(path).expect("a socket");
     rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).expect("its end");
 }
 
-/// A daemon at a path of its own, in this process.
+/// A daemon in this process, at a path of its own.
 pub struct Daemon {
-    // The handle goes first: the daemon stops before its directory is removed.
+    // Dropped first, so that the daemon stops before its directory is removed.
     handle: Handle,
     place: Place,
 }
@@ -76,17 +76,17 @@ impl Daemon {
         Self { handle, place }
     }
 
-    /// The running server.
+    /// Returns the handle of the running server.
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    /// The path of its socket.
+    /// Returns the path of its socket.
     pub fn path(&self) -> PathBuf {
         self.place.socket()
     }
 
-    /// A new connection.
+    /// Opens a connection.
     #[track_caller]
     pub fn connect(&self) -> UnixStream {
         let stream = UnixStream::connect(self.path()).expect("a connection");
@@ -95,16 +95,16 @@ impl Daemon {
         stream
     }
 
-    /// Sends bytes over a new connection, ends the sending side, and returns everything that comes
-    /// back, what is not printable ASCII being escaped, line ends too.
+    /// Sends bytes over a new connection, shuts down its sending side, and returns everything received,
+    /// escaped to printable ASCII.
     #[track_caller]
     pub fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
         exchange(self.connect(), bytes.as_ref()).escape_ascii().to_string()
     }
 }
 
-/// The full name of a test in the caller's file, `subject::file::test`, for a process that runs only
-/// that test.
+/// Returns the full name of a test in the caller's file, `subject::file::test`, for a process that runs
+/// only that test.
 #[track_caller]
 pub fn test_name(test: &str) -> String {
     let file = Location::caller().file();
@@ -113,7 +113,7 @@ pub fn test_name(test: &str) -> String {
     format!("{subject}::{file}::{test}")
 }
 
-/// A RESP command.
+/// Encodes a RESP command.
 pub fn resp(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words.iter().map(AsRef::as_ref) {
@@ -124,16 +124,16 @@ pub fn resp(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
     bytes
 }
 
-/// Sends bytes, ends the sending side, and returns everything that comes back.
+/// Sends bytes, shuts down the sending side, and returns everything received.
 #[track_caller]
 pub fn exchange(mut stream: UnixStream, bytes: &[u8]) -> Vec<u8> {
-    // The server may have answered and closed before it took everything.
+    // The server may have answered and closed before reading everything.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
     rest(stream)
 }
 
-/// Everything that comes until the server ends the connection.
+/// Returns everything received until the server closes the connection.
 #[track_caller]
 pub fn rest(mut stream: UnixStream) -> Vec<u8> {
     let mut answer = Vec::new();
@@ -150,7 +150,7 @@ pub fn expect(stream: &mut UnixStream, expected: &[u8]) {
     assert_eq!(answer.escape_ascii().to_string(), expected.escape_ascii().to_string());
 }
 
-/// Lets this process have as many descriptors as the system allows it.
+/// Raises the descriptor limit of this process to the hard limit.
 pub fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

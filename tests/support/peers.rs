@@ -1,4 +1,4 @@
-//! Programs of others that tests run, where they are installed; see `tests/wire/peers.rs`.
+//! Third-party programs that tests run if they are installed; see `tests/wire/peers.rs`.
 
 use std::env;
 use std::ffi::OsStr;
@@ -6,13 +6,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-/// Runs a program to its end with this as its input.
+/// Runs a program to its end with this input.
 pub fn run(command: &mut Command, input: &[u8]) -> Output {
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program to start");
     let mut stdin = child.stdin.take().expect("its input");
     std::thread::scope(|scope| {
-        // A program may end without reading all of it.
+        // A program may end without reading its whole input.
         scope.spawn(move || {
             let _ = stdin.write_all(input);
         });
@@ -20,7 +20,7 @@ pub fn run(command: &mut Command, input: &[u8]) -> Output {
     })
 }
 
-/// Runs a program that must end well, and gives what it printed.
+/// Runs a program that must succeed, and returns its output.
 #[track_caller]
 pub fn output(command: &mut Command, input: &[u8]) -> Vec<u8> {
     let output = run(command, input);
@@ -34,13 +34,13 @@ pub fn output(command: &mut Command, input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// The same as text.
+/// Like [`output`], as text.
 #[track_caller]
 pub fn text(command: &mut Command, input: &[u8]) -> String {
     String::from_utf8(output(command, input)).expect("text")
 }
 
-/// Whether a test of this program can't be done here.
+/// Returns whether a program is not installed, so that its test must be skipped.
 #[track_caller]
 pub fn lacks(program: &str) -> bool {
     let paths = env::var_os("PATH").unwrap_or_default();
@@ -51,7 +51,7 @@ pub fn lacks(program: &str) -> bool {
     !found
 }
 
-/// A peer is passed over, or its lack is a failure where all are wanted.
+/// Reports that a peer is not installed; a failure with `DOCKIPC_REQUIRE_PEERS` set.
 #[track_caller]
 pub fn skip(peer: &str) {
     let what = format!("skipped: {peer} is not installed");
@@ -59,7 +59,7 @@ pub fn skip(peer: &str) {
     assert!(env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "{what}");
 }
 
-/// The installed versions of a client for `python` or `node`.
+/// Returns the paths of the installed versions of a client for `python` or `node`.
 #[track_caller]
 pub fn versions(language: &str, client: &str) -> Vec<PathBuf> {
     let root = env::var_os("DOCKIPC_PEERS_DIR").map(PathBuf::from);

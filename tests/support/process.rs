@@ -1,4 +1,4 @@
-//! What a process is seen to have.
+//! The resources of a process, as `/proc` shows them.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -11,32 +11,31 @@ use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
 
-/// Waits for something that another thread brings about.
+/// Waits for a condition that another thread or process makes true.
 #[track_caller]
 pub fn until(what: &str, condition: impl Fn() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !condition() {
-        assert!(Instant::now() < end, "{what} did not come about");
+        assert!(Instant::now() < end, "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Keeps the other tests of this program waiting that ask for this too, since they count what the
-/// process has. It begins when nothing is left of a server before: a command that a stopped server
-/// gave up on ends by itself, later.
+/// Serializes the tests of this program that count the resources of the process. Waits until nothing is
+/// left of earlier servers: a command that a stopped server has abandoned may end later.
 #[track_caller]
 pub fn alone() -> MutexGuard<'static, bool> {
-    // Whether a wait failed: every later test would wait as long.
+    // Whether a wait failed, so that later tests fail at once.
     static ONE: Mutex<bool> = Mutex::new(false);
     let mut failed = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    assert!(!*failed, "an earlier test has left a server that does not end");
+    assert!(!*failed, "an earlier test left a server that does not end");
     *failed = true;
     until("the end of the servers before", || threads() == 0);
     *failed = false;
     failed
 }
 
-/// A number, when it has not changed for a while: what a process has at rest.
+/// Waits until a number stops changing, and returns it.
 #[track_caller]
 pub fn settled(number: impl Fn() -> usize) -> usize {
     let end = Instant::now() + PATIENCE;
@@ -51,51 +50,51 @@ pub fn settled(number: impl Fn() -> usize) -> usize {
     last
 }
 
-/// The threads of servers in this process.
+/// Returns the number of server threads in this process.
 pub fn threads() -> usize {
     threads_of("self")
 }
 
-/// The threads of servers in another process.
+/// Returns the number of server threads in another process.
 pub fn threads_of(process: impl Display) -> usize {
     let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { return 0 };
     let named = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
     named.filter(|name| name.trim() == "dockipc").count()
 }
 
-/// The open descriptors of this process.
+/// Returns the number of open descriptors of this process.
 pub fn descriptors() -> usize {
     descriptors_of("self")
 }
 
-/// The open descriptors of another process.
+/// Returns the number of open descriptors of another process.
 pub fn descriptors_of(process: impl Display) -> usize {
     fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count)
 }
 
-/// The memory that this process, and so the daemon in it, has now, in bytes.
+/// Returns the resident memory of this process in bytes.
 pub fn resident() -> usize {
     resident_of("self")
 }
 
-/// The memory that another process has now, in bytes.
+/// Returns the resident memory of another process in bytes.
 pub fn resident_of(process: impl Display) -> usize {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
 }
 
-/// Set when this is dropped, so that threads which go on until then end also when a test fails.
+/// A flag that ends the threads of a test, also when the test fails.
 #[derive(Debug, Default)]
 pub struct Over(AtomicBool);
 
 impl Over {
-    /// Whether it is.
+    /// Returns whether the flag is set.
     pub fn is(&self) -> bool {
         self.0.load(SeqCst)
     }
 
-    /// Sets it at the end of the caller's scope at the latest.
+    /// Returns a guard that sets the flag when it is dropped.
     pub fn in_the_end(&self) -> impl Drop {
         struct End<'o>(&'o AtomicBool);
         impl Drop for End<'_> {
@@ -107,7 +106,7 @@ impl Over {
     }
 }
 
-/// The names in a directory, in order.
+/// Returns the names in a directory, sorted.
 pub fn names_in(directory: &Path) -> Vec<OsString> {
     let entries = fs::read_dir(directory).expect("a directory");
     let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();

@@ -1,4 +1,4 @@
-//! The daemon of `tests/bin/daemon.rs` as a process of its own, and what its commands answer.
+//! The daemon of `tests/bin/daemon.rs` as a separate process, and the expected answers of its commands.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,16 +14,15 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::PATIENCE;
 
-/// The built program.
+/// Returns the path of the built program.
 pub fn path() -> PathBuf {
     // target/<profile>/deps/<this test>
     let this = std::env::current_exe().expect("this test's path");
     this.ancestors().nth(2).expect("the profile's directory").join("test-daemon")
 }
 
-/// Makes a program of what is read. Another process writes it: as long as this one had it open, a
-/// child that another thread starts would hold it as well, and it could not be run (`ETXTBSY`,
-/// execve(2)).
+/// Writes an executable file. A separate process does so: a descriptor of this one could leak into a
+/// child that another thread forks, and running the file would fail (`ETXTBSY`, execve(2)).
 pub fn executable(path: &Path, content: impl Into<Stdio>) {
     let mut install = Command::new("install");
     let install = install.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(content);
@@ -44,37 +43,37 @@ impl Program {
         Self::start_by(Command::new(path()).arg(socket), socket)
     }
 
-    /// Starts it by a command that becomes the daemon, and waits until it answers.
+    /// Starts the daemon with a command that executes it, and waits until it answers.
     #[track_caller]
     pub fn start_by(command: &mut Command, socket: &Path) -> Self {
         let mut daemon = Self::begin(command, socket);
-        assert!(daemon.answers(), "it ended with {:?}", daemon.complaint());
+        assert!(daemon.answers(), "the daemon ended: {:?}", daemon.complaint());
         daemon
     }
 
-    /// Starts it by a command, and does not wait. What it says goes to a file of its own.
+    /// Starts the daemon with a command, without waiting. Its standard error goes to a file.
     pub fn begin(command: &mut Command, socket: &Path) -> Self {
         Self::begin_with(command, socket, Stdio::null())
     }
 
-    /// The same with this as its standard input.
+    /// Like [`begin`](Self::begin), with this standard input.
     pub fn begin_with(command: &mut Command, socket: &Path, input: impl Into<Stdio>) -> Self {
         let log = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
         let log = log.keep().expect("a file that stays");
         let output = File::create(&log).expect("a log");
         let command = command.stdin(input).stdout(Stdio::null()).stderr(output);
-        // A group of its own: what a test's process gets from its terminal, it does not.
+        // A process group of its own, so that it gets no signals from the terminal.
         let child = command.process_group(0).spawn().expect("a process");
         Self { child, socket: socket.to_owned(), log }
     }
 
-    /// Waits until it answers; false if it ends instead.
+    /// Waits until the daemon answers; false if it ends instead.
     #[track_caller]
     pub fn answers(&mut self) -> bool {
         let client = self.client();
         let end = Instant::now() + PATIENCE;
         loop {
-            // Not the end of this process, but what is at the path, may be another's.
+            // Checked before the call: another daemon may answer at the path.
             let ended = self.ended().is_some();
             if client.send("ping").is_ok_and(|answer| answer == b"PONG") {
                 return !ended;
@@ -82,17 +81,17 @@ impl Program {
             if ended {
                 return false;
             }
-            assert!(Instant::now() < end, "it neither answers nor ends");
+            assert!(Instant::now() < end, "the daemon neither answers nor ends");
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// A client of it.
+    /// Returns a client of the daemon.
     pub fn client(&self) -> Client {
         Client::new(&self.socket)
     }
 
-    /// A new connection.
+    /// Opens a connection.
     #[track_caller]
     pub fn connect(&self) -> UnixStream {
         let stream = UnixStream::connect(&self.socket).expect("a connection");
@@ -101,30 +100,30 @@ impl Program {
         stream
     }
 
-    /// The number of the process.
+    /// Returns the process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What its processes and threads, and those it waits for, have of something under `/proc`.
+    /// Counts the entries of one of its directories under `/proc`.
     fn count(&self, what: &str) -> usize {
         fs::read_dir(format!("/proc/{}/{what}", self.id())).map_or(0, Iterator::count)
     }
 
-    /// Its threads.
+    /// Returns the number of its threads.
     pub fn threads(&self) -> usize {
         self.count("task")
     }
 
-    /// Its open descriptors.
+    /// Returns the number of its open descriptors.
     pub fn descriptors(&self) -> usize {
         self.count("fd")
     }
 
-    /// The time that it has used so far.
+    /// Returns the CPU time used so far.
     pub fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("the process");
-        // proc_pid_stat(5): the name is in parentheses and may have anything in it.
+        // proc_pid_stat(5): the name is in parentheses and may contain any character.
         let (_, rest) = stat.rsplit_once(')').expect("a name");
         let mut fields = rest.split_whitespace().skip(11).map(str::parse::<u64>);
         let mut next = || fields.next().expect("a field").expect("a number");
@@ -137,12 +136,12 @@ impl Program {
         let _ = kill_process(Pid::from_child(&self.child), signal);
     }
 
-    /// How it has ended, if it has.
+    /// Returns the exit status, if the process has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("its state")
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
         let end = Instant::now() + PATIENCE;
@@ -150,12 +149,13 @@ impl Program {
             if let Some(status) = self.ended() {
                 return status;
             }
-            assert!(Instant::now() < end, "it does not end");
+            assert!(Instant::now() < end, "the daemon does not end");
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Ends it in order, whatever becomes of single calls, and says how it has ended.
+    /// Stops the daemon with its `stop` command, and returns the exit status. Failing calls are
+    /// repeated.
     #[track_caller]
     pub fn stop(&mut self) -> ExitStatus {
         let client = self.client();
@@ -164,19 +164,19 @@ impl Program {
             if let Some(status) = self.ended() {
                 return status;
             }
-            assert!(Instant::now() < end, "it does not end");
+            assert!(Instant::now() < end, "the daemon does not end");
             let _ = client.send("stop");
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// What it has said.
+    /// Returns its standard error so far.
     pub fn complaint(&self) -> String {
         fs::read_to_string(&self.log).expect("its log")
     }
 
-    /// Waits until it is at rest: the two threads of the server, and the main one, and nobody is
-    /// connected, as it seems when nothing changes.
+    /// Waits until the daemon is idle: only the server's two threads and the main thread are left, and
+    /// the number of descriptors is stable.
     #[track_caller]
     pub fn rest(&self) {
         let mut last = 0;
@@ -186,7 +186,7 @@ impl Program {
             let now = self.descriptors();
             same = if now == last && self.threads() == 3 { same + 1 } else { 0 };
             last = now;
-            assert!(Instant::now() < end, "it does not come to rest");
+            assert!(Instant::now() < end, "the daemon does not become idle");
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -194,25 +194,25 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // What strace follows does not end with it.
+        // Killing only strace would leave the traced process.
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.wait();
         let _ = fs::remove_file(&self.log);
     }
 }
 
-/// What `blob` answers.
+/// Returns the answer of `blob`.
 pub fn blob(size: usize) -> Vec<u8> {
-    // Line ends and what looks like RESP are in it.
+    // It contains line ends and bytes that look like RESP.
     b"$12\r\n0123456789ab\r\n".iter().copied().cycle().take(size).collect()
 }
 
-/// What `items` answers.
+/// Returns the answer of `items`.
 pub fn items(count: usize) -> Vec<String> {
     (0..count).map(|i| format!("item {i}\r\n+OK")).collect()
 }
 
-/// What `entries` answers.
+/// Returns the answer of `entries`.
 pub fn entries(count: usize) -> BTreeMap<String, u64> {
     (0..count as u64).map(|i| (format!("key {i}"), i * i)).collect()
 }

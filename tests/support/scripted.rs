@@ -1,15 +1,15 @@
-//! Somebody else's server, which does exactly what a test says.
+//! A server that follows a test's script exactly.
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::{self, JoinHandle};
 
 use crate::{PATIENCE, Place, expect, resp};
 
-/// The answer to a client's `HELLO 3`, as short as it can be.
+/// The shortest valid answer to a client's `HELLO 3`.
 pub const GREETING: &[u8] = b"%1\r\n$5\r\nproto\r\n:3\r\n";
 
-/// Serves at the place's socket; it takes connections one after the other. When the script ends,
-/// nobody listens any more.
+/// Runs a script that accepts connections at the socket of `place`, one after the other. The listener
+/// closes when the script ends.
 pub fn scripted(
     place: &Place,
     serve: impl FnOnce(&mut dyn FnMut() -> UnixStream) + Send + 'static,
@@ -24,7 +24,7 @@ pub fn scripted(
     })
 }
 
-/// Takes the handshake and one command of this one word.
+/// Reads the handshake and a command without arguments.
 pub fn greet(stream: &mut UnixStream, word: &str) {
     expect(stream, &[resp(&["HELLO", "3"]), resp(&[word])].concat());
 }

@@ -1,4 +1,4 @@
-//! strace(1): what a process asks the system for, and faults in that.
+//! strace(1): traces a process's system calls, and injects faults into them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Whether strace can be used. With `DOCKIPC_REQUIRE_PEERS` set, it must.
+/// Returns whether strace is usable. With `DOCKIPC_REQUIRE_PEERS` set, its absence is a failure.
 pub fn is_here() -> bool {
     let output = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
     let here = output.is_ok_and(|output| output.status.success());
@@ -22,16 +22,16 @@ pub fn is_here() -> bool {
     here
 }
 
-/// A system call: its name, and how many of that name its thread had made with it.
+/// A system call, identified by its name and its number among the calls of that name in its thread.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
-    /// Its name.
+    /// The name of the call.
     pub name: String,
-    /// Its number, from 1.
+    /// The number of the call, from 1.
     pub number: usize,
 }
 
-/// strace's words for a program that it starts.
+/// Returns a strace command; the traced program is appended to it.
 pub fn strace(output: &Path, faults: &[String]) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o"]).arg(output);
@@ -41,8 +41,8 @@ pub fn strace(output: &Path, faults: &[String]) -> Command {
     command
 }
 
-/// The calls in a trace, each once, in their order. With a marker, the thread that makes that call
-/// counts from there only.
+/// Returns the distinct calls in a trace, in order. With a marker, only those after the first thread
+/// has made that call.
 pub fn calls(trace: &Path, marker: Option<&str>) -> Vec<Call> {
     let text = fs::read(trace).expect("a trace");
     let text = String::from_utf8_lossy(&text);
@@ -53,7 +53,7 @@ pub fn calls(trace: &Path, marker: Option<&str>) -> Vec<Call> {
     let mut calls = Vec::new();
     for line in text.lines() {
         let Some((thread, rest)) = line.split_once(' ') else { continue };
-        // Not signals, ends, and the second halves of calls.
+        // Skip signals, exits, and resumed calls.
         let Some((name, _)) = rest.trim_start().split_once('(') else { continue };
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             continue;
@@ -73,13 +73,13 @@ pub fn calls(trace: &Path, marker: Option<&str>) -> Vec<Call> {
     calls
 }
 
-/// strace beside a process that runs already. It lets the process go when this is dropped.
+/// strace attached to a running process. Detaches when this is dropped.
 pub struct Strace {
     child: Child,
 }
 
 impl Strace {
-    /// Follows all threads of a process. When this returns, it does.
+    /// Attaches to all threads of a process, and waits until strace is attached.
     #[track_caller]
     pub fn attach(process: u32, output: &Path, faults: &[String]) -> Self {
         let mut command = Command::new("strace");
@@ -96,7 +96,7 @@ impl Strace {
             let size = messages.read_line(&mut message).expect("a message");
             assert!(size > 0, "strace does not attach");
         }
-        // The others are read away, so that it does not wait.
+        // Drain the remaining messages, so that strace does not block.
         thread::spawn(move || messages.lines().count());
         Self { child }
     }
@@ -109,8 +109,8 @@ impl Drop for Strace {
         let end = Instant::now() + Duration::from_secs(2);
         while self.child.try_wait().is_ok_and(|status| status.is_none()) {
             if Instant::now() > end {
-                // Where the process is killed as strace lets it go, strace (6.1) waits for the first
-                // thread before the others, and so for ever.
+                // If the process is killed during the detach, strace 6.1 waits for the first thread
+                // before the others, and so forever.
                 let _ = kill_process(strace, Signal::KILL);
             }
             thread::sleep(Duration::from_millis(1));

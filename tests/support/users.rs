@@ -1,4 +1,4 @@
-//! Processes of other users: the test program once more, as somebody else, by setpriv(1).
+//! Processes of other users: runs this test program again as another user, with setpriv(1).
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read};
@@ -11,26 +11,27 @@ use std::time::Duration;
 use crate::program::executable;
 use crate::{Place, test_name};
 
-/// Set in the process of somebody else: what it is to do.
+/// Environment variable with the role of the other user's process.
 const PART: &str = "DOCKIPC_TEST_PART";
-/// How long it may take.
+/// Maximum lifetime of the process.
 const LIFE: Duration = Duration::from_secs(900);
-/// What stands before a line that is meant for the test.
+/// Prefix of a line that is meant for the test.
 const MARK: &str = "says: ";
 
-/// Whether this process can become another user. With `DOCKIPC_REQUIRE_PEERS` set, it must.
+/// Returns whether tests can start processes of other users. With `DOCKIPC_REQUIRE_PEERS` set, it is a
+/// failure if they can't.
 pub fn can_be_had() -> bool {
     let tried = Command::new("setpriv").args(["--reuid=65534", "--clear-groups", "true"]).output();
     let can = tried.is_ok_and(|output| output.status.success());
     if !can {
-        let what = "skipped: only root, with setpriv, can be another user";
+        let what = "skipped: requires root and setpriv";
         assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "{what}");
         println!("{what}");
     }
     can
 }
 
-/// Who a process is.
+/// The credentials of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct User {
     /// The user.
@@ -41,17 +42,17 @@ pub struct User {
     pub groups: &'static [u32],
 }
 
-/// A directory that all users can reach and one of them owns, with a copy of this program.
+/// A directory owned by a user and accessible to all, with a copy of this program.
 pub struct Shared {
     place: Place,
     program: PathBuf,
 }
 
 impl Shared {
-    /// Makes it.
+    /// Creates the directory.
     pub fn new(owner: User) -> Self {
         let place = Place::new();
-        // This program may be where others can't go.
+        // The original may be in a directory that other users can't access.
         let program = place.directory().join("program");
         let this = File::open(std::env::current_exe().expect("this program"));
         executable(&program, this.expect("this program"));
@@ -63,18 +64,18 @@ impl Shared {
         Self { place, program }
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub fn directory(&self) -> &Path {
         self.place.directory()
     }
 
-    /// Starts the test of this name in the caller's file as a user, who plays a part.
+    /// Starts the test of this name in the caller's file as another user, in the given role.
     #[track_caller]
     pub fn start(&self, test: &str, part: &str, user: User) -> Actor {
         self.start_by(Command::new("setpriv"), test, part, user)
     }
 
-    /// The same by a command that ends in `setpriv`, such as strace's.
+    /// Like [`start`](Self::start), with a command that ends in `setpriv`, such as strace's.
     #[track_caller]
     pub fn start_by(&self, mut command: Command, test: &str, part: &str, user: User) -> Actor {
         command.args([format!("--reuid={}", user.uid), format!("--regid={}", user.gid)]);
@@ -94,20 +95,20 @@ impl Shared {
         Actor { child, input, output }
     }
 
-    /// Has a part played to its end, and returns what was said.
+    /// Runs a role to its end, and returns the lines it printed.
     #[track_caller]
     pub fn play(&self, test: &str, part: &str, user: User) -> Vec<String> {
         self.start(test, part, user).rest()
     }
 }
 
-/// The part that this process plays, if it is one of another user.
+/// Returns the role of this process, if it was started as another user.
 pub fn part() -> Option<String> {
     let part = std::env::var(PART).ok();
     if part.is_some() {
-        // The test's name stands before, on the same line.
+        // The test harness has printed the test's name on this line.
         println!();
-        // The test waits for its end, so that there has to be one.
+        // The test waits for this process, so it must end in any case.
         thread::spawn(|| {
             thread::sleep(LIFE);
             std::process::exit(70);
@@ -116,17 +117,17 @@ pub fn part() -> Option<String> {
     part
 }
 
-/// Says something to the test.
+/// Prints a line for the test.
 pub fn say(what: impl std::fmt::Display) {
     println!("{MARK}{what}");
 }
 
-/// Waits until the test lets this process go, or ends.
+/// Waits until the test closes this process's standard input.
 pub fn wait_for_the_end() {
     let _ = std::io::stdin().read(&mut [0]);
 }
 
-/// A process of a user. It is let go, and has ended, when this is dropped.
+/// A process of another user. It is killed when this is dropped.
 pub struct Actor {
     child: Child,
     input: Option<ChildStdin>,
@@ -134,7 +135,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// The next line that it says; none at its end.
+    /// Returns the next line for the test; `None` at the end.
     pub fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         loop {
@@ -148,14 +149,15 @@ impl Actor {
         }
     }
 
-    /// Lets it go, and returns what it says until it has ended well.
+    /// Closes its standard input, waits until it has ended with success, and returns its remaining
+    /// lines.
     #[track_caller]
     pub fn end(mut self) -> Vec<String> {
         self.input = None;
         self.rest()
     }
 
-    /// What it says until it has ended well.
+    /// Waits until it has ended with success, and returns its remaining lines.
     #[track_caller]
     fn rest(mut self) -> Vec<String> {
         let said = std::iter::from_fn(|| self.line()).collect();
@@ -163,7 +165,7 @@ impl Actor {
         said
     }
 
-    /// The number of the process.
+    /// Returns the process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }

@@ -1,10 +1,10 @@
-//! Tests that count what their own process has: threads, descriptors, memory. They run one at a time, by
-//! [`tests::process::alone`].
+//! Tests that count threads, descriptors or memory of their own process. [`tests::process::alone`] runs
+//! them one at a time.
 
 use dockipc::{Request, command};
 use tests::gate::Gate;
 
-/// Waits until the test lets it end, and answers with its word.
+/// Wait until the test opens the gate, and return the word.
 #[command("wait")]
 fn wait(request: &Request<'_>, word: &str) -> String {
     request.state::<Gate>().unwrap().pass();

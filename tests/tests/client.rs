@@ -1,4 +1,4 @@
-//! The client.
+//! Tests of the client.
 
 #[path = "../client"]
 mod client {

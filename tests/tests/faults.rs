@@ -1,4 +1,4 @@
-//! Faults of the system around a daemon, which is a process of its own.
+//! Fault injection into a daemon in a separate process.
 
 #[path = "../faults"]
 mod faults {

@@ -1,5 +1,5 @@
-//! The socket's path, from the start to the stop. `start_open` needs a program without a command that has
-//! a rule.
+//! Tests of the socket's path, from start to stop. `start_open` needs a program in which no command has a
+//! rule.
 
 #[path = "../path"]
 mod path {

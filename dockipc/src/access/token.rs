@@ -11,7 +11,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::buffer::{Buffer, wipe};
-use crate::directory::{Directory, Failed, open_at};
+use crate::directory::{Directory, OpenError, open_at};
 use crate::error::Error;
 
 /// The fewest bytes of a token; fewer could be guessed.
@@ -37,10 +37,10 @@ impl Token {
         // A user who can replace the file, say with a link to a file of root's whose first line is known,
         // knows the token.
         let directory = Directory::of(path).map_err(|failed| match failed {
-            Failed::System(Errno::NOENT | Errno::NOTDIR) => bad("it does not exist"),
-            Failed::System(Errno::ACCESS) => bad("permission denied"),
-            Failed::System(errno) => reading(errno),
-            link @ Failed::Link { .. } => bad(&format!("{link}")),
+            OpenError::System(Errno::NOENT | Errno::NOTDIR) => bad("it does not exist"),
+            OpenError::System(Errno::ACCESS) => bad("permission denied"),
+            OpenError::System(errno) => reading(errno),
+            link @ OpenError::Link { .. } => bad(&format!("{link}")),
         })?;
         if let Some(other) = directory.other() {
             return Err(bad(&format!(

@@ -1,24 +1,24 @@
-//! A call, and many calls together.
+//! Single calls and pipelines.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use super::Client;
-use super::commands::{Again, Commands, Words, keeps_connection};
-use super::connection::Part;
-use super::limits::some_time;
+use super::commands::{CommandBuilder, Commands, Retry, is_reusable_after};
+use super::connection::AnswerPart;
+use super::limits::nonzero_timeout;
 use super::word::ToArg;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, Reply};
 
-/// A call being put together: [`Client::command`].
+/// A builder for one call; see [`Client::command`].
 #[must_use = "a call is made with `.call()`"]
 #[derive(Clone, Debug)]
 pub struct Call<'c> {
     client: &'c Client,
-    words: Words,
+    words: CommandBuilder,
     timeout: Option<Duration>,
     idempotent: bool,
 }
@@ -26,22 +26,22 @@ pub struct Call<'c> {
 impl<'c> Call<'c> {
     pub(super) fn new(client: &'c Client, name: &str) -> Self {
         let timeout = client.limits.total;
-        Self { client, words: Words::new(name), timeout, idempotent: false }
+        Self { client, words: CommandBuilder::new(name), timeout, idempotent: false }
     }
 
-    /// Adds a word. Any byte may be in it. A `None` adds nothing.
+    /// Adds an argument, which may contain any bytes. `None` adds nothing.
     pub fn arg(mut self, value: impl ToArg) -> Self {
         self.words.add(value);
         self
     }
 
-    /// Adds a word for each value.
+    /// Adds an argument for each value.
     pub fn args<T: ToArg>(mut self, values: impl IntoIterator<Item = T>) -> Self {
         values.into_iter().for_each(|value| self.words.add(value));
         self
     }
 
-    /// How long this call may take in all, instead of [`Client::timeout`].
+    /// Limits the duration of this call, instead of [`Client::timeout`].
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -50,13 +50,13 @@ impl<'c> Call<'c> {
     /// # Ok::<(), dockipc::Error>(())
     /// ```
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.timeout = some_time(limit.into());
+        self.timeout = nonzero_timeout(limit.into());
         self
     }
 
-    /// Says that to run this twice is the same as once, so that the call is made again if its
-    /// answer is cut off: see [`Client`]. For commands that a daemon's author did not mark, and for
-    /// servers that are not dockipc's.
+    /// Declares that running the command twice has the same effect as once, so that the call is
+    /// retried if its answer is cut off; see [`Client`]. Use it for commands that the daemon's
+    /// author did not mark, and for servers other than dockipc.
     ///
     /// ```no_run
     /// let redis = dockipc::Client::new("/run/redis.sock");
@@ -68,25 +68,25 @@ impl<'c> Call<'c> {
         self
     }
 
-    /// Makes the call and reads the answer as a value. [`Reply`] takes any answer.
+    /// Makes the call and converts the answer. [`Reply`] accepts any answer.
     ///
     /// # Errors
-    /// [`Error::Refused`](crate::Error::Refused) is the daemon's "no"; for the others see
+    /// [`Error::Refused`](crate::Error::Refused) is an error answer; for the others see
     /// [`enum@crate::Error`].
     pub fn call<T: FromReply>(self) -> Result<T> {
         let Self { client, mut words, timeout, idempotent } = self;
         let mut command = words.command();
         if idempotent {
-            command.again = Again::Yes;
+            command.retry = Retry::Always;
         }
         client.ask(&command, timeout)
     }
 
-    /// Makes the call and writes the answer's bytes, as a line would be answered: what
-    /// [`Client::send`] returns. Long text or bytes are written as they come, whatever
-    /// [`Client::max_answer`] is. Returns how many bytes were written.
+    /// Makes the call, writes the answer as [`Client::send`] would return it, and returns the
+    /// number of bytes written. A long bulk string is written as it arrives, and may exceed
+    /// [`Client::max_answer`].
     ///
-    /// If the answer is cut off, its beginning has been written; the call is not made again then.
+    /// If the answer is cut off, its beginning has been written, and the call is not retried.
     ///
     /// ```
     /// # let daemon = dockipc::Server::new().spawn_in_process()?;
@@ -98,21 +98,21 @@ impl<'c> Call<'c> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`call`](Self::call), and [`Error::Io`] if writing failed.
+    /// Those of [`call`](Self::call), and [`Error::Io`] if writing fails.
     pub fn copy_to(self, out: &mut impl io::Write) -> Result<u64> {
         let Self { client, mut words, timeout, .. } = self;
-        let command = Commands { in_parts: true, again: Again::No, ..words.command() };
+        let command = Commands { streamed: true, retry: Retry::Never, ..words.command() };
         let (mut written, mut refused) = (0, None);
         let writing = |error| Error::io("writing the answer", error);
         client.exchange(&command, timeout, |_, part| {
             let line;
             let bytes = match part {
-                Part::Bytes(bytes) => bytes,
-                Part::Whole(Reply::Error(failure)) => {
+                AnswerPart::Bytes(bytes) => bytes,
+                AnswerPart::Whole(Reply::Error(failure)) => {
                     refused = Some(failure);
                     return Ok(());
                 }
-                Part::Whole(reply) => {
+                AnswerPart::Whole(reply) => {
                     line = reply.into_line();
                     &line
                 }
@@ -125,10 +125,10 @@ impl<'c> Call<'c> {
     }
 }
 
-/// Many calls over one connection: [`Client::pipeline`].
+/// A number of calls over one connection; see [`Client::pipeline`].
 ///
-/// They are sent together and answered in order, so that a thousand cost about as much as a few.
-/// Each runs whether or not the one before it failed. Other clients' commands may run between them.
+/// They are sent together and answered in order, so a thousand take little longer than a few. Each
+/// runs whether or not the one before it failed. Other clients' commands may run between them.
 ///
 /// ```
 /// # let daemon = dockipc::Server::new().spawn_in_process()?;
@@ -151,9 +151,9 @@ pub struct Pipeline<'c> {
     client: &'c Client,
     commands: Buffer,
     count: usize,
-    /// The length of the first command.
+    /// Length of the first command in bytes.
     first: usize,
-    keeps: bool,
+    reusable: bool,
     timeout: Option<Duration>,
     idempotent: bool,
 }
@@ -165,48 +165,48 @@ impl<'c> Pipeline<'c> {
             commands: Buffer::default(),
             count: 0,
             first: 0,
-            keeps: true,
+            reusable: true,
             timeout: client.limits.total,
             idempotent: false,
         }
     }
 
-    /// Adds a call of the command with this name and these words.
+    /// Adds a call of the command with this name and these arguments.
     pub fn command<T: ToArg>(
         &mut self,
         name: &str,
         words: impl IntoIterator<Item = T>,
     ) -> &mut Self {
-        let mut command = Words::new(name);
+        let mut command = CommandBuilder::new(name);
         words.into_iter().for_each(|word| command.add(word));
         self.commands.extend_from_slice(command.command().bytes);
         if self.count == 0 {
             self.first = self.commands.len();
         }
         self.count += 1;
-        self.keeps &= keeps_connection(name.as_bytes());
+        self.reusable &= is_reusable_after(name.as_bytes());
         self
     }
 
-    /// How long all of it may take, instead of [`Client::timeout`].
+    /// Limits the duration of the whole pipeline, instead of [`Client::timeout`].
     pub fn timeout(&mut self, limit: impl Into<Option<Duration>>) -> &mut Self {
-        self.timeout = some_time(limit.into());
+        self.timeout = nonzero_timeout(limit.into());
         self
     }
 
-    /// Says that to run each of these twice is the same as once, so that all are sent again if an
-    /// answer is cut off. Otherwise that is done only if none can have run: what the daemon's
-    /// author marked is not asked for.
+    /// Declares that each command is idempotent, so that all are sent again if an answer is cut
+    /// off. Otherwise a pipeline is only retried if none of its commands can have run; the daemon
+    /// is not asked which ones are idempotent.
     pub fn idempotent(&mut self) -> &mut Self {
         self.idempotent = true;
         self
     }
 
-    /// Makes the calls; one answer each, in their order. [`Reply::parse`] reads an answer as a
-    /// value, and makes an error of a daemon's "no".
+    /// Makes the calls and returns their answers in order. [`Reply::parse`] converts an answer to a
+    /// value, and an error answer to an [`Error`].
     ///
     /// # Errors
-    /// Not every answer arrived. Any of the commands may have run, unless the error says otherwise.
+    /// An answer did not arrive. Any of the commands may have run, unless the error says otherwise.
     pub fn call(&self) -> Result<Vec<Reply>> {
         let mut answers = Vec::with_capacity(self.count);
         if self.count > 0 {
@@ -214,13 +214,13 @@ impl<'c> Pipeline<'c> {
                 bytes: &self.commands,
                 count: self.count,
                 first: self.first,
-                keeps: self.keeps,
-                in_parts: false,
-                again: if self.idempotent { Again::Yes } else { Again::No },
+                reusable: self.reusable,
+                streamed: false,
+                retry: if self.idempotent { Retry::Always } else { Retry::Never },
             };
             self.client.exchange(&commands, self.timeout, |i, part| {
-                if let Part::Whole(reply) = part {
-                    // Of an attempt that failed some may be there.
+                if let AnswerPart::Whole(reply) = part {
+                    // Discard the answers of an earlier attempt.
                     answers.truncate(i);
                     answers.push(reply);
                 }
@@ -231,7 +231,7 @@ impl<'c> Pipeline<'c> {
     }
 }
 
-/// Not the words, which may be secrets.
+/// Omits the commands, which may contain secrets.
 impl fmt::Debug for Pipeline<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline")

@@ -1,4 +1,4 @@
-//! Commands as they are sent.
+//! Commands in their encoded form.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,51 +9,51 @@ use crate::buffer::{Buffer, wipe};
 use crate::wire::words::Splitter;
 use crate::wire::{Base, encode};
 
-/// Commands as they are sent.
+/// One or more encoded commands, and how to handle their answers.
 #[derive(Clone, Copy)]
 pub(super) struct Commands<'b> {
     pub(super) bytes: &'b [u8],
     pub(super) count: usize,
-    /// The length of the first command: when less was sent, none was run.
+    /// Length of the first command in bytes: if fewer were sent, no command ran.
     pub(super) first: usize,
-    /// Whether the connection is as good for the next call as it was.
-    pub(super) keeps: bool,
-    /// Long bytes are given as they come.
-    pub(super) in_parts: bool,
-    pub(super) again: Again<'b>,
+    /// Whether the connection can be reused after these commands.
+    pub(super) reusable: bool,
+    /// Whether a long bulk string is passed on in parts, as it arrives.
+    pub(super) streamed: bool,
+    pub(super) retry: Retry<'b>,
 }
 
-/// Whether to make a call again that may have run.
+/// Whether to retry a call that may have run.
 #[derive(Clone, Copy)]
-pub(super) enum Again<'b> {
-    No,
-    /// The caller says that it may run twice.
-    Yes,
-    /// If the daemon says so of the command with this name.
-    Ask(&'b [u8]),
+pub(super) enum Retry<'b> {
+    Never,
+    /// The caller declared the call idempotent.
+    Always,
+    /// If the daemon reports that the command with this name is idempotent.
+    AskDaemon(&'b [u8]),
 }
 
-/// One command being put together, with room for its count in front.
+/// Encodes one command, with room in front for its header.
 #[derive(Clone)]
-pub(super) struct Words {
+pub(super) struct CommandBuilder {
     bytes: Buffer,
     count: usize,
-    /// Where the name is.
+    /// Position of the name in `bytes`.
     name: Range<usize>,
 }
 
-/// Whether a connection is as good as before after a command: not if that ends the connection or
-/// changes how it speaks or what it may.
-pub(super) fn keeps_connection(name: &[u8]) -> bool {
+/// Returns whether a connection can be reused after a command: not if the command closes it or
+/// changes its protocol or permissions.
+pub(super) fn is_reusable_after(name: &[u8]) -> bool {
     ![&b"quit"[..], b"reset", b"hello", b"auth"]
         .iter()
         .any(|other| name.eq_ignore_ascii_case(other))
 }
 
-/// Room for `*`, a count and CR LF.
+/// Room for `*`, a count and CRLF.
 const HEAD: usize = 23;
 
-impl Words {
+impl CommandBuilder {
     pub(super) fn new(name: &str) -> Self {
         let mut bytes = Buffer::with_capacity(HEAD + name.len() + 64);
         bytes.extend_from_slice(&[0; HEAD]);
@@ -67,7 +67,7 @@ impl Words {
     pub(super) fn add<T: ToArg>(&mut self, value: T) {
         if let Some(word) = value.to_arg() {
             if cfg!(feature = "zeroize") {
-                // Its length before it, and a line end.
+                // The header, the word and CRLF. Growing the vector would leave a copy behind.
                 self.bytes.reserve(HEAD + word.len() + b"\r\n".len());
             }
             encode::bulk(&word, self.bytes.as_vec());
@@ -78,34 +78,35 @@ impl Words {
         }
     }
 
-    /// The whole command.
+    /// Writes the header and returns the command.
     pub(super) fn command(&mut self) -> Commands<'_> {
         let mut head = Vec::with_capacity(HEAD);
         encode::length(b'*', self.count, &mut head);
         let start = HEAD - head.len();
         self.bytes.as_vec()[start..HEAD].copy_from_slice(&head);
         let (bytes, name) = (&self.bytes[start..], &self.bytes[self.name.clone()]);
-        let keeps = keeps_connection(name);
+        let reusable = is_reusable_after(name);
         Commands {
             bytes,
             count: 1,
             first: bytes.len(),
-            keeps,
-            in_parts: false,
-            again: Again::Ask(name),
+            reusable,
+            streamed: false,
+            retry: Retry::AskDaemon(name),
         }
     }
 }
 
-/// The name alone: others may be secrets.
-impl fmt::Debug for Words {
+/// Shows only the name: arguments may be secrets.
+impl fmt::Debug for CommandBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = String::from_utf8_lossy(&self.bytes[self.name.clone()]);
         write!(f, "{name:?} and {} more", self.count.saturating_sub(1))
     }
 }
 
-/// The name on a line, as the daemon finds it. None if there is none, or a quote is not closed.
+/// Returns the command name on a line, parsed as the daemon does. `None` for a blank line or an
+/// unclosed quote.
 pub(super) fn name_on(line: &str) -> Option<Cow<'_, [u8]>> {
     let line = line.strip_suffix('\r').unwrap_or(line).as_bytes();
     let mut text = Vec::new();

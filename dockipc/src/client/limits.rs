@@ -1,24 +1,26 @@
-//! How long a call may take, and how much a client keeps.
+//! Limits of a client, and the deadlines of its calls.
 
 use std::time::{Duration, Instant};
 
-/// What a client was told.
+/// The limits of a client. `None` means no limit.
 #[derive(Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct ClientLimits {
     pub(super) connect: Option<Duration>,
+    /// Wait for any bytes from the daemon.
     pub(super) read: Option<Duration>,
+    /// Wait for the daemon to accept any bytes.
     pub(super) write: Option<Duration>,
-    /// For a whole call, whatever it does.
+    /// Duration of a whole call, including retries.
     pub(super) total: Option<Duration>,
-    /// The longest answer, in bytes.
+    /// Maximum size of an answer, in bytes.
     pub(super) answer: usize,
-    /// So many connections are kept when nobody uses them.
-    pub(super) most_idle: usize,
-    /// For so long.
+    /// Maximum number of idle connections.
+    pub(super) max_idle: usize,
+    /// How long an idle connection is kept.
     pub(super) idle: Option<Duration>,
 }
 
-impl Default for Limits {
+impl Default for ClientLimits {
     fn default() -> Self {
         Self {
             connect: Some(Duration::from_secs(5)),
@@ -26,75 +28,75 @@ impl Default for Limits {
             write: Some(Duration::from_secs(30)),
             total: None,
             answer: 64 << 20,
-            most_idle: 16,
+            max_idle: 16,
             idle: Some(Duration::from_secs(60)),
         }
     }
 }
 
-/// A timeout of zero would mean none to the system.
-pub(super) fn some_time(limit: Option<Duration>) -> Option<Duration> {
+/// Replaces a timeout of zero, which would mean no limit to the system, with a microsecond.
+pub(super) fn nonzero_timeout(limit: Option<Duration>) -> Option<Duration> {
     limit.map(|limit| limit.max(Duration::from_micros(1)))
 }
 
-/// What one call keeps to.
+/// The limits of one call: those of the client, and the deadline of the call.
 #[derive(Clone, Copy)]
-pub(super) struct Terms<'l> {
-    pub(super) limits: &'l Limits,
-    /// When the call must be over. Without a limit in all no clock is read.
-    end: Option<End>,
+pub(super) struct CallLimits<'l> {
+    pub(super) limits: &'l ClientLimits,
+    /// The call's deadline. Without one, no clock is read.
+    end: Option<Deadline>,
 }
 
 #[derive(Clone, Copy)]
-struct End {
+struct Deadline {
     at: Instant,
-    /// The limit that passes then.
+    /// The timeout that expires then, for messages.
     limit: Duration,
 }
 
-impl End {
-    /// None for a limit beyond what a clock can show.
+impl Deadline {
+    /// Returns the deadline of a timeout that begins now; `None` if the clock can't represent it.
     fn after(limit: Duration) -> Option<Self> {
         Some(Self { at: Instant::now().checked_add(limit)?, limit })
     }
 }
 
-impl<'l> Terms<'l> {
-    /// The terms of a call that begins now.
-    pub(super) fn new(limits: &'l Limits, total: Option<Duration>) -> Self {
-        Self { limits, end: total.and_then(End::after) }
+impl<'l> CallLimits<'l> {
+    /// Returns the limits of a call that begins now.
+    pub(super) fn new(limits: &'l ClientLimits, total: Option<Duration>) -> Self {
+        Self { limits, end: total.and_then(Deadline::after) }
     }
 
-    /// The same call, with other limits for its steps.
-    pub(super) fn with<'o>(&self, limits: &'o Limits) -> Terms<'o> {
-        Terms { limits, end: self.end }
+    /// Returns the same deadline with other limits for the steps of the call.
+    pub(super) fn with<'o>(&self, limits: &'o ClientLimits) -> CallLimits<'o> {
+        CallLimits { limits, end: self.end }
     }
 
-    /// Whether the call as a whole has a limit.
-    pub(super) fn is_limited(&self) -> bool {
+    /// Returns whether the call as a whole has a deadline.
+    pub(super) fn has_deadline(&self) -> bool {
         self.end.is_some()
     }
 
-    /// A step that begins now and has a limit of its own.
+    /// Starts a step with its own timeout. The earlier of its deadline and the call's applies.
     pub(super) fn wait(&self, own: Option<Duration>) -> Wait {
-        let own = own.and_then(End::after);
-        let nearer = |end: &End| own.is_none_or(|own| end.at <= own.at);
+        let own = own.and_then(Deadline::after);
+        let nearer = |end: &Deadline| own.is_none_or(|own| end.at <= own.at);
         Wait { end: self.end.filter(nearer).or(own) }
     }
 }
 
-/// A step that must be over at some time.
+/// The deadline of one step.
 pub(super) struct Wait {
-    end: Option<End>,
+    end: Option<Deadline>,
 }
 
 impl Wait {
-    /// The time that is left; zero if it has passed, `None` if there is no end.
+    /// Returns the remaining time: zero after the deadline, `None` without one.
     pub(super) fn left(&self) -> Option<Duration> {
         self.end.map(|end| end.at.saturating_duration_since(Instant::now()))
     }
 
-    /// The limit that passes at the end.
+    /// Returns the timeout that the deadline comes from, for messages.
     pub(super) fn limit(&self) -> Duration {
         self.end.map_or(Duration::ZERO, |end| end.limit)
     }

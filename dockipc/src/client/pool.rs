@@ -1,4 +1,4 @@
-//! The connections that are kept for the next calls.
+//! The pool of idle connections.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,35 +6,34 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::connection::Connection;
-use super::limits::Limits;
+use super::limits::ClientLimits;
 
-/// The connections that nobody uses, the last one used on top: those that are not needed stay at
-/// the bottom and grow old.
+/// A stack of idle connections. The most recently used one is taken first, so surplus connections
+/// stay at the bottom and expire.
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: Mutex<Vec<Kept>>,
+    idle: Mutex<Vec<IdleConnection>>,
 }
 
-struct Kept {
+struct IdleConnection {
     connection: Connection,
     since: Duration,
 }
 
-/// A connection that nobody used for longer is looked at first: the daemon may have ended it, and
-/// said something before. One that is used again sooner is spared the system call.
-const RESTED: Duration = Duration::from_millis(10);
+/// A connection that was idle for at least this long is checked before use, since the daemon may
+/// have closed it. One that is reused sooner saves the system call.
+const MIN_IDLE_TO_CHECK: Duration = Duration::from_millis(10);
 
 impl Pool {
-    /// The connection that was used last, if it is still as it was left. Those that are too old are
-    /// closed.
-    pub(super) fn take(&self, limits: &Limits) -> Option<Connection> {
+    /// Takes the most recently used connection that is still open. Closes those that have expired.
+    pub(super) fn take(&self, limits: &ClientLimits) -> Option<Connection> {
         loop {
             let now = now();
-            let age = |kept: &Kept| now.saturating_sub(kept.since);
-            let is_old = |kept: &Kept| limits.idle.is_some_and(|limit| age(kept) > limit);
+            let age = |kept: &IdleConnection| now.saturating_sub(kept.since);
+            let is_old = |kept: &IdleConnection| limits.idle.is_some_and(|limit| age(kept) > limit);
             let mut idle = self.idle();
-            // They lie in the order of their age.
-            let old: Vec<Kept> = if idle.first().is_some_and(is_old) {
+            // The connections are sorted by age.
+            let old: Vec<IdleConnection> = if idle.first().is_some_and(is_old) {
                 let count = idle.partition_point(is_old);
                 idle.drain(..count).collect()
             } else {
@@ -44,28 +43,28 @@ impl Pool {
             drop(idle);
             drop(old);
             let kept = kept?;
-            if age(&kept) < RESTED || kept.connection.is_quiet() {
+            if age(&kept) < MIN_IDLE_TO_CHECK || kept.connection.is_quiet() {
                 return Some(kept.connection);
             }
         }
     }
 
-    /// Keeps a connection, unless there are enough.
-    pub(super) fn keep(&self, connection: Connection, limits: &Limits) {
+    /// Adds a connection, unless the pool is full.
+    pub(super) fn keep(&self, connection: Connection, limits: &ClientLimits) {
         let since = now();
         let mut idle = self.idle();
-        if idle.len() < limits.most_idle {
-            idle.push(Kept { connection, since });
+        if idle.len() < limits.max_idle {
+            idle.push(IdleConnection { connection, since });
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Kept>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A clock that is as exact as the system's tick and costs a few nanoseconds, which each call pays
-/// twice.
+/// Reads a clock that is as coarse as the system's tick, but costs only a few nanoseconds: each
+/// call reads it twice.
 fn now() -> Duration {
     #[cfg(target_os = "linux")]
     const CLOCK: ClockId = ClockId::MonotonicCoarse;

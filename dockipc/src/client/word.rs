@@ -1,4 +1,4 @@
-//! The words of a call.
+//! Conversion of values to the arguments of a call.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use crate::secret::{Secret, Wipe};
 
-/// What can be a word of a call.
+/// A value that can be sent as an argument of a call.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be a word of a call",
-    note = "words are text, bytes, numbers, bool, char, Duration, paths, addresses, and `Option` of those; for another type send `.to_string()`"
+    message = "`{Self}` can't be sent as an argument of a call",
+    note = "arguments can be text, bytes, numbers, bool, char, Duration, paths, addresses, and `Option` of those; for another type send `.to_string()`"
 )]
 pub trait ToArg {
-    /// Whether no message may show the word.
+    /// Whether the argument is a secret, which no message may show.
     #[doc(hidden)]
     const SECRET: bool = false;
 
-    /// The word; none for a value that is not there.
+    /// Returns the argument's bytes; `None` for a missing value, which sends nothing.
     fn to_arg(&self) -> Option<Cow<'_, [u8]>>;
 }
 
@@ -39,7 +39,7 @@ impl<T: ToArg> ToArg for Option<T> {
 }
 
 impl ToArg for Duration {
-    /// In nanoseconds, which loses nothing.
+    /// Writes nanoseconds, which is exact.
     fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
         Some(Cow::Owned(format!("{}ns", self.as_nanos()).into_bytes()))
     }

@@ -1,4 +1,4 @@
-//! Sockets that systemd has opened, `sd_listen_fds(3)`.
+//! Socket activation by systemd, `sd_listen_fds(3)`.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixListener;
@@ -9,22 +9,22 @@ use rustix::net::SocketType;
 use rustix::net::sockopt::{socket_acceptconn, socket_type};
 
 use super::address::Address;
-use super::place::identity;
+use super::socket_path::identity;
 use crate::directory::stat_at;
 use crate::error::Error;
 use crate::sys;
 
-/// The first of the descriptors that are passed.
+/// The first passed descriptor, `SD_LISTEN_FDS_START`.
 const FIRST: i32 = 3;
 
-/// More are not looked at, whatever the variable says.
-const MOST: i32 = 4096;
+/// Maximum number of descriptors examined, whatever `LISTEN_FDS` says.
+const MAX_PASSED: i32 = 4096;
 
-/// The socket at this address, if this process was started with it. It belongs to who opened it:
-/// nothing is done to its path.
+/// Returns the passed socket with this address, if there is one. Its path belongs to the service
+/// manager and is not changed.
 pub(super) fn adopt(address: &Address<'_>) -> Option<UnixListener> {
     let count = passed(&variable("LISTEN_PID")?, &variable("LISTEN_FDS")?, std::process::id())?;
-    // All are looked at: those that are not for us are not for our children either.
+    // `sys::inherited` sets close-on-exec, so call it for all: none may leak into child processes.
     let mut found = None;
     for number in FIRST..FIRST + count {
         let Some(socket) = sys::inherited(number) else { continue };
@@ -36,15 +36,15 @@ pub(super) fn adopt(address: &Address<'_>) -> Option<UnixListener> {
     found
 }
 
-/// Refuses a socket to which more users can connect than the author gave a mode for. To connect takes
-/// the right to write, unix(7).
+/// Returns an error if the socket's mode lets more users connect than `given` allows. Connecting
+/// requires write permission, unix(7).
 pub(super) fn check_mode(
     socket: &UnixListener,
     path: &Path,
     given: Option<u32>,
 ) -> Result<(), Error> {
     let name = socket.local_addr().ok();
-    // An abstract socket has no mode, and a name that is gone lets nobody in.
+    // An abstract socket has no mode, and a removed path can't be connected to.
     let file = name.as_ref().and_then(|name| name.as_pathname());
     let stat = file.and_then(|file| stat_at(CWD, file.as_os_str(), AtFlags::empty()).ok());
     match (stat, given) {
@@ -60,16 +60,16 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// How many descriptors are passed to this process.
+/// Returns the number of descriptors passed to this process.
 fn passed(pid: &str, count: &str, me: u32) -> Option<i32> {
     if pid.parse() != Ok(me) || count.is_empty() || !count.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    // A number that is too large for the type is too large for the limit.
-    Some(count.parse().map_or(MOST, |count: i32| count.min(MOST)))
+    // The only possible parse error is overflow.
+    Some(count.parse().map_or(MAX_PASSED, |count: i32| count.min(MAX_PASSED)))
 }
 
-/// Whether it is a listening stream socket with this address.
+/// Returns whether this is a listening stream socket with this address.
 fn is_at(socket: &UnixListener, address: &Address<'_>) -> bool {
     let listens = socket_acceptconn(socket).unwrap_or(false)
         && socket_type(socket).is_ok_and(|kind| kind == SocketType::STREAM);
@@ -82,19 +82,19 @@ fn is_at(socket: &UnixListener, address: &Address<'_>) -> bool {
     }
 }
 
-/// Whether two paths are the same, or lead to the same socket.
+/// Returns whether two paths are equal, or lead to the same socket.
 fn is_same(a: &Path, b: &Path) -> bool {
     let stat = |path: &Path| stat_at(CWD, path.as_os_str(), AtFlags::empty());
-    let same_words = std::path::absolute(b).is_ok_and(|b| a == b);
-    same_words || matches!((stat(a), stat(b)), (Ok(a), Ok(b)) if identity(&a) == identity(&b))
+    let equal = std::path::absolute(b).is_ok_and(|b| a == b);
+    equal || matches!((stat(a), stat(b)), (Ok(a), Ok(b)) if identity(&a) == identity(&b))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, passed};
+    use super::{MAX_PASSED, passed};
 
     #[test]
-    fn only_what_is_said_plainly_and_to_this_process_counts() {
+    fn only_valid_variables_for_this_process_count() {
         for (pid, count, expected) in [
             ("7", "1", Some(1)),
             ("7", "0", Some(0)),
@@ -108,8 +108,8 @@ mod tests {
             ("7", "many", None),
             ("seven", "1", None),
             ("99999999999999999999", "1", None),
-            ("7", "2147483647", Some(MOST)),
-            ("7", "99999999999999999999999", Some(MOST)),
+            ("7", "2147483647", Some(MAX_PASSED)),
+            ("7", "99999999999999999999999", Some(MAX_PASSED)),
         ] {
             assert_eq!(passed(pid, count, 7), expected, "LISTEN_PID={pid} LISTEN_FDS={count}");
         }

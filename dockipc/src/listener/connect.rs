@@ -10,22 +10,22 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{SocketAddrUnix, SocketFlags};
 
 use super::address::Address;
-use super::place::describe;
+use super::socket_path::describe;
 use super::{LONGEST_ADDRESS, socket};
 use crate::directory::{open_at, stat_at};
 use crate::error::{Error, Ran};
 
-/// Connects a blocking socket, within a time that also a full queue does not make longer.
+/// Connects a blocking socket. The timeout also covers the wait for room in a full queue.
 pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd, Error> {
     if path.as_os_str().is_empty() {
-        // To the system this would be a socket without a name.
+        // The kernel takes an empty path for an unnamed socket.
         return Err(Error::bad_path(path, "it is empty"));
     }
     let address = Address::of(path)?;
     let socket = socket(SocketFlags::empty())?;
     let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
-        // A zero would be no limit.
+        // Zero would mean no limit.
         let left = end
             .map(|end| end.saturating_duration_since(Instant::now()).max(Duration::from_micros(1)));
         set_socket_timeout(&socket, Timeout::Send, left)
@@ -37,30 +37,35 @@ pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd,
         };
         match connected {
             Ok(()) => return Ok(socket),
-            // A signal came while the queue was full.
+            // A signal arrived while the queue was full.
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(why_not(path, &address, errno, timeout)),
+            Err(errno) => return Err(connect_error(path, &address, errno, timeout)),
         }
     }
 }
 
-/// Connects to a path of any length. What is at a long one is opened, and reached through the
-/// descriptor: its name alone may be longer than an address.
+/// Connects to a path of any length. A path that does not fit in an address is opened and connected
+/// to through its descriptor.
 fn connect_to(socket: &OwnedFd, path: &Path) -> Result<(), Errno> {
     if path.as_os_str().len() <= LONGEST_ADDRESS {
         return rustix::net::connect(socket, &SocketAddrUnix::new(path)?);
     }
-    let there = open_at(CWD, path.as_os_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::net::connect(socket, &through(&there)?)
+    let file = open_at(CWD, path.as_os_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::net::connect(socket, &proc_address(&file)?)
 }
 
-/// The address of what is open.
-pub(super) fn through(there: &OwnedFd) -> Result<SocketAddrUnix, Errno> {
-    SocketAddrUnix::new(format!("/proc/self/fd/{}", there.as_raw_fd()))
+/// Returns the address of an open socket file.
+pub(super) fn proc_address(file: &OwnedFd) -> Result<SocketAddrUnix, Errno> {
+    SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-/// Says in words what is wrong with a path that can't be connected to.
-fn why_not(path: &Path, address: &Address<'_>, errno: Errno, timeout: Option<Duration>) -> Error {
+/// Returns the error that explains why connecting failed.
+fn connect_error(
+    path: &Path,
+    address: &Address<'_>,
+    errno: Errno,
+    timeout: Option<Duration>,
+) -> Error {
     let stat = match address {
         Address::File(path) => stat_at(CWD, path.as_os_str(), AtFlags::empty()),
         Address::Abstract(_) => Err(Errno::NOENT),
@@ -83,11 +88,7 @@ fn why_not(path: &Path, address: &Address<'_>, errno: Errno, timeout: Option<Dur
         (Errno::CONNREFUSED, _) => Error::Stale { path },
         (Errno::ACCESS | Errno::PERM, _) => {
             let owner = stat.map(|stat| {
-                format!(
-                    ": it belongs to uid {} and has mode {:04o}",
-                    stat.st_uid,
-                    stat.st_mode & 0o7777
-                )
+                format!(" (owner uid {}, mode {:04o})", stat.st_uid, stat.st_mode & 0o7777)
             });
             Error::Permission { path, owner: owner.unwrap_or_default() }
         }

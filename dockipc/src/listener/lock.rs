@@ -1,4 +1,4 @@
-//! The lock beside a path: who holds it is the one daemon there.
+//! The lock file beside a socket, held by the one daemon that serves the path.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -6,77 +6,87 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::place::{Identity, Place, identity};
+use super::socket_path::{Identity, SocketPath, identity};
 use crate::error::Error;
 
-/// The lock of a place, `NAME.lock`. It goes when it is given up or when the process ends; the file
-/// stays, since another starter may have it open already, and two files would be two locks.
+/// The lock `NAME.lock` of a socket path, released when this is dropped or when the process ends.
+/// The file stays: another process may have opened it already, and two files would be two locks.
 pub(super) struct Lock {
     file: OwnedFd,
     identity: Identity,
-    /// Whether the file has our number and nothing that is somebody else's.
-    signed: bool,
+    /// Whether the file contains this process's ID and nothing else.
+    has_pid: bool,
 }
 
-/// The longest number, and its line end.
-const SIGNATURE: usize = 16;
+/// Maximum length of the file's text: a process ID and a newline.
+const PID_LEN: usize = 16;
 
 impl Lock {
-    /// Takes the lock, flock(2), unless somebody has it.
-    pub(super) fn take(place: &Place) -> Result<Option<Self>, Error> {
-        let name = place.lock_name();
+    /// Takes the lock, flock(2); `None` if another process holds it.
+    pub(super) fn take(socket_path: &SocketPath) -> Result<Option<Self>, Error> {
+        let name = socket_path.lock_name();
         let failed = |errno| {
-            Error::io(format_args!("opening the lock file of {}", place.path.display()), errno)
+            Error::io(
+                format_args!("opening the lock file of {}", socket_path.path.display()),
+                errno,
+            )
         };
         loop {
-            let file = match open(place, &name) {
+            let file = match open(socket_path, &name) {
                 Ok(Some(file)) => file,
-                Ok(None) => return Err(place.in_the_way(&name, "it has the name of the lock file")),
+                Ok(None) => {
+                    return Err(socket_path.in_the_way(&name, "that has the name of the lock file"));
+                }
                 Err(Errno::ACCESS | Errno::PERM) => {
-                    return Err(place.in_the_way(&name, "this user cannot open it, the lock file"));
+                    return Err(socket_path
+                        .in_the_way(&name, "that this user cannot open as the lock file"));
                 }
                 Err(errno) => return Err(failed(errno)),
             };
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::AGAIN) => return Ok(None),
                 Err(Errno::INTR) => continue,
-                // A file system without locks. The steps of a start alone let one win in almost
-                // every case.
+                // On a file system without locks, the other steps of a start almost always let only
+                // one daemon win.
                 Ok(()) | Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => {}
                 Err(errno) => return Err(failed(errno)),
             }
             let stat = rustix::fs::fstat(&file).map_err(failed)?;
             let is_ours = is_ours(&stat);
-            let mut lock = Self { file, identity: identity(&stat), signed: false };
-            // Somebody may have removed the file meanwhile: the lock of one that has no name is none.
-            if lock.is_at(place) {
+            let mut lock = Self { file, identity: identity(&stat), has_pid: false };
+            // A lock is void if the file was removed in the meantime: others lock a new file.
+            if lock.is_at(socket_path) {
                 if is_ours {
-                    lock.sign();
+                    lock.write_pid();
                 }
                 return Ok(Some(lock));
             }
         }
     }
 
-    /// Whether this is the lock of the place, and not of a file that was removed from there.
-    pub(super) fn is_at(&self, place: &Place) -> bool {
-        place.has(&place.lock_name(), self.identity)
+    /// Returns whether the locked file still has its name.
+    pub(super) fn is_at(&self, socket_path: &SocketPath) -> bool {
+        socket_path.has_identity(&socket_path.lock_name(), self.identity)
     }
 
-    /// The error of a start while another process holds the lock and nobody answers at the path.
-    pub(super) fn held(place: &Place) -> Error {
-        let name = place.lock_name();
-        match place.stat(&name) {
+    /// Returns the error for a start while another process holds the lock and the path has no
+    /// listener.
+    pub(super) fn held_error(socket_path: &SocketPath) -> Error {
+        let name = socket_path.lock_name();
+        match socket_path.stat(&name) {
             Ok(stat) if !is_ours(&stat) => {
-                place.in_the_way(&name, "another process holds this lock file")
+                socket_path.in_the_way(&name, "that another process has locked")
             }
-            _ => Error::AlreadyRunning { path: place.path.clone(), pid: Self::holder(place) },
+            _ => Error::AlreadyRunning {
+                path: socket_path.path.clone(),
+                pid: Self::holder(socket_path),
+            },
         }
     }
 
-    /// Who has the lock, as they have noted.
-    pub(super) fn holder(place: &Place) -> Option<u32> {
-        let file = open_old(place, &place.lock_name()).ok()?;
+    /// Returns the process ID that the lock file contains.
+    pub(super) fn holder(socket_path: &SocketPath) -> Option<u32> {
+        let file = open_old(socket_path, &socket_path.lock_name()).ok()?;
         text(&file)?.trim().parse().ok().filter(|pid| *pid != 0)
     }
 
@@ -84,12 +94,12 @@ impl Lock {
         self.identity
     }
 
-    /// Notes our number for those who come later. What else is in the file stays: it may be
-    /// somebody's who happens to use the name.
-    fn sign(&mut self) {
+    /// Writes the process ID into the file, unless it has other content: then it may be a user's
+    /// file that happens to have this name.
+    fn write_pid(&mut self) {
         let is_ours = |text: &String| text.chars().all(|c| c.is_ascii_digit() || c == '\n');
-        self.signed = text(&self.file).as_ref().is_some_and(is_ours);
-        if self.signed && rustix::fs::ftruncate(&self.file, 0).is_ok() {
+        self.has_pid = text(&self.file).as_ref().is_some_and(is_ours);
+        if self.has_pid && rustix::fs::ftruncate(&self.file, 0).is_ok() {
             let pid = format!("{}\n", std::process::id());
             let _ = rustix::io::pwrite(&self.file, pid.as_bytes(), 0);
         }
@@ -97,54 +107,55 @@ impl Lock {
 }
 
 impl Drop for Lock {
-    /// Lets the next one have the lock, also if a forked child still has the descriptor.
+    /// Releases the lock explicitly, since a forked child may still have the descriptor.
     fn drop(&mut self) {
-        if self.signed {
+        if self.has_pid {
             let _ = rustix::fs::ftruncate(&self.file, 0);
         }
         let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }
 
-/// Whether this is a regular file of this user, with one name. Nothing is written to another one: its owner
-/// may have given it this name only so that the daemon writes to it.
+/// Returns whether this is a regular file of this user with a single name. No other file is written
+/// to: a user may have linked it here to make the daemon overwrite it.
 fn is_ours(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
         && stat.st_uid == crate::sys::effective_user()
         && stat.st_nlink <= 1
 }
 
-/// What a signed lock file has in it. None of another file.
+/// Returns the file's text, if it is short enough for a process ID and valid UTF-8.
 fn text(file: &OwnedFd) -> Option<String> {
-    let mut bytes = [0; SIGNATURE + 1];
+    let mut bytes = [0; PID_LEN + 1];
     let n = rustix::io::pread(file, &mut bytes, 0).ok()?;
-    if n > SIGNATURE {
+    if n > PID_LEN {
         return None;
     }
     String::from_utf8(bytes[..n].to_vec()).ok()
 }
 
-/// Opens the lock file, which is made if it is missing. None if something else has the name.
-fn open(place: &Place, name: &OsString) -> Result<Option<OwnedFd>, Errno> {
+/// Opens or creates the lock file. `None` if the name belongs to something other than a regular
+/// file.
+fn open(socket_path: &SocketPath, name: &OsString) -> Result<Option<OwnedFd>, Errno> {
     loop {
-        match place.stat(name) {
+        match socket_path.stat(name) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
                 return Ok(None);
             }
-            // Not with O_CREAT: in a directory like /tmp the system refuses that for the file of
-            // another user, fs.protected_regular of proc_sys_fs(5).
-            Ok(_) => match open_old(place, name) {
+            // Without O_CREAT, which a sticky directory such as /tmp forbids for another user's
+            // file: fs.protected_regular, proc_sys_fs(5).
+            Ok(_) => match open_old(socket_path, name) {
                 Err(Errno::NOENT | Errno::LOOP) => {}
                 opened => return opened.map(Some),
             },
             Err(Errno::NOENT) => {
                 let mode = Mode::RUSR | Mode::WUSR;
                 let flags = FLAGS | OFlags::CREATE | OFlags::EXCL;
-                match place.open_file(name, flags, mode) {
+                match socket_path.open_file(name, flags, mode) {
                     Err(Errno::EXIST) => {}
                     opened => {
                         let file = opened?;
-                        // The umask may have taken the owner's rights away.
+                        // The umask may have removed the owner's permissions.
                         rustix::fs::fchmod(&file, mode)?;
                         return Ok(Some(file));
                     }
@@ -155,9 +166,9 @@ fn open(place: &Place, name: &OsString) -> Result<Option<OwnedFd>, Errno> {
     }
 }
 
-/// Nothing that was put there is waited for.
+/// `NONBLOCK`, so that opening a FIFO does not block.
 const FLAGS: OFlags = OFlags::RDWR.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
-fn open_old(place: &Place, name: &OsString) -> Result<OwnedFd, Errno> {
-    place.open_file(name, FLAGS, Mode::empty())
+fn open_old(socket_path: &SocketPath, name: &OsString) -> Result<OwnedFd, Errno> {
+    socket_path.open_file(name, FLAGS, Mode::empty())
 }

@@ -1,17 +1,19 @@
-//! The path: one daemon listens there at a time. Its socket never displaces a live one, comes back
-//! when somebody removes it, and is removed at the end if it is still the daemon's.
+//! The socket's path, which one daemon serves at a time.
 //!
-//! The directory is opened once ([`crate::directory`]), and every call names a file relative to its
-//! descriptor. Invariant: no call by path follows a link that another user can put there, and none
-//! changes a file that was not compared.
+//! [`publish`] creates the socket without displacing a live one, [`Published`] recreates it when it
+//! is removed, and removes it at the end if it still belongs to this daemon.
+//!
+//! The directory is opened once ([`crate::directory`]); files are named relative to its descriptor.
+//! Invariant: no call follows a link that another user can create, and none changes a file whose
+//! identity was not checked; broken by a call that takes the path itself.
 
 mod activation;
 mod address;
 mod connect;
 mod lock;
 mod notify;
-mod place;
 mod publish;
+mod socket_path;
 mod watch;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -34,7 +36,7 @@ fn socket(flags: SocketFlags) -> Result<OwnedFd, Error> {
         .map_err(|errno| Error::io("opening a socket", errno))
 }
 
-/// The process at the other end, where it can be seen from here.
+/// Returns the peer's process ID, if it is visible in this PID namespace.
 fn process_of(socket: impl AsFd) -> Option<u32> {
     let [pid, ..] = sys::peer_credentials(socket.as_fd()).ok()?;
     (pid != 0).then_some(pid)

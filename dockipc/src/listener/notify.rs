@@ -1,4 +1,4 @@
-//! Telling systemd how the service is, `sd_notify(3)`.
+//! Service state notifications to systemd, `sd_notify(3)`.
 
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -12,16 +12,16 @@ use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketT
 
 use super::LONGEST_ADDRESS;
 use super::address::Address;
-use super::connect::through;
+use super::connect::proc_address;
 use crate::directory::open_at;
 
-/// So long a service manager may take nothing.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Limits how long sending to the service manager may block.
+const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Sends a state such as `READY=1` to the service manager, if there is one that asks for it.
+/// Sends a state such as `READY=1` to the service manager, if `NOTIFY_SOCKET` is set.
 pub(crate) fn notify(state: &str) {
     if let Some(path) = std::env::var_os("NOTIFY_SOCKET") {
-        // A daemon that can't say that it is ready serves all the same.
+        // A failure must not keep the daemon from serving.
         let _ = send(&path, state);
     }
 }
@@ -29,8 +29,8 @@ pub(crate) fn notify(state: &str) {
 fn send(path: &OsStr, state: &str) -> Result<(), Errno> {
     let (kind, flags) = (SocketType::DGRAM, SocketFlags::CLOEXEC);
     let socket = rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?;
-    set_socket_timeout(socket.as_fd(), Timeout::Send, Some(PATIENCE))?;
-    let there;
+    set_socket_timeout(socket.as_fd(), Timeout::Send, Some(SEND_TIMEOUT))?;
+    let file;
     let address = match Address::of(Path::new(path)).map_err(|_| Errno::INVAL)? {
         Address::Abstract(name) => SocketAddrUnix::new_abstract_name(name)?,
         Address::File(path) if !path.is_absolute() => return Err(Errno::INVAL),
@@ -38,8 +38,8 @@ fn send(path: &OsStr, state: &str) -> Result<(), Errno> {
             SocketAddrUnix::new(path)?
         }
         Address::File(path) => {
-            there = open_at(CWD, path.as_os_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-            through(&there)?
+            file = open_at(CWD, path.as_os_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+            proc_address(&file)?
         }
     };
     loop {

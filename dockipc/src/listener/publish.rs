@@ -1,4 +1,4 @@
-//! Listening at a path, for as long as the daemon lives.
+//! Listening at a path for the daemon's lifetime.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
@@ -12,161 +12,162 @@ use rustix::net::{SocketAddrUnix, SocketFlags};
 
 use super::address::Address;
 use super::lock::Lock;
-use super::place::{Identity, Place};
-use super::watch::{self, Marks};
+use super::socket_path::{Identity, SocketPath};
+use super::watch::{self, Watches};
 use super::{activation, process_of, socket};
 use crate::error::Error;
 use crate::sys;
 use crate::warning::warn;
 
-/// How long a start waits for a lock whose holder does not serve: it may be about to, or about to
-/// end.
-const TURN: Duration = Duration::from_secs(2);
+/// Limits how long a start waits for a lock whose holder does not listen: the holder may be
+/// starting or stopping.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What keeps a path with a listening socket.
+/// A listening socket's claim on its path, released when this is dropped.
 pub(crate) struct Published {
     mode: u32,
     shared: bool,
-    /// Readable when something happened at the path.
+    /// Inotify instance, readable after a change at the path.
     inotify: Option<OwnedFd>,
-    /// None once it was given back, and for a socket that no path is kept for: an abstract one, and
-    /// one that was passed to this process.
-    kept: Mutex<Option<Kept>>,
+    /// `None` after the release, and for abstract and passed sockets.
+    owned: Mutex<Option<OwnedPath>>,
 }
 
-/// A path that is ours.
-struct Kept {
-    place: Place,
+/// A path that this process created the socket at.
+struct OwnedPath {
+    socket_path: SocketPath,
     lock: Lock,
-    /// The socket's name.
+    /// Identity of the socket's file.
     identity: Identity,
-    marks: Marks,
+    watches: Watches,
 }
 
-/// Mode of a socket file as the author gave it, or the default.
+/// Mode of a socket file: the author's, or the default.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SocketMode {
     pub(crate) given: Option<u32>,
     pub(crate) default: u32,
 }
 
-/// Listens at a path, or takes the socket there that this process was started with. A socket has
-/// its final mode before clients can connect, and never more than that.
+/// Listens at a path, or adopts the passed socket with this address. A new socket has its final
+/// mode before clients can connect, and never a wider one.
 pub(crate) fn publish(path: &Path, mode: SocketMode) -> Result<(UnixListener, Published), Error> {
     let address = Address::of(path)?;
     let given = mode.given;
     let mode = given.unwrap_or(mode.default);
-    let unkept = |listener: UnixListener, shared: bool| {
-        (listener, Published { mode, shared, inotify: None, kept: Mutex::new(None) })
+    let unowned = |listener: UnixListener, shared: bool| {
+        (listener, Published { mode, shared, inotify: None, owned: Mutex::new(None) })
     };
     if let Some(listener) = activation::adopt(&address) {
         activation::check_mode(&listener, path, given)?;
         sys::refuse_descriptors(listener.as_fd());
-        return Ok(unkept(listener, true));
+        return Ok(unowned(listener, true));
     }
     if let Address::Abstract(name) = address {
-        return Ok(unkept(listen_abstract(path, name)?, false));
+        return Ok(unowned(listen_abstract(path, name)?, false));
     }
-    let place = Place::new(path)?;
-    // Where something else is, nothing is made beside it.
-    place.probe()?;
-    let lock = wait_for_lock(&place)?;
-    let (listener, identity) = put(&place, mode)?;
-    if let Some(other) = place.other() {
+    let socket_path = SocketPath::new(path)?;
+    // Before the lock file is created: a refused start must leave nothing behind.
+    socket_path.probe()?;
+    let lock = wait_for_lock(&socket_path)?;
+    let (listener, identity) = bind_and_listen(&socket_path, mode)?;
+    if let Some(other) = socket_path.other() {
         warn(format_args!(
-            "{other}, and so can put another socket at {}; use a directory that only the daemon's user can write to, such as /run/NAME",
+            "{other} and can therefore replace the socket {}; use a directory that only the daemon's user can write to, such as /run/NAME",
             path.display()
         ));
     }
     let inotify = watch::open();
-    let mut kept = Kept { place, lock, identity, marks: Marks::default() };
-    kept.mark(inotify.as_ref());
-    Ok((listener, Published { mode, shared: false, inotify, kept: Mutex::new(Some(kept)) }))
+    let mut owned = OwnedPath { socket_path, lock, identity, watches: Watches::default() };
+    owned.renew_watches(inotify.as_ref());
+    Ok((listener, Published { mode, shared: false, inotify, owned: Mutex::new(Some(owned)) }))
 }
 
 impl Published {
-    /// Becomes readable when [`check`](Self::check) should be called. It need not: the path is to
-    /// be looked at every two seconds as well.
+    /// Returns a descriptor that is readable when [`check`](Self::check) should be called. Some
+    /// changes are not reported: call `check` every two seconds as well.
     pub(crate) fn watch(&self) -> Option<BorrowedFd<'_>> {
         self.inotify.as_ref().map(AsFd::as_fd)
     }
 
-    /// Looks at the path. If the socket is gone from there, gives another one that listens there;
-    /// the old one may have connections in its queue.
+    /// Checks the path, and returns a new listener if the socket was missing. The old listener may
+    /// still have connections in its queue.
     ///
-    /// What somebody else has put there stays, and is looked at again the next time, as is what
-    /// failed.
+    /// Another file at the path is left alone. In this case, and after an error, the next call
+    /// tries again.
     pub(crate) fn check(&self) -> Option<UnixListener> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(inotify) = &self.inotify {
             watch::drain(inotify);
         }
-        let ours = kept.as_mut()?;
+        let ours = owned.as_mut()?;
         if ours.is_in_place() {
             return None;
         }
         let listener = ours.recover(self.mode).ok()?;
-        ours.mark(self.inotify.as_ref());
+        ours.renew_watches(self.inotify.as_ref());
         listener
     }
 
-    /// Whether the socket was passed to this process, and so is somebody else's as well.
+    /// Returns whether the socket was passed to this process, so that others may hold it too.
     pub(crate) fn is_shared(&self) -> bool {
         self.shared
     }
 
-    /// Gives the path back, once: removes the socket if it is still ours, and lets another daemon
-    /// have the lock.
+    /// Removes the socket if it is still this daemon's, and releases the lock. Later calls do
+    /// nothing.
     ///
-    /// To be called while the listener is open, which keeps the inode's number from being reused.
+    /// Invariant: the listener is still open, which keeps the inode number from being reused;
+    /// broken by a caller that closes it first.
     pub(crate) fn release(&self) {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(kept) = kept {
-            // The lock goes after it.
-            let _ = kept.place.unlink(&kept.place.name, kept.identity);
+        let owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(owned) = owned {
+            // The lock is released afterwards, when `owned` is dropped.
+            let _ = owned.socket_path.unlink(&owned.socket_path.name, owned.identity);
         }
     }
 }
 
-impl Kept {
-    /// Asks to be told what happens at the path; not where another user can make it happen without
-    /// limit. There the path is looked at every two seconds only.
-    fn mark(&mut self, inotify: Option<&OwnedFd>) {
+impl OwnedPath {
+    /// Renews the inotify watches. A directory that another user can write to is only polled: that
+    /// user could cause any number of events.
+    fn renew_watches(&mut self, inotify: Option<&OwnedFd>) {
         if let Some(inotify) = inotify {
-            self.marks.clear(inotify);
-            if self.place.other().is_none() {
-                self.marks.set(inotify, &self.place);
+            self.watches.clear(inotify);
+            if self.socket_path.other().is_none() {
+                self.watches.set(inotify, &self.socket_path);
             }
         }
     }
 
-    /// Whether the path leads to our socket and our lock.
+    /// Returns whether the path leads to this daemon's socket and lock.
     fn is_in_place(&self) -> bool {
-        self.place.identity_at_path(&self.place.name) == Some(self.identity)
-            && self.place.identity_at_path(&self.place.lock_name()) == Some(self.lock.identity())
+        self.socket_path.identity_at_path(&self.socket_path.name) == Some(self.identity)
+            && self.socket_path.identity_at_path(&self.socket_path.lock_name())
+                == Some(self.lock.identity())
     }
 
-    /// Takes what is missing at the path again, where nobody else has it. Gives the socket if it is
-    /// a new one.
+    /// Recreates what is missing at the path, unless another daemon has taken it. Returns the
+    /// listener if the socket is new.
     fn recover(&mut self, mode: u32) -> Result<Option<UnixListener>, Error> {
-        // Another directory may have come in the place of ours.
-        let place = self.place.reopened()?;
+        // The directory may have been replaced.
+        let socket_path = self.socket_path.reopened()?;
         let mut lock = None;
-        if !self.lock.is_at(&place) {
-            lock = Lock::take(&place)?;
+        if !self.lock.is_at(&socket_path) {
+            lock = Lock::take(&socket_path)?;
             if lock.is_none() {
                 return Ok(None);
             }
         }
         let mut new = None;
-        if !place.has(&place.name, self.identity) {
-            let (listener, identity) = put(&place, mode)?;
-            // In a directory that was moved away the old one is still there.
-            let _ = self.place.unlink(&self.place.name, self.identity);
+        if !socket_path.has_identity(&socket_path.name, self.identity) {
+            let (listener, identity) = bind_and_listen(&socket_path, mode)?;
+            // A directory that was moved away still has the old socket.
+            let _ = self.socket_path.unlink(&self.socket_path.name, self.identity);
             self.identity = identity;
             new = Some(listener);
         }
-        self.place = place;
+        self.socket_path = socket_path;
         if let Some(lock) = lock {
             self.lock = lock;
         }
@@ -180,62 +181,62 @@ impl Drop for Published {
     }
 }
 
-/// Waits until nobody else is being started or is about to end here.
-fn wait_for_lock(place: &Place) -> Result<Lock, Error> {
-    let end = Instant::now() + TURN;
+/// Takes the lock, waiting for another daemon that is starting or stopping.
+fn wait_for_lock(socket_path: &SocketPath) -> Result<Lock, Error> {
+    let end = Instant::now() + LOCK_TIMEOUT;
     loop {
-        if let Some(lock) = Lock::take(place)? {
+        if let Some(lock) = Lock::take(socket_path)? {
             return Ok(lock);
         }
-        // Who serves can be asked who they are.
-        place.probe()?;
+        // A live listener is an error that names its process.
+        socket_path.probe()?;
         if Instant::now() >= end {
-            return Err(Lock::held(place));
+            return Err(Lock::held_error(socket_path));
         }
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// Puts a new listening socket in the place. Only with its lock.
-fn put(place: &Place, mode: u32) -> Result<(UnixListener, Identity), Error> {
-    let stale = place.probe()?;
-    place.sweep()?;
+/// Creates a listening socket at the path. The caller must hold the lock.
+fn bind_and_listen(socket_path: &SocketPath, mode: u32) -> Result<(UnixListener, Identity), Error> {
+    let stale = socket_path.probe()?;
+    socket_path.remove_leftover()?;
     if let Some(stale) = stale {
-        place.remove_stale(stale)?;
+        socket_path.remove_stale(stale)?;
     }
     let socket = socket(SocketFlags::empty())?;
     sys::refuse_descriptors(socket.as_fd());
     let failed =
-        |what: &str, errno| Error::io(format_args!("{what} {}", place.path.display()), errno);
-    // Linux creates the name with the mode of the socket, less the umask: it never has more than
-    // its final mode, and nobody can connect until it listens.
+        |what: &str, errno| Error::io(format_args!("{what} {}", socket_path.path.display()), errno);
+    // Linux creates the file with the socket's mode minus the umask, so it is never wider than the
+    // final mode. Nobody can connect before listen(2).
     let mode = Mode::from_raw_mode(mode & 0o7777);
     rustix::fs::fchmod(&socket, mode).map_err(|errno| failed("preparing", errno))?;
-    let name = place.bound_name();
-    match place.address(&name).and_then(|address| rustix::net::bind(&socket, &address)) {
+    let name = socket_path.bound_name();
+    match socket_path.address(&name).and_then(|address| rustix::net::bind(&socket, &address)) {
         Ok(()) => {}
         Err(Errno::ADDRINUSE) => {
-            // What is there says why it may not be replaced.
-            place.probe()?;
-            return Err(place.taken());
+            // Prefer the specific error for the file that is there.
+            socket_path.probe()?;
+            return Err(socket_path.already_running());
         }
         Err(errno) => return Err(failed("creating a socket for", errno)),
     }
     let publish = || {
-        let identity = place.set_mode(&name, mode)?;
-        // The system lowers this to its maximum, net.core.somaxconn.
+        let identity = socket_path.set_mode(&name, mode)?;
+        // The kernel caps this at net.core.somaxconn.
         rustix::net::listen(&socket, i32::MAX).map_err(|errno| failed("listening at", errno))?;
-        if name != place.name {
-            place.move_in(&name)?;
+        if name != socket_path.name {
+            socket_path.rename_into_place(&name)?;
         }
         Ok(identity)
     };
     match publish() {
         Ok(identity) => Ok((UnixListener::from(socket), identity)),
         Err(error) => {
-            // Closed first, so that it is stale.
+            // `remove_closed` removes only a stale socket.
             drop(socket);
-            place.take_back(&name);
+            socket_path.remove_closed(&name);
             Err(error)
         }
     }
@@ -246,14 +247,14 @@ fn listen_abstract(path: &Path, name: &[u8]) -> Result<UnixListener, Error> {
     let address = SocketAddrUnix::new_abstract_name(name).map_err(failed)?;
     let socket = socket(SocketFlags::empty())?;
     sys::refuse_descriptors(socket.as_fd());
-    let end = Instant::now() + TURN;
+    let end = Instant::now() + LOCK_TIMEOUT;
     loop {
         match rustix::net::bind(&socket, &address) {
             Ok(()) => break,
-            // The name of one that has ended is taken for as long as a child which it forked, and
-            // which has yet to become another program, has the descriptor.
+            // The name stays in use while a child that was forked and has not yet called exec(3)
+            // holds the descriptor.
             Err(Errno::ADDRINUSE) => {
-                nobody_listens(path, &address)?;
+                check_unused(path, &address)?;
                 if Instant::now() >= end {
                     return Err(Error::AlreadyRunning { path: path.to_owned(), pid: None });
                 }
@@ -266,8 +267,8 @@ fn listen_abstract(path: &Path, name: &[u8]) -> Result<UnixListener, Error> {
     Ok(UnixListener::from(socket))
 }
 
-/// An error if somebody listens at the address.
-fn nobody_listens(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
+/// Returns an error if a process listens at the address.
+fn check_unused(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
     let socket = socket(SocketFlags::NONBLOCK)?;
     let pid = match rustix::net::connect(&socket, address) {
         Ok(()) => process_of(&socket),

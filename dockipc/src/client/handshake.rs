@@ -1,52 +1,52 @@
-//! What a client says first on a connection.
+//! The first command on a connection: `HELLO`, with the token if there is one.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::commands::Words;
+use super::commands::CommandBuilder;
 use crate::access::Token;
 use crate::buffer::wipe;
 use crate::error::Result;
 
-/// Asks for RESP3, whose answers keep their types.
+/// Requests RESP3, whose answers preserve types.
 const HELLO: &[u8] = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n";
 
-/// A token, and which daemons it is sent to.
+/// A token, and the daemons that it is sent to.
 #[derive(Clone)]
 pub(super) struct Credential {
-    pub(super) source: Source,
+    pub(super) source: TokenSource,
     pub(super) recipients: Recipients,
 }
 
-/// The daemons that a token is sent to.
+/// Which daemons receive a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Recipients {
-    /// All: the caller gave the token for this path.
+    /// Any daemon: the caller set the token for this path.
     All,
-    /// Those of root and of this process's own user: the token is for no path in particular.
+    /// Daemons of root and of this process's user: the token is not specific to a path.
     Trusted,
-    /// None: whose daemon it is cannot be seen.
+    /// No daemon: its user is unknown.
     #[cfg(feature = "cli")]
     None,
 }
 
-/// Where a client has its token from.
+/// Where a client gets its token from.
 #[derive(Clone)]
-pub(super) enum Source {
+pub(super) enum TokenSource {
     Given(Token),
-    /// Read for each connection, so that a new one is seen.
+    /// A file, read for each connection so that a changed token takes effect.
     File(Arc<Path>),
 }
 
-/// What is said first, and whether a token is in it.
-pub(super) struct Greeting {
+/// An encoded `HELLO` command.
+pub(super) struct Handshake {
     pub(super) bytes: Cow<'static, [u8]>,
     pub(super) has_token: bool,
 }
 
-impl Source {
-    /// The file that `DOCKIPC_TOKEN_FILE` names, or else the token that is `DOCKIPC_TOKEN`.
+impl TokenSource {
+    /// Returns the file named by `DOCKIPC_TOKEN_FILE`, or else the token in `DOCKIPC_TOKEN`.
     pub(super) fn from_environment() -> Option<Self> {
         use std::os::unix::ffi::OsStrExt;
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -64,12 +64,12 @@ impl Source {
     }
 }
 
-impl Greeting {
-    pub(super) fn new(source: Option<&Source>) -> Result<Self> {
+impl Handshake {
+    pub(super) fn new(source: Option<&TokenSource>) -> Result<Self> {
         let Some(source) = source else {
             return Ok(Self { bytes: Cow::Borrowed(HELLO), has_token: false });
         };
-        let mut words = Words::new("HELLO");
+        let mut words = CommandBuilder::new("HELLO");
         for word in ["3", "AUTH", "default"] {
             words.add(word);
         }
@@ -78,7 +78,7 @@ impl Greeting {
     }
 }
 
-impl Drop for Greeting {
+impl Drop for Handshake {
     fn drop(&mut self) {
         if let Cow::Owned(bytes) = &mut self.bytes {
             wipe(bytes);

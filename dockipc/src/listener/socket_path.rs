@@ -1,4 +1,4 @@
-//! A name in an open directory.
+//! A socket's path: its name in an open directory, and the operations on files there.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -9,61 +9,61 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, SocketFlags};
 
-use super::connect::through;
+use super::connect::proc_address;
 use super::lock::Lock;
 use super::{LONGEST_ADDRESS, process_of, socket};
-use crate::directory::{Directory, Failed, Other, open_at, stat_at};
+use crate::directory::{Directory, OpenError, OtherUser, open_at, stat_at};
 use crate::error::Error;
 use crate::sys;
 
-/// The longest file name of a socket: one of a file has 255 bytes, and a longer one is made of it.
+/// The longest file name of a socket: 255 bytes, less those of `.lock`.
 const LONGEST_NAME: usize = 250;
 
-/// The longest file name that has room in an address behind an open directory.
-const LONGEST_BESIDE: usize = LONGEST_ADDRESS - "/proc/self/fd/2147483647/".len();
+/// The longest file name that fits in an address relative to a directory's descriptor.
+const LONGEST_RELATIVE_NAME: usize = LONGEST_ADDRESS - "/proc/self/fd/2147483647/".len();
 
-const CANNOT_BE_REMOVED: &str = "this user cannot remove it";
-const CANNOT_CONNECT: &str = "this user cannot connect to it";
+const CANNOT_BE_REMOVED: &str = "that this user cannot remove";
+const CANNOT_CONNECT: &str = "that this user cannot connect to";
 
-/// Device and inode of a name. (`fstat` of a socket gives others.)
+/// Device and inode of a file. (`fstat` of the socket itself returns others.)
 pub(super) type Identity = (u64, u64);
 
-/// A name in an open directory: what is done to it is done in that directory, wherever it is moved.
-pub(super) struct Place {
-    /// As it was given, for messages.
+/// A name in an open directory. Operations stay in that directory, even if it is moved.
+pub(super) struct SocketPath {
+    /// The path as given, for messages.
     pub(super) path: PathBuf,
-    /// The same from the root on, wherever the program changes its directory to.
-    at: PathBuf,
+    /// The absolute path, which stays valid when the program changes its current directory.
+    absolute: PathBuf,
     directory: Directory,
     pub(super) name: OsString,
 }
 
-impl Place {
+impl SocketPath {
     pub(super) fn new(path: &Path) -> Result<Self, Error> {
         let bad = |reason| Error::bad_path(path, reason);
         if path.as_os_str().as_bytes().contains(&0) {
-            return Err(bad("it has a NUL byte"));
+            return Err(bad("it contains a NUL byte"));
         }
         if path.as_os_str().as_bytes().ends_with(b"/") {
-            return Err(bad("it ends in a slash"));
+            return Err(bad("it ends with a slash"));
         }
         let name = path.file_name().ok_or_else(|| bad("it has no file name"))?.to_owned();
         if name.len() > LONGEST_NAME {
             return Err(bad(
-                "its file name has more than 250 bytes, and a longer one has to fit beside it",
+                "its file name has more than 250 bytes, which leaves no room for that of the lock file",
             ));
         }
-        let at = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let (path, directory) = (path.to_owned(), open_directory(path, &at)?);
-        Ok(Self { path, at, directory, name })
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let (path, directory) = (path.to_owned(), open_directory(path, &absolute)?);
+        Ok(Self { path, absolute, directory, name })
     }
 
-    /// The same path, and the directory that is there now.
+    /// Opens the directory that the path leads to now.
     pub(super) fn reopened(&self) -> Result<Self, Error> {
-        let directory = open_directory(&self.path, &self.at)?;
+        let directory = open_directory(&self.path, &self.absolute)?;
         Ok(Self {
             path: self.path.clone(),
-            at: self.at.clone(),
+            absolute: self.absolute.clone(),
             directory,
             name: self.name.clone(),
         })
@@ -75,36 +75,37 @@ impl Place {
         name
     }
 
-    /// The name that a stale socket gets before it is removed. Only the holder of the lock uses it:
-    /// a stale socket there was left by a start that was killed.
+    /// Returns the name that a stale socket is renamed to before it is removed. Only the holder of
+    /// the lock uses it, so a stale socket there was left by a start that was killed.
     pub(super) fn temporary_name(&self) -> OsString {
         let name = self.name.as_bytes();
-        // An address has to have it whole.
+        // It must fit in an address.
         let short: Vec<u8> =
             if name.len() > 60 { format!("{:016x}", hash(name)).into() } else { name.to_owned() };
         let name = [b"." as &[u8], &short, b".new"].concat();
         OsString::from_vec(name)
     }
 
-    /// The path of another name in the directory.
-    pub(super) fn beside(&self, name: &OsStr) -> PathBuf {
-        self.at.with_file_name(name)
+    /// Returns the absolute path of another name in the directory.
+    pub(super) fn sibling(&self, name: &OsStr) -> PathBuf {
+        self.absolute.with_file_name(name)
     }
 
-    /// What the path leads to by now, be it through another directory.
+    /// Returns the identity of the file at the absolute path, even if the directory was replaced.
     pub(super) fn identity_at_path(&self, name: &OsStr) -> Option<Identity> {
-        let stat = stat_at(CWD, self.beside(name).as_os_str(), AtFlags::SYMLINK_NOFOLLOW);
+        let stat = stat_at(CWD, self.sibling(name).as_os_str(), AtFlags::SYMLINK_NOFOLLOW);
         stat.ok().map(|stat| identity(&stat))
     }
 
-    /// Another user who can put something else at the path.
-    pub(super) fn other(&self) -> Option<&Other> {
+    /// Returns another user who can replace the socket.
+    pub(super) fn other(&self) -> Option<&OtherUser> {
         self.directory.other()
     }
 
-    /// What is at the path: nothing, or a stale socket. Anything else is an error.
+    /// Returns the stale socket at the path, or `None` if nothing exists there. Anything else is an
+    /// error.
     pub(super) fn probe(&self) -> Result<Option<Identity>, Error> {
-        match self.look_at(&self.name)? {
+        match self.inspect(&self.name)? {
             Found::Nothing => Ok(None),
             Found::Stale(identity) => Ok(Some(identity)),
             Found::Live(pid) => Err(Error::AlreadyRunning { path: self.path.clone(), pid }),
@@ -113,69 +114,69 @@ impl Place {
         }
     }
 
-    /// Removes what a start that was killed has left at the temporary name.
-    pub(super) fn sweep(&self) -> Result<(), Error> {
+    /// Removes the socket at the temporary name that a killed start left behind.
+    pub(super) fn remove_leftover(&self) -> Result<(), Error> {
         let name = self.temporary_name();
-        let why = match self.look_at(&name)? {
+        let why = match self.inspect(&name)? {
             Found::Nothing => return Ok(()),
             Found::Stale(stale) => match self.unlink(&name, stale) {
                 Ok(_) => return Ok(()),
                 Err(_) => CANNOT_BE_REMOVED,
             },
-            Found::Live(_) => "a process listens there",
+            Found::Live(_) => "that a process listens on",
             Found::Denied => CANNOT_CONNECT,
-            Found::Other(_) => "it has the name that a stale socket gets before it is removed",
+            Found::Other(_) => "that has the temporary name for a stale socket",
         };
         Err(self.in_the_way(&name, why))
     }
 
-    /// Removes a socket that was bound to a name and is closed by now.
-    pub(super) fn take_back(&self, name: &OsStr) {
-        if let Ok(Found::Stale(stale)) = self.look_at(name) {
+    /// Removes a socket that was bound to a name and has been closed.
+    pub(super) fn remove_closed(&self, name: &OsStr) {
+        if let Ok(Found::Stale(stale)) = self.inspect(name) {
             let _ = self.unlink(name, stale);
         }
     }
 
-    /// Looks at a name in the directory. It is opened once, so that type, identity and listener are
-    /// those of one file, whatever is put at the name meanwhile.
-    fn look_at(&self, name: &OsStr) -> Result<Found, Error> {
-        let looking = |errno| {
+    /// Determines what a name in the directory is. The file is opened once, so that type, identity
+    /// and listener belong to the same file even if the name is reused meanwhile.
+    fn inspect(&self, name: &OsStr) -> Result<Found, Error> {
+        let failed = |errno| {
             Error::io(
-                format_args!("looking at {}", self.path.with_file_name(name).display()),
+                format_args!("inspecting {}", self.path.with_file_name(name).display()),
                 errno,
             )
         };
         let file = match self.open(name) {
             Ok(file) => file,
             Err(Errno::NOENT) => return Ok(Found::Nothing),
-            Err(errno) => return Err(looking(errno)),
+            Err(errno) => return Err(failed(errno)),
         };
-        let stat = rustix::fs::fstat(&file).map_err(looking)?;
+        let stat = rustix::fs::fstat(&file).map_err(failed)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if kind != FileType::Socket {
             return Ok(Found::Other(describe(kind)));
         }
         let socket = socket(SocketFlags::NONBLOCK)?;
         let connected = match connect_to_open(&socket, &file) {
-            // There is no /proc. The path may lead to another listener by now, which then sees a
-            // connection that ends.
-            Err(Errno::NOENT) => SocketAddrUnix::new(self.beside(name))
+            // Without /proc, connect by path. It may lead to another listener by now, which then
+            // sees a connection that is closed.
+            Err(Errno::NOENT) => SocketAddrUnix::new(self.sibling(name))
                 .and_then(|address| rustix::net::connect(&socket, &address)),
             connected => connected,
         };
         match connected {
             Ok(()) => Ok(Found::Live(process_of(&socket))),
-            // A listener whose queue is full.
+            // The listener's queue is full.
             Err(Errno::AGAIN) => Ok(Found::Live(Lock::holder(self))),
             Err(Errno::CONNREFUSED) => Ok(Found::Stale(identity(&stat))),
             Err(Errno::NOENT) => Ok(Found::Nothing),
             Err(Errno::ACCESS | Errno::PERM) => Ok(Found::Denied),
-            Err(errno) => Err(looking(errno)),
+            Err(errno) => Err(failed(errno)),
         }
     }
 
-    /// Removes the stale socket that was seen at the path, and nothing else: it gets the temporary
-    /// name first, where it is compared.
+    /// Removes the stale socket `seen` at the path, and nothing else: the file is renamed to the
+    /// temporary name first, and its identity is checked there.
     pub(super) fn remove_stale(&self, seen: Identity) -> Result<(), Error> {
         let temporary = self.temporary_name();
         let removing = |errno| Error::io(format_args!("removing {}", self.path.display()), errno);
@@ -183,16 +184,16 @@ impl Place {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(()),
             Err(Errno::EXIST) => {
-                return Err(self.in_the_way(&temporary, "it was put there just now"));
+                return Err(self.in_the_way(&temporary, "that has just been created"));
             }
             Err(Errno::ACCESS | Errno::PERM) => {
                 return Err(self.in_the_way(&self.name, CANNOT_BE_REMOVED));
             }
-            // A file system without RENAME_NOREPLACE: compared, then removed.
+            // The file system has no RENAME_NOREPLACE: check, then remove.
             Err(Errno::INVAL | Errno::NOSYS) => {
                 return match self.unlink(&self.name, seen) {
                     Ok(true) => Ok(()),
-                    Ok(false) => Err(self.taken()),
+                    Ok(false) => Err(self.already_running()),
                     Err(errno) => Err(removing(errno)),
                 };
             }
@@ -201,30 +202,29 @@ impl Place {
         if self.unlink(&temporary, seen).map_err(removing)? {
             return Ok(());
         }
-        // Another daemon's socket came in between: it gets its name back.
+        // It was another daemon's new socket: restore its name.
         self.rename(&temporary, &self.name).map_err(removing)?;
-        Err(self.taken())
+        Err(self.already_running())
     }
 
-    /// Gives the socket that was just bound to a name its mode, and returns its identity.
+    /// Sets the mode of the socket that was just bound to a name, and returns its identity.
     ///
-    /// Invariant: the mode is set on the file that was looked at, through its descriptor. A call by
-    /// path would follow a link that another user has put there.
+    /// Invariant: the mode is set through the descriptor of the checked file; broken by a call that
+    /// takes a path, which would follow a link that another user created.
     pub(super) fn set_mode(&self, name: &OsStr, mode: Mode) -> Result<Identity, Error> {
         let failed =
             |what: &str, errno| Error::io(format_args!("{what} {}", self.path.display()), errno);
-        let file = self.open(name).map_err(|errno| failed("looking at", errno))?;
-        let stat = rustix::fs::fstat(&file).map_err(|errno| failed("looking at", errno))?;
+        let file = self.open(name).map_err(|errno| failed("inspecting", errno))?;
+        let stat = rustix::fs::fstat(&file).map_err(|errno| failed("inspecting", errno))?;
         let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
-        if !is_socket || (self.other().is_some() && !is_unheard(&file, &stat)?) {
-            return Err(self.in_the_way(name, "it has taken the place of the new socket"));
+        if !is_socket || (self.other().is_some() && !is_newly_bound(&file, &stat)?) {
+            return Err(self.in_the_way(name, "that has replaced the new socket"));
         }
         if stat.st_mode & 0o7777 != mode.bits() {
             sys::set_mode(&file, mode).map_err(|errno| match errno {
-                Errno::NOSYS => failed(
-                    "setting the mode (which takes /proc, Linux 6.6, or the umask 0) of",
-                    errno,
-                ),
+                Errno::NOSYS => {
+                    failed("setting the mode (requires /proc, Linux 6.6, or umask 0) of", errno)
+                }
                 errno => failed("setting the mode of", errno),
             })?;
         }
@@ -242,7 +242,7 @@ impl Place {
         open_at(self.directory.descriptor.as_fd(), name, flags, Mode::empty())
     }
 
-    /// Opens a file in the directory; a symbolic link is not followed.
+    /// Opens a file in the directory, without following a symbolic link.
     pub(super) fn open_file(
         &self,
         name: &OsStr,
@@ -253,17 +253,18 @@ impl Place {
         open_at(self.directory.descriptor.as_fd(), name, flags, mode)
     }
 
-    /// The error of a start that a file beside the path, or at it, hinders.
+    /// Returns the error for a file in the directory that prevents the start. `why` is a relative
+    /// clause, such as "that this user cannot remove".
     pub(super) fn in_the_way(&self, name: &OsStr, why: &str) -> Error {
         let file = self.path.with_file_name(name);
         let what = self.stat(name).map_or("a file".into(), |stat| {
             let kind = describe(FileType::from_raw_mode(stat.st_mode));
             format!("{kind} of uid {} (mode {:04o})", stat.st_uid, stat.st_mode & 0o7777)
         });
-        Error::InTheWay { path: self.path.clone(), file, what: format!("{what}, and {why}") }
+        Error::InTheWay { path: self.path.clone(), file, what: format!("{what} {why}") }
     }
 
-    pub(super) fn taken(&self) -> Error {
+    pub(super) fn already_running(&self) -> Error {
         Error::AlreadyRunning { path: self.path.clone(), pid: None }
     }
 
@@ -271,17 +272,17 @@ impl Place {
         stat_at(self.directory.descriptor.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// Whether a name in the directory is this one's.
-    pub(super) fn has(&self, name: &OsStr, identified: Identity) -> bool {
-        self.stat(name).is_ok_and(|stat| identity(&stat) == identified)
+    /// Returns whether a name in the directory has this identity.
+    pub(super) fn has_identity(&self, name: &OsStr, expected: Identity) -> bool {
+        self.stat(name).is_ok_and(|stat| identity(&stat) == expected)
     }
 
-    /// Removes a name if it is still this socket's; whether it was.
+    /// Removes a name if it has this identity. Returns whether it had.
     ///
-    /// What is put there between the look and the removal goes instead. Only a user who can remove it
-    /// from this directory anyway can put it there.
-    pub(super) fn unlink(&self, name: &OsStr, identified: Identity) -> Result<bool, Errno> {
-        if !self.has(name, identified) {
+    /// A file that replaces it between the check and the removal is removed instead. Only a user
+    /// who could remove it from this directory anyway can do that.
+    pub(super) fn unlink(&self, name: &OsStr, expected: Identity) -> Result<bool, Errno> {
+        if !self.has_identity(name, expected) {
             return Ok(false);
         }
         match rustix::fs::unlinkat(&self.directory.descriptor, name, AtFlags::empty()) {
@@ -290,38 +291,38 @@ impl Place {
         }
     }
 
-    /// The name to bind: the socket's own, unless an address has no room for it. Then it is the
-    /// temporary one, and [`move_in`](Self::move_in) follows.
+    /// Returns the name to bind: the socket's own if it fits in an address; otherwise the temporary
+    /// one, and [`rename_into_place`](Self::rename_into_place) must follow.
     pub(super) fn bound_name(&self) -> OsString {
-        let fits = self.fits() || self.name.len() <= LONGEST_BESIDE;
+        let fits = self.fits_address() || self.name.len() <= LONGEST_RELATIVE_NAME;
         if fits { self.name.clone() } else { self.temporary_name() }
     }
 
-    /// The address of the name to bind: the path, which is then also what lsof(8), fuser(1) and
-    /// systemd-tmpfiles(8) know the socket by.
+    /// Returns the address to bind: the path, so that lsof(8), fuser(1) and systemd-tmpfiles(8)
+    /// show it.
     ///
-    /// Where another user can change where the path leads, and where it is too long, the name goes
-    /// through the open directory: nothing is made outside of it. The system then shows the socket
-    /// as `/proc/self/fd/N/NAME`.
+    /// If another user can redirect the path, or if it is too long, the address names the open
+    /// directory, so that nothing is created outside of it. Tools then show
+    /// `/proc/self/fd/N/NAME`.
     pub(super) fn address(&self, name: &OsStr) -> Result<SocketAddrUnix, Errno> {
-        if self.fits() {
-            return SocketAddrUnix::new(&self.at);
+        if self.fits_address() {
+            return SocketAddrUnix::new(&self.absolute);
         }
         let directory = self.directory.descriptor.as_raw_fd();
         SocketAddrUnix::new(Path::new(&format!("/proc/self/fd/{directory}")).join(name))
     }
 
-    /// Whether the path is an address, and leads to the directory whatever others do.
-    fn fits(&self) -> bool {
-        self.directory.way.is_none() && self.at.as_os_str().len() <= LONGEST_ADDRESS
+    /// Returns whether the path fits in an address and no other user can redirect it.
+    fn fits_address(&self) -> bool {
+        self.directory.path_writer.is_none() && self.absolute.as_os_str().len() <= LONGEST_ADDRESS
     }
 
-    /// Moves a socket that was bound to the temporary name to its own, where nothing is.
-    pub(super) fn move_in(&self, temporary: &OsStr) -> Result<(), Error> {
+    /// Renames a socket that was bound to the temporary name, without replacing another file.
+    pub(super) fn rename_into_place(&self, temporary: &OsStr) -> Result<(), Error> {
         let (directory, name) = (&self.directory.descriptor, &self.name);
         let moved = match self.rename(temporary, name) {
             Err(Errno::INVAL | Errno::NOSYS) => {
-                // A link replaces nothing either; the temporary name goes afterwards.
+                // link(2) replaces nothing either.
                 rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty()).inspect(
                     |()| {
                         let _ = rustix::fs::unlinkat(directory, temporary, AtFlags::empty());
@@ -331,57 +332,58 @@ impl Place {
             moved => moved,
         };
         moved.map_err(|errno| match errno {
-            Errno::EXIST => self.taken(),
+            Errno::EXIST => self.already_running(),
             errno => Error::io(format_args!("moving into place {}", self.path.display()), errno),
         })
     }
 }
 
-/// What is at a name.
+/// The state of a name in the directory.
 enum Found {
     Nothing,
-    /// A socket at which nobody listens.
+    /// A socket without a listener.
     Stale(Identity),
-    /// A socket at which this process listens, where that can be seen.
+    /// A socket with a listener, whose process ID is included if known.
     Live(Option<u32>),
     /// A socket that this user may not connect to.
     Denied,
+    /// A file of another type.
     Other(&'static str),
 }
 
 fn connect_to_open(socket: &OwnedFd, file: &OwnedFd) -> Result<(), Errno> {
-    rustix::net::connect(socket, &through(file)?)
+    rustix::net::connect(socket, &proc_address(file)?)
 }
 
-/// Whether a socket is of this user and nobody listens at it, as at one that was just bound. One
-/// that another user has moved there from elsewhere keeps its mode.
-fn is_unheard(file: &OwnedFd, stat: &Stat) -> Result<bool, Error> {
+/// Returns whether a socket belongs to this user and has no listener, like one that was just bound.
+/// The mode of any other must not change: another user may have moved it here.
+fn is_newly_bound(file: &OwnedFd, stat: &Stat) -> Result<bool, Error> {
     let connected = connect_to_open(&socket(SocketFlags::NONBLOCK)?, file);
-    // The mode may keep its own user out.
-    let is_unheard = matches!(connected, Err(Errno::CONNREFUSED | Errno::ACCESS));
-    Ok(is_unheard && stat.st_uid == sys::effective_user())
+    // The mode may exclude even the owner.
+    let has_no_listener = matches!(connected, Err(Errno::CONNREFUSED | Errno::ACCESS));
+    Ok(has_no_listener && stat.st_uid == sys::effective_user())
 }
 
-/// FNV-1a: a name that a later version of the program must find again.
+/// FNV-1a: stable, since a later version must find the same temporary name.
 fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
-fn open_directory(path: &Path, at: &Path) -> Result<Directory, Error> {
+fn open_directory(path: &Path, absolute: &Path) -> Result<Directory, Error> {
     let bad = |reason: &str| Error::bad_path(path, reason);
-    Directory::of(at).map_err(|failed| match failed {
-        Failed::System(Errno::NOENT) => bad("its directory does not exist"),
-        Failed::System(Errno::NOTDIR) => bad("what should be its directory is none"),
-        Failed::System(Errno::ACCESS) => Error::Permission {
+    Directory::of(absolute).map_err(|error| match error {
+        OpenError::System(Errno::NOENT) => bad("its directory does not exist"),
+        OpenError::System(Errno::NOTDIR) => bad("its parent is not a directory"),
+        OpenError::System(Errno::ACCESS) => Error::Permission {
             path: path.to_owned(),
-            owner: ": its directory can't be entered".into(),
+            owner: " (its directory is not accessible)".into(),
         },
-        Failed::System(other) => {
+        OpenError::System(other) => {
             Error::io(format_args!("opening the directory of {}", path.display()), other)
         }
-        link @ Failed::Link { .. } => bad(&format!("{link}")),
+        link @ OpenError::Link { .. } => bad(&format!("{link}")),
     })
 }
 

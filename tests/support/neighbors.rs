@@ -1,4 +1,4 @@
-//! What others have beside a daemon's socket, and must find there again.
+//! Foreign files beside a daemon's socket, which a daemon must not change.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 
 use crate::{Place, leave_socket};
 
-/// A directory for a daemon, with things of others in it.
-pub struct Neighbours {
+/// A directory for a daemon that also has foreign files.
+pub struct Neighbors {
     place: Place,
     _listener: UnixListener,
     names: BTreeSet<String>,
     before: Vec<String>,
 }
 
-impl Neighbours {
-    /// Makes them: files, links, directories and sockets, also with names like the daemon's own.
+impl Neighbors {
+    /// Creates files, links, directories and sockets, some with names similar to the daemon's own.
     pub fn new() -> Self {
         let place = Place::new();
         let at = |name: &str| place.directory().join(name);
@@ -30,17 +30,17 @@ impl Neighbours {
         leave_socket(at("stale.sock"));
         leave_socket(at(".u.sock.new"));
         let names = names(place.directory());
-        let mut neighbours = Self { place, _listener: listener, names, before: Vec::new() };
-        neighbours.before = neighbours.look();
-        neighbours
+        let mut neighbors = Self { place, _listener: listener, names, before: Vec::new() };
+        neighbors.before = neighbors.look();
+        neighbors
     }
 
-    /// The path of the daemon's socket.
+    /// Returns the path of the daemon's socket.
     pub fn socket(&self) -> PathBuf {
         self.place.socket()
     }
 
-    /// Each is as it was, and besides there is nothing but the daemon's lock.
+    /// Checks that the files are unchanged, and that only the daemon's lock was added.
     #[track_caller]
     pub fn check(&self, when: &str) {
         let mut names = names(self.place.directory());
@@ -49,7 +49,7 @@ impl Neighbours {
         self.check_theirs(when);
     }
 
-    /// Each is as it was, whatever else there is.
+    /// Checks that the files are unchanged.
     #[track_caller]
     pub fn check_theirs(&self, when: &str) {
         assert_eq!(self.look(), self.before, "{when}");
@@ -72,13 +72,13 @@ impl Neighbours {
     }
 }
 
-impl Default for Neighbours {
+impl Default for Neighbors {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// The names in a directory.
+/// Returns the names in a directory.
 fn names(directory: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(directory).expect("the directory");
     let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();

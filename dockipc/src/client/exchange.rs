@@ -1,0 +1,168 @@
+//! How a client makes its calls: a pooled or new connection, the checks of the listener, and
+//! retries.
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use super::commands::{Commands, Retry};
+use super::connection::{AnswerPart, Connection};
+use super::handshake::{Handshake, Recipients};
+use super::limits::{CallLimits, ClientLimits};
+use super::{Client, Endpoint};
+use crate::error::{Error, Ran, Result};
+use crate::listener;
+use crate::reply::{FromReply, Reply};
+use crate::sys;
+
+/// Maximum number of new connections for one call. A daemon that closes one without reading is
+/// either restarting, or will close the next as well.
+const MAX_CONNECTIONS: usize = 3;
+
+impl Client {
+    /// Makes one call.
+    pub(super) fn ask<T: FromReply>(
+        &self,
+        command: &Commands<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<T> {
+        let mut answer = Reply::Null;
+        self.exchange(command, timeout, |_, part| {
+            if let AnswerPart::Whole(reply) = part {
+                answer = reply;
+            }
+            Ok(())
+        })?;
+        answer.parse()
+    }
+
+    /// Sends commands, with retries, and calls `each` with the index and parts of each answer. The
+    /// index restarts at 0 with each retry.
+    pub(super) fn exchange(
+        &self,
+        commands: &Commands<'_>,
+        timeout: Option<Duration>,
+        mut each: impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let call = CallLimits::new(&self.limits, timeout);
+        let (mut fresh, mut refusal) = (0, None);
+        loop {
+            let pooled = self.pool.take(&self.limits);
+            fresh += usize::from(pooled.is_none());
+            let mut connection = match pooled {
+                Some(connection) => connection,
+                // If the daemon has no successor, its refusal explains more than this error.
+                None => self.connect(&call).map_err(|error| refusal.take().unwrap_or(error))?,
+            };
+            match connection.exchange(commands, &call, &mut each) {
+                Ok(()) => {
+                    self.keep(connection, commands);
+                    return Ok(());
+                }
+                // Nothing ran. Idle connections may have been closed by the daemon, and a new one
+                // may have been in the queue of a daemon that ended.
+                Err(Error::CutOff { ran: Ran::No, .. }) if fresh < MAX_CONNECTIONS => {}
+                Err(Error::Refused(failure)) if failure.is_not_run() && fresh < MAX_CONNECTIONS => {
+                    refusal = Some(Error::Refused(failure));
+                }
+                Err(error @ Error::CutOff { ran: Ran::Maybe, .. }) => {
+                    drop(connection);
+                    return self.retry(commands, &call, &mut each).ok_or(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Retries a call that may have run, if it is idempotent. `None` if it isn't, or if the retry
+    /// fails.
+    #[cold]
+    fn retry(
+        &self,
+        commands: &Commands<'_>,
+        call: &CallLimits<'_>,
+        each: &mut impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
+    ) -> Option<()> {
+        if let Retry::Never = commands.retry {
+            return None;
+        }
+        let mut connection = self.connect(call).ok()?;
+        if let Retry::AskDaemon(name) = commands.retry {
+            // The call has failed already, so wait no longer than for a connection.
+            let read = [self.limits.read, self.limits.connect].into_iter().flatten().min();
+            let limits = ClientLimits { read, ..self.limits };
+            if !connection.is_idempotent(name, &call.with(&limits)).ok()? {
+                return None;
+            }
+        }
+        connection.exchange(commands, call, each).ok()?;
+        self.keep(connection, commands);
+        Some(())
+    }
+
+    /// Returns a connection to the pool, if it can be reused.
+    fn keep(&self, connection: Connection, commands: &Commands<'_>) {
+        if commands.reusable && connection.is_clean() {
+            self.pool.keep(connection, &self.limits);
+        }
+    }
+
+    fn connect(&self, call: &CallLimits<'_>) -> Result<Connection> {
+        let stream = match &self.endpoint {
+            Endpoint::Path(path) => {
+                let wait = call.wait(self.limits.connect);
+                let timed_out =
+                    |doing| Error::TimedOut { doing, after: wait.limit(), ran: Ran::No };
+                let left = wait.left();
+                if left.is_some_and(|left| left.is_zero()) {
+                    return Err(timed_out("connecting"));
+                }
+                let connected = listener::connect(path, left).map_err(|error| match error {
+                    Error::TimedOut { doing, .. } => timed_out(doing),
+                    error => error,
+                });
+                connected?.into()
+            }
+            Endpoint::InProcess(connect) => connect()?,
+        };
+        let withheld = self.check(&stream)?;
+        let token = self.token.as_ref().filter(|_| withheld.is_none());
+        let handshake = Handshake::new(token.map(|token| &token.source))?;
+        #[cfg(feature = "cli")]
+        if let Some(on_connect) = &self.on_connect {
+            on_connect(&stream);
+        }
+        Ok(Connection::new(stream, handshake, withheld))
+    }
+
+    /// Checks the listener's user, before anything is sent. Returns the reason if the token must be
+    /// withheld.
+    fn check(&self, stream: &UnixStream) -> Result<Option<String>> {
+        const WITHHELD: &str = "the token from the environment was not sent";
+        let recipients = self.token.as_ref().map_or(Recipients::All, |token| token.recipients);
+        if self.owners.is_empty() && recipients == Recipients::All {
+            return Ok(None);
+        }
+        let [_, owner, _] = sys::peer_credentials(stream.as_fd())
+            .map_err(|error| Error::io("reading the listener's credentials", error))?;
+        if !self.owners.is_empty() && !self.owners.contains(&owner) {
+            let path = match &self.endpoint {
+                Endpoint::Path(path) => path.to_path_buf(),
+                Endpoint::InProcess(_) => "this process".into(),
+            };
+            return Err(Error::WrongOwner { path, owner, required: self.owners.to_vec() });
+        }
+        let is_own = || owner == 0 || owner == sys::effective_user();
+        Ok(match recipients {
+            Recipients::Trusted if self.owners.is_empty() && !is_own() => Some(format!(
+                "{WITHHELD}: the listener is uid {owner}, neither root nor you; \
+                 allow it with Client::require_owner"
+            )),
+            #[cfg(feature = "cli")]
+            Recipients::None => Some(format!(
+                "{WITHHELD}: the daemon's user is unknown; use --token-file to send a token"
+            )),
+            _ => None,
+        })
+    }
+}
