@@ -133,9 +133,13 @@ impl Config {
     }
 }
 
-/// How many descriptors this process can still open.
+/// The descriptors that a server takes for itself: the directory, the lock, the listener and the inotify
+/// of a path, and its epoll, bell, clock and spare.
+const OWN_DESCRIPTORS: usize = 8;
+
+/// How many descriptors this process can still open for connections.
 fn free_descriptors() -> usize {
     let limit = sys::descriptor_limit().unwrap_or(usize::MAX);
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    limit.saturating_sub(open)
+    limit.saturating_sub(open + OWN_DESCRIPTORS)
 }

@@ -31,7 +31,7 @@ impl Server {
     /// One more is answered `-BUSY`. A number given here holds for every user; `None` is no limit.
     ///
     /// Default: half of the descriptors that the process can still open when the server starts
-    /// (`RLIMIT_NOFILE` less those that are open), or half of
+    /// (`RLIMIT_NOFILE` less those that are open and eight of its own), or half of
     /// [`max_connections`](Self::max_connections) if that is fewer. Of the usual 1024 descriptors that
     /// is about 500. Root and the daemon's user, which is the effective one at start, have no limit by
     /// default. So there is none where all clients have one uid, as in many containers: set a number.
