@@ -85,13 +85,15 @@ fn remove(
 
 /// Answer with all notes, one on each line.
 ///
-/// A line is the id, a tab, and the text. In the text a line end is `\n` and a backslash is `\\`.
+/// A line is the id, a tab, and the text. In the text a tab is `\t`, a line end is `\n` or `\r`, and a
+/// backslash is `\\`.
 #[command]
 fn export(notes: State<Database>) -> Result<Vec<u8>, Failure> {
     let mut lines = Vec::new();
     for note in notes.begin_read()?.open_table(NOTES)?.iter()? {
         let (id, text) = note?;
-        let text = text.value().replace('\\', r"\\").replace('\n', r"\n");
+        let text = text.value().replace('\\', r"\\").replace('\t', r"\t");
+        let text = text.replace('\n', r"\n").replace('\r', r"\r");
         lines.extend(format!("{}\t{text}\n", id.value()).into_bytes());
     }
     Ok(lines)

@@ -134,9 +134,13 @@ impl Config {
     }
 }
 
-/// Returns how many more descriptors this process can open.
+/// The descriptors that a server takes for itself: the directory, the lock, the listener and the inotify
+/// of a path, and its epoll, eventfd, timer and spare.
+const OWN_DESCRIPTORS: usize = 8;
+
+/// Returns how many descriptors this process can still open for connections.
 fn free_descriptors() -> usize {
     let limit = sys::descriptor_limit().unwrap_or(usize::MAX);
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    limit.saturating_sub(open)
+    limit.saturating_sub(open + OWN_DESCRIPTORS)
 }

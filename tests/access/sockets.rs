@@ -100,6 +100,6 @@ fn taken_second_path_leaves_no_first_socket() {
     assert!(matches!(error, Error::AlreadyRunning { .. }), "{error}");
     assert!(!place.socket().exists());
     let error = Server::new().also_at("x", Access::only(["stats"])).spawn(place.socket());
-    let expected = "bad rule Access::only(stats): no command has such a name";
+    let expected = "invalid rule Access::only(stats): no command has such a name";
     assert_eq!(error.unwrap_err().to_string(), expected);
 }

@@ -100,8 +100,8 @@ fn client_requires_the_owner_that_listens() {
         assert!(client.send("hall").is_ok());
         let other = client.clone().require_owner(me + 1);
         let error = other.send("hall").expect_err("another owner").to_string();
-        assert!(error.starts_with(&format!("wrong owner: uid {me} listens at ")), "{error}");
-        let required = format!(", and uid {} is required; nothing was sent", me + 1);
+        assert!(error.starts_with(&format!("wrong owner: uid {me} is listening at ")), "{error}");
+        let required = format!(", but uid {} is required; nothing was sent", me + 1);
         assert!(error.ends_with(&required), "{error}");
         assert!(other.require_owner(me).send("hall").is_ok(), "one of two");
         let client = client.require_owner(me).token(TOKEN);

@@ -135,6 +135,34 @@ fn guesses_of_one_user_pause_no_other() {
     });
 }
 
+/// The server's own descriptors are taken off before the rest is halved.
+#[test]
+fn others_get_in_where_there_are_few_descriptors() {
+    const NAME: &str = "others_get_in_where_there_are_few_descriptors";
+    match part().as_deref() {
+        Some("daemon") => return serve_with(28, Server::new().state(Gate::default())),
+        Some("greedy") => {
+            let mut kept = open_until_refused("-BUSY too many connections of this user: ");
+            say("full");
+            users::wait_for_the_end();
+            return kept.iter_mut().for_each(pings);
+        }
+        Some(_) => {
+            pings(&mut connect());
+            return say("served");
+        }
+        None if !users::can_be_had() => return,
+        None => {}
+    }
+    let place = Shared::new(OWNER);
+    let mut daemon = place.start(NAME, "daemon", OWNER);
+    assert_eq!(daemon.line().unwrap(), "ready");
+    let mut greedy = place.start(NAME, "greedy", GREEDY);
+    assert_eq!(greedy.line().unwrap(), "full");
+    assert_eq!(place.play(NAME, "neighbor", NEIGHBOR), ["served"]);
+    greedy.end();
+}
+
 /// Several users together can take all descriptors; here one user does so without a limit.
 #[test]
 fn operators_get_in_when_no_descriptor_is_left() {
@@ -344,8 +372,12 @@ const SOCKET: &str = "first";
 
 fn serve(server: Server) {
     // Few descriptors, so that a greedy user could exhaust them.
+    serve_with(512, server);
+}
+
+fn serve_with(descriptors: u64, server: Server) {
     let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(512), ..limit }).unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(descriptors), ..limit }).unwrap();
     let daemon = server.shutdown_timeout(Duration::ZERO).spawn(SOCKET).unwrap();
     say("ready");
     users::wait_for_the_end();

@@ -228,7 +228,7 @@ fn required_owner_is_checked_before_a_byte_is_sent() {
     let socket = &*trap.socket();
     let directory = trap.shared.directory().to_str().unwrap();
     let wrong = format!(
-        "test-dockipc: wrong owner: uid 65534 listens at {socket}, and uid 0 is required; \
+        "test-dockipc: wrong owner: uid 65534 is listening at {socket}, but uid 0 is required; \
          nothing was sent\n"
     );
     for words in [

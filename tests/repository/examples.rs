@@ -282,6 +282,7 @@ fn forged_row_stays_inside_its_column() {
     client.command("add").arg("a\tb\\\rc\n99\tforged").call::<u64>().unwrap();
     assert_eq!(notes.raw("list\n"), "1\ta\\tb\\\\\\rc\n");
     assert_eq!(notes.raw("find b\n"), "1\ta\\tb\\\\\\rc\n");
+    assert_eq!(notes.raw("export\n"), "1\ta\\tb\\\\\\rc\\n99\\tforged\n");
     assert_eq!(notes.raw("show 1\n"), "a\tb\\\rc\n99\tforged");
 }
 
@@ -312,7 +313,7 @@ fn exported_notes_can_be_read_back() {
     let place = Place::new();
     let daemon = Daemon::start("notes", &place.socket(), &[]);
     let client = Client::new(&daemon.socket);
-    let texts = ["plain", "two\nlines\n", r"C:\new", "a\ttab", "ünï", "\\", ""];
+    let texts = ["plain", "two\nlines\n", r"C:\new", "a\ttab\r", "ünï", "\\", ""];
     for text in texts {
         client.command("add").arg(text).call::<u64>().unwrap();
     }
@@ -327,6 +328,8 @@ fn exported_notes_can_be_read_back() {
             out.push(match (char, char == '\\') {
                 (_, true) => match chars.next() {
                     Some('n') => '\n',
+                    Some('r') => '\r',
+                    Some('t') => '\t',
                     other => other.expect("what is escaped"),
                 },
                 (char, false) => char,

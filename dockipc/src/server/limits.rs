@@ -31,7 +31,7 @@ impl Server {
     /// Further ones get `-BUSY`. A number applies to every user, root included; `None` removes the limit.
     ///
     /// Default: half of the descriptors that the process can still open when the server starts
-    /// (`RLIMIT_NOFILE` less the open ones; about 500 of the usual 1024), or half of
+    /// (`RLIMIT_NOFILE` less the open ones and eight of its own; about 500 of the usual 1024), or half of
     /// [`max_connections`](Self::max_connections) if that is less. By default, root and the daemon's user
     /// (the effective one at start) have no limit. So set a number where all clients have the daemon's
     /// uid, as in many containers.
