@@ -45,6 +45,7 @@ impl Deadline {
             Due::Reading => times.write,
             Due::End => Some(DRAIN),
         };
-        Some(Self { at: Instant::now() + limit?, due })
+        // The clock is read only where there is a limit: this runs once a turn.
+        limit.map(|limit| Self { at: Instant::now() + limit, due })
     }
 }
