@@ -1,4 +1,4 @@
-//! What the author wrote: the keys of `#[command(…)]` and `#[arg(…)]`, and the doc comments.
+//! The attributes as written: the keys of `#[command(…)]` and `#[arg(…)]`, and the doc comments.
 //!
 //! An attribute becomes a list of keys with their spans. Only the syntax of a key is checked here;
 //! whether the keys fit each other is the duty of `validate`. After a mistake parsing continues

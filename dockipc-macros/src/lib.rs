@@ -39,7 +39,7 @@ use crate::errors::Errors;
 /// #[command]                                  // the function's name, with `-` for `_`
 /// #[command("greet")]                         // a name
 /// #[command("greet", alias = "hi", hidden)]   // another name; not in lists
-/// #[command("mute", idempotent)]              // running it twice is the same as once
+/// #[command("mute", idempotent)]              // running it twice has the same effect as once
 /// #[command("stop", allow = "uid:root | group:adm | owner")] // the callers who may run it
 /// ```
 ///

@@ -1,4 +1,4 @@
-//! What the author means: the input of `expand`.
+//! The meaning of the attributes: the input of `expand`.
 //!
 //! These types cannot express what `validate` rejects within one parameter or one variant. Whether
 //! the author's types fit is checked by the compiler in the generated code.

@@ -333,7 +333,7 @@ fn shutdown_refusal_is_retried() {
     server.join().unwrap();
 }
 
-/// What a daemon may send before it closes an idle connection.
+/// The bytes that a daemon may send before it closes an idle connection.
 const GOODBYES: [&[u8]; 5] = [
     b"",
     b">2\r\n$7\r\ngoodbye\r\n$4\r\nidle\r\n",

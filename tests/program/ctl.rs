@@ -480,7 +480,7 @@ Arguments:
   --unit <unit>    How large. [kilo|mega, optional]
 
 Aliases: plus
-Idempotent: running it twice is the same as once.
+Idempotent: running it twice has the same effect as once.
 ";
     for name in ["add", "PLUS"] {
         answered(&dockipc(["help", path, name]), help.as_bytes());

@@ -1,4 +1,4 @@
-//! What the macros generate, and what they refuse.
+//! The code that the macros generate, and the mistakes that they report.
 
 /// Public, since lints such as `missing_docs` look only at public items.
 #[path = "../macros"]

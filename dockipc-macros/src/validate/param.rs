@@ -13,7 +13,7 @@ use crate::errors::Errors;
 use crate::model::{Conversion, DefaultValue, Form, Param, Source, Value};
 use crate::tokens::{first_span, impl_spans, kebab};
 
-/// What the parameters before this one use, and no other parameter can use as well.
+/// Names and words taken by earlier parameters, which no other parameter can use.
 #[derive(Default)]
 pub(super) struct Taken {
     options: Vec<String>,

@@ -58,7 +58,7 @@ impl Policy {
         matches!(self, Self::Ruled(ruled) if ruled.tests.iter().any(|t| matches!(t, Test::Token)))
     }
 
-    /// What stands in an answer.
+    /// The rule as messages show it.
     pub(crate) fn shown(&self) -> &str {
         match self {
             Self::Open => "any",

@@ -43,7 +43,7 @@ fn text(command: &Description) -> String {
         more.push(format!("{HEAD}Allowed for:{HEAD:#} {rule}"));
     }
     if command.is_idempotent && !command.is_builtin {
-        more.push("Idempotent: running it twice is the same as once.".into());
+        more.push("Idempotent: running it twice has the same effect as once.".into());
     }
     if !more.is_empty() {
         let _ = write!(text, "\n{}\n", more.join("\n"));

@@ -1,4 +1,4 @@
-//! What the threads of one server share.
+//! The state that the threads of one server share.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
@@ -18,7 +18,7 @@ use crate::dispatch::Service;
 use crate::listener::{self, Published};
 use crate::signals::Arrivals;
 
-/// What the threads of one server share.
+/// The state that the threads of one server share.
 pub(super) struct Core {
     pub(super) service: Arc<Service>,
     pub(super) epoll: OwnedFd,

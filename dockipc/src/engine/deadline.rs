@@ -1,4 +1,4 @@
-//! What a connection waits for, and until when.
+//! The condition that a connection waits for, and its time limit.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ pub(super) struct Deadline {
     pub(super) due: Due,
 }
 
-/// What a connection waits for.
+/// The condition that a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// The first byte of a client that is turned away, which shows its protocol.

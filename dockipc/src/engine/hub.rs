@@ -105,7 +105,7 @@ enum Charge {
     Found,
 }
 
-/// What happened at a connection's socket, and with its timer.
+/// The events of a connection's socket and of its timer that are not handled yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Readiness {
     pub(super) readable: bool,

@@ -1,4 +1,4 @@
-//! Who waits and who runs: threads follow commands, not connections.
+//! Sockets, threads and locks: threads follow commands, not connections.
 //!
 //! All sockets are in one epoll set, edge-triggered. One thread, the *leader*, waits for events and
 //! serves the connections that have them, one turn each; it runs their commands itself. That is as cheap

@@ -22,7 +22,7 @@ pub(super) enum Sent {
     Broken,
 }
 
-/// What became of the answers of a turn.
+/// The result of sending the answers of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flushed {
     /// None is left.

@@ -1,6 +1,6 @@
-//! What an event is about: the 64 bits that epoll(7) keeps with each descriptor.
+//! The source of an event: the 64 bits that epoll(7) keeps with each descriptor.
 
-/// What an event is about.
+/// The source of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Token {
     /// The leader is to look at the hub.

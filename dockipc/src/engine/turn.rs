@@ -20,7 +20,7 @@ use crate::error::{Failure, code};
 use crate::param::Scratch;
 use crate::wire::{Protocol, encode};
 
-/// What a connection needs after its turn.
+/// The step that follows a connection's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// To wait for its socket.

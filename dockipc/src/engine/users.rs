@@ -1,9 +1,9 @@
-//! What the connections of each user take, where that is limited.
+//! The resources that each user's connections take, where they are limited.
 
 use crate::config::PerUser;
 use crate::error::{Failure, code};
 
-/// What each user with something to count has at the moment.
+/// The present use of each user who uses anything that is counted.
 #[derive(Default)]
 pub(super) struct Users {
     /// In the order of their uids.

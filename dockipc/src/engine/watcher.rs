@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// The looks at an idle leader after which the watcher sleeps until there is work again.
 const QUIET: u32 = 10;
 
-/// What the watcher saw of the leader.
+/// The leader's state at the watcher's last look.
 struct Look {
     leader: Arc<Worker>,
     step: StepId,

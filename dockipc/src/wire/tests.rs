@@ -26,7 +26,7 @@ fn resp(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
     out
 }
 
-/// What the sender of a command expects to be found.
+/// The command that its sender expects the decoder to find.
 fn expected(words: &[Vec<u8>]) -> Event {
     if resp(words).len() > LIMITS.command {
         refused(code::TOOBIG, false, true)

@@ -1,6 +1,6 @@
 //! The hub's state against a model: many random steps of events, turns, timers and ends.
 //!
-//! What the threads of a server do to the hub they do with its lock held, one step after another: so
+//! The threads of a server change the hub only with its lock held, one step after another: so
 //! steps in random order, in one thread, are all that can happen to it.
 
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ enum Place {
     Turn(Box<Conn>),
 }
 
-/// What must be true of one connection.
+/// The invariants of one connection.
 struct Model {
     index: usize,
     place: Place,

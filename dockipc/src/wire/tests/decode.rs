@@ -93,7 +93,7 @@ proptest! {
 
 const REAL: Limits = Limits { line: 4096, command: 1 << 20 };
 
-/// What is found in one piece; byte by byte it is the same.
+/// The commands found when all bytes come in one piece; byte by byte they are the same.
 #[track_caller]
 fn found(bytes: &[u8]) -> Vec<Event> {
     let events = decode(REAL, bytes, &[usize::MAX]);

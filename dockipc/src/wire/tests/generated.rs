@@ -21,7 +21,7 @@ fn generated_input_decodes_alike_in_any_pieces() {
     );
 }
 
-/// What was found, so that it can be seen that the inputs reach something.
+/// Counts of the results, which show that the inputs reach every case.
 #[derive(Default)]
 struct Counts {
     inputs: u64,
