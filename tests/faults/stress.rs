@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dockipc::{Request, Server, command};
+use tests::dice::Dice;
 use tests::process::{alone, descriptors, resident, threads, until};
 use tests::{Daemon, raise_descriptor_limit, resp};
 
@@ -22,28 +23,6 @@ const VISITS: usize = 4;
 
 /// Timeout after which an operation counts as hung.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Pseudorandom numbers (`SplitMix64`).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() % n as u64).unwrap()
-    }
-
-    fn nap(&mut self, most: Duration) {
-        let most = usize::try_from(most.as_micros()).unwrap();
-        thread::sleep(Duration::from_micros(self.below(most) as u64));
-    }
-}
 
 /// State of the handlers: how many commands of each connection ran.
 #[derive(Default)]
@@ -218,7 +197,7 @@ fn send(dice: &mut Dice, stream: &mut UnixStream, bytes: &[u8]) -> std::io::Resu
         stream.write_all(now)?;
         left = later;
         if dice.below(3) == 0 {
-            dice.nap(Duration::from_millis(3));
+            thread::sleep(dice.moment(Duration::from_millis(3)));
         }
     }
     stream.write_all(left)
@@ -230,7 +209,7 @@ fn read_all(dice: &mut Dice, stream: &mut UnixStream, slow: bool) -> (Vec<u8>, O
     let mut buffer = vec![0; 64 * 1024];
     loop {
         if slow && dice.below(4) == 0 {
-            dice.nap(Duration::from_millis(10));
+            thread::sleep(dice.moment(Duration::from_millis(10)));
         }
         let most = if slow { 1 + dice.below(20_000) } else { buffer.len() };
         match stream.read(&mut buffer[..most]) {
@@ -292,7 +271,7 @@ fn visit(dice: &mut Dice, daemon: &Daemon, board: &Board, visit: usize) -> u32 {
                 let _ = stream.shutdown(Shutdown::Write);
                 let slow = dice.below(3) == 0;
                 if slow {
-                    dice.nap(Duration::from_millis(30));
+                    thread::sleep(dice.moment(Duration::from_millis(30)));
                 }
                 let (mut got, error) = read_all(dice, &mut stream, slow);
                 if script.cut {
@@ -316,7 +295,7 @@ fn visit(dice: &mut Dice, daemon: &Daemon, board: &Board, visit: usize) -> u32 {
 
 /// Runs one server and its clients.
 fn round(seed: u64) {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let zeros = || (0..CLIENTS * VISITS).map(|_| AtomicU32::new(0)).collect();
     let board = Arc::new(Board { ran: zeros(), whole: zeros(), ..Board::default() });
     let threads_at_most = [2, 3, 6, 30, 1000, 1000][dice.below(6)];
@@ -335,10 +314,10 @@ fn round(seed: u64) {
         });
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
-                let seed = dice.next();
+                let seed = dice.roll();
                 let (daemon, board) = (&daemon, &board);
                 scope.spawn(move || {
-                    let mut dice = Dice(seed);
+                    let mut dice = Dice::new(seed);
                     for number in client * VISITS..(client + 1) * VISITS {
                         let whole = visit(&mut dice, daemon, board, number);
                         board.whole[number].store(whole, SeqCst);
