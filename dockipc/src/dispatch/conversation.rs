@@ -6,7 +6,7 @@ use crate::error::Failure;
 use crate::param::Scratch;
 use crate::peer::Peer;
 use crate::reply::Reply;
-use crate::session::Session;
+use crate::session::{Session, Signs};
 use crate::wire::{Decoded, Decoder, Protocol};
 
 /// The protocol side of one connection.
@@ -62,6 +62,11 @@ impl Conversation {
     /// Returns the protocol of the next answer.
     pub(crate) fn protocol(&self) -> Protocol {
         self.session.protocol
+    }
+
+    /// Returns the signs of life that the client gets while its next command waits or runs.
+    pub(crate) fn signs(&self) -> Signs {
+        self.session.signs()
     }
 
     /// Runs the first command in `input` if it is whole.
