@@ -32,7 +32,8 @@ pub(crate) fn float_text(value: f64) -> String {
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "the number is positive and below 10^15"
+    clippy::float_cmp,
+    reason = "the number is positive, exact and below 10^15"
 )]
 fn few_digits(size: f64) -> Option<(String, isize)> {
     let mut scale = 1.0;
@@ -53,6 +54,7 @@ fn few_digits(size: f64) -> Option<(String, isize)> {
 }
 
 /// Returns the digits of a positive number, and the place of the point relative to the first of them.
+#[expect(clippy::cast_possible_truncation, reason = "the exponent has eleven bits")]
 fn shortest(size: f64) -> (String, isize) {
     const FIRST_BIT: u64 = 1 << 52;
     let (fraction, exponent) = (size.to_bits() % FIRST_BIT, size.to_bits() / FIRST_BIT);
@@ -108,6 +110,8 @@ fn incremented(digits: &[u8], place: usize) -> Vec<u8> {
 
 /// Returns the digits of `number * 2^power`, as an integer: times ten for each negative power. As many
 /// digits for every number, with at least one zero in front.
+#[inline(never)]
+#[expect(clippy::cast_possible_truncation, reason = "a step is at most 29")]
 fn decimal(number: u64, power: isize) -> Vec<u8> {
     const BASE: u64 = 1_000_000_000;
     // The highest powers below BASE.

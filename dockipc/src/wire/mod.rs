@@ -14,8 +14,8 @@ pub(crate) mod words;
 pub(crate) use decode::{Decoded, Decoder, Frame, check_text};
 pub(crate) use escape::escape_into;
 pub(crate) use float::float_text;
-pub(crate) use reply::copied;
 pub use reply::Reply;
+pub(crate) use reply::copied;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod check;
