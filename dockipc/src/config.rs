@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::directory::small_text;
 use crate::sys;
+use crate::text::number;
 
 /// Limits and timeouts of a server.
 #[derive(Clone, Debug)]
@@ -128,8 +129,8 @@ impl Config {
     pub(crate) fn threads(&self) -> usize {
         self.max_threads.unwrap_or_else(|| {
             let limit = small_text("/proc/sys/vm/max_map_count");
-            let limit = limit.ok().and_then(|text| text.trim().parse::<usize>().ok());
-            (limit.unwrap_or(65_530) / 8).max(16)
+            let limit = limit.ok().and_then(|text| number(text.trim()));
+            (limit.unwrap_or(65_530) / 8).max(16) as usize
         })
     }
 }

@@ -1,5 +1,6 @@
 //! [`Handler`], the trait of code that answers requests.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::reply::{IntoReply, Reply};
@@ -55,11 +56,16 @@ pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(value) => Some(value),
         Err(payload) => {
-            // Dropping the payload may panic, and so may dropping the payload of that panic.
-            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                std::mem::forget(again);
-            }
+            discard(payload);
             None
         }
+    }
+}
+
+/// Drops the payload of a panic. This may panic, and so may dropping the payload of that panic.
+#[cold]
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
     }
 }

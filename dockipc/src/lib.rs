@@ -86,6 +86,13 @@
 // Lets the crate's own doctests and tests use its macros, which name `::dockipc`.
 extern crate self as dockipc;
 
+/// `std::format!` without its inlined part.
+macro_rules! format {
+    ($($parts:tt)*) => {
+        $crate::text::formatted(format_args!($($parts)*))
+    };
+}
+
 mod access;
 mod arg;
 pub mod audit;

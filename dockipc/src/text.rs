@@ -10,6 +10,19 @@ pub(crate) fn append(text: &mut String, part: fmt::Arguments<'_>) {
     let _ = text.write_fmt(part);
 }
 
+/// Formats a text. The crate's `format!` calls this, since that of std copies a part of itself to each
+/// place.
+#[inline(never)]
+pub(crate) fn formatted(parts: fmt::Arguments<'_>) -> String {
+    fmt::format(parts)
+}
+
+/// Parses a decimal number. Not inlined: std's parser is, at each call.
+#[inline(never)]
+pub(crate) fn number(text: &str) -> Option<u32> {
+    text.parse().ok()
+}
+
 /// Joins texts, and trims what is joined.
 pub(crate) fn joined(texts: &mut dyn Iterator<Item = &str>, between: &str) -> String {
     let mut joined = String::new();

@@ -9,7 +9,7 @@ use super::rule::{Name, Term};
 use crate::directory::small_text;
 use crate::error::Error;
 use crate::sys;
-use crate::text::append;
+use crate::text::{append, number};
 
 /// The callers that may run one command.
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ impl Test {
             Self::Any | Self::Token => return None,
         };
         let overflow = small_text(&format!("/proc/sys/kernel/overflow{kind}"));
-        let overflow = overflow.ok().and_then(|text| text.trim().parse().ok());
+        let overflow = overflow.ok().and_then(|text| number(text.trim()));
         (id == overflow.unwrap_or(65_534) && !maps_everyone(kind)).then_some(id)
     }
 
@@ -162,6 +162,7 @@ impl Pattern {
     }
 
     /// Returns whether a name matches, ignoring ASCII case.
+    #[inline(never)]
     pub(crate) fn matches(&self, name: &str) -> bool {
         let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
         let (mut p, mut n) = (0, 0);

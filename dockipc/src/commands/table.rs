@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::handler::Handler;
 use crate::param::{DefaultValue, any_secret};
 use crate::state::States;
+use crate::text::number;
 
 /// The names of a server and their targets. Built at start; afterwards only the [`Speed`]s change.
 pub(crate) struct Table {
@@ -138,6 +139,7 @@ impl Entry {
 
     /// Returns whether a rule for these names applies to this entry. A rule for one name of a command
     /// applies to all its names; a protocol command has none.
+    #[inline(never)]
     pub(super) fn is_ruled_by(&self, pattern: &Pattern) -> bool {
         match &self.target {
             Target::Command(command) => {
@@ -294,11 +296,15 @@ impl Table {
     }
 
     /// Returns the listed entries that the caller may run, sorted by name.
-    pub(crate) fn visible(&self, caller: &Credentials<'_>) -> impl Iterator<Item = &Entry> {
-        let entries = self.by_name.iter().map(|id| (*id, &self.entries[id.0]));
-        let visible =
-            entries.filter(|(id, entry)| entry.is_listed() && self.may_run(caller, *id, entry));
-        visible.map(|(_, entry)| entry)
+    pub(crate) fn visible(&self, caller: &Credentials<'_>) -> std::vec::IntoIter<&Entry> {
+        let mut visible = Vec::new();
+        for &id in &self.by_name {
+            let entry = &self.entries[id.0];
+            if entry.is_listed() && self.may_run(caller, id, entry) {
+                visible.push(entry);
+            }
+        }
+        visible.into_iter()
     }
 
     fn may_run(&self, caller: &Credentials<'_>, id: EntryId, entry: &Entry) -> bool {
@@ -370,7 +376,7 @@ fn check(command: &'static Command, states: &States) -> Result<(), Error> {
 /// Returns a source place in a form that sorts by file and line.
 fn file_and_line(place: &str) -> (&str, Option<u32>) {
     let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
-    (file, line.parse().ok())
+    (file, number(line))
 }
 
 /// Returns the first eight bytes as a number, the same for both cases of a letter.

@@ -1,7 +1,7 @@
 //! Runs built-in commands, and records the tokens that they refuse.
 
 use super::Service;
-use super::run::{Executor, Runner};
+use super::run::{Executor, Recorded, Runner};
 use crate::builtin;
 use crate::commands::{BuiltIn, Runnable};
 use crate::reply::Reply;
@@ -46,12 +46,12 @@ impl Service {
             Ok(())
         });
         match recorded {
-            Some(Ok(())) => session.held_answer.take(),
-            Some(Err(failure)) => {
+            Recorded::Done => session.held_answer.take(),
+            Recorded::Failed(failure) => {
                 session.held_answer = None;
                 Some(Reply::Error(failure))
             }
-            None => {
+            Recorded::Later => {
                 session.refused_token = Some(why);
                 None
             }

@@ -31,7 +31,7 @@ impl Service {
             Request::new(command.name, bound.words, self.caller(session)).hiding_words(has_secret);
         let args = Args { request: &request, bound, params: command.params };
         let case = runner.case;
-        runner.guarded(command.name, || {
+        runner.guarded(command.name, &mut || {
             if let Some(case) = case
                 && let Err(failure) = case.bound(Some(request.id()), command.params, &bound)
             {
@@ -64,7 +64,7 @@ impl Service {
         };
         let request = Request::new(command.name, words, self.caller(session));
         let request = request.hiding_words(entry.has_secret);
-        runner.guarded(command.name, || propose(&request, prefix).into_reply())
+        runner.guarded(command.name, &mut || propose(&request, prefix).into_reply())
     }
 
     /// Runs a mounted handler or the fallback.
@@ -89,7 +89,7 @@ impl Service {
         };
         let request = Request::new(text, words, self.caller(session));
         let case = runner.case;
-        runner.guarded(text, || {
+        runner.guarded(text, &mut || {
             if let Some(case) = case
                 && let Err(failure) = case.unbound(name, Some(request.id()), words)
             {
@@ -108,8 +108,7 @@ impl Service {
         record: impl FnOnce(Case<'a>) -> Result<(), Failure>,
     ) -> Option<Reply> {
         let Some(case) = runner.case else { return Some(answer) };
-        let recorded = runner.recorded(&self.table, || record(case))?;
-        Some(recorded.map_or_else(Reply::Error, |()| answer))
+        runner.recorded(&self.table, || record(case)).then(answer)
     }
 
     fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {

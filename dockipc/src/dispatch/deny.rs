@@ -38,8 +38,8 @@ impl Service {
                 case.unbound(name, None, words)
             };
             Ok(())
-        })?;
-        Some(Reply::Error(recorded.map_or_else(|failure| failure, |()| denied)))
+        });
+        recorded.then(Reply::Error(denied))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Routes the first word of a command, authorizes the caller, and calls the code that answers.
 
 use super::Service;
-use super::run::{Executor, Runner};
+use super::run::{Executor, Recorded, Runner};
 use crate::access::Policy;
 use crate::builtin::{self, Completion};
 use crate::commands::{Entry, Mounted, Runnable, Target};
@@ -90,8 +90,10 @@ impl Service {
                 if let Some(case) = case {
                     let request = whole.is_ok().then(next_id);
                     let record = || case.unbound(b"", request, words);
-                    if let Err(failure) = runner.recorded(&self.table, record)? {
-                        return Some(Reply::Error(failure));
+                    match runner.recorded(&self.table, record) {
+                        Recorded::Done => {}
+                        Recorded::Failed(failure) => return Some(Reply::Error(failure)),
+                        Recorded::Later => return None,
                     }
                 }
                 if let Err(failure) = whole {

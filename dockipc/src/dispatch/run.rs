@@ -26,6 +26,26 @@ pub(crate) enum Begin {
     Never(Failure),
 }
 
+/// Whether the audit has recorded a decision.
+pub(super) enum Recorded {
+    Done,
+    Failed(Failure),
+    /// Not now: the caller shows the same bytes again.
+    Later,
+}
+
+impl Recorded {
+    /// Returns the answer to a command that does not run, if it can be given now. A failure of the audit
+    /// replaces it.
+    pub(super) fn then(self, answer: Reply) -> Option<Reply> {
+        match self {
+            Self::Done => Some(answer),
+            Self::Failed(failure) => Some(Reply::Error(failure)),
+            Self::Later => None,
+        }
+    }
+}
+
 /// One run of the author's code.
 pub(super) struct Runner<'a> {
     pub(super) executor: &'a mut dyn Executor,
@@ -38,7 +58,7 @@ pub(super) struct Runner<'a> {
 
 impl Runner<'_> {
     /// Calls the author's code. A panic becomes an answer. Returns `None` if the code can't run now.
-    pub(super) fn guarded(&mut self, name: &str, run: impl FnOnce() -> Reply) -> Option<Reply> {
+    pub(super) fn guarded(&mut self, name: &str, run: &mut dyn FnMut() -> Reply) -> Option<Reply> {
         match self.executor.begin(self.what, self.speed, self.protocol) {
             Begin::Now => {}
             Begin::Later => return None,
@@ -50,31 +70,33 @@ impl Runner<'_> {
     }
 
     /// Records a decision about a command that does not run. The audit hook is the author's code and may
-    /// block. Returns `None` if it can't run now.
+    /// block.
     #[cold]
     pub(super) fn recorded(
         &mut self,
         table: &Table,
         record: impl FnOnce() -> Result<(), Failure>,
-    ) -> Option<Result<(), Failure>> {
+    ) -> Recorded {
         let mut record = Some(record);
         self.record(table, &mut || record.take().map_or(Ok(()), |record| record()))
     }
 
+    #[inline(never)]
     fn record(
         &mut self,
         table: &Table,
         record: &mut dyn FnMut() -> Result<(), Failure>,
-    ) -> Option<Result<(), Failure>> {
+    ) -> Recorded {
         let Self { protocol, case, .. } = *self;
         let what = Runnable::Audit;
         let speed = table.speed(what);
         let mut runner = Runner { executor: &mut *self.executor, what, speed, protocol, case };
-        let run = || record().map_or_else(Reply::Error, |()| Reply::Ok);
-        Some(match runner.guarded("the audit", run)? {
-            Reply::Error(failure) => Err(failure),
-            _ => Ok(()),
-        })
+        let mut run = || record().map_or_else(Reply::Error, |()| Reply::Ok);
+        match runner.guarded("the audit", &mut run) {
+            Some(Reply::Error(failure)) => Recorded::Failed(failure),
+            Some(_) => Recorded::Done,
+            None => Recorded::Later,
+        }
     }
 }
 

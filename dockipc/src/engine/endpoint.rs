@@ -34,6 +34,7 @@ impl Endpoint {
         Self { published, listener, is_unregistered: AtomicBool::new(false) }
     }
 
+    #[inline(never)]
     fn lock(&self) -> MutexGuard<'_, Option<Arc<UnixListener>>> {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }

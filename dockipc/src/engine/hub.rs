@@ -399,9 +399,11 @@ impl Hub {
     fn drop_timers(&mut self) {
         let slots = &self.slots;
         if self.timers.len() > 2 * slots.len() + 64 {
-            self.timers.retain(|Reverse((at, index, generation))| {
+            let mut timers = std::mem::take(&mut self.timers).into_vec();
+            timers.retain(|Reverse((at, index, generation))| {
                 slots[*index].generation == *generation && slots[*index].timer == Some(*at)
             });
+            self.timers = timers.into();
         }
     }
 

@@ -15,12 +15,25 @@ pub(super) struct HubGuard<'h> {
 
 impl<'h> HubGuard<'h> {
     pub(super) fn lock(mutex: &'h Mutex<Hub>) -> Self {
-        Self { mutex, guard: Some(mutex.lock().unwrap_or_else(PoisonError::into_inner)) }
+        let mut hub = Self { mutex, guard: None };
+        hub.relock();
+        hub
+    }
+
+    // Not inlined, like `unlock`: there are many places.
+    #[inline(never)]
+    fn relock(&mut self) {
+        self.guard = Some(self.mutex.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    #[inline(never)]
+    fn unlock(&mut self) {
+        self.guard = None;
     }
 
     /// Runs something without the lock: what blocks, takes long, or is the author's.
     pub(super) fn unlocked<T>(&mut self, run: impl FnOnce() -> T) -> T {
-        self.guard = None;
+        self.unlock();
         // Locked again also if this panics.
         let relock = Relock(self);
         let result = run();
@@ -48,7 +61,7 @@ struct Relock<'g, 'h>(&'g mut HubGuard<'h>);
 
 impl Drop for Relock<'_, '_> {
     fn drop(&mut self) {
-        *self.0 = HubGuard::lock(self.0.mutex);
+        self.0.relock();
     }
 }
 

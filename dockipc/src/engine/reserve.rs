@@ -18,6 +18,7 @@ impl Reserve {
         Self { kept: Mutex::default(), size, is_short: AtomicBool::new(size > 0) }
     }
 
+    #[inline(never)]
     fn kept(&self) -> MutexGuard<'_, Vec<OwnedFd>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

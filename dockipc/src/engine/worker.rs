@@ -179,11 +179,13 @@ impl Worker {
     }
 
     /// The outbox, for the thread itself.
+    #[inline(never)]
     pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The outbox for another thread, if nobody writes at this moment.
+    #[inline(never)]
     pub(super) fn try_outbox(&self) -> Option<MutexGuard<'_, Outbox>> {
         match self.outbox.try_lock() {
             Ok(outbox) => Some(outbox),

@@ -13,6 +13,7 @@ use super::socket_path::identity;
 use crate::directory::stat_at;
 use crate::error::Error;
 use crate::sys;
+use crate::text::number;
 
 /// The first passed descriptor, `SD_LISTEN_FDS_START`.
 const FIRST: i32 = 3;
@@ -62,11 +63,12 @@ fn variable(name: &str) -> Option<String> {
 
 /// Returns the number of descriptors passed to this process.
 fn passed(pid: &str, count: &str, me: u32) -> Option<i32> {
-    if pid.parse() != Ok(me) || count.is_empty() || !count.bytes().all(|b| b.is_ascii_digit()) {
+    if number(pid) != Some(me) || count.is_empty() || !count.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
     // The only possible parse error is overflow.
-    Some(count.parse().map_or(MAX_PASSED, |count: i32| count.min(MAX_PASSED)))
+    let count = number(count).and_then(|count| i32::try_from(count).ok());
+    Some(count.map_or(MAX_PASSED, |count| count.min(MAX_PASSED)))
 }
 
 /// Returns whether this is a listening stream socket with this address.

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::socket_path::{Identity, SocketPath, identity};
 use crate::error::Error;
+use crate::text::number;
 
 /// The lock `NAME.lock` of a socket path, released when this is dropped or when the process ends.
 /// The file stays: another process may have opened it already, and two files would be two locks.
@@ -87,7 +88,7 @@ impl Lock {
     /// Returns the process ID that the lock file contains.
     pub(super) fn holder(socket_path: &SocketPath) -> Option<u32> {
         let file = open_old(socket_path, &socket_path.lock_name()).ok()?;
-        text(&file)?.trim().parse().ok().filter(|pid| *pid != 0)
+        number(text(&file)?.trim()).filter(|pid| *pid != 0)
     }
 
     pub(super) fn identity(&self) -> Identity {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::reply::{Reply, float_text, recycle};
+use super::float::float_text;
+use super::reply::{Reply, recycle};
 use super::{Protocol, escape_into};
 use crate::error::Failure;
 

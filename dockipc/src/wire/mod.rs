@@ -7,13 +7,15 @@ pub(crate) mod answer;
 mod decode;
 pub(crate) mod encode;
 mod escape;
+mod float;
 mod reply;
 pub(crate) mod words;
 
 pub(crate) use decode::{Decoded, Decoder, Frame, check_text};
 pub(crate) use escape::escape_into;
+pub(crate) use float::float_text;
 pub use reply::Reply;
-pub(crate) use reply::{copied, float_text};
+pub(crate) use reply::copied;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod check;

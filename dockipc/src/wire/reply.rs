@@ -131,16 +131,3 @@ pub(crate) fn copied(bytes: &[u8]) -> Reply {
     buffer.extend_from_slice(bytes);
     Reply::Bytes(buffer)
 }
-
-/// Formats the shortest decimal that parses to the same number, with an exponent for very large and small
-/// numbers.
-pub(crate) fn float_text(value: f64) -> String {
-    let size = value.abs();
-    if value.is_nan() {
-        "nan".into()
-    } else if size != 0.0 && size.is_finite() && !(1e-5..1e17).contains(&size) {
-        format!("{value:e}")
-    } else {
-        value.to_string()
-    }
-}

@@ -9,6 +9,7 @@ use super::{Reply, encode, float_text};
 use crate::error::code;
 
 mod decode;
+mod floats;
 mod generated;
 mod replies;
 mod split;
