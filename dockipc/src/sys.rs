@@ -2,7 +2,7 @@
 //! here.
 #![allow(
     unsafe_code,
-    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by number, getrlimit(2) under a seccomp filter, pre-exec hooks, or restoring a signal handler"
+    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by number, getrlimit(2) under a seccomp filter, pre-exec hooks, or signal masks and handlers"
 )]
 
 use std::ffi::{CString, c_char, c_int};
@@ -197,6 +197,51 @@ pub(crate) fn inherited(number: c_int) -> Option<OwnedFd> {
         }
         let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 0);
         (copy != -1).then(|| OwnedFd::from_raw_fd(copy))
+    }
+}
+
+/// Returns whether a signal is ignored.
+pub(crate) fn is_ignored(signal: c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: the pointers are null or valid for the call, and `action` is initialized if that
+    // succeeds.
+    unsafe {
+        libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Signals that this thread can receive although its mask blocked them. The mask is restored when
+/// this is dropped, in the same thread.
+pub(crate) struct Unblocked {
+    before: libc::sigset_t,
+}
+
+impl Unblocked {
+    pub(crate) fn new(signals: &[c_int]) -> io::Result<Self> {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: the pointers are valid for each call. The sets are initialized by sigemptyset
+        // and, if it succeeds, by pthread_sigmask.
+        let (error, before) = unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            for &signal in signals {
+                libc::sigaddset(set.as_mut_ptr(), signal);
+            }
+            libc::sigemptyset(before.as_mut_ptr());
+            let error = libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), before.as_mut_ptr());
+            (error, before.assume_init())
+        };
+        if error == 0 { Ok(Self { before }) } else { Err(io::Error::from_raw_os_error(error)) }
+    }
+}
+
+impl Drop for Unblocked {
+    fn drop(&mut self) {
+        // SAFETY: the pointers are null or valid for the call.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut())
+        };
     }
 }
 

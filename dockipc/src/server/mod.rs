@@ -8,6 +8,7 @@ mod limits;
 
 use std::fmt;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ use crate::reply::IntoReply;
 use crate::request::Request;
 use crate::signals::{Arrivals, Signals};
 use crate::state::{State, States};
+use crate::sys;
+use crate::warning::warn;
 
 pub use self::handle::Handle;
 
@@ -282,6 +285,21 @@ impl Server {
     /// [`Handle::shutdown`] does. A second signal stops without waiting for commands; a third one ends the
     /// process by the signal's default action. See [`signals`](Self::signals).
     ///
+    /// Both signals are handled even if the parent process blocked them, and SIGTERM even if it was
+    /// ignored. An ignored SIGINT stays ignored: a script that runs `daemon &` starts it so, and Ctrl-C then
+    /// ends only the script.
+    ///
+    /// Other signals keep the action that the program or its parent set. Those with the default action:
+    ///
+    /// - SIGHUP (a terminal was closed), SIGQUIT, SIGUSR1 and SIGUSR2 end the process at once. Running
+    ///   commands are cut off, and the next start replaces the stale socket. SIGHUP does not stop the server
+    ///   in order, since daemons reload their configuration at it: a program that does so sets a handler, and
+    ///   `nohup` or `setsid` protects one that does not.
+    /// - SIGTSTP and SIGSTOP suspend the process. Clients wait, and a second daemon does not start: the path
+    ///   is in use. SIGCONT continues it, and limits that have expired meanwhile count.
+    /// - SIGPIPE is never raised by the server's writes. SIGCHLD is left to the program: the server has no
+    ///   child processes.
+    ///
     /// It tells the service manager when clients can connect and when the server stops, `sd_notify(3)`.
     ///
     /// # Errors
@@ -343,6 +361,13 @@ impl Server {
         let mut published = Vec::new();
         for (path, mode) in paths {
             published.push(listener::publish(&path, mode).map_err(|e| e.at(&path))?);
+        }
+        if let Some((listener, _)) = published.first()
+            && let Err(error) = sys::peer_groups(listener.as_fd())
+        {
+            warn(format_args!(
+                "the supplementary groups of clients are unavailable (SO_PEERGROUPS: {error}); a rule by group admits only clients whose effective group it is"
+            ));
         }
         let engine = Engine::start(service, published, signals).map_err(|e| e.at(path))?;
         Ok(Handle::new(engine))
