@@ -3,6 +3,7 @@
 #[path = "../faults"]
 mod faults {
     mod crash;
+    mod forks;
     mod inherited;
     mod leaving;
     mod system_calls;

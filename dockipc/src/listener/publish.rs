@@ -14,7 +14,7 @@ use super::address::Address;
 use super::lock::Lock;
 use super::socket_path::{Identity, SocketPath};
 use super::watch::{self, Watches};
-use super::{activation, process_of, socket};
+use super::{activation, in_use, process_of, socket};
 use crate::error::Error;
 use crate::sys;
 use crate::warning::warn;
@@ -220,6 +220,7 @@ fn bind_and_listen(socket_path: &SocketPath, mode: u32) -> Result<(UnixListener,
             socket_path.probe()?;
             return Err(socket_path.already_running());
         }
+        Err(Errno::ACCESS) => return Err(socket_path.not_writable()),
         Err(errno) => return Err(failed("creating a socket for", errno)),
     }
     let publish = || {
@@ -275,5 +276,5 @@ fn check_unused(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
         Err(Errno::CONNREFUSED) => return Ok(()),
         Err(_) => None,
     };
-    Err(Error::AlreadyRunning { path: path.to_owned(), pid })
+    Err(in_use(path, pid, || None))
 }

@@ -302,6 +302,8 @@ impl Server {
     ///
     /// It tells the service manager when clients can connect and when the server stops, `sd_notify(3)`.
     ///
+    /// A program that forks into the background does so before this call: see [`spawn`](Self::spawn).
+    ///
     /// # Errors
     /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`] if commands were still running at the
     /// deadline.
@@ -337,6 +339,15 @@ impl Server {
     ///
     /// If systemd passed a socket with this path to the process, `sd_listen_fds(3)`, the server
     /// uses that socket and does not change the path.
+    ///
+    /// # Forks
+    ///
+    /// A program that forks into the background, `daemon(7)`, does so before this call, since threads are not
+    /// copied. A child that is forked later, also by a command, has neither the socket, its lock nor its
+    /// connections, so that it keeps nothing alive when the daemon ends; in the child the [`Handle`] does nothing. This holds for
+    /// `fork(3)`, not for a plain `clone(2)`: a child of that keeps both until it ends or calls `execve(2)`, and
+    /// the next start names it ([`Error::StillHeld`]). A command that forks must end the child, or call
+    /// `execve(2)` there: a command that returns in the child ends the child.
     ///
     /// # Errors
     /// A daemon already answers at the path, a file that is not a socket is there, or the path
