@@ -6,5 +6,6 @@ mod faults {
     mod forks;
     mod inherited;
     mod leaving;
+    mod privileges;
     mod system_calls;
 }

@@ -340,7 +340,7 @@ impl Server {
     /// If systemd passed a socket with this path to the process, `sd_listen_fds(3)`, the server
     /// uses that socket and does not change the path.
     ///
-    /// # Forks
+    /// # Forks and privileges
     ///
     /// A program that forks into the background, `daemon(7)`, does so before this call, since threads are not
     /// copied. A child that is forked later, also by a command, has neither the socket, its lock nor its
@@ -348,6 +348,10 @@ impl Server {
     /// `fork(3)`, not for a plain `clone(2)`: a child of that keeps both until it ends or calls `execve(2)`, and
     /// the next start names it ([`Error::StillHeld`]). A command that forks must end the child, or call
     /// `execve(2)` there: a command that returns in the child ends the child.
+    ///
+    /// A program that gives up root's privileges after the start needs a directory that its new user can
+    /// write to, or the server can neither recreate nor remove its socket. It then prints a warning
+    /// to standard error once. The lock file always stays.
     ///
     /// # Errors
     /// A daemon already answers at the path, a file that is not a socket is there, or the path
