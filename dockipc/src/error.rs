@@ -232,6 +232,19 @@ pub enum Error {
         /// The other process, if it is visible in this PID namespace.
         pid: Option<u32>,
     },
+    /// The process that opened the socket at the path has ended, but another one has inherited the
+    /// socket and keeps it open.
+    #[error(
+        "already running: {} is still held by {}, although process {ended}, which opened it, has ended{}", path.display(), process(*pid), ending(*pid)
+    )]
+    StillHeld {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The process that holds the socket's lock, if it is visible: a forked child of the daemon.
+        pid: Option<u32>,
+        /// The process that has ended.
+        ended: u32,
+    },
     /// A file at the path, or beside it, prevents the server from listening.
     #[error(
         "cannot listen at {}: {} is {what}; remove it, or use a directory that only the daemon's user can write to", path.display(), file.display()
@@ -393,6 +406,11 @@ fn uids(uids: &[u32]) -> String {
 
 fn process(pid: Option<u32>) -> String {
     pid.map_or("another process".into(), |pid| format!("process {pid}"))
+}
+
+/// `; end process 7`.
+fn ending(pid: Option<u32>) -> String {
+    pid.map_or(String::new(), |pid| format!("; end process {pid}"))
 }
 
 /// Whether a command without an answer may have run.

@@ -15,6 +15,7 @@ pub struct Peer {
     uid: u32,
     gid: u32,
     pid: Option<u32>,
+    /// Empty where the kernel has no `SO_PEERGROUPS`.
     groups: Arc<[u32]>,
 }
 
@@ -24,7 +25,10 @@ impl Peer {
         let [pid, uid, gid] = sys::peer_credentials(socket)?;
         // 0 is a process in a PID namespace that is not visible from here, such as outside a container.
         let pid = (pid != 0).then_some(pid);
-        Ok(Self { uid, gid, pid, groups: sys::peer_groups(socket)?.into() })
+        // Without the groups fewer rules admit the peer, since no rule excludes a group. /proc is no
+        // substitute: the process ID may be another process's by now.
+        let groups = sys::peer_groups(socket).unwrap_or_default().into();
+        Ok(Self { uid, gid, pid, groups })
     }
 
     /// Returns the stand-in for credentials that can't be read. Such a client is turned away, so no handler
@@ -52,7 +56,8 @@ impl Peer {
         self.gid
     }
 
-    /// Returns the supplementary group ids.
+    /// Returns the supplementary group ids; none where the kernel does not report them (Linux before
+    /// 4.13, gVisor), of which the server warns at start.
     pub fn groups(&self) -> &[u32] {
         &self.groups
     }

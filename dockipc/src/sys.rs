@@ -2,14 +2,17 @@
 //! here.
 #![allow(
     unsafe_code,
-    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by number, getrlimit(2) under a seccomp filter, pre-exec hooks, or restoring a signal handler"
+    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by number, getrlimit(2) under a seccomp filter, pre-exec hooks, pthread_atfork(3), or signal masks and handlers"
 )]
 
 use std::ffi::{CString, c_char, c_int};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ops::Deref;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -198,6 +201,148 @@ pub(crate) fn inherited(number: c_int) -> Option<OwnedFd> {
         let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 0);
         (copy != -1).then(|| OwnedFd::from_raw_fd(copy))
     }
+}
+
+/// Returns whether a signal is ignored.
+pub(crate) fn is_ignored(signal: c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: the pointers are null or valid for the call, and `action` is initialized if that
+    // succeeds.
+    unsafe {
+        libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Signals that this thread can receive although its mask blocked them. The mask is restored when
+/// this is dropped, in the same thread.
+pub(crate) struct Unblocked {
+    before: libc::sigset_t,
+}
+
+impl Unblocked {
+    pub(crate) fn new(signals: &[c_int]) -> io::Result<Self> {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: the pointers are valid for each call. The sets are initialized by sigemptyset
+        // and, if it succeeds, by pthread_sigmask.
+        let (error, before) = unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            for &signal in signals {
+                libc::sigaddset(set.as_mut_ptr(), signal);
+            }
+            libc::sigemptyset(before.as_mut_ptr());
+            let error = libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), before.as_mut_ptr());
+            (error, before.assume_init())
+        };
+        if error == 0 { Ok(Self { before }) } else { Err(io::Error::from_raw_os_error(error)) }
+    }
+}
+
+impl Drop for Unblocked {
+    fn drop(&mut self) {
+        // SAFETY: the pointers are null or valid for the call.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut())
+        };
+    }
+}
+
+/// A descriptor of which a forked child gets no copy, although Linux has no close-on-fork flag. A
+/// child that outlives the daemon would keep its lock, and clients would wait for it.
+///
+/// In the child, the number belongs to an unconnected socket instead, so that it stays valid. This
+/// works for fork(3) of the C library, not for the system calls clone(2) and vfork(2), and for
+/// numbers up to 65,535.
+pub(crate) struct NotForked<T> {
+    // Dropped first: the number may be another file's as soon as the descriptor is closed.
+    _mark: Mark,
+    descriptor: T,
+}
+
+/// The bit of a [`NotForked`] descriptor in [`NOT_FORKED`].
+struct Mark(usize);
+
+/// One bit for each number, which the fork handler can read without a lock.
+static NOT_FORKED: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
+
+/// Number of times that this process and its ancestors were forked since [`watch_forks`].
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+impl<T: AsFd> NotForked<T> {
+    pub(crate) fn new(descriptor: T) -> Self {
+        watch_forks();
+        let number = usize::try_from(descriptor.as_fd().as_raw_fd()).unwrap_or(usize::MAX);
+        if let Some(bits) = NOT_FORKED.get(number / 64) {
+            bits.fetch_or(1 << (number % 64), Relaxed);
+        }
+        Self { _mark: Mark(number), descriptor }
+    }
+}
+
+impl<T> Deref for NotForked<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.descriptor
+    }
+}
+
+impl<T: AsFd> AsFd for NotForked<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        if let Some(bits) = NOT_FORKED.get(self.0 / 64) {
+            bits.fetch_and(!(1 << (self.0 % 64)), Relaxed);
+        }
+    }
+}
+
+/// Returns a number that differs between a process and its forked child.
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Relaxed)
+}
+
+/// Calls [`in_child`] in each child that is forked from now on.
+pub(crate) fn watch_forks() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler calls only async-signal-safe functions, as fork(2) requires in the
+        // child of a process with several threads. A failure, for lack of memory, has the same
+        // effect as a child of clone(2).
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+}
+
+/// Replaces the child's copies of the [`NotForked`] descriptors.
+extern "C" fn in_child() {
+    FORKS.fetch_add(1, Relaxed);
+    // SAFETY: these operations access no memory. A marked number is open and belongs to a
+    // `NotForked`, so that nothing else uses it.
+    unsafe {
+        let other = libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        let mut number = 0;
+        for bits in &NOT_FORKED {
+            let bits = bits.load(Relaxed);
+            for bit in 0..64 {
+                if bits >> bit & 1 == 1 {
+                    libc::dup3(other, number, libc::O_CLOEXEC);
+                }
+                number += 1;
+            }
+        }
+        libc::close(other);
+    }
+}
+
+/// Ends a forked child without running destructors or exit handlers, which belong to its parent.
+pub(crate) fn end_child() -> ! {
+    // SAFETY: the call only ends the process.
+    unsafe { libc::_exit(1) }
 }
 
 /// Makes a child receive SIGTERM when the thread that starts it ends (`PR_SET_PDEATHSIG`,

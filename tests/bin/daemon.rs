@@ -93,6 +93,9 @@ fn main() -> dockipc::Result<()> {
     if let Some(token_file) = file {
         server = server.token_file(token_file).allow("nap", "token");
     }
+    if let Ok(rule) = std::env::var("TEST_RULE") {
+        server = server.allow("nap", rule);
+    }
     // MODE, or `-` for the default; a second path; its mode.
     if let Some(mode) = words.next().filter(|mode| mode != "-") {
         server = server.mode(octal(mode));

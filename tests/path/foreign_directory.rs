@@ -3,7 +3,7 @@
 use std::fs::{self, File, Permissions};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -460,6 +460,89 @@ fn obstructing_file_is_reported_with_its_owner() {
                socket";
     assert_eq!(complaint(&place, &socket), error(&temporary, why));
     fs::remove_dir(&temporary).unwrap();
+}
+
+#[test]
+fn unwritable_directory_is_reported_with_the_uid() {
+    if !users::can_be_had() {
+        return;
+    }
+    let place = Place::new();
+    fs::set_permissions(place.directory(), Permissions::from_mode(0o755)).unwrap();
+    let (socket, directory) = (place.socket(), place.directory().display());
+    let told = format!(
+        "Error: permission denied: {} ({directory} is not writable for uid 65534)\n",
+        socket.display()
+    );
+    assert_eq!(complaint(&place, &socket), told);
+    // The lock file is there already.
+    let lock = place.directory().join("s.sock.lock");
+    fs::write(&lock, "").unwrap();
+    chown(&lock, Some(65_534), Some(65_534)).unwrap();
+    assert_eq!(complaint(&place, &socket), told);
+}
+
+#[test]
+fn process_id_in_a_foreign_lock_file_is_ignored() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::new();
+    fs::set_permissions(place.directory(), Permissions::from_mode(0o1777)).unwrap();
+    let (socket, lock) = (place.socket(), place.directory().join("s.sock.lock"));
+    // A listener whose process is not visible, since its queue is full.
+    let listener = UnixListener::bind(&socket).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _waiting = UnixStream::connect(&socket).unwrap();
+    fs::write(&lock, "1\n").unwrap();
+    for (owner, named) in [(OTHER.uid, "another process"), (0, "another process")] {
+        chown(&lock, Some(owner), Some(owner)).unwrap();
+        let told = format!("already running: {} is in use by {named}", socket.display());
+        assert_eq!(server_at(&socket).to_string(), told, "uid {owner}");
+    }
+    // A process that holds the lock is named, whatever the file says.
+    let held = File::open(&lock).unwrap();
+    rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
+    for owner in [OTHER.uid, 0] {
+        chown(&lock, Some(owner), Some(owner)).unwrap();
+        let me = std::process::id();
+        let told = format!("already running: {} is in use by process {me}", socket.display());
+        assert_eq!(server_at(&socket).to_string(), told, "uid {owner}");
+    }
+}
+
+#[test]
+fn mount_point_at_the_path_is_reported() {
+    type Make = fn(&Path);
+
+    let unshare = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-ec", script]);
+        command
+    };
+    if !is_root() || !unshare("true").status().is_ok_and(|status| status.success()) {
+        println!("skipped: this needs a mount namespace");
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+        return;
+    }
+    let makes: [(Make, &str); 3] = [
+        (
+            |path| leave_socket(path),
+            "a socket of uid 0 (mode 0755) that is a mount point (mount its directory instead)",
+        ),
+        (|path| fs::write(path, "").unwrap(), "not a socket: {} is a file and a mount point"),
+        (|path| fs::create_dir(path).unwrap(), "not a socket: {} is a directory and a mount point"),
+    ];
+    for (make, told) in makes {
+        let place = Place::new();
+        make(&place.socket());
+        let mut command = unshare("mount --bind \"$1\" \"$1\"; exec \"$0\" \"$1\"");
+        command.arg(program::path()).arg(place.socket());
+        let mut daemon = Program::begin(&mut command, &place.socket());
+        assert!(!daemon.wait().success());
+        let told = told.replace("{}", place.socket().to_str().unwrap());
+        assert!(daemon.complaint().contains(&told), "{}", daemon.complaint());
+    }
 }
 
 #[test]

@@ -53,8 +53,11 @@ impl Apart {
         environment: &[(&str, V)],
     ) -> Self {
         let path = path.as_ref().to_owned();
-        let mut command = Command::new(env::current_exe().expect("this program"));
+        // A script's `cargo test &` leaves SIGINT ignored, which `Server::run` respects.
+        let mut command = Command::new("env");
         command
+            .arg("--default-signal=INT")
+            .arg(env::current_exe().expect("this program"))
             .args([&*test_name(test), "--exact", "--nocapture", "--test-threads=1"])
             .env(PATH, &path);
         command.envs(environment.iter().map(|(name, value)| (name, value)));

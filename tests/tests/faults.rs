@@ -3,6 +3,9 @@
 #[path = "../faults"]
 mod faults {
     mod crash;
+    mod forks;
+    mod inherited;
     mod leaving;
+    mod privileges;
     mod system_calls;
 }

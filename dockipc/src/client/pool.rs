@@ -7,6 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::connection::Connection;
 use super::limits::ClientLimits;
+use crate::sys;
 
 /// A stack of idle connections. The most recently used one is taken first, so surplus connections
 /// stay at the bottom and expire.
@@ -18,6 +19,9 @@ pub(super) struct Pool {
 struct IdleConnection {
     connection: Connection,
     since: Duration,
+    /// The number of forks. A forked child does not use the connections of its parent: each would read
+    /// the other's answers.
+    forks: u32,
 }
 
 /// A connection that was idle for at least this long is checked before use, since the daemon may
@@ -43,6 +47,9 @@ impl Pool {
             drop(idle);
             drop(old);
             let kept = kept?;
+            if kept.forks != sys::forks() {
+                continue;
+            }
             if age(&kept) < MIN_IDLE_TO_CHECK || kept.connection.is_quiet() {
                 return Some(kept.connection);
             }
@@ -51,10 +58,11 @@ impl Pool {
 
     /// Adds a connection, unless the pool is full.
     pub(super) fn keep(&self, connection: Connection, limits: &ClientLimits) {
-        let since = now();
+        sys::watch_forks();
+        let (since, forks) = (now(), sys::forks());
         let mut idle = self.idle();
         if idle.len() < limits.max_idle {
-            idle.push(IdleConnection { connection, since });
+            idle.push(IdleConnection { connection, since, forks });
         }
     }
 

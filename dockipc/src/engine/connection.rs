@@ -12,12 +12,17 @@ use crate::buffer::Buffer;
 use crate::config::{Config, PerUser, Times};
 use crate::dispatch::Conversation;
 use crate::error::Failure;
+use crate::sys::NotForked;
+
+/// A connection's socket. A child that a command forks does not keep it: the client would not see the end
+/// of the connection.
+pub(super) type Socket = NotForked<OwnedFd>;
 
 /// A connection with its socket. Between commands it is this and nothing else: buffers that are empty
 /// take no memory.
 pub(super) struct Conn {
     /// Shared with the hub while a thread serves the connection, so that others can answer.
-    pub(super) socket: Arc<OwnedFd>,
+    pub(super) socket: Arc<Socket>,
     /// The data of the socket's events: the connection's place in the hub.
     pub(super) token: u64,
     pub(super) conversation: Conversation,
@@ -66,7 +71,7 @@ impl Conn {
         let is_admitted = conversation.refusal().is_none();
         let deadline = if is_admitted { None } else { Deadline::new(Due::Protocol, times) };
         Self {
-            socket: Arc::new(socket),
+            socket: Arc::new(NotForked::new(socket)),
             token,
             conversation,
             is_admitted,

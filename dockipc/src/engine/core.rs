@@ -17,6 +17,8 @@ use super::token::Token;
 use crate::dispatch::Service;
 use crate::listener::{self, Published};
 use crate::signals::Arrivals;
+use crate::sys;
+use crate::warning::warn;
 
 /// The state that the threads of one server share.
 pub(super) struct Core {
@@ -43,6 +45,10 @@ pub(super) struct Core {
     ready: Once,
     /// The server stops, and none of the author's code may begin.
     is_over: AtomicBool,
+    /// The process and its number of [`forks`](sys::forks). A forked child has only a copy of the
+    /// server, without its threads, and maybe with its locks taken.
+    process: u32,
+    forks: u32,
 }
 
 impl Core {
@@ -51,6 +57,7 @@ impl Core {
         sockets: Vec<(UnixListener, Published)>,
         signals: Option<Arrivals>,
     ) -> Result<Self, Errno> {
+        sys::watch_forks();
         let endpoints: Vec<_> = sockets.into_iter().map(Endpoint::new).collect();
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
@@ -80,6 +87,8 @@ impl Core {
             signals,
             ready: Once::new(),
             is_over: AtomicBool::new(false),
+            process: std::process::id(),
+            forks: sys::forks(),
         };
         core.lock().accepting.spare = core.spare_descriptor();
         core.reserve.fill(&core.wake);
@@ -113,6 +122,25 @@ impl Core {
     /// answer, the hub's `shutdown`, is read with the lock.
     pub(super) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether this process was forked from that of the server. To be checked before the hub is
+    /// locked: there is no thread to unlock it.
+    pub(super) fn is_forked(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    /// Ends this process if a command has forked and returned in the child as well. The child would
+    /// answer a second time, and take the events of the server's connections.
+    pub(super) fn end_forked_child(&self) {
+        #[cold]
+        fn end() -> ! {
+            warn(format_args!("a command has returned in a forked child, which ends here"));
+            sys::end_child()
+        }
+        if self.forks != sys::forks() {
+            end();
+        }
     }
 
     pub(super) fn set_over(&self) {

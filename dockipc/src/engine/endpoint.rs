@@ -17,12 +17,16 @@ use super::accept::Arrival;
 use super::core::Core;
 use super::token::Token;
 use crate::listener::Published;
+use crate::sys::NotForked;
+
+/// A child that a command forks does not keep it: clients would wait for a daemon that has ended.
+type Listener = NotForked<UnixListener>;
 
 /// A path, and the listener there.
 pub(super) struct Endpoint {
     pub(super) published: Published,
     /// None once the server stops.
-    listener: Mutex<Option<Arc<UnixListener>>>,
+    listener: Mutex<Option<Arc<Listener>>>,
     /// Whether the system had no memory to register the listener; the next look at the path tries
     /// again. `Relaxed`: read and written by the leader.
     is_unregistered: AtomicBool,
@@ -30,17 +34,17 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) fn new((listener, published): (UnixListener, Published)) -> Self {
-        let listener = Mutex::new(Some(Arc::new(listener)));
+        let listener = Mutex::new(Some(Arc::new(NotForked::new(listener))));
         Self { published, listener, is_unregistered: AtomicBool::new(false) }
     }
 
     #[inline(never)]
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<UnixListener>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Listener>>> {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The listener, while the server accepts connections.
-    pub(super) fn listener(&self) -> Option<Arc<UnixListener>> {
+    pub(super) fn listener(&self) -> Option<Arc<Listener>> {
         self.lock().clone()
     }
 }
@@ -128,7 +132,7 @@ impl Core {
         if listener.is_none() {
             return Vec::new();
         }
-        let renewed = Arc::new(renewed);
+        let renewed = Arc::new(NotForked::new(renewed));
         self.register_listener(index, endpoint, &renewed);
         let old = listener.replace(renewed);
         drop(listener);

@@ -85,6 +85,7 @@ impl Executor for TurnExecutor<'_> {
     }
 
     fn end(&mut self) {
+        self.core.end_forked_child();
         self.me.end();
         if let Some((what, since)) = self.slow.take() {
             self.core.service.table.speed(what).ran_for(since.elapsed());

@@ -17,14 +17,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
 
 use super::accept::{Accepting, Arrival, TurnedAway};
-use super::connection::Conn;
+use super::connection::{Conn, Socket};
 use super::long_run::LongRun;
 use super::shutdown::Shutdown;
 use super::threads::Roles;
@@ -81,7 +80,7 @@ enum Occupant {
     /// A connection that no thread serves.
     Idle(Box<Conn>),
     /// A thread serves the connection; the socket stays here so that others can answer.
-    Served(Arc<OwnedFd>),
+    Served(Arc<Socket>),
 }
 
 /// The queue that a connection is in.
@@ -364,7 +363,7 @@ impl Hub {
     }
 
     /// The command that lasts in a connection, and the connection's socket.
-    pub(super) fn run(&self, index: usize) -> Option<(&Arc<OwnedFd>, &LongRun)> {
+    pub(super) fn run(&self, index: usize) -> Option<(&Arc<Socket>, &LongRun)> {
         let slot = self.slots.get(index)?;
         match &slot.occupant {
             Occupant::Served(socket) => Some((socket, slot.run.as_deref()?)),
@@ -373,7 +372,7 @@ impl Hub {
     }
 
     /// The socket of a connection that a thread serves.
-    pub(super) fn served(&self, index: usize) -> Option<&Arc<OwnedFd>> {
+    pub(super) fn served(&self, index: usize) -> Option<&Arc<Socket>> {
         match &self.slots.get(index)?.occupant {
             Occupant::Served(socket) => Some(socket),
             Occupant::None | Occupant::Idle(_) => None,

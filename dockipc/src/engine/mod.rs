@@ -107,8 +107,12 @@ impl Engine {
         self.core.say_ready();
     }
 
-    /// Serves a connection that was made elsewhere. False if the server has been told to stop.
+    /// Serves a connection that was made elsewhere. False if the server has been told to stop, and in a
+    /// forked child.
     pub(crate) fn adopt(&self, socket: UnixStream) -> bool {
+        if self.core.is_forked() {
+            return false;
+        }
         let peer = Peer::of(&socket).ok();
         let arrival = Arrival { socket: socket.into(), peer, entrance: SocketId::FIRST };
         let mut hub = self.core.lock();
@@ -128,15 +132,18 @@ impl Engine {
         &self.core.service.config.times
     }
 
-    /// Tells the server to stop; commands may run `within` this time.
+    /// Tells the server to stop; commands may run `within` this time. Does nothing in a forked child: the
+    /// path is its parent's.
     pub(crate) fn stop(&self, within: Duration) {
-        self.core.stop(within);
+        if !self.core.is_forked() {
+            self.core.stop(within);
+        }
     }
 
     /// Waits for the threads. Returns the commands that were not waited for. Returns at once on one of
-    /// the threads, which would wait for itself.
+    /// the threads, which would wait for itself, and in a forked child, which has none of them.
     pub(crate) fn join(&self) -> Vec<Unfinished> {
-        if threads::is_engine_thread() {
+        if threads::is_engine_thread() || self.core.is_forked() {
             return Vec::new();
         }
         let mut hub = self.core.lock();

@@ -3,17 +3,20 @@
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::has_ended;
 use super::socket_path::{Identity, SocketPath, identity};
+use crate::directory::{small_text, stat_at};
 use crate::error::Error;
+use crate::sys::{self, NotForked};
 use crate::text::number;
 
 /// The lock `NAME.lock` of a socket path, released when this is dropped or when the process ends.
 /// The file stays: another process may have opened it already, and two files would be two locks.
 pub(super) struct Lock {
-    file: OwnedFd,
+    file: NotForked<OwnedFd>,
     identity: Identity,
     /// Whether the file contains this process's ID and nothing else.
     has_pid: bool,
@@ -38,6 +41,10 @@ impl Lock {
                 Ok(None) => {
                     return Err(socket_path.in_the_way(&name, "that has the name of the lock file"));
                 }
+                // The file can't be created.
+                Err(Errno::ACCESS | Errno::PERM) if socket_path.stat(&name).is_err() => {
+                    return Err(socket_path.not_writable());
+                }
                 Err(Errno::ACCESS | Errno::PERM) => {
                     return Err(socket_path
                         .in_the_way(&name, "that this user cannot open as the lock file"));
@@ -54,6 +61,7 @@ impl Lock {
             }
             let stat = rustix::fs::fstat(&file).map_err(failed)?;
             let is_ours = is_ours(&stat);
+            let file = NotForked::new(file);
             let mut lock = Self { file, identity: identity(&stat), has_pid: false };
             // A lock is void if the file was removed in the meantime: others lock a new file.
             if lock.is_at(socket_path) {
@@ -85,10 +93,23 @@ impl Lock {
         }
     }
 
-    /// Returns the process ID that the lock file contains.
+    /// Returns the process that holds the lock. It may be another than the one that took it: a child
+    /// inherits the lock, and can live longer.
     pub(super) fn holder(socket_path: &SocketPath) -> Option<u32> {
         let file = open_old(socket_path, &socket_path.lock_name()).ok()?;
-        number(text(&file)?.trim()).filter(|pid| *pid != 0)
+        let stat = rustix::fs::fstat(&file).ok()?;
+        let identity = identity(&stat);
+        // Another user could write any number.
+        let is_trusted = stat.st_uid == 0 || is_ours(&stat);
+        let named = text(&file).filter(|_| is_trusted);
+        let named = named.and_then(|text| number(text.trim())).filter(|pid| *pid != 0);
+        let is_held = named.map(|pid| (pid, holds(pid, identity)));
+        match is_held {
+            Some((pid, Some(true))) => Some(pid),
+            // The descriptors of another user's process are not visible.
+            Some((pid, None)) if !has_ended(pid) => Some(pid),
+            _ => processes().find(|pid| holds(*pid, identity) == Some(true)),
+        }
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -121,7 +142,7 @@ impl Drop for Lock {
 /// to: a user may have linked it here to make the daemon overwrite it.
 fn is_ours(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-        && stat.st_uid == crate::sys::effective_user()
+        && stat.st_uid == sys::effective_user()
         && stat.st_nlink <= 1
 }
 
@@ -133,6 +154,25 @@ fn text(file: &OwnedFd) -> Option<String> {
         return None;
     }
     String::from_utf8(bytes[..n].to_vec()).ok()
+}
+
+/// Returns the visible processes.
+fn processes() -> impl Iterator<Item = u32> {
+    let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    names.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Returns whether a process holds the lock on this file. `None` if its descriptors are not visible.
+fn holds(pid: u32, lock: Identity) -> Option<bool> {
+    let mut descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+    Some(descriptors.any(|entry| {
+        let (path, number) = (entry.path(), entry.file_name());
+        let stat = stat_at(CWD, path.as_os_str(), AtFlags::empty());
+        stat.is_ok_and(|stat| identity(&stat) == lock)
+            && small_text(&format!("/proc/{pid}/fdinfo/{}", number.display()))
+                // The file may also be open without a lock, as in a start that waits.
+                .is_ok_and(|text| text.contains("FLOCK"))
+    }))
 }
 
 /// Opens or creates the lock file. `None` if the name belongs to something other than a regular

@@ -14,7 +14,7 @@ use super::address::Address;
 use super::lock::Lock;
 use super::socket_path::{Identity, SocketPath};
 use super::watch::{self, Watches};
-use super::{activation, process_of, socket};
+use super::{activation, in_use, process_of, socket};
 use crate::error::Error;
 use crate::sys;
 use crate::warning::warn;
@@ -22,6 +22,10 @@ use crate::warning::warn;
 /// Limits how long a start waits for a lock whose holder does not listen: the holder may be
 /// starting or stopping.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the path must be lost before that is worth a warning: its directory may be replaced in
+/// several steps.
+const SHORT_LOSS: Duration = Duration::from_secs(1);
 
 /// A listening socket's claim on its path, released when this is dropped.
 pub(crate) struct Published {
@@ -40,6 +44,16 @@ struct OwnedPath {
     /// Identity of the socket's file.
     identity: Identity,
     watches: Watches,
+    loss: Loss,
+}
+
+/// Whether the path is lost and can't be recovered.
+#[derive(Clone, Copy)]
+enum Loss {
+    None,
+    Since(Instant),
+    /// The administrator was warned.
+    Told,
 }
 
 /// Mode of a socket file: the author's, or the default.
@@ -78,7 +92,8 @@ pub(crate) fn publish(path: &Path, mode: SocketMode) -> Result<(UnixListener, Pu
         ));
     }
     let inotify = watch::open();
-    let mut owned = OwnedPath { socket_path, lock, identity, watches: Watches::default() };
+    let mut owned =
+        OwnedPath { socket_path, lock, identity, watches: Watches::default(), loss: Loss::None };
     owned.renew_watches(inotify.as_ref());
     Ok((listener, Published { mode, shared: false, inotify, owned: Mutex::new(Some(owned)) }))
 }
@@ -102,11 +117,25 @@ impl Published {
         }
         let ours = owned.as_mut()?;
         if ours.is_in_place() {
+            ours.loss = Loss::None;
             return None;
         }
-        let listener = ours.recover(self.mode).ok()?;
-        ours.renew_watches(self.inotify.as_ref());
-        listener
+        match ours.recover(self.mode) {
+            Ok(listener) => {
+                ours.loss = Loss::None;
+                ours.renew_watches(self.inotify.as_ref());
+                listener
+            }
+            Err(error) => {
+                let warning = ours.loss_warning(&error);
+                drop(owned);
+                // Without the lock: standard error may block.
+                if let Some(warning) = warning {
+                    warn(format_args!("{warning}"));
+                }
+                None
+            }
+        }
     }
 
     /// Returns whether the socket was passed to this process, so that others may hold it too.
@@ -121,9 +150,16 @@ impl Published {
     /// broken by a caller that closes it first.
     pub(crate) fn release(&self) {
         let owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(owned) = owned {
-            // The lock is released afterwards, when `owned` is dropped.
-            let _ = owned.socket_path.unlink(&owned.socket_path.name, owned.identity);
+        if let Some(OwnedPath { socket_path, lock, identity, .. }) = owned {
+            let removed = socket_path.unlink(&socket_path.name, identity);
+            drop(lock);
+            if let Err(errno) = removed {
+                warn(format_args!(
+                    "cannot remove the socket {} as uid {}: {errno}; the daemon's user needs write permission for the directory",
+                    socket_path.path.display(),
+                    sys::effective_user()
+                ));
+            }
         }
     }
 }
@@ -147,6 +183,24 @@ impl OwnedPath {
                 == Some(self.lock.identity())
     }
 
+    /// Returns a warning, once, that the path can't be recovered, as after the daemon has given up the
+    /// privileges that it was started with.
+    fn loss_warning(&mut self, error: &Error) -> Option<String> {
+        match self.loss {
+            Loss::None => self.loss = Loss::Since(Instant::now()),
+            Loss::Since(since) if since.elapsed() >= SHORT_LOSS => {
+                self.loss = Loss::Told;
+                return Some(format!(
+                    "the socket {} is lost; uid {} cannot recreate it, but keeps trying: {error}",
+                    self.socket_path.path.display(),
+                    sys::effective_user()
+                ));
+            }
+            Loss::Since(_) | Loss::Told => {}
+        }
+        None
+    }
+
     /// Recreates what is missing at the path, unless another daemon has taken it. Returns the
     /// listener if the socket is new.
     fn recover(&mut self, mode: u32) -> Result<Option<UnixListener>, Error> {
@@ -156,7 +210,7 @@ impl OwnedPath {
         if !self.lock.is_at(&socket_path) {
             lock = Lock::take(&socket_path)?;
             if lock.is_none() {
-                return Ok(None);
+                return Err(socket_path.already_running());
             }
         }
         let mut new = None;
@@ -220,6 +274,7 @@ fn bind_and_listen(socket_path: &SocketPath, mode: u32) -> Result<(UnixListener,
             socket_path.probe()?;
             return Err(socket_path.already_running());
         }
+        Err(Errno::ACCESS) => return Err(socket_path.not_writable()),
         Err(errno) => return Err(failed("creating a socket for", errno)),
     }
     let publish = || {
@@ -275,5 +330,5 @@ fn check_unused(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
         Err(Errno::CONNREFUSED) => return Ok(()),
         Err(_) => None,
     };
-    Err(Error::AlreadyRunning { path: path.to_owned(), pid })
+    Err(in_use(path, pid, || None))
 }

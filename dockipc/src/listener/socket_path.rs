@@ -5,13 +5,15 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat, StatxAttributes, StatxFlags,
+};
 use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, SocketFlags};
 
 use super::connect::proc_address;
 use super::lock::Lock;
-use super::{LONGEST_ADDRESS, process_of, socket};
+use super::{LONGEST_ADDRESS, in_use, process_of, socket};
 use crate::directory::{Directory, OpenError, OtherUser, open_at, stat_at};
 use crate::error::Error;
 use crate::sys;
@@ -23,6 +25,7 @@ const LONGEST_NAME: usize = 250;
 const LONGEST_RELATIVE_NAME: usize = LONGEST_ADDRESS - "/proc/self/fd/2147483647/".len();
 
 const CANNOT_BE_REMOVED: &str = "that this user cannot remove";
+const IS_MOUNTED: &str = "that is a mount point (mount its directory instead)";
 const CANNOT_CONNECT: &str = "that this user cannot connect to";
 
 /// Device and inode of a file. (`fstat` of the socket itself returns others.)
@@ -108,7 +111,7 @@ impl SocketPath {
         match self.inspect(&self.name)? {
             Found::Nothing => Ok(None),
             Found::Stale(identity) => Ok(Some(identity)),
-            Found::Live(pid) => Err(Error::AlreadyRunning { path: self.path.clone(), pid }),
+            Found::Live(pid) => Err(in_use(&self.path, pid, || Lock::holder(self))),
             Found::Other(what) => Err(Error::NotASocket { path: self.path.clone(), what }),
             Found::Denied => Err(self.in_the_way(&self.name, CANNOT_CONNECT)),
         }
@@ -154,7 +157,11 @@ impl SocketPath {
         let stat = rustix::fs::fstat(&file).map_err(failed)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if kind != FileType::Socket {
-            return Ok(Found::Other(describe(kind)));
+            return Ok(Found::Other(match kind {
+                FileType::RegularFile if is_mount_point(&file) => "a file and a mount point",
+                FileType::Directory if is_mount_point(&file) => "a directory and a mount point",
+                kind => describe(kind),
+            }));
         }
         let socket = socket(SocketFlags::NONBLOCK)?;
         let connected = match connect_to_open(&socket, &file) {
@@ -189,6 +196,7 @@ impl SocketPath {
             Err(Errno::ACCESS | Errno::PERM) => {
                 return Err(self.in_the_way(&self.name, CANNOT_BE_REMOVED));
             }
+            Err(Errno::BUSY) => return Err(self.in_the_way(&self.name, IS_MOUNTED)),
             // The file system has no RENAME_NOREPLACE: check, then remove.
             Err(Errno::INVAL | Errno::NOSYS) => {
                 return match self.unlink(&self.name, seen) {
@@ -262,6 +270,16 @@ impl SocketPath {
             format!("{kind} of uid {} (mode {:04o})", stat.st_uid, stat.st_mode & 0o7777)
         });
         Error::InTheWay { path: self.path.clone(), file, what: format!("{what} {why}") }
+    }
+
+    /// Returns the error for a directory in which this user can't create a file.
+    pub(super) fn not_writable(&self) -> Error {
+        let directory = self.absolute.parent().unwrap_or(Path::new("/")).display();
+        let user = sys::effective_user();
+        Error::Permission {
+            path: self.path.clone(),
+            owner: format!(" ({directory} is not writable for uid {user})"),
+        }
     }
 
     pub(super) fn already_running(&self) -> Error {
@@ -351,6 +369,12 @@ enum Found {
     Other(&'static str),
 }
 
+/// Returns whether a file is a mount point; false before Linux 5.8.
+fn is_mount_point(file: &OwnedFd) -> bool {
+    let stat = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::empty());
+    stat.is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
 fn connect_to_open(socket: &OwnedFd, file: &OwnedFd) -> Result<(), Errno> {
     rustix::net::connect(socket, &proc_address(file)?)
 }
@@ -378,7 +402,7 @@ fn open_directory(path: &Path, absolute: &Path) -> Result<Directory, Error> {
         OpenError::System(Errno::NOTDIR) => bad("its parent is not a directory"),
         OpenError::System(Errno::ACCESS) => Error::Permission {
             path: path.to_owned(),
-            owner: " (its directory is not accessible)".into(),
+            owner: format!(" (its directory is not accessible for uid {})", sys::effective_user()),
         },
         OpenError::System(other) => {
             Error::io(format_args!("opening the directory of {}", path.display()), other)

@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result, Unfinished};
 use crate::sys;
 
-/// A running server. Dropping it stops the server.
+/// A running server. Dropping it stops the server. In a forked child it does nothing.
 #[must_use = "the server stops when its handle is dropped"]
 pub struct Handle {
     engine: Arc<Engine>,
@@ -72,7 +72,10 @@ fn connect(engine: &Engine) -> Result<UnixStream> {
 }
 
 fn stopped() -> Error {
-    Error::io("connecting", io::Error::other("the server has stopped"))
+    Error::io(
+        "connecting",
+        io::Error::other("the server has stopped, or belongs to the parent process"),
+    )
 }
 
 impl fmt::Debug for Handle {

@@ -8,6 +8,7 @@ mod limits;
 
 use std::fmt;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ use crate::reply::IntoReply;
 use crate::request::Request;
 use crate::signals::{Arrivals, Signals};
 use crate::state::{State, States};
+use crate::sys;
+use crate::warning::warn;
 
 pub use self::handle::Handle;
 
@@ -282,7 +285,24 @@ impl Server {
     /// [`Handle::shutdown`] does. A second signal stops without waiting for commands; a third one ends the
     /// process by the signal's default action. See [`signals`](Self::signals).
     ///
+    /// Both signals are handled even if the parent process blocked them, and SIGTERM even if it was
+    /// ignored. An ignored SIGINT stays ignored: a script that runs `daemon &` starts it so, and Ctrl-C then
+    /// ends only the script.
+    ///
+    /// Other signals keep the action that the program or its parent set. Those with the default action:
+    ///
+    /// - SIGHUP (a terminal was closed), SIGQUIT, SIGUSR1 and SIGUSR2 end the process at once. Running
+    ///   commands are cut off, and the next start replaces the stale socket. SIGHUP does not stop the server
+    ///   in order, since daemons reload their configuration at it: a program that does so sets a handler, and
+    ///   `nohup` or `setsid` protects one that does not.
+    /// - SIGTSTP and SIGSTOP suspend the process. Clients wait, and a second daemon does not start: the path
+    ///   is in use. SIGCONT continues it, and limits that have expired meanwhile count.
+    /// - SIGPIPE is never raised by the server's writes. SIGCHLD is left to the program: the server has no
+    ///   child processes.
+    ///
     /// It tells the service manager when clients can connect and when the server stops, `sd_notify(3)`.
+    ///
+    /// A program that forks into the background does so before this call: see [`spawn`](Self::spawn).
     ///
     /// # Errors
     /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`] if commands were still running at the
@@ -320,6 +340,19 @@ impl Server {
     /// If systemd passed a socket with this path to the process, `sd_listen_fds(3)`, the server
     /// uses that socket and does not change the path.
     ///
+    /// # Forks and privileges
+    ///
+    /// A program that forks into the background, `daemon(7)`, does so before this call, since threads are not
+    /// copied. A child that is forked later, also by a command, has neither the socket, its lock nor its
+    /// connections, so that it keeps nothing alive when the daemon ends; in the child the [`Handle`] does nothing. This holds for
+    /// `fork(3)`, not for a plain `clone(2)`: a child of that keeps both until it ends or calls `execve(2)`, and
+    /// the next start names it ([`Error::StillHeld`]). A command that forks must end the child, or call
+    /// `execve(2)` there: a command that returns in the child ends the child.
+    ///
+    /// A program that gives up root's privileges after the start needs a directory that its new user can
+    /// write to, or the server can neither recreate nor remove its socket. It then prints a warning
+    /// to standard error once. The lock file always stays.
+    ///
     /// # Errors
     /// A daemon already answers at the path, a file that is not a socket is there, or the path
     /// is unusable; two commands have one name; a command needs a missing state.
@@ -343,6 +376,13 @@ impl Server {
         let mut published = Vec::new();
         for (path, mode) in paths {
             published.push(listener::publish(&path, mode).map_err(|e| e.at(&path))?);
+        }
+        if let Some((listener, _)) = published.first()
+            && let Err(error) = sys::peer_groups(listener.as_fd())
+        {
+            warn(format_args!(
+                "the supplementary groups of clients are unavailable (SO_PEERGROUPS: {error}); a rule by group admits only clients whose effective group it is"
+            ));
         }
         let engine = Engine::start(service, published, signals).map_err(|e| e.at(path))?;
         Ok(Handle::new(engine))

@@ -1,0 +1,190 @@
+//! A process forks while it serves or calls: the child keeps nothing of the daemon alive, and takes nothing
+//! from its parent.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::exit;
+
+use dockipc::{Client, Error, Handle, Request, Server};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use tests::apart::{self, Apart};
+use tests::process::until;
+use tests::{PATIENCE, Place, expect, resp, rest};
+
+/// Forks. Returns the child's process ID; 0 in the child, which ends in any case.
+#[expect(unsafe_code, reason = "fork(2)")]
+fn fork() -> i32 {
+    // SAFETY: the children of these tests use only memory, whose locks glibc's fork takes, and system
+    // calls. alarm(2) ends a child that blocks.
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            libc::alarm(60);
+        }
+        child
+    }
+}
+
+/// Forks without the C library, which runs no fork handlers.
+#[expect(unsafe_code, reason = "clone(2)")]
+fn plain_clone() -> i32 {
+    // SAFETY: without flags the call makes a copy of the process. The child only waits.
+    let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    i32::try_from(child).unwrap()
+}
+
+/// Waits in a child until it is killed.
+#[expect(unsafe_code, reason = "pause(2)")]
+fn wait_forever() -> ! {
+    loop {
+        // SAFETY: the call takes no arguments.
+        unsafe { libc::pause() };
+    }
+}
+
+/// Ends a child without the exit handlers of its parent.
+#[expect(unsafe_code, reason = "_exit(2)")]
+fn leave(status: i32) -> ! {
+    // SAFETY: the call only ends the process.
+    unsafe { libc::_exit(status) }
+}
+
+/// Waits for a child, and returns its exit status.
+fn status_of(child: i32) -> Option<i32> {
+    let (_, status) = waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap().unwrap();
+    status.exit_status()
+}
+
+/// A child of a daemon, killed when this is dropped.
+struct Orphan(i32);
+
+impl Drop for Orphan {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_raw(self.0).unwrap(), Signal::KILL);
+    }
+}
+
+fn server() -> Server {
+    let child = |pid: i32| if pid == 0 { wait_forever() } else { pid };
+    Server::new()
+        .handle("fork", move |_: &Request<'_>| child(fork()))
+        .handle("clone", move |_: &Request<'_>| child(plain_clone()))
+        .handle("both", |_: &Request<'_>| match fork() {
+            0 => 0,
+            child => status_of(child).unwrap_or(-1),
+        })
+        .handle("connection", |request: &Request<'_>| request.connection())
+}
+
+/// Not a test: the daemon of those below.
+#[test]
+fn daemon() {
+    apart::serve(|path| exit(i32::from(server().run(path).is_err())));
+}
+
+/// Starts a daemon, lets it fork by a command, and kills it. Returns the child, the daemon's process ID, and
+/// a client that was connected all the time.
+fn killed(path: &Path, command: &str) -> (Orphan, u32, UnixStream) {
+    let daemon = Apart::start("daemon", path);
+    let mut client = daemon.connect();
+    client.write_all(&resp(&["ping"])).unwrap();
+    expect(&mut client, b"+PONG\r\n");
+    let child = dockipc::send(path, command).unwrap();
+    let orphan = Orphan(String::from_utf8(child).unwrap().parse().unwrap());
+    let id = daemon.id();
+    daemon.signal(Signal::KILL);
+    daemon.wait();
+    (orphan, id, client)
+}
+
+#[test]
+fn forked_child_keeps_no_socket_and_no_lock() {
+    let place = Place::new();
+    let path = place.socket();
+    let (_orphan, _, client) = killed(&path, "fork");
+    assert_eq!(rest(client), b"", "the client sees the end");
+    let error = dockipc::send(&path, "ping").unwrap_err();
+    assert!(matches!(error, Error::Stale { .. }), "{error}");
+    let daemon = server().spawn(&path).unwrap();
+    assert_eq!(dockipc::send(&path, "ping").unwrap(), b"PONG");
+    drop(daemon);
+}
+
+#[test]
+fn cloned_child_is_named_by_the_next_start() {
+    let place = Place::new();
+    let path = place.socket();
+    let (orphan, daemon, _client) = killed(&path, "clone");
+    let child = u32::try_from(orphan.0).unwrap();
+    let error = server().spawn(&path).unwrap_err();
+    let told = format!(
+        "already running: {} is still held by process {child}, although process {daemon}, which opened \
+         it, has ended; end process {child}",
+        path.display()
+    );
+    assert_eq!(error.to_string(), told);
+    // The child still has the lock.
+    fs::remove_file(&path).unwrap();
+    let error = server().spawn(&path).unwrap_err();
+    assert!(matches!(error, Error::AlreadyRunning { pid: Some(p), .. } if p == child), "{error}");
+    drop(orphan);
+    drop(server().spawn(&path).unwrap());
+}
+
+#[test]
+fn handle_does_nothing_in_a_forked_child() {
+    type Act = fn(Handle) -> bool;
+
+    let place = Place::new();
+    let path = place.socket();
+    let daemon = server().spawn(&path).unwrap();
+    let acts: [(&str, Act); 4] = [
+        ("drop", |_| true),
+        ("stop", |handle| {
+            handle.shutdown();
+            handle.join().is_empty()
+        }),
+        ("client", |handle| handle.client().send("ping").is_err()),
+        ("connect", |handle| handle.connect().is_err()),
+    ];
+    let mut daemon = Some(daemon);
+    for (what, act) in acts {
+        let child = fork();
+        if child == 0 {
+            leave(i32::from(!daemon.take().is_some_and(act)));
+        }
+        assert_eq!(status_of(child), Some(0), "{what}");
+        assert_eq!(dockipc::send(&path, "ping").unwrap(), b"PONG", "{what}");
+    }
+    drop(daemon);
+    assert!(!path.exists());
+}
+
+#[test]
+fn command_is_answered_once_if_it_returns_in_a_child() {
+    let place = Place::new();
+    let daemon = Apart::start("daemon", place.socket());
+    let mut stream = daemon.connect();
+    stream.write_all(&[resp(&["both"]), resp(&["ping"])].concat()).unwrap();
+    // The child's exit status, which dockipc sets.
+    expect(&mut stream, b":1\r\n+PONG\r\n");
+    until("the daemon's rest", || daemon.threads() == 2);
+}
+
+#[test]
+fn forked_client_opens_a_connection_of_its_own() {
+    let place = Place::new();
+    let _daemon = server().spawn(place.socket()).unwrap();
+    let client = Client::new(place.socket()).read_timeout(PATIENCE);
+    let connection = || client.command("connection").call::<u64>().unwrap();
+    let ours = connection();
+    assert_eq!(connection(), ours, "the connection is kept");
+    let child = fork();
+    if child == 0 {
+        leave(i32::from(connection() == ours));
+    }
+    assert_eq!(status_of(child), Some(0));
+    assert_eq!(connection(), ours);
+}
