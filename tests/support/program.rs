@@ -58,10 +58,20 @@ impl Program {
 
     /// Like [`begin`](Self::begin), with this standard input.
     pub fn begin_with(command: &mut Command, socket: &Path, input: impl Into<Stdio>) -> Self {
+        Self::begin_with_output(command, socket, input, Stdio::null())
+    }
+
+    /// Like [`begin`](Self::begin), with this standard input and output.
+    pub fn begin_with_output(
+        command: &mut Command,
+        socket: &Path,
+        input: impl Into<Stdio>,
+        output: impl Into<Stdio>,
+    ) -> Self {
         let log = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
         let log = log.keep().expect("a file that stays");
-        let output = File::create(&log).expect("a log");
-        let command = command.stdin(input).stdout(Stdio::null()).stderr(output);
+        let errors = File::create(&log).expect("a log");
+        let command = command.stdin(input).stdout(output).stderr(errors);
         // A process group of its own, so that it gets no signals from the terminal.
         let child = command.process_group(0).spawn().expect("a process");
         Self { child, socket: socket.to_owned(), log }

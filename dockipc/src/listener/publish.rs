@@ -68,7 +68,7 @@ pub(crate) fn publish(path: &Path, mode: SocketMode) -> Result<(UnixListener, Pu
     }
     let socket_path = SocketPath::new(path)?;
     // Before the lock file is created: a refused start must leave nothing behind.
-    socket_path.probe()?;
+    socket_path.probe().map_err(activation::explain)?;
     let lock = wait_for_lock(&socket_path)?;
     let (listener, identity) = bind_and_listen(&socket_path, mode)?;
     if let Some(other) = socket_path.other() {

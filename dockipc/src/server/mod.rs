@@ -318,7 +318,8 @@ impl Server {
     /// file and has no mode: see [`open_to_all`](Self::open_to_all). (`./@x` is a file.)
     ///
     /// If systemd passed a socket with this path to the process, `sd_listen_fds(3)`, the server
-    /// uses that socket and does not change the path.
+    /// uses that socket and does not change the path. Passed sockets that it cannot use fail the start:
+    /// [`Error::Activation`].
     ///
     /// # Errors
     /// A daemon already answers at the path, a file that is not a socket is there, or the path
@@ -340,6 +341,7 @@ impl Server {
                 return Err(Error::OpenToAll { path: path.clone() });
             }
         }
+        listener::check_passed(paths.iter().map(|(path, _)| &**path))?;
         let mut published = Vec::new();
         for (path, mode) in paths {
             published.push(listener::publish(&path, mode).map_err(|e| e.at(&path))?);
