@@ -68,6 +68,7 @@ fn passed_socket_is_served_and_never_removed() {
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
         let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
         assert_eq!(flags & 0o2_000_000, 0o2_000_000, "O_CLOEXEC");
+        assert_eq!(daemon.checks(), None, "an idle daemon never wakes");
         if killed {
             daemon.signal(Signal::KILL);
             daemon.wait();

@@ -130,6 +130,23 @@ impl Program {
         self.count("fd")
     }
 
+    /// Returns the time to the next check of the path, and the time between checks. `None` if the daemon
+    /// checks no path.
+    pub fn checks(&self) -> Option<(Duration, Duration)> {
+        let infos = fs::read_dir(format!("/proc/{}/fdinfo", self.id())).expect("the process");
+        let texts = infos.flatten().map(|info| fs::read_to_string(info.path()).unwrap_or_default());
+        // proc_pid_fdinfo(5): "it_value: (seconds, nanoseconds)" of a timerfd.
+        let time = |text: &str, name| {
+            let (_, time) = text.split_once(name)?;
+            let (seconds, rest) = time.split_once(", ")?;
+            let (nanoseconds, _) = rest.split_once(')')?;
+            Some(Duration::new(seconds.parse().ok()?, nanoseconds.parse().ok()?))
+        };
+        texts
+            .into_iter()
+            .find_map(|text| Some((time(&text, "it_value: (")?, time(&text, "it_interval: (")?)))
+    }
+
     /// Returns the CPU time used so far.
     pub fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("the process");
