@@ -304,7 +304,8 @@ impl Server {
     ///
     /// The daemon that holds the lock beside the socket, `PATH.lock`, owns the path. The
     /// lock file stays when the daemon ends. A socket that is removed or moved away comes back, also with its
-    /// directory; a file that another process put there is not touched.
+    /// directory; a file that another process put there is not touched. The path is the one that the
+    /// process had at its start: after chroot(2) the socket stays where it is.
     ///
     /// Use a directory that only the daemon's user can write to, such as `/run/NAME`. A user who
     /// can change the names in the directory, or in one above it, can put their own socket at the
