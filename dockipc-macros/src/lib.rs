@@ -66,6 +66,7 @@ use crate::errors::Errors;
 /// | --- | --- |
 /// | `uid:root`, `uid:0` | this user |
 /// | `group:adm`, `group:4` | members of this group, supplementary groups included |
+/// | `group:"domain users"`, `uid:"CORP\ada"` | the same, for a name that has other characters than letters, digits, `_`, `-` and `.` |
 /// | `owner` | the effective user of the daemon when the server started; a later setuid(2) changes nothing |
 /// | `token` | clients that have given the server's token |
 /// | `any` | every client that can connect, if the server denies by default |

@@ -28,10 +28,14 @@ const TERMS: &str = "expected uid:NAME, group:NAME, owner, token or any";
 /// the two.
 pub(crate) fn parse(literal: &LitStr) -> syn::Result<Vec<Term>> {
     let text = literal.value();
-    let mut start = 0;
+    let (mut start, mut is_quoted) = (0, false);
     let mut terms = Vec::new();
     let mut errors = Errors::default();
-    for part in text.split('|') {
+    let is_separator = |c| {
+        is_quoted ^= c == '"';
+        c == '|' && !is_quoted
+    };
+    for part in text.split(is_separator) {
         let at = start + (part.len() - part.trim_start_matches(BLANK).len());
         match term(part.trim_matches(BLANK), at) {
             Ok(term) => terms.push(term),
@@ -61,6 +65,19 @@ fn term(word: &str, at: usize) -> Result<Term, (usize, &'static str)> {
     if name.is_empty() {
         return Err((start, "expected a name or a number"));
     }
+    if let Some(quoted) = name.strip_prefix('"') {
+        return match quoted.split_once('"') {
+            None => Err((start, "missing closing quote")),
+            Some(("", _)) => Err((start, "expected a name or a number")),
+            Some((name, "")) => match name.find(char::is_control) {
+                Some(offset) => {
+                    Err((start + 1 + offset, "a name cannot contain control characters"))
+                }
+                None => Ok(make(Name::text(name))),
+            },
+            Some((name, _)) => Err((start + name.len() + 2, "expected | after the closing quote")),
+        };
+    }
     if name.bytes().all(|b| b.is_ascii_digit()) {
         // The largest id means "no user" to system calls such as chown(2).
         return match name.parse() {
@@ -68,12 +85,19 @@ fn term(word: &str, at: usize) -> Result<Term, (usize, &'static str)> {
             _ => Err((start, "number too large")),
         };
     }
-    // The names that useradd(8) accepts, and capitals.
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    match name.bytes().position(|b| !fits(b)) {
-        Some(offset) => Err((start + offset, "a name can only contain letters, digits, _ - and .")),
+    match name.bytes().position(|b| !is_plain(b)) {
+        Some(offset) => Err((
+            start + offset,
+            "a name can only contain letters, digits, _ - and ., unless it is in quotes",
+        )),
         None => Ok(make(Name::text(name))),
     }
+}
+
+/// Returns whether a name with this byte needs no quotes: in those that useradd(8) accepts, and in
+/// capitals. Other name services have names such as `CORP\domain users`.
+fn is_plain(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
 }
 
 /// Returns the error at its own character where the compiler can show that, and otherwise at the
@@ -81,13 +105,13 @@ fn term(word: &str, at: usize) -> Result<Term, (usize, &'static str)> {
 fn mistake(literal: &LitStr, text: &str, at: usize, reason: &str) -> Error {
     let column = text.get(..at).map_or(0, |before| before.chars().count());
     let message = format!("invalid rule: {reason}\n  {text}\n  {:column$}^", "");
-    Error::new(byte_span(&literal.token(), at).unwrap_or_else(|| literal.span()), message)
+    Error::new(byte_span(&literal.token(), text, at).unwrap_or_else(|| literal.span()), message)
 }
 
-/// Returns the span of one byte of a plain literal.
-fn byte_span(literal: &Literal, at: usize) -> Option<Span> {
-    // One more for the quotation mark.
-    literal.subspan(at + 1..=at + 1)
+/// Returns the span of one byte of a literal that is its text in quotation marks.
+fn byte_span(literal: &Literal, text: &str, at: usize) -> Option<Span> {
+    let is_text = literal.to_string().get(1..=text.len()) == Some(text);
+    is_text.then(|| literal.subspan(at + 1..=at + 1))?
 }
 
 impl Name {

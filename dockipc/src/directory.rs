@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 /// Maximum number of symbolic links followed, as in `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
@@ -26,6 +26,8 @@ pub(crate) struct Directory {
     pub(crate) path_writer: Option<OtherUser>,
     /// Another user who can rename and remove files in the directory, including the daemon's.
     pub(crate) file_writer: Option<OtherUser>,
+    /// The directories and symbolic links that the path led through, with this one.
+    pub(crate) way: Vec<PathBuf>,
 }
 
 /// A user, other than root and the daemon's, who can change the names in a directory.
@@ -91,21 +93,27 @@ pub(crate) fn small_text(path: &str) -> Result<String, Errno> {
 impl Directory {
     /// Opens the directory of a file.
     pub(crate) fn of(file: &Path) -> Result<Self, OpenError> {
-        Self::open(file.parent().unwrap_or(Path::new("")))
+        Self::below(root(file)?.as_fd(), file)
     }
 
-    fn open(path: &Path) -> Result<Self, OpenError> {
-        let start = |path: &Path| {
-            let (root, at) = if path.has_root() { ("/", "/") } else { (".", "") };
-            let here = open_at(CWD, root.as_ref(), FLAGS | OFlags::DIRECTORY, Mode::empty())?;
+    /// Opens the directory of a file, whose path begins at this [`root`].
+    pub(crate) fn below(root: BorrowedFd<'_>, file: &Path) -> Result<Self, OpenError> {
+        let path = file.parent().unwrap_or(Path::new(""));
+        let start = |start: &Path| {
+            let (here, at) = match (start.has_root(), path.has_root()) {
+                // An absolute link in a relative path.
+                (true, false) => (self::root(start)?, "/"),
+                (has_root, _) => (fcntl_dupfd_cloexec(root, 0)?, if has_root { "/" } else { "" }),
+            };
             let stat = rustix::fs::fstat(&here)?;
             Ok::<_, Errno>((here, stat, PathBuf::from(at)))
         };
         let mut steps = steps(path);
         let (mut here, mut stat, mut at) = start(path)?;
-        let (mut path_writer, mut links) = (None, 0);
+        let (mut path_writer, mut links, mut way) = (None, 0, Vec::new());
         while let Some(step) = steps.pop() {
             let name = at.join(&step);
+            way.push(name.clone());
             path_writer = path_writer.or_else(|| other_user(&stat, &at));
             match open_at(here.as_fd(), &step, FLAGS | OFlags::DIRECTORY, Mode::empty()) {
                 Ok(directory) => {
@@ -136,13 +144,20 @@ impl Directory {
             }
         }
         let file_writer = other_user(&stat, &at);
-        Ok(Self { descriptor: here, path_writer, file_writer })
+        Ok(Self { descriptor: here, path_writer, file_writer, way })
     }
 
     /// Returns another user who can replace a file in this directory.
     pub(crate) fn other(&self) -> Option<&OtherUser> {
         self.path_writer.as_ref().or(self.file_writer.as_ref())
     }
+}
+
+/// Opens the directory where a path begins: the root or, for a relative path, the current directory.
+/// The descriptor stays the same directory after chroot(2) and in a new mount namespace.
+pub(crate) fn root(path: &Path) -> Result<OwnedFd, Errno> {
+    let root = if path.has_root() { "/" } else { "." };
+    open_at(CWD, root.as_ref(), FLAGS | OFlags::DIRECTORY, Mode::empty())
 }
 
 /// Returns the components of a path, last first.

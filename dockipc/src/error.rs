@@ -161,7 +161,9 @@ pub enum Error {
         owner: String,
     },
     /// The path has a socket, but no process listens.
-    #[error("stale socket {}: no process is listening (the daemon has ended)", path.display())]
+    #[error(
+        "stale socket {}: no process is listening; the daemon is not running, or has a newer socket (in a container, mount the socket's directory, not its file)", path.display()
+    )]
     Stale {
         /// The path of the socket.
         path: PathBuf,
@@ -269,6 +271,14 @@ pub enum Error {
         passed: u32,
         /// The mode set with `mode`.
         given: u32,
+    },
+    /// The service manager passed sockets that the server cannot use.
+    #[error("socket activation failed for {}: {reason}", path.display())]
+    Activation {
+        /// The path of the socket.
+        path: PathBuf,
+        /// What was passed, and what to do.
+        reason: String,
     },
     /// The path is not valid for a socket.
     #[error("invalid socket path {path:?}: {reason}")]

@@ -189,13 +189,13 @@ pub(crate) fn effective_user() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// Returns a copy of an inherited descriptor, and sets close-on-exec on the original. `None` if the
-/// number is not open.
-pub(crate) fn inherited(number: c_int) -> Option<OwnedFd> {
+/// Returns a copy of an inherited descriptor, and sets close-on-exec on the original if `take`. `None`
+/// if the number is not open.
+pub(crate) fn inherited(number: c_int, take: bool) -> Option<OwnedFd> {
     // SAFETY: these operations access no memory and fail if the number is not open. The descriptor
     // that F_DUPFD_CLOEXEC returns is new, so this owns it.
     unsafe {
-        if libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) == -1 {
+        if take && libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) == -1 {
             return None;
         }
         let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 0);

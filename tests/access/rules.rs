@@ -18,6 +18,10 @@ fn mine() {}
 #[command("by-name", allow = "uid:root | group:root")]
 fn by_name() {}
 
+/// For root, with names in quotes.
+#[command("by-quoted-name", allow = "uid:\"root\" | group:\"root\"")]
+fn by_quoted_name() {}
+
 /// For every caller.
 #[command("everybody")]
 fn everybody() {}
@@ -71,6 +75,7 @@ fn rule_admits_only_matching_callers() {
     assert_eq!(ask(&client, "stranger"), denied);
     let by_name = ask(&client, "by-name");
     assert_eq!(by_name.is_empty(), me() == 0, "{by_name}");
+    assert_eq!(ask(&client, "by-quoted-name").is_empty(), me() == 0);
 }
 
 #[test]
@@ -137,6 +142,9 @@ fn default_deny_runs_only_commands_with_a_rule() {
 
 #[test]
 fn unusable_rule_fails_the_start() {
+    const PLAIN: &str =
+        "a name can only contain letters, digits, _ - and ., unless it is in quotes";
+
     let cases = [
         ("mine", "uid:no.such-user", "no user is named no.such-user"),
         ("mine", "group:no_such_group", "no group is named no_such_group"),
@@ -154,7 +162,20 @@ fn unusable_rule_fails_the_start() {
             "expected uid:NAME, group:NAME, owner, token or any, at character 9",
         ),
         ("mine", "uid:", "expected a name or a number, at character 5"),
-        ("mine", "uid:a b", "a name can only contain letters, digits, _ - and ., at character 6"),
+        ("mine", "uid:a b", &format!("{PLAIN}, at character 6")),
+        ("mine", "group:domain users", &format!("{PLAIN}, at character 13")),
+        ("mine", r"uid:CORP\x", &format!("{PLAIN}, at character 9")),
+        ("mine", "uid:ada@corp", &format!("{PLAIN}, at character 8")),
+        ("mine", r#"group:"no such group""#, r#"no group is named "no such group""#),
+        ("mine", r#"uid:"CORP\no.such""#, r#"no user is named "CORP\no.such""#),
+        ("mine", r#"uid:"no.such" | any"#, "no user is named no.such"),
+        // A name, not a number.
+        ("mine", r#"uid:"0""#, r#"no user is named "0""#),
+        ("mine", r#"uid:"a | b" | uid:"#, "expected a name or a number, at character 19"),
+        ("mine", r#"uid:"a | any"#, "missing closing quote, at character 5"),
+        ("mine", r#"uid:"" | any"#, "expected a name or a number, at character 5"),
+        ("mine", r#"uid:"a"b"#, "expected | after the closing quote, at character 8"),
+        ("mine", "uid:\"a\tb\"", "a name cannot contain control characters, at character 7"),
         ("mine", "uid:4294967295", "number too large, at character 5"),
     ];
     for (names, rule, reason) in cases {
@@ -217,6 +238,47 @@ fn overflow_id_in_user_namespace_is_refused() {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{part}: {}", String::from_utf8_lossy(&output.stdout));
     }
+}
+
+#[test]
+fn quoted_names_are_looked_up() {
+    const PART: &str = "DOCKIPC_TEST_NAMES";
+    const TEST: &str = "quoted_names_are_looked_up";
+
+    let rule = r#"group:"domain users" | uid:"CORP\ada" | uid:"ada@corp""#;
+    if std::env::var_os(PART).is_some() {
+        let daemon = start(Server::new().allow("everybody", rule));
+        let denied = format!(
+            "NOPERM permission denied: \"everybody\" requires {rule} (you are uid {})",
+            me()
+        );
+        assert_eq!(ask(&daemon.client(), "everybody"), denied);
+        let rule = r#"group:"domain users of us""#;
+        assert!(refused(rule).unwrap().ends_with(r#"no group is named "domain users of us""#));
+        return;
+    }
+    if me() != 0 {
+        println!("skipped: this needs root");
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+        return;
+    }
+    // Files with such names in place of the system's, for this process only.
+    let place = tests::Place::new();
+    let file = |name: &str, lines: &str| {
+        std::fs::write(place.directory().join(name), lines).unwrap();
+    };
+    file("group", "root:x:0:\ndomain users:x:4711:\n");
+    file(
+        "passwd",
+        "root:x:0:0::/:/bin/sh\nCORP\\ada:x:4712:4711::/:/bin/sh\nada@corp:x:4713:4711::/:/bin/sh\n",
+    );
+    let mount = "mount --bind group /etc/group && mount --bind passwd /etc/passwd && exec \"$@\"";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "sh", "-c", mount, "sh"]).arg(std::env::current_exe().unwrap());
+    command.args([&*tests::test_name(TEST), "--exact", "--nocapture"]);
+    let output = command.current_dir(place.directory()).env(PART, "").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
 #[test]

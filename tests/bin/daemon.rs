@@ -56,6 +56,12 @@ fn chdir(directory: PathBuf) -> io::Result<()> {
     std::env::set_current_dir(directory)
 }
 
+/// Change the daemon's root directory.
+#[command("chroot")]
+fn chroot(directory: PathBuf) -> io::Result<()> {
+    std::os::unix::fs::chroot(directory)
+}
+
 /// Receive a secret, and do nothing with it.
 #[command("secret")]
 fn secret(_secret: Secret<String>) {}

@@ -256,7 +256,8 @@ fn path_errors_name_the_cause() {
     let long = place.directory().join("missing").join("x".repeat(200));
     told(&long, |error| matches!(error, Error::NoSocket { .. }), no_socket);
     leave_socket(&path);
-    let stale = "stale socket PATH: no process is listening (the daemon has ended)";
+    let stale = "stale socket PATH: no process is listening; the daemon is not running, or has a newer \
+                 socket (in a container, mount the socket's directory, not its file)";
     told(&path, |error| matches!(error, Error::Stale { .. }), stale);
     fs::remove_file(&path).unwrap();
     fs::write(&path, "").unwrap();

@@ -68,6 +68,7 @@ fn passed_socket_is_served_and_never_removed() {
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
         let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
         assert_eq!(flags & 0o2_000_000, 0o2_000_000, "O_CLOEXEC");
+        assert_eq!(daemon.checks(), None, "an idle daemon never wakes");
         if killed {
             daemon.signal(Signal::KILL);
             daemon.wait();
@@ -230,67 +231,231 @@ fn passed_socket_is_found_among_other_descriptors() {
     }
 }
 
+/// Waits for the end of a start that is refused, and compares its message.
+#[track_caller]
+fn refused(daemon: &mut Program, path: &Path, why: &str) {
+    assert!(!daemon.wait().success(), "{why}");
+    let path = path.display();
+    let expected = format!("Error: socket activation failed for {path}: {why}\n");
+    assert_eq!(daemon.complaint(), expected);
+}
+
 #[test]
-fn invalid_activation_variables_are_ignored() {
+fn variables_of_another_process_are_refused() {
     let place = Place::new();
     let path = place.socket();
     let socket = UnixListener::bind(&path).unwrap();
     let before = (identity(&path), names_in(place.directory()));
-    for variables in [
-        "LISTEN_PID=1 LISTEN_FDS=1",
-        "LISTEN_PID= LISTEN_FDS=1",
-        "LISTEN_PID=-$$ LISTEN_FDS=1",
-        "LISTEN_PID=99999999999999999999 LISTEN_FDS=1",
-        "LISTEN_PID=$$",
-        "LISTEN_PID=$$ LISTEN_FDS=",
-        "LISTEN_PID=$$ LISTEN_FDS=0",
-        "LISTEN_PID=$$ LISTEN_FDS=-1",
-        "LISTEN_PID=$$ LISTEN_FDS=one",
-        "LISTEN_FDS=1",
+    let pid = "LISTEN_PID must be $ for this process, but is";
+    let fix = "start the daemon directly, or with exec in a script";
+    for (variables, why) in [
+        ("LISTEN_PID=1 LISTEN_FDS=1", format!("{pid} \"1\"; {fix}")),
+        ("LISTEN_PID= LISTEN_FDS=1", format!("{pid} \"\"; {fix}")),
+        ("LISTEN_PID=-7 LISTEN_FDS=1", format!("{pid} \"-7\"; {fix}")),
+        (
+            "LISTEN_PID=99999999999999999999 LISTEN_FDS=1",
+            format!("{pid} \"99999999999999999999\"; {fix}"),
+        ),
+        ("LISTEN_FDS=1", format!("{pid} not set; {fix}")),
+        ("LISTEN_PID=$$ LISTEN_FDS=", "LISTEN_FDS is \"\", which is not a number".into()),
+        ("LISTEN_PID=$$ LISTEN_FDS=-1", "LISTEN_FDS is \"-1\", which is not a number".into()),
+        ("LISTEN_PID=$$ LISTEN_FDS=one", "LISTEN_FDS is \"one\", which is not a number".into()),
     ] {
-        let shell = format!("export {variables}; exec \"$0\" \"$@\" 3<&0");
+        let shell = format!("export {variables}; exec \"$0\" \"$@\" 3<&0 </dev/null");
         let mut daemon = begin(&shell, socket.try_clone().unwrap(), &path);
-        // The listener then belongs to another process.
+        let why = why.replace('$', &daemon.id().to_string());
+        refused(&mut daemon, &path, &why);
+        // A script may have closed the descriptor. Then the listener belongs to another process.
+        let shell = format!("export {variables}; exec \"$0\" \"$@\" </dev/null");
+        let mut daemon = begin(&shell, socket.try_clone().unwrap(), &path);
+        let why = why.split("must").last().unwrap();
         assert!(!daemon.wait().success(), "{variables}");
-        let why = daemon.complaint();
+        let (complaint, me) = (daemon.complaint(), std::process::id());
+        let listens = format!("{}: process {me} listens there, and LISTEN_", path.display());
+        assert!(complaint.contains(&listens), "{complaint}");
+        assert!(complaint.contains(why.split_once(';').map_or("LISTEN_FDS", |(_, fix)| fix)));
+        assert_eq!((identity(&path), names_in(place.directory())), before, "{variables}");
+    }
+    // Nothing was passed.
+    for variables in ["LISTEN_PID=$$", "LISTEN_PID=$$ LISTEN_FDS=0", "LISTEN_PID=1"] {
+        let shell = format!("export {variables}; exec \"$0\" \"$@\" 3<&0 </dev/null");
+        let mut daemon = begin(&shell, socket.try_clone().unwrap(), &path);
+        assert!(!daemon.wait().success(), "{variables}");
         let expected = format!(
             "Error: already running: {} is in use by process {}\n",
             path.display(),
             std::process::id()
         );
-        assert_eq!(why, expected, "{variables}");
+        assert_eq!(daemon.complaint(), expected, "{variables}");
         assert_eq!((identity(&path), names_in(place.directory())), before, "{variables}");
     }
 }
 
 #[test]
-fn passed_socket_of_other_address_or_type_is_ignored() {
-    type Other = (OwnedFd, &'static str);
-
+fn variables_of_another_process_do_not_matter_elsewhere() {
+    // A daemon that was started by an activated program, which did not remove the variables.
     let place = Place::new();
+    let other = UnixListener::bind(place.directory().join("other.sock")).unwrap();
+    let shell = "export LISTEN_PID=1 LISTEN_FDS=1; exec \"$0\" \"$@\" 3<&0 </dev/null";
+    let mut daemon = begin(shell, other, &place.socket());
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    assert!(end(&mut daemon).success());
+    assert_eq!(daemon.complaint(), "");
+}
+
+#[test]
+fn pidfd_id_of_another_process_is_refused() {
+    let place = Place::new();
+    let path = place.socket();
+    let socket = UnixListener::bind(&path).unwrap();
+    // Linux 6.9 and later give pidfds unique IDs.
+    let me = rustix::process::getpid();
+    let pidfd = rustix::process::pidfd_open(me, rustix::process::PidfdFlags::empty()).unwrap();
+    let shell = format!("export LISTEN_PIDFDID=1; {PASSED}");
+    let mut daemon = begin(&shell, socket, &path);
+    if rustix::fs::fstatfs(&pidfd).unwrap().f_type == 0x5049_4446 {
+        assert!(!daemon.wait().success());
+        let complaint = daemon.complaint();
+        assert!(complaint.contains("LISTEN_PIDFDID must be "), "{complaint}");
+        assert!(complaint.contains(" for this process, but is \"1\"; "), "{complaint}");
+    } else {
+        assert!(daemon.answers(), "{}", daemon.complaint());
+    }
+}
+
+#[test]
+fn passed_socket_of_other_address_or_type_is_refused() {
+    let place = Place::new();
+    let path = place.socket();
     let other = place.directory().join("other.sock");
-    let others: [Other; 4] = [
-        (UnixListener::bind(&other).unwrap().into(), "another path"),
-        (UnixListener::bind_addr(&abstract_name("other").1).unwrap().into(), "an abstract name"),
-        (UnixDatagram::unbound().unwrap().into(), "datagrams"),
-        (UnixStream::pair().unwrap().0.into(), "a connection"),
+    let (name, address) = abstract_name("other");
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let udp = std::net::UdpSocket::bind("[::1]:0");
+    let datagram = UnixDatagram::bind(place.directory().join("datagram.sock")).unwrap();
+    let mut others: Vec<(OwnedFd, String)> = vec![
+        (
+            datagram.into(),
+            format!("a datagram socket at {}/datagram.sock", place.directory().display()),
+        ),
+        (
+            UnixListener::bind(&other).unwrap().into(),
+            format!("a listening socket at {}", other.display()),
+        ),
+        (
+            UnixListener::bind_addr(&address).unwrap().into(),
+            format!("a listening socket at {name}"),
+        ),
+        (UnixDatagram::unbound().unwrap().into(), "a datagram socket".into()),
+        (UnixStream::pair().unwrap().0.into(), "a connection, not a listening socket,".into()),
+        (tcp.into(), format!("a listening socket at port {port}")),
     ];
+    if let Ok(udp) = udp {
+        let port = udp.local_addr().unwrap().port();
+        others.push((udp.into(), format!("a datagram socket at port {port}")));
+    }
     for (other, what) in others {
-        let path = place.socket();
-        let mut daemon = begin(PASSED, other, &path);
+        // Sockets for other parts of the program have names of their own.
+        let named = format!("export LISTEN_FDNAMES=http; {PASSED}");
+        let mut daemon = begin(&named, other.try_clone().unwrap(), &path);
         assert!(daemon.answers(), "{what}: {}", daemon.complaint());
         assert!(place.directory().join("s.sock.lock").exists(), "{what}: a socket of its own");
         assert!(end(&mut daemon).success());
-        assert!(!path.exists(), "{what}");
+        assert_eq!(daemon.complaint(), "");
+        fs::remove_file(place.directory().join("s.sock.lock")).unwrap();
+        for names in ["", "export LISTEN_FDNAMES=hitd.socket; "] {
+            let mut daemon = begin(&format!("{names}{PASSED}"), other.try_clone().unwrap(), &path);
+            let hint = "or FileDescriptorName= for a socket that the program itself uses";
+            let why =
+                format!("descriptor 3 is {what}; set ListenStream={}, {hint}", path.display());
+            refused(&mut daemon, &path, &why);
+        }
     }
     assert!(other.exists());
+    assert!(!path.exists() && !place.directory().join("s.sock.lock").exists());
+}
+
+#[test]
+fn passed_socket_beside_others_is_served_with_a_warning() {
+    let place = Place::new();
+    let path = place.socket();
+    let socket = UnixListener::bind(&path).unwrap();
+    let other = place.directory().join("other.sock");
+    let other_socket = UnixListener::bind(&other).unwrap();
+    let warning = format!(
+        "dockipc: passed sockets are not used: descriptor 4 is a listening socket at {}; set \
+         FileDescriptorName= for a socket that the program itself uses\n",
+        other.display()
+    );
+    for (names, told) in [
+        ("", &*warning),
+        ("export LISTEN_FDNAMES=a.socket:b.socket;", &warning),
+        ("export LISTEN_FDNAMES=a.socket:http;", ""),
+    ] {
+        let mut command = Command::new("sh");
+        let shell = format!(
+            "{names} export LISTEN_PID=$$ LISTEN_FDS=2; exec \"$0\" \"$@\" 3<&0 4<&1 </dev/null"
+        );
+        command.args(["-c", &shell]).arg(program::path()).arg(&path);
+        let mut daemon = Program::begin_with_output(
+            &mut command,
+            &path,
+            OwnedFd::from(socket.try_clone().unwrap()),
+            OwnedFd::from(other_socket.try_clone().unwrap()),
+        );
+        assert!(daemon.answers(), "{}", daemon.complaint());
+        assert!(end(&mut daemon).success());
+        assert_eq!(daemon.complaint(), told);
+    }
+}
+
+#[test]
+fn connection_or_datagrams_at_the_path_are_refused() {
+    let place = Place::new();
+    let path = place.socket();
+    let listener = UnixListener::bind(&path).unwrap();
+    let client = UnixStream::connect(&path).unwrap();
+    let accepted = listener.accept().unwrap().0;
+    let place_of = |what: &str| format!("{what} at {}", path.display());
+    let connection = place_of("a connection, not a listening socket,");
+    let accept = format!("descriptor 3 is {connection}; use Accept=no in the socket unit");
+    refused(&mut begin(PASSED, accepted.try_clone().unwrap(), &path), &path, &accept);
+    // A daemon that would have connected would be waiting in the queue.
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    // StandardInput=socket.
+    let inetd = "exec \"$0\" \"$@\"";
+    let accept = format!("standard input is {connection}; use Accept=no in the socket unit");
+    refused(&mut begin(inetd, accepted, &path), &path, &accept);
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    let why = format!(
+        "standard input is {}; remove StandardInput=socket from the service",
+        place_of("a listening socket")
+    );
+    refused(&mut begin(inetd, listener, &path), &path, &why);
+    drop(client);
+    fs::remove_file(&path).unwrap();
+    let datagrams = UnixDatagram::bind(&path).unwrap();
+    let why = format!(
+        "descriptor 3 is {}; use ListenStream= in the socket unit",
+        place_of("a datagram socket")
+    );
+    refused(&mut begin(PASSED, datagrams, &path), &path, &why);
+}
+
+/// Returns whether systemd-socket-activate(1) is installed. With `DOCKIPC_REQUIRE_PEERS` set, it must be.
+fn has_socket_activate() -> bool {
+    let has = Command::new("systemd-socket-activate").arg("--version").output().is_ok();
+    if !has {
+        println!("skipped: systemd-socket-activate is not installed");
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+    }
+    has
 }
 
 #[test]
 fn systemd_socket_activate_works() {
-    if Command::new("systemd-socket-activate").arg("--version").output().is_err() {
-        println!("skipped: systemd-socket-activate is not installed");
-        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+    if !has_socket_activate() {
         return;
     }
     let place = Place::new();
@@ -305,6 +470,60 @@ fn systemd_socket_activate_works() {
     assert!(end(&mut daemon).success());
     assert_eq!(identity(&path), before);
     assert!(!place.directory().join("s.sock.lock").exists());
+}
+
+/// Starts systemd-socket-activate(1), and waits for its socket.
+fn activate(words: &[&str], path: &Path) -> Program {
+    let mut command = Command::new("systemd-socket-activate");
+    command.args(words);
+    let daemon = Program::begin(&mut command, path);
+    until("its socket", || path.exists());
+    daemon
+}
+
+#[test]
+fn accept_yes_starts_one_daemon_per_client() {
+    if !has_socket_activate() {
+        return;
+    }
+    let (program, program_path) = (program::path(), Place::new());
+    let path = program_path.socket();
+    let (program, socket) = (program.to_str().unwrap(), path.to_str().unwrap());
+    for inetd in [&[][..], &["--inetd"]] {
+        let words = [&["--accept", "-l", socket], inetd, &[program, socket]].concat();
+        let manager = activate(&words, &path);
+        for _ in 0..3 {
+            let mut answer = String::new();
+            manager.connect().read_to_string(&mut answer).unwrap();
+            assert_eq!(answer, "");
+        }
+        let log = manager.complaint();
+        assert_eq!(log.matches("use Accept=no in the socket unit").count(), 3, "{log}");
+        assert_eq!(log.matches("Spawned ").count(), 3, "{log}");
+        drop(manager);
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn script_without_exec_is_told_to_use_exec() {
+    if !has_socket_activate() {
+        return;
+    }
+    for shell in ["\"$0\" \"$1\"; exit 7", "\"$0\" \"$1\" 3<&-; exit 7"] {
+        let place = Place::new();
+        let (program, path) = (program::path(), place.socket());
+        let (program, socket) = (program.to_str().unwrap(), path.to_str().unwrap());
+        let mut script = activate(&["-l", socket, "sh", "-c", shell, program, socket], &path);
+        let _client = script.connect();
+        assert_eq!(script.wait().code(), Some(7));
+        let log = script.complaint();
+        let why = format!(
+            "but is \"{}\"; start the daemon directly, or with exec in a script",
+            script.id()
+        );
+        assert!(log.contains(&why), "{log}");
+    }
 }
 
 /// Starts and stops a daemon with this `NOTIFY_SOCKET`.

@@ -8,7 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dockipc::{Client, Error, Handle, Request, Server};
 use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW, utimensat};
@@ -176,17 +176,113 @@ impl Drop for Held {
     }
 }
 
-/// Waits until a daemon started now has checked its path; by then earlier ones have checked theirs.
+/// The time between checks of a path whose changes inotify reports.
+const SELDOM: Duration = Duration::from_secs(30);
+
+/// The time between checks of any other path.
+const OFTEN: Duration = Duration::from_secs(2);
+
+/// Waits until the daemon relies on inotify, two seconds after its start or the last change.
+#[track_caller]
+fn watched(daemon: &Program) {
+    until("rare checks", || daemon.checks().is_some_and(|(_, between)| between == SELDOM));
+}
+
+fn touch(path: &Path) {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let now = Timestamps { last_access: now, last_modification: now };
+    utimensat(CWD, path, &now, AtFlags::empty()).unwrap();
+}
+
+/// Waits until a daemon that polls from now on has checked its path; by then earlier ones that poll have
+/// checked theirs.
 fn looked_at() {
+    let place = Place::new();
+    let path = place.socket();
+    let daemon = Program::start(&path);
+    watched(&daemon);
+    let held = Held::take(&place);
+    fs::remove_file(&path).unwrap();
+    // Two checks follow the removal; then the daemon polls.
+    until("its polling", || {
+        let (next, between) = daemon.checks().unwrap();
+        between == OFTEN && next > Duration::from_millis(20)
+    });
+    // inotify does not report this.
+    drop(held);
+    until("the socket's return", || path.exists());
+}
+
+#[test]
+fn watched_path_is_checked_seldom() {
     let place = Place::new();
     let above = place.directory().join("above");
     let path = above.join("home/s.sock");
     fs::create_dir_all(above.join("home")).unwrap();
-    let _daemon = start(&path);
-    // inotify does not report this.
+    let mut daemon = Program::start(&path);
+    watched(&daemon);
+    // A directory above moves, which inotify reports: the daemon looks for the path from then on.
     fs::rename(&above, place.directory().join("away")).unwrap();
+    until("frequent checks", || daemon.checks().unwrap().1 == OFTEN);
     fs::create_dir_all(above.join("home")).unwrap();
-    back(&path);
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    watched(&daemon);
+    // The same through a link, which is replaced.
+    let link = place.directory().join("link");
+    symlink("above", &link).unwrap();
+    let path = link.join("home/t.sock");
+    let mut linked = Program::start(&path);
+    watched(&linked);
+    symlink("nowhere", place.directory().join("new")).unwrap();
+    fs::rename(place.directory().join("new"), &link).unwrap();
+    until("frequent checks", || linked.checks().unwrap().1 == OFTEN);
+    symlink("above", place.directory().join("new")).unwrap();
+    fs::rename(place.directory().join("new"), &link).unwrap();
+    watched(&linked);
+    assert!(daemon.stop().success() && linked.stop().success());
+    assert_eq!(names_in(&above.join("home")), files(&["s.sock.lock", "t.sock.lock"]));
+}
+
+#[test]
+fn chroot_leaves_the_socket_in_place() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: this needs root");
+        assert!(std::env::var_os("DOCKIPC_REQUIRE_PEERS").is_none(), "it is required");
+        return;
+    }
+    let place = Place::new();
+    let (home, root) = (place.directory().join("home"), place.directory().join("root"));
+    // The new root has a directory of the same path.
+    let twin = root.join(home.strip_prefix("/").unwrap());
+    for directory in [&home, &twin, &root.join("proc")] {
+        fs::create_dir_all(directory).unwrap();
+    }
+    let path = home.join("s.sock");
+    let mut command = Command::new("unshare");
+    let mount = "mount --rbind /proc \"$0/proc\" && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", mount]).arg(&root).arg(program::path()).arg(&path);
+    let mut daemon = Program::start_by(&mut command, &path);
+    let before = fs::symlink_metadata(&path).unwrap().ino();
+    daemon.client().send(&format!("chroot {}", root.display())).unwrap();
+    let same = || {
+        assert!(names_in(&twin).is_empty(), "{:?}", names_in(&twin));
+        assert_eq!(names_in(&home), files(&["s.sock", "s.sock.lock"]));
+    };
+    // The daemon checks the path.
+    watched(&daemon);
+    looked_at();
+    same();
+    assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), before);
+    // A lost path comes back outside of the new root.
+    fs::remove_file(&path).unwrap();
+    until("the socket's return", || path.exists());
+    assert!(daemon.answers(), "{}", daemon.complaint());
+    same();
+    // The watches would be of other files.
+    until("frequent checks", || daemon.checks().unwrap().1 == OFTEN);
+    assert!(daemon.stop().success());
+    assert_eq!(names_in(&home), files(&["s.sock.lock"]));
+    assert!(names_in(&twin).is_empty());
 }
 
 #[test]
@@ -409,11 +505,9 @@ fn touching_the_socket_keeps_no_thread_busy() {
     let mut daemon = Program::begin(&mut command, &place.socket());
     assert!(daemon.answers(), "{}", daemon.complaint());
     // Whoever may connect to it may do this.
-    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-    let now = Timestamps { last_access: now, last_modification: now };
     let begin = Instant::now();
     for _ in 0..200_000 {
-        utimensat(CWD, place.socket(), &now, AtFlags::empty()).unwrap();
+        touch(&place.socket());
     }
     // It looks at the path twice for what it is told, and then not for 20 ms.
     let most = 4 + begin.elapsed().as_millis() / 20;

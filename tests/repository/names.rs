@@ -49,8 +49,14 @@ fn no_handler_takes_a_reserved_name() {
 
 #[test]
 fn macros_and_runtime_parse_the_same_rules() {
-    let body = |path: &str| between(&source(path), "    match word {", "\n}\n").to_owned();
-    let runtime = body("dockipc/src/access/rule.rs");
-    assert!(runtime.contains("owner"), "{runtime}");
-    assert_eq!(body("dockipc-macros/src/rule.rs"), runtime);
+    for (begin, end, expected) in [
+        ("    let is_separator", "let at", "is_quoted"),
+        ("    match word {", "\n}\n", "owner"),
+        ("fn is_plain(", "\n}\n", "b'_'"),
+    ] {
+        let body = |path: &str| between(&source(path), begin, end).to_owned();
+        let runtime = body("dockipc/src/access/rule.rs");
+        assert!(runtime.contains(expected), "{runtime}");
+        assert_eq!(body("dockipc-macros/src/rule.rs"), runtime);
+    }
 }

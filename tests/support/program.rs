@@ -58,10 +58,20 @@ impl Program {
 
     /// Like [`begin`](Self::begin), with this standard input.
     pub fn begin_with(command: &mut Command, socket: &Path, input: impl Into<Stdio>) -> Self {
+        Self::begin_with_output(command, socket, input, Stdio::null())
+    }
+
+    /// Like [`begin`](Self::begin), with this standard input and output.
+    pub fn begin_with_output(
+        command: &mut Command,
+        socket: &Path,
+        input: impl Into<Stdio>,
+        output: impl Into<Stdio>,
+    ) -> Self {
         let log = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
         let log = log.keep().expect("a file that stays");
-        let output = File::create(&log).expect("a log");
-        let command = command.stdin(input).stdout(Stdio::null()).stderr(output);
+        let errors = File::create(&log).expect("a log");
+        let command = command.stdin(input).stdout(output).stderr(errors);
         // A process group of its own, so that it gets no signals from the terminal.
         let child = command.process_group(0).spawn().expect("a process");
         Self { child, socket: socket.to_owned(), log }
@@ -118,6 +128,23 @@ impl Program {
     /// Returns the number of its open descriptors.
     pub fn descriptors(&self) -> usize {
         self.count("fd")
+    }
+
+    /// Returns the time to the next check of the path, and the time between checks. `None` if the daemon
+    /// checks no path.
+    pub fn checks(&self) -> Option<(Duration, Duration)> {
+        let infos = fs::read_dir(format!("/proc/{}/fdinfo", self.id())).expect("the process");
+        let texts = infos.flatten().map(|info| fs::read_to_string(info.path()).unwrap_or_default());
+        // proc_pid_fdinfo(5): "it_value: (seconds, nanoseconds)" of a timerfd.
+        let time = |text: &str, name| {
+            let (_, time) = text.split_once(name)?;
+            let (seconds, rest) = time.split_once(", ")?;
+            let (nanoseconds, _) = rest.split_once(')')?;
+            Some(Duration::new(seconds.parse().ok()?, nanoseconds.parse().ok()?))
+        };
+        texts
+            .into_iter()
+            .find_map(|text| Some((time(&text, "it_value: (")?, time(&text, "it_interval: (")?)))
     }
 
     /// Returns the CPU time used so far.

@@ -9,4 +9,5 @@ mod path {
     mod lost_path;
     mod start_open;
     mod starts;
+    mod systemd;
 }

@@ -14,6 +14,9 @@ fn joined() {}
 #[command(allow = "uid:99999999999")]
 fn number() {}
 
+#[command(allow = r#"group:"domain users | owner"#)]
+fn quote() {}
+
 #[command(allow)]
 fn without() {}
 

@@ -80,7 +80,7 @@ impl Policy {
 impl Test {
     fn new(term: Term<'_>, what: &str) -> Result<Self, Error> {
         let unknown =
-            |kind, name: &str| Error::bad_rule(what, &format!("no {kind} is named {name}"));
+            |kind, name| Error::bad_rule(what, &format!("no {kind} is named {}", Name::Text(name)));
         let looking = |e| Error::io(format_args!("looking up the names in the rule {what}"), e);
         let test = match term {
             Term::Any => Self::Any,

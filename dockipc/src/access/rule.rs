@@ -34,9 +34,13 @@ const TERMS: &str = "expected uid:NAME, group:NAME, owner, token or any";
 /// Parses a rule that was given at run time. The macro crate parses the others in the same way; a test
 /// compares the two.
 pub(crate) fn parse(text: &str) -> Result<Vec<Term<'_>>, Mistake> {
-    let mut start = 0;
+    let (mut start, mut is_quoted) = (0, false);
     let mut terms = Vec::new();
-    for part in text.split('|') {
+    let is_separator = |c| {
+        is_quoted ^= c == '"';
+        c == '|' && !is_quoted
+    };
+    for part in text.split(is_separator) {
         let at = start + (part.len() - part.trim_start_matches(BLANK).len());
         terms.push(term(part.trim_matches(BLANK), at)?);
         start += part.len() + 1;
@@ -63,6 +67,19 @@ fn term(word: &str, at: usize) -> Result<Term<'_>, Mistake> {
     if name.is_empty() {
         return Err((start, "expected a name or a number"));
     }
+    if let Some(quoted) = name.strip_prefix('"') {
+        return match quoted.split_once('"') {
+            None => Err((start, "missing closing quote")),
+            Some(("", _)) => Err((start, "expected a name or a number")),
+            Some((name, "")) => match name.find(char::is_control) {
+                Some(offset) => {
+                    Err((start + 1 + offset, "a name cannot contain control characters"))
+                }
+                None => Ok(make(Name::text(name))),
+            },
+            Some((name, _)) => Err((start + name.len() + 2, "expected | after the closing quote")),
+        };
+    }
     if name.bytes().all(|b| b.is_ascii_digit()) {
         // The largest id means "no user" to system calls such as chown(2).
         return match number(name) {
@@ -70,12 +87,19 @@ fn term(word: &str, at: usize) -> Result<Term<'_>, Mistake> {
             _ => Err((start, "number too large")),
         };
     }
-    // The names that useradd(8) accepts, and capitals.
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    match name.bytes().position(|b| !fits(b)) {
-        Some(offset) => Err((start + offset, "a name can only contain letters, digits, _ - and .")),
+    match name.bytes().position(|b| !is_plain(b)) {
+        Some(offset) => Err((
+            start + offset,
+            "a name can only contain letters, digits, _ - and ., unless it is in quotes",
+        )),
         None => Ok(make(Name::text(name))),
     }
+}
+
+/// Returns whether a name with this byte needs no quotes: in those that useradd(8) accepts, and in
+/// capitals. Other name services have names such as `CORP\domain users`.
+fn is_plain(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
 }
 
 impl<'r> Name<'r> {
@@ -100,6 +124,12 @@ impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),
+            // Digits alone would be a number.
+            Self::Text(text)
+                if !text.bytes().all(is_plain) || text.bytes().all(|b| b.is_ascii_digit()) =>
+            {
+                write!(f, "\"{text}\"")
+            }
             Self::Text(text) => f.write_str(text),
         }
     }

@@ -9,7 +9,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
-use super::endpoint::{self, Endpoint};
+use super::endpoint::{Endpoint, Ticker};
 use super::hub::Hub;
 use super::hub_guard::HubGuard;
 use super::reserve::Reserve;
@@ -36,8 +36,8 @@ pub(super) struct Core {
     pub(super) max_threads: usize,
     /// The server's sockets, in the order of their [`SocketId`](crate::access::SocketId)s.
     pub(super) endpoints: Vec<Endpoint>,
-    /// Ticks when the paths are to be looked at. None without a path.
-    pub(super) ticker: Option<OwnedFd>,
+    /// Ticks when the paths are to be looked at. None without a path of ours.
+    pub(super) ticker: Option<Ticker>,
     /// Descriptors for root and the daemon's user.
     pub(super) reserve: Reserve,
     pub(super) signals: Option<Arrivals>,
@@ -66,9 +66,11 @@ impl Core {
         if let Some(signals) = &signals {
             epoll::add(&epoll, &signals.socket, data(Token::Signals), EventFlags::IN)?;
         }
-        let ticker = (!endpoints.is_empty()).then(endpoint::ticker).transpose()?;
+        // An abstract or a passed socket is not looked at.
+        let has_path = endpoints.iter().any(|endpoint| !endpoint.published.is_watched());
+        let ticker = has_path.then(Ticker::new).transpose()?;
         if let Some(ticker) = &ticker {
-            epoll::add(&epoll, ticker, data(Token::Ticker), EventFlags::IN)?;
+            epoll::add(&epoll, &ticker.timer, data(Token::Ticker), EventFlags::IN)?;
         }
         // A server without a path needs none.
         let reserved = if endpoints.is_empty() { 0 } else { service.config.reserved_connections };

@@ -49,8 +49,11 @@ impl Endpoint {
     }
 }
 
-/// How often the paths are looked at, for changes that the kernel does not tell of.
+/// How often the paths are looked at, if the kernel may not tell of a change.
 const LOOK: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+/// How often the paths are looked at, if the kernel tells of every change but mounts.
+const SELDOM: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
 /// The time to a second look after the kernel has told of a change.
 const SECOND_LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
@@ -61,16 +64,32 @@ const ONCE: EventFlags = EventFlags::IN.union(EventFlags::ONESHOT);
 
 /// A timer that ticks when the paths are to be looked at. A timeout of the leader's every wait for
 /// events would cost more than some commands.
-pub(super) fn ticker() -> Result<OwnedFd, Errno> {
-    let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-    let ticker = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-    tick_first_after(&ticker, LOOK)?;
-    Ok(ticker)
+pub(super) struct Ticker {
+    pub(super) timer: OwnedFd,
+    /// Whether it ticks every [`SELDOM`] instead of every [`LOOK`]. `Relaxed`: read and written by the
+    /// leader.
+    is_slow: AtomicBool,
+    /// Whether the next tick is the second look. `Relaxed`, as above.
+    is_second: AtomicBool,
 }
 
-fn tick_first_after(ticker: &OwnedFd, first: Timespec) -> Result<(), Errno> {
-    let ticks = Itimerspec { it_interval: LOOK, it_value: first };
-    timerfd_settime(ticker, TimerfdTimerFlags::empty(), &ticks).map(drop)
+impl Ticker {
+    pub(super) fn new() -> Result<Self, Errno> {
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        let (is_slow, is_second) = (AtomicBool::new(false), AtomicBool::new(false));
+        let ticker = Self { timer, is_slow, is_second };
+        ticker.set(LOOK, LOOK)?;
+        Ok(ticker)
+    }
+
+    fn set(&self, first: Timespec, interval: Timespec) -> Result<(), Errno> {
+        let ticks = Itimerspec { it_interval: interval, it_value: first };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &ticks)?;
+        self.is_slow.store(interval == SELDOM, Ordering::Relaxed);
+        self.is_second.store(first == SECOND_LOOK, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 impl Core {
@@ -105,14 +124,23 @@ impl Core {
     }
 
     /// Looks at a path at which something happened. Linux tells of a removal before the name is gone,
-    /// so that a second look follows.
+    /// so that a second look follows, and on a busy machine the next one may be needed as well.
     #[cold]
     pub(super) fn look_twice(&self, index: usize) -> Vec<Arrival> {
+        let last = self.look_at_path(index);
         if let Some(ticker) = &self.ticker {
             // If this fails, the second look comes with the next tick.
-            let _ = tick_first_after(ticker, SECOND_LOOK);
+            let _ = ticker.set(SECOND_LOOK, LOOK);
         }
-        self.look_at_path(index)
+        last
+    }
+
+    /// Returns whether the kernel tells of the changes at all paths, and no listener is to be
+    /// registered.
+    fn are_watched(&self) -> bool {
+        self.endpoints.iter().all(|endpoint| {
+            endpoint.published.is_watched() && !endpoint.is_unregistered.load(Ordering::Relaxed)
+        })
     }
 
     /// Looks whether the path still leads to this server. If the socket had to be made anew, returns
@@ -151,7 +179,7 @@ impl Core {
     #[cold]
     pub(super) fn look_at_paths(&self) -> Vec<Arrival> {
         if let Some(ticker) = &self.ticker {
-            let _ = rustix::io::read(ticker, &mut [0_u8; 8]);
+            let _ = rustix::io::read(&ticker.timer, &mut [0_u8; 8]);
         }
         let mut last = Vec::new();
         for (index, endpoint) in self.endpoints.iter().enumerate() {
@@ -161,6 +189,15 @@ impl Core {
                 let _ = epoll::modify(&self.epoll, changes, data, ONCE);
             }
             last.append(&mut self.look_at_path(index));
+        }
+        if let Some(ticker) = &self.ticker
+            && !ticker.is_second.swap(false, Ordering::Relaxed)
+        {
+            let interval = if self.are_watched() { SELDOM } else { LOOK };
+            if ticker.is_slow.load(Ordering::Relaxed) != (interval == SELDOM) {
+                // If this fails, the next tick tries again.
+                let _ = ticker.set(interval, interval);
+            }
         }
         last
     }

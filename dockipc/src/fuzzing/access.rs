@@ -52,13 +52,26 @@ pub fn rule(data: &[u8]) {
 /// Returns whether the text is a rule according to the documentation.
 fn is_rule(text: &str) -> bool {
     let is_name = |name: &str| {
+        if let Some(quoted) = name.strip_prefix('"') {
+            let (name, rest) = quoted.split_once('"').unwrap_or(("", "unclosed"));
+            return !name.is_empty() && rest.is_empty() && !name.chars().any(char::is_control);
+        }
         let is_number = name.chars().all(|c| c.is_ascii_digit());
         let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
         let number = name.trim_start_matches('0');
         let is_small = number.len() < 10 || (number.len() == 10 && number < "4294967295");
         !name.is_empty() && fits && (!is_number || is_small)
     };
-    text.split('|').map(|term| term.trim_matches([' ', '\t'])).all(|term| {
+    // Pieces with an even index are outside of quotes.
+    let mut terms = vec![String::new()];
+    for (index, piece) in text.split('"').enumerate() {
+        let mut pieces = if index % 2 == 0 { piece.split('|').collect() } else { vec![piece] };
+        let last = terms.len() - 1;
+        let quote = if index == 0 { "" } else { "\"" };
+        terms[last] += &format!("{quote}{}", pieces.remove(0));
+        terms.extend(pieces.into_iter().map(String::from));
+    }
+    terms.iter().map(|term| term.trim_matches([' ', '\t'])).all(|term| {
         let named = term.strip_prefix("uid:").or_else(|| term.strip_prefix("group:"));
         ["any", "owner", "token"].contains(&term) || named.is_some_and(is_name)
     })

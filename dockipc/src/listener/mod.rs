@@ -27,6 +27,7 @@ use crate::directory::small_text;
 use crate::error::Error;
 use crate::sys;
 
+pub(crate) use self::activation::check as check_passed;
 pub(crate) use self::connect::connect;
 pub(crate) use self::notify::notify;
 pub(crate) use self::publish::{Published, SocketMode, publish};

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,9 @@ pub(crate) struct Published {
     inotify: Option<OwnedFd>,
     /// `None` after the release, and for abstract and passed sockets.
     owned: Mutex<Option<OwnedPath>>,
+    /// Whether the last check found the path in place and its watches complete. `Relaxed`: the leader
+    /// reads and writes it.
+    is_watched: AtomicBool,
 }
 
 /// A path that this process created the socket at.
@@ -70,7 +74,8 @@ pub(crate) fn publish(path: &Path, mode: SocketMode) -> Result<(UnixListener, Pu
     let given = mode.given;
     let mode = given.unwrap_or(mode.default);
     let unowned = |listener: UnixListener, shared: bool| {
-        (listener, Published { mode, shared, inotify: None, owned: Mutex::new(None) })
+        let (owned, is_watched) = (Mutex::new(None), AtomicBool::new(true));
+        (listener, Published { mode, shared, inotify: None, owned, is_watched })
     };
     if let Some(listener) = activation::adopt(&address) {
         activation::check_mode(&listener, path, given)?;
@@ -82,7 +87,7 @@ pub(crate) fn publish(path: &Path, mode: SocketMode) -> Result<(UnixListener, Pu
     }
     let socket_path = SocketPath::new(path)?;
     // Before the lock file is created: a refused start must leave nothing behind.
-    socket_path.probe()?;
+    socket_path.probe().map_err(activation::explain)?;
     let lock = wait_for_lock(&socket_path)?;
     let (listener, identity) = bind_and_listen(&socket_path, mode)?;
     if let Some(other) = socket_path.other() {
@@ -95,14 +100,21 @@ pub(crate) fn publish(path: &Path, mode: SocketMode) -> Result<(UnixListener, Pu
     let mut owned =
         OwnedPath { socket_path, lock, identity, watches: Watches::default(), loss: Loss::None };
     owned.renew_watches(inotify.as_ref());
-    Ok((listener, Published { mode, shared: false, inotify, owned: Mutex::new(Some(owned)) }))
+    let (owned, is_watched) = (Mutex::new(Some(owned)), AtomicBool::new(false));
+    Ok((listener, Published { mode, shared: false, inotify, owned, is_watched }))
 }
 
 impl Published {
     /// Returns a descriptor that is readable when [`check`](Self::check) should be called. Some
-    /// changes are not reported: call `check` every two seconds as well.
+    /// changes are not reported: call `check` from time to time as well.
     pub(crate) fn watch(&self) -> Option<BorrowedFd<'_>> {
         self.inotify.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Returns whether changes at the path are reported, except for mounts over a directory of it.
+    /// Always true for an abstract or a passed socket, which is not checked.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.is_watched.load(Ordering::Relaxed)
     }
 
     /// Checks the path, and returns a new listener if the socket was missing. The old listener may
@@ -116,7 +128,10 @@ impl Published {
             watch::drain(inotify);
         }
         let ours = owned.as_mut()?;
-        if ours.is_in_place() {
+        // After a recovery, the next check tells whether the path changed before it was watched.
+        let is_in_place = ours.is_in_place();
+        self.is_watched.store(is_in_place && ours.watches.are_complete, Ordering::Relaxed);
+        if is_in_place {
             ours.loss = Loss::None;
             return None;
         }
@@ -176,7 +191,8 @@ impl OwnedPath {
         }
     }
 
-    /// Returns whether the path leads to this daemon's socket and lock.
+    /// Returns whether the path leads to this daemon's socket and lock, from the root that the process
+    /// had at its start: a socket that is in place there is not given up after chroot(2).
     fn is_in_place(&self) -> bool {
         self.socket_path.identity_at_path(&self.socket_path.name) == Some(self.identity)
             && self.socket_path.identity_at_path(&self.socket_path.lock_name())

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat, StatxAttributes, StatxFlags,
 };
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{SocketAddrUnix, SocketFlags};
 
 use super::connect::proc_address;
 use super::lock::Lock;
 use super::{LONGEST_ADDRESS, in_use, process_of, socket};
-use crate::directory::{Directory, OpenError, OtherUser, open_at, stat_at};
+use crate::directory::{Directory, OpenError, OtherUser, open_at, root, stat_at};
 use crate::error::Error;
 use crate::sys;
 
@@ -37,6 +37,8 @@ pub(super) struct SocketPath {
     pub(super) path: PathBuf,
     /// The absolute path, which stays valid when the program changes its current directory.
     absolute: PathBuf,
+    /// Where the absolute path begins, for a process that changes its root later.
+    root: OwnedFd,
     directory: Directory,
     pub(super) name: OsString,
 }
@@ -57,19 +59,26 @@ impl SocketPath {
             ));
         }
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let (path, directory) = (path.to_owned(), open_directory(path, &absolute)?);
-        Ok(Self { path, absolute, directory, name })
+        let root = root(&absolute).map_err(|errno| opening(path, errno.into()))?;
+        Self::below(path.to_owned(), absolute, root, name)
     }
 
-    /// Opens the directory that the path leads to now.
+    /// Opens the directory that the path leads to now, from the root that the process had at its
+    /// start.
     pub(super) fn reopened(&self) -> Result<Self, Error> {
-        let directory = open_directory(&self.path, &self.absolute)?;
-        Ok(Self {
-            path: self.path.clone(),
-            absolute: self.absolute.clone(),
-            directory,
-            name: self.name.clone(),
-        })
+        let root = fcntl_dupfd_cloexec(&self.root, 0).map_err(|e| opening(&self.path, e.into()))?;
+        Self::below(self.path.clone(), self.absolute.clone(), root, self.name.clone())
+    }
+
+    fn below(
+        path: PathBuf,
+        absolute: PathBuf,
+        root: OwnedFd,
+        name: OsString,
+    ) -> Result<Self, Error> {
+        let directory = Directory::below(root.as_fd(), &absolute);
+        let directory = directory.map_err(|error| opening(&path, error))?;
+        Ok(Self { path, absolute, root, directory, name })
     }
 
     pub(super) fn lock_name(&self) -> OsString {
@@ -96,8 +105,32 @@ impl SocketPath {
 
     /// Returns the identity of the file at the absolute path, even if the directory was replaced.
     pub(super) fn identity_at_path(&self, name: &OsStr) -> Option<Identity> {
-        let stat = stat_at(CWD, self.sibling(name).as_os_str(), AtFlags::SYMLINK_NOFOLLOW);
+        let path = self.sibling(name);
+        let path = path.strip_prefix("/").unwrap_or(&path).as_os_str();
+        let stat = stat_at(self.root.as_fd(), path, AtFlags::SYMLINK_NOFOLLOW);
         stat.ok().map(|stat| identity(&stat))
+    }
+
+    /// Returns whether the absolute path leads this process to the directory: not after chroot(2), for
+    /// example.
+    pub(super) fn leads_here(&self) -> bool {
+        let here = rustix::fs::fstat(&self.directory.descriptor);
+        let there = stat_at(CWD, self.sibling(".".as_ref()).as_os_str(), AtFlags::empty());
+        matches!((here, there), (Ok(here), Ok(there)) if identity(&here) == identity(&there))
+    }
+
+    /// Returns the directories and symbolic links that the path leads through.
+    pub(super) fn way(&self) -> &[PathBuf] {
+        &self.directory.way
+    }
+
+    /// Returns whether inotify(7) reports all changes in the directory: only this kernel can make them.
+    pub(super) fn is_local(&self) -> bool {
+        // Constants of linux/magic.h: tmpfs, ramfs, ext4, XFS, Btrfs, overlayfs.
+        const LOCAL: [u64; 6] =
+            [0x0102_1994, 0x8584_58f6, 0xef53, 0x5846_5342, 0x9123_683e, 0x794c_7630];
+        let fs = rustix::fs::fstatfs(&self.directory.descriptor);
+        fs.is_ok_and(|fs| LOCAL.contains(&(fs.f_type as u64)))
     }
 
     /// Returns another user who can replace the socket.
@@ -319,8 +352,8 @@ impl SocketPath {
     /// Returns the address to bind: the path, so that lsof(8), fuser(1) and systemd-tmpfiles(8)
     /// show it.
     ///
-    /// If another user can redirect the path, or if it is too long, the address names the open
-    /// directory, so that nothing is created outside of it. Tools then show
+    /// If another user can redirect the path, if it is too long, or if the process has changed its
+    /// root, the address names the open directory, so that nothing is created outside of it. Tools then show
     /// `/proc/self/fd/N/NAME`.
     pub(super) fn address(&self, name: &OsStr) -> Result<SocketAddrUnix, Errno> {
         if self.fits_address() {
@@ -330,9 +363,12 @@ impl SocketPath {
         SocketAddrUnix::new(Path::new(&format!("/proc/self/fd/{directory}")).join(name))
     }
 
-    /// Returns whether the path fits in an address and no other user can redirect it.
+    /// Returns whether the path fits in an address, leads to the directory, and no other user can
+    /// redirect it.
     fn fits_address(&self) -> bool {
-        self.directory.path_writer.is_none() && self.absolute.as_os_str().len() <= LONGEST_ADDRESS
+        self.directory.path_writer.is_none()
+            && self.absolute.as_os_str().len() <= LONGEST_ADDRESS
+            && self.leads_here()
     }
 
     /// Renames a socket that was bound to the temporary name, without replacing another file.
@@ -395,9 +431,10 @@ fn hash(bytes: &[u8]) -> u64 {
     })
 }
 
-fn open_directory(path: &Path, absolute: &Path) -> Result<Directory, Error> {
+/// Returns the error for a directory that cannot be opened.
+fn opening(path: &Path, error: OpenError) -> Error {
     let bad = |reason: &str| Error::bad_path(path, reason);
-    Directory::of(absolute).map_err(|error| match error {
+    match error {
         OpenError::System(Errno::NOENT) => bad("its directory does not exist"),
         OpenError::System(Errno::NOTDIR) => bad("its parent is not a directory"),
         OpenError::System(Errno::ACCESS) => Error::Permission {
@@ -408,7 +445,7 @@ fn open_directory(path: &Path, absolute: &Path) -> Result<Directory, Error> {
             Error::io(format_args!("opening the directory of {}", path.display()), other)
         }
         link @ OpenError::Link { .. } => bad(&format!("{link}")),
-    })
+    }
 }
 
 #[allow(clippy::unnecessary_cast, reason = "the types of these fields differ between platforms")]

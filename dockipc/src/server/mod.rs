@@ -324,7 +324,8 @@ impl Server {
     ///
     /// The daemon that holds the lock beside the socket, `PATH.lock`, owns the path. The
     /// lock file stays when the daemon ends. A socket that is removed or moved away comes back, also with its
-    /// directory; a file that another process put there is not touched.
+    /// directory; a file that another process put there is not touched. The path is the one that the
+    /// process had at its start: after chroot(2) the socket stays where it is.
     ///
     /// Use a directory that only the daemon's user can write to, such as `/run/NAME`. A user who
     /// can change the names in the directory, or in one above it, can put their own socket at the
@@ -338,7 +339,8 @@ impl Server {
     /// file and has no mode: see [`open_to_all`](Self::open_to_all). (`./@x` is a file.)
     ///
     /// If systemd passed a socket with this path to the process, `sd_listen_fds(3)`, the server
-    /// uses that socket and does not change the path.
+    /// uses that socket and does not change the path. Passed sockets that it cannot use fail the start:
+    /// [`Error::Activation`].
     ///
     /// # Forks and privileges
     ///
@@ -373,6 +375,7 @@ impl Server {
                 return Err(Error::OpenToAll { path: path.clone() });
             }
         }
+        listener::check_passed(paths.iter().map(|(path, _)| &**path))?;
         let mut published = Vec::new();
         for (path, mode) in paths {
             published.push(listener::publish(&path, mode).map_err(|e| e.at(&path))?);
