@@ -283,38 +283,32 @@ fn second_socket_queues_only_what_it_offers() {
 }
 
 #[test]
-fn help_and_command_list_transactions() {
-    let daemon = start(server());
-    let (help, list) = (daemon.ask("help\n"), daemon.ask(resp(&["command", "list"])));
-    for name in ["multi", "exec", "discard"] {
-        assert!(help.contains(&format!(r"\n{name} ")), "{name}: {help}");
-        assert!(list.contains(&format!(r"\r\n{name}\r\n")), "{name}: {list}");
-        let idempotent = resp(&["dockipc", "idempotent", name]);
-        assert_eq!(daemon.ask(idempotent), r":0\r\n", "{name}");
+fn command_docs_describe_transactions() {
+    let own = |_: &Request<'_>| ();
+    let daemon = start(server().handle("exec", own));
+    let docs = daemon.ask(resp(&["command", "docs"]));
+    for (name, summary) in [
+        ("multi", "Queue the next commands for EXEC; not in line mode."),
+        ("discard", "Drop the commands that MULTI queued."),
+    ] {
+        let begins =
+            format!(r"\r\n{name}\r\n*8\r\n$7\r\nsummary\r\n${}\r\n{summary}", summary.len());
+        assert!(docs.contains(&begins), "{begins} is not in {docs}");
+        assert!(daemon.ask(format!("help {name}\n")).contains(summary), "{name}");
+        assert_eq!(daemon.ask(resp(&["dockipc", "idempotent", name])), r":0\r\n", "{name}");
     }
-    assert!(!help.contains("watch"), "{help}");
-    // Our programs send one command at a time.
-    let described = daemon.ask(resp(&["dockipc", "describe"]));
-    assert!(described.contains("count") && !described.contains(r"\nmulti\r"), "{described}");
+    assert_eq!(docs.matches(r"\r\nexec\r\n").count(), 1, "{docs}");
+    // Lists for people and our programs leave them out, as they send one command at a time.
+    assert!(!daemon.ask("help\n").contains("multi"));
 }
 
 #[test]
-fn rule_for_multi_is_the_rule_for_transactions() {
-    let me = rustix::process::getuid().as_raw();
-    for pattern in ["*", "multi"] {
-        let daemon = start(server().allow(pattern, "uid:12345678").allow("count", "any"));
-        let mut stream = daemon.connect();
-        stream.write_all(&commands(&["MULTI", "count 1", "EXEC"])).unwrap();
-        let told = |name| {
-            format!(
-                "-NOPERM permission denied: \"{name}\" requires uid:12345678 (you are uid {me})\r\n"
-            )
-        };
-        let wanted = [&told("MULTI"), ":1\r\n", &told("EXEC")].concat();
-        expect(&mut stream, wanted.as_bytes());
-        assert!(!daemon.ask("help\n").contains("exec"));
-    }
-    let error = server().allow("exec", "any").spawn(Place::new().socket()).err();
+fn transactions_have_no_rule() {
+    let daemon = start(server().allow("*", "uid:12345678").allow("count", "any"));
+    let mut stream = daemon.connect();
+    stream.write_all(&commands(&["MULTI", "count 1", "EXEC"])).unwrap();
+    expect(&mut stream, [OK, QUEUED, "*1\r\n:1\r\n"].concat().as_bytes());
+    let error = server().allow("multi", "any").spawn(Place::new().socket()).err();
     let error = error.expect("a rule for no command").to_string();
     assert!(error.contains("no command has such a name"), "{error}");
 }

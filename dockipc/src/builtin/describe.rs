@@ -8,7 +8,7 @@ use crate::reply::{IntoReply, Reply};
 use crate::session::Session;
 
 /// Describes the commands that the caller may run: those with one of the names, or, without names, all
-/// that help lists except those for transactions. Our programs send one command at a time.
+/// that help lists.
 pub(super) fn describe<'n>(
     context: Context<'_>,
     session: &Session,
@@ -16,11 +16,7 @@ pub(super) fn describe<'n>(
 ) -> Reply {
     let (table, caller) = (context.table, session.credentials());
     if names.len() == 0 {
-        let fits = |entry: &&Entry| match entry.target {
-            Target::BuiltIn(builtin) => builtin.only_reads(),
-            Target::Command(_) | Target::Mounted(_) => true,
-        };
-        return all(&mut table.visible(&caller).filter(fits));
+        return all(&mut table.visible(&caller));
     }
     // An alias stands for its command, which is described once.
     let declared = |name| match table.find_visible(&caller, name) {

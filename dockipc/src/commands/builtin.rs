@@ -79,13 +79,16 @@ impl BuiltIn {
         }
     }
 
-    /// Returns whether it changes nothing, also not the connection's state.
-    pub(crate) fn only_reads(self) -> bool {
-        matches!(self, Self::Echo | Self::Help | Self::Info | Self::Ping)
+    /// The commands for transactions, which redis-cli shows hints for.
+    pub(crate) const TRANSACTION: [Self; 3] = [Self::Multi, Self::Exec, Self::Discard];
+
+    /// Returns whether it is a protocol command, which changes the connection's state: help does not list
+    /// it, and no rule can be given for it.
+    pub(crate) fn is_protocol(self) -> bool {
+        !matches!(self, Self::Echo | Self::Help | Self::Info | Self::Ping)
     }
 
-    /// Returns the summary in help, or `None` for a protocol command: help does not list it, and no rule
-    /// can be given for it.
+    /// Returns the summary in help, or `None` for a command of the handshake.
     pub(crate) fn summary(self) -> Option<&'static str> {
         match self {
             Self::Discard => Some("Drop the commands that MULTI queued."),

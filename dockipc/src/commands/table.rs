@@ -115,7 +115,7 @@ impl Target {
     pub(crate) fn is_idempotent(&self) -> bool {
         match self {
             Self::Command(command) => command.idempotent,
-            Self::BuiltIn(builtin) => builtin.only_reads(),
+            Self::BuiltIn(builtin) => !builtin.is_protocol(),
             Self::Mounted(_) => false,
         }
     }
@@ -143,9 +143,7 @@ impl Entry {
                 pattern.matches(command.name)
                     || command.aliases.iter().any(|name| pattern.matches(name))
             }
-            Target::BuiltIn(builtin) if builtin.summary().is_none() => false,
-            // The rule for `multi` is the rule for transactions.
-            Target::BuiltIn(BuiltIn::Exec | BuiltIn::Discard) => pattern.matches("multi"),
+            Target::BuiltIn(builtin) if builtin.is_protocol() => false,
             Target::Mounted(_) | Target::BuiltIn(_) => pattern.matches(&self.name),
         }
     }
@@ -156,7 +154,7 @@ impl Entry {
         match &self.target {
             Target::Command(command) => !command.hidden && command.name == self.name,
             Target::Mounted(_) => true,
-            Target::BuiltIn(builtin) => builtin.summary().is_some(),
+            Target::BuiltIn(builtin) => !builtin.is_protocol(),
         }
     }
 }
