@@ -89,9 +89,12 @@ fn refused_command_aborts_exec() {
         ("locked", &denied),
         ("MULTI", "-ERR MULTI calls can not be nested\r\n"),
         ("WATCH key", "-ERR WATCH inside MULTI is not allowed\r\n"),
-        ("HELLO 3", "-ERR hello is not allowed in a transaction\r\n"),
-        ("AUTH token", "-ERR auth is not allowed in a transaction\r\n"),
-        ("dockipc line ping", "-ERR dockipc is not allowed in a transaction\r\n"),
+        ("HELLO 3", "-ERR hello is not allowed in a transaction; send it before MULTI\r\n"),
+        ("AUTH token", "-ERR auth is not allowed in a transaction; send it before MULTI\r\n"),
+        (
+            "dockipc line ping",
+            "-ERR dockipc is not allowed in a transaction; send it before MULTI\r\n",
+        ),
         ("exec now", "-USAGE EXEC and DISCARD take no arguments\r\n"),
         ("discard now", "-USAGE EXEC and DISCARD take no arguments\r\n"),
     ] {
@@ -513,6 +516,49 @@ mod slow {
         until("the command's end", || gate.waiting() == 0);
         daemon.handle().join();
         assert_eq!(gate.came(), 1, "the second one did not begin");
+    }
+
+    /// A daemon whose threads all wait, and a transaction whose second command waits for one of them.
+    fn starved(
+        server: impl FnOnce(Server) -> Server,
+    ) -> (Daemon, Gate, UnixStream, Vec<UnixStream>) {
+        let (daemon, gate) = gated(|own| server(own.max_threads(3)));
+        let mut all = Vec::new();
+        for i in 0..5 {
+            let mut stream = daemon.connect();
+            stream.write_all(&resp(&["pass", "x"])).unwrap();
+            if i == 0 {
+                // It shows that the command is slow.
+                until("a command that waits", || gate.waiting() == 1);
+            }
+            assert_eq!(daemon.ask("ping\n"), "PONG");
+            all.push(stream);
+        }
+        let mut stream = daemon.connect();
+        stream.write_all(&commands(&["MULTI", "count 1", "pass a", "count 1", "EXEC"])).unwrap();
+        expect(&mut stream, [OK, &QUEUED.repeat(3)].concat().as_bytes());
+        until("the first command", || daemon.ask("count 0\n") == "1");
+        (daemon, gate, stream, all)
+    }
+
+    #[test]
+    fn shutdown_fails_the_commands_that_wait_for_a_thread() {
+        let limit = Duration::from_millis(100);
+        let (daemon, gate, stream, _all) = starved(|server| server.shutdown_timeout(limit));
+        daemon.handle().shutdown();
+        let told = "-SHUTDOWN the daemon is stopping; the command was not run\r\n";
+        assert_eq!(String::from_utf8(rest(stream)).unwrap(), format!("*3\r\n:1\r\n{told}{told}"));
+        gate.open();
+    }
+
+    #[test]
+    fn command_without_a_free_thread_gets_busy() {
+        let limit = Duration::from_millis(100);
+        let (daemon, gate, mut stream, _all) = starved(|server| server.busy_timeout(limit));
+        let told = "-BUSY no thread was free for 100ms (of 3); the command was not run\r\n";
+        expect(&mut stream, format!("*3\r\n:1\r\n{told}:2\r\n").as_bytes());
+        assert_eq!(daemon.ask("count 0\n"), "2");
+        gate.open();
     }
 
     #[test]

@@ -81,9 +81,13 @@ impl Service {
             }
             // An answer has one protocol. A command is authorized when it is queued: a later token would
             // not count.
-            BuiltIn::Auth | BuiltIn::Dockipc | BuiltIn::Hello => Reply::Error(Failure::from(
-                format_args!("{} is not allowed in a transaction", builtin.name()),
-            )),
+            BuiltIn::Auth | BuiltIn::Dockipc | BuiltIn::Hello => {
+                let why = format_args!(
+                    "{} is not allowed in a transaction; send it before MULTI",
+                    builtin.name()
+                );
+                Reply::Error(Failure::from(why))
+            }
             _ => Reply::Ok,
         }
     }
@@ -121,7 +125,7 @@ impl Execution {
         // Each was decoded before, from the same bytes.
         let Decoded::Command { len, frame } = decoder.next(left, &mut scratch.incoming) else {
             let reply = Reply::List(std::mem::take(&mut self.answers));
-            return Step::Answer { used: self.used, reply, last: false };
+            return Step::Answer { used: self.used, reply, last: session.is_last };
         };
         let reply = if self.size > MOST_ANSWERED {
             Some(too_long())
