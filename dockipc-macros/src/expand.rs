@@ -54,6 +54,9 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                 __args: &__dockipc::Args<'_>,
             ) -> ::core::result::Result<__dockipc::Reply, __dockipc::Failure> {
                 #(#lets)*
+                if __args.is_check() {
+                    return ::core::result::Result::Ok(__dockipc::Reply::Ok);
+                }
                 let __value = #function(#(#values),*);
                 ::core::result::Result::Ok(#into_reply(__value))
             }

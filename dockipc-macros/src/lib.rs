@@ -81,7 +81,9 @@ use crate::errors::Errors;
 /// digit. Names that the protocol uses are reserved: `auth`, `client`, `command`, `config`, `dockipc`,
 /// `hello`, `monitor`, `psubscribe`, `psync`, `publish`, `punsubscribe`, `quit`, `reset`, `select`,
 /// `slowlog`, `spublish`, `ssubscribe`, `subscribe`, `sunsubscribe`, `sync`, `unsubscribe`.
-/// `ping`, `echo`, `info` and `help` replace the built-in commands. At its prompt redis-cli handles
+/// `ping`, `echo`, `info` and `help` replace the built-in commands. `exec`, `discard` and `watch` can be
+/// commands too; after `MULTI`, the first two end the transaction. A command `multi` takes transactions
+/// away from Redis clients. At its prompt redis-cli handles
 /// `help`, `exit`, `quit`, `clear`, `connect` and `restart` itself.
 ///
 /// # Parameters

@@ -35,6 +35,8 @@ pub mod code {
     pub const TIMEOUT: &str = "TIMEOUT";
     /// The daemon is stopping; the message says whether the command was run.
     pub const SHUTDOWN: &str = "SHUTDOWN";
+    /// `EXEC` ran no command, since one was refused when it was queued. The name comes from Redis.
+    pub const EXECABORT: &str = "EXECABORT";
     /// The handler panicked; the daemon keeps running.
     pub const PANIC: &str = "PANIC";
     /// `HELLO` requested a RESP version other than 2 or 3. The name comes from Redis.

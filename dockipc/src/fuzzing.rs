@@ -140,6 +140,7 @@ fn converse(
     mut answered: impl FnMut(Reply, Protocol),
 ) {
     let (mut scratch, mut start) = (Scratch::default(), 0);
+    let mut in_transaction = false;
     for end in check::ends(bytes.len(), sizes) {
         loop {
             let input = &bytes[start..end];
@@ -152,10 +153,19 @@ fn converse(
                 // More input may arrive meanwhile, as in the engine.
                 Step::Later if end < bytes.len() => break,
                 Step::Later => {}
+                Step::Continue => in_transaction = true,
                 Step::Answer { used, reply, last } => {
                     assert!((1..=input.len()).contains(&used), "no progress");
                     start += used;
-                    sizes::check(used, &reply, conversation.protocol());
+                    match &reply {
+                        // Each answers one of the commands so far.
+                        Reply::List(answers) if std::mem::take(&mut in_transaction) => {
+                            for answer in answers {
+                                sizes::check(start, answer, conversation.protocol());
+                            }
+                        }
+                        _ => sizes::check(used, &reply, conversation.protocol()),
+                    }
                     answered(reply, conversation.protocol());
                     if last {
                         return;

@@ -54,6 +54,16 @@
 //! A line is `NAME [ARGUMENT…]\n` in UTF-8, split as a POSIX shell does (`'…'`, `"…"`, `\`) without
 //! any expansion. Names ignore ASCII case. [`Reply`] shows the form of each value.
 //!
+//! # Transactions
+//!
+//! In RESP, `MULTI` begins a transaction. Each command that follows is checked, and queued (`+QUEUED`) or
+//! refused: its name, its access rule and its words. `EXEC` runs the queue in order and answers with a list
+//! of the answers, in which a failed command has its error. If a command was refused, `EXEC` runs none and
+//! answers `-EXECABORT`. `DISCARD` drops the queue.
+//!
+//! Commands of other clients may run between those of a transaction. There are no keys, so `WATCH` is an
+//! error. `AUTH` and `HELLO` are refused within a transaction; `RESET` and `QUIT` drop it.
+//!
 //! # Errors on the wire
 //!
 //! A failure is one line, `-CODE message`. [`error::code`] lists the codes of dockipc;

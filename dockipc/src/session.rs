@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::access::{Credentials, SocketId};
+use crate::buffer::Buffer;
+use crate::error::{Failure, code};
 use crate::peer::Peer;
 use crate::reply::Reply;
 use crate::wire::Protocol;
@@ -35,6 +37,56 @@ pub(crate) struct Session {
     library_signs: Signs,
     /// The connection ends after the current answer.
     pub(crate) is_last: bool,
+    /// The commands since `MULTI`; `None` outside of a transaction.
+    pub(crate) transaction: Option<Box<Queue>>,
+}
+
+/// The commands that a client has queued since `MULTI`.
+#[derive(Default)]
+pub(crate) struct Queue {
+    /// The commands as received, one after another.
+    bytes: Buffer,
+    count: usize,
+    /// A command was refused, so that `EXEC` runs none.
+    is_refused: bool,
+}
+
+/// The most commands of a transaction.
+const MOST_QUEUED: usize = 10_000;
+
+impl Queue {
+    /// Appends a command. `limit` is the most bytes of all commands together.
+    pub(crate) fn push(&mut self, command: &[u8], limit: usize) -> Result<(), Failure> {
+        if self.is_refused {
+            return Ok(());
+        }
+        if self.count == MOST_QUEUED {
+            let why = format_args!("a transaction has at most {MOST_QUEUED} commands");
+            return Err(Failure::new(code::TOOBIG, why));
+        }
+        if command.len() > limit - self.bytes.len() {
+            let why = format_args!("the commands of the transaction are longer than {limit} bytes");
+            return Err(Failure::new(code::TOOBIG, why));
+        }
+        self.bytes.extend_from_slice(command);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Drops the commands, since one was refused.
+    pub(crate) fn refuse(&mut self) {
+        *self = Self { is_refused: true, ..Self::default() };
+    }
+
+    /// Returns the commands, or `None` if one was refused.
+    pub(crate) fn into_commands(self) -> Option<Buffer> {
+        (!self.is_refused).then_some(self.bytes)
+    }
+
+    /// Returns the number of bytes that it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 impl Session {
@@ -52,6 +104,7 @@ impl Session {
             name: Vec::new(),
             library_signs: Signs::None,
             is_last: false,
+            transaction: None,
         }
     }
 

@@ -390,6 +390,36 @@ fn command_moved_to_a_worker_is_recorded_once() {
 }
 
 #[test]
+fn transaction_records_each_command_once() {
+    let (daemon, journal) = recorded(Server::new().allow("echo", "any"));
+    let multi = |commands: &[&[&str]]| {
+        let commands: Vec<_> = commands.iter().flat_map(|words| resp(words)).collect();
+        ask(&daemon, [resp(&["MULTI"]), commands, resp(&["EXEC"])].concat())
+    };
+    let texts = || journal.take().into_iter().map(|seen| seen.text).collect::<Vec<_>>();
+    // Queued commands are recorded when they run.
+    let runs = RUNS.load(SeqCst);
+    let answer = multi(&[&["greet", "Ada"], &["open", "x"], &["echo", "y"], &["counted", "z"]]);
+    assert!(answer.ends_with("*4\r\n$12\r\nAda false []\r\n$1\r\nx\r\n$1\r\ny\r\n+OK\r\n"));
+    let seen = journal.take();
+    assert!(seen.iter().all(|seen| seen.runs && seen.rule == "any"), "{seen:?}");
+    let seen: Vec<_> = seen.into_iter().map(|seen| seen.text).collect();
+    assert_eq!(seen, ["allowed greet name=Ada", "allowed echo 1=y", "allowed counted counted=z"]);
+    assert!(RUNS.load(SeqCst) > runs);
+
+    // A refused one is recorded when it is refused, and the others do not run.
+    let answer = multi(&[&["greet", "Ada"], &["erase", "sda", "3"], &["greet", "Bob"]]);
+    assert!(answer.ends_with("-EXECABORT Transaction discarded because of previous errors.\r\n"));
+    assert_eq!(texts(), ["denied erase disk=sda pass=3"]);
+    multi(&[&["greet", "a", "b"], &["echo", "y"]]);
+    assert_eq!(texts(), ["allowed greet 1=a 2=b"]);
+    multi(&[&["note", "300", "x", "y"]]);
+    let seen = journal.one();
+    assert_eq!(seen, ("allowed note id=300 text=x y".into(), "any".into(), false));
+    assert_eq!(PARSED.load(SeqCst), 0);
+}
+
+#[test]
 fn blocked_hook_delays_no_other_client() {
     let gate = Gate::default();
     let hook = gate.clone();

@@ -280,6 +280,24 @@ mod overwritten {
             ("a completion", words(&["dockipc", "complete", "secret", "secret"], &["more"])),
             ("a completion's words", words(&["dockipc", "complete", "secret", "secret", "x"], &[])),
             ("a line's completion", line(&format!("dockipc complete secret secret '{secret}'"))),
+            (
+                "a transaction",
+                [resp(&["MULTI"]), words(&["secret"], &[]), resp(&["EXEC"])].concat(),
+            ),
+            (
+                "a longer transaction",
+                [resp(&["MULTI"]), words(&["secret"], &[]).repeat(100), resp(&["EXEC"])].concat(),
+            ),
+            (
+                "a transaction that is dropped",
+                [resp(&["MULTI"]), words(&["secret"], &[]).repeat(3), resp(&["DISCARD"])].concat(),
+            ),
+            (
+                "a transaction with a refused command",
+                [resp(&["MULTI"]), words(&["secret"], &[]), words(&["secret"], &["too much"])]
+                    .concat(),
+            ),
+            ("a transaction without an end", [resp(&["MULTI"]), words(&["secret"], &[])].concat()),
             ("an unknown command", words(&["secrte"], &["more"])),
             ("a line that is not UTF-8", [secret.as_bytes(), b"\xff\n"].concat()),
             ("a quote that is not closed", line(&format!("secret '{secret}"))),

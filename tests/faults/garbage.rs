@@ -172,7 +172,7 @@ fn garbage(dice: &mut Dice) -> Vec<u8> {
     const WORDS: &[&str] = &[
         "ping", "echo", "help", "info", "hello", "3", "2", "command", "docs", "sum", "1", "-7",
         "big", "quit", "reset", "client", "list", "setname", "dockipc", "line", "sum 1 2", "it's",
-        "\r\n", "",
+        "\r\n", "", "multi", "exec", "discard",
     ];
     const PIECES: &[&[u8]] = &[
         b"*1\r\n",

@@ -44,6 +44,25 @@ async function check(settings) {
   assert.equal(error.message, "NOTFOUND there is no tea");
   assert.deepEqual(answers, Array.from({ length: 1000 }, (_, i) => [null, start + 1 + i]));
 
+  // MULTI and EXEC, in one pipeline and one by one.
+  for (const pipeline of [true, false]) {
+    const now = await ask("add", 0);
+    const multi = (...commands) => {
+      const all = client.multi({ pipeline });
+      const target = pipeline ? all : client;
+      for (const words of commands) target.call(...words);
+      return target.exec();
+    };
+    const both = await multi(["add", 1], ["nothing"], ["fetch", "tea"], ["add", 1]);
+    const [[missing]] = both.splice(2, 1);
+    assert.equal(missing.message, "NOTFOUND there is no tea");
+    assert.deepEqual(both, [[null, now + 1], [null, null], [null, now + 2]]);
+    if (pipeline) {
+      await assert.rejects(multi(["add", 1], ["add", "x"]), /EXECABORT/);
+    }
+    assert.equal(await ask("add", 0), now + 2);
+  }
+
   assert.equal(await client.ping(), "PONG");
   assert.equal(await client.echo("hi"), "hi");
   assert.equal(await client.client("GETNAME"), settings.connectionName ?? "");

@@ -56,6 +56,17 @@ async function check(settings, resp3) {
   const pipeline = client.multi().addCommand(["add", "0"]).addCommand(["nothing"]);
   assert.deepEqual([...(await pipeline.execAsPipeline())], [start + 1000, null]);
 
+  // MULTI and EXEC.
+  const multi = (...commands) =>
+    commands.reduce((all, words) => all.addCommand(words), client.multi()).exec();
+  const both = await multi(["add", "1"], ["nothing"], ["add", "1"]);
+  assert.deepEqual([...both], [start + 1001, null, start + 1002]);
+  await assert.rejects(multi(["add", "1"], ["add", "x"]), /EXECABORT|USAGE/);
+  assert.equal(await ask("add", "0"), start + 1002);
+  const failed = await multi(["fetch", "tea"], ["add", "1"]).catch((error) => error.replies);
+  assert.equal(failed[0].message, "NOTFOUND there is no tea");
+  assert.equal(failed[1], start + 1003);
+
   assert.equal(await client.ping(), "PONG");
   assert.equal(await client.echo("hi"), "hi");
   assert.equal(await client.clientGetName(), settings.name ?? "");

@@ -64,6 +64,17 @@ until("> ")
 type_in("fetch tea\r")
 until("(error) NOTFOUND there is no tea")
 until("> ")
+# A transaction.
+type_in("MULTI\r")
+until("(TX)> ")
+type_in("add 1\r")
+until("QUEUED")
+type_in("add 1\r")
+until("QUEUED")
+type_in("EXEC\r")
+until("1) (integer) 3")
+until("2) (integer) 4")
+until("> ")
 type_in("quit\r")
 while True:
     try:

@@ -57,6 +57,53 @@ def check(client, resp3, text):
         assert isinstance(error, redis.ResponseError), error
         equal(last, first)
 
+    # MULTI and EXEC.
+    with client.pipeline() as pipeline:
+        pipeline.execute_command("add", 1).execute_command("fetch", "tea")
+        pipeline.execute_command("prices").execute_command("add", 1)
+        first, error, prices, last = pipeline.execute(raise_on_error=False)
+        equal([first, last], [start + 1001, start + 1002])
+        assert isinstance(error, redis.ResponseError), error
+        equal(prices, ask("prices"))
+    with client.pipeline() as pipeline:
+        pipeline.execute_command("add", 1).execute_command("add", "x")
+        try:
+            pipeline.execute()
+        except redis.ResponseError as error:
+            assert "USAGE bad value for n" in str(error), error
+        else:
+            raise AssertionError("a refused command ran")
+    equal(ask("add", 0), start + 1002)
+    with client.pipeline() as pipeline:
+        try:
+            pipeline.watch("key")
+        except redis.ResponseError as error:
+            assert "WATCH is not supported" in str(error), error
+        else:
+            raise AssertionError("WATCH did not fail")
+    # By hand, up to the error that a client knows by its name.
+    if hasattr(redis, "ExecAbortError"):
+        aborted = redis.ExecAbortError
+    else:
+        from redis.exceptions import ExecAbortError as aborted
+    single = client.client()
+    equal(single.execute_command("MULTI"), text(b"OK"))
+    equal(single.execute_command("add", 1), text(b"QUEUED"))
+    equal(single.execute_command("DISCARD"), text(b"OK"))
+    single.execute_command("MULTI")
+    try:
+        single.execute_command("ad", 1)
+    except redis.ResponseError:
+        pass
+    try:
+        single.execute_command("EXEC")
+    except aborted:
+        pass
+    else:
+        raise AssertionError("EXEC did not fail")
+    single.close()
+    equal(ask("add", 0), start + 1002)
+
     equal(client.ping(), True)
     equal(client.echo("hi"), text(b"hi"))
     equal(client.client_setname("me"), True)
@@ -124,6 +171,9 @@ async def later():
         client.execute_command("nap", "20ms"), client.execute_command("nothing")
     )
     equal(both, [b"OK", None])
+    async with client.pipeline() as pipeline:
+        pipeline.execute_command("nothing").execute_command("nap", "0s")
+        equal(await pipeline.execute(), [None, b"OK"])
     await (client.aclose if major >= 5 else client.close)()
 
 

@@ -4,4 +4,5 @@
 mod wire {
     mod push;
     mod resp;
+    mod transaction;
 }

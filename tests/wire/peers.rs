@@ -209,6 +209,22 @@ mod redis_crate {
     }
 
     #[test]
+    fn transaction_runs_all_or_nothing() {
+        for protocol in [2, 3] {
+            let daemon = Daemon::start();
+            let mut redis = connect(&daemon, protocol);
+            let mut pipeline = redis::pipe();
+            pipeline.atomic().cmd("add").arg(1).cmd("nothing").cmd("add").arg(1);
+            let answers: (i64, Option<i64>, i64) = pipeline.query(&mut redis).unwrap();
+            assert_eq!(answers, (1, None, 2));
+            let mut pipeline = redis::pipe();
+            pipeline.atomic().cmd("add").arg(1).cmd("add").arg("x");
+            pipeline.query::<(i64, i64)>(&mut redis).unwrap_err();
+            assert_eq!(cmd("add").arg(1).query::<i64>(&mut redis).unwrap(), 3);
+        }
+    }
+
+    #[test]
     fn client_has_its_name() {
         let daemon = Daemon::start();
         let mut redis = connect(&daemon, 3);

@@ -2,7 +2,7 @@
 
 use super::{Context, Fields, is, usage};
 use crate::arg::Arity;
-use crate::commands::{Entry, Target};
+use crate::commands::{BuiltIn, Entry, Target};
 use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
@@ -21,7 +21,13 @@ pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>)
         }
         what if is(what, "info") => list(&mut all(), row),
         what if is(what, "docs") && words.get(1).is_some() => docs(&mut named().flatten()),
-        what if is(what, "docs") => docs(&mut all()),
+        what if is(what, "docs") => {
+            let transaction = BuiltIn::TRANSACTION.iter().filter_map(|builtin| {
+                let entry = table.find_visible(&caller, builtin.name().as_bytes())?;
+                matches!(entry.target, Target::BuiltIn(_)).then_some(entry)
+            });
+            docs(&mut all().chain(transaction))
+        }
         _ => usage("usage: command [count | list | info [<name>…] | docs [<name>…]]"),
     }
 }

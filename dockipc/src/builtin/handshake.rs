@@ -217,10 +217,12 @@ pub(super) fn reset(session: &mut Session) -> Reply {
     session.name.clear();
     session.set_library(b"");
     session.has_token = false;
+    session.transaction = None;
     Reply::Status("RESET".into())
 }
 
 pub(super) fn quit(session: &mut Session) -> Reply {
     session.is_last = true;
+    session.transaction = None;
     Reply::Ok
 }

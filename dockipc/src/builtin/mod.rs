@@ -8,6 +8,7 @@ mod describe;
 mod dockipc;
 mod handshake;
 mod help;
+mod transaction;
 
 use std::sync::Mutex;
 
@@ -84,11 +85,16 @@ pub(crate) fn run(
         BuiltIn::Client => handshake::client(session, words),
         BuiltIn::Command => command::command(context, session, words),
         BuiltIn::Config => handshake::config(words),
+        BuiltIn::Discard => transaction::outside("DISCARD"),
         BuiltIn::Dockipc => dockipc::dockipc(context, session, words),
+        BuiltIn::Exec => transaction::outside("EXEC"),
         BuiltIn::Hello => handshake::hello(context, session, words),
+        BuiltIn::Multi => transaction::multi(session, words),
         BuiltIn::Quit => handshake::quit(session),
         BuiltIn::Reset => handshake::reset(session),
         BuiltIn::Select => handshake::select(words),
+        BuiltIn::Unwatch => Reply::Ok,
+        BuiltIn::Watch => transaction::watch(session),
     }
 }
 

@@ -42,10 +42,10 @@ pub(super) struct CommandBuilder {
     name: Range<usize>,
 }
 
-/// Returns whether a connection can be reused after a command: not if the command closes it or
-/// changes its protocol or permissions.
+/// Returns whether a connection can be reused after a command: not if the command closes it, changes
+/// its protocol or permissions, or begins a transaction.
 pub(super) fn is_reusable_after(name: &[u8]) -> bool {
-    ![&b"quit"[..], b"reset", b"hello", b"auth"]
+    ![&b"quit"[..], b"reset", b"hello", b"auth", b"multi"]
         .iter()
         .any(|other| name.eq_ignore_ascii_case(other))
 }

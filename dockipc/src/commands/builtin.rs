@@ -11,15 +11,20 @@ pub(crate) enum BuiltIn {
     Client,
     Command,
     Config,
+    Discard,
     Dockipc,
+    Exec,
     Hello,
+    Multi,
     Quit,
     Reset,
     Select,
+    Unwatch,
+    Watch,
 }
 
 impl BuiltIn {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Echo,
         Self::Help,
         Self::Info,
@@ -28,11 +33,16 @@ impl BuiltIn {
         Self::Client,
         Self::Command,
         Self::Config,
+        Self::Discard,
         Self::Dockipc,
+        Self::Exec,
         Self::Hello,
+        Self::Multi,
         Self::Quit,
         Self::Reset,
         Self::Select,
+        Self::Unwatch,
+        Self::Watch,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -45,11 +55,16 @@ impl BuiltIn {
             Self::Client => "client",
             Self::Command => "command",
             Self::Config => "config",
+            Self::Discard => "discard",
             Self::Dockipc => "dockipc",
+            Self::Exec => "exec",
             Self::Hello => "hello",
+            Self::Multi => "multi",
             Self::Quit => "quit",
             Self::Reset => "reset",
             Self::Select => "select",
+            Self::Unwatch => "unwatch",
+            Self::Watch => "watch",
         }
     }
 
@@ -64,13 +79,24 @@ impl BuiltIn {
         }
     }
 
-    /// Returns the summary in help, or `None` for a protocol command: help does not list it, and no rule
-    /// can be given for it.
+    /// The commands for transactions, which redis-cli shows hints for.
+    pub(crate) const TRANSACTION: [Self; 3] = [Self::Multi, Self::Exec, Self::Discard];
+
+    /// Returns whether it is a protocol command, which changes the connection's state: help does not list
+    /// it, and no rule can be given for it.
+    pub(crate) fn is_protocol(self) -> bool {
+        !matches!(self, Self::Echo | Self::Help | Self::Info | Self::Ping)
+    }
+
+    /// Returns the summary in help, or `None` for a command of the handshake.
     pub(crate) fn summary(self) -> Option<&'static str> {
         match self {
+            Self::Discard => Some("Drop the commands that MULTI queued."),
             Self::Echo => Some("Answer with the message."),
+            Self::Exec => Some("Run the commands that MULTI queued."),
             Self::Help => Some("List the commands, or explain one."),
             Self::Info => Some("Answer with the server's version and counters."),
+            Self::Multi => Some("Queue the next commands for EXEC; not in line mode."),
             Self::Ping => Some("Answer with PONG, or with the message."),
             _ => None,
         }

@@ -116,8 +116,7 @@ impl Target {
     pub(crate) fn is_idempotent(&self) -> bool {
         match self {
             Self::Command(command) => command.idempotent,
-            // The built-in commands in help only read; the others change the connection's state.
-            Self::BuiltIn(builtin) => builtin.summary().is_some(),
+            Self::BuiltIn(builtin) => !builtin.is_protocol(),
             Self::Mounted(_) => false,
         }
     }
@@ -146,7 +145,7 @@ impl Entry {
                 pattern.matches(command.name)
                     || command.aliases.iter().any(|name| pattern.matches(name))
             }
-            Target::BuiltIn(builtin) if builtin.summary().is_none() => false,
+            Target::BuiltIn(builtin) if builtin.is_protocol() => false,
             Target::Mounted(_) | Target::BuiltIn(_) => pattern.matches(&self.name),
         }
     }
@@ -157,7 +156,7 @@ impl Entry {
         match &self.target {
             Target::Command(command) => !command.hidden && command.name == self.name,
             Target::Mounted(_) => true,
-            Target::BuiltIn(builtin) => builtin.summary().is_some(),
+            Target::BuiltIn(builtin) => !builtin.is_protocol(),
         }
     }
 }
@@ -194,8 +193,14 @@ impl Table {
             table.add(Cow::Owned(name), Target::Mounted(mounted))?;
         }
         for builtin in BuiltIn::ALL {
-            // The author's own command replaces a built-in command.
-            if table.find(builtin.name().as_bytes()).is_none() {
+            // The author's own command replaces a built-in command. A fallback replaces those that answer
+            // only an error without MULTI; after MULTI, dispatch knows EXEC and DISCARD by their names.
+            let is_replaced = table.fallback.handler.is_some()
+                && matches!(
+                    builtin,
+                    BuiltIn::Discard | BuiltIn::Exec | BuiltIn::Unwatch | BuiltIn::Watch
+                );
+            if !is_replaced && table.find(builtin.name().as_bytes()).is_none() {
                 table.add(Cow::Borrowed(builtin.name()), Target::BuiltIn(builtin))?;
             }
         }

@@ -1,12 +1,12 @@
 //! Binds the words of a command and runs its code.
 
 use super::Service;
-use super::run::Runner;
+use super::run::{Runner, panicked};
 use crate::audit::Case;
 use crate::builtin::Completion;
 use crate::commands::{Command, Target};
 use crate::error::{Failure, code};
-use crate::handler::Handler;
+use crate::handler::{Handler, caught};
 use crate::param::{Args, Unbound};
 use crate::reply::{IntoReply, Reply};
 use crate::request::{Caller, Request};
@@ -29,7 +29,11 @@ impl Service {
         let bound = unbound.take();
         let request =
             Request::new(command.name, bound.words, self.caller(session)).hiding_words(has_secret);
-        let args = Args { request: &request, bound, params: command.params };
+        let mut args = Args { request: &request, bound, params: command.params, is_check: false };
+        if session.transaction.is_some() {
+            args.is_check = true;
+            return self.check(command, &args, runner);
+        }
         let case = runner.case;
         runner.guarded(command.name, &mut || {
             if let Some(case) = case
@@ -39,6 +43,18 @@ impl Service {
             }
             (command.run)(&args).unwrap_or_else(|failure| with_usage(command, failure))
         })
+    }
+
+    /// Parses the words of a command that is queued. Its run, if the words are good, is recorded later.
+    #[cold]
+    fn check(&self, command: &Command, args: &Args<'_>, runner: &mut Runner<'_>) -> Option<Reply> {
+        let parse = || (command.run)(args).unwrap_or_else(|failure| with_usage(command, failure));
+        let reply = caught(parse).unwrap_or_else(|| panicked(command.name));
+        if let Reply::Error(_) = reply {
+            let record = |case: Case<'_>| case.bound(None, command.params, &args.bound);
+            return self.not_run(runner, reply, record);
+        }
+        Some(reply)
     }
 
     /// Answers with a command's completions for a parameter, if the caller may run the command.
@@ -87,6 +103,9 @@ impl Service {
                 return self.not_run(runner, Reply::Error(failure), record);
             }
         };
+        if session.transaction.is_some() {
+            return Some(Reply::Ok);
+        }
         let request = Request::new(text, words, self.caller(session));
         let case = runner.case;
         runner.guarded(text, &mut || {

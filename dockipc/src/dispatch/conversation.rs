@@ -1,5 +1,6 @@
 //! [`Conversation`], one connection without its socket.
 
+use super::transaction::{self, Execution};
 use super::{Executor, Service};
 use crate::access::SocketId;
 use crate::error::Failure;
@@ -15,6 +16,8 @@ pub(crate) struct Conversation {
     session: Session,
     /// The answer to the next command of a client that is turned away.
     refused: Option<Failure>,
+    /// The transaction that runs.
+    execution: Option<Box<Execution>>,
 }
 
 /// The result of showing a conversation its input.
@@ -24,6 +27,8 @@ pub(crate) enum Step {
     /// The conversation consumed `used` bytes and answers them. Another command may follow in the other
     /// bytes, unless this answer is the `last` of the connection.
     Answer { used: usize, reply: Reply, last: bool },
+    /// A command of a transaction has run. The caller shows the same bytes again.
+    Continue,
     /// The command can't run now. The caller shows the same bytes again later.
     Later,
 }
@@ -37,7 +42,7 @@ impl Conversation {
         refused: Option<Failure>,
     ) -> Self {
         let session = Session::new(id, peer, socket);
-        Self { decoder: Decoder::new(service.config.limits), session, refused }
+        Self { decoder: Decoder::new(service.config.limits), session, refused, execution: None }
     }
 
     /// Turns the client away: its next command gets this failure, and then the connection ends.
@@ -53,6 +58,17 @@ impl Conversation {
     /// Returns whether a command has begun and is not whole.
     pub(crate) fn is_inside(&self, input: &[u8]) -> bool {
         self.decoder.is_inside(input)
+    }
+
+    /// Returns the number of bytes of queued commands.
+    pub(crate) fn queued(&self) -> usize {
+        let queue = self.session.transaction.as_ref().map_or(0, |queue| queue.len());
+        queue + self.execution.as_ref().map_or(0, |execution| execution.len())
+    }
+
+    /// Drops the queued commands.
+    pub(crate) fn discard(&mut self) {
+        (self.session.transaction, self.execution) = (None, None);
     }
 
     pub(crate) fn uid(&self) -> u32 {
@@ -77,6 +93,14 @@ impl Conversation {
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
     ) -> Step {
+        let session = &mut self.session;
+        if let Some(execution) = &mut self.execution {
+            let step = execution.step(service, &mut self.decoder, session, scratch, executor);
+            if let Step::Answer { .. } = step {
+                self.execution = None;
+            }
+            return step;
+        }
         let mut skipped = 0;
         let (input, decoded) = loop {
             let input = &input[skipped..];
@@ -85,7 +109,6 @@ impl Conversation {
                 decoded => break (input, decoded),
             }
         };
-        let session = &mut self.session;
         if session.protocol == Protocol::Line && self.decoder.is_resp() {
             session.protocol = Protocol::Resp2;
         }
@@ -94,6 +117,9 @@ impl Conversation {
                 Step::NeedsInput(skipped + n)
             }
             Decoded::Refuse { len, failure, last } => {
+                if let Some(queue) = &mut session.transaction {
+                    queue.refuse();
+                }
                 Step::Answer { used: skipped + len, reply: Reply::Error(failure), last }
             }
             Decoded::Command { len, frame } => {
@@ -101,7 +127,19 @@ impl Conversation {
                     let reply = Reply::Error(failure.clone());
                     return Step::Answer { used: skipped + len, reply, last: true };
                 }
-                let reply = service.dispatch(session, &input[..len], frame, scratch, executor);
+                let input = &input[..len];
+                let reply = if session.transaction.is_none() {
+                    service.dispatch(session, input, frame, scratch, executor)
+                } else {
+                    match transaction::execute(session, input, skipped + len, scratch) {
+                        None => service.queue(session, input, scratch, executor),
+                        Some(Err(failure)) => Some(Reply::Error(failure)),
+                        Some(Ok(execution)) => {
+                            self.execution = Some(execution);
+                            return Step::Continue;
+                        }
+                    }
+                };
                 let Some(reply) = reply else {
                     self.decoder.unread();
                     return Step::Later;

@@ -4,6 +4,8 @@
 //! each command through the same steps in every mode: route the first word, authorize the caller, record
 //! the decision, bind the words to parameters, run the author's code, answer. The author's code runs only
 //! when the [`Executor`], which the engine implements, lets it begin.
+//!
+//! After `MULTI`, dispatch takes a command through these steps up to its words, and queues it.
 
 mod builtin;
 mod call;
@@ -11,6 +13,7 @@ mod conversation;
 mod deny;
 mod route;
 mod run;
+mod transaction;
 
 use std::sync::Mutex;
 

@@ -4,7 +4,7 @@ use super::Service;
 use super::run::{Executor, Recorded, Runner};
 use crate::access::Policy;
 use crate::builtin::{self, Completion};
-use crate::commands::{Entry, Mounted, Runnable, Target};
+use crate::commands::{BuiltIn, Entry, Mounted, Runnable, Target};
 use crate::error::{Failure, code};
 use crate::param::{Scratch, Unbound};
 use crate::reply::Reply;
@@ -15,6 +15,8 @@ use crate::wire::{Frame, Span};
 impl Service {
     /// Answers one whole command. A panic of the author's code becomes an answer. Returns `None` if the
     /// author's code can't run now.
+    ///
+    /// After `MULTI`, it only checks whether the command may be queued.
     pub(crate) fn dispatch(
         &self,
         session: &mut Session,
@@ -23,7 +25,9 @@ impl Service {
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
     ) -> Option<Reply> {
-        if let Some(line) = builtin::wrapped_line(input, frame, &scratch.incoming) {
+        if let Some(line) = builtin::wrapped_line(input, frame, &scratch.incoming)
+            && session.transaction.is_none()
+        {
             return self.line(session, line, scratch, executor);
         }
         match Unbound::new(input, frame, scratch) {
@@ -86,7 +90,14 @@ impl Service {
                 self.call(command, has_secret, session, unbound, &mut runner)
             }
             (Some(&Target::BuiltIn(builtin)), _) => {
+                let is_line = unbound.is_line();
                 let (_, words, whole) = unbound.all();
+                if session.transaction.is_some() {
+                    return Some(self.check_builtin(builtin, session, words));
+                }
+                if is_line && builtin == BuiltIn::Multi {
+                    return Some(no_transaction());
+                }
                 if let Some(case) = case {
                     let request = whole.is_ok().then(next_id);
                     let record = || case.unbound(b"", request, words);
@@ -110,6 +121,12 @@ impl Service {
             (None, None) => Some(Reply::Error(self.table.unknown(&session.credentials(), name))),
         }
     }
+}
+
+#[cold]
+fn no_transaction() -> Reply {
+    let why = "a line can't begin a transaction (one command per connection); use RESP";
+    Reply::Error(Failure::new(code::USAGE, why))
 }
 
 #[cold]

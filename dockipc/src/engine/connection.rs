@@ -106,11 +106,16 @@ impl Conn {
         self.output.shrink_to(self.output.len() * 2);
     }
 
+    /// The bytes of commands that wait in it.
+    pub(super) fn held(&self) -> usize {
+        self.input.len() + self.conversation.queued()
+    }
+
     /// Charges the bytes that wait in it to its user. False if they are more than the quota.
     pub(super) fn charge(&mut self, users: &mut Users, limits: &PerUser) -> bool {
         if limits.bytes.is_some() {
             self.shrink();
-            let now = self.input.len() + self.output.len();
+            let now = self.held() + self.output.len();
             let before = std::mem::replace(&mut self.charged, now);
             self.is_over_quota = !users.charge_bytes(self.uid(), before, now, limits);
         }

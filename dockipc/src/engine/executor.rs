@@ -37,6 +37,15 @@ impl<'a> TurnExecutor<'a> {
         Self { core, me, socket, slow: None, denied, last_sign }
     }
 
+    /// Ends the charge for a slow command, or for all of a transaction. Before the answer is sent: a client
+    /// that has it may run the next one at once.
+    pub(super) fn end_charge(&self) {
+        let limits = &self.core.service.config.per_user;
+        if limits.running.is_some() && !self.me.leads() {
+            self.core.lock().end_run(self.me.slot(), limits);
+        }
+    }
+
     /// Notes a command that runs on a thread which is not watched. An error if its user has too many
     /// slow ones.
     fn begin_unwatched(&mut self, what: Runnable, is_slow: bool) -> Result<(), Failure> {
@@ -89,11 +98,6 @@ impl Executor for TurnExecutor<'_> {
         self.me.end();
         if let Some((what, since)) = self.slow.take() {
             self.core.service.table.speed(what).ran_for(since.elapsed());
-        }
-        let limits = &self.core.service.config.per_user;
-        // Before the answer is sent: a client that has it may run the next one at once.
-        if limits.running.is_some() && !self.me.leads() {
-            self.core.lock().end_run(self.me.slot(), limits);
         }
     }
 }

@@ -101,7 +101,7 @@ impl Core {
     /// Input that was used no longer counts as its user's. Before the answer is sent: a client that has
     /// it may send as much again at once.
     fn discharge_used(&self, conn: &mut Conn) {
-        let now = conn.input.len();
+        let now = conn.held();
         if now < conn.charged {
             let before = std::mem::replace(&mut conn.charged, now);
             let limits = &self.service.config.per_user;

@@ -179,6 +179,7 @@ impl Core {
     ) -> Next {
         encode::failure(failure, conn.conversation.protocol(), &mut me.outbox().bytes);
         conn.input.clear();
+        conn.conversation.discard();
         conn.needs_input = false;
         conn.phase.finish(false);
         self.flush_and_advance(me, memory, conn)
@@ -329,9 +330,11 @@ impl Core {
         let (denied, last_sign) = (conn.denied.take(), conn.end_wait());
         let mut executor = TurnExecutor::new(self, me, &conn.socket, denied, last_sign);
         let (mut used, mut unsent) = (0, 0);
+        let mut in_transaction = false;
         let pause = loop {
             // A thread that does not lead is not watched: an answer must not wait for the next command.
-            if unsent > 0 && (unsent >= FLUSH || !me.leads()) {
+            // A transaction begins when earlier answers are sent: then it never waits for the client.
+            if unsent > 0 && (unsent >= FLUSH || in_transaction || !me.leads()) {
                 let outbox = &mut me.outbox().bytes;
                 if send(&conn.socket, outbox) == Sent::Broken {
                     break Pause::Broken;
@@ -352,8 +355,11 @@ impl Core {
                     break Pause::NeedsInput;
                 }
                 Step::Later => break Pause::Slow,
+                Step::Continue => in_transaction = true,
                 Step::Answer { used: n, reply, last } => {
                     used += n;
+                    in_transaction = false;
+                    executor.end_charge();
                     *answered += 1;
                     conn.has_progressed = true;
                     let mut outbox = me.outbox();

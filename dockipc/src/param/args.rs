@@ -11,9 +11,16 @@ pub struct Args<'r> {
     pub(crate) request: &'r Request<'r>,
     pub(crate) bound: Bound<'r>,
     pub(crate) params: &'static [Param],
+    /// The words are only parsed, and the command does not run.
+    pub(crate) is_check: bool,
 }
 
 impl<'r> Args<'r> {
+    /// Returns whether to return before the command's function is called.
+    pub fn is_check(&self) -> bool {
+        self.is_check
+    }
+
     /// Returns whether a flag was given.
     pub fn flag(&self, index: usize) -> bool {
         self.bound.options.iter().any(|(at, _)| *at == index)

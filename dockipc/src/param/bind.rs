@@ -112,6 +112,11 @@ impl<'r> Unbound<'r> {
         self.name.map(|span| span.of(self.input, &self.scratch.text))
     }
 
+    /// Returns whether the command is a line.
+    pub(crate) fn is_line(&self) -> bool {
+        matches!(self.source, Source::Line(_))
+    }
+
     fn next(&mut self) -> Result<Option<Span>, Failure> {
         match &mut self.source {
             Source::Line(splitter) => splitter.next(self.scratch.text.as_vec()).map_err(usage),

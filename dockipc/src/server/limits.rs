@@ -14,6 +14,9 @@ impl Server {
 
     /// Limits the size of a whole RESP command in bytes. Default: 1 MiB. A longer one is skipped and gets
     /// `-TOOBIG`; the connection stays open.
+    ///
+    /// The commands of a transaction together have the same limit; there are at most 10,000 of them. Once the
+    /// answers take more than 16 MiB, each further command gets `-TOOBIG` and does not run.
     pub fn max_command(mut self, bytes: usize) -> Self {
         self.config.limits.command = bytes.max(64);
         self
@@ -69,7 +72,8 @@ impl Server {
         self
     }
 
-    /// Limits the bytes that wait in the connections of one user: incomplete commands and unread answers.
+    /// Limits the bytes that wait in the connections of one user: incomplete commands, commands that a
+    /// transaction has queued, and unread answers.
     /// They may take twice as much memory. Default: no limit. A connection that exceeds the limit gets
     /// `-BUSY` and is closed; in the middle of an answer it is cut off.
     pub fn max_bytes_per_user(mut self, bytes: usize) -> Self {
@@ -110,6 +114,9 @@ impl Server {
     /// Limits how long a client waits for a running command. Default: no limit. Then the client gets
     /// `-TIMEOUT`. The command cannot be interrupted: it continues, and its result is dropped. The
     /// connection's next command waits for its end.
+    ///
+    /// In a transaction the limit holds for each command: if one exceeds it, `EXEC` is answered, and the
+    /// transaction continues.
     pub fn run_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.config.times.run = limit.into();
         self

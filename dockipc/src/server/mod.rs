@@ -87,7 +87,7 @@ impl Server {
 
     /// Makes a server whose fallback is this closure: `Server::new().fallback(handler)`.
     ///
-    /// The closure handles every request except those for protocol commands (`hello`, `quit`, …), the
+    /// The closure handles every request except those for protocol commands (`hello`, `multi`, …), the
     /// built-in `ping`, `echo`, `info` and `help`, and the program's commands.
     ///
     /// ```

@@ -1,0 +1,180 @@
+//! Queues the commands of a transaction, and runs them.
+//!
+//! A command that follows `MULTI` is routed, authorized and parsed before it is queued, and again when
+//! it runs. `EXEC` makes an [`Execution`], which runs one command in each step of the connection: the
+//! engine treats each like a command of a pipeline, so that a slow one stalls no other connection, and
+//! the conversation answers when all have run.
+
+use super::{Executor, Service, Step};
+use crate::buffer::Buffer;
+use crate::builtin;
+use crate::commands::BuiltIn;
+use crate::error::{Failure, code};
+use crate::param::Scratch;
+use crate::reply::Reply;
+use crate::request::Words;
+use crate::session::Session;
+use crate::wire::{Decoded, Decoder, Frame};
+
+/// The commands of an `EXEC` that runs.
+pub(super) struct Execution {
+    commands: Buffer,
+    /// The bytes of `commands` that have run.
+    done: usize,
+    answers: Vec<Reply>,
+    /// The memory of the answers, about.
+    size: usize,
+    /// The bytes of `EXEC` itself, and of what was skipped in front of it.
+    used: usize,
+}
+
+/// The most bytes of answers that are kept for the answer to `EXEC`.
+const MOST_ANSWERED: usize = 16 << 20;
+
+impl Service {
+    /// Queues a command that follows `MULTI`, or answers one that is not queued. Returns `None` if the
+    /// author's code, which records a denied command, can't run now.
+    #[cold]
+    pub(super) fn queue(
+        &self,
+        session: &mut Session,
+        input: &[u8],
+        scratch: &mut Scratch,
+        executor: &mut dyn Executor,
+    ) -> Option<Reply> {
+        let reply = match first_word(input, scratch) {
+            (name, 1) if is(name, "discard") => {
+                session.transaction = None;
+                return Some(Reply::Ok);
+            }
+            (name, _) if is(name, "discard") || is(name, "exec") => {
+                Reply::Error(Failure::new(code::USAGE, "EXEC and DISCARD take no arguments"))
+            }
+            _ => self.dispatch(session, input, Frame::Resp, scratch, executor)?,
+        };
+        // RESET and QUIT end the transaction.
+        let Some(queue) = &mut session.transaction else { return Some(reply) };
+        let queued = match reply {
+            Reply::Error(failure) => Err(failure),
+            _ => queue.push(input, self.config.limits.command),
+        };
+        Some(match queued {
+            Ok(()) => Reply::Status("QUEUED".into()),
+            Err(failure) => {
+                queue.refuse();
+                Reply::Error(failure)
+            }
+        })
+    }
+
+    /// Answers a built-in command that follows `MULTI`, with an error if it can't be queued.
+    #[cold]
+    pub(super) fn check_builtin(
+        &self,
+        builtin: BuiltIn,
+        session: &mut Session,
+        words: Words<'_>,
+    ) -> Reply {
+        match builtin {
+            BuiltIn::Multi | BuiltIn::Quit | BuiltIn::Reset | BuiltIn::Watch => {
+                builtin::run(builtin, self.context(), session, words)
+            }
+            // An answer has one protocol. A command is authorized when it is queued: a later token would
+            // not count.
+            BuiltIn::Auth | BuiltIn::Dockipc | BuiltIn::Hello => {
+                let why = format_args!(
+                    "{} is not allowed in a transaction; send it before MULTI",
+                    builtin.name()
+                );
+                Reply::Error(Failure::from(why))
+            }
+            _ => Reply::Ok,
+        }
+    }
+}
+
+/// Ends the transaction if the command is its `EXEC`. Returns its execution, or a failure if a command
+/// was refused.
+#[cold]
+pub(super) fn execute(
+    session: &mut Session,
+    input: &[u8],
+    used: usize,
+    scratch: &Scratch,
+) -> Option<Result<Box<Execution>, Failure>> {
+    let (name, 1) = first_word(input, scratch) else { return None };
+    let queue = session.transaction.take_if(|_| is(name, "exec"))?;
+    let execution = queue.into_commands().map(|commands| {
+        Box::new(Execution { commands, done: 0, answers: Vec::new(), size: 0, used })
+    });
+    let why = "Transaction discarded because of previous errors.";
+    Some(execution.ok_or_else(|| Failure::new(code::EXECABORT, why)))
+}
+
+impl Execution {
+    /// Runs the next command. Answers if all have run.
+    #[cold]
+    pub(super) fn step(
+        &mut self,
+        service: &Service,
+        decoder: &mut Decoder,
+        session: &mut Session,
+        scratch: &mut Scratch,
+        executor: &mut dyn Executor,
+    ) -> Step {
+        let left = &self.commands[self.done..];
+        // Each was decoded before, from the same bytes.
+        let Decoded::Command { len, frame } = decoder.next(left, &mut scratch.incoming) else {
+            let reply = Reply::List(std::mem::take(&mut self.answers));
+            return Step::Answer { used: self.used, reply, last: session.is_last };
+        };
+        let reply = if self.size > MOST_ANSWERED {
+            Some(too_long())
+        } else {
+            service.dispatch(session, &left[..len], frame, scratch, executor)
+        };
+        let Some(reply) = reply else {
+            decoder.unread();
+            return Step::Later;
+        };
+        self.done += len;
+        self.size += size(&reply);
+        self.answers.push(reply);
+        Step::Continue
+    }
+
+    /// Returns the number of bytes that it holds, without the answers.
+    pub(super) fn len(&self) -> usize {
+        self.commands.len()
+    }
+}
+
+#[cold]
+fn too_long() -> Reply {
+    let why = format_args!(
+        "the answers of the transaction are longer than {MOST_ANSWERED} bytes; the command was not run"
+    );
+    Reply::Error(Failure::new(code::TOOBIG, why))
+}
+
+/// Returns the first word, and how many there are.
+fn first_word<'i>(input: &'i [u8], scratch: &Scratch) -> (&'i [u8], usize) {
+    let words = &scratch.incoming;
+    (words.first().map_or(&[][..], |span| span.of(input, &[])), words.len())
+}
+
+fn is(word: &[u8], name: &str) -> bool {
+    word.eq_ignore_ascii_case(name.as_bytes())
+}
+
+/// Returns the memory of a reply, about.
+fn size(reply: &Reply) -> usize {
+    let inside = match reply {
+        Reply::Bytes(bytes) => bytes.len(),
+        Reply::Error(failure) => failure.message().len(),
+        Reply::List(items) | Reply::Set(items) => items.iter().map(size).sum(),
+        Reply::Map(pairs) => pairs.iter().map(|(key, value)| size(key) + size(value)).sum(),
+        _ => 0,
+    };
+    size_of::<Reply>() + inside
+}
