@@ -72,6 +72,16 @@ fn exec_runs_the_queue_in_order() {
 }
 
 #[test]
+fn input_skipped_before_exec_is_used_up_with_it() {
+    let daemon = start(server());
+    let mut stream = daemon.connect();
+    let before = commands(&["multi", "count 1"]);
+    let after = commands(&["exec", "count 1"]);
+    stream.write_all(&[&before[..], b"\r\n \r\n*0\r\n", &after].concat()).unwrap();
+    expect(&mut stream, b"+OK\r\n+QUEUED\r\n*1\r\n:1\r\n:2\r\n");
+}
+
+#[test]
 fn refused_command_aborts_exec() {
     let server = || server().handle("locked", |_: &Request<'_>| ()).allow("locked", "uid:12345678");
     let me = rustix::process::getuid().as_raw();

@@ -94,7 +94,7 @@ impl Service {
 }
 
 /// Ends the transaction if the command is its `EXEC`. Returns its execution, or a failure if a command
-/// was refused.
+/// was refused. `used` is the number of bytes up to the end of the command.
 #[cold]
 pub(super) fn execute(
     session: &mut Session,
