@@ -1,6 +1,8 @@
 //! The shortest text of a floating-point number, the same as std's. Formatting with std would link 27 KB
 //! of its code and tables into every daemon.
 
+#![expect(clippy::cast_possible_truncation, reason = "products are cut into words of 64 bits")]
+
 /// Formats the shortest decimal that parses to the same number, with an exponent for very large and small
 /// numbers.
 pub(crate) fn float_text(value: f64) -> String {
@@ -8,11 +10,13 @@ pub(crate) fn float_text(value: f64) -> String {
         return "nan".into();
     }
     let sign = if value.is_sign_negative() { "-" } else { "" };
-    let (digits, point) = match value.abs() {
+    let (number, power) = match value.abs() {
         f64::INFINITY => return format!("{sign}inf"),
-        0.0 => ("0".into(), 1),
-        size => few_digits(size).unwrap_or_else(|| shortest(size)),
+        0.0 => (0, 0),
+        size => shortest(size),
     };
+    let digits = number.to_string();
+    let (digits, point) = (digits.trim_end_matches('0'), digits.len().cast_signed() + power);
     let places = point.unsigned_abs();
     match point {
         -4..=0 => format!("{sign}0.{digits:0>width$}", width = digits.len() + places),
@@ -26,116 +30,78 @@ pub(crate) fn float_text(value: f64) -> String {
     }
 }
 
-/// Returns the digits of a number that has at most 15 of them and up to 15 decimal places, and the place of
-/// the point among them. Most numbers do, and this is faster than [`shortest`].
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    clippy::float_cmp,
-    reason = "the number is positive, exact and below 10^15"
-)]
-fn few_digits(size: f64) -> Option<(String, isize)> {
-    let mut scale = 1.0;
-    for places in 0..=15 {
-        let number = (size * scale + 0.5) as u64;
-        // Both are exact, so their quotient is the number that the decimal parses to.
-        if number >= 10_u64.pow(15) {
-            return None;
-        }
-        if number as f64 / scale == size {
-            let digits = number.to_string();
-            let point = digits.len().cast_signed() - places;
-            return Some((digits.trim_end_matches('0').into(), point));
-        }
-        scale *= 10.0;
-    }
-    None
-}
-
-/// Returns the digits of a positive number, and the place of the point relative to the first of them.
-#[expect(clippy::cast_possible_truncation, reason = "the exponent has eleven bits")]
-fn shortest(size: f64) -> (String, isize) {
+/// Returns the shortest decimal that parses to a positive number, as an integer and a power of ten. Of several
+/// decimals, it is the nearest.
+///
+/// This is Schubfach: Raffaello Giulietti, "The Schubfach way to render doubles".
+fn shortest(size: f64) -> (u64, isize) {
     const FIRST_BIT: u64 = 1 << 52;
-    let (fraction, exponent) = (size.to_bits() % FIRST_BIT, size.to_bits() / FIRST_BIT);
+    let (fraction, exponent) = (size.to_bits() % FIRST_BIT, (size.to_bits() / FIRST_BIT) as i32);
     let (mantissa, power) = match exponent {
         0 => (fraction, -1074),
-        _ => (fraction + FIRST_BIT, exponent.cast_signed() as isize - 1075),
+        _ => (fraction + FIRST_BIT, exponent - 1075),
     };
-    // The decimals between low and high parse to this number. Its neighbors are one unit of the mantissa
-    // away; the lower neighbor of a power of two only half a unit.
-    let below = if fraction == 0 && exponent > 1 { 1 } else { 2 };
-    let numbers = [4 * mantissa - below, 4 * mantissa, 4 * mantissa + 2];
-    let [low, exact, high] = numbers.map(|quarters| decimal(quarters, power - 2));
-    let is_within = |decimal: &Vec<u8>| match mantissa % 2 {
-        0 => low <= *decimal && *decimal <= high,
-        _ => low < *decimal && *decimal < high,
-    };
-    let first = high.iter().take_while(|digit| **digit == b'0').count();
-    let mut down = vec![b'0'; exact.len()];
-    let mut last = first;
-    let found = loop {
-        down[last] = exact[last];
-        let is_down_within = is_within(&down);
-        // Otherwise the decimal above exceeds `high`.
-        if exact[..=last] < high[..=last] {
-            let up = incremented(&down, last);
-            let is_nearer = exact.get(last + 1).is_some_and(|digit| *digit >= b'5');
-            if is_within(&up) && (is_nearer || !is_down_within) {
-                break up;
-            }
-        }
-        if is_down_within {
-            break down;
-        }
-        last += 1;
-    };
-    let digits = String::from_utf8_lossy(&found[first..=last]);
-    let digits = digits.trim_start_matches('0');
-    let behind = exact.len() - last - 1 + digits.len();
-    (digits.into(), behind.cast_signed() + (power - 2).min(0))
-}
-
-/// Adds one to the digit at this place.
-fn incremented(digits: &[u8], place: usize) -> Vec<u8> {
-    let mut digits = digits.to_vec();
-    let mut place = place;
-    while digits[place] == b'9' {
-        digits[place] = b'0';
-        place -= 1;
+    // Decimals within half a unit of the mantissa parse to this number. Below a power of two, where the
+    // next number is nearer, within a quarter.
+    let is_nearer = fraction == 0 && exponent > 1;
+    let below = if is_nearer { 1 } else { 2 };
+    // The power of ten of the unit in the last place: the quotients are log10(2) and log10(4/3).
+    let unit = (power * 1_262_611 - if is_nearer { 524_031 } else { 0 }) >> 22;
+    // With log2(10), so that the numbers below have few bits in front of the point.
+    let shift = power + ((-unit * 1_741_647) >> 19) + 1;
+    let scale = power_of_ten(-unit);
+    let [low, exact, high] = [4 * mantissa - below, 4 * mantissa, 4 * mantissa + 2]
+        .map(|quarters| scaled(scale, quarters << shift));
+    // The bounds themselves parse to an even mantissa.
+    let odd = mantissa % 2;
+    let is_within = |number: u64| low + odd <= 4 * number && 4 * number <= high - odd;
+    let number = exact / 4;
+    let tens = number / 10;
+    let (down, up) = (is_within(10 * tens), is_within(10 * tens + 10));
+    if tens > 0 && down != up {
+        return (tens + u64::from(up), unit as isize + 1);
     }
-    digits[place] += 1;
-    digits
+    let (down, up) = (is_within(number), is_within(number + 1));
+    // In the middle between both, std chooses the upper one.
+    let is_up = if down == up { exact >= 4 * number + 2 } else { up };
+    (number + u64::from(is_up), unit as isize)
 }
 
-/// Returns the digits of `number * 2^power`, as an integer: times ten for each negative power. As many
-/// digits for every number, with at least one zero in front.
-#[inline(never)]
-#[expect(clippy::cast_possible_truncation, reason = "a step is at most 29")]
-fn decimal(number: u64, power: isize) -> Vec<u8> {
-    const BASE: u64 = 1_000_000_000;
-    // The highest powers below BASE.
-    let (factor, most) = if power < 0 { (5_u64, 12) } else { (2, 29) };
-    // From the lowest to the highest.
-    let mut limbs = vec![number % BASE, number / BASE];
-    let mut left = power.unsigned_abs();
+/// Returns a product without its lowest 128 bits; the last bit tells whether they had any.
+fn scaled(scale: u128, number: u64) -> u64 {
+    let (high, low) = ((scale >> 64) as u64, scale as u64);
+    let low = (u128::from(low) * u128::from(number)) >> 64;
+    let product = u128::from(high) * u128::from(number) + low;
+    (product >> 64) as u64 | u64::from(product as u64 > 1)
+}
+
+/// Returns the first 128 bits of a power of ten from -292 to 324, rounded up. `tests/floats.rs` compares
+/// each with the exact power.
+pub(super) fn power_of_ten(power: i32) -> u128 {
+    /// The first 192 bits of 10^-304, the lowest first.
+    const SMALLEST: [u64; 3] =
+        [0x855a_bfaa_06f9_495a, 0x9ff0_c08b_7f1d_0b14, 0x8c71_dcd9_ba0b_4925];
+
+    let (mut limbs, mut left) =
+        if power < 0 { (SMALLEST, power + 304) } else { ([0, 0, 1 << 63], power) };
     while left > 0 {
-        let step = left.min(most);
-        let factor = factor.pow(step as u32);
+        let step = left.min(19);
+        let factor = u128::from(10_u64.pow(step.unsigned_abs()));
         let mut carry = 0;
         for limb in &mut limbs {
-            let product = *limb * factor + carry;
-            (*limb, carry) = (product % BASE, product / BASE);
+            let product = u128::from(*limb) * factor + carry;
+            (*limb, carry) = (product as u64, product >> 64);
         }
-        limbs.push(carry);
+        let [a, b, c] = limbs;
+        let d = carry as u64;
+        // Not zero, since the factor is at least ten.
+        let zeros = d.leading_zeros();
+        let join = |high: u64, low: u64| {
+            ((u128::from(high) << 64 | u128::from(low)) << zeros >> 64) as u64
+        };
+        limbs = [join(b, a), join(c, b), join(d, c)];
         left -= step;
     }
-    let mut digits = vec![b'0'; 9 * limbs.len()];
-    for (digits, mut limb) in digits.rchunks_mut(9).zip(limbs) {
-        for digit in digits.iter_mut().rev() {
-            *digit += (limb % 10) as u8;
-            limb /= 10;
-        }
-    }
-    digits
+    let [a, b, c] = limbs;
+    (u128::from(c) << 64 | u128::from(b)) + u128::from(a != 0)
 }

@@ -7,6 +7,7 @@
 )]
 
 use crate::fuzzing::dice::Dice;
+use crate::wire::float::power_of_ten;
 use crate::wire::float_text;
 
 fn by_std(value: f64) -> String {
@@ -65,7 +66,7 @@ fn powers_of_ten_have_std_text() {
 #[test]
 fn random_numbers_have_std_text() {
     let mut dice = Dice(1);
-    for _ in 0..1_000 {
+    for _ in 0..20_000 {
         let bits = dice.next();
         same(f64::from_bits(bits));
         // Subnormal.
@@ -78,5 +79,51 @@ fn random_numbers_have_std_text() {
         // Few digits.
         same((bits % 1_000_000) as f64 / 10_f64.powi((dice.next() % 12) as i32));
         same(f64::from(f32::from_bits(bits as u32)));
+    }
+}
+
+/// A large number, the lowest digits first.
+struct Large(Vec<u32>);
+
+impl Large {
+    fn new(number: u128) -> Self {
+        Self((0..4).map(|i| (number >> (32 * i)) as u32).collect())
+    }
+
+    fn times_ten(mut self, times: i32) -> Self {
+        for _ in 0..times {
+            let mut carry = 0;
+            for digit in &mut self.0 {
+                let product = u64::from(*digit) * 10 + carry;
+                (*digit, carry) = (product as u32, product >> 32);
+            }
+            self.0.push(carry as u32);
+        }
+        self
+    }
+
+    /// Returns the bits, the highest first.
+    fn bits(&self) -> Vec<bool> {
+        let bits =
+            self.0.iter().rev().flat_map(|digit| (0..32).rev().map(move |i| digit >> i & 1 == 1));
+        bits.skip_while(|bit| !bit).collect()
+    }
+}
+
+#[test]
+fn powers_of_ten_are_exact_numbers_rounded_up() {
+    for power in 0..=324 {
+        let exact = Large::new(1).times_ten(power).bits();
+        let first =
+            (0..128).fold(0, |number, i| number << 1 | u128::from(exact.get(i) == Some(&true)));
+        let rest = exact.iter().skip(128).any(|bit| *bit);
+        assert_eq!(power_of_ten(power), first + u128::from(rest), "10^{power}");
+    }
+    for power in 1..=292 {
+        // The least number whose product with 10^power reaches a power of two.
+        let found = power_of_ten(-power);
+        let [product, less] =
+            [found, found - 1].map(|n| Large::new(n).times_ten(power).bits().len());
+        assert!(found >> 127 == 1 && less < product, "10^-{power}");
     }
 }
