@@ -46,6 +46,7 @@ impl Signals {
                 .map_err(failed)?;
             let sender = sender.try_clone().map_err(failed)?;
             signals.handlers.push(low_level::pipe::register(signal, sender).map_err(failed)?);
+            sys::set_default_in_child(signal, true);
         }
         // After the handlers are set: a signal may be pending.
         signals.unblocked = Some(Unblocked::new(&[SIGTERM, SIGINT]).map_err(failed)?);
@@ -60,5 +61,8 @@ impl Drop for Signals {
             low_level::unregister(handler);
         }
         self.is_default.store(true, Ordering::Relaxed);
+        for signal in [SIGTERM, SIGINT] {
+            sys::set_default_in_child(signal, false);
+        }
     }
 }

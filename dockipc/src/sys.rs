@@ -302,6 +302,20 @@ impl Drop for Mark {
     }
 }
 
+/// One bit for each signal that has its default action in a forked child: the handlers of the server
+/// would tell the parent of the child's signals.
+static DEFAULT_IN_CHILD: AtomicU64 = AtomicU64::new(0);
+
+/// Sets whether a signal has its default action in children that are forked from now on.
+pub(crate) fn set_default_in_child(signal: c_int, is_default: bool) {
+    let bit = 1 << signal;
+    if is_default {
+        DEFAULT_IN_CHILD.fetch_or(bit, Relaxed);
+    } else {
+        DEFAULT_IN_CHILD.fetch_and(!bit, Relaxed);
+    }
+}
+
 /// Returns a number that differs between a process and its forked child.
 pub(crate) fn forks() -> u32 {
     FORKS.load(Relaxed)
@@ -318,12 +332,16 @@ pub(crate) fn watch_forks() {
     });
 }
 
-/// Replaces the child's copies of the [`NotForked`] descriptors.
+/// Replaces the child's copies of the [`NotForked`] descriptors, and removes signal handlers.
 extern "C" fn in_child() {
     FORKS.fetch_add(1, Relaxed);
     // SAFETY: these operations access no memory. A marked number is open and belongs to a
     // `NotForked`, so that nothing else uses it.
     unsafe {
+        let signals = DEFAULT_IN_CHILD.load(Relaxed);
+        for signal in (1..64).filter(|signal| signals >> signal & 1 == 1) {
+            libc::signal(signal, libc::SIG_DFL);
+        }
         let other = libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
         let mut number = 0;
         for bits in &NOT_FORKED {

@@ -174,6 +174,23 @@ fn command_is_answered_once_if_it_returns_in_a_child() {
 }
 
 #[test]
+fn signal_to_a_child_does_not_stop_the_daemon() {
+    let place = Place::new();
+    let daemon = Apart::start("daemon", place.socket());
+    let ask = |command| String::from_utf8(dockipc::send(daemon.path(), command).unwrap()).unwrap();
+    for signal in [Signal::TERM, Signal::INT] {
+        let child = Orphan(ask("fork").parse().unwrap());
+        kill_process(Pid::from_raw(child.0).unwrap(), signal).unwrap();
+        let stat = format!("/proc/{}/stat", child.0);
+        // The daemon does not wait for it.
+        until("the child's end", || fs::read_to_string(&stat).unwrap().contains(") Z "));
+        assert_eq!(ask("ping"), "PONG", "{signal:?}");
+    }
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
 fn forked_client_opens_a_connection_of_its_own() {
     let place = Place::new();
     let _daemon = server().spawn(place.socket()).unwrap();

@@ -297,7 +297,7 @@ impl Server {
     ///   `nohup` or `setsid` protects one that does not.
     /// - SIGTSTP and SIGSTOP suspend the process. Clients wait, and a second daemon does not start: the path
     ///   is in use. SIGCONT continues it, and limits that have expired meanwhile count.
-    /// - SIGPIPE is never raised by the server's writes. SIGCHLD is left to the program: the server has no
+    /// - SIGPIPE is never raised by writes to sockets. SIGCHLD is left to the program: the server has no
     ///   child processes.
     ///
     /// It tells the service manager when clients can connect and when the server stops, `sd_notify(3)`.
@@ -345,11 +345,14 @@ impl Server {
     /// # Forks and privileges
     ///
     /// A program that forks into the background, `daemon(7)`, does so before this call, since threads are not
-    /// copied. A child that is forked later, also by a command, has neither the socket, its lock nor its
-    /// connections, so that it keeps nothing alive when the daemon ends; in the child the [`Handle`] does nothing. This holds for
-    /// `fork(3)`, not for a plain `clone(2)`: a child of that keeps both until it ends or calls `execve(2)`, and
-    /// the next start names it ([`Error::StillHeld`]). A command that forks must end the child, or call
-    /// `execve(2)` there: a command that returns in the child ends the child.
+    /// copied.
+    ///
+    /// A child that is forked later, also by a command, has neither the socket nor its lock nor any connection,
+    /// so that it keeps nothing alive when the daemon ends. In the child the [`Handle`] does nothing, and the
+    /// signals that [`run`](Self::run) handles have their default action. This holds for `fork(3)`, not for a
+    /// plain `clone(2)`: a child of that keeps all until it ends or calls `execve(2)`, and the next start
+    /// names it ([`Error::StillHeld`]). A command that forks must end the child, or call `execve(2)` there: if
+    /// the command returns in the child, the server ends the child.
     ///
     /// A program that gives up root's privileges after the start needs a directory that its new user can
     /// write to, or the server can neither recreate nor remove its socket. It then prints a warning
