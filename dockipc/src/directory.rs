@@ -81,6 +81,12 @@ pub(crate) fn stat_at(
     rustix::fs::statat(directory, name, flags)
 }
 
+/// Returns the type of the file system of an open file, a constant of linux/magic.h. `None` if it is
+/// unknown.
+pub(crate) fn file_system(file: &OwnedFd) -> Option<u32> {
+    u32::try_from(rustix::fs::fstatfs(file).ok()?.f_type).ok()
+}
+
 /// Reads the beginning of a file of `/proc`, which has a line or less that is of interest.
 pub(crate) fn small_text(path: &str) -> Result<String, Errno> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;

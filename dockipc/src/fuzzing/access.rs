@@ -68,7 +68,8 @@ fn is_rule(text: &str) -> bool {
         let mut pieces = if index % 2 == 0 { piece.split('|').collect() } else { vec![piece] };
         let last = terms.len() - 1;
         let quote = if index == 0 { "" } else { "\"" };
-        terms[last] += &format!("{quote}{}", pieces.remove(0));
+        terms[last].push_str(quote);
+        terms[last].push_str(pieces.remove(0));
         terms.extend(pieces.into_iter().map(String::from));
     }
     terms.iter().map(|term| term.trim_matches([' ', '\t'])).all(|term| {

@@ -15,7 +15,7 @@ use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use super::address::Address;
 use super::socket_path::identity;
-use crate::directory::stat_at;
+use crate::directory::{file_system, stat_at};
 use crate::error::Error;
 use crate::sys;
 use crate::text::{append, number};
@@ -27,8 +27,8 @@ const FIRST: i32 = 3;
 /// Maximum number of descriptors examined, whatever `LISTEN_FDS` says.
 const MAX_PASSED: i32 = 4096;
 
-/// Checks the passed sockets for a server at these paths. It can use them all, or none was passed for
-/// it and none looks like a mistake. Nothing is changed or connected to.
+/// Returns an error if a server at these paths cannot use the passed sockets, and warns of those that it
+/// does not use. Changes nothing, and connects to nothing.
 pub(crate) fn check<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<(), Error> {
     let mut addresses = Vec::new();
     for path in paths {
@@ -37,7 +37,7 @@ pub(crate) fn check<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<(), Err
     let (passed, names) = (passed_here(), variable("LISTEN_FDNAMES").unwrap_or_default());
     let names: Vec<_> = names.split(':').collect();
     let (mut is_found, mut others) = (false, String::new());
-    // Variables that do not count here may still describe what a script was passed.
+    // Variables of another process may still describe descriptors that this one has inherited.
     let count =
         if variable("LISTEN_FDS").is_some() { passed.as_ref().unwrap_or(&MAX_PASSED) } else { &0 };
     // Standard input, for `StandardInput=socket`.
@@ -61,7 +61,7 @@ pub(crate) fn check<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<(), Err
                 Err(why) => return Err(failed(path, why.clone())),
             },
             // Sockets with a name that the unit's author has chosen are for the program.
-            None if number == 0 || !has_default_name(names.get((number - FIRST) as usize)) => {}
+            None if number == 0 || !has_default_name(&names, number) => {}
             None => {
                 let between = if others.is_empty() { "" } else { ", " };
                 append(&mut others, format_args!("{between}{description}"));
@@ -72,8 +72,8 @@ pub(crate) fn check<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<(), Err
     match addresses.first() {
         _ if others.is_empty() || passed.is_err() => Ok(()),
         Some((path, _)) if !is_found => {
-            let path_hint = path.display();
-            Err(failed(path, format!("{others}; set ListenStream={path_hint}, or {hint}")))
+            let wanted = path.display();
+            Err(failed(path, format!("{others}; set ListenStream={wanted}, or {hint}")))
         }
         _ => {
             warn(format_args!("passed sockets are not used: {others}; set {hint}"));
@@ -122,7 +122,8 @@ fn inherited_socket(number: i32) -> Option<(UnixListener, SocketType)> {
 }
 
 /// Returns whether a name in `LISTEN_FDNAMES` is one that systemd gives to a socket by default.
-fn has_default_name(name: Option<&&str>) -> bool {
+fn has_default_name(names: &[&str], number: i32) -> bool {
+    let name = usize::try_from(number - FIRST).ok().and_then(|index| names.get(index));
     name.is_none_or(|name| {
         ["", "unknown", "connection"].contains(name) || name.ends_with(".socket")
     })
@@ -225,11 +226,10 @@ fn passed(
 /// Returns the inode number of this process's pidfd, which is unique until the next boot: Linux 6.9,
 /// on 64-bit systems.
 fn own_pidfd_id() -> Option<u64> {
-    const PID_FS_MAGIC: u64 = 0x5049_4446;
+    const PID_FS_MAGIC: u32 = 0x5049_4446;
 
     let own = pidfd_open(getpid(), PidfdFlags::empty()).ok()?;
-    let is_unique = cfg!(target_pointer_width = "64")
-        && rustix::fs::fstatfs(&own).is_ok_and(|fs| fs.f_type as u64 == PID_FS_MAGIC);
+    let is_unique = cfg!(target_pointer_width = "64") && file_system(&own) == Some(PID_FS_MAGIC);
     is_unique.then(|| rustix::fs::fstat(&own)).and_then(Result::ok).map(|stat| identity(&stat).1)
 }
 

@@ -14,7 +14,7 @@ use rustix::net::{SocketAddrUnix, SocketFlags};
 use super::connect::proc_address;
 use super::lock::Lock;
 use super::{LONGEST_ADDRESS, in_use, process_of, socket};
-use crate::directory::{Directory, OpenError, OtherUser, open_at, root, stat_at};
+use crate::directory::{Directory, OpenError, OtherUser, file_system, open_at, root, stat_at};
 use crate::error::Error;
 use crate::sys;
 
@@ -127,10 +127,9 @@ impl SocketPath {
     /// Returns whether inotify(7) reports all changes in the directory: only this kernel can make them.
     pub(super) fn is_local(&self) -> bool {
         // Constants of linux/magic.h: tmpfs, ramfs, ext4, XFS, Btrfs, overlayfs.
-        const LOCAL: [u64; 6] =
+        const LOCAL: [u32; 6] =
             [0x0102_1994, 0x8584_58f6, 0xef53, 0x5846_5342, 0x9123_683e, 0x794c_7630];
-        let fs = rustix::fs::fstatfs(&self.directory.descriptor);
-        fs.is_ok_and(|fs| LOCAL.contains(&(fs.f_type as u64)))
+        file_system(&self.directory.descriptor).is_some_and(|found| LOCAL.contains(&found))
     }
 
     /// Returns another user who can replace the socket.
