@@ -83,8 +83,8 @@ use crate::errors::Errors;
 /// `slowlog`, `spublish`, `ssubscribe`, `subscribe`, `sunsubscribe`, `sync`, `unsubscribe`.
 /// `ping`, `echo`, `info` and `help` replace the built-in commands. `exec`, `discard` and `watch` can be
 /// commands too; after `MULTI`, the first two end the transaction. A command `multi` takes transactions
-/// away from Redis clients. At its prompt redis-cli handles
-/// `help`, `exit`, `quit`, `clear`, `connect` and `restart` itself.
+/// away from Redis clients. At its prompt redis-cli handles `help`, `exit`, `quit`, `clear`, `connect`
+/// and `restart` itself.
 ///
 /// # Parameters
 /// The type decides how a parameter gets its value: `State<T>`, `Peer` and `&Request` are injected, any

@@ -27,7 +27,7 @@ pub(crate) enum Step {
     /// The conversation consumed `used` bytes and answers them. Another command may follow in the other
     /// bytes, unless this answer is the `last` of the connection.
     Answer { used: usize, reply: Reply, last: bool },
-    /// A command of a transaction has run. The caller shows the same bytes again.
+    /// A transaction has begun, or one of its commands has run. The caller shows the same bytes again.
     Continue,
     /// The command can't run now. The caller shows the same bytes again later.
     Later,

@@ -72,10 +72,9 @@ impl Server {
         self
     }
 
-    /// Limits the bytes that wait in the connections of one user: incomplete commands, commands that a
-    /// transaction has queued, and unread answers.
-    /// They may take twice as much memory. Default: no limit. A connection that exceeds the limit gets
-    /// `-BUSY` and is closed; in the middle of an answer it is cut off.
+    /// Limits the bytes that wait in the connections of one user: incomplete commands, queued commands of
+    /// transactions, and unread answers. They may take twice as much memory. Default: no limit. A connection
+    /// that exceeds the limit gets `-BUSY` and is closed; in the middle of an answer it is cut off.
     pub fn max_bytes_per_user(mut self, bytes: usize) -> Self {
         self.config.per_user.bytes = Some(bytes);
         self

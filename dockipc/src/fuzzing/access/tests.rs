@@ -127,9 +127,10 @@ enum Sent {
     Ping,
 }
 
+const NAMES: [&str; 8] = ["aa", "ab", "ba", "bb", "gated", "gate", "nobodys", "AA"];
+
 impl Sent {
     fn random(dice: &mut Dice) -> Self {
-        const NAMES: [&str; 8] = ["aa", "ab", "ba", "bb", "gated", "gate", "nobodys", "AA"];
         match dice.below(10) {
             0 => Self::Token(dice.below(3) > 0),
             1 => Self::Reset,
@@ -208,6 +209,31 @@ impl Scenario {
             is_over |= is_line && !is_hello;
             has_greeted |= is_line && is_hello;
         }
+        if !is_line && !is_over && dice.below(2) == 0 {
+            let (sent, expected) = self.transaction(dice, has_token);
+            bytes.extend(sent);
+            outcomes.extend(expected);
+        }
+        (bytes, outcomes)
+    }
+
+    /// Generates a transaction and its expected outcomes.
+    fn transaction(&self, dice: &mut Dice, has_token: bool) -> (Vec<u8>, Vec<Outcome>) {
+        let (mut bytes, mut outcomes) = (request(&["MULTI"]), vec![Outcome::Other]);
+        let (mut last, mut is_refused) = (Outcome::Other, false);
+        for name in dice.list(4, |dice| dice.one(&NAMES)) {
+            bytes.extend(request(&[name, "word"]));
+            last = self.call(name, has_token);
+            is_refused |= !matches!(last, Outcome::Ran(_));
+            outcomes.push(match &last {
+                // Its word is parsed when it is queued.
+                Outcome::Ran("gated") => last.clone(),
+                Outcome::Ran(_) => Outcome::Other,
+                refused => refused.clone(),
+            });
+        }
+        bytes.extend(request(&["EXEC"]));
+        outcomes.push(if is_refused { Outcome::Other } else { last });
         (bytes, outcomes)
     }
 
