@@ -4,5 +4,6 @@
 mod wire {
     mod args;
     mod bad_input;
+    mod clients;
     mod peers;
 }
