@@ -5,5 +5,6 @@ mod wire {
     mod args;
     mod bad_input;
     mod clients;
+    mod clients_page;
     mod peers;
 }
