@@ -22,7 +22,7 @@ use crate::peer::Peer;
 use crate::reply::{FromReply, Reply};
 use crate::server::Server;
 use crate::wire::answer::{self, Scan, Scanner};
-use crate::wire::check::{self, LIMITS};
+use crate::wire::check::{self, LIMITS, is_line};
 use crate::wire::{Protocol, encode};
 use crate::{Arg, Failure, Request, command};
 
@@ -50,11 +50,11 @@ pub fn line(data: &[u8]) {
     let words = check::split(data).unwrap_or_default();
     // Sent as RESP words, the line may be another command: a quoted word may be an option there.
     answer_all(shared(), &request(&words), &[usize::MAX], Turns::default());
-    let is_line = !data.contains(&b'\n') && !matches!(data.first(), Some(b'*' | b'{'));
-    if !is_line || data.len() > LIMITS.command / 2 {
+    let line = [data, b"\n"].concat();
+    if data.contains(&b'\n') || !is_line(&line) || data.len() > LIMITS.command / 2 {
         return;
     }
-    let plain = answer_all(shared(), &[data, b"\n"].concat(), &[usize::MAX], Turns::default());
+    let plain = answer_all(shared(), &line, &[usize::MAX], Turns::default());
     let wrapped = request(&[&b"dockipc"[..], b"line", data]);
     let wrapped = answer_all(shared(), &wrapped, &[usize::MAX], Turns::default());
     let unwrapped = match answer::read(&wrapped) {

@@ -47,6 +47,10 @@
 //! | `{` | reserved; refused |
 //! | any other | a line: one command, its raw answer, end of connection |
 //!
+//! There are two exceptions, for Redis clients: a first line `HELLO …` begins RESP too, and `\r\n` in front of
+//! the first command is skipped. In RESP, blanks, line ends and empty commands (`*0`, `*-1`) between commands are
+//! skipped without an answer.
+//!
 //! A line is `NAME [ARGUMENT…]\n` in UTF-8, split as a POSIX shell does (`'…'`, `"…"`, `\`) without
 //! any expansion. Names ignore ASCII case. [`Reply`] shows the form of each value.
 //!

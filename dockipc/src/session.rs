@@ -31,6 +31,8 @@ pub(crate) struct Session {
     pub(crate) protocol: Protocol,
     /// The name set with `CLIENT SETNAME`.
     pub(crate) name: Vec<u8>,
+    /// The signs of life that the client's library can take.
+    library_signs: Signs,
     /// The connection ends after the current answer.
     pub(crate) is_last: bool,
 }
@@ -48,11 +50,57 @@ impl Session {
             connected: Instant::now(),
             protocol: Protocol::Line,
             name: Vec::new(),
+            library_signs: Signs::None,
             is_last: false,
         }
     }
 
+    /// Notes the client's library, from `CLIENT SETINFO LIB-NAME`. Empty for an unknown one.
+    pub(crate) fn set_library(&mut self, name: &[u8]) {
+        self.library_signs = Signs::of_library(name);
+    }
+
+    /// Returns the signs of life that the client gets now.
+    pub(crate) fn signs(&self) -> Signs {
+        // RESP2 and lines have no push frames.
+        if self.protocol == Protocol::Resp3 { self.library_signs } else { Signs::None }
+    }
+
     pub(crate) fn credentials(&self) -> Credentials<'_> {
         Credentials { peer: &self.peer, has_token: self.has_token, socket: self.socket }
+    }
+}
+
+/// The signs of life of a client: push frames while its command waits for a thread or runs.
+///
+/// Many RESP3 clients take any push frame for the answer to their command, and each later answer for that of
+/// the next command: redis-rb's redis-client, predis, fred, older versions of StackExchange.Redis. So only
+/// libraries that are known to skip push frames get them. A client that names no library gets none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signs {
+    None,
+    /// For Redis clients: part of a push frame, at an interval just under the default timeout of redis-py.
+    Slow,
+    /// For our own client: a push frame every second, so that a short read timeout tells a busy daemon from
+    /// a dead one.
+    Steady,
+}
+
+/// The libraries that skip push frames, as they name themselves. `tests/wire/push.rs` has each of them.
+const SKIP_PUSH_FRAMES: [&str; 5] = ["redis-py", "valkey-py", "node-redis", "ioredis", "redis-rs"];
+
+impl Signs {
+    fn of_library(name: &[u8]) -> Self {
+        // Behind the library's name, in parentheses, is that of a wrapper or of the application:
+        // `redis-py(django-redis_v5.4.0)`, `node-redis(billing)`.
+        let end = name.iter().position(|&b| b == b'(').filter(|_| name.ends_with(b")"));
+        let name = &name[..end.unwrap_or(name.len())];
+        if name == b"dockipc" {
+            Self::Steady
+        } else if SKIP_PUSH_FRAMES.iter().any(|known| known.as_bytes() == name) {
+            Self::Slow
+        } else {
+            Self::None
+        }
     }
 }

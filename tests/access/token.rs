@@ -200,11 +200,21 @@ fn line_mode_accepts_no_token() {
     let daemon = start();
     let why =
         "-USAGE a token can\\'t be used in line mode (one command per connection); use RESP\\n";
-    for line in [format!("auth {TOKEN}\n"), format!("hello 3 auth default {TOKEN}\n")] {
-        assert_eq!(daemon.ask(&line), why);
-    }
+    assert_eq!(daemon.ask(format!("auth {TOKEN}\n")), why);
     let denied = daemon.ask("vault\n");
     assert!(denied.ends_with("line mode has no token: use a Redis client\\n"), "{denied}");
+}
+
+#[test]
+fn hello_line_takes_the_token() {
+    let daemon = start();
+    let hello = |token: &str| format!("HELLO 2 AUTH default {token}\r\n").into_bytes();
+    let vault = resp(&["vault"]);
+    let right = daemon.ask([&hello(TOKEN)[..], &vault].concat());
+    assert!(right.starts_with("*14") && !right.contains("NOPERM"), "{right}");
+    let wrong = daemon.ask([hello("wrong").repeat(4), vault].concat());
+    let answer = |n: u8| format!(r"-WRONGPASS wrong token ({n} of 3 attempts used)\r\n");
+    assert_eq!(wrong, [1, 2, 3].map(answer).concat());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::time::Duration;
 use dockipc::error::Ran;
 use dockipc::{Client, Error, Failure, IntoReply, Reply, Request, Server, command};
 use tests::program::executable;
-use tests::scripted::{GREETING, greet, scripted};
+use tests::scripted::{GREETING, greet, handshake, scripted};
 use tests::{Daemon, PATIENCE, Place, expect, leave_socket, resp, rest, test_name};
 
 /// Number of times a command ran.
@@ -544,7 +544,7 @@ fn after_a_restart_a_call_succeeds_and_runs_once() {
 /// Answers like a server that does not know the query whether a command is idempotent.
 fn refuses_to_say(mut stream: UnixStream, name: &str) {
     let question = resp(&["dockipc", "idempotent", name]);
-    expect(&mut stream, &[resp(&["HELLO", "3"]), question].concat());
+    expect(&mut stream, &[handshake(), question].concat());
     stream.write_all(&[GREETING, b"-ERR unknown command\r\n"].concat()).unwrap();
     assert_eq!(rest(stream), b"");
 }
@@ -645,7 +645,7 @@ fn client_falls_back_to_resp2() {
         let mut stream = accept();
         greet(&mut stream, "first");
         stream
-            .write_all(b"-ERR unknown command 'HELLO'\r\n*4\r\n$1\r\nk\r\n:1\r\n$1\r\nl\r\n:2\r\n")
+            .write_all(b"-ERR unknown command 'HELLO'\r\n-ERR no SETINFO\r\n*4\r\n$1\r\nk\r\n:1\r\n$1\r\nl\r\n:2\r\n")
             .unwrap();
         expect(&mut stream, &resp(&["second"]));
         stream.write_all(b":1\r\n").unwrap();

@@ -14,7 +14,7 @@ use std::time::Duration;
 use dockipc::error::Ran;
 use dockipc::{Client, Error, Reply, Request, Server, command};
 use tests::process::{threads, until};
-use tests::scripted::{GREETING, greet, scripted};
+use tests::scripted::{GREETING, greet, handshake, scripted};
 use tests::{Daemon, PATIENCE, Place, expect, figure, long, resp, rest};
 
 fn client(path: impl AsRef<Path>) -> Client {
@@ -29,7 +29,7 @@ fn answer(stream: &mut UnixStream, bytes: &[u8]) {
 /// Expects the query whether a command is idempotent, and answers it.
 fn asked(stream: &mut UnixStream, name: &str, says: &[u8]) {
     let question = resp(&["dockipc", "idempotent", name]);
-    expect(stream, &[resp(&["HELLO", "3"]), question].concat());
+    expect(stream, &[handshake(), question].concat());
     answer(stream, says);
 }
 
@@ -81,7 +81,7 @@ fn idempotent_command_is_retried_once() {
     cut(&client.command("get").call::<String>().unwrap_err(), 7, Ran::Maybe);
     UnixStream::connect(place.socket())
         .unwrap()
-        .write_all(&[resp(&["HELLO", "3"]), resp(&["last"])].concat())
+        .write_all(&[handshake(), resp(&["last"])].concat())
         .unwrap();
     server.join().unwrap();
 }
@@ -130,7 +130,7 @@ fn client_parses_the_name_like_the_daemon() {
         let sent = text.strip_suffix('\n').unwrap_or(text).to_owned();
         let server = scripted(&place, move |accept| {
             let mut stream = accept();
-            expect(&mut stream, &[resp(&["HELLO", "3"]), line(&sent)].concat());
+            expect(&mut stream, &[handshake(), line(&sent)].concat());
             drop(stream);
             let mut stream = accept();
             asked(&mut stream, name, b":1\r\n");
@@ -145,7 +145,7 @@ fn client_parses_the_name_like_the_daemon() {
         let place = Place::new();
         let server = scripted(&place, move |accept| {
             let mut stream = accept();
-            expect(&mut stream, &[resp(&["HELLO", "3"]), line(text)].concat());
+            expect(&mut stream, &[handshake(), line(text)].concat());
         });
         cut(&client(place.socket()).send(text).unwrap_err(), 0, Ran::Maybe);
         server.join().unwrap();
@@ -157,7 +157,7 @@ fn partly_run_pipeline_is_retried_only_if_idempotent() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let both = [resp(&["get"]), resp(&["get"])].concat();
-        let whole = [resp(&["HELLO", "3"]), both].concat();
+        let whole = [handshake(), both].concat();
         for _ in 0..2 {
             let mut stream = accept();
             expect(&mut stream, &whole);
@@ -243,7 +243,7 @@ fn unread_new_connection_is_replaced_twice() {
     cut(&client.command("get").call::<u8>().unwrap_err(), 0, Ran::No);
     UnixStream::connect(place.socket())
         .unwrap()
-        .write_all(&[resp(&["HELLO", "3"]), resp(&["last"])].concat())
+        .write_all(&[handshake(), resp(&["last"])].concat())
         .unwrap();
     server.join().unwrap();
 }
@@ -301,7 +301,7 @@ fn shutdown_refusal_is_retried() {
         expect(&mut stream, &both);
         stream.write_all(not_run).unwrap();
         let mut stream = accept();
-        expect(&mut stream, &[resp(&["HELLO", "3"]), both].concat());
+        expect(&mut stream, &[handshake(), both].concat());
         answer(&mut stream, b":3\r\n:4\r\n");
         expect(&mut stream, &resp(&["get"]));
         stream.write_all(runs).unwrap();
@@ -351,7 +351,7 @@ fn idle_connection_closed_with_any_text_is_replaced() {
             let sent = [&b"get"[..], &word];
             let place = Place::new();
             let (closed, is_closed) = mpsc::channel();
-            let expected = [resp(&["HELLO", "3"]), resp(&sent), resp(&sent)].concat();
+            let expected = [handshake(), resp(&sent), resp(&sent)].concat();
             let server = scripted(&place, move |accept| {
                 let mut stream = accept();
                 greet(&mut stream, "first");

@@ -11,9 +11,11 @@ const { version } = JSON.parse(readFileSync(join(process.env.NODE_PATH, name, "p
 async function main() {
   if (name === "ioredis") {
     const Redis = require("ioredis");
-    const client = new Redis(path);
-    assert.equal(await client.call("slow", time), time);
-    assert.equal(await client.ping(), "PONG");
+    for (const settings of parseInt(version) >= 6 ? [{}, { protocol: 3 }] : [{}]) {
+      const client = new Redis(path, settings);
+      assert.equal(await client.call("slow", time), time);
+      assert.equal(await client.ping(), "PONG");
+    }
   } else {
     const redis = require("redis");
     for (const settings of parseInt(version) >= 5 ? [{}, { RESP: 3 }] : [{}]) {

@@ -5,8 +5,13 @@ use std::thread::{self, JoinHandle};
 
 use crate::{PATIENCE, Place, expect, resp};
 
-/// The shortest valid answer to a client's `HELLO 3`.
-pub const GREETING: &[u8] = b"%1\r\n$5\r\nproto\r\n:3\r\n";
+/// The shortest valid answers to a client's handshake.
+pub const GREETING: &[u8] = b"%1\r\n$5\r\nproto\r\n:3\r\n+OK\r\n";
+
+/// Returns the commands with which a client begins.
+pub fn handshake() -> Vec<u8> {
+    [resp(&["HELLO", "3"]), resp(&["CLIENT", "SETINFO", "LIB-NAME", "dockipc"])].concat()
+}
 
 /// Runs a script that accepts connections at the socket of `place`, one after the other. The listener
 /// closes when the script ends.
@@ -26,5 +31,5 @@ pub fn scripted(
 
 /// Reads the handshake and a command without arguments.
 pub fn greet(stream: &mut UnixStream, word: &str) {
-    expect(stream, &[resp(&["HELLO", "3"]), resp(&[word])].concat());
+    expect(stream, &[handshake(), resp(&[word])].concat());
 }

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use dockipc::{Arg, Request, Server, command};
@@ -196,7 +197,7 @@ fn nul_byte_is_an_ordinary_byte() {
 #[test]
 fn empty_line_gets_usage() {
     let answer = r"-USAGE empty line; send help for a list\n";
-    refused(&[(b"\n", answer), (b"\r\n", answer), (b" \t \n", answer)]);
+    refused(&[(b"\n", answer), (b" \r\n", answer), (b" \t \n", answer)]);
     let empty_name = r#"-UNKNOWN no command \"\"; send help for a list\n"#;
     refused(&[(b"''\n", empty_name), (b"\"\" hit\n", empty_name)]);
 }
@@ -275,7 +276,7 @@ fn invalid_resp_gets_proto_and_ends_the_connection() {
     let word = r"expected $ and the length of a word, got ";
     let count = r"expected * and the number of words, got ";
     refused(&[
-        (b"*-1\r\n", &format!(r#"-PROTO {count}\"*-1\"\r\n"#)),
+        (b"*-x\r\n", &format!(r#"-PROTO {count}\"*-x\"\r\n"#)),
         (b"*x\r\n", &format!(r#"-PROTO {count}\"*x\"\r\n"#)),
         (b"*\r\n", &format!(r#"-PROTO {count}\"*\"\r\n"#)),
         (b"*1048577\r\n", r"-PROTO a command has at most 1048576 words, got 1048577\r\n"),
@@ -304,10 +305,63 @@ fn end_of_input_after_invalid_resp_changes_nothing() {
 }
 
 #[test]
-fn empty_resp_command_keeps_the_connection() {
+fn input_without_a_command_gets_no_answer() {
     let (daemon, _) = daemon();
-    let input = [b"*0\r\n", &resp(&["hit"])[..]].concat();
-    assert_eq!(daemon.ask(input), r"-PROTO empty command\r\n:1\r\n");
+    let mut runs = 0;
+    for skipped in [&b"\r\n"[..], b"*0\r\n", b"*-1\r\n", b"\r\n*-1\r\n*0\r\n\n \t\r\n"] {
+        assert_eq!(daemon.ask(skipped), "");
+        let hit = resp(&["hit"]);
+        let input = [skipped, &hit, b"\n  \r\n*0\r\n*-1\r\n", &hit, skipped].concat();
+        assert_eq!(daemon.ask(&input), format!(r":{}\r\n:{}\r\n", runs + 1, runs + 2));
+        let mut stream = daemon.connect();
+        input.iter().for_each(|byte| stream.write_all(&[*byte]).unwrap());
+        expect(&mut stream, format!(":{}\r\n:{}\r\n", runs + 3, runs + 4).as_bytes());
+        runs += 4;
+    }
+    assert_eq!(daemon.ask("\r\nhit\n"), (runs + 1).to_string());
+    for empty in ["\n", " \r\n", "\r\n\n"] {
+        assert_eq!(daemon.ask(empty), r"-USAGE empty line; send help for a list\n");
+    }
+}
+
+#[test]
+fn endless_empty_commands_stall_no_other_client() {
+    let daemon = Daemon::start(server().0.max_threads(3));
+    let has_begun = mpsc::channel();
+    thread::scope(|scope| {
+        let mut flood = daemon.connect();
+        scope.spawn(move || {
+            for i in 0..1000 {
+                flood.write_all(&b"\r\n*0\r\n\n*-1\r\n".repeat(1000)).unwrap();
+                if i == 10 {
+                    has_begun.0.send(()).unwrap();
+                }
+            }
+            flood.write_all(&resp(&["ping"])).unwrap();
+            expect(&mut flood, b"+PONG\r\n");
+        });
+        has_begun.1.recv().unwrap();
+        let mut stream = daemon.connect();
+        for i in 1..=100 {
+            stream.write_all(&resp(&["hit"])).unwrap();
+            expect(&mut stream, format!(":{i}\r\n").as_bytes());
+        }
+    });
+}
+
+#[test]
+fn skipped_input_keeps_the_time_limits() {
+    let short = Duration::from_millis(100);
+    let daemon = Daemon::start(server().0.arrival_timeout(short).idle_timeout(short));
+    let mut stream = daemon.connect();
+    stream.write_all(b"\r\n*0\r\n \n*1\r\n").unwrap();
+    assert_eq!(
+        rest(stream),
+        b"-TIMEOUT the command was not whole after 100ms; nothing was run\r\n"
+    );
+    let mut stream = daemon.connect();
+    stream.write_all(b"*0\r\n\r\n").unwrap();
+    assert_eq!(rest(stream), b"");
 }
 
 #[test]

@@ -313,6 +313,24 @@ mod redis_cli {
     }
 
     #[test]
+    fn pipe_mode_gets_every_answer() {
+        if lacks("redis-cli") {
+            return;
+        }
+        let daemon = Daemon::start();
+        let add = tests::resp(&["add", "1"]);
+        for (between, total) in [(&b""[..], 1000), (b"\r\n", 2000), (b"\n*0\r\n \r\n", 3000)] {
+            let input = [&add, between].concat().repeat(1000);
+            let report = text(&mut daemon.redis_cli(&["--pipe"]), &input);
+            assert!(report.ends_with("errors: 0, replies: 1000\n"), "{report}");
+            assert_eq!(text(&mut daemon.redis_cli(&["add", "0"]), b""), format!("{total}\n"));
+        }
+        // Without any command it begins with an empty line.
+        let report = text(&mut daemon.redis_cli(&["--pipe"]), b"");
+        assert!(report.ends_with("errors: 0, replies: 0\n"), "{report}");
+    }
+
+    #[test]
     fn json_output_has_the_types() {
         if lacks("redis-cli") {
             return;

@@ -151,6 +151,33 @@ fn hello_answers_bulk_strings_in_a_map_or_array() {
 }
 
 #[test]
+fn hello_line_begins_resp() {
+    // As fred sends it.
+    let daemon = daemon();
+    for (line, version) in [("HELLO 3\r\n", "3"), ("hello\n", "2"), ("Hello 2\r\n", "2")] {
+        for piece in [1, usize::MAX] {
+            let mut stream = daemon.connect();
+            let mut ask = |bytes: &[u8]| {
+                for piece in bytes.chunks(piece.min(bytes.len())) {
+                    stream.write_all(piece).unwrap();
+                }
+            };
+            ask(&[line.as_bytes(), &resp(&["add", "1", "2"]), line.as_bytes()].concat());
+            let id = id_after_hello(&mut stream, version);
+            expect(&mut stream, b":3\r\n");
+            assert_eq!(id_after_hello(&mut stream, version), id);
+        }
+    }
+    // No other line may follow.
+    let answers = daemon.ask("hello 2\r\nadd 1 2\r\n");
+    let refused = r#"-PROTO expected * and the number of words, got \"add 1 2\"\r\n"#;
+    assert!(answers.ends_with(refused), "{answers}");
+    assert_eq!(daemon.ask("add 1 2\r\nhello 3\r\n"), "3");
+    let unbalanced = r"-USAGE the quote \' at byte 6 is not closed\r\n";
+    assert!(daemon.ask("HELLO '\r\n").starts_with(unbalanced));
+}
+
+#[test]
 fn hello_sets_the_name() {
     let daemon = daemon();
     let mut stream = daemon.connect();

@@ -90,7 +90,12 @@ pub(super) fn client(session: &mut Session, words: Words<'_>) -> Reply {
             session.name = name.to_vec();
             Reply::Ok
         }
-        Some(_) if is(what, "setinfo") => Reply::Ok,
+        Some(attribute) if is(what, "setinfo") => {
+            if is(Some(attribute), "lib-name") {
+                session.set_library(words.get(2).unwrap_or_default());
+            }
+            Reply::Ok
+        }
         _ => usage("usage: client id | getname | setname <name> | setinfo <what> <value> | list"),
     }
 }
@@ -210,6 +215,7 @@ pub(super) fn reset(session: &mut Session) -> Reply {
         session.protocol = Protocol::Resp2;
     }
     session.name.clear();
+    session.set_library(b"");
     session.has_token = false;
     Reply::Status("RESET".into())
 }

@@ -126,18 +126,7 @@ impl Connection {
                     return Err(Error::Refused(failure));
                 }
                 Ok(reply) => each(i, AnswerPart::Whole(self.explain_denial(reply)))?,
-                Err(Error::CutOff { received, ran }) => {
-                    // With several commands, some may have been read.
-                    let ran = if commands.count > 1 { Ran::Maybe } else { ran };
-                    return Err(match refusal {
-                        // NOPERM: the daemon refuses peers without credentials.
-                        Some(refusal) if ran == Ran::No || refusal.code() == code::NOPERM => {
-                            Error::Refused(refusal)
-                        }
-                        _ => Error::CutOff { received, ran },
-                    });
-                }
-                Err(error) => return Err(error),
+                Err(error) => return Err(explain_end(error, commands, refusal)),
             }
         }
         Ok(())
@@ -168,14 +157,14 @@ impl Connection {
         bytes.extend_from_slice(commands.bytes);
         self.send(&bytes, &Commands { first, ..*commands }, call)?;
         match self.read_handshake(call)? {
-            Some(failure)
-                if [code::BUSY, code::SHUTDOWN, code::TIMEOUT].contains(&failure.code()) =>
-            {
-                Err(Error::Refused(failure))
-            }
+            Some(failure) if is_last(&failure) => Err(Error::Refused(failure)),
             refusal => {
                 self.handshaken = true;
-                Ok(refusal)
+                match self.read_setinfo(call) {
+                    Ok(None) => Ok(refusal),
+                    Ok(Some(failure)) => Err(Error::Refused(failure)),
+                    Err(error) => Err(explain_end(error, commands, refusal)),
+                }
             }
         }
     }
@@ -188,7 +177,10 @@ impl Connection {
         let (bytes, retry) = (&handshake.bytes[..], Retry::Never);
         let first = bytes.len();
         let alone = Commands { bytes, count: 1, first, reusable: true, streamed: false, retry };
-        let answer = self.send(bytes, &alone, call).and_then(|()| self.read_handshake(call));
+        let answer = self.send(bytes, &alone, call).and_then(|()| {
+            let refusal = self.read_handshake(call)?;
+            if refusal.is_some() { Ok(refusal) } else { self.read_setinfo(call) }
+        });
         // In any case, the command was not sent.
         match answer {
             Ok(None) => {
@@ -211,6 +203,12 @@ impl Connection {
             Reply::Error(failure) => Some(failure),
             _ => None,
         })
+    }
+
+    /// Reads the answer to `CLIENT SETINFO`, and returns it if no later command will run. A server that does
+    /// not know SETINFO refuses it and goes on.
+    fn read_setinfo(&mut self, call: &CallLimits<'_>) -> Result<Option<Failure>> {
+        Ok(self.read_handshake(call)?.filter(is_last))
     }
 
     /// Sends all bytes. Reads answers meanwhile: otherwise a client and a daemon that both wait for
@@ -247,9 +245,11 @@ impl Connection {
     /// Returns the error answer that the daemon sent before it closed the connection, if any.
     #[cold]
     fn pending_error(&mut self, call: &CallLimits<'_>) -> Option<Error> {
-        let answers = if self.handshaken { 1 } else { 2 };
-        for _ in 0..answers {
+        let answers = if self.handshaken { 1 } else { 3 };
+        for i in 0..answers {
             match self.read(call) {
+                // The answer to `CLIENT SETINFO`.
+                Ok(Reply::Error(failure)) if i + 2 == answers && !is_last(&failure) => {}
                 Ok(Reply::Error(failure)) => return Some(Error::Refused(failure)),
                 Err(error @ Error::Protocol(_)) => return Some(error),
                 Ok(_) => {}
@@ -305,5 +305,25 @@ impl Connection {
                 Err(errno) => return Err(Error::io("waiting for the daemon", errno)),
             }
         }
+    }
+}
+
+/// Returns whether a daemon that answers the handshake so runs no later command.
+fn is_last(failure: &Failure) -> bool {
+    [code::BUSY, code::SHUTDOWN, code::TIMEOUT].contains(&failure.code())
+}
+
+/// Explains the end of a connection by the daemon's refusal of the handshake, if it had one.
+#[cold]
+fn explain_end(error: Error, commands: &Commands<'_>, refusal: Option<Failure>) -> Error {
+    let Error::CutOff { received, ran } = error else { return error };
+    // With several commands, some may have been read.
+    let ran = if commands.count > 1 { Ran::Maybe } else { ran };
+    match refusal {
+        // NOPERM: the daemon refuses peers without credentials.
+        Some(refusal) if ran == Ran::No || refusal.code() == code::NOPERM => {
+            Error::Refused(refusal)
+        }
+        _ => Error::CutOff { received, ran },
     }
 }

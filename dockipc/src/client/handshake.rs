@@ -1,4 +1,4 @@
-//! The first command on a connection: `HELLO`, with the token if there is one.
+//! The first commands on a connection: `HELLO`, with the token if there is one, and the client's name.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,13 @@ use crate::access::Token;
 use crate::buffer::wipe;
 use crate::error::Result;
 
-/// Requests RESP3, whose answers preserve types.
-const HELLO: &[u8] = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n";
+/// Requests RESP3, whose answers preserve types, and names the client. By the name, a daemon knows that the
+/// client skips push frames, and sends them while a command runs.
+const HELLO: &[u8] = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n\
+    *4\r\n$6\r\nCLIENT\r\n$7\r\nSETINFO\r\n$8\r\nLIB-NAME\r\n$7\r\ndockipc\r\n";
+
+/// The length of `HELLO 3` in it.
+const SETINFO: usize = 22;
 
 /// A token, and the daemons that it is sent to.
 #[derive(Clone)]
@@ -39,7 +44,7 @@ pub(super) enum TokenSource {
     File(Arc<Path>),
 }
 
-/// An encoded `HELLO` command.
+/// The encoded commands, which get two answers.
 pub(super) struct Handshake {
     pub(super) bytes: Cow<'static, [u8]>,
     pub(super) has_token: bool,
@@ -74,7 +79,8 @@ impl Handshake {
             words.add(word);
         }
         words.add(source.token()?.bytes());
-        Ok(Self { bytes: Cow::Owned(words.command().bytes.to_vec()), has_token: true })
+        let bytes = [words.command().bytes, &HELLO[SETINFO..]].concat();
+        Ok(Self { bytes: Cow::Owned(bytes), has_token: true })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::error::Failure;
 use crate::param::Scratch;
 use crate::peer::Peer;
 use crate::reply::Reply;
-use crate::session::Session;
+use crate::session::{Session, Signs};
 use crate::wire::{Decoded, Decoder, Protocol};
 
 /// The protocol side of one connection.
@@ -64,6 +64,11 @@ impl Conversation {
         self.session.protocol
     }
 
+    /// Returns the signs of life that the client gets while its next command waits or runs.
+    pub(crate) fn signs(&self) -> Signs {
+        self.session.signs()
+    }
+
     /// Runs the first command in `input` if it is whole.
     pub(crate) fn step(
         &mut self,
@@ -72,28 +77,37 @@ impl Conversation {
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
     ) -> Step {
-        let decoded = self.decoder.next(input, &mut scratch.incoming);
+        let mut skipped = 0;
+        let (input, decoded) = loop {
+            let input = &input[skipped..];
+            match self.decoder.next(input, &mut scratch.incoming) {
+                Decoded::Skip { len } => skipped += len,
+                decoded => break (input, decoded),
+            }
+        };
         let session = &mut self.session;
         if session.protocol == Protocol::Line && self.decoder.is_resp() {
             session.protocol = Protocol::Resp2;
         }
         match decoded {
-            Decoded::More { discard } => Step::NeedsInput(discard),
+            Decoded::More { discard: n } | Decoded::Skip { len: n } => {
+                Step::NeedsInput(skipped + n)
+            }
             Decoded::Refuse { len, failure, last } => {
-                Step::Answer { used: len, reply: Reply::Error(failure), last }
+                Step::Answer { used: skipped + len, reply: Reply::Error(failure), last }
             }
             Decoded::Command { len, frame } => {
                 if let Some(failure) = &self.refused {
                     let reply = Reply::Error(failure.clone());
-                    return Step::Answer { used: len, reply, last: true };
+                    return Step::Answer { used: skipped + len, reply, last: true };
                 }
                 let reply = service.dispatch(session, &input[..len], frame, scratch, executor);
                 let Some(reply) = reply else {
-                    self.decoder.unread(frame);
+                    self.decoder.unread();
                     return Step::Later;
                 };
                 let last = session.is_last || session.protocol == Protocol::Line;
-                Step::Answer { used: len, reply, last }
+                Step::Answer { used: skipped + len, reply, last }
             }
         }
     }

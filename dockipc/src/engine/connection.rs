@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::deadline::{Deadline, Due};
-use super::long_run::SIGN_OF_LIFE;
-use super::output::send;
 use super::phase::Phase;
+use super::sign_of_life::{next_sign, send_sign};
 use super::users::Users;
 use crate::buffer::Buffer;
 use crate::config::{Config, PerUser, Times};
 use crate::dispatch::Conversation;
 use crate::error::Failure;
-use crate::wire::{Protocol, encode};
 
 /// A connection with its socket. Between commands it is this and nothing else: buffers that are empty
 /// take no memory.
@@ -35,8 +33,8 @@ pub(super) struct Conn {
     pub(super) has_progressed: bool,
     /// The answer to its next slow command, which is not run.
     pub(super) denied: Option<Failure>,
-    /// Since when its command waits for a thread, if the client can be told so.
-    waits_since: Option<Instant>,
+    /// While its command waits for a thread.
+    wait: Option<Wait>,
     /// Bytes charged to the user's quota.
     pub(super) charged: usize,
     /// Whether the charge is over the quota, so that the connection ends.
@@ -49,6 +47,13 @@ pub(super) struct Conn {
     pub(super) is_half_closed: bool,
     /// Whether the socket is in the epoll set.
     pub(super) is_registered: bool,
+}
+
+/// The wait of a command for a thread.
+struct Wait {
+    since: Instant,
+    /// When the client was last told so.
+    last_sign: Instant,
 }
 
 impl Conn {
@@ -71,7 +76,7 @@ impl Conn {
             deadline,
             has_progressed: false,
             denied: None,
-            waits_since: None,
+            wait: None,
             charged: 0,
             is_over_quota: false,
             is_readable: false,
@@ -124,18 +129,27 @@ impl Conn {
     /// Its command begins to wait for a thread.
     pub(super) fn begin_to_wait(&mut self, times: &Times) {
         self.deadline = Deadline::new(Due::Thread, times);
-        self.waits_since = (self.conversation.protocol() == Protocol::Resp3).then(Instant::now);
+        let since = Instant::now();
+        self.wait = Some(Wait { since, last_sign: since });
+    }
+
+    /// Its command has a thread. Returns when the client was last told that it waits, if it has waited.
+    pub(super) fn end_wait(&mut self) -> Option<Instant> {
+        self.wait.take().map(|wait| wait.last_sign)
     }
 
     /// When the waiting for a thread is to be looked at next.
-    pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn next_look(&self) -> Option<Instant> {
         let end = self.deadline.map(|deadline| deadline.at);
-        let sign = self.waits_since.map(|_| now + SIGN_OF_LIFE);
-        end.into_iter().chain(sign).min()
+        end.into_iter().chain(self.next_sign()).min()
     }
 
-    /// While its command waits for a thread: tells the client so, once in [`SIGN_OF_LIFE`]. False if
-    /// it has waited for long enough.
+    fn next_sign(&self) -> Option<Instant> {
+        next_sign(self.conversation.signs(), self.wait.as_ref()?.last_sign)
+    }
+
+    /// While its command waits for a thread: tells the client so now and then. False if it has waited
+    /// for long enough.
     ///
     /// Called with the hub's lock held: the frame is small, and the send does not block. Without the
     /// lock a worker could take the connection and send an answer at the same time.
@@ -144,12 +158,12 @@ impl Conn {
         if self.deadline.is_none_or(|deadline| deadline.at <= now) {
             return false;
         }
-        if let Some(waited) = self.waits_since.map(|since| now - since)
-            && waited >= SIGN_OF_LIFE
-            && self.output.is_empty()
+        if self.next_sign().is_some_and(|at| at <= now)
+            && let Some(wait) = &mut self.wait
         {
-            encode::sign_of_life("waiting", waited, &mut self.output);
-            send(&self.socket, &mut self.output);
+            wait.last_sign = now;
+            let signs = self.conversation.signs();
+            send_sign(signs, "waiting", wait.since, &self.socket, &mut self.output);
         }
         true
     }

@@ -22,6 +22,8 @@ pub(super) struct TurnExecutor<'a> {
     slow: Option<(Runnable, Instant)>,
     /// The answer to the next slow command, which is not run.
     denied: Option<Failure>,
+    /// When the client of the first command was last told that it waits for a thread.
+    last_sign: Option<Instant>,
 }
 
 impl<'a> TurnExecutor<'a> {
@@ -30,8 +32,9 @@ impl<'a> TurnExecutor<'a> {
         me: &'a Arc<Worker>,
         socket: &'a OwnedFd,
         denied: Option<Failure>,
+        last_sign: Option<Instant>,
     ) -> Self {
-        Self { core, me, socket, slow: None, denied }
+        Self { core, me, socket, slow: None, denied, last_sign }
     }
 
     /// Notes a command that runs on a thread which is not watched. An error if its user has too many
@@ -42,9 +45,10 @@ impl<'a> TurnExecutor<'a> {
             // Earlier answers of the pipeline do not wait for it.
             send(self.socket, &mut self.me.outbox().bytes);
         }
-        let run = LongRun::new(self.me, self.me.step(), since);
+        let last_sign = self.last_sign.take().unwrap_or(since);
+        let run = LongRun::new(self.me, self.me.step(), since, last_sign);
         let index = self.me.slot();
-        let look = self.core.first_look(since);
+        let look = self.core.first_look(&run);
         let limits = &self.core.service.config.per_user;
         let mut hub = self.core.lock();
         if is_slow {

@@ -450,7 +450,7 @@ impl Hub {
             && let Occupant::Idle(conn) = &mut slot.occupant
             && conn.keep_waiting(now)
         {
-            let next = conn.next_look(now);
+            let next = conn.next_look();
             self.set_timer(index, next);
             return;
         }

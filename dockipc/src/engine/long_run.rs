@@ -9,6 +9,7 @@ use rustix::net::Shutdown;
 use super::core::Core;
 use super::hub_guard::HubGuard;
 use super::output::send;
+use super::sign_of_life::{next_sign, send_sign};
 use super::worker::{StepId, Worker};
 use crate::commands::Runnable;
 use crate::error::{Failure, code};
@@ -21,18 +22,26 @@ pub(super) struct LongRun {
     /// The thread's step while it runs this command.
     step: StepId,
     since: Instant,
+    /// When the client gets its next sign of life. None if it gets none.
+    next_sign: Option<Instant>,
 }
 
-/// How often a client that speaks RESP3 is told that its command runs. redis-py 8 takes 5 s of silence
-/// for a dead connection and sends the command again, ten times.
-pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+/// When a command is looked at first, to charge it to its user.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// When to look again at a thread that was writing.
 const SOON: Duration = Duration::from_millis(10);
 
 impl LongRun {
-    pub(super) fn new(worker: &Arc<Worker>, step: StepId, since: Instant) -> Self {
-        Self { worker: Arc::clone(worker), step, since }
+    /// `last_sign` is when the client was last told that the command waits, or when the command began.
+    pub(super) fn new(
+        worker: &Arc<Worker>,
+        step: StepId,
+        since: Instant,
+        last_sign: Instant,
+    ) -> Self {
+        let next_sign = next_sign(worker.signs(), last_sign);
+        Self { worker: Arc::clone(worker), step, since, next_sign }
     }
 
     pub(super) fn ran_for(&self) -> Duration {
@@ -70,24 +79,27 @@ impl LongRun {
         true
     }
 
-    /// Sends a push frame, unless the client has not read what was sent before.
-    fn send_sign_of_life(&self, socket: &OwnedFd) {
+    /// Sends a sign of life if it is due.
+    fn send_sign(&mut self, socket: &OwnedFd, now: Instant) {
+        if self.next_sign.is_none_or(|at| at > now) {
+            return;
+        }
+        let signs = self.worker.signs();
+        self.next_sign = next_sign(signs, now);
         if let Some(mut outbox) = self.worker.outbox_during(self.step)
             && !outbox.answered
-            && self.worker.protocol() == Protocol::Resp3
-            && outbox.bytes.is_empty()
         {
-            encode::sign_of_life("running", self.since.elapsed(), &mut outbox.bytes);
-            send(socket, &mut outbox.bytes);
+            send_sign(signs, "running", self.since, socket, &mut outbox.bytes);
         }
     }
 }
 
 impl Core {
-    /// When a command that begins now is to be looked at first.
-    pub(super) fn first_look(&self, since: Instant) -> Instant {
-        let limit = self.service.config.times.run.unwrap_or(SIGN_OF_LIFE);
-        since + limit.min(SIGN_OF_LIFE)
+    /// When a command that has just begun is to be looked at first.
+    pub(super) fn first_look(&self, run: &LongRun) -> Instant {
+        let limit = self.service.config.times.run.unwrap_or(FIRST_LOOK);
+        let look = run.since + limit.min(FIRST_LOOK);
+        run.next_sign.map_or(look, |sign| sign.min(look))
     }
 
     /// Looks at the running commands whose timers have passed.
@@ -95,19 +107,19 @@ impl Core {
     pub(super) fn attend(&self, hub: &mut HubGuard<'_>) {
         while let Some(index) = hub.overdue.pop() {
             let Some((socket, run)) = hub.run(index) else { continue };
-            let (socket, run) = (Arc::clone(socket), run.clone());
-            let next_look = hub.unlocked(|| self.look_at_run(&socket, &run));
+            let (socket, mut run) = (Arc::clone(socket), run.clone());
+            let next_look = hub.unlocked(|| self.look_at_run(&socket, &mut run));
             if hub.run(index).is_some_and(|(_, now)| now.is_same(&run)) {
-                hub.set_timer(index, next_look);
                 if run.still_runs() {
                     hub.charge_run(index, &self.service.config.per_user);
                 }
+                hub.note_run(index, run, next_look);
             }
         }
     }
 
     /// Tells the client of a running command what it has to know; returns when to look again.
-    fn look_at_run(&self, socket: &OwnedFd, run: &LongRun) -> Option<Instant> {
+    fn look_at_run(&self, socket: &OwnedFd, run: &mut LongRun) -> Option<Instant> {
         if !run.still_runs() {
             return None;
         }
@@ -120,8 +132,7 @@ impl Core {
             let answered = run.answer(socket, &Failure::new(code::TIMEOUT, why));
             return (!answered && run.still_runs()).then_some(now + SOON);
         }
-        run.send_sign_of_life(socket);
-        let next = now + SIGN_OF_LIFE;
-        Some(end.map_or(next, |(at, _)| at.min(next)))
+        run.send_sign(socket, now);
+        end.map(|(at, _)| at).into_iter().chain(run.next_sign).min()
     }
 }

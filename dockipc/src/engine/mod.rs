@@ -33,7 +33,7 @@
 //! | [`serve`], [`turn`] | one connection: taking it, its turns, putting it back |
 //! | [`connection`], [`phase`], [`deadline`] | a connection, its life as a state machine, what it waits for |
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
-//! | [`worker`], [`long_run`] | what threads see of each other; commands that last |
+//! | [`worker`], [`long_run`], [`sign_of_life`] | what threads see of each other; commands that last |
 //! | [`endpoint`], [`accept`], [`reserve`], [`users`] | where connections come from, and how many |
 //! | [`shutdown`] | how a server stops |
 
@@ -53,6 +53,7 @@ mod phase;
 mod reserve;
 mod serve;
 mod shutdown;
+mod sign_of_life;
 mod sync;
 mod threads;
 mod token;

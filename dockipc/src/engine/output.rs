@@ -35,11 +35,16 @@ pub(super) enum Flushed {
 
 /// Sends what the socket takes, without blocking.
 pub(super) fn send(socket: &OwnedFd, bytes: &mut Vec<u8>) -> Sent {
+    send_part(socket, bytes, bytes.len())
+}
+
+/// Like [`send`], for the first `end` bytes.
+pub(super) fn send_part(socket: &OwnedFd, bytes: &mut Vec<u8>, end: usize) -> Sent {
     let mut start = 0;
     let mut sent = Sent::Ok;
-    while start < bytes.len() {
-        match rustix::net::send(socket, &bytes[start..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
-        {
+    while start < end {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match rustix::net::send(socket, &bytes[start..end], flags) {
             Ok(n) => start += n,
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => break,

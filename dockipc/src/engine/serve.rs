@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::connection::Conn;
 use super::core::Core;
@@ -76,7 +75,7 @@ impl Core {
 
     /// Lets another thread run the connection's slow command.
     fn hand_over(self: &Arc<Self>, hub: &mut HubGuard<'_>, index: usize, conn: Box<Conn>) {
-        let look = conn.next_look(Instant::now());
+        let look = conn.next_look();
         hub.hand_over(index, conn);
         if hub.set_timer(index, look) {
             self.wake_leader(hub);

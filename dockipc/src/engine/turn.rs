@@ -326,7 +326,8 @@ impl Core {
         conn: &mut Conn,
         bytes: &[u8],
     ) -> (usize, Pause) {
-        let mut executor = TurnExecutor::new(self, me, &conn.socket, conn.denied.take());
+        let (denied, last_sign) = (conn.denied.take(), conn.end_wait());
+        let mut executor = TurnExecutor::new(self, me, &conn.socket, denied, last_sign);
         let (mut used, mut unsent) = (0, 0);
         let pause = loop {
             // A thread that does not lead is not watched: an answer must not wait for the next command.
@@ -344,6 +345,7 @@ impl Core {
                 break Pause::Yielded;
             }
             me.begin_step();
+            me.set_signs(conn.conversation.signs());
             match conn.conversation.step(&self.service, &bytes[used..], scratch, &mut executor) {
                 Step::NeedsInput(n) => {
                     used += n;

@@ -81,7 +81,9 @@ impl Core {
         }
         let since = Instant::now();
         let socket = hub.served(index).cloned();
-        hub.note_run(index, LongRun::new(&stalled, step, since), Some(self.first_look(since)));
+        let run = LongRun::new(&stalled, step, since, since);
+        let look = self.first_look(&run);
+        hub.note_run(index, run, Some(look));
         // Answers to earlier commands of the turn do not wait for this one.
         if let Some(socket) = socket {
             hub.unlocked(|| {

@@ -20,6 +20,7 @@ use super::sync::{
     TryLockError,
 };
 use crate::commands::Runnable;
+use crate::session::Signs;
 use crate::wire::Protocol;
 
 /// One thread of the engine, as the other threads see it.
@@ -33,6 +34,8 @@ pub(super) struct Worker {
     running: AtomicUsize,
     /// The protocol in which the client of the running command is answered.
     protocol: AtomicU8,
+    /// The signs of life that this client gets.
+    signs: AtomicU8,
     /// Set by the watcher to end a turn that lasts.
     should_yield: AtomicBool,
     /// The connection of the turn at hand.
@@ -70,6 +73,7 @@ impl Worker {
             turn: AtomicU64::new(0),
             running: AtomicUsize::new(IDLE),
             protocol: AtomicU8::new(Protocol::Line as u8),
+            signs: AtomicU8::new(Signs::None as u8),
             should_yield: AtomicBool::new(false),
             slot: AtomicUsize::new(NO_SLOT),
             outbox: Mutex::new(Outbox::default()),
@@ -110,6 +114,11 @@ impl Worker {
         self.step.store(self.step.load(Relaxed) + 1, Relaxed);
     }
 
+    /// `Relaxed`: published by [`begin`](Self::begin), which follows in the same step.
+    pub(super) fn set_signs(&self, signs: Signs) {
+        self.signs.store(signs as u8, Relaxed);
+    }
+
     pub(super) fn step(&self) -> StepId {
         StepId(self.step.load(Relaxed))
     }
@@ -127,7 +136,7 @@ impl Worker {
         self.should_yield.load(Relaxed)
     }
 
-    /// `Release`: publishes the step and the protocol, which are stored before.
+    /// `Release`: publishes the step, the signs and the protocol, which are stored before.
     pub(super) fn begin(&self, what: Runnable, protocol: Protocol) {
         self.protocol.store(protocol as u8, Relaxed);
         self.running.store(what.to_bits(), Release);
@@ -157,6 +166,15 @@ impl Worker {
             protocol if protocol == Protocol::Resp2 as u8 => Protocol::Resp2,
             protocol if protocol == Protocol::Resp3 as u8 => Protocol::Resp3,
             _ => Protocol::Line,
+        }
+    }
+
+    /// After [`running`](Self::running) has shown a command: the signs of life of its client.
+    pub(super) fn signs(&self) -> Signs {
+        match self.signs.load(Relaxed) {
+            signs if signs == Signs::Slow as u8 => Signs::Slow,
+            signs if signs == Signs::Steady as u8 => Signs::Steady,
+            _ => Signs::None,
         }
     }
 

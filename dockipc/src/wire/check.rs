@@ -2,6 +2,7 @@
 //! functions, which panic at a violation.
 
 use super::answer::{self, NotResp, Scan, Scanner};
+pub(crate) use super::model::is_line;
 use super::model::model;
 use super::words::{Splitter, Unbalanced, quote};
 use super::{Decoded, Decoder, Frame, Protocol, Reply, encode};
@@ -50,12 +51,16 @@ pub(crate) fn decode(limits: Limits, bytes: &[u8], sizes: &[usize]) -> Vec<Event
                     events.push(Event::Resp(words.collect()));
                     len
                 }
+                Decoded::Skip { len } => len,
                 Decoded::Command { len, frame: Frame::Line(span) } => {
                     let text = String::from_utf8(span.of(input, &[]).to_vec());
                     assert!(text.is_ok(), "not UTF-8: {text:?}");
                     events.extend(text.map(Event::Line));
                     assert!((1..=input.len()).contains(&len));
-                    return events;
+                    if !decoder.is_resp() {
+                        return events;
+                    }
+                    len
                 }
                 Decoded::Refuse { len, failure, last } => {
                     let code = failure.code().to_owned();

@@ -1,4 +1,9 @@
 //! Finds commands in the bytes of one connection, however they are split.
+//!
+//! The first byte chooses the mode: `*` is RESP, anything else a line. Redis also accepts lines from a client
+//! that speaks RESP. Of these, only two kinds are RESP here: `HELLO …`, with which fred begins, and lines of
+//! nothing but blanks. The latter are skipped without an answer, as are the empty commands `*0` and `*-1`:
+//! `redis-cli --pipe` sends `\r\n` in front of its last command.
 
 use super::Span;
 use crate::config::Limits;
@@ -19,6 +24,8 @@ const LONGEST_HEADER: usize = 32;
 pub(crate) enum Decoded {
     /// The beginning of a command. The caller discards the first `discard` bytes.
     More { discard: usize },
+    /// No command and no answer. The caller discards the first `len` bytes and shows the others, if any.
+    Skip { len: usize },
     /// A whole command, the first `len` bytes.
     Command { len: usize, frame: Frame },
     /// The first `len` bytes are refused with this failure. If it is the `last`, the connection ends.
@@ -28,7 +35,7 @@ pub(crate) enum Decoded {
 /// The form of a whole command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// A line: the span of its text without its line end. It is UTF-8.
+    /// A line, or `HELLO` in RESP: the span of its text without its line end. It is UTF-8.
     Line(Span),
     /// A RESP command, whose words are in the list passed to [`Decoder::next`].
     Resp,
@@ -46,8 +53,8 @@ pub(crate) struct Decoder {
 enum Expecting {
     /// The first byte, which chooses the mode.
     Start,
-    /// The `\n` of a line. The first `seen` bytes have none.
-    Line { seen: usize },
+    /// The `\n` of a line, or of a `HELLO` in RESP. The first `seen` bytes have none.
+    Line { seen: usize, resp: bool },
     /// The first byte of a RESP command.
     Head,
     /// `left` words of a RESP command. The next begins at `at`.
@@ -67,9 +74,9 @@ impl Decoder {
     pub(crate) fn is_resp(&self) -> bool {
         match self.state {
             Expecting::Head | Expecting::Words { .. } | Expecting::Skip { .. } => true,
-            Expecting::Start | Expecting::Line { .. } => false,
+            Expecting::Start => false,
             // Invalid input is answered in the client's mode.
-            Expecting::End { resp } => resp,
+            Expecting::Line { resp, .. } | Expecting::End { resp } => resp,
         }
     }
 
@@ -79,20 +86,21 @@ impl Decoder {
     pub(crate) fn next(&mut self, input: &[u8], words: &mut Vec<Span>) -> Decoded {
         words.clear();
         if let Expecting::Start = self.state {
-            self.state = match input.first() {
-                None => return Decoded::More { discard: 0 },
-                Some(b'*') => Expecting::Head,
-                Some(b'{') => {
+            self.state = match (input, is_hello(input)) {
+                ([b'*', ..], _) => Expecting::Head,
+                ([] | [b'\r'], _) | (_, None) => return Decoded::More { discard: 0 },
+                ([b'\r', b'\n', ..], _) => return Decoded::Skip { len: 2 },
+                ([b'{', ..], _) => {
                     return self.refuse(
                         input.len(),
                         "a first byte { is reserved for a later protocol; send a line or RESP",
                     );
                 }
-                Some(_) => Expecting::Line { seen: 0 },
+                (_, Some(resp)) => Expecting::Line { seen: 0, resp },
             };
         }
         match self.state {
-            Expecting::Line { seen } => self.line(input, seen),
+            Expecting::Line { seen, resp } => self.line(input, seen, resp),
             Expecting::Skip { left, body } => self.skip(input, 0, left, body),
             Expecting::End { .. } => Decoded::More { discard: input.len() },
             Expecting::Start | Expecting::Head | Expecting::Words { .. } => self.resp(input, words),
@@ -100,11 +108,9 @@ impl Decoder {
     }
 
     /// Makes the next call return the last command again, which did not run.
-    pub(crate) fn unread(&mut self, frame: Frame) {
-        self.state = match frame {
-            Frame::Line(_) => Expecting::Line { seen: 0 },
-            Frame::Resp => Expecting::Head,
-        };
+    pub(crate) fn unread(&mut self) {
+        // Not `Line`: skipped bytes may come before it.
+        self.state = if self.is_resp() { Expecting::Head } else { Expecting::Start };
     }
 
     /// Returns whether a command has begun and is not whole, if `input` is the rest of the input.
@@ -134,26 +140,27 @@ impl Decoder {
         Decoded::Refuse { len, failure: Failure::new(code::PROTO, why), last: true }
     }
 
-    fn line(&mut self, input: &[u8], seen: usize) -> Decoded {
+    /// Finds the end of a line. A `resp` line is answered in RESP, and other commands may follow.
+    fn line(&mut self, input: &[u8], seen: usize, resp: bool) -> Decoded {
         let limit = self.limits.line;
         let window = &input[..input.len().min(limit)];
         let Some(end) = window[seen..].iter().position(|&b| b == b'\n').map(|at| seen + at) else {
-            self.state = Expecting::Line { seen: window.len() };
+            self.state = Expecting::Line { seen: window.len(), resp };
             if input.len() < limit {
                 return Decoded::More { discard: 0 };
             }
-            self.state = Expecting::End { resp: false };
+            self.state = Expecting::End { resp };
             let why = format!("the line is longer than {limit} bytes");
             let failure = Failure::new(code::TOOBIG, why);
             return Decoded::Refuse { len: input.len(), failure, last: true };
         };
-        self.state = Expecting::End { resp: false };
+        self.state = if resp { Expecting::Head } else { Expecting::End { resp } };
         let text = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
         match check_text(text) {
             Ok(()) => {
                 Decoded::Command { len: end + 1, frame: Frame::Line(Span::input(0, text.len())) }
             }
-            Err(failure) => Decoded::Refuse { len: end + 1, failure, last: true },
+            Err(failure) => Decoded::Refuse { len: end + 1, failure, last: !resp },
         }
     }
 
@@ -223,20 +230,37 @@ impl Decoder {
     fn count(&mut self, input: &[u8]) -> Result<(u64, usize), Decoded> {
         match header(input, b'*') {
             Header::More => Err(Decoded::More { discard: 0 }),
-            Header::Wrong => {
-                let why = format!("expected * and the number of words, got {}", shown(input));
-                Err(self.refuse(input.len(), why))
-            }
-            Header::Number { value: 0, len } => {
-                self.state = Expecting::Head;
-                let failure = Failure::new(code::PROTO, "empty command");
-                Err(Decoded::Refuse { len, failure, last: false })
-            }
+            Header::Wrong => Err(self.no_count(input)),
+            Header::Number { value: 0, len } => Err(Decoded::Skip { len }),
             Header::Number { value, len } if value <= MOST_WORDS => Ok((value, len)),
             Header::Number { value, .. } => {
                 let why = format!("a command has at most {MOST_WORDS} words, got {value}");
                 Err(self.refuse(input.len(), why))
             }
+        }
+    }
+
+    /// Decodes bytes between two commands that are not the header of a command.
+    #[cold]
+    fn no_count(&mut self, input: &[u8]) -> Decoded {
+        let blanks = input.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count();
+        if blanks > 0 {
+            return Decoded::Skip { len: blanks };
+        }
+        if let Some(count) = input.strip_prefix(b"*") {
+            match header(count, b'-') {
+                Header::More => return Decoded::More { discard: 0 },
+                Header::Number { value: 1.., len } => return Decoded::Skip { len: len + 1 },
+                _ => {}
+            }
+        }
+        match is_hello(input) {
+            Some(true) => self.line(input, 0, true),
+            Some(false) => {
+                let why = format!("expected * and the number of words, got {}", shown(input));
+                self.refuse(input.len(), why)
+            }
+            None => Decoded::More { discard: 0 },
         }
     }
 
@@ -272,6 +296,16 @@ impl Decoder {
         self.state = Expecting::Skip { left, body };
         Decoded::More { discard: at }
     }
+}
+
+/// Returns whether the first word of a line is HELLO, or `None` if that needs more bytes.
+fn is_hello(line: &[u8]) -> Option<bool> {
+    let word = b"hello";
+    let size = line.len().min(word.len());
+    if !line[..size].eq_ignore_ascii_case(&word[..size]) {
+        return Some(false);
+    }
+    line.get(word.len()).map(|end| matches!(end, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// Checks that a line is UTF-8.

@@ -28,12 +28,17 @@ pub(crate) fn failure(failure: &Failure, protocol: Protocol, out: &mut Vec<u8>) 
 }
 
 /// Appends a RESP3 push frame that says what a command does, such as `running`, and for how many seconds
-/// it has done so.
-pub(crate) fn sign_of_life(what: &str, since: Duration, out: &mut Vec<u8>) {
+/// it has done so. The number has zeros in front up to `width` digits.
+pub(crate) fn sign_of_life(what: &str, since: Duration, width: usize, out: &mut Vec<u8>) {
+    let seconds = since.as_secs().to_string();
+    let zeros = width.saturating_sub(seconds.len());
     length(b'>', 3, out);
     bulk(b"dockipc", out);
     bulk(what.as_bytes(), out);
-    bulk(since.as_secs().to_string().as_bytes(), out);
+    length(b'$', zeros + seconds.len(), out);
+    out.resize(out.len() + zeros, b'0');
+    out.extend_from_slice(seconds.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 fn line(reply: Reply, out: &mut Vec<u8>) {

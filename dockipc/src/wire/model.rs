@@ -6,13 +6,28 @@ use crate::config::Limits;
 use crate::error::code;
 
 /// Returns the commands in these bytes, if nothing follows them.
-pub(crate) fn model(limits: Limits, bytes: &[u8]) -> Vec<Event> {
+pub(crate) fn model(limits: Limits, mut bytes: &[u8]) -> Vec<Event> {
+    while let Some(rest) = bytes.strip_prefix(b"\r\n") {
+        bytes = rest;
+    }
     match bytes.first() {
         None => Vec::new(),
         Some(b'{') => vec![refused(code::PROTO, true, false)],
-        Some(b'*') => commands(limits.command, bytes),
+        Some(b'*') => commands(limits, bytes),
+        Some(_) if is_hello(bytes) => commands(limits, bytes),
         Some(_) => vec![line(limits.line, bytes)],
     }
+}
+
+/// Returns whether the bytes are a line of line mode, if nothing follows them.
+pub(crate) fn is_line(bytes: &[u8]) -> bool {
+    !matches!(bytes.first(), None | Some(b'*' | b'{')) && bytes != b"\r\n" && !is_hello(bytes)
+}
+
+/// Returns whether the first word is HELLO.
+fn is_hello(bytes: &[u8]) -> bool {
+    let end = bytes.iter().position(|b| b" \t\r\n".contains(b));
+    end.is_some_and(|end| bytes[..end].eq_ignore_ascii_case(b"hello"))
 }
 
 fn refused(code: &str, last: bool, resp: bool) -> Event {
@@ -31,15 +46,15 @@ fn line(limit: usize, bytes: &[u8]) -> Event {
     }
 }
 
-fn commands(limit: usize, mut bytes: &[u8]) -> Vec<Event> {
+fn commands(limits: Limits, mut bytes: &[u8]) -> Vec<Event> {
     let mut events = Vec::new();
     while !bytes.is_empty() {
-        let (event, rest) = match command(limit as u64, bytes) {
+        let (event, rest) = match command(limits, bytes) {
             Ok(found) => found,
-            Err(Missing) => (Event::Incomplete, &[][..]),
+            Err(Missing) => (Some(Event::Incomplete), &[][..]),
         };
-        let ends = matches!(event, Event::Refused(_, true, _));
-        events.push(event);
+        let ends = matches!(event, Some(Event::Refused(_, true, _)));
+        events.extend(event);
         if ends {
             break;
         }
@@ -51,13 +66,27 @@ fn commands(limit: usize, mut bytes: &[u8]) -> Vec<Event> {
 /// The input ends inside the command.
 struct Missing;
 
-/// Returns the first command and the bytes after it.
-fn command(limit: u64, bytes: &[u8]) -> Result<(Event, &[u8]), Missing> {
-    let proto = |last| refused(code::PROTO, last, true);
+/// Returns the first command, if these bytes are not skipped, and the bytes after it.
+fn command(limits: Limits, bytes: &[u8]) -> Result<(Option<Event>, &[u8]), Missing> {
+    if let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = bytes {
+        return Ok((None, rest));
+    }
+    if let [b'*', minus @ ..] = bytes
+        && minus.starts_with(b"-")
+        && let Some((1.., rest)) = number(b'-', minus)?
+    {
+        return Ok((None, rest));
+    }
+    if is_hello(bytes) || (bytes.len() <= 5 && b"hello"[..bytes.len()].eq_ignore_ascii_case(bytes))
+    {
+        return hello(limits.line, bytes);
+    }
+    let limit = limits.command as u64;
+    let proto = || Ok((Some(refused(code::PROTO, true, true)), &[][..]));
     let (count, mut rest) = match number(b'*', bytes)? {
-        Some((0, rest)) => return Ok((proto(false), rest)),
+        Some((0, rest)) => return Ok((None, rest)),
         Some((count, rest)) if count <= 1 << 20 => (count, rest),
-        _ => return Ok((proto(true), &[])),
+        _ => return proto(),
     };
     let (mut words, mut over) = (Vec::new(), false);
     for left in (0..count).rev() {
@@ -69,20 +98,31 @@ fn command(limit: u64, bytes: &[u8]) -> Result<(Event, &[u8]), Missing> {
                 rest = after;
                 size
             }
-            _ => return Ok((proto(true), &[])),
+            _ => return proto(),
         };
         over |= read(rest) + size + 2 + left * 6 > limit;
         let size = usize::try_from(size).map_err(|_| Missing)?;
         let (word, after) = rest.split_at_checked(size).ok_or(Missing)?;
         let (end, after) = after.split_at_checked(2).ok_or(Missing)?;
         if !over && end != b"\r\n" {
-            return Ok((proto(true), &[]));
+            return proto();
         }
         words.push(word.to_vec());
         rest = after;
     }
     let event = if over { refused(code::TOOBIG, false, true) } else { Event::Resp(words) };
-    Ok((event, rest))
+    Ok((Some(event), rest))
+}
+
+/// Returns the `HELLO` line of a client that speaks RESP, and the bytes after it.
+fn hello(limit: usize, bytes: &[u8]) -> Result<(Option<Event>, &[u8]), Missing> {
+    let event = match line(limit, bytes) {
+        Event::Incomplete => return Err(Missing),
+        Event::Refused(code, ..) => refused(&code, code == self::code::TOOBIG, true),
+        event => event,
+    };
+    let end = bytes.iter().position(|&b| b == b'\n').map_or(bytes.len(), |end| end + 1);
+    Ok((Some(event), &bytes[end..]))
 }
 
 /// Returns the number in a header and the bytes after it, or `None` for an invalid header.

@@ -165,8 +165,11 @@ impl Scenario {
         let sent = dice.list(6, Sent::random);
         let (mut bytes, mut outcomes) = (Vec::new(), Vec::new());
         let (mut has_token, mut wrong, mut is_over) = (false, 0, false);
+        let mut has_greeted = false;
         for sent in sent {
             let words = sent.words(dice);
+            // A line `HELLO` is RESP, and other lines are refused after it.
+            let is_hello = words[0] == "HELLO";
             if is_line {
                 bytes.extend_from_slice(format!("{}\n", words.join(" ")).as_bytes());
             } else if dice.below(4) == 0 && matches!(sent, Sent::Call(_) | Sent::Complete(_)) {
@@ -178,9 +181,12 @@ impl Scenario {
                 continue;
             }
             let outcome = match sent {
+                _ if is_line && has_greeted && !is_hello => Outcome::Other,
                 Sent::Call(name) => self.call(name, has_token),
                 Sent::Complete(name) => self.complete(name, has_token),
-                Sent::Token(is_right) if self.served.shared.token.is_some() && !is_line => {
+                Sent::Token(is_right)
+                    if self.served.shared.token.is_some() && (!is_line || is_hello) =>
+                {
                     has_token |= is_right;
                     wrong += u8::from(!is_right);
                     is_over = wrong == 3;
@@ -194,7 +200,8 @@ impl Scenario {
                 Sent::Token(_) | Sent::Describe(_) => Outcome::Other,
             };
             outcomes.push(outcome);
-            is_over |= is_line;
+            is_over |= is_line && !is_hello;
+            has_greeted |= is_line && is_hello;
         }
         (bytes, outcomes)
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::{changes, expected, mutated, refused, resp, sizes};
 use crate::config::Limits;
 use crate::error::code;
-use crate::wire::check::{Event, LIMITS, decode};
+use crate::wire::check::{self, Event, LIMITS, decode};
 use crate::wire::{Decoded, Decoder};
 
 fn commands() -> impl Strategy<Value = Vec<Vec<Vec<u8>>>> {
@@ -18,6 +18,35 @@ fn commands() -> impl Strategy<Value = Vec<Vec<Vec<u8>>>> {
     let few = vec(word.clone(), 1..8);
     let many = vec(vec(any::<u8>(), 0..2), 1..60);
     vec(prop_oneof![4 => few, 1 => many], 0..8)
+}
+
+/// Bytes between commands that are skipped.
+fn skipped() -> impl Strategy<Value = &'static [u8]> {
+    prop::sample::select(vec![
+        &b"\r\n"[..],
+        b"\n",
+        b" ",
+        b"\t\r\n",
+        b"*0\r\n",
+        b"*-1\r\n",
+        b"*-20\r\n",
+    ])
+}
+
+fn part() -> impl Strategy<Value = &'static [u8]> {
+    prop::sample::select(vec![
+        &b"\r"[..],
+        b"*",
+        b"*-",
+        b"*-0\r\n",
+        b"hel",
+        b"HELLO",
+        b"hello 3\r\n",
+        b"Hello\n",
+        b"hello \xff\n",
+        b"ping\r\n",
+        b"*1\r\n$4\r\nPING\r\n",
+    ])
 }
 
 proptest! {
@@ -70,12 +99,36 @@ proptest! {
     ) {
         let whole = decode(LIMITS, &bytes, &[usize::MAX]);
         prop_assert_eq!(&decode(LIMITS, &bytes, &sizes), &whole);
-        prop_assert_eq!(whole.is_empty(), bytes.is_empty());
+        prop_assert_eq!(whole.is_empty(), bytes.chunks(2).all(|pair| pair == b"\r\n"));
+    }
+
+    #[test]
+    fn skipped_bytes_change_no_command(
+        commands in vec((vec(skipped(), 0..4), vec(vec(any::<u8>(), 0..5), 1..4)), 0..6),
+        sizes in sizes(),
+    ) {
+        let mut bytes = b"\r\n*0\r\n".to_vec();
+        let mut expected = Vec::new();
+        for (skipped, words) in commands {
+            bytes.extend(skipped.concat());
+            bytes.extend(resp(&words));
+            expected.push(Event::Resp(words));
+        }
+        prop_assert_eq!(&decode(LIMITS, &bytes, &sizes), &expected);
+        prop_assert_eq!(&check::commands(&bytes, &[usize::MAX]), &expected);
+    }
+
+    #[test]
+    fn inputs_around_skipped_bytes_match_the_model(
+        parts in vec(prop_oneof![skipped(), part()], 0..12),
+        sizes in sizes(),
+    ) {
+        check::commands(&parts.concat(), &sizes);
     }
 
     #[test]
     fn line_is_found_in_any_pieces(
-        text in "[^\n\r*{\u{0}-\u{1f}][^\n\r]{0,40}",
+        text in "[^\n\r*{hH\u{0}-\u{1f}][^\n\r]{0,40}",
         end in "\r?\n",
         more in vec(any::<u8>(), 0..20),
         sizes in sizes(),
@@ -122,7 +175,7 @@ fn line_of_exactly_the_limit_is_accepted() {
 #[test]
 fn carriage_return_before_newline_is_dropped() {
     assert_eq!(found(b"a\r\n"), [Event::Line("a".into())]);
-    assert_eq!(found(b"\r\n"), [Event::Line(String::new())]);
+    assert_eq!(found(b" \r\n"), [Event::Line(" ".into())]);
     assert_eq!(found(b"\n"), [Event::Line(String::new())]);
     // Only that one: others are the author's.
     assert_eq!(found(b"a\r\r\n"), [Event::Line("a\r".into())]);
@@ -147,8 +200,10 @@ fn brace_is_reserved() {
 fn invalid_counts_and_lengths_are_refused() {
     let wrong = [refused(code::PROTO, true, true)];
     for bytes in [
-        &b"*-1\r\n"[..],
-        b"*-0\r\n",
+        &b"*-0\r\n"[..],
+        b"*-\r\n",
+        b"*-1x\r\n",
+        b"*--1\r\n",
         b"*+1\r\n",
         b"*\r\n",
         b"*1\n",
@@ -187,10 +242,63 @@ fn line_after_a_resp_command_is_refused() {
 }
 
 #[test]
-fn empty_resp_command_is_skipped() {
-    let bytes = [b"*0\r\n", &resp(&["PING"])[..]].concat();
-    let expected = [refused(code::PROTO, false, true), Event::Resp(vec![b"PING".to_vec()])];
-    assert_eq!(found(&bytes), expected);
+fn input_without_a_command_is_skipped() {
+    let ping = || Event::Resp(vec![b"PING".to_vec()]);
+    for skipped in [&b"\r\n"[..], b"*0\r\n", b"*-1\r\n", b"*-1\r\n\r\n*0\r\n", b"\r\n*0\r\n\n \t"] {
+        let shown = skipped.escape_ascii();
+        assert_eq!(found(skipped), [], "{shown}");
+        assert_eq!(found(&[skipped, &resp(&["PING"])].concat()), [ping()], "{shown} comes first");
+    }
+    let between =
+        [&resp(&["PING"])[..], b"\n  \r\n\t\n*0\r\n\r\n*-1\r\n", &resp(&["PING"])].concat();
+    assert_eq!(found(&between), [ping(), ping()]);
+    // A line may follow as well. `\n` alone is an empty one.
+    assert_eq!(found(b"\r\n\r\nping\n"), [Event::Line("ping".into())]);
+    assert_eq!(found(b"\r\n\n"), [Event::Line(String::new())]);
+    assert_eq!(found(b"\r"), [Event::Incomplete]);
+    assert_eq!(found(b"\rx\n"), [Event::Line("\rx".into())]);
+}
+
+#[test]
+fn endless_blanks_leave_nothing_behind() {
+    let mut decoder = Decoder::new(REAL);
+    for blanks in [&b"\r\n"[..], b"*0\r\n", b"\r\n \n\t"] {
+        for _ in 0..10_000 {
+            let mut left = blanks;
+            while !left.is_empty() {
+                let step = decoder.next(left, &mut Vec::new());
+                let Decoded::Skip { len } = step else { panic!("{step:?}") };
+                left = &left[len..];
+            }
+            assert!(!decoder.is_inside(b""));
+        }
+    }
+}
+
+#[test]
+fn hello_line_begins_resp() {
+    let ping = Event::Resp(vec![b"PING".to_vec()]);
+    for hello in ["HELLO 3", "hello 3", "Hello\t2 SETNAME me", "hello"] {
+        for end in ["\r\n", "\n"] {
+            let bytes = [hello.as_bytes(), end.as_bytes(), &resp(&["PING"])].concat();
+            // Twice: the second one comes after a command.
+            let twice = [&bytes[..], &bytes].concat();
+            let line = Event::Line(hello.into());
+            assert_eq!(found(&twice), [line.clone(), ping.clone(), line, ping.clone()]);
+        }
+    }
+    // Other lines stay lines, and the first one is the only one.
+    for line in ["hell 3", "hello-world", "hellos", "ping"] {
+        assert_eq!(found(format!("{line}\nping\n").as_bytes()), [Event::Line(line.into())]);
+    }
+    let [hello, wrong] = [Event::Line("hello".into()), refused(code::PROTO, true, true)];
+    assert_eq!(found(b"hello\nping\n"), [hello, wrong]);
+    let not_utf8 = refused(code::UTF8, false, true);
+    assert_eq!(found(&[b"hello \xff\n", &resp(&["PING"])[..]].concat()), [not_utf8, ping]);
+    let long = [b"hello ", &[b'x'; 4096][..]].concat();
+    assert_eq!(found(&long), [refused(code::TOOBIG, true, true)]);
+    assert_eq!(found(b"hello"), [Event::Incomplete]);
+    assert_eq!(found(b"hello 3"), [Event::Incomplete]);
 }
 
 #[test]
@@ -259,6 +367,8 @@ fn incomplete_input_gets_incomplete() {
     assert_eq!(end(b""), None);
     assert_eq!(end(b"x").unwrap(), "the input ended before a newline; nothing was run");
     let resp = "the input ended before the command was whole; nothing was run";
+    assert_eq!(end(b"hell").unwrap(), "the input ended before a newline; nothing was run");
+    assert_eq!(end(b"hello 3").unwrap(), resp);
     assert_eq!(end(b"*").unwrap(), resp);
     assert_eq!(end(b"*1\r\n").unwrap(), resp);
     assert_eq!(end(b"*1\r\n$4\r\nPING\r").unwrap(), resp);

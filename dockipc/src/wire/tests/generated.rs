@@ -94,7 +94,7 @@ impl Input {
         input
     }
 
-    /// Some RESP commands, a few of which are too big.
+    /// Some RESP commands, a few of which are too big, and bytes between them that are skipped.
     fn commands(dice: &mut Dice) -> Self {
         let commands = dice.list(6, |dice| {
             let mut words = dice.list(5, Dice::word);
@@ -102,7 +102,11 @@ impl Input {
             words
         });
         let events = commands.iter().map(|words| expected(words)).collect();
-        let bytes = commands.iter().flat_map(|words| resp(words)).collect();
+        let mut bytes = Vec::new();
+        for words in commands {
+            bytes.extend_from_slice(SKIPPED[dice.below(SKIPPED.len())]);
+            bytes.extend(resp(&words));
+        }
         Self { bytes, commands: Some(events), ..Self::default() }
     }
 
@@ -134,6 +138,9 @@ impl Input {
     }
 }
 
+/// Bytes in front of a command that are skipped, also at the beginning.
+const SKIPPED: &[&[u8]] = &[b"", b"", b"", b"\r\n", b"*0\r\n", b"*-1\r\n", b"\r\n*0\r\n\n \r\n"];
+
 /// Pieces of both directions of the protocol, in any order.
 fn pieces(dice: &mut Dice) -> Vec<u8> {
     const PIECES: &[&[u8]] = &[
@@ -141,6 +148,8 @@ fn pieces(dice: &mut Dice) -> Vec<u8> {
         b"*2\r\n",
         b"*0\r\n",
         b"*-1\r\n",
+        b"hello",
+        b"HELLO 3\r\n",
         b"*3\r",
         b"*",
         b"$4\r\nPING\r\n",
