@@ -46,7 +46,7 @@ async def main():
         equal([await one for one in added], list(range(start + 3, start + 103)))
 
         # A late answer would be taken for the next command's.
-        equal(await ask(b"nap", "3s"), b"OK")
+        equal(await ask(b"nap", "5s"), b"OK")
         equal(await client.ping(), b"PONG")
         equal(await ask(b"words", "b"), [b"b"])
 

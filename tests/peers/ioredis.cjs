@@ -56,7 +56,7 @@ async function main() {
 
   // A late answer would be taken for the next command's.
   const client = new Redis(path);
-  assert.equal(await client.call("nap", "3s"), "OK");
+  assert.equal(await client.call("nap", "5s"), "OK");
   assert.equal(await client.ping(), "PONG");
   assert.deepEqual(await client.call("words", "b"), ["b"]);
   await client.quit();

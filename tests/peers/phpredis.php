@@ -41,7 +41,7 @@ for ($i = 0; $i < 100; $i++) {
 equal($pipeline->exec(), range($start + 3, $start + 102));
 
 // A late answer would be taken for the next command's.
-equal($redis->rawCommand("nap", "3s"), true);
+equal($redis->rawCommand("nap", "5s"), true);
 equal($redis->ping(), true);
 equal($redis->rawCommand("words", "b"), ["b"]);
 $redis->close();

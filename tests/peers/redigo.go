@@ -63,7 +63,7 @@ func main() {
 	}
 
 	// A late answer would be taken for the next command's.
-	equal(ask("nap", "3s"), "OK")
+	equal(ask("nap", "5s"), "OK")
 	equal(ask("PING"), "PONG")
 	equal(ask("words", "b"), []interface{}{[]byte("b")})
 	conn.Close()

@@ -32,7 +32,7 @@ $redis->wait_all_responses;
 equal("@totals", join(" ", $start + 3 .. $start + 102));
 
 # A late answer would be taken for the next command's.
-equal($redis->nap("3s"), "OK");
+equal($redis->nap("5s"), "OK");
 equal($redis->ping, "PONG");
 equal(join("|", $redis->words("b")), "b");
 $redis->quit;

@@ -111,7 +111,7 @@ if module == "redis" and major >= 7:
 
 # A late answer would be taken for the next command's.
 client = redis.Redis(unix_socket_path=socket)
-equal(client.execute_command("nap", "3s"), b"OK")
+equal(client.execute_command("nap", "5s"), b"OK")
 equal(client.ping(), True)
 equal(client.execute_command("words", "b"), [b"b"])
 client.close()

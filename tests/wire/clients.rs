@@ -1,5 +1,5 @@
 //! Redis clients of other languages, each driven by a script of `tests/peers`: it pings, calls, sends and
-//! gets any bytes, gets an error with its code, pipelines, and sends two calls after a command of three
+//! gets any bytes, gets an error with its code, pipelines, and sends two calls after a command of five
 //! seconds, whose answers must not be shifted.
 //!
 //! The test of a client that is not installed is skipped; with `DOCKIPC_REQUIRE_PEERS` set, as in CI, it
@@ -101,6 +101,11 @@ fn rust(client: &str, connections: u64) {
 #[test]
 fn async_redis_crate_works() {
     rust("redis", 3);
+}
+
+#[test]
+fn fred_works() {
+    rust("fred", 2);
 }
 
 #[test]

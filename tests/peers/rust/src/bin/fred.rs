@@ -36,7 +36,7 @@ async fn check(socket: &str, version: RespVersion) {
     assert!(totals.into_iter().eq(start + 1..=start + 100));
 
     // A late answer would be taken for the next command's.
-    let slept: String = client.custom(cmd!("nap"), vec!["3s"]).await.unwrap();
+    let slept: String = client.custom(cmd!("nap"), vec!["5s"]).await.unwrap();
     assert_eq!(slept, "OK");
     assert_eq!(client.ping::<String>(None).await.unwrap(), "PONG");
     let words: Vec<String> = client.custom(cmd!("words"), vec!["b"]).await.unwrap();

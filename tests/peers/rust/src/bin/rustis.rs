@@ -34,7 +34,7 @@ async fn main() {
     assert!(totals.into_iter().eq(start + 1..=start + 100));
 
     // A late answer would be taken for the next command's.
-    let slept: String = client.send(cmd("nap").arg("3s"), None).await.unwrap();
+    let slept: String = client.send(cmd("nap").arg("5s"), None).await.unwrap();
     assert_eq!(slept, "OK");
     let pong: String = client.send(cmd("ping"), None).await.unwrap();
     assert_eq!(pong, "PONG");
