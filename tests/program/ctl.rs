@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tests::ctl::{self, Ran, dockipc, run};
 use tests::gate::Gate;
 use tests::process::until;
+use tests::scripted::GREETING;
 use tests::{Daemon, Place, leave_socket};
 
 #[derive(Arg)]
@@ -285,7 +286,7 @@ fn each_failure_has_its_exit_code() {
             stream.set_read_timeout(Some(tests::PATIENCE)).unwrap();
             if stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0) {
                 use std::io::Write;
-                let _ = stream.write_all(b"%1\r\n$5\r\nproto\r\n:3\r\n$100000\r\nhalf");
+                let _ = stream.write_all(&[GREETING, b"$100000\r\nhalf"].concat());
             }
         }
     });

@@ -314,7 +314,9 @@ fn input_without_a_command_gets_no_answer() {
         let input = [skipped, &hit, b"\n  \r\n*0\r\n*-1\r\n", &hit, skipped].concat();
         assert_eq!(daemon.ask(&input), format!(r":{}\r\n:{}\r\n", runs + 1, runs + 2));
         let mut stream = daemon.connect();
-        input.iter().for_each(|byte| stream.write_all(&[*byte]).unwrap());
+        for byte in input {
+            stream.write_all(&[byte]).unwrap();
+        }
         expect(&mut stream, format!(":{}\r\n:{}\r\n", runs + 3, runs + 4).as_bytes());
         runs += 4;
     }
@@ -543,7 +545,7 @@ fn surplus_connection_gets_busy_in_its_own_mode() {
         {
             break answer;
         }
-        std::thread::yield_now();
+        thread::yield_now();
     };
     assert_eq!(answer, "2");
 }

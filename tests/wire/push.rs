@@ -225,6 +225,31 @@ fn client_is_told_that_its_command_waits_for_a_thread() {
     gate.open();
 }
 
+#[test]
+fn begun_frame_is_whole_before_the_answer() {
+    let (_, runs, gate) = start();
+    let server = Server::new().state(runs).state(gate.clone()).max_threads(3);
+    let daemon = Daemon::start(server);
+    let mut streams: Vec<_> = (0..3).map(|_| named(&daemon, "redis-py")).collect();
+    for stream in &mut streams {
+        stream.write_all(&resp(&["wait"])).unwrap();
+    }
+    for stream in &mut streams {
+        expect(stream, b">");
+    }
+    gate.open();
+    let mut waited = 0;
+    for mut stream in streams {
+        expect(&mut stream, b"3\r\n$7\r\ndockipc\r\n$7\r\n");
+        let mut rest = [0; 7 + 8 + 216];
+        stream.read_exact(&mut rest).unwrap();
+        assert!(rest.starts_with(b"running\r\n$216\r\n0") || rest.starts_with(b"waiting"));
+        waited += usize::from(rest.starts_with(b"waiting"));
+        expect(&mut stream, b"\r\n$4\r\ndone\r\n");
+    }
+    assert!((1..3).contains(&waited), "{waited} waited");
+}
+
 /// Has a Python client call a command with these settings.
 fn python(daemon: &Daemon, version: &Path, module: &str, settings: &str, words: &[&str]) -> String {
     let mut command = script("python3", "slow.py", daemon, "PYTHONPATH", version);

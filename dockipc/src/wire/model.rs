@@ -118,7 +118,7 @@ fn command(limits: Limits, bytes: &[u8]) -> Result<(Option<Event>, &[u8]), Missi
 fn hello(limit: usize, bytes: &[u8]) -> Result<(Option<Event>, &[u8]), Missing> {
     let event = match line(limit, bytes) {
         Event::Incomplete => return Err(Missing),
-        Event::Refused(code, ..) => refused(&code, code == self::code::TOOBIG, true),
+        Event::Refused(code, ..) => refused(&code, code == code::TOOBIG, true),
         event => event,
     };
     let end = bytes.iter().position(|&b| b == b'\n').map_or(bytes.len(), |end| end + 1);
