@@ -174,6 +174,11 @@ struct Readme;
 #[doc = include_str!("../../docs/ACCESS.md")]
 struct AccessGuide;
 
+/// The snippets of the page on clients.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/CLIENTS.md")]
+struct ClientsGuide;
+
 /// The snippets about the program.
 #[cfg(all(doctest, feature = "cli"))]
 #[doc = include_str!("../../docs/CLI.md")]

@@ -1,13 +1,13 @@
-// Drives ioredis in the version that NODE_PATH chooses: ioredis.cjs SOCKET
+// Drives ioredis, or its fork iovalkey, in the version that NODE_PATH chooses: ioredis.cjs SOCKET MODULE
 "use strict";
 const assert = require("node:assert/strict");
 const { once } = require("node:events");
 const { readFileSync } = require("node:fs");
 const { join } = require("node:path");
-const Redis = require("ioredis");
 
-const path = process.argv[2];
-const package_ = join(process.env.NODE_PATH, "ioredis/package.json");
+const [, , path, name] = process.argv;
+const Redis = require(name);
+const package_ = join(process.env.NODE_PATH, name, "package.json");
 const version = JSON.parse(readFileSync(package_)).version;
 const blob = Buffer.from([...Array(256).keys(), 13, 10]);
 
@@ -72,7 +72,14 @@ async function check(settings) {
 async function main() {
   await check({});
   await check({ connectionName: "me" });
-  console.log(`ioredis ${version} ok`);
+
+  // A late answer would be taken for the next command's.
+  const client = new Redis(path);
+  assert.equal(await client.call("nap", "5s"), "OK");
+  assert.equal(await client.ping(), "PONG");
+  assert.deepEqual(await client.call("words", "b"), ["b"]);
+  await client.quit();
+  console.log(`${name} ${version} ok`);
 }
 
 main().catch((error) => {

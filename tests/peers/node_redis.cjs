@@ -82,6 +82,13 @@ async function main() {
     await check({ RESP: 2 }, false);
     await check({ RESP: 3, name: "me" }, true);
   }
+
+  // A late answer would be taken for the next command's.
+  const client = await redis.createClient({ socket: { path } }).connect();
+  assert.equal(await client.sendCommand(["nap", "5s"]), "OK");
+  assert.equal(await client.ping(), "PONG");
+  assert.deepEqual(await client.sendCommand(["words", "b"]), ["b"]);
+  await (major >= 5 ? client.close() : client.quit());
   console.log(`node-redis ${version} ok`);
 }
 

@@ -1,10 +1,10 @@
-"""Drives redis-py in the version that PYTHONPATH chooses: redis_py.py SOCKET"""
+"""Drives redis-py, or its fork valkey-py, in the version that PYTHONPATH chooses: redis_py.py SOCKET MODULE"""
 
+import importlib
 import sys
 
-import redis
-
-socket = sys.argv[1]
+socket, module = sys.argv[1:]
+redis = importlib.import_module(module)
 major = int(redis.__version__.split(".")[0])
 BLOB = bytes(range(256)) + b"\r\n"
 
@@ -146,11 +146,9 @@ client = redis.from_url(f"unix://{socket}")
 check(client, major >= 8, lambda b: b)
 
 # The maintenance notifications of newer versions, asked for instead of tried.
-try:
+if module == "redis" and major >= 7:
     from redis.maint_notifications import MaintNotificationsConfig
-except ImportError:
-    pass
-else:
+
     for enabled in ["auto", False]:
         client = connect(
             protocol=3, maint_notifications_config=MaintNotificationsConfig(enabled=enabled)
@@ -158,14 +156,21 @@ else:
         equal(client.ping(), True)
         client.close()
 
+# A late answer would be taken for the next command's.
+client = redis.Redis(unix_socket_path=socket)
+equal(client.execute_command("nap", "5s"), b"OK")
+equal(client.ping(), True)
+equal(client.execute_command("words", "b"), [b"b"])
+client.close()
+
 # Asynchronous, over the same parser in its other form.
 import asyncio
 
-import redis.asyncio
+redis_asyncio = importlib.import_module(f"{module}.asyncio")
 
 
 async def later():
-    client = redis.asyncio.Redis(unix_socket_path=socket)
+    client = redis_asyncio.Redis(unix_socket_path=socket)
     equal(await client.execute_command("blob"), BLOB)
     both = await asyncio.gather(
         client.execute_command("nap", "20ms"), client.execute_command("nothing")
@@ -178,4 +183,4 @@ async def later():
 
 
 asyncio.run(later())
-print(f"redis-py {redis.__version__} ok")
+print(f"{module} for Python {redis.__version__} ok")

@@ -204,7 +204,8 @@ fn page_has_all_exit_codes_and_subcommands() {
 
 #[test]
 fn links_and_pictures_exist() {
-    for (page, directory) in [("docs/CLI.md", "docs"), ("README.md", "")] {
+    let pages = [("docs/CLI.md", "docs"), ("docs/CLIENTS.md", "docs"), ("README.md", "")];
+    for (page, directory) in pages {
         let text = read(page);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {

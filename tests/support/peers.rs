@@ -1,9 +1,9 @@
 //! Third-party programs that tests run if they are installed; see `tests/wire/peers.rs`.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Runs a program to its end with this input.
@@ -49,6 +49,52 @@ pub fn lacks(program: &str) -> bool {
         skip(program);
     }
     !found
+}
+
+/// Returns whether a program or a library for it is not installed, so that its test must be skipped: the
+/// command must succeed where both are there.
+#[track_caller]
+pub fn lacks_library(command: &[&str]) -> bool {
+    if lacks(command[0]) {
+        return true;
+    }
+    let found = run(Command::new(command[0]).args(&command[1..]), b"").status.success();
+    if !found {
+        skip(&command.join(" "));
+    }
+    !found
+}
+
+/// Debian's Go packages.
+const GO_PACKAGES: &str = "/usr/share/gocode";
+
+/// Returns whether Go or its client, redigo, is not installed, so that its test must be skipped.
+#[track_caller]
+pub fn lacks_go() -> bool {
+    let redigo = Path::new(GO_PACKAGES).join("src/github.com/gomodule/redigo");
+    let is_missing = lacks("go") || !redigo.exists();
+    if is_missing {
+        skip("redigo");
+    }
+    is_missing
+}
+
+/// Returns the variables by which `go run` finds Debian's packages, and a cache.
+pub fn go_packages() -> [(&'static str, OsString); 3] {
+    let cache = env::var_os("DOCKIPC_PEERS_DIR").map_or_else(env::temp_dir, PathBuf::from);
+    let cache = cache.join("go-cache").into_os_string();
+    [("GO111MODULE", "off".into()), ("GOPATH", GO_PACKAGES.into()), ("GOCACHE", cache)]
+}
+
+/// Returns the path of a file in `$DOCKIPC_PEERS_DIR`, if it is there.
+#[track_caller]
+pub fn installed(file: &str) -> Option<PathBuf> {
+    let path = env::var_os("DOCKIPC_PEERS_DIR").map(|root| PathBuf::from(root).join(file));
+    let path = path.filter(|path| path.exists());
+    if path.is_none() {
+        skip(file);
+    }
+    path
 }
 
 /// Reports that a peer is not installed; a failure with `DOCKIPC_REQUIRE_PEERS` set.

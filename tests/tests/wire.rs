@@ -2,6 +2,7 @@
 
 #[path = "../wire"]
 mod wire {
+    mod handshakes;
     mod push;
     mod resp;
     mod transaction;

@@ -4,5 +4,7 @@
 mod wire {
     mod args;
     mod bad_input;
+    mod clients;
+    mod clients_page;
     mod peers;
 }

@@ -1,21 +1,20 @@
-//! Clients of other projects against a daemon in this process: the `redis` crate, redis-cli,
-//! redis-benchmark, redis-py, node-redis, ioredis, nc and socat.
+//! Programs of other projects against a daemon in this process: the `redis` crate, redis-cli,
+//! redis-benchmark, nc and socat. `tests/wire/clients.rs` has the clients of other languages.
 //!
-//! The test of a client that is not installed is skipped; with `DOCKIPC_REQUIRE_PEERS` set, as in CI, it
-//! fails. Several versions of the Python and Node clients are in `$DOCKIPC_PEERS_DIR/python/<name>` and
-//! `$DOCKIPC_PEERS_DIR/node/<name>`; `.ci/run` installs them there and sets both variables.
+//! The test of a program that is not installed is skipped; with `DOCKIPC_REQUIRE_PEERS` set, as in CI, it
+//! fails.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use dockipc::{Failure, Handle, Request, Server, command};
+use dockipc::{Failure, Handle, Request, Server, State, command};
 use tests::Place;
-use tests::peers::{lacks, output, run, text, versions};
+use tests::peers::{lacks, output, run, text};
 
 /// Add `n` to the counter and answer with the new total.
 #[command("add")]
@@ -73,10 +72,23 @@ fn nothing() -> Option<String> {
     None
 }
 
+/// The number of naps that took at least a second.
+#[derive(Default)]
+struct Naps(AtomicU64);
+
 /// Take a moment, then answer OK.
 #[command("nap")]
-fn nap(time: Duration) {
+fn nap(request: &Request<'_>, time: Duration) {
+    if time >= Duration::from_secs(1) {
+        request.state::<Naps>().unwrap().0.fetch_add(1, Relaxed);
+    }
     std::thread::sleep(time);
+}
+
+/// Fail without a code of its own.
+#[command("spill")]
+fn spill() -> Result<(), &'static str> {
+    Err("the pot is empty")
 }
 
 /// Fail with a code of its own.
@@ -85,26 +97,39 @@ fn fetch(what: &str) -> Result<(), Failure> {
     Err(Failure::new("NOTFOUND", format!("there is no {what}")))
 }
 
-struct Daemon {
+pub(super) struct Daemon {
     place: Place,
-    _handle: Handle,
+    handle: Handle,
+    naps: State<Naps>,
 }
 
 impl Daemon {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let place = Place::new();
+        let naps = State::new(Naps::default());
         let server = Server::new().state(AtomicI64::new(0)).state(AtomicU64::new(0));
-        let handle = server.spawn(place.socket()).expect("a daemon");
-        Self { place, _handle: handle }
+        let handle = server.share(naps.clone()).spawn(place.socket()).expect("a daemon");
+        Self { place, handle, naps }
+    }
+
+    /// Stops, and returns the number of naps of at least a second that clients asked for.
+    pub(super) fn slow_naps(self) -> u64 {
+        self.handle.shutdown();
+        self.handle.join();
+        self.naps.0.load(Relaxed)
     }
 
     /// Runs a program with a temporary home, so that it ignores the user's settings, and for at most a
     /// minute, so that a hang is a failure.
-    fn program(&self, name: impl AsRef<OsStr>) -> Command {
+    pub(super) fn program(&self, name: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("timeout");
         command.arg("60").arg(name);
         command.env("HOME", self.place.directory()).current_dir(self.place.directory());
         command
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.place.socket()
     }
 
     fn redis_cli(&self, arguments: &[&str]) -> Command {
@@ -113,8 +138,11 @@ impl Daemon {
         command
     }
 
-    fn script(&self, interpreter: &str, name: &str) -> Command {
-        let mut command = self.program(interpreter);
+    /// Runs a script of `tests/peers` with the socket's path.
+    pub(super) fn script(&self, interpreter: &str, name: &str) -> Command {
+        let mut words = interpreter.split(' ');
+        let mut command = self.program(words.next().unwrap());
+        command.args(words);
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         command.arg(scripts.join(name)).arg(self.place.socket());
         command
@@ -410,51 +438,6 @@ mod redis_benchmark {
             report.contains("PING_MBULK") && report.contains("requests per second"),
             "{report}"
         );
-    }
-}
-
-mod python {
-    use super::{Daemon, lacks, text, versions};
-
-    #[test]
-    fn redis_py_works_in_each_version() {
-        if lacks("python3") {
-            return;
-        }
-        for version in versions("python", "redis") {
-            let daemon = Daemon::start();
-            let report =
-                text(daemon.script("python3", "redis_py.py").env("PYTHONPATH", version), b"");
-            assert!(report.ends_with("ok\n"), "{report}");
-            print!("{report}");
-        }
-    }
-}
-
-mod node {
-    use super::{Daemon, lacks, text, versions};
-
-    #[test]
-    fn node_redis_works_in_each_version() {
-        every_version("redis", "node_redis.cjs");
-    }
-
-    #[test]
-    fn ioredis_works_in_each_version() {
-        every_version("ioredis", "ioredis.cjs");
-    }
-
-    fn every_version(client: &str, script: &str) {
-        if lacks("node") {
-            return;
-        }
-        for version in versions("node", client) {
-            let daemon = Daemon::start();
-            let mut command = daemon.script("node", script);
-            let report = text(command.env("NODE_PATH", version.join("node_modules")), b"");
-            assert!(report.ends_with("ok\n"), "{report}");
-            print!("{report}");
-        }
     }
 }
 
