@@ -158,7 +158,7 @@ fn give_token(context: Context<'_>, session: &mut Session, given: &[u8]) -> Resu
     session.is_last = session.wrong_tokens >= ATTEMPTS;
     let used = session.wrong_tokens;
     let why = format_args!("wrong token ({used} of {ATTEMPTS} attempts used)");
-    Err(Failure::new(code::WRONGPASS, why))
+    Err(Failure::protocol(code::WRONGPASS, why))
 }
 
 pub(super) fn config(words: Words<'_>) -> Reply {
