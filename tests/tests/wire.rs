@@ -3,5 +3,6 @@
 #[path = "../wire"]
 mod wire {
     mod push;
+    mod redis_clients;
     mod resp;
 }

@@ -1,6 +1,6 @@
 //! `COMMAND` and its subcommands, from which redis-cli makes its hints and its help.
 
-use super::{Context, Fields, is, usage};
+use super::{Context, Fields, is, unknown_subcommand};
 use crate::arg::Arity;
 use crate::commands::{Entry, Target};
 use crate::param::{Param, Way};
@@ -22,7 +22,7 @@ pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>)
         what if is(what, "info") => list(&mut all(), row),
         what if is(what, "docs") && words.get(1).is_some() => docs(&mut named().flatten()),
         what if is(what, "docs") => docs(&mut all()),
-        _ => usage("usage: command [count | list | info [<name>…] | docs [<name>…]]"),
+        what => unknown_subcommand(what),
     }
 }
 
