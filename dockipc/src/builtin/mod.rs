@@ -21,7 +21,7 @@ use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
 
-pub(crate) use dockipc::{Completion, check_line, wrapped_line};
+pub(crate) use dockipc::{Completion, check_line, ends_options, wrapped_line};
 
 /// A map that is built field by field.
 ///
