@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         eprintln!("usage: client SOCKET COMMAND [WORD…]");
         return ExitCode::from(2);
     };
-    match Client::new(socket).command(command).args(words).call::<Reply>() {
+    match Client::new(socket).command(command).words(words).call::<Reply>() {
         Ok(answer) => match print(answer) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::from(2), // The reader has closed standard output.

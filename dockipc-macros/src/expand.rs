@@ -5,7 +5,7 @@
 
 use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{DeriveInput, Expr, Path};
+use syn::{DeriveInput, Expr, Ident, Path};
 
 use crate::model::{
     ArgImpl, Choice, Command, Conversion, DefaultValue, Form, Output, Param, Source, Value,
@@ -39,8 +39,11 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         }
         Output::Hidden(span) => quote_spanned!(*span=> __dockipc::IntoReply::into_reply),
     };
+    let lints = command.converted.iter().map(|span| lint(*span, command));
     // Hygienic, so that the expression of a default cannot see the names of the generated code.
     quote_spanned! {Span::mixed_site()=>
+        #(#lints)*
+
         #(#cfgs)*
         #[doc(hidden)]
         #[allow(deprecated, unused_qualifications, clippy::all, clippy::pedantic, clippy::restriction)]
@@ -75,6 +78,23 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     run: __run,
                 }
             }
+        };
+    }
+}
+
+/// Generates a warning at a name: the use of a deprecated constant, the only warning that a macro can
+/// emit. Its span is the author's own, or the compiler would not show it.
+fn lint(span: Span, Command { cfgs, allows, .. }: &Command) -> TokenStream {
+    let name = Ident::new("REDIS_NAME", span);
+    quote! {
+        #(#cfgs)*
+        #(#allows)*
+        const _: () = {
+            #[deprecated(
+                note = "Redis clients convert or refuse the answer of a command with this name: choose another, or put `#[allow(deprecated)]` on the function"
+            )]
+            const #name: () = ();
+            #name
         };
     }
 }

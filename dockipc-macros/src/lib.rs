@@ -86,6 +86,12 @@ use crate::errors::Errors;
 /// away from Redis clients. At its prompt redis-cli handles `help`, `exit`, `quit`, `clear`, `connect`
 /// and `restart` itself.
 ///
+/// Some Redis clients convert the answers of Redis' own commands by their names, or raise an error:
+/// redis-py makes a pair of `time`'s answer and a `bool` of `save`'s. The compiler warns at such a name; to
+/// keep it, for example because no such client calls the command, put `#[allow(deprecated)]` on the
+/// function. (A macro can emit no other warning than that of a deprecated item.) StackExchange.Redis sends
+/// `get __Booksleeve_TieBreak` when it connects, so a command `get` runs then.
+///
 /// # Parameters
 /// The type decides how a parameter gets its value: `State<T>`, `Peer` and `&Request` are injected, any
 /// other type is parsed from a word (see the trait `Arg`). `Option<T>` may be left out; `Vec<T>` takes

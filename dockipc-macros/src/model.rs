@@ -21,6 +21,10 @@ pub(crate) struct Command {
     pub(crate) docs: Vec<Expr>,
     /// The function's `#[cfg]` attributes, which the registration needs as well.
     pub(crate) cfgs: Vec<Attribute>,
+    /// Where the command has a name whose reply Redis clients convert.
+    pub(crate) converted: Vec<Span>,
+    /// The function's `#[allow]` attributes, which the lint about such a name obeys.
+    pub(crate) allows: Vec<Attribute>,
     pub(crate) params: Vec<Param>,
     pub(crate) output: Output,
 }

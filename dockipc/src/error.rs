@@ -1,5 +1,7 @@
 //! Errors: a [`Failure`] is a daemon's error answer; an [`Error`] says why there is no answer.
 
+mod acted_on;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -8,7 +10,10 @@ use std::time::Duration;
 
 use crate::text::append;
 
-/// The error codes that dockipc itself sends. All other codes are defined by the daemon's author.
+pub(crate) use acted_on::is_acted_on;
+
+/// The error codes that dockipc itself sends. All other codes are defined by the daemon's author;
+/// [`Failure::new`](super::Failure::new) lists those that are sent with `APP_` in front.
 pub mod code {
     /// The handler returned an error without a code.
     pub const ERR: &str = "ERR";
@@ -65,10 +70,18 @@ pub mod code {
 ///
 /// An error type without `Display` can implement `From<YourError> for Failure` instead. This is why
 /// `Failure` itself is not `Display`, just as `anyhow::Error` is not `Error`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Failure {
-    code: Cow<'static, str>,
+    code: Code,
     message: String,
+}
+
+#[derive(Clone)]
+enum Code {
+    /// A code that the protocol prescribes, sent as it is.
+    Protocol(&'static str),
+    /// Any other code. [`is_acted_on`] decides how it is sent.
+    Given(Cow<'static, str>),
 }
 
 impl Failure {
@@ -76,6 +89,12 @@ impl Failure {
     ///
     /// A code is one word of uppercase letters, digits and `_`. Lowercase letters are converted to
     /// uppercase, other characters to `_`. Line breaks in the message are sent as spaces.
+    ///
+    /// Redis clients act on some codes by themselves: after `LOADING`, redis-py 8 runs the command ten
+    /// more times. So a code that begins with `ASK`, `CLUSTERDOWN`, `CROSSSLOT`, `EXECABORT`, `LOADING`,
+    /// `MASTERDOWN`, `MOVED`, `NOAUTH`, `NOREPLICAS`, `NOSCRIPT`, `READONLY`, `TRYAGAIN`, `UNBLOCKED` or
+    /// `WRONGPASS` is sent with `APP_` in front: `-APP_LOADING …`. The same holds for `ERR` with a
+    /// message that such clients act on, such as `max number of clients reached`.
     // Cold keeps the code of a successful command compact: the kernel evicts the L1 cache between
     // two commands, so each cache line of code costs a fetch from L2.
     #[cold]
@@ -83,6 +102,18 @@ impl Failure {
     pub fn new(code: &'static str, message: impl fmt::Display) -> Self {
         // Not `to_string`, which brings a copy of how a String is written to.
         Self::from_parts(Cow::Borrowed(code), format!("{message}"))
+    }
+
+    /// Creates a failure on which clients are meant to act, such as `WRONGPASS` after `AUTH`. Its code is
+    /// sent unchanged.
+    #[cold]
+    pub(crate) fn protocol(code: &'static str, message: impl fmt::Display) -> Self {
+        Self { code: Code::Protocol(code), message: format!("{message}") }
+    }
+
+    /// Returns whether the protocol prescribes the code.
+    pub(crate) fn is_protocol(&self) -> bool {
+        matches!(self.code, Code::Protocol(_))
     }
 
     /// Failure sent to commands that arrive after the daemon has begun to stop.
@@ -93,7 +124,7 @@ impl Failure {
 
     /// Returns whether this is [`not_run`](Self::not_run), so that the client may retry.
     pub(crate) fn is_not_run(&self) -> bool {
-        self.code == code::SHUTDOWN && self.message == NOT_RUN
+        self.code() == code::SHUTDOWN && self.message == NOT_RUN
     }
 
     /// Returns a function for `map_err` that converts an error to a failure with this code.
@@ -104,7 +135,10 @@ impl Failure {
     /// Returns the code, one uppercase word such as `USAGE`. See [`code`] for those of dockipc
     /// itself.
     pub fn code(&self) -> &str {
-        &self.code
+        match &self.code {
+            Code::Protocol(code) => code,
+            Code::Given(code) => code,
+        }
     }
 
     /// Returns the message for people.
@@ -124,7 +158,22 @@ impl Failure {
                 Cow::Owned(upper.map(|b| if fits(b) { b as char } else { '_' }).collect())
             }
         };
-        Self { code, message }
+        Self { code: Code::Given(code), message }
+    }
+}
+
+impl PartialEq for Failure {
+    fn eq(&self, other: &Self) -> bool {
+        self.code() == other.code() && self.message == other.message
+    }
+}
+
+impl Eq for Failure {}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Failure");
+        debug.field("code", &self.code()).field("message", &self.message).finish()
     }
 }
 

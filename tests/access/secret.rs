@@ -182,7 +182,7 @@ fn secret_values_arrive_and_print_hidden() {
     assert!(ask(&daemon, &["text", "a", "b"])[1].contains(":3"));
     let client = daemon.client();
     let password = Secret::new(SECRET.to_owned());
-    let call = client.command("login").arg("me").arg(&password).arg(Some("--code")).arg(0);
+    let call = client.command("login").arg("me").option("code", 0).arg(&password);
     assert!(!format!("{call:?}").contains(SECRET), "{call:?}");
     assert_eq!(call.call::<usize>().unwrap(), length);
     let mut pipeline = client.pipeline();

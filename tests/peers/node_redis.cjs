@@ -81,6 +81,8 @@ async function main() {
   if (major >= 5) {
     await check({ RESP: 2 }, false);
     await check({ RESP: 3, name: "me" }, true);
+    // It sends CLIENT TRACKING ON, and disconnects if that is refused.
+    await check({ RESP: 3, clientSideCache: { ttl: 0, maxEntries: 10 } }, true);
   }
 
   // A late answer would be taken for the next command's.

@@ -145,6 +145,16 @@ check(client, major >= 8, lambda b: b)
 client = redis.from_url(f"unix://{socket}")
 check(client, major >= 8, lambda b: b)
 
+# A cache of answers, for which it sends CLIENT TRACKING ON and reads INFO.
+try:
+    from redis.cache import CacheConfig
+except ImportError:
+    pass
+else:
+    client = connect(protocol=3, cache_config=CacheConfig())
+    check(client, True, lambda b: b)
+    assert client.info("replication")["role"] == "master"
+
 # The maintenance notifications of newer versions, asked for instead of tried.
 if module == "redis" and major >= 7:
     from redis.maint_notifications import MaintNotificationsConfig

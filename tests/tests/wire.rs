@@ -4,6 +4,7 @@
 mod wire {
     mod handshakes;
     mod push;
+    mod redis_clients;
     mod resp;
     mod transaction;
 }

@@ -1,5 +1,5 @@
 //! A required parameter after an optional one.
-
+#![allow(deprecated)]
 use dockipc::command;
 
 #[command]

@@ -25,6 +25,7 @@ macro_rules! answers {
     ($($name:ident: $ty:ty = $value:expr => $line:literal, $two:literal, $three:literal;)*) => {
         $(
             #[command]
+            #[allow(deprecated, reason = "`set` is a name of Redis'")]
             fn $name() -> $ty {
                 $value
             }

@@ -5,6 +5,7 @@ use quote::ToTokens;
 use syn::{Attribute, GenericParam, ItemFn, LitStr, ReturnType, Signature, Type};
 
 use super::param::{Taken, param};
+use super::redis::is_converted;
 use super::{GENERIC, default_crate, invalid, once, once_or};
 use crate::attr::{CommandAttrs, CommandKey, Key};
 use crate::errors::Errors;
@@ -44,6 +45,12 @@ pub(crate) fn command(
         None if !attrs.keys.is_complete => None,
         None => Some((kebab(ident), ident.span())),
     };
+    let converted = name
+        .iter()
+        .map(|(name, span)| (name.clone(), *span))
+        .chain(aliases.iter().map(|alias| (alias.value(), alias.span())))
+        .filter_map(|(name, span)| is_converted(&name).then_some(span));
+    let converted = converted.collect();
     let mut names = command_names(name, &aliases, &mut errors).into_iter();
     if let Some(second) = function.attrs.iter().find(|attr| ends_in_command(attr)) {
         errors.add(
@@ -56,6 +63,9 @@ pub(crate) fn command(
     let inputs = attrs.params.into_iter().zip(&function.sig.inputs);
     let params = inputs.filter_map(|(attrs, input)| param(attrs, input, &mut taken, &mut errors));
     let params = params.collect();
+    let attributes = |name: &str| {
+        function.attrs.iter().filter(|attr| attr.path().is_ident(name)).cloned().collect()
+    };
     errors.finish(Command {
         krate: krate.map_or_else(default_crate, |(_, path)| path),
         function: ident.clone(),
@@ -65,7 +75,9 @@ pub(crate) fn command(
         idempotent: idempotent.is_some(),
         allow: allow.map(|(_, terms)| terms),
         docs: attrs.docs,
-        cfgs: function.attrs.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect(),
+        cfgs: attributes("cfg"),
+        converted,
+        allows: attributes("allow"),
         params,
         output: output(&function.sig),
     })

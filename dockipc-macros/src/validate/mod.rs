@@ -6,6 +6,7 @@
 mod arg;
 mod command;
 mod param;
+mod redis;
 
 use proc_macro2::Span;
 use syn::Path;

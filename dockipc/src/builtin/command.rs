@@ -1,6 +1,6 @@
 //! `COMMAND` and its subcommands, from which redis-cli makes its hints and its help.
 
-use super::{Context, Fields, is, usage};
+use super::{Context, Fields, is, unknown_subcommand};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Entry, Target};
 use crate::param::{Param, Way};
@@ -28,7 +28,7 @@ pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>)
             });
             docs(&mut all().chain(transaction))
         }
-        _ => usage("usage: command [count | list | info [<name>…] | docs [<name>…]]"),
+        what => unknown_subcommand(what),
     }
 }
 

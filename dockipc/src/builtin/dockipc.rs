@@ -14,7 +14,8 @@ use crate::wire::{Frame, Span, check_text};
 /// - `DOCKIPC DESCRIBE [name…]`: see [`describe`].
 /// - `DOCKIPC IDEMPOTENT name`: 1 if a call that may have run can be repeated, else 0.
 ///
-/// Dispatch answers the others: `DOCKIPC LINE text`, a line with a framed answer ([`wrapped_line`]), and
+/// Dispatch answers the others: `DOCKIPC LINE text`, a line with a framed answer ([`wrapped_line`]),
+/// `DOCKIPC ARGS command option… -- word…`, whose words are no options ([`ends_options`]), and
 /// `DOCKIPC COMPLETE command parameter prefix [word…]` ([`Completion`]).
 pub(super) fn dockipc(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     if is(words.get(0), "describe") {
@@ -26,7 +27,7 @@ pub(super) fn dockipc(context: Context<'_>, session: &Session, words: Words<'_>)
             Reply::Int(entry.is_some_and(|entry| entry.target.is_idempotent()).into())
         }
         _ => usage(
-            "usage: dockipc complete <command> <parameter> <prefix> [<word>…] | describe [<command>…] | idempotent <command> | line <text>, the last over RESP",
+            "usage: dockipc complete <command> <parameter> <prefix> [<word>…] | describe [<command>…] | idempotent <command> | line <text> | args <command> [<option>…] -- [<word>…], the last two over RESP",
         ),
     }
 }
@@ -54,6 +55,19 @@ pub(crate) fn wrapped_line<'i>(input: &'i [u8], frame: Frame, words: &[Span]) ->
     let (Frame::Resp, &[name, what, line]) = (frame, words) else { return None };
     let of = |span: Span| span.of(input, &[]);
     (is(Some(of(name)), "dockipc") && is(Some(of(what)), "line")).then(|| of(line))
+}
+
+/// Removes `DOCKIPC ARGS` in front of a command. Returns whether it was there: the options of such a command
+/// end at its first `--`, also if it declares none.
+pub(crate) fn ends_options(input: &[u8], frame: Frame, words: &mut Vec<Span>) -> bool {
+    let (Frame::Resp, &[name, what, _, ..]) = (frame, &words[..]) else { return false };
+    let of = |span: Span| span.of(input, &[]);
+    let is_this = is(Some(of(name)), "dockipc") && is(Some(of(what)), "args");
+    if is_this {
+        words.remove(0);
+        words.remove(0);
+    }
+    is_this
 }
 
 /// Checks a whole line by the rules of line mode. Returns its text without a `\r` at the end.

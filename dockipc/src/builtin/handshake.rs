@@ -3,17 +3,15 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use super::{Context, Fields, is, usage};
+use super::{Context, Fields, is, unknown_subcommand, usage};
 use crate::access::Attempt;
-use crate::counters::Counts;
+use crate::counters::{Counts, resident_memory};
 use crate::error::{Failure, code};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
+use crate::text::append;
 use crate::wire::Protocol;
-
-/// The Redis version in `INFO`. Some clients choose the commands that they send by it.
-const REDIS_VERSION: &str = "7.4.0";
 
 /// Answers `HELLO [version [AUTH user password] [SETNAME name]]` as Redis does.
 pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
@@ -96,8 +94,47 @@ pub(super) fn client(session: &mut Session, words: Words<'_>) -> Reply {
             }
             Reply::Ok
         }
-        _ => usage("usage: client id | getname | setname <name> | setinfo <what> <value> | list"),
+        Some(_) if is(what, "kill") => kill(session, words),
+        Some(word) if is(what, "reply") && !is(Some(word), "on") => Reply::Error(Failure::from(
+            "CLIENT REPLY OFF and SKIP are not supported: every command is answered",
+        )),
+        Some(_) if TAKES_A_WORD.iter().any(|name| is(what, name)) => Reply::Ok,
+        None if is(what, "setname") || TAKES_A_WORD.iter().any(|name| is(what, name)) => {
+            usage("usage: client id | getname | setname <name> | setinfo <what> <value> | list")
+        }
+        _ => unknown_subcommand(what),
     }
+}
+
+/// The subcommands of `CLIENT` that are answered with `OK`. Nothing has to be done: there are no keys that
+/// could be evicted, touched or invalidated, and no maintenance that a client could be told about.
+const TAKES_A_WORD: [&str; 8] = [
+    "setinfo",
+    "tracking",
+    "caching",
+    "no-evict",
+    "no-touch",
+    "capa",
+    "maint_notifications",
+    "reply",
+];
+
+/// Answers `CLIENT KILL ID id [SKIPME no]` with the number of connections that end: the caller's own, or
+/// none. As in Redis, it ends only with `SKIPME no`.
+fn kill(session: &mut Session, words: Words<'_>) -> Reply {
+    let (mut is_own, mut skips_own) = (false, true);
+    let mut filters = words.skip(1).iter();
+    while let Some(filter) = filters.next() {
+        match filters.next() {
+            Some(id) if is(Some(filter), "id") => {
+                is_own = id == session.id.to_string().as_bytes();
+            }
+            value if is(Some(filter), "skipme") && value.is_some() => skips_own = !is(value, "no"),
+            _ => return Reply::Error(Failure::from("No such client")),
+        }
+    }
+    session.is_last = is_own && !skips_own;
+    Reply::Int(session.is_last.into())
 }
 
 /// Describes the caller's own connection. Callers can't see other connections.
@@ -163,7 +200,7 @@ fn give_token(context: Context<'_>, session: &mut Session, given: &[u8]) -> Resu
     session.is_last = session.wrong_tokens >= ATTEMPTS;
     let used = session.wrong_tokens;
     let why = format_args!("wrong token ({used} of {ATTEMPTS} attempts used)");
-    Err(Failure::new(code::WRONGPASS, why))
+    Err(Failure::protocol(code::WRONGPASS, why))
 }
 
 pub(super) fn config(words: Words<'_>) -> Reply {
@@ -180,27 +217,43 @@ pub(super) fn config(words: Words<'_>) -> Reply {
     fields.into_reply()
 }
 
-pub(super) fn info(context: Context<'_>) -> Reply {
+/// The answer to `INFO`: the fields of Redis that clients look for, with `$` for each value.
+/// Some clients choose the commands that they send by the version.
+const INFO: &str = concat!(
+    "# Server\r\nredis_version:7.4.0\r\nredis_mode:standalone\r\ndockipc_version:",
+    env!("CARGO_PKG_VERSION"),
+    "\r\nprocess_id:$\r\nuptime_in_seconds:$\r\n\
+     # Clients\r\nconnected_clients:$\r\nblocked_clients:0\r\n\
+     # Memory\r\nused_memory:$\r\n\
+     # Persistence\r\nloading:0\r\nrdb_bgsave_in_progress:0\r\naof_rewrite_in_progress:0\r\n\
+     # Stats\r\ntotal_connections_received:$\r\ntotal_commands_processed:$\r\n\
+     # Replication\r\nrole:master\r\nconnected_slaves:0\r\n\
+     # Cluster\r\ncluster_enabled:0\r\n# Keyspace\r\n",
+);
+
+/// Answers `INFO [section…]`.
+pub(super) fn info(context: Context<'_>, words: Words<'_>) -> Reply {
     let Counts { uptime, connections, accepted, commands } = context.counters.counts();
-    // Clients look for the names of Redis' own fields.
-    let text = format!(
-        "# Server\r
-redis_version:{REDIS_VERSION}\r
-redis_mode:standalone\r
-dockipc_version:{version}\r
-process_id:{pid}\r
-uptime_in_seconds:{uptime}\r
-loading:0\r
-# Clients\r
-connected_clients:{connections}\r
-# Stats\r
-total_connections_received:{accepted}\r
-total_commands_processed:{commands}\r
-",
-        version = env!("CARGO_PKG_VERSION"),
-        pid = std::process::id(),
-    );
-    text.into_reply()
+    let process = std::process::id().into();
+    let values = [process, uptime, connections as u64, resident_memory(), accepted, commands];
+    let mut parts = INFO.split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for (value, part) in values.iter().zip(parts) {
+        append(&mut text, format_args!("{value}{part}"));
+    }
+    let is_all = |word| ["all", "everything", "default"].iter().any(|all| is(Some(word), all));
+    if words.get(0).is_none() || words.iter().any(is_all) {
+        return text.into_reply();
+    }
+    let mut chosen = String::new();
+    for section in text.split('#').skip(1) {
+        let name = section.split('\r').next().unwrap_or_default();
+        if words.iter().any(|word| is(Some(word), &name[1..])) {
+            chosen.push('#');
+            chosen.push_str(section);
+        }
+    }
+    chosen.into_reply()
 }
 
 pub(super) fn select(words: Words<'_>) -> Reply {

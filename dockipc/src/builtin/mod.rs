@@ -13,6 +13,7 @@ mod transaction;
 use std::sync::Mutex;
 
 use crate::access::{Guesses, Token};
+use crate::arg::Truncated;
 use crate::commands::{BuiltIn, Table};
 use crate::config::Config;
 use crate::counters::Counters;
@@ -21,7 +22,7 @@ use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
 
-pub(crate) use dockipc::{Completion, check_line, wrapped_line};
+pub(crate) use dockipc::{Completion, check_line, ends_options, wrapped_line};
 
 /// A map that is built field by field.
 ///
@@ -80,7 +81,7 @@ pub(crate) fn run(
         BuiltIn::Echo => echo(words),
         BuiltIn::Ping => ping(words),
         BuiltIn::Help => help::help(context, session, words),
-        BuiltIn::Info => handshake::info(context),
+        BuiltIn::Info => handshake::info(context, words),
         BuiltIn::Auth => handshake::auth(context, session, words),
         BuiltIn::Client => handshake::client(session, words),
         BuiltIn::Command => command::command(context, session, words),
@@ -116,6 +117,13 @@ fn echo(words: Words<'_>) -> Reply {
 #[cold]
 fn usage(why: &str) -> Reply {
     Reply::Error(Failure::new(code::USAGE, why))
+}
+
+/// Refuses a subcommand of the protocol with the beginning that Redis uses: clients look for it.
+#[cold]
+fn unknown_subcommand(what: Option<&[u8]>) -> Reply {
+    let what = Truncated(what.unwrap_or_default());
+    Reply::Error(Failure::from(format_args!("unknown subcommand '{what}'")))
 }
 
 #[inline(never)]

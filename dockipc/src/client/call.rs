@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::Client;
-use super::commands::{CommandBuilder, Commands, Retry, is_reusable_after};
+use super::commands::{CommandBuilder, Commands, Retry};
 use super::connection::AnswerPart;
 use super::limits::nonzero_timeout;
 use super::word::ToArg;
@@ -30,14 +30,43 @@ impl<'c> Call<'c> {
     }
 
     /// Adds an argument, which may contain any bytes. `None` adds nothing.
+    ///
+    /// An argument is never an option, also if its text begins with `--`: see [`option`](Self::option).
+    /// Only dockipc understands how such a text is sent; for another server use [`words`](Self::words).
     pub fn arg(mut self, value: impl ToArg) -> Self {
-        self.words.add(value);
+        self.words.argument(value);
         self
     }
 
     /// Adds an argument for each value.
     pub fn args<T: ToArg>(mut self, values: impl IntoIterator<Item = T>) -> Self {
-        values.into_iter().for_each(|value| self.words.add(value));
+        values.into_iter().for_each(|value| self.words.argument(value));
+        self
+    }
+
+    /// Adds the option `--name` with this value, before or after arguments. `None` adds nothing.
+    ///
+    /// ```no_run
+    /// # let text = "--foreign text";
+    /// let client = dockipc::Client::new("/run/hitd.sock");
+    /// let id: u64 = client.command("add").arg(text).option("priority", 3).flag("quiet").call()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn option(mut self, name: &str, value: impl ToArg) -> Self {
+        self.words.option(name, value);
+        self
+    }
+
+    /// Adds the flag `--name`, before or after arguments.
+    pub fn flag(mut self, name: &str) -> Self {
+        self.words.flag(name);
+        self
+    }
+
+    /// Adds words in front of the arguments, as a person typed them: one that begins with `--` is an
+    /// option.
+    pub fn words<T: ToArg>(mut self, words: impl IntoIterator<Item = T>) -> Self {
+        words.into_iter().for_each(|word| self.words.word(word));
         self
     }
 
@@ -171,20 +200,36 @@ impl<'c> Pipeline<'c> {
         }
     }
 
-    /// Adds a call of the command with this name and these arguments.
+    /// Adds a call of the command with this name and these arguments; see [`add`](Self::add) for options.
     pub fn command<T: ToArg>(
         &mut self,
         name: &str,
         words: impl IntoIterator<Item = T>,
     ) -> &mut Self {
         let mut command = CommandBuilder::new(name);
-        words.into_iter().for_each(|word| command.add(word));
-        self.commands.extend_from_slice(command.command().bytes);
+        words.into_iter().for_each(|word| command.argument(word));
+        self.push(&command.command())
+    }
+
+    /// Adds a call that [`Client::command`] prepared, without its timeout.
+    ///
+    /// ```no_run
+    /// let client = dockipc::Client::new("/run/hitd.sock");
+    /// let mut pipeline = client.pipeline();
+    /// pipeline.add(client.command("add").option("priority", 3).arg("--text"));
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn add(&mut self, mut call: Call<'_>) -> &mut Self {
+        self.push(&call.words.command())
+    }
+
+    fn push(&mut self, command: &Commands<'_>) -> &mut Self {
+        self.commands.extend_from_slice(command.bytes);
         if self.count == 0 {
             self.first = self.commands.len();
         }
         self.count += 1;
-        self.reusable &= is_reusable_after(name.as_bytes());
+        self.reusable &= command.reusable;
         self
     }
 

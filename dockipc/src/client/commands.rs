@@ -40,6 +40,10 @@ pub(super) struct CommandBuilder {
     count: usize,
     /// Position of the name in `bytes`.
     name: Range<usize>,
+    /// Position of the first argument, after the name and the options.
+    arguments: usize,
+    /// Whether a `--` between the options and the arguments tells them apart.
+    has_end: bool,
 }
 
 /// Returns whether a connection can be reused after a command: not if the command closes it, changes
@@ -50,20 +54,75 @@ pub(super) fn is_reusable_after(name: &[u8]) -> bool {
         .any(|other| name.eq_ignore_ascii_case(other))
 }
 
-/// Room for `*`, a count and CRLF.
-const HEAD: usize = 23;
+/// Room for `*`, a count and CRLF, and for [`ARGS`].
+const HEAD: usize = 23 + ARGS.len();
+
+/// The words in front of a command whose options end at a `--`, whether or not it declares options.
+const ARGS: &[u8] = b"$7\r\ndockipc\r\n$4\r\nargs\r\n";
 
 impl CommandBuilder {
     pub(super) fn new(name: &str) -> Self {
         let mut bytes = Buffer::with_capacity(HEAD + name.len() + 64);
         bytes.extend_from_slice(&[0; HEAD]);
-        let mut words = Self { bytes, count: 0, name: 0..0 };
+        let mut words = Self { bytes, count: 0, name: 0..0, arguments: 0, has_end: false };
         words.add(name);
         let end = words.bytes.len() - b"\r\n".len();
         words.name = end - name.len()..end;
+        words.arguments = words.bytes.len();
         words
     }
 
+    /// Adds an argument. The daemon does not take it for an option, whatever its text.
+    pub(super) fn argument<T: ToArg>(&mut self, value: T) {
+        let start = self.bytes.len();
+        self.add(value);
+        let mut added = self.bytes[start..].splitn(2, |&b| b == b'\n');
+        if added.nth(1).is_some_and(|word| word.starts_with(b"--")) {
+            self.end_options();
+        }
+    }
+
+    fn end_options(&mut self) {
+        if !std::mem::replace(&mut self.has_end, true) {
+            self.insert(self.arguments, |words| words.add("--"));
+        }
+    }
+
+    /// Adds an option with a value in front of the arguments, or nothing for a missing value.
+    pub(super) fn option<T: ToArg>(&mut self, name: &str, value: T) {
+        let start = self.arguments;
+        self.word(value);
+        if self.arguments > start {
+            self.arguments += self.insert(start, |words| words.add_flag(name));
+            self.end_options();
+        }
+    }
+
+    /// Adds a flag in front of the arguments.
+    pub(super) fn flag(&mut self, name: &str) {
+        self.arguments += self.insert(self.arguments, |words| words.add_flag(name));
+        self.end_options();
+    }
+
+    /// Adds a word in front of the arguments, as it is: the daemon may take it for an option.
+    pub(super) fn word<T: ToArg>(&mut self, value: T) {
+        self.arguments += self.insert(self.arguments, |words| words.add(value));
+    }
+
+    fn add_flag(&mut self, name: &str) {
+        self.add(format!("--{}", name.trim_start_matches("--")));
+    }
+
+    /// Moves what `add` appends to this position. Returns its length.
+    fn insert(&mut self, at: usize, add: impl FnOnce(&mut Self)) -> usize {
+        let end = self.bytes.len();
+        add(self);
+        let added = self.bytes.len() - end;
+        self.bytes.as_vec()[at..].rotate_right(added);
+        added
+    }
+
+    /// Adds a word as it is.
     pub(super) fn add<T: ToArg>(&mut self, value: T) {
         if let Some(word) = value.to_arg() {
             if cfg!(feature = "zeroize") {
@@ -81,7 +140,12 @@ impl CommandBuilder {
     /// Writes the header and returns the command.
     pub(super) fn command(&mut self) -> Commands<'_> {
         let mut head = Vec::with_capacity(HEAD);
-        encode::length(b'*', self.count, &mut head);
+        if self.has_end {
+            encode::length(b'*', self.count + 2, &mut head);
+            head.extend_from_slice(ARGS);
+        } else {
+            encode::length(b'*', self.count, &mut head);
+        }
         let start = HEAD - head.len();
         self.bytes.as_vec()[start..HEAD].copy_from_slice(&head);
         let (bytes, name) = (&self.bytes[start..], &self.bytes[self.name.clone()]);

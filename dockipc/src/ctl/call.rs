@@ -63,7 +63,7 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
 fn one(daemon: &Daemon, words: &[Word], json: bool, output: &mut Output) -> Result<(), Error> {
     let Some((name, arguments)) = words.split_first() else { return Ok(()) };
     let name = String::from_utf8_lossy(name.bytes());
-    let call = daemon.client.command(&name).args(arguments);
+    let call = daemon.client.command(&name).words(arguments);
     if json {
         let text = json_text(&to_json(call.call::<Reply>()?));
         return writeln!(output, "{text}").map_err(|e| Error::io("writing the answer", e));
@@ -140,7 +140,7 @@ pub(super) fn lines(
         let answered = if json && is_split {
             one(daemon, &words, json, output)
         } else {
-            let call = daemon.client.command("dockipc").arg("line").arg(line);
+            let call = daemon.client.command("dockipc").words(["line".as_bytes(), line]);
             call.copy_to(output).map(drop)
         };
         match answered {

@@ -30,8 +30,12 @@ impl Service {
         {
             return self.line(session, line, scratch, executor);
         }
+        let ends_options = builtin::ends_options(input, frame, &mut scratch.incoming);
         match Unbound::new(input, frame, scratch) {
-            Ok(unbound) => self.route(session, unbound, executor),
+            Ok(mut unbound) => {
+                unbound.ends_options = ends_options;
+                self.route(session, unbound, executor)
+            }
             Err(failure) => Some(Reply::Error(failure)),
         }
     }

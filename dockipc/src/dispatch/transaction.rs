@@ -108,7 +108,7 @@ pub(super) fn execute(
         Box::new(Execution { commands, done: 0, answers: Vec::new(), size: 0, used })
     });
     let why = "Transaction discarded because of previous errors.";
-    Some(execution.ok_or_else(|| Failure::new(code::EXECABORT, why)))
+    Some(execution.ok_or_else(|| Failure::protocol(code::EXECABORT, why)))
 }
 
 impl Execution {

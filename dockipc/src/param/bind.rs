@@ -73,6 +73,8 @@ pub(crate) struct Unbound<'r> {
     name: Option<Span>,
     /// The incoming words are the parameters' words, in order.
     is_unchanged: bool,
+    /// The first `--` ends the options, also if the command declares none.
+    pub(crate) ends_options: bool,
 }
 
 enum Source<'r> {
@@ -102,7 +104,8 @@ impl<'r> Unbound<'r> {
             }
             Frame::Resp => Source::Resp(0),
         };
-        let mut unbound = Self { input, source, scratch, name: None, is_unchanged: false };
+        let mut unbound =
+            Self { input, source, scratch, name: None, is_unchanged: false, ends_options: false };
         unbound.name = unbound.next()?;
         Ok(unbound)
     }
@@ -167,6 +170,11 @@ impl<'r> Unbound<'r> {
     pub(crate) fn all(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
         let (name, mut result) = (self.name, Ok(()));
         let words = if let Source::Resp(_) = self.source {
+            if self.ends_options {
+                let Scratch { incoming, .. } = &mut *self.scratch;
+                let end = incoming.iter().position(|span| span.of(self.input, &[]) == b"--");
+                end.map(|end| incoming.remove(end));
+            }
             self.unchanged().words
         } else {
             loop {
@@ -201,7 +209,8 @@ impl<'r> Unbound<'r> {
 
     /// Finds the words of each parameter. The message of a failure does not name the command.
     pub(crate) fn bind(&mut self, params: &[Param]) -> Result<(), Failure> {
-        let has_options = params.iter().any(|param| param.way.option().is_some());
+        let has_options =
+            self.ends_options || params.iter().any(|param| param.way.option().is_some());
         let positional = params.iter().filter(|param| param.way.is_positional());
         let before_rest = params
             .iter()

@@ -153,17 +153,32 @@ impl<T: FromReply + Ord> FromReply for BTreeSet<T> {
 
 fn pairs<K: FromReply, V: FromReply>(reply: Reply) -> Result<Vec<(K, V)>, Error> {
     match reply {
-        Reply::Map(pairs) => pairs.into_iter().map(|(k, v)| Ok((k.parse()?, v.parse()?))).collect(),
-        Reply::List(items) if items.len() % 2 == 0 => {
-            let mut items = items.into_iter();
-            let mut out = Vec::with_capacity(items.len() / 2);
-            while let (Some(k), Some(v)) = (items.next(), items.next()) {
-                out.push((k.parse()?, v.parse()?));
-            }
-            Ok(out)
+        // A map whose keys are lists. A flat list of pairs, as in RESP2, looks the same.
+        Reply::List(items) if items.iter().all(is_pair) && !items.is_empty() => {
+            let listed: Result<_, _> = items.iter().cloned().map(Reply::parse).collect();
+            listed.or_else(|_| flat(items))
         }
+        Reply::Map(pairs) => pairs.into_iter().map(|(k, v)| Ok((k.parse()?, v.parse()?))).collect(),
+        Reply::List(items) => flat(items),
         other => mismatch("a map", &other),
     }
+}
+
+fn is_pair(item: &Reply) -> bool {
+    matches!(item, Reply::List(pair) if pair.len() == 2)
+}
+
+/// Converts a list of keys and values in turn.
+fn flat<K: FromReply, V: FromReply>(items: Vec<Reply>) -> Result<Vec<(K, V)>, Error> {
+    if !items.len().is_multiple_of(2) {
+        return mismatch("a map", &Reply::List(items));
+    }
+    let mut items = items.into_iter();
+    let mut out = Vec::with_capacity(items.len() / 2);
+    while let (Some(k), Some(v)) = (items.next(), items.next()) {
+        out.push((k.parse()?, v.parse()?));
+    }
+    Ok(out)
 }
 
 impl<K, V, S> FromReply for HashMap<K, V, S>

@@ -59,7 +59,7 @@ pub trait IntoReply: Sized {
 /// A type that an answer can be converted to.
 ///
 /// The conversion is lenient where RESP2 has fewer types: decimal text converts to an integer, `0` and `1`
-/// to a `bool`, a flat list to a map.
+/// to a `bool`, a flat list or a list of pairs to a map.
 #[diagnostic::on_unimplemented(
     message = "an answer can't be converted to `{Self}`",
     note = "use (), bytes, text, a number, bool, Option, Vec, a set, a map, a tuple, or `dockipc::Reply`, which accepts every answer"

@@ -22,6 +22,9 @@ use crate::error::Failure;
 /// | `Map` | key, a tab, value, `\n` | flat array | `%` |
 /// | `Error` | `-CODE message\n` | error | error |
 ///
+/// In RESP3, a map with a list, a set or a map as a key is an array of pairs, and a set with such an item
+/// is an array: many clients can't put those into a hash table.
+///
 /// In line mode, an item with nested values is one row with a tab between the values. So a list of
 /// tuples is a table that `cut` and `awk` read.
 ///

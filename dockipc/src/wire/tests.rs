@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::check::{Event, LIMITS};
 use super::{Reply, encode, float_text};
-use crate::error::code;
+use crate::error::{Failure, code, is_acted_on};
 
 mod decode;
 mod floats;
@@ -77,14 +77,27 @@ fn as_read(reply: &Reply, v3: bool) -> Reply {
         Reply::Float(value) if v3 => Reply::Float(*value),
         Reply::Float(value) => Reply::bytes(float_text(*value)),
         Reply::Bytes(bytes) => Reply::Bytes(bytes.clone()),
-        Reply::Set(items) if v3 => Reply::Set(all(items)),
+        Reply::Set(items) if v3 && !items.iter().any(is_nested) => Reply::Set(all(items)),
         Reply::List(items) | Reply::Set(items) => Reply::List(all(items)),
+        Reply::Map(pairs) if v3 && pairs.iter().any(|(key, _)| is_nested(key)) => Reply::List(
+            pairs.iter().map(|(k, v)| Reply::List(all(&[k.clone(), v.clone()]))).collect(),
+        ),
         Reply::Map(pairs) if v3 => {
             Reply::Map(pairs.iter().map(|(k, v)| (as_read(k, v3), as_read(v, v3))).collect())
         }
         Reply::Map(pairs) => {
             Reply::List(pairs.iter().flat_map(|(k, v)| [as_read(k, v3), as_read(v, v3)]).collect())
         }
-        Reply::Error(failure) => Reply::Error(failure.clone()),
+        Reply::Error(failure) => {
+            let (code, message) = (failure.code(), failure.message());
+            let prefix =
+                if is_acted_on(format!("{code} {message}").as_bytes()) { "APP_" } else { "" };
+            Reply::Error(Failure::from_parts(format!("{prefix}{code}").into(), message.into()))
+        }
     }
+}
+
+/// Returns whether a value can't be a key of a map or an item of a set.
+fn is_nested(reply: &Reply) -> bool {
+    matches!(reply, Reply::List(_) | Reply::Set(_) | Reply::Map(_) | Reply::Error(_))
 }

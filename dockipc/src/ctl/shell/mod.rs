@@ -162,7 +162,7 @@ impl Session {
     fn call(&self, line: &str, words: Vec<Vec<u8>>) -> std::result::Result<(), CliError> {
         let mut output = Output::open(None)?;
         let (called, was_canceled) = self.interrupt.during(|| {
-            let call = self.client.command("dockipc").arg("line").arg(line);
+            let call = self.client.command("dockipc").words(["line", line]);
             call.copy_to(&mut Cancelable::new(&mut output, &self.interrupt))
         });
         let ended = output.end(true);

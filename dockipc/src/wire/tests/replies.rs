@@ -116,6 +116,70 @@ fn reply_text_can_not_imitate_the_next_reply() {
 }
 
 #[test]
+fn code_that_clients_act_on_gets_a_prefix() {
+    let sent = |code: &'static str, message: &str| {
+        let reply = Reply::Error(Failure::new(code, message));
+        let nested = Reply::List(vec![reply.clone()]);
+        let [line, resp2, resp3, row] = [
+            (&reply, Protocol::Line),
+            (&reply, Protocol::Resp2),
+            (&reply, Protocol::Resp3),
+            (&nested, Protocol::Line),
+        ]
+        .map(|(reply, protocol)| String::from_utf8(encoded(reply, protocol)).unwrap());
+        let text = line.trim_end().to_owned();
+        assert_eq!([&resp2, &resp3].map(|answer| answer.trim_end()), [&text; 2]);
+        assert_eq!(row.trim_end(), text);
+        assert_eq!(encoded(&nested, Protocol::Resp3), format!("*1\r\n{resp3}").as_bytes());
+        text
+    };
+    for code in [
+        "ASK",
+        "CLUSTERDOWN",
+        "CROSSSLOT",
+        "EXECABORT",
+        "LOADING",
+        "MASTERDOWN",
+        "MOVED",
+        "NOAUTH",
+        "NOREPLICAS",
+        "NOSCRIPT",
+        "READONLY",
+        "TRYAGAIN",
+        "UNBLOCKED",
+        "WRONGPASS",
+    ] {
+        assert_eq!(sent(code, "why"), format!("-APP_{code} why"));
+        assert_eq!(sent(code, ""), format!("-APP_{code}"));
+    }
+    assert_eq!(sent("loading", "why"), "-APP_LOADING why");
+    assert_eq!(sent("Read-Only", "why"), "-READ_ONLY why");
+    // rueidis and lettuce look for the beginning only.
+    assert_eq!(sent("asked", "why"), "-APP_ASKED why");
+    assert_eq!(sent("moved on", "x y z"), "-APP_MOVED_ON x y z");
+    for message in [
+        "max number of clients reached",
+        "invalid password",
+        "problem with LDAP service",
+        "Client sent AUTH, but no password is set",
+    ] {
+        assert_eq!(sent("ERR", message), format!("-APP_ERR {message}"));
+    }
+    let broken = Reply::Error(Failure::new("", "max number\nof clients"));
+    assert_eq!(encoded(&broken, Protocol::Resp2), b"-APP_ERR max number of clients\r\n");
+    // Other codes, and these words elsewhere, stay.
+    for code in ["BUSY", "NOPERM", "ERR", "NOTFOUND", "OOM", "RELOADING", "APP_LOADING", "TASK"] {
+        assert_eq!(sent(code, "LOADING"), format!("-{code} LOADING"));
+    }
+    let protocol = Reply::Error(Failure::protocol("WRONGPASS", "why"));
+    assert_eq!(encoded(&protocol, Protocol::Resp2), b"-WRONGPASS why\r\n");
+    // A failure of another daemon that a command passes on.
+    let read = answer::read(b"-MOVED 1 x:1\r\n").unwrap();
+    assert_eq!(read, Reply::Error(Failure::new("MOVED", "1 x:1")));
+    assert_eq!(encoded(&read, Protocol::Resp2), b"-APP_MOVED 1 x:1\r\n");
+}
+
+#[test]
 fn push_is_not_an_answer() {
     let push = b">2\r\n$3\r\nfoo\r\n:1\r\n";
     assert_eq!(scanned(push), Ok(Scan::Whole { len: push.len(), push: true }));
@@ -184,6 +248,21 @@ fn reply_has_its_form_in_each_protocol() {
             "*3\r\n:1\r\n$3\r\na b\r\n_\r\n",
         ),
         (Reply::Set(vec![Reply::Int(1)]), "1\n", "*1\r\n:1\r\n", "~1\r\n:1\r\n"),
+        (
+            Reply::Set(vec![Reply::List(vec![Reply::Int(1)])]),
+            "1\n",
+            "*1\r\n*1\r\n:1\r\n",
+            "*1\r\n*1\r\n:1\r\n",
+        ),
+        (
+            Reply::Map(vec![
+                (Reply::Int(1), Reply::Int(2)),
+                (Reply::List(vec![Reply::Int(3)]), Reply::Null),
+            ]),
+            "1\t2\n3\t\n",
+            "*4\r\n:1\r\n:2\r\n*1\r\n:3\r\n$-1\r\n",
+            "*2\r\n*2\r\n:1\r\n:2\r\n*2\r\n*1\r\n:3\r\n_\r\n",
+        ),
         (
             Reply::List(vec![
                 Reply::bytes("a\n\tb\r\\"),
