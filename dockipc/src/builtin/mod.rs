@@ -8,6 +8,7 @@ mod describe;
 mod dockipc;
 mod handshake;
 mod help;
+mod info;
 mod transaction;
 
 use std::sync::Mutex;
@@ -81,7 +82,7 @@ pub(crate) fn run(
         BuiltIn::Echo => echo(words),
         BuiltIn::Ping => ping(words),
         BuiltIn::Help => help::help(context, session, words),
-        BuiltIn::Info => handshake::info(context, words),
+        BuiltIn::Info => info::info(context, words),
         BuiltIn::Auth => handshake::auth(context, session, words),
         BuiltIn::Client => handshake::client(session, words),
         BuiltIn::Command => command::command(context, session, words),
