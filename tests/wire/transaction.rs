@@ -446,6 +446,10 @@ mod limits {
 }
 
 mod slow {
+    use std::convert::Infallible;
+    use std::str::FromStr;
+    use std::sync::LazyLock;
+
     use super::*;
 
     fn gated(server: impl FnOnce(Server) -> Server) -> (Daemon, Gate) {
@@ -467,6 +471,42 @@ mod slow {
         expect(&mut stream, early.as_bytes());
         until("a command that waits", || gate.waiting() == before + 1);
         stream
+    }
+
+    static PARSING: LazyLock<Gate> = LazyLock::new(Gate::default);
+
+    /// A word that takes long to parse.
+    struct Parsed(String);
+
+    impl FromStr for Parsed {
+        type Err = Infallible;
+
+        fn from_str(text: &str) -> Result<Self, Infallible> {
+            PARSING.pass();
+            Ok(Self(text.into()))
+        }
+    }
+
+    #[command("parsed")]
+    fn parsed(#[arg(from_str)] word: Parsed) -> String {
+        word.0
+    }
+
+    #[test]
+    fn slow_parser_delays_no_other_client() {
+        let daemon = start(super::server());
+        for round in 1..=2 {
+            PARSING.close();
+            let mut stream = daemon.connect();
+            stream.write_all(&commands(&["MULTI", "parsed a"])).unwrap();
+            expect(&mut stream, OK.as_bytes());
+            until("a parser that waits", || PARSING.waiting() == 1);
+            assert_eq!(daemon.ask("ping\n"), "PONG", "round {round}");
+            PARSING.open();
+            expect(&mut stream, QUEUED.as_bytes());
+            stream.write_all(&commands(&["EXEC"])).unwrap();
+            expect(&mut stream, b"*1\r\n$1\r\na\r\n");
+        }
     }
 
     #[test]

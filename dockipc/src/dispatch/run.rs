@@ -69,6 +69,12 @@ impl Runner<'_> {
         Some(reply.unwrap_or_else(|| panicked(name)))
     }
 
+    /// Returns a runner of other code of the author's than the command.
+    pub(super) fn instead<'t>(&'t mut self, what: Runnable, table: &'t Table) -> Runner<'t> {
+        let Self { protocol, case, .. } = *self;
+        Runner { executor: &mut *self.executor, what, speed: table.speed(what), protocol, case }
+    }
+
     /// Records a decision about a command that does not run. The audit hook is the author's code and may
     /// block.
     #[cold]
@@ -87,12 +93,8 @@ impl Runner<'_> {
         table: &Table,
         record: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Recorded {
-        let Self { protocol, case, .. } = *self;
-        let what = Runnable::Audit;
-        let speed = table.speed(what);
-        let mut runner = Runner { executor: &mut *self.executor, what, speed, protocol, case };
         let mut run = || record().map_or_else(Reply::Error, |()| Reply::Ok);
-        match runner.guarded("the audit", &mut run) {
+        match self.instead(Runnable::Audit, table).guarded("the audit", &mut run) {
             Some(Reply::Error(failure)) => Recorded::Failed(failure),
             Some(_) => Recorded::Done,
             None => Recorded::Later,
@@ -102,7 +104,7 @@ impl Runner<'_> {
 
 #[cold]
 #[inline(never)]
-pub(super) fn panicked(name: &str) -> Reply {
+fn panicked(name: &str) -> Reply {
     let name = Truncated(name.as_bytes());
     let why = format_args!("{name} panicked; see the daemon's standard error for the message");
     Reply::Error(Failure::new(code::PANIC, why))
