@@ -463,7 +463,7 @@ fn systemd_socket_activate_works() {
     let mut command = Command::new("systemd-socket-activate");
     command.arg("-l").arg(&other).arg("-l").arg(&path).arg(program::path()).arg(&path);
     let mut daemon = Program::begin(&mut command, &path);
-    until("its sockets", || path.exists());
+    until("its sockets", || listens(&path));
     let before = identity(&path);
     // The first connection starts the daemon.
     assert!(daemon.answers(), "{}", daemon.complaint());
@@ -477,8 +477,16 @@ fn activate(words: &[&str], path: &Path) -> Program {
     let mut command = Command::new("systemd-socket-activate");
     command.args(words);
     let daemon = Program::begin(&mut command, path);
-    until("its socket", || path.exists());
+    until("its socket", || listens(path));
     daemon
+}
+
+/// Returns whether a socket at this path listens, without a connection to it: a bound one refuses clients.
+fn listens(path: &Path) -> bool {
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap();
+    let is_this = |line: &str| line.ends_with(path.to_str().unwrap());
+    // The fourth field has the flags, of which `__SO_ACCEPTCON` is for sockets that listen.
+    sockets.lines().any(|line| is_this(line) && line.split_whitespace().nth(3) == Some("00010000"))
 }
 
 #[test]

@@ -179,7 +179,7 @@ impl Worker {
     }
 
     /// The outbox, for the thread itself.
-    #[inline(never)]
+    #[inline]
     pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -37,29 +37,53 @@ impl<'r> Args<'r> {
         read: impl Fn(&mut dyn Iterator<Item = &'r [u8]>) -> Result<Option<T>, BadWord<'r>>,
     ) -> Result<T, Failure> {
         let param = &self.params[index];
-        let given = match param.default {
-            Some(DefaultValue::Word(word)) if !self.has(index) => {
-                read(&mut std::iter::once(word.as_bytes()))
+        let (mut one, mut all);
+        let words: &mut dyn Iterator<Item = &'r [u8]> = match self.only_word(index) {
+            Some(word) => {
+                one = std::iter::once(word);
+                &mut one
             }
-            _ => read(&mut self.words_of(index)),
+            None => {
+                all = self.words_of(index);
+                &mut all
+            }
         };
-        match given {
+        match read(words) {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(param.is_missing()),
             Err(bad) => Err(param.refused(&bad)),
         }
     }
 
+    /// Returns the one word of a parameter, if it is known without a search: a positional word, or a default.
+    fn only_word(&self, index: usize) -> Option<&'r [u8]> {
+        let param = &self.params[index];
+        let Bound { words, options } = self.bound;
+        if param.way.is_positional() && param.arity != Arity::Many && options.is_empty() {
+            let word = words.get(self.positional_before(index));
+            if word.is_some() {
+                return word;
+            }
+        }
+        match param.default {
+            Some(DefaultValue::Word(word)) if !self.has(index) => Some(word.as_bytes()),
+            _ => None,
+        }
+    }
+
+    fn positional_before(&self, index: usize) -> usize {
+        self.params[..index].iter().filter(|param| param.way.is_positional()).count()
+    }
+
     fn words_of(&self, index: usize) -> impl Iterator<Item = &'r [u8]> {
         let Bound { words, options } = self.bound;
         let way = self.params[index].way;
-        let before = self.params[..index].iter().filter(|p| p.way.is_positional()).count();
         let take = match (way.is_positional(), self.params[index].arity) {
             (false, _) => 0,
             (true, Arity::Many) => usize::MAX,
             (true, _) => 1,
         };
-        let positional = words.iter().skip(before).take(take);
+        let positional = words.iter().skip(self.positional_before(index)).take(take);
         // A list takes every `--name value`; other types take the last.
         let is_list = self.params[index].arity == Arity::Many;
         let last = options.iter().rposition(|(at, _)| *at == index);
