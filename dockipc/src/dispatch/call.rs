@@ -35,7 +35,7 @@ impl Service {
             return self.check(command, &args, runner);
         }
         let case = runner.case;
-        runner.guarded(command.name, &mut || {
+        runner.guarded(command.name, || {
             if let Some(case) = case
                 && let Err(failure) = case.bound(Some(request.id()), command.params, &bound)
             {
@@ -49,7 +49,7 @@ impl Service {
     #[cold]
     fn check(&self, command: &Command, args: &Args<'_>, runner: &mut Runner<'_>) -> Option<Reply> {
         let mut parsing = runner.instead(Runnable::Parsing, &self.table);
-        let reply = parsing.guarded(command.name, &mut || {
+        let reply = parsing.guarded_dyn(command.name, &mut || {
             (command.run)(args).unwrap_or_else(|failure| with_usage(command, failure))
         })?;
         if let Reply::Error(_) = reply {
@@ -82,7 +82,7 @@ impl Service {
         };
         let request = Request::new(command.name, words, self.caller(session));
         let request = request.hiding_words(entry.has_secret);
-        runner.guarded(command.name, &mut || propose(&request, prefix).into_reply())
+        runner.guarded_dyn(command.name, &mut || propose(&request, prefix).into_reply())
     }
 
     /// Runs a mounted handler or the fallback.
@@ -110,7 +110,7 @@ impl Service {
         }
         let request = Request::new(text, words, self.caller(session));
         let case = runner.case;
-        runner.guarded(text, &mut || {
+        runner.guarded_dyn(text, &mut || {
             if let Some(case) = case
                 && let Err(failure) = case.unbound(name, Some(request.id()), words)
             {

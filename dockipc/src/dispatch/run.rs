@@ -57,8 +57,19 @@ pub(super) struct Runner<'a> {
 }
 
 impl Runner<'_> {
+    /// Like [`guarded`](Self::guarded), which is copied to each place that calls it.
+    #[inline(never)]
+    pub(super) fn guarded_dyn(
+        &mut self,
+        name: &str,
+        run: &mut dyn FnMut() -> Reply,
+    ) -> Option<Reply> {
+        self.guarded(name, run)
+    }
+
     /// Calls the author's code. A panic becomes an answer. Returns `None` if the code can't run now.
-    pub(super) fn guarded(&mut self, name: &str, run: &mut dyn FnMut() -> Reply) -> Option<Reply> {
+    #[inline]
+    pub(super) fn guarded(&mut self, name: &str, run: impl FnOnce() -> Reply) -> Option<Reply> {
         match self.executor.begin(self.what, self.speed, self.protocol) {
             Begin::Now => {}
             Begin::Later => return None,
@@ -94,7 +105,7 @@ impl Runner<'_> {
         record: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Recorded {
         let mut run = || record().map_or_else(Reply::Error, |()| Reply::Ok);
-        match self.instead(Runnable::Audit, table).guarded("the audit", &mut run) {
+        match self.instead(Runnable::Audit, table).guarded_dyn("the audit", &mut run) {
             Some(Reply::Error(failure)) => Recorded::Failed(failure),
             Some(_) => Recorded::Done,
             None => Recorded::Later,

@@ -38,15 +38,12 @@ impl<'r> Args<'r> {
     ) -> Result<T, Failure> {
         let param = &self.params[index];
         let (mut one, mut all);
-        let words: &mut dyn Iterator<Item = &'r [u8]> = match self.only_word(index) {
-            Some(word) => {
-                one = std::iter::once(word);
-                &mut one
-            }
-            None => {
-                all = self.words_of(index);
-                &mut all
-            }
+        let words: &mut dyn Iterator<Item = &'r [u8]> = if let Some(word) = self.only_word(index) {
+            one = std::iter::once(word);
+            &mut one
+        } else {
+            all = self.words_of(index);
+            &mut all
         };
         match read(words) {
             Ok(Some(value)) => Ok(value),
