@@ -82,10 +82,7 @@ def check(client, resp3, text):
         else:
             raise AssertionError("WATCH did not fail")
     # By hand, up to the error that a client knows by its name.
-    if hasattr(redis, "ExecAbortError"):
-        aborted = redis.ExecAbortError
-    else:
-        from redis.exceptions import ExecAbortError as aborted
+    aborted = importlib.import_module(f"{module}.exceptions").ExecAbortError
     single = client.client()
     equal(single.execute_command("MULTI"), text(b"OK"))
     equal(single.execute_command("add", 1), text(b"QUEUED"))

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::text::number;
-
 /// One alternative of a rule.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +80,8 @@ fn term(word: &str, at: usize) -> Result<Term<'_>, Mistake> {
     }
     if name.bytes().all(|b| b.is_ascii_digit()) {
         // The largest id means "no user" to system calls such as chown(2).
-        return match number(name) {
-            Some(number) if number != u32::MAX => Ok(make(Name::Number(number))),
+        return match name.parse() {
+            Ok(number) if number != u32::MAX => Ok(make(Name::Number(number))),
             _ => Err((start, "number too large")),
         };
     }
