@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use dockipc::{Client, Error};
 use rustix::process::Signal;
-use tests::process::{names_in, until};
+use tests::process::{listens, names_in, until};
 use tests::program::{self, Program};
 use tests::{PATIENCE, Place};
 
@@ -479,14 +479,6 @@ fn activate(words: &[&str], path: &Path) -> Program {
     let daemon = Program::begin(&mut command, path);
     until("its socket", || listens(path));
     daemon
-}
-
-/// Returns whether a socket at this path listens, without a connection to it: a bound one refuses clients.
-fn listens(path: &Path) -> bool {
-    let sockets = fs::read_to_string("/proc/net/unix").unwrap();
-    let is_this = |line: &str| line.ends_with(path.to_str().unwrap());
-    // The fourth field has the flags, of which `__SO_ACCEPTCON` is for sockets that listen.
-    sockets.lines().any(|line| is_this(line) && line.split_whitespace().nth(3) == Some("00010000"))
 }
 
 #[test]

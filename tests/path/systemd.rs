@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::Signal;
-use tests::process::until;
+use tests::process::{listens, until};
 use tests::program::{self, Program};
 use tests::{Place, strace};
 
@@ -105,7 +105,7 @@ fn socket_unit_starts_its_service() {
     let listen = place.directory().join(listen.strip_prefix("/run/").unwrap());
     let mut activate = Command::new("systemd-socket-activate");
     let mut daemon = Program::begin(activate.arg("-l").arg(&listen).args(words), &path);
-    until("its socket", || listen.exists());
+    until("its socket", || listens(&listen));
     assert!(daemon.answers(), "{}", daemon.complaint());
     daemon.signal(Signal::TERM);
     assert!(daemon.wait().success(), "{}", daemon.complaint());

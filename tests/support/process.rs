@@ -21,6 +21,14 @@ pub fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
+/// Returns whether a socket at this path listens, without a connection to it: a bound one refuses clients.
+pub fn listens(path: &Path) -> bool {
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap();
+    let is_this = |line: &str| line.ends_with(path.to_str().unwrap());
+    // The fourth field has the flags, of which `__SO_ACCEPTCON` is for sockets that listen.
+    sockets.lines().any(|line| is_this(line) && line.split_whitespace().nth(3) == Some("00010000"))
+}
+
 /// Serializes the tests of this program that count the resources of the process. Waits until nothing is
 /// left of earlier servers: a command that a stopped server has abandoned may end later.
 #[track_caller]
