@@ -10,11 +10,11 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
     Attribute, Data, DeriveInput, Error, Expr, FnArg, Ident, Item, ItemFn, LitStr, Meta, Path,
-    Token, token,
+    ReturnType, Token, token,
 };
 
 use crate::errors::Errors;
-use crate::tokens::first_span;
+use crate::tokens::{bare_expr, bare_type, first_span};
 
 /// Everything that the author wrote at a function for the macro.
 pub(crate) struct CommandAttrs {
@@ -81,11 +81,23 @@ pub(crate) enum VariantKey {
     Name(LitStr),
 }
 
-/// Parses the item that `#[command]` is on.
+/// Parses the item that `#[command]` is on, with bare types in its signature.
 pub(crate) fn function(item: TokenStream) -> syn::Result<ItemFn> {
     let item = syn::parse2(item)?;
     let message = match item {
-        Item::Fn(function) => return Ok(function),
+        Item::Fn(mut function) => {
+            let sig = &mut function.sig;
+            let inputs = sig.inputs.iter_mut().filter_map(|input| match input {
+                FnArg::Typed(typed) => Some(&mut typed.ty),
+                FnArg::Receiver(_) => None,
+            });
+            let output = match &mut sig.output {
+                ReturnType::Type(_, ty) => Some(ty),
+                ReturnType::Default => None,
+            };
+            inputs.chain(output).for_each(|ty| **ty = bare_type(ty).clone());
+            return Ok(function);
+        }
         // A function without a body, such as a trait's.
         Item::Verbatim(_) => "a command must have a body: put `#[command]` on a free function",
         _ => "`#[command]` can only be on a function",
@@ -243,7 +255,7 @@ impl Parse for ArgKey {
             }
             "default" => {
                 after_equals(input, &key, "`default` needs a value: write `default = …`")?;
-                input.parse().map(Self::Default)
+                input.parse().map(|expr| Self::Default(bare_expr(&expr).clone()))
             }
             _ => Err(unknown(&key, expected)),
         }

@@ -2,8 +2,27 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::Ident;
 use syn::ext::IdentExt;
+use syn::{Expr, Ident, Type};
+
+/// Returns a type without parentheses, and without the invisible groups around what a `macro_rules`
+/// macro was given.
+pub(crate) fn bare_type(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare_type(&group.elem),
+        Type::Paren(paren) => bare_type(&paren.elem),
+        ty => ty,
+    }
+}
+
+/// Like [`bare_type`], for an expression.
+pub(crate) fn bare_expr(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(group) => bare_expr(&group.expr),
+        Expr::Paren(paren) => bare_expr(&paren.expr),
+        expr => expr,
+    }
+}
 
 /// Returns the span of the first token.
 pub(crate) fn first_span(tokens: &impl ToTokens) -> Span {

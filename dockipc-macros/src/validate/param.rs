@@ -11,7 +11,7 @@ use super::{GENERIC, invalid, once, once_or};
 use crate::attr::{ArgKey, Key, Keys, ParamAttrs};
 use crate::errors::Errors;
 use crate::model::{Conversion, DefaultValue, Form, Param, Source, Value};
-use crate::tokens::{first_span, impl_spans, kebab};
+use crate::tokens::{bare_expr, bare_type, first_span, impl_spans, kebab};
 
 /// Names and words taken by earlier parameters, which no other parameter can use.
 #[derive(Default)]
@@ -202,7 +202,7 @@ fn conversion(
 fn default_value(expr: Expr) -> DefaultValue {
     let (sign, lit) = match &expr {
         Expr::Lit(ExprLit { lit, .. }) => ("", Some(lit)),
-        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match &**expr {
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match bare_expr(expr) {
             Expr::Lit(ExprLit { lit, .. }) => ("-", Some(lit)),
             _ => ("", None),
         },
@@ -231,7 +231,7 @@ fn inside_option(ty: &Type) -> Option<&Type> {
     let segment = path.path.segments.last().filter(|segment| segment.ident == "Option")?;
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
     match arguments.args.first()? {
-        GenericArgument::Type(inner) => Some(inner),
+        GenericArgument::Type(inner) => Some(bare_type(inner)),
         _ => None,
     }
 }
