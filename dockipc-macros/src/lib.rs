@@ -6,7 +6,7 @@
 //!
 //! | file | duty | imports |
 //! | --- | --- | --- |
-//! | `lib` | driver | `attr` `errors` `expand` `validate` |
+//! | `lib` | driver | `attr` `errors` `expand` `tokens` `validate` |
 //! | `expand` | what is generated | `model` `rule` `tokens` |
 //! | `validate` | every mistake, then the model | `attr` `errors` `model` `rule` `tokens` |
 //! | `attr` | what the author wrote | `errors` `tokens` |
@@ -31,6 +31,7 @@ use syn::{DeriveInput, Error};
 
 use crate::attr::{CommandAttrs, TypeAttrs};
 use crate::errors::Errors;
+use crate::tokens::with_parentheses;
 
 /// Registers a function as a command.
 ///
@@ -127,6 +128,7 @@ pub fn derive_arg(item: TokenStream) -> TokenStream {
 }
 
 fn expand_command(attr: TokenStream2, item: TokenStream2) -> TokenStream2 {
+    let item = with_parentheses(item);
     let mut function = match attr::function(item.clone()) {
         Ok(function) => function,
         Err(error) => {

@@ -24,7 +24,8 @@ macro_rules! negative {
     ($name:ident, $expr:expr) => {
         #[command]
         fn $name(#[arg(default = -$expr)] a: i64, #[arg(default = (-($expr)))] b: i64) -> i64 {
-            a + b
+            let in_body = -$expr * 2;
+            a + b + in_body
         }
     };
 }
@@ -83,7 +84,7 @@ fn words(_: &str) -> Vec<String> {
 }
 
 everything!(
-    #[must_use] pub all_fragments "fragments" "fragments.alias", "any", ::dockipc, "as", words, "Text.", text,
+    #[must_use] pub(crate) all_fragments "fragments" "fragments.alias", "any", ::dockipc, "as", words, "Text.", text,
     { text.to_owned() }
 );
 
@@ -127,8 +128,8 @@ fn fragments_of_every_kind_make_commands() {
         ("literal-text", "ab"),
         ("literal-number", "-1-2"),
         ("literal-paren", "ab"),
-        ("negative", "-6"),
-        ("negative-sum", "-6"),
+        ("negative", "-12"),
+        ("negative-sum", "-12"),
         ("first-address 1", "1"),
         ("echoed 7", "7"),
         ("fragments --as x", "x"),
