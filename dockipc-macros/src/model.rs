@@ -25,6 +25,8 @@ pub(crate) struct Command {
     pub(crate) converted: Vec<Span>,
     /// The function's `#[allow]` attributes, which the lint about such a name obeys.
     pub(crate) allows: Vec<Attribute>,
+    /// Whether the function is deprecated, or may use deprecated types.
+    pub(crate) uses_deprecated: bool,
     pub(crate) params: Vec<Param>,
     pub(crate) output: Output,
 }

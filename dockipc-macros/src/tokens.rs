@@ -34,9 +34,10 @@ pub(crate) fn with_parentheses(tokens: TokenStream) -> TokenStream {
         TokenTree::Group(group) if has_invisible(group.stream()) || is_operation(&group) => {
             let stream = with_parentheses(group.stream());
             // Hygienic, so that no lint takes the parentheses for the author's.
-            let (delimiter, span) = match is_operation(&group) {
-                true => (Delimiter::Parenthesis, hygienic(group.span())),
-                false => (group.delimiter(), group.span()),
+            let (delimiter, span) = if is_operation(&group) {
+                (Delimiter::Parenthesis, hygienic(group.span()))
+            } else {
+                (group.delimiter(), group.span())
             };
             let mut group = Group::new(delimiter, stream);
             group.set_span(span);

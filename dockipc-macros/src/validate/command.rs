@@ -78,6 +78,7 @@ pub(crate) fn command(
         cfgs: attributes("cfg"),
         converted,
         allows: attributes("allow"),
+        uses_deprecated: function.attrs.iter().any(mentions_deprecated),
         params,
         output: output(&function.sig),
     })
@@ -85,6 +86,14 @@ pub(crate) fn command(
 
 fn ends_in_command(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == "command")
+}
+
+/// Returns whether the attribute is `deprecated`, or an `allow` or `expect` of that lint.
+fn mentions_deprecated(attr: &Attribute) -> bool {
+    let path = attr.path();
+    let is_lint_level = path.is_ident("allow") || path.is_ident("expect");
+    path.is_ident("deprecated")
+        || (is_lint_level && attr.meta.to_token_stream().to_string().contains("deprecated"))
 }
 
 /// Checks the name and the aliases, and returns them in this order.
