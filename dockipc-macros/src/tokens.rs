@@ -92,6 +92,20 @@ pub(crate) fn impl_spans(tokens: TokenStream) -> Vec<Span> {
     spans.collect()
 }
 
+/// Returns the span of an `impl` keyword before the name of an iterator's trait.
+pub(crate) fn iterator_span(tokens: TokenStream) -> Option<Span> {
+    let mut last_impl = None;
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "impl" => {
+            last_impl = Some(ident.span());
+            None
+        }
+        TokenTree::Ident(ident) if ident.to_string().ends_with("Iterator") => last_impl,
+        TokenTree::Group(group) => iterator_span(group.stream()),
+        _ => None,
+    })
+}
+
 /// Returns an identifier in kebab case: `dry_run` and `DryRun` become `dry-run`.
 pub(crate) fn kebab(ident: &Ident) -> String {
     let mut out = String::new();

@@ -11,7 +11,7 @@ use crate::attr::{CommandAttrs, CommandKey, Key};
 use crate::errors::Errors;
 use crate::model::{Command, Output};
 use crate::rule;
-use crate::tokens::{first_span, hygienic, impl_spans, kebab};
+use crate::tokens::{first_span, hygienic, impl_spans, iterator_span, kebab};
 
 /// Checks a function and its attributes; `errors` are the mistakes in their syntax.
 pub(crate) fn command(
@@ -192,6 +192,14 @@ fn check_signature(sig: &Signature, errors: &mut Errors) {
         errors.add(
             first_span(variadic),
             "a command cannot be variadic: take a `Vec` for any number of words",
+        );
+    }
+    if let ReturnType::Type(_, ty) = &sig.output
+        && let Some(span) = iterator_span(ty.to_token_stream())
+    {
+        errors.add(
+            span,
+            "an iterator cannot be the answer of a command: collect it, and answer with a `Vec`",
         );
     }
     if let ReturnType::Type(_, ty) = &sig.output
