@@ -1,9 +1,8 @@
 //! [`Param`], the declaration of one parameter.
 
-use std::any::TypeId;
 use std::fmt;
 
-use super::{FromRequest, Kind};
+use super::{FromRequest, Kind, Wanted};
 use crate::arg::{Arity, BadValue, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
@@ -20,8 +19,8 @@ pub struct Param {
     pub arity: Arity,
     pub way: Way,
     pub default: Option<DefaultValue>,
-    /// Returns the type of the state that the parameter requires, if any.
-    pub wanted: fn() -> Option<(TypeId, &'static str)>,
+    /// Returns the state that the parameter requires, if any.
+    pub wanted: fn() -> Option<Wanted>,
     /// Checks that a default word parses.
     pub check: fn(&'static str) -> Result<(), BadValue>,
     /// Messages must not show the value.

@@ -14,5 +14,6 @@ pub(crate) use bind::{Bound, Scratch, Unbound};
 pub(crate) use declared::any_secret;
 pub use declared::{DefaultValue, Param, Way, check, flag, param};
 use from_request::Kind;
+pub(crate) use from_request::Wanted;
 pub use from_request::{Flag, FromRequest, Parse};
 pub use propose::Propose;
