@@ -154,6 +154,9 @@ fn entry(param: &Param) -> TokenStream {
         Conversion::OptionalFromStr(inner) => quote_spanned! {hygienic(first_span(inner))=>
             __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::OPTIONAL)
         },
+        Conversion::ListFromStr(inner, _) => quote_spanned! {hygienic(first_span(inner))=>
+            __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::LIST)
+        },
     };
     let entry = if *secret { quote!(#entry.secret()) } else { entry };
     let Some(function) = complete else { return entry };
@@ -181,6 +184,9 @@ fn read(i: usize, param: &Param) -> TokenStream {
         },
         Conversion::OptionalFromStr(inner) => quote_spanned! {hygienic(first_span(inner))=>
             <#inner as __dockipc::Parse>::optional(__dockipc_args, #i)?
+        },
+        Conversion::ListFromStr(inner, _) => quote_spanned! {hygienic(first_span(inner))=>
+            <#inner as __dockipc::Parse>::list(__dockipc_args, #i)?
         },
     };
     match conversion.default() {

@@ -107,7 +107,7 @@ use crate::tokens::with_parentheses;
 /// | `#[arg(rest)]` | the unchanged rest of the line; in RESP the remaining words, joined by one blank |
 /// | `#[arg(complete = names)]` | Tab in the `dockipc` program proposes the words that `fn names(prefix: &str) -> Vec<String>` returns; the function can also take `&Request` as its first parameter |
 /// | `#[arg(secret)]` | errors, help and audit records hide the value; a `Secret<T>` is always hidden |
-/// | `#[arg(from_str)]` | parsed through the type's `FromStr`, for types of other crates |
+/// | `#[arg(from_str)]` | parsed through the type's `FromStr`, for types of other crates; also in an `Option` or a `Vec` |
 ///
 /// `flag = "name"` and `long = "name"` set the name of the option. A command with options takes `--`
 /// as the end of the options.

@@ -466,6 +466,26 @@ fn own(
     show((even, color, maybe, eight, two, wrapped, percent, back, colors))
 }
 
+#[command]
+fn evens(
+    #[arg(from_str, long)] more: Vec<Even>,
+    #[arg(from_str, default = vec![Even(4)])] all: Vec<Even>,
+) -> String {
+    show((more, all))
+}
+
+#[test]
+fn list_is_parsed_through_from_str() {
+    check(&[
+        ("evens", "([], [Even(4)])"),
+        ("evens 2 4 --more 6 6 --more=8", "([Even(6), Even(8)], [Even(2), Even(4), Even(6)])"),
+        (
+            "evens 2 3",
+            "-USAGE bad value for all: \"3\": 3 is odd; usage: evens [--more <more>]… [<all>…]\n",
+        ),
+    ]);
+}
+
 #[test]
 fn own_types_are_parsed() {
     check(&[

@@ -219,6 +219,9 @@ fn conversion(
     if !from_str {
         return Conversion::ByType(default);
     }
+    if let Some(inner) = inside("Vec", ty) {
+        return Conversion::ListFromStr(Box::new(inner.clone()), default);
+    }
     let Some(inner) = inside("Option", ty) else { return Conversion::FromStr(default) };
     if default.is_some() {
         let message = "an `Option` cannot have a default, because it is then never `None`: remove `Option` or `default`";

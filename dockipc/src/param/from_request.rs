@@ -164,6 +164,7 @@ pub trait Parse: Sized {
         check: |default| Self::from_word(default.as_bytes()).map(drop),
     };
     const OPTIONAL: Kind = Kind { arity: Arity::Optional, ..Self::REQUIRED };
+    const LIST: Kind = Kind { arity: Arity::Many, ..Self::REQUIRED };
 
     fn from_word(word: &[u8]) -> Result<Self, BadValue>;
 
@@ -176,6 +177,13 @@ pub trait Parse: Sized {
 
     fn optional(args: &Args<'_>, index: usize) -> Result<Option<Self>, Failure> {
         args.has(index).then(|| Self::required(args, index)).transpose()
+    }
+
+    fn list(args: &Args<'_>, index: usize) -> Result<Vec<Self>, Failure> {
+        args.parse(index, |words| {
+            let read = |word| Self::from_word(word).map_err(|bad| BadWord { word, bad });
+            words.map(read).collect::<Result<_, _>>().map(Some)
+        })
     }
 }
 
