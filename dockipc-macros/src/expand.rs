@@ -138,8 +138,22 @@ fn entry(param: &Param) -> TokenStream {
             quote_spanned!(*span=> ::core::option::Option::Some(__dockipc::DefaultValue::Word(#word)))
         }
         Some(DefaultValue::Expr(expr)) => {
-            let shown = quote!(#expr).to_string().replace(" :: ", "::");
-            quote!(::core::option::Option::Some(__dockipc::DefaultValue::Value(#shown)))
+            let by_type = if let Conversion::ByType(_) = conversion {
+                quote_spanned!(span=> __dockipc::Arg::shown(&__dockipc_default))
+            } else {
+                quote!(::core::option::Option::None)
+            };
+            // An author's `?` returns from here as it does from the command.
+            quote_spanned! {span=>
+                ::core::option::Option::Some(__dockipc::DefaultValue::Value(|| {
+                    use __dockipc::NotDisplay as _;
+
+                    let __dockipc_default: #ty = #expr;
+                    ::core::result::Result::Ok(
+                        #by_type.or_else(|| __dockipc::Display(&__dockipc_default).shown()),
+                    )
+                }))
+            }
         }
     };
     let entry = match conversion {
@@ -259,7 +273,8 @@ fn silent(ident: &Ident) -> Ident {
 fn from_choices(choices: &[Choice]) -> TokenStream {
     let words = choices.iter().map(|choice| &choice.word);
     let bytes = choices.iter().map(|choice| Literal::byte_string(choice.word.as_bytes()));
-    let variants = choices.iter().map(|choice| silent(&choice.variant));
+    let variants: Vec<_> = choices.iter().map(|choice| silent(&choice.variant)).collect();
+    let shown = choices.iter().map(|choice| &choice.word);
     quote! {
         const CHOICES: &'static [&'static ::core::primitive::str] = &[#(#words),*];
 
@@ -272,6 +287,12 @@ fn from_choices(choices: &[Choice]) -> TokenStream {
                     <Self as __dockipc::Arg<'_>>::CHOICES,
                 )),
             }
+        }
+
+        fn shown(&self) -> ::core::option::Option<__dockipc::String> {
+            ::core::option::Option::Some(__dockipc::String::from(match *self {
+                #(Self::#variants => #shown,)*
+            }))
         }
     }
 }

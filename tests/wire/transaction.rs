@@ -494,7 +494,7 @@ mod slow {
 
     #[test]
     fn slow_parser_delays_no_other_client() {
-        let daemon = start(super::server());
+        let daemon = start(server());
         for round in 1..=2 {
             PARSING.close();
             let mut stream = daemon.connect();

@@ -12,7 +12,7 @@ mod propose;
 pub use args::Args;
 pub(crate) use bind::{Bound, Scratch, Unbound};
 pub(crate) use declared::any_secret;
-pub use declared::{DefaultValue, Param, Way, check, flag, param};
+pub use declared::{DefaultValue, Display, NotDisplay, Param, Way, check, flag, param};
 use from_request::Kind;
 pub(crate) use from_request::Wanted;
 pub use from_request::{Flag, FromRequest, Parse};
