@@ -101,7 +101,7 @@ use crate::tokens::with_parentheses;
 ///
 /// | attribute | meaning |
 /// | --- | --- |
-/// | `#[arg(default = 5)]` | may be left out; a literal is parsed as if the client had sent it, any other expression is a value of the type |
+/// | `#[arg(default = 5)]` | may be left out; a literal is parsed as if the client had sent it, any other expression is a value of the type; help shows the value, and evaluates the expression for that |
 /// | `#[arg(flag)]` | `--loud`, a `bool` |
 /// | `#[arg(long)]` | `--times 3` and `--times=3`; a `Vec` takes every occurrence, any other type the last one |
 /// | `#[arg(rest)]` | the unchanged rest of the line; in RESP the remaining words, joined by one blank |
