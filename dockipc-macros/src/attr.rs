@@ -10,11 +10,11 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
     Attribute, Data, DeriveInput, Error, Expr, FnArg, Ident, Item, ItemFn, LitStr, Meta, Path,
-    Token, token,
+    ReturnType, Token, token,
 };
 
 use crate::errors::Errors;
-use crate::tokens::first_span;
+use crate::tokens::{bare_expr, bare_type, first_span};
 
 /// Everything that the author wrote at a function for the macro.
 pub(crate) struct CommandAttrs {
@@ -81,11 +81,23 @@ pub(crate) enum VariantKey {
     Name(LitStr),
 }
 
-/// Parses the item that `#[command]` is on.
+/// Parses the item that `#[command]` is on, with bare types in its signature.
 pub(crate) fn function(item: TokenStream) -> syn::Result<ItemFn> {
     let item = syn::parse2(item)?;
     let message = match item {
-        Item::Fn(function) => return Ok(function),
+        Item::Fn(mut function) => {
+            let sig = &mut function.sig;
+            let inputs = sig.inputs.iter_mut().filter_map(|input| match input {
+                FnArg::Typed(typed) => Some(&mut typed.ty),
+                FnArg::Receiver(_) => None,
+            });
+            let output = match &mut sig.output {
+                ReturnType::Type(_, ty) => Some(ty),
+                ReturnType::Default => None,
+            };
+            inputs.chain(output).for_each(|ty| **ty = bare_type(ty).clone());
+            return Ok(function);
+        }
         // A function without a body, such as a trait's.
         Item::Verbatim(_) => "a command must have a body: put `#[command]` on a free function",
         _ => "`#[command]` can only be on a function",
@@ -122,7 +134,16 @@ impl ParamAttrs {
             FnArg::Typed(typed) => &mut typed.attrs,
         };
         let taken = Self { keys: Keys::of(attrs, errors), docs: docs(attrs) };
-        attrs.retain(|attr| !attr.path().is_ident("arg") && doc(attr).is_none());
+        attrs.retain(|attr| {
+            let conditional = attr.path().is_ident("cfg_attr") && mentions_arg(attr.to_token_stream());
+            if conditional {
+                errors.add(
+                    first_span(attr.path()),
+                    "`#[arg]` cannot be in `#[cfg_attr]`, because a command has the same parameters in every build: write `#[arg(…)]` alone, or one function for each `#[cfg]`",
+                );
+            }
+            !conditional && !attr.path().is_ident("arg") && doc(attr).is_none()
+        });
         taken
     }
 }
@@ -136,6 +157,15 @@ impl TypeAttrs {
         };
         Self { keys, variants }
     }
+}
+
+/// Returns whether an attribute holds another that is `arg`.
+fn mentions_arg(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "arg",
+        TokenTree::Group(group) => mentions_arg(group.stream()),
+        _ => false,
+    })
 }
 
 /// Returns the texts of the doc comments.
@@ -164,7 +194,15 @@ impl<K: Parse> Keys<K> {
     fn of(attrs: &[Attribute], errors: &mut Errors) -> Self {
         let mut keys = Self { list: Vec::new(), is_complete: true };
         for attr in attrs.iter().filter(|attr| attr.path().is_ident("arg")) {
-            let parsed = attr.parse_args_with(|input: ParseStream<'_>| keys.parse(input));
+            let parsed = match &attr.meta {
+                Meta::List(list) => {
+                    (|input: ParseStream<'_>| keys.parse(input)).parse2(list.tokens.clone())
+                }
+                _ => Err(Error::new(
+                    first_span(attr.path()),
+                    "`#[arg]` needs keys in parentheses: write for example `#[arg(long)]`, or remove it",
+                )),
+            };
             keys.is_complete &= errors.take(parsed).is_some();
         }
         keys
@@ -174,10 +212,13 @@ impl<K: Parse> Keys<K> {
         let mut errors = Errors::default();
         while !input.is_empty() {
             let span = input.span();
+            let key =
+                input.cursor().token_tree().map(|(key, _)| key.to_string()).unwrap_or_default();
             if let Some(kind) = errors.take(input.parse()) {
                 self.list.push(Key { span, kind });
                 if input.peek(Token![=]) || input.peek(token::Paren) {
-                    errors.push(input.error("this key takes no value: remove the value"));
+                    let message = format!("`{key}` takes no value: write `{key}` alone");
+                    errors.push(input.error(message));
                 } else if !is_at_end(input) {
                     errors.push(input.error("expected `,`"));
                 }
@@ -221,7 +262,7 @@ impl Parse for CommandKey {
                 key.span(),
                 "unknown key `name`: write the name by itself, `#[command(\"name\")]`",
             )),
-            _ => Err(unknown(&key, expected)),
+            other => Err(unknown(&key, instead_at_command(other).unwrap_or(expected))),
         }
     }
 }
@@ -243,9 +284,9 @@ impl Parse for ArgKey {
             }
             "default" => {
                 after_equals(input, &key, "`default` needs a value: write `default = …`")?;
-                input.parse().map(Self::Default)
+                input.parse().map(|expr| Self::Default(bare_expr(&expr).clone()))
             }
-            _ => Err(unknown(&key, expected)),
+            other => Err(unknown(&key, instead_at_parameter(other).unwrap_or(expected))),
         }
     }
 }
@@ -280,6 +321,47 @@ fn key(input: ParseStream<'_>, expected: &str) -> syn::Result<Ident> {
 
 fn unknown(key: &Ident, expected: &str) -> Error {
     Error::new(key.span(), format!("unknown key `{key}`: {expected}"))
+}
+
+/// Returns the way to do what a key of clap or serde does, for `#[command]`.
+fn instead_at_command(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "about" | "long_about" | "help" | "long_help" | "doc" | "description" => {
+            "write a doc comment on the function, `/// …`"
+        }
+        "rename" => "write the name by itself, `#[command(\"name\")]`",
+        "aliases" | "visible_alias" | "visible_aliases" => "write `alias = \"…\"` for each name",
+        "hide" => "write `hidden`",
+        _ => return None,
+    })
+}
+
+/// Returns the way to do what a key of clap or serde does, for `#[arg]` at a parameter.
+fn instead_at_parameter(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "short" => "options have no short names; write `long` or `flag`",
+        "help" | "long_help" | "about" | "doc" | "description" => {
+            "write a doc comment at the parameter, `/// …`"
+        }
+        "value_name" | "id" => "help shows the name of the parameter; rename the parameter",
+        "name" | "rename" => {
+            "rename the parameter, or write `long = \"name\"` or `flag = \"name\"` for the name of an option"
+        }
+        "alias" | "aliases" => "an option has one name, `long = \"name\"`",
+        "default_value" | "default_value_t" | "default_values" => "write `default = …`",
+        "optional" | "required" => {
+            "a parameter can be left out if its type is `Option<…>` or `Vec<…>`, or if it has `default = …`"
+        }
+        "action" => "write `flag` for an option without a value",
+        "num_args" | "multiple" | "last" | "trailing_var_arg" => {
+            "make the type `Vec<…>` for any number of words"
+        }
+        "value_enum" | "possible_values" => "put `#[derive(Arg)]` on an enum of the words",
+        "value_parser" | "parse" | "with" => {
+            "write `from_str`, or implement `Arg` for a type of your own"
+        }
+        _ => return None,
+    })
 }
 
 /// Parses the `=` after a key, and returns the span of the value.

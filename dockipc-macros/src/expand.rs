@@ -27,7 +27,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
     let docs = text(docs);
     let entries = params.iter().map(entry);
     let checks = params.iter().enumerate().map(check);
-    let local = |i| format_ident!("__{i}", span = Span::mixed_site());
+    let local = |i| format_ident!("__dockipc_{i}", span = Span::mixed_site());
     let values: Vec<_> = (0..params.len()).map(local).collect();
     let lets = params.iter().enumerate().map(|(i, param)| {
         let (value, expr) = (&values[i], read(i, param));
@@ -39,29 +39,32 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         }
         Output::Hidden(span) => quote_spanned!(*span=> __dockipc::IntoReply::into_reply),
     };
+    let deprecated = command.uses_deprecated.then(|| quote!(#[allow(deprecated)]));
     let lints = command.converted.iter().map(|span| lint(*span, command));
-    // Hygienic, so that the expression of a default cannot see the names of the generated code.
+    // Hygienic, so that the expression of a default cannot see the names of the generated code. But the
+    // compiler resolves a binding to a constant of the author's with that name, so they begin with
+    // `__dockipc`. There is no `allow` that would conflict with a `forbid` of the author's.
     quote_spanned! {Span::mixed_site()=>
         #(#lints)*
 
         #(#cfgs)*
         #[doc(hidden)]
-        #[allow(deprecated, unused_qualifications, clippy::all, clippy::pedantic, clippy::restriction)]
+        #deprecated
         const _: () = {
             use #krate::private as __dockipc;
 
-            const __PARAMS: &[__dockipc::Param] = &[#(#entries),*];
+            const __DOCKIPC_PARAMS: &[__dockipc::Param] = &[#(#entries),*];
             #(#checks)*
 
-            fn __run(
-                __args: &__dockipc::Args<'_>,
+            fn __dockipc_run(
+                __dockipc_args: &__dockipc::Args<'_>,
             ) -> ::core::result::Result<__dockipc::Reply, __dockipc::Failure> {
                 #(#lets)*
-                if __args.is_check() {
+                if __dockipc_args.is_check() {
                     return ::core::result::Result::Ok(__dockipc::Reply::Ok);
                 }
-                let __value = #function(#(#values),*);
-                ::core::result::Result::Ok(#into_reply(__value))
+                let __dockipc_value = #function(#(#values),*);
+                ::core::result::Result::Ok(#into_reply(__dockipc_value))
             }
 
             __dockipc::submit! {
@@ -72,10 +75,10 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     idempotent: #idempotent,
                     allow: #allow,
                     doc: #docs,
-                    params: __PARAMS,
+                    params: __DOCKIPC_PARAMS,
                     file: ::core::file!(),
                     line: ::core::line!(),
-                    run: __run,
+                    run: __dockipc_run,
                 }
             }
         };
@@ -107,7 +110,7 @@ fn type_span(param: &Param) -> Span {
 /// Generates the checks that need types and are made at compile time. The call begins at the first
 /// token of the type and ends at its last, so that the compiler underlines the whole type.
 fn check((i, param): (usize, &Param)) -> TokenStream {
-    let mut arguments = Group::new(Delimiter::Parenthesis, quote!(__PARAMS, #i));
+    let mut arguments = Group::new(Delimiter::Parenthesis, quote!(__DOCKIPC_PARAMS, #i));
     arguments.set_span(hygienic(last_span(&param.ty)));
     quote_spanned!(type_span(param)=> const _: () = __dockipc::check #arguments;)
 }
@@ -135,8 +138,22 @@ fn entry(param: &Param) -> TokenStream {
             quote_spanned!(*span=> ::core::option::Option::Some(__dockipc::DefaultValue::Word(#word)))
         }
         Some(DefaultValue::Expr(expr)) => {
-            let shown = quote!(#expr).to_string().replace(" :: ", "::");
-            quote!(::core::option::Option::Some(__dockipc::DefaultValue::Value(#shown)))
+            let by_type = if let Conversion::ByType(_) = conversion {
+                quote_spanned!(span=> __dockipc::Arg::shown(&__dockipc_default))
+            } else {
+                quote!(::core::option::Option::None)
+            };
+            // An author's `?` returns from here as it does from the command.
+            quote_spanned! {span=>
+                ::core::option::Option::Some(__dockipc::DefaultValue::Value(|| {
+                    use __dockipc::NotDisplay as _;
+
+                    let __dockipc_default: #ty = #expr;
+                    ::core::result::Result::Ok(
+                        #by_type.or_else(|| __dockipc::Display(&__dockipc_default).shown()),
+                    )
+                }))
+            }
         }
     };
     let entry = match conversion {
@@ -151,11 +168,14 @@ fn entry(param: &Param) -> TokenStream {
         Conversion::OptionalFromStr(inner) => quote_spanned! {hygienic(first_span(inner))=>
             __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::OPTIONAL)
         },
+        Conversion::ListFromStr(inner, _) => quote_spanned! {hygienic(first_span(inner))=>
+            __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::LIST)
+        },
     };
     let entry = if *secret { quote!(#entry.secret()) } else { entry };
     let Some(function) = complete else { return entry };
     let propose = quote_spanned! {hygienic(first_span(function))=>
-        |__request, __prefix| __dockipc::Propose::propose(#function, __request, __prefix)
+        |__dockipc_request, __dockipc_prefix| __dockipc::Propose::propose(#function, __dockipc_request, __dockipc_prefix)
     };
     quote!(#entry.proposed_by(#propose))
 }
@@ -165,28 +185,31 @@ fn read(i: usize, param: &Param) -> TokenStream {
     let (span, ty) = (type_span(param), &param.ty);
     let conversion = match &param.form {
         Form::Flag(_) => {
-            return quote_spanned!(span=> <#ty as __dockipc::Flag>::from_flag(__args.flag(#i)));
+            return quote_spanned!(span=> <#ty as __dockipc::Flag>::from_flag(__dockipc_args.flag(#i)));
         }
         Form::Value(value) => &value.conversion,
     };
     let given = match conversion {
         Conversion::ByType(_) => quote_spanned! {span=>
-            <#ty as __dockipc::FromRequest<'_>>::from_request(__args, #i)?
+            <#ty as __dockipc::FromRequest<'_>>::from_request(__dockipc_args, #i)?
         },
         Conversion::FromStr(_) => quote_spanned! {span=>
-            <#ty as __dockipc::Parse>::required(__args, #i)?
+            <#ty as __dockipc::Parse>::required(__dockipc_args, #i)?
         },
         Conversion::OptionalFromStr(inner) => quote_spanned! {hygienic(first_span(inner))=>
-            <#inner as __dockipc::Parse>::optional(__args, #i)?
+            <#inner as __dockipc::Parse>::optional(__dockipc_args, #i)?
+        },
+        Conversion::ListFromStr(inner, _) => quote_spanned! {hygienic(first_span(inner))=>
+            <#inner as __dockipc::Parse>::list(__dockipc_args, #i)?
         },
     };
     match conversion.default() {
         Some(DefaultValue::Expr(expr)) => quote_spanned! {span=>
-            if __args.has(#i) {
+            if __dockipc_args.has(#i) {
                 #given
             } else {
-                let __default: #ty = #expr;
-                __default
+                let __dockipc_default: #ty = #expr;
+                __dockipc_default
             }
         },
         _ => given,
@@ -226,10 +249,13 @@ fn text(docs: &[Expr]) -> TokenStream {
 
 pub(crate) fn arg(model: &ArgImpl) -> TokenStream {
     let ArgImpl { krate, ident, parser } = model;
+    let ident = &silent(ident);
     let body = match parser {
-        WordParser::FromStr => quote_spanned! {hygienic(ident.span())=>
-            fn from_word(word: &[u8]) -> ::core::result::Result<Self, __dockipc::BadValue> {
-                <#ident as __dockipc::Parse>::from_word(word)
+        WordParser::FromStr => quote_spanned! {ident.span()=>
+            fn from_word(
+                __dockipc_word: &[::core::primitive::u8],
+            ) -> ::core::result::Result<Self, __dockipc::BadValue> {
+                <#ident as __dockipc::Parse>::from_word(__dockipc_word)
             }
         },
         WordParser::Choices(choices) => from_choices(choices),
@@ -237,20 +263,36 @@ pub(crate) fn arg(model: &ArgImpl) -> TokenStream {
     arg_impl(krate, &kebab(ident), &quote!(impl __dockipc::Arg<'_> for #ident), &body)
 }
 
+/// Returns an identifier in whose uses the compiler reports no deprecated item.
+fn silent(ident: &Ident) -> Ident {
+    let mut ident = ident.clone();
+    ident.set_span(hygienic(ident.span()));
+    ident
+}
+
 fn from_choices(choices: &[Choice]) -> TokenStream {
     let words = choices.iter().map(|choice| &choice.word);
     let bytes = choices.iter().map(|choice| Literal::byte_string(choice.word.as_bytes()));
-    let variants = choices.iter().map(|choice| &choice.variant);
+    let variants: Vec<_> = choices.iter().map(|choice| silent(&choice.variant)).collect();
+    let shown = choices.iter().map(|choice| &choice.word);
     quote! {
-        const CHOICES: &'static [&'static str] = &[#(#words),*];
+        const CHOICES: &'static [&'static ::core::primitive::str] = &[#(#words),*];
 
-        fn from_word(word: &[u8]) -> ::core::result::Result<Self, __dockipc::BadValue> {
-            match word {
+        fn from_word(
+            __dockipc_word: &[::core::primitive::u8],
+        ) -> ::core::result::Result<Self, __dockipc::BadValue> {
+            match __dockipc_word {
                 #(#bytes => ::core::result::Result::Ok(Self::#variants),)*
                 _ => ::core::result::Result::Err(__dockipc::no_choice(
                     <Self as __dockipc::Arg<'_>>::CHOICES,
                 )),
             }
+        }
+
+        fn shown(&self) -> ::core::option::Option<__dockipc::String> {
+            ::core::option::Option::Some(__dockipc::String::from(match *self {
+                #(Self::#variants => #shown,)*
+            }))
         }
     }
 }
@@ -262,7 +304,7 @@ pub(crate) fn arg_stub(input: &DeriveInput, krate: &Path) -> TokenStream {
     let (generics, types, bounds) = input.generics.split_for_impl();
     let head = quote!(impl #generics __dockipc::Arg<'_> for #ident #types #bounds);
     let body = quote! {
-        fn from_word(_: &[u8]) -> ::core::result::Result<Self, __dockipc::BadValue> {
+        fn from_word(_: &[::core::primitive::u8]) -> ::core::result::Result<Self, __dockipc::BadValue> {
             ::core::unreachable!()
         }
     };
@@ -271,13 +313,12 @@ pub(crate) fn arg_stub(input: &DeriveInput, krate: &Path) -> TokenStream {
 
 fn arg_impl(krate: &Path, name: &str, head: &TokenStream, body: &TokenStream) -> TokenStream {
     quote! {
-        #[allow(deprecated, unused_qualifications, clippy::all, clippy::pedantic, clippy::restriction)]
         const _: () = {
             use #krate::private as __dockipc;
 
             #[automatically_derived]
             #head {
-                const TYPE: &'static str = #name;
+                const TYPE: &'static ::core::primitive::str = #name;
                 #body
             }
         };

@@ -6,7 +6,7 @@
 //!
 //! | file | duty | imports |
 //! | --- | --- | --- |
-//! | `lib` | driver | `attr` `errors` `expand` `validate` |
+//! | `lib` | driver | `attr` `errors` `expand` `tokens` `validate` |
 //! | `expand` | what is generated | `model` `rule` `tokens` |
 //! | `validate` | every mistake, then the model | `attr` `errors` `model` `rule` `tokens` |
 //! | `attr` | what the author wrote | `errors` `tokens` |
@@ -31,6 +31,7 @@ use syn::{DeriveInput, Error};
 
 use crate::attr::{CommandAttrs, TypeAttrs};
 use crate::errors::Errors;
+use crate::tokens::with_parentheses;
 
 /// Registers a function as a command.
 ///
@@ -100,13 +101,13 @@ use crate::errors::Errors;
 ///
 /// | attribute | meaning |
 /// | --- | --- |
-/// | `#[arg(default = 5)]` | may be left out; a literal is parsed as if the client had sent it, any other expression is a value of the type |
+/// | `#[arg(default = 5)]` | may be left out; a literal is parsed as if the client had sent it, any other expression is a value of the type; help shows the value, and evaluates the expression for that |
 /// | `#[arg(flag)]` | `--loud`, a `bool` |
 /// | `#[arg(long)]` | `--times 3` and `--times=3`; a `Vec` takes every occurrence, any other type the last one |
 /// | `#[arg(rest)]` | the unchanged rest of the line; in RESP the remaining words, joined by one blank |
 /// | `#[arg(complete = names)]` | Tab in the `dockipc` program proposes the words that `fn names(prefix: &str) -> Vec<String>` returns; the function can also take `&Request` as its first parameter |
 /// | `#[arg(secret)]` | errors, help and audit records hide the value; a `Secret<T>` is always hidden |
-/// | `#[arg(from_str)]` | parsed through the type's `FromStr`, for types of other crates |
+/// | `#[arg(from_str)]` | parsed through the type's `FromStr`, for types of other crates; also in an `Option` or a `Vec` |
 ///
 /// `flag = "name"` and `long = "name"` set the name of the option. A command with options takes `--`
 /// as the end of the options.
@@ -127,6 +128,7 @@ pub fn derive_arg(item: TokenStream) -> TokenStream {
 }
 
 fn expand_command(attr: TokenStream2, item: TokenStream2) -> TokenStream2 {
+    let item = with_parentheses(item);
     let mut function = match attr::function(item.clone()) {
         Ok(function) => function,
         Err(error) => {

@@ -25,6 +25,8 @@ pub(crate) struct Command {
     pub(crate) converted: Vec<Span>,
     /// The function's `#[allow]` attributes, which the lint about such a name obeys.
     pub(crate) allows: Vec<Attribute>,
+    /// Whether the function is deprecated, or may use deprecated types.
+    pub(crate) uses_deprecated: bool,
     pub(crate) params: Vec<Param>,
     pub(crate) output: Output,
 }
@@ -78,12 +80,16 @@ pub(crate) enum Conversion {
     FromStr(Option<DefaultValue>),
     /// Through the `FromStr` of this type; the parameter is an `Option` of it.
     OptionalFromStr(Box<Type>),
+    /// Through the `FromStr` of this type; the parameter is a `Vec` of it.
+    ListFromStr(Box<Type>, Option<DefaultValue>),
 }
 
 impl Conversion {
     pub(crate) fn default(&self) -> Option<&DefaultValue> {
         match self {
-            Self::ByType(default) | Self::FromStr(default) => default.as_ref(),
+            Self::ByType(default) | Self::FromStr(default) | Self::ListFromStr(_, default) => {
+                default.as_ref()
+            }
             Self::OptionalFromStr(_) => None,
         }
     }

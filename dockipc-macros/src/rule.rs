@@ -55,6 +55,12 @@ fn term(word: &str, at: usize) -> Result<Term, (usize, &'static str)> {
         "token" => return Ok(Term::Token),
         _ => {}
     }
+    if let Some((first, more)) = word.split_once(BLANK)
+        && matches!(first, "any" | "owner" | "token")
+    {
+        let more = word.len() - more.trim_start_matches(BLANK).len();
+        return Err((at + more, "expected | between two parts"));
+    }
     let Some((kind, name)) = word.split_once(':') else { return Err((at, TERMS)) };
     let make = match kind {
         "uid" => Term::User,
@@ -80,10 +86,19 @@ fn term(word: &str, at: usize) -> Result<Term, (usize, &'static str)> {
     }
     if name.bytes().all(|b| b.is_ascii_digit()) {
         // The largest id means "no user" to system calls such as chown(2).
-        return match name.parse() {
-            Ok(number) if number != u32::MAX => Ok(make(Name::Number(number))),
+        return match number(name) {
+            Some(number) if number != u32::MAX => Ok(make(Name::Number(number))),
             _ => Err((start, "number too large")),
         };
+    }
+    if let Some((plain, more)) = name.split_once(BLANK)
+        && plain.bytes().all(is_plain)
+    {
+        let more = name.len() - more.trim_start_matches(BLANK).len();
+        return Err((
+            start + more,
+            "expected | between two parts; a name with spaces must be in quotes",
+        ));
     }
     match name.bytes().position(|b| !is_plain(b)) {
         Some(offset) => Err((
@@ -112,6 +127,10 @@ fn mistake(literal: &LitStr, text: &str, at: usize, reason: &str) -> Error {
 fn byte_span(literal: &Literal, text: &str, at: usize) -> Option<Span> {
     let is_text = literal.to_string().get(1..=text.len()) == Some(text);
     is_text.then(|| literal.subspan(at + 1..=at + 1))?
+}
+
+fn number(text: &str) -> Option<u32> {
+    text.parse().ok()
 }
 
 impl Name {

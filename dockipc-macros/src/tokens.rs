@@ -1,9 +1,71 @@
 //! Helpers on tokens: spans and names.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::Ident;
 use syn::ext::IdentExt;
+use syn::{Expr, Ident, Type};
+
+/// Returns a type without parentheses, and without the invisible groups around what a `macro_rules`
+/// macro was given.
+pub(crate) fn bare_type(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare_type(&group.elem),
+        Type::Paren(paren) => bare_type(&paren.elem),
+        ty => ty,
+    }
+}
+
+/// Like [`bare_type`], for an expression.
+pub(crate) fn bare_expr(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(group) => bare_expr(&group.expr),
+        Expr::Paren(paren) => bare_expr(&paren.expr),
+        expr => expr,
+    }
+}
+
+/// Puts parentheses around each operation that a `macro_rules` macro was given as one fragment.
+///
+/// The compiler ignores the invisible group around it in the output of a procedural macro, so that `-$e`
+/// with `1 + 2` would be `-1 + 2` (rust-lang/rust#67062).
+pub(crate) fn with_parentheses(tokens: TokenStream) -> TokenStream {
+    let token = |token| match token {
+        // A group that is built anew loses the spans of its delimiters.
+        TokenTree::Group(group) if has_invisible(group.stream()) || is_operation(&group) => {
+            let stream = with_parentheses(group.stream());
+            // Hygienic, so that no lint takes the parentheses for the author's.
+            let (delimiter, span) = if is_operation(&group) {
+                (Delimiter::Parenthesis, hygienic(group.span()))
+            } else {
+                (group.delimiter(), group.span())
+            };
+            let mut group = Group::new(delimiter, stream);
+            group.set_span(span);
+            TokenTree::Group(group)
+        }
+        token => token,
+    };
+    tokens.into_iter().map(token).collect()
+}
+
+fn has_invisible(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => {
+            group.delimiter() == Delimiter::None || has_invisible(group.stream())
+        }
+        _ => false,
+    })
+}
+
+/// Returns whether a fragment is an expression that an operator beside it would tear apart.
+fn is_operation(group: &Group) -> bool {
+    group.delimiter() == Delimiter::None
+        && match syn::parse2(group.stream()) {
+            Ok(Expr::Unary(unary)) => !matches!(*unary.expr, Expr::Lit(_)),
+            Ok(expr) => matches!(expr, Expr::Binary(_) | Expr::Cast(_)),
+            Err(_) => false,
+        }
+}
 
 /// Returns the span of the first token.
 pub(crate) fn first_span(tokens: &impl ToTokens) -> Span {
@@ -28,6 +90,20 @@ pub(crate) fn impl_spans(tokens: TokenStream) -> Vec<Span> {
         _ => Vec::new(),
     });
     spans.collect()
+}
+
+/// Returns the span of an `impl` keyword before the name of an iterator's trait.
+pub(crate) fn iterator_span(tokens: TokenStream) -> Option<Span> {
+    let mut last_impl = None;
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "impl" => {
+            last_impl = Some(ident.span());
+            None
+        }
+        TokenTree::Ident(ident) if ident.to_string().ends_with("Iterator") => last_impl,
+        TokenTree::Group(group) => iterator_span(group.stream()),
+        _ => None,
+    })
 }
 
 /// Returns an identifier in kebab case: `dry_run` and `DryRun` become `dry-run`.

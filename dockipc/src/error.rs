@@ -371,6 +371,18 @@ pub enum Error {
         /// The type of the state.
         wanted: &'static str,
     },
+    /// A command requires a state of which the server has an `Arc`, which is another type.
+    #[error(
+        "missing state: command `{command}` ({place}) requires State<{wanted}>, but the server has an Arc of it; replace .state(arc) with .share(arc)"
+    )]
+    StateInArc {
+        /// The command's name.
+        command: &'static str,
+        /// The source location of the command's declaration.
+        place: String,
+        /// The type of the state.
+        wanted: &'static str,
+    },
     /// The server has two states of the same type.
     #[error("duplicate state of type {0}: wrap one of them in a newtype")]
     DuplicateState(&'static str),

@@ -1,5 +1,7 @@
 //! The items that generated code uses. Not a public API: they change without notice.
 
+pub use std::string::String;
+
 pub use inventory::submit;
 
 pub use crate::access::{Name, Term};
@@ -7,6 +9,7 @@ pub use crate::arg::{Arg, BadValue, no_choice};
 pub use crate::commands::Command;
 pub use crate::error::Failure;
 pub use crate::param::{
-    Args, DefaultValue, Flag, FromRequest, Param, Parse, Propose, Way, check, flag, param,
+    Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, Param, Parse, Propose, Way, check,
+    flag, param,
 };
 pub use crate::reply::{IntoReply, Reply};

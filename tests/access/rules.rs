@@ -145,6 +145,8 @@ fn unusable_rule_fails_the_start() {
     const PLAIN: &str =
         "a name can only contain letters, digits, _ - and ., unless it is in quotes";
 
+    const SPACE: &str = "expected | between two parts; a name with spaces must be in quotes";
+
     let cases = [
         ("mine", "uid:no.such-user", "no user is named no.such-user"),
         ("mine", "group:no_such_group", "no group is named no_such_group"),
@@ -162,8 +164,10 @@ fn unusable_rule_fails_the_start() {
             "expected uid:NAME, group:NAME, owner, token or any, at character 9",
         ),
         ("mine", "uid:", "expected a name or a number, at character 5"),
-        ("mine", "uid:a b", &format!("{PLAIN}, at character 6")),
-        ("mine", "group:domain users", &format!("{PLAIN}, at character 13")),
+        ("mine", "uid:a b", &format!("{SPACE}, at character 7")),
+        ("mine", "group:domain users", &format!("{SPACE}, at character 14")),
+        ("mine", "any | group:adm &", &format!("{SPACE}, at character 17")),
+        ("mine", "owner & any", "expected | between two parts, at character 7"),
         ("mine", r"uid:CORP\x", &format!("{PLAIN}, at character 9")),
         ("mine", "uid:ada@corp", &format!("{PLAIN}, at character 8")),
         ("mine", r#"group:"no such group""#, r#"no group is named "no such group""#),

@@ -42,6 +42,30 @@ pub enum Color {
     Rest,
 }
 
+/// An old color.
+#[deprecated = "it is old"]
+#[derive(Arg, Debug)]
+pub enum OldColor {
+    /// Gray.
+    #[deprecated = "it is very old"]
+    Gray,
+}
+
+/// An old number.
+#[deprecated = "it is old"]
+#[derive(Arg, Debug)]
+#[arg(from_str)]
+pub struct OldNumber(u64);
+
+#[expect(deprecated, reason = "the implementation names the type")]
+impl FromStr for OldNumber {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
 /// A number.
 #[derive(Arg, Debug)]
 #[arg(from_str, crate = dockipc)]
@@ -161,6 +185,12 @@ impl IntoReply for Old {
 #[expect(deprecated, reason = "the attribute covers the function, not the generated code")]
 fn old_answer() -> Old {
     Old
+}
+
+#[command]
+#[allow(deprecated, reason = "the parameter's type is old")]
+fn old_parameter(color: OldColor, #[arg(from_str)] number: OldNumber) -> String {
+    format!("{color:?}{}", number.0)
 }
 
 #[command]

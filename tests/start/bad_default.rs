@@ -4,9 +4,12 @@
 use dockipc::{Error, Server, command};
 
 #[command("add")]
-fn add(#[arg(default = "two")] n: u64) -> u64 {
+fn add(#[arg(default = "two")] n: Count) -> Count {
     n
 }
+
+/// Another name of the type, so that the macro does not check the default.
+type Count = u64;
 
 #[test]
 fn bad_default_is_refused_with_parameter_and_reason() {

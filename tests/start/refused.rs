@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use dockipc::{Error, Result, Server, State, command};
 use tests::Place;
@@ -71,6 +71,17 @@ fn missing_state_is_refused_with_command_and_type() {
     assert!(wanted.contains("Mutex<u64>"), "{wanted}");
     let message = error.to_string();
     assert!(message.contains("`count`") && message.contains("Mutex<u64>"), "{message}");
+}
+
+#[test]
+fn arc_as_a_state_is_refused_with_the_way_to_share_it() {
+    let shared = Arc::new(Mutex::new(1_u64));
+    let error = refusal(Server::new().state(shared.clone()).state(String::new()));
+    let Error::StateInArc { command, place, wanted } = &error else { panic!("{error}") };
+    assert_eq!((*command, place), ("count", &line_of("#[command(\"count\"")));
+    assert!(wanted.contains("Mutex<u64>"), "{wanted}");
+    assert!(error.to_string().contains("replace .state(arc) with .share(arc)"), "{error}");
+    assert!(Server::new().share(shared).state(String::new()).spawn_in_process().is_ok());
 }
 
 #[test]

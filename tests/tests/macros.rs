@@ -3,6 +3,9 @@
 /// Public, since lints such as `missing_docs` look only at public items.
 #[path = "../macros"]
 pub mod macros {
+    mod collisions;
+    pub mod forbidden;
+    mod macro_rules;
     pub mod silent;
     mod ui;
 }

@@ -26,4 +26,13 @@ fn no_text() {}
 #[command(allow = "owner", allow = "uid:0")]
 fn twice() {}
 
+#[command(allow = "group:adm &")]
+fn dangling() {}
+
+#[command(allow = "uid:root | group:domain users")]
+fn spaces() {}
+
+#[command(allow = "owner token")]
+fn blank() {}
+
 fn main() {}

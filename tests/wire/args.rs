@@ -466,6 +466,26 @@ fn own(
     show((even, color, maybe, eight, two, wrapped, percent, back, colors))
 }
 
+#[command]
+fn evens(
+    #[arg(from_str, long)] more: Vec<Even>,
+    #[arg(from_str, default = vec![Even(4)])] all: Vec<Even>,
+) -> String {
+    show((more, all))
+}
+
+#[test]
+fn list_is_parsed_through_from_str() {
+    check(&[
+        ("evens", "([], [Even(4)])"),
+        ("evens 2 4 --more 6 6 --more=8", "([Even(6), Even(8)], [Even(2), Even(4), Even(6)])"),
+        (
+            "evens 2 3",
+            "-USAGE bad value for all: \"3\": 3 is odd; usage: evens [--more <more>]… [<all>…]\n",
+        ),
+    ]);
+}
+
 #[test]
 fn own_types_are_parsed() {
     check(&[
@@ -569,6 +589,57 @@ fn helped(
     let _ = (from, to, verbose, tries, color, speed, rest, also);
 }
 
+#[command]
+fn shown(
+    #[arg(long, default = Duration::from_millis(90_500))] wait: Duration,
+    #[arg(long, default = Color::DarkBlue)] color: Color,
+    #[arg(long, default = concat!("two", " words"))] text: &str,
+    #[arg(long, default = "it's")] quoted: &str,
+    #[arg(long, default = "")] empty: String,
+    #[arg(long, default = Path::new("/run").join("a b"))] path: PathBuf,
+    #[arg(long, default = vec!["a".to_owned(), "b c".to_owned()])] words: Vec<String>,
+    #[arg(long, default = b"raw".to_vec())] bytes: Vec<u8>,
+    #[arg(long, from_str, default = Ipv4Addr::LOCALHOST)] displayed: Ipv4Addr,
+    #[arg(long, from_str, default = Even(2))] unknown: Even,
+    #[arg(long, default = "7".parse()?)] failing: u8,
+    #[arg(long, default = gone())] panicking: u8,
+    #[arg(rest, default = String::from("as it is"))] rest: String,
+) {
+    let _ = (wait, color, text, quoted, empty, path, words, bytes, displayed);
+    let _ = (unknown, failing, panicking, rest);
+}
+
+fn gone() -> u8 {
+    panic!("no default")
+}
+
+#[test]
+fn help_shows_defaults_as_they_are_typed() {
+    let help = ask(&daemon(), "help shown");
+    let shown: Vec<_> = help.lines().filter(|line| line.starts_with("  ")).collect();
+    let ends: Vec<_> =
+        shown.iter().map(|line| line.rsplit("; ").next().unwrap_or_default()).collect();
+    assert_eq!(
+        ends,
+        [
+            "default 90.5s",
+            "default dark-blue",
+            "default 'two words'",
+            r"default 'it'\''s'",
+            "default ''",
+            "default '/run/a b'",
+            "default a 'b c'",
+            "default raw",
+            "default 127.0.0.1",
+            "optional",
+            "default 7",
+            "optional",
+            "default as it is",
+        ],
+        "{help}"
+    );
+}
+
 #[test]
 fn help_shows_the_doc_comments() {
     let daemon = daemon();
@@ -589,7 +660,7 @@ stays, unless told otherwise.
   --verbose        Say what is done
   --tries <tries>  How often; integer; default 3
   --color <color>  red|dark-blue|Grün!; optional
-  <speed>          integer; default three()
+  <speed>          integer; default 3
   <rest>           bytes; optional
   <also>           duration, any number
 

@@ -11,7 +11,7 @@ use crate::attr::{CommandAttrs, CommandKey, Key};
 use crate::errors::Errors;
 use crate::model::{Command, Output};
 use crate::rule;
-use crate::tokens::{first_span, hygienic, impl_spans, kebab};
+use crate::tokens::{first_span, hygienic, impl_spans, iterator_span, kebab};
 
 /// Checks a function and its attributes; `errors` are the mistakes in their syntax.
 pub(crate) fn command(
@@ -78,6 +78,7 @@ pub(crate) fn command(
         cfgs: attributes("cfg"),
         converted,
         allows: attributes("allow"),
+        uses_deprecated: function.attrs.iter().any(mentions_deprecated),
         params,
         output: output(&function.sig),
     })
@@ -85,6 +86,14 @@ pub(crate) fn command(
 
 fn ends_in_command(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == "command")
+}
+
+/// Returns whether the attribute is `deprecated`, or an `allow` or `expect` of that lint.
+fn mentions_deprecated(attr: &Attribute) -> bool {
+    let path = attr.path();
+    let is_lint_level = path.is_ident("allow") || path.is_ident("expect");
+    path.is_ident("deprecated")
+        || (is_lint_level && attr.meta.to_token_stream().to_string().contains("deprecated"))
 }
 
 /// Checks the name and the aliases, and returns them in this order.
@@ -183,6 +192,14 @@ fn check_signature(sig: &Signature, errors: &mut Errors) {
         errors.add(
             first_span(variadic),
             "a command cannot be variadic: take a `Vec` for any number of words",
+        );
+    }
+    if let ReturnType::Type(_, ty) = &sig.output
+        && let Some(span) = iterator_span(ty.to_token_stream())
+    {
+        errors.add(
+            span,
+            "an iterator cannot be the answer of a command: collect it, and answer with a `Vec`",
         );
     }
     if let ReturnType::Type(_, ty) = &sig.output

@@ -5,6 +5,7 @@
 
 mod arg;
 mod command;
+mod default;
 mod param;
 mod redis;
 

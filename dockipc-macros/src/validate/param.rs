@@ -7,15 +7,16 @@ use syn::{
     PathArguments, Type, TypeReference, UnOp,
 };
 
-use super::{GENERIC, invalid, once, once_or};
+use super::{GENERIC, default, invalid, once, once_or};
 use crate::attr::{ArgKey, Key, Keys, ParamAttrs};
 use crate::errors::Errors;
 use crate::model::{Conversion, DefaultValue, Form, Param, Source, Value};
-use crate::tokens::{first_span, impl_spans, kebab};
+use crate::tokens::{bare_expr, bare_type, first_span, impl_spans, kebab};
 
 /// Names and words taken by earlier parameters, which no other parameter can use.
 #[derive(Default)]
 pub(super) struct Taken {
+    names: Vec<(Ident, String)>,
     options: Vec<String>,
     rest: bool,
 }
@@ -44,7 +45,15 @@ pub(super) fn param(
     let name = param_name(&typed.pat, errors);
     check_type(&typed.ty, errors);
     let form = form(attrs.keys, name.as_ref().map(|(ident, _)| *ident), &typed.ty, taken, errors);
-    let (_, name) = name?;
+    let (ident, name) = name?;
+    // The compiler reports two that are one identifier.
+    if let Some((other, _)) = taken.names.iter().find(|(other, n)| *n == name && other != ident) {
+        let message = format!(
+            "duplicate parameter `{name}`: clients see the name of `{other}` and `{ident}` without `_`; rename one of the two"
+        );
+        errors.add(ident.span(), message);
+    }
+    taken.names.push((ident.clone(), name.clone()));
     Some(Param { name, docs: attrs.docs, ty: (*typed.ty).clone(), form })
 }
 
@@ -74,6 +83,15 @@ fn check_type(ty: &Type, errors: &mut Errors) {
                 ty,
                 "a parameter cannot be `&mut`, because commands run at the same time: take a `State<…>` that holds a lock or an atomic",
             ));
+        }
+    }
+    for outer in ["Option", "Vec"] {
+        let inner = inside(outer, ty).and_then(injected);
+        if let Some(injected @ "State<…>") = inner {
+            let message = format!(
+                "a `{injected}` is always there, because the server does not start without it: remove `{outer}`"
+            );
+            errors.push(Error::new_spanned(ty, message));
         }
     }
     for span in impl_spans(ty.to_token_stream()) {
@@ -114,7 +132,13 @@ fn form(
     }
     let source = match form {
         None => Source::Position,
-        Some((_, FormKey::Flag(name))) => {
+        Some((span, FormKey::Flag(name))) => {
+            if let Some(injected) = injected(ty) {
+                let message = format!(
+                    "`{injected}` is not parsed from words, because it is injected: remove `#[arg(…)]`"
+                );
+                errors.add(span, message);
+            }
             let mut conflict = |span, key, reason| {
                 let message =
                     format!("`{key}` conflicts with `flag`: {reason}; remove one of the two");
@@ -146,6 +170,11 @@ fn form(
         }
     };
     let default = default.map(|(_, expr)| default_value(expr));
+    if let Some(DefaultValue::Word(word, span)) = &default
+        && let Some(expected) = default::expected(ty, word)
+    {
+        errors.add(*span, format!("invalid default {word:?}: {expected}"));
+    }
     let conversion = conversion(from_str.is_some(), ty, default, errors);
     let complete = complete.map(|(_, path)| path);
     Form::Value(Box::new(Value { source, conversion, complete, secret: secret.is_some() }))
@@ -190,7 +219,10 @@ fn conversion(
     if !from_str {
         return Conversion::ByType(default);
     }
-    let Some(inner) = inside_option(ty) else { return Conversion::FromStr(default) };
+    if let Some(inner) = inside("Vec", ty) {
+        return Conversion::ListFromStr(Box::new(inner.clone()), default);
+    }
+    let Some(inner) = inside("Option", ty) else { return Conversion::FromStr(default) };
     if default.is_some() {
         let message = "an `Option` cannot have a default, because it is then never `None`: remove `Option` or `default`";
         errors.push(Error::new_spanned(ty, message));
@@ -202,7 +234,7 @@ fn conversion(
 fn default_value(expr: Expr) -> DefaultValue {
     let (sign, lit) = match &expr {
         Expr::Lit(ExprLit { lit, .. }) => ("", Some(lit)),
-        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match &**expr {
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match bare_expr(expr) {
             Expr::Lit(ExprLit { lit, .. }) => ("-", Some(lit)),
             _ => ("", None),
         },
@@ -222,16 +254,30 @@ fn default_value(expr: Expr) -> DefaultValue {
     }
 }
 
-/// Returns the `T` of `Option<T>`.
-///
-/// The name of the type decides, and only for `from_str`: the author's type has no trait there that
-/// could.
-fn inside_option(ty: &Type) -> Option<&Type> {
+/// Returns the name of an injected type that the type certainly is, as an author writes it.
+fn injected(ty: &Type) -> Option<&'static str> {
+    let ty = match ty {
+        Type::Reference(reference) => bare_type(&reference.elem),
+        ty => ty,
+    };
+    if inside("State", ty).is_some() {
+        return Some("State<…>");
+    }
     let Type::Path(path) = ty else { return None };
-    let segment = path.path.segments.last().filter(|segment| segment.ident == "Option")?;
+    let name = &path.path.segments.last()?.ident;
+    ["Peer", "Request"].into_iter().find(|injected| name == injected)
+}
+
+/// Returns the `T` of `Option<T>`, where `outer` is `Option`.
+///
+/// The name of the type decides, for `from_str` and for mistakes: the author's type has no trait there
+/// that could.
+fn inside<'t>(outer: &str, ty: &'t Type) -> Option<&'t Type> {
+    let Type::Path(path) = ty else { return None };
+    let segment = path.path.segments.last().filter(|segment| segment.ident == outer)?;
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
     match arguments.args.first()? {
-        GenericArgument::Type(inner) => Some(inner),
+        GenericArgument::Type(inner) => Some(bare_type(inner)),
         _ => None,
     }
 }

@@ -55,6 +55,12 @@ fn term(word: &str, at: usize) -> Result<Term<'_>, Mistake> {
         "token" => return Ok(Term::Token),
         _ => {}
     }
+    if let Some((first, more)) = word.split_once(BLANK)
+        && matches!(first, "any" | "owner" | "token")
+    {
+        let more = word.len() - more.trim_start_matches(BLANK).len();
+        return Err((at + more, "expected | between two parts"));
+    }
     let Some((kind, name)) = word.split_once(':') else { return Err((at, TERMS)) };
     let make = match kind {
         "uid" => Term::User,
@@ -84,6 +90,15 @@ fn term(word: &str, at: usize) -> Result<Term<'_>, Mistake> {
             Ok(number) if number != u32::MAX => Ok(make(Name::Number(number))),
             _ => Err((start, "number too large")),
         };
+    }
+    if let Some((plain, more)) = name.split_once(BLANK)
+        && plain.bytes().all(is_plain)
+    {
+        let more = name.len() - more.trim_start_matches(BLANK).len();
+        return Err((
+            start + more,
+            "expected | between two parts; a name with spaces must be in quotes",
+        ));
     }
     match name.bytes().position(|b| !is_plain(b)) {
         Some(offset) => Err((

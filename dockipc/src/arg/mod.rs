@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::{Failure, code};
+use crate::wire::words::quote;
 
 mod values;
 
@@ -67,6 +68,12 @@ pub trait Arg<'r>: Sized {
         None
     }
 
+    /// Returns the word that is parsed to this value, to show a default in help.
+    #[doc(hidden)]
+    fn shown(&self) -> Option<String> {
+        None
+    }
+
     /// Parses all words of the parameter.
     #[doc(hidden)]
     fn from_words(words: &mut dyn Iterator<Item = &'r [u8]>) -> Result<Option<Self>, BadWord<'r>> {
@@ -83,6 +90,13 @@ pub trait Arg<'r>: Sized {
     ) -> Result<Option<Vec<Self>>, BadWord<'r>> {
         let read = |word| Self::from_word(word).map_err(|bad| BadWord { word, bad });
         words.map(read).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Returns the words of a `Vec` of this type, as one types them.
+    #[doc(hidden)]
+    fn list_shown(items: &[Self]) -> Option<String> {
+        let words = items.iter().map(|item| Some(quote(&item.shown()?).into_owned()));
+        Some(words.collect::<Option<Vec<_>>>()?.join(" "))
     }
 }
 

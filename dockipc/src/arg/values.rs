@@ -28,6 +28,10 @@ impl<'r> Arg<'r> for &'r str {
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         text(word)
     }
+
+    fn shown(&self) -> Option<String> {
+        Some((*self).to_owned())
+    }
 }
 
 impl<'r> Arg<'r> for &'r [u8] {
@@ -35,6 +39,10 @@ impl<'r> Arg<'r> for &'r [u8] {
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         Ok(word)
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(String::from_utf8_lossy(self).into_owned())
     }
 }
 
@@ -44,6 +52,10 @@ impl<'r> Arg<'r> for &'r OsStr {
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         Ok(OsStr::from_bytes(word))
     }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string_lossy().into_owned())
+    }
 }
 
 impl Arg<'_> for OsString {
@@ -51,6 +63,10 @@ impl Arg<'_> for OsString {
 
     fn from_word(word: &[u8]) -> Result<Self, BadValue> {
         Ok(Self::from_vec(word.to_vec()))
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string_lossy().into_owned())
     }
 }
 
@@ -63,6 +79,10 @@ impl<'r> Arg<'r> for &'r Path {
         }
         Ok(Path::new(OsStr::from_bytes(word)))
     }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string_lossy().into_owned())
+    }
 }
 
 impl Arg<'_> for PathBuf {
@@ -70,6 +90,10 @@ impl Arg<'_> for PathBuf {
 
     fn from_word(word: &[u8]) -> Result<Self, BadValue> {
         <&Path>::from_word(word).map(Path::to_path_buf)
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string_lossy().into_owned())
     }
 }
 
@@ -85,6 +109,10 @@ impl Arg<'_> for bool {
             _ => Err(BadValue::new("expected true or false")),
         }
     }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }
 
 impl Arg<'_> for char {
@@ -97,6 +125,10 @@ impl Arg<'_> for char {
             _ => Err(BadValue::new("expected one character")),
         }
     }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }
 
 impl Arg<'_> for Duration {
@@ -107,6 +139,11 @@ impl Arg<'_> for Duration {
             .parse::<Units>()
             .map(|units| units.0)
             .map_err(|()| BadValue::new("expected a duration such as 200ms, 1.5s, 3m or 1h30m"))
+    }
+
+    fn shown(&self) -> Option<String> {
+        // The units are those that are parsed, such as `1.5s`.
+        Some(format!("{self:?}"))
     }
 }
 
@@ -163,6 +200,10 @@ macro_rules! integers {
                     "expected an integer from {} to {}", <$int>::MIN, <$int>::MAX
                 )))
             }
+            fn shown(&self) -> Option<String> {
+                Some(self.to_string())
+            }
+
             $($($more)*)?
         }
     )*};
@@ -178,6 +219,10 @@ integers! {
         ) -> Result<Option<Vec<u8>>, BadWord<'r>> {
             Ok(words.next().map(<[u8]>::to_vec))
         }
+
+        fn list_shown(items: &[u8]) -> Option<String> {
+            <&[u8]>::shown(&items)
+        }
     }
 }
 
@@ -190,6 +235,10 @@ macro_rules! nonzero {
                 text(word)?.parse().map_err(|_| BadValue::new(format_args!(
                     "expected an integer from {} to {}, not 0", Self::MIN, Self::MAX
                 )))
+            }
+
+            fn shown(&self) -> Option<String> {
+                Some(self.to_string())
             }
         }
     )*};
@@ -208,6 +257,10 @@ macro_rules! by_from_str {
 
             fn from_word(word: &[u8]) -> Result<Self, BadValue> {
                 text(word)?.parse().map_err(|_| BadValue::new(concat!("expected ", $such_as)))
+            }
+
+            fn shown(&self) -> Option<String> {
+                Some(self.to_string())
             }
         }
     )*};
@@ -258,6 +311,10 @@ impl<'r, T: Arg<'r>> Arg<'r> for Vec<T> {
 
     fn from_words(words: &mut dyn Iterator<Item = &'r [u8]>) -> Result<Option<Self>, BadWord<'r>> {
         T::list_from_words(words)
+    }
+
+    fn shown(&self) -> Option<String> {
+        T::list_shown(self)
     }
 }
 

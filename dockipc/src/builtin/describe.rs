@@ -98,7 +98,7 @@ impl<'p> ArgumentInfo<'p> {
             flag,
             ty: param.ty,
             choices: if kind == "flag" { &[] } else { param.choices },
-            default: param.shown_default().filter(|_| !param.secret),
+            default: help::default(param).filter(|_| !param.secret),
             optional: param.is_optional(),
             multiple: param.arity == Arity::Many,
             help: help::of(param),

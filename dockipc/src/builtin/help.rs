@@ -3,11 +3,13 @@
 use super::{Context, usage};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Command, Entry, Target};
+use crate::handler::caught;
 use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
 use crate::text::{append, joined};
+use crate::wire::words::quote;
 
 pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     let (table, caller) = (context.table, session.credentials());
@@ -71,9 +73,23 @@ fn left(param: &Param) -> String {
     }
 }
 
+/// Returns the default of a parameter as a word, if it has one and its value can be shown so.
+pub(super) fn default(param: &Param) -> Option<String> {
+    caught(|| param.shown_default()).flatten()
+}
+
 fn right(param: &Param) -> String {
-    let default = param.shown_default().map(|default| format!("default {default}"));
-    let is_optional = default.is_none() && param.arity == Arity::Optional;
+    let default = default(param).map(|default| {
+        // The words of a list are quoted already, and those of a rest are read as they are.
+        let is_word = param.arity != Arity::Many
+            && (param.way != Way::Rest || default.is_empty())
+            && !param.secret;
+        let default = if is_word { quote(&default) } else { default.into() };
+        format!("default {default}")
+    });
+    let can_be_omitted =
+        param.arity == Arity::Optional || (param.arity == Arity::One && param.default.is_some());
+    let is_optional = default.is_none() && can_be_omitted;
     // A semicolon follows.
     let mut text = of(param).trim_end_matches('.').to_owned();
     for part in [

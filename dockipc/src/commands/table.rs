@@ -8,7 +8,7 @@ use super::{BuiltIn, Command, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
 use crate::error::Error;
 use crate::handler::Handler;
-use crate::param::{DefaultValue, any_secret};
+use crate::param::{DefaultValue, Wanted, any_secret};
 use crate::state::States;
 use crate::text::number;
 
@@ -364,11 +364,15 @@ impl Table {
 /// Checks the states and defaults of a command's parameters.
 fn check(command: &'static Command, states: &States) -> Result<(), Error> {
     for param in command.params {
-        if let Some((id, wanted)) = (param.wanted)()
+        if let Some(Wanted { id, arc, name: wanted }) = (param.wanted)()
             && !states.has(id)
         {
             let (command, place) = (command.name, command.place());
-            return Err(Error::MissingState { command, place, wanted });
+            return Err(if states.has(arc) {
+                Error::StateInArc { command, place, wanted }
+            } else {
+                Error::MissingState { command, place, wanted }
+            });
         }
         if let Some(DefaultValue::Word(word)) = param.default
             && let Err(bad) = (param.check)(word)

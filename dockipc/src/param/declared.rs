@@ -1,9 +1,8 @@
 //! [`Param`], the declaration of one parameter.
 
-use std::any::TypeId;
 use std::fmt;
 
-use super::{FromRequest, Kind};
+use super::{FromRequest, Kind, Wanted};
 use crate::arg::{Arity, BadValue, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
@@ -20,8 +19,8 @@ pub struct Param {
     pub arity: Arity,
     pub way: Way,
     pub default: Option<DefaultValue>,
-    /// Returns the type of the state that the parameter requires, if any.
-    pub wanted: fn() -> Option<(TypeId, &'static str)>,
+    /// Returns the state that the parameter requires, if any.
+    pub wanted: fn() -> Option<Wanted>,
     /// Checks that a default word parses.
     pub check: fn(&'static str) -> Result<(), BadValue>,
     /// Messages must not show the value.
@@ -36,16 +35,30 @@ pub struct Param {
 pub enum DefaultValue {
     /// A word that is parsed as if it had been sent.
     Word(&'static str),
-    /// The source text of the expression that makes the value.
-    Value(&'static str),
+    /// A function of the author's expression, which returns its value as a word, if it can be shown so.
+    Value(fn() -> Result<Option<String>, Failure>),
 }
 
-impl fmt::Display for DefaultValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Word(text) | Self::Value(text)) = self;
-        f.write_str(text)
+/// Shows a value through its `Display`. A value without one is shown by [`NotDisplay`], since an
+/// inherent method comes before a trait's.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Display<'v, T>(pub &'v T);
+
+impl<T: fmt::Display> Display<'_, T> {
+    pub fn shown(&self) -> Option<String> {
+        Some(format!("{}", self.0))
     }
 }
+
+#[doc(hidden)]
+pub trait NotDisplay {
+    fn shown(&self) -> Option<String> {
+        None
+    }
+}
+
+impl<T> NotDisplay for Display<'_, T> {}
 
 /// How a parameter is passed.
 #[doc(hidden)]
@@ -108,10 +121,14 @@ impl Param {
         }
     }
 
-    /// Returns the default for display; a secret's is hidden.
+    /// Returns the default as a word, if it can be shown so; a secret's is hidden. Runs the expression of
+    /// the author.
     pub(crate) fn shown_default(&self) -> Option<String> {
-        let shown = |default: DefaultValue| format!("{default}");
-        self.default.map(|default| if self.secret { HIDDEN.into() } else { shown(default) })
+        match self.default? {
+            _ if self.secret => Some(HIDDEN.into()),
+            DefaultValue::Word(word) => Some(word.into()),
+            DefaultValue::Value(value) => value().ok().flatten(),
+        }
     }
 
     /// Returns whether the parameter may be omitted.

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::sync::Arc;
 
 use super::Args;
 use crate::arg::{Arg, Arity, BadValue, BadWord, text};
@@ -33,8 +34,18 @@ pub struct Kind {
     pub(super) choices: &'static [&'static str],
     pub(super) arity: Arity,
     pub(super) secret: bool,
-    pub(super) wanted: fn() -> Option<(TypeId, &'static str)>,
+    pub(super) wanted: fn() -> Option<Wanted>,
     pub(super) check: fn(&'static str) -> Result<(), BadValue>,
+}
+
+/// The type of a state that a parameter requires.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Wanted {
+    pub(crate) id: TypeId,
+    /// An `Arc` of the type, which an author may have given by mistake.
+    pub(crate) arc: TypeId,
+    pub(crate) name: &'static str,
 }
 
 impl Kind {
@@ -76,8 +87,16 @@ impl<'r, T: Send + Sync + 'static> FromRequest<'r> for State<T> {
 }
 
 impl<'r, T: Send + Sync + 'static> FromRequest<'r> for &'r State<T> {
-    const KIND: Kind =
-        Kind { wanted: || Some((TypeId::of::<T>(), std::any::type_name::<T>())), ..Kind::INJECTED };
+    const KIND: Kind = Kind {
+        wanted: || {
+            Some(Wanted {
+                id: TypeId::of::<T>(),
+                arc: TypeId::of::<Arc<T>>(),
+                name: std::any::type_name::<T>(),
+            })
+        },
+        ..Kind::INJECTED
+    };
 
     fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
         // Not reached: the server does not start without the state.
@@ -145,6 +164,7 @@ pub trait Parse: Sized {
         check: |default| Self::from_word(default.as_bytes()).map(drop),
     };
     const OPTIONAL: Kind = Kind { arity: Arity::Optional, ..Self::REQUIRED };
+    const LIST: Kind = Kind { arity: Arity::Many, ..Self::REQUIRED };
 
     fn from_word(word: &[u8]) -> Result<Self, BadValue>;
 
@@ -157,6 +177,13 @@ pub trait Parse: Sized {
 
     fn optional(args: &Args<'_>, index: usize) -> Result<Option<Self>, Failure> {
         args.has(index).then(|| Self::required(args, index)).transpose()
+    }
+
+    fn list(args: &Args<'_>, index: usize) -> Result<Vec<Self>, Failure> {
+        args.parse(index, |words| {
+            let read = |word| Self::from_word(word).map_err(|bad| BadWord { word, bad });
+            words.map(read).collect::<Result<_, _>>().map(Some)
+        })
     }
 }
 

@@ -20,13 +20,32 @@ impl IntoReply for () {
     }
 }
 
-impl<T: IntoReply, E: Into<Failure>> IntoReply for Result<T, E> {
+/// An error that a command can answer with. It has a message of its own, which the bound `Into<Failure>`
+/// could not have.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the error of a command",
+    label = "an error needs a text",
+    note = "implement `std::fmt::Display` for it, or `From<{Self}> for dockipc::Failure` to choose the code as well"
+)]
+pub trait IntoFailure {
+    fn into_failure(self) -> Failure;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Failure>> IntoFailure for E {
+    fn into_failure(self) -> Failure {
+        self.into()
+    }
+}
+
+impl<T: IntoReply, E: IntoFailure> IntoReply for Result<T, E> {
     const COLUMNS: usize = T::COLUMNS;
 
     fn into_reply(self) -> Reply {
         match self {
             Ok(value) => value.into_reply(),
-            Err(error) => Reply::Error(error.into()),
+            Err(error) => Reply::Error(error.into_failure()),
         }
     }
 }

@@ -112,7 +112,8 @@ impl Server {
         self
     }
 
-    /// Adds a value as [`state`](Self::state) does, if the program itself uses it as well.
+    /// Adds a value as [`state`](Self::state) does, if the program itself uses it as well: a
+    /// [`State`](crate::State), or an `Arc`.
     ///
     /// ```
     /// use dockipc::{Server, State};
@@ -121,8 +122,8 @@ impl Server {
     /// let hits = State::new(AtomicU64::new(0));
     /// let server = Server::new().share(hits.clone());
     /// ```
-    pub fn share<T: Send + Sync + 'static>(mut self, value: State<T>) -> Self {
-        self.states.add(value);
+    pub fn share<T: Send + Sync + 'static>(mut self, value: impl Into<State<T>>) -> Self {
+        self.states.add(value.into());
         self
     }
 

@@ -1,0 +1,88 @@
+//! The macros generate no `allow` that conflicts with a `forbid` of the author's.
+
+#![forbid(
+    deprecated,
+    missing_docs,
+    unsafe_code,
+    unused,
+    unused_qualifications,
+    unreachable_pub,
+    unused_results,
+    rust_2018_idioms,
+    clippy::all,
+    clippy::pedantic,
+    clippy::absolute_paths,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::as_conversions,
+    clippy::default_numeric_fallback,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::let_underscore_must_use,
+    clippy::panic,
+    clippy::pattern_type_mismatch,
+    clippy::question_mark_used,
+    clippy::shadow_unrelated,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
+use std::net::{AddrParseError, IpAddr};
+use std::str::FromStr;
+use std::sync::atomic::AtomicU64;
+
+use dockipc::{Arg, Failure, Server, State, command};
+
+/// A word.
+#[derive(Arg)]
+pub enum Word {
+    /// One.
+    One,
+}
+
+/// An address.
+#[derive(Arg)]
+#[arg(from_str)]
+pub struct Address(
+    /// The address.
+    pub IpAddr,
+);
+
+impl FromStr for Address {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// Uses parameters and keys.
+///
+/// # Errors
+/// Never.
+#[command("forbidden", alias = "forbade", allow = "any")]
+pub fn forbidden(
+    _total: State<AtomicU64>,
+    _word: Word,
+    #[arg(default = 3)] n: u8,
+    #[arg(long, default = u8::MAX)] _most: u8,
+    #[arg(complete = words)] _maybe: Option<Address>,
+    #[arg(rest, default = "")] _text: &str,
+    #[arg(flag)] _loud: bool,
+) -> Result<u8, Failure> {
+    Ok(n)
+}
+
+fn words(_: &str) -> Vec<String> {
+    Vec::new()
+}
+
+#[test]
+fn forbidden_lints_do_not_conflict_with_the_macros() {
+    let answer = Server::new()
+        .state(AtomicU64::new(0))
+        .spawn_in_process()
+        .and_then(|daemon| daemon.client().send("forbade one"));
+    assert_eq!(answer.ok().as_deref(), Some(&b"3"[..]));
+}
