@@ -1,4 +1,5 @@
-//! The attributes as written: the keys of `#[command(…)]` and `#[arg(…)]`, and the doc comments.
+//! The attributes as written: the keys of `#[command(…)]`, `#[arg(…)]` and `#[code(…)]`, and the doc
+//! comments.
 //!
 //! An attribute becomes a list of keys with their spans. Only the syntax of a key is checked here;
 //! whether the keys fit each other is the duty of `validate`. After a mistake parsing continues
@@ -35,6 +36,13 @@ pub(crate) struct TypeAttrs {
     pub(crate) keys: Keys<TypeKey>,
     /// One for each variant, in order.
     pub(crate) variants: Vec<Keys<VariantKey>>,
+}
+
+/// Everything that the author wrote at an error type for the derive.
+pub(crate) struct FailureAttrs {
+    pub(crate) keys: Keys<FailureKey>,
+    /// One for each variant, in order.
+    pub(crate) variants: Vec<Keys<CodeKey>>,
 }
 
 /// The keys of the attributes of one kind at one place.
@@ -80,6 +88,15 @@ pub(crate) enum TypeKey {
 pub(crate) enum VariantKey {
     Name(LitStr),
 }
+
+/// A key of `#[code(…)]` at an error type.
+pub(crate) enum FailureKey {
+    Code(LitStr),
+    Crate(Path),
+}
+
+/// A key of `#[code(…)]` at a variant.
+pub(crate) struct CodeKey(pub(crate) LitStr);
 
 /// Parses the item that `#[command]` is on.
 pub(crate) fn function(item: TokenStream) -> syn::Result<ItemFn> {
@@ -138,6 +155,19 @@ impl TypeAttrs {
     }
 }
 
+impl FailureAttrs {
+    pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
+        let keys = Keys::named("code", &input.attrs, errors);
+        let variants = match &input.data {
+            Data::Enum(data) => {
+                data.variants.iter().map(|v| Keys::named("code", &v.attrs, errors)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self { keys, variants }
+    }
+}
+
 /// Returns the texts of the doc comments.
 fn docs(attrs: &[Attribute]) -> Vec<Expr> {
     attrs.iter().filter_map(doc).cloned().collect()
@@ -162,8 +192,13 @@ impl Keys<CommandKey> {
 impl<K: Parse> Keys<K> {
     /// Parses every `#[arg(…)]` among the attributes.
     fn of(attrs: &[Attribute], errors: &mut Errors) -> Self {
+        Self::named("arg", attrs, errors)
+    }
+
+    /// Parses every attribute with this name.
+    fn named(name: &str, attrs: &[Attribute], errors: &mut Errors) -> Self {
         let mut keys = Self { list: Vec::new(), is_complete: true };
-        for attr in attrs.iter().filter(|attr| attr.path().is_ident("arg")) {
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
             let parsed = attr.parse_args_with(|input: ParseStream<'_>| keys.parse(input));
             keys.is_complete &= errors.take(parsed).is_some();
         }
@@ -271,6 +306,27 @@ impl Parse for VariantKey {
         }
         let missing = "`name` needs a word in quotes: write `name = \"word\"`";
         text(input, &key, missing).map(Self::Name)
+    }
+}
+
+impl Parse for FailureKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected a code in quotes or `crate = path`";
+        if input.peek(LitStr) {
+            return input.parse().map(Self::Code);
+        }
+        let key = key(input, expected)?;
+        if key != "crate" {
+            return Err(unknown(&key, expected));
+        }
+        krate(input, &key).map(Self::Crate)
+    }
+}
+
+impl Parse for CodeKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected a code in quotes: write `#[code(\"NOTFOUND\")]`";
+        input.parse().map(Self).map_err(|error| Error::new(error.span(), expected))
     }
 }
 

@@ -1,5 +1,5 @@
 //! Generates the code: for a command one registered entry and one function that runs it, for a
-//! derived type its implementation of `Arg`.
+//! derived type its implementation of `Arg` or its codes.
 //!
 //! Each piece of code that may fail to compile has the span of the author's type or expression.
 
@@ -8,8 +8,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::{DeriveInput, Expr, Ident, Path};
 
 use crate::model::{
-    ArgImpl, Choice, Command, Conversion, DefaultValue, Form, Output, Param, Source, Value,
-    WordParser,
+    ArgImpl, Choice, Codes, Command, Conversion, DefaultValue, FailureImpl, Form, Output, Param,
+    Source, Value, WordParser,
 };
 use crate::rule::{Name, Term};
 use crate::tokens::{first_span, hygienic, kebab, last_span};
@@ -279,6 +279,41 @@ fn arg_impl(krate: &Path, name: &str, head: &TokenStream, body: &TokenStream) ->
             #head {
                 const TYPE: &'static str = #name;
                 #body
+            }
+        };
+    }
+}
+
+pub(crate) fn failure(model: &FailureImpl) -> TokenStream {
+    let FailureImpl { krate, ident, literals, codes } = model;
+    // The compiler does not report a deprecated type at a span of the macro's own.
+    let mut ident = ident.clone();
+    ident.set_span(hygienic(ident.span()));
+    let checks = literals.iter().map(|literal| {
+        quote_spanned!(hygienic(literal.span())=> const _: () = __dockipc::check_code(#literal);)
+    });
+    let code = match codes {
+        Codes::Struct(code) => quote!(#code),
+        Codes::Enum(codes) => {
+            let arms = codes.iter().map(|(variant, code)| quote!(Self::#variant { .. } => #code,));
+            quote!(match *self { #(#arms)* })
+        }
+    };
+    quote! {
+        const _: () = {
+            use #krate::private as __dockipc;
+
+            #(#checks)*
+
+            #[automatically_derived]
+            impl __dockipc::Coded for #ident {
+                fn code(&self) -> &'static str {
+                    #code
+                }
+            }
+
+            __dockipc::submit! {
+                __dockipc::CodedType::of::<#ident>()
             }
         };
     }

@@ -1,5 +1,5 @@
-//! The macros of `dockipc`: `#[command]` and `#[derive(Arg)]`. Use them through `dockipc`, which has
-//! the same version.
+//! The macros of `dockipc`: `#[command]`, `#[derive(Arg)]` and `#[derive(Failure)]`. Use them through
+//! `dockipc`, which has the same version.
 //!
 //! This file is the driver. It passes the data through the layers below; on a mistake it emits the
 //! author's item and then every error. Each file or folder imports only those of its row:
@@ -29,7 +29,7 @@ use proc_macro2::TokenStream as TokenStream2;
 use quote::quote;
 use syn::{DeriveInput, Error};
 
-use crate::attr::{CommandAttrs, TypeAttrs};
+use crate::attr::{CommandAttrs, FailureAttrs, TypeAttrs};
 use crate::errors::Errors;
 
 /// Registers a function as a command.
@@ -124,6 +124,39 @@ pub fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Arg, attributes(arg))]
 pub fn derive_arg(item: TokenStream) -> TokenStream {
     expand_arg(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// Gives codes to the errors of a type, so that a failed command answers `-NOTFOUND no note 9` and not
+/// `-ERR no note 9`.
+///
+/// ```ignore
+/// #[derive(Debug, Failure, thiserror::Error)]
+/// enum NoteError {
+///     #[error("no note {0}")]
+///     #[code("NOTFOUND")]
+///     Missing(u64),
+///     #[error("{0}")]
+///     Io(#[from] std::io::Error),
+/// }
+/// ```
+///
+/// A command can return the type itself, or `Failure`, to which `?` converts it. The message is the type's
+/// `Display`. A code at the type is that of a struct, or of the variants without one of their own;
+/// otherwise these have `ERR`. A code has letters of `A-Z`, digits and `_`. Codes on which Redis clients
+/// act by themselves, such as `LOADING`, are refused. If the crate `dockipc` has another name in your crate,
+/// write `#[code(crate = other_name)]` at the type.
+///
+/// In a `Box<dyn Error>` or an `anyhow::Error` the type is hidden, and the code is `ERR`.
+#[proc_macro_derive(Failure, attributes(code))]
+pub fn derive_failure(item: TokenStream) -> TokenStream {
+    expand_failure(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+fn expand_failure(item: TokenStream2) -> syn::Result<TokenStream2> {
+    let input: DeriveInput = syn::parse2(item)?;
+    let mut errors = Errors::default();
+    let attrs = FailureAttrs::of(&input, &mut errors);
+    Ok(expand::failure(&validate::failure(attrs, &input, errors)?))
 }
 
 fn expand_command(attr: TokenStream2, item: TokenStream2) -> TokenStream2 {

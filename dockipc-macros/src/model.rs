@@ -4,7 +4,7 @@
 //! the author's types fit is checked by the compiler in the generated code.
 
 use proc_macro2::Span;
-use syn::{Attribute, Expr, Ident, Path, Type};
+use syn::{Attribute, Expr, Ident, LitStr, Path, Type};
 
 use crate::rule::Term;
 
@@ -117,4 +117,21 @@ pub(crate) enum WordParser {
 pub(crate) struct Choice {
     pub(crate) variant: Ident,
     pub(crate) word: String,
+}
+
+/// The codes of an error type.
+pub(crate) struct FailureImpl {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    /// Every code as written.
+    pub(crate) literals: Vec<LitStr>,
+    pub(crate) codes: Codes,
+}
+
+/// The codes of the values of a type.
+pub(crate) enum Codes {
+    Struct(String),
+    /// Each variant with its code.
+    Enum(Vec<(Ident, String)>),
 }

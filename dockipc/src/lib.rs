@@ -152,7 +152,7 @@ pub use crate::secret::Secret;
 pub use crate::server::{Handle, Server};
 pub use crate::state::State;
 pub use crate::wire::Protocol;
-pub use dockipc_macros::{Arg, command};
+pub use dockipc_macros::{Arg, Failure, command};
 
 /// Serves every `#[command]` of the program at a path until SIGTERM or SIGINT.
 ///

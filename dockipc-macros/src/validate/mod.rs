@@ -5,6 +5,7 @@
 
 mod arg;
 mod command;
+mod failure;
 mod param;
 mod redis;
 
@@ -15,6 +16,7 @@ use crate::errors::Errors;
 
 pub(crate) use self::arg::{arg, arg_crate};
 pub(crate) use self::command::command;
+pub(crate) use self::failure::failure;
 
 const GENERIC: &str =
     "a command cannot be generic, because a client sends values of one type: write a concrete type";
