@@ -4,6 +4,7 @@ mod acted_on;
 mod coded;
 
 use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -217,6 +218,19 @@ const NOT_RUN: &str = "the daemon is stopping; the command was not run";
 impl<E: fmt::Display> From<E> for Failure {
     fn from(error: E) -> Self {
         coded::failure(&error, sys::as_any(&error))
+    }
+}
+
+/// For `?` in a function that returns `Box<dyn Error>`. Converted back, the failure is the same.
+impl From<Failure> for Box<dyn StdError + Send + Sync> {
+    fn from(failure: Failure) -> Self {
+        Box::new(coded::Boxed(failure))
+    }
+}
+
+impl From<Failure> for Box<dyn StdError> {
+    fn from(failure: Failure) -> Self {
+        Box::new(coded::Boxed(failure))
     }
 }
 

@@ -402,8 +402,8 @@ pub(crate) fn keeping_signal<T>(signal: c_int, run: impl FnOnce() -> T) -> io::R
 
 /// Returns the value as `Any`, which otherwise requires a type without borrows.
 ///
-/// The caller may downcast only to types without lifetime parameters: for `Any`, a type has the same
-/// identity with every lifetime.
+/// The caller must not take out a borrow: for `Any`, a type has the same identity with every lifetime, so
+/// each borrow in the type that it downcasts to seems to be `'static`.
 pub(crate) fn as_any<T>(value: &T) -> &dyn Any {
     trait Erased {
         fn as_any(&self) -> &dyn Any
@@ -422,8 +422,8 @@ pub(crate) fn as_any<T>(value: &T) -> &dyn Any {
 
     let value: &dyn Erased = value;
     // SAFETY: only the bound of the trait object changes, not its layout or the lifetime of the reference.
-    // The bound permits the call of `as_any`, whose code does not depend on lifetimes. What it returns
-    // gives access to the value only as a type without lifetime parameters, which is then the value's own.
+    // The bound permits the call of `as_any`, whose code does not depend on lifetimes. What it returns gives
+    // access to the value as its own type with other lifetimes, and no borrow is taken out of that.
     let value: &(dyn Erased + 'static) =
         unsafe { mem::transmute::<&dyn Erased, &(dyn Erased + 'static)>(value) };
     value.as_any()

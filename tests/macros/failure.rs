@@ -1,5 +1,6 @@
 //! The codes of error types that derive `Failure`.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::atomic::AtomicU64;
@@ -81,6 +82,27 @@ fn own_type(which: &str) -> Result<(), NoteError> {
 }
 
 #[command]
+fn sendable_box(which: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+    match which {
+        "failure" => Err(Failure::new("BOXED", "in a box"))?,
+        "text" => Err("just text")?,
+        _ => question_mark(which)?,
+    }
+    Ok(())
+}
+
+#[command]
+fn unboxed(which: &str) -> Result<(), Failure> {
+    Ok(sendable_box(which)?)
+}
+
+#[command]
+fn plain_box(which: &str) -> Result<(), Box<dyn Error>> {
+    unboxed(which)?;
+    Ok(())
+}
+
+#[command]
 fn poisoned() -> Result<u64, Failure> {
     let counter = Mutex::new(1);
     Ok(*counter.lock()?)
@@ -106,6 +128,24 @@ fn derived_codes_survive_the_question_mark() {
         assert_eq!(client.send(line).unwrap_err().to_string(), error, "{line}");
     }
     assert_eq!(client.send("poisoned").unwrap(), b"1");
+}
+
+#[test]
+fn failures_survive_a_box() {
+    let daemon = Server::new().state(AtomicU64::new(0)).spawn_in_process().unwrap();
+    let client = daemon.client();
+    for command in ["sendable-box", "plain-box", "unboxed"] {
+        for (which, error) in [
+            ("failure", "BOXED in a box"),
+            ("missing", "NOTFOUND no note 9"),
+            ("text", "ERR just text"),
+        ] {
+            let answer = client.command(command).arg(which).call::<()>().unwrap_err();
+            assert_eq!(answer.to_string(), error, "{command} {which}");
+        }
+    }
+    assert_eq!(sendable_box("failure").unwrap_err().to_string(), "BOXED in a box");
+    assert_eq!(sendable_box("plain").unwrap_err().to_string(), "without codes");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! codes cannot be in a second one.
 
 use std::any::Any;
+use std::error::Error;
 use std::fmt;
 
 use super::{Failure, code, is_acted_on};
@@ -34,10 +35,33 @@ impl CodedType {
 #[cold]
 #[inline(never)]
 pub(super) fn failure(shown: &dyn fmt::Display, error: &dyn Any) -> Failure {
+    let boxed = match error.downcast_ref::<Box<dyn Error + Send + Sync>>() {
+        Some(error) => error.downcast_ref(),
+        None => error.downcast_ref::<Box<dyn Error>>().and_then(|error| error.downcast_ref()),
+    };
+    if let Some(Boxed(failure)) = boxed {
+        return failure.clone();
+    }
     let mut types = inventory::iter::<CodedType>();
     let found = types.find_map(|coded| (coded.code)(error));
     Failure::new(found.unwrap_or(code::ERR), shown)
 }
+
+/// A failure in a `Box<dyn Error>`. In front of the message its text has the code, unless that is `ERR`.
+#[derive(Debug)]
+pub(super) struct Boxed(pub(super) Failure);
+
+impl fmt::Display for Boxed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(failure) = self;
+        if failure.code() != code::ERR {
+            write!(f, "{} ", failure.code())?;
+        }
+        f.write_str(&failure.message)
+    }
+}
+
+impl Error for Boxed {}
 
 /// Rejects at compile time a code on which Redis clients act.
 // `track_caller` makes the error point at the author's literal.
