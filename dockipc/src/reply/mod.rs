@@ -19,8 +19,11 @@ impl Reply {
 
 /// A type that a command can return.
 ///
-/// Implemented for `()`, bytes, text, `char`, paths, integers, floats, `bool`, `Option`, lists,
-/// sets, maps, tuples, [`Reply`], and `Result<T, E>` of those with any `E: Display`. For your own type:
+/// Implemented for `()`, bytes, text, `char`, paths, integers, floats, `bool`,
+/// [`Duration`](std::time::Duration) (`1.5s`), [`SystemTime`](std::time::SystemTime) (RFC 3339 in UTC,
+/// `2026-01-31T23:59:59Z`), IP and socket addresses, `Option`, lists, arrays, sets, maps, tuples of up to
+/// twelve, `Box`, `Rc` and `Arc` of those, [`Reply`], and `Result<T, E>` of those with any `E: Display`. For
+/// your own type:
 ///
 /// ```
 /// use dockipc::{IntoReply, Reply};
@@ -45,6 +48,10 @@ pub trait IntoReply: Sized {
     ///
     /// Set it for your own type if its answer is a list of fixed length, such as 2 for a pair.
     const COLUMNS: usize = 1;
+
+    /// Whether a list of this type is bytes.
+    #[doc(hidden)]
+    const IS_BYTE: bool = false;
 
     /// Converts the value to an answer.
     fn into_reply(self) -> Reply;
