@@ -1,5 +1,5 @@
-//! The attributes as written: the keys of `#[command(…)]`, `#[arg(…)]` and `#[code(…)]`, and the doc
-//! comments.
+//! The attributes as written: the keys of `#[command(…)]`, `#[arg(…)]`, `#[code(…)]` and
+//! `#[dockipc(…)]`, and the doc comments.
 //!
 //! An attribute becomes a list of keys with their spans. Only the syntax of a key is checked here;
 //! whether the keys fit each other is the duty of `validate`. After a mistake parsing continues
@@ -43,6 +43,13 @@ pub(crate) struct FailureAttrs {
     pub(crate) keys: Keys<FailureKey>,
     /// One for each variant, in order.
     pub(crate) variants: Vec<Keys<CodeKey>>,
+}
+
+/// Everything that the author wrote at a type of answers for the derive.
+pub(crate) struct ReplyAttrs {
+    pub(crate) keys: Keys<CrateKey>,
+    /// One for each variant, in order.
+    pub(crate) variants: Vec<Keys<VariantKey>>,
 }
 
 /// The keys of the attributes of one kind at one place.
@@ -97,6 +104,9 @@ pub(crate) enum FailureKey {
 
 /// A key of `#[code(…)]` at a variant.
 pub(crate) struct CodeKey(pub(crate) LitStr);
+
+/// The only key of `#[dockipc(…)]` at a type of answers.
+pub(crate) struct CrateKey(pub(crate) Path);
 
 /// Parses the item that `#[command]` is on.
 pub(crate) fn function(item: TokenStream) -> syn::Result<ItemFn> {
@@ -162,6 +172,25 @@ impl FailureAttrs {
             Data::Enum(data) => {
                 data.variants.iter().map(|v| Keys::named("code", &v.attrs, errors)).collect()
             }
+            _ => Vec::new(),
+        };
+        Self { keys, variants }
+    }
+}
+
+impl ReplyAttrs {
+    pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
+        let keys = Keys::named("dockipc", &input.attrs, errors);
+        let inner: Vec<_> = match &input.data {
+            Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
+            Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.attrs).collect(),
+            Data::Union(_) => Vec::new(),
+        };
+        for attr in inner.into_iter().filter(|attr| attr.path().is_ident("dockipc")) {
+            errors.push(Error::new_spanned(attr, "`#[dockipc(…)]` can only be on the type"));
+        }
+        let variants = match &input.data {
+            Data::Enum(data) => data.variants.iter().map(|v| Keys::of(&v.attrs, errors)).collect(),
             _ => Vec::new(),
         };
         Self { keys, variants }
@@ -327,6 +356,17 @@ impl Parse for CodeKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let expected = "expected a code in quotes: write `#[code(\"NOTFOUND\")]`";
         input.parse().map(Self).map_err(|error| Error::new(error.span(), expected))
+    }
+}
+
+impl Parse for CrateKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `crate = path`";
+        let key = key(input, expected)?;
+        if key != "crate" {
+            return Err(unknown(&key, expected));
+        }
+        krate(input, &key).map(Self)
     }
 }
 

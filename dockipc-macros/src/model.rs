@@ -4,7 +4,7 @@
 //! the author's types fit is checked by the compiler in the generated code.
 
 use proc_macro2::Span;
-use syn::{Attribute, Expr, Ident, LitStr, Path, Type};
+use syn::{Attribute, Expr, Generics, Ident, LitStr, Path, Type};
 
 use crate::rule::Term;
 
@@ -134,4 +134,22 @@ pub(crate) enum Codes {
     Struct(String),
     /// Each variant with its code.
     Enum(Vec<(Ident, String)>),
+}
+
+/// The implementations of `IntoReply` and `FromReply`.
+pub(crate) struct ReplyImpl {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    /// The type's lifetimes.
+    pub(crate) generics: Generics,
+    pub(crate) answer: Answer,
+}
+
+/// The form of an answer.
+pub(crate) enum Answer {
+    /// A map of the fields.
+    Map(Vec<(Ident, Type)>),
+    /// One of these.
+    Word(Vec<Choice>),
 }

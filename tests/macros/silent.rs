@@ -56,6 +56,31 @@ impl FromStr for Number {
     }
 }
 
+/// An answer with fields.
+#[derive(Reply, Debug)]
+#[dockipc(crate = dockipc)]
+pub struct Fields<'f> {
+    /// A number.
+    pub number: u64,
+    /// Text.
+    pub r#type: &'f str,
+    /// A deprecated field.
+    #[deprecated]
+    pub old: u8,
+}
+
+/// An answer of one word.
+#[derive(Reply, Arg, Debug)]
+#[deprecated]
+pub enum OldWord {
+    /// With a word.
+    #[arg(name = "word")]
+    Own,
+    /// With a deprecated name.
+    #[deprecated]
+    Old,
+}
+
 /// An error with codes.
 #[derive(Failure, Debug)]
 #[code("OTHER", crate = dockipc)]

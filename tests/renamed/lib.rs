@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use ipc::{Arg, Failure, command};
+use ipc::{Arg, Failure, Reply, command};
 
 /// A direction.
-#[derive(Arg, Debug)]
+#[derive(Arg, Reply, Debug)]
 #[arg(crate = ipc)]
+#[dockipc(crate = ipc)]
 pub enum Direction {
     /// To the north.
     North,

@@ -4,6 +4,7 @@
 #[path = "../macros"]
 pub mod macros {
     mod failure;
+    mod reply;
     pub mod silent;
     mod ui;
 }

@@ -8,6 +8,7 @@ mod command;
 mod failure;
 mod param;
 mod redis;
+mod reply;
 
 use proc_macro2::Span;
 use syn::Path;
@@ -17,6 +18,7 @@ use crate::errors::Errors;
 pub(crate) use self::arg::{arg, arg_crate};
 pub(crate) use self::command::command;
 pub(crate) use self::failure::failure;
+pub(crate) use self::reply::{reply, reply_crate};
 
 const GENERIC: &str =
     "a command cannot be generic, because a client sends values of one type: write a concrete type";
