@@ -103,7 +103,10 @@ pub(crate) enum FailureKey {
 }
 
 /// A key of `#[code(…)]` at a variant.
-pub(crate) struct CodeKey(pub(crate) LitStr);
+pub(crate) enum CodeKey {
+    Code(LitStr),
+    Transparent,
+}
 
 /// The only key of `#[dockipc(…)]` at a type of answers.
 pub(crate) struct CrateKey(pub(crate) Path);
@@ -354,8 +357,12 @@ impl Parse for FailureKey {
 
 impl Parse for CodeKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected = "expected a code in quotes: write `#[code(\"NOTFOUND\")]`";
-        input.parse().map(Self).map_err(|error| Error::new(error.span(), expected))
+        let expected = "expected a code in quotes, `#[code(\"NOTFOUND\")]`, or `transparent`";
+        if input.peek(LitStr) {
+            return input.parse().map(Self::Code);
+        }
+        let key = key(input, expected)?;
+        if key == "transparent" { Ok(Self::Transparent) } else { Err(unknown(&key, expected)) }
     }
 }
 

@@ -11,7 +11,7 @@ use syn::{DeriveInput, Expr, Generics, Ident, Path, WhereClause, parse_quote};
 
 use crate::model::{
     Answer, ArgImpl, Choice, Codes, Command, Conversion, DefaultValue, FailureImpl, Form, Output,
-    Param, ReplyImpl, Source, Value, WordParser,
+    Param, ReplyImpl, Source, Value, VariantCode, WordParser,
 };
 use crate::rule::{Name, Term};
 use crate::tokens::{first_span, hygienic, kebab, last_span};
@@ -297,8 +297,15 @@ pub(crate) fn failure(model: &FailureImpl) -> TokenStream {
     let code = match codes {
         Codes::Struct(code) => quote!(#code),
         Codes::Enum(codes) => {
-            let arms = codes.iter().map(|(variant, code)| quote!(Self::#variant { .. } => #code,));
-            quote!(match *self { #(#arms)* })
+            let arms = codes.iter().map(|(variant, code)| match code {
+                VariantCode::Word(code) => quote!(Self::#variant { .. } => #code,),
+                VariantCode::Field(member, ty) => {
+                    let code =
+                        quote_spanned!(hygienic(first_span(ty))=> <#ty as __dockipc::Coded>::code);
+                    quote!(Self::#variant { #member: __error } => #code(__error),)
+                }
+            });
+            quote!(match self { #(#arms)* })
         }
     };
     quote! {

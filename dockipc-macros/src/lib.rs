@@ -142,7 +142,8 @@ pub fn derive_arg(item: TokenStream) -> TokenStream {
 ///
 /// A command can return the type itself, or `Failure`, to which `?` converts it. The message is the type's
 /// `Display`. A code at the type is that of a struct, or of the variants without one of their own;
-/// otherwise these have `ERR`. A code has letters of `A-Z`, digits and `_`. Codes on which Redis clients
+/// otherwise these have `ERR`. `#[code(transparent)]` gives a variant the code of its only field, whose type derives
+/// `Failure` too. A code has letters of `A-Z`, digits and `_`. Codes on which Redis clients
 /// act by themselves, such as `LOADING`, are refused. If the crate `dockipc` has another name in your crate,
 /// write `#[code(crate = other_name)]` at the type.
 ///

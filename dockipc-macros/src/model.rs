@@ -4,7 +4,7 @@
 //! the author's types fit is checked by the compiler in the generated code.
 
 use proc_macro2::Span;
-use syn::{Attribute, Expr, Generics, Ident, LitStr, Path, Type};
+use syn::{Attribute, Expr, Generics, Ident, LitStr, Member, Path, Type};
 
 use crate::rule::Term;
 
@@ -132,8 +132,14 @@ pub(crate) struct FailureImpl {
 /// The codes of the values of a type.
 pub(crate) enum Codes {
     Struct(String),
-    /// Each variant with its code.
-    Enum(Vec<(Ident, String)>),
+    Enum(Vec<(Ident, VariantCode)>),
+}
+
+/// The code of a variant.
+pub(crate) enum VariantCode {
+    Word(String),
+    /// That of the variant's only field, which has this type.
+    Field(Member, Box<Type>),
 }
 
 /// The implementations of `IntoReply` and `FromReply`.

@@ -31,6 +31,12 @@ enum StoreError {
     Full,
     #[error("broken")]
     Broken,
+    #[error(transparent)]
+    #[code(transparent)]
+    Note(#[from] NoteError),
+    #[error("while storing: {source}")]
+    #[code(transparent)]
+    Nested { source: Box<Self> },
 }
 
 /// Without thiserror, and not `std::error::Error`.
@@ -67,6 +73,8 @@ fn question_mark(which: &str) -> Result<(), Failure> {
     match which {
         "full" => Err(StoreError::Full)?,
         "broken" => Err(StoreError::Broken)?,
+        "inner" => Err(StoreError::from(NoteError::Locked))?,
+        "nested" => Err(StoreError::Nested { source: StoreError::Full.into() })?,
         "late" => Err(Late)?,
         "plain" => Err(Plain)?,
         "text" => Err("just text")?,
@@ -119,6 +127,8 @@ fn derived_codes_survive_the_question_mark() {
         ("question-mark io", "ERR disk gone"),
         ("question-mark full", "FULL full"),
         ("question-mark broken", "STORE broken"),
+        ("question-mark inner", "LOCKED2 locked"),
+        ("question-mark nested", "FULL while storing: full"),
         ("question-mark late", "LATE too late"),
         ("question-mark plain", "ERR without codes"),
         ("question-mark text", "ERR just text"),

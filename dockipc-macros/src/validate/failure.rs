@@ -5,7 +5,7 @@ use syn::{Data, DeriveInput, LitStr};
 use super::{default_crate, invalid, once};
 use crate::attr::{CodeKey, FailureAttrs, FailureKey, Key};
 use crate::errors::Errors;
-use crate::model::{Codes, FailureImpl};
+use crate::model::{Codes, FailureImpl, VariantCode};
 use crate::tokens::first_span;
 
 /// The code of a variant without one.
@@ -19,7 +19,9 @@ pub(crate) fn failure(
 ) -> syn::Result<FailureImpl> {
     let (mut code, mut path) = Default::default();
     // A code with a mistake in its syntax is not missing.
-    let is_complete = attrs.keys.is_complete && attrs.variants.iter().all(|keys| keys.is_complete);
+    let is_missing = attrs.keys.is_complete
+        && attrs.keys.list.iter().all(|key| matches!(key.kind, FailureKey::Crate(_)))
+        && attrs.variants.iter().all(|keys| keys.is_complete && keys.list.is_empty());
     for Key { span, kind } in attrs.keys.list {
         match kind {
             FailureKey::Code(literal) => once(&mut code, span, literal, "code", &mut errors),
@@ -37,19 +39,33 @@ pub(crate) fn failure(
             let mut codes = Vec::new();
             for (keys, variant) in attrs.variants.into_iter().zip(&data.variants) {
                 let mut own = None;
-                for Key { span, kind: CodeKey(literal) } in keys.list {
-                    once(&mut own, span, literal, "code", &mut errors);
+                for Key { span, kind } in keys.list {
+                    once(&mut own, span, kind, "code", &mut errors);
                 }
-                let own = own.map(|(_, literal)| literal);
-                let code = own.as_ref().map_or_else(|| code.clone(), LitStr::value);
+                let code = match own {
+                    None => VariantCode::Word(code.clone()),
+                    Some((_, CodeKey::Code(literal))) => {
+                        let code = literal.value();
+                        literals.push(literal);
+                        VariantCode::Word(code)
+                    }
+                    Some((span, CodeKey::Transparent)) => {
+                        let mut fields = variant.fields.iter().zip(variant.fields.members());
+                        let (Some((field, member)), None) = (fields.next(), fields.next()) else {
+                            let message = "`transparent` takes the code of the variant's field: give the variant one field, or a code";
+                            errors.add(span, message);
+                            continue;
+                        };
+                        VariantCode::Field(member, Box::new(field.ty.clone()))
+                    }
+                };
                 codes.push((variant.ident.clone(), code));
-                literals.extend(own);
             }
             Codes::Enum(codes)
         }
         _ => Codes::Struct(code),
     };
-    if literals.is_empty() && is_complete {
+    if is_missing {
         let at = if matches!(codes, Codes::Enum(_)) { "a variant or the type" } else { "the type" };
         let message = format!("missing code: add `#[code(\"NOTFOUND\")]` to {at}");
         errors.add(input.ident.span(), message);

@@ -11,9 +11,19 @@ use super::{Failure, code, is_acted_on};
 
 /// An error type with codes. Implemented by `#[derive(Failure)]`, which refuses types with lifetimes: the
 /// conversion would take a value that borrows for one that does not.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no error codes",
+    note = "add `#[derive(dockipc::Failure)]` to the type, or give the variant a code of its own"
+)]
 pub trait Coded {
     /// Returns the code of this value.
     fn code(&self) -> &'static str;
+}
+
+impl<T: Coded + ?Sized> Coded for Box<T> {
+    fn code(&self) -> &'static str {
+        (**self).code()
+    }
 }
 
 /// A registered error type.
