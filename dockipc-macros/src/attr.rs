@@ -1,4 +1,5 @@
-//! The attributes as written: the keys of `#[command(…)]` and `#[arg(…)]`, and the doc comments.
+//! The attributes as written: the keys of `#[command(…)]`, `#[arg(…)]`, `#[code(…)]` and
+//! `#[dockipc(…)]`, and the doc comments.
 //!
 //! An attribute becomes a list of keys with their spans. Only the syntax of a key is checked here;
 //! whether the keys fit each other is the duty of `validate`. After a mistake parsing continues
@@ -33,6 +34,20 @@ pub(crate) struct ParamAttrs {
 /// Everything that the author wrote at a type for the derive.
 pub(crate) struct TypeAttrs {
     pub(crate) keys: Keys<TypeKey>,
+    /// One for each variant, in order.
+    pub(crate) variants: Vec<Keys<VariantKey>>,
+}
+
+/// Everything that the author wrote at an error type for the derive.
+pub(crate) struct FailureAttrs {
+    pub(crate) keys: Keys<FailureKey>,
+    /// One for each variant, in order.
+    pub(crate) variants: Vec<Keys<CodeKey>>,
+}
+
+/// Everything that the author wrote at a type of answers for the derive.
+pub(crate) struct ReplyAttrs {
+    pub(crate) keys: Keys<CrateKey>,
     /// One for each variant, in order.
     pub(crate) variants: Vec<Keys<VariantKey>>,
 }
@@ -80,6 +95,21 @@ pub(crate) enum TypeKey {
 pub(crate) enum VariantKey {
     Name(LitStr),
 }
+
+/// A key of `#[code(…)]` at an error type.
+pub(crate) enum FailureKey {
+    Code(LitStr),
+    Crate(Path),
+}
+
+/// A key of `#[code(…)]` at a variant.
+pub(crate) enum CodeKey {
+    Code(LitStr),
+    Transparent,
+}
+
+/// The only key of `#[dockipc(…)]` at a type of answers.
+pub(crate) struct CrateKey(pub(crate) Path);
 
 /// Parses the item that `#[command]` is on, with bare types in its signature.
 pub(crate) fn function(item: TokenStream) -> syn::Result<ItemFn> {
@@ -168,6 +198,38 @@ fn mentions_arg(tokens: TokenStream) -> bool {
     })
 }
 
+impl FailureAttrs {
+    pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
+        let keys = Keys::named("code", &input.attrs, errors);
+        let variants = match &input.data {
+            Data::Enum(data) => {
+                data.variants.iter().map(|v| Keys::named("code", &v.attrs, errors)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self { keys, variants }
+    }
+}
+
+impl ReplyAttrs {
+    pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
+        let keys = Keys::named("dockipc", &input.attrs, errors);
+        let inner: Vec<_> = match &input.data {
+            Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
+            Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.attrs).collect(),
+            Data::Union(_) => Vec::new(),
+        };
+        for attr in inner.into_iter().filter(|attr| attr.path().is_ident("dockipc")) {
+            errors.push(Error::new_spanned(attr, "`#[dockipc(…)]` can only be on the type"));
+        }
+        let variants = match &input.data {
+            Data::Enum(data) => data.variants.iter().map(|v| Keys::of(&v.attrs, errors)).collect(),
+            _ => Vec::new(),
+        };
+        Self { keys, variants }
+    }
+}
+
 /// Returns the texts of the doc comments.
 fn docs(attrs: &[Attribute]) -> Vec<Expr> {
     attrs.iter().filter_map(doc).cloned().collect()
@@ -192,15 +254,27 @@ impl Keys<CommandKey> {
 impl<K: Parse> Keys<K> {
     /// Parses every `#[arg(…)]` among the attributes.
     fn of(attrs: &[Attribute], errors: &mut Errors) -> Self {
+        Self::named("arg", attrs, errors)
+    }
+
+    /// Parses every attribute with this name.
+    fn named(name: &str, attrs: &[Attribute], errors: &mut Errors) -> Self {
         let mut keys = Self { list: Vec::new(), is_complete: true };
-        for attr in attrs.iter().filter(|attr| attr.path().is_ident("arg")) {
+        let example = match name {
+            "arg" => "arg(long)",
+            "code" => "code(\"NOTFOUND\")",
+            _ => "dockipc(crate = path)",
+        };
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
             let parsed = match &attr.meta {
                 Meta::List(list) => {
                     (|input: ParseStream<'_>| keys.parse(input)).parse2(list.tokens.clone())
                 }
                 _ => Err(Error::new(
                     first_span(attr.path()),
-                    "`#[arg]` needs keys in parentheses: write for example `#[arg(long)]`, or remove it",
+                    format!(
+                        "`#[{name}]` needs keys in parentheses: write for example `#[{example}]`, or remove it"
+                    ),
                 )),
             };
             keys.is_complete &= errors.take(parsed).is_some();
@@ -312,6 +386,42 @@ impl Parse for VariantKey {
         }
         let missing = "`name` needs a word in quotes: write `name = \"word\"`";
         text(input, &key, missing).map(Self::Name)
+    }
+}
+
+impl Parse for FailureKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected a code in quotes or `crate = path`";
+        if input.peek(LitStr) {
+            return input.parse().map(Self::Code);
+        }
+        let key = key(input, expected)?;
+        if key != "crate" {
+            return Err(unknown(&key, expected));
+        }
+        krate(input, &key).map(Self::Crate)
+    }
+}
+
+impl Parse for CodeKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected a code in quotes, `#[code(\"NOTFOUND\")]`, or `transparent`";
+        if input.peek(LitStr) {
+            return input.parse().map(Self::Code);
+        }
+        let key = key(input, expected)?;
+        if key == "transparent" { Ok(Self::Transparent) } else { Err(unknown(&key, expected)) }
+    }
+}
+
+impl Parse for CrateKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `crate = path`";
+        let key = key(input, expected)?;
+        if key != "crate" {
+            return Err(unknown(&key, expected));
+        }
+        krate(input, &key).map(Self)
     }
 }
 

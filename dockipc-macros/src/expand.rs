@@ -1,15 +1,17 @@
 //! Generates the code: for a command one registered entry and one function that runs it, for a
-//! derived type its implementation of `Arg`.
+//! derived type its implementation of `Arg`, its codes, or its conversions to and from
+//! an answer.
 //!
 //! Each piece of code that may fail to compile has the span of the author's type or expression.
 
 use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{DeriveInput, Expr, Ident, Path};
+use syn::ext::IdentExt;
+use syn::{DeriveInput, Expr, Generics, Ident, Path, WhereClause, parse_quote};
 
 use crate::model::{
-    ArgImpl, Choice, Command, Conversion, DefaultValue, Form, Output, Param, Source, Value,
-    WordParser,
+    Answer, ArgImpl, Choice, Codes, Command, Conversion, DefaultValue, FailureImpl, Form, Output,
+    Param, ReplyImpl, Source, Value, VariantCode, WordParser,
 };
 use crate::rule::{Name, Term};
 use crate::tokens::{first_span, hygienic, kebab, last_span};
@@ -320,6 +322,147 @@ fn arg_impl(krate: &Path, name: &str, head: &TokenStream, body: &TokenStream) ->
             #head {
                 const TYPE: &'static ::core::primitive::str = #name;
                 #body
+            }
+        };
+    }
+}
+
+pub(crate) fn failure(model: &FailureImpl) -> TokenStream {
+    let FailureImpl { krate, ident, literals, codes } = model;
+    // The compiler does not report a deprecated type at a span of the macro's own.
+    let mut ident = ident.clone();
+    ident.set_span(hygienic(ident.span()));
+    let checks = literals.iter().map(|literal| {
+        quote_spanned!(hygienic(literal.span())=> const _: () = __dockipc::check_code(#literal);)
+    });
+    let code = match codes {
+        Codes::Struct(code) => quote!(#code),
+        Codes::Enum(codes) => {
+            let arms = codes.iter().map(|(variant, code)| match code {
+                VariantCode::Word(code) => quote!(Self::#variant { .. } => #code,),
+                VariantCode::Field(member, ty) => {
+                    let code =
+                        quote_spanned!(hygienic(first_span(ty))=> <#ty as __dockipc::Coded>::code);
+                    quote!(Self::#variant { #member: __error } => #code(__error),)
+                }
+            });
+            quote!(match self { #(#arms)* })
+        }
+    };
+    quote! {
+        const _: () = {
+            use #krate::private as __dockipc;
+
+            #(#checks)*
+
+            #[automatically_derived]
+            impl __dockipc::Coded for #ident {
+                fn code(&self) -> &'static str {
+                    #code
+                }
+            }
+
+            __dockipc::submit! {
+                __dockipc::CodedType::of::<#ident>()
+            }
+        };
+    }
+}
+
+pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
+    let ReplyImpl { krate, ident, generics, answer } = model;
+    // The compiler does not report a deprecated type at a span of the macro's own.
+    let mut ident = ident.clone();
+    ident.set_span(hygienic(ident.span()));
+    let mut readable = generics.clone();
+    let (into, from) = match answer {
+        Answer::Map(fields) => {
+            let readable = readable.make_where_clause();
+            let (mut columns, mut pairs, mut values) = (Vec::new(), Vec::new(), Vec::new());
+            for (field, ty) in fields {
+                let (name, span) = (field.unraw().to_string(), hygienic(first_span(ty)));
+                let ty_into = quote_spanned!(span=> <#ty as __dockipc::IntoReply>);
+                columns.push(quote!(1 + #ty_into::COLUMNS));
+                pairs.push(quote!((#name, #ty_into::into_reply(self.#field))));
+                values.push(quote!(#field: __fields.take(#name)?));
+                // The lifetime lets a struct that cannot be read back, such as one with a `&str`, compile.
+                readable.predicates.push(parse_quote!(for<'__a> #ty: __dockipc::FromReply));
+            }
+            let into = quote! {
+                const COLUMNS: usize = #(#columns)+*;
+
+                fn into_reply(self) -> __dockipc::Reply {
+                    __dockipc::Reply::map([#(#pairs),*])
+                }
+            };
+            let from = quote! {
+                let mut __fields = __dockipc::Fields::of(__reply)?;
+                ::core::result::Result::Ok(Self { #(#values),* })
+            };
+            (into, from)
+        }
+        Answer::Word(choices) => {
+            let words: Vec<_> = choices.iter().map(|choice| &*choice.word).collect();
+            let variants: Vec<_> = choices.iter().map(|choice| &choice.variant).collect();
+            let wanted = format!("one of {}", words.join(", "));
+            let into = quote! {
+                fn into_reply(self) -> __dockipc::Reply {
+                    __dockipc::IntoReply::into_reply(match self {
+                        #(Self::#variants => #words,)*
+                    })
+                }
+            };
+            let from = quote! {
+                let __word = <::std::string::String as __dockipc::FromReply>::from_reply(__reply)?;
+                match &*__word {
+                    #(#words => ::core::result::Result::Ok(Self::#variants),)*
+                    _ => __dockipc::no_variant(__word, #wanted),
+                }
+            };
+            (into, from)
+        }
+    };
+    reply_impls(krate, &ident, generics, readable.where_clause.as_ref(), &into, &from)
+}
+
+/// Generates implementations for a type with a mistake, so that the compiler reports the mistake alone
+/// and not each use of the type as well.
+pub(crate) fn reply_stub(input: &DeriveInput, krate: &Path) -> TokenStream {
+    let into = quote! {
+        fn into_reply(self) -> __dockipc::Reply {
+            ::core::unreachable!()
+        }
+    };
+    let bounds = input.generics.where_clause.as_ref();
+    let from = quote!(::core::unreachable!());
+    reply_impls(krate, &input.ident, &input.generics, bounds, &into, &from)
+}
+
+fn reply_impls(
+    krate: &Path,
+    ident: &Ident,
+    generics: &Generics,
+    readable: Option<&WhereClause>,
+    into: &TokenStream,
+    from: &TokenStream,
+) -> TokenStream {
+    let (generics, types, bounds) = generics.split_for_impl();
+    quote! {
+        const _: () = {
+            use #krate::private as __dockipc;
+
+            #[automatically_derived]
+            impl #generics __dockipc::IntoReply for #ident #types #bounds {
+                #into
+            }
+
+            #[automatically_derived]
+            impl #generics __dockipc::FromReply for #ident #types #readable {
+                fn from_reply(
+                    __reply: __dockipc::Reply,
+                ) -> ::core::result::Result<Self, __dockipc::Error> {
+                    #from
+                }
             }
         };
     }

@@ -1,5 +1,5 @@
-//! The macros of `dockipc`: `#[command]` and `#[derive(Arg)]`. Use them through `dockipc`, which has
-//! the same version.
+//! The macros of `dockipc`: `#[command]`, `#[derive(Arg)]`, `#[derive(Failure)]` and
+//! `#[derive(Reply)]`. Use them through `dockipc`, which has the same version.
 //!
 //! This file is the driver. It passes the data through the layers below; on a mistake it emits the
 //! author's item and then every error. Each file or folder imports only those of its row:
@@ -29,7 +29,7 @@ use proc_macro2::TokenStream as TokenStream2;
 use quote::quote;
 use syn::{DeriveInput, Error};
 
-use crate::attr::{CommandAttrs, TypeAttrs};
+use crate::attr::{CommandAttrs, FailureAttrs, ReplyAttrs, TypeAttrs};
 use crate::errors::Errors;
 use crate::tokens::with_parentheses;
 
@@ -125,6 +125,81 @@ pub fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Arg, attributes(arg))]
 pub fn derive_arg(item: TokenStream) -> TokenStream {
     expand_arg(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// Gives codes to the errors of a type, so that a failed command answers `-NOTFOUND no note 9` and not
+/// `-ERR no note 9`.
+///
+/// ```ignore
+/// #[derive(Debug, Failure, thiserror::Error)]
+/// enum NoteError {
+///     #[error("no note {0}")]
+///     #[code("NOTFOUND")]
+///     Missing(u64),
+///     #[error("{0}")]
+///     Io(#[from] std::io::Error),
+/// }
+/// ```
+///
+/// A command can return the type itself, or `Failure`, to which `?` converts it. The message is the type's
+/// `Display`. A code at the type is that of a struct, or of the variants without one of their own;
+/// otherwise these have `ERR`. `#[code(transparent)]` gives a variant the code of its only field, whose type derives
+/// `Failure` too. A code has letters of `A-Z`, digits and `_`. Codes on which Redis clients
+/// act by themselves, such as `LOADING`, are refused. If the crate `dockipc` has another name in your crate,
+/// write `#[code(crate = other_name)]` at the type.
+///
+/// In a `Box<dyn Error>` or an `anyhow::Error` the type is hidden, and the code is `ERR`.
+#[proc_macro_derive(Failure, attributes(code))]
+pub fn derive_failure(item: TokenStream) -> TokenStream {
+    expand_failure(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// Implements `IntoReply` and `FromReply`, so that commands can answer with the type and clients can read it.
+///
+/// ```ignore
+/// #[derive(Reply)]
+/// struct Job {
+///     id: u64,
+///     state: JobState,
+///     name: Option<String>,
+/// }
+///
+/// #[derive(Arg, Reply)]
+/// enum JobState {
+///     Queued,
+///     #[arg(name = "active")]
+///     Running,
+/// }
+/// ```
+///
+/// A struct is a map of its named fields. When it is read, unknown fields are ignored, and a missing one is
+/// an error unless it is an `Option`. A struct with a field that cannot be read, such as a `&str`, implements
+/// `IntoReply` alone. An enum of unit variants is the word that `#[derive(Arg)]` accepts. If the crate
+/// `dockipc` has another name in your crate, write `#[dockipc(crate = other_name)]`.
+#[proc_macro_derive(Reply, attributes(arg, dockipc))]
+pub fn derive_reply(item: TokenStream) -> TokenStream {
+    expand_reply(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+fn expand_reply(item: TokenStream2) -> syn::Result<TokenStream2> {
+    let input: DeriveInput = syn::parse2(item)?;
+    let mut errors = Errors::default();
+    let attrs = ReplyAttrs::of(&input, &mut errors);
+    let krate = validate::reply_crate(&attrs.keys);
+    Ok(match validate::reply(attrs, &input, errors) {
+        Ok(model) => expand::reply(&model),
+        Err(errors) => {
+            let (errors, stub) = (errors.into_compile_error(), expand::reply_stub(&input, &krate));
+            quote!(#errors #stub)
+        }
+    })
+}
+
+fn expand_failure(item: TokenStream2) -> syn::Result<TokenStream2> {
+    let input: DeriveInput = syn::parse2(item)?;
+    let mut errors = Errors::default();
+    let attrs = FailureAttrs::of(&input, &mut errors);
+    Ok(expand::failure(&validate::failure(attrs, &input, errors)?))
 }
 
 fn expand_command(attr: TokenStream2, item: TokenStream2) -> TokenStream2 {

@@ -4,7 +4,7 @@
 //! the author's types fit is checked by the compiler in the generated code.
 
 use proc_macro2::Span;
-use syn::{Attribute, Expr, Ident, Path, Type};
+use syn::{Attribute, Expr, Generics, Ident, LitStr, Member, Path, Type};
 
 use crate::rule::Term;
 
@@ -123,4 +123,45 @@ pub(crate) enum WordParser {
 pub(crate) struct Choice {
     pub(crate) variant: Ident,
     pub(crate) word: String,
+}
+
+/// The codes of an error type.
+pub(crate) struct FailureImpl {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    /// Every code as written.
+    pub(crate) literals: Vec<LitStr>,
+    pub(crate) codes: Codes,
+}
+
+/// The codes of the values of a type.
+pub(crate) enum Codes {
+    Struct(String),
+    Enum(Vec<(Ident, VariantCode)>),
+}
+
+/// The code of a variant.
+pub(crate) enum VariantCode {
+    Word(String),
+    /// That of the variant's only field, which has this type.
+    Field(Member, Box<Type>),
+}
+
+/// The implementations of `IntoReply` and `FromReply`.
+pub(crate) struct ReplyImpl {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    /// The type's lifetimes.
+    pub(crate) generics: Generics,
+    pub(crate) answer: Answer,
+}
+
+/// The form of an answer.
+pub(crate) enum Answer {
+    /// A map of the fields.
+    Map(Vec<(Ident, Type)>),
+    /// One of these.
+    Word(Vec<Choice>),
 }

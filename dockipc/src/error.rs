@@ -1,16 +1,20 @@
 //! Errors: a [`Failure`] is a daemon's error answer; an [`Error`] says why there is no answer.
 
 mod acted_on;
+mod coded;
 
 use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::sys;
 use crate::text::append;
 
 pub(crate) use acted_on::is_acted_on;
+pub use coded::{Coded, CodedType, check_code};
 
 /// The error codes that dockipc itself sends. All other codes are defined by the daemon's author;
 /// [`Failure::new`](super::Failure::new) lists those that are sent with `APP_` in front.
@@ -66,6 +70,37 @@ pub mod code {
 ///
 /// assert_eq!(show(10).unwrap_err().code(), "NOTFOUND");
 /// assert_eq!(show(1).unwrap_err().code(), "NOFILE");
+/// ```
+///
+/// Or derive the codes of an error type. `?` and a command that returns the type itself then use them; in a
+/// `Box<dyn Error>` or an `anyhow::Error` the type is hidden, and the code is [`ERR`](code::ERR):
+///
+/// ```standalone_crate
+/// use dockipc::{Failure, command};
+///
+/// #[derive(Debug, Failure, thiserror::Error)]
+/// enum NoteError {
+///     #[error("no note {0}")]
+///     #[code("NOTFOUND")]
+///     Missing(u64),
+///     #[error(transparent)] // without a code of its own: ERR
+///     Io(#[from] std::io::Error),
+/// }
+///
+/// fn read(id: u64) -> Result<String, NoteError> {
+///     if id > 9 {
+///         return Err(NoteError::Missing(id));
+///     }
+///     Ok(std::fs::read_to_string(format!("notes/{id}"))?)
+/// }
+///
+/// #[command]
+/// fn size(id: u64) -> Result<usize, Failure> {
+///     Ok(read(id)?.len())
+/// }
+///
+/// assert_eq!(size(10).unwrap_err().code(), "NOTFOUND");
+/// assert_eq!(size(1).unwrap_err().code(), "ERR");
 /// ```
 ///
 /// An error type without `Display` can implement `From<YourError> for Failure` instead. This is why
@@ -182,7 +217,20 @@ const NOT_RUN: &str = "the daemon is stopping; the command was not run";
 
 impl<E: fmt::Display> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::new(code::ERR, error)
+        coded::failure(&error, sys::as_any(&error))
+    }
+}
+
+/// For `?` in a function that returns `Box<dyn Error>`. Converted back, the failure is the same.
+impl From<Failure> for Box<dyn StdError + Send + Sync> {
+    fn from(failure: Failure) -> Self {
+        Box::new(coded::Boxed(failure))
+    }
+}
+
+impl From<Failure> for Box<dyn StdError> {
+    fn from(failure: Failure) -> Self {
+        Box::new(coded::Boxed(failure))
     }
 }
 

@@ -29,7 +29,7 @@
 //!
 //! - **Declare.** [`#[command]`](command) registers a function. Its parameters are parsed from
 //!   words ([`Arg`]) or injected ([`State`], [`Peer`], [`&Request`](Request)). Its result becomes the
-//!   answer ([`IntoReply`]); an `Err` becomes a [`Failure`] on the wire.
+//!   answer ([`IntoReply`]); an `Err` becomes a [`struct@Failure`] on the wire.
 //! - **Serve.** [`run`], or [`Server`] for states, limits and the socket's mode. Closures and your own types
 //!   can handle commands as well ([`Handler`]).
 //! - **Call.** [`send`] for one line, [`Client`] for typed calls. [`FromReply`] converts answers. An
@@ -52,7 +52,7 @@
 //! skipped without an answer.
 //!
 //! A line is `NAME [ARGUMENT…]\n` in UTF-8, split as a POSIX shell does (`'…'`, `"…"`, `\`) without
-//! any expansion. Names ignore ASCII case. [`Reply`] shows the form of each value.
+//! any expansion. Names ignore ASCII case. [`enum@Reply`] shows the form of each value.
 //!
 //! # Transactions
 //!
@@ -152,7 +152,7 @@ pub use crate::secret::Secret;
 pub use crate::server::{Handle, Server};
 pub use crate::state::State;
 pub use crate::wire::Protocol;
-pub use dockipc_macros::{Arg, command};
+pub use dockipc_macros::{Arg, Failure, Reply, command};
 
 /// Serves every `#[command]` of the program at a path until SIGTERM or SIGINT.
 ///

@@ -1,13 +1,14 @@
-//! System calls that the crate `rustix` lacks, or does not offer soundly. All `unsafe` code is
-//! here.
+//! System calls that the crate `rustix` lacks, or does not offer soundly, and the type of a value that may
+//! borrow. All `unsafe` code is here.
 #![allow(
     unsafe_code,
-    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by number, getrlimit(2) under a seccomp filter, pre-exec hooks, pthread_atfork(3), or signal masks and handlers"
+    reason = "no safe crate offers SO_PEERGROUPS, SO_PASSRIGHTS, SO_PEERCRED of a process in another PID namespace, users by name, fchmodat2(2) of a descriptor, a descriptor by number, getrlimit(2) under a seccomp filter, pre-exec hooks, pthread_atfork(3), signal masks and handlers, or the type of a value that is not 'static"
 )]
 
+use std::any::Any;
 use std::ffi::{CString, c_char, c_int};
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
@@ -397,4 +398,33 @@ pub(crate) fn keeping_signal<T>(signal: c_int, run: impl FnOnce() -> T) -> io::R
     let result = run();
     set(before.as_ptr(), ptr::null_mut())?;
     Ok(result)
+}
+
+/// Returns the value as `Any`, which otherwise requires a type without borrows.
+///
+/// The caller must not take out a borrow: for `Any`, a type has the same identity with every lifetime, so
+/// each borrow in the type that it downcasts to seems to be `'static`.
+pub(crate) fn as_any<T>(value: &T) -> &dyn Any {
+    trait Erased {
+        fn as_any(&self) -> &dyn Any
+        where
+            Self: 'static;
+    }
+
+    impl<T> Erased for T {
+        fn as_any(&self) -> &dyn Any
+        where
+            Self: 'static,
+        {
+            self
+        }
+    }
+
+    let value: &dyn Erased = value;
+    // SAFETY: only the bound of the trait object changes, not its layout or the lifetime of the reference.
+    // The bound permits the call of `as_any`, whose code does not depend on lifetimes. What it returns gives
+    // access to the value as its own type with other lifetimes, and no borrow is taken out of that.
+    let value: &(dyn Erased + 'static) =
+        unsafe { mem::transmute::<&dyn Erased, &(dyn Erased + 'static)>(value) };
+    value.as_any()
 }

@@ -1,4 +1,6 @@
-//! Text that is put together from parts.
+//! Text that is put together from parts, and the text of times.
+
+pub(crate) mod time;
 
 use std::fmt::{self, Write};
 

@@ -1,6 +1,6 @@
 //! Client calls: typed answers, whole or an error that says why.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
@@ -47,6 +47,7 @@ fn value(what: &str) -> Result<Reply, Failure> {
         "set" => BTreeSet::from([1, 3]).into_reply(),
         "map" => BTreeMap::from([("k", 1), ("l", 2)]).into_reply(),
         "tuple" => (1, "one", true).into_reply(),
+        "long tuple" => (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, "end").into_reply(),
         "path" => PathBuf::from("/a/b").into_reply(),
         "inner" => Reply::List(vec![Reply::Int(1), Reply::Error(Failure::new("INNER", "why"))]),
         _ => return Err(Failure::new("NO_SUCH", format!("value {what}"))),
@@ -122,6 +123,13 @@ fn every_answer_converts_to_its_type() {
     assert_eq!(get!("map" as BTreeMap<String, u8>), BTreeMap::from(map));
     assert_eq!(get!("tuple" as (u8, String, bool)), (1, "one".into(), true));
     assert_eq!(get!("path" as PathBuf), Path::new("/a/b"));
+    assert_eq!(get!("path" as Box<str>), "/a/b".into());
+    assert_eq!(get!("list" as [u16; 2]), [3, 1]);
+    assert_eq!(get!("path" as [u8; 4]), *b"/a/b");
+    assert_eq!(get!("list" as VecDeque<u16>), [3, 1]);
+    assert_eq!(get!("list" as Box<Arc<Vec<u16>>>), Box::new(Arc::new(vec![3, 1])));
+    let long = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, "end".to_owned());
+    assert_eq!(get!("long tuple" as (u8, u8, u8, u8, u8, u8, u8, u8, u8, u8, u8, String)), long);
     let inner = Reply::List(vec![Reply::Int(1), Reply::Error(Failure::new("INNER", "why"))]);
     assert_eq!(get!("inner" as Reply), inner);
 }
@@ -143,6 +151,14 @@ fn type_mismatch_keeps_the_connection() {
     );
     told(get("none").call::<u8>().unwrap_err(), "the answer is nothing, not u8");
     told(get("map").call::<Vec<u8>>().unwrap_err(), "the answer is a map of 2, not bytes");
+    told(
+        get("list").call::<[u64; 3]>().unwrap_err(),
+        "the answer is 2 items long, not as long as the array",
+    );
+    told(
+        get("number text").call::<Duration>().unwrap_err(),
+        r#"the answer is "42", not a duration"#,
+    );
     told(get("list").call::<(u8,)>().unwrap_err(), "the answer is a list of 2, not a list of 1");
     told(get("bytes").call::<String>().unwrap_err(), "the answer is 256 bytes, not UTF-8 text");
     let inner = get("inner").call::<Vec<u8>>().unwrap_err();

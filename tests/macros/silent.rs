@@ -21,6 +21,7 @@
 #![allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::num::ParseIntError;
 use std::path::PathBuf;
@@ -78,6 +79,60 @@ impl FromStr for Number {
         text.parse().map(Self)
     }
 }
+
+/// An answer with fields.
+#[derive(Reply, Debug)]
+#[dockipc(crate = dockipc)]
+pub struct Fields<'f> {
+    /// A number.
+    pub number: u64,
+    /// Text.
+    pub r#type: &'f str,
+    /// A deprecated field.
+    #[deprecated]
+    pub old: u8,
+}
+
+/// An answer of one word.
+#[derive(Reply, Arg, Debug)]
+#[deprecated]
+pub enum OldWord {
+    /// With a word.
+    #[arg(name = "word")]
+    Own,
+    /// With a deprecated name.
+    #[deprecated]
+    Old,
+}
+
+/// An error with codes.
+#[derive(Failure, Debug)]
+#[code("OTHER", crate = dockipc)]
+pub enum Mistake {
+    /// With a code.
+    #[code("SMALL")]
+    Small,
+    /// With the type's code, and a field.
+    Large {
+        /// The size.
+        size: u64,
+    },
+    /// With a deprecated name.
+    #[deprecated]
+    Old(u8),
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// An error with a code and a deprecated name.
+#[derive(Failure, Debug)]
+#[code("OLD")]
+#[deprecated]
+pub struct OldMistake;
 
 #[command]
 const fn nothing() {}

@@ -4,8 +4,10 @@
 #[path = "../macros"]
 pub mod macros {
     mod collisions;
+    mod failure;
     pub mod forbidden;
     mod macro_rules;
+    mod reply;
     pub mod silent;
     mod ui;
 }

@@ -4,4 +4,5 @@
 mod wire {
     mod answers;
     mod line;
+    mod same;
 }

@@ -5,8 +5,12 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dockipc::{Failure, IntoReply, Protocol, Reply, Request, Server, command};
 use tests::{exchange, resp};
@@ -60,6 +64,9 @@ impl IntoReply for Point {
 /// An own type with two columns.
 type Pair = Option<(&'static str, char)>;
 
+/// Arrays with two columns and with one.
+type Arrays = (Option<[u16; 2]>, Option<[u8; 2]>, u8);
+
 /// An author's own error.
 struct Full {
     left: u64,
@@ -107,6 +114,22 @@ answers! {
     huge: f64 = 1e300 => "1e300", "$5\\r\\n1e300\\r\\n", ",1e300\\r\\n";
     infinite: f64 = f64::NEG_INFINITY => "-inf", "$4\\r\\n-inf\\r\\n", ",-inf\\r\\n";
     nan: f64 = -f64::NAN => "nan", "$3\\r\\nnan\\r\\n", ",nan\\r\\n";
+    nonzero: NonZeroU8 = NonZeroU8::MAX => "255", ":255\\r\\n", ":255\\r\\n";
+    duration: Duration = Duration::from_millis(1500) => "1.5s", "$4\\r\\n1.5s\\r\\n", "$4\\r\\n1.5s\\r\\n";
+    microsecond: Duration = Duration::from_micros(1) => "1us", "$3\\r\\n1us\\r\\n", "$3\\r\\n1us\\r\\n";
+    time: SystemTime = UNIX_EPOCH + Duration::from_secs(951_782_399) =>
+        "2000-02-28T23:59:59Z",
+        "$20\\r\\n2000-02-28T23:59:59Z\\r\\n",
+        "$20\\r\\n2000-02-28T23:59:59Z\\r\\n";
+    address: IpAddr = Ipv6Addr::LOCALHOST.into() => "::1", "$3\\r\\n::1\\r\\n", "$3\\r\\n::1\\r\\n";
+    array: [u16; 2] = [1, 2] => "1\\n2\\n", "*2\\r\\n:1\\r\\n:2\\r\\n", "*2\\r\\n:1\\r\\n:2\\r\\n";
+    arrays: Vec<Arrays> = vec![(Some([1, 2]), Some(*b"ab"), 3), (None, None, 4)] =>
+        "1\\t2\\tab\\t3\\n\\t\\t\\t4\\n",
+        "*2\\r\\n*3\\r\\n*2\\r\\n:1\\r\\n:2\\r\\n$2\\r\\nab\\r\\n:3\\r\\n*3\\r\\n$-1\\r\\n$-1\\r\\n:4\\r\\n",
+        "*2\\r\\n*3\\r\\n*2\\r\\n:1\\r\\n:2\\r\\n$2\\r\\nab\\r\\n:3\\r\\n*3\\r\\n_\\r\\n_\\r\\n:4\\r\\n";
+    boxed_number: Box<u8> = Box::new(1) => "1", ":1\\r\\n", ":1\\r\\n";
+    shared_list: Arc<Vec<u16>> = Arc::new(vec![1]) => "1\\n", "*1\\r\\n:1\\r\\n", "*1\\r\\n:1\\r\\n";
+    shared_text: Arc<str> = "a".into() => "a", "$1\\r\\na\\r\\n", "$1\\r\\na\\r\\n";
     yes: bool = true => "true", ":1\\r\\n", "#t\\r\\n";
     no: bool = false => "false", ":0\\r\\n", "#f\\r\\n";
     none: Option<u64> = None => "", "$-1\\r\\n", "_\\r\\n";

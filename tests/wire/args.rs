@@ -11,7 +11,7 @@ use std::num::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use dockipc::{Arg, BadValue, Handle, Peer, Request, Server, State, command};
 use tests::{exchange, resp};
@@ -80,7 +80,7 @@ one_word! {
     t_nonzero_i64: NonZeroI64; t_nonzero_i128: NonZeroI128; t_nonzero_isize: NonZeroIsize;
     t_f32: f32; t_f64: f64; t_bool: bool; t_char: char; t_string: String; t_str: &str;
     t_bytes: &[u8]; t_vec: Vec<u8>; t_path: &Path; t_path_buf: PathBuf; t_os_str: &OsStr;
-    t_os_string: OsString; t_duration: Duration; t_ip: IpAddr; t_ip4: Ipv4Addr; t_ip6: Ipv6Addr;
+    t_os_string: OsString; t_duration: Duration; t_time: SystemTime; t_ip: IpAddr; t_ip4: Ipv4Addr; t_ip6: Ipv6Addr;
     t_socket: SocketAddr; t_socket4: SocketAddrV4; t_socket6: SocketAddrV6;
 }
 
@@ -142,6 +142,7 @@ fn every_argument_type_is_parsed() {
         ("t-duration 7ns", "7ns"),
         ("t-duration 2d", "172800s"),
         ("t-duration 1min", "60s"),
+        ("t-time 1970-01-01T01:00:07+01:00", "SystemTime { tv_sec: 7, tv_nsec: 0 }"),
         ("t-ip ::1", "::1"),
         ("t-ip4 127.0.0.1", "127.0.0.1"),
         ("t-ip6 fe80::1", "fe80::1"),
@@ -194,6 +195,10 @@ fn bad_value_gets_usage_with_word_and_reason() {
         (
             "t-duration 99999999999999999999d",
             "bad value for n: \"99999999999999999999d\": expected a duration such as 200ms, 1.5s, 3m or 1h30m",
+        ),
+        (
+            "t-time 1970-01-01",
+            "bad value for n: \"1970-01-01\": expected a time such as 2026-01-31T23:59:59Z",
         ),
         (
             "t-duration '1s '",

@@ -54,7 +54,8 @@ pub(crate) fn arg_crate(keys: &Keys<TypeKey>) -> Path {
     path.unwrap_or_else(default_crate)
 }
 
-fn choices<'v>(
+/// Returns the word of each variant.
+pub(super) fn choices<'v>(
     attrs: Vec<Keys<VariantKey>>,
     variants: impl IntoIterator<Item = &'v Variant>,
     errors: &mut Errors,

@@ -6,8 +6,10 @@
 mod arg;
 mod command;
 mod default;
+mod failure;
 mod param;
 mod redis;
+mod reply;
 
 use proc_macro2::Span;
 use syn::Path;
@@ -16,6 +18,8 @@ use crate::errors::Errors;
 
 pub(crate) use self::arg::{arg, arg_crate};
 pub(crate) use self::command::command;
+pub(crate) use self::failure::failure;
+pub(crate) use self::reply::{reply, reply_crate};
 
 const GENERIC: &str =
     "a command cannot be generic, because a client sends values of one type: write a concrete type";

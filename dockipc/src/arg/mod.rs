@@ -13,7 +13,7 @@ pub(crate) use values::text;
 /// A type that can be parsed from a word, so that it can be a parameter of a command.
 ///
 /// Implemented for text (`&str`, `String`, `char`), bytes (`&[u8]`, `Vec<u8>`), integers, floats,
-/// `bool`, [`Duration`](std::time::Duration), paths, `OsStr`, IP and socket addresses, `Option` of those (an optional
+/// `bool`, [`Duration`](std::time::Duration) (`1h30m`), [`SystemTime`](std::time::SystemTime) (RFC 3339), paths, `OsStr`, IP and socket addresses, `Option` of those (an optional
 /// parameter) and `Vec` of those (all remaining words).
 ///
 /// For a type of your own, `#[derive(Arg)]` on an enum of unit variants accepts their names in kebab-case, and

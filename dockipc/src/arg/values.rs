@@ -3,11 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{Arg, Arity, BadValue, BadWord};
 use crate::error::code;
 use crate::secret::{Secret, Wipe};
+use crate::text::time;
 
 pub(crate) fn text(word: &[u8]) -> Result<&str, BadValue> {
     std::str::from_utf8(word).map_err(|e| BadValue {
@@ -135,10 +136,8 @@ impl Arg<'_> for Duration {
     const TYPE: &'static str = "duration";
 
     fn from_word(word: &[u8]) -> Result<Self, BadValue> {
-        text(word)?
-            .parse::<Units>()
-            .map(|units| units.0)
-            .map_err(|()| BadValue::new("expected a duration such as 200ms, 1.5s, 3m or 1h30m"))
+        time::duration(text(word)?)
+            .ok_or_else(|| BadValue::new("expected a duration such as 200ms, 1.5s, 3m or 1h30m"))
     }
 
     fn shown(&self) -> Option<String> {
@@ -147,46 +146,12 @@ impl Arg<'_> for Duration {
     }
 }
 
-/// A duration written as numbers with units, such as `1h30m`.
-struct Units(Duration);
+impl Arg<'_> for SystemTime {
+    const TYPE: &'static str = "time";
 
-impl std::str::FromStr for Units {
-    type Err = ();
-
-    fn from_str(mut rest: &str) -> Result<Self, ()> {
-        let mut total = Duration::ZERO;
-        if rest.is_empty() {
-            return Err(());
-        }
-        while !rest.is_empty() {
-            let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(())?;
-            let (digits, more) = rest.split_at(number);
-            let unit = more.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(more.len());
-            let (unit, more) = more.split_at(unit);
-            let nanos: u128 = match unit {
-                "ns" => 1,
-                "us" | "µs" => 1_000,
-                "ms" => 1_000_000,
-                "s" => 1_000_000_000,
-                "m" | "min" => 60_000_000_000,
-                "h" => 3_600_000_000_000,
-                "d" => 86_400_000_000_000,
-                _ => return Err(()),
-            };
-            let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-            let whole: u128 = whole.parse().map_err(drop)?;
-            // Fifteen digits resolve a nanosecond of every unit.
-            let fraction = &fraction[..fraction.len().min(15)];
-            let scale = 10_u128.pow(u32::try_from(fraction.len()).map_err(drop)?);
-            let fraction: u128 = fraction.parse().map_err(drop)?;
-            let part = whole.checked_mul(nanos).ok_or(())?;
-            let part = part.checked_add(fraction * nanos / scale).ok_or(())?;
-            let seconds = u64::try_from(part / 1_000_000_000).map_err(drop)?;
-            let nanos = u32::try_from(part % 1_000_000_000).map_err(drop)?;
-            total = total.checked_add(Duration::new(seconds, nanos)).ok_or(())?;
-            rest = more;
-        }
-        Ok(Self(total))
+    fn from_word(word: &[u8]) -> Result<Self, BadValue> {
+        time::parse(text(word)?)
+            .ok_or_else(|| BadValue::new("expected a time such as 2026-01-31T23:59:59Z"))
     }
 }
 

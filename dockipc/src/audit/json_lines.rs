@@ -11,9 +11,9 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::record::Record;
-use super::time::rfc3339;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::text::time::rfc3339;
 
 /// A file with a line of JSON for each [`Record`].
 ///

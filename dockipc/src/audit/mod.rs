@@ -52,7 +52,6 @@ mod case;
 mod json_lines;
 mod record;
 mod shown;
-mod time;
 #[cfg(feature = "tracing")]
 mod trace;
 

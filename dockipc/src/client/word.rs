@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::secret::{Secret, Wipe};
+use crate::text::time;
 
 /// A value that can be sent as an argument of a call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be sent as an argument of a call",
-    note = "arguments can be text, bytes, numbers, bool, char, Duration, paths, addresses, and `Option` of those; for another type send `.to_string()`"
+    note = "arguments can be text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, and `Option` of those; for another type send `.to_string()`"
 )]
 pub trait ToArg {
     /// Whether the argument is a secret, which no message may show.
@@ -45,6 +46,12 @@ impl ToArg for Duration {
     }
 }
 
+impl ToArg for SystemTime {
+    fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
+        Some(Cow::Owned(time::exact(*self).into_bytes()))
+    }
+}
+
 macro_rules! to_arg {
     (bytes: $($bytes:ty: $how:ident)*; shown: $($shown:ty)*) => {
         $(impl ToArg for $bytes {
@@ -64,6 +71,10 @@ to_arg! {
     bytes: str: as_bytes String: as_bytes [u8]: as_ref Vec<u8>: as_slice;
     shown: u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char
         std::net::IpAddr std::net::Ipv4Addr std::net::Ipv6Addr std::net::SocketAddr
+        std::net::SocketAddrV4 std::net::SocketAddrV6
+        std::num::NonZeroU8 std::num::NonZeroU16 std::num::NonZeroU32 std::num::NonZeroU64
+        std::num::NonZeroU128 std::num::NonZeroUsize std::num::NonZeroI8 std::num::NonZeroI16
+        std::num::NonZeroI32 std::num::NonZeroI64 std::num::NonZeroI128 std::num::NonZeroIsize
 }
 
 macro_rules! system_text {

@@ -16,7 +16,7 @@ use crate::state::State;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a parameter of a command",
     label = "not a parameter type",
-    note = "parsed from words: text, bytes, numbers, bool, char, Duration, paths, addresses, `Option` and `Vec` of those",
+    note = "parsed from words: text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option` and `Vec` of those",
     note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `&Request`",
     note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`"
 )]

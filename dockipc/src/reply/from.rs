@@ -1,11 +1,17 @@
 //! The types that [`FromReply`] is implemented for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ffi::OsString;
 use std::hash::{BuildHasher, Hash};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use super::{FromReply, Reply};
 use crate::error::Error;
+use crate::text::time;
 use crate::wire::float_text;
 
 /// Converts each value of a list or a set.
@@ -69,6 +75,22 @@ macro_rules! integers {
 
 integers! { u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
 
+macro_rules! nonzero {
+    ($($int:ident)*) => {$(
+        impl FromReply for std::num::$int {
+            fn from_reply(reply: Reply) -> Result<Self, Error> {
+                let value = integer(&reply).and_then(Self::new);
+                value.map_or_else(|| mismatch(stringify!($int), &reply), Ok)
+            }
+        }
+    )*};
+}
+
+nonzero! {
+    NonZeroU8 NonZeroU16 NonZeroU32 NonZeroU64 NonZeroU128 NonZeroUsize
+    NonZeroI8 NonZeroI16 NonZeroI32 NonZeroI64 NonZeroI128 NonZeroIsize
+}
+
 impl FromReply for u8 {
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         integer(&reply).map_or_else(|| mismatch("u8", &reply), Ok)
@@ -126,16 +148,82 @@ impl FromReply for String {
     }
 }
 
-impl FromReply for PathBuf {
-    fn from_reply(reply: Reply) -> Result<Self, Error> {
-        use std::os::unix::ffi::OsStringExt;
-        Vec::from_reply(reply).map(|bytes| std::ffi::OsString::from_vec(bytes).into())
-    }
+macro_rules! parsed {
+    ($($ty:ty: $wanted:literal, $parse:expr;)*) => {$(
+        impl FromReply for $ty {
+            fn from_reply(reply: Reply) -> Result<Self, Error> {
+                let text = String::from_reply(reply)?;
+                let parse: fn(&str) -> Option<$ty> = $parse;
+                parse(&text).map_or_else(|| mismatch($wanted, &Reply::Bytes(text.into())), Ok)
+            }
+        }
+    )*};
 }
+
+parsed! {
+    char: "a character", |text| text.parse().ok();
+    Duration: "a duration", time::duration;
+    SystemTime: "a time", time::parse;
+    std::net::IpAddr: "an address", |text| text.parse().ok();
+    std::net::Ipv4Addr: "an IPv4 address", |text| text.parse().ok();
+    std::net::Ipv6Addr: "an IPv6 address", |text| text.parse().ok();
+    std::net::SocketAddr: "an address and a port", |text| text.parse().ok();
+    std::net::SocketAddrV4: "an IPv4 address and a port", |text| text.parse().ok();
+    std::net::SocketAddrV6: "an IPv6 address and a port", |text| text.parse().ok();
+}
+
+macro_rules! converted {
+    ($($ty:ty: $from:ty, $convert:expr;)*) => {$(
+        impl FromReply for $ty {
+            fn from_reply(reply: Reply) -> Result<Self, Error> {
+                <$from>::from_reply(reply).map($convert)
+            }
+        }
+    )*};
+}
+
+converted! {
+    OsString: Vec<u8>, Self::from_vec;
+    PathBuf: OsString, Self::from;
+    Box<str>: String, Self::from;
+    Rc<str>: String, Self::from;
+    Arc<str>: String, Self::from;
+    Box<[u8]>: Vec<u8>, Self::from;
+    Rc<[u8]>: Vec<u8>, Self::from;
+    Arc<[u8]>: Vec<u8>, Self::from;
+}
+
+macro_rules! pointers {
+    ($($pointer:ident)*) => {$(
+        impl<T: FromReply> FromReply for $pointer<T> {
+            fn from_reply(reply: Reply) -> Result<Self, Error> {
+                T::from_reply(reply).map(Self::new)
+            }
+        }
+    )*};
+}
+
+pointers! { Box Rc Arc }
 
 impl<T: FromReply> FromReply for Vec<T> {
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         T::list_from_reply(reply)
+    }
+}
+
+impl<T: FromReply> FromReply for VecDeque<T> {
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        items(reply)
+    }
+}
+
+impl<T: FromReply, const N: usize> FromReply for [T; N] {
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        let items = T::list_from_reply(reply)?;
+        items.try_into().map_err(|items: Vec<T>| Error::Mismatch {
+            wanted: "as long as the array",
+            got: format!("{} items long", items.len()),
+        })
     }
 }
 
@@ -162,6 +250,35 @@ fn pairs<K: FromReply, V: FromReply>(reply: Reply) -> Result<Vec<(K, V)>, Error>
         Reply::List(items) => flat(items),
         other => mismatch("a map", &other),
     }
+}
+
+/// The fields of a struct that derives `Reply`.
+pub struct Fields(Vec<(String, Reply)>);
+
+impl Fields {
+    /// Takes the pairs of an answer.
+    pub fn of(reply: Reply) -> Result<Self, Error> {
+        pairs(reply).map(Self)
+    }
+
+    /// Takes the value of a field out. A missing one is a missing value.
+    pub fn take<T: FromReply>(&mut self, name: &'static str) -> Result<T, Error> {
+        let Some(at) = self.0.iter().position(|(key, _)| key == name) else {
+            let (wanted, got) = ("a map with all fields", format!("a map without `{name}`"));
+            return T::from_reply(Reply::Null).map_err(|_| Error::Mismatch { wanted, got });
+        };
+        self.0.swap_remove(at).1.parse().map_err(|error| match error {
+            Error::Mismatch { wanted, got } => {
+                Error::Mismatch { wanted, got: format!("{got} in `{name}`") }
+            }
+            other => other,
+        })
+    }
+}
+
+/// Returns the error for a word that names no variant of a derived enum.
+pub fn no_variant<T>(word: String, wanted: &'static str) -> Result<T, Error> {
+    mismatch(wanted, &Reply::Bytes(word.into()))
 }
 
 fn is_pair(item: &Reply) -> bool {
@@ -224,4 +341,10 @@ tuples! {
     4: A B C D;
     5: A B C D E;
     6: A B C D E F;
+    7: A B C D E F G;
+    8: A B C D E F G H;
+    9: A B C D E F G H I;
+    10: A B C D E F G H I J;
+    11: A B C D E F G H I J K;
+    12: A B C D E F G H I J K L;
 }

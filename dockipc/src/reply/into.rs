@@ -2,10 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use super::{IntoReply, Reply};
 use crate::error::Failure;
+use crate::text::time;
 use crate::wire::copied;
 
 impl IntoReply for Reply {
@@ -77,7 +82,24 @@ macro_rules! integers {
 
 integers! { u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
 
+macro_rules! nonzero {
+    ($($int:ident)*) => {$(
+        impl IntoReply for std::num::$int {
+            fn into_reply(self) -> Reply {
+                self.get().into_reply()
+            }
+        }
+    )*};
+}
+
+nonzero! {
+    NonZeroU8 NonZeroU16 NonZeroU32 NonZeroU64 NonZeroU128 NonZeroUsize
+    NonZeroI8 NonZeroI16 NonZeroI32 NonZeroI64 NonZeroI128 NonZeroIsize
+}
+
 impl IntoReply for u8 {
+    const IS_BYTE: bool = true;
+
     fn into_reply(self) -> Reply {
         Reply::Int(self.into())
     }
@@ -118,9 +140,12 @@ impl IntoReply for &[u8] {
     }
 }
 
-impl<const N: usize> IntoReply for [u8; N] {
+/// As a list of the items; a `[u8; N]` is bytes.
+impl<T: IntoReply, const N: usize> IntoReply for [T; N] {
+    const COLUMNS: usize = if T::IS_BYTE { 1 } else { N * T::COLUMNS };
+
     fn into_reply(self) -> Reply {
-        copied(&self)
+        T::list_into_reply(self.into())
     }
 }
 
@@ -144,12 +169,49 @@ macro_rules! owned_bytes {
 owned_bytes! {
     String: String::into_bytes;
     Box<str>: |text| text.into_string().into_bytes();
+    Rc<str>: |text| text.as_bytes().to_vec();
+    Arc<str>: |text| text.as_bytes().to_vec();
     Box<[u8]>: <[u8]>::into_vec;
+    Rc<[u8]>: |bytes| bytes.to_vec();
+    Arc<[u8]>: |bytes| bytes.to_vec();
     Cow<'_, str>: |text| text.into_owned().into_bytes();
     Cow<'_, [u8]>: |bytes| bytes.into_owned();
     PathBuf: |path| path.into_os_string().into_encoded_bytes();
     &Path: |path| path.as_os_str().as_encoded_bytes().to_vec();
+    OsString: OsString::into_encoded_bytes;
+    &OsStr: |text| text.as_encoded_bytes().to_vec();
+    Duration: |duration| time::units(duration).into_bytes();
+    SystemTime: |time| time::exact(time).into_bytes();
+    std::net::IpAddr: |address| address.to_string().into_bytes();
+    std::net::Ipv4Addr: |address| address.to_string().into_bytes();
+    std::net::Ipv6Addr: |address| address.to_string().into_bytes();
+    std::net::SocketAddr: |address| address.to_string().into_bytes();
+    std::net::SocketAddrV4: |address| address.to_string().into_bytes();
+    std::net::SocketAddrV6: |address| address.to_string().into_bytes();
 }
+
+impl<T: IntoReply> IntoReply for Box<T> {
+    const COLUMNS: usize = T::COLUMNS;
+
+    fn into_reply(self) -> Reply {
+        (*self).into_reply()
+    }
+}
+
+macro_rules! shared {
+    ($($shared:ident)*) => {$(
+        /// Clones the value, unless this is the only reference.
+        impl<T: IntoReply + Clone> IntoReply for $shared<T> {
+            const COLUMNS: usize = T::COLUMNS;
+
+            fn into_reply(self) -> Reply {
+                Self::unwrap_or_clone(self).into_reply()
+            }
+        }
+    )*};
+}
+
+shared! { Rc Arc }
 
 impl<T: IntoReply> IntoReply for Vec<T> {
     fn into_reply(self) -> Reply {
@@ -208,4 +270,10 @@ tuples! {
     A B C D;
     A B C D E;
     A B C D E F;
+    A B C D E F G;
+    A B C D E F G H;
+    A B C D E F G H I;
+    A B C D E F G H I J;
+    A B C D E F G H I J K;
+    A B C D E F G H I J K L;
 }

@@ -6,6 +6,7 @@ mod into;
 use crate::error::Error;
 
 pub use crate::wire::Reply;
+pub use from::{Fields, no_variant};
 
 impl Reply {
     /// Converts the reply to a value, as [`Call::call`](crate::client::Call::call) does.
@@ -19,8 +20,12 @@ impl Reply {
 
 /// A type that a command can return.
 ///
-/// Implemented for `()`, bytes, text, `char`, paths, integers, floats, `bool`, `Option`, lists,
-/// sets, maps, tuples, [`Reply`], and `Result<T, E>` of those with any `E: Display`. For your own type:
+/// Implemented for `()`, bytes, text, `char`, paths, integers, floats, `bool`,
+/// [`Duration`](std::time::Duration) (`1.5s`), [`SystemTime`](std::time::SystemTime) (RFC 3339 in UTC,
+/// `2026-01-31T23:59:59Z`), IP and socket addresses, `Option`, lists, arrays, sets, maps, tuples of up to
+/// twelve, `Box`, `Rc` and `Arc` of those, [`Reply`], and `Result<T, E>` of those with any `E: Display`. For
+/// your own type, `#[derive(Reply)]` makes a map of a struct's fields, and a word of an enum's unit variant.
+/// By hand:
 ///
 /// ```
 /// use dockipc::{IntoReply, Reply};
@@ -37,7 +42,7 @@ impl Reply {
     message = "`{Self}` can't be the answer of a command",
     label = "not an answer type",
     note = "a command answers with (), bytes, text, numbers, bool, Option, lists, sets, maps, tuples, `dockipc::Reply`, or a Result of those whose error is Display",
-    note = "for your own type, write `impl dockipc::IntoReply`"
+    note = "for your own type, write `#[derive(dockipc::Reply)]` or `impl dockipc::IntoReply`"
 )]
 pub trait IntoReply: Sized {
     /// The number of columns that the answer takes inside a row of line mode, 1 by default. A `None`
@@ -45,6 +50,10 @@ pub trait IntoReply: Sized {
     ///
     /// Set it for your own type if its answer is a list of fixed length, such as 2 for a pair.
     const COLUMNS: usize = 1;
+
+    /// Whether a list of this type is bytes.
+    #[doc(hidden)]
+    const IS_BYTE: bool = false;
 
     /// Converts the value to an answer.
     fn into_reply(self) -> Reply;
