@@ -6,7 +6,6 @@
 )]
 
 use std::any::Any;
-use std::cell::Cell;
 use std::ffi::{CString, c_char, c_int};
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -224,44 +223,30 @@ pub(crate) struct Unblocked {
 
 impl Unblocked {
     pub(crate) fn new(signals: &[c_int]) -> io::Result<Self> {
-        match change_mask(libc::SIG_UNBLOCK, &mut signals.iter().copied()) {
-            Ok(before) => Ok(Self { before }),
-            Err(error) => Err(io::Error::from_raw_os_error(error)),
-        }
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: the pointers are valid for each call. The sets are initialized by sigemptyset
+        // and, if it succeeds, by pthread_sigmask.
+        let (error, before) = unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            for &signal in signals {
+                libc::sigaddset(set.as_mut_ptr(), signal);
+            }
+            libc::sigemptyset(before.as_mut_ptr());
+            let error = libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), before.as_mut_ptr());
+            (error, before.assume_init())
+        };
+        if error == 0 { Ok(Self { before }) } else { Err(io::Error::from_raw_os_error(error)) }
     }
 }
 
 impl Drop for Unblocked {
     fn drop(&mut self) {
-        set_mask(&self.before);
+        // SAFETY: the pointers are null or valid for the call.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut())
+        };
     }
-}
-
-/// Blocks or unblocks signals in this thread, and returns the mask before.
-fn change_mask(
-    how: c_int,
-    signals: &mut dyn Iterator<Item = c_int>,
-) -> Result<libc::sigset_t, c_int> {
-    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: the pointers are valid for each call. The sets are initialized by sigemptyset and, if it
-    // succeeds, by pthread_sigmask.
-    unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        for signal in signals {
-            libc::sigaddset(set.as_mut_ptr(), signal);
-        }
-        libc::sigemptyset(before.as_mut_ptr());
-        match libc::pthread_sigmask(how, set.as_ptr(), before.as_mut_ptr()) {
-            0 => Ok(before.assume_init()),
-            error => Err(error),
-        }
-    }
-}
-
-fn set_mask(mask: &libc::sigset_t) {
-    // SAFETY: the pointers are null or valid for the call.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask, ptr::null_mut()) };
 }
 
 /// A descriptor of which a forked child gets no copy, although Linux has no close-on-fork flag. A
@@ -337,37 +322,15 @@ pub(crate) fn forks() -> u32 {
     FORKS.load(Relaxed)
 }
 
-fn default_in_child() -> impl Iterator<Item = c_int> {
-    let signals = DEFAULT_IN_CHILD.load(Relaxed);
-    (1..64).filter(move |signal| signals >> signal & 1 == 1)
-}
-
-thread_local! {
-    /// The mask of this thread before it blocked signals to fork.
-    static MASK: Cell<Option<libc::sigset_t>> = const { Cell::new(None) };
-}
-
 /// Calls [`in_child`] in each child that is forked from now on.
 pub(crate) fn watch_forks() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the handlers call only async-signal-safe functions, as fork(2) requires in the
+        // SAFETY: the handler calls only async-signal-safe functions, as fork(2) requires in the
         // child of a process with several threads. A failure, for lack of memory, has the same
         // effect as a child of clone(2).
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_child)) };
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
-}
-
-/// Blocks the signals that get their default action in the child: one that came before would be told to
-/// the parent.
-extern "C" fn before_fork() {
-    MASK.set(change_mask(libc::SIG_BLOCK, &mut default_in_child()).ok());
-}
-
-extern "C" fn after_fork() {
-    if let Some(mask) = MASK.take() {
-        set_mask(&mask);
-    }
 }
 
 /// Replaces the child's copies of the [`NotForked`] descriptors, and removes signal handlers.
@@ -376,7 +339,8 @@ extern "C" fn in_child() {
     // SAFETY: these operations access no memory. A marked number is open and belongs to a
     // `NotForked`, so that nothing else uses it.
     unsafe {
-        for signal in default_in_child() {
+        let signals = DEFAULT_IN_CHILD.load(Relaxed);
+        for signal in (1..64).filter(|signal| signals >> signal & 1 == 1) {
             libc::signal(signal, libc::SIG_DFL);
         }
         let other = libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
@@ -392,7 +356,6 @@ extern "C" fn in_child() {
         }
         libc::close(other);
     }
-    after_fork();
 }
 
 /// Ends a forked child without running destructors or exit handlers, which belong to its parent.
