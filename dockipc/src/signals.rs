@@ -2,67 +2,91 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::{SigId, flag, low_level};
+use signal_hook::{SigId, low_level};
 
 use crate::error::{Error, Result};
 use crate::sys::{self, Unblocked};
 
-/// The installed signal handlers, removed when this is dropped.
+/// The actions of the process's signal handlers. signal-hook keeps a handler for as long as the process
+/// lives, so the servers of a process, one after another or at the same time, share one default action.
+struct Handlers {
+    /// Signals with a [`sys::default_action`], which comes before the others. It is never unregistered:
+    /// without any action, signal-hook ignores the signal.
+    signals: Vec<i32>,
+    /// Actions that tell the running servers of this process.
+    actions: Vec<SigId>,
+    process: u32,
+}
+
+static HANDLERS: Mutex<Handlers> =
+    Mutex::new(Handlers { signals: Vec::new(), actions: Vec::new(), process: 0 });
+
+/// Locks the handlers of this process. The actions that a forked child has from its parent would tell the
+/// parent's servers.
+fn handlers() -> MutexGuard<'static, Handlers> {
+    let mut handlers = HANDLERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if handlers.process != process {
+        handlers.process = process;
+        for action in handlers.actions.drain(..) {
+            low_level::unregister(action);
+        }
+    }
+    handlers
+}
+
+/// The actions of one server, removed when this is dropped.
 pub(crate) struct Signals {
-    handlers: Vec<SigId>,
-    is_default: Arc<AtomicBool>,
+    actions: Vec<SigId>,
     /// The signals are received even if the parent process blocked them.
     unblocked: Option<Unblocked>,
 }
 
-/// The receiving end of the signals.
-pub(crate) struct Arrivals {
-    /// Receives one byte for each signal.
-    pub(crate) socket: UnixStream,
-    /// When set, signals have their default action again.
-    pub(crate) is_default: Arc<AtomicBool>,
-}
-
 impl Signals {
-    /// Handles the signals in this thread. To be called before others start, which inherit its mask.
-    pub(crate) fn take() -> Result<(Self, Arrivals)> {
+    /// Handles the signals in this thread, and returns a socket that receives one byte for each. To be
+    /// called before other threads start, which inherit its mask.
+    pub(crate) fn take() -> Result<(Self, UnixStream)> {
         let failed = |e: io::Error| Error::io("handling SIGTERM and SIGINT", e);
         let (socket, sender) = UnixStream::pair().map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
-        let mut signals =
-            Self { handlers: Vec::new(), is_default: Arc::default(), unblocked: None };
+        // After an error it is dropped after the guard, and locks as well.
+        let mut signals = Self { actions: Vec::new(), unblocked: None };
+        let mut handlers = handlers();
+        sys::set_default_action(false);
         for signal in [SIGTERM, SIGINT] {
             // POSIX: a shell without job control starts `daemon &` with SIGINT ignored, so that
             // Ctrl-C ends only the script. No shell does that to SIGTERM.
             if signal == SIGINT && sys::is_ignored(SIGINT) {
                 continue;
             }
-            // Never unregistered: without any handler, signal-hook ignores the signal.
-            flag::register_conditional_default(signal, Arc::clone(&signals.is_default))
-                .map_err(failed)?;
+            if !handlers.signals.contains(&signal) {
+                sys::default_action(signal).map_err(failed)?;
+                handlers.signals.push(signal);
+            }
             let sender = sender.try_clone().map_err(failed)?;
-            signals.handlers.push(low_level::pipe::register(signal, sender).map_err(failed)?);
-            sys::set_default_in_child(signal, true);
+            let action = low_level::pipe::register(signal, sender).map_err(failed)?;
+            signals.actions.push(action);
+            handlers.actions.push(action);
         }
+        drop(handlers);
         // After the handlers are set: a signal may be pending.
         signals.unblocked = Some(Unblocked::new(&[SIGTERM, SIGINT]).map_err(failed)?);
-        let is_default = Arc::clone(&signals.is_default);
-        Ok((signals, Arrivals { socket, is_default }))
+        Ok((signals, socket))
     }
 }
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        for handler in self.handlers.drain(..) {
-            low_level::unregister(handler);
+        let mut handlers = handlers();
+        for action in self.actions.drain(..) {
+            low_level::unregister(action);
+            handlers.actions.retain(|other| *other != action);
         }
-        self.is_default.store(true, Ordering::Relaxed);
-        for signal in [SIGTERM, SIGINT] {
-            sys::set_default_in_child(signal, false);
+        if handlers.actions.is_empty() {
+            sys::set_default_action(true);
         }
     }
 }

@@ -13,7 +13,7 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::Once;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -267,6 +267,9 @@ struct Mark(usize);
 /// One bit for each number, which the fork handler can read without a lock.
 static NOT_FORKED: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
 
+/// Whether this process has begun to fork since [`watch_forks`].
+static HAS_FORKED: AtomicBool = AtomicBool::new(false);
+
 /// Number of times that this process and its ancestors were forked since [`watch_forks`].
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
@@ -298,23 +301,39 @@ impl<T: AsFd> AsFd for NotForked<T> {
 impl Drop for Mark {
     fn drop(&mut self) {
         if let Some(bits) = NOT_FORKED.get(self.0 / 64) {
+            if HAS_FORKED.load(Relaxed) {
+                // A child of another thread may get a copy between this and the closing: of another
+                // socket.
+                replace(self.0);
+            }
             bits.fetch_and(!(1 << (self.0 % 64)), Relaxed);
         }
     }
 }
 
-/// One bit for each signal that has its default action in a forked child: the handlers of the server
-/// would tell the parent of the child's signals.
-static DEFAULT_IN_CHILD: AtomicU64 = AtomicU64::new(0);
+/// Whether signals with a [`default_action`] have their default action again.
+static HAS_DEFAULT_ACTION: AtomicBool = AtomicBool::new(false);
 
-/// Sets whether a signal has its default action in children that are forked from now on.
-pub(crate) fn set_default_in_child(signal: c_int, is_default: bool) {
-    let bit = 1 << signal;
-    if is_default {
-        DEFAULT_IN_CHILD.fetch_or(bit, Relaxed);
-    } else {
-        DEFAULT_IN_CHILD.fetch_and(!bit, Relaxed);
-    }
+/// The process whose servers handle signals. In a forked child they have their default action: the
+/// handlers would tell the parent of the child's signals, also before [`in_child`] is called.
+static SIGNALED: AtomicU32 = AtomicU32::new(0);
+
+/// Adds an action to a signal's handler, for the life of the process: the signal's default action, after
+/// [`set_default_action`] and in a forked child.
+pub(crate) fn default_action(signal: c_int) -> io::Result<()> {
+    let action = move || {
+        if HAS_DEFAULT_ACTION.load(Relaxed) || SIGNALED.load(Relaxed) != std::process::id() {
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    };
+    // SAFETY: the action reads atomics and makes system calls, which a signal handler may do.
+    unsafe { signal_hook::low_level::register(signal, action) }.map(drop)
+}
+
+/// Sets whether the signals have their default action in this process.
+pub(crate) fn set_default_action(is_default: bool) {
+    SIGNALED.store(std::process::id(), Relaxed);
+    HAS_DEFAULT_ACTION.store(is_default, Relaxed);
 }
 
 /// Returns a number that differs between a process and its forked child.
@@ -329,33 +348,56 @@ pub(crate) fn watch_forks() {
         // SAFETY: the handler calls only async-signal-safe functions, as fork(2) requires in the
         // child of a process with several threads. A failure, for lack of memory, has the same
         // effect as a child of clone(2).
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        unsafe { libc::pthread_atfork(Some(before_fork), None, Some(in_child)) };
     });
 }
 
-/// Replaces the child's copies of the [`NotForked`] descriptors, and removes signal handlers.
+extern "C" fn before_fork() {
+    HAS_FORKED.store(true, Relaxed);
+}
+
+/// Replaces the child's copies of the [`NotForked`] descriptors.
 extern "C" fn in_child() {
     FORKS.fetch_add(1, Relaxed);
     // SAFETY: these operations access no memory. A marked number is open and belongs to a
     // `NotForked`, so that nothing else uses it.
     unsafe {
-        let signals = DEFAULT_IN_CHILD.load(Relaxed);
-        for signal in (1..64).filter(|signal| signals >> signal & 1 == 1) {
-            libc::signal(signal, libc::SIG_DFL);
-        }
-        let other = libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        let (mut other, mut is_in_place) = (new_socket(), false);
         let mut number = 0;
         for bits in &NOT_FORKED {
             let bits = bits.load(Relaxed);
             for bit in 0..64 {
-                if bits >> bit & 1 == 1 {
-                    libc::dup3(other, number, libc::O_CLOEXEC);
+                if bits >> bit & 1 == 1 && libc::dup3(other, number, libc::O_CLOEXEC) == -1 {
+                    // No descriptor was free, or the number is above a limit that was lowered.
+                    libc::close(number);
+                    if other == -1 {
+                        other = new_socket();
+                        is_in_place = other == number;
+                    }
                 }
                 number += 1;
             }
         }
+        if !is_in_place {
+            libc::close(other);
+        }
+    }
+}
+
+/// Puts an unconnected socket in the place of a [`NotForked`] descriptor that is about to be closed.
+fn replace(number: usize) {
+    // SAFETY: as in `in_child`.
+    unsafe {
+        let other = new_socket();
+        libc::dup3(other, c_int::try_from(number).unwrap_or(-1), libc::O_CLOEXEC);
         libc::close(other);
     }
+}
+
+/// Returns an unconnected socket, or -1.
+fn new_socket() -> c_int {
+    // SAFETY: the call accesses no memory.
+    unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) }
 }
 
 /// Ends a forked child without running destructors or exit handlers, which belong to its parent.

@@ -8,9 +8,11 @@ use std::path::Path;
 use std::process::exit;
 
 use dockipc::{Client, Error, Handle, Request, Server};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitOptions, getrlimit, kill_process, setrlimit, waitpid,
+};
 use tests::apart::{self, Apart};
-use tests::process::until;
+use tests::process::{settled, until};
 use tests::{PATIENCE, Place, expect, resp, rest};
 
 /// Forks. Returns the child's process ID; 0 in the child, which ends in any case.
@@ -57,6 +59,23 @@ fn status_of(child: i32) -> Option<i32> {
     status.exit_status()
 }
 
+/// Opens files until this process has no free descriptor.
+fn use_all_descriptors() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum }).unwrap();
+    while let Ok(file) = fs::File::open("/dev/null") {
+        std::mem::forget(file);
+    }
+}
+
+/// Returns the number of descriptors that a process waits for with epoll(7).
+fn awaited(process: u32) -> usize {
+    let mut texts = (0..64)
+        .filter_map(|number| fs::read_to_string(format!("/proc/{process}/fdinfo/{number}")).ok());
+    let epoll = texts.find(|text| text.contains("tfd:")).unwrap();
+    epoll.matches("tfd:").count()
+}
+
 /// A child of a daemon, killed when this is dropped.
 struct Orphan(i32);
 
@@ -66,10 +85,22 @@ impl Drop for Orphan {
     }
 }
 
+/// Forks a child with a server beside this one.
+fn fork_server(beside: &Path) -> i32 {
+    match fork() {
+        0 => leave(i32::from(server().run(beside.with_extension("sock.child")).is_err())),
+        child => child,
+    }
+}
+
 fn server() -> Server {
     let child = |pid: i32| if pid == 0 { wait_forever() } else { pid };
     Server::new()
         .handle("fork", move |_: &Request<'_>| child(fork()))
+        .handle("full", move |_: &Request<'_>| {
+            use_all_descriptors();
+            child(fork())
+        })
         .handle("clone", move |_: &Request<'_>| child(plain_clone()))
         .handle("both", |_: &Request<'_>| match fork() {
             0 => 0,
@@ -81,7 +112,11 @@ fn server() -> Server {
 /// Not a test: the daemon of those below.
 #[test]
 fn daemon() {
-    apart::serve(|path| exit(i32::from(server().run(path).is_err())));
+    apart::serve(|path| {
+        let beside = path.to_owned();
+        let server = server().handle("serve", move |_: &Request<'_>| fork_server(&beside));
+        exit(i32::from(server.run(path).is_err()));
+    });
 }
 
 /// Starts a daemon, lets it fork by a command, and kills it. Returns the child, the daemon's process ID, and
@@ -101,15 +136,31 @@ fn killed(path: &Path, command: &str) -> (Orphan, u32, UnixStream) {
 
 #[test]
 fn forked_child_keeps_no_socket_and_no_lock() {
+    for command in ["fork", "full"] {
+        let place = Place::new();
+        let path = place.socket();
+        let (_orphan, _, client) = killed(&path, command);
+        assert_eq!(rest(client), b"", "{command}: the client sees the end");
+        let error = dockipc::send(&path, "ping").unwrap_err();
+        assert!(matches!(error, Error::Stale { .. }), "{command}: {error}");
+        let daemon = server().spawn(&path).unwrap();
+        assert_eq!(dockipc::send(&path, "ping").unwrap(), b"PONG");
+        drop(daemon);
+    }
+}
+
+#[test]
+fn replaced_listener_in_a_cloned_child_is_not_awaited() {
     let place = Place::new();
     let path = place.socket();
-    let (_orphan, _, client) = killed(&path, "fork");
-    assert_eq!(rest(client), b"", "the client sees the end");
-    let error = dockipc::send(&path, "ping").unwrap_err();
-    assert!(matches!(error, Error::Stale { .. }), "{error}");
-    let daemon = server().spawn(&path).unwrap();
-    assert_eq!(dockipc::send(&path, "ping").unwrap(), b"PONG");
-    drop(daemon);
+    let daemon = Apart::start("daemon", &path);
+    let child = dockipc::send(&path, "clone").unwrap();
+    let _orphan = Orphan(String::from_utf8(child).unwrap().parse().unwrap());
+    let before = settled(|| awaited(daemon.id()));
+    fs::remove_file(&path).unwrap();
+    until("the socket's return", || dockipc::send(&path, "ping").is_ok());
+    // The shut-down listener would be ready for ever.
+    until("the end of the old listener", || awaited(daemon.id()) == before);
 }
 
 #[test]
@@ -186,6 +237,21 @@ fn signal_to_a_child_does_not_stop_the_daemon() {
         until("the child's end", || fs::read_to_string(&stat).unwrap().contains(") Z "));
         assert_eq!(ask("ping"), "PONG", "{signal:?}");
     }
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn forked_child_runs_a_server_of_its_own() {
+    let place = Place::new();
+    let daemon = Apart::start("daemon", place.socket());
+    let child = dockipc::send(daemon.path(), "serve").unwrap();
+    let child = Orphan(String::from_utf8(child).unwrap().parse().unwrap());
+    let path = place.socket().with_extension("sock.child");
+    until("the child's start", || dockipc::send(&path, "ping").is_ok());
+    kill_process(Pid::from_raw(child.0).unwrap(), Signal::TERM).unwrap();
+    until("the child's end in order", || !path.exists());
+    assert_eq!(dockipc::send(daemon.path(), "ping").unwrap(), b"PONG");
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.wait().code(), Some(0));
 }

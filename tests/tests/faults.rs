@@ -7,5 +7,6 @@ mod faults {
     mod inherited;
     mod leaving;
     mod privileges;
+    mod signals;
     mod system_calls;
 }

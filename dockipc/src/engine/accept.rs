@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
+use super::connection::Socket;
 use super::core::Core;
 use super::endpoint::Endpoint;
 use crate::access::SocketId;
 use crate::error::{Failure, code};
 use crate::peer::Peer;
+use crate::sys::NotForked;
 use crate::wire::{Protocol, encode};
 
 /// The most connections that are accepted before the present ones are served.
@@ -22,7 +24,7 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// A new connection.
 pub(super) struct Arrival {
-    pub(super) socket: OwnedFd,
+    pub(super) socket: Socket,
     /// None if the peer credentials are unavailable.
     pub(super) peer: Option<Peer>,
     /// The socket that accepted it.
@@ -31,7 +33,7 @@ pub(super) struct Arrival {
 
 /// A connection that is turned away at once. Its client is told after the hub is unlocked.
 pub(super) struct TurnedAway {
-    pub(super) socket: OwnedFd,
+    pub(super) socket: Socket,
     pub(super) failure: Failure,
 }
 
@@ -140,7 +142,7 @@ impl Core {
 }
 
 fn accept(listener: &UnixListener, index: usize) -> Result<Arrival, Errno> {
-    let socket = rustix::net::accept_with(listener, SocketFlags::CLOEXEC)?;
+    let socket = NotForked::new(rustix::net::accept_with(listener, SocketFlags::CLOEXEC)?);
     let peer = Peer::of(&socket).ok();
     Ok(Arrival { socket, peer, entrance: SocketId::new(index) })
 }
@@ -152,7 +154,7 @@ fn turn_queue_away(listener: &UnixListener) {
     let failure = Failure::new(code::BUSY, why);
     for _ in 0..AT_ONCE {
         let Ok(socket) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC) else { return };
-        TurnedAway { socket, failure: failure.clone() }.tell();
+        TurnedAway { socket: NotForked::new(socket), failure: failure.clone() }.tell();
     }
 }
 

@@ -63,7 +63,7 @@ struct Wait {
 
 impl Conn {
     pub(super) fn new(
-        socket: OwnedFd,
+        socket: Socket,
         conversation: Conversation,
         token: u64,
         times: &Times,
@@ -71,7 +71,7 @@ impl Conn {
         let is_admitted = conversation.refusal().is_none();
         let deadline = if is_admitted { None } else { Deadline::new(Due::Protocol, times) };
         Self {
-            socket: Arc::new(NotForked::new(socket)),
+            socket: Arc::new(socket),
             token,
             conversation,
             is_admitted,

@@ -1,7 +1,7 @@
 //! The state that the threads of one server share.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Once};
 
@@ -16,7 +16,6 @@ use super::reserve::Reserve;
 use super::token::Token;
 use crate::dispatch::Service;
 use crate::listener::{self, Published};
-use crate::signals::Arrivals;
 use crate::sys;
 use crate::warning::warn;
 
@@ -40,7 +39,8 @@ pub(super) struct Core {
     pub(super) ticker: Option<Ticker>,
     /// Descriptors for root and the daemon's user.
     pub(super) reserve: Reserve,
-    pub(super) signals: Option<Arrivals>,
+    /// Receives a byte for each signal.
+    pub(super) signals: Option<UnixStream>,
     /// Whether the service manager was told that the server is ready.
     ready: Once,
     /// The server stops, and none of the author's code may begin.
@@ -55,7 +55,7 @@ impl Core {
     pub(super) fn new(
         service: Arc<Service>,
         sockets: Vec<(UnixListener, Published)>,
-        signals: Option<Arrivals>,
+        signals: Option<UnixStream>,
     ) -> Result<Self, Errno> {
         sys::watch_forks();
         let endpoints: Vec<_> = sockets.into_iter().map(Endpoint::new).collect();
@@ -64,7 +64,7 @@ impl Core {
         let data = |token: Token| EventData::new_u64(token.to_data());
         epoll::add(&epoll, &wake, data(Token::Wake), EventFlags::IN | EventFlags::ET)?;
         if let Some(signals) = &signals {
-            epoll::add(&epoll, &signals.socket, data(Token::Signals), EventFlags::IN)?;
+            epoll::add(&epoll, signals, data(Token::Signals), EventFlags::IN)?;
         }
         // An abstract or a passed socket is not looked at.
         let has_path = endpoints.iter().any(|endpoint| !endpoint.published.is_watched());

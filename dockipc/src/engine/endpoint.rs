@@ -217,6 +217,8 @@ impl Core {
 
     /// Accepts what is in the queue of a listener that is given up.
     fn accept_last(&self, index: usize, listener: &UnixListener) -> Vec<Arrival> {
+        // A child that was not made by fork(3) may keep it, and with it an event that never ends.
+        let _ = epoll::delete(&self.epoll, listener);
         // From now on connect(2) fails at once.
         let _ = rustix::net::shutdown(listener, Shutdown::Both);
         let mut all = Vec::new();

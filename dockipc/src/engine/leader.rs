@@ -2,7 +2,6 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::event::Timespec;
@@ -15,7 +14,7 @@ use super::input::Memory;
 use super::token::Token;
 use super::worker::Worker;
 use crate::listener;
-use crate::signals::Arrivals;
+use crate::sys;
 
 impl Core {
     /// Leads until this thread has lost the lead, or until the server has stopped.
@@ -96,13 +95,12 @@ impl Core {
     /// The first signal stops the server in order, the second at once.
     #[cold]
     fn handle_signals(&self) {
-        let Some(Arrivals { socket, is_default }) = &self.signals else { return };
+        let Some(socket) = &self.signals else { return };
         let count = (&*socket).read(&mut [0; 16]).unwrap_or(0);
         let earlier = usize::from(self.lock().shutdown.is_some());
         if count > 0 {
             let is_second = earlier + count > 1;
-            // Relaxed: a flag for the signal handler, which publishes nothing else.
-            is_default.store(is_second, Ordering::Relaxed);
+            sys::set_default_action(is_second);
             let limit = self.service.config.times.shutdown;
             self.stop(if is_second { Duration::ZERO } else { limit });
             // The signal may have come before the server was ready.

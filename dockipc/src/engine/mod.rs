@@ -75,7 +75,7 @@ use crate::dispatch::Service;
 use crate::error::{Error, Result, Unfinished};
 use crate::listener::Published;
 use crate::peer::Peer;
-use crate::signals::Arrivals;
+use crate::sys::NotForked;
 
 /// The threads of one server.
 pub(crate) struct Engine {
@@ -87,7 +87,7 @@ impl Engine {
     pub(crate) fn start(
         service: Arc<Service>,
         sockets: Vec<(UnixListener, Published)>,
-        signals: Option<Arrivals>,
+        signals: Option<UnixStream>,
     ) -> Result<Self> {
         let core = Core::new(service, sockets, signals)
             .map_err(|errno| Error::io("starting the server", errno))?;
@@ -114,7 +114,8 @@ impl Engine {
             return false;
         }
         let peer = Peer::of(&socket).ok();
-        let arrival = Arrival { socket: socket.into(), peer, entrance: SocketId::FIRST };
+        let socket = NotForked::new(socket.into());
+        let arrival = Arrival { socket, peer, entrance: SocketId::FIRST };
         let mut hub = self.core.lock();
         if hub.shutdown.is_some() {
             return false;

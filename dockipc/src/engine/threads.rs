@@ -15,6 +15,7 @@ use super::hub::Hub;
 use super::hub_guard::HubGuard;
 use super::input::Memory;
 use super::worker::Worker;
+use crate::sys;
 
 /// Which thread has which role. Part of the hub.
 #[derive(Default)]
@@ -60,13 +61,14 @@ enum Recruit {
 const PARK: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// Whether this is a thread of an engine.
-    static IS_ENGINE_THREAD: Cell<bool> = const { Cell::new(false) };
+    /// On a thread of an engine, the process's number of [`forks`](sys::forks): a command's forked child
+    /// may run a server.
+    static ENGINE_THREAD: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 /// Whether the caller is a thread of an engine, which must not wait for the engine's threads.
 pub(super) fn is_engine_thread() -> bool {
-    IS_ENGINE_THREAD.get()
+    ENGINE_THREAD.get() == Some(sys::forks())
 }
 
 impl Core {
@@ -87,7 +89,7 @@ impl Core {
 
     /// Takes the role that is missing, until none is.
     fn run_thread(self: Arc<Self>) {
-        IS_ENGINE_THREAD.set(true);
+        ENGINE_THREAD.set(Some(sys::forks()));
         let me = Arc::new(Worker::new());
         let mut memory = Memory::new();
         let mut hub = self.lock();

@@ -10,6 +10,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -26,7 +27,7 @@ use crate::handler::Handler;
 use crate::listener::{self, SocketMode};
 use crate::reply::IntoReply;
 use crate::request::Request;
-use crate::signals::{Arrivals, Signals};
+use crate::signals::Signals;
 use crate::state::{State, States};
 use crate::sys;
 use crate::warning::warn;
@@ -366,7 +367,7 @@ impl Server {
         self.start(path.as_ref(), None)
     }
 
-    fn start(self, path: &Path, signals: Option<Arrivals>) -> Result<Handle> {
+    fn start(self, path: &Path, signals: Option<UnixStream>) -> Result<Handle> {
         let mode = SocketMode { given: self.mode, default: 0o666 };
         let mut paths = vec![(path.to_owned(), mode)];
         paths.extend_from_slice(&self.others);

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use super::*;
 use crate::access::SocketId;
 use crate::server::Server;
+use crate::sys::NotForked;
 
 /// Numbers that look random (xorshift).
 struct Dice(u64);
@@ -90,8 +91,11 @@ impl World {
     fn add(&mut self) {
         let (socket, _) = UnixStream::pair().unwrap();
         let peer = Peer::of(&socket).unwrap();
-        let arrival =
-            Arrival { socket: socket.into(), peer: Some(peer), entrance: SocketId::FIRST };
+        let arrival = Arrival {
+            socket: NotForked::new(socket.into()),
+            peer: Some(peer),
+            entrance: SocketId::FIRST,
+        };
         assert!(self.hub.add(&self.service, arrival).is_ok());
         let index = *self.hub.ready.back().unwrap();
         let token = self.token(index);
