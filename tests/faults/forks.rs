@@ -229,7 +229,7 @@ fn signal_to_a_child_does_not_stop_the_daemon() {
     let place = Place::new();
     let daemon = Apart::start("daemon", place.socket());
     let ask = |command| String::from_utf8(dockipc::send(daemon.path(), command).unwrap()).unwrap();
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT].repeat(20) {
         let child = Orphan(ask("fork").parse().unwrap());
         kill_process(Pid::from_raw(child.0).unwrap(), signal).unwrap();
         let stat = format!("/proc/{}/stat", child.0);
