@@ -192,7 +192,7 @@ impl Conn {
             Due::NextCommand
         };
         let is_same = self.deadline.is_some_and(|deadline| deadline.due == due);
-        let goes_on = due == Due::Reading || (due == Due::Command && !has_progressed);
+        let goes_on = due == Due::Reading || !has_progressed;
         if !(is_same && goes_on) {
             self.deadline = Deadline::new(due, &config.times);
         }
