@@ -23,6 +23,8 @@ pub(crate) struct Table {
     pub(super) fallback: Fallback,
     /// The speed of the audit hook when no command runs with it.
     audit: Speed,
+    /// The speed of the parsers of words when a command is queued.
+    check: Speed,
     /// The offer of each additional socket. The first socket offers everything.
     offers: Vec<Offer>,
 }
@@ -71,6 +73,8 @@ pub(crate) enum Runnable {
     Fallback,
     /// The audit hook when no command runs with it.
     Audit,
+    /// The parsers of a command's words when it is queued.
+    Check,
 }
 
 /// The commands that callers of one socket can run.
@@ -90,6 +94,7 @@ impl Runnable {
             Self::Command(EntryId(index)) => index,
             Self::Fallback => usize::MAX,
             Self::Audit => usize::MAX - 1,
+            Self::Check => usize::MAX - 2,
         }
     }
 
@@ -97,6 +102,7 @@ impl Runnable {
         match bits {
             usize::MAX => Self::Fallback,
             bits if bits == usize::MAX - 1 => Self::Audit,
+            bits if bits == usize::MAX - 2 => Self::Check,
             index => Self::Command(EntryId(index)),
         }
     }
@@ -180,6 +186,7 @@ impl Table {
             by_name: Vec::new(),
             fallback: Fallback { handler: fallback, policy, speed: Speed::default() },
             audit: Speed::default(),
+            check: Speed::default(),
             offers: Vec::new(),
         };
         for command in commands {
@@ -322,7 +329,7 @@ impl Table {
             return true;
         };
         match (offer, what) {
-            (Offer::Everything, _) | (_, Runnable::Audit) => true,
+            (Offer::Everything, _) | (_, Runnable::Audit | Runnable::Check) => true,
             (Offer::Only { entries, .. }, Runnable::Command(EntryId(index))) => entries[index],
             (Offer::Only { fallback, .. }, Runnable::Fallback) => *fallback,
         }
@@ -337,6 +344,7 @@ impl Table {
             Runnable::Command(EntryId(index)) => &self.entries[index].speed,
             Runnable::Fallback => &self.fallback.speed,
             Runnable::Audit => &self.audit,
+            Runnable::Check => &self.check,
         }
     }
 
@@ -347,6 +355,7 @@ impl Table {
             Runnable::Command(EntryId(index)) => &self.entries[index].name,
             Runnable::Fallback => "",
             Runnable::Audit => "(audit)",
+            Runnable::Check => "(queueing)",
         }
     }
 }
