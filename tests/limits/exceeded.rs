@@ -143,6 +143,15 @@ mod idle {
     }
 
     #[test]
+    fn skipped_input_is_no_command() {
+        let (daemon, _) = start(|server| server.idle_timeout(SHORT));
+        let mut stream = daemon.connect();
+        stream.write_all(&resp(&["ping"])).unwrap();
+        expect(&mut stream, b"+PONG\r\n");
+        until("the end", || (&stream).write_all(b"\r\n*0\r\n").is_err());
+    }
+
+    #[test]
     fn running_command_is_not_idle() {
         let (daemon, gate) = start(|server| server.idle_timeout(SHORT));
         let mut stream = daemon.connect();

@@ -27,6 +27,12 @@ fn slow(request: &Request<'_>, time: &str) -> String {
     time.to_owned()
 }
 
+/// Takes less than the interval of push frames.
+#[command("short")]
+fn short() {
+    thread::sleep(Duration::from_millis(600));
+}
+
 /// Waits at the gate.
 #[command("wait")]
 fn wait(request: &Request<'_>) -> &'static str {
@@ -104,6 +110,16 @@ fn own_client_gets_a_push_frame_every_second() {
     }
     assert_eq!(calling.join().unwrap().unwrap(), "done");
     assert_eq!(gate.came(), 3);
+}
+
+#[test]
+fn transaction_of_shorter_commands_gets_push_frames() {
+    let (daemon, _, _) = start();
+    let mut stream = named(&daemon, "dockipc");
+    let commands = [resp(&["multi"]), resp(&["short"]).repeat(4), resp(&["exec"])].concat();
+    stream.write_all(&commands).unwrap();
+    expect(&mut stream, ["+OK\r\n", &"+QUEUED\r\n".repeat(4)].concat().as_bytes());
+    expect(&mut stream, &push(0)[..push(0).len() - 3]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Transactions: `MULTI` queues commands, `EXEC` runs them.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::str::FromStr;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 
@@ -47,6 +49,17 @@ fn check(server: impl Fn() -> Server, dialogue: &[(&str, &str)]) {
     }
 }
 
+/// Reads a line without its end.
+fn line(stream: &mut UnixStream) -> String {
+    let mut line = String::new();
+    while !line.ends_with("\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        line.push(byte[0].into());
+    }
+    line.trim_end().to_owned()
+}
+
 const OK: &str = "+OK\r\n";
 const QUEUED: &str = "+QUEUED\r\n";
 const ABORT: &str = "-EXECABORT Transaction discarded because of previous errors.\r\n";
@@ -79,6 +92,16 @@ fn input_skipped_before_exec_is_used_up_with_it() {
     let after = commands(&["exec", "count 1"]);
     stream.write_all(&[&before[..], b"\r\n \r\n*0\r\n", &after].concat()).unwrap();
     expect(&mut stream, b"+OK\r\n+QUEUED\r\n*1\r\n:1\r\n:2\r\n");
+}
+
+#[test]
+fn hello_as_a_line_is_refused_in_a_transaction() {
+    let daemon = start(server());
+    let mut stream = daemon.connect();
+    let bytes = [&commands(&["multi"])[..], b"HELLO 3\r\n", &commands(&["exec"])].concat();
+    stream.write_all(&bytes).unwrap();
+    let told = "-ERR hello is not allowed in a transaction; send it before MULTI\r\n";
+    expect(&mut stream, [OK, told, ABORT].concat().as_bytes());
 }
 
 #[test]
@@ -178,6 +201,18 @@ fn discard_reset_and_quit_drop_the_queue() {
     let answer = exchange(daemon.connect(), &commands(&["MULTI", "count 1"]));
     assert_eq!(answer, [OK, QUEUED].concat().as_bytes());
     assert_eq!(daemon.ask("count 0\n"), "0");
+}
+
+#[test]
+fn second_client_kill_does_not_undo_the_first() {
+    let daemon = start(server());
+    let mut stream = daemon.connect();
+    stream.write_all(&commands(&["CLIENT ID"])).unwrap();
+    let id = line(&mut stream).trim_start_matches(':').to_owned();
+    let kill = format!("CLIENT KILL ID {id} SKIPME no");
+    stream.write_all(&commands(&["MULTI", &kill, "CLIENT KILL ID 0", "EXEC", "ping"])).unwrap();
+    let answer = [OK, QUEUED, QUEUED, "*2\r\n:1\r\n:0\r\n"].concat();
+    assert_eq!(String::from_utf8(rest(stream)).unwrap(), answer);
 }
 
 #[test]
@@ -419,6 +454,19 @@ mod limits {
     }
 
     #[test]
+    fn answers_count_for_their_user() {
+        let long = |_: &Request<'_>| vec![b'x'; 60_000];
+        let daemon = start(server().max_bytes_per_user(100_000).handle("long", long));
+        let mut stream = daemon.connect();
+        let lines = ["MULTI", "count 1", "long", "long", "count 1", "count 1", "EXEC", "count 0"];
+        stream.write_all(&commands(&lines)).unwrap();
+        let long = format!("$60000\r\n{}\r\n", "x".repeat(60_000));
+        let told = "-BUSY too much waits in the connections of this user: 100000 bytes at most; nothing was run\r\n";
+        let answer = format!("*5\r\n:1\r\n{long}{long}{told}{told}:1\r\n");
+        expect(&mut stream, [OK, &QUEUED.repeat(5), &answer].concat().as_bytes());
+    }
+
+    #[test]
     fn queue_counts_for_its_user() {
         let daemon = start(server().max_bytes_per_user(100_000));
         let big = "x".repeat(60_000);
@@ -525,12 +573,12 @@ mod slow {
             gate.open();
             for mut stream in streams {
                 let mut head = vec![0; 4];
-                std::io::Read::read_exact(&mut stream, &mut head).unwrap();
+                stream.read_exact(&mut head).unwrap();
                 assert_eq!(head, b"*4\r\n");
                 let mut answer = String::new();
                 while !answer.ends_with("+PONG\r\n") {
                     let mut byte = [0];
-                    std::io::Read::read_exact(&mut stream, &mut byte).unwrap();
+                    stream.read_exact(&mut byte).unwrap();
                     answer.push(byte[0].into());
                 }
                 assert!(answer.contains("\r\n$1\r\na\r\n$1\r\nb\r\n:"), "{answer}");
@@ -538,6 +586,40 @@ mod slow {
         }
         assert_eq!(gate.came(), 24);
         assert_eq!(daemon.ask("count 0\n"), "24");
+    }
+
+    /// A word whose parser waits at the gate.
+    struct Waits;
+
+    static PARSER: LazyLock<Gate> = LazyLock::new(Gate::default);
+
+    impl FromStr for Waits {
+        type Err = &'static str;
+        fn from_str(_: &str) -> Result<Self, Self::Err> {
+            PARSER.pass();
+            Ok(Self)
+        }
+    }
+
+    #[command("parse")]
+    fn parse(#[arg(from_str)] _word: Waits) {}
+
+    #[test]
+    fn parser_of_a_queued_command_is_a_slow_command() {
+        let limit = Duration::from_millis(100);
+        let daemon = start(server().run_timeout(limit).max_running_per_user(1));
+        let mut stream = daemon.connect();
+        stream.write_all(&commands(&["MULTI", "parse x", "EXEC"])).unwrap();
+        let told = "-TIMEOUT no answer after 100ms; the command still runs\r\n";
+        expect(&mut stream, [OK, told].concat().as_bytes());
+        // The next is refused when the parser is known to be slow.
+        let mut second = daemon.connect();
+        second.write_all(&commands(&["MULTI", "parse x", "EXEC"])).unwrap();
+        let busy = "-BUSY too many slow commands of this user: 1 at most; try again\r\n";
+        expect(&mut second, [OK, busy, ABORT].concat().as_bytes());
+        PARSER.open();
+        expect(&mut stream, ABORT.as_bytes());
+        assert_eq!(PARSER.came(), 1);
     }
 
     #[test]

@@ -131,8 +131,9 @@ fn kill(session: &mut Session, words: Words<'_>) -> Reply {
             _ => return Reply::Error(Failure::from("No such client")),
         }
     }
-    session.is_last = is_own && !skips_own;
-    Reply::Int(session.is_last.into())
+    let ends = is_own && !skips_own;
+    session.is_last |= ends;
+    Reply::Int(ends.into())
 }
 
 /// Describes the caller's own connection. Callers can't see other connections.

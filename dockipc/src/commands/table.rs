@@ -23,8 +23,8 @@ pub(crate) struct Table {
     pub(super) fallback: Fallback,
     /// The speed of the audit hook when no command runs with it.
     audit: Speed,
-    /// The speed of parsing the words of a command that is queued.
-    parsing: Speed,
+    /// The speed of the parsers of words when a command is queued.
+    check: Speed,
     /// The offer of each additional socket. The first socket offers everything.
     offers: Vec<Offer>,
 }
@@ -73,8 +73,8 @@ pub(crate) enum Runnable {
     Fallback,
     /// The audit hook when no command runs with it.
     Audit,
-    /// The author's parsers, for the words of a command that is queued.
-    Parsing,
+    /// The parsers of a command's words when it is queued.
+    Check,
 }
 
 /// The commands that callers of one socket can run.
@@ -94,8 +94,7 @@ impl Runnable {
             Self::Command(EntryId(index)) => index,
             Self::Fallback => usize::MAX,
             Self::Audit => usize::MAX - 1,
-            // MAX - 2 is no command: `engine::worker`.
-            Self::Parsing => usize::MAX - 3,
+            Self::Check => usize::MAX - 2,
         }
     }
 
@@ -103,7 +102,7 @@ impl Runnable {
         match bits {
             usize::MAX => Self::Fallback,
             bits if bits == usize::MAX - 1 => Self::Audit,
-            bits if bits == usize::MAX - 3 => Self::Parsing,
+            bits if bits == usize::MAX - 2 => Self::Check,
             index => Self::Command(EntryId(index)),
         }
     }
@@ -187,7 +186,7 @@ impl Table {
             by_name: Vec::new(),
             fallback: Fallback { handler: fallback, policy, speed: Speed::default() },
             audit: Speed::default(),
-            parsing: Speed::default(),
+            check: Speed::default(),
             offers: Vec::new(),
         };
         for command in commands {
@@ -330,7 +329,7 @@ impl Table {
             return true;
         };
         match (offer, what) {
-            (Offer::Everything, _) | (_, Runnable::Audit | Runnable::Parsing) => true,
+            (Offer::Everything, _) | (_, Runnable::Audit | Runnable::Check) => true,
             (Offer::Only { entries, .. }, Runnable::Command(EntryId(index))) => entries[index],
             (Offer::Only { fallback, .. }, Runnable::Fallback) => *fallback,
         }
@@ -345,7 +344,7 @@ impl Table {
             Runnable::Command(EntryId(index)) => &self.entries[index].speed,
             Runnable::Fallback => &self.fallback.speed,
             Runnable::Audit => &self.audit,
-            Runnable::Parsing => &self.parsing,
+            Runnable::Check => &self.check,
         }
     }
 
@@ -356,7 +355,7 @@ impl Table {
             Runnable::Command(EntryId(index)) => &self.entries[index].name,
             Runnable::Fallback => "",
             Runnable::Audit => "(audit)",
-            Runnable::Parsing => "(parsing)",
+            Runnable::Check => "(queueing)",
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Binds the words of a command and runs its code.
 
 use super::Service;
-use super::run::Runner;
+use super::run::{Runner, panicked};
 use crate::audit::Case;
 use crate::builtin::Completion;
 use crate::commands::{Command, Runnable, Target};
 use crate::error::{Failure, code};
-use crate::handler::Handler;
+use crate::handler::{Handler, caught};
 use crate::param::{Args, Unbound};
 use crate::reply::{IntoReply, Reply};
 use crate::request::{Caller, Request};
@@ -45,18 +45,22 @@ impl Service {
         })
     }
 
-    /// Parses the words of a command that is queued. Its run, if the words are good, is recorded later.
+    /// Parses the words of a command that is queued. A parser is the author's code and may block. The
+    /// command's run, if the words are good, is recorded later.
     #[cold]
     fn check(&self, command: &Command, args: &Args<'_>, runner: &mut Runner<'_>) -> Option<Reply> {
-        let mut parsing = runner.instead(Runnable::Parsing, &self.table);
-        let reply = parsing.guarded_dyn(command.name, &mut || {
-            (command.run)(args).unwrap_or_else(|failure| with_usage(command, failure))
-        })?;
-        if let Reply::Error(_) = reply {
-            let record = |case: Case<'_>| case.bound(None, command.params, &args.bound);
-            return self.not_run(runner, reply, record);
-        }
-        Some(reply)
+        let case = runner.case;
+        runner.instead(Runnable::Check, &self.table).guarded_dyn(command.name, &mut || {
+            let parse =
+                || (command.run)(args).unwrap_or_else(|failure| with_usage(command, failure));
+            let reply = caught(parse).unwrap_or_else(|| panicked(command.name));
+            if let (Reply::Error(_), Some(case)) = (&reply, case)
+                && let Err(failure) = case.bound(None, command.params, &args.bound)
+            {
+                return Reply::Error(failure);
+            }
+            reply
+        })
     }
 
     /// Answers with a command's completions for a parameter, if the caller may run the command.

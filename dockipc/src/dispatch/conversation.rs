@@ -1,6 +1,6 @@
 //! [`Conversation`], one connection without its socket.
 
-use super::transaction::{self, Execution};
+use super::transaction::{self, Execution, SignTimes};
 use super::{Executor, Service};
 use crate::access::SocketId;
 use crate::error::Failure;
@@ -60,10 +60,32 @@ impl Conversation {
         self.decoder.is_inside(input)
     }
 
-    /// Returns the number of bytes of queued commands.
+    /// Returns the number of bytes of queued commands, and of the answers of a transaction that runs.
     pub(crate) fn queued(&self) -> usize {
         let queue = self.session.transaction.as_ref().map_or(0, |queue| queue.len());
         queue + self.execution.as_ref().map_or(0, |execution| execution.len())
+    }
+
+    /// Returns the times of the transaction that runs.
+    pub(crate) fn execution(&mut self) -> Option<&mut SignTimes> {
+        self.execution.as_mut().map(|execution| execution.times())
+    }
+
+    /// Refuses the commands of the transaction that have not run yet.
+    #[cold]
+    pub(crate) fn end_execution(&mut self, failure: Failure) {
+        if let Some(execution) = &mut self.execution {
+            execution.refuse(failure);
+        }
+    }
+
+    /// Notes that the client got a failure in place of the last answer. A command that was to be queued
+    /// is refused.
+    #[cold]
+    pub(crate) fn answered_with_failure(&mut self) {
+        if let Some(queue) = &mut self.session.transaction {
+            queue.refuse();
+        }
     }
 
     /// Drops the queued commands.
@@ -132,7 +154,7 @@ impl Conversation {
                     service.dispatch(session, input, frame, scratch, executor)
                 } else {
                     match transaction::execute(session, input, skipped + len, scratch) {
-                        None => service.queue(session, input, scratch, executor),
+                        None => service.queue(session, input, frame, scratch, executor),
                         Some(Err(failure)) => Some(Reply::Error(failure)),
                         Some(Ok(execution)) => {
                             self.execution = Some(execution);

@@ -28,6 +28,7 @@ use crate::state::States;
 
 pub(crate) use conversation::{Conversation, Step};
 pub(crate) use run::{Begin, Executor};
+pub(crate) use transaction::SignTimes;
 
 /// The data that a server's connections share. Only the [`Counters`], the [`Guesses`] and the speed
 /// records in the [`Table`] change while the server runs.

@@ -115,7 +115,7 @@ impl Runner<'_> {
 
 #[cold]
 #[inline(never)]
-fn panicked(name: &str) -> Reply {
+pub(super) fn panicked(name: &str) -> Reply {
     let name = Truncated(name.as_bytes());
     let why = format_args!("{name} panicked; see the daemon's standard error for the message");
     Reply::Error(Failure::new(code::PANIC, why))

@@ -5,6 +5,8 @@
 //! engine treats each like a command of a pipeline, so that a slow one stalls no other connection, and
 //! the conversation answers when all have run.
 
+use std::time::Instant;
+
 use super::{Executor, Service, Step};
 use crate::buffer::Buffer;
 use crate::builtin;
@@ -26,6 +28,17 @@ pub(super) struct Execution {
     size: usize,
     /// The bytes of `EXEC` itself, and of what was skipped in front of it.
     used: usize,
+    times: SignTimes,
+    /// The answer to the commands that have not run yet.
+    refused: Option<Failure>,
+}
+
+/// Since when an `EXEC` runs, for its signs of life.
+#[derive(Clone, Copy)]
+pub(crate) struct SignTimes {
+    pub(crate) since: Instant,
+    /// When the client was last told that it runs, or when it began.
+    pub(crate) last_sign: Instant,
 }
 
 /// The most bytes of answers that are kept for the answer to `EXEC`.
@@ -39,6 +52,7 @@ impl Service {
         &self,
         session: &mut Session,
         input: &[u8],
+        frame: Frame,
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
     ) -> Option<Reply> {
@@ -50,7 +64,7 @@ impl Service {
             (name, _) if is(name, "discard") || is(name, "exec") => {
                 Reply::Error(Failure::new(code::USAGE, "EXEC and DISCARD take no arguments"))
             }
-            _ => self.dispatch(session, input, Frame::Resp, scratch, executor)?,
+            _ => self.dispatch(session, input, frame, scratch, executor)?,
         };
         // RESET and QUIT end the transaction.
         let Some(queue) = &mut session.transaction else { return Some(reply) };
@@ -105,7 +119,17 @@ pub(super) fn execute(
     let (name, 1) = first_word(input, scratch) else { return None };
     let queue = session.transaction.take_if(|_| is(name, "exec"))?;
     let execution = queue.into_commands().map(|commands| {
-        Box::new(Execution { commands, done: 0, answers: Vec::new(), size: 0, used })
+        let since = Instant::now();
+        let times = SignTimes { since, last_sign: since };
+        Box::new(Execution {
+            commands,
+            done: 0,
+            answers: Vec::new(),
+            size: 0,
+            used,
+            times,
+            refused: None,
+        })
     });
     let why = "Transaction discarded because of previous errors.";
     Some(execution.ok_or_else(|| Failure::protocol(code::EXECABORT, why)))
@@ -128,10 +152,9 @@ impl Execution {
             let reply = Reply::List(std::mem::take(&mut self.answers));
             return Step::Answer { used: self.used, reply, last: session.is_last };
         };
-        let reply = if self.size > MOST_ANSWERED {
-            Some(too_long())
-        } else {
-            service.dispatch(session, &left[..len], frame, scratch, executor)
+        let reply = match &self.refused {
+            Some(failure) => Some(Reply::Error(failure.clone())),
+            None => service.dispatch(session, &left[..len], frame, scratch, executor),
         };
         let Some(reply) = reply else {
             decoder.unread();
@@ -140,21 +163,33 @@ impl Execution {
         self.done += len;
         self.size += size(&reply);
         self.answers.push(reply);
+        if self.size > MOST_ANSWERED {
+            self.refuse(too_long());
+        }
         Step::Continue
     }
 
-    /// Returns the number of bytes that it holds, without the answers.
+    /// Refuses the commands that have not run yet.
+    pub(super) fn refuse(&mut self, failure: Failure) {
+        self.refused.get_or_insert(failure);
+    }
+
+    pub(super) fn times(&mut self) -> &mut SignTimes {
+        &mut self.times
+    }
+
+    /// Returns the number of bytes that it holds, about.
     pub(super) fn len(&self) -> usize {
-        self.commands.len()
+        self.commands.len() + self.size
     }
 }
 
 #[cold]
-fn too_long() -> Reply {
+fn too_long() -> Failure {
     let why = format_args!(
         "the answers of the transaction are longer than {MOST_ANSWERED} bytes; the command was not run"
     );
-    Reply::Error(Failure::new(code::TOOBIG, why))
+    Failure::new(code::TOOBIG, why)
 }
 
 /// Returns the first word, and how many there are.

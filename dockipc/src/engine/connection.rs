@@ -117,7 +117,9 @@ impl Conn {
             self.shrink();
             let now = self.held() + self.output.len();
             let before = std::mem::replace(&mut self.charged, now);
-            self.is_over_quota = !users.charge_bytes(self.uid(), before, now, limits);
+            // A transaction that has begun is not cut off: its next commands are refused.
+            self.is_over_quota = !users.charge_bytes(self.uid(), before, now, limits)
+                && self.conversation.execution().is_none();
         }
         !self.is_over_quota
     }
@@ -140,7 +142,9 @@ impl Conn {
     pub(super) fn begin_to_wait(&mut self, times: &Times) {
         self.deadline = Deadline::new(Due::Thread, times);
         let since = Instant::now();
-        self.wait = Some(Wait { since, last_sign: since });
+        let last_sign =
+            self.conversation.execution().map_or(since, |transaction| transaction.last_sign);
+        self.wait = Some(Wait { since, last_sign });
     }
 
     /// Its command has a thread. Returns when the client was last told that it waits, if it has waited.
@@ -192,7 +196,7 @@ impl Conn {
             Due::NextCommand
         };
         let is_same = self.deadline.is_some_and(|deadline| deadline.due == due);
-        let goes_on = due == Due::Reading || (due == Due::Command && !has_progressed);
+        let goes_on = due == Due::Reading || !has_progressed;
         if !(is_same && goes_on) {
             self.deadline = Deadline::new(due, &config.times);
         }

@@ -7,10 +7,12 @@ use std::time::Instant;
 use super::core::Core;
 use super::long_run::LongRun;
 use super::output::send;
+use super::sign_of_life::{next_sign, send_sign};
 use super::worker::Worker;
 use crate::commands::{Runnable, Speed};
-use crate::dispatch::{Begin, Executor};
+use crate::dispatch::{Begin, Executor, SignTimes};
 use crate::error::Failure;
+use crate::session::Signs;
 use crate::wire::Protocol;
 
 /// Lets the commands of one turn begin, and notes when they end.
@@ -22,7 +24,7 @@ pub(super) struct TurnExecutor<'a> {
     slow: Option<(Runnable, Instant)>,
     /// The answer to the next slow command, which is not run.
     denied: Option<Failure>,
-    /// When the client of the first command was last told that it waits for a thread.
+    /// When the client was last told that its command waits for a thread, or that its transaction runs.
     last_sign: Option<Instant>,
 }
 
@@ -37,20 +39,35 @@ impl<'a> TurnExecutor<'a> {
         Self { core, me, socket, slow: None, denied, last_sign }
     }
 
-    /// Ends the charge for a slow command, or for all of a transaction. Before the answer is sent: a client
-    /// that has it may run the next one at once.
-    pub(super) fn end_charge(&self) {
+    /// A command, or a transaction, is answered. Ends its charge for slow ones before the answer is sent: a
+    /// client that has it may run the next one at once.
+    pub(super) fn end_command(&mut self) {
+        self.last_sign = None;
         let limits = &self.core.service.config.per_user;
         if limits.running.is_some() && !self.me.leads() {
             self.core.lock().end_run(self.me.slot(), limits);
         }
     }
 
+    /// Tells the client of a transaction now and then that it runs. Each of its commands may be too quick
+    /// for a sign of life of its own.
+    pub(super) fn sign_of_life(&mut self, signs: Signs, times: &mut SignTimes) {
+        let now = Instant::now();
+        if next_sign(signs, times.last_sign).is_some_and(|at| at <= now) {
+            times.last_sign = now;
+            let mut outbox = self.me.outbox();
+            if !outbox.answered {
+                send_sign(signs, "running", times.since, self.socket, &mut outbox.bytes);
+            }
+        }
+        self.last_sign = Some(times.last_sign);
+    }
+
     /// Notes a command that runs on a thread which is not watched. An error if its user has too many
     /// slow ones.
     fn begin_unwatched(&mut self, what: Runnable, is_slow: bool) -> Result<(), Failure> {
         let since = Instant::now();
-        if is_slow {
+        if is_slow && self.last_sign.is_none() {
             // Earlier answers of the pipeline do not wait for it.
             send(self.socket, &mut self.me.outbox().bytes);
         }

@@ -44,13 +44,18 @@ pub(super) fn send_sign(
     unsent: &mut Vec<u8>,
 ) {
     let width = if signs == Signs::Slow { WIDTH } else { 0 };
-    if unsent.is_empty() && signs != Signs::None {
+    let is_new = unsent.is_empty();
+    if is_new && signs != Signs::None {
         encode::sign_of_life(what, since.elapsed(), width, unsent);
     }
+    let length = unsent.len();
     match signs {
         Signs::None => {}
         Signs::Slow => drop(send_part(socket, unsent, 1)),
         Signs::Steady => drop(send(socket, unsent)),
+    }
+    if is_new && unsent.len() == length {
+        unsent.clear();
     }
 }
 

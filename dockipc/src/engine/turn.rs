@@ -348,22 +348,39 @@ impl Core {
                 break Pause::Yielded;
             }
             me.begin_step();
-            me.set_signs(conn.conversation.signs());
+            let signs = conn.conversation.signs();
+            me.set_signs(signs);
+            if let Some(times) = conn.conversation.execution() {
+                executor.sign_of_life(signs, times);
+            }
             match conn.conversation.step(&self.service, &bytes[used..], scratch, &mut executor) {
                 Step::NeedsInput(n) => {
                     used += n;
                     break Pause::NeedsInput;
                 }
                 Step::Later => break Pause::Slow,
-                Step::Continue => in_transaction = true,
+                Step::Continue => {
+                    in_transaction = true;
+                    let limits = &self.service.config.per_user;
+                    if limits.bytes.is_some() {
+                        let now = bytes.len() - used + conn.conversation.queued();
+                        let before = std::mem::replace(&mut conn.charged, now);
+                        let uid = conn.conversation.uid();
+                        if !self.lock().users.charge_bytes(uid, before, now, limits) {
+                            conn.conversation.end_execution(users::over_quota(limits));
+                        }
+                    }
+                }
                 Step::Answer { used: n, reply, last } => {
                     used += n;
                     in_transaction = false;
-                    executor.end_charge();
+                    executor.end_command();
                     *answered += 1;
                     conn.has_progressed = true;
                     let mut outbox = me.outbox();
-                    if !std::mem::take(&mut outbox.answered) {
+                    if std::mem::take(&mut outbox.answered) {
+                        conn.conversation.answered_with_failure();
+                    } else {
                         encode::reply(reply, conn.conversation.protocol(), &mut outbox.bytes);
                     }
                     unsent = outbox.bytes.len();

@@ -60,7 +60,7 @@ pub(super) struct StepId(u64);
 pub(super) struct TurnId(u64);
 
 /// The value of `running` while no command runs. No [`Runnable`] has this number.
-const IDLE: usize = usize::MAX - 2;
+const IDLE: usize = usize::MAX - 3;
 
 /// The value of `slot` while no connection is served.
 const NO_SLOT: usize = usize::MAX;
