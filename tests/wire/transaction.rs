@@ -495,8 +495,6 @@ mod limits {
 
 mod slow {
     use std::convert::Infallible;
-    use std::str::FromStr;
-    use std::sync::LazyLock;
 
     use super::*;
 
