@@ -171,7 +171,7 @@ fn holds(pid: u32, lock: Identity) -> Option<bool> {
         stat.is_ok_and(|stat| identity(&stat) == lock)
             && small_text(&format!("/proc/{pid}/fdinfo/{}", number.display()))
                 // The file may also be open without a lock, as in a start that waits.
-                .is_ok_and(|text| text.contains("FLOCK"))
+                .is_ok_and(|text| text.split_whitespace().any(|word| word == "FLOCK"))
     }))
 }
 

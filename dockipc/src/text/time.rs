@@ -42,8 +42,10 @@ fn second(seconds: i128) -> String {
 /// Parses a time as in RFC 3339, with any offset from UTC.
 pub(crate) fn parse(text: &str) -> Option<SystemTime> {
     let part = |range: Range<usize>| number(text.get(range)?);
-    let separated = [(4, "-"), (7, "-"), (10, "Tt "), (13, ":"), (16, ":")];
-    if !separated.iter().all(|&(at, any)| text.get(at..=at).is_some_and(|c| any.contains(c))) {
+    let separated: [(usize, &[u8]); 5] =
+        [(4, b"-"), (7, b"-"), (10, b"Tt "), (13, b":"), (16, b":")];
+    if !separated.iter().all(|(at, any)| text.as_bytes().get(*at).is_some_and(|b| any.contains(b)))
+    {
         return None;
     }
     let (year, month, day) = (part(0..4)?, part(5..7)?, part(8..10)?);
