@@ -86,8 +86,8 @@ fn term(word: &str, at: usize) -> Result<Term, (usize, &'static str)> {
     }
     if name.bytes().all(|b| b.is_ascii_digit()) {
         // The largest id means "no user" to system calls such as chown(2).
-        return match number(name) {
-            Some(number) if number != u32::MAX => Ok(make(Name::Number(number))),
+        return match name.parse() {
+            Ok(number) if number != u32::MAX => Ok(make(Name::Number(number))),
             _ => Err((start, "number too large")),
         };
     }
@@ -127,10 +127,6 @@ fn mistake(literal: &LitStr, text: &str, at: usize, reason: &str) -> Error {
 fn byte_span(literal: &Literal, text: &str, at: usize) -> Option<Span> {
     let is_text = literal.to_string().get(1..=text.len()) == Some(text);
     is_text.then(|| literal.subspan(at + 1..=at + 1))?
-}
-
-fn number(text: &str) -> Option<u32> {
-    text.parse().ok()
 }
 
 impl Name {
