@@ -210,7 +210,7 @@ fn looked_at() {
     });
     // inotify does not report this.
     drop(held);
-    until("the socket's return", || path.exists());
+    until("the socket's return", || UnixStream::connect(&path).is_ok());
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn chroot_leaves_the_socket_in_place() {
     assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), before);
     // A lost path comes back outside of the new root.
     fs::remove_file(&path).unwrap();
-    until("the socket's return", || path.exists());
+    until("the socket's return", || UnixStream::connect(&path).is_ok());
     assert!(daemon.answers(), "{}", daemon.complaint());
     same();
     // The watches would be of other files.
@@ -407,7 +407,7 @@ fn path_is_recovered_without_inotify() {
     let mut daemon = Program::begin(command.arg(program::path()).arg(&path), &path);
     assert!(daemon.answers(), "{}", daemon.complaint());
     fs::remove_file(&path).unwrap();
-    until("the socket's return", || path.exists());
+    until("the socket's return", || UnixStream::connect(&path).is_ok());
     assert!(daemon.answers(), "{}", daemon.complaint());
     assert!(daemon.stop().success());
 }
