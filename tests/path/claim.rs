@@ -19,7 +19,7 @@ use std::time::Duration;
 use dockipc::{Client, Error, Handle, Request, Server};
 use rustix::fs::FlockOperation;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
-use tests::process::{listens, until};
+use tests::process::until;
 use tests::{PATIENCE, Place, leave_socket, test_name};
 
 /// Returns a server whose command `who` answers with a name.
@@ -799,7 +799,7 @@ fn children_inherit_no_descriptor() {
     // Also after the path was lost and recreated.
     let inode = identity(&place.socket());
     fs::remove_file(place.socket()).unwrap();
-    until("another socket", || listens(&place.socket()));
+    until("another socket", || UnixStream::connect(place.socket()).is_ok());
     assert_ne!(identity(&place.socket()), inode);
     assert_eq!(who(place.socket()), "first");
     assert_eq!(inheritable(), before);
