@@ -62,7 +62,7 @@ pub(super) struct Hub {
 struct Slot {
     /// Tells events of an earlier connection in this slot from those of this one.
     generation: u32,
-    /// What happened that the connection has not been told yet.
+    /// Events that the connection has not been told yet.
     unseen: Readiness,
     queue: Queue,
     /// Its earliest timer.

@@ -48,7 +48,7 @@ impl LongRun {
         self.since.elapsed()
     }
 
-    /// What the thread runs at the moment.
+    /// Returns the code that the thread runs at the moment.
     pub(super) fn what(&self) -> Option<Runnable> {
         self.worker.running()
     }

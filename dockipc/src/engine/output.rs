@@ -16,7 +16,7 @@ const KEEP: usize = 256 * 1024;
 /// Whether the other end can still be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// What the socket took is gone from the buffer.
+    /// The bytes that the socket took are gone from the buffer.
     Ok,
     /// The connection is broken.
     Broken,

@@ -147,7 +147,7 @@ impl Worker {
         self.running.store(IDLE, Relaxed);
     }
 
-    /// What the thread runs. `Acquire` pairs with [`begin`](Self::begin).
+    /// Returns the code that the thread runs. `Acquire` pairs with [`begin`](Self::begin).
     pub(super) fn running(&self) -> Option<Runnable> {
         match self.running.load(Acquire) {
             IDLE => None,

@@ -35,7 +35,7 @@ enum Place {
 struct Model {
     index: usize,
     place: Place,
-    /// What happened since it was last told.
+    /// Events since it was last told.
     unseen: Readiness,
     /// Deadlines that were set and have not passed.
     deadline: Option<Instant>,
@@ -152,7 +152,7 @@ impl World {
         model.is_handed_over = false;
     }
 
-    /// What a thread does after a turn.
+    /// Takes the steps of a thread after a turn.
     fn end_turn(&mut self, dice: &mut Dice) {
         let mut served: Vec<_> = self.connections.iter_mut().collect();
         served.retain(|(_, model)| matches!(model.place, Place::Turn(_)));
