@@ -39,6 +39,7 @@ def until(wanted):
 
 
 def type_in(text):
+    """Types at a prompt: what is typed before it is shown, the program discards."""
     os.write(terminal, text.encode())
 
 
@@ -67,10 +68,10 @@ until("> ")
 # A transaction.
 type_in("MULTI\r")
 until("(TX)> ")
-type_in("add 1\r")
-until("QUEUED")
-type_in("add 1\r")
-until("QUEUED")
+for _ in range(2):
+    type_in("add 1\r")
+    until("QUEUED")
+    until("> ")
 type_in("EXEC\r")
 until("1) (integer) 3")
 until("2) (integer) 4")
