@@ -15,9 +15,10 @@ import termios
 socket, protocol = sys.argv[1:]
 pid, terminal = pty.fork()
 if pid == 0:
+    # Of a terminal without a size redis-cli asks for it, and waits for the answer.
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 200, 0, 0))
     environment = dict(os.environ, TERM="xterm", REDISCLI_HISTFILE="/dev/null")
     os.execvpe("redis-cli", ["redis-cli", "-s", socket, protocol], environment)
-fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 200, 0, 0))
 
 seen = ""
 
