@@ -106,7 +106,13 @@ pub mod code {
 /// An error type without `Display` can implement `From<YourError> for Failure` instead. This is why
 /// `Failure` itself is not `Display`, just as `anyhow::Error` is not `Error`.
 #[derive(Clone)]
-pub struct Failure {
+pub struct Failure(
+    // In a box, so that the answer of a command that succeeds is moved in few instructions.
+    Box<Parts>,
+);
+
+#[derive(Clone)]
+struct Parts {
     code: Code,
     message: String,
 }
@@ -143,12 +149,12 @@ impl Failure {
     /// sent unchanged.
     #[cold]
     pub(crate) fn protocol(code: &'static str, message: impl fmt::Display) -> Self {
-        Self { code: Code::Protocol(code), message: format!("{message}") }
+        Self::of(Code::Protocol(code), format!("{message}"))
     }
 
     /// Returns whether the protocol prescribes the code.
     pub(crate) fn is_protocol(&self) -> bool {
-        matches!(self.code, Code::Protocol(_))
+        matches!(self.0.code, Code::Protocol(_))
     }
 
     /// Failure sent to commands that arrive after the daemon has begun to stop.
@@ -159,7 +165,7 @@ impl Failure {
 
     /// Returns whether this is [`not_run`](Self::not_run), so that the client may retry.
     pub(crate) fn is_not_run(&self) -> bool {
-        self.code() == code::SHUTDOWN && self.message == NOT_RUN
+        self.code() == code::SHUTDOWN && self.message() == NOT_RUN
     }
 
     /// Returns a function for `map_err` that converts an error to a failure with this code.
@@ -170,7 +176,7 @@ impl Failure {
     /// Returns the code, one uppercase word such as `USAGE`. See [`code`] for those of dockipc
     /// itself.
     pub fn code(&self) -> &str {
-        match &self.code {
+        match &self.0.code {
             Code::Protocol(code) => code,
             Code::Given(code) => code,
         }
@@ -178,7 +184,7 @@ impl Failure {
 
     /// Returns the message for people.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     #[cold]
@@ -193,13 +199,17 @@ impl Failure {
                 Cow::Owned(upper.map(|b| if fits(b) { b as char } else { '_' }).collect())
             }
         };
-        Self { code: Code::Given(code), message }
+        Self::of(Code::Given(code), message)
+    }
+
+    fn of(code: Code, message: String) -> Self {
+        Self(Box::new(Parts { code, message }))
     }
 }
 
 impl PartialEq for Failure {
     fn eq(&self, other: &Self) -> bool {
-        self.code() == other.code() && self.message == other.message
+        self.code() == other.code() && self.message() == other.message()
     }
 }
 
@@ -208,7 +218,7 @@ impl Eq for Failure {}
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Failure");
-        debug.field("code", &self.code()).field("message", &self.message).finish()
+        debug.field("code", &self.code()).field("message", &self.message()).finish()
     }
 }
 

@@ -67,7 +67,7 @@ impl fmt::Display for Boxed {
         if failure.code() != code::ERR {
             write!(f, "{} ", failure.code())?;
         }
-        f.write_str(&failure.message)
+        f.write_str(failure.message())
     }
 }
 
