@@ -10,7 +10,7 @@ use super::shown::shown;
 use crate::access::Policy;
 use crate::error::Failure;
 use crate::handler::caught;
-use crate::param::{Bound, Param, Unbound, Way, any_secret};
+use crate::param::{Bound, Param, Shape, Unbound, Way};
 use crate::peer::Peer;
 use crate::request::Words;
 use crate::secret::HIDDEN;
@@ -133,11 +133,12 @@ impl Case<'_> {
     pub(crate) fn denied(
         &self,
         params: &'static [Param],
-        mut unbound: Unbound<'_>,
+        shape: &Shape,
+        unbound: &mut Unbound<'_>,
     ) -> Result<(), Failure> {
-        match unbound.bind(params) {
-            Ok(()) => self.bound(None, params, &unbound.take()),
-            Err(_) => self.unbindable(params, unbound),
+        match unbound.bind(params, shape) {
+            Ok(()) => self.bound(None, params, &unbound.found()),
+            Err(_) => self.unbindable(shape, unbound),
         }
     }
 
@@ -145,11 +146,11 @@ impl Case<'_> {
     #[cold]
     pub(crate) fn unbindable(
         &self,
-        params: &'static [Param],
-        unbound: Unbound<'_>,
+        shape: &Shape,
+        unbound: &mut Unbound<'_>,
     ) -> Result<(), Failure> {
         let (name, words, _) = unbound.all_from_start();
-        if any_secret(params) {
+        if shape.has_secret {
             return self.record(name, None, Vec::new(), words.iter().len());
         }
         self.unbound(name, None, words)

@@ -8,7 +8,7 @@ use super::{BuiltIn, Command, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
 use crate::error::Error;
 use crate::handler::Handler;
-use crate::param::{DefaultValue, Wanted, any_secret};
+use crate::param::{DefaultValue, Shape, Wanted};
 use crate::state::States;
 use crate::text::number;
 
@@ -18,6 +18,9 @@ pub(crate) struct Table {
     pub(super) entries: Vec<Entry>,
     /// The prefix of each entry's name, which a lookup compares first.
     prefixes: Vec<u64>,
+    /// The index of the first entry with a prefix, at the place that [`Table::place`] returns or at the next
+    /// free one. Its length is a power of two, and at least half of it is free.
+    places: Vec<Option<u32>>,
     /// The entries in the order of their names.
     by_name: Vec<EntryId>,
     pub(super) fallback: Fallback,
@@ -35,8 +38,7 @@ pub(crate) struct Entry {
     pub(crate) target: Target,
     pub(crate) policy: Policy,
     pub(crate) speed: Speed,
-    /// Whether a parameter is secret.
-    pub(crate) has_secret: bool,
+    pub(crate) shape: Shape,
 }
 
 /// The handler for unknown names.
@@ -130,8 +132,11 @@ impl Target {
 
 impl Entry {
     fn new(name: Cow<'static, str>, target: Target) -> Self {
-        let has_secret = matches!(&target, Target::Command(command) if any_secret(command.params));
-        Self { name, target, policy: Policy::Open, speed: Speed::default(), has_secret }
+        let shape = Shape::of(match target {
+            Target::Command(command) => command.params,
+            Target::Mounted(_) | Target::BuiltIn(_) => &[],
+        });
+        Self { name, target, policy: Policy::Open, speed: Speed::default(), shape }
     }
 
     /// Returns the command's declared name; for an alias, that of its command.
@@ -183,6 +188,7 @@ impl Table {
         let mut table = Self {
             entries: Vec::new(),
             prefixes: Vec::new(),
+            places: vec![None],
             by_name: Vec::new(),
             fallback: Fallback { handler: fallback, policy, speed: Speed::default() },
             audit: Speed::default(),
@@ -238,7 +244,30 @@ impl Table {
         let index = self.entries.partition_point(is_before);
         self.prefixes.insert(index, prefix);
         self.entries.insert(index, Entry::new(name, target));
+        self.place_all();
         Ok(())
+    }
+
+    fn place_all(&mut self) {
+        self.places = vec![None; (2 * self.prefixes.len()).next_power_of_two()];
+        for (index, &prefix) in (0..).zip(&self.prefixes) {
+            let place = self.place(prefix);
+            self.places[place].get_or_insert(index);
+        }
+    }
+
+    /// Returns the place of a prefix, which is free if no entry has the prefix.
+    fn place(&self, prefix: u64) -> usize {
+        let last = self.places.len() - 1;
+        // The upper half depends on all bits of the prefix. The factor is 2^64 by the golden ratio.
+        let hash = prefix.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let mut place = hash as usize & last;
+        while let Some(index) = self.places[place]
+            && self.prefixes[index as usize] != prefix
+        {
+            place = (place + 1) & last;
+        }
+        place
     }
 
     /// Returns the offer of a socket with these name patterns.
@@ -260,12 +289,10 @@ impl Table {
     /// Finds an entry by name, ignoring ASCII case as Redis does.
     pub(crate) fn find(&self, name: &[u8]) -> Option<(EntryId, &Entry)> {
         let prefix = prefix(name);
-        let index = self.prefixes.partition_point(|other| *other < prefix);
-        if self.prefixes.get(index) != Some(&prefix) {
-            return None;
-        }
+        let index = self.places[self.place(prefix)]? as usize;
         let entry = &self.entries[index];
-        if entry.name.as_bytes().eq_ignore_ascii_case(name) {
+        let own = entry.name.as_bytes();
+        if own == name || own.eq_ignore_ascii_case(name) {
             return Some((EntryId(index), entry));
         }
         self.find_behind(index, prefix, name)
@@ -399,5 +426,9 @@ fn file_and_line(place: &str) -> (&str, Option<u32>) {
 
 /// Returns the first eight bytes as a number, the same for both cases of a letter.
 fn prefix(name: &[u8]) -> u64 {
-    name.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(byte | 0x20))
+    const CASE: u64 = 0x2020_2020_2020_2020;
+    if let Some(first) = name.first_chunk() {
+        return u64::from_be_bytes(*first) | CASE;
+    }
+    name.iter().fold(0, |number, byte| number << 8 | u64::from(byte | 0x20))
 }

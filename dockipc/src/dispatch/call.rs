@@ -7,7 +7,7 @@ use crate::builtin::Completion;
 use crate::commands::{Command, Runnable, Target};
 use crate::error::{Failure, code};
 use crate::handler::{Handler, caught};
-use crate::param::{Args, Unbound};
+use crate::param::{Args, Shape, Unbound};
 use crate::reply::{IntoReply, Reply};
 use crate::request::{Caller, Request};
 use crate::session::Session;
@@ -17,18 +17,18 @@ impl Service {
     pub(super) fn call(
         &self,
         command: &Command,
-        has_secret: bool,
+        shape: &Shape,
         session: &Session,
-        mut unbound: Unbound<'_>,
+        unbound: &mut Unbound<'_>,
         runner: &mut Runner<'_>,
     ) -> Option<Reply> {
-        if let Err(failure) = unbound.bind(command.params) {
+        if let Err(failure) = unbound.bind(command.params, shape) {
             let answer = with_usage(command, failure);
-            return self.not_run(runner, answer, |case| case.unbindable(command.params, unbound));
+            return self.not_run(runner, answer, |case| case.unbindable(shape, unbound));
         }
-        let bound = unbound.take();
-        let request =
-            Request::new(command.name, bound.words, self.caller(session)).hiding_words(has_secret);
+        let bound = unbound.found();
+        let request = Request::new(command.name, bound.words, self.caller(session));
+        let request = request.hiding_words(shape.has_secret);
         let mut args = Args { request: &request, bound, params: command.params, is_check: false };
         if session.transaction.is_some() {
             args.is_check = true;
@@ -85,7 +85,7 @@ impl Service {
             return nothing;
         };
         let request = Request::new(command.name, words, self.caller(session));
-        let request = request.hiding_words(entry.has_secret);
+        let request = request.hiding_words(entry.shape.has_secret);
         runner.guarded_dyn(command.name, &mut || propose(&request, prefix).into_reply())
     }
 
@@ -94,7 +94,7 @@ impl Service {
         &self,
         handler: &dyn Handler,
         session: &Session,
-        unbound: Unbound<'_>,
+        unbound: &mut Unbound<'_>,
         runner: &mut Runner<'_>,
     ) -> Option<Reply> {
         let (name, words, whole) = unbound.all();
@@ -105,7 +105,7 @@ impl Service {
         let text = match text {
             Ok(text) => text,
             Err(failure) => {
-                let record = |case: Case<'_>| case.unbound(name, None, words);
+                let record = |case: &Case<'_>| case.unbound(name, None, words);
                 return self.not_run(runner, Reply::Error(failure), record);
             }
         };
@@ -130,7 +130,7 @@ impl Service {
         &self,
         runner: &mut Runner<'a>,
         answer: Reply,
-        record: impl FnOnce(Case<'a>) -> Result<(), Failure>,
+        record: impl FnOnce(&'a Case<'a>) -> Result<(), Failure>,
     ) -> Option<Reply> {
         let Some(case) = runner.case else { return Some(answer) };
         runner.recorded(&self.table, || record(case)).then(answer)

@@ -4,7 +4,7 @@ use super::Service;
 use super::run::Runner;
 use crate::access::Policy;
 use crate::arg::Quoted;
-use crate::commands::Target;
+use crate::commands::{Entry, Target};
 use crate::error::{Failure, code};
 use crate::param::Unbound;
 use crate::reply::Reply;
@@ -17,25 +17,28 @@ impl Service {
     pub(super) fn deny(
         &self,
         session: &Session,
-        target: Option<&Target>,
+        entry: Option<&Entry>,
         policy: Option<&Policy>,
-        unbound: Unbound<'_>,
+        unbound: &mut Unbound<'_>,
         runner: &mut Runner<'_>,
     ) -> Option<Reply> {
         let name = unbound.name().unwrap_or_default();
         // Without a fallback, an unknown name is `-UNKNOWN` for every caller.
-        if target.is_none() && self.table.fallback().handler.is_none() {
+        if entry.is_none() && self.table.fallback().handler.is_none() {
             return Some(Reply::Error(self.table.unknown(&session.credentials(), name)));
         }
         let denied = denied(session, name, policy);
         let Some(case) = runner.case else { return Some(Reply::Error(denied)) };
         let recorded = runner.recorded(&self.table, || {
             // The command is denied even if the record fails.
-            let _ = if let Some(Target::Command(command)) = target {
-                case.denied(command.params, unbound)
-            } else {
-                let (name, words, _) = unbound.all();
-                case.unbound(name, None, words)
+            let _ = match entry {
+                Some(Entry { target: Target::Command(command), shape, .. }) => {
+                    case.denied(command.params, shape, unbound)
+                }
+                _ => {
+                    let (name, words, _) = unbound.all();
+                    case.unbound(name, None, words)
+                }
             };
             Ok(())
         });

@@ -31,11 +31,10 @@ impl Service {
             return self.line(session, line, scratch, executor);
         }
         let ends_options = builtin::ends_options(input, frame, &mut scratch.incoming);
-        match Unbound::new(input, frame, scratch) {
-            Ok(mut unbound) => {
-                unbound.ends_options = ends_options;
-                self.route(session, unbound, executor)
-            }
+        let mut unbound = Unbound::new(input, frame, scratch);
+        unbound.ends_options = ends_options;
+        match unbound.read_name() {
+            Ok(()) => self.route(session, &mut unbound, executor),
             Err(failure) => Some(Reply::Error(failure)),
         }
     }
@@ -63,7 +62,7 @@ impl Service {
     fn route(
         &self,
         session: &mut Session,
-        unbound: Unbound<'_>,
+        unbound: &mut Unbound<'_>,
         executor: &mut dyn Executor,
     ) -> Option<Reply> {
         let Some(name) = unbound.name() else { return Some(empty_line()) };
@@ -73,27 +72,34 @@ impl Service {
             None => (Runnable::Fallback, None, &fallback.policy, &fallback.speed),
         };
         let is_offered = self.table.is_offered(session.socket, what);
-        let is_allowed = is_offered && policy.allows(&session.credentials());
+        let is_open = matches!(policy, Policy::Open);
+        let is_allowed = is_offered && (is_open || policy.allows(&session.credentials()));
         let case = match &self.audit {
-            Some(audit) if !is_offered || !matches!(policy, Policy::Open) => {
+            Some(audit) if !is_offered || !is_open => {
                 let declared = entry.map(Entry::declared_name);
                 let caller = (&session.peer, session.id);
                 Some(audit.case(caller, is_allowed, is_offered.then_some(policy), declared))
             }
             _ => None,
         };
+        let case = case.as_ref();
         let mut runner = Runner { executor, what, speed, protocol: session.protocol, case };
-        let target = entry.map(|entry| &entry.target);
-        let has_secret = entry.is_some_and(|entry| entry.has_secret);
         if !is_allowed {
             let policy = is_offered.then_some(policy);
-            return self.deny(session, target, policy, unbound, &mut runner);
+            return self.deny(session, entry, policy, unbound, &mut runner);
         }
-        match (target, &fallback.handler) {
-            (Some(Target::Command(command)), _) => {
-                self.call(command, has_secret, session, unbound, &mut runner)
+        let Some(Entry { target, shape, .. }) = entry else {
+            return match &fallback.handler {
+                Some(handler) => self.handle(&**handler, session, unbound, &mut runner),
+                None => Some(Reply::Error(self.table.unknown(&session.credentials(), name))),
+            };
+        };
+        match target {
+            Target::Command(command) => self.call(command, shape, session, unbound, &mut runner),
+            Target::Mounted(Mounted { handler, .. }) => {
+                self.handle(&**handler, session, unbound, &mut runner)
             }
-            (Some(&Target::BuiltIn(builtin)), _) => {
+            &Target::BuiltIn(builtin) => {
                 let is_line = unbound.is_line();
                 let (_, words, whole) = unbound.all();
                 if session.transaction.is_some() {
@@ -119,10 +125,6 @@ impl Service {
                     None => self.answer(builtin, session, words, executor),
                 }
             }
-            (Some(Target::Mounted(Mounted { handler, .. })), _) | (None, Some(handler)) => {
-                self.handle(&**handler, session, unbound, &mut runner)
-            }
-            (None, None) => Some(Reply::Error(self.table.unknown(&session.credentials(), name))),
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) struct Runner<'a> {
     pub(super) speed: &'a Speed,
     pub(super) protocol: Protocol,
     /// The decision that the audit records.
-    pub(super) case: Option<Case<'a>>,
+    pub(super) case: Option<&'a Case<'a>>,
 }
 
 impl Runner<'_> {

@@ -1,6 +1,6 @@
 //! Finds the words of each parameter.
 
-use super::{Param, Way, any_secret};
+use super::{Param, Shape, Way};
 use crate::arg::{Arity, Quoted, Truncated, usage};
 use crate::buffer::Buffer;
 use crate::error::Failure;
@@ -84,12 +84,7 @@ enum Source<'r> {
 }
 
 impl<'r> Unbound<'r> {
-    /// Reads the first word.
-    pub(crate) fn new(
-        input: &'r [u8],
-        frame: Frame,
-        scratch: &'r mut Scratch,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn new(input: &'r [u8], frame: Frame, scratch: &'r mut Scratch) -> Self {
         scratch.words.clear();
         scratch.options.clear();
         scratch.text.clear();
@@ -104,13 +99,16 @@ impl<'r> Unbound<'r> {
             }
             Frame::Resp => Source::Resp(0),
         };
-        let mut unbound =
-            Self { input, source, scratch, name: None, is_unchanged: false, ends_options: false };
-        unbound.name = unbound.next()?;
-        Ok(unbound)
+        Self { input, source, scratch, name: None, is_unchanged: false, ends_options: false }
     }
 
-    /// Returns the first word, or `None` on an empty line.
+    /// Reads the first word, the name.
+    pub(crate) fn read_name(&mut self) -> Result<(), Failure> {
+        self.name = self.next()?;
+        Ok(())
+    }
+
+    /// Returns the name, or `None` on an empty line.
     pub(crate) fn name(&self) -> Option<&[u8]> {
         self.name.map(|span| span.of(self.input, &self.scratch.text))
     }
@@ -167,7 +165,7 @@ impl<'r> Unbound<'r> {
 
     /// Returns the name and all words, for a handler without declared parameters. On failure, the words
     /// are those before the failure.
-    pub(crate) fn all(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
+    pub(crate) fn all(&mut self) -> (&[u8], Words<'_>, Result<(), Failure>) {
         let (name, mut result) = (self.name, Ok(()));
         let words = if let Source::Resp(_) = self.source {
             if self.ends_options {
@@ -194,7 +192,7 @@ impl<'r> Unbound<'r> {
 
     /// Like [`all`](Self::all), after some words have been taken.
     #[cold]
-    pub(crate) fn all_from_start(mut self) -> (&'r [u8], Words<'r>, Result<(), Failure>) {
+    pub(crate) fn all_from_start(&mut self) -> (&[u8], Words<'_>, Result<(), Failure>) {
         self.scratch.words.clear();
         match &mut self.source {
             Source::Resp(at) => *at = 1,
@@ -208,22 +206,13 @@ impl<'r> Unbound<'r> {
     }
 
     /// Finds the words of each parameter. The message of a failure does not name the command.
-    pub(crate) fn bind(&mut self, params: &[Param]) -> Result<(), Failure> {
-        let has_options =
-            self.ends_options || params.iter().any(|param| param.way.option().is_some());
-        let positional = params.iter().filter(|param| param.way.is_positional());
-        let before_rest = params
-            .iter()
-            .filter(|param| param.way.is_positional())
-            .position(|param| param.way == Way::Rest);
-        let most = match positional.clone().next_back() {
-            Some(last) if last.arity == Arity::Many && last.way == Way::Positional => usize::MAX,
-            _ => positional.count(),
-        };
+    pub(crate) fn bind(&mut self, params: &[Param], shape: &Shape) -> Result<(), Failure> {
+        let Shape { has_options, before_rest, most, has_secret } = *shape;
+        let has_options = has_options || self.ends_options;
         if let (Source::Resp(_), false, None) = (&self.source, has_options, before_rest) {
             let words = self.scratch.incoming.get(1..).unwrap_or_default();
             if let Some(word) = words.get(most) {
-                return Err(unexpected(params, word.of(self.input, &[])));
+                return Err(unexpected(has_secret, word.of(self.input, &[])));
             }
             self.is_unchanged = true;
             return Ok(());
@@ -241,7 +230,7 @@ impl<'r> Unbound<'r> {
             if !options_end && word == b"--" {
                 options_end = true;
             } else if let Some(option) = word.strip_prefix(b"--").filter(|_| !options_end) {
-                let (index, value) = find_option(params, option)?;
+                let (index, value) = find_option(params, has_secret, option)?;
                 let value = match (params[index].way, value) {
                     (Way::Flag(_), None) => span,
                     (Way::Flag(name), Some(_)) => {
@@ -254,7 +243,7 @@ impl<'r> Unbound<'r> {
                 };
                 self.scratch.options.push((index, value));
             } else if self.scratch.words.len() == most {
-                return Err(unexpected(params, word));
+                return Err(unexpected(has_secret, word));
             } else {
                 self.scratch.words.push(span);
             }
@@ -263,19 +252,18 @@ impl<'r> Unbound<'r> {
     }
 
     /// Returns the words that [`bind`](Self::bind) found.
-    pub(crate) fn take(self) -> Bound<'r> {
+    pub(crate) fn found(&self) -> Bound<'_> {
         if self.is_unchanged { self.unchanged() } else { self.bound() }
     }
 
     /// Returns the words of a RESP command as received.
-    fn unchanged(self) -> Bound<'r> {
-        let scratch: &'r Scratch = self.scratch;
-        let spans = scratch.incoming.get(1..).unwrap_or_default();
+    fn unchanged(&self) -> Bound<'_> {
+        let spans = self.scratch.incoming.get(1..).unwrap_or_default();
         Bound { words: Words { input: self.input, text: &[], spans }, options: &[] }
     }
 
-    fn bound(self) -> Bound<'r> {
-        let scratch: &'r Scratch = self.scratch;
+    fn bound(&self) -> Bound<'_> {
+        let scratch = &*self.scratch;
         let words = Words { input: self.input, text: &scratch.text, spans: &scratch.words };
         Bound { words, options: &scratch.options }
     }
@@ -283,22 +271,26 @@ impl<'r> Unbound<'r> {
 
 /// Returns the failure for a word of no parameter. The word may be part of a secret.
 #[cold]
-fn unexpected(params: &[Param], word: &[u8]) -> Failure {
-    if any_secret(params) {
+fn unexpected(has_secret: bool, word: &[u8]) -> Failure {
+    if has_secret {
         return usage("unexpected word");
     }
     usage(format_args!("unexpected word {}", Quoted(word)))
 }
 
 /// Returns the index of the parameter for `option` or `option=value`, and the length of the value.
-fn find_option(params: &[Param], option: &[u8]) -> Result<(usize, Option<usize>), Failure> {
+fn find_option(
+    params: &[Param],
+    has_secret: bool,
+    option: &[u8],
+) -> Result<(usize, Option<usize>), Failure> {
     let (name, value) = match option.iter().position(|&b| b == b'=') {
         Some(at) => (&option[..at], Some(option.len() - at - 1)),
         None => (option, None),
     };
     let found = params.iter().position(|p| p.way.option().is_some_and(|o| o.as_bytes() == name));
     found.map(|index| (index, value)).ok_or_else(|| {
-        if any_secret(params) {
+        if has_secret {
             return usage("unknown option");
         }
         usage(format_args!("unknown option --{}", Truncated(name)))
@@ -315,7 +307,9 @@ mod tests {
         let mut scratch = Scratch::default();
         let line = r"\x ".repeat(10_000);
         let frame = Frame::Line(Span::input(0, line.len()));
-        let (_, words, _) = Unbound::new(line.as_bytes(), frame, &mut scratch).unwrap().all();
+        let mut unbound = Unbound::new(line.as_bytes(), frame, &mut scratch);
+        unbound.read_name().unwrap();
+        let (_, words, _) = unbound.all();
         assert_eq!(words.iter().len(), 9_999);
         scratch.incoming.reserve(10_000);
         scratch.shrink();

@@ -230,8 +230,3 @@ pub const fn check(params: &[Param], index: usize) {
         i += 1;
     }
 }
-
-/// Returns whether a parameter is secret, so that messages must not show the words.
-pub(crate) fn any_secret(params: &[Param]) -> bool {
-    params.iter().any(|param| param.secret)
-}

@@ -8,12 +8,13 @@ mod bind;
 mod declared;
 mod from_request;
 mod propose;
+mod shape;
 
 pub use args::Args;
 pub(crate) use bind::{Bound, Scratch, Unbound};
-pub(crate) use declared::any_secret;
 pub use declared::{DefaultValue, Display, NotDisplay, Param, Way, check, flag, param};
 use from_request::Kind;
 pub(crate) use from_request::Wanted;
 pub use from_request::{Flag, FromRequest, Parse};
 pub use propose::Propose;
+pub(crate) use shape::Shape;

@@ -165,6 +165,19 @@ impl Decoder {
     }
 
     fn resp(&mut self, input: &[u8], words: &mut Vec<Span>) -> Decoded {
+        if let Expecting::Head = self.state
+            && let Some(len) = whole(input, words)
+            && len <= self.limits.command
+        {
+            return Decoded::Command { len, frame: Frame::Resp };
+        }
+        words.clear();
+        self.resp_in_parts(input, words)
+    }
+
+    /// Finds the words of a command that is perhaps not whole, or over the limit, or wrong.
+    #[inline(never)]
+    fn resp_in_parts(&mut self, input: &[u8], words: &mut Vec<Span>) -> Decoded {
         // A half-read command keeps its bytes and no list of words: when it is whole, its words are
         // found again.
         let resumed = matches!(self.state, Expecting::Words { .. });
@@ -298,6 +311,39 @@ impl Decoder {
     }
 }
 
+/// Finds the words of a whole command with short headers. Returns its length, or `None` for any other input.
+fn whole(input: &[u8], words: &mut Vec<Span>) -> Option<usize> {
+    let (count, mut at) = short_header(input, 0, b'*')?;
+    if count == 0 {
+        return None;
+    }
+    for _ in 0..count {
+        let (size, start) = short_header(input, at, b'$')?;
+        let end = start + size;
+        at = end + 2;
+        if input.get(end..at)? != b"\r\n" {
+            return None;
+        }
+        words.push(Span::input(start, end));
+    }
+    Some(at)
+}
+
+/// Reads `<kind><digit>\r\n` or `<kind><digit><digit>\r\n`, as nearly every header is. Returns the number, and
+/// the place after the header.
+#[inline]
+fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
+    let rest = input.get(at..)?;
+    let digit = |b: u8| usize::from(b - b'0');
+    match *rest {
+        [k, a @ b'0'..=b'9', b'\r', b'\n', ..] if k == kind => Some((digit(a), at + 4)),
+        [k, a @ b'0'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] if k == kind => {
+            Some((digit(a) * 10 + digit(b), at + 5))
+        }
+        _ => None,
+    }
+}
+
 /// Returns whether the first word of a line is HELLO, or `None` if that needs more bytes.
 fn is_hello(line: &[u8]) -> Option<bool> {
     let word = b"hello";
@@ -347,15 +393,6 @@ enum Header {
 
 /// Reads `<kind><digits>\r\n`.
 fn header(input: &[u8], kind: u8) -> Header {
-    let number = |value: u8, len| Header::Number { value: u64::from(value), len };
-    // Nearly every header has one or two digits.
-    match *input {
-        [k, a @ b'0'..=b'9', b'\r', b'\n', ..] if k == kind => return number(a - b'0', 4),
-        [k, a @ b'0'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] if k == kind => {
-            return number((a - b'0') * 10 + (b - b'0'), 5);
-        }
-        _ => {}
-    }
     let Some((&first, rest)) = input.split_first() else { return Header::More };
     if first != kind {
         return Header::Wrong;

@@ -9,10 +9,14 @@ use crate::error::{Failure, is_acted_on};
 
 /// Appends a whole reply to `out`.
 pub(crate) fn reply(reply: Reply, protocol: Protocol, out: &mut Vec<u8>) {
-    match protocol {
-        Protocol::Line => line(reply, out),
-        Protocol::Resp2 => resp(reply, false, out),
-        Protocol::Resp3 => resp(reply, true, out),
+    match (protocol, reply) {
+        (Protocol::Line, reply) => line(reply, out),
+        // The most frequent answer.
+        (_, Reply::Bytes(bytes)) => {
+            bulk(&bytes, out);
+            recycle(bytes);
+        }
+        (protocol, reply) => resp(reply, protocol == Protocol::Resp3, out),
     }
 }
 
@@ -206,6 +210,15 @@ pub(crate) fn length(kind: u8, value: usize, out: &mut Vec<u8>) {
 }
 
 fn head(kind: u8, value: i64, out: &mut Vec<u8>) {
+    // Nearly every length has one or two digits.
+    match value {
+        0..=9 => return out.extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']),
+        10..=99 => {
+            let (ten, one) = (b'0' + (value / 10) as u8, b'0' + (value % 10) as u8);
+            return out.extend_from_slice(&[kind, ten, one, b'\r', b'\n']);
+        }
+        _ => {}
+    }
     let mut text = *b"                     \r\n";
     let at = digits(value, &mut text[..21]) - 1;
     text[at] = kind;

@@ -1,0 +1,36 @@
+//! [`Shape`], what binding asks of a command's parameters, found once.
+
+use super::{Param, Way};
+use crate::arg::Arity;
+
+/// What binding asks of a command's parameters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// A parameter is given by its name.
+    pub(super) has_options: bool,
+    /// The number of positional parameters before the one that takes the rest of the line.
+    pub(super) before_rest: Option<usize>,
+    /// The most positional words.
+    pub(super) most: usize,
+    /// A parameter is secret.
+    pub(crate) has_secret: bool,
+}
+
+impl Shape {
+    pub(crate) fn of(params: &[Param]) -> Self {
+        let (mut before_rest, mut most) = (None, 0_usize);
+        for param in params.iter().filter(|param| param.way.is_positional()) {
+            if param.way == Way::Rest {
+                before_rest = Some(most);
+            }
+            // Only the last one takes many.
+            most = if param.arity == Arity::Many { usize::MAX } else { most + 1 };
+        }
+        Self {
+            has_options: params.iter().any(|param| param.way.option().is_some()),
+            before_rest,
+            most,
+            has_secret: params.iter().any(|param| param.secret),
+        }
+    }
+}
