@@ -18,7 +18,7 @@ use crate::wire::{Protocol, Span};
 #[derive(Clone, Copy)]
 pub struct Request<'r> {
     name: &'r str,
-    words: Words<'r>,
+    pub(crate) words: Words<'r>,
     caller: Caller<'r>,
     id: u64,
     /// Whether a word may be a secret, so that messages must not show the words.
@@ -80,13 +80,14 @@ pub(crate) fn next_id() -> u64 {
 }
 
 impl<'r> Request<'r> {
-    pub(crate) fn new(name: &'r str, words: Words<'r>, caller: Caller<'r>) -> Self {
-        Self { name, words, caller, id: next_id(), has_secret: false }
-    }
-
-    /// Hides the words from messages if `has_secret`.
-    pub(crate) fn hiding_words(self, has_secret: bool) -> Self {
-        Self { has_secret, ..self }
+    /// Messages do not show the words if `has_secret`.
+    pub(crate) fn new(
+        name: &'r str,
+        words: Words<'r>,
+        caller: Caller<'r>,
+        has_secret: bool,
+    ) -> Self {
+        Self { name, words, caller, id: next_id(), has_secret }
     }
 
     /// Returns the command's name as declared; in a fallback, the first word as sent.

@@ -20,7 +20,7 @@ pub(crate) struct Table {
     prefixes: Vec<u64>,
     /// The index of the first entry with a prefix, at the place that [`Table::place`] returns or at the next
     /// free one. Its length is a power of two, and at least half of it is free.
-    places: Vec<Option<u32>>,
+    places: Vec<Place>,
     /// The entries in the order of their names.
     by_name: Vec<EntryId>,
     pub(super) fallback: Fallback,
@@ -63,6 +63,17 @@ pub(crate) struct Mounted {
     /// The source location of the call that mounted it.
     pub(crate) place: String,
 }
+
+/// A place of the hash table of prefixes.
+#[derive(Clone, Copy)]
+struct Place {
+    prefix: u64,
+    /// The index of the first entry with the prefix, or [`FREE`].
+    index: usize,
+}
+
+/// The index in a place that is free.
+const FREE: usize = usize::MAX;
 
 /// The index of an entry, valid for the table that returned it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +199,7 @@ impl Table {
         let mut table = Self {
             entries: Vec::new(),
             prefixes: Vec::new(),
-            places: vec![None],
+            places: vec![Place { prefix: 0, index: FREE }],
             by_name: Vec::new(),
             fallback: Fallback { handler: fallback, policy, speed: Speed::default() },
             audit: Speed::default(),
@@ -249,10 +260,14 @@ impl Table {
     }
 
     fn place_all(&mut self) {
-        self.places = vec![None; (2 * self.prefixes.len()).next_power_of_two()];
-        for (index, &prefix) in (0..).zip(&self.prefixes) {
-            let place = self.place(prefix);
-            self.places[place].get_or_insert(index);
+        let size = (2 * self.prefixes.len()).next_power_of_two();
+        self.places = vec![Place { prefix: 0, index: FREE }; size];
+        for (index, &prefix) in self.prefixes.iter().enumerate() {
+            let at = self.place(prefix);
+            let place = &mut self.places[at];
+            if place.index == FREE {
+                *place = Place { prefix, index };
+            }
         }
     }
 
@@ -261,13 +276,11 @@ impl Table {
         let last = self.places.len() - 1;
         // The upper half depends on all bits of the prefix. The factor is 2^64 by the golden ratio.
         let hash = prefix.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let mut place = hash as usize & last;
-        while let Some(index) = self.places[place]
-            && self.prefixes[index as usize] != prefix
-        {
-            place = (place + 1) & last;
+        let mut at = hash as usize & last;
+        while self.places[at].prefix != prefix && self.places[at].index != FREE {
+            at = (at + 1) & last;
         }
-        place
+        at
     }
 
     /// Returns the offer of a socket with these name patterns.
@@ -289,8 +302,9 @@ impl Table {
     /// Finds an entry by name, ignoring ASCII case as Redis does.
     pub(crate) fn find(&self, name: &[u8]) -> Option<(EntryId, &Entry)> {
         let prefix = prefix(name);
-        let index = self.places[self.place(prefix)]? as usize;
-        let entry = &self.entries[index];
+        let index = self.places[self.place(prefix)].index;
+        // No entry has the index of a free place.
+        let entry = self.entries.get(index)?;
         let own = entry.name.as_bytes();
         if own == name || own.eq_ignore_ascii_case(name) {
             return Some((EntryId(index), entry));
@@ -429,6 +443,11 @@ fn prefix(name: &[u8]) -> u64 {
     const CASE: u64 = 0x2020_2020_2020_2020;
     if let Some(first) = name.first_chunk() {
         return u64::from_be_bytes(*first) | CASE;
+    }
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        // The two overlap by the bytes that are missing from eight.
+        let [first, last] = [first, last].map(|four| u64::from(u32::from_be_bytes(*four)));
+        return first << (8 * (name.len() - 4)) | last | CASE >> (8 * (8 - name.len()));
     }
     name.iter().fold(0, |number, byte| number << 8 | u64::from(byte | 0x20))
 }

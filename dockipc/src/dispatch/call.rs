@@ -27,9 +27,10 @@ impl Service {
             return self.not_run(runner, answer, |case| case.unbindable(shape, unbound));
         }
         let bound = unbound.found();
-        let request = Request::new(command.name, bound.words, self.caller(session));
-        let request = request.hiding_words(shape.has_secret);
-        let mut args = Args { request: &request, bound, params: command.params, is_check: false };
+        let (name, caller) = (command.name, self.caller(session));
+        let request = Request::new(name, bound.words, caller, shape.has_secret);
+        let options = bound.options;
+        let mut args = Args { request: &request, options, params: command.params, is_check: false };
         if session.transaction.is_some() {
             args.is_check = true;
             return self.check(command, &args, runner);
@@ -37,7 +38,7 @@ impl Service {
         let case = runner.case;
         runner.guarded(command.name, || {
             if let Some(case) = case
-                && let Err(failure) = case.bound(Some(request.id()), command.params, &bound)
+                && let Err(failure) = case.bound(Some(request.id()), command.params, &args.bound())
             {
                 return Reply::Error(failure);
             }
@@ -55,7 +56,7 @@ impl Service {
                 || (command.run)(args).unwrap_or_else(|failure| with_usage(command, failure));
             let reply = caught(parse).unwrap_or_else(|| panicked(command.name));
             if let (Reply::Error(_), Some(case)) = (&reply, case)
-                && let Err(failure) = case.bound(None, command.params, &args.bound)
+                && let Err(failure) = case.bound(None, command.params, &args.bound())
             {
                 return Reply::Error(failure);
             }
@@ -84,8 +85,8 @@ impl Service {
         else {
             return nothing;
         };
-        let request = Request::new(command.name, words, self.caller(session));
-        let request = request.hiding_words(entry.shape.has_secret);
+        let (name, caller) = (command.name, self.caller(session));
+        let request = Request::new(name, words, caller, entry.shape.has_secret);
         runner.guarded_dyn(command.name, &mut || propose(&request, prefix).into_reply())
     }
 
@@ -112,7 +113,7 @@ impl Service {
         if session.transaction.is_some() {
             return Some(Reply::Ok);
         }
-        let request = Request::new(text, words, self.caller(session));
+        let request = Request::new(text, words, self.caller(session), false);
         let case = runner.case;
         runner.guarded_dyn(text, &mut || {
             if let Some(case) = case

@@ -8,7 +8,7 @@ use crate::commands::{BuiltIn, Entry, Mounted, Runnable, Target};
 use crate::error::{Failure, code};
 use crate::param::{Scratch, Unbound};
 use crate::reply::Reply;
-use crate::request::next_id;
+use crate::request::{Words, next_id};
 use crate::session::Session;
 use crate::wire::{Frame, Span};
 
@@ -59,6 +59,7 @@ impl Service {
         })
     }
 
+    #[inline]
     fn route(
         &self,
         session: &mut Session,
@@ -99,32 +100,47 @@ impl Service {
             Target::Mounted(Mounted { handler, .. }) => {
                 self.handle(&**handler, session, unbound, &mut runner)
             }
+            &Target::BuiltIn(builtin) if session.transaction.is_some() => {
+                let (_, words, _) = unbound.all();
+                Some(self.check_builtin(builtin, session, words))
+            }
             &Target::BuiltIn(builtin) => {
-                let is_line = unbound.is_line();
-                let (_, words, whole) = unbound.all();
-                if session.transaction.is_some() {
-                    return Some(self.check_builtin(builtin, session, words));
-                }
-                if is_line && builtin == BuiltIn::Multi {
-                    return Some(no_transaction());
-                }
-                if let Some(case) = case {
-                    let request = whole.is_ok().then(next_id);
-                    let record = || case.unbound(b"", request, words);
-                    match runner.recorded(&self.table, record) {
-                        Recorded::Done => {}
-                        Recorded::Failed(failure) => return Some(Reply::Error(failure)),
-                        Recorded::Later => return None,
-                    }
-                }
-                if let Err(failure) = whole {
-                    return Some(Reply::Error(failure));
-                }
-                match Completion::of(builtin, words) {
-                    Some(completion) => self.complete(session, &completion, &mut runner),
-                    None => self.answer(builtin, session, words, executor),
+                match self.begin_builtin(builtin, session, unbound, &mut runner) {
+                    Ok(words) => self.answer(builtin, session, words, executor),
+                    Err(reply) => reply,
                 }
             }
+        }
+    }
+
+    /// Records a built-in command. Returns its words, or its answer if it has one without being run.
+    #[inline(never)]
+    fn begin_builtin<'u>(
+        &self,
+        builtin: BuiltIn,
+        session: &Session,
+        unbound: &'u mut Unbound<'_>,
+        runner: &mut Runner<'_>,
+    ) -> Result<Words<'u>, Option<Reply>> {
+        let is_line = unbound.is_line();
+        let (_, words, whole) = unbound.all();
+        if is_line && builtin == BuiltIn::Multi {
+            return Err(Some(no_transaction()));
+        }
+        if let Some(case) = runner.case {
+            let request = whole.is_ok().then(next_id);
+            match runner.recorded(&self.table, || case.unbound(b"", request, words)) {
+                Recorded::Done => {}
+                Recorded::Failed(failure) => return Err(Some(Reply::Error(failure))),
+                Recorded::Later => return Err(None),
+            }
+        }
+        if let Err(failure) = whole {
+            return Err(Some(Reply::Error(failure)));
+        }
+        match Completion::of(builtin, words) {
+            Some(completion) => Err(self.complete(session, &completion, runner)),
+            None => Ok(words),
         }
     }
 }

@@ -4,12 +4,15 @@ use super::{Bound, DefaultValue, Param};
 use crate::arg::{Arity, BadWord};
 use crate::error::Failure;
 use crate::request::Request;
+use crate::wire::Span;
 
 /// The words of one request by parameter, from which generated code reads its arguments.
 #[doc(hidden)]
 pub struct Args<'r> {
+    /// Its words are the positional ones.
     pub(crate) request: &'r Request<'r>,
-    pub(crate) bound: Bound<'r>,
+    /// The index of each option's parameter, and its value.
+    pub(crate) options: &'r [(usize, Span)],
     pub(crate) params: &'static [Param],
     /// The words are only parsed, and the command does not run.
     pub(crate) is_check: bool,
@@ -21,9 +24,13 @@ impl<'r> Args<'r> {
         self.is_check
     }
 
+    pub(crate) fn bound(&self) -> Bound<'r> {
+        Bound { words: self.request.words, options: self.options }
+    }
+
     /// Returns whether a flag was given.
     pub fn flag(&self, index: usize) -> bool {
-        self.bound.options.iter().any(|(at, _)| *at == index)
+        self.options.iter().any(|(at, _)| *at == index)
     }
 
     /// Returns whether the parameter was given.
@@ -55,9 +62,8 @@ impl<'r> Args<'r> {
     /// Returns the one word of a parameter, if it is known without a search: a positional word, or a default.
     fn only_word(&self, index: usize) -> Option<&'r [u8]> {
         let param = &self.params[index];
-        let Bound { words, options } = self.bound;
-        if param.way.is_positional() && param.arity != Arity::Many && options.is_empty() {
-            let word = words.get(self.positional_before(index));
+        if param.way.is_positional() && param.arity != Arity::Many && self.options.is_empty() {
+            let word = self.request.words.get(self.positional_before(index));
             if word.is_some() {
                 return word;
             }
@@ -73,7 +79,7 @@ impl<'r> Args<'r> {
     }
 
     fn words_of(&self, index: usize) -> impl Iterator<Item = &'r [u8]> {
-        let Bound { words, options } = self.bound;
+        let (words, options) = (self.request.words, self.options);
         let way = self.params[index].way;
         let take = match (way.is_positional(), self.params[index].arity) {
             (false, _) => 0,

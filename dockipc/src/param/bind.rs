@@ -43,7 +43,7 @@ impl Scratch {
 #[derive(Clone, Copy)]
 pub(crate) struct Bound<'r> {
     pub(crate) words: Words<'r>,
-    pub(super) options: &'r [(usize, Span)],
+    pub(crate) options: &'r [(usize, Span)],
 }
 
 impl<'r> Bound<'r> {
@@ -206,17 +206,22 @@ impl<'r> Unbound<'r> {
     }
 
     /// Finds the words of each parameter. The message of a failure does not name the command.
+    #[inline]
     pub(crate) fn bind(&mut self, params: &[Param], shape: &Shape) -> Result<(), Failure> {
-        let Shape { has_options, before_rest, most, has_secret } = *shape;
-        let has_options = has_options || self.ends_options;
-        if let (Source::Resp(_), false, None) = (&self.source, has_options, before_rest) {
-            let words = self.scratch.incoming.get(1..).unwrap_or_default();
-            if let Some(word) = words.get(most) {
-                return Err(unexpected(has_secret, word.of(self.input, &[])));
-            }
+        let has_options = shape.has_options || self.ends_options;
+        if let (Source::Resp(_), false, None) = (&self.source, has_options, shape.before_rest)
+            && self.scratch.incoming.len() - 1 <= shape.most
+        {
             self.is_unchanged = true;
             return Ok(());
         }
+        self.bind_each(params, shape)
+    }
+
+    #[inline(never)]
+    fn bind_each(&mut self, params: &[Param], shape: &Shape) -> Result<(), Failure> {
+        let Shape { has_options, before_rest, most, has_secret } = *shape;
+        let has_options = has_options || self.ends_options;
         let mut options_end = !has_options;
         loop {
             let at_rest = before_rest == Some(self.scratch.words.len());

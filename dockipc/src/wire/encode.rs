@@ -199,7 +199,10 @@ fn simple(kind: u8, text: &[u8], out: &mut Vec<u8>) {
 /// Appends a bulk string. Every word that a client sends is one, too.
 pub(crate) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() + 24);
-    length(b'$', bytes.len(), out);
+    match bytes.len() {
+        len @ 0..=9 => out.extend_from_slice(&[b'$', b'0' + len as u8, b'\r', b'\n']),
+        len => length(b'$', len, out),
+    }
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }

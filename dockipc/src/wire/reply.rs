@@ -35,6 +35,8 @@ use crate::error::Failure;
 /// put it last.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+// A tag of one byte would have the other fifteen moved in pieces.
+#[repr(u64)]
 pub enum Reply {
     /// Success without a value.
     Ok,
