@@ -199,29 +199,26 @@ fn simple(kind: u8, text: &[u8], out: &mut Vec<u8>) {
 /// Appends a bulk string. Every word that a client sends is one, too.
 pub(crate) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() + 24);
-    match bytes.len() {
-        len @ 0..=9 => out.extend_from_slice(&[b'$', b'0' + len as u8, b'\r', b'\n']),
-        len => length(b'$', len, out),
-    }
+    length(b'$', bytes.len(), out);
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }
 
 /// Appends a length or a count, such as `*3\r\n`.
+#[inline]
 pub(crate) fn length(kind: u8, value: usize, out: &mut Vec<u8>) {
+    // Nearly every length has one or two digits.
+    if let 0..=99 = value {
+        let (ten, one) = (b'0' + (value / 10) as u8, b'0' + (value % 10) as u8);
+        return match ten {
+            b'0' => out.extend_from_slice(&[kind, one, b'\r', b'\n']),
+            _ => out.extend_from_slice(&[kind, ten, one, b'\r', b'\n']),
+        };
+    }
     head(kind, i64::try_from(value).unwrap_or(i64::MAX), out);
 }
 
 fn head(kind: u8, value: i64, out: &mut Vec<u8>) {
-    // Nearly every length has one or two digits.
-    match value {
-        0..=9 => return out.extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']),
-        10..=99 => {
-            let (ten, one) = (b'0' + (value / 10) as u8, b'0' + (value % 10) as u8);
-            return out.extend_from_slice(&[kind, ten, one, b'\r', b'\n']);
-        }
-        _ => {}
-    }
     let mut text = *b"                     \r\n";
     let at = digits(value, &mut text[..21]) - 1;
     text[at] = kind;
@@ -239,13 +236,16 @@ fn number(value: i64, out: &mut Vec<u8>) {
 fn digits(value: i64, text: &mut [u8]) -> usize {
     let mut at = text.len();
     let mut left = value.unsigned_abs();
-    loop {
+    while left >= 10 {
+        // Two digits take one division.
+        let two = left % 100;
+        left /= 100;
+        at -= 2;
+        (text[at], text[at + 1]) = (b'0' + (two / 10) as u8, b'0' + (two % 10) as u8);
+    }
+    if left > 0 || value == 0 {
         at -= 1;
-        text[at] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
-        }
+        text[at] = b'0' + left as u8;
     }
     if value < 0 {
         at -= 1;
