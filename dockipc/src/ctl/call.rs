@@ -5,12 +5,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::args::Call;
 use super::daemon::Daemon;
-use super::error::CliError;
+use super::error::{CliError, note};
 use super::exit::Exit;
 use super::output::{Output, is_closed, json_text, to_json};
 use super::word::Word;
@@ -35,7 +34,7 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
     let times = args.repeat.unwrap_or(if args.every.is_some() { u64::MAX } else { 1 });
     for i in 0..times {
         if i > 0 {
-            thread::sleep(args.every.unwrap_or(Duration::ZERO));
+            daemon.pause(args.every.unwrap_or(Duration::ZERO))?;
         }
         if args.every.is_some() && output.is_terminal() {
             clear();
@@ -64,11 +63,27 @@ fn one(daemon: &Daemon, words: &[Word], json: bool, output: &mut Output) -> Resu
     let Some((name, arguments)) = words.split_first() else { return Ok(()) };
     let name = String::from_utf8_lossy(name.bytes());
     let call = daemon.client.command(&name).words(arguments);
+    let _timer = Timer::start();
     if json {
         let text = json_text(&to_json(call.call::<Reply>()?));
         return writeln!(output, "{text}").map_err(|e| Error::io("writing the answer", e));
     }
     call.copy_to(output).map(drop)
+}
+
+/// Notes the time of a call when it is dropped.
+struct Timer(Instant);
+
+impl Timer {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        note(format_args!("the call took {:.1?}", self.0.elapsed()));
+    }
 }
 
 /// Converts the words of the command line; reads those that stand for standard input or a file.
@@ -140,6 +155,7 @@ pub(super) fn lines(
         let answered = if json && is_split {
             one(daemon, &words, json, output)
         } else {
+            let _timer = Timer::start();
             let call = daemon.client.command("dockipc").words(["line".as_bytes(), line]);
             call.copy_to(output).map(drop)
         };
