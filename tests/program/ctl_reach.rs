@@ -147,7 +147,16 @@ fn timeout_limits_all_commands_of_a_run() {
         let ran = run(ctl::command(&ctl::path()).args(["--timeout", TIMEOUT]).args(words), b"");
         assert!(ran.code == Some(5) && ran.err.contains("timed out after 100ms"), "{words:?}");
     }
-    // The second line comes when the time is over.
+    // Standard input stays open without a line, or gets one when the time is over.
+    for words in [&["call", "-f", "-", path][..], &["call", path, "bytes", "-"]] {
+        let mut command = ctl::command(&ctl::path());
+        command.args(["--timeout", TIMEOUT]).args(words).stdin(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut error = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(5), "{words:?}: {error}");
+        assert!(error.ends_with("timed out after 100ms\n"), "{error}");
+    }
     for words in [&["call", "-f", "-", path][..], &["shell", path]] {
         let mut command = ctl::command(&ctl::path());
         command.args(["--timeout", TIMEOUT]).args(words);
@@ -161,6 +170,28 @@ fn timeout_limits_all_commands_of_a_run() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(5), "{words:?}: {output:?}");
     }
+}
+
+#[test]
+fn name_in_a_closed_directory_is_not_absent() {
+    if !tests::users::can_be_had() {
+        return;
+    }
+    let place = Place::new();
+    let closed = place.directory().join("closed");
+    fs::create_dir(&closed).unwrap();
+    let set =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    set(place.directory(), 0o755);
+    set(&closed, 0o700);
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(ctl::path());
+    command.env("XDG_RUNTIME_DIR", place.directory());
+    let ran = run(command.args(["call", "closed", "ping"]), b"");
+    let why = format!("permission denied: {} can't be searched for closed; ", closed.display());
+    assert!(ran.code == Some(4) && ran.err.contains(&why), "{ran:?}");
+    let ran = as_nobody(["list", "--all", place.directory().to_str().unwrap()]);
+    assert!(ran.err.contains(&format!("searching {}: Perm", closed.display())), "{ran:?}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! `call`: runs one command, repeatedly or once, or the commands in a file.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         }
         return lines(daemon, file, args.json, &mut output, program);
     }
-    let words = words(args.words, args.literal)?;
+    let words = words(args.words, args.literal, daemon)?;
     let is_many = args.repeat.is_some() || args.every.is_some();
     let times = args.repeat.unwrap_or(if args.every.is_some() { u64::MAX } else { 1 });
     for i in 0..times {
@@ -87,7 +88,7 @@ impl Drop for Timer {
 }
 
 /// Converts the words of the command line; reads those that stand for standard input or a file.
-fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Word>, CliError> {
+fn words(words: Vec<OsString>, literal: bool, daemon: &Daemon) -> Result<Vec<Word>, CliError> {
     let Some(name) = words.first() else {
         return Err(CliError::usage("missing command name; `commands` lists the commands"));
     };
@@ -108,8 +109,8 @@ fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Word>, CliError> {
         b"-" => {
             input = Some(());
             let mut bytes = Vec::new();
-            let read = io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| CliError::unread("standard input", &error))?;
+            let read = daemon.input().read_to_end(&mut bytes);
+            read.map_err(|error| unread("standard input", &error))?;
             Ok(Word::read(bytes, "-".into(), "standard input".into()))
         }
         [b'@', b'@', ..] => Ok(Word::typed(word.as_bytes()[1..].to_vec())),
@@ -135,9 +136,9 @@ pub(super) fn lines(
     output: &mut Output,
     program: &str,
 ) -> Result<Exit, CliError> {
-    let reading = |error| CliError::unread(file.display(), &error);
+    let reading = |error| unread(file.display(), &error);
     let input: Box<dyn Read> = if file == Path::new("-") {
-        Box::new(io::stdin().lock())
+        Box::new(daemon.input())
     } else {
         Box::new(File::open(file).map_err(reading)?)
     };
@@ -179,6 +180,12 @@ pub(super) fn lines(
         }
     }
     Ok(exit)
+}
+
+/// Returns the error for input that can't be read, or does not arrive before the deadline.
+fn unread(what: impl Display, error: &io::Error) -> CliError {
+    let exit = if error.kind() == ErrorKind::TimedOut { Exit::TimedOut } else { Exit::Usage };
+    CliError::unread(what, error).with_exit(exit)
 }
 
 /// Splits a line into words, as the daemon does. Returns `None` if a quote is not closed.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::unistd::{Uid, User};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::args::Common;
 use super::error::{CliError, note};
@@ -146,11 +148,36 @@ impl Daemon {
         Err(CliError::new(format!("timed out after {:?}", end.limit), Exit::TimedOut))
     }
 
+    /// Returns standard input, which can be read until the deadline.
+    pub(super) fn input(&self) -> Input {
+        Input { deadline: self.deadline }
+    }
+
     /// Keeps the tunnel open on SIGINT, which the caller handles from now on.
     pub(super) fn ignore_interrupts(&self) {
         if let Some(tunnel) = &self.tunnel {
             tunnel.ignore_interrupts();
         }
+    }
+}
+
+/// Standard input, unbuffered. Reading fails after the deadline.
+pub(super) struct Input {
+    deadline: Option<Deadline>,
+}
+
+impl Read for Input {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let stdin = io::stdin();
+        if let Some(end) = self.deadline {
+            let left = Timespec::try_from(end.left()).ok();
+            let mut fds = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
+            if poll(&mut fds, left.as_ref())? == 0 {
+                let text = format!("timed out after {:?}", end.limit);
+                return Err(io::Error::new(ErrorKind::TimedOut, text));
+            }
+        }
+        Ok(rustix::io::read(stdin, bytes)?)
     }
 }
 

@@ -134,8 +134,8 @@ pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
     written(out.write_all(text.as_bytes())).map(|_| exit)
 }
 
-/// Adds the sockets in a directory and below. Does not follow links, and skips directories below that
-/// can't be read.
+/// Adds the sockets in a directory and below. Does not follow links. Directories below that can't be
+/// read are skipped, with `all` after a message.
 fn search(
     directory: &Path,
     depth: usize,
@@ -147,8 +147,13 @@ fn search(
         let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
         if kind.is_socket() && (all || socket::has_lock(&path)) {
             paths.push((path, false));
-        } else if kind.is_dir() && depth < DEPTH && !is_over(end) {
-            let _ = search(&path, depth + 1, all, end, paths);
+        } else if kind.is_dir()
+            && depth < DEPTH
+            && !is_over(end)
+            && let Err(error) = search(&path, depth + 1, all, end, paths)
+            && all
+        {
+            CliError::io(&format!("searching {}", path.display()), &error).print_bare();
         }
     }
     Ok(())
@@ -166,8 +171,7 @@ fn ask(paths: Vec<(PathBuf, bool)>, owners: &[u32], end: Option<Deadline>) -> (V
         .into_iter()
         .filter_map(|(path, is_named)| {
             // The file may have been removed or replaced since. A link is followed only if it was named.
-            let metadata =
-                if is_named { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
+            let metadata = if is_named { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
             let metadata = metadata.ok().filter(|data| data.file_type().is_socket())?;
             Some((path, metadata, is_named))
         })

@@ -3,11 +3,13 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::args;
 use super::error::CliError;
+use super::exit::Exit;
 
 /// Where a daemon's socket is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +88,17 @@ pub(super) fn find(name: &OsStr) -> Result<PathBuf, CliError> {
     let is_there = |place: &PathBuf| place.exists() && !place.is_dir();
     if let Some(place) = places.iter().position(is_there) {
         return Ok(places.swap_remove(place));
+    }
+    let is_closed = |place: &&PathBuf| {
+        place.try_exists().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    };
+    if let Some(directory) = places.iter().find(is_closed).and_then(|place| place.parent()) {
+        let text = format!(
+            "permission denied: {} can't be searched for {}; ask its owner for access, or use sudo",
+            directory.display(),
+            Path::new(name).display()
+        );
+        return Err(CliError::new(text, Exit::NoPermission));
     }
     let searched: Vec<_> = directories().iter().map(|dir| dir.display().to_string()).collect();
     let name = Path::new(name).display();
