@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -119,7 +120,7 @@ fn socket_without_streams_is_named() {
     bind(&packets, &SocketAddrUnix::new(at("packets")).unwrap()).unwrap();
     listen(&packets, 5).unwrap();
     for name in ["datagrams", "packets"] {
-        is_foreign(&at(name), "is a datagram or seqpacket socket, and no stream socket");
+        is_foreign(&at(name), "is a datagram or seqpacket socket, not a stream socket");
     }
 }
 
@@ -138,17 +139,22 @@ fn closed_connection_depends_on_the_lock_file() {
 #[test]
 fn foreign_socket_gets_only_the_greeting() {
     let place = Place::new();
-    let received = serve(&place.socket(), |stream| {
-        let _ = stream.write_all(b"%0\r\n+OK\r\n");
-    });
-    let path = place.socket();
-    let ran = dockipc(["call", path.to_str().unwrap(), "login", "secret"]);
-    assert_eq!(ran.code, Some(7), "{ran:?}");
-    until("the connection ends", || !received.lock().unwrap().is_empty());
-    assert_eq!(
-        received.lock().unwrap().escape_ascii().to_string(),
-        handshake().escape_ascii().to_string()
-    );
+    let file = place.directory().join("token");
+    fs::write(&file, "0123456789abcdef-the-token").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let file = file.to_str().unwrap();
+    for (name, options) in [("plain", &[][..]), ("with-token", &["--token-file", file])] {
+        let path = place.directory().join(name);
+        let received = serve(&path, |stream| {
+            let _ = stream.write_all(b"%0\r\n+OK\r\n");
+        });
+        let mut command = ctl::command(&ctl::path());
+        let ran = run(command.arg("call").args(options).arg(&path).args(["login", "secret"]), b"");
+        assert_eq!(ran.code, Some(7), "{ran:?}");
+        until("the connection ends", || !received.lock().unwrap().is_empty());
+        let received = received.lock().unwrap().escape_ascii().to_string();
+        assert_eq!(received, handshake().escape_ascii().to_string());
+    }
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn connect_error(
         (Errno::CONNREFUSED, _) => Error::Stale { path },
         (Errno::PROTOTYPE, _) => Error::NotDockipc {
             path,
-            why: "is a datagram or seqpacket socket, and no stream socket".into(),
+            why: "is a datagram or seqpacket socket, not a stream socket".into(),
         },
         (Errno::ACCESS | Errno::PERM, _) => {
             let owner = stat.map(|stat| {

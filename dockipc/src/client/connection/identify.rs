@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Connection, is_last};
+use super::{Connection, Handshake, is_last};
 use crate::client::commands::{Commands, Retry};
 use crate::client::limits::{CallLimits, ClientLimits};
 use crate::error::{Error, Failure, Ran, Result};
@@ -30,12 +30,17 @@ pub(in crate::client) enum Unidentified {
 
 impl Connection {
     /// Sends the handshake alone on a new connection, and checks that a dockipc daemon answers. A command
-    /// may have a secret, or a meaning for another program.
+    /// may have a secret, or a meaning for another program. A token follows later, with the handshake
+    /// that has it.
     pub(in crate::client) fn identify(
         &mut self,
         call: &CallLimits<'_>,
     ) -> Result<(), Unidentified> {
-        let Some(handshake) = self.handshake.take() else { return Ok(()) };
+        if self.handshake.is_none() {
+            return Ok(());
+        }
+        self.handshake.take_if(|handshake| !handshake.has_token);
+        let handshake = Handshake::without_token();
         let limits = ClientLimits { answer: MAX_ANSWER, read: None, ..*call.limits };
         let call = call.with(&limits).within(TIMEOUT);
         let (bytes, retry) = (&handshake.bytes[..], Retry::Never);
