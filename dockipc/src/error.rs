@@ -300,6 +300,14 @@ pub enum Error {
         /// What it is: `a directory`, `a file`, …
         what: &'static str,
     },
+    /// Another program than a dockipc daemon listens at the path, or its socket is no stream socket.
+    #[error("not a dockipc daemon: {} {why}", path.display())]
+    NotDockipc {
+        /// The path of the socket.
+        path: PathBuf,
+        /// What is there, such as `is a datagram socket`.
+        why: String,
+    },
     /// A timeout of the client expired.
     #[error("timed out after {after:?} {doing}; {ran}")]
     TimedOut {

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tests::ctl::{self, Ran, dockipc, run};
 use tests::gate::Gate;
 use tests::process::until;
-use tests::scripted::GREETING;
+use tests::scripted::DOCKIPC_GREETING;
 use tests::{Daemon, Place, leave_socket};
 
 #[derive(Arg)]
@@ -284,9 +284,11 @@ fn each_failure_has_its_exit_code() {
         for stream in silent.incoming().take(2) {
             let mut stream = stream.unwrap();
             stream.set_read_timeout(Some(tests::PATIENCE)).unwrap();
-            if stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0) {
-                use std::io::Write;
-                let _ = stream.write_all(&[GREETING, b"$100000\r\nhalf"].concat());
+            for answer in [DOCKIPC_GREETING, b"$100000\r\nhalf"] {
+                if stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0) {
+                    use std::io::Write;
+                    let _ = stream.write_all(answer);
+                }
             }
         }
     });

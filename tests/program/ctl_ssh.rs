@@ -1,12 +1,14 @@
 //! `ssh://` addresses: the program `dockipc` and a real sshd, on this machine.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use dockipc::{Failure, Server, command};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -220,6 +222,40 @@ fn ssh_errors_are_reported() {
     assert!(changed.code == Some(4) && changed.err.contains("verification failed"), "{changed:?}");
     let bad = sshd.run(&["call", "ssh://-oProxyCommand=x/run/x.sock", "ping"]);
     assert!(bad.code == Some(2) && bad.err.contains("write ssh://[USER@]HOST"), "{bad:?}");
+    sshd.check_nothing_is_left();
+}
+
+#[test]
+fn socket_behind_ssh_is_checked() {
+    let Some(sshd) = Sshd::start() else { return };
+    let daemon = Daemon::start(Server::new().state(Gate::default()));
+    let ran = sshd.run(&["doctor", &sshd.address(&daemon.path())]);
+    assert_eq!((ran.code, &*ran.err), (Some(0), ""), "{ran:?}");
+    assert!(ran.text().contains("connect\tok\tthrough ssh\nlistener\tunknown\t\nanswer\tok\t"));
+    let ran = sshd.run(&["doctor", &sshd.address(Path::new("/nowhere.sock"))]);
+    assert!(ran.code == Some(3) && ran.text().contains("connect\terror\tno daemon at "), "{ran:?}");
+    // Another program, and one that never answers.
+    let [foreign, silent] =
+        ["foreign", "silent"].map(|name| UnixListener::bind(sshd.place.directory().join(name)));
+    let (foreign, _silent) = (foreign.unwrap(), silent.unwrap());
+    thread::spawn(move || {
+        for mut stream in foreign.incoming().flatten() {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    let path = sshd.place.directory().join("foreign");
+    let ran = sshd.run(&["call", &sshd.address(&path), "x"]);
+    let what = format!("{} on 127.0.0.1 is an HTTP server", path.display());
+    let text = format!("test-dockipc: not a dockipc daemon: {what}\n");
+    assert_eq!((ran.code, ran.err), (Some(7), text));
+    let address = sshd.address(&sshd.place.directory().join("silent"));
+    for words in
+        [&["call", "--timeout", "2s", &address, "x"][..], &["--wait=2s", "commands", &address]]
+    {
+        let ran = sshd.run(words);
+        assert!(ran.code == Some(5) && ran.err.contains("timed out after 2s "), "{ran:?}");
+    }
     sshd.check_nothing_is_left();
 }
 

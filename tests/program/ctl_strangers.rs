@@ -402,7 +402,7 @@ fn stranger_makes_no_list_endless() {
     let text = listed.text();
     let rows: Vec<Vec<_>> = text.lines().map(|line| line.split('\t').collect()).collect();
     let ends: Vec<_> = rows.iter().map(|row| row[5]).collect();
-    let too_big = "answer longer than 65536 bytes; the limit is Client::max_answer";
+    let too_big = "answer longer than 65536 bytes";
     assert_eq!(ends, [too_big, too_big, &"9".repeat(64)]);
 }
 
@@ -423,6 +423,6 @@ fn silent_strangers_hold_up_no_list() {
     let mut command = ctl::command(&ctl::path());
     let listed = run(command.args(["list", "--all"]).arg(place.directory()), b"");
     let asked = listed.text().lines().count();
-    let left = format!("timed out after 5s: {} sockets were not asked\n", listeners.len() - asked);
+    let left = format!("timed out after 10s: {} sockets were not asked\n", listeners.len() - asked);
     assert_eq!((listed.code, &*listed.err), (Some(0), &*left));
 }

@@ -8,6 +8,9 @@ use crate::{PATIENCE, Place, expect, resp};
 /// The shortest valid answers to a client's handshake.
 pub const GREETING: &[u8] = b"%1\r\n$5\r\nproto\r\n:3\r\n+OK\r\n";
 
+/// The shortest valid answers of a dockipc daemon, which the program `dockipc` requires.
+pub const DOCKIPC_GREETING: &[u8] = b"%1\r\n$6\r\nserver\r\n$7\r\ndockipc\r\n+OK\r\n";
+
 /// Returns the commands with which a client begins.
 pub fn handshake() -> Vec<u8> {
     [resp(&["HELLO", "3"]), resp(&["CLIENT", "SETINFO", "LIB-NAME", "dockipc"])].concat()

@@ -4,5 +4,8 @@
 mod program {
     mod ctl;
     mod ctl_completions;
+    mod ctl_doctor;
+    mod ctl_foreign;
+    mod ctl_reach;
     mod ctl_strangers;
 }

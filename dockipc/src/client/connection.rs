@@ -1,5 +1,7 @@
 //! One connection to the daemon.
 
+#[cfg(feature = "cli")]
+mod identify;
 mod input;
 
 use std::os::fd::AsFd;
@@ -16,6 +18,9 @@ use super::limits::{CallLimits, ClientLimits, Wait};
 use crate::buffer::Buffer;
 use crate::error::{Error, Failure, Ran, Result, code};
 use crate::reply::Reply;
+
+#[cfg(feature = "cli")]
+pub(super) use self::identify::{GREETING, Unidentified};
 
 /// One connection to the daemon, with its input buffer.
 pub(super) struct Connection {
@@ -95,11 +100,7 @@ impl Connection {
         call: &CallLimits<'_>,
         each: &mut impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
     ) -> Result<()> {
-        if self.read_timeout != call.limits.read {
-            let set = self.stream.set_read_timeout(call.limits.read);
-            set.map_err(|e| Error::io("setting a timeout", e))?;
-            self.read_timeout = call.limits.read;
-        }
+        self.set_read_timeout(call)?;
         let refusal = match self.handshake.take() {
             Some(handshake) if !handshake.has_token => self.greet(&handshake, commands, call)?,
             handshake => {
@@ -128,6 +129,15 @@ impl Connection {
                 Ok(reply) => each(i, AnswerPart::Whole(self.explain_denial(reply)))?,
                 Err(error) => return Err(explain_end(error, commands, refusal)),
             }
+        }
+        Ok(())
+    }
+
+    fn set_read_timeout(&mut self, call: &CallLimits<'_>) -> Result<()> {
+        if self.read_timeout != call.limits.read {
+            let set = self.stream.set_read_timeout(call.limits.read);
+            set.map_err(|e| Error::io("setting a timeout", e))?;
+            self.read_timeout = call.limits.read;
         }
         Ok(())
     }

@@ -5,8 +5,12 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
+use super::Servers;
 use super::commands::{Commands, Retry};
 use super::connection::{AnswerPart, Connection};
+#[cfg(feature = "cli")]
+use super::connection::{GREETING, Unidentified};
 use super::handshake::{Handshake, Recipients};
 use super::limits::{CallLimits, ClientLimits};
 use super::{Client, Endpoint};
@@ -54,7 +58,11 @@ impl Client {
                 // If the daemon has no successor, its refusal explains more than this error.
                 None => self.connect(&call).map_err(|error| refusal.take().unwrap_or(error))?,
             };
-            match connection.exchange(commands, &call, &mut each) {
+            #[cfg(feature = "cli")]
+            let identified = self.identify(&mut connection, &call, fresh == MAX_CONNECTIONS);
+            #[cfg(not(feature = "cli"))]
+            let identified = Ok(());
+            match identified.and_then(|()| connection.exchange(commands, &call, &mut each)) {
                 Ok(()) => {
                     self.keep(connection, commands);
                     return Ok(());
@@ -87,6 +95,8 @@ impl Client {
             return None;
         }
         let mut connection = self.connect(call).ok()?;
+        #[cfg(feature = "cli")]
+        self.identify(&mut connection, call, true).ok()?;
         if let Retry::AskDaemon(name) = commands.retry {
             // The call has failed already, so wait no longer than for a connection.
             let read = [self.limits.read, self.limits.connect].into_iter().flatten().min();
@@ -98,6 +108,37 @@ impl Client {
         connection.exchange(commands, call, each).ok()?;
         self.keep(connection, commands);
         Some(())
+    }
+
+    /// Checks that a dockipc daemon answers, if the client is for them only. `is_last`: no other
+    /// connection follows if this one was closed.
+    #[cfg(feature = "cli")]
+    fn identify(
+        &self,
+        connection: &mut Connection,
+        call: &CallLimits<'_>,
+        is_last: bool,
+    ) -> Result<()> {
+        let (Servers::Dockipc { has_lock }, Endpoint::Path(path)) = (self.servers, &self.endpoint)
+        else {
+            return Ok(());
+        };
+        connection.identify(call).map_err(|error| {
+            let why = match error {
+                Unidentified::Stranger(why) => why,
+                Unidentified::Silent(limit) if !has_lock => {
+                    format!("does not answer the greeting within {limit:?}")
+                }
+                Unidentified::Silent(after) => {
+                    return Error::TimedOut { doing: GREETING, after, ran: Ran::No };
+                }
+                Unidentified::Failed(Error::CutOff { received: 0, .. }) if is_last && !has_lock => {
+                    "closes the connection without an answer to the greeting".into()
+                }
+                Unidentified::Failed(error) => return error,
+            };
+            Error::NotDockipc { path: path.to_path_buf(), why }
+        })
     }
 
     /// Returns a connection to the pool, if it can be reused.

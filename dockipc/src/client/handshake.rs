@@ -70,10 +70,12 @@ impl TokenSource {
 }
 
 impl Handshake {
+    pub(super) fn without_token() -> Self {
+        Self { bytes: Cow::Borrowed(HELLO), has_token: false }
+    }
+
     pub(super) fn new(source: Option<&TokenSource>) -> Result<Self> {
-        let Some(source) = source else {
-            return Ok(Self { bytes: Cow::Borrowed(HELLO), has_token: false });
-        };
+        let Some(source) = source else { return Ok(Self::without_token()) };
         let mut words = CommandBuilder::new("HELLO");
         for word in ["3", "AUTH", "default"] {
             words.add(word);

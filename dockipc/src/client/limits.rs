@@ -18,6 +18,8 @@ pub(super) struct ClientLimits {
     pub(super) max_idle: usize,
     /// How long an idle connection is kept.
     pub(super) idle: Option<Duration>,
+    /// The deadline of all calls together.
+    pub(super) until: Option<Deadline>,
 }
 
 impl Default for ClientLimits {
@@ -30,6 +32,7 @@ impl Default for ClientLimits {
             answer: 64 << 20,
             max_idle: 16,
             idle: Some(Duration::from_secs(60)),
+            until: None,
         }
     }
 }
@@ -47,24 +50,44 @@ pub(super) struct CallLimits<'l> {
     end: Option<Deadline>,
 }
 
-#[derive(Clone, Copy)]
-struct Deadline {
+/// The end of a time limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
     at: Instant,
     /// The timeout that expires then, for messages.
-    limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 impl Deadline {
     /// Returns the deadline of a timeout that begins now; `None` if the clock can't represent it.
-    fn after(limit: Duration) -> Option<Self> {
+    pub(crate) fn after(limit: Duration) -> Option<Self> {
         Some(Self { at: Instant::now().checked_add(limit)?, limit })
+    }
+
+    /// Returns the remaining time: zero after the deadline.
+    pub(crate) fn left(&self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// Returns the earlier of two deadlines; the first if both are at the same time.
+    pub(crate) fn earlier(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) if other.at < one.at => Some(other),
+            (one, other) => one.or(other),
+        }
     }
 }
 
 impl<'l> CallLimits<'l> {
     /// Returns the limits of a call that begins now.
     pub(super) fn new(limits: &'l ClientLimits, total: Option<Duration>) -> Self {
-        Self { limits, end: total.and_then(Deadline::after) }
+        Self { limits, end: Deadline::earlier(total.and_then(Deadline::after), limits.until) }
+    }
+
+    /// Returns the same limits with a deadline for a part of the call.
+    #[cfg(feature = "cli")]
+    pub(super) fn within(&self, part: Duration) -> Self {
+        Self { end: Deadline::earlier(self.end, Deadline::after(part)), ..*self }
     }
 
     /// Returns the same deadline with other limits for the steps of the call.
@@ -79,9 +102,7 @@ impl<'l> CallLimits<'l> {
 
     /// Starts a step with its own timeout. The earlier of its deadline and the call's applies.
     pub(super) fn wait(&self, own: Option<Duration>) -> Wait {
-        let own = own.and_then(Deadline::after);
-        let nearer = |end: &Deadline| own.is_none_or(|own| end.at <= own.at);
-        Wait { end: self.end.filter(nearer).or(own) }
+        Wait { end: Deadline::earlier(self.end, own.and_then(Deadline::after)) }
     }
 }
 
@@ -93,7 +114,7 @@ pub(super) struct Wait {
 impl Wait {
     /// Returns the remaining time: zero after the deadline, `None` without one.
     pub(super) fn left(&self) -> Option<Duration> {
-        self.end.map(|end| end.at.saturating_duration_since(Instant::now()))
+        self.end.map(|end| end.left())
     }
 
     /// Returns the timeout that the deadline comes from, for messages.

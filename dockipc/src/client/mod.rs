@@ -23,6 +23,8 @@ use crate::access::Token;
 use crate::error::Result;
 
 pub use self::call::{Call, Pipeline};
+#[cfg(feature = "cli")]
+pub(crate) use self::limits::Deadline;
 pub use self::word::ToArg;
 pub use crate::wire::words::quote;
 
@@ -85,9 +87,22 @@ pub struct Client {
     token: Option<Credential>,
     /// Users that the listener may belong to; empty if any user may listen.
     owners: Arc<[u32]>,
+    #[cfg(feature = "cli")]
+    servers: Servers,
     /// Called with each new connection.
     #[cfg(feature = "cli")]
     on_connect: Option<Arc<OnConnect>>,
+}
+
+/// The servers that a client talks to.
+#[cfg(feature = "cli")]
+#[derive(Clone, Copy)]
+enum Servers {
+    /// Any server that speaks RESP.
+    Any,
+    /// Only dockipc daemons. `has_lock`: the socket has a lock file, so that a silent server is a
+    /// daemon that hangs and not another program.
+    Dockipc { has_lock: bool },
 }
 
 #[cfg(feature = "cli")]
@@ -120,6 +135,8 @@ impl Client {
             pool: Arc::default(),
             token: None,
             owners: Arc::default(),
+            #[cfg(feature = "cli")]
+            servers: Servers::Any,
             #[cfg(feature = "cli")]
             on_connect: None,
         }
@@ -264,6 +281,22 @@ impl Client {
         // The old pool has connections with another token, or none.
         self.pool = Arc::default();
         self.token = source.map(|source| Credential { source, recipients });
+        self
+    }
+
+    /// Sends commands only to dockipc daemons: each new connection gets the handshake first, and
+    /// calls fail with [`Error::NotDockipc`](crate::Error::NotDockipc) if another program answers.
+    /// `has_lock`: the socket has a lock file, so that a silent server is a daemon that hangs.
+    #[cfg(feature = "cli")]
+    pub(crate) fn only_dockipc(mut self, has_lock: bool) -> Self {
+        self.servers = Servers::Dockipc { has_lock };
+        self
+    }
+
+    /// Limits all calls together, beside [`timeout`](Self::timeout).
+    #[cfg(feature = "cli")]
+    pub(crate) fn until(mut self, end: Option<Deadline>) -> Self {
+        self.limits.until = end;
         self
     }
 

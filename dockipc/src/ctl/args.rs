@@ -55,9 +55,16 @@ pub(super) struct Common {
     #[arg(long, short, global = true, value_name = "SOCK")]
     pub(super) socket: Option<OsString>,
 
-    /// The time limit for the whole call: 200ms, 2s, 1m
+    /// The time limit for the whole run, ssh and all commands included: 200ms, 2s, 1m; by default
+    /// 10s for `commands`, `help`, `schema`, `list` and `doctor`, and none for other commands
     #[arg(long, global = true, value_name = "TIME", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
+
+    /// Wait until the daemon answers, at most for this time: --wait=30s
+    #[arg(long, global = true, value_name = "TIME", num_args = 0..=1, require_equals = true,
+        value_parser = limit)]
+    #[expect(clippy::option_option, reason = "the form in which clap has an optional value")]
+    pub(super) wait: Option<Option<Duration>>,
 
     /// Read the token from this file; by default, if root or you own the daemon, from the file
     /// $DOCKIPC_TOKEN_FILE or the variable $DOCKIPC_TOKEN
@@ -72,6 +79,14 @@ pub(super) struct Common {
     /// Whether no token is sent, as for a completion
     #[arg(skip)]
     pub(super) sends_no_token: bool,
+
+    /// Print no messages on standard error; the exit code tells what failed
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+
+    /// Print notes on standard error: the socket, who listens there, and the time of each answer
+    #[arg(long, short, global = true)]
+    pub(super) verbose: bool,
 
     /// When to use colors
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -109,6 +124,7 @@ pub(super) enum Action {
     /// read as by `call -f -`.
     Shell(Socket),
     Ping(Ping),
+    Doctor(Doctor),
     List(List),
     Schema(Schema),
     Man(Man),
@@ -153,11 +169,12 @@ pub(super) struct Call {
     pub(super) repeat: Option<u64>,
 
     /// Run the command repeatedly, with this pause between: 500ms, 2s
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = pause)]
     pub(super) every: Option<Duration>,
 
-    /// The socket, unless given otherwise (a path, @abstract, a name in $XDG_RUNTIME_DIR or /run,
-    /// or ssh://[USER@]HOST[:PORT]/PATH), the command's name, and its arguments
+    /// The socket, unless given otherwise (a path, unix:PATH, @abstract, a name in
+    /// $XDG_RUNTIME_DIR or /run, or ssh://[USER@]HOST[:PORT]/PATH), the command's name, and its
+    /// arguments
     #[arg(value_name = "SOCK NAME ARG", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(super) words: Vec<OsString>,
 }
@@ -186,12 +203,27 @@ pub(super) struct Ping {
     pub(super) socket: Socket,
 }
 
+/// Find out why the daemon does not answer
+///
+/// Checks the path, the file's type, owner and mode, the lock file, the process that listens, and
+/// whether it answers, one line for each. The exit code is 0 if the daemon answers, and otherwise
+/// that of a call. Changes nothing and takes no lock.
+#[derive(Args, Debug)]
+pub(super) struct Doctor {
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) socket: Socket,
+}
+
 /// List the daemons with sockets in $XDG_RUNTIME_DIR and /run
 #[derive(Args, Debug)]
 pub(super) struct List {
-    /// Search these directories instead
-    #[arg(value_name = "DIRECTORY")]
-    pub(super) directories: Vec<PathBuf>,
+    /// Search these directories, or ask these sockets, instead
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
 
     /// Also show other sockets, and why they are not a daemon's
     #[arg(long, short)]
@@ -257,7 +289,7 @@ pub(super) struct Complete {
 /// The argument of a subcommand that takes only a socket.
 #[derive(Args, Debug)]
 pub(super) struct Socket {
-    /// The socket: a path, @abstract, a name in $XDG_RUNTIME_DIR or /run, or
+    /// The socket: a path, unix:PATH, @abstract, a name in $XDG_RUNTIME_DIR or /run, or
     /// ssh://[USER@]HOST[:PORT]/PATH; by default $DOCKIPC_SOCKET
     #[arg(value_name = "SOCK", id = "name")]
     pub(super) name: Option<OsString>,
@@ -279,11 +311,17 @@ pub(super) fn user(text: &str) -> Result<u32, String> {
 }
 
 fn limit(text: &str) -> Result<Duration, String> {
+    nonzero(text, "leave it out to wait without limit")
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    nonzero(text, "to repeat without a pause, use --repeat")
+}
+
+fn nonzero(text: &str, advice: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => {
-            Err("must be greater than zero; leave it out to wait without limit".into())
-        }
-        limit => Ok(limit),
+        Duration::ZERO => Err(format!("must be greater than zero; {advice}")),
+        time => Ok(time),
     }
 }
 

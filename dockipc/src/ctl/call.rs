@@ -1,16 +1,16 @@
 //! `call`: runs one command, repeatedly or once, or the commands in a file.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::args::Call;
 use super::daemon::Daemon;
-use super::error::CliError;
+use super::error::{CliError, note};
 use super::exit::Exit;
 use super::output::{Output, is_closed, json_text, to_json};
 use super::word::Word;
@@ -30,12 +30,12 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         }
         return lines(daemon, file, args.json, &mut output, program);
     }
-    let words = words(args.words, args.literal)?;
+    let words = words(args.words, args.literal, daemon)?;
     let is_many = args.repeat.is_some() || args.every.is_some();
     let times = args.repeat.unwrap_or(if args.every.is_some() { u64::MAX } else { 1 });
     for i in 0..times {
         if i > 0 {
-            thread::sleep(args.every.unwrap_or(Duration::ZERO));
+            daemon.pause(args.every.unwrap_or(Duration::ZERO))?;
         }
         if args.every.is_some() && output.is_terminal() {
             clear();
@@ -64,6 +64,7 @@ fn one(daemon: &Daemon, words: &[Word], json: bool, output: &mut Output) -> Resu
     let Some((name, arguments)) = words.split_first() else { return Ok(()) };
     let name = String::from_utf8_lossy(name.bytes());
     let call = daemon.client.command(&name).words(arguments);
+    let _timer = Timer::start();
     if json {
         let text = json_text(&to_json(call.call::<Reply>()?));
         return writeln!(output, "{text}").map_err(|e| Error::io("writing the answer", e));
@@ -71,8 +72,23 @@ fn one(daemon: &Daemon, words: &[Word], json: bool, output: &mut Output) -> Resu
     call.copy_to(output).map(drop)
 }
 
+/// Notes the time of a call when it is dropped.
+struct Timer(Instant);
+
+impl Timer {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        note(format_args!("the call took {:.1?}", self.0.elapsed()));
+    }
+}
+
 /// Converts the words of the command line; reads those that stand for standard input or a file.
-fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Word>, CliError> {
+fn words(words: Vec<OsString>, literal: bool, daemon: &Daemon) -> Result<Vec<Word>, CliError> {
     let Some(name) = words.first() else {
         return Err(CliError::usage("missing command name; `commands` lists the commands"));
     };
@@ -93,8 +109,8 @@ fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Word>, CliError> {
         b"-" => {
             input = Some(());
             let mut bytes = Vec::new();
-            let read = io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| CliError::unread("standard input", &error))?;
+            let read = daemon.input().read_to_end(&mut bytes);
+            read.map_err(|error| unread("standard input", &error))?;
             Ok(Word::read(bytes, "-".into(), "standard input".into()))
         }
         [b'@', b'@', ..] => Ok(Word::typed(word.as_bytes()[1..].to_vec())),
@@ -120,9 +136,9 @@ pub(super) fn lines(
     output: &mut Output,
     program: &str,
 ) -> Result<Exit, CliError> {
-    let reading = |error| CliError::unread(file.display(), &error);
+    let reading = |error| unread(file.display(), &error);
     let input: Box<dyn Read> = if file == Path::new("-") {
-        Box::new(io::stdin().lock())
+        Box::new(daemon.input())
     } else {
         Box::new(File::open(file).map_err(reading)?)
     };
@@ -140,6 +156,7 @@ pub(super) fn lines(
         let answered = if json && is_split {
             one(daemon, &words, json, output)
         } else {
+            let _timer = Timer::start();
             let call = daemon.client.command("dockipc").words(["line".as_bytes(), line]);
             call.copy_to(output).map(drop)
         };
@@ -163,6 +180,12 @@ pub(super) fn lines(
         }
     }
     Ok(exit)
+}
+
+/// Returns the error for input that can't be read, or does not arrive before the deadline.
+fn unread(what: impl Display, error: &io::Error) -> CliError {
+    let exit = if error.kind() == ErrorKind::TimedOut { Exit::TimedOut } else { Exit::Usage };
+    CliError::unread(what, error).with_exit(exit)
 }
 
 /// Splits a line into words, as the daemon does. Returns `None` if a quote is not closed.

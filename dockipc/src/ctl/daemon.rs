@@ -1,14 +1,27 @@
 //! The daemon that is called.
 
 use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use nix::unistd::{Uid, User};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::args::Common;
-use super::error::CliError;
+use super::error::{CliError, note};
+use super::exit::Exit;
 use super::output::escaped;
 use super::socket::{self, Socket};
 use super::ssh::Tunnel;
-use crate::client::Client;
+use super::wait::{Failed, Wait};
+use crate::client::{Client, Deadline};
+use crate::sys;
 
 /// The longest answer that is held in memory, in bytes: one with several parts, or for JSON output.
 const MAX_ANSWER: usize = 1 << 30;
@@ -29,22 +42,56 @@ pub(super) struct Daemon {
     /// Whether the socket comes from the environment and not from the command line.
     pub(super) is_preset: bool,
     tunnel: Option<Tunnel>,
+    /// The end of `--timeout`.
+    deadline: Option<Deadline>,
 }
 
+/// How long a daemon may take to answer the program's own questions, without `--timeout`.
+pub(super) const OWN_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Daemon {
-    /// Finds the daemon. If the first of the words is its socket, removes that word.
+    /// Finds the daemon, and waits for it with `--wait`. If the first of the words is its socket,
+    /// removes that word.
     pub(super) fn find(
         target: &Target,
         common: &Common,
         words: &mut Vec<OsString>,
     ) -> Result<Self, CliError> {
-        let (socket, is_preset) = match target {
-            Target::Own(path) => (Socket::Local(path.clone()), false),
-            Target::Any => {
-                let (socket, is_preset) = socket::take(common.socket.clone(), words)?;
-                (Socket::read(&socket)?, is_preset)
-            }
+        let deadline = common.timeout.and_then(Deadline::after);
+        let (text, is_preset) = match target {
+            Target::Own(path) => (path.clone().into_os_string(), false),
+            Target::Any => socket::take(common.socket.clone(), words)?,
         };
+        let socket = || match target {
+            Target::Own(path) => Ok(Socket::Local(path.clone())),
+            Target::Any => Socket::read(&text),
+        };
+        let Some(time) = common.wait else {
+            return Self::reach(socket()?, common, is_preset, deadline, None);
+        };
+        let wait = Wait::new(time, deadline);
+        wait.attempt(|| {
+            let socket = socket().map_err(|error| match error.exit {
+                Exit::NoDaemon => Failed::ForNow(error),
+                _ => Failed::ForGood(error),
+            })?;
+            let daemon = Self::reach(socket, common, is_preset, deadline, Some(wait));
+            let daemon = daemon.map_err(Failed::ForGood)?;
+            // A tunnel has waited already: a new one might ask for a password again.
+            if daemon.tunnel.is_none() {
+                wait.ask(&daemon.client)?;
+            }
+            Ok(daemon)
+        })
+    }
+
+    fn reach(
+        socket: Socket,
+        common: &Common,
+        is_preset: bool,
+        deadline: Option<Deadline>,
+        wait: Option<Wait>,
+    ) -> Result<Self, CliError> {
         let owners = common.owners()?;
         let (path, name, tunnel) = match socket {
             Socket::Local(path) => {
@@ -59,11 +106,13 @@ impl Daemon {
                          --require-owner and unset DOCKIPC_REQUIRE_OWNER",
                     ));
                 }
-                let tunnel = Tunnel::open(&address, common.timeout)?;
+                let tunnel = Tunnel::open(&address, deadline, wait)?;
                 (tunnel.path().to_owned(), escaped(&address).into_owned(), Some(tunnel))
             }
         };
-        let client = client(&path, &owners).timeout(common.timeout).max_answer(MAX_ANSWER);
+        let client = client(&path, &owners).until(deadline).max_answer(MAX_ANSWER);
+        // ssh has no lock file, and the tunnel has identified the daemon already.
+        let client = if tunnel.is_some() { client.only_dockipc(true) } else { client };
         // Without --timeout, a command may take any time.
         let client = client.read_timeout(None);
         let client = match &common.token_file {
@@ -73,7 +122,35 @@ impl Daemon {
             None if tunnel.is_some() => client.without_token_from_env(),
             None => client.token_from_env(),
         };
-        Ok(Self { client, name, is_preset, tunnel })
+        let client = if common.verbose { noting_connections(client, &path) } else { client };
+        Ok(Self { client, name, is_preset, tunnel, deadline })
+    }
+
+    /// Returns a client for questions of the program itself, with a time limit also without
+    /// `--timeout`.
+    pub(super) fn questions(&self) -> Client {
+        let end = self.deadline.or_else(|| Deadline::after(OWN_TIMEOUT));
+        self.client.clone().until(end)
+    }
+
+    /// Returns a client for a prompt, where `--timeout` limits each command.
+    pub(super) fn each_limited(&self) -> Client {
+        self.client.clone().until(None).timeout(self.deadline.map(|end| end.limit))
+    }
+
+    /// Sleeps between two commands, at most until the deadline.
+    pub(super) fn pause(&self, time: Duration) -> Result<(), CliError> {
+        let Some(end) = self.deadline.filter(|end| end.left() < time) else {
+            thread::sleep(time);
+            return Ok(());
+        };
+        thread::sleep(end.left());
+        Err(CliError::new(format!("timed out after {:?}", end.limit), Exit::TimedOut))
+    }
+
+    /// Returns standard input, which can be read until the deadline.
+    pub(super) fn input(&self) -> Input {
+        Input { deadline: self.deadline }
     }
 
     /// Keeps the tunnel open on SIGINT, which the caller handles from now on.
@@ -84,7 +161,74 @@ impl Daemon {
     }
 }
 
-/// Returns a client that, if `owners` are given, sends nothing to daemons of other users.
+/// Standard input, unbuffered. Reading fails after the deadline.
+pub(super) struct Input {
+    deadline: Option<Deadline>,
+}
+
+impl Read for Input {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let stdin = io::stdin();
+        if let Some(end) = self.deadline {
+            let left = Timespec::try_from(end.left()).ok();
+            let mut fds = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
+            if poll(&mut fds, left.as_ref())? == 0 {
+                let text = format!("timed out after {:?}", end.limit);
+                return Err(io::Error::new(ErrorKind::TimedOut, text));
+            }
+        }
+        Ok(rustix::io::read(stdin, bytes)?)
+    }
+}
+
+/// Returns a client that tells who listens at each new connection.
+fn noting_connections(client: Client, path: &Path) -> Client {
+    let path = path.to_owned();
+    client.on_connect(move |stream| {
+        let listener = Listener::of(stream).map_or_else(String::new, |by| format!(": {by}"));
+        note(format_args!("connected to {}{listener}", path.display()));
+    })
+}
+
+/// The process that listens, as the kernel recorded it at listen(2).
+pub(super) struct Listener {
+    /// 0 if it is not visible in this PID namespace.
+    pub(super) pid: u32,
+    pub(super) uid: u32,
+}
+
+impl Listener {
+    pub(super) fn of(stream: &UnixStream) -> Option<Self> {
+        let [pid, uid, _] = sys::peer_credentials(stream.as_fd()).ok()?;
+        Some(Self { pid, uid })
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, uid } = self;
+        if *pid == 0 {
+            f.write_str("a process that is not visible here")?;
+        } else {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+            let name = name.as_ref().map_or("which has ended", |name| name.trim_end());
+            write!(f, "process {pid} ({name})")?;
+        }
+        write!(f, " of {}", user(*uid))
+    }
+}
+
+/// Returns a user's name and number, or the number alone.
+pub(super) fn user(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)).ok().flatten() {
+        Some(user) => format!("{} (uid {uid})", user.name),
+        None => format!("uid {uid}"),
+    }
+}
+
+/// Returns a client of dockipc daemons that, if `owners` are given, sends nothing to daemons of other
+/// users.
 pub(super) fn client(path: &Path, owners: &[u32]) -> Client {
-    owners.iter().fold(Client::new(path), |client, owner| client.require_owner(*owner))
+    let client = Client::new(path).only_dockipc(socket::has_lock(path));
+    owners.iter().fold(client, |client, owner| client.require_owner(*owner))
 }

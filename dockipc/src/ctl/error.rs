@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use anstyle::Style;
 
@@ -28,6 +29,14 @@ pub(super) struct CliError {
 impl CliError {
     pub(super) fn new(text: impl AsRef<str>, exit: Exit) -> Self {
         Self { text: bounded(text.as_ref()), below: String::new(), exit }
+    }
+
+    pub(super) fn with_exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Adds lines below the message.
@@ -69,12 +78,7 @@ impl CliError {
             return Self { text: redact(&error.text, words).into_owned(), ..error };
         };
         let (message, below) = pointer::point(words, failure);
-        // The daemon's advice is for Redis clients, the library's for Rust programs.
-        let message =
-            message.replace("send the token with AUTH", "give the token with --token-file");
-        let message = message.replace("; send help for a list", "; `help` lists the commands");
-        let message = message.replace("Client::require_owner", "--require-owner");
-        let text = format!("{} {message}", failure.code());
+        let text = in_terms_of_program(&format!("{} {message}", failure.code()));
         Self::new(text, failure.into()).with_lines(below.iter().map(|line| &**line))
     }
 
@@ -103,6 +107,9 @@ impl CliError {
     }
 
     fn write(&self, prefix: std::fmt::Arguments<'_>) {
+        if is_quiet() {
+            return;
+        }
         let red = anstyle::AnsiColor::Red.on_default().bold();
         let mut out = anstream::stderr().lock();
         // A failure to write to standard error can't be reported.
@@ -116,9 +123,54 @@ impl From<Error> for CliError {
         let exit = Exit::from(&error);
         let advice = match &error {
             Error::Permission { .. } => "; ask the daemon's owner for access, or use sudo",
+            Error::NotDockipc { .. } => "; `doctor` shows what is there",
             _ => "",
         };
-        Self::new(format!("{error}{advice}"), exit)
+        Self::new(format!("{}{advice}", text(&error)), exit)
+    }
+}
+
+/// Returns the text of an error, without advice for this program.
+pub(super) fn text(error: &Error) -> String {
+    in_terms_of_program(&error.to_string())
+}
+
+/// Replaces advice in an error: the daemon's is for Redis clients, the library's for Rust programs.
+fn in_terms_of_program(text: &str) -> String {
+    text.replace("send the token with AUTH", "give the token with --token-file")
+        .replace("; send help for a list", "; `help` lists the commands")
+        .replace("Client::require_owner", "--require-owner")
+        .replace("; the limit is Client::max_answer", "")
+}
+
+/// How much the program says on standard error beside its answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Verbosity {
+    /// `--quiet`: nothing.
+    Quiet = 0,
+    #[default]
+    Errors = 1,
+    /// `--verbose`: errors and notes.
+    Notes = 2,
+}
+
+/// Invariant: set once, before the first message.
+static VERBOSITY: AtomicU8 = AtomicU8::new(Verbosity::Errors as u8);
+
+impl Verbosity {
+    pub(super) fn set(self) {
+        VERBOSITY.store(self as u8, Relaxed);
+    }
+}
+
+pub(super) fn is_quiet() -> bool {
+    VERBOSITY.load(Relaxed) == Verbosity::Quiet as u8
+}
+
+/// Prints a note to standard error, if `--verbose` is given.
+pub(super) fn note(text: impl Display) {
+    if VERBOSITY.load(Relaxed) == Verbosity::Notes as u8 {
+        let _ = writeln!(anstream::stderr(), "* {}", bounded(&text.to_string()));
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) enum Exit {
     TimedOut = 5,
     /// The answer ended early.
     CutOff = 6,
+    /// Another program than a dockipc daemon listens at the socket.
+    NotDockipc = 7,
 }
 
 /// The table at the end of the help.
@@ -33,7 +35,8 @@ Exit codes:
   3  no daemon
   4  permission denied, or not the required owner
   5  timed out
-  6  the answer was cut off";
+  6  the answer was cut off
+  7  not a dockipc daemon";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -51,6 +54,7 @@ impl From<&Error> for Exit {
             Error::Permission { .. } | Error::WrongOwner { .. } => Self::NoPermission,
             Error::TimedOut { .. } => Self::TimedOut,
             Error::CutOff { .. } => Self::CutOff,
+            Error::NotDockipc { .. } => Self::NotDockipc,
             Error::BadPath { .. } | Error::BadTokenFile { .. } => Self::Usage,
             _ => Self::Refused,
         }

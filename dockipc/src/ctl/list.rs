@@ -2,26 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
 
-use super::args::List;
-use super::daemon::client;
-use super::error::CliError;
+use super::args::{Common, List};
+use super::daemon::{Listener, OWN_TIMEOUT, client};
+use super::error::{CliError, text};
 use super::exit::Exit;
-use super::output::{escaped, field, json_text};
+use super::output::{field, json_text};
 use super::{socket, written};
+use crate::client::Deadline;
 use crate::error::{Error, Result};
 use crate::reply::Reply;
 use crate::sys;
@@ -31,10 +31,6 @@ const DEPTH: usize = 3;
 
 /// How long one daemon may take to answer.
 const TIMEOUT: Duration = Duration::from_millis(500);
-
-/// How long all daemons may take. Those of root and of this user are asked first, since another
-/// user can create any number of sockets.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -51,6 +47,16 @@ struct Found {
     owner: u32,
     mode: u32,
     daemon: Result<Daemon>,
+    /// Whether the command line names the socket itself.
+    is_named: bool,
+}
+
+impl Found {
+    /// Returns whether the socket is shown without `--all`: also a daemon that this user may not
+    /// call exists.
+    fn is_shown(&self) -> bool {
+        self.is_named || matches!(self.daemon, Ok(_) | Err(Error::Permission { .. }))
+    }
 }
 
 struct Daemon {
@@ -64,78 +70,125 @@ struct Daemon {
 /// Without `--all`, only sockets with a lock file are asked, which every dockipc daemon has:
 /// another program might misunderstand the question.
 ///
-/// No token is sent, and nothing at all if `owners` are given and another user listens.
-pub(super) fn list(args: &List, owners: &[u32]) -> Result<Exit, CliError> {
-    let directories = match &args.directories[..] {
+/// No token is sent, and nothing at all if an owner is required and another user listens.
+pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
+    let (owners, time) = (common.owners()?, common.timeout.unwrap_or(OWN_TIMEOUT));
+    let end = Deadline::after(time);
+    let directories = match &args.paths[..] {
         [] => socket::directories(),
-        given => given.to_vec(),
+        given => {
+            let path = |path: &PathBuf| socket::unix_path(path.as_os_str()).map(PathBuf::from);
+            given.iter().map(|given| path(given).unwrap_or_else(|| given.clone())).collect()
+        }
     };
-    let mut paths = Vec::new();
-    for directory in &directories {
-        search(directory, 1, args.all, &mut paths);
+    let (mut paths, mut exit) = (Vec::new(), Exit::Answered);
+    for path in &directories {
+        let is_socket = fs::metadata(path).is_ok_and(|data| data.file_type().is_socket());
+        if is_socket {
+            paths.push((path.clone(), true));
+            continue;
+        }
+        match search(path, 1, args.all, end, &mut paths) {
+            // A directory that is searched by default may be absent.
+            Err(error) if !args.paths.is_empty() => {
+                let what = format!("searching {}", path.display());
+                let error = CliError::io(&what, &error).with_exit(match error.kind() {
+                    ErrorKind::PermissionDenied => Exit::NoPermission,
+                    ErrorKind::NotFound => Exit::NoDaemon,
+                    _ => Exit::Usage,
+                });
+                error.print_bare();
+                if exit == Exit::Answered {
+                    exit = error.exit;
+                }
+            }
+            _ => {}
+        }
     }
     paths.sort();
-    paths.dedup();
-    let (mut found, left) = ask(paths, owners);
+    paths.dedup_by(|one, other| one.0 == other.0);
+    let (mut found, left) = ask(paths, &owners, end);
     if !args.all {
-        found.retain(|found| found.daemon.is_ok());
+        found.retain(Found::is_shown);
     }
     if left > 0 {
-        let text = format!("timed out after {TOTAL_TIMEOUT:?}: {left} sockets were not asked");
+        let text = format!("timed out after {time:?}: {left} sockets were not asked");
         CliError::usage(text).print_bare();
     }
     let mut out = io::stdout().lock();
     if args.json {
         let found: Vec<_> = found.iter().map(to_json).collect();
-        return written(writeln!(out, "{}", json_text(&Value::from(found))));
+        return written(writeln!(out, "{}", json_text(&Value::from(found)))).map(|_| exit);
+    }
+    if found.is_empty() && exit != Exit::Answered {
+        return Ok(exit);
     }
     if found.is_empty() {
         let searched: Vec<_> = directories.iter().map(|dir| dir.display().to_string()).collect();
         let what = if args.all { "socket" } else { "daemon" };
-        let _ = writeln!(io::stderr(), "no {what} in {}", escaped(&searched.join(" or ")));
+        let text = format!("no {what} in {}", searched.join(" or "));
+        CliError::no_daemon(text).print_bare();
         return Ok(Exit::Answered);
     }
     let text = if io::stdout().is_terminal() { table(&found) } else { lines(&found) };
-    written(out.write_all(text.as_bytes()))
+    written(out.write_all(text.as_bytes())).map(|_| exit)
 }
 
-/// Adds the sockets in a directory and below. Does not follow links, and skips unreadable
-/// directories.
-fn search(directory: &Path, depth: usize, all: bool, paths: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
+/// Adds the sockets in a directory and below. Does not follow links. Directories below that can't be
+/// read are skipped, with `all` after a message.
+fn search(
+    directory: &Path,
+    depth: usize,
+    all: bool,
+    end: Option<Deadline>,
+    paths: &mut Vec<(PathBuf, bool)>,
+) -> io::Result<()> {
+    for entry in fs::read_dir(directory)?.flatten() {
         let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
         if kind.is_socket() && (all || socket::has_lock(&path)) {
-            paths.push(path);
-        } else if kind.is_dir() && depth < DEPTH {
-            search(&path, depth + 1, all, paths);
+            paths.push((path, false));
+        } else if kind.is_dir()
+            && depth < DEPTH
+            && !is_over(end)
+            && let Err(error) = search(&path, depth + 1, all, end, paths)
+            && all
+        {
+            CliError::io(&format!("searching {}", path.display()), &error).print_bare();
         }
     }
+    Ok(())
 }
 
-/// Asks the daemons at these paths. Also returns how many were not asked before the timeout.
-fn ask(paths: Vec<PathBuf>, owners: &[u32]) -> (Vec<Found>, usize) {
+fn is_over(end: Option<Deadline>) -> bool {
+    end.is_some_and(|end| end.left().is_zero())
+}
+
+/// Asks the daemons at these paths until the deadline; also returns how many were not asked. Those of
+/// root and of this user are asked first, since another user can create any number of sockets.
+fn ask(paths: Vec<(PathBuf, bool)>, owners: &[u32], end: Option<Deadline>) -> (Vec<Found>, usize) {
     let me = sys::effective_user();
     let mut sockets: Vec<_> = paths
         .into_iter()
-        .filter_map(|path| {
-            // The file may have been removed or replaced since.
-            let metadata = fs::symlink_metadata(&path).ok()?;
-            metadata.file_type().is_socket().then_some((path, metadata))
+        .filter_map(|(path, is_named)| {
+            // The file may have been removed or replaced since. A link is followed only if it was named.
+            let metadata = if is_named { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
+            let metadata = metadata.ok().filter(|data| data.file_type().is_socket())?;
+            Some((path, metadata, is_named))
         })
         .collect();
-    sockets.sort_by_key(|(_, metadata)| ![0, me].contains(&metadata.uid()));
+    sockets.sort_by_key(|(_, metadata, _)| ![0, me].contains(&metadata.uid()));
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let start = Instant::now();
     thread::scope(|scope| {
         for _ in 0..THREADS.min(sockets.len()) {
             scope.spawn(|| {
-                while start.elapsed() < TOTAL_TIMEOUT
-                    && let Some((path, metadata)) = sockets.get(next.fetch_add(1, Relaxed))
+                while !is_over(end)
+                    && let Some((path, metadata, is_named)) =
+                        sockets.get(next.fetch_add(1, Relaxed))
                 {
                     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-                    let daemon = daemon(path, owners);
-                    let one = Found { path: path.clone(), owner, mode, daemon };
+                    let (path, is_named) = (path.clone(), *is_named);
+                    let daemon = daemon(&path, owners, end);
+                    let one = Found { path, owner, mode, daemon, is_named };
                     if let Ok(mut found) = found.lock() {
                         found.push(one);
                     }
@@ -149,20 +202,17 @@ fn ask(paths: Vec<PathBuf>, owners: &[u32]) -> (Vec<Found>, usize) {
     (found, left)
 }
 
-fn daemon(path: &Path, owners: &[u32]) -> Result<Daemon> {
+fn daemon(path: &Path, owners: &[u32], end: Option<Deadline>) -> Result<Daemon> {
     let listener = Arc::new(AtomicU32::new(u32::MAX));
     let seen = Arc::clone(&listener);
-    let client = client(path, owners).timeout(TIMEOUT).max_answer(MAX_ANSWER);
+    let client = client(path, owners).timeout(TIMEOUT).until(end).max_answer(MAX_ANSWER);
     let client = client.on_connect(move |stream| {
-        if let Ok([_, uid, _]) = sys::peer_credentials(stream.as_fd()) {
-            seen.store(uid, Relaxed);
+        if let Some(listener) = Listener::of(stream) {
+            seen.store(listener.uid, Relaxed);
         }
     });
     let mut hello: BTreeMap<String, Reply> = client.command("hello").call()?;
     let mut text = |key: &str| hello.remove(key).and_then(|value| value.parse::<String>().ok());
-    if text("server").as_deref() != Some("dockipc") {
-        return Err(Error::Protocol("not a dockipc daemon".into()));
-    }
     let info: String = client.command("info").call().unwrap_or_default();
     let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")?.trim().parse().ok());
     let pid = pid.filter(|pid| is_process_of(*pid, listener.load(Relaxed)));
@@ -186,7 +236,7 @@ fn user(uid: u32) -> String {
 }
 
 fn fields(found: &Found) -> [String; 6] {
-    let Found { path, owner, mode, daemon } = found;
+    let Found { path, owner, mode, daemon, .. } = found;
     let path = field(path.as_os_str().as_bytes());
     let (owner, mode) = (user(*owner), format!("{mode:04o}"));
     match daemon {
@@ -195,7 +245,7 @@ fn fields(found: &Found) -> [String; 6] {
             [path, owner, mode, pid, daemon.commands.to_string(), field(daemon.version.as_bytes())]
         }
         Err(error) => {
-            let why = field(error.to_string().as_bytes());
+            let why = field(text(error).as_bytes());
             [path, owner, mode, "-".into(), "-".into(), why]
         }
     }
@@ -219,7 +269,7 @@ fn table(found: &[Found]) -> String {
 }
 
 fn to_json(found: &Found) -> Value {
-    let Found { path, owner, mode, daemon } = found;
+    let Found { path, owner, mode, daemon, .. } = found;
     let mut json = json!({
         "path": path.to_string_lossy(),
         "uid": owner,
@@ -232,7 +282,7 @@ fn to_json(found: &Found) -> Value {
             json["commands"] = daemon.commands.into();
             json["version"] = daemon.version.clone().into();
         }
-        Err(error) => json["error"] = error.to_string().into(),
+        Err(error) => json["error"] = text(error).into(),
     }
     json
 }

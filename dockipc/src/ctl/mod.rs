@@ -17,6 +17,7 @@ mod candidates;
 mod commands;
 mod completions;
 mod daemon;
+mod doctor;
 mod error;
 mod exit;
 mod help;
@@ -29,11 +30,12 @@ mod schema;
 mod shell;
 mod socket;
 mod ssh;
+mod wait;
 mod word;
 
 use args::{Action, Call, Cli};
 use daemon::{Daemon, Target};
-use error::CliError;
+use error::{CliError, Verbosity};
 use exit::Exit;
 use interface::Interface;
 
@@ -80,6 +82,12 @@ fn run(target: &Target) -> ExitCode {
         ColorChoice::Never => anstream::ColorChoice::Never,
     }
     .write_global();
+    match (cli.common.quiet, cli.common.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Notes,
+        _ => Verbosity::Errors,
+    }
+    .set();
     let exit = act(target, cli, program).unwrap_or_else(|error| {
         error.print(program);
         error.exit
@@ -102,11 +110,15 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
                 return Err(args::unknown(first));
             }
             let daemon = find(&mut words)?;
+            // Only a program for any daemon has no word left: the socket was the only one.
+            if words.is_empty() {
+                return written(commands::write(&Interface::of(&daemon.questions())?));
+            }
             call::call(&daemon, Call { words, ..Call::default() }, program)
         }
         Action::Commands(socket) => {
             let daemon = find(&mut socket.name.into_iter().collect())?;
-            written(commands::write(&Interface::of(&daemon.client)?))
+            written(commands::write(&Interface::of(&daemon.questions())?))
         }
         Action::Ping(args) => {
             let daemon = find(&mut args.socket.name.iter().cloned().collect())?;
@@ -118,26 +130,31 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
         }
         Action::Completions(args) => written(completions::script(args.shell, program)),
         Action::Complete(args) => written(completions::complete(target, program, &args)),
+        Action::Doctor(_) | Action::List(_) if common.wait.is_some() => Err(CliError::usage(
+            "invalid --wait: doctor and list show what is there now; leave it out",
+        )),
+        Action::Doctor(args) => doctor::doctor(target, &common, args),
         Action::List(_) if common.socket.is_some() => Err(CliError::usage(
             "list takes no socket: it searches directories; leave out --socket",
         )),
-        Action::List(args) => list::list(&args, &common.owners()?),
+        Action::List(args) => list::list(&args, &common),
         Action::Schema(args) => {
             let daemon = find(&mut args.socket.name.into_iter().collect())?;
-            schema::schema(&Interface::of(&daemon.client)?, args.check.as_deref())
+            schema::schema(&Interface::of(&daemon.questions())?, args.check.as_deref())
         }
         Action::Man(args) => man::man(matches!(target, Target::Own(_)).then_some(program), args),
         Action::Help(mut args) => {
             let daemon = find(&mut args.words)?;
+            let client = daemon.questions();
             let [name] = &args.words[..] else {
-                return written(commands::write(&Interface::of(&daemon.client)?));
+                return written(commands::write(&Interface::of(&client)?));
             };
             let name = name.to_string_lossy();
-            if let Some(command) = Interface::command(&daemon.client, &name)? {
+            if let Some(command) = Interface::command(&client, &name)? {
                 return written(help::write(&command));
             }
             // The daemon's error suggests the nearest name.
-            let error = daemon.client.command("help").arg(&*name).call::<()>().err();
+            let error = client.command("help").arg(&*name).call::<()>().err();
             let unknown = || CliError::usage(format!("no command {name:?}"));
             Err(error.map_or_else(unknown, |error| CliError::about(&[], error)))
         }

@@ -1,13 +1,12 @@
 //! `ping`: measures how fast the daemon answers.
 
 use std::io::{self, IsTerminal, Write};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anstyle::AnsiColor;
 
 use super::args::Ping;
-use super::daemon::Daemon;
+use super::daemon::{Daemon, OWN_TIMEOUT};
 use super::error::CliError;
 use super::exit::Exit;
 use super::written;
@@ -25,10 +24,10 @@ pub(super) fn ping(daemon: &Daemon, args: &Ping) -> Result<Exit, CliError> {
     let is_terminal = io::stdout().is_terminal();
     let mut times = Vec::new();
     let (green, name) = (AnsiColor::Green.on_default(), &daemon.name);
-    let client = daemon.client.clone().max_answer(MAX_ANSWER);
+    let client = daemon.client.clone().timeout(OWN_TIMEOUT).max_answer(MAX_ANSWER);
     for i in 1..=args.count {
         if i > 1 {
-            thread::sleep(args.interval);
+            daemon.pause(args.interval)?;
         }
         let start = Instant::now();
         let _: Reply = client.command("ping").call()?;

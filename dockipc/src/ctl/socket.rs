@@ -2,11 +2,14 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::args;
 use super::error::CliError;
+use super::exit::Exit;
 
 /// Where a daemon's socket is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    /// Reads a path, `@abstract`, a bare name, or `ssh://…`.
+    /// Reads a path, `unix:/…`, `@abstract`, a bare name, or `ssh://…`.
     pub(super) fn read(text: &OsStr) -> Result<Self, CliError> {
         let bytes = text.as_bytes();
         if let Some(rest) = bytes.strip_prefix(b"ssh://") {
@@ -30,11 +33,29 @@ impl Socket {
         if bytes.is_empty() {
             return Err(CliError::usage("the socket name is empty"));
         }
+        if bytes.starts_with(b"unix:") {
+            let bad = || {
+                let text = text.display();
+                CliError::usage(format!(
+                    "invalid address \"{text}\": write unix:/PATH or unix:///PATH"
+                ))
+            };
+            return unix_path(text).map(|path| Self::Local(path.into())).ok_or_else(bad);
+        }
         if is_socket(text) {
             return Ok(Self::Local(text.into()));
         }
         find(text).map(Self::Local)
     }
+}
+
+/// Returns the path of `unix:/PATH` and `unix:///PATH`, or the name of `unix:@NAME`; `None` for other
+/// texts.
+pub(super) fn unix_path(text: &OsStr) -> Option<&OsStr> {
+    let rest = text.as_bytes().strip_prefix(b"unix:")?;
+    // The authority, which would be a machine, is empty.
+    let rest = rest.strip_prefix(b"//").unwrap_or(rest);
+    matches!(rest.first(), Some(b'/' | b'@')).then(|| OsStr::from_bytes(rest))
 }
 
 /// Returns the directories that are searched for bare names.
@@ -45,9 +66,14 @@ pub(super) fn directories() -> Vec<PathBuf> {
 
 /// Returns whether a socket has a lock file, as every dockipc daemon's socket has.
 pub(super) fn has_lock(path: &Path) -> bool {
-    let mut lock = path.as_os_str().to_owned();
+    lock(path).is_file()
+}
+
+/// Returns the path of a socket's lock file. It is beside the socket itself, not beside a link to it.
+pub(super) fn lock(path: &Path) -> PathBuf {
+    let mut lock = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
     lock.push(".lock");
-    Path::new(&lock).is_file()
+    lock.into()
 }
 
 /// Finds a bare name: `NAME` or `NAME.sock`, or `NAME.sock` in a directory `NAME`.
@@ -62,6 +88,17 @@ pub(super) fn find(name: &OsStr) -> Result<PathBuf, CliError> {
     let is_there = |place: &PathBuf| place.exists() && !place.is_dir();
     if let Some(place) = places.iter().position(is_there) {
         return Ok(places.swap_remove(place));
+    }
+    let is_closed = |place: &&PathBuf| {
+        place.try_exists().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    };
+    if let Some(directory) = places.iter().find(is_closed).and_then(|place| place.parent()) {
+        let text = format!(
+            "permission denied: {} can't be searched for {}; ask its owner for access, or use sudo",
+            directory.display(),
+            Path::new(name).display()
+        );
+        return Err(CliError::new(text, Exit::NoPermission));
     }
     let searched: Vec<_> = directories().iter().map(|dir| dir.display().to_string()).collect();
     let name = Path::new(name).display();
@@ -97,7 +134,8 @@ pub(super) fn take(
 
 /// Returns whether a word can only be a socket: no command has such a name.
 pub(super) fn is_socket(word: &OsStr) -> bool {
-    word.as_bytes().contains(&b'/') || word.as_bytes().first() == Some(&b'@')
+    let word = word.as_bytes();
+    word.contains(&b'/') || word.starts_with(b"@") || word.starts_with(b"unix:@")
 }
 
 /// Returns whether a word is meant as an option. A socket of such a name is given as a path.

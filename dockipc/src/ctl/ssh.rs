@@ -10,16 +10,17 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use tempfile::TempDir;
 
-use super::error::CliError;
+use super::error::{CliError, note};
 use super::exit::Exit;
-use crate::client::Client;
+use super::wait::{Failed, Wait};
+use crate::client::{Client, Deadline};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::sys;
@@ -46,9 +47,13 @@ const MAX_ANSWER: usize = 64 * 1024;
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Tunnel {
-    /// Starts ssh and waits until the daemon answers. Without a timeout, waits without limit, since
-    /// the user may have to type a password.
-    pub(super) fn open(address: &str, timeout: Option<Duration>) -> Result<Self, CliError> {
+    /// Starts ssh and checks that the daemon answers; with `--wait`, waits for that. Without a
+    /// deadline, waits for ssh without limit, since the user may have to type a password.
+    pub(super) fn open(
+        address: &str,
+        deadline: Option<Deadline>,
+        wait: Option<Wait>,
+    ) -> Result<Self, CliError> {
         let remote = Remote::read(address)?;
         let failed = |error: io::Error| CliError::io("making a directory for ssh", &error);
         let place =
@@ -57,6 +62,7 @@ impl Tunnel {
         let directory = directory.map_err(failed)?;
         let path = directory.path().join("s");
         let mut command = remote.command(&path);
+        note(format_args!("running {command:?}"));
         sys::end_with_this_thread(&mut command);
         let mut ssh = command.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
@@ -68,8 +74,11 @@ impl Tunnel {
         let open = Arc::new(Mutex::new(Some(Open { ssh, directory })));
         let tunnel = Self { path, open, ignores_interrupts: Arc::default() };
         tunnel.close_on_signals().map_err(failed)?;
-        tunnel.wait_for_ssh(&remote, timeout, errors)?;
-        tunnel.check_daemon(&remote, timeout)?;
+        tunnel.wait_for_ssh(&remote, deadline, errors)?;
+        match wait {
+            Some(wait) => wait.attempt(|| tunnel.check_daemon(&remote, wait.end))?,
+            None => tunnel.check_daemon(&remote, deadline)?,
+        }
         Ok(tunnel)
     }
 
@@ -103,10 +112,9 @@ impl Tunnel {
     fn wait_for_ssh(
         &self,
         remote: &Remote,
-        timeout: Option<Duration>,
+        deadline: Option<Deadline>,
         errors: Option<JoinHandle<String>>,
     ) -> Result<(), CliError> {
-        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         while UnixStream::connect(&self.path).is_err() {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(open) = open.as_mut() else { break };
@@ -124,11 +132,10 @@ impl Tunnel {
                 let error = CliError::new(format!("ssh to {}: {why}", remote.host), exit);
                 return Err(error.with_lines(lines));
             }
-            if end.is_some_and(|end| Instant::now() > end) {
+            if let Some(end) = deadline.filter(|end| end.left().is_zero()) {
                 let text = format!(
                     "timed out after {:?} connecting to {} with ssh",
-                    timeout.unwrap_or_default(),
-                    remote.host
+                    end.limit, remote.host
                 );
                 return Err(CliError::new(text, Exit::TimedOut));
             }
@@ -139,14 +146,20 @@ impl Tunnel {
 
     /// Checks that a daemon answers: ssh accepts connections in any case, and closes them if there
     /// is none.
-    fn check_daemon(&self, remote: &Remote, timeout: Option<Duration>) -> Result<(), CliError> {
-        let client = Client::new(&self.path).timeout(timeout).max_idle(0).max_answer(MAX_ANSWER);
-        match client.command("ping").call::<Reply>() {
-            Err(Error::CutOff { received: 0, .. }) => Err(CliError::no_daemon(format!(
-                "no daemon at {} on {}, or no permission to use its socket",
-                remote.path.display(),
-                remote.host
-            ))),
+    fn check_daemon(&self, remote: &Remote, deadline: Option<Deadline>) -> Result<(), Failed> {
+        let client = Client::new(&self.path).until(deadline).max_idle(0).max_answer(MAX_ANSWER);
+        let place = format!("{} on {}", remote.path.display(), remote.host);
+        // HELLO, since a command of the author may have an effect.
+        match client.only_dockipc(true).command("hello").call::<Reply>() {
+            Err(Error::CutOff { received: 0, .. }) => {
+                let text = format!("no daemon at {place}, or no permission to use its socket");
+                Err(Failed::ForNow(CliError::no_daemon(text)))
+            }
+            Err(Error::NotDockipc { why, .. }) => {
+                let text = format!("not a dockipc daemon: {place} {why}");
+                Err(Failed::ForGood(CliError::new(text, Exit::NotDockipc)))
+            }
+            Err(error @ Error::TimedOut { .. }) => Err(Failed::ForNow(error.into())),
             // The call itself reports other errors.
             _ => Ok(()),
         }

@@ -86,6 +86,10 @@ fn connect_error(
             Error::NotASocket { path, what: describe(kind) }
         }
         (Errno::CONNREFUSED, _) => Error::Stale { path },
+        (Errno::PROTOTYPE, _) => Error::NotDockipc {
+            path,
+            why: "is a datagram or seqpacket socket, not a stream socket".into(),
+        },
         (Errno::ACCESS | Errno::PERM, _) => {
             let owner = stat.map(|stat| {
                 format!(" (owner uid {}, mode {:04o})", stat.st_uid, stat.st_mode & 0o7777)

@@ -71,6 +71,9 @@ fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> V
     let common = Common {
         socket: line.value("socket"),
         timeout: Some(TIMEOUT),
+        wait: None,
+        quiet: false,
+        verbose: false,
         token_file: None,
         require_owner,
         sends_no_token: true,
@@ -107,7 +110,9 @@ fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> V
                 [name, words @ ..] => daemon.arguments(name, words, last),
             }
         }
-        "commands" | "ping" | "schema" | "shell" if own.is_none() && words.is_empty() => {
+        "commands" | "doctor" | "ping" | "schema" | "shell"
+            if own.is_none() && words.is_empty() =>
+        {
             sockets(last)
         }
         _ => line.next().map_or_else(Vec::new, |arg| values(arg, last)),

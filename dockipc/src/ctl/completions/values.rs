@@ -1,6 +1,7 @@
 //! Candidates that need no daemon: subcommands, options, sockets and files.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,13 @@ pub(super) fn values(arg: &Arg, prefix: &str) -> Vec<Candidate> {
 pub(super) fn sockets(prefix: &str) -> Vec<Candidate> {
     if let Some(name) = prefix.strip_prefix('@') {
         return abstract_sockets(name);
+    }
+    if let Some(path) = socket::unix_path(prefix.as_ref()).and_then(OsStr::to_str) {
+        let scheme = &prefix[..prefix.len() - path.len()];
+        let found = sockets(path).into_iter();
+        return found
+            .map(|one| Candidate { value: format!("{scheme}{}", one.value), ..one })
+            .collect();
     }
     if prefix.contains('/') {
         return files(prefix, |kind| kind.is_dir() || kind.is_socket());

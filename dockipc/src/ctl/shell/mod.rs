@@ -112,7 +112,7 @@ enum Keep {
 
 impl Session {
     fn open(daemon: &Daemon, interrupt: Interrupt) -> Result<Self> {
-        let client = interrupt.watch(daemon.client.clone());
+        let client = interrupt.watch(daemon.each_limited());
         let (interface, _) = interrupt.during(|| Interface::of(&client));
         let interface = RefCell::new(Rc::new(interface?));
         let seen = Cell::new(interrupt.connections());
