@@ -12,6 +12,7 @@ use std::thread;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
 use tests::ctl::{self, Ran, dockipc, run};
+use tests::peers::lacks;
 use tests::process::{listens, until};
 use tests::scripted::handshake;
 use tests::{Place, is_long};
@@ -179,12 +180,11 @@ struct Server(Child);
 impl Server {
     /// Returns `None` if the program is not installed.
     fn start(command: &mut Command, path: &Path) -> Option<Self> {
-        let child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let Ok(child) = child else {
-            println!("skipped: {} is not installed", command.get_program().display());
+        if lacks(command.get_program().to_str().unwrap()) {
             return None;
-        };
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().unwrap();
         until("it listens", || listens(path));
         Some(Self(child))
     }
