@@ -111,7 +111,7 @@ fn failed(ran: &Ran, code: i32, error: &str) {
 }
 
 #[test]
-fn answer_is_its_bytes_alone() {
+fn answer_ends_its_line() {
     let daemon = daemon();
     let path = daemon.path();
     let path = path.as_os_str();
@@ -120,17 +120,38 @@ fn answer_is_its_bytes_alone() {
             [std::ffi::OsStr::new("call"), path].into_iter().chain(words.iter().map(AsRef::as_ref)),
         )
     };
-    answered(&call(&["add", "20", "--times", "2", "--twice"]), b"80");
-    answered(&call(&["bytes", "a\nb"]), b"a\nb");
+    answered(&call(&["add", "20", "--times", "2", "--twice"]), b"80\n");
+    answered(&call(&["bytes", "a\nb"]), b"a\nb\n");
+    answered(&call(&["bytes", "a\nb\n"]), b"a\nb\n");
     answered(&call(&["bytes", ""]), b"");
     answered(&call(&["list"]), b"one\t1\ttwo\t2\n\n");
-    answered(&call(&["ping"]), b"PONG");
+    answered(&call(&["ping"]), b"PONG\n");
     // With a socket's path, `call` can be left out.
-    answered(&dockipc([path, "PLUS".as_ref(), "7".as_ref()]), b"7");
+    answered(&dockipc([path, "PLUS".as_ref(), "7".as_ref()]), b"7\n");
     let every_byte: Vec<u8> = (0..=255).collect();
     let given =
         run(ctl::command(&ctl::path()).arg("call").arg(path).args(["bytes", "-"]), &every_byte);
     answered(&given, &every_byte);
+    // A long text is looked at in parts.
+    let long = "ä🦀".repeat(100_000);
+    let given =
+        run(ctl::command(&ctl::path()).arg("call").arg(path).args(["bytes", "-"]), long.as_bytes());
+    answered(&given, (long + "\n").as_bytes());
+}
+
+#[test]
+fn newline_is_optional() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    for option in ["-n", "--raw"] {
+        answered(&dockipc(["call", option, path, "add", "1"]), b"1");
+        answered(&dockipc(["call", option, path, "bytes", "\x1b[2J"]), b"\x1b[2J");
+        answered(&dockipc(["call", option, "--repeat", "3", path, "add", "1"]), b"111");
+    }
+    answered(&dockipc(["call", "-n", "--json", path, "add", "1"]), b"1");
+    let ran = dockipc(["call", "--raw", "--json", path, "add", "1"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
 }
 
 #[test]
@@ -143,8 +164,8 @@ fn arguments_are_read_from_files_and_stdin() {
     let call =
         |word: &str| dockipc(["call".as_ref(), path.as_os_str(), "bytes".as_ref(), word.as_ref()]);
     answered(&call(&at), b"\0\xff\n");
-    answered(&call(&format!("@{at}")), at.as_bytes());
-    answered(&call("@"), b"@");
+    answered(&call(&format!("@{at}")), format!("{at}\n").as_bytes());
+    answered(&call("@"), b"@\n");
     let literal = dockipc([
         "call".as_ref(),
         "--literal".as_ref(),
@@ -152,7 +173,7 @@ fn arguments_are_read_from_files_and_stdin() {
         "bytes".as_ref(),
         at.as_ref(),
     ]);
-    answered(&literal, at.as_bytes());
+    answered(&literal, format!("{at}\n").as_bytes());
     let missing = call("@/no/such file");
     let why = "cannot read /no/such file (for a text that begins with @, write @@): No such file or directory";
     failed(&missing, 2, &format!("test-dockipc: {why} (os error 2)\n"));
@@ -170,7 +191,7 @@ fn text_in_a_row_forges_no_row() {
     let rows = b"1\ta\\n99\\tDone\\tdefault\\tforged\\r\\\\n\tend\n2\t\tend\n";
     answered(&dockipc(["call", path, "rows", text]), rows);
     // A text alone is not escaped.
-    answered(&dockipc(["call", path, "bytes", text]), text.as_bytes());
+    answered(&dockipc(["call", path, "bytes", text]), format!("{text}\n").as_bytes());
 }
 
 #[test]
@@ -320,7 +341,7 @@ fn socket_is_found_by_option_variable_and_name() {
         run(ctl::command(&ctl::path()).env(variable, value).args(words), b"")
     };
     let socket = "DOCKIPC_SOCKET";
-    answered(&with(socket, path.as_os_str(), &["call", "add", "3"]), b"3");
+    answered(&with(socket, path.as_os_str(), &["call", "add", "3"]), b"3\n");
     let below = "  hitd add\n  ^^^^\n\
         the socket comes from $DOCKIPC_SOCKET; to use another, give a path with a / in it, or -s SOCK\n";
     let ran = with(socket, path.as_os_str(), &["call", "hitd", "add"]);
@@ -328,12 +349,12 @@ fn socket_is_found_by_option_variable_and_name() {
     failed(&ran, 2, &format!("{unknown}{below}"));
     // A word with a slash has precedence over the variable.
     let ran = with(socket, "/nowhere.sock".as_ref(), &["call", path.to_str().unwrap(), "add", "4"]);
-    answered(&ran, b"4");
-    answered(&dockipc(["call", "-s", path.to_str().unwrap(), "add", "5"]), b"5");
+    answered(&ran, b"4\n");
+    answered(&dockipc(["call", "-s", path.to_str().unwrap(), "add", "5"]), b"5\n");
     symlink(&path, place.directory().join("hitd.sock")).unwrap();
     let runtime = place.directory().as_os_str();
     for name in ["hitd", "hitd.sock"] {
-        answered(&with("XDG_RUNTIME_DIR", runtime, &["call", name, "add", "6"]), b"6");
+        answered(&with("XDG_RUNTIME_DIR", runtime, &["call", name, "add", "6"]), b"6\n");
     }
     let ran = with("XDG_RUNTIME_DIR", runtime, &["call", "hit", "add", "6"]);
     let searched = format!("in {} or /run; for a path, write ./hit", place.directory().display());
@@ -343,7 +364,7 @@ fn socket_is_found_by_option_variable_and_name() {
     let name = format!("@dockipc-test-{}", std::process::id());
     let server = Server::new().state(Gate::default()).open_to_all();
     let handle = server.spawn(&name).unwrap();
-    answered(&dockipc(["call", &name, "add", "7"]), b"7");
+    answered(&dockipc(["call", &name, "add", "7"]), b"7\n");
     handle.shutdown();
 }
 
@@ -439,6 +460,148 @@ fn answer_is_written_to_a_file() {
     assert_eq!(fs::read(&file).unwrap(), b"");
 }
 
+/// Returns the names in a directory.
+fn names(place: &Place) -> Vec<String> {
+    let entries = fs::read_dir(place.directory()).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn refused_call_leaves_no_file() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let file = place.directory().join("out");
+    let words = ["call".as_ref(), "-o".as_ref(), file.as_os_str()];
+    for many in [&[][..], &["--repeat", "2"]] {
+        let words = words.into_iter().chain(many.iter().map(AsRef::as_ref));
+        let ran = dockipc(words.chain([path.as_os_str(), "fail".as_ref(), "x".as_ref()]));
+        failed(&ran, 1, "test-dockipc: ERR it did not work\n");
+        assert_eq!(names(&place), [""; 0], "{many:?}");
+    }
+    let words = words.into_iter().chain(["-f".as_ref(), "-".as_ref(), path.as_os_str()]);
+    let ran = run(ctl::command(&ctl::path()).args(words), b"fail x\n");
+    assert_eq!((ran.code, names(&place)), (Some(1), Vec::new()), "{ran:?}");
+    // A file that can't be written is noticed before the command runs.
+    let nowhere = place.directory().join("no/out");
+    let ran = dockipc([
+        "call".as_ref(),
+        "-o".as_ref(),
+        nowhere.as_os_str(),
+        path.as_os_str(),
+        "wait".as_ref(),
+    ]);
+    let why = "No such file or directory (os error 2)";
+    failed(&ran, 1, &format!("test-dockipc: opening {}: {why}\n", nowhere.display()));
+    let ran = dockipc([
+        "call".as_ref(),
+        "-o".as_ref(),
+        place.directory().as_os_str(),
+        path.as_os_str(),
+        "wait".as_ref(),
+    ]);
+    assert!(ran.code == Some(1) && ran.err.contains("Is a directory"), "{ran:?}");
+}
+
+#[test]
+fn cut_answer_leaves_the_old_file() {
+    let place = Place::new();
+    let (socket, file) = (place.directory().join("socket"), place.directory().join("out"));
+    let daemon = UnixListener::bind(&socket).unwrap();
+    fs::write(&file, "old").unwrap();
+    let call = || {
+        let mut command = ctl::command(&ctl::path());
+        command.args(["call", "-o"]).arg(&file).arg(&socket).arg("get");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let answer_half = || {
+        use std::io::Write;
+        let mut stream = daemon.accept().unwrap().0;
+        stream.set_read_timeout(Some(tests::PATIENCE)).unwrap();
+        assert!(stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0));
+        stream.write_all(&[GREETING, b"$100000\r\nhalf"].concat()).unwrap();
+        stream
+    };
+    let cut = call();
+    drop(answer_half());
+    assert_eq!(cut.wait_with_output().unwrap().status.code(), Some(6));
+    // Nothing is left of a call that is killed.
+    let mut killed = call();
+    let stream = answer_half();
+    let _ = kill_process(Pid::from_child(&killed), Signal::INT);
+    assert_eq!(killed.wait().unwrap().code(), None);
+    drop(stream);
+    assert_eq!(fs::read(&file).unwrap(), b"old");
+    assert_eq!(names(&place), ["out", "socket"]);
+}
+
+#[test]
+fn written_file_keeps_its_kind() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let at = |name: &str| place.directory().join(name).display().to_string();
+    let write = |file: &str, text: &str| {
+        answered(&dockipc(["call", "-o", file, path, "bytes", text]), b"");
+    };
+    fs::write(at("file"), "old and long").unwrap();
+    fs::set_permissions(at("file"), fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("file", at("link")).unwrap();
+    write(&at("link"), "new");
+    assert_eq!(fs::read(at("file")).unwrap(), b"new");
+    assert_eq!(fs::metadata(at("file")).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+    fs::hard_link(at("file"), at("other")).unwrap();
+    write(&at("file"), "both");
+    assert_eq!(fs::read(at("other")).unwrap(), b"both");
+    symlink("missing", at("dangling")).unwrap();
+    write(&at("dangling"), "made");
+    assert_eq!(fs::read(at("missing")).unwrap(), b"made");
+    write("/dev/null", "nothing");
+    assert!(run(Command::new("mkfifo").arg(at("fifo")), b"").code == Some(0));
+    let fifo = at("fifo");
+    let reader = std::thread::spawn(move || fs::read(fifo).unwrap());
+    write(&at("fifo"), "through");
+    assert_eq!(reader.join().unwrap(), b"through");
+    // The program's own descriptors: the file is neither replaced nor cut.
+    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        let line = format!("echo before; \"$0\" call -o {name} {path} bytes text; echo after");
+        let line = format!("{{ {line}; }} > {}", at("all"));
+        answered(&run(ctl::command("sh".as_ref()).args(["-c", &line]).arg(ctl::path()), b""), b"");
+        assert_eq!(fs::read_to_string(at("all")).unwrap(), "before\ntextafter\n", "{name}");
+    }
+    let many = ["call", "-o", &at("file"), "--repeat", "2", path, "add", "1"];
+    answered(&dockipc(many), b"");
+    assert_eq!(fs::read(at("other")).unwrap(), b"1\n1\n");
+    let left = ["all", "dangling", "fifo", "file", "link", "missing", "other"];
+    assert_eq!(names(&place), left);
+}
+
+#[test]
+fn file_in_a_closed_directory_is_written() {
+    if !tests::users::can_be_had() {
+        return;
+    }
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    let file = place.directory().join("out");
+    fs::write(&file, "old").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let call = |words: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(ctl::path());
+        run(command.args(["call", "-o"]).arg(&file).arg(&path).args(words), b"")
+    };
+    failed(&call(&["fail", "x"]), 1, "test-dockipc: ERR it did not work\n");
+    assert_eq!(fs::read(&file).unwrap(), b"old");
+    answered(&call(&["bytes", "new"]), b"");
+    assert_eq!(fs::read(&file).unwrap(), b"new");
+}
+
 #[test]
 fn closed_pipe_ends_the_call_silently() {
     let daemon = daemon();
@@ -526,7 +689,7 @@ fn colors_need_a_terminal_or_an_option() {
 fn terminal_gets_no_binary_answer() {
     let (daemon, place) = (daemon(), Place::new());
     let path = daemon.path();
-    fs::write(place.directory().join("bytes"), b"\x1b]0;owned\x07").unwrap();
+    fs::write(place.directory().join("bytes"), b"\0owned").unwrap();
     let file = place.directory().join("bytes");
     let line = |what: &str| format!("{} call {} {what}", ctl::path().display(), path.display());
     let terminal =
@@ -535,8 +698,19 @@ fn terminal_gets_no_binary_answer() {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     let text = "the answer is binary and would garble the terminal: use -o FILE or a pipe";
     assert!(ran.text().contains(text) && !ran.text().contains("owned"), "{ran:?}");
-    // On a terminal, a text is ended with a newline.
     assert_eq!(terminal(&line("bytes text")).text(), "text\r\n");
+    let raw = line(&format!("bytes @{}", file.display())).replace(" call ", " call --raw ");
+    assert_eq!(terminal(&raw).out, b"\0owned");
+    // Colors are shown, and other sequences are visible.
+    fs::write(&file, b"\x1b[31mred\x1b]0;owned\x07").unwrap();
+    for what in ["bytes", "rows"] {
+        let shown = terminal(&line(&format!("{what} @{}", file.display()))).text();
+        assert!(shown.contains("\x1b[31mred\\x1b]0;owned\\x07"), "{shown}");
+        assert!(shown.ends_with("\x1b[0m\r\n") || shown.ends_with("\n\x1b[0m"), "{shown:?}");
+    }
+    let plain = line(&format!("bytes @{}", file.display()));
+    let plain = plain.replace(" call ", " --color never call ");
+    assert_eq!(terminal(&plain).text(), "red\\x1b]0;owned\\x07\r\n");
 }
 
 #[test]
@@ -546,9 +720,9 @@ fn daemons_own_program_needs_no_socket() {
     let own = |words: &[&str]| {
         run(ctl::command(&hitctl).env("TEST_SOCKET", daemon.path()).args(words), b"")
     };
-    answered(&own(&["add", "2"]), b"2");
-    answered(&own(&["call", "add", "2", "--twice"]), b"4");
-    answered(&own(&["bytes", "/a/path"]), b"/a/path");
+    answered(&own(&["add", "2"]), b"2\n");
+    answered(&own(&["call", "add", "2", "--twice"]), b"4\n");
+    answered(&own(&["bytes", "/a/path"]), b"/a/path\n");
     // `list` is the daemon's command and not a subcommand.
     answered(&own(&["list"]), b"one\t1\ttwo\t2\n\n");
     failed(

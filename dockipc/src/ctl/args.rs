@@ -122,11 +122,13 @@ pub(super) enum Action {
 
 /// Run one of the daemon's commands
 ///
-/// Prints the bytes of the answer, and nothing else, to standard output, and errors to standard
-/// error.
+/// Prints the answer, and a newline if a text ends without one, to standard output, and errors to
+/// standard error.
 ///
 /// An argument `-` is read from standard input, and `@FILE` from a file; `@@TEXT` is the text
-/// `@TEXT`. Options come before the socket: everything after it belongs to the daemon's command.
+/// `@TEXT`. The same holds for the value in `--name=VALUE`. The words of a text that takes the rest
+/// of the line are joined with one blank each. Options come before the socket: everything after it
+/// belongs to the daemon's command.
 #[derive(Args, Debug, Default)]
 #[command(
     override_usage = "dockipc call [OPTIONS] [SOCK] NAME [ARG]...\n       dockipc call [OPTIONS] [SOCK] --file FILE"
@@ -136,9 +138,17 @@ pub(super) struct Call {
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Write the answer to a file
+    /// Write the answer to a file, which stays as it is if there is none
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+
+    /// Add no newline to an answer
+    #[arg(long, short = 'n')]
+    pub(super) no_newline: bool,
+
+    /// Write the bytes of an answer as they are, also to a terminal
+    #[arg(long, conflicts_with = "json")]
+    pub(super) raw: bool,
 
     /// Run the commands in a file, one per line, over one connection; - is standard input
     #[arg(long, short, value_name = "FILE", conflicts_with_all = ["repeat", "every", "literal"])]

@@ -12,7 +12,7 @@ use super::args::Call;
 use super::daemon::Daemon;
 use super::error::CliError;
 use super::exit::Exit;
-use super::output::{Output, is_closed, json_text, to_json};
+use super::output::{Form, Output, is_closed, json_text, to_json};
 use super::word::Word;
 use super::written;
 use crate::error::{Error, code};
@@ -21,7 +21,13 @@ use crate::wire::words::Splitter;
 
 /// Runs `call`. The socket is already removed from the words.
 pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, CliError> {
-    let mut output = Output::open(args.output.as_deref())?;
+    let is_repeated = args.repeat.is_some() || args.every.is_some();
+    let form = Form {
+        is_raw: args.raw,
+        is_open: args.no_newline,
+        has_many: is_repeated || args.file.is_some(),
+    };
+    let mut output = Output::open(args.output.as_deref(), form)?;
     if let Some(file) = &args.file {
         if !args.words.is_empty() {
             return Err(CliError::usage(
@@ -31,7 +37,6 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         return lines(daemon, file, args.json, &mut output, program);
     }
     let words = words(args.words, args.literal)?;
-    let is_many = args.repeat.is_some() || args.every.is_some();
     let times = args.repeat.unwrap_or(if args.every.is_some() { u64::MAX } else { 1 });
     for i in 0..times {
         if i > 0 {
@@ -52,7 +57,7 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
                 return Err(if is_preset { error.with_preset_socket() } else { error });
             }
         }
-        if let Err(error) = output.end(is_many) {
+        if let Err(error) = output.end() {
             return written(Err(error));
         }
     }
@@ -66,7 +71,7 @@ fn one(daemon: &Daemon, words: &[Word], json: bool, output: &mut Output) -> Resu
     let call = daemon.client.command(&name).words(arguments);
     if json {
         let text = json_text(&to_json(call.call::<Reply>()?));
-        return writeln!(output, "{text}").map_err(|e| Error::io("writing the answer", e));
+        return output.write_all(text.as_bytes()).map_err(|e| Error::io("writing the answer", e));
     }
     call.copy_to(output).map(drop)
 }
@@ -144,7 +149,11 @@ pub(super) fn lines(
             call.copy_to(output).map(drop)
         };
         match answered {
-            Ok(()) => {}
+            Ok(()) => {
+                if let Err(error) = output.end() {
+                    return written(Err(error)).map(|_| exit);
+                }
+            }
             Err(Error::Io { source, .. }) if is_closed(&source) => break,
             Err(error) => {
                 let is_refused = matches!(error, Error::Refused(_));
@@ -157,9 +166,6 @@ pub(super) fn lines(
                     exit = error.exit;
                 }
             }
-        }
-        if let Err(error) = output.end(true) {
-            return written(Err(error)).map(|_| exit);
         }
     }
     Ok(exit)
