@@ -174,6 +174,20 @@ fn arguments_are_read_from_files_and_stdin() {
         at.as_ref(),
     ]);
     answered(&literal, format!("{at}\n").as_bytes());
+    // An option's value is read in the same way, but not after the end of the options.
+    fs::write(&file, b"3").unwrap();
+    let add = |words: &[&str], input: &[u8]| {
+        run(
+            ctl::command(&ctl::path()).arg("call").arg(path.as_os_str()).arg("add").args(words),
+            input,
+        )
+    };
+    answered(&add(&["2", &format!("--times={at}")], b""), b"6\n");
+    answered(&add(&["2", "--times=-"], b"4"), b"8\n");
+    let ran = add(&["2", "--times=@@3"], b"");
+    assert!(ran.err.contains("bad value for --times: \"@3\""), "{ran:?}");
+    let ran = add(&["--", &format!("--times={at}")], b"");
+    assert!(ran.err.contains(&format!("bad value for n: \"--times={at}\"")), "{ran:?}");
     let missing = call("@/no/such file");
     let why = "cannot read /no/such file (for a text that begins with @, write @@): No such file or directory";
     failed(&missing, 2, &format!("test-dockipc: {why} (os error 2)\n"));
@@ -230,6 +244,13 @@ fn word_that_was_read_is_in_no_message() {
             hides(&[path, "add", "1", word], 2, secret);
             hides(&[path, "list", word], 2, secret);
             hides(&[path, "add", "x", "--times", word], 2, secret);
+            let option = format!("--times={word}");
+            let bad = hides(&[path, "add", "1", &option], 2, secret);
+            let place = format!("\n  add 1 {option}\n        ^");
+            assert!(
+                bad.contains(&format!(" for --times: {source}: ")) && bad.contains(&place),
+                "{bad}"
+            );
         }
         let quoted = dockipc::client::quote(secret.trim());
         let quoted = quoted.trim();
@@ -397,6 +418,7 @@ fn file_of_commands_uses_one_connection() {
     };
     let ran = file(&[], "add 1\n\n# a comment\n  bytes 'two words' \r\nbytes \"\"\nadd 3");
     answered(&ran, b"1\ntwo words\n3\n");
+    answered(&file(&[], "\u{feff}add 1\nbytes \u{feff}\n"), "1\n\u{feff}\n".as_bytes());
     let ran = file(&[], "add 1\nadd x\nfail LATE\nbytes 'open\nadd 2\n");
     assert_eq!((ran.code, &*ran.text()), (Some(2), "1\n2\n"));
     for line in [

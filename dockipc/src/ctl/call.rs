@@ -89,29 +89,37 @@ fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Word>, CliError> {
     }
     let mut words = words.into_iter();
     let name = words.next().into_iter().map(|name| Ok(Word::typed(name.into_vec())));
-    let mut input = None;
-    let arguments = words.map(|word| match word.as_bytes() {
-        _ if literal => Ok(Word::typed(word.into_vec())),
-        b"-" if input.is_some() => {
-            Err(CliError::usage("standard input can be read only once: use one `-`"))
-        }
-        b"-" => {
-            input = Some(());
-            let mut bytes = Vec::new();
-            let read = io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| CliError::unread("standard input", &error))?;
-            Ok(Word::read(bytes, "-".into(), "standard input".into()))
-        }
-        [b'@', b'@', ..] => Ok(Word::typed(word.as_bytes()[1..].to_vec())),
-        [b'@', file @ ..] if !file.is_empty() => {
-            let file = Path::new(OsStr::from_bytes(file));
-            let bytes = std::fs::read(file).map_err(|error| {
-                let what = format!("{} (for a text that begins with @, write @@)", file.display());
-                CliError::unread(what, &error)
-            })?;
-            Ok(Word::read(bytes, word.to_string_lossy().into(), file.display().to_string()))
-        }
-        _ => Ok(Word::typed(word.into_vec())),
+    let (mut has_input, mut may_be_option) = (true, true);
+    let arguments = words.map(|word| {
+        let bytes = word.as_bytes();
+        may_be_option &= bytes != b"--";
+        let equals = bytes.iter().position(|&b| b == b'=');
+        let equals = equals.filter(|_| may_be_option && bytes.starts_with(b"--"));
+        let (option, value) = bytes.split_at(equals.map_or(0, |at| at + 1));
+        let typed = || word.to_string_lossy().into_owned();
+        Ok(match value {
+            _ if literal => Word::typed(word.into_vec()),
+            b"-" if !std::mem::take(&mut has_input) => {
+                let text = "standard input can be read only once: use one `-`";
+                return Err(CliError::usage(text));
+            }
+            b"-" => {
+                let mut bytes = Vec::new();
+                let read = io::stdin().lock().read_to_end(&mut bytes);
+                read.map_err(|error| CliError::unread("standard input", &error))?;
+                Word::read(bytes, typed(), "standard input".into()).of_option(option)
+            }
+            [b'@', text @ ..] if text.starts_with(b"@") => Word::typed([option, text].concat()),
+            [b'@', file @ ..] if !file.is_empty() => {
+                let file = Path::new(OsStr::from_bytes(file)).display();
+                let bytes = std::fs::read(OsStr::from_bytes(&value[1..])).map_err(|error| {
+                    let advice = "(for a text that begins with @, write @@)";
+                    CliError::unread(format!("{file} {advice}"), &error)
+                })?;
+                Word::read(bytes, typed(), file.to_string()).of_option(option)
+            }
+            _ => Word::typed(word.into_vec()),
+        })
     });
     name.chain(arguments).collect()
 }
@@ -127,6 +135,9 @@ pub(super) fn lines(
 ) -> Result<Exit, CliError> {
     let reading = |error| CliError::unread(file.display(), &error);
     let input: Box<dyn Read> = if file == Path::new("-") {
+/// The byte order mark, which some editors write in front of a text.
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
         Box::new(io::stdin().lock())
     } else {
         Box::new(File::open(file).map_err(reading)?)
@@ -134,7 +145,8 @@ pub(super) fn lines(
     let mut exit = Exit::Answered;
     for (i, line) in BufReader::new(input).split(b'\n').enumerate() {
         let line = line.map_err(reading)?;
-        let line = line.strip_suffix(b"\r").unwrap_or(&line).trim_ascii();
+        let line = line.strip_prefix(BOM).filter(|_| i == 0).unwrap_or(&line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii();
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
