@@ -1,10 +1,10 @@
 //! The program `dockipc` and a daemon: answers, errors, exit codes.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::net::UnixListener;
-use std::process::{Command, Stdio};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Output, Stdio};
 
 use dockipc::{Arg, Failure, Request, Secret, Server, command};
 use rustix::process::{Pid, Signal, kill_process};
@@ -327,7 +327,6 @@ fn each_failure_has_its_exit_code() {
             let mut stream = stream.unwrap();
             stream.set_read_timeout(Some(tests::PATIENCE)).unwrap();
             if stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0) {
-                use std::io::Write;
                 let _ = stream.write_all(&[GREETING, b"$100000\r\nhalf"].concat());
             }
         }
@@ -406,6 +405,86 @@ fn answer_can_be_json() {
         b"\xff\0",
     );
     assert_eq!(bytes.text(), "{\n  \"base64\": \"/wA=\"\n}\n");
+}
+
+#[test]
+fn json_line_has_one_item() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let json = |words: &[&str]| dockipc(["call", "--json=line", path].iter().chain(words));
+    answered(&json(&["rows", "a\nb"]), b"[1,\"a\\nb\",\"end\"]\n[2,null,\"end\"]\n");
+    answered(&json(&["add", "2"]), b"2\n");
+    let mut command = ctl::command(&ctl::path());
+    command.args(["call", "--json=line", "-f", "-", path]);
+    answered(&run(&mut command, b"add 1\nrows x\n"), b"1\n[1,\"x\",\"end\"]\n[2,null,\"end\"]\n");
+    let place = Place::new();
+    answered(&dockipc(["list", "--json=line", place.directory().to_str().unwrap()]), b"");
+}
+
+#[test]
+fn answer_is_printed_as_it_arrives() {
+    for (options, first, rest) in [
+        (&["--json"][..], "[\n  1", ",\n  \"two\"\n]\n"),
+        (&["--json=line"], "1", "\n\"two\"\n"),
+        (&[], "1\n", "two\n"),
+    ] {
+        for is_whole in [true, false] {
+            let place = Place::new();
+            let daemon = UnixListener::bind(place.socket()).unwrap();
+            let mut command = ctl::command(&ctl::path());
+            let command = command.arg("call").args(options).arg(place.socket()).arg("get");
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut stream = begin_answer(&daemon, b"*2\r\n:1\r\n");
+            let mut printed = vec![0; first.len()];
+            child.stdout.as_mut().unwrap().read_exact(&mut printed).unwrap();
+            if is_whole {
+                stream.write_all(b"$3\r\ntwo\r\n").unwrap();
+            }
+            drop(stream);
+            let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+            let text = String::from_utf8([printed, stdout].concat()).unwrap();
+            // An answer that is cut off is known by the exit code.
+            let error = "test-dockipc: answer cut off after 8 bytes; the command may have run\n";
+            let expected = if is_whole { (0, "") } else { (6, error) };
+            assert_eq!((status.code().unwrap(), &*String::from_utf8(stderr).unwrap()), expected);
+            assert_eq!(text, if is_whole { format!("{first}{rest}") } else { first.into() });
+        }
+    }
+}
+
+/// Accepts a connection, reads a command, and sends the begin of the answer.
+fn begin_answer(daemon: &UnixListener, answer: &[u8]) -> UnixStream {
+    let mut stream = daemon.accept().unwrap().0;
+    stream.set_read_timeout(Some(tests::PATIENCE)).unwrap();
+    assert!(stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0));
+    stream.write_all(&[GREETING, answer].concat()).unwrap();
+    stream
+}
+
+#[test]
+fn long_answer_takes_little_memory() {
+    let place = Place::new();
+    let daemon = UnixListener::bind(place.socket()).unwrap();
+    let size = 40_000_000;
+    let row = format!("*2\r\n:1\r\n$1000\r\n{}\r\n", "x".repeat(1000));
+    let rows = ("*40000\r\n".to_owned() + &row.repeat(40_000)).into_bytes();
+    let text = format!("${size}\r\n{}\r\n", "x".repeat(size)).into_bytes();
+    for answer in [&rows, &text] {
+        for options in ["", "--json=line"] {
+            let mut command = ctl::command("sh".as_ref());
+            // 48 MiB of addresses, program and libraries included.
+            let line = format!("ulimit -v 49152; \"$0\" call {options} \"$1\" get | wc -c");
+            command.args(["-c", &line]).arg(ctl::path()).arg(place.socket());
+            let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            // The program may end before it has read the answer.
+            let _ = begin_answer(&daemon, b"").write_all(answer);
+            let Output { stdout, stderr, .. } = child.wait_with_output().unwrap();
+            assert_eq!(String::from_utf8(stderr).unwrap(), "");
+            let count: usize = String::from_utf8(stdout).unwrap().trim().parse().unwrap();
+            assert!(count > size, "{count} bytes");
+        }
+    }
 }
 
 #[test]
@@ -538,14 +617,7 @@ fn cut_answer_leaves_the_old_file() {
         command.args(["call", "-o"]).arg(&file).arg(&socket).arg("get");
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
-    let answer_half = || {
-        use std::io::Write;
-        let mut stream = daemon.accept().unwrap().0;
-        stream.set_read_timeout(Some(tests::PATIENCE)).unwrap();
-        assert!(stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0));
-        stream.write_all(&[GREETING, b"$100000\r\nhalf"].concat()).unwrap();
-        stream
-    };
+    let answer_half = || begin_answer(&daemon, b"$100000\r\nhalf");
     let cut = call();
     drop(answer_half());
     assert_eq!(cut.wait_with_output().unwrap().status.code(), Some(6));
@@ -823,4 +895,28 @@ fn ctrl_c_ends_a_call_at_once() {
     child.stdout.take().unwrap().read_to_string(&mut nothing).unwrap();
     assert_eq!((&*nothing, child.wait().unwrap().code()), ("", None));
     gate.open();
+}
+
+#[test]
+fn ctrl_c_ends_a_long_answer_at_once() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    for words in [
+        &["call", path, "blob", "300000000"][..],
+        &["call", "--json", path, "blob", "300000000"],
+        &["call", "--repeat", "100", path, "blob", "3000000"],
+        &["call", "-f", "-", path],
+    ] {
+        let mut command = ctl::command(&ctl::path());
+        let child = command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"blob 300000000\n").unwrap();
+        let mut out = child.stdout.take().unwrap();
+        // The pipe is full from now on.
+        out.read_exact(&mut [0; 100]).unwrap();
+        let _ = kill_process(Pid::from_child(&child), Signal::INT);
+        let status = std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap());
+        assert_eq!(status, Some(2), "{words:?}");
+    }
 }

@@ -13,6 +13,7 @@ use clap::{ArgAction, Args, ColorChoice, FromArgMatches, Parser, Subcommand, Val
 
 use super::error::CliError;
 use super::exit;
+use super::output::Layout;
 use crate::arg::Arg;
 
 mod hints;
@@ -134,9 +135,10 @@ pub(super) enum Action {
     override_usage = "dockipc call [OPTIONS] [SOCK] NAME [ARG]...\n       dockipc call [OPTIONS] [SOCK] --file FILE"
 )]
 pub(super) struct Call {
-    /// Print the answer as JSON; bytes that are not UTF-8 become {"base64": "…"}
-    #[arg(long)]
-    pub(super) json: bool,
+    /// Print the answer as JSON or, with =line, each item of a list as a line of JSON; bytes that
+    /// are not UTF-8 become {"base64": "…"}
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
 
     /// Write the answer to a file, which stays as it is if there is none
     #[arg(long, short, value_name = "FILE")]
@@ -207,9 +209,9 @@ pub(super) struct List {
     #[arg(long, short)]
     pub(super) all: bool,
 
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
+    /// Print JSON or, with =line, each daemon as a line of JSON
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
 }
 
 /// Print the daemon's interface as JSON, or compare it with an earlier one

@@ -12,11 +12,10 @@ use super::args::Call;
 use super::daemon::Daemon;
 use super::error::CliError;
 use super::exit::Exit;
-use super::output::{Form, Output, is_closed, json_text, to_json};
+use super::output::{Form, JsonWriter, Layout, Output, is_closed};
 use super::word::Word;
 use super::written;
 use crate::error::{Error, code};
-use crate::reply::Reply;
 use crate::wire::words::Splitter;
 
 /// Runs `call`. The socket is already removed from the words.
@@ -65,15 +64,27 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
 }
 
 /// Runs one command and writes its answer.
-fn one(daemon: &Daemon, words: &[Word], json: bool, output: &mut Output) -> Result<(), Error> {
+fn one(
+    daemon: &Daemon,
+    words: &[Word],
+    json: Option<Layout>,
+    output: &mut Output,
+) -> Result<(), Error> {
     let Some((name, arguments)) = words.split_first() else { return Ok(()) };
     let name = String::from_utf8_lossy(name.bytes());
     let call = daemon.client.command(&name).words(arguments);
-    if json {
-        let text = json_text(&to_json(call.call::<Reply>()?));
-        return output.write_all(text.as_bytes()).map_err(|e| Error::io("writing the answer", e));
-    }
-    call.copy_to(output).map(drop)
+    let Some(layout) = json else { return call.copy_to(output).map(drop) };
+    let writing = |error| Error::io("writing the answer", error);
+    let (mut json, mut ready) = (JsonWriter::new(layout), Vec::new());
+    call.stream(&mut |piece| {
+        if let Some(piece) = piece {
+            return json.add(piece, &mut ready).map_err(writing);
+        }
+        output.write_all(&ready).and_then(|()| output.flush()).map_err(writing)?;
+        ready.clear();
+        Ok(())
+    })?;
+    output.end_json().map_err(writing)
 }
 
 /// Converts the words of the command line; reads those that stand for standard input or a file.
@@ -124,20 +135,20 @@ fn words(words: Vec<OsString>, literal: bool) -> Result<Vec<Word>, CliError> {
     name.chain(arguments).collect()
 }
 
+/// The byte order mark, which some editors write in front of a text.
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
 /// Runs the lines of a file. A command that fails does not stop the later ones; the exit code is
 /// that of the first failure.
 pub(super) fn lines(
     daemon: &Daemon,
     file: &Path,
-    json: bool,
+    json: Option<Layout>,
     output: &mut Output,
     program: &str,
 ) -> Result<Exit, CliError> {
     let reading = |error| CliError::unread(file.display(), &error);
     let input: Box<dyn Read> = if file == Path::new("-") {
-/// The byte order mark, which some editors write in front of a text.
-const BOM: &[u8] = "\u{feff}".as_bytes();
-
         Box::new(io::stdin().lock())
     } else {
         Box::new(File::open(file).map_err(reading)?)
@@ -154,7 +165,7 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
         let words = split(line);
         let is_split = words.is_some();
         let words = Word::of_line(words.unwrap_or_else(|| fragments(line)));
-        let answered = if json && is_split {
+        let answered = if json.is_some() && is_split {
             one(daemon, &words, json, output)
         } else {
             let call = daemon.client.command("dockipc").words(["line".as_bytes(), line]);

@@ -20,7 +20,7 @@ use super::args::List;
 use super::daemon::client;
 use super::error::CliError;
 use super::exit::Exit;
-use super::output::{escaped, field, json_text};
+use super::output::{Layout, escaped, field, json_line, json_text};
 use super::{socket, written};
 use crate::error::{Error, Result};
 use crate::reply::Reply;
@@ -85,9 +85,12 @@ pub(super) fn list(args: &List, owners: &[u32]) -> Result<Exit, CliError> {
         CliError::usage(text).print_bare();
     }
     let mut out = io::stdout().lock();
-    if args.json {
-        let found: Vec<_> = found.iter().map(to_json).collect();
-        return written(writeln!(out, "{}", json_text(&Value::from(found))));
+    if let Some(layout) = args.json {
+        let mut found = found.iter().map(to_json);
+        return written(match layout {
+            Layout::Indented => writeln!(out, "{}", json_text(&found.collect())),
+            Layout::Line => found.try_for_each(|found| writeln!(out, "{}", json_line(&found))),
+        });
     }
     if found.is_empty() {
         let searched: Vec<_> = directories.iter().map(|dir| dir.display().to_string()).collect();

@@ -12,9 +12,11 @@ use serde_json::{Map, Value, json};
 use super::error::CliError;
 use crate::reply::Reply;
 
+mod json;
 mod shown;
 mod target;
 
+pub(super) use json::{JsonWriter, Layout};
 use shown::{Shown, TextCheck};
 use target::Target;
 
@@ -80,6 +82,11 @@ impl Output {
             Destination::Stdout(out) => out.flush(),
             Destination::File(target) => target.end(),
         }
+    }
+
+    /// Ends the line of an answer that is JSON, which is text also in a file.
+    pub(super) fn end_json(&mut self) -> io::Result<()> {
+        self.end_line(!self.form.is_open)
     }
 
     /// Ends the colors of an answer on a terminal and, if that is wanted, a line that is open.
@@ -185,6 +192,17 @@ pub(super) fn field(bytes: &[u8]) -> String {
     field
 }
 
+/// Splits off a character at the end that is not whole. Returns `None` if the bytes are not UTF-8.
+fn split_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let whole = match std::str::from_utf8(bytes) {
+        Ok(text) => return Some((text, &[])),
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        Err(_) => return None,
+    };
+    let (text, rest) = bytes.split_at(whole);
+    Some((std::str::from_utf8(text).ok()?, rest))
+}
+
 /// Returns whether a character ends a line or a column or changes how text beside it is shown:
 /// control characters, line separators, and characters that change the direction of text.
 pub(super) fn is_unsafe(char: char) -> bool {
@@ -194,8 +212,17 @@ pub(super) fn is_unsafe(char: char) -> bool {
 /// Returns indented JSON in which unsafe characters are escaped. (`serde_json` escapes neither DEL
 /// nor those outside of ASCII.)
 pub(super) fn json_text(value: &Value) -> String {
+    safe_json(&format!("{value:#}"))
+}
+
+/// Returns JSON in one line, with the same escapes.
+pub(super) fn json_line(value: &Value) -> String {
+    safe_json(&value.to_string())
+}
+
+fn safe_json(json: &str) -> String {
     let mut text = String::new();
-    for char in format!("{value:#}").chars() {
+    for char in json.chars() {
         if char != '\n' && is_unsafe(char) {
             let _ = write!(text, "\\u{:04x}", u32::from(char));
         } else {

@@ -80,7 +80,7 @@ impl<'c> OwnWords<'c> {
     fn option(&mut self, option: Option<&'c Arg>, value: Option<&str>) {
         match (option.filter(|option| takes_value(option)), value) {
             (Some(option), Some(value)) => self.given.push((option, value.to_owned())),
-            (option, _) => self.awaits = option,
+            (option, _) => self.awaits = option.filter(|option| !option.is_require_equals_set()),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::{escape_char, is_unsafe};
+use super::{escape_char, is_unsafe, split_text};
 
 /// Makes an answer fit for a terminal, however it is split: escapes unsafe characters as messages
 /// do, and passes on colors.
@@ -110,14 +110,7 @@ fn sgr(text: &str) -> Option<usize> {
 /// Splits off a character at the end that is not whole. Returns `None` for binary data: bytes that
 /// are not UTF-8, and NUL.
 fn text_of(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    let whole = match std::str::from_utf8(bytes) {
-        Ok(_) => bytes.len(),
-        Err(error) if error.error_len().is_none() => error.valid_up_to(),
-        Err(_) => return None,
-    };
-    let (text, rest) = bytes.split_at(whole);
-    let text = std::str::from_utf8(text).ok()?;
-    (!text.contains('\0')).then_some((text, rest))
+    split_text(bytes).filter(|_| !bytes.contains(&b'\0'))
 }
 
 /// Tells text from binary data, however it is split.

@@ -34,7 +34,7 @@ use crate::error::{Error, Result};
 pub(super) fn shell(daemon: Daemon, program: &str) -> std::result::Result<Exit, CliError> {
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         let mut output = Output::open(None, ANSWERS)?;
-        return call::lines(&daemon, Path::new("-"), false, &mut output, program);
+        return call::lines(&daemon, Path::new("-"), None, &mut output, program);
     }
     let prompt = format!("{}> ", daemon.name);
     let editing = |error| match error {
