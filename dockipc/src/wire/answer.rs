@@ -194,12 +194,11 @@ impl Pieces {
             }
             _ => {}
         }
-        let piece = match piece {
-            Some(piece) => piece,
-            None => {
-                reader.at = 0;
-                Piece::Value(reader.value(0)?)
-            }
+        let piece = if let Some(piece) = piece {
+            piece
+        } else {
+            reader.at = 0;
+            Piece::Value(reader.value(0)?)
         };
         *input = &input[reader.at..];
         self.begin(values);
