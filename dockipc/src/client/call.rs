@@ -114,8 +114,8 @@ impl<'c> Call<'c> {
     }
 
     /// Makes the call, writes the answer as [`Client::send`] would return it, and returns the
-    /// number of bytes written. The answer is written as it arrives, and may exceed
-    /// [`Client::max_answer`], which limits the length of each value but text.
+    /// number of bytes written. The answer is written as it arrives: neither its length nor that of
+    /// a text in it is limited by [`Client::max_answer`].
     ///
     /// If the answer is cut off, its beginning has been written, and the call is not retried.
     ///
