@@ -1,10 +1,10 @@
 //! The program `dockipc` and a daemon: answers, errors, exit codes.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::net::UnixListener;
-use std::process::{Command, Stdio};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Output, Stdio};
 
 use dockipc::{Arg, Failure, Request, Secret, Server, command};
 use rustix::process::{Pid, Signal, kill_process};
@@ -111,7 +111,7 @@ fn failed(ran: &Ran, code: i32, error: &str) {
 }
 
 #[test]
-fn answer_is_its_bytes_alone() {
+fn answer_ends_its_line() {
     let daemon = daemon();
     let path = daemon.path();
     let path = path.as_os_str();
@@ -120,17 +120,38 @@ fn answer_is_its_bytes_alone() {
             [std::ffi::OsStr::new("call"), path].into_iter().chain(words.iter().map(AsRef::as_ref)),
         )
     };
-    answered(&call(&["add", "20", "--times", "2", "--twice"]), b"80");
-    answered(&call(&["bytes", "a\nb"]), b"a\nb");
+    answered(&call(&["add", "20", "--times", "2", "--twice"]), b"80\n");
+    answered(&call(&["bytes", "a\nb"]), b"a\nb\n");
+    answered(&call(&["bytes", "a\nb\n"]), b"a\nb\n");
     answered(&call(&["bytes", ""]), b"");
     answered(&call(&["list"]), b"one\t1\ttwo\t2\n\n");
-    answered(&call(&["ping"]), b"PONG");
+    answered(&call(&["ping"]), b"PONG\n");
     // With a socket's path, `call` can be left out.
-    answered(&dockipc([path, "PLUS".as_ref(), "7".as_ref()]), b"7");
+    answered(&dockipc([path, "PLUS".as_ref(), "7".as_ref()]), b"7\n");
     let every_byte: Vec<u8> = (0..=255).collect();
     let given =
         run(ctl::command(&ctl::path()).arg("call").arg(path).args(["bytes", "-"]), &every_byte);
     answered(&given, &every_byte);
+    // A long text is looked at in parts.
+    let long = "ä🦀".repeat(100_000);
+    let given =
+        run(ctl::command(&ctl::path()).arg("call").arg(path).args(["bytes", "-"]), long.as_bytes());
+    answered(&given, (long + "\n").as_bytes());
+}
+
+#[test]
+fn newline_is_optional() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    for option in ["-n", "--raw"] {
+        answered(&dockipc(["call", option, path, "add", "1"]), b"1");
+        answered(&dockipc(["call", option, path, "bytes", "\x1b[2J"]), b"\x1b[2J");
+        answered(&dockipc(["call", option, "--repeat", "3", path, "add", "1"]), b"111");
+    }
+    answered(&dockipc(["call", "-n", "--json", path, "add", "1"]), b"1");
+    let ran = dockipc(["call", "--raw", "--json", path, "add", "1"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
 }
 
 #[test]
@@ -143,8 +164,8 @@ fn arguments_are_read_from_files_and_stdin() {
     let call =
         |word: &str| dockipc(["call".as_ref(), path.as_os_str(), "bytes".as_ref(), word.as_ref()]);
     answered(&call(&at), b"\0\xff\n");
-    answered(&call(&format!("@{at}")), at.as_bytes());
-    answered(&call("@"), b"@");
+    answered(&call(&format!("@{at}")), format!("{at}\n").as_bytes());
+    answered(&call("@"), b"@\n");
     let literal = dockipc([
         "call".as_ref(),
         "--literal".as_ref(),
@@ -152,7 +173,21 @@ fn arguments_are_read_from_files_and_stdin() {
         "bytes".as_ref(),
         at.as_ref(),
     ]);
-    answered(&literal, at.as_bytes());
+    answered(&literal, format!("{at}\n").as_bytes());
+    // An option's value is read in the same way, but not after the end of the options.
+    fs::write(&file, b"3").unwrap();
+    let add = |words: &[&str], input: &[u8]| {
+        run(
+            ctl::command(&ctl::path()).arg("call").arg(path.as_os_str()).arg("add").args(words),
+            input,
+        )
+    };
+    answered(&add(&["2", &format!("--times={at}")], b""), b"6\n");
+    answered(&add(&["2", "--times=-"], b"4"), b"8\n");
+    let ran = add(&["2", "--times=@@3"], b"");
+    assert!(ran.err.contains("bad value for --times: \"@3\""), "{ran:?}");
+    let ran = add(&["--", &format!("--times={at}")], b"");
+    assert!(ran.err.contains(&format!("bad value for n: \"--times={at}\"")), "{ran:?}");
     let missing = call("@/no/such file");
     let why = "cannot read /no/such file (for a text that begins with @, write @@): No such file or directory";
     failed(&missing, 2, &format!("test-dockipc: {why} (os error 2)\n"));
@@ -170,7 +205,7 @@ fn text_in_a_row_forges_no_row() {
     let rows = b"1\ta\\n99\\tDone\\tdefault\\tforged\\r\\\\n\tend\n2\t\tend\n";
     answered(&dockipc(["call", path, "rows", text]), rows);
     // A text alone is not escaped.
-    answered(&dockipc(["call", path, "bytes", text]), text.as_bytes());
+    answered(&dockipc(["call", path, "bytes", text]), format!("{text}\n").as_bytes());
 }
 
 #[test]
@@ -209,6 +244,13 @@ fn word_that_was_read_is_in_no_message() {
             hides(&[path, "add", "1", word], 2, secret);
             hides(&[path, "list", word], 2, secret);
             hides(&[path, "add", "x", "--times", word], 2, secret);
+            let option = format!("--times={word}");
+            let bad = hides(&[path, "add", "1", &option], 2, secret);
+            let place = format!("\n  add 1 {option}\n        ^");
+            assert!(
+                bad.contains(&format!(" for --times: {source}: ")) && bad.contains(&place),
+                "{bad}"
+            );
         }
         let quoted = dockipc::client::quote(secret.trim());
         let quoted = quoted.trim();
@@ -286,7 +328,6 @@ fn each_failure_has_its_exit_code() {
             stream.set_read_timeout(Some(tests::PATIENCE)).unwrap();
             for answer in [DOCKIPC_GREETING, b"$100000\r\nhalf"] {
                 if stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0) {
-                    use std::io::Write;
                     let _ = stream.write_all(answer);
                 }
             }
@@ -322,7 +363,7 @@ fn socket_is_found_by_option_variable_and_name() {
         run(ctl::command(&ctl::path()).env(variable, value).args(words), b"")
     };
     let socket = "DOCKIPC_SOCKET";
-    answered(&with(socket, path.as_os_str(), &["call", "add", "3"]), b"3");
+    answered(&with(socket, path.as_os_str(), &["call", "add", "3"]), b"3\n");
     let below = "  hitd add\n  ^^^^\n\
         the socket comes from $DOCKIPC_SOCKET; to use another, give a path with a / in it, or -s SOCK\n";
     let ran = with(socket, path.as_os_str(), &["call", "hitd", "add"]);
@@ -330,12 +371,12 @@ fn socket_is_found_by_option_variable_and_name() {
     failed(&ran, 2, &format!("{unknown}{below}"));
     // A word with a slash has precedence over the variable.
     let ran = with(socket, "/nowhere.sock".as_ref(), &["call", path.to_str().unwrap(), "add", "4"]);
-    answered(&ran, b"4");
-    answered(&dockipc(["call", "-s", path.to_str().unwrap(), "add", "5"]), b"5");
+    answered(&ran, b"4\n");
+    answered(&dockipc(["call", "-s", path.to_str().unwrap(), "add", "5"]), b"5\n");
     symlink(&path, place.directory().join("hitd.sock")).unwrap();
     let runtime = place.directory().as_os_str();
     for name in ["hitd", "hitd.sock"] {
-        answered(&with("XDG_RUNTIME_DIR", runtime, &["call", name, "add", "6"]), b"6");
+        answered(&with("XDG_RUNTIME_DIR", runtime, &["call", name, "add", "6"]), b"6\n");
     }
     let ran = with("XDG_RUNTIME_DIR", runtime, &["call", "hit", "add", "6"]);
     let searched = format!("in {} or /run; for a path, write ./hit", place.directory().display());
@@ -345,7 +386,7 @@ fn socket_is_found_by_option_variable_and_name() {
     let name = format!("@dockipc-test-{}", std::process::id());
     let server = Server::new().state(Gate::default()).open_to_all();
     let handle = server.spawn(&name).unwrap();
-    answered(&dockipc(["call", &name, "add", "7"]), b"7");
+    answered(&dockipc(["call", &name, "add", "7"]), b"7\n");
     handle.shutdown();
 }
 
@@ -369,6 +410,88 @@ fn answer_can_be_json() {
 }
 
 #[test]
+fn json_line_has_one_item() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let json = |words: &[&str]| dockipc(["call", "--json=line", path].iter().chain(words));
+    answered(&json(&["rows", "a\nb"]), b"[1,\"a\\nb\",\"end\"]\n[2,null,\"end\"]\n");
+    answered(&json(&["add", "2"]), b"2\n");
+    let mut command = ctl::command(&ctl::path());
+    command.args(["call", "--json=line", "-f", "-", path]);
+    answered(&run(&mut command, b"add 1\nrows x\n"), b"1\n[1,\"x\",\"end\"]\n[2,null,\"end\"]\n");
+    let place = Place::new();
+    answered(&dockipc(["list", "--json=line", place.directory().to_str().unwrap()]), b"");
+}
+
+#[test]
+fn answer_is_printed_as_it_arrives() {
+    for (options, first, rest) in [
+        (&["--json"][..], "[\n  1", ",\n  \"two\"\n]\n"),
+        (&["--json=line"], "1", "\n\"two\"\n"),
+        (&[], "1\n", "two\n"),
+    ] {
+        for is_whole in [true, false] {
+            let place = Place::new();
+            let daemon = UnixListener::bind(place.socket()).unwrap();
+            let mut command = ctl::command(&ctl::path());
+            let command = command.arg("call").args(options).arg(place.socket()).arg("get");
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut stream = begin_answer(&daemon, b"*2\r\n:1\r\n");
+            let mut printed = vec![0; first.len()];
+            child.stdout.as_mut().unwrap().read_exact(&mut printed).unwrap();
+            if is_whole {
+                stream.write_all(b"$3\r\ntwo\r\n").unwrap();
+            }
+            drop(stream);
+            let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+            let text = String::from_utf8([printed, stdout].concat()).unwrap();
+            // An answer that is cut off is known by the exit code.
+            let error = "test-dockipc: answer cut off after 8 bytes; the command may have run\n";
+            let expected = if is_whole { (0, "") } else { (6, error) };
+            assert_eq!((status.code().unwrap(), &*String::from_utf8(stderr).unwrap()), expected);
+            assert_eq!(text, if is_whole { format!("{first}{rest}") } else { first.into() });
+        }
+    }
+}
+
+/// Accepts a connection, reads a command, and sends the begin of the answer.
+fn begin_answer(daemon: &UnixListener, answer: &[u8]) -> UnixStream {
+    let mut stream = daemon.accept().unwrap().0;
+    stream.set_read_timeout(Some(tests::PATIENCE)).unwrap();
+    for answer in [DOCKIPC_GREETING, answer] {
+        assert!(stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0));
+        stream.write_all(answer).unwrap();
+    }
+    stream
+}
+
+#[test]
+fn long_answer_takes_little_memory() {
+    let place = Place::new();
+    let daemon = UnixListener::bind(place.socket()).unwrap();
+    let size = 40_000_000;
+    let row = format!("*2\r\n:1\r\n$1000\r\n{}\r\n", "x".repeat(1000));
+    let rows = ("*40000\r\n".to_owned() + &row.repeat(40_000)).into_bytes();
+    let text = format!("${size}\r\n{}\r\n", "x".repeat(size)).into_bytes();
+    for answer in [&rows, &text] {
+        for options in ["", "--json=line"] {
+            let mut command = ctl::command("sh".as_ref());
+            // 48 MiB of addresses, program and libraries included.
+            let line = format!("ulimit -v 49152; \"$0\" call {options} \"$1\" get | wc -c");
+            command.args(["-c", &line]).arg(ctl::path()).arg(place.socket());
+            let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            // The program may end before it has read the answer.
+            let _ = begin_answer(&daemon, b"").write_all(answer);
+            let Output { stdout, stderr, .. } = child.wait_with_output().unwrap();
+            assert_eq!(String::from_utf8(stderr).unwrap(), "");
+            let count: usize = String::from_utf8(stdout).unwrap().trim().parse().unwrap();
+            assert!(count > size, "{count} bytes");
+        }
+    }
+}
+
+#[test]
 fn file_of_commands_uses_one_connection() {
     let daemon = daemon();
     let path = daemon.path();
@@ -378,6 +501,7 @@ fn file_of_commands_uses_one_connection() {
     };
     let ran = file(&[], "add 1\n\n# a comment\n  bytes 'two words' \r\nbytes \"\"\nadd 3");
     answered(&ran, b"1\ntwo words\n3\n");
+    answered(&file(&[], "\u{feff}add 1\nbytes \u{feff}\n"), "1\n\u{feff}\n".as_bytes());
     let ran = file(&[], "add 1\nadd x\nfail LATE\nbytes 'open\nadd 2\n");
     assert_eq!((ran.code, &*ran.text()), (Some(2), "1\n2\n"));
     for line in [
@@ -439,6 +563,141 @@ fn answer_is_written_to_a_file() {
     let ran = dockipc(words.into_iter().chain(["bytes".as_ref(), "".as_ref()]));
     answered(&ran, b"");
     assert_eq!(fs::read(&file).unwrap(), b"");
+}
+
+/// Returns the names in a directory.
+fn names(place: &Place) -> Vec<String> {
+    let entries = fs::read_dir(place.directory()).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn refused_call_leaves_no_file() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let file = place.directory().join("out");
+    let words = ["call".as_ref(), "-o".as_ref(), file.as_os_str()];
+    for many in [&[][..], &["--repeat", "2"]] {
+        let words = words.into_iter().chain(many.iter().map(AsRef::as_ref));
+        let ran = dockipc(words.chain([path.as_os_str(), "fail".as_ref(), "x".as_ref()]));
+        failed(&ran, 1, "test-dockipc: ERR it did not work\n");
+        assert_eq!(names(&place), [""; 0], "{many:?}");
+    }
+    let words = words.into_iter().chain(["-f".as_ref(), "-".as_ref(), path.as_os_str()]);
+    let ran = run(ctl::command(&ctl::path()).args(words), b"fail x\n");
+    assert_eq!((ran.code, names(&place)), (Some(1), Vec::new()), "{ran:?}");
+    // A file that can't be written is noticed before the command runs.
+    let nowhere = place.directory().join("no/out");
+    let ran = dockipc([
+        "call".as_ref(),
+        "-o".as_ref(),
+        nowhere.as_os_str(),
+        path.as_os_str(),
+        "wait".as_ref(),
+    ]);
+    let why = "No such file or directory (os error 2)";
+    failed(&ran, 1, &format!("test-dockipc: opening {}: {why}\n", nowhere.display()));
+    let ran = dockipc([
+        "call".as_ref(),
+        "-o".as_ref(),
+        place.directory().as_os_str(),
+        path.as_os_str(),
+        "wait".as_ref(),
+    ]);
+    assert!(ran.code == Some(1) && ran.err.contains("Is a directory"), "{ran:?}");
+}
+
+#[test]
+fn cut_answer_leaves_the_old_file() {
+    let place = Place::new();
+    let (socket, file) = (place.directory().join("socket"), place.directory().join("out"));
+    let daemon = UnixListener::bind(&socket).unwrap();
+    fs::write(&file, "old").unwrap();
+    let call = || {
+        let mut command = ctl::command(&ctl::path());
+        command.args(["call", "-o"]).arg(&file).arg(&socket).arg("get");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let answer_half = || begin_answer(&daemon, b"$100000\r\nhalf");
+    let cut = call();
+    drop(answer_half());
+    assert_eq!(cut.wait_with_output().unwrap().status.code(), Some(6));
+    // Nothing is left of a call that is killed.
+    let mut killed = call();
+    let stream = answer_half();
+    let _ = kill_process(Pid::from_child(&killed), Signal::INT);
+    assert_eq!(killed.wait().unwrap().code(), None);
+    drop(stream);
+    assert_eq!(fs::read(&file).unwrap(), b"old");
+    assert_eq!(names(&place), ["out", "socket"]);
+}
+
+#[test]
+fn written_file_keeps_its_kind() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let at = |name: &str| place.directory().join(name).display().to_string();
+    let write = |file: &str, text: &str| {
+        answered(&dockipc(["call", "-o", file, path, "bytes", text]), b"");
+    };
+    fs::write(at("file"), "old and long").unwrap();
+    fs::set_permissions(at("file"), fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("file", at("link")).unwrap();
+    write(&at("link"), "new");
+    assert_eq!(fs::read(at("file")).unwrap(), b"new");
+    assert_eq!(fs::metadata(at("file")).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+    fs::hard_link(at("file"), at("other")).unwrap();
+    write(&at("file"), "both");
+    assert_eq!(fs::read(at("other")).unwrap(), b"both");
+    symlink("missing", at("dangling")).unwrap();
+    write(&at("dangling"), "made");
+    assert_eq!(fs::read(at("missing")).unwrap(), b"made");
+    write("/dev/null", "nothing");
+    assert!(run(Command::new("mkfifo").arg(at("fifo")), b"").code == Some(0));
+    let fifo = at("fifo");
+    let reader = std::thread::spawn(move || fs::read(fifo).unwrap());
+    write(&at("fifo"), "through");
+    assert_eq!(reader.join().unwrap(), b"through");
+    // The program's own descriptors: the file is neither replaced nor cut.
+    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        let line = format!("echo before; \"$0\" call -o {name} {path} bytes text; echo after");
+        let line = format!("{{ {line}; }} > {}", at("all"));
+        answered(&run(ctl::command("sh".as_ref()).args(["-c", &line]).arg(ctl::path()), b""), b"");
+        assert_eq!(fs::read_to_string(at("all")).unwrap(), "before\ntextafter\n", "{name}");
+    }
+    let many = ["call", "-o", &at("file"), "--repeat", "2", path, "add", "1"];
+    answered(&dockipc(many), b"");
+    assert_eq!(fs::read(at("other")).unwrap(), b"1\n1\n");
+    let left = ["all", "dangling", "fifo", "file", "link", "missing", "other"];
+    assert_eq!(names(&place), left);
+}
+
+#[test]
+fn file_in_a_closed_directory_is_written() {
+    if !tests::users::can_be_had() {
+        return;
+    }
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    let file = place.directory().join("out");
+    fs::write(&file, "old").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let call = |words: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(ctl::path());
+        run(command.args(["call", "-o"]).arg(&file).arg(&path).args(words), b"")
+    };
+    failed(&call(&["fail", "x"]), 1, "test-dockipc: ERR it did not work\n");
+    assert_eq!(fs::read(&file).unwrap(), b"old");
+    answered(&call(&["bytes", "new"]), b"");
+    assert_eq!(fs::read(&file).unwrap(), b"new");
 }
 
 #[test]
@@ -528,7 +787,7 @@ fn colors_need_a_terminal_or_an_option() {
 fn terminal_gets_no_binary_answer() {
     let (daemon, place) = (daemon(), Place::new());
     let path = daemon.path();
-    fs::write(place.directory().join("bytes"), b"\x1b]0;owned\x07").unwrap();
+    fs::write(place.directory().join("bytes"), b"\0owned").unwrap();
     let file = place.directory().join("bytes");
     let line = |what: &str| format!("{} call {} {what}", ctl::path().display(), path.display());
     let terminal =
@@ -537,8 +796,19 @@ fn terminal_gets_no_binary_answer() {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     let text = "the answer is binary and would garble the terminal: use -o FILE or a pipe";
     assert!(ran.text().contains(text) && !ran.text().contains("owned"), "{ran:?}");
-    // On a terminal, a text is ended with a newline.
     assert_eq!(terminal(&line("bytes text")).text(), "text\r\n");
+    let raw = line(&format!("bytes @{}", file.display())).replace(" call ", " call --raw ");
+    assert_eq!(terminal(&raw).out, b"\0owned");
+    // Colors are shown, and other sequences are visible.
+    fs::write(&file, b"\x1b[31mred\x1b]0;owned\x07").unwrap();
+    for what in ["bytes", "rows"] {
+        let shown = terminal(&line(&format!("{what} @{}", file.display()))).text();
+        assert!(shown.contains("\x1b[31mred\\x1b]0;owned\\x07"), "{shown}");
+        assert!(shown.ends_with("\x1b[0m\r\n") || shown.ends_with("\n\x1b[0m"), "{shown:?}");
+    }
+    let plain = line(&format!("bytes @{}", file.display()));
+    let plain = plain.replace(" call ", " --color never call ");
+    assert_eq!(terminal(&plain).text(), "red\\x1b]0;owned\\x07\r\n");
 }
 
 #[test]
@@ -548,9 +818,9 @@ fn daemons_own_program_needs_no_socket() {
     let own = |words: &[&str]| {
         run(ctl::command(&hitctl).env("TEST_SOCKET", daemon.path()).args(words), b"")
     };
-    answered(&own(&["add", "2"]), b"2");
-    answered(&own(&["call", "add", "2", "--twice"]), b"4");
-    answered(&own(&["bytes", "/a/path"]), b"/a/path");
+    answered(&own(&["add", "2"]), b"2\n");
+    answered(&own(&["call", "add", "2", "--twice"]), b"4\n");
+    answered(&own(&["bytes", "/a/path"]), b"/a/path\n");
     // `list` is the daemon's command and not a subcommand.
     answered(&own(&["list"]), b"one\t1\ttwo\t2\n\n");
     failed(
@@ -629,4 +899,28 @@ fn ctrl_c_ends_a_call_at_once() {
     child.stdout.take().unwrap().read_to_string(&mut nothing).unwrap();
     assert_eq!((&*nothing, child.wait().unwrap().code()), ("", None));
     gate.open();
+}
+
+#[test]
+fn ctrl_c_ends_a_long_answer_at_once() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    for words in [
+        &["call", path, "blob", "300000000"][..],
+        &["call", "--json", path, "blob", "300000000"],
+        &["call", "--repeat", "100", path, "blob", "3000000"],
+        &["call", "-f", "-", path],
+    ] {
+        let mut command = ctl::command(&ctl::path());
+        let child = command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"blob 300000000\n").unwrap();
+        let mut out = child.stdout.take().unwrap();
+        // The pipe is full from now on.
+        out.read_exact(&mut [0; 100]).unwrap();
+        let _ = kill_process(Pid::from_child(&child), Signal::INT);
+        let status = std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap());
+        assert_eq!(status, Some(2), "{words:?}");
+    }
 }

@@ -221,6 +221,18 @@ fn ctrl_c_cancels_a_call_and_ctrl_d_exits() {
 }
 
 #[test]
+fn ctrl_c_ends_a_long_answer() {
+    let Some(Scene { terminal, .. }) = &Scene::open() else { return };
+    // More than the terminal shows before the key is pressed.
+    terminal.enters("lines 2000000");
+    terminal.shows("of 2000000");
+    terminal.presses(&["C-c"]);
+    terminal.ends_with("canceled; the command may have run, or may still be running\nhitd>");
+    terminal.enters("greet bob");
+    terminal.ends_with("hello bob\nhitd>");
+}
+
+#[test]
 fn help_explains_and_exit_leaves() {
     let Some(Scene { terminal, .. }) = &Scene::open() else { return };
     terminal.enters("help hi");

@@ -152,7 +152,7 @@ fn daemon_is_called_through_ssh() {
     let daemon = Daemon::start(Server::new().state(Gate::default()));
     let address = sshd.address(&daemon.path());
     let ran = sshd.run(&["call", &address, "add", "2", "3"]);
-    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "5", ""));
+    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "5\n", ""));
     let every_byte: Vec<u8> = (0..=255).cycle().take(1 << 19).collect();
     let ran = run(sshd.command().args(["call", &address, "bytes", "-"]), &every_byte);
     assert!(ran.code == Some(0) && ran.out == every_byte, "{:?}: {}", ran.code, ran.err);
@@ -166,7 +166,7 @@ fn daemon_is_called_through_ssh() {
     std::os::unix::fs::symlink(daemon.path(), &link).unwrap();
     let escaped = link.display().to_string().replace(' ', "%20");
     let ran = sshd.run(&["call", &format!("ssh://root@127.0.0.1:{}{escaped}", sshd.port), "ping"]);
-    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "PONG", ""));
+    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "PONG\n", ""));
     sshd.check_nothing_is_left();
 }
 
@@ -190,7 +190,7 @@ fn token_of_environment_stays_on_this_machine() {
         assert!(ran.code == Some(4) && ran.err.ends_with(why), "{ran:?}");
     }
     let ran = run(sshd.command().arg("--token-file").arg(&file).args(call), b"");
-    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "3", ""));
+    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "3\n", ""));
 }
 
 #[test]

@@ -12,6 +12,8 @@ use super::word::ToArg;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, Reply};
+use crate::wire::answer::Piece;
+use crate::wire::rows::Rows;
 
 /// A builder for one call; see [`Client::command`].
 #[must_use = "a call is made with `.call()`"]
@@ -112,8 +114,8 @@ impl<'c> Call<'c> {
     }
 
     /// Makes the call, writes the answer as [`Client::send`] would return it, and returns the
-    /// number of bytes written. A long bulk string is written as it arrives, and may exceed
-    /// [`Client::max_answer`].
+    /// number of bytes written. The answer is written as it arrives: neither its length nor that of
+    /// a text in it is limited by [`Client::max_answer`].
     ///
     /// If the answer is cut off, its beginning has been written, and the call is not retried.
     ///
@@ -129,28 +131,48 @@ impl<'c> Call<'c> {
     /// # Errors
     /// Those of [`call`](Self::call), and [`Error::Io`] if writing fails.
     pub fn copy_to(self, out: &mut impl io::Write) -> Result<u64> {
+        let (mut written, mut rows, mut ready) = (0, Rows::default(), Vec::new());
+        let writing = |error| Error::io("writing the answer", error);
+        self.stream(&mut |piece| {
+            match piece {
+                // Not copied.
+                Some(Piece::Part { bytes, .. }) if rows.is_single() => {
+                    written += bytes.len() as u64;
+                    out.write_all(bytes).map_err(writing)?;
+                }
+                Some(piece) => rows.add(piece, &mut ready),
+                None => {
+                    written += ready.len() as u64;
+                    out.write_all(&ready).and_then(|()| out.flush()).map_err(writing)?;
+                    ready.clear();
+                }
+            }
+            Ok(())
+        })?;
+        Ok(written)
+    }
+
+    /// Makes the call, and passes on the pieces of the answer as they arrive, and `None` before
+    /// each wait and at the end.
+    pub(crate) fn stream(
+        self,
+        each: &mut dyn FnMut(Option<Piece<'_>>) -> Result<()>,
+    ) -> Result<()> {
         let Self { client, mut words, timeout, .. } = self;
         let command = Commands { streamed: true, retry: Retry::Never, ..words.command() };
-        let (mut written, mut refused) = (0, None);
-        let writing = |error| Error::io("writing the answer", error);
-        client.exchange(&command, timeout, |_, part| {
-            let line;
-            let bytes = match part {
-                AnswerPart::Bytes(bytes) => bytes,
-                AnswerPart::Whole(Reply::Error(failure)) => {
-                    refused = Some(failure);
-                    return Ok(());
-                }
-                AnswerPart::Whole(reply) => {
-                    line = reply.into_line();
-                    &line
-                }
-            };
-            written += bytes.len() as u64;
-            out.write_all(bytes).map_err(writing)
+        let mut refused = None;
+        client.exchange(&command, timeout, |_, part| match part {
+            AnswerPart::Piece(piece) => each(piece),
+            AnswerPart::Whole(Reply::Error(failure)) => {
+                refused = Some(failure);
+                Ok(())
+            }
+            AnswerPart::Whole(reply) => {
+                each(Some(Piece::Value(reply)))?;
+                each(None)
+            }
         })?;
-        out.flush().map_err(writing)?;
-        refused.map_or(Ok(written), |failure| Err(Error::Refused(failure)))
+        refused.map_or(Ok(()), |failure| Err(Error::Refused(failure)))
     }
 }
 

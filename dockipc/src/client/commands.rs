@@ -18,7 +18,7 @@ pub(super) struct Commands<'b> {
     pub(super) first: usize,
     /// Whether the connection can be reused after these commands.
     pub(super) reusable: bool,
-    /// Whether a long bulk string is passed on in parts, as it arrives.
+    /// Whether answers are passed on in pieces, as they arrive.
     pub(super) streamed: bool,
     pub(super) retry: Retry<'b>,
 }

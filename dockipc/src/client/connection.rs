@@ -3,6 +3,7 @@
 #[cfg(feature = "cli")]
 mod identify;
 mod input;
+mod stream;
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -18,6 +19,7 @@ use super::limits::{CallLimits, ClientLimits, Wait};
 use crate::buffer::Buffer;
 use crate::error::{Error, Failure, Ran, Result, code};
 use crate::reply::Reply;
+use crate::wire::answer::Piece;
 
 #[cfg(feature = "cli")]
 pub(super) use self::identify::{GREETING, Unidentified};
@@ -43,11 +45,12 @@ pub(super) struct Connection {
 /// An answer, or a part of one.
 pub(super) enum AnswerPart<'i> {
     Whole(Reply),
-    /// A part of a long bulk string, if the commands are [`streamed`](Commands::streamed).
-    Bytes(&'i [u8]),
+    /// A piece, or `None` before a wait and at the end, if the commands are
+    /// [`streamed`](Commands::streamed).
+    Piece(Option<Piece<'i>>),
 }
 
-/// Bulk strings longer than this are passed on in parts.
+/// Maximum number of bytes that one read of a streamed answer waits for.
 const STREAM_THRESHOLD: usize = 64 * 1024;
 
 /// Initial size of the input buffer. A larger one is freed after use.
@@ -112,13 +115,13 @@ impl Connection {
             }
         };
         for i in 0..commands.count {
-            let long = if commands.streamed { self.read_bulk_header(call) } else { Ok(None) };
-            let answer = match long {
-                Ok(Some(size)) => {
-                    self.stream_bulk(size, call, |bytes| each(i, AnswerPart::Bytes(bytes)))?;
+            let has_pieces = if commands.streamed { self.has_pieces(call) } else { Ok(false) };
+            let answer = match has_pieces {
+                Ok(true) => {
+                    self.read_pieces(call, |piece| each(i, AnswerPart::Piece(piece)))?;
                     continue;
                 }
-                Ok(None) => self.read(call),
+                Ok(false) => self.read(call),
                 Err(error) => Err(error),
             };
             match answer {

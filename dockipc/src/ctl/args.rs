@@ -13,6 +13,7 @@ use clap::{ArgAction, Args, ColorChoice, FromArgMatches, Parser, Subcommand, Val
 
 use super::error::CliError;
 use super::exit;
+use super::output::Layout;
 use crate::arg::Arg;
 
 mod hints;
@@ -138,23 +139,34 @@ pub(super) enum Action {
 
 /// Run one of the daemon's commands
 ///
-/// Prints the bytes of the answer, and nothing else, to standard output, and errors to standard
-/// error.
+/// Prints the answer, and a newline if a text ends without one, to standard output, and errors to
+/// standard error.
 ///
 /// An argument `-` is read from standard input, and `@FILE` from a file; `@@TEXT` is the text
-/// `@TEXT`. Options come before the socket: everything after it belongs to the daemon's command.
+/// `@TEXT`. The same holds for the value in `--name=VALUE`. The words of a text that takes the rest
+/// of the line are joined with one blank each. Options come before the socket: everything after it
+/// belongs to the daemon's command.
 #[derive(Args, Debug, Default)]
 #[command(
     override_usage = "dockipc call [OPTIONS] [SOCK] NAME [ARG]...\n       dockipc call [OPTIONS] [SOCK] --file FILE"
 )]
 pub(super) struct Call {
-    /// Print the answer as JSON; bytes that are not UTF-8 become {"base64": "…"}
-    #[arg(long)]
-    pub(super) json: bool,
+    /// Print the answer as JSON or, with =line, each item of a list as a line of JSON; bytes that
+    /// are not UTF-8 become {"base64": "…"}
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
 
-    /// Write the answer to a file
+    /// Write the answer to a file, which stays as it is if there is none
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+
+    /// Add no newline to an answer
+    #[arg(long, short = 'n')]
+    pub(super) no_newline: bool,
+
+    /// Write the bytes of an answer as they are, also to a terminal
+    #[arg(long, conflicts_with = "json")]
+    pub(super) raw: bool,
 
     /// Run the commands in a file, one per line, over one connection; - is standard input
     #[arg(long, short, value_name = "FILE", conflicts_with_all = ["repeat", "every", "literal"])]
@@ -229,9 +241,9 @@ pub(super) struct List {
     #[arg(long, short)]
     pub(super) all: bool,
 
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
+    /// Print JSON or, with =line, each daemon as a line of JSON
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
 }
 
 /// Print the daemon's interface as JSON, or compare it with an earlier one

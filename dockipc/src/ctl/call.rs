@@ -12,16 +12,21 @@ use super::args::Call;
 use super::daemon::Daemon;
 use super::error::{CliError, note};
 use super::exit::Exit;
-use super::output::{Output, is_closed, json_text, to_json};
+use super::output::{Form, JsonWriter, Layout, Output, is_closed};
 use super::word::Word;
 use super::written;
 use crate::error::{Error, code};
-use crate::reply::Reply;
 use crate::wire::words::Splitter;
 
 /// Runs `call`. The socket is already removed from the words.
 pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, CliError> {
-    let mut output = Output::open(args.output.as_deref())?;
+    let is_repeated = args.repeat.is_some() || args.every.is_some();
+    let form = Form {
+        is_raw: args.raw,
+        is_open: args.no_newline,
+        has_many: is_repeated || args.file.is_some(),
+    };
+    let mut output = Output::open(args.output.as_deref(), form)?;
     if let Some(file) = &args.file {
         if !args.words.is_empty() {
             return Err(CliError::usage(
@@ -31,7 +36,6 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         return lines(daemon, file, args.json, &mut output, program);
     }
     let words = words(args.words, args.literal, daemon)?;
-    let is_many = args.repeat.is_some() || args.every.is_some();
     let times = args.repeat.unwrap_or(if args.every.is_some() { u64::MAX } else { 1 });
     for i in 0..times {
         if i > 0 {
@@ -52,7 +56,7 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
                 return Err(if is_preset { error.with_preset_socket() } else { error });
             }
         }
-        if let Err(error) = output.end(is_many) {
+        if let Err(error) = output.end() {
             return written(Err(error));
         }
     }
@@ -60,16 +64,28 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
 }
 
 /// Runs one command and writes its answer.
-fn one(daemon: &Daemon, words: &[Word], json: bool, output: &mut Output) -> Result<(), Error> {
+fn one(
+    daemon: &Daemon,
+    words: &[Word],
+    json: Option<Layout>,
+    output: &mut Output,
+) -> Result<(), Error> {
     let Some((name, arguments)) = words.split_first() else { return Ok(()) };
     let name = String::from_utf8_lossy(name.bytes());
     let call = daemon.client.command(&name).words(arguments);
     let _timer = Timer::start();
-    if json {
-        let text = json_text(&to_json(call.call::<Reply>()?));
-        return writeln!(output, "{text}").map_err(|e| Error::io("writing the answer", e));
-    }
-    call.copy_to(output).map(drop)
+    let Some(layout) = json else { return call.copy_to(output).map(drop) };
+    let writing = |error| Error::io("writing the answer", error);
+    let (mut json, mut ready) = (JsonWriter::new(layout), Vec::new());
+    call.stream(&mut |piece| {
+        if let Some(piece) = piece {
+            return json.add(piece, &mut ready).map_err(writing);
+        }
+        output.write_all(&ready).and_then(|()| output.flush()).map_err(writing)?;
+        ready.clear();
+        Ok(())
+    })?;
+    output.end_json().map_err(writing)
 }
 
 /// Notes the time of a call when it is dropped.
@@ -100,39 +116,50 @@ fn words(words: Vec<OsString>, literal: bool, daemon: &Daemon) -> Result<Vec<Wor
     }
     let mut words = words.into_iter();
     let name = words.next().into_iter().map(|name| Ok(Word::typed(name.into_vec())));
-    let mut input = None;
-    let arguments = words.map(|word| match word.as_bytes() {
-        _ if literal => Ok(Word::typed(word.into_vec())),
-        b"-" if input.is_some() => {
-            Err(CliError::usage("standard input can be read only once: use one `-`"))
-        }
-        b"-" => {
-            input = Some(());
-            let mut bytes = Vec::new();
-            let read = daemon.input().read_to_end(&mut bytes);
-            read.map_err(|error| unread("standard input", &error))?;
-            Ok(Word::read(bytes, "-".into(), "standard input".into()))
-        }
-        [b'@', b'@', ..] => Ok(Word::typed(word.as_bytes()[1..].to_vec())),
-        [b'@', file @ ..] if !file.is_empty() => {
-            let file = Path::new(OsStr::from_bytes(file));
-            let bytes = std::fs::read(file).map_err(|error| {
-                let what = format!("{} (for a text that begins with @, write @@)", file.display());
-                CliError::unread(what, &error)
-            })?;
-            Ok(Word::read(bytes, word.to_string_lossy().into(), file.display().to_string()))
-        }
-        _ => Ok(Word::typed(word.into_vec())),
+    let (mut has_input, mut may_be_option) = (true, true);
+    let arguments = words.map(|word| {
+        let bytes = word.as_bytes();
+        may_be_option &= bytes != b"--";
+        let equals = bytes.iter().position(|&b| b == b'=');
+        let equals = equals.filter(|_| may_be_option && bytes.starts_with(b"--"));
+        let (option, value) = bytes.split_at(equals.map_or(0, |at| at + 1));
+        let typed = || word.to_string_lossy().into_owned();
+        Ok(match value {
+            _ if literal => Word::typed(word.into_vec()),
+            b"-" if !std::mem::take(&mut has_input) => {
+                let text = "standard input can be read only once: use one `-`";
+                return Err(CliError::usage(text));
+            }
+            b"-" => {
+                let mut bytes = Vec::new();
+                let read = daemon.input().read_to_end(&mut bytes);
+                read.map_err(|error| unread("standard input", &error))?;
+                Word::read(bytes, typed(), "standard input".into()).of_option(option)
+            }
+            [b'@', text @ ..] if text.starts_with(b"@") => Word::typed([option, text].concat()),
+            [b'@', file @ ..] if !file.is_empty() => {
+                let file = Path::new(OsStr::from_bytes(file)).display();
+                let bytes = std::fs::read(OsStr::from_bytes(&value[1..])).map_err(|error| {
+                    let advice = "(for a text that begins with @, write @@)";
+                    CliError::unread(format!("{file} {advice}"), &error)
+                })?;
+                Word::read(bytes, typed(), file.to_string()).of_option(option)
+            }
+            _ => Word::typed(word.into_vec()),
+        })
     });
     name.chain(arguments).collect()
 }
+
+/// The byte order mark, which some editors write in front of a text.
+const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// Runs the lines of a file. A command that fails does not stop the later ones; the exit code is
 /// that of the first failure.
 pub(super) fn lines(
     daemon: &Daemon,
     file: &Path,
-    json: bool,
+    json: Option<Layout>,
     output: &mut Output,
     program: &str,
 ) -> Result<Exit, CliError> {
@@ -145,7 +172,8 @@ pub(super) fn lines(
     let mut exit = Exit::Answered;
     for (i, line) in BufReader::new(input).split(b'\n').enumerate() {
         let line = line.map_err(reading)?;
-        let line = line.strip_suffix(b"\r").unwrap_or(&line).trim_ascii();
+        let line = line.strip_prefix(BOM).filter(|_| i == 0).unwrap_or(&line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii();
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
@@ -153,7 +181,7 @@ pub(super) fn lines(
         let words = split(line);
         let is_split = words.is_some();
         let words = Word::of_line(words.unwrap_or_else(|| fragments(line)));
-        let answered = if json && is_split {
+        let answered = if json.is_some() && is_split {
             one(daemon, &words, json, output)
         } else {
             let _timer = Timer::start();
@@ -161,7 +189,11 @@ pub(super) fn lines(
             call.copy_to(output).map(drop)
         };
         match answered {
-            Ok(()) => {}
+            Ok(()) => {
+                if let Err(error) = output.end() {
+                    return written(Err(error)).map(|_| exit);
+                }
+            }
             Err(Error::Io { source, .. }) if is_closed(&source) => break,
             Err(error) => {
                 let is_refused = matches!(error, Error::Refused(_));
@@ -174,9 +206,6 @@ pub(super) fn lines(
                     exit = error.exit;
                 }
             }
-        }
-        if let Err(error) = output.end(true) {
-            return written(Err(error)).map(|_| exit);
         }
     }
     Ok(exit)

@@ -19,7 +19,7 @@ use super::args::{Common, List};
 use super::daemon::{Listener, OWN_TIMEOUT, client};
 use super::error::{CliError, text};
 use super::exit::Exit;
-use super::output::{field, json_text};
+use super::output::{Layout, field, json_line, json_text};
 use super::{socket, written};
 use crate::client::Deadline;
 use crate::error::{Error, Result};
@@ -116,9 +116,13 @@ pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
         CliError::usage(text).print_bare();
     }
     let mut out = io::stdout().lock();
-    if args.json {
-        let found: Vec<_> = found.iter().map(to_json).collect();
-        return written(writeln!(out, "{}", json_text(&Value::from(found)))).map(|_| exit);
+    if let Some(layout) = args.json {
+        let mut found = found.iter().map(to_json);
+        let printed = match layout {
+            Layout::Indented => writeln!(out, "{}", json_text(&found.collect())),
+            Layout::Line => found.try_for_each(|found| writeln!(out, "{}", json_line(&found))),
+        };
+        return written(printed).map(|_| exit);
     }
     if found.is_empty() && exit != Exit::Answered {
         return Ok(exit);

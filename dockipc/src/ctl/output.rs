@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::path::Path;
 
@@ -13,102 +12,141 @@ use serde_json::{Map, Value, json};
 use super::error::CliError;
 use crate::reply::Reply;
 
-/// The destination of an answer.
+mod json;
+mod shown;
+mod target;
+
+pub(super) use json::{JsonWriter, Layout};
+use shown::{Shown, TextCheck};
+use target::Target;
+
+/// The destination of answers.
 pub(super) struct Output {
     to: Destination,
+    /// The form of the answer on a terminal.
+    shown: Option<Shown>,
+    form: Form,
     /// The last byte that was written, to end the line if it is open.
     last: Option<u8>,
-    /// Whether the file still has its old contents, which it keeps if there is no answer.
-    has_old: bool,
+    /// Whether the answer is text.
+    text: TextCheck,
+}
+
+/// How answers are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Form {
+    /// Whether the bytes are written as they are, also to a terminal.
+    pub(super) is_raw: bool,
+    /// Whether the last line may stay open.
+    pub(super) is_open: bool,
+    /// Whether there may be several answers.
+    pub(super) has_many: bool,
 }
 
 enum Destination {
-    Terminal(StdoutLock<'static>),
-    Pipe(StdoutLock<'static>),
-    File(File),
+    Stdout(StdoutLock<'static>),
+    File(Target),
 }
-
-const BINARY: &str = "the answer is binary and would garble the terminal: use -o FILE or a pipe";
 
 impl Output {
     /// Opens the file, or standard output.
-    pub(super) fn open(file: Option<&Path>) -> Result<Self, CliError> {
+    pub(super) fn open(file: Option<&Path>, form: Form) -> Result<Self, CliError> {
         let to = match file {
-            Some(file) => Destination::File(
-                File::options().write(true).create(true).truncate(false).open(file).map_err(
-                    |error| CliError::io(&format!("opening {}", file.display()), &error),
-                )?,
-            ),
-            None if io::stdout().is_terminal() => Destination::Terminal(io::stdout().lock()),
-            None => Destination::Pipe(io::stdout().lock()),
+            Some(file) => {
+                let target = Target::open(file, !form.has_many);
+                let opening = |error| CliError::io(&format!("opening {}", file.display()), &error);
+                Destination::File(target.map_err(opening)?)
+            }
+            None => Destination::Stdout(io::stdout().lock()),
         };
-        Ok(Self { to, last: None, has_old: file.is_some() })
+        let is_terminal = match &to {
+            Destination::Stdout(out) => out.is_terminal(),
+            Destination::File(target) => target.is_terminal(),
+        };
+        let shown = (is_terminal && !form.is_raw).then(|| Shown::new(has_colors()));
+        Ok(Self { to, shown, form, last: None, text: TextCheck::default() })
     }
 
     pub(super) fn is_terminal(&self) -> bool {
-        matches!(self.to, Destination::Terminal(_))
+        self.shown.is_some()
     }
 
-    /// Ends an answer. On a terminal, or if the answer is one of many, ends its line.
-    pub(super) fn end(&mut self, is_one_of_many: bool) -> io::Result<()> {
-        self.clear()?;
-        let is_open = self.last.take().is_some_and(|last| last != b'\n');
-        if is_open && (is_one_of_many || self.is_terminal()) {
-            self.inner().write_all(b"\n")?;
-        }
-        self.inner().flush()
-    }
-
-    /// Truncates a regular file, once.
-    fn clear(&mut self) -> io::Result<()> {
-        if let Destination::File(file) = &self.to
-            && std::mem::take(&mut self.has_old)
-            && file.metadata()?.is_file()
-        {
-            file.set_len(0)?;
-        }
-        Ok(())
-    }
-
-    fn inner(&mut self) -> &mut dyn Write {
+    /// Ends a whole answer, and its line. The only answer in a file stays as it is, and so does
+    /// one that is binary.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        let is_text = std::mem::take(&mut self.text).is_text();
+        let is_file = matches!(self.to, Destination::File(_)) && !self.is_terminal();
+        let is_line = self.form.has_many || (is_text && !is_file);
+        self.end_line(is_line && !self.form.is_open && !self.form.is_raw)?;
         match &mut self.to {
-            Destination::Terminal(out) | Destination::Pipe(out) => out,
-            Destination::File(file) => file,
+            Destination::Stdout(out) => out.flush(),
+            Destination::File(target) => target.end(),
+        }
+    }
+
+    /// Ends the line of an answer that is JSON, which is text also in a file.
+    pub(super) fn end_json(&mut self) -> io::Result<()> {
+        self.end_line(!self.form.is_open)
+    }
+
+    /// Ends the colors of an answer on a terminal and, if that is wanted, a line that is open.
+    fn end_line(&mut self, is_wanted: bool) -> io::Result<()> {
+        let is_open = self.last.take().is_some_and(|last| last != b'\n');
+        let rest = self.shown.as_mut().map_or(Ok(String::new()), Shown::end)?;
+        let end = if is_open && is_wanted { "\n" } else { "" };
+        if rest.is_empty() && end.is_empty() {
+            return Ok(());
+        }
+        self.inner()?.write_all((rest + end).as_bytes())
+    }
+
+    fn inner(&mut self) -> io::Result<&mut dyn Write> {
+        match &mut self.to {
+            Destination::Stdout(out) => Ok(out),
+            Destination::File(target) => target.file(),
         }
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_terminal() && is_binary(bytes) {
-            return Err(io::Error::other(BINARY));
-        }
-        self.clear()?;
-        let written = self.inner().write(bytes)?;
+        let written = if let Some(shown) = &mut self.shown {
+            let shown = shown.part(bytes)?;
+            self.inner()?.write_all(shown.as_bytes())?;
+            bytes.len()
+        } else {
+            self.inner()?.write(bytes)?
+        };
+        self.text.add(&bytes[..written]);
         self.last = bytes[..written].last().copied().or(self.last);
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner().flush()
+        match &mut self.to {
+            Destination::Stdout(out) => out.flush(),
+            Destination::File(_) => Ok(()),
+        }
     }
+}
+
+/// After an answer that is not whole, the terminal's next line is that of the error.
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.is_terminal() {
+            let _ = self.end_line(true);
+        }
+    }
+}
+
+/// Returns whether standard output has colors.
+pub(super) fn has_colors() -> bool {
+    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
 /// Returns the width of the terminal in columns.
 pub(super) fn width() -> usize {
     comfy_table::Table::new().width().map_or(80, usize::from).max(20)
-}
-
-/// Returns whether bytes have control characters or are not UTF-8. The bytes may begin and end
-/// within a character.
-fn is_binary(bytes: &[u8]) -> bool {
-    let control = |b: &u8| (*b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r')) || *b == 0x7f;
-    let start = bytes.iter().take(3).take_while(|b| **b & 0b1100_0000 == 0b1000_0000).count();
-    let is_text = match std::str::from_utf8(&bytes[start..]) {
-        Ok(text) => !text.chars().any(|char| matches!(char, '\u{80}'..='\u{9f}')),
-        Err(error) => error.error_len().is_none(),
-    };
-    bytes.iter().any(control) || !is_text
 }
 
 /// Escapes a text from outside, such as a file's name or a daemon's message, for use within a line:
@@ -119,19 +157,26 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     }
     let mut escaped = String::with_capacity(text.len() + 8);
     for char in text.chars() {
-        match char {
-            '\t' => escaped.push_str("\\t"),
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            char if is_unsafe(char) => {
-                for byte in char.encode_utf8(&mut [0; 4]).bytes() {
-                    let _ = write!(escaped, "\\x{byte:02x}");
-                }
-            }
-            char => escaped.push(char),
+        if is_unsafe(char) {
+            escape_char(char, &mut escaped);
+        } else {
+            escaped.push(char);
         }
     }
     escaped.into()
+}
+
+fn escape_char(char: char, escaped: &mut String) {
+    match char {
+        '\t' => escaped.push_str("\\t"),
+        '\n' => escaped.push_str("\\n"),
+        '\r' => escaped.push_str("\\r"),
+        char => {
+            for byte in char.encode_utf8(&mut [0; 4]).bytes() {
+                let _ = write!(escaped, "\\x{byte:02x}");
+            }
+        }
+    }
 }
 
 /// Escapes a text for a column of a row, from which programs can restore it: also escapes
@@ -147,6 +192,17 @@ pub(super) fn field(bytes: &[u8]) -> String {
     field
 }
 
+/// Splits off a character at the end that is not whole. Returns `None` if the bytes are not UTF-8.
+fn split_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let whole = match std::str::from_utf8(bytes) {
+        Ok(text) => return Some((text, &[])),
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        Err(_) => return None,
+    };
+    let (text, rest) = bytes.split_at(whole);
+    Some((std::str::from_utf8(text).ok()?, rest))
+}
+
 /// Returns whether a character ends a line or a column or changes how text beside it is shown:
 /// control characters, line separators, and characters that change the direction of text.
 pub(super) fn is_unsafe(char: char) -> bool {
@@ -156,8 +212,17 @@ pub(super) fn is_unsafe(char: char) -> bool {
 /// Returns indented JSON in which unsafe characters are escaped. (`serde_json` escapes neither DEL
 /// nor those outside of ASCII.)
 pub(super) fn json_text(value: &Value) -> String {
+    safe_json(&format!("{value:#}"))
+}
+
+/// Returns JSON in one line, with the same escapes.
+pub(super) fn json_line(value: &Value) -> String {
+    safe_json(&value.to_string())
+}
+
+fn safe_json(json: &str) -> String {
     let mut text = String::new();
-    for char in format!("{value:#}").chars() {
+    for char in json.chars() {
         if char != '\n' && is_unsafe(char) {
             let _ = write!(text, "\\u{:04x}", u32::from(char));
         } else {
@@ -212,22 +277,8 @@ pub(super) fn to_json(reply: Reply) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{escaped, field, is_binary, json_text, to_json};
+    use super::{escaped, field, json_text, to_json};
     use crate::reply::Reply;
-
-    #[test]
-    fn binary_is_told_from_text() {
-        for text in ["", "plain\ttext\r\n", "ä🦀"] {
-            assert!(!is_binary(text.as_bytes()), "{text:?}");
-        }
-        for bytes in [&b"\0"[..], b"\x1b[2J", b"\xff", "\u{9b}2J".as_bytes(), b"a\x7f", b"\xc3x"] {
-            assert!(is_binary(bytes), "{bytes:?}");
-        }
-        let crab = "🦀".as_bytes();
-        for cut in 1..crab.len() {
-            assert!(!is_binary(&crab[..cut]) && !is_binary(&crab[cut..]), "{cut}");
-        }
-    }
 
     #[test]
     fn escaped_text_has_no_control_characters() {

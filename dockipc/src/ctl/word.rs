@@ -13,6 +13,8 @@ use crate::client::ToArg;
 /// A word of a call.
 pub(super) struct Word {
     bytes: Vec<u8>,
+    /// The length of an option in front of what was read: `--name=`.
+    option: usize,
     origin: Origin,
 }
 
@@ -20,7 +22,7 @@ enum Origin {
     Typed,
     /// The word was read from standard input or a file.
     Read {
-        /// The text that was typed: `-` or `@FILE`.
+        /// The text that was typed: `-`, `@FILE`, or an option with such a value.
         typed: String,
         source: String,
     },
@@ -30,18 +32,26 @@ enum Origin {
 
 impl Word {
     pub(super) fn typed(bytes: Vec<u8>) -> Self {
-        Self { bytes, origin: Origin::Typed }
+        Self { bytes, option: 0, origin: Origin::Typed }
     }
 
     /// Returns a word that was read from `source` in place of `typed`.
     pub(super) fn read(bytes: Vec<u8>, typed: String, source: String) -> Self {
-        Self { bytes, origin: Origin::Read { typed, source } }
+        Self { bytes, option: 0, origin: Origin::Read { typed, source } }
+    }
+
+    /// Puts the start of an option in front, `--name=`.
+    pub(super) fn of_option(mut self, option: &[u8]) -> Self {
+        self.bytes.splice(0..0, option.iter().copied());
+        self.option = option.len();
+        self
     }
 
     /// Returns the words of a line of a file.
     pub(super) fn of_line(words: impl IntoIterator<Item = Vec<u8>>) -> Vec<Self> {
         let numbered = words.into_iter().enumerate();
-        numbered.map(|(i, bytes)| Self { bytes, origin: Origin::Line(i + 1) }).collect()
+        let word = |(i, bytes)| Self { bytes, option: 0, origin: Origin::Line(i + 1) };
+        numbered.map(word).collect()
     }
 
     /// Returns the bytes, which only the daemon may get.
@@ -105,7 +115,7 @@ pub(super) fn redact<'m>(message: &'m str, words: &[Word]) -> Cow<'m, str> {
     // The word that each byte repeats.
     let mut repeats: Vec<Option<usize>> = vec![None; lower.len()];
     for (i, word) in words.iter().enumerate().filter(|(i, _)| labels[*i].is_some()) {
-        for form in forms(word.bytes()) {
+        for form in forms(&word.bytes[word.option..]) {
             let form = form.to_ascii_lowercase();
             let lines = form.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
             let short = lines.filter(|line| line.len() < RUN);
@@ -172,6 +182,10 @@ mod tests {
             ("", "no \"\" here", "no # here"),
             ("other", "nothing is repeated", "nothing is repeated"),
         ];
+        let option =
+            Word::read(b"secret".to_vec(), "-".into(), "it".into()).of_option(b"--option=");
+        let message = redact("bad value for --option: \"secret\"", &[option]);
+        assert_eq!(message, "bad value for --option: (the word from it)");
         for (word, message, expected) in cases {
             redacted(word, message, expected);
         }

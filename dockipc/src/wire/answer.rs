@@ -50,7 +50,7 @@ impl Scanner {
             let more = Ok(Scan::More { need: input.len() + 1 });
             match input[self.at..].iter().position(|&b| b == b'\n') {
                 None if input.len() - self.at > LONGEST_LINE => {
-                    return Err(NotResp("line without an end".into()));
+                    return Err(endless());
                 }
                 None => return more,
                 Some(_) => reader.at += 1,
@@ -80,6 +80,141 @@ impl Scanner {
     }
 }
 
+/// A piece of an answer that is read as it arrives.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Piece<'i> {
+    /// A list, a set or a map begins.
+    Begin(Shape),
+    /// The innermost list, set or map ends.
+    End,
+    /// A whole text or bytes.
+    Text(&'i [u8]),
+    /// A part of a long text. It is the last one if no bytes are `left`.
+    Part { bytes: &'i [u8], left: usize },
+    /// Another value.
+    Value(Reply),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Values in order.
+    List,
+    /// Keys and values by turns.
+    Map,
+}
+
+/// The result of looking for the next piece.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next<'i> {
+    Piece(Piece<'i>),
+    /// The piece needs at least this number of bytes.
+    More(usize),
+    /// The answer is whole.
+    Whole,
+}
+
+/// A text of more bytes than this is divided into parts.
+const LONG: usize = 64 * 1024;
+
+/// Divides an answer into pieces as it arrives, and keeps none of them. Nothing but the pieces tells
+/// where the answer ends.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces {
+    is_begun: bool,
+    /// The number of values that each open list or map still has, the innermost last.
+    open: Vec<u64>,
+    /// The number of bytes that a long text still has; its line end follows.
+    long: Option<usize>,
+}
+
+impl Pieces {
+    /// Takes the next piece from the front of `input`.
+    pub(crate) fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Next<'i>, NotResp> {
+        match self.long {
+            Some(0) => {
+                let Some((end, rest)) = input.split_at_checked(2) else { return Ok(Next::More(2)) };
+                if end != b"\r\n" {
+                    return Err(too_long());
+                }
+                (self.long, *input) = (None, rest);
+            }
+            Some(_) if input.is_empty() => return Ok(Next::More(1)),
+            Some(left) => {
+                let (bytes, rest) = input.split_at(left.min(input.len()));
+                let left = left - bytes.len();
+                (self.long, *input) = (Some(left), rest);
+                return Ok(Next::Piece(Piece::Part { bytes, left }));
+            }
+            None => {}
+        }
+        match self.open.last_mut() {
+            Some(0) => {
+                self.open.pop();
+                return Ok(Next::Piece(Piece::End));
+            }
+            None if self.is_begun => return Ok(Next::Whole),
+            _ => {}
+        }
+        if self.open.len() > DEEPEST {
+            return Err(too_deep());
+        }
+        match input.contains(&b'\n') {
+            false if input.len() > LONGEST_LINE => return Err(endless()),
+            false => return Ok(Next::More(input.len() + 1)),
+            true => {}
+        }
+        let mut reader = Reader { input, at: 1 };
+        let (kind, mut piece, mut values) = (input[0], None, None);
+        match kind {
+            b'*' | b'~' | b'>' | b'%' => {
+                if let Some(count) = reader.count("count")? {
+                    let (shape, each) =
+                        if kind == b'%' { (Shape::Map, 2) } else { (Shape::List, 1) };
+                    values = Some((count as u64).saturating_mul(each));
+                    piece = Some(Piece::Begin(shape));
+                }
+            }
+            b'$' | b'=' | b'!' => {
+                if let Some(size) = reader.count("length")? {
+                    let end = reader.at.saturating_add(size).saturating_add(2);
+                    if end > input.len() && kind == b'$' && size > LONG {
+                        *input = &input[reader.at..];
+                        self.long = Some(size);
+                        self.begin(None);
+                        return self.next(input);
+                    }
+                    if end > input.len() {
+                        return Ok(Next::More(end));
+                    }
+                    if kind == b'$' {
+                        reader.at = 1;
+                        piece = reader.counted(None)?.map(Piece::Text);
+                    }
+                }
+            }
+            _ => {}
+        }
+        let piece = if let Some(piece) = piece {
+            piece
+        } else {
+            reader.at = 0;
+            Piece::Value(reader.value(0)?)
+        };
+        *input = &input[reader.at..];
+        self.begin(values);
+        Ok(Next::Piece(piece))
+    }
+
+    /// Counts a value that begins, with the number of its own values.
+    fn begin(&mut self, values: Option<u64>) {
+        self.is_begun = true;
+        if let Some(left) = self.open.last_mut() {
+            *left -= 1;
+        }
+        self.open.extend(values);
+    }
+}
+
 /// Reads a whole reply.
 pub(crate) fn read(input: &[u8]) -> Result<Reply, NotResp> {
     let mut reader = Reader { input, at: 0 };
@@ -94,7 +229,7 @@ struct Reader<'i> {
 impl<'i> Reader<'i> {
     fn value(&mut self, depth: usize) -> Result<Reply, NotResp> {
         if depth > DEEPEST {
-            return Err(NotResp(format!("nested deeper than {DEEPEST}")));
+            return Err(too_deep());
         }
         let kind = *self.input.get(self.at).ok_or_else(cut)?;
         self.at += 1;
@@ -170,7 +305,7 @@ impl<'i> Reader<'i> {
         let (start, end) = (self.at, self.at.saturating_add(size));
         let stop = end.saturating_add(2);
         if self.input.get(end..stop).ok_or_else(cut)? != b"\r\n" {
-            return Err(NotResp("string longer than its length".into()));
+            return Err(too_long());
         }
         self.at = stop;
         let bytes = &self.input[start..end];
@@ -198,6 +333,18 @@ impl<'i> Reader<'i> {
 
 fn cut() -> NotResp {
     NotResp("incomplete reply".into())
+}
+
+fn endless() -> NotResp {
+    NotResp("line without an end".into())
+}
+
+fn too_deep() -> NotResp {
+    NotResp(format!("nested deeper than {DEEPEST}"))
+}
+
+fn too_long() -> NotResp {
+    NotResp("string longer than its length".into())
 }
 
 /// Returns whether the text is a decimal integer of any length.

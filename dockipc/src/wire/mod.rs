@@ -9,6 +9,7 @@ pub(crate) mod encode;
 mod escape;
 mod float;
 mod reply;
+pub(crate) mod rows;
 pub(crate) mod words;
 
 pub(crate) use decode::{Decoded, Decoder, Frame, check_text};

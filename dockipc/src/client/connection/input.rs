@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 
-use super::{BUFFER_SIZE, Connection, STREAM_THRESHOLD};
+use super::{BUFFER_SIZE, Connection};
 use crate::client::limits::CallLimits;
 use crate::error::{Error, Ran, Result};
 use crate::reply::Reply;
@@ -19,7 +19,7 @@ impl Connection {
     }
 
     /// Reads one whole frame; `None` if it is a push frame.
-    fn read_frame(&mut self, call: &CallLimits<'_>) -> Result<Option<Reply>> {
+    pub(super) fn read_frame(&mut self, call: &CallLimits<'_>) -> Result<Option<Reply>> {
         let limit = call.limits.answer;
         let not_resp = |NotResp(why)| Error::Protocol(why);
         let mut scanner = Scanner::new();
@@ -42,61 +42,8 @@ impl Connection {
         }
     }
 
-    /// Returns the length of the answer if it is a long bulk string, and consumes its header.
-    pub(super) fn read_bulk_header(&mut self, call: &CallLimits<'_>) -> Result<Option<usize>> {
-        loop {
-            let here = &self.input[self.start..self.fill];
-            let end = here.iter().position(|&b| b == b'\n');
-            match (here.first(), end) {
-                (Some(b'>'), _) => drop(self.read_frame(call)?),
-                (Some(b'$'), Some(end)) => {
-                    let digits = std::str::from_utf8(here[1..end].trim_ascii_end()).ok();
-                    let size = digits.and_then(|digits| digits.parse().ok());
-                    let size = size.filter(|size| *size > STREAM_THRESHOLD);
-                    self.start += if size.is_some() { end + 1 } else { 0 };
-                    return Ok(size);
-                }
-                (None, _) | (Some(b'$'), None) if here.len() < STREAM_THRESHOLD => {
-                    self.fill(here.len() + 1, call)?;
-                }
-                _ => return Ok(None),
-            }
-        }
-    }
-
-    /// Passes on the bytes of a long bulk string as they arrive.
-    pub(super) fn stream_bulk(
-        &mut self,
-        size: usize,
-        call: &CallLimits<'_>,
-        mut each: impl FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let mut left = size;
-        while left > 0 {
-            if self.start == self.fill {
-                (self.start, self.fill) = (0, 0);
-                self.fill(STREAM_THRESHOLD, call).map_err(|error| match error {
-                    Error::CutOff { ran, .. } => Error::CutOff { received: size - left, ran },
-                    error => error,
-                })?;
-            }
-            let end = self.fill.min(self.start.saturating_add(left));
-            each(&self.input[self.start..end])?;
-            left -= end - self.start;
-            self.start = end;
-        }
-        while self.fill - self.start < b"\r\n".len() {
-            self.fill(b"\r\n".len(), call)?;
-        }
-        if !self.input[self.start..self.fill].starts_with(b"\r\n") {
-            return Err(Error::Protocol("bulk string not terminated by CRLF".into()));
-        }
-        self.consume(b"\r\n".len());
-        Ok(())
-    }
-
     /// Marks input bytes as consumed.
-    fn consume(&mut self, len: usize) {
+    pub(super) fn consume(&mut self, len: usize) {
         self.start += len;
         if self.start == self.fill {
             (self.start, self.fill) = (0, 0);

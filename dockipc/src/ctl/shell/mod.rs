@@ -23,7 +23,7 @@ use super::daemon::Daemon;
 use super::error::CliError;
 use super::exit::Exit;
 use super::interface::{Description, Interface};
-use super::output::{Output, is_closed};
+use super::output::{Form, Output, has_colors, is_closed};
 use super::word::Word;
 use super::{call, commands, help, written};
 use crate::client::Client;
@@ -33,7 +33,8 @@ use crate::error::{Error, Result};
 /// `call --file -` does.
 pub(super) fn shell(daemon: Daemon, program: &str) -> std::result::Result<Exit, CliError> {
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return call::lines(&daemon, Path::new("-"), false, &mut Output::open(None)?, program);
+        let mut output = Output::open(None, ANSWERS)?;
+        return call::lines(&daemon, Path::new("-"), None, &mut output, program);
     }
     let prompt = format!("{}> ", daemon.name);
     let editing = |error| match error {
@@ -83,10 +84,8 @@ pub(super) fn shell(daemon: Daemon, program: &str) -> std::result::Result<Exit, 
     }
 }
 
-/// Returns whether output has colors.
-fn has_colors() -> bool {
-    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
-}
+/// Each answer ends its line.
+const ANSWERS: Form = Form { is_raw: false, is_open: false, has_many: true };
 
 /// How long the daemon may take to answer a completion or a question of the shell itself.
 const TIMEOUT: Duration = Duration::from_millis(300);
@@ -160,12 +159,12 @@ impl Session {
     }
 
     fn call(&self, line: &str, words: Vec<Vec<u8>>) -> std::result::Result<(), CliError> {
-        let mut output = Output::open(None)?;
+        let mut output = Output::open(None, ANSWERS)?;
         let (called, was_canceled) = self.interrupt.during(|| {
             let call = self.client.command("dockipc").words(["line", line]);
             call.copy_to(&mut Cancelable::new(&mut output, &self.interrupt))
         });
-        let ended = output.end(true);
+        let ended = output.end();
         match called {
             _ if was_canceled => {
                 // Ends the line with the ^C that the terminal shows.

@@ -5,8 +5,9 @@ use proptest::prelude::*;
 
 use super::{as_read, changes, mutated, sizes};
 use crate::error::Failure;
-use crate::wire::answer::{self, Scan, Scanner};
+use crate::wire::answer::{self, Next, NotResp, Pieces, Scan, Scanner};
 use crate::wire::check::{self, encoded, scanned};
+use crate::wire::rows::Rows;
 use crate::wire::{Protocol, Reply};
 
 fn replies() -> impl Strategy<Value = Reply> {
@@ -36,7 +37,56 @@ fn replies() -> impl Strategy<Value = Reply> {
     })
 }
 
+/// Reads an answer in pieces while it arrives in parts of these sizes. Returns its bytes in line mode
+/// and its length; `None` if it is not whole.
+fn in_pieces(bytes: &[u8], sizes: &[usize]) -> Result<Option<(Vec<u8>, usize)>, NotResp> {
+    let (mut pieces, mut rows, mut out, mut start) =
+        (Pieces::default(), Rows::default(), Vec::new(), 0);
+    for end in std::iter::once(0).chain(check::ends(bytes.len(), sizes)) {
+        loop {
+            let mut rest = &bytes[start..end];
+            let next = pieces.next(&mut rest)?;
+            start = end - rest.len();
+            match next {
+                Next::Piece(piece) => rows.add(piece, &mut out),
+                Next::Whole => return Ok(Some((out, start))),
+                Next::More(need) => {
+                    assert!(need > rest.len(), "{need} bytes of {} are needed", rest.len());
+                    break;
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
 proptest! {
+    #[test]
+    fn pieces_of_an_answer_are_its_rows(reply in replies(), sizes in sizes()) {
+        for protocol in [Protocol::Resp2, Protocol::Resp3] {
+            let bytes = encoded(&reply, protocol);
+            let read = answer::read(&bytes).unwrap();
+            let whole = Ok(Some((read.into_line(), bytes.len())));
+            prop_assert_eq!(in_pieces(&bytes, &sizes), whole);
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_damaged_answer_are_those_of_the_whole(
+        reply in replies(),
+        changes in changes(),
+        sizes in sizes(),
+    ) {
+        let bytes = mutated(encoded(&reply, Protocol::Resp3), &changes);
+        let read = answer::read(&bytes);
+        match in_pieces(&bytes, &sizes) {
+            Ok(Some((rows, len))) => {
+                prop_assert_eq!(answer::read(&bytes[..len]).map(Reply::into_line), Ok(rows));
+            }
+            Ok(None) | Err(_) => prop_assert!(read.is_err(), "{:?}", read),
+        }
+    }
+
     #[test]
     fn reply_decodes_to_what_was_encoded(reply in replies()) {
         for (protocol, v3) in [(Protocol::Resp3, true), (Protocol::Resp2, false)] {
@@ -291,5 +341,21 @@ fn reply_has_its_form_in_each_protocol() {
         let written = [Protocol::Line, Protocol::Resp2, Protocol::Resp3]
             .map(|protocol| String::from_utf8(encoded(&reply, protocol)).unwrap());
         assert_eq!(written, [line, resp2, resp3], "{reply:?}");
+    }
+}
+
+#[test]
+fn long_text_in_a_row_comes_in_parts() {
+    let long = "a\tb\\".repeat(40_000);
+    let rows = Reply::List(vec![
+        Reply::List(vec![Reply::Int(1), Reply::bytes(long.clone()), Reply::bytes(long.clone())]),
+        Reply::bytes(long.clone()),
+    ]);
+    for reply in [rows, Reply::bytes(long.clone()), Reply::map([(long, Reply::Int(1))])] {
+        let bytes = encoded(&reply, Protocol::Resp3);
+        let whole = (answer::read(&bytes).unwrap().into_line(), bytes.len());
+        for size in [1000, 65_537, usize::MAX] {
+            assert!(in_pieces(&bytes, &[size]) == Ok(Some(whole.clone())), "{size}");
+        }
     }
 }
