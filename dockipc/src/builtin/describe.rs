@@ -4,7 +4,7 @@ use super::{Context, Fields, help};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Command, Entry, Target};
 use crate::param::{Param, Way};
-use crate::reply::{IntoReply, Reply};
+use crate::reply::{IntoReply, Reply, ReplyType};
 use crate::session::Session;
 
 /// Describes the commands that the caller may run: those with one of the names, or, without names, all
@@ -57,6 +57,9 @@ fn command(entry: &Entry) -> Reply {
     fields.maybe("for", policy);
     fields.number("builtin", matches!(target, Target::BuiltIn(_)).into());
     fields.list("arguments", arguments);
+    let reply =
+        if let Target::Command(command) = target { command.reply } else { &ReplyType::Unknown };
+    fields.put("answer", answer(reply, &mut Vec::new()));
     fields.into_reply()
 }
 
@@ -76,6 +79,7 @@ struct ArgumentInfo<'p> {
     flag: Option<String>,
     ty: &'static str,
     choices: &'p [&'static str],
+    range: Option<(&'static str, &'static str)>,
     default: Option<String>,
     optional: bool,
     multiple: bool,
@@ -98,6 +102,7 @@ impl<'p> ArgumentInfo<'p> {
             flag,
             ty: param.ty,
             choices: if kind == "flag" { &[] } else { param.choices },
+            range: param.range,
             default: help::default(param).filter(|_| !param.secret),
             optional: param.is_optional(),
             multiple: param.arity == Arity::Many,
@@ -114,6 +119,7 @@ impl<'p> ArgumentInfo<'p> {
             flag: None,
             ty: "text",
             choices: &[],
+            range: None,
             default: None,
             optional,
             multiple,
@@ -131,6 +137,9 @@ fn argument(argument: &ArgumentInfo<'_>) -> Reply {
     fields.maybe("flag", argument.flag.as_deref());
     fields.text("type", argument.ty);
     fields.list("choices", texts(argument.choices));
+    if let Some(range) = argument.range {
+        put_range(&mut fields, range);
+    }
     fields.maybe("default", argument.default.as_deref());
     fields.number("optional", argument.optional.into());
     fields.number("multiple", argument.multiple.into());
@@ -138,6 +147,91 @@ fn argument(argument: &ArgumentInfo<'_>) -> Reply {
     fields.number("secret", argument.secret.into());
     fields.number("completes", argument.completes.into());
     fields.into_reply()
+}
+
+fn put_range(fields: &mut Fields, (min, max): (&str, &str)) {
+    // Texts, since not every client has such large numbers.
+    fields.text("min", min);
+    fields.text("max", max);
+}
+
+/// The most levels of types that are described. A client reads 64 levels, and a struct takes three.
+const DEEPEST: usize = 16;
+
+/// Describes the type of an answer. `outer` has a text for each type around it: the name of a struct, which is
+/// described by its name alone within itself.
+fn answer(ty: &ReplyType, outer: &mut Vec<&'static str>) -> Reply {
+    let mut fields = Fields::default();
+    if outer.len() == DEEPEST {
+        fields.text("type", word(&ReplyType::Unknown));
+        return fields.into_reply();
+    }
+    let (ty, form) =
+        if let ReplyType::Form(of, form) = *ty { (of, Some(form)) } else { (ty, None) };
+    fields.text("type", word(ty));
+    if let Some(form) = form {
+        fields.text("form", form);
+    }
+    let name = if let ReplyType::Struct { name, .. } = *ty { name } else { "" };
+    let is_inner = !name.is_empty() && outer.contains(&name);
+    outer.push(name);
+    match *ty {
+        ReplyType::Int { min, max } => put_range(&mut fields, (min, max)),
+        ReplyType::Optional(of) | ReplyType::List(of) | ReplyType::Set(of) => {
+            fields.put("of", answer(of, outer));
+        }
+        ReplyType::Map(key, of) => {
+            fields.put("key", answer(key, outer));
+            fields.put("of", answer(of, outer));
+        }
+        ReplyType::Row(columns) => {
+            fields.list("columns", columns.iter().map(|ty| answer(ty, outer)).collect());
+        }
+        ReplyType::Struct { name, fields: of } => {
+            fields.text("name", last(name));
+            if !is_inner {
+                let field = |(name, ty): &(&str, &ReplyType)| {
+                    let mut field = Fields::default();
+                    field.text("name", name);
+                    field.put("of", answer(ty, outer));
+                    field.into_reply()
+                };
+                fields.list("fields", of().iter().map(field).collect());
+            }
+        }
+        ReplyType::Enum { name, words } => {
+            fields.text("name", last(name));
+            fields.list("words", texts(words));
+        }
+        _ => {}
+    }
+    outer.pop();
+    fields.into_reply()
+}
+
+/// Returns the name of a type without the path of its module.
+fn last(name: &str) -> &str {
+    name.rsplit("::").next().unwrap_or_default()
+}
+
+fn word(ty: &ReplyType) -> &'static str {
+    match ty {
+        ReplyType::Unknown => "unknown",
+        ReplyType::Nothing => "nothing",
+        ReplyType::Bool => "bool",
+        ReplyType::Int { .. } => "int",
+        ReplyType::Float => "float",
+        ReplyType::Text => "text",
+        ReplyType::Bytes => "bytes",
+        ReplyType::Form(of, _) => word(of),
+        ReplyType::Optional(_) => "optional",
+        ReplyType::List(_) => "list",
+        ReplyType::Set(_) => "set",
+        ReplyType::Map(..) => "map",
+        ReplyType::Row(_) => "row",
+        ReplyType::Struct { .. } => "struct",
+        ReplyType::Enum { .. } => "enum",
+    }
 }
 
 fn texts(texts: &[&str]) -> Vec<Reply> {
