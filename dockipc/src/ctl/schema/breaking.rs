@@ -100,7 +100,7 @@ fn takes_more(argument: &Argument) -> bool {
     argument.is_multiple || argument.kind == Kind::Rest
 }
 
-/// Returns whether a value can have blanks or quotes, or can begin with dashes.
+/// Returns whether a value can be any text, with blanks, quotes or dashes at its beginning.
 fn can_be_any_text(argument: &Argument) -> bool {
     let is_plain = matches!(
         &*argument.ty,

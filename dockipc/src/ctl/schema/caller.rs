@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::interface::MAX_DESCRIPTION;
 use crate::client::Client;
 
 /// The caller as the daemon sees it. A daemon describes only the commands that the caller may run.
@@ -22,6 +23,7 @@ pub(super) struct Caller {
 impl Caller {
     /// Asks the daemon. Returns `None` if it does not say, as older daemons.
     pub(super) fn of(client: &Client) -> Option<Self> {
+        let client = client.clone().max_answer(MAX_DESCRIPTION);
         let line: String = client.command("client").arg("info").call().ok()?;
         let number = |name: &str| -> Option<u32> {
             let mut values = line.split_whitespace().filter_map(|field| field.split_once('='));
