@@ -59,7 +59,7 @@ fn command(entry: &Entry) -> Reply {
     fields.list("arguments", arguments);
     let reply =
         if let Target::Command(command) = target { command.reply } else { &ReplyType::Unknown };
-    fields.put("answer", answer(reply, &mut Vec::new()));
+    fields.put("answer", answer(reply, None));
     fields.into_reply()
 }
 
@@ -156,62 +156,78 @@ fn put_range(fields: &mut Fields, (min, max): (&str, &str)) {
 }
 
 /// The most levels of types that are described. A client reads 64 levels, and a struct takes three.
-const DEEPEST: usize = 16;
+const DEEPEST: u8 = 16;
 
-/// Describes the type of an answer. `outer` has a text for each type around it: the name of a struct, which is
-/// described by its name alone within itself.
-fn answer(ty: &ReplyType, outer: &mut Vec<&'static str>) -> Reply {
+/// The types around a type.
+struct Outer<'o> {
+    /// The name of a struct, or an empty text.
+    name: &'static str,
+    outer: Option<&'o Self>,
+    depth: u8,
+}
+
+/// Describes the type of an answer. A struct within itself has only its name.
+fn answer(ty: &ReplyType, outer: Option<&Outer<'_>>) -> Reply {
+    let depth = outer.map_or(0, |outer| outer.depth);
+    let (ty, form) = match ty {
+        _ if depth == DEEPEST => (&ReplyType::Unknown, None),
+        ReplyType::Form(of, form) => (*of, Some(*form)),
+        _ => (ty, None),
+    };
     let mut fields = Fields::default();
-    if outer.len() == DEEPEST {
-        fields.text("type", word(&ReplyType::Unknown));
-        return fields.into_reply();
-    }
-    let (ty, form) =
-        if let ReplyType::Form(of, form) = *ty { (of, Some(form)) } else { (ty, None) };
     fields.text("type", word(ty));
     if let Some(form) = form {
         fields.text("form", form);
     }
-    let name = if let ReplyType::Struct { name, .. } = *ty { name } else { "" };
-    let is_inner = !name.is_empty() && outer.contains(&name);
-    outer.push(name);
+    let name = match *ty {
+        ReplyType::Struct { name, .. } | ReplyType::Enum { name, .. } => name,
+        _ => "",
+    };
+    if !name.is_empty() {
+        fields.text("name", name.rsplit("::").next().unwrap_or_default());
+    }
+    let here = Outer { name, outer, depth: depth + 1 };
     match *ty {
         ReplyType::Int { min, max } => put_range(&mut fields, (min, max)),
         ReplyType::Optional(of) | ReplyType::List(of) | ReplyType::Set(of) => {
-            fields.put("of", answer(of, outer));
+            put_type(&mut fields, "of", of, &here);
         }
         ReplyType::Map(key, of) => {
-            fields.put("key", answer(key, outer));
-            fields.put("of", answer(of, outer));
+            put_type(&mut fields, "key", key, &here);
+            put_type(&mut fields, "of", of, &here);
         }
         ReplyType::Row(columns) => {
-            fields.list("columns", columns.iter().map(|ty| answer(ty, outer)).collect());
-        }
-        ReplyType::Struct { name, fields: of } => {
-            fields.text("name", last(name));
-            if !is_inner {
-                let field = |(name, ty): &(&str, &ReplyType)| {
-                    let mut field = Fields::default();
-                    field.text("name", name);
-                    field.put("of", answer(ty, outer));
-                    field.into_reply()
-                };
-                fields.list("fields", of().iter().map(field).collect());
+            let mut list = Vec::new();
+            for ty in columns {
+                list.push(answer(ty, Some(&here)));
             }
+            fields.list("columns", list);
         }
-        ReplyType::Enum { name, words } => {
-            fields.text("name", last(name));
-            fields.list("words", texts(words));
+        ReplyType::Struct { fields: of, .. } if !outer.is_some_and(|outer| outer.has(name)) => {
+            let mut list = Vec::new();
+            for (name, ty) in of() {
+                let mut field = Fields::default();
+                field.text("name", name);
+                put_type(&mut field, "of", ty, &here);
+                list.push(field.into_reply());
+            }
+            fields.list("fields", list);
         }
+        ReplyType::Enum { words, .. } => fields.list("words", texts(words)),
         _ => {}
     }
-    outer.pop();
     fields.into_reply()
 }
 
-/// Returns the name of a type without the path of its module.
-fn last(name: &str) -> &str {
-    name.rsplit("::").next().unwrap_or_default()
+impl Outer<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.name == name || self.outer.is_some_and(|outer| outer.has(name))
+    }
+}
+
+#[inline(never)]
+fn put_type(fields: &mut Fields, key: &str, ty: &ReplyType, outer: &Outer<'_>) {
+    fields.put(key, answer(ty, Some(outer)));
 }
 
 fn word(ty: &ReplyType) -> &'static str {
