@@ -162,7 +162,7 @@ const DEEPEST: u8 = 16;
 struct Outer<'o> {
     /// The name of a struct, or an empty text.
     name: &'static str,
-    outer: Option<&'o Self>,
+    around: Option<&'o Self>,
     depth: u8,
 }
 
@@ -186,7 +186,7 @@ fn answer(ty: &ReplyType, outer: Option<&Outer<'_>>) -> Reply {
     if !name.is_empty() {
         fields.text("name", name.rsplit("::").next().unwrap_or_default());
     }
-    let here = Outer { name, outer, depth: depth + 1 };
+    let here = Outer { name, around: outer, depth: depth + 1 };
     match *ty {
         ReplyType::Int { min, max } => put_range(&mut fields, (min, max)),
         ReplyType::Optional(of) | ReplyType::List(of) | ReplyType::Set(of) => {
@@ -221,7 +221,7 @@ fn answer(ty: &ReplyType, outer: Option<&Outer<'_>>) -> Reply {
 
 impl Outer<'_> {
     fn has(&self, name: &str) -> bool {
-        self.name == name || self.outer.is_some_and(|outer| outer.has(name))
+        self.name == name || self.around.is_some_and(|outer| outer.has(name))
     }
 }
 
