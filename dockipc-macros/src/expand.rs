@@ -35,11 +35,20 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         let (value, expr) = (&values[i], read(i, param));
         quote_spanned!(type_span(param)=> let #value = #expr;)
     });
-    let into_reply = match output {
+    let (into_reply, reply) = match output {
         Output::Type(ty) => {
-            quote_spanned!(hygienic(first_span(ty))=> <#ty as __dockipc::IntoReply>::into_reply)
+            let span = hygienic(first_span(ty));
+            let ty = quote_spanned!(span=> <#ty as __dockipc::IntoReply>);
+            (quote_spanned!(span=> #ty::into_reply), quote_spanned!(span=> #ty::REPLY_TYPE))
         }
-        Output::Hidden(span) => quote_spanned!(*span=> __dockipc::IntoReply::into_reply),
+        Output::Nothing(span) => (
+            quote_spanned!(*span=> __dockipc::IntoReply::into_reply),
+            quote!(&__dockipc::ReplyType::Nothing),
+        ),
+        Output::Hidden(span) => (
+            quote_spanned!(*span=> __dockipc::IntoReply::into_reply),
+            quote!(&__dockipc::ReplyType::Unknown),
+        ),
     };
     let deprecated = command.uses_deprecated.then(|| quote!(#[allow(deprecated)]));
     let lints = command.converted.iter().map(|span| lint(*span, command));
@@ -78,6 +87,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     allow: #allow,
                     doc: #docs,
                     params: __DOCKIPC_PARAMS,
+                    reply: #reply,
                     file: ::core::file!(),
                     line: ::core::line!(),
                     run: __dockipc_run,
@@ -374,15 +384,19 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
     // The compiler does not report a deprecated type at a span of the macro's own.
     let mut ident = ident.clone();
     ident.set_span(hygienic(ident.span()));
+    let path = format!("::{}", ident.unraw());
+    let path = quote!(::core::concat!(::core::module_path!(), #path));
     let mut readable = generics.clone();
     let (into, from) = match answer {
         Answer::Map(fields) => {
             let readable = readable.make_where_clause();
-            let (mut columns, mut pairs, mut values) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut columns, mut types) = (Vec::new(), Vec::new());
+            let (mut pairs, mut values) = (Vec::new(), Vec::new());
             for (field, ty) in fields {
                 let (name, span) = (field.unraw().to_string(), hygienic(first_span(ty)));
                 let ty_into = quote_spanned!(span=> <#ty as __dockipc::IntoReply>);
                 columns.push(quote!(1 + #ty_into::COLUMNS));
+                types.push(quote!((#name, #ty_into::REPLY_TYPE)));
                 pairs.push(quote!((#name, #ty_into::into_reply(self.#field))));
                 values.push(quote!(#field: __fields.take(#name)?));
                 // The lifetime lets a struct that cannot be read back, such as one with a `&str`, compile.
@@ -390,6 +404,10 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
             }
             let into = quote! {
                 const COLUMNS: usize = #(#columns)+*;
+                const REPLY_TYPE: &'static __dockipc::ReplyType = &__dockipc::ReplyType::Struct {
+                    name: #path,
+                    fields: || const { &[#(#types),*] },
+                };
 
                 fn into_reply(self) -> __dockipc::Reply {
                     __dockipc::Reply::map([#(#pairs),*])
@@ -406,6 +424,11 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
             let variants: Vec<_> = choices.iter().map(|choice| &choice.variant).collect();
             let wanted = format!("one of {}", words.join(", "));
             let into = quote! {
+                const REPLY_TYPE: &'static __dockipc::ReplyType = &__dockipc::ReplyType::Enum {
+                    name: #path,
+                    words: &[#(#words),*],
+                };
+
                 fn into_reply(self) -> __dockipc::Reply {
                     __dockipc::IntoReply::into_reply(match self {
                         #(Self::#variants => #words,)*

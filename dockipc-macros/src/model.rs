@@ -34,7 +34,9 @@ pub(crate) struct Command {
 /// The return type of a command.
 pub(crate) enum Output {
     Type(Box<Type>),
-    /// A type that cannot be repeated in the generated code, or that is not written; with its span.
+    /// No answer, with the span of the function's name.
+    Nothing(Span),
+    /// A type that cannot be repeated in the generated code, with its span.
     Hidden(Span),
 }
 

@@ -146,7 +146,7 @@ pub use crate::client::{Client, send};
 pub use crate::error::{Error, Failure, Result};
 pub use crate::handler::Handler;
 pub use crate::peer::Peer;
-pub use crate::reply::{FromReply, IntoReply, Reply};
+pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::request::Request;
 pub use crate::secret::Secret;
 pub use crate::server::{Handle, Server};

@@ -12,4 +12,4 @@ pub use crate::param::{
     Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, Param, Parse, Propose, Way, check,
     flag, param,
 };
-pub use crate::reply::{Fields, FromReply, IntoReply, Reply, no_variant};
+pub use crate::reply::{Fields, FromReply, IntoReply, Reply, ReplyType, no_variant};

@@ -1,8 +1,11 @@
-//! Text that is put together from parts, and the text of times.
+//! Text that is put together from parts, and the text of times and of integers' ranges.
 
+mod integer;
 pub(crate) mod time;
 
 use std::fmt::{self, Write};
+
+pub(crate) use integer::Integer;
 
 /// Appends a formatted part.
 // Not inlined: each place with a `write!` of its own brings a copy of how a String is written to.

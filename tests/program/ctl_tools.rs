@@ -1,10 +1,12 @@
 //! The subcommands `list`, `ping`, `schema` and `man`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use dockipc::{Server, command};
+use serde_json::json;
 use tests::ctl::{self, Ran, dockipc, run};
 use tests::{Daemon, Place, leave_socket};
 
@@ -13,6 +15,10 @@ use tests::{Daemon, Place, leave_socket};
 fn add(n: u64, #[arg(long, default = 1)] times: u64) -> u64 {
     n * times
 }
+
+/// Not listed.
+#[command("unlisted", alias = "not-listed", hidden)]
+fn unlisted() {}
 
 /// Allowed for nobody.
 #[command("closed", allow = "uid:4294967294")]
@@ -101,6 +107,9 @@ fn schema_is_printed_and_compared() {
     let names: Vec<_> = json["commands"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
     assert_eq!(names, ["add"], "without built-in commands and those that the caller may not run");
     assert_eq!(json["commands"][0]["arguments"][1]["default"], "1");
+    let u64 = json!({ "type": "int", "min": "0", "max": "18446744073709551615" });
+    assert_eq!(json["commands"][0]["answer"], u64);
+    assert_eq!(json["commands"][0]["arguments"][0]["max"], u64["max"]);
     let check = |text: &str| {
         let file = place.directory().join("old.json");
         fs::write(&file, text).unwrap();
@@ -112,10 +121,71 @@ fn schema_is_printed_and_compared() {
     let ran = check(&old);
     assert_eq!(ran.code, Some(1));
     assert_eq!(ran.text(), "add: alias sum removed\nadd: --often removed\n");
+    let ran = check(&printed.text().replace("\"0\"", "\"-1\""));
+    let narrowed = "now accepts only 0 to 18446744073709551615, not -1 to 18446744073709551615";
+    assert_eq!(ran.text(), format!("add: <n> {narrowed}\nadd: --times {narrowed}\n"));
     let ran = check("{}");
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("not the output of `schema`"), "{ran:?}");
     assert_eq!(dockipc(["schema", "--check", "/nowhere.json", path]).code, Some(2));
+}
+
+#[test]
+fn hidden_command_is_no_removed_command() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let mut schema: serde_json::Value =
+        serde_json::from_slice(&dockipc(["schema", path]).out).unwrap();
+    let mut add = schema["commands"][0].take();
+    add["aliases"] = json!(["not-listed"]);
+    add["name"] = json!("unlisted");
+    add["arguments"] = json!([]);
+    add["answer"] = json!({ "type": "nothing" });
+    schema["commands"][0] = add;
+    let file = place.directory().join("old.json");
+    fs::write(&file, schema.to_string()).unwrap();
+    let ran = dockipc(["schema", "--check", file.to_str().unwrap(), path]);
+    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "", ""));
+}
+
+#[test]
+fn schema_check_says_that_the_caller_is_another() {
+    let place = Place::new();
+    let token = place.directory().join("token");
+    fs::write(&token, "a secret of at least sixteen bytes").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    let daemon = Daemon::start(Server::new().token_file(&token).allow("add", "token"));
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let file = place.directory().join("old.json");
+    let run_schema = |words: &[&str], with_token: bool| {
+        let mut command = ctl::command(&ctl::path());
+        if with_token {
+            command.args(["--token-file".as_ref(), token.as_os_str()]);
+        }
+        run(command.arg("schema").args(words).arg(path), b"")
+    };
+    fs::write(&file, run_schema(&[], true).out).unwrap();
+    let check = ["--check", file.to_str().unwrap()];
+    let ran = run_schema(&check, true);
+    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "", ""));
+    let ran = run_schema(&check, false);
+    assert_eq!((ran.code, &*ran.text()), (Some(1), "add: command removed\n"));
+    let uid = rustix::process::getuid();
+    let caller = format!("uid {uid} (the daemon's owner)");
+    let sentence = format!(
+        "the saved schema is for {caller} with a token, this one for {caller} without a token: \
+         commands for only one of them count as changed\n"
+    );
+    assert_eq!(ran.err, sentence);
+    let mut other: serde_json::Value = serde_json::from_slice(&run_schema(&[], true).out).unwrap();
+    other["caller"]["uid"] = 77.into();
+    other["caller"]["owner"] = false.into();
+    fs::write(&file, other.to_string()).unwrap();
+    let ran = run_schema(&check, true);
+    assert_eq!((ran.code, &*ran.text()), (Some(0), ""));
+    assert!(ran.err.starts_with("the saved schema is for uid 77 with a token, "), "{ran:?}");
 }
 
 #[test]

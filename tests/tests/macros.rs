@@ -3,6 +3,7 @@
 /// Public, since lints such as `missing_docs` look only at public items.
 #[path = "../macros"]
 pub mod macros {
+    mod answer_types;
     mod collisions;
     mod failure;
     pub mod forbidden;

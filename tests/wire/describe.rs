@@ -127,14 +127,14 @@ fn description_of_a_command_is_complete() {
         [
             "name=who, kind=positional, flag=-, type=text, choices=[], default=-, optional=0, \
              multiple=0, help=Who is greeted., secret=0, completes=1",
-            "name=times, kind=option, flag=--times, type=integer, choices=[], default=1, \
+            "name=times, kind=option, flag=--times, type=integer, choices=[], min=0, max=4294967295, default=1, \
              optional=1, multiple=0, help=, secret=0, completes=0",
             "name=loud, kind=flag, flag=--loud, type=boolean, choices=[], default=-, \
              optional=1, multiple=0, help=, secret=0, completes=0",
             "name=level, kind=option, flag=--level, type=level, choices=[low very-high], default=-, \
              optional=1, multiple=0, help=, secret=0, completes=0",
-            "name=words, kind=positional, flag=-, type=integer, choices=[], default=-, optional=1, \
-             multiple=1, help=, secret=0, completes=0",
+            "name=words, kind=positional, flag=-, type=integer, choices=[], min=-9223372036854775808, \
+             max=9223372036854775807, default=-, optional=1, multiple=1, help=, secret=0, completes=0",
         ]
     );
     let rest: Vec<_> = greet.iter().filter(|(key, _)| *key != "arguments").collect();
@@ -144,6 +144,7 @@ fn description_of_a_command_is_complete() {
         rest,
         [
             "aliases=[hi]",
+            "answer=type=text",
             "builtin=0",
             "details=More than once, if that is wanted.",
             "for=-",

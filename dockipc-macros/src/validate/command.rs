@@ -214,7 +214,7 @@ fn check_signature(sig: &Signature, errors: &mut Errors) {
 
 fn output(sig: &Signature) -> Output {
     match &sig.output {
-        ReturnType::Default => Output::Hidden(hygienic(sig.ident.span())),
+        ReturnType::Default => Output::Nothing(hygienic(sig.ident.span())),
         ReturnType::Type(_, ty) if impl_spans(ty.to_token_stream()).is_empty() => {
             Output::Type(ty.clone())
         }

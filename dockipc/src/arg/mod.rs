@@ -62,6 +62,10 @@ pub trait Arg<'r>: Sized {
     #[doc(hidden)]
     const SECRET: bool = false;
 
+    /// The smallest and the largest value of an integer, as decimals.
+    #[doc(hidden)]
+    const RANGE: Option<(&'static str, &'static str)> = None;
+
     /// Returns the value of an omitted parameter, if the parameter is optional.
     #[doc(hidden)]
     fn from_nothing() -> Option<Self> {

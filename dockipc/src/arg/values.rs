@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::{Arg, Arity, BadValue, BadWord};
 use crate::error::code;
 use crate::secret::{Secret, Wipe};
-use crate::text::time;
+use crate::text::{Integer, time};
 
 pub(crate) fn text(word: &[u8]) -> Result<&str, BadValue> {
     std::str::from_utf8(word).map_err(|e| BadValue {
@@ -168,19 +168,24 @@ fn digits(word: &[u8]) -> Option<u64> {
     })
 }
 
+#[cold]
+fn not_in((min, max): (&str, &str), except: &str) -> BadValue {
+    BadValue::new(format_args!("expected an integer from {min} to {max}{except}"))
+}
+
 macro_rules! integers {
     ($($int:ty $({ $($more:tt)* })?)*) => {$(
         impl<'r> Arg<'r> for $int {
             const TYPE: &'static str = "integer";
+            const RANGE: Option<(&'static str, &'static str)> = Some(<Self as Integer>::RANGE);
 
             fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
                 if let Some(value) = digits(word).and_then(|value| value.try_into().ok()) {
                     return Ok(value);
                 }
-                text(word)?.parse().map_err(|_| BadValue::new(format_args!(
-                    "expected an integer from {} to {}", <$int>::MIN, <$int>::MAX
-                )))
+                text(word)?.parse().map_err(|_| not_in(<Self as Integer>::RANGE, ""))
             }
+
             fn shown(&self) -> Option<String> {
                 Some(self.to_string())
             }
@@ -211,11 +216,10 @@ macro_rules! nonzero {
     ($($int:ident)*) => {$(
         impl Arg<'_> for std::num::$int {
             const TYPE: &'static str = "integer";
+            const RANGE: Option<(&'static str, &'static str)> = Some(<Self as Integer>::RANGE);
 
             fn from_word(word: &[u8]) -> Result<Self, BadValue> {
-                text(word)?.parse().map_err(|_| BadValue::new(format_args!(
-                    "expected an integer from {} to {}, not 0", Self::MIN, Self::MAX
-                )))
+                text(word)?.parse().map_err(|_| not_in(<Self as Integer>::RANGE, ", not 0"))
             }
 
             fn shown(&self) -> Option<String> {
@@ -264,6 +268,7 @@ impl<'r, T: Arg<'r>> Arg<'r> for Option<T> {
     const CHOICES: &'static [&'static str] = T::CHOICES;
     const ARITY: Arity = T::ARITY.with(Arity::Optional);
     const SECRET: bool = T::SECRET;
+    const RANGE: Option<(&'static str, &'static str)> = T::RANGE;
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         T::from_word(word).map(Some)
@@ -282,6 +287,10 @@ impl<'r, T: Arg<'r>> Arg<'r> for Vec<T> {
     const CHOICES: &'static [&'static str] = T::CHOICES;
     const ARITY: Arity = T::ARITY.with(T::LIST);
     const SECRET: bool = T::SECRET;
+    const RANGE: Option<(&'static str, &'static str)> = match T::LIST {
+        Arity::One => None,
+        _ => T::RANGE,
+    };
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         match T::list_from_words(&mut std::iter::once(word)) {
@@ -304,6 +313,7 @@ impl<'r, T: Arg<'r> + Wipe> Arg<'r> for Secret<T> {
     const CHOICES: &'static [&'static str] = T::CHOICES;
     const ARITY: Arity = T::ARITY;
     const SECRET: bool = true;
+    const RANGE: Option<(&'static str, &'static str)> = T::RANGE;
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         T::from_word(word).map(Self::new)

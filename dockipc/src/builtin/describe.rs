@@ -4,7 +4,7 @@ use super::{Context, Fields, help};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Command, Entry, Target};
 use crate::param::{Param, Way};
-use crate::reply::{IntoReply, Reply};
+use crate::reply::{IntoReply, Reply, ReplyType};
 use crate::session::Session;
 
 /// Describes the commands that the caller may run: those with one of the names, or, without names, all
@@ -57,6 +57,9 @@ fn command(entry: &Entry) -> Reply {
     fields.maybe("for", policy);
     fields.number("builtin", matches!(target, Target::BuiltIn(_)).into());
     fields.list("arguments", arguments);
+    let reply =
+        if let Target::Command(command) = target { command.reply } else { &ReplyType::Unknown };
+    fields.put("answer", answer(reply, None));
     fields.into_reply()
 }
 
@@ -76,6 +79,7 @@ struct ArgumentInfo<'p> {
     flag: Option<String>,
     ty: &'static str,
     choices: &'p [&'static str],
+    range: Option<(&'static str, &'static str)>,
     default: Option<String>,
     optional: bool,
     multiple: bool,
@@ -98,6 +102,7 @@ impl<'p> ArgumentInfo<'p> {
             flag,
             ty: param.ty,
             choices: if kind == "flag" { &[] } else { param.choices },
+            range: param.range,
             default: help::default(param).filter(|_| !param.secret),
             optional: param.is_optional(),
             multiple: param.arity == Arity::Many,
@@ -114,6 +119,7 @@ impl<'p> ArgumentInfo<'p> {
             flag: None,
             ty: "text",
             choices: &[],
+            range: None,
             default: None,
             optional,
             multiple,
@@ -131,6 +137,9 @@ fn argument(argument: &ArgumentInfo<'_>) -> Reply {
     fields.maybe("flag", argument.flag.as_deref());
     fields.text("type", argument.ty);
     fields.list("choices", texts(argument.choices));
+    if let Some(range) = argument.range {
+        put_range(&mut fields, range);
+    }
     fields.maybe("default", argument.default.as_deref());
     fields.number("optional", argument.optional.into());
     fields.number("multiple", argument.multiple.into());
@@ -138,6 +147,107 @@ fn argument(argument: &ArgumentInfo<'_>) -> Reply {
     fields.number("secret", argument.secret.into());
     fields.number("completes", argument.completes.into());
     fields.into_reply()
+}
+
+fn put_range(fields: &mut Fields, (min, max): (&str, &str)) {
+    // Texts, since not every client has such large numbers.
+    fields.text("min", min);
+    fields.text("max", max);
+}
+
+/// The most levels of types that are described. A client reads 64 levels, and a struct takes three.
+const DEEPEST: u8 = 16;
+
+/// The types around a type.
+struct Outer<'o> {
+    /// The name of a struct, or an empty text.
+    name: &'static str,
+    around: Option<&'o Self>,
+    depth: u8,
+}
+
+/// Describes the type of an answer. A struct within itself has only its name.
+fn answer(ty: &ReplyType, outer: Option<&Outer<'_>>) -> Reply {
+    let depth = outer.map_or(0, |outer| outer.depth);
+    let (ty, form) = match ty {
+        _ if depth == DEEPEST => (&ReplyType::Unknown, None),
+        ReplyType::Form(of, form) => (*of, Some(*form)),
+        _ => (ty, None),
+    };
+    let mut fields = Fields::default();
+    fields.text("type", word(ty));
+    if let Some(form) = form {
+        fields.text("form", form);
+    }
+    let name = match *ty {
+        ReplyType::Struct { name, .. } | ReplyType::Enum { name, .. } => name,
+        _ => "",
+    };
+    if !name.is_empty() {
+        fields.text("name", name.rsplit("::").next().unwrap_or_default());
+    }
+    let here = Outer { name, around: outer, depth: depth + 1 };
+    match *ty {
+        ReplyType::Int { min, max } => put_range(&mut fields, (min, max)),
+        ReplyType::Optional(of) | ReplyType::List(of) | ReplyType::Set(of) => {
+            put_type(&mut fields, "of", of, &here);
+        }
+        ReplyType::Map(key, of) => {
+            put_type(&mut fields, "key", key, &here);
+            put_type(&mut fields, "of", of, &here);
+        }
+        ReplyType::Row(columns) => {
+            let mut list = Vec::new();
+            for ty in columns {
+                list.push(answer(ty, Some(&here)));
+            }
+            fields.list("columns", list);
+        }
+        ReplyType::Struct { fields: of, .. } if !outer.is_some_and(|outer| outer.has(name)) => {
+            let mut list = Vec::new();
+            for (name, ty) in of() {
+                let mut field = Fields::default();
+                field.text("name", name);
+                put_type(&mut field, "of", ty, &here);
+                list.push(field.into_reply());
+            }
+            fields.list("fields", list);
+        }
+        ReplyType::Enum { words, .. } => fields.list("words", texts(words)),
+        _ => {}
+    }
+    fields.into_reply()
+}
+
+impl Outer<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.name == name || self.around.is_some_and(|outer| outer.has(name))
+    }
+}
+
+#[inline(never)]
+fn put_type(fields: &mut Fields, key: &str, ty: &ReplyType, outer: &Outer<'_>) {
+    fields.put(key, answer(ty, Some(outer)));
+}
+
+fn word(ty: &ReplyType) -> &'static str {
+    match ty {
+        ReplyType::Unknown => "unknown",
+        ReplyType::Nothing => "nothing",
+        ReplyType::Bool => "bool",
+        ReplyType::Int { .. } => "int",
+        ReplyType::Float => "float",
+        ReplyType::Text => "text",
+        ReplyType::Bytes => "bytes",
+        ReplyType::Form(of, _) => word(of),
+        ReplyType::Optional(_) => "optional",
+        ReplyType::List(_) => "list",
+        ReplyType::Set(_) => "set",
+        ReplyType::Map(..) => "map",
+        ReplyType::Row(_) => "row",
+        ReplyType::Struct { .. } => "struct",
+        ReplyType::Enum { .. } => "enum",
+    }
 }
 
 fn texts(texts: &[&str]) -> Vec<Reply> {

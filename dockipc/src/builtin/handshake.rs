@@ -4,11 +4,12 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::{Context, Fields, is, unknown_subcommand, usage};
-use crate::access::Attempt;
+use crate::access::{Attempt, Credentials};
 use crate::error::{Failure, code};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
+use crate::sys;
 use crate::wire::Protocol;
 
 /// Answers `HELLO [version [AUTH user password] [SETNAME name]]` as Redis does.
@@ -140,7 +141,13 @@ fn kill(session: &mut Session, words: Words<'_>) -> Reply {
 fn client_line(session: &Session) -> String {
     let name = String::from_utf8_lossy(&session.name);
     let resp = if session.protocol == Protocol::Resp3 { 3 } else { 2 };
-    format!("id={} name={name} uid={} resp={resp}\n", session.id, session.peer.uid())
+    let Credentials { peer, has_token, socket } = session.credentials();
+    let (id, uid) = (session.id, peer.uid());
+    let owner = u8::from(peer.is_known() && uid == sys::effective_user());
+    let (token, socket) = (u8::from(has_token), socket.index());
+    format!(
+        "id={id} name={name} uid={uid} owner={owner} token={token} socket={socket} resp={resp}\n"
+    )
 }
 
 pub(super) fn auth(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {

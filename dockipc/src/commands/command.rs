@@ -6,7 +6,7 @@ use crate::access::Term;
 use crate::arg::Arity;
 use crate::error::Failure;
 use crate::param::{Args, Param, Way};
-use crate::reply::Reply;
+use crate::reply::{Reply, ReplyType};
 use crate::text::joined;
 
 /// One command, as `#[command]` registers it.
@@ -22,6 +22,8 @@ pub struct Command {
     /// The doc comment, with the space after each `///`.
     pub doc: &'static str,
     pub params: &'static [Param],
+    /// The type of the answer.
+    pub reply: &'static ReplyType,
     pub file: &'static str,
     pub line: u32,
     /// Parses the parameters and calls the function.

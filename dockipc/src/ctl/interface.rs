@@ -13,6 +13,10 @@ use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::reply::Reply;
 
+mod answer;
+
+pub(super) use answer::{Answer, Type};
+
 /// The commands that the caller may run, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Interface {
@@ -35,6 +39,9 @@ pub(super) struct Description {
     #[serde(rename = "builtin", default, skip_serializing)]
     pub(super) is_builtin: bool,
     pub(super) arguments: Vec<Argument>,
+    /// The type of the answer, which older daemons do not describe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) answer: Option<Answer>,
 }
 
 /// An argument of a command.
@@ -47,6 +54,12 @@ pub(super) struct Argument {
     #[serde(rename = "type")]
     pub(super) ty: String,
     pub(super) choices: Vec<String>,
+    /// The smallest value of an integer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) min: Option<String>,
+    /// The largest value of an integer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max: Option<String>,
     pub(super) default: Option<String>,
     #[serde(rename = "optional")]
     pub(super) is_optional: bool,
@@ -87,9 +100,15 @@ impl Interface {
 
     /// Asks the daemon for one command. Returns `None` if the caller has no such command.
     pub(super) fn command(client: &Client, name: &str) -> Result<Option<Description>> {
-        let client = client.clone().max_answer(MAX_DESCRIPTION);
-        let one = Self::read(client.command("dockipc").arg("describe").arg(name).call()?)?;
+        let one = Self::named(client, &[name])?;
         Ok(one.commands.into_values().next())
+    }
+
+    /// Asks the daemon for those of some commands that the caller may run, hidden ones included.
+    pub(super) fn named(client: &Client, names: &[&str]) -> Result<Self> {
+        let client = client.clone().max_answer(MAX_DESCRIPTION);
+        let call = client.command("dockipc").arg("describe");
+        Self::read(names.iter().fold(call, |call, name| call.arg(*name)).call()?)
     }
 
     fn read(reply: Reply) -> Result<Self> {

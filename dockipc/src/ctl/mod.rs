@@ -140,7 +140,7 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
         Action::List(args) => list::list(&args, &common),
         Action::Schema(args) => {
             let daemon = find(&mut args.socket.name.into_iter().collect())?;
-            schema::schema(&Interface::of(&daemon.questions())?, args.check.as_deref())
+            schema::schema(&daemon.questions(), args.check.as_deref())
         }
         Action::Man(args) => man::man(matches!(target, Target::Own(_)).then_some(program), args),
         Action::Help(mut args) => {

@@ -11,10 +11,15 @@ use super::exit::Exit;
 use super::interface::{Description, Interface, Kind};
 use super::output::{escaped, json_text};
 use super::written;
+use crate::client::Client;
 
+mod answers;
 mod breaking;
+mod caller;
+mod range;
 
 use breaking::breaking_changes;
+use caller::Caller;
 
 /// The version of the format. Only files of this version can be compared.
 const FORMAT: u64 = 1;
@@ -25,20 +30,36 @@ const FORMAT: u64 = 1;
 struct Schema {
     #[serde(rename = "dockipc")]
     format: u64,
+    /// The caller that the commands are described for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<Caller>,
     commands: Vec<Description>,
 }
 
 /// Prints the interface, or compares it with the one in a file.
-pub(super) fn schema(interface: &Interface, old: Option<&Path>) -> Result<Exit, CliError> {
+pub(super) fn schema(client: &Client, old: Option<&Path>) -> Result<Exit, CliError> {
+    let (mut interface, caller) = (Interface::of(client)?, Caller::of(client));
     let Some(path) = old else {
         let mut out = io::stdout().lock();
-        return written(writeln!(out, "{}", json_text(&to_json(interface))));
+        return written(writeln!(out, "{}", json_text(&to_json(&interface, caller))));
     };
     let text = std::fs::read(path).map_err(|error| CliError::unread(path.display(), &error))?;
-    let json = serde_json::from_slice(&text).map_err(|error| format!("invalid JSON: {error}"));
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
+    let json = serde_json::from_slice(text).map_err(|error| format!("invalid JSON: {error}"));
     let old = json.and_then(from_json);
-    let old = old.map_err(|why| CliError::unread(path.display(), &why))?;
-    let changes = breaking_changes(&old, interface);
+    let (old, saved) = old.map_err(|why| CliError::unread(path.display(), &why))?;
+    // A command that is hidden now can still be called.
+    let names = old.commands.values().flat_map(|old| old.aliases.iter().chain([&old.name]));
+    let unlisted: Vec<_> =
+        names.filter(|name| interface.find(name).is_none()).map(|name| &**name).collect();
+    if !unlisted.is_empty() {
+        interface.commands.extend(Interface::named(client, &unlisted)?.commands);
+    }
+    if let Some(difference) = Caller::difference(saved.as_ref(), caller.as_ref()) {
+        // A failure to write to standard error can't be reported.
+        let _ = writeln!(io::stderr().lock(), "{difference}");
+    }
+    let changes = breaking_changes(&old, &interface);
     let mut out = io::stdout().lock();
     for change in &changes {
         if let Err(error) = writeln!(out, "{}", escaped(change)) {
@@ -48,23 +69,24 @@ pub(super) fn schema(interface: &Interface, old: Option<&Path>) -> Result<Exit, 
     Ok(if changes.is_empty() { Exit::Answered } else { Exit::Refused })
 }
 
-fn to_json(interface: &Interface) -> Value {
+fn to_json(interface: &Interface, caller: Option<Caller>) -> Value {
     let own = interface.commands.values().filter(|command| !command.is_builtin);
-    json!(Schema { format: FORMAT, commands: own.cloned().collect() })
+    json!(Schema { format: FORMAT, caller, commands: own.cloned().collect() })
 }
 
-fn from_json(json: Value) -> Result<Interface, String> {
+fn from_json(json: Value) -> Result<(Interface, Option<Caller>), String> {
     match json.get("dockipc").and_then(Value::as_u64) {
         Some(FORMAT) => {}
         Some(other) => return Err(format!("unsupported format {other}; expected {FORMAT}")),
         None => return Err("not the output of `schema`: \"dockipc\": 1 is missing".into()),
     }
-    let Schema { commands, .. } = serde_json::from_value(json).map_err(|e| e.to_string())?;
+    let Schema { caller, commands, .. } =
+        serde_json::from_value(json).map_err(|e| e.to_string())?;
     let mut arguments = commands.iter().flat_map(|command| &command.arguments);
     if let Some(argument) = arguments.find(|argument| argument.kind == Kind::Unknown) {
         return Err(format!("argument {:?} is of an unknown kind", argument.name));
     }
-    Ok(commands.into_iter().collect())
+    Ok((commands.into_iter().collect(), caller))
 }
 
 #[cfg(test)]
@@ -77,11 +99,14 @@ mod tests {
     #[test]
     fn printed_schema_is_read_back() {
         let json = one(
-            json!({ "aliases": ["plus"], "for": "any", "idempotent": true }),
+            json!({
+                "aliases": ["plus"], "for": "any", "idempotent": true,
+                "answer": { "type": "list", "of": { "type": "text", "form": "time" } },
+            }),
             &[argument("n", json!({ "default": "1", "optional": true })), option("by", json!({}))],
         );
-        let interface = from_json(json.clone()).unwrap();
-        assert_eq!(to_json(&interface).to_string(), json.to_string());
+        let (interface, caller) = from_json(json.clone()).unwrap();
+        assert_eq!(to_json(&interface, caller).to_string(), json.to_string());
     }
 
     #[test]

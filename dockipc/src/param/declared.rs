@@ -16,6 +16,8 @@ pub struct Param {
     pub help: &'static str,
     pub ty: &'static str,
     pub choices: &'static [&'static str],
+    /// The smallest and the largest value of an integer.
+    pub range: Option<(&'static str, &'static str)>,
     pub arity: Arity,
     pub way: Way,
     pub default: Option<DefaultValue>,
@@ -164,13 +166,26 @@ pub const fn param(
     default: Option<DefaultValue>,
     kind: Kind,
 ) -> Param {
-    let Kind { ty, choices, arity, secret, wanted, check } = kind;
+    let Kind { ty, choices, range, arity, secret, wanted, check } = kind;
     let way = match (way, arity) {
         (Some(way), _) => way,
         (None, Arity::Injected) => Way::Injected,
         (None, _) => Way::Positional,
     };
-    Param { name, help, ty, choices, arity, way, default, wanted, check, secret, propose: None }
+    Param {
+        name,
+        help,
+        ty,
+        choices,
+        range,
+        arity,
+        way,
+        default,
+        wanted,
+        check,
+        secret,
+        propose: None,
+    }
 }
 
 /// Creates a flag.

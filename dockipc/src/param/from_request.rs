@@ -32,6 +32,7 @@ pub trait FromRequest<'r>: Sized {
 pub struct Kind {
     pub(super) ty: &'static str,
     pub(super) choices: &'static [&'static str],
+    pub(super) range: Option<(&'static str, &'static str)>,
     pub(super) arity: Arity,
     pub(super) secret: bool,
     pub(super) wanted: fn() -> Option<Wanted>,
@@ -53,6 +54,7 @@ impl Kind {
     const INJECTED: Self = Self {
         ty: "",
         choices: &[],
+        range: None,
         arity: Arity::Injected,
         secret: false,
         wanted: || None,
@@ -64,6 +66,7 @@ impl<'r, T: Arg<'r>> FromRequest<'r> for T {
     const KIND: Kind = Kind {
         ty: T::TYPE,
         choices: T::CHOICES,
+        range: T::RANGE,
         arity: T::ARITY,
         secret: T::SECRET,
         wanted: || None,
@@ -158,6 +161,7 @@ pub trait Parse: Sized {
     const REQUIRED: Kind = Kind {
         ty: <&str>::TYPE,
         choices: &[],
+        range: None,
         arity: Arity::One,
         secret: false,
         wanted: || None,

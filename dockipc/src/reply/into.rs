@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{IntoReply, Reply};
+use super::{IntoReply, Reply, ReplyType};
 use crate::error::Failure;
-use crate::text::time;
+use crate::text::{Integer, time};
 use crate::wire::copied;
 
 impl IntoReply for Reply {
@@ -20,6 +20,8 @@ impl IntoReply for Reply {
 }
 
 impl IntoReply for () {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Nothing;
+
     fn into_reply(self) -> Reply {
         Reply::Ok
     }
@@ -46,6 +48,7 @@ impl<E: Into<Failure>> IntoFailure for E {
 
 impl<T: IntoReply, E: IntoFailure> IntoReply for Result<T, E> {
     const COLUMNS: usize = T::COLUMNS;
+    const REPLY_TYPE: &'static ReplyType = T::REPLY_TYPE;
 
     fn into_reply(self) -> Reply {
         match self {
@@ -57,6 +60,7 @@ impl<T: IntoReply, E: IntoFailure> IntoReply for Result<T, E> {
 
 impl<T: IntoReply> IntoReply for Option<T> {
     const COLUMNS: usize = T::COLUMNS;
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Optional(T::REPLY_TYPE);
 
     fn into_reply(self) -> Reply {
         let none = if Self::COLUMNS == 1 { Reply::Null } else { Reply::Nulls(Self::COLUMNS) };
@@ -65,14 +69,23 @@ impl<T: IntoReply> IntoReply for Option<T> {
 }
 
 impl IntoReply for bool {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Bool;
+
     fn into_reply(self) -> Reply {
         Reply::Bool(self)
     }
 }
 
+const fn integer<T: Integer>() -> ReplyType {
+    let (min, max) = T::RANGE;
+    ReplyType::Int { min, max }
+}
+
 macro_rules! integers {
     ($($int:ty)*) => {$(
         impl IntoReply for $int {
+            const REPLY_TYPE: &'static ReplyType = &integer::<Self>();
+
             fn into_reply(self) -> Reply {
                 i64::try_from(self).map_or_else(|_| Reply::Big(self.to_string()), Reply::Int)
             }
@@ -85,6 +98,8 @@ integers! { u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
 macro_rules! nonzero {
     ($($int:ident)*) => {$(
         impl IntoReply for std::num::$int {
+            const REPLY_TYPE: &'static ReplyType = &integer::<Self>();
+
             fn into_reply(self) -> Reply {
                 self.get().into_reply()
             }
@@ -99,6 +114,7 @@ nonzero! {
 
 impl IntoReply for u8 {
     const IS_BYTE: bool = true;
+    const REPLY_TYPE: &'static ReplyType = &integer::<Self>();
 
     fn into_reply(self) -> Reply {
         Reply::Int(self.into())
@@ -110,12 +126,16 @@ impl IntoReply for u8 {
 }
 
 impl IntoReply for f64 {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Float;
+
     fn into_reply(self) -> Reply {
         Reply::Float(self)
     }
 }
 
 impl IntoReply for f32 {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Float;
+
     /// Converts through the shortest decimal, so that `0.1f32` is answered as `0.1`.
     fn into_reply(self) -> Reply {
         Reply::Float(self.to_string().parse().unwrap_or_else(|_| self.into()))
@@ -123,18 +143,24 @@ impl IntoReply for f32 {
 }
 
 impl IntoReply for char {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Form(&ReplyType::Text, "character");
+
     fn into_reply(self) -> Reply {
         copied(self.encode_utf8(&mut [0; 4]).as_bytes())
     }
 }
 
 impl IntoReply for &str {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Text;
+
     fn into_reply(self) -> Reply {
         copied(self.as_bytes())
     }
 }
 
 impl IntoReply for &[u8] {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Bytes;
+
     fn into_reply(self) -> Reply {
         copied(self)
     }
@@ -143,6 +169,7 @@ impl IntoReply for &[u8] {
 /// As a list of the items; a `[u8; N]` is bytes.
 impl<T: IntoReply, const N: usize> IntoReply for [T; N] {
     const COLUMNS: usize = if T::IS_BYTE { 1 } else { N * T::COLUMNS };
+    const REPLY_TYPE: &'static ReplyType = <Vec<T>>::REPLY_TYPE;
 
     fn into_reply(self) -> Reply {
         T::list_into_reply(self.into())
@@ -150,14 +177,25 @@ impl<T: IntoReply, const N: usize> IntoReply for [T; N] {
 }
 
 impl<const N: usize> IntoReply for &[u8; N] {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Bytes;
+
     fn into_reply(self) -> Reply {
         copied(self)
     }
 }
 
+const TEXT: ReplyType = ReplyType::Text;
+const BYTES: ReplyType = ReplyType::Bytes;
+const PATH: ReplyType = ReplyType::Form(&BYTES, "path");
+const DURATION: ReplyType = ReplyType::Form(&TEXT, "duration");
+const TIME: ReplyType = ReplyType::Form(&TEXT, "time");
+const ADDRESS: ReplyType = ReplyType::Form(&TEXT, "address");
+
 macro_rules! owned_bytes {
-    ($($from:ty: $how:expr;)*) => {$(
+    ($($from:ty: $ty:ident, $how:expr;)*) => {$(
         impl IntoReply for $from {
+            const REPLY_TYPE: &'static ReplyType = &$ty;
+
             fn into_reply(self) -> Reply {
                 let bytes: fn($from) -> Vec<u8> = $how;
                 Reply::Bytes(bytes(self))
@@ -167,31 +205,32 @@ macro_rules! owned_bytes {
 }
 
 owned_bytes! {
-    String: String::into_bytes;
-    Box<str>: |text| text.into_string().into_bytes();
-    Rc<str>: |text| text.as_bytes().to_vec();
-    Arc<str>: |text| text.as_bytes().to_vec();
-    Box<[u8]>: <[u8]>::into_vec;
-    Rc<[u8]>: |bytes| bytes.to_vec();
-    Arc<[u8]>: |bytes| bytes.to_vec();
-    Cow<'_, str>: |text| text.into_owned().into_bytes();
-    Cow<'_, [u8]>: |bytes| bytes.into_owned();
-    PathBuf: |path| path.into_os_string().into_encoded_bytes();
-    &Path: |path| path.as_os_str().as_encoded_bytes().to_vec();
-    OsString: OsString::into_encoded_bytes;
-    &OsStr: |text| text.as_encoded_bytes().to_vec();
-    Duration: |duration| time::units(duration).into_bytes();
-    SystemTime: |time| time::exact(time).into_bytes();
-    std::net::IpAddr: |address| address.to_string().into_bytes();
-    std::net::Ipv4Addr: |address| address.to_string().into_bytes();
-    std::net::Ipv6Addr: |address| address.to_string().into_bytes();
-    std::net::SocketAddr: |address| address.to_string().into_bytes();
-    std::net::SocketAddrV4: |address| address.to_string().into_bytes();
-    std::net::SocketAddrV6: |address| address.to_string().into_bytes();
+    String: TEXT, String::into_bytes;
+    Box<str>: TEXT, |text| text.into_string().into_bytes();
+    Rc<str>: TEXT, |text| text.as_bytes().to_vec();
+    Arc<str>: TEXT, |text| text.as_bytes().to_vec();
+    Box<[u8]>: BYTES, <[u8]>::into_vec;
+    Rc<[u8]>: BYTES, |bytes| bytes.to_vec();
+    Arc<[u8]>: BYTES, |bytes| bytes.to_vec();
+    Cow<'_, str>: TEXT, |text| text.into_owned().into_bytes();
+    Cow<'_, [u8]>: BYTES, |bytes| bytes.into_owned();
+    PathBuf: PATH, |path| path.into_os_string().into_encoded_bytes();
+    &Path: PATH, |path| path.as_os_str().as_encoded_bytes().to_vec();
+    OsString: BYTES, OsString::into_encoded_bytes;
+    &OsStr: BYTES, |text| text.as_encoded_bytes().to_vec();
+    Duration: DURATION, |duration| time::units(duration).into_bytes();
+    SystemTime: TIME, |time| time::exact(time).into_bytes();
+    std::net::IpAddr: ADDRESS, |address| address.to_string().into_bytes();
+    std::net::Ipv4Addr: ADDRESS, |address| address.to_string().into_bytes();
+    std::net::Ipv6Addr: ADDRESS, |address| address.to_string().into_bytes();
+    std::net::SocketAddr: ADDRESS, |address| address.to_string().into_bytes();
+    std::net::SocketAddrV4: ADDRESS, |address| address.to_string().into_bytes();
+    std::net::SocketAddrV6: ADDRESS, |address| address.to_string().into_bytes();
 }
 
 impl<T: IntoReply> IntoReply for Box<T> {
     const COLUMNS: usize = T::COLUMNS;
+    const REPLY_TYPE: &'static ReplyType = T::REPLY_TYPE;
 
     fn into_reply(self) -> Reply {
         (*self).into_reply()
@@ -203,6 +242,7 @@ macro_rules! shared {
         /// Clones the value, unless this is the only reference.
         impl<T: IntoReply + Clone> IntoReply for $shared<T> {
             const COLUMNS: usize = T::COLUMNS;
+            const REPLY_TYPE: &'static ReplyType = T::REPLY_TYPE;
 
             fn into_reply(self) -> Reply {
                 Self::unwrap_or_clone(self).into_reply()
@@ -214,36 +254,49 @@ macro_rules! shared {
 shared! { Rc Arc }
 
 impl<T: IntoReply> IntoReply for Vec<T> {
+    const REPLY_TYPE: &'static ReplyType =
+        &if T::IS_BYTE { ReplyType::Bytes } else { ReplyType::List(T::REPLY_TYPE) };
+
     fn into_reply(self) -> Reply {
         T::list_into_reply(self)
     }
 }
 
 impl<T: IntoReply> IntoReply for VecDeque<T> {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::List(T::REPLY_TYPE);
+
     fn into_reply(self) -> Reply {
         Reply::List(self.into_iter().map(T::into_reply).collect())
     }
 }
 
 impl<T: IntoReply, S> IntoReply for HashSet<T, S> {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Set(T::REPLY_TYPE);
+
     fn into_reply(self) -> Reply {
         Reply::Set(self.into_iter().map(T::into_reply).collect())
     }
 }
 
 impl<T: IntoReply> IntoReply for BTreeSet<T> {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Set(T::REPLY_TYPE);
+
     fn into_reply(self) -> Reply {
         Reply::Set(self.into_iter().map(T::into_reply).collect())
     }
 }
 
 impl<K: IntoReply, V: IntoReply, S> IntoReply for HashMap<K, V, S> {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Map(K::REPLY_TYPE, V::REPLY_TYPE);
+
     fn into_reply(self) -> Reply {
         Reply::Map(self.into_iter().map(|(k, v)| (k.into_reply(), v.into_reply())).collect())
     }
 }
 
 impl<K: IntoReply, V: IntoReply> IntoReply for BTreeMap<K, V> {
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Map(K::REPLY_TYPE, V::REPLY_TYPE);
+
     fn into_reply(self) -> Reply {
         Reply::Map(self.into_iter().map(|(k, v)| (k.into_reply(), v.into_reply())).collect())
     }
@@ -253,6 +306,7 @@ macro_rules! tuples {
     ($($($t:ident)*;)*) => {$(
         impl<$($t: IntoReply),*> IntoReply for ($($t,)*) {
             const COLUMNS: usize = 0 $(+ $t::COLUMNS)*;
+            const REPLY_TYPE: &'static ReplyType = &ReplyType::Row(&[$($t::REPLY_TYPE),*]);
 
             #[allow(non_snake_case, reason = "the types' names serve as the values'")]
             fn into_reply(self) -> Reply {

@@ -2,11 +2,13 @@
 
 mod from;
 mod into;
+mod reply_type;
 
 use crate::error::Error;
 
 pub use crate::wire::Reply;
 pub use from::{Fields, no_variant};
+pub use reply_type::ReplyType;
 
 impl Reply {
     /// Converts the reply to a value, as [`Call::call`](crate::client::Call::call) does.
@@ -28,11 +30,13 @@ impl Reply {
 /// By hand:
 ///
 /// ```
-/// use dockipc::{IntoReply, Reply};
+/// use dockipc::{IntoReply, Reply, ReplyType};
 ///
 /// struct Point { x: i64, y: i64 }
 ///
 /// impl IntoReply for Point {
+///     const REPLY_TYPE: &'static ReplyType = &ReplyType::Map(<&str>::REPLY_TYPE, i64::REPLY_TYPE);
+///
 ///     fn into_reply(self) -> Reply {
 ///         Reply::map([("x", self.x.into_reply()), ("y", self.y.into_reply())])
 ///     }
@@ -50,6 +54,9 @@ pub trait IntoReply: Sized {
     ///
     /// Set it for your own type if its answer is a list of fixed length, such as 2 for a pair.
     const COLUMNS: usize = 1;
+
+    /// The type of the answer in the description of a command, [`ReplyType::Unknown`] by default.
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Unknown;
 
     /// Whether a list of this type is bytes.
     #[doc(hidden)]

@@ -138,6 +138,8 @@ mod tests {
             flag: is_named.then(|| format!("--{name}")),
             ty: "text".into(),
             choices: Vec::new(),
+            min: None,
+            max: None,
             default: None,
             is_optional: false,
             is_multiple: false,
@@ -158,6 +160,7 @@ mod tests {
             rule: None,
             is_builtin: false,
             arguments,
+            answer: None,
         }
     }
 

@@ -1,8 +1,9 @@
 //! Finds the changes of an interface that can break callers of the old one.
-//!
-//! The types of answers are not part of an interface, so that their changes are not found.
 
 use super::super::interface::{Argument, Interface, Kind};
+use super::answers::answer_changes;
+use super::range::is_within;
+use crate::access::{self, Term};
 
 /// Returns the changes that can break a caller, each as a line of text.
 pub(super) fn breaking_changes(old: &Interface, new: &Interface) -> Vec<String> {
@@ -21,16 +22,28 @@ pub(super) fn breaking_changes(old: &Interface, new: &Interface) -> Vec<String> 
         if before.is_idempotent && !after.is_idempotent {
             changes.push(format!("{name}: no longer idempotent"));
         }
-        if let (before, Some(after)) = (&before.rule, &after.rule)
-            && before.as_ref() != Some(after)
+        if let (before, Some(after)) = (before.rule.as_deref(), &after.rule)
+            && is_narrower(before.unwrap_or("any"), after)
         {
-            let before = before.as_deref().unwrap_or("none");
+            let before = before.unwrap_or("none");
             changes.push(format!("{name}: access rule changed from {before} to {after}"));
         }
-        let lines = arguments(&before.arguments, &after.arguments);
+        let mut lines = arguments(&before.arguments, &after.arguments);
+        if let (Some(before), Some(after)) = (&before.answer, &after.answer) {
+            lines.extend(answer_changes(before, after));
+        }
         changes.extend(lines.into_iter().map(|line| format!("{name}: {line}")));
     }
     changes
+}
+
+/// Returns whether an access rule can deny a caller that another one allowed.
+fn is_narrower(before: &str, after: &str) -> bool {
+    let (Ok(old), Ok(new)) = (access::parse(before), access::parse(after)) else {
+        // Rules of a newer daemon.
+        return before != after;
+    };
+    !new.contains(&Term::Any) && old.iter().any(|term| !new.contains(term))
 }
 
 fn arguments(before: &[Argument], after: &[Argument]) -> Vec<String> {
@@ -52,7 +65,7 @@ fn arguments(before: &[Argument], after: &[Argument]) -> Vec<String> {
             changes.push(format!("{name} is now required"));
         }
     }
-    if has_options(after) && !has_options(before) && !before.is_empty() {
+    if has_options(after) && !has_options(before) && before.iter().any(can_be_any_text) {
         changes.push("words that begin with -- are now options".into());
     }
     changes
@@ -67,11 +80,11 @@ fn positionals(before: &[Argument], after: &[Argument]) -> Vec<String> {
     for (i, old) in before.iter().enumerate() {
         match after.get(i) {
             Some(new) => changes.extend(narrowed(old, new, &format!("<{}>", old.name))),
-            None if after.last().is_some_and(|last| last.is_multiple) => {}
+            None if after.last().is_some_and(|last| takes_more(last)) => {}
             None => changes.push(format!("<{}> removed", old.name)),
         }
     }
-    let took_more = before.last().is_some_and(|last| last.is_multiple);
+    let took_more = before.last().is_some_and(|last| takes_more(last));
     for new in after.iter().skip(before.len()) {
         if took_more {
             changes.push(format!("<{}> takes words of another argument", new.name));
@@ -82,6 +95,20 @@ fn positionals(before: &[Argument], after: &[Argument]) -> Vec<String> {
     changes
 }
 
+/// Returns whether a positional argument takes all remaining words.
+fn takes_more(argument: &Argument) -> bool {
+    argument.is_multiple || argument.kind == Kind::Rest
+}
+
+/// Returns whether a value can be any text, with blanks, quotes or dashes at its beginning.
+fn can_be_any_text(argument: &Argument) -> bool {
+    let is_plain = matches!(
+        &*argument.ty,
+        "integer" | "number" | "boolean" | "character" | "duration" | "time" | "address"
+    );
+    !is_plain && argument.choices.is_empty()
+}
+
 /// Returns how an argument accepts less than before, or means something else.
 fn narrowed(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
     let mut changes = Vec::new();
@@ -90,18 +117,14 @@ fn narrowed(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
         (false, true) => changes.push(format!("{name} no longer takes a value")),
         _ => {}
     }
-    if old.choices.is_empty() && new.choices.is_empty() && old.ty != new.ty && new.ty != "bytes" {
-        changes.push(format!("type of {name} changed from {} to {}", old.ty, new.ty));
-    }
-    if old.choices.is_empty() && !new.choices.is_empty() {
-        let choices = new.choices.join(", ");
-        changes.push(format!("type of {name} changed from {} to one of {choices}", old.ty));
-    }
-    if !new.choices.is_empty() {
-        for choice in old.choices.iter().filter(|choice| !new.choices.contains(choice)) {
-            changes.push(format!("{name} no longer accepts {choice}"));
+    match (old.kind == Kind::Rest, new.kind == Kind::Rest) {
+        (true, false) => changes.push(format!("{name} no longer takes the rest of the line")),
+        (false, true) if can_be_any_text(old) => {
+            changes.push(format!("{name} now takes the rest of the line, quotes included"));
         }
+        _ => {}
     }
+    changes.extend(narrowed_type(old, new, name));
     if old.is_optional && !new.is_optional {
         changes.push(format!("{name} is now required"));
     }
@@ -115,6 +138,35 @@ fn narrowed(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
         changes.push(format!("default of {name} changed from {old} to {new}"));
     }
     changes
+}
+
+/// Returns how the type of an argument accepts fewer words than before.
+fn narrowed_type(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
+    if !old.choices.is_empty() && !new.choices.is_empty() {
+        let removed = old.choices.iter().filter(|choice| !new.choices.contains(choice));
+        return removed.map(|choice| format!("{name} no longer accepts {choice}")).collect();
+    }
+    let accepts_all = match &*new.ty {
+        _ if !new.choices.is_empty() => false,
+        "bytes" => true,
+        "path" if !old.choices.is_empty() => true,
+        "text" if !can_be_any_text(old) => true,
+        ty => old.choices.is_empty() && old.ty == ty,
+    };
+    if !accepts_all {
+        let shown = |argument: &Argument| match &argument.choices[..] {
+            [] => argument.ty.clone(),
+            choices => format!("one of {}", choices.join(", ")),
+        };
+        return vec![format!("type of {name} changed from {} to {}", shown(old), shown(new))];
+    }
+    let range = |argument: &Argument| argument.min.clone().zip(argument.max.clone());
+    if let (Some((min, max)), Some((new_min, new_max))) = (range(old), range(new))
+        && !is_within((&min, &max), (&new_min, &new_max))
+    {
+        return vec![format!("{name} now accepts only {new_min} to {new_max}, not {min} to {max}")];
+    }
+    Vec::new()
 }
 
 #[cfg(test)]
@@ -164,7 +216,7 @@ pub(super) mod tests {
     }
 
     fn check(old: &Value, new: &Value, changes: &[&str]) {
-        let [old, new] = [old, new].map(|json| from_json(json.clone()).unwrap());
+        let [old, new] = [old, new].map(|json| from_json(json.clone()).unwrap().0);
         assert_eq!(breaking_changes(&old, &new), changes);
         assert_eq!(breaking_changes(&old, &old), [""; 0]);
     }
@@ -209,7 +261,9 @@ pub(super) mod tests {
             &[n(json!({ "type": "integer" }))],
             &["add: type of <n> changed from text to integer"],
         );
-        arguments(&[n(json!({ "type": "integer" }))], &[n(json!({ "type": "bytes" }))], &[]);
+        for wider in ["bytes", "text"] {
+            arguments(&[n(json!({ "type": "integer" }))], &[n(json!({ "type": wider }))], &[]);
+        }
         arguments(
             &[n(json!({ "optional": true }))],
             &[n(free.clone())],
@@ -232,11 +286,84 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn narrowed_integer_breaks() {
+        let n = |ty: &str, min: &str, max: &str| {
+            argument("n", json!({ "type": ty, "min": min, "max": max }))
+        };
+        let (wide, narrow) = (n("integer", "0", "65535"), n("integer", "0", "255"));
+        arguments(
+            std::slice::from_ref(&wide),
+            std::slice::from_ref(&narrow),
+            &["add: <n> now accepts only 0 to 255, not 0 to 65535"],
+        );
+        arguments(&[narrow], std::slice::from_ref(&wide), &[]);
+        // An older daemon does not describe the range.
+        let unknown = argument("n", json!({ "type": "integer" }));
+        arguments(std::slice::from_ref(&unknown), std::slice::from_ref(&wide), &[]);
+        arguments(&[wide], &[unknown], &[]);
+    }
+
+    #[test]
+    fn rest_that_becomes_words_breaks() {
+        let text = |with: Value| argument("text", with);
+        let rest = || text(json!({ "kind": "rest" }));
+        let rest_removed = "add: <text> no longer takes the rest of the line";
+        arguments(&[rest()], &[text(json!({}))], &[rest_removed]);
+        let many = json!({ "optional": true, "multiple": true });
+        arguments(&[rest()], &[text(many)], &[rest_removed]);
+        arguments(
+            &[text(json!({}))],
+            &[rest()],
+            &["add: <text> now takes the rest of the line, quotes included"],
+        );
+        arguments(
+            &[rest()],
+            &[text(json!({})), argument("m", json!({}))],
+            &[rest_removed, "add: <m> takes words of another argument"],
+        );
+        // A number has neither blanks nor quotes.
+        let number = argument("n", json!({ "type": "integer" }));
+        arguments(&[number.clone(), number], &[rest()], &[]);
+    }
+
+    #[test]
+    fn widened_rule_does_not_break() {
+        let ruled = |rule: &str| one(json!({ "for": rule }), &[]);
+        for (narrow, wide) in [
+            ("owner", "owner | uid:root"),
+            ("group:\"a | b\" | owner", "owner | group:adm | group:\"a | b\""),
+            ("token", "any"),
+        ] {
+            check(&ruled(narrow), &ruled(wide), &[]);
+            let change = format!("add: access rule changed from {wide} to {narrow}");
+            check(&ruled(wide), &ruled(narrow), &[&change]);
+        }
+        check(&one(json!({}), &[]), &ruled("any"), &[]);
+        // A rule that only newer daemons know.
+        check(&ruled("new"), &ruled("newer"), &["add: access rule changed from new to newer"]);
+    }
+
+    #[test]
+    fn changed_answer_breaks() {
+        let answering = |ty: &str| one(json!({ "answer": { "type": ty } }), &[]);
+        let change = "add: type of answer changed from text to float";
+        check(&answering("text"), &answering("float"), &[change]);
+        // An older daemon does not describe its answers.
+        check(&answering("text"), &one(json!({}), &[]), &[]);
+        check(&one(json!({}), &[]), &answering("text"), &[]);
+    }
+
+    #[test]
     fn removed_choice_breaks() {
         let n = |choices: &[&str]| argument("n", json!({ "type": "unit", "choices": choices }));
         arguments(&[n(&["a", "b"])], &[n(&["b", "c"])], &["add: <n> no longer accepts a"]);
         arguments(&[n(&["a"])], &[n(&["a", "b"])], &[]);
         arguments(&[n(&["a"])], &[argument("n", json!({}))], &[]);
+        arguments(
+            &[n(&["a"])],
+            &[argument("n", json!({ "type": "integer" }))],
+            &["add: type of <n> changed from one of a to integer"],
+        );
         arguments(
             &[argument("n", json!({}))],
             &[n(&["a"])],
@@ -270,5 +397,11 @@ pub(super) mod tests {
             &[n.clone(), by(json!({}))],
             &["add: words that begin with -- are now options"],
         );
+        // No value of these can begin with dashes.
+        let number = argument("n", json!({ "type": "integer" }));
+        let choice = argument("n", json!({ "type": "unit", "choices": ["a"] }));
+        for old in [number, choice] {
+            arguments(std::slice::from_ref(&old), &[old.clone(), by(json!({}))], &[]);
+        }
     }
 }
