@@ -245,11 +245,15 @@ pub(super) enum Shell {
 /// The call of a completion script.
 #[derive(Args, Debug)]
 pub(super) struct Complete {
+    /// Whether the assignments in front of the line are in the environment.
+    #[arg(long)]
+    pub(super) assigned: bool,
+
     /// The line up to the cursor, unparsed.
     #[arg(allow_hyphen_values = true)]
     pub(super) line: String,
 
-    /// The part of the line that is replaced, unparsed; by default the last word.
+    /// The end of the line that is replaced, unparsed; by default the last word.
     #[arg(allow_hyphen_values = true)]
     pub(super) part: Option<String>,
 }
