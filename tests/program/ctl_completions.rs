@@ -262,6 +262,9 @@ fn preset_socket_and_own_program_complete() {
     assert_eq!(ask("TEST_SOCKET", "hitctl help g"), "greet guard");
     assert_eq!(ask("TEST_SOCKET", "hitctl call greet --level=v"), "--level=very-high");
     assert_eq!(ask("TEST_SOCKET", "hitctl ping "), "");
+    assert_eq!(ask("TEST_SOCKET", "hitctl --js"), "--json");
+    assert_eq!(ask("TEST_SOCKET", "hitctl --json --repeat 2 greet ann"), "anna");
+    assert_eq!(ask("TEST_SOCKET", "hitctl help ca"), "call");
 }
 
 const BASH: &str = "eval \"$(dockipc completions bash)\"";

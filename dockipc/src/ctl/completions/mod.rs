@@ -19,7 +19,7 @@ mod own_words;
 mod values;
 
 use expand::{expand, is_name};
-use own_words::OwnWords;
+pub(super) use own_words::OwnWords;
 use values::{files, options, sockets, subcommands, values};
 
 /// Prints the script of a shell.
@@ -74,7 +74,14 @@ fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> V
     let own = matches!(target, Target::Own(_)).then_some(program);
     let mut root = args::command(own);
     root.build();
-    let line = OwnWords::read(&root, words);
+    let call = args::place_of_name(&root, own, words).map(|_| "call".to_owned());
+    let words: Vec<_> = call.into_iter().chain(words.iter().cloned()).collect();
+    let mut line = OwnWords::read(&root, &words);
+    // In a daemon's own program, options of `call` may precede the command's name.
+    if let (Some(_), true, Some(call)) = (own, line.is_root, root.find_subcommand("call")) {
+        line = OwnWords::of(call);
+        words.iter().for_each(|word| line.take(word));
+    }
     if let Some(option) = line.awaits {
         return values(option, last);
     }
@@ -110,14 +117,22 @@ fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> V
         }
         subcommand @ ("" | "call" | "help") => {
             let is_socket = own.is_none() && socket::is_socket(OsStr::new(last));
-            if words.is_empty() && (needs_socket || is_socket) {
-                return sockets(last);
+            let mut found = Vec::new();
+            if subcommand == "help" && words.is_empty() && common.socket.is_none() {
+                found = subcommands(&root, last);
             }
-            let Some(daemon) = Reached::of(target, &common, &mut words) else { return Vec::new() };
+            if words.is_empty() && (needs_socket || is_socket) {
+                found.extend(sockets(last));
+                return found;
+            }
+            let Some(daemon) = Reached::of(target, &common, &mut words) else { return found };
             let words: Vec<_> =
                 words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
             match &words[..] {
-                [] => names(&daemon.interface, last),
+                [] => {
+                    found.extend(names(&daemon.interface, last));
+                    found
+                }
                 _ if subcommand == "help" => Vec::new(),
                 [name, words @ ..] => daemon.arguments(name, words, last),
             }
