@@ -60,6 +60,13 @@ impl Service {
         })
     }
 
+    /// Returns the failure for an unknown name.
+    #[cold]
+    pub(super) fn unknown(&self, session: &Session, mut unbound: Unbound<'_>) -> Failure {
+        let name = unbound.name().unwrap_or_default().to_vec();
+        self.table.unknown(&session.credentials(), &name, unbound.first_word())
+    }
+
     fn route(
         &self,
         session: &mut Session,
@@ -122,7 +129,7 @@ impl Service {
             (Some(Target::Mounted(Mounted { handler, .. })), _) | (None, Some(handler)) => {
                 self.handle(&**handler, session, unbound, &mut runner)
             }
-            (None, None) => Some(Reply::Error(self.table.unknown(&session.credentials(), name))),
+            (None, None) => Some(Reply::Error(self.unknown(session, unbound))),
         }
     }
 }

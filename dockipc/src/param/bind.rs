@@ -1,5 +1,6 @@
 //! Finds the words of each parameter.
 
+use super::declared::short_option;
 use super::{Param, Way, any_secret};
 use crate::arg::{Arity, Quoted, Truncated, usage};
 use crate::buffer::Buffer;
@@ -113,6 +114,20 @@ impl<'r> Unbound<'r> {
     /// Returns the first word, or `None` on an empty line.
     pub(crate) fn name(&self) -> Option<&[u8]> {
         self.name.map(|span| span.of(self.input, &self.scratch.text))
+    }
+
+    /// Returns the first word after the name. The words must be taken from the start afterwards.
+    #[cold]
+    pub(crate) fn first_word(&mut self) -> Option<&[u8]> {
+        let text = self.scratch.text.as_vec();
+        let word = match &mut self.source {
+            Source::Resp(_) => self.scratch.incoming.get(1).copied(),
+            Source::Line(splitter) => {
+                splitter.rewind();
+                splitter.next(text).and_then(|_| splitter.next(text)).ok()?
+            }
+        };
+        word.map(|word| word.of(self.input, &self.scratch.text))
     }
 
     /// Returns whether the command is a line.
@@ -287,7 +302,7 @@ fn unexpected(params: &[Param], word: &[u8]) -> Failure {
     if any_secret(params) {
         return usage("unexpected word");
     }
-    usage(format_args!("unexpected word {}", Quoted(word)))
+    usage(format_args!("unexpected word {}{}", Quoted(word), short_option(params, word)))
 }
 
 /// Returns the index of the parameter for `option` or `option=value`, and the length of the value.
