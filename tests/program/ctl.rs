@@ -656,9 +656,12 @@ fn refused_command_line_is_pointed_at() {
     for (words, message) in cases {
         // The lines begin below the program's name.
         let name = "test-dockipc";
-        let shift = |line: &str| match line.trim_start().starts_with('^') {
-            true => format!("{}{line}\n", " ".repeat(name.len() - 1)),
-            false => format!("{}\n", line.replace('#', name)),
+        let shift = |line: &str| {
+            if line.trim_start().starts_with('^') {
+                format!("{}{line}\n", " ".repeat(name.len() - 1))
+            } else {
+                format!("{}\n", line.replace('#', name))
+            }
         };
         let message: String = message.lines().map(shift).collect();
         failed(&dockipc(words), 2, &format!("{name}: {message}"));

@@ -292,21 +292,21 @@ impl Scene {
         terminal.until("a prompt", |screen| screen == "$");
         Some(terminal)
     }
+}
 
-    /// Completes in a shell that ends at a failure, and where an unset variable is one.
-    #[track_caller]
-    fn completes_strictly(&self, terminal: &Terminal) {
-        for (typed, shown) in
-            [("dockipc call ~/hi", "~/hitd.sock "), ("gr", "greet "), ("xyz", "greet xyz")]
-        {
-            terminal.types(typed);
-            terminal.presses(&["Tab"]);
-            terminal.ends_with(shown.trim_end());
-        }
-        terminal.presses(&["Enter"]);
-        let screen = terminal.shows("hello xyz");
-        assert!(!screen.contains("unbound") && !screen.contains("not set"), "{screen}");
+/// Completes in a shell that ends at a failure, and where an unset variable is one.
+#[track_caller]
+fn completes_strictly(terminal: &Terminal) {
+    for (typed, shown) in
+        [("dockipc call ~/hi", "~/hitd.sock "), ("gr", "greet "), ("xyz", "greet xyz")]
+    {
+        terminal.types(typed);
+        terminal.presses(&["Tab"]);
+        terminal.ends_with(shown.trim_end());
     }
+    terminal.presses(&["Enter"]);
+    let screen = terminal.shows("hello xyz");
+    assert!(!screen.contains("unbound") && !screen.contains("not set"), "{screen}");
 }
 
 #[test]
@@ -345,10 +345,10 @@ fn zsh_sees_a_socket_that_is_set_for_the_call() {
 fn strict_shells_complete() {
     let scene = Scene::new();
     if let Some(bash) = scene.bash("set -eu;") {
-        scene.completes_strictly(&bash);
+        completes_strictly(&bash);
     }
     if let Some(zsh) = scene.zsh("set -eu;") {
-        scene.completes_strictly(&zsh);
+        completes_strictly(&zsh);
     }
 }
 

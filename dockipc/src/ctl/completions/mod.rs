@@ -80,7 +80,9 @@ fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> V
     // In a daemon's own program, options of `call` may precede the command's name.
     if let (Some(_), true, Some(call)) = (own, line.is_root, root.find_subcommand("call")) {
         line = OwnWords::of(call);
-        words.iter().for_each(|word| line.take(word));
+        for word in &words {
+            line.take(word);
+        }
     }
     if let Some(option) = line.awaits {
         return values(option, last);
