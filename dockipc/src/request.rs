@@ -131,7 +131,7 @@ impl<'r> Request<'r> {
             if T::SECRET || self.has_secret {
                 bad.hidden(&what, T::TYPE)
             } else {
-                bad.failure(&what, word)
+                bad.failure(&what, word, "")
             }
         })
     }

@@ -60,7 +60,7 @@ impl Scene {
     fn complete(&self, line: &str) -> Vec<String> {
         let mut command = ctl::command(&self.place.directory().join("dockipc"));
         let directory = self.place.directory();
-        command.current_dir(directory).env("XDG_RUNTIME_DIR", directory);
+        command.current_dir(directory).env("XDG_RUNTIME_DIR", directory).env("HOME", directory);
         let ran = run(command.args(["__complete", "--", line]), b"");
         assert_eq!((ran.code, &*ran.err), (Some(0), ""), "{line}");
         ran.text().lines().map(String::from).collect()
@@ -87,6 +87,7 @@ impl Scene {
         let variables = [
             ("PATH", &*with_ours),
             ("HOME", directory),
+            ("XDG_RUNTIME_DIR", directory),
             ("XDG_CONFIG_HOME", directory),
             ("XDG_DATA_HOME", directory),
         ];
@@ -145,6 +146,18 @@ impl Scene {
         terminal.presses(&["Enter"]);
         terminal.until("the length", |screen| screen.lines().any(|line| line == "4"));
         empty();
+        // What the shell expands stays as typed, also a variable that is not exported.
+        for directory in ["~", "$D"] {
+            tab(&format!("dockipc call {directory}/hi"), &format!("{directory}/hitd.sock "));
+            tab("gr", "greet ");
+            terminal.types("anna");
+            terminal.presses(&["Enter"]);
+            terminal.shows("hello anna");
+            empty();
+        }
+        tab("A=1 B='2 3' dockipc call hitd gr", "hitd greet ");
+        terminal.presses(&["C-c"]);
+        empty();
         // Several candidates are listed.
         terminal.types(&format!("dockipc call {socket} g"));
         terminal.presses(&["Tab", "Tab"]);
@@ -194,6 +207,41 @@ fn candidates_fit_the_position() {
 }
 
 #[test]
+fn line_is_expanded_before_it_is_completed() {
+    let scene = Scene::new();
+    let socket = &scene.socket;
+    let values = |line: &str| scene.values(line).join(" ");
+    assert_eq!(values("dockipc ping ~/hi"), *socket);
+    assert_eq!(values("dockipc ping $HOME/hi"), *socket);
+    assert_eq!(values("dockipc ping \"${HOME}/hi"), *socket);
+    assert_eq!(values("dockipc ping '$HOME/hi"), "");
+    assert_eq!(values("dockipc ping $UNSET/hi"), "");
+    assert_eq!(values("dockipc call ~/hitd.sock gr"), "greet");
+    assert_eq!(values("DOCKIPC_SOCKET=hitd dockipc call g"), "greet guard");
+    assert_eq!(values("A=1 DOCKIPC_SOCKET=~/hitd.sock B='2 3' dockipc call g"), "greet guard");
+    assert_eq!(values("DOCKIPC_SOCKET=$DOCKIPC_SOCKET/hitd dockipc call g"), "");
+}
+
+#[test]
+fn part_of_a_word_is_completed() {
+    let scene = Scene::new();
+    let values = |line: &str, part: &str| {
+        let mut command = ctl::command(&scene.place.directory().join("dockipc"));
+        command.env("HOME", scene.place.directory()).env("DOCKIPC_SOCKET", &scene.socket);
+        let ran = run(command.args(["__complete", "--", line, part]), b"");
+        ran.text().lines().map(|line| line.replace('\t', "")).collect::<Vec<_>>().join("|")
+    };
+    assert_eq!(values("dockipc call greet host:t", "t"), "two");
+    assert_eq!(values("dockipc call greet x --level=v", "v"), "very-high");
+    assert_eq!(values("dockipc call greet \"anton ", "anton "), "anton b");
+    assert_eq!(values("dockipc call greet anton\\ ", "anton\\ "), "anton b");
+    assert_eq!(values("dockipc ping ~/hi", "hi"), "hitd.sock");
+    assert_eq!(values("dockipc ping \"$HOME/hi", "hi"), "hitd.sock");
+    // A candidate that is not behind the typed text replaces no part of it.
+    assert_eq!(values("dockipc call GREET HOST:t", "t"), "");
+}
+
+#[test]
 fn preset_socket_and_own_program_complete() {
     let scene = Scene::new();
     let ask = |variable: &str, line: &str| {
@@ -214,35 +262,101 @@ fn preset_socket_and_own_program_complete() {
     assert_eq!(ask("TEST_SOCKET", "hitctl help g"), "greet guard");
     assert_eq!(ask("TEST_SOCKET", "hitctl call greet --level=v"), "--level=very-high");
     assert_eq!(ask("TEST_SOCKET", "hitctl ping "), "");
+    assert_eq!(ask("TEST_SOCKET", "hitctl --js"), "--json");
+    assert_eq!(ask("TEST_SOCKET", "hitctl --json --repeat 2 greet ann"), "anna");
+    assert_eq!(ask("TEST_SOCKET", "hitctl help ca"), "call");
+}
+
+const BASH: &str = "eval \"$(dockipc completions bash)\"";
+const ZSH: &str = "source <(dockipc completions zsh)";
+
+impl Scene {
+    /// Starts bash with these settings, and with completion.
+    #[track_caller]
+    fn bash(&self, settings: &str) -> Option<Terminal> {
+        let terminal = self.shell(&["bash", "--norc", "--noprofile", "-i"])?;
+        terminal.enters(&format!(
+            "cd; PS1='$ '; bind 'set bell-style none'; D=$HOME; {settings} {BASH}; clear"
+        ));
+        terminal.until("a prompt", |screen| screen == "$");
+        Some(terminal)
+    }
+
+    /// Starts zsh with these settings, and with completion.
+    #[track_caller]
+    fn zsh(&self, settings: &str) -> Option<Terminal> {
+        let terminal = self.shell(&["zsh", "-f", "-i"])?;
+        terminal.enters(&format!(
+            "cd; PS1='$ '; autoload -U compinit; compinit -u -D; D=$HOME; {settings} {ZSH}; clear"
+        ));
+        terminal.until("a prompt", |screen| screen == "$");
+        Some(terminal)
+    }
+}
+
+/// Completes in a shell that ends at a failure, and where an unset variable is one.
+#[track_caller]
+fn completes_strictly(terminal: &Terminal) {
+    for (typed, shown) in
+        [("dockipc call ~/hi", "~/hitd.sock "), ("gr", "greet "), ("xyz", "greet xyz")]
+    {
+        terminal.types(typed);
+        terminal.presses(&["Tab"]);
+        terminal.ends_with(shown.trim_end());
+    }
+    terminal.presses(&["Enter"]);
+    let screen = terminal.shows("hello xyz");
+    assert!(!screen.contains("unbound") && !screen.contains("not set"), "{screen}");
 }
 
 #[test]
 fn bash_completes() {
     let scene = Scene::new();
-    let Some(terminal) = scene.shell(&["bash", "--norc", "--noprofile", "-i"]) else { return };
-    terminal.enters(
-        "cd; PS1='$ '; bind 'set bell-style none'; eval \"$(dockipc completions bash)\"; clear",
-    );
-    terminal.until("a prompt", |screen| screen == "$");
+    let Some(terminal) = scene.bash("") else { return };
     scene.completes_in(&terminal, "host:two", &["greet  (Greet: somebody.)", "guard"]);
+}
+
+#[test]
+fn bash_quotes_a_value_after_closed_quotes() {
+    let scene = Scene::new();
+    let Some(terminal) = scene.bash("") else { return };
+    terminal.types("dockipc call hitd greet ''ant");
+    terminal.presses(&["Tab"]);
+    terminal.shows("anton\\ b");
 }
 
 #[test]
 fn zsh_completes() {
     let scene = Scene::new();
-    let Some(terminal) = scene.shell(&["zsh", "-f", "-i"]) else { return };
-    terminal.enters(
-        "cd; PS1='$ '; autoload -U compinit; compinit -u -D; source <(dockipc completions zsh); clear",
-    );
-    terminal.until("a prompt", |screen| screen == "$");
+    let Some(terminal) = scene.zsh("") else { return };
     scene.completes_in(&terminal, "host:two", &["greet", "-- Greet: somebody.", "guard"]);
+}
+
+#[test]
+fn zsh_sees_a_socket_that_is_set_for_the_call() {
+    let scene = Scene::new();
+    let Some(terminal) = scene.zsh("") else { return };
+    terminal.types("true; A=1 DOCKIPC_SOCKET=~/hitd.sock dockipc call gr");
+    terminal.presses(&["Tab"]);
+    terminal.ends_with("call greet");
+}
+
+#[test]
+fn strict_shells_complete() {
+    let scene = Scene::new();
+    if let Some(bash) = scene.bash("set -eu;") {
+        completes_strictly(&bash);
+    }
+    if let Some(zsh) = scene.zsh("set -eu;") {
+        completes_strictly(&zsh);
+    }
 }
 
 #[test]
 fn fish_completes() {
     let scene = Scene::new();
     let Some(terminal) = scene.shell(&["fish", "--no-config", "-i"]) else { return };
-    terminal.enters("cd; function fish_prompt; echo '$ '; end; set fish_greeting; dockipc completions fish | source; clear");
+    terminal.enters("cd; function fish_prompt; echo '$ '; end; set fish_greeting; set D $HOME; dockipc completions fish | source; clear");
     terminal.until("a prompt", |screen| screen == "$");
     scene.completes_in(&terminal, "host:two", &["greet", "(Greet: somebody.)", "guard"]);
 }

@@ -244,6 +244,9 @@ fn help_explains_and_exit_leaves() {
     assert!(screen.contains("login <user> <password>"), "{screen}");
     terminal.enters("help gret");
     terminal.shows("UNKNOWN no command \"gret\"; did you mean greet?");
+    terminal.presses(&["C-l"]);
+    terminal.enters("hi --help");
+    terminal.shows("Aliases: hi");
     terminal.enters("exit");
     assert_eq!(terminal.exit(), 0);
 }

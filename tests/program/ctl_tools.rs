@@ -192,11 +192,38 @@ fn schema_check_says_that_the_caller_is_another() {
 fn manual_pages_are_written() {
     let place = Place::new();
     let page = dockipc(["man"]).text();
-    assert!(page.contains(".TH") && page.contains("Exit codes"), "{page}");
+    assert!(page.contains(".TH dockipc 1"), "{page}");
     let directory = place.directory().join("man");
     assert_eq!(dockipc(["man", directory.to_str().unwrap()]).code, Some(0));
     let pages = tests::process::names_in(&directory);
     for name in ["dockipc.1", "dockipc-call.1", "dockipc-schema.1"] {
         assert!(pages.iter().any(|page| page == name), "{pages:?}");
     }
+    for name in &pages {
+        let page = fs::read_to_string(directory.join(name)).unwrap();
+        for section in [
+            "SYNOPSIS",
+            "DESCRIPTION",
+            "OPTIONS",
+            "EXIT STATUS",
+            "ENVIRONMENT",
+            "EXAMPLES",
+            "SEE ALSO",
+        ] {
+            let text = page.split(&format!("\n.SH {section}\n")).nth(1);
+            assert!(
+                text.is_some_and(|text| !text.starts_with(".SH")),
+                "{name:?}: {section}: {page}"
+            );
+        }
+        assert!(page.contains("[\\fB\\-\\-timeout\\fR \\fITIME\\fR]"), "{name:?}: {page}");
+        assert!(!page.contains("__complete"), "{name:?}: {page}");
+    }
+    assert_eq!(fs::read_to_string(directory.join("dockipc.1")).unwrap(), page);
+    let own = run(
+        ctl::command(&ctl::named(&place, "hitctl")).env("TEST_SOCKET", "/nowhere").arg("man"),
+        b"",
+    );
+    assert!(own.text().contains("hitctl call add 2"), "{own:?}");
+    assert!(!own.text().contains("hitd") && !own.text().contains("DOCKIPC_SOCKET"), "{own:?}");
 }

@@ -6,5 +6,6 @@ mod wire {
     mod bad_input;
     mod clients;
     mod clients_page;
+    mod hints;
     mod peers;
 }

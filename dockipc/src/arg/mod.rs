@@ -147,9 +147,10 @@ impl BadValue {
         Failure::new(self.code, format_args!("bad value for {what}: expected {ty}"))
     }
 
-    pub(crate) fn failure(&self, what: &str, word: &[u8]) -> Failure {
+    /// Returns the failure for a value, with a hint at its end.
+    pub(crate) fn failure(&self, what: &str, word: &[u8], hint: &str) -> Failure {
         let Self { code, reason } = self;
-        Failure::new(code, format_args!("bad value for {what}: {}: {reason}", Quoted(word)))
+        Failure::new(code, format_args!("bad value for {what}: {}: {reason}{hint}", Quoted(word)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `HELP`, the commands described for people.
 
-use super::{Context, usage};
+use super::{Context, too_many};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Command, Entry, Target};
 use crate::handler::caught;
@@ -17,11 +17,11 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
         let rows: Vec<_> = table.visible(&caller).map(row).collect();
         return columns(&rows).into_reply();
     };
-    if words.get(1).is_some() {
-        return usage("usage: help [<command>]");
+    if let Some(word) = words.get(1) {
+        return too_many(word, "usage: help [<command>]");
     }
     let Some(entry) = table.find_visible(&caller, name) else {
-        return Reply::Error(table.unknown(&caller, name));
+        return Reply::Error(table.unknown(&caller, name, None));
     };
     let mut text = match entry.target {
         Target::Command(command) => explain(command),

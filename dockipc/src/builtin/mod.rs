@@ -14,7 +14,7 @@ mod transaction;
 use std::sync::Mutex;
 
 use crate::access::{Guesses, Token};
-use crate::arg::Truncated;
+use crate::arg::{Quoted, Truncated};
 use crate::commands::{BuiltIn, Table};
 use crate::config::Config;
 use crate::counters::Counters;
@@ -104,19 +104,27 @@ fn ping(words: Words<'_>) -> Reply {
     match (words.get(0), words.get(1)) {
         (None, _) => Reply::Status("PONG".into()),
         (Some(message), None) => message.into_reply(),
-        _ => usage("usage: ping [<message>]"),
+        (_, Some(word)) => too_many(word, "usage: ping [<message>]"),
     }
 }
 
 fn echo(words: Words<'_>) -> Reply {
     match (words.get(0), words.get(1)) {
         (Some(message), None) => message.into_reply(),
-        _ => usage("usage: echo <message>"),
+        (None, _) => usage("usage: echo <message>"),
+        (_, Some(word)) => too_many(word, "usage: echo <message>"),
     }
 }
 
 #[cold]
 fn usage(why: &str) -> Reply {
+    Reply::Error(Failure::new(code::USAGE, why))
+}
+
+/// Refuses the second word of a command that takes one.
+#[cold]
+fn too_many(word: &[u8], usage: &str) -> Reply {
+    let why = format_args!("unexpected word {}; {usage}", Quoted(word));
     Reply::Error(Failure::new(code::USAGE, why))
 }
 

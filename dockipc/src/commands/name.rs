@@ -1,7 +1,7 @@
 //! The rules for command names.
 
 /// The most bytes of a name.
-const LONGEST_NAME: usize = 64;
+pub(super) const LONGEST_NAME: usize = 64;
 
 /// The names reserved for the protocol. The macro crate has the same list, and a test compares them.
 pub(crate) const RESERVED: &[&str] = &[

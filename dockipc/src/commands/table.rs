@@ -174,7 +174,7 @@ impl Entry {
 
     /// Returns whether lists of commands include the entry. Hidden commands, aliases and protocol
     /// commands are left out.
-    fn is_listed(&self) -> bool {
+    pub(super) fn is_listed(&self) -> bool {
         match &self.target {
             Target::Command(command) => !command.hidden && command.name == self.name,
             Target::Mounted(_) => true,

@@ -1,27 +1,53 @@
 //! The answer to an unknown name, with a suggestion.
 
 use super::Table;
-use super::name::RESERVED;
+use super::name::{LONGEST_NAME, RESERVED};
 use crate::access::Credentials;
 use crate::arg::{Quoted, Truncated};
 use crate::error::{Failure, code};
 use crate::nearest::nearest;
 
 impl Table {
-    /// Returns the failure for an unknown name. It suggests only commands that the caller can see.
+    /// Returns the failure for an unknown name before this word. It suggests only commands that the caller
+    /// can see.
     #[cold]
-    pub(crate) fn unknown(&self, caller: &Credentials<'_>, name: &[u8]) -> Failure {
+    pub(crate) fn unknown(
+        &self,
+        caller: &Credentials<'_>,
+        name: &[u8],
+        next: Option<&[u8]>,
+    ) -> Failure {
         if is_protocol(name) {
             let why = format_args!("unknown command '{}'", Truncated(name));
             return Failure::new(code::ERR, why);
         }
         let (word, most) = (name.to_ascii_lowercase(), (name.len() / 3).max(1));
         let names = self.visible(caller).map(|entry| &*entry.name);
-        let hint = match nearest(&word, names, most) {
+        let joined = next.and_then(|next| self.joined(caller, name, next));
+        let hint = match joined.or_else(|| nearest(&word, names, most)) {
             Some(other) => format!("did you mean {other}?"),
             None => "send help for a list".into(),
         };
         Failure::new(code::UNKNOWN, format_args!("no command {}; {hint}", Quoted(name)))
+    }
+
+    /// Returns the command that has two words as its name, with a `-` or the like between.
+    #[cold]
+    pub(crate) fn joined(
+        &self,
+        caller: &Credentials<'_>,
+        name: &[u8],
+        next: &[u8],
+    ) -> Option<&str> {
+        if next.is_empty() || name.len() + next.len() >= LONGEST_NAME {
+            return None;
+        }
+        let mut joined = [name, b"-", next].concat();
+        b"-:._".iter().find_map(|between| {
+            joined[name.len()] = *between;
+            let entry = self.find_visible(caller, &joined)?;
+            entry.is_listed().then_some(&*entry.name)
+        })
     }
 }
 

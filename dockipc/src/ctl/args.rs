@@ -5,22 +5,27 @@
     reason = "the comments are the text of --help, which is not Markdown"
 )]
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::completions::OwnWords;
 use super::error::CliError;
-use super::exit;
 use super::output::Layout;
+use super::{exit, socket};
 use crate::arg::Arg;
 
 mod hints;
 mod own;
+mod refused;
 
 pub(super) use hints::{unknown, unknown_option};
 pub(super) use own::command;
+use refused::refused;
 
 /// Talk to the control sockets of daemons.
 #[derive(Debug, Parser)]
@@ -177,7 +182,7 @@ pub(super) struct Call {
     pub(super) literal: bool,
 
     /// Run the command COUNT times
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = count::<u64>)]
     pub(super) repeat: Option<u64>,
 
     /// Run the command repeatedly, with this pause between: 500ms, 2s
@@ -189,13 +194,20 @@ pub(super) struct Call {
     /// arguments
     #[arg(value_name = "SOCK NAME ARG", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(super) words: Vec<OsString>,
+
+    /// Whether `call` was left out.
+    #[arg(skip)]
+    pub(super) is_implied: bool,
 }
 
-/// Explain one of the daemon's commands, or list them
+/// Explain one of the daemon's commands, or list them; `help SUBCOMMAND` explains a subcommand
+///
+/// A single word that is the name of a subcommand means that subcommand. For a socket of such a
+/// name, write `-s NAME`.
 #[derive(Args, Debug)]
-#[command(override_usage = "dockipc help [SOCK] [NAME]")]
+#[command(override_usage = "dockipc help [SOCK] [NAME]\n       dockipc help SUBCOMMAND")]
 pub(super) struct Help {
-    /// The socket, unless given otherwise, and a command's name
+    /// The socket, unless given otherwise, and a command's name; or a subcommand
     #[arg(value_name = "SOCK NAME", num_args = 0..=2)]
     pub(super) words: Vec<OsString>,
 }
@@ -204,7 +216,7 @@ pub(super) struct Help {
 #[derive(Args, Debug)]
 pub(super) struct Ping {
     /// How many pings to send
-    #[arg(long, short, default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, short, default_value = "10", value_parser = count::<u32>)]
     pub(super) count: u32,
 
     /// The pause between two pings: 0s, 200ms
@@ -289,11 +301,15 @@ pub(super) enum Shell {
 /// The call of a completion script.
 #[derive(Args, Debug)]
 pub(super) struct Complete {
+    /// Whether the assignments in front of the line are in the environment.
+    #[arg(long)]
+    pub(super) assigned: bool,
+
     /// The line up to the cursor, unparsed.
     #[arg(allow_hyphen_values = true)]
     pub(super) line: String,
 
-    /// The part of the line that is replaced, unparsed; by default the last word.
+    /// The end of the line that is replaced, unparsed; by default the last word.
     #[arg(allow_hyphen_values = true)]
     pub(super) part: Option<String>,
 }
@@ -309,6 +325,12 @@ pub(super) struct Socket {
 
 fn duration(text: &str) -> Result<Duration, String> {
     Duration::from_word(text.as_bytes()).map_err(|bad| bad.reason().to_owned())
+}
+
+/// Reads a number of times.
+fn count<N: FromStr + From<u8> + PartialOrd>(text: &str) -> Result<N, &'static str> {
+    let count = text.parse().ok().filter(|count| *count >= N::from(1));
+    count.ok_or("expected an integer of at least 1")
 }
 
 /// Reads a user's name or number.
@@ -337,8 +359,74 @@ fn nonzero(text: &str, advice: &str) -> Result<Duration, String> {
     }
 }
 
-/// Parses the command line. Help and the version are errors too, as in clap.
-pub(super) fn read(own: Option<&str>) -> Result<Cli, clap::Error> {
-    let matches = command(own).try_get_matches()?;
-    Cli::from_arg_matches(&matches)
+/// The result of a command line that runs no subcommand.
+pub(super) enum NotRun {
+    /// Help or the version, to be printed.
+    Help(clap::Error),
+    Refused(CliError),
+}
+
+/// Returns the index of the first word that is a daemon's command or, without `own`, a socket before
+/// a command, if `call` is left out.
+pub(super) fn place_of_name(
+    root: &clap::Command,
+    own: Option<&str>,
+    words: &[impl AsRef<OsStr>],
+) -> Option<usize> {
+    let mut line = OwnWords::of(root.find_subcommand("call")?);
+    for (i, word) in words.iter().enumerate() {
+        let word = word.as_ref().to_string_lossy();
+        if line.awaits.is_none() && matches!(&*word, "-h" | "--help" | "-V" | "--version") {
+            return None;
+        }
+        line.take(&word);
+        if line.is_wrong {
+            return None;
+        }
+        if let Some(first) = line.words.first() {
+            let is_name = match own {
+                Some(_) => root.find_subcommand(first).is_none(),
+                None => socket::is_socket(OsStr::new(first)) && i + 1 < words.len(),
+            };
+            return is_name.then_some(i);
+        }
+    }
+    (own.is_some() && line.value("file").is_some()).then_some(0)
+}
+
+/// Parses the command line, the words after the program's name.
+pub(super) fn read(own: Option<&str>, program: &str, words: Vec<OsString>) -> Result<Cli, NotRun> {
+    let mut command = command(own);
+    command.build();
+    let place = place_of_name(&command, own, &words);
+    // The options before the name are those of `call`.
+    let call = place.map(|_| OsString::from("call"));
+    let parse = |parts: &[&[OsString]]| {
+        let whole = parts.iter().copied().flatten().cloned();
+        let parsed =
+            command.clone().try_get_matches_from([program.into()].into_iter().chain(whole));
+        parsed.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+            use ErrorKind::{
+                DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand as NothingGiven,
+                DisplayVersion,
+            };
+            match error.kind() {
+                DisplayHelp | NothingGiven | DisplayVersion => NotRun::Help(error),
+                _ => NotRun::Refused(refused(&error, &command, program, &words)),
+            }
+        })
+    };
+    let mut cli = parse(&[call.as_slice(), &words])?;
+    match &mut cli.action {
+        Action::Call(call) => call.is_implied = place.is_some(),
+        Action::Help(Help { words }) if cli.common.socket.is_none() => {
+            if let [name] = &words[..]
+                && command.find_subcommand(name).is_some()
+            {
+                return parse(&[words, &["--help".into()]]);
+            }
+        }
+        _ => {}
+    }
+    Ok(cli)
 }

@@ -9,9 +9,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::args::Call;
+use super::candidates::{HELP, asks_for_help};
 use super::daemon::Daemon;
 use super::error::{CliError, note};
 use super::exit::Exit;
+use super::help;
+use super::interface::{Description, Interface};
 use super::output::{Form, JsonWriter, Layout, Output, is_closed};
 use super::word::Word;
 use super::written;
@@ -34,6 +37,9 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
             ));
         }
         return lines(daemon, file, args.json, &mut output, program);
+    }
+    if let Some(help) = help_of(daemon, &args, program)? {
+        return written(help::write(&help));
     }
     let words = words(args.words, args.literal, daemon)?;
     let times = args.repeat.unwrap_or(if args.every.is_some() { u64::MAX } else { 1 });
@@ -61,6 +67,29 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         }
     }
     Ok(Exit::Answered)
+}
+
+/// Returns the daemon's description of a command if the words ask for it.
+fn help_of(daemon: &Daemon, args: &Call, program: &str) -> Result<Option<Description>, CliError> {
+    let [name, words @ ..] = &args.words[..] else { return Ok(None) };
+    let Some(at) = words.iter().position(|word| word == HELP).filter(|_| !args.literal) else {
+        return Ok(None);
+    };
+    match Interface::command(&daemon.questions(), &name.to_string_lossy()) {
+        Ok(Some(command)) => {
+            let before = words[..at].iter().map(|word| word.to_string_lossy().into_owned());
+            let is_alone = args.is_implied && words.len() == 1;
+            let asks = asks_for_help(&command, &before.collect::<Vec<_>>(), is_alone);
+            Ok(asks.then_some(command))
+        }
+        // The call has the error, such as an unknown name.
+        Ok(None) | Err(Error::Refused(_)) => Ok(None),
+        Err(error) => {
+            let hint =
+                format!("the help of a command comes from the daemon; {program} --help needs none");
+            Err(CliError::from(error).with_lines([&*hint]))
+        }
+    }
 }
 
 /// Runs one command and writes its answer.

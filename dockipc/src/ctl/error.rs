@@ -47,6 +47,17 @@ impl CliError {
         self
     }
 
+    /// Adds lines that point at one of the words, if there is one.
+    pub(super) fn pointing_at(self, words: &[impl AsRef<str>], index: Option<usize>) -> Self {
+        match index {
+            Some(index) => {
+                let lines = pointer::caret(words, index);
+                self.with_lines(lines.iter().map(|line| &**line))
+            }
+            None => self,
+        }
+    }
+
     pub(super) fn usage(text: impl AsRef<str>) -> Self {
         Self::new(text, Exit::Usage)
     }
@@ -177,14 +188,28 @@ pub(super) fn note(text: impl Display) {
 /// The longest line of a message, in bytes.
 const MAX_LINE: usize = 16 * 1024;
 
+/// The longest run of characters without a blank, in bytes. A path has at most 4096.
+const MAX_RUN: usize = 4096;
+
 fn bounded(text: &str) -> String {
-    let start = start(text);
-    let rest = if start.len() < text.len() { "…" } else { "" };
-    format!("{}{rest}", escaped(start))
+    let mut line = String::new();
+    for run in start(text, MAX_LINE).split_inclusive(' ') {
+        if run.len() <= MAX_RUN {
+            line.push_str(run);
+        } else {
+            line.push_str(start(run, MAX_RUN / 32));
+            line.push_str(if run.ends_with(' ') { "… " } else { "…" });
+        }
+    }
+    if text.len() > MAX_LINE {
+        line.push('…');
+    }
+    escaped(&line).into_owned()
 }
 
-fn start(text: &str) -> &str {
-    let mut end = text.len().min(MAX_LINE);
+/// Returns the first bytes of a text.
+fn start(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

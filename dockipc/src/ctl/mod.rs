@@ -33,11 +33,13 @@ mod ssh;
 mod wait;
 mod word;
 
-use args::{Action, Call, Cli};
+use args::{Action, Call, Cli, NotRun};
 use daemon::{Daemon, Target};
 use error::{CliError, Verbosity};
 use exit::Exit;
 use interface::Interface;
+
+use crate::arg::Quoted;
 
 /// Runs a daemon's own program: the daemon's commands, and the subcommands of `dockipc` without a
 /// socket.
@@ -67,13 +69,12 @@ fn run(target: &Target) -> ExitCode {
     let program = program.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
     let program = program.as_deref().unwrap_or("dockipc");
     let own = matches!(target, Target::Own(_)).then_some(program);
-    let cli = match args::read(own) {
+    let cli = match args::read(own, program, std::env::args_os().skip(1).collect()) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and the version go to standard output.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Answered };
-            let _ = error.print();
-            return exit.into();
+        Err(NotRun::Help(help)) => return printed(&help).into(),
+        Err(NotRun::Refused(error)) => {
+            error.print(program);
+            return error.exit.into();
         }
     };
     match cli.common.color {
@@ -93,6 +94,12 @@ fn run(target: &Target) -> ExitCode {
         error.exit
     });
     exit.into()
+}
+
+/// Prints help or the version. Help is an error if nothing was asked for.
+fn printed(help: &clap::Error) -> Exit {
+    let _ = help.print();
+    if help.use_stderr() { Exit::Usage } else { Exit::Answered }
 }
 
 fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
@@ -146,8 +153,18 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
         Action::Help(mut args) => {
             let daemon = find(&mut args.words)?;
             let client = daemon.questions();
-            let [name] = &args.words[..] else {
-                return written(commands::write(&Interface::of(&client)?));
+            // In a daemon's own program, `help call NAME` explains what `call NAME` runs.
+            if matches!(target, Target::Own(_)) && args.words.len() > 1 && args.words[0] == "call" {
+                args.words.remove(0);
+            }
+            let name = match &args.words[..] {
+                [] => return written(commands::write(&Interface::of(&client)?)),
+                [name] => name,
+                [_, word, ..] => {
+                    let word = Quoted(word.as_encoded_bytes());
+                    let error = CliError::usage(format!("unexpected word {word}"));
+                    return Err(if daemon.is_preset { error.with_preset_socket() } else { error });
+                }
             };
             let name = name.to_string_lossy();
             if let Some(command) = Interface::command(&client, &name)? {

@@ -2,6 +2,7 @@
 
 use super::Service;
 use super::run::{Runner, panicked};
+use crate::arg::usage;
 use crate::audit::Case;
 use crate::builtin::Completion;
 use crate::commands::{Command, Runnable, Target};
@@ -23,6 +24,10 @@ impl Service {
         runner: &mut Runner<'_>,
     ) -> Option<Reply> {
         if let Err(failure) = unbound.bind(command.params, shape) {
+            let failure = match self.joined(session, shape.has_secret, unbound) {
+                Some(name) => usage(format_args!("{}; did you mean {name}?", failure.message())),
+                None => failure,
+            };
             let answer = with_usage(command, failure);
             return self.not_run(runner, answer, |case| case.unbindable(shape, unbound));
         }
@@ -44,6 +49,18 @@ impl Service {
             }
             (command.run)(&args).unwrap_or_else(|failure| with_usage(command, failure))
         })
+    }
+
+    /// Returns the command that has the name and the first word as its name.
+    #[cold]
+    fn joined(
+        &self,
+        session: &Session,
+        has_secret: bool,
+        unbound: &mut Unbound<'_>,
+    ) -> Option<&str> {
+        let name = unbound.name().filter(|_| !has_secret)?.to_vec();
+        self.table.joined(&session.credentials(), &name, unbound.first_word()?)
     }
 
     /// Parses the words of a command that is queued. A parser is the author's code and may block. The
@@ -76,7 +93,7 @@ impl Service {
         let nothing = Some(Reply::List(Vec::new()));
         let caller = session.credentials();
         let Some(entry) = self.table.find_visible(&caller, command) else {
-            return Some(Reply::Error(self.table.unknown(&caller, command)));
+            return Some(Reply::Error(self.table.unknown(&caller, command, None)));
         };
         let Target::Command(command) = entry.target else { return nothing };
         let param = command.given().find(|given| given.name.as_bytes() == param);

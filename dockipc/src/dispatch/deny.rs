@@ -22,11 +22,11 @@ impl Service {
         unbound: &mut Unbound<'_>,
         runner: &mut Runner<'_>,
     ) -> Option<Reply> {
-        let name = unbound.name().unwrap_or_default();
         // Without a fallback, an unknown name is `-UNKNOWN` for every caller.
         if entry.is_none() && self.table.fallback().handler.is_none() {
-            return Some(Reply::Error(self.table.unknown(&session.credentials(), name)));
+            return Some(Reply::Error(self.unknown(session, unbound)));
         }
+        let name = unbound.name().unwrap_or_default();
         let denied = denied(session, name, policy);
         let Some(case) = runner.case else { return Some(Reply::Error(denied)) };
         let recorded = runner.recorded(&self.table, || {

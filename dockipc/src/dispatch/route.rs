@@ -59,6 +59,13 @@ impl Service {
         })
     }
 
+    /// Returns the failure for an unknown name.
+    #[cold]
+    pub(super) fn unknown(&self, session: &Session, unbound: &mut Unbound<'_>) -> Failure {
+        let name = unbound.name().unwrap_or_default().to_vec();
+        self.table.unknown(&session.credentials(), &name, unbound.first_word())
+    }
+
     #[inline]
     fn route(
         &self,
@@ -92,7 +99,7 @@ impl Service {
         let Some(Entry { target, shape, .. }) = entry else {
             return match &fallback.handler {
                 Some(handler) => self.handle(&**handler, session, unbound, &mut runner),
-                None => Some(Reply::Error(self.table.unknown(&session.credentials(), name))),
+                None => Some(Reply::Error(self.unknown(session, unbound))),
             };
         };
         match target {

@@ -55,7 +55,7 @@ impl<'r> Args<'r> {
         match read(words) {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(param.is_missing()),
-            Err(bad) => Err(param.refused(&bad)),
+            Err(bad) => Err(param.refused(self.params, &bad)),
         }
     }
 

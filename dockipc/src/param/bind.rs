@@ -1,5 +1,6 @@
 //! Finds the words of each parameter.
 
+use super::declared::short_option;
 use super::{Param, Shape, Way};
 use crate::arg::{Arity, Quoted, Truncated, usage};
 use crate::buffer::Buffer;
@@ -111,6 +112,20 @@ impl<'r> Unbound<'r> {
     /// Returns the name, or `None` on an empty line.
     pub(crate) fn name(&self) -> Option<&[u8]> {
         self.name.map(|span| span.of(self.input, &self.scratch.text))
+    }
+
+    /// Returns the first word after the name. The words must be taken from the start afterwards.
+    #[cold]
+    pub(crate) fn first_word(&mut self) -> Option<&[u8]> {
+        let text = self.scratch.text.as_vec();
+        let word = match &mut self.source {
+            Source::Resp(_) => self.scratch.incoming.get(1).copied(),
+            Source::Line(splitter) => {
+                splitter.rewind();
+                splitter.next(text).and_then(|_| splitter.next(text)).ok()?
+            }
+        };
+        word.map(|word| word.of(self.input, &self.scratch.text))
     }
 
     /// Returns whether the command is a line.
@@ -248,7 +263,7 @@ impl<'r> Unbound<'r> {
                 };
                 self.scratch.options.push((index, value));
             } else if self.scratch.words.len() == most {
-                return Err(unexpected(has_secret, word));
+                return Err(unexpected(params, has_secret, word));
             } else {
                 self.scratch.words.push(span);
             }
@@ -276,11 +291,11 @@ impl<'r> Unbound<'r> {
 
 /// Returns the failure for a word of no parameter. The word may be part of a secret.
 #[cold]
-fn unexpected(has_secret: bool, word: &[u8]) -> Failure {
+fn unexpected(params: &[Param], has_secret: bool, word: &[u8]) -> Failure {
     if has_secret {
         return usage("unexpected word");
     }
-    usage(format_args!("unexpected word {}", Quoted(word)))
+    usage(format_args!("unexpected word {}{}", Quoted(word), short_option(params, word)))
 }
 
 /// Returns the index of the parameter for `option` or `option=value`, and the length of the value.

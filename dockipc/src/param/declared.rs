@@ -115,11 +115,11 @@ impl Param {
 
     /// Returns the failure of a call with an invalid word.
     #[cold]
-    pub(super) fn refused(&self, BadWord { word, bad }: &BadWord<'_>) -> Failure {
+    pub(super) fn refused(&self, all: &[Self], BadWord { word, bad }: &BadWord<'_>) -> Failure {
         if self.secret {
             bad.hidden(&self.given_name(), self.ty)
         } else {
-            bad.failure(&self.given_name(), word)
+            bad.failure(&self.given_name(), word, &short_option(all, word))
         }
     }
 
@@ -243,5 +243,21 @@ pub const fn check(params: &[Param], index: usize) {
             );
         }
         i += 1;
+    }
+}
+
+/// Returns a hint at the end of a message about a word such as `-s`. There are no short options.
+#[cold]
+#[inline(never)]
+pub(super) fn short_option(params: &[Param], word: &[u8]) -> String {
+    let [b'-', name @ ..] = word else { return String::new() };
+    if !name.first().is_some_and(u8::is_ascii_alphabetic) {
+        return String::new();
+    }
+    let mut options = params.iter().filter_map(|param| param.way.option());
+    let hint = "; there are no short options";
+    match options.find(|option| option.as_bytes().starts_with(name)) {
+        Some(option) => format!("{hint}, did you mean --{option}?"),
+        None => hint.to_owned(),
     }
 }

@@ -19,7 +19,11 @@ pub(in crate::ctl) fn command(own: Option<&str>) -> clap::Command {
         .bin_name(name.to_owned())
         .version(VERSION)
         .about("Talk to the daemon.")
-        .after_help(exit::TABLE)
+        .after_help(format!(
+            "The options of `call`, such as --json, can stand before NAME: see `{name} help call`.\n\
+             `{name} NAME --help` explains a command.\n\n{}",
+            exit::TABLE
+        ))
         .disable_help_subcommand(true)
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -38,7 +42,10 @@ pub(in crate::ctl) fn command(own: Option<&str>) -> clap::Command {
         })
         .mut_subcommand("help", |help| {
             help.override_usage(named("dockipc help [NAME]"))
-                .mut_arg("words", |arg| arg.value_name("NAME").help("A command's name"))
+                .long_about("Explain one of the daemon's commands or a subcommand, or list the commands")
+                .mut_arg("words", |arg| {
+                    arg.value_name("NAME").help("A command's or a subcommand's name")
+                })
         })
         .mut_subcommands(|subcommand| {
             let takes = |arg: &clap::Arg| arg.get_id() == "name";

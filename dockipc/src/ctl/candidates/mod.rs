@@ -9,7 +9,7 @@ mod progress;
 
 pub(super) use line::PartialLine;
 use progress::Progress;
-pub(super) use progress::remaining_usage;
+pub(super) use progress::{HELP, asks_for_help, remaining_usage};
 
 /// A text that can replace the word at the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]

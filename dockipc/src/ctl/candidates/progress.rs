@@ -81,6 +81,25 @@ impl<'c> Progress<'c> {
     }
 }
 
+/// The word that asks for the help of a command.
+pub(in crate::ctl) const HELP: &str = "--help";
+
+/// Returns whether a [`HELP`] after these words of a command asks for help: where the command takes
+/// options and has none of this name, where it takes no more words, or if it is alone. Elsewhere it
+/// is a word of the command.
+pub(in crate::ctl) fn asks_for_help(
+    command: &Description,
+    before: &[String],
+    is_alone: bool,
+) -> bool {
+    let progress = Progress::of(command, before);
+    let is_value = progress.awaits.is_some() || !progress.rest.is_empty();
+    if is_value || progress.option(HELP).is_some() || before.iter().any(|word| word == "--") {
+        return false;
+    }
+    is_alone || progress.takes_options(HELP) || progress.next().is_none()
+}
+
 /// Returns the part of the usage line that the words have not used, to be shown after the cursor.
 pub(in crate::ctl) fn remaining_usage(
     command: &Description,

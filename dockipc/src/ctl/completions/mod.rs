@@ -2,6 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use clap::ColorChoice;
@@ -12,10 +14,12 @@ use super::daemon::{Daemon, Target};
 use super::interface::Interface;
 use super::socket;
 
+mod expand;
 mod own_words;
 mod values;
 
-use own_words::OwnWords;
+use expand::{expand, is_name};
+pub(super) use own_words::OwnWords;
 use values::{files, options, sockets, subcommands, values};
 
 /// Prints the script of a shell.
@@ -35,20 +39,31 @@ pub(super) fn script(shell: Shell, program: &str) -> io::Result<()> {
 /// Prints the candidates at the end of a line: the value, a tab and its help, a line each. Errors
 /// give no candidates.
 pub(super) fn complete(target: &Target, program: &str, args: &Complete) -> io::Result<()> {
-    let mut line = PartialLine::read(&args.line);
-    let assigns = |word: &&String| word.contains('=') && !word.starts_with(['=', '/', '-']);
+    let mut line = PartialLine::read(&expand(&args.line));
     // Assignments of variables may precede the program's name.
-    let first = 1 + line.words.iter().take_while(assigns).count();
-    let words = line.words.split_off(first.min(line.words.len()));
-    // bash replaces only the part of a word after a `=` or a `:`.
-    let part =
-        args.part.as_deref().map_or_else(|| line.last.clone(), |part| PartialLine::read(part).last);
-    let before = line.last.strip_suffix(&*part).unwrap_or_default();
+    let assigned: Vec<_> = line.words.iter().map_while(|word| assignment(word)).collect();
+    if !assigned.is_empty() && !args.assigned {
+        let mut again = Command::new("/proc/self/exe");
+        again.arg0(program).envs(assigned).args(["__complete", "--assigned", "--"]);
+        return Err(again.arg(&args.line).args(&args.part).exec());
+    }
+    let first = (1 + assigned.len()).min(line.words.len());
+    let words = line.words.split_off(first);
+    // A shell may replace only a part of the word.
+    let before = args.part.as_ref().and_then(|part| args.line.strip_suffix(part));
+    let before = before.map(|before| PartialLine::read(&expand(before)).last).unwrap_or_default();
     let mut out = io::stdout().lock();
     for Candidate { value, help, .. } in candidates(target, program, &words, &line.last) {
-        writeln!(out, "{}\t{help}", value.strip_prefix(before).unwrap_or(&value))?;
+        if let Some(value) = value.strip_prefix(&before) {
+            writeln!(out, "{value}\t{help}")?;
+        }
     }
     Ok(())
+}
+
+/// Returns the name and the value of an assignment.
+fn assignment(word: &str) -> Option<(&str, &str)> {
+    word.split_once('=').filter(|(name, _)| is_name(name))
 }
 
 /// How long the daemon may take to answer after Tab was pressed.
@@ -59,7 +74,16 @@ fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> V
     let own = matches!(target, Target::Own(_)).then_some(program);
     let mut root = args::command(own);
     root.build();
-    let line = OwnWords::read(&root, words);
+    let call = args::place_of_name(&root, own, words).map(|_| "call".to_owned());
+    let words: Vec<_> = call.into_iter().chain(words.iter().cloned()).collect();
+    let mut line = OwnWords::read(&root, &words);
+    // In a daemon's own program, options of `call` may precede the command's name.
+    if let (Some(_), true, Some(call)) = (own, line.is_root, root.find_subcommand("call")) {
+        line = OwnWords::of(call);
+        for word in &words {
+            line.take(word);
+        }
+    }
     if let Some(option) = line.awaits {
         return values(option, last);
     }
@@ -98,14 +122,22 @@ fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> V
         }
         subcommand @ ("" | "call" | "help") => {
             let is_socket = own.is_none() && socket::is_socket(OsStr::new(last));
-            if words.is_empty() && (needs_socket || is_socket) {
-                return sockets(last);
+            let mut found = Vec::new();
+            if subcommand == "help" && words.is_empty() && common.socket.is_none() {
+                found = subcommands(&root, last);
             }
-            let Some(daemon) = Reached::of(target, &common, &mut words) else { return Vec::new() };
+            if words.is_empty() && (needs_socket || is_socket) {
+                found.extend(sockets(last));
+                return found;
+            }
+            let Some(daemon) = Reached::of(target, &common, &mut words) else { return found };
             let words: Vec<_> =
                 words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
             match &words[..] {
-                [] => names(&daemon.interface, last),
+                [] => {
+                    found.extend(names(&daemon.interface, last));
+                    found
+                }
                 _ if subcommand == "help" => Vec::new(),
                 [name, words @ ..] => daemon.arguments(name, words, last),
             }

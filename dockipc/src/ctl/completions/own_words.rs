@@ -11,38 +11,46 @@ use super::super::args;
 use super::values::takes_value;
 
 /// The words after the program's name, up to the cursor.
-pub(super) struct OwnWords<'c> {
+pub(in crate::ctl) struct OwnWords<'c> {
     /// The subcommand, or the program.
     pub(super) command: &'c Command,
     /// Whether there is no subcommand yet.
     pub(super) is_root: bool,
     /// The option whose value comes next.
-    pub(super) awaits: Option<&'c Arg>,
+    pub(in crate::ctl) awaits: Option<&'c Arg>,
+    /// Whether there is an option that the command does not have.
+    pub(in crate::ctl) is_wrong: bool,
     /// The options that were given, with their values.
     given: Vec<(&'c Arg, String)>,
     /// The words that are not options, nor the subcommand.
-    pub(super) words: Vec<String>,
+    pub(in crate::ctl) words: Vec<String>,
     /// Whether what follows belongs to the daemon's command, also if it begins with a dash.
     pub(super) is_daemons: bool,
 }
 
 impl<'c> OwnWords<'c> {
-    pub(super) fn read(root: &'c Command, words: &[String]) -> Self {
-        let mut line = Self {
-            command: root,
+    /// Returns the line of a command without words.
+    pub(in crate::ctl) fn of(command: &'c Command) -> Self {
+        Self {
+            command,
             is_root: true,
             awaits: None,
+            is_wrong: false,
             given: Vec::new(),
             words: Vec::new(),
             is_daemons: false,
-        };
+        }
+    }
+
+    pub(super) fn read(root: &'c Command, words: &[String]) -> Self {
+        let mut line = Self::of(root);
         for word in words {
             line.take(word);
         }
         line
     }
 
-    fn take(&mut self, word: &str) {
+    pub(in crate::ctl) fn take(&mut self, word: &str) {
         if let Some(option) = self.awaits.take() {
             self.given.push((option, word.to_owned()));
         } else if self.is_daemons {
@@ -78,6 +86,7 @@ impl<'c> OwnWords<'c> {
     }
 
     fn option(&mut self, option: Option<&'c Arg>, value: Option<&str>) {
+        self.is_wrong |= option.is_none();
         match (option.filter(|option| takes_value(option)), value) {
             (Some(option), Some(value)) => self.given.push((option, value.to_owned())),
             // A value that is optional follows only after a `=`.
@@ -91,7 +100,7 @@ impl<'c> OwnWords<'c> {
         given.flat_map(|(_, users)| users.split(',')).map(args::user).collect()
     }
 
-    pub(super) fn value(&self, id: &str) -> Option<OsString> {
+    pub(in crate::ctl) fn value(&self, id: &str) -> Option<OsString> {
         let given = self.given.iter().rev().find(|(option, _)| option.get_id() == id);
         given.map(|(_, value)| value.into())
     }

@@ -1,10 +1,9 @@
 //! Candidates that need no daemon: subcommands, options, sockets and files.
 
-use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Arg, Command, ValueHint};
 
@@ -124,12 +123,8 @@ fn abstract_sockets(prefix: &str) -> Vec<Candidate> {
 /// value ends with a `/`.
 pub(super) fn files(prefix: &str, wanted: impl Fn(&fs::FileType) -> bool) -> Vec<Candidate> {
     let (directory, name) = prefix.split_at(prefix.rfind('/').map_or(0, |at| at + 1));
-    let place = match (directory, directory.strip_prefix("~/"), env::home_dir()) {
-        ("", ..) => PathBuf::from("."),
-        (_, Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(directory),
-    };
-    let mut found: Vec<_> = entries(&place)
+    let place = if directory.is_empty() { "." } else { directory };
+    let mut found: Vec<_> = entries(Path::new(place))
         .into_iter()
         .filter_map(|entry| {
             let file = entry.file_name().to_str().filter(|file| file.starts_with(name))?.to_owned();

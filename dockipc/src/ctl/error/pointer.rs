@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::output::escaped;
 use super::super::word::{Word, redact};
-use super::start;
+use super::{MAX_LINE, start};
 use crate::arg::Quoted;
 use crate::client::quote;
 use crate::error::{Failure, code};
@@ -12,16 +12,13 @@ use crate::error::{Failure, code};
 /// Returns the message without the usage, and lines below it that point at the word or, for a
 /// missing argument, at the usage.
 pub(super) fn point(words: &[Word], failure: &Failure) -> (String, Vec<String>) {
-    let whole = start(failure.message());
+    let whole = start(failure.message(), MAX_LINE);
     let (message, usage) = match whole.split_once("; usage: ") {
         Some((message, usage)) if failure.code() == code::USAGE => (message, Some(usage)),
         _ => (whole, None),
     };
     let mut below = Vec::new();
-    if let Some((line, start, width)) = locate(words, failure, message) {
-        below
-            .extend([format!("  {line}"), format!("  {}{}", " ".repeat(start), "^".repeat(width))]);
-    }
+    below.extend(locate(words, failure, message, usage).into_iter().flatten());
     if let Some(usage) = usage {
         below.push(format!("usage: {usage}"));
         let missing =
@@ -41,22 +38,85 @@ pub(super) fn point(words: &[Word], failure: &Failure) -> (String, Vec<String>) 
     (format!("{}{hint}", redact(text, words)), below)
 }
 
-/// Returns the command as it would be typed, and the column and the width of the word that the
-/// message is about. Returns `None` if there is none, or for a line of a file, whose words are not
-/// shown.
-fn locate(words: &[Word], failure: &Failure, message: &str) -> Option<(String, usize, usize)> {
+/// Returns the command as it would be typed, and a line that points at the word that the message is
+/// about. Returns `None` if there is none, or for a line of a file, whose words are not shown.
+fn locate(
+    words: &[Word],
+    failure: &Failure,
+    message: &str,
+    usage: Option<&str>,
+) -> Option<[String; 2]> {
     let index = match failure.code() {
         code::UNKNOWN => 0,
         code::USAGE => {
-            1 + words.get(1..)?.iter().position(|word| is_about(word.bytes(), message))?
+            let first = first_place(words, message, usage.unwrap_or_default());
+            let mut places = (1..words.len()).filter(|&at| is_about(words[at].bytes(), message));
+            let place = places.clone().find(|&at| at >= first);
+            place.or_else(|| places.next())?
         }
         _ => return None,
     };
-    let typed = words.iter().map(|word| Some(escaped(&quote(&word.shown()?)).into_owned()));
-    let typed: Vec<String> = typed.collect::<Option<_>>()?;
-    let width = typed.get(index)?.width();
-    let before = typed[..index].iter().map(|word| word.width() + 1).sum();
-    Some((typed.join(" "), before, width))
+    let typed: Vec<_> = words.iter().map(Word::shown).collect::<Option<_>>()?;
+    (index < typed.len()).then(|| caret(&typed, index))
+}
+
+/// Returns the first place where the word of a message can be, if words are equal: behind its
+/// option, or where the usage line has its parameter.
+fn first_place(words: &[Word], message: &str, usage: &str) -> usize {
+    let mut is_value = false;
+    let mut positional = usage.split(' ').skip(1).filter(|part| {
+        let is_option = part.trim_start_matches('[').starts_with("--");
+        let is_positional = !is_option && !is_value;
+        is_value = is_option && !part.ends_with(']');
+        is_positional
+    });
+    let given = message.strip_prefix("bad value for ").and_then(|rest| rest.split(": ").next());
+    let index = match given {
+        None => positional.count(),
+        Some(option) if option.starts_with("--") => {
+            let is_option = |word: &Word| word.bytes().starts_with(option.as_bytes());
+            return words.iter().position(is_option).unwrap_or_default();
+        }
+        Some(name) => positional
+            .position(|part| part.trim_matches(['[', '<', '>', '…', ']']) == name)
+            .unwrap_or_default(),
+    };
+    1 + index
+}
+
+/// The longest part of a word that is shown, in characters, and of a line before and after the word
+/// that is pointed at, in columns.
+const MAX_SHOWN: usize = 64;
+
+/// Returns words as they would be typed, and a line with a caret below one of them. Long words and
+/// lines are shortened.
+pub(super) fn caret(words: &[impl AsRef<str>], index: usize) -> [String; 2] {
+    let typed = |at: usize| {
+        let word = words[at].as_ref();
+        let end = word.char_indices().nth(MAX_SHOWN).map(|(end, _)| end);
+        let rest = if end.is_some() { "…" } else { "" };
+        let text = format!("{}{rest}", quote(&word[..end.unwrap_or(word.len())]));
+        escaped(&text).into_owned()
+    };
+    let mut line = typed(index);
+    let (mut column, width) = (0, line.width());
+    for at in (0..index).rev() {
+        let before = if column < MAX_SHOWN { typed(at) } else { "…".into() };
+        line = format!("{before} {line}");
+        column += before.width() + 1;
+        if before == "…" {
+            break;
+        }
+    }
+    for at in index + 1..words.len() {
+        let after =
+            if line.width() < column + width + MAX_SHOWN { typed(at) } else { "…".into() };
+        line = format!("{line} {after}");
+        if after == "…" {
+            break;
+        }
+    }
+    [format!("  {line}"), format!("  {}{}", " ".repeat(column), "^".repeat(width))]
 }
 
 /// Returns whether a message is about a word: it quotes the word or its option's value, or names
@@ -68,6 +128,7 @@ fn is_about(word: &[u8], message: &str) -> bool {
         .strip_prefix("unknown option ")
         .or_else(|| message.strip_suffix(" takes no value"))
         .or_else(|| message.strip_suffix(" needs a value"));
+    let option = option.map(|option| option.split(';').next().unwrap_or(option));
     let is_option = |option: &str| {
         let rest = word.strip_prefix(option.as_bytes());
         rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
@@ -80,7 +141,7 @@ fn is_about(word: &[u8], message: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::super::word::Word;
-    use super::point;
+    use super::{caret, point};
     use crate::error::{Failure, code};
 
     fn rendered_typed(words: &[&str], code: &'static str, message: &str) -> String {
@@ -97,7 +158,7 @@ mod tests {
     #[test]
     fn usage_error_points_at_its_word() {
         let usage = "usage: add <n> [--by <by>]";
-        let cases: [(&[&str], &str, &str); 7] = [
+        let cases: [(&[&str], &str, &str); 15] = [
             (
                 &["add", "two words"],
                 "bad value for n: \"two words\": expected an integer",
@@ -117,11 +178,49 @@ mod tests {
             (&["add", "1", "--by"], "--by needs a value", "  add 1 --by\n        ^^^^\n"),
             (&["add", "1", "2"], "unexpected word \"2\"", "  add 1 2\n        ^\n"),
             (&["add", "漢字", "2"], "unexpected word \"2\"", "  add 漢字 2\n           ^\n"),
+            (
+                &["add", "e\u{301}e\u{301}", "2"],
+                "unexpected word \"2\"",
+                "  add e\u{301}e\u{301} 2\n         ^\n",
+            ),
+            (
+                &["add", "漢\n字", "2"],
+                "unexpected word \"2\"",
+                "  add '漢\\n字' 2\n               ^\n",
+            ),
+            (
+                &["add", "漢\n", "2"],
+                "bad value for n: \"漢\\n\": no",
+                "  add '漢\\n' 2\n      ^^^^^^\n",
+            ),
+            // Of equal words, the one in the place of the parameter.
+            (&["add", "2", "2", "2"], "unexpected word \"2\"", "  add 2 2 2\n        ^\n"),
+            (
+                &["add", "x", "--by", "x"],
+                "bad value for --by: \"x\": no",
+                "  add x --by x\n             ^\n",
+            ),
+            (&["add", "x", "x"], "bad value for n: \"x\": no", "  add x x\n      ^\n"),
+            (&["add", "--", "x"], "bad value for n: \"x\": no", "  add -- x\n         ^\n"),
+            (
+                &["add", "--yb"],
+                "unknown option --yb; did you mean --by?",
+                "  add --yb\n      ^^^^\n",
+            ),
         ];
         for (words, message, below) in cases {
             let text = rendered_typed(words, code::USAGE, &format!("{message}; {usage}"));
             assert_eq!(text, format!("{message}\n{below}{usage}\n"));
         }
+    }
+
+    #[test]
+    fn long_command_is_shortened_around_the_word() {
+        let long = "x".repeat(1000);
+        let lines = caret(&[&[&*long; 9][..], &["here"], &[&*long; 9]].concat(), 9);
+        let shown = format!("{}…", "x".repeat(64));
+        assert_eq!(lines[0], format!("  … {shown} here {shown} …"));
+        assert_eq!(lines[1], format!("  {}^^^^", " ".repeat(lines[0].find("here").unwrap() - 6)));
     }
 
     #[test]

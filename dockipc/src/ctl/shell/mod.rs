@@ -18,7 +18,7 @@ mod interrupt;
 use self::editing::EditHelper;
 use self::history::History;
 use self::interrupt::{Cancelable, Interrupt};
-use super::candidates::PartialLine;
+use super::candidates::{HELP, PartialLine, asks_for_help};
 use super::daemon::Daemon;
 use super::error::CliError;
 use super::exit::Exit;
@@ -147,6 +147,7 @@ impl Session {
             [] if line.trim().is_empty() => Ok(()),
             ["exit" | "quit"] => return ControlFlow::Break(()),
             ["help", names @ ..] if self.has_help() => self.help(names),
+            [name, words @ ..] if self.asks_for_help(name, words) => self.help(&[name]),
             _ => self.call(line.trim(), words),
         };
         if let Err(error) = ran {
@@ -185,6 +186,14 @@ impl Session {
     /// Returns whether `help` is the shell's. A daemon's own command of that name has precedence.
     fn has_help(&self) -> bool {
         self.interface().find("help").is_none_or(|help| help.is_builtin)
+    }
+
+    fn asks_for_help(&self, name: &str, words: &[&str]) -> bool {
+        let Some(at) = words.iter().position(|word| *word == HELP) else { return false };
+        let before: Vec<_> = words[..at].iter().map(|word| (*word).to_owned()).collect();
+        let interface = self.interface();
+        let command = interface.find(name);
+        command.is_some_and(|command| asks_for_help(command, &before, words.len() == 1))
     }
 
     fn help(&self, names: &[&str]) -> std::result::Result<(), CliError> {
