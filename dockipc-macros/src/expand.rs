@@ -5,7 +5,7 @@
 //! Each piece of code that may fail to compile has the span of the author's type or expression.
 
 use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{DeriveInput, Expr, Generics, Ident, Path, WhereClause, parse_quote};
 
@@ -14,7 +14,7 @@ use crate::model::{
     Param, ReplyImpl, Source, Value, VariantCode, WordParser,
 };
 use crate::rule::{Name, Term};
-use crate::tokens::{first_span, hygienic, kebab, last_span};
+use crate::tokens::{first_span, hygienic, kebab, last_span, mentions};
 
 pub(crate) fn command(command: &Command) -> TokenStream {
     let Command { krate, function, name, aliases, docs, cfgs, params, output, .. } = command;
@@ -292,7 +292,7 @@ fn from_choices(choices: &[Choice]) -> TokenStream {
         }
 
         fn shown(&self) -> ::core::option::Option<__dockipc::String> {
-            ::core::option::Option::Some(__dockipc::String::from(match *self {
+            ::core::option::Option::Some(::core::convert::Into::into(match *self {
                 #(Self::#variants => #shown,)*
             }))
         }
@@ -343,10 +343,11 @@ pub(crate) fn failure(model: &FailureImpl) -> TokenStream {
                 VariantCode::Field(member, ty) => {
                     let code =
                         quote_spanned!(hygienic(first_span(ty))=> <#ty as __dockipc::Coded>::code);
-                    quote!(Self::#variant { #member: __error } => #code(__error),)
+                    quote!(Self::#variant { #member: ref __dockipc_error } => #code(__dockipc_error),)
                 }
             });
-            quote!(match self { #(#arms)* })
+            // By value, so that an enum without variants needs no arm.
+            quote!(match *self { #(#arms)* })
         }
     };
     quote! {
@@ -357,7 +358,7 @@ pub(crate) fn failure(model: &FailureImpl) -> TokenStream {
 
             #[automatically_derived]
             impl __dockipc::Coded for #ident {
-                fn code(&self) -> &'static str {
+                fn code(&self) -> &'static ::core::primitive::str {
                     #code
                 }
             }
@@ -382,21 +383,26 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
             for (field, ty) in fields {
                 let (name, span) = (field.unraw().to_string(), hygienic(first_span(ty)));
                 let ty_into = quote_spanned!(span=> <#ty as __dockipc::IntoReply>);
-                columns.push(quote!(1 + #ty_into::COLUMNS));
+                // The columns and the bound of a field that holds the type itself would be those of the type.
+                let is_recursive = mentions(&ident, ty.to_token_stream());
+                columns.push(if is_recursive { quote!(2) } else { quote!(1 + #ty_into::COLUMNS) });
                 pairs.push(quote!((#name, #ty_into::into_reply(self.#field))));
-                values.push(quote!(#field: __fields.take(#name)?));
-                // The lifetime lets a struct that cannot be read back, such as one with a `&str`, compile.
-                readable.predicates.push(parse_quote!(for<'__a> #ty: __dockipc::FromReply));
+                values.push(quote!(#field: __dockipc_fields.take(#name)?));
+                if !is_recursive {
+                    // The lifetime lets a struct that cannot be read back, such as one with a `&str`, compile.
+                    let bound = parse_quote!(for<'__dockipc> #ty: __dockipc::FromReply);
+                    readable.predicates.push(bound);
+                }
             }
             let into = quote! {
-                const COLUMNS: usize = #(#columns)+*;
+                const COLUMNS: ::core::primitive::usize = #(#columns)+*;
 
                 fn into_reply(self) -> __dockipc::Reply {
                     __dockipc::Reply::map([#(#pairs),*])
                 }
             };
             let from = quote! {
-                let mut __fields = __dockipc::Fields::of(__reply)?;
+                let mut __dockipc_fields = __dockipc::Fields::of(__dockipc_reply)?;
                 ::core::result::Result::Ok(Self { #(#values),* })
             };
             (into, from)
@@ -413,10 +419,10 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
                 }
             };
             let from = quote! {
-                let __word = <::std::string::String as __dockipc::FromReply>::from_reply(__reply)?;
-                match &*__word {
+                let __dockipc_word = <::std::string::String as __dockipc::FromReply>::from_reply(__dockipc_reply)?;
+                match &*__dockipc_word {
                     #(#words => ::core::result::Result::Ok(Self::#variants),)*
-                    _ => __dockipc::no_variant(__word, #wanted),
+                    _ => __dockipc::no_variant(__dockipc_word, #wanted),
                 }
             };
             (into, from)
@@ -459,7 +465,7 @@ fn reply_impls(
             #[automatically_derived]
             impl #generics __dockipc::FromReply for #ident #types #readable {
                 fn from_reply(
-                    __reply: __dockipc::Reply,
+                    __dockipc_reply: __dockipc::Reply,
                 ) -> ::core::result::Result<Self, __dockipc::Error> {
                     #from
                 }
