@@ -27,6 +27,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         }
     };
     let docs = text(docs);
+    let count = params.len();
     let entries = params.iter().map(entry);
     let checks = params.iter().enumerate().map(check);
     let local = |i| format_ident!("__dockipc_{i}", span = Span::mixed_site());
@@ -55,19 +56,21 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         const _: () = {
             use #krate::private as __dockipc;
 
-            const __DOCKIPC_PARAMS: &[__dockipc::Param] = &[#(#entries),*];
+            // One constant has both, because the compiler reports a mistake in a type once in each body
+            // of code.
+            const __DOCKIPC_PARTS: (__dockipc::Run, [__dockipc::Param; #count]) = (
+                |__dockipc_args| {
+                    #(#lets)*
+                    if __dockipc_args.is_check() {
+                        return ::core::result::Result::Ok(__dockipc::Reply::Ok);
+                    }
+                    let __dockipc_value = #function(#(#values),*);
+                    ::core::result::Result::Ok(#into_reply(__dockipc_value))
+                },
+                [#(#entries),*],
+            );
+            const __DOCKIPC_PARAMS: &[__dockipc::Param] = &__DOCKIPC_PARTS.1;
             #(#checks)*
-
-            fn __dockipc_run(
-                __dockipc_args: &__dockipc::Args<'_>,
-            ) -> ::core::result::Result<__dockipc::Reply, __dockipc::Failure> {
-                #(#lets)*
-                if __dockipc_args.is_check() {
-                    return ::core::result::Result::Ok(__dockipc::Reply::Ok);
-                }
-                let __dockipc_value = #function(#(#values),*);
-                ::core::result::Result::Ok(#into_reply(__dockipc_value))
-            }
 
             __dockipc::submit! {
                 __dockipc::Command {
@@ -80,7 +83,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     params: __DOCKIPC_PARAMS,
                     file: ::core::file!(),
                     line: ::core::line!(),
-                    run: __dockipc_run,
+                    run: __DOCKIPC_PARTS.0,
                 }
             }
         };
@@ -376,6 +379,7 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
     let mut ident = ident.clone();
     ident.set_span(hygienic(ident.span()));
     let mut readable = generics.clone();
+    let mut parts = None;
     let (into, from) = match answer {
         Answer::Map(fields) => {
             let readable = readable.make_where_clause();
@@ -386,7 +390,7 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
                 // The columns and the bound of a field that holds the type itself would be those of the type.
                 let is_recursive = mentions(&ident, ty.to_token_stream());
                 columns.push(if is_recursive { quote!(2) } else { quote!(1 + #ty_into::COLUMNS) });
-                pairs.push(quote!((#name, #ty_into::into_reply(self.#field))));
+                pairs.push(quote!((#name, #ty_into::into_reply(__dockipc_value.#field))));
                 values.push(quote!(#field: __dockipc_fields.take(#name)?));
                 if !is_recursive {
                     // The lifetime lets a struct that cannot be read back, such as one with a `&str`, compile.
@@ -395,12 +399,24 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
                 }
             }
             let into = quote! {
-                const COLUMNS: ::core::primitive::usize = #(#columns)+*;
+                const COLUMNS: ::core::primitive::usize = <Self as __dockipc::Map>::PARTS.0;
 
                 fn into_reply(self) -> __dockipc::Reply {
-                    __dockipc::Reply::map([#(#pairs),*])
+                    (<Self as __dockipc::Map>::PARTS.1)(self)
                 }
             };
+            let (generics, types, bounds) = generics.split_for_impl();
+            // One constant has both, because the compiler reports a mistake in a type once in each body
+            // of code.
+            parts = Some(quote! {
+                #[automatically_derived]
+                impl #generics __dockipc::Map for #ident #types #bounds {
+                    const PARTS: (::core::primitive::usize, fn(Self) -> __dockipc::Reply) = (
+                        #(#columns)+*,
+                        |__dockipc_value| __dockipc::Reply::map([#(#pairs),*]),
+                    );
+                }
+            });
             let from = quote! {
                 let mut __dockipc_fields = __dockipc::Fields::of(__dockipc_reply)?;
                 ::core::result::Result::Ok(Self { #(#values),* })
@@ -428,7 +444,7 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
             (into, from)
         }
     };
-    reply_impls(krate, &ident, generics, readable.where_clause.as_ref(), &into, &from)
+    reply_impls(krate, &ident, generics, readable.where_clause.as_ref(), &into, &from, parts)
 }
 
 /// Generates implementations for a type with a mistake, so that the compiler reports the mistake alone
@@ -441,7 +457,7 @@ pub(crate) fn reply_stub(input: &DeriveInput, krate: &Path) -> TokenStream {
     };
     let bounds = input.generics.where_clause.as_ref();
     let from = quote!(::core::unreachable!());
-    reply_impls(krate, &input.ident, &input.generics, bounds, &into, &from)
+    reply_impls(krate, &input.ident, &input.generics, bounds, &into, &from, None)
 }
 
 fn reply_impls(
@@ -451,11 +467,14 @@ fn reply_impls(
     readable: Option<&WhereClause>,
     into: &TokenStream,
     from: &TokenStream,
+    parts: Option<TokenStream>,
 ) -> TokenStream {
     let (generics, types, bounds) = generics.split_for_impl();
     quote! {
         const _: () = {
             use #krate::private as __dockipc;
+
+            #parts
 
             #[automatically_derived]
             impl #generics __dockipc::IntoReply for #ident #types #bounds {

@@ -6,10 +6,10 @@ pub use inventory::submit;
 
 pub use crate::access::{Name, Term};
 pub use crate::arg::{Arg, BadValue, no_choice};
-pub use crate::commands::Command;
+pub use crate::commands::{Command, Run};
 pub use crate::error::{Coded, CodedType, Error, Failure, check_code};
 pub use crate::param::{
     Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, Param, Parse, Propose, Way, check,
     flag, param,
 };
-pub use crate::reply::{Fields, FromReply, IntoReply, Reply, no_variant};
+pub use crate::reply::{Fields, FromReply, IntoReply, Map, Reply, no_variant};

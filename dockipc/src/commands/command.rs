@@ -25,8 +25,12 @@ pub struct Command {
     pub file: &'static str,
     pub line: u32,
     /// Parses the parameters and calls the function.
-    pub run: for<'r> fn(&Args<'r>) -> Result<Reply, Failure>,
+    pub run: Run,
 }
+
+/// A function that runs a command.
+#[doc(hidden)]
+pub type Run = fn(&Args<'_>) -> Result<Reply, Failure>;
 
 inventory::collect!(Command);
 

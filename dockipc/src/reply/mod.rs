@@ -42,7 +42,7 @@ impl Reply {
     message = "`{Self}` can't be the answer of a command",
     label = "not an answer type",
     note = "a command answers with (), bytes, text, numbers, bool, Option, lists, sets, maps, tuples, `dockipc::Reply`, or a Result of those whose error is Display",
-    note = "for your own type, write `#[derive(dockipc::Reply)]` or `impl dockipc::IntoReply`"
+    note = "for your own type, write `#[derive(dockipc::Reply)]` or `impl dockipc::IntoReply`; wrap a type of another crate in your own, or answer with its text"
 )]
 pub trait IntoReply: Sized {
     /// The number of columns that the answer takes inside a row of line mode, 1 by default. A `None`
@@ -63,6 +63,12 @@ pub trait IntoReply: Sized {
     fn list_into_reply(items: Vec<Self>) -> Reply {
         Reply::List(items.into_iter().map(Self::into_reply).collect())
     }
+}
+
+/// A struct that derives `Reply`.
+pub trait Map: Sized {
+    /// The columns of all fields and their names, and the conversion to an answer.
+    const PARTS: (usize, fn(Self) -> Reply);
 }
 
 /// A type that an answer can be converted to.
