@@ -25,7 +25,15 @@ pub(crate) fn arg(
     no_generics("Arg", input, false, &mut errors);
     let ident = input.ident.clone();
     let parser = match &input.data {
-        _ if from_str.is_some() => WordParser::FromStr,
+        _ if from_str.is_some() => {
+            for Key { span, kind: VariantKey::Name(_) } in
+                attrs.variants.iter().flat_map(|v| &v.list)
+            {
+                let message = "`name` conflicts with `from_str`: the type's `FromStr` decides which words it accepts; remove one of the two";
+                errors.add(*span, message);
+            }
+            WordParser::FromStr
+        }
         Data::Enum(data) => {
             if data.variants.is_empty() {
                 let message = "`Arg` cannot be derived for an enum without variants: add a variant";
