@@ -24,8 +24,8 @@ impl Reply {
 /// [`Duration`](std::time::Duration) (`1.5s`), [`SystemTime`](std::time::SystemTime) (RFC 3339 in UTC,
 /// `2026-01-31T23:59:59Z`), IP and socket addresses, `Option`, lists, arrays, sets, maps, tuples of up to
 /// twelve, `Box`, `Rc` and `Arc` of those, [`Reply`], and `Result<T, E>` of those with any `E: Display`. For
-/// your own type, `#[derive(Reply)]` makes a map of a struct's fields, and a word of an enum's unit variant.
-/// By hand:
+/// your own type, `#[derive(Reply)]` makes a map of a struct's fields, and a word of an enum's unit variant. A
+/// type of another crate needs a type of your own around it. By hand:
 ///
 /// ```
 /// use dockipc::{IntoReply, Reply};
