@@ -201,12 +201,20 @@ fn mentions_arg(tokens: TokenStream) -> bool {
 impl FailureAttrs {
     pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
         let keys = Keys::named("code", &input.attrs, errors);
-        let variants = match &input.data {
-            Data::Enum(data) => {
-                data.variants.iter().map(|v| Keys::named("code", &v.attrs, errors)).collect()
-            }
-            _ => Vec::new(),
+        let (variants, fields): (_, Vec<_>) = match &input.data {
+            Data::Enum(data) => (
+                data.variants.iter().map(|v| Keys::named("code", &v.attrs, errors)).collect(),
+                data.variants.iter().flat_map(|variant| &variant.fields).collect(),
+            ),
+            Data::Struct(data) => (Vec::new(), data.fields.iter().collect()),
+            Data::Union(_) => (Vec::new(), Vec::new()),
         };
+        for attr in fields.into_iter().flat_map(|field| &field.attrs) {
+            if attr.path().is_ident("code") {
+                let message = "`#[code(…)]` can only be on a type or a variant";
+                errors.push(Error::new_spanned(attr, message));
+            }
+        }
         Self { keys, variants }
     }
 }

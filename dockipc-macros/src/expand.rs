@@ -5,7 +5,7 @@
 //! Each piece of code that may fail to compile has the span of the author's type or expression.
 
 use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{DeriveInput, Expr, Generics, Ident, Path, WhereClause, parse_quote};
 
@@ -14,7 +14,7 @@ use crate::model::{
     Param, ReplyImpl, Source, Value, VariantCode, WordParser,
 };
 use crate::rule::{Name, Term};
-use crate::tokens::{first_span, hygienic, kebab, last_span};
+use crate::tokens::{first_span, hygienic, kebab, last_span, mentions};
 
 pub(crate) fn command(command: &Command) -> TokenStream {
     let Command { krate, function, name, aliases, docs, cfgs, params, output, .. } = command;
@@ -27,6 +27,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         }
     };
     let docs = text(docs);
+    let count = params.len();
     let entries = params.iter().map(entry);
     let checks = params.iter().enumerate().map(check);
     let local = |i| format_ident!("__dockipc_{i}", span = Span::mixed_site());
@@ -64,19 +65,22 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         const _: () = {
             use #krate::private as __dockipc;
 
-            const __DOCKIPC_PARAMS: &[__dockipc::Param] = &[#(#entries),*];
+            // One constant has all, because the compiler reports a mistake in a type once in each body
+            // of code.
+            const __DOCKIPC_PARTS: __dockipc::CommandParts<#count> = (
+                |__dockipc_args| {
+                    #(#lets)*
+                    if __dockipc_args.is_check() {
+                        return ::core::result::Result::Ok(__dockipc::Reply::Ok);
+                    }
+                    let __dockipc_value = #function(#(#values),*);
+                    ::core::result::Result::Ok(#into_reply(__dockipc_value))
+                },
+                [#(#entries),*],
+                #reply,
+            );
+            const __DOCKIPC_PARAMS: &[__dockipc::Param] = &__DOCKIPC_PARTS.1;
             #(#checks)*
-
-            fn __dockipc_run(
-                __dockipc_args: &__dockipc::Args<'_>,
-            ) -> ::core::result::Result<__dockipc::Reply, __dockipc::Failure> {
-                #(#lets)*
-                if __dockipc_args.is_check() {
-                    return ::core::result::Result::Ok(__dockipc::Reply::Ok);
-                }
-                let __dockipc_value = #function(#(#values),*);
-                ::core::result::Result::Ok(#into_reply(__dockipc_value))
-            }
 
             __dockipc::submit! {
                 __dockipc::Command {
@@ -87,10 +91,10 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     allow: #allow,
                     doc: #docs,
                     params: __DOCKIPC_PARAMS,
-                    reply: #reply,
+                    reply: __DOCKIPC_PARTS.2,
                     file: ::core::file!(),
                     line: ::core::line!(),
-                    run: __dockipc_run,
+                    run: __DOCKIPC_PARTS.0,
                 }
             }
         };
@@ -302,7 +306,7 @@ fn from_choices(choices: &[Choice]) -> TokenStream {
         }
 
         fn shown(&self) -> ::core::option::Option<__dockipc::String> {
-            ::core::option::Option::Some(__dockipc::String::from(match *self {
+            ::core::option::Option::Some(::core::convert::Into::into(match *self {
                 #(Self::#variants => #shown,)*
             }))
         }
@@ -353,10 +357,11 @@ pub(crate) fn failure(model: &FailureImpl) -> TokenStream {
                 VariantCode::Field(member, ty) => {
                     let code =
                         quote_spanned!(hygienic(first_span(ty))=> <#ty as __dockipc::Coded>::code);
-                    quote!(Self::#variant { #member: __error } => #code(__error),)
+                    quote!(Self::#variant { #member: ref __dockipc_error } => #code(__dockipc_error),)
                 }
             });
-            quote!(match self { #(#arms)* })
+            // By value, so that an enum without variants needs no arm.
+            quote!(match *self { #(#arms)* })
         }
     };
     quote! {
@@ -367,7 +372,7 @@ pub(crate) fn failure(model: &FailureImpl) -> TokenStream {
 
             #[automatically_derived]
             impl __dockipc::Coded for #ident {
-                fn code(&self) -> &'static str {
+                fn code(&self) -> &'static ::core::primitive::str {
                     #code
                 }
             }
@@ -387,34 +392,53 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
     let path = format!("::{}", ident.unraw());
     let path = quote!(::core::concat!(::core::module_path!(), #path));
     let mut readable = generics.clone();
+    let mut parts = None;
     let (into, from) = match answer {
         Answer::Map(fields) => {
             let readable = readable.make_where_clause();
-            let (mut columns, mut types) = (Vec::new(), Vec::new());
+            let (mut columns, mut field_types) = (Vec::new(), Vec::new());
             let (mut pairs, mut values) = (Vec::new(), Vec::new());
             for (field, ty) in fields {
                 let (name, span) = (field.unraw().to_string(), hygienic(first_span(ty)));
                 let ty_into = quote_spanned!(span=> <#ty as __dockipc::IntoReply>);
-                columns.push(quote!(1 + #ty_into::COLUMNS));
-                types.push(quote!((#name, #ty_into::REPLY_TYPE)));
-                pairs.push(quote!((#name, #ty_into::into_reply(self.#field))));
-                values.push(quote!(#field: __fields.take(#name)?));
-                // The lifetime lets a struct that cannot be read back, such as one with a `&str`, compile.
-                readable.predicates.push(parse_quote!(for<'__a> #ty: __dockipc::FromReply));
+                // The columns and the bound of a field that holds the type itself would be those of the type.
+                let is_recursive = mentions(&ident, ty.to_token_stream());
+                field_types.push(quote!((#name, #ty_into::REPLY_TYPE)));
+                columns.push(if is_recursive { quote!(2) } else { quote!(1 + #ty_into::COLUMNS) });
+                pairs.push(quote!((#name, #ty_into::into_reply(__dockipc_value.#field))));
+                values.push(quote!(#field: __dockipc_fields.take(#name)?));
+                if !is_recursive {
+                    // The lifetime lets a struct that cannot be read back, such as one with a `&str`, compile.
+                    let bound = parse_quote!(for<'__dockipc> #ty: __dockipc::FromReply);
+                    readable.predicates.push(bound);
+                }
             }
             let into = quote! {
-                const COLUMNS: usize = #(#columns)+*;
+                const COLUMNS: ::core::primitive::usize = <Self as __dockipc::Map>::PARTS.0;
                 const REPLY_TYPE: &'static __dockipc::ReplyType = &__dockipc::ReplyType::Struct {
                     name: #path,
-                    fields: || const { &[#(#types),*] },
+                    fields: <Self as __dockipc::Map>::PARTS.2,
                 };
 
                 fn into_reply(self) -> __dockipc::Reply {
-                    __dockipc::Reply::map([#(#pairs),*])
+                    (<Self as __dockipc::Map>::PARTS.1)(self)
                 }
             };
+            let (generics, types, bounds) = generics.split_for_impl();
+            // One constant has all, because the compiler reports a mistake in a type once in each body
+            // of code.
+            parts = Some(quote! {
+                #[automatically_derived]
+                impl #generics __dockipc::Map for #ident #types #bounds {
+                    const PARTS: __dockipc::MapParts<Self> = (
+                        #(#columns)+*,
+                        |__dockipc_value| __dockipc::Reply::map([#(#pairs),*]),
+                        || const { &[#(#field_types),*] },
+                    );
+                }
+            });
             let from = quote! {
-                let mut __fields = __dockipc::Fields::of(__reply)?;
+                let mut __dockipc_fields = __dockipc::Fields::of(__dockipc_reply)?;
                 ::core::result::Result::Ok(Self { #(#values),* })
             };
             (into, from)
@@ -436,16 +460,16 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
                 }
             };
             let from = quote! {
-                let __word = <::std::string::String as __dockipc::FromReply>::from_reply(__reply)?;
-                match &*__word {
+                let __dockipc_word = <::std::string::String as __dockipc::FromReply>::from_reply(__dockipc_reply)?;
+                match &*__dockipc_word {
                     #(#words => ::core::result::Result::Ok(Self::#variants),)*
-                    _ => __dockipc::no_variant(__word, #wanted),
+                    _ => __dockipc::no_variant(__dockipc_word, #wanted),
                 }
             };
             (into, from)
         }
     };
-    reply_impls(krate, &ident, generics, readable.where_clause.as_ref(), &into, &from)
+    reply_impls(krate, &ident, generics, readable.where_clause.as_ref(), &into, &from, parts)
 }
 
 /// Generates implementations for a type with a mistake, so that the compiler reports the mistake alone
@@ -458,7 +482,7 @@ pub(crate) fn reply_stub(input: &DeriveInput, krate: &Path) -> TokenStream {
     };
     let bounds = input.generics.where_clause.as_ref();
     let from = quote!(::core::unreachable!());
-    reply_impls(krate, &input.ident, &input.generics, bounds, &into, &from)
+    reply_impls(krate, &input.ident, &input.generics, bounds, &into, &from, None)
 }
 
 fn reply_impls(
@@ -468,11 +492,14 @@ fn reply_impls(
     readable: Option<&WhereClause>,
     into: &TokenStream,
     from: &TokenStream,
+    parts: Option<TokenStream>,
 ) -> TokenStream {
     let (generics, types, bounds) = generics.split_for_impl();
     quote! {
         const _: () = {
             use #krate::private as __dockipc;
+
+            #parts
 
             #[automatically_derived]
             impl #generics __dockipc::IntoReply for #ident #types #bounds {
@@ -482,7 +509,7 @@ fn reply_impls(
             #[automatically_derived]
             impl #generics __dockipc::FromReply for #ident #types #readable {
                 fn from_reply(
-                    __reply: __dockipc::Reply,
+                    __dockipc_reply: __dockipc::Reply,
                 ) -> ::core::result::Result<Self, __dockipc::Error> {
                     #from
                 }

@@ -107,10 +107,11 @@ use crate::tokens::with_parentheses;
 /// | `#[arg(rest)]` | the unchanged rest of the line; in RESP the remaining words, joined by one blank |
 /// | `#[arg(complete = names)]` | Tab in the `dockipc` program proposes the words that `fn names(prefix: &str) -> Vec<String>` returns; the function can also take `&Request` as its first parameter |
 /// | `#[arg(secret)]` | errors, help and audit records hide the value; a `Secret<T>` is always hidden |
-/// | `#[arg(from_str)]` | parsed through the type's `FromStr`, for types of other crates; also in an `Option` or a `Vec` |
+/// | `#[arg(from_str)]` | parsed through the type's `FromStr`, for types of other crates; also in an `Option` or a `Vec`. Help lists no words |
 ///
-/// `flag = "name"` and `long = "name"` set the name of the option. A command with options takes `--`
-/// as the end of the options.
+/// `flag = "name"` and `long = "name"` set the name of the option. The first `--` ends the options and is not
+/// a value. In front of the words, that holds also for a command without options, so that an option can be added
+/// later. A `--` within `#[arg(rest)]` is text.
 #[proc_macro_attribute]
 pub fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
     expand_command(attr.into(), item.into()).into()
@@ -120,7 +121,8 @@ pub fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// On an enum of unit variants, each variant is one word: its name in kebab case (`DryRun` is
 /// `dry-run`), or the word in `#[arg(name = "word")]` at the variant. A type of any other kind needs
-/// `#[arg(from_str)]`, and is then parsed through its `FromStr`. If the crate `dockipc` has another name
+/// `#[arg(from_str)]`, and is then parsed through its `FromStr`. Help and completion list the words of the variants,
+/// but not those that a `FromStr` accepts: implement `Arg` with its `CHOICES` for that. If the crate `dockipc` has another name
 /// in your crate, write `#[arg(crate = other_name)]`.
 #[proc_macro_derive(Arg, attributes(arg))]
 pub fn derive_arg(item: TokenStream) -> TokenStream {
@@ -174,7 +176,8 @@ pub fn derive_failure(item: TokenStream) -> TokenStream {
 ///
 /// A struct is a map of its named fields. When it is read, unknown fields are ignored, and a missing one is
 /// an error unless it is an `Option`. A struct with a field that cannot be read, such as a `&str`, implements
-/// `IntoReply` alone. An enum of unit variants is the word that `#[derive(Arg)]` accepts. If the crate
+/// `IntoReply` alone. A struct may hold values of its own type; of two structs that hold each other, implement the
+/// traits of one by hand. An enum of unit variants is the word that `#[derive(Arg)]` accepts. If the crate
 /// `dockipc` has another name in your crate, write `#[dockipc(crate = other_name)]`.
 #[proc_macro_derive(Reply, attributes(arg, dockipc))]
 pub fn derive_reply(item: TokenStream) -> TokenStream {

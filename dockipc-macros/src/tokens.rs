@@ -106,6 +106,15 @@ pub(crate) fn iterator_span(tokens: TokenStream) -> Option<Span> {
     })
 }
 
+/// Returns whether a type may be the one with this name, or contain it.
+pub(crate) fn mentions(name: &Ident, ty: TokenStream) -> bool {
+    ty.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name || ident == "Self",
+        TokenTree::Group(group) => mentions(name, group.stream()),
+        _ => false,
+    })
+}
+
 /// Returns an identifier in kebab case: `dry_run` and `DryRun` become `dry-run`.
 pub(crate) fn kebab(ident: &Ident) -> String {
     let mut out = String::new();

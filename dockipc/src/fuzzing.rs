@@ -44,14 +44,23 @@ pub fn answers(data: &[u8]) {
 }
 
 /// Splits the input as a line, and checks that a server answers it with the same bytes in line mode and
-/// wrapped in RESP.
+/// wrapped in RESP. The commands that change a connection have a meaning only there.
 pub fn line(data: &[u8]) {
     check::line(data);
     let words = check::split(data).unwrap_or_default();
     // Sent as RESP words, the line may be another command: a quoted word may be an option there.
     answer_all(shared(), &request(&words), &[usize::MAX], Turns::default());
     let line = [data, b"\n"].concat();
-    if data.contains(&b'\n') || !is_line(&line) || data.len() > LIMITS.command / 2 {
+    let changes_connection = words.first().is_some_and(|name| {
+        let name = name.strip_suffix(b"\r").unwrap_or(name);
+        let names = [&b"quit"[..], b"reset", b"select", b"unwatch"];
+        names.iter().any(|other| name.eq_ignore_ascii_case(other))
+    });
+    if data.contains(&b'\n')
+        || !is_line(&line)
+        || data.len() > LIMITS.command / 2
+        || changes_connection
+    {
         return;
     }
     let plain = answer_all(shared(), &line, &[usize::MAX], Turns::default());

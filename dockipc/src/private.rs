@@ -6,10 +6,12 @@ pub use inventory::submit;
 
 pub use crate::access::{Name, Term};
 pub use crate::arg::{Arg, BadValue, no_choice};
-pub use crate::commands::Command;
+pub use crate::commands::{Command, CommandParts};
 pub use crate::error::{Coded, CodedType, Error, Failure, check_code};
 pub use crate::param::{
     Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, Param, Parse, Propose, Way, check,
     flag, param,
 };
-pub use crate::reply::{Fields, FromReply, IntoReply, Reply, ReplyType, no_variant};
+pub use crate::reply::{
+    Fields, FromReply, IntoReply, Map, MapParts, Reply, ReplyType, no_variant,
+};

@@ -36,7 +36,11 @@ use std::fmt;
 /// - the kernel's buffers, swap space, and a core dump of the process.
 ///
 /// It can't be cloned or compared by accident. Compare it with a guess in constant time.
-pub struct Secret<T: Wipe>(T);
+// No bound, so that the compiler reports a type that cannot be overwritten once, where it is parsed or wrapped.
+pub struct Secret<T> {
+    value: T,
+    wipe: fn(&mut T),
+}
 
 /// A type that can be overwritten, so that a [`Secret`] can contain it.
 #[diagnostic::on_unimplemented(
@@ -54,12 +58,14 @@ pub trait Wipe {
 impl<T: Wipe> Secret<T> {
     /// Wraps a value.
     pub fn new(value: T) -> Self {
-        Self(value)
+        Self { value, wipe: T::wipe }
     }
+}
 
+impl<T> Secret<T> {
     /// Returns the value.
     pub fn expose(&self) -> &T {
-        &self.0
+        &self.value
     }
 }
 
@@ -69,19 +75,19 @@ impl<T: Wipe> From<T> for Secret<T> {
     }
 }
 
-impl<T: Wipe> Drop for Secret<T> {
+impl<T> Drop for Secret<T> {
     fn drop(&mut self) {
-        self.0.wipe();
+        (self.wipe)(&mut self.value);
     }
 }
 
-impl<T: Wipe> fmt::Debug for Secret<T> {
+impl<T> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HIDDEN)
     }
 }
 
-impl<T: Wipe> fmt::Display for Secret<T> {
+impl<T> fmt::Display for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HIDDEN)
     }

@@ -125,6 +125,31 @@ fn options_and_arguments_go_in_any_order() {
     // A person's words are taken as they are.
     let typed = call().words(["--times", "1", "x", "--", "--loud"]).call::<String>().unwrap();
     assert_eq!(typed, r#"Some(1) [] false ["x", "--loud"]"#);
+    // Their `--` is the end of the options, also for what is added later, unless it may be an option's value.
+    let expected = r#"Some(1) ["--"] true ["--a", "--x"]"#;
+    for call in [
+        call()
+            .words(["--times", "1", "--tag", "--", "--", "--a"])
+            .arg("--x")
+            .option("times", 1)
+            .flag("loud"),
+        call()
+            .flag("loud")
+            .arg("--x")
+            .option("tag", "--")
+            .words(["--times=1", "--", "--a"])
+            .option("times", 1),
+        call().flag("loud").words(["--times=1", "--tag", "--"]).args(["--a", "--x"]),
+    ] {
+        assert_eq!(call.call::<String>().unwrap(), expected);
+    }
+    for call in [
+        client.command("plain").words(["--", "--a"]).arg("--x"),
+        client.command("plain").arg("--x").words(["--", "--a"]),
+        client.command("plain").args(["--a", "--x"]),
+    ] {
+        assert_eq!(call.call::<String>().unwrap(), r#"["--a", "--x"]"#);
+    }
     let secret = Secret::new("--secret".to_owned());
     let pair = client.command("pair").arg("--x").arg(&secret).call::<String>().unwrap();
     assert_eq!(pair, r#""--x" Some("--secret")"#);
@@ -139,6 +164,41 @@ fn options_and_arguments_go_in_any_order() {
         let Err(Error::Refused(failure)) = call.call::<String>() else { panic!("{why}") };
         assert!(failure.message().contains(why), "{failure:?}");
     }
+}
+
+#[test]
+fn leading_end_of_options_is_no_word() {
+    let daemon = daemon();
+    let client = Client::new(daemon.path());
+    for (line, expected) in [
+        ("plain -- a --b", r#"["a", "--b"]"#),
+        ("plain '--' a", r#"["a"]"#),
+        ("plain -- --", r#"["--"]"#),
+        // Only in front of the words, if there are no options.
+        ("plain a -- b", r#"["a", "--", "b"]"#),
+        ("plain --", "[]"),
+        ("plain --a ---", r#"["--a", "---"]"#),
+        ("tagged a -- b -- --", r#"None [] false ["a", "b", "--", "--"]"#),
+        ("pair -- --x", r#""--x" None"#),
+        ("said -- --x -- y", r#""--x -- y""#),
+        ("said a -- y", r#""a -- y""#),
+        ("said --x -- y", r#""--x -- y""#),
+        ("told -- --loud -- y", r#"false "--loud -- y""#),
+        // Words that are not declared are raw.
+        ("mounted -- a", r#"["--", "a"]"#),
+        ("echo --", "--"),
+    ] {
+        let words: Vec<&str> = line.split(' ').map(|word| word.trim_matches('\'')).collect();
+        let resp = client.command(words[0]).words(&words[1..]).call::<String>().unwrap();
+        assert_eq!(resp, expected, "{line}");
+        assert_eq!(client.send(line).unwrap(), expected.as_bytes(), "{line}");
+    }
+    // One word of RESP.
+    assert_eq!(
+        client.command("said").words(["-- a", "b"]).call::<String>().unwrap(),
+        r#""-- a b""#
+    );
+    assert_eq!(client.command("plain").words(["-- a"]).call::<String>().unwrap(), r#"["-- a"]"#);
 }
 
 #[test]

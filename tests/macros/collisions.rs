@@ -9,7 +9,7 @@
 
 use ::std::sync::atomic::AtomicU64;
 
-use ::dockipc::{Arg, Server, command};
+use ::dockipc::{Arg, Failure, Reply, Server, command};
 
 const __args: () = ();
 const __value: () = ();
@@ -31,8 +31,14 @@ struct Option;
 struct Some;
 struct Ok;
 struct Err;
-struct Reply;
-struct Failure;
+struct usize;
+struct IntoReply;
+struct FromReply;
+struct Fields;
+const __error: () = ();
+const __reply: () = ();
+const __fields: () = ();
+const __word: () = ();
 mod core {}
 mod std {}
 mod dockipc {}
@@ -60,10 +66,87 @@ fn complete(#[arg(complete = __prefix)] text: String) -> String {
     text
 }
 
-#[derive(Arg)]
+#[derive(Arg, Reply)]
 enum Word {
     One,
     from_word,
+}
+
+#[derive(Reply)]
+struct Row {
+    __fields: u64,
+    __reply: Word,
+}
+
+#[derive(Failure)]
+enum Mistake {
+    #[code("COLLIDED")]
+    Ok,
+    #[code(transparent)]
+    Inner { __error: Inner },
+}
+
+#[derive(Failure)]
+#[code("INNER")]
+struct Inner;
+
+macro_rules! display {
+    ($($error:ty)*) => {$(
+        impl ::std::fmt::Display for $error {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str("text")
+            }
+        }
+    )*};
+}
+
+display! { Mistake Inner }
+
+#[command("collides.row")]
+fn row(is_inner: ::core::option::Option<Word>) -> ::core::result::Result<Row, Mistake> {
+    match is_inner {
+        None => ::core::result::Result::Ok(Row { __fields: 1, __reply: Word::from_word }),
+        ::core::option::Option::Some(Word::One) => ::core::result::Result::Err(Mistake::Ok),
+        _ => ::core::result::Result::Err(Mistake::Inner { __error: Inner }),
+    }
+}
+
+/// The macros name every item of the standard library by its path.
+mod without_prelude {
+    #![no_implicit_prelude]
+
+    #[derive(::dockipc::Arg, ::dockipc::Reply)]
+    enum Word {
+        One,
+    }
+
+    #[derive(::dockipc::Reply)]
+    struct Row {
+        r#type: ::core::option::Option<Word>,
+    }
+
+    #[derive(::dockipc::Failure)]
+    enum Mistake {
+        #[code("PRELUDE")]
+        Missing,
+    }
+
+    impl ::core::fmt::Display for Mistake {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.write_str("text")
+        }
+    }
+
+    #[::dockipc::command("collides.prelude")]
+    fn row(
+        word: ::core::option::Option<Word>,
+        #[arg(default = 1)] _n: u8,
+    ) -> ::core::result::Result<Row, Mistake> {
+        match word {
+            ::core::option::Option::None => ::core::result::Result::Err(Mistake::Missing),
+            r#type => ::core::result::Result::Ok(Row { r#type }),
+        }
+    }
 }
 
 #[derive(Arg)]
@@ -91,4 +174,13 @@ fn generated_names_do_not_collide_with_the_authors() {
     assert_eq!(client.send("collides.run from-word 1 --third").unwrap(), b"1");
     assert_eq!(client.send("collides.number 2").unwrap(), b"2");
     assert_eq!(client.send("collides.complete a").unwrap(), b"a");
+    assert_eq!(client.send("collides.row").unwrap(), b"__fields\t1\n__reply\tfrom-word\n");
+    assert_eq!(client.send("collides.prelude one").unwrap(), b"type\tone\n");
+    for (line, error) in [
+        ("collides.row one", "COLLIDED text"),
+        ("collides.row from-word", "INNER text"),
+        ("collides.prelude", "PRELUDE text"),
+    ] {
+        assert_eq!(client.send(line).unwrap_err().to_string(), error, "{line}");
+    }
 }

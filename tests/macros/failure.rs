@@ -39,6 +39,11 @@ enum StoreError {
     Nested { source: Box<Self> },
 }
 
+/// Has no value.
+#[derive(Debug, Failure, thiserror::Error)]
+#[code("NEVER")]
+enum Never {}
+
 /// Without thiserror, and not `std::error::Error`.
 #[derive(Failure)]
 #[code("LATE", crate = dockipc)]
@@ -111,6 +116,12 @@ fn plain_box(which: &str) -> Result<(), Box<dyn Error>> {
 }
 
 #[command]
+#[expect(clippy::unnecessary_wraps, reason = "the error type is what is tested")]
+fn infallible() -> Result<u64, Never> {
+    Ok(1)
+}
+
+#[command]
 fn poisoned() -> Result<u64, Failure> {
     let counter = Mutex::new(1);
     Ok(*counter.lock()?)
@@ -138,6 +149,7 @@ fn derived_codes_survive_the_question_mark() {
         assert_eq!(client.send(line).unwrap_err().to_string(), error, "{line}");
     }
     assert_eq!(client.send("poisoned").unwrap(), b"1");
+    assert_eq!(client.send("infallible").unwrap(), b"1");
 }
 
 #[test]

@@ -28,17 +28,49 @@
     clippy::unwrap_used
 )]
 
+use std::fmt;
 use std::net::{AddrParseError, IpAddr};
 use std::str::FromStr;
 use std::sync::atomic::AtomicU64;
 
-use dockipc::{Arg, Failure, Server, State, command};
+use dockipc::{Arg, Failure, Reply, Server, State, command};
 
 /// A word.
 #[derive(Arg)]
 pub enum Word {
     /// One.
     One,
+}
+
+/// An answer.
+#[derive(Reply)]
+pub struct Answer {
+    /// A number.
+    pub number: u64,
+}
+
+/// An answer of one word.
+#[derive(Reply)]
+pub enum WordAnswer {
+    /// One.
+    One,
+}
+
+/// An error.
+#[derive(Failure)]
+pub enum Mistake {
+    /// With a code.
+    #[code("SMALL")]
+    Small,
+    /// With that of another.
+    #[code(transparent)]
+    Boxed(Box<Self>),
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mistake")
+    }
 }
 
 /// An address.

@@ -44,6 +44,14 @@ struct Borrowed<'w> {
     first: Option<char>,
 }
 
+/// Holds values of its own type.
+#[derive(Reply, Clone, Debug, PartialEq)]
+struct Folder {
+    name: String,
+    folders: Vec<Folder>,
+    parent: Option<Box<Self>>,
+}
+
 fn task() -> Task {
     Task { id: 7, stage: Stage::Running, r#type: None, took: Duration::from_millis(1500) }
 }
@@ -66,6 +74,19 @@ fn next(stage: Stage) -> Stage {
 #[command]
 fn initial(word: &str) -> Borrowed<'_> {
     Borrowed { word, first: word.chars().next() }
+}
+
+#[command("folder")]
+fn recursive() -> Folder {
+    let folder = |name: &str| Folder { name: name.into(), folders: Vec::new(), parent: None };
+    Folder { folders: vec![folder("b")], parent: Some(folder("c").into()), ..folder("a") }
+}
+
+#[test]
+fn recursive_structs_are_answers() {
+    let daemon = Server::new().state(AtomicU64::new(0)).spawn_in_process().unwrap();
+    let read: Folder = daemon.client().command("folder").call().unwrap();
+    assert_eq!(read, recursive());
 }
 
 #[test]

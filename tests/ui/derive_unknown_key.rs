@@ -22,6 +22,21 @@ enum Form {
     Round,
 }
 
+#[derive(Arg)]
+#[arg(from_str)]
+enum Parsed {
+    #[arg(name = "whole")]
+    All,
+}
+
+impl std::str::FromStr for Parsed {
+    type Err = &'static str;
+
+    fn from_str(_: &str) -> Result<Self, Self::Err> {
+        Ok(Self::All)
+    }
+}
+
 fn main() {
-    let _ = (Color::Red, Shade::Dark, Shade::Light, Form::Round);
+    let _ = (Color::Red, Shade::Dark, Shade::Light, Form::Round, Parsed::All);
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-use dockipc::{Arg, BadValue, Handle, Peer, Request, Server, State, command};
+use dockipc::{Arg, BadValue, Failure, Handle, Peer, Request, Server, State, command};
 use tests::{exchange, resp};
 
 fn daemon() -> Handle {
@@ -82,6 +82,20 @@ one_word! {
     t_bytes: &[u8]; t_vec: Vec<u8>; t_path: &Path; t_path_buf: PathBuf; t_os_str: &OsStr;
     t_os_string: OsString; t_duration: Duration; t_time: SystemTime; t_ip: IpAddr; t_ip4: Ipv4Addr; t_ip6: Ipv6Addr;
     t_socket: SocketAddr; t_socket4: SocketAddrV4; t_socket6: SocketAddrV6;
+}
+
+/// Fails with a usage error of its own.
+#[command]
+fn own_usage(text: &str) -> Result<(), Failure> {
+    Err(Failure::new("USAGE", text))
+}
+
+#[test]
+fn usage_error_of_an_author_gets_the_usage_line() {
+    check(&[
+        ("own-usage 'no such unit'", "-USAGE no such unit; usage: own-usage <text>\n"),
+        ("own-usage 'usage: sell N'", "-USAGE usage: sell N\n"),
+    ]);
 }
 
 #[test]

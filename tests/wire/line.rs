@@ -220,12 +220,23 @@ fn built_in_commands_answer_in_line_mode() {
     assert_eq!(daemon.ask("ping\n"), "PONG");
     assert_eq!(daemon.ask("ping 'a b'\n"), "a b");
     assert_eq!(daemon.ask("echo hey\n"), "hey");
-    assert_eq!(daemon.ask("select 0\n"), "");
-    assert_eq!(daemon.ask("quit\n"), "");
     assert!(daemon.ask("info\n").contains(r"\r\nloading:0\r\n"));
     // `hello` is the one line that is not answered in line mode.
     assert!(daemon.ask("hello 3\n").starts_with(r"%7\r\n$6\r\nserver\r\n"));
-    assert_eq!(daemon.ask("reset\n"), "RESET");
+}
+
+#[test]
+fn line_does_not_change_its_connection() {
+    let daemon = daemon();
+    for name in ["quit", "reset", "select", "unwatch"] {
+        let answer = format!(
+            "-UNKNOWN no command \"{name}\": the protocol reserves the name, which has no meaning on a line; send help for a list\n"
+        );
+        let line = format!("{} 0\n", name.to_ascii_uppercase());
+        assert_eq!(daemon.ask(&line), answer.escape_default().to_string(), "{line}");
+    }
+    assert!(daemon.ask("auth x\n").starts_with("-ERR this daemon has no password"));
+    assert!(daemon.ask("multi\n").starts_with("-USAGE a line can"));
 }
 
 #[test]

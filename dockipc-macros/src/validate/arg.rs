@@ -2,11 +2,11 @@
 
 use syn::{Data, DeriveInput, Error, Fields, Path, Variant};
 
-use super::{default_crate, invalid, once};
+use super::{default_crate, invalid, no_generics, once};
 use crate::attr::{Key, Keys, TypeAttrs, TypeKey, VariantKey};
 use crate::errors::Errors;
 use crate::model::{ArgImpl, Choice, WordParser};
-use crate::tokens::{first_span, kebab};
+use crate::tokens::kebab;
 
 /// Checks a type and its attributes; `errors` are the mistakes in their syntax.
 pub(crate) fn arg(
@@ -22,13 +22,18 @@ pub(crate) fn arg(
             TypeKey::Crate(other) => once(&mut path, span, other, "crate", &mut errors),
         }
     }
-    for generic in &input.generics.params {
-        let message = "`Arg` cannot be derived for a generic type: write concrete types";
-        errors.add(first_span(generic), message);
-    }
+    no_generics("Arg", input, false, &mut errors);
     let ident = input.ident.clone();
     let parser = match &input.data {
-        _ if from_str.is_some() => WordParser::FromStr,
+        _ if from_str.is_some() => {
+            for Key { span, kind: VariantKey::Name(_) } in
+                attrs.variants.iter().flat_map(|v| &v.list)
+            {
+                let message = "`name` conflicts with `from_str`: the type's `FromStr` decides which words it accepts; remove one of the two";
+                errors.add(*span, message);
+            }
+            WordParser::FromStr
+        }
         Data::Enum(data) => {
             if data.variants.is_empty() {
                 let message = "`Arg` cannot be derived for an enum without variants: add a variant";
@@ -63,7 +68,7 @@ pub(super) fn choices<'v>(
     let mut choices: Vec<Choice> = Vec::new();
     for (keys, variant) in attrs.into_iter().zip(variants) {
         if !matches!(variant.fields, Fields::Unit) {
-            let message = "`Arg` cannot be derived for a variant with fields: remove the fields, or add `#[arg(from_str)]` to the type if it has `FromStr`";
+            let message = "`Arg` cannot be derived for a variant with fields: implement `FromStr` for the type and add `#[arg(from_str)]` to it, or write a command for each variant";
             errors.push(Error::new_spanned(&variant.fields, message));
         }
         let mut name = None;

@@ -2,11 +2,10 @@
 
 use syn::{Data, DeriveInput, LitStr};
 
-use super::{default_crate, invalid, once};
+use super::{default_crate, invalid, no_generics, once};
 use crate::attr::{CodeKey, FailureAttrs, FailureKey, Key};
 use crate::errors::Errors;
 use crate::model::{Codes, FailureImpl, VariantCode};
-use crate::tokens::first_span;
 
 /// The code of a variant without one.
 const DEFAULT: &str = "ERR";
@@ -28,10 +27,7 @@ pub(crate) fn failure(
             FailureKey::Crate(other) => once(&mut path, span, other, "crate", &mut errors),
         }
     }
-    for generic in &input.generics.params {
-        let message = "`Failure` cannot be derived for a generic type: write concrete types";
-        errors.add(first_span(generic), message);
-    }
+    no_generics("Failure", input, false, &mut errors);
     let mut literals: Vec<LitStr> = code.into_iter().map(|(_, literal)| literal).collect();
     let code = literals.first().map_or_else(|| DEFAULT.to_owned(), LitStr::value);
     let codes = match &input.data {

@@ -12,9 +12,10 @@ mod redis;
 mod reply;
 
 use proc_macro2::Span;
-use syn::Path;
+use syn::{DeriveInput, GenericParam, Path};
 
 use crate::errors::Errors;
+use crate::tokens::first_span;
 
 pub(crate) use self::arg::{arg, arg_crate};
 pub(crate) use self::command::command;
@@ -48,6 +49,18 @@ fn invalid(what: &str, name: &str, reasons: &[(bool, &str)], span: Span, errors:
     let found: Vec<_> = reasons.iter().filter(|(found, _)| *found).map(|(_, why)| *why).collect();
     if !found.is_empty() {
         errors.add(span, format!("invalid {what} {name:?}: {}", found.join("; ")));
+    }
+}
+
+/// Reports the parameters of a type, which the derive does not support.
+fn no_generics(derive: &str, input: &DeriveInput, lifetimes: bool, errors: &mut Errors) {
+    for generic in &input.generics.params {
+        let instead = match generic {
+            GenericParam::Lifetime(_) if lifetimes => continue,
+            GenericParam::Lifetime(_) => "type that borrows: hold owned values, such as a `String`",
+            _ => "generic type: write concrete types",
+        };
+        errors.add(first_span(generic), format!("`{derive}` cannot be derived for a {instead}"));
     }
 }
 

@@ -1,13 +1,12 @@
 //! The checks of a type that derives `Reply`.
 
-use syn::{Data, DeriveInput, Fields, GenericParam, Path};
+use syn::{Data, DeriveInput, Fields, Path};
 
 use super::arg::choices;
-use super::{default_crate, once};
+use super::{default_crate, no_generics, once};
 use crate::attr::{CrateKey, Key, Keys, ReplyAttrs};
 use crate::errors::Errors;
 use crate::model::{Answer, ReplyImpl};
-use crate::tokens::first_span;
 
 /// Checks a type and its attributes; `errors` are the mistakes in their syntax.
 pub(crate) fn reply(
@@ -20,12 +19,7 @@ pub(crate) fn reply(
     for Key { span, kind: CrateKey(other) } in attrs.keys.list {
         once(&mut path, span, other, "crate", &mut errors);
     }
-    for generic in &input.generics.params {
-        if !matches!(generic, GenericParam::Lifetime(_)) {
-            let message = "`Reply` cannot be derived for a generic type: write concrete types";
-            errors.add(first_span(generic), message);
-        }
-    }
+    no_generics("Reply", input, true, &mut errors);
     let ident = input.ident.clone();
     let is_unit = |data: &syn::DataEnum| {
         !data.variants.is_empty() && data.variants.iter().all(|v| matches!(v.fields, Fields::Unit))

@@ -39,7 +39,8 @@ pub(crate) use values::text;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be parsed from a word",
-    note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`"
+    note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`",
+    note = "for pairs, as in a map, take a `Vec` of a type of your own whose `FromStr` reads `KEY=VALUE`"
 )]
 pub trait Arg<'r>: Sized {
     /// The name of the type in help, such as `integer` or `path`.

@@ -66,7 +66,7 @@ impl<'c> Call<'c> {
     }
 
     /// Adds words in front of the arguments, as a person typed them: one that begins with `--` is an
-    /// option.
+    /// option, and `--` is the end of the options.
     pub fn words<T: ToArg>(mut self, words: impl IntoIterator<Item = T>) -> Self {
         words.into_iter().for_each(|word| self.words.word(word));
         self

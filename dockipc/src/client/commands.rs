@@ -42,8 +42,12 @@ pub(super) struct CommandBuilder {
     name: Range<usize>,
     /// Position of the first argument, after the name and the options.
     arguments: usize,
-    /// Whether a `--` between the options and the arguments tells them apart.
-    has_end: bool,
+    /// Whether a `--` between the options and the arguments must tell them apart.
+    needs_end: bool,
+    /// Position of that `--`, which [`word`](Self::word) or [`command`](Self::command) added.
+    end: Option<usize>,
+    /// Whether the next [`word`](Self::word) may be the value of an option.
+    awaits_value: bool,
 }
 
 /// Returns whether a connection can be reused after a command: not if the command closes it, changes
@@ -64,7 +68,15 @@ impl CommandBuilder {
     pub(super) fn new(name: &str) -> Self {
         let mut bytes = Buffer::with_capacity(HEAD + name.len() + 64);
         bytes.extend_from_slice(&[0; HEAD]);
-        let mut words = Self { bytes, count: 0, name: 0..0, arguments: 0, has_end: false };
+        let mut words = Self {
+            bytes,
+            count: 0,
+            name: 0..0,
+            arguments: 0,
+            needs_end: false,
+            end: None,
+            awaits_value: false,
+        };
         words.add(name);
         let end = words.bytes.len() - b"\r\n".len();
         words.name = end - name.len()..end;
@@ -77,36 +89,44 @@ impl CommandBuilder {
         let start = self.bytes.len();
         self.add(value);
         let mut added = self.bytes[start..].splitn(2, |&b| b == b'\n');
-        if added.nth(1).is_some_and(|word| word.starts_with(b"--")) {
-            self.end_options();
-        }
-    }
-
-    fn end_options(&mut self) {
-        if !std::mem::replace(&mut self.has_end, true) {
-            self.insert(self.arguments, |words| words.add("--"));
-        }
+        self.needs_end |= added.nth(1).is_some_and(|word| word.starts_with(b"--"));
     }
 
     /// Adds an option with a value in front of the arguments, or nothing for a missing value.
     pub(super) fn option<T: ToArg>(&mut self, name: &str, value: T) {
-        let start = self.arguments;
-        self.word(value);
-        if self.arguments > start {
-            self.arguments += self.insert(start, |words| words.add_flag(name));
-            self.end_options();
-        }
+        self.insert_option(|words| {
+            let start = words.bytes.len();
+            words.add(value);
+            if words.bytes.len() > start {
+                words.insert(start, |words| words.add_flag(name));
+            }
+        });
     }
 
     /// Adds a flag in front of the arguments.
     pub(super) fn flag(&mut self, name: &str) {
-        self.arguments += self.insert(self.arguments, |words| words.add_flag(name));
-        self.end_options();
+        self.insert_option(|words| words.add_flag(name));
     }
 
-    /// Adds a word in front of the arguments, as it is: the daemon may take it for an option.
+    /// Adds a word in front of the arguments, as it is: the daemon may take it for an option, or for the
+    /// end of the options.
     pub(super) fn word<T: ToArg>(&mut self, value: T) {
-        self.arguments += self.insert(self.arguments, |words| words.add(value));
+        let start = self.arguments;
+        self.arguments += self.insert(start, |words| words.add(value));
+        let added = &self.bytes[start..self.arguments];
+        let word = added.splitn(2, |&b| b == b'\n').nth(1).unwrap_or_default();
+        if word == b"--\r\n" && !self.awaits_value {
+            self.end.get_or_insert(start);
+        }
+        self.awaits_value = word.starts_with(b"--") && word.len() > 4 && !word.contains(&b'=');
+    }
+
+    /// Inserts an option behind those that are there.
+    fn insert_option(&mut self, add: impl FnOnce(&mut Self)) {
+        let added = self.insert(self.end.unwrap_or(self.arguments), add);
+        self.arguments += added;
+        self.end = self.end.map(|end| end + added);
+        self.needs_end |= added > 0;
     }
 
     fn add_flag(&mut self, name: &str) {
@@ -139,8 +159,12 @@ impl CommandBuilder {
 
     /// Writes the header and returns the command.
     pub(super) fn command(&mut self) -> Commands<'_> {
+        if self.needs_end && self.end.is_none() {
+            self.end = Some(self.arguments);
+            self.insert(self.arguments, |words| words.add("--"));
+        }
         let mut head = Vec::with_capacity(HEAD);
-        if self.has_end {
+        if self.needs_end {
             encode::length(b'*', self.count + 2, &mut head);
             head.extend_from_slice(ARGS);
         } else {

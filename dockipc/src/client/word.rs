@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::secret::{Secret, Wipe};
+use crate::secret::Secret;
 use crate::text::time;
 
 /// A value that can be sent as an argument of a call.
@@ -101,7 +101,7 @@ impl<const N: usize> ToArg for [u8; N] {
     }
 }
 
-impl<T: ToArg + Wipe> ToArg for Secret<T> {
+impl<T: ToArg> ToArg for Secret<T> {
     const SECRET: bool = true;
 
     fn to_arg(&self) -> Option<Cow<'_, [u8]>> {

@@ -27,8 +27,15 @@ pub struct Command {
     pub file: &'static str,
     pub line: u32,
     /// Parses the parameters and calls the function.
-    pub run: for<'r> fn(&Args<'r>) -> Result<Reply, Failure>,
+    pub run: Run,
 }
+
+/// A function that runs a command.
+type Run = fn(&Args<'_>) -> Result<Reply, Failure>;
+
+/// What the types of a function decide: how it runs, its parameters and its answer.
+#[doc(hidden)]
+pub type CommandParts<const N: usize> = (Run, [Param; N], &'static ReplyType);
 
 inventory::collect!(Command);
 

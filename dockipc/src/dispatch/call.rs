@@ -47,7 +47,11 @@ impl Service {
             {
                 return Reply::Error(failure);
             }
-            (command.run)(&args).unwrap_or_else(|failure| with_usage(command, failure))
+            // The function's own failure is in `Ok`.
+            match (command.run)(&args) {
+                Ok(Reply::Error(failure)) | Err(failure) => with_usage(command, failure),
+                Ok(reply) => reply,
+            }
         })
     }
 
@@ -164,12 +168,15 @@ impl Service {
     }
 }
 
-/// Appends the usage line to a `USAGE` failure.
+/// Appends the usage line to a `USAGE` failure, unless the author's message has one.
 #[cold]
 fn with_usage(command: &Command, failure: Failure) -> Reply {
+    const USAGE: &[u8] = b"usage: ";
+    let message = failure.message();
+    let has_usage = message.as_bytes().windows(USAGE.len()).any(|part| part == USAGE);
     Reply::Error(match failure.code() {
-        code::USAGE => {
-            Failure::new(code::USAGE, format_args!("{}; usage: {command}", failure.message()))
+        code::USAGE if !has_usage => {
+            Failure::new(code::USAGE, format_args!("{message}; usage: {command}"))
         }
         _ => failure,
     })

@@ -10,7 +10,7 @@ use crate::param::{Scratch, Unbound};
 use crate::reply::Reply;
 use crate::request::{Words, next_id};
 use crate::session::Session;
-use crate::wire::{Frame, Span};
+use crate::wire::{Frame, Protocol, Span};
 
 impl Service {
     /// Answers one whole command. A panic of the author's code becomes an answer. Returns `None` if the
@@ -131,8 +131,8 @@ impl Service {
     ) -> Result<Words<'u>, Option<Reply>> {
         let is_line = unbound.is_line();
         let (_, words, whole) = unbound.all();
-        if is_line && builtin == BuiltIn::Multi {
-            return Err(Some(no_transaction()));
+        if is_line && let Some(failure) = meaningless(builtin, session) {
+            return Err(Some(Reply::Error(failure)));
         }
         if let Some(case) = runner.case {
             let request = whole.is_ok().then(next_id);
@@ -152,10 +152,27 @@ impl Service {
     }
 }
 
-#[cold]
-fn no_transaction() -> Reply {
-    let why = "a line can't begin a transaction (one command per connection); use RESP";
-    Reply::Error(Failure::new(code::USAGE, why))
+/// Returns the failure for a protocol command that would change only the connection, which the line ends. One
+/// that a RESP client sends as a line changes the client's connection.
+fn meaningless(builtin: BuiltIn, session: &Session) -> Option<Failure> {
+    match builtin {
+        BuiltIn::Multi => {
+            let why = "a line can't begin a transaction (one command per connection); use RESP";
+            Some(Failure::new(code::USAGE, why))
+        }
+        BuiltIn::Quit | BuiltIn::Reset | BuiltIn::Select | BuiltIn::Unwatch
+            if session.protocol == Protocol::Line =>
+        {
+            let name = builtin.name();
+            Some(Failure::new(
+                code::UNKNOWN,
+                format_args!(
+                    "no command \"{name}\": the protocol reserves the name, which has no meaning on a line; send help for a list"
+                ),
+            ))
+        }
+        _ => None,
+    }
 }
 
 #[cold]

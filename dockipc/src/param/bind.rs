@@ -74,7 +74,7 @@ pub(crate) struct Unbound<'r> {
     name: Option<Span>,
     /// The incoming words are the parameters' words, in order.
     is_unchanged: bool,
-    /// The first `--` ends the options, also if the command declares none.
+    /// A word in front of the first `--` may be an option, also if the command declares none.
     pub(crate) ends_options: bool,
 }
 
@@ -143,15 +143,20 @@ impl<'r> Unbound<'r> {
         }
     }
 
-    /// Returns whether the next word begins with `--`.
-    fn option_is_next(&self) -> bool {
-        match &self.source {
-            Source::Line(splitter) => splitter.peek().starts_with(b"--"),
+    /// Returns whether the next word begins with `--`, or without options, whether it is `--`.
+    fn option_is_next(&self, takes_options: bool) -> bool {
+        let (next, is_line) = match &self.source {
+            Source::Line(splitter) => (splitter.peek(), true),
             Source::Resp(at) => {
                 let span = self.scratch.incoming.get(*at);
-                span.is_some_and(|span| span.of(self.input, &[]).starts_with(b"--"))
+                (span.map_or(&[][..], |span| span.of(self.input, &[])), false)
             }
-        }
+        };
+        next.strip_prefix(b"--").is_some_and(|more| match more {
+            [] => true,
+            [b' ' | b'\t', ..] if is_line => true,
+            _ => takes_options,
+        })
     }
 
     /// Takes the rest of a line unchanged, or the remaining RESP words joined by spaces.
@@ -225,7 +230,9 @@ impl<'r> Unbound<'r> {
     pub(crate) fn bind(&mut self, params: &[Param], shape: &Shape) -> Result<(), Failure> {
         let has_options = shape.has_options || self.ends_options;
         if let (Source::Resp(_), false, None) = (&self.source, has_options, shape.before_rest)
-            && self.scratch.incoming.len() - 1 <= shape.most
+            && let words = self.scratch.incoming.get(1..).unwrap_or_default()
+            && words.len() <= shape.most
+            && words.first().is_none_or(|word| word.of(self.input, &[]) != b"--")
         {
             self.is_unchanged = true;
             return Ok(());
@@ -236,20 +243,25 @@ impl<'r> Unbound<'r> {
     #[inline(never)]
     fn bind_each(&mut self, params: &[Param], shape: &Shape) -> Result<(), Failure> {
         let Shape { has_options, before_rest, most, has_secret } = *shape;
-        let has_options = has_options || self.ends_options;
-        let mut options_end = !has_options;
+        let takes_options = has_options || self.ends_options;
+        let mut options_end = false;
         loop {
+            // Also without options in front of the words, so that an option can be added later.
+            let may_end = !options_end && (takes_options || self.scratch.words.is_empty());
             let at_rest = before_rest == Some(self.scratch.words.len());
-            if at_rest && (options_end || !self.option_is_next()) {
+            if at_rest && !(may_end && self.option_is_next(takes_options)) {
                 let rest = self.rest();
                 self.scratch.words.extend(rest);
                 break;
             }
             let Some(span) = self.next()? else { break };
             let word = span.of(self.input, &self.scratch.text);
-            if !options_end && word == b"--" {
+            if may_end && word == b"--" {
                 options_end = true;
-            } else if let Some(option) = word.strip_prefix(b"--").filter(|_| !options_end) {
+            } else if let Some(option) = word.strip_prefix(b"--")
+                && takes_options
+                && !options_end
+            {
                 let (index, value) = find_option(params, has_secret, option)?;
                 let value = match (params[index].way, value) {
                     (Way::Flag(_), None) => span,

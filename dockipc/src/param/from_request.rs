@@ -18,7 +18,8 @@ use crate::state::State;
     label = "not a parameter type",
     note = "parsed from words: text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option` and `Vec` of those",
     note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `&Request`",
-    note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`"
+    note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`",
+    note = "for pairs, as in a map, take a `Vec` of a type of your own whose `FromStr` reads `KEY=VALUE`"
 )]
 pub trait FromRequest<'r>: Sized {
     const KIND: Kind;

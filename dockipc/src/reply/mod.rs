@@ -26,8 +26,8 @@ impl Reply {
 /// [`Duration`](std::time::Duration) (`1.5s`), [`SystemTime`](std::time::SystemTime) (RFC 3339 in UTC,
 /// `2026-01-31T23:59:59Z`), IP and socket addresses, `Option`, lists, arrays, sets, maps, tuples of up to
 /// twelve, `Box`, `Rc` and `Arc` of those, [`Reply`], and `Result<T, E>` of those with any `E: Display`. For
-/// your own type, `#[derive(Reply)]` makes a map of a struct's fields, and a word of an enum's unit variant.
-/// By hand:
+/// your own type, `#[derive(Reply)]` makes a map of a struct's fields, and a word of an enum's unit variant. A
+/// type of another crate needs a type of your own around it. By hand:
 ///
 /// ```
 /// use dockipc::{IntoReply, Reply, ReplyType};
@@ -46,7 +46,7 @@ impl Reply {
     message = "`{Self}` can't be the answer of a command",
     label = "not an answer type",
     note = "a command answers with (), bytes, text, numbers, bool, Option, lists, sets, maps, tuples, `dockipc::Reply`, or a Result of those whose error is Display",
-    note = "for your own type, write `#[derive(dockipc::Reply)]` or `impl dockipc::IntoReply`"
+    note = "for your own type, write `#[derive(dockipc::Reply)]` or `impl dockipc::IntoReply`; wrap a type of another crate in your own, or answer with its text"
 )]
 pub trait IntoReply: Sized {
     /// The number of columns that the answer takes inside a row of line mode, 1 by default. A `None`
@@ -71,6 +71,15 @@ pub trait IntoReply: Sized {
         Reply::List(items.into_iter().map(Self::into_reply).collect())
     }
 }
+
+/// A struct that derives `Reply`.
+pub trait Map: Sized {
+    /// See [`MapParts`].
+    const PARTS: MapParts<Self>;
+}
+
+/// The columns of all fields and their names, the conversion to an answer, and the types of the fields.
+pub type MapParts<T> = (usize, fn(T) -> Reply, fn() -> &'static [(&'static str, &'static ReplyType)]);
 
 /// A type that an answer can be converted to.
 ///

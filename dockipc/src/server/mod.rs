@@ -322,7 +322,29 @@ impl Server {
 
     /// Serves at a path, on its own threads, until the handle is dropped or [stopped](Handle::shutdown).
     ///
-    /// When this returns, clients can connect.
+    /// When this returns, clients can connect. It handles no signals and tells the service manager nothing, as
+    /// [`run`](Self::run) does: the program may have more to start.
+    ///
+    /// A command can stop the server by telling the thread that owns the handle:
+    ///
+    /// ```no_run,standalone_crate
+    /// use dockipc::{Server, State, command};
+    /// use std::sync::mpsc::{Sender, channel};
+    ///
+    /// #[command]
+    /// fn stop(stop: State<Sender<()>>) {
+    ///     let _ = stop.send(());
+    /// }
+    ///
+    /// fn main() -> dockipc::Result<()> {
+    ///     let (stop, stopped) = channel::<()>();
+    ///     let daemon = Server::new().state(stop).spawn("/run/hitd/hitd.sock")?;
+    ///     let _ = stopped.recv();
+    ///     daemon.shutdown();
+    ///     daemon.join(); // The answer to `stop` has been sent.
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// The daemon that holds the lock beside the socket, `PATH.lock`, owns the path. The
     /// lock file stays when the daemon ends. A socket that is removed or moved away comes back, also with its

@@ -14,6 +14,8 @@ pub(super) struct Progress<'c> {
     position: usize,
     /// Whether words that begin with `--` are positional, as after a `--`.
     no_options: bool,
+    /// Whether a further `--` is a word, as after the first.
+    has_end: bool,
     /// The words of a [`Kind::Rest`] argument.
     pub(super) rest: &'c [String],
 }
@@ -21,14 +23,21 @@ pub(super) struct Progress<'c> {
 impl<'c> Progress<'c> {
     pub(super) fn of(command: &'c Description, words: &'c [String]) -> Self {
         let no_options = command.arguments.iter().all(|argument| argument.flag.is_none());
-        let mut progress =
-            Self { command, awaits: None, given: Vec::new(), position: 0, no_options, rest: &[] };
+        let mut progress = Self {
+            command,
+            awaits: None,
+            given: Vec::new(),
+            position: 0,
+            no_options,
+            has_end: false,
+            rest: &[],
+        };
         for (i, word) in words.iter().enumerate() {
             if progress.awaits.take().is_some() {
                 continue;
             }
-            if !progress.no_options && word == "--" {
-                progress.no_options = true;
+            if !progress.has_end && word == "--" {
+                (progress.no_options, progress.has_end) = (true, true);
             } else if progress.takes_options(word) {
                 let (flag, value) = match word.split_once('=') {
                     Some((flag, value)) => (flag, Some(value)),
@@ -43,6 +52,7 @@ impl<'c> Progress<'c> {
                 break;
             } else {
                 progress.position += 1;
+                progress.has_end |= no_options;
             }
         }
         progress
