@@ -12,8 +12,8 @@ impl Table {
     #[cold]
     pub(crate) fn unknown(&self, caller: &Credentials<'_>, name: &[u8]) -> Failure {
         if is_protocol(name) {
-            let why = format_args!("unknown command '{}'", Truncated(name));
-            return Failure::new(code::ERR, why);
+            let name = Truncated(name);
+            return Failure::new(code::ERR, format_args!("unknown command '{name}'"));
         }
         let (word, most) = (name.to_ascii_lowercase(), (name.len() / 3).max(1));
         let names = self.visible(caller).map(|entry| &*entry.name);
