@@ -133,7 +133,7 @@ fn document_links_lead_somewhere() {
             seen += 1;
             let ours = link.strip_prefix(repository).map(|rest| {
                 // Files have pages there; a registry shows a picture only from its raw bytes.
-                let kind = if link.ends_with(".svg") { "/raw/main/" } else { "/blob/main/" };
+                let kind = if link.ends_with("svg") { "/raw/main/" } else { "/blob/main/" };
                 let path = rest.strip_prefix(kind);
                 path.unwrap_or_else(|| panic!("{page}: {link}: not a path under {kind}")).to_owned()
             });
