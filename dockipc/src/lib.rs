@@ -89,7 +89,7 @@
 //!
 //! # Platform
 //!
-//! dockipc supports Linux. On Android it compiles.
+//! dockipc supports Linux.
 
 // docs.rs then shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
