@@ -91,6 +91,8 @@
 //!
 //! dockipc supports Linux.
 
+// docs.rs then shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 // Lets the crate's own doctests and tests use its macros, which name `::dockipc`.
@@ -166,20 +168,20 @@ pub fn run(path: impl AsRef<std::path::Path>) -> Result<()> {
 
 /// The README's snippets, so that they are tested.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
 
 /// The snippets of the page on access control.
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/ACCESS.md")]
+#[doc = include_str!("../docs/ACCESS.md")]
 struct AccessGuide;
 
 /// The snippets of the page on clients.
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/CLIENTS.md")]
+#[doc = include_str!("../docs/CLIENTS.md")]
 struct ClientsGuide;
 
 /// The snippets about the program.
 #[cfg(all(doctest, feature = "cli"))]
-#[doc = include_str!("../../docs/CLI.md")]
+#[doc = include_str!("../docs/CLI.md")]
 struct CliGuide;

@@ -120,9 +120,9 @@ fn hostile_words_make_no_second_line() {
     let mut stream = daemon.connect().unwrap();
     let words = hostile();
     for word in &words {
-        stream.write_all(&resp(&[&b"many"[..], word])).unwrap();
+        stream.write_all(&resp(&[&b"many"[..], &word[..]])).unwrap();
         // As a command name, which goes to the fallback or is not UTF-8.
-        stream.write_all(&resp(&[word, &b"x"[..]])).unwrap();
+        stream.write_all(&resp(&[&word[..], b"x"])).unwrap();
     }
     exchange(stream, b"");
     let records = lines(&path);

@@ -18,8 +18,8 @@ impl Table {
         next: Option<&[u8]>,
     ) -> Failure {
         if is_protocol(name) {
-            let why = format_args!("unknown command '{}'", Truncated(name));
-            return Failure::new(code::ERR, why);
+            let name = Truncated(name);
+            return Failure::new(code::ERR, format_args!("unknown command '{name}'"));
         }
         let (word, most) = (name.to_ascii_lowercase(), (name.len() / 3).max(1));
         let names = self.visible(caller).map(|entry| &*entry.name);

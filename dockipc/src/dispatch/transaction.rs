@@ -96,10 +96,9 @@ impl Service {
             // An answer has one protocol. A command is authorized when it is queued: a later token would
             // not count.
             BuiltIn::Auth | BuiltIn::Dockipc | BuiltIn::Hello => {
-                let why = format_args!(
-                    "{} is not allowed in a transaction; send it before MULTI",
-                    builtin.name()
-                );
+                let name = builtin.name();
+                let why =
+                    format_args!("{name} is not allowed in a transaction; send it before MULTI");
                 Reply::Error(Failure::from(why))
             }
             _ => Reply::Ok,
