@@ -12,6 +12,4 @@ pub use crate::param::{
     Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, Param, Parse, Propose, Way, check,
     flag, param,
 };
-pub use crate::reply::{
-    Fields, FromReply, IntoReply, Map, MapParts, Reply, ReplyType, no_variant,
-};
+pub use crate::reply::{Fields, FromReply, IntoReply, Map, MapParts, Reply, ReplyType, no_variant};

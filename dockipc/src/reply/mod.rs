@@ -79,7 +79,8 @@ pub trait Map: Sized {
 }
 
 /// The columns of all fields and their names, the conversion to an answer, and the types of the fields.
-pub type MapParts<T> = (usize, fn(T) -> Reply, fn() -> &'static [(&'static str, &'static ReplyType)]);
+pub type MapParts<T> =
+    (usize, fn(T) -> Reply, fn() -> &'static [(&'static str, &'static ReplyType)]);
 
 /// A type that an answer can be converted to.
 ///
