@@ -19,7 +19,7 @@ fn pattern(len: usize) -> Vec<u8> {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     let bytes = BYTES.get_or_init(|| {
         let mut dice = Dice::new(1);
-        (0..(64 * MIB / 8 + 1)).flat_map(|_| dice.roll().to_be_bytes()).collect()
+        (0..=64 * MIB / 8).flat_map(|_| dice.roll().to_be_bytes()).collect()
     });
     bytes[..len].to_vec()
 }

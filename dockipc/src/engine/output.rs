@@ -37,19 +37,33 @@ pub(super) fn send(socket: &OwnedFd, queue: &mut Outgoing) -> Sent {
 
 /// Like [`send`], for the first `most` bytes.
 pub(super) fn send_part(socket: &OwnedFd, queue: &mut Outgoing, mut most: usize) -> Sent {
-    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     while !queue.is_empty() {
         if most == 0 {
             return Sent::Part;
         }
-        let sent = match queue.single() {
-            Some(bytes) => rustix::net::send(socket, &bytes[..bytes.len().min(most)], flags),
-            None => send_pieces(socket, queue, most, flags),
+        let (offered, sent) = match queue.single() {
+            Some(bytes) => {
+                let bytes = &bytes[..bytes.len().min(most)];
+                (bytes.len(), rustix::net::send(socket, bytes, FLAGS))
+            }
+            None => queue.with_first(most, |pieces| {
+                let sent = rustix::net::sendmsg(
+                    socket,
+                    pieces,
+                    &mut SendAncillaryBuffer::default(),
+                    FLAGS,
+                );
+                (pieces.iter().map(|piece| piece.len()).sum(), sent)
+            }),
         };
         match sent {
             Ok(n) => {
                 queue.advance(n);
                 most -= n;
+                // epoll(7): a short write has filled a stream, and an event follows when there is room.
+                if n < offered {
+                    return Sent::Full;
+                }
             }
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => return Sent::Full,
@@ -59,17 +73,7 @@ pub(super) fn send_part(socket: &OwnedFd, queue: &mut Outgoing, mut most: usize)
     Sent::All
 }
 
-#[cold]
-fn send_pieces(
-    socket: &OwnedFd,
-    queue: &Outgoing,
-    most: usize,
-    flags: SendFlags,
-) -> Result<usize, Errno> {
-    queue.with_first(most, |pieces| {
-        rustix::net::sendmsg(socket, pieces, &mut SendAncillaryBuffer::default(), flags)
-    })
-}
+const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 impl Core {
     /// Sends the answers of this turn.

@@ -140,13 +140,10 @@ impl Decoder {
         Decoded::Refuse { len, failure: Failure::new(code::PROTO, why), last: true }
     }
 
-    fn longest_word(&self) -> u64 {
-        LONGEST_WORD.max(self.limits.command as u64)
-    }
-
     #[cold]
     fn refuse_word(&mut self, input: &[u8], length: u64) -> Decoded {
-        let why = format!("a word has at most {} bytes, got {length}", self.longest_word());
+        let most = LONGEST_WORD.max(self.limits.command as u64);
+        let why = format!("a word has at most {most} bytes, got {length}");
         self.refuse(input.len(), why)
     }
 
@@ -197,7 +194,7 @@ impl Decoder {
                 Header::Wrong => return self.refuse(input.len(), wrong_word(rest)),
                 Header::Number { value, len } => (value, len),
             };
-            if value > self.longest_word() {
+            if value > LONGEST_WORD && value > self.limits.command as u64 {
                 return self.refuse_word(input, value);
             }
             let start = at + head;
@@ -293,7 +290,9 @@ impl Decoder {
             match header(&input[at..], b'$') {
                 Header::More => break,
                 Header::Wrong => return self.refuse(input.len(), wrong_word(&input[at..])),
-                Header::Number { value, .. } if value > self.longest_word() => {
+                Header::Number { value, .. }
+                    if value > LONGEST_WORD && value > self.limits.command as u64 =>
+                {
                     return self.refuse_word(input, value);
                 }
                 Header::Number { value, len } => {

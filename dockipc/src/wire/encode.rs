@@ -224,7 +224,7 @@ pub(crate) fn length(kind: u8, value: usize, out: &mut Vec<u8>) {
 }
 
 fn head(kind: u8, value: i64, out: &mut Vec<u8>) {
-    let digit = |value: i64| b'0' + value as u8;
+    let digit = |value: i64| b'0' + (value.unsigned_abs() % 10) as u8;
     // Most lengths have one or two digits.
     match value {
         0..10 => out.extend_from_slice(&[kind, digit(value), b'\r', b'\n']),
