@@ -27,10 +27,10 @@ fn oversized_command_takes_no_memory() {
 #[test]
 fn big_answer_is_in_memory_once() {
     let _alone = alone();
-    let big = |request: &Request<'_>| Ok::<_, Failure>(vec![b'x'; request.parse(0)?]);
-    let daemon = Daemon::start(Server::new().handle("big", big));
+    let mass = |request: &Request<'_>| Ok::<_, Failure>(vec![b'x'; request.parse(0)?]);
+    let daemon = Daemon::start(Server::new().handle("mass", mass));
     let size = 64 << 20;
-    for command in [resp(&["big", &size.to_string()]), format!("big {size}\n").into_bytes()] {
+    for command in [resp(&["mass", &size.to_string()]), format!("mass {size}\n").into_bytes()] {
         let before = resident();
         let grown = || resident().saturating_sub(before);
         let mut stream = daemon.connect();
