@@ -16,7 +16,7 @@ const KEEP: usize = 256 * 1024;
 
 /// The most bytes that are sent in one turn of a connection. A client that reads as fast as they are sent
 /// must not keep the thread from the others.
-const TURN: usize = 256 * 1024;
+const TURN: usize = 128 * 1024;
 
 /// The result of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
