@@ -14,6 +14,8 @@ pub(crate) enum Work {
     Idle,
     Blocked,
     Mixed,
+    Big,
+    Sips,
 }
 
 /// A figure of a workload.
@@ -48,6 +50,8 @@ impl Work {
         Self::Idle,
         Self::Blocked,
         Self::Mixed,
+        Self::Big,
+        Self::Sips,
     ];
 
     pub(crate) fn named(name: &str) -> Res<Self> {
@@ -69,6 +73,8 @@ impl Work {
             Self::Idle => "idle",
             Self::Blocked => "blocked",
             Self::Mixed => "mixed",
+            Self::Big => "big",
+            Self::Sips => "sips",
         }
     }
 
@@ -83,6 +89,8 @@ impl Work {
             Self::Idle => "10,000 idle connections",
             Self::Blocked => "ping beside 1,000 blocked handlers",
             Self::Mixed => "49 quick connections beside one that computes",
+            Self::Big => "an answer of 1 GiB, read 1 MiB at a time",
+            Self::Sips => "ping beside 100 answers of 100 MiB, read 1 KiB at a time",
         }
     }
 
@@ -110,12 +118,20 @@ impl Work {
             less("threads_left", "threads more than before"),
         ];
         const MIXED: &[Figure] = &[less("p99_us", "p99, µs"), less("p50_us", "p50, µs")];
+        const BIG: &[Figure] = &[more("gb_s", "GB/s"), less("server_ms", "server CPU, ms a GB")];
+        const SIPS: &[Figure] = &[
+            less("p99_us", "p99, µs"),
+            less("alone_p99_us", "p99 without the readers, µs"),
+            more("gb_s", "GB/s"),
+        ];
         match self {
             Self::Rtt16p | Self::Rtt16i => TRIP,
             Self::Conc50 | Self::Pipe16 | Self::One1p | Self::One8 => RATE,
             Self::Idle => IDLE,
             Self::Blocked => BLOCKED,
             Self::Mixed => MIXED,
+            Self::Big => BIG,
+            Self::Sips => SIPS,
         }
     }
 
@@ -130,13 +146,15 @@ impl Work {
     pub(crate) fn floor(self) -> Peer {
         match self {
             Self::Rtt16p | Self::Rtt16i | Self::Idle => Peer::Floor,
+            Self::Big | Self::Sips => Peer::Threads,
             _ => Peer::Epoll,
         }
     }
 
     pub(crate) fn connections(self) -> usize {
         match self {
-            Self::Rtt16p | Self::Rtt16i | Self::One1p => 1,
+            Self::Rtt16p | Self::Rtt16i | Self::One1p | Self::Big => 1,
+            Self::Sips => 100,
             Self::One8 => 8,
             Self::Conc50 | Self::Pipe16 | Self::Mixed => 50,
             Self::Idle => 10_000,
@@ -148,14 +166,15 @@ impl Work {
         if self == Self::Pipe16 { 16 } else { 1 }
     }
 
-    /// Returns the number of timed calls; for `mixed`, the duration in milliseconds.
+    /// Returns the number of timed calls; for `mixed` and `sips`, the duration in milliseconds.
     pub(crate) fn calls(self, quick: bool) -> usize {
         let calls = match self {
             Self::Rtt16p | Self::Rtt16i => 50_000,
             Self::Conc50 => 200_000,
             Self::Pipe16 => 800_000,
             Self::One1p | Self::One8 => 20_000,
-            Self::Mixed => 10_000,
+            Self::Mixed | Self::Sips => 10_000,
+            Self::Big => return if quick { 1 } else { 5 },
             Self::Idle | Self::Blocked => return self.connections(),
         };
         if quick { calls / 10 } else { calls }

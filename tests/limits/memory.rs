@@ -1,10 +1,10 @@
-//! Oversized input takes no memory.
+//! The memory of oversized input and of big answers.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
-use dockipc::Server;
-use tests::process::{alone, resident};
-use tests::{Daemon, expect};
+use dockipc::{Failure, Request, Server};
+use tests::process::{alone, resident, until};
+use tests::{Daemon, expect, resp};
 
 #[test]
 fn oversized_command_takes_no_memory() {
@@ -22,4 +22,26 @@ fn oversized_command_takes_no_memory() {
     expect(&mut stream, b"-TOOBIG the command is longer than 1048576 bytes; it was not run\r\n");
     let grown = resident().saturating_sub(before);
     assert!(grown < 16 << 20, "{grown} bytes were taken for {size}");
+}
+
+#[test]
+fn big_answer_is_in_memory_once() {
+    let _alone = alone();
+    let mass = |request: &Request<'_>| Ok::<_, Failure>(vec![b'x'; request.parse(0)?]);
+    let daemon = Daemon::start(Server::new().handle("mass", mass));
+    let size = 64 << 20;
+    for command in [resp(&["mass", &size.to_string()]), format!("mass {size}\n").into_bytes()] {
+        let before = resident();
+        let grown = || resident().saturating_sub(before);
+        let mut stream = daemon.connect();
+        stream.write_all(&command).unwrap();
+        // A client that reads a little at a time, in the middle of the answer.
+        let mut piece = vec![0; 1024];
+        for _ in 0..32 << 10 {
+            stream.read_exact(&mut piece).unwrap();
+        }
+        assert!(grown() < size + (8 << 20), "{} bytes were taken for {size}", grown());
+        drop(stream);
+        until("the memory's return", || grown() < 8 << 20);
+    }
 }

@@ -2,6 +2,7 @@
 
 #[path = "../wire"]
 mod wire {
+    mod big;
     mod handshakes;
     mod push;
     mod redis_clients;

@@ -46,7 +46,7 @@ pub(crate) fn bench<C: Caller>(job: &Job, new: impl Fn() -> C) -> Res<Figures> {
             let _open = open(job.calls, new)?;
             idle(job, before)
         }
-        Work::Blocked | Work::Mixed => Err("not for this client".into()),
+        Work::Blocked | Work::Mixed | Work::Big | Work::Sips => Err("not for this client".into()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The load that clients make, and its measurement.
 
+pub(crate) mod big;
 pub(crate) mod blocking;
 pub(crate) mod stalls;
 pub(crate) mod tasks;

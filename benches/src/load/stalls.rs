@@ -44,16 +44,16 @@ pub(crate) fn blocked(job: &Job) -> Res<Figures> {
 /// The time in milliseconds when all handlers block: all have begun, and none has ended.
 const ALL_BLOCK: Range<u128> = 400..950;
 
-struct Ping {
+pub(super) struct Ping {
     /// In milliseconds since the first.
     due: u128,
     /// In nanoseconds.
-    took: u64,
+    pub(super) took: u64,
 }
 
 /// Sends one ping a millisecond. Its time counts from when it was due: a server that pauses delays many
 /// pings, not one.
-fn pings(ping: &mut Raw, is_over: &AtomicBool) -> Res<Vec<Ping>> {
+pub(super) fn pings(ping: &mut Raw, is_over: &AtomicBool) -> Res<Vec<Ping>> {
     let mut pings = Vec::with_capacity(10_000);
     let start = Instant::now();
     let mut due = start;
@@ -133,7 +133,7 @@ pub(crate) fn mixed(job: &Job) -> Res<Figures> {
     Ok(quantiles(&mut times))
 }
 
-fn connected(mut raw: Raw) -> Res<Raw> {
+pub(super) fn connected(mut raw: Raw) -> Res<Raw> {
     raw.connect()?;
     Ok(raw)
 }

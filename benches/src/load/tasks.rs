@@ -55,7 +55,9 @@ async fn run<C: Caller>(job: Arc<Job>) -> Res<Figures> {
             let _open = open::<C>(&job, job.calls).await?;
             idle(&job, before)
         }
-        Work::Pipe16 | Work::Blocked | Work::Mixed => Err("not for this client".into()),
+        Work::Pipe16 | Work::Blocked | Work::Mixed | Work::Big | Work::Sips => {
+            Err("not for this client".into())
+        }
     }
 }
 

@@ -44,6 +44,18 @@ pub(crate) fn compute(ms: u64) -> u64 {
     ms
 }
 
+/// Answer with this number of letters.
+#[command]
+pub(crate) fn fill(bytes: usize) -> Vec<u8> {
+    vec![b'x'; bytes]
+}
+
+/// Answer with this number of zeros, which take no memory before they are written.
+#[command]
+pub(crate) fn zeros(bytes: usize) -> Vec<u8> {
+    vec![0; bytes]
+}
+
 /// A client for each connection: a call is made as an author would make it.
 pub(crate) struct Caller<'j> {
     job: &'j Job,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::Res;
 use crate::load::blocking::Raw;
-use crate::load::{Job, PAYLOAD, blocking, stalls, tasks};
+use crate::load::{Job, PAYLOAD, big, blocking, stalls, tasks};
 use crate::results::Figures;
 use crate::work::Work;
 
@@ -101,7 +101,9 @@ impl Peer {
             Work::Pipe16 => {
                 matches!(self, Self::Redis | Self::Threads | Self::Dockipc | Self::Client)
             }
-            Work::Blocked | Work::Mixed => matches!(self, Self::Threads | Self::Dockipc),
+            Work::Blocked | Work::Mixed | Work::Big | Work::Sips => {
+                matches!(self, Self::Threads | Self::Dockipc)
+            }
         }
     }
 
@@ -127,6 +129,8 @@ impl Peer {
         match (self, job.work) {
             (_, Work::Blocked) => stalls::blocked(job),
             (_, Work::Mixed) => stalls::mixed(job),
+            (_, Work::Big) => big::one(job),
+            (_, Work::Sips) => big::sips(job),
             (Self::Floor | Self::Epoll, _) => blocking::bench(job, || {
                 let frame = floor::frame(PAYLOAD.as_bytes());
                 Raw::new(&job.socket, frame.clone(), frame)

@@ -29,7 +29,16 @@ fn answer(mut stream: UnixStream) -> Res<()> {
             let rest = &input[used..fill];
             match resp::parse(rest) {
                 Ok(Some(resp::Parsed { name, word, end })) => {
-                    run(&rest[name], &rest[word], &mut output)?;
+                    match big(&rest[name.clone()], &rest[word.clone()])? {
+                        Some(bytes) => {
+                            // The bare copy loop.
+                            write!(output, "${}\r\n", bytes.len())?;
+                            stream.write_all(&std::mem::take(&mut output))?;
+                            stream.write_all(&bytes)?;
+                            output.extend_from_slice(b"\r\n");
+                        }
+                        None => run(&rest[name], &rest[word], &mut output)?,
+                    }
                     used += end;
                 }
                 Ok(None) => break,
@@ -48,8 +57,21 @@ fn answer(mut stream: UnixStream) -> Res<()> {
     }
 }
 
+/// Returns an answer of many bytes.
+fn big(name: &[u8], word: &[u8]) -> Res<Option<Vec<u8>>> {
+    let make = match name {
+        b"fill" => dockipc::fill,
+        b"zeros" => dockipc::zeros,
+        _ => return Ok(None),
+    };
+    Ok(Some(make(number(word)? as usize)))
+}
+
+fn number(word: &[u8]) -> Res<u64> {
+    Ok(std::str::from_utf8(word)?.parse()?)
+}
+
 fn run(name: &[u8], word: &[u8], output: &mut Vec<u8>) -> Res<()> {
-    let number = || Res::Ok(std::str::from_utf8(word)?.parse::<u64>()?);
     if name.eq_ignore_ascii_case(b"echo") {
         write!(output, "${}\r\n", word.len())?;
         output.extend_from_slice(word);
@@ -57,9 +79,9 @@ fn run(name: &[u8], word: &[u8], output: &mut Vec<u8>) -> Res<()> {
     } else if name.eq_ignore_ascii_case(b"ping") {
         output.extend_from_slice(b"+PONG\r\n");
     } else if name.eq_ignore_ascii_case(b"block") {
-        write!(output, ":{}\r\n", dockipc::block(number()?))?;
+        write!(output, ":{}\r\n", dockipc::block(number(word)?))?;
     } else if name.eq_ignore_ascii_case(b"compute") {
-        write!(output, ":{}\r\n", dockipc::compute(number()?))?;
+        write!(output, ":{}\r\n", dockipc::compute(number(word)?))?;
     } else {
         output.extend_from_slice(b"-ERR unknown command\r\n");
     }

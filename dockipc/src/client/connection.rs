@@ -30,8 +30,6 @@ pub(super) struct Connection {
     input: Vec<u8>,
     /// Start of the unconsumed bytes in `input`.
     start: usize,
-    /// End of the unconsumed bytes in `input`.
-    fill: usize,
     /// The socket's current read timeout, which saves setting the same one again.
     read_timeout: Option<Duration>,
     /// The handshake, until it is sent.
@@ -50,8 +48,12 @@ pub(super) enum AnswerPart<'i> {
     Piece(Option<Piece<'i>>),
 }
 
-/// Maximum number of bytes that one read of a streamed answer waits for.
+/// Maximum number of bytes that one read of a streamed answer waits for. Longer bulk strings are read into
+/// memory of their own. Commands longer than this are not copied to be sent with the handshake.
 const STREAM_THRESHOLD: usize = 64 * 1024;
+
+/// Memory for the first bytes of a long answer.
+const FIRST_ROOM: usize = 1 << 20;
 
 /// Initial size of the input buffer. A larger one is freed after use.
 const BUFFER_SIZE: usize = 8 * 1024;
@@ -62,7 +64,6 @@ impl Connection {
             stream,
             input: Vec::new(),
             start: 0,
-            fill: 0,
             read_timeout: None,
             handshake: Some(handshake),
             handshaken: false,
@@ -72,7 +73,7 @@ impl Connection {
 
     /// Returns whether no unexpected bytes were read.
     pub(super) fn is_clean(&self) -> bool {
-        self.fill == 0
+        self.input.is_empty()
     }
 
     /// Returns whether the connection is open and nothing has arrived.
@@ -165,10 +166,16 @@ impl Connection {
         call: &CallLimits<'_>,
     ) -> Result<Option<Failure>> {
         let first = handshake.bytes.len() + commands.first;
-        let mut bytes = Buffer::with_capacity(handshake.bytes.len() + commands.bytes.len());
-        bytes.extend_from_slice(&handshake.bytes);
-        bytes.extend_from_slice(commands.bytes);
-        self.send(&bytes, &Commands { first, ..*commands }, call)?;
+        let not_run = Commands { first, ..*commands };
+        if commands.bytes.len() > STREAM_THRESHOLD {
+            self.send(&handshake.bytes, &not_run, call)?;
+            self.send(commands.bytes, commands, call)?;
+        } else {
+            let mut bytes = Buffer::with_capacity(handshake.bytes.len() + commands.bytes.len());
+            bytes.extend_from_slice(&handshake.bytes);
+            bytes.extend_from_slice(commands.bytes);
+            self.send(&bytes, &not_run, call)?;
+        }
         match self.read_handshake(call)? {
             Some(failure) if is_last(&failure) => Err(Error::Refused(failure)),
             refusal => {
@@ -273,7 +280,7 @@ impl Connection {
     }
 
     fn wait_to_send(&mut self, count: usize, ran: Ran, call: &CallLimits<'_>) -> Result<()> {
-        let here = self.fill - self.start;
+        let here = self.unread().len();
         let readable = here < call.limits.answer.saturating_mul(count);
         let interest = if readable { PollFlags::IN | PollFlags::OUT } else { PollFlags::OUT };
         let wait = call.wait(call.limits.write);
@@ -297,7 +304,7 @@ impl Connection {
     }
 
     fn read_timed_out(&self, limit: Duration) -> Error {
-        let begun = self.fill > self.start;
+        let begun = !self.unread().is_empty();
         let doing = if begun { "reading the answer" } else { "waiting for the answer" };
         Error::TimedOut { doing, after: limit, ran: Ran::Maybe }
     }

@@ -31,14 +31,11 @@ impl Service {
         let Some(case) = runner.case else { return Some(Reply::Error(denied)) };
         let recorded = runner.recorded(&self.table, || {
             // The command is denied even if the record fails.
-            let _ = match entry {
-                Some(Entry { target: Target::Command(command), shape, .. }) => {
-                    case.denied(command.params, shape, unbound)
-                }
-                _ => {
-                    let (name, words, _) = unbound.all();
-                    case.unbound(name, None, words)
-                }
+            let _ = if let Some(Entry { target: Target::Command(command), shape, .. }) = entry {
+                case.denied(command.params, shape, unbound)
+            } else {
+                let (name, words, _) = unbound.all();
+                case.unbound(name, None, words)
             };
             Ok(())
         });

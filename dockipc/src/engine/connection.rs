@@ -13,6 +13,7 @@ use crate::config::{Config, PerUser, Times};
 use crate::dispatch::Conversation;
 use crate::error::Failure;
 use crate::sys::NotForked;
+use crate::wire::Outgoing;
 
 /// A connection's socket. A child that a command forks does not keep it: the client would not see the end
 /// of the connection.
@@ -31,8 +32,8 @@ pub(super) struct Conn {
     pub(super) phase: Phase,
     /// Bytes that were read and not used up.
     pub(super) input: Buffer,
-    /// Bytes that the socket did not take.
-    pub(super) output: Vec<u8>,
+    /// Bytes that the socket did not take, if there are any.
+    pub(super) output: Option<Box<Outgoing>>,
     pub(super) deadline: Option<Deadline>,
     /// Whether a command was answered since the deadline was set.
     pub(super) has_progressed: bool,
@@ -77,7 +78,7 @@ impl Conn {
             is_admitted,
             phase: Phase::Open,
             input: Buffer::default(),
-            output: Vec::new(),
+            output: None,
             deadline,
             has_progressed: false,
             denied: None,
@@ -97,13 +98,12 @@ impl Conn {
 
     /// Whether answers wait for the client to read.
     pub(super) fn has_pending_output(&self) -> bool {
-        !self.output.is_empty()
+        self.output.as_ref().is_some_and(|queue| !queue.is_empty())
     }
 
     /// Returns memory that is not needed, so that no more than twice the waiting bytes is held.
     pub(super) fn shrink(&mut self) {
         self.input.shrink_to(self.input.len() * 2);
-        self.output.shrink_to(self.output.len() * 2);
     }
 
     /// The bytes of commands that wait in it.
@@ -115,7 +115,8 @@ impl Conn {
     pub(super) fn charge(&mut self, users: &mut Users, limits: &PerUser) -> bool {
         if limits.bytes.is_some() {
             self.shrink();
-            let now = self.held() + self.output.len();
+            let unsent = self.output.as_ref().map_or(0, |queue| queue.held());
+            let now = self.held() + unsent;
             let before = std::mem::replace(&mut self.charged, now);
             // A transaction that has begun is not cut off: its next commands are refused.
             self.is_over_quota = !users.charge_bytes(self.uid(), before, now, limits)
@@ -177,7 +178,9 @@ impl Conn {
         {
             wait.last_sign = now;
             let signs = self.conversation.signs();
-            send_sign(signs, "waiting", wait.since, &self.socket, &mut self.output);
+            let queue = self.output.get_or_insert_default();
+            send_sign(signs, "waiting", wait.since, &self.socket, queue);
+            self.output.take_if(|queue| queue.is_empty());
         }
         true
     }

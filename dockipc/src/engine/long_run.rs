@@ -8,7 +8,7 @@ use rustix::net::Shutdown;
 
 use super::core::Core;
 use super::hub_guard::HubGuard;
-use super::output::send;
+use super::output::{Sent, send};
 use super::sign_of_life::{next_sign, send_sign};
 use super::worker::{StepId, Worker};
 use crate::commands::Runnable;
@@ -70,10 +70,10 @@ impl LongRun {
             return true;
         }
         let protocol = self.worker.protocol();
-        encode::failure(failure, protocol, &mut outbox.bytes);
+        encode::failure(failure, protocol, outbox.bytes.tail());
         outbox.answered = true;
-        send(socket, &mut outbox.bytes);
-        if protocol == Protocol::Line && outbox.bytes.is_empty() {
+        let sent = send(socket, &mut outbox.bytes);
+        if protocol == Protocol::Line && sent == Sent::All {
             let _ = rustix::net::shutdown(socket, Shutdown::Write);
         }
         true

@@ -4,98 +4,108 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
-use rustix::net::SendFlags;
+use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::connection::Conn;
 use super::core::Core;
 use super::worker::Worker;
+use crate::wire::Outgoing;
 
 /// The most bytes of a buffer of answers that a thread keeps.
 const KEEP: usize = 256 * 1024;
 
-/// Whether the other end can still be sent to.
+/// The most bytes that are sent in one turn of a connection. A client that reads as fast as they are sent
+/// must not keep the thread from the others.
+const TURN: usize = 128 * 1024;
+
+/// The result of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// The bytes that the socket took are gone from the buffer.
-    Ok,
+    All,
+    /// The socket takes no more at the moment.
+    Full,
+    /// Others are to be served before more is sent.
+    Part,
     /// The connection is broken.
     Broken,
 }
 
-/// The result of sending the answers of a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flushed {
-    /// None is left.
-    All,
-    /// Some wait in the connection until the client reads.
-    Pending,
-    /// The connection is broken, and the answers are dropped.
-    Broken,
-}
-
 /// Sends what the socket takes, without blocking.
-pub(super) fn send(socket: &OwnedFd, bytes: &mut Vec<u8>) -> Sent {
-    send_part(socket, bytes, bytes.len())
+pub(super) fn send(socket: &OwnedFd, queue: &mut Outgoing) -> Sent {
+    send_part(socket, queue, TURN)
 }
 
-/// Like [`send`], for the first `end` bytes.
-pub(super) fn send_part(socket: &OwnedFd, bytes: &mut Vec<u8>, end: usize) -> Sent {
-    let mut start = 0;
-    let mut sent = Sent::Ok;
-    while start < end {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        match rustix::net::send(socket, &bytes[start..end], flags) {
-            Ok(n) => start += n,
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => break,
-            Err(_) => {
-                sent = Sent::Broken;
-                break;
+/// Like [`send`], for the first `most` bytes.
+pub(super) fn send_part(socket: &OwnedFd, queue: &mut Outgoing, mut most: usize) -> Sent {
+    while !queue.is_empty() {
+        if most == 0 {
+            return Sent::Part;
+        }
+        let (offered, sent) = match queue.single() {
+            Some(bytes) => {
+                let bytes = &bytes[..bytes.len().min(most)];
+                (bytes.len(), rustix::net::send(socket, bytes, FLAGS))
             }
+            None => queue.with_first(most, |pieces| {
+                let sent = rustix::net::sendmsg(
+                    socket,
+                    pieces,
+                    &mut SendAncillaryBuffer::default(),
+                    FLAGS,
+                );
+                (pieces.iter().map(|piece| piece.len()).sum(), sent)
+            }),
+        };
+        match sent {
+            Ok(n) => {
+                queue.advance(n);
+                most -= n;
+                // epoll(7): a short write has filled a stream, and an event follows when there is room.
+                if n < offered {
+                    return Sent::Full;
+                }
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Sent::Full,
+            Err(_) => return Sent::Broken,
         }
     }
-    if start == bytes.len() {
-        bytes.clear();
-    } else {
-        bytes.drain(..start);
-    }
-    sent
+    Sent::All
 }
+
+const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 impl Core {
     /// Sends the answers of this turn.
-    pub(super) fn flush(&self, me: &Worker, conn: &mut Conn) -> Flushed {
+    pub(super) fn flush(&self, me: &Worker, conn: &mut Conn) -> Sent {
         self.discharge_used(conn);
-        let bytes = &mut me.outbox().bytes;
-        if send(&conn.socket, bytes) == Sent::Broken {
-            *bytes = Vec::new();
-            return Flushed::Broken;
-        }
-        if bytes.is_empty() {
-            if bytes.capacity() > KEEP {
-                *bytes = Vec::new();
+        let queue = &mut me.outbox().bytes;
+        let sent = send(&conn.socket, queue);
+        match sent {
+            Sent::All => queue.keep(KEEP),
+            Sent::Broken => *queue = Outgoing::default(),
+            Sent::Full | Sent::Part => {
+                queue.seal();
+                conn.output = Some(Box::new(std::mem::take(queue)));
+                self.update_interest(conn);
             }
-            return Flushed::All;
         }
-        conn.output = std::mem::take(bytes);
-        self.update_interest(conn);
-        Flushed::Pending
+        sent
     }
 
     /// Sends the answers of an earlier turn.
     #[cold]
-    pub(super) fn flush_pending(&self, conn: &mut Conn) -> Flushed {
-        if send(&conn.socket, &mut conn.output) == Sent::Broken {
-            conn.output = Vec::new();
-            return Flushed::Broken;
+    pub(super) fn flush_pending(&self, conn: &mut Conn) -> Sent {
+        let Some(queue) = &mut conn.output else { return Sent::All };
+        let sent = send(&conn.socket, queue);
+        if matches!(sent, Sent::All | Sent::Broken) {
+            conn.output = None;
         }
-        if conn.has_pending_output() {
-            return Flushed::Pending;
+        if sent == Sent::All {
+            conn.deadline = None;
+            self.update_interest(conn);
         }
-        conn.output = Vec::new();
-        conn.deadline = None;
-        self.update_interest(conn);
-        Flushed::All
+        sent
     }
 
     /// Input that was used no longer counts as its user's. Before the answer is sent: a client that has

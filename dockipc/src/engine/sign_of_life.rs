@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::output::{send, send_part};
 use crate::session::Signs;
-use crate::wire::encode;
+use crate::wire::{Outgoing, encode};
 
 /// The interval of signs of life for our own client.
 const STEADY: Duration = Duration::from_secs(1);
@@ -41,12 +41,12 @@ pub(super) fn send_sign(
     what: &str,
     since: Instant,
     socket: &OwnedFd,
-    unsent: &mut Vec<u8>,
+    unsent: &mut Outgoing,
 ) {
     let width = if signs == Signs::Slow { WIDTH } else { 0 };
     let is_new = unsent.is_empty();
     if is_new && signs != Signs::None {
-        encode::sign_of_life(what, since.elapsed(), width, unsent);
+        encode::sign_of_life(what, since.elapsed(), width, unsent.tail());
     }
     let length = unsent.len();
     match signs {
@@ -77,14 +77,15 @@ mod tests {
     #[test]
     fn frames_of_slow_signs_are_whole_in_the_end() {
         let (client, server) = std::os::unix::net::UnixStream::pair().expect("a pair");
-        let (server, mut unsent, mut got) = (OwnedFd::from(server), Vec::new(), Vec::new());
+        let (server, mut unsent, mut got) =
+            (OwnedFd::from(server), Outgoing::default(), Vec::new());
         let mut whole = Vec::new();
         encode::sign_of_life("running", Duration::ZERO, WIDTH, &mut whole);
         for _ in 0..whole.len() + 10 {
             send_sign(Signs::Slow, "running", Instant::now(), &server, &mut unsent);
         }
-        unsent.extend_from_slice(b"+OK\r\n");
-        assert_eq!(send(&server, &mut unsent), crate::engine::output::Sent::Ok);
+        unsent.tail().extend_from_slice(b"+OK\r\n");
+        assert_eq!(send(&server, &mut unsent), crate::engine::output::Sent::All);
         drop(server);
         std::io::Read::read_to_end(&mut &client, &mut got).expect("the bytes");
         let expected = [&whole[..], &whole, b"+OK\r\n"].concat();

@@ -11,14 +11,14 @@ use super::deadline::{Deadline, Due};
 use super::executor::TurnExecutor;
 use super::hub::Readiness;
 use super::input::{self, Memory, Read};
-use super::output::{Flushed, Sent, send};
+use super::output::{Sent, send};
 use super::phase::Phase;
 use super::users;
 use super::worker::Worker;
 use crate::dispatch::Step;
 use crate::error::{Failure, code};
 use crate::param::Scratch;
-use crate::wire::{Protocol, encode};
+use crate::wire::{Outgoing, Protocol, encode};
 
 /// The step that follows a connection's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,17 @@ pub(super) enum Next {
     /// A thread that does not lead, since its command is slow.
     HandOver,
     Close,
+}
+
+impl Next {
+    /// The step after answers were sent, if nothing else is to be done.
+    fn after(sent: Sent) -> Self {
+        match sent {
+            Sent::Full => Self::Wait,
+            Sent::Part => Self::Again,
+            Sent::All | Sent::Broken => Self::Close,
+        }
+    }
 }
 
 /// Why no further command of the input at hand is run.
@@ -81,6 +92,8 @@ impl Core {
         }
         match next {
             Next::Wait => conn.set_deadline(&self.service.config),
+            // Its deadline for the next command no longer holds.
+            Next::Again if conn.has_pending_output() => conn.set_deadline(&self.service.config),
             Next::HandOver => conn.begin_to_wait(&self.service.config.times),
             Next::Again | Next::Close => {}
         }
@@ -98,7 +111,7 @@ impl Core {
         me.end();
         let mut outbox = me.outbox();
         outbox.answered = false;
-        conn.output.append(&mut outbox.bytes);
+        conn.output.get_or_insert_default().append(&mut outbox.bytes);
         let failure = Failure::new(code::PANIC, "dockipc itself failed; please report it");
         Self::answer_at_once(conn, &failure);
         Next::Close
@@ -107,8 +120,9 @@ impl Core {
     /// Sends a last answer without waiting for the client to read it.
     #[cold]
     fn answer_at_once(conn: &mut Conn, failure: &Failure) {
-        encode::failure(failure, conn.conversation.protocol(), &mut conn.output);
-        send(&conn.socket, &mut conn.output);
+        let queue = conn.output.get_or_insert_default();
+        encode::failure(failure, conn.conversation.protocol(), queue.tail());
+        send(&conn.socket, queue);
     }
 
     /// The connection has waited for too long.
@@ -177,7 +191,7 @@ impl Core {
         conn: &mut Conn,
         failure: &Failure,
     ) -> Next {
-        encode::failure(failure, conn.conversation.protocol(), &mut me.outbox().bytes);
+        encode::failure(failure, conn.conversation.protocol(), me.outbox().bytes.tail());
         conn.input.clear();
         conn.conversation.discard();
         conn.needs_input = false;
@@ -192,9 +206,8 @@ impl Core {
         conn: &mut Conn,
     ) -> Next {
         match self.flush(me, conn) {
-            Flushed::All => self.advance(me, memory, conn),
-            Flushed::Pending => Next::Wait,
-            Flushed::Broken => Next::Close,
+            Sent::All => self.advance(me, memory, conn),
+            sent => Next::after(sent),
         }
     }
 
@@ -203,9 +216,8 @@ impl Core {
     fn advance(self: &Arc<Self>, me: &Arc<Worker>, memory: &mut Memory, conn: &mut Conn) -> Next {
         if conn.has_pending_output() {
             match self.flush_pending(conn) {
-                Flushed::All => {}
-                Flushed::Pending => return Next::Wait,
-                Flushed::Broken => return Next::Close,
+                Sent::All => {}
+                sent => return Next::after(sent),
             }
         }
         loop {
@@ -262,16 +274,15 @@ impl Core {
         conn.needs_input = pause == Pause::NeedsInput;
         match pause {
             Pause::Broken => {
-                me.outbox().bytes = Vec::new();
+                me.outbox().bytes = Outgoing::default();
                 return Some(Next::Close);
             }
             Pause::LastAnswer => conn.phase.finish(false),
             _ => {}
         }
         match self.flush(me, conn) {
-            Flushed::All => {}
-            Flushed::Pending => return Some(Next::Wait),
-            Flushed::Broken => return Some(Next::Close),
+            Sent::All => {}
+            sent => return Some(Next::after(sent)),
         }
         match pause {
             Pause::Yielded => Some(Next::Again),
@@ -288,10 +299,7 @@ impl Core {
         conn.phase.finish(true);
         let Some(reply) = conn.conversation.end_of_input(&conn.input) else { return Next::Close };
         encode::reply(reply, conn.conversation.protocol(), &mut me.outbox().bytes);
-        match self.flush(me, conn) {
-            Flushed::Pending => Next::Wait,
-            Flushed::All | Flushed::Broken => Next::Close,
-        }
+        Next::after(self.flush(me, conn))
     }
 
     /// Runs the commands in the input; keeps what is left of it.

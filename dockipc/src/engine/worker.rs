@@ -21,7 +21,7 @@ use super::sync::{
 };
 use crate::commands::Runnable;
 use crate::session::Signs;
-use crate::wire::Protocol;
+use crate::wire::{Outgoing, Protocol};
 
 /// One thread of the engine, as the other threads see it.
 pub(super) struct Worker {
@@ -46,7 +46,7 @@ pub(super) struct Worker {
 /// Answers of the turn at hand that are not sent yet.
 #[derive(Default)]
 pub(super) struct Outbox {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Outgoing,
     /// Another thread has answered in place of the running command, whose own answer is dropped.
     pub(super) answered: bool,
 }

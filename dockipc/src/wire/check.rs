@@ -5,7 +5,7 @@ use super::answer::{self, NotResp, Scan, Scanner};
 pub(crate) use super::model::is_line;
 use super::model::model;
 use super::words::{Splitter, Unbalanced, quote};
-use super::{Decoded, Decoder, Frame, Protocol, Reply, encode};
+use super::{Decoded, Decoder, Frame, Outgoing, Protocol, Reply, encode};
 use crate::config::Limits;
 
 /// Small limits, so that many short inputs exceed them.
@@ -197,9 +197,9 @@ fn round_trip(reply: &Reply) {
 }
 
 pub(crate) fn encoded(reply: &Reply, protocol: Protocol) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Outgoing::default();
     encode::reply(reply.clone(), protocol, &mut out);
-    out
+    out.to_vec()
 }
 
 /// Checks that the words of a line are split again to the same words after quoting, and that the words of

@@ -9,8 +9,8 @@ use super::Span;
 use crate::config::Limits;
 use crate::error::{Failure, code};
 
-/// The most bytes that a word may declare. A longer command than the limit is skipped up to this size.
-/// Redis has the same limit for a word.
+/// The most bytes that a word may declare, unless the limit of a command is higher. A longer command than
+/// the limit is skipped up to this size. Redis has the same limit for a word.
 const LONGEST_WORD: u64 = 512 << 20;
 
 /// The most words that a RESP command may declare. Redis has the same limit.
@@ -140,6 +140,13 @@ impl Decoder {
         Decoded::Refuse { len, failure: Failure::new(code::PROTO, why), last: true }
     }
 
+    #[cold]
+    fn refuse_word(&mut self, input: &[u8], length: u64) -> Decoded {
+        let most = LONGEST_WORD.max(self.limits.command as u64);
+        let why = format!("a word has at most {most} bytes, got {length}");
+        self.refuse(input.len(), why)
+    }
+
     /// Finds the end of a line. A `resp` line is answered in RESP, and other commands may follow.
     fn line(&mut self, input: &[u8], seen: usize, resp: bool) -> Decoded {
         let limit = self.limits.line;
@@ -200,12 +207,12 @@ impl Decoder {
                 Header::Wrong => return self.refuse(input.len(), wrong_word(rest)),
                 Header::Number { value, len } => (value, len),
             };
-            if value > LONGEST_WORD {
-                return self.refuse(input.len(), too_long(value));
+            if value > LONGEST_WORD && value > self.limits.command as u64 {
+                return self.refuse_word(input, value);
             }
             let start = at + head;
             let Ok(size) = usize::try_from(value) else {
-                return self.refuse(input.len(), too_long(value));
+                return self.refuse_word(input, value);
             };
             let end = start + size;
             if is_over(end + 2, left - 1) {
@@ -296,8 +303,10 @@ impl Decoder {
             match header(&input[at..], b'$') {
                 Header::More => break,
                 Header::Wrong => return self.refuse(input.len(), wrong_word(&input[at..])),
-                Header::Number { value, .. } if value > LONGEST_WORD => {
-                    return self.refuse(input.len(), too_long(value));
+                Header::Number { value, .. }
+                    if value > LONGEST_WORD && value > self.limits.command as u64 =>
+                {
+                    return self.refuse_word(input, value);
                 }
                 Header::Number { value, len } => {
                     at += len;
@@ -368,11 +377,6 @@ const UNENDED: &str = "expected CR LF after a word of the declared length";
 #[cold]
 fn wrong_word(input: &[u8]) -> String {
     format!("expected $ and the length of a word, got {}", shown(input))
-}
-
-#[cold]
-fn too_long(length: u64) -> String {
-    format!("a word has at most {LONGEST_WORD} bytes, got {length}")
 }
 
 /// Quotes the beginning of some bytes for a message.

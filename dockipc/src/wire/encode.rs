@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use super::float::float_text;
+use super::outgoing::{LONG, Outgoing};
 use super::reply::{Reply, recycle};
 use super::{Protocol, escape_into};
 use crate::error::{Failure, is_acted_on};
 
-/// Appends a whole reply to `out`.
-pub(crate) fn reply(reply: Reply, protocol: Protocol, out: &mut Vec<u8>) {
+/// Appends a whole reply to `out`. Long bytes are not copied.
+pub(crate) fn reply(reply: Reply, protocol: Protocol, out: &mut Outgoing) {
     match (protocol, reply) {
-        (Protocol::Line, reply) => line(reply, out),
+        (Protocol::Line, Reply::Bytes(bytes)) if bytes.len() >= LONG => out.push(bytes),
+        (Protocol::Line, reply) => line(reply, out.tail()),
         // The most frequent answer.
-        (_, Reply::Bytes(bytes)) => {
-            bulk(&bytes, out);
+        (_, Reply::Bytes(bytes)) if bytes.len() < LONG => {
+            bulk(&bytes, out.tail());
             recycle(bytes);
         }
         (protocol, reply) => resp(reply, protocol == Protocol::Resp3, out),
@@ -60,7 +62,8 @@ pub(crate) fn sign_of_life(what: &str, since: Duration, width: usize, out: &mut 
     out.extend_from_slice(b"\r\n");
 }
 
-fn line(reply: Reply, out: &mut Vec<u8>) {
+/// Appends a reply as the bytes of line mode.
+pub(super) fn line(reply: Reply, out: &mut Vec<u8>) {
     match reply {
         Reply::Error(f) => failure(&f, Protocol::Line, out),
         Reply::List(items) | Reply::Set(items) => {
@@ -128,7 +131,8 @@ pub(super) fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
     }
 }
 
-fn resp(reply: Reply, v3: bool, out: &mut Vec<u8>) {
+fn resp(reply: Reply, v3: bool, queue: &mut Outgoing) {
+    let out = queue.tail();
     match reply {
         Reply::Ok => out.extend_from_slice(b"+OK\r\n"),
         Reply::Status(word) => {
@@ -150,27 +154,28 @@ fn resp(reply: Reply, v3: bool, out: &mut Vec<u8>) {
         Reply::Big(digits) => bulk(digits.as_bytes(), out),
         Reply::Float(value) if v3 => simple(b',', float_text(value).as_bytes(), out),
         Reply::Float(value) => bulk(float_text(value).as_bytes(), out),
+        Reply::Bytes(bytes) if bytes.len() >= LONG => long_bulk(bytes, queue),
         Reply::Bytes(bytes) => {
             bulk(&bytes, out);
             recycle(bytes);
         }
-        Reply::List(items) => list(b'*', items, v3, out),
+        Reply::List(items) => list(b'*', items, v3, queue),
         Reply::Set(items) => {
             let is_set = v3 && items.iter().all(is_scalar);
-            list(if is_set { b'~' } else { b'*' }, items, v3, out);
+            list(if is_set { b'~' } else { b'*' }, items, v3, queue);
         }
         Reply::Map(pairs) if v3 && !pairs.iter().all(|(key, _)| is_scalar(key)) => {
             length(b'*', pairs.len(), out);
             for (key, value) in pairs {
-                list(b'*', vec![key, value], v3, out);
+                list(b'*', vec![key, value], v3, queue);
             }
         }
         Reply::Map(pairs) => {
             let (kind, count) = if v3 { (b'%', pairs.len()) } else { (b'*', pairs.len() * 2) };
             length(kind, count, out);
             for (key, value) in pairs {
-                resp(key, v3, out);
-                resp(value, v3, out);
+                resp(key, v3, queue);
+                resp(value, v3, queue);
             }
         }
         Reply::Error(f) => failure(&f, Protocol::Resp2, out),
@@ -183,11 +188,22 @@ fn is_scalar(reply: &Reply) -> bool {
     !matches!(reply, Reply::List(_) | Reply::Set(_) | Reply::Map(_) | Reply::Error(_))
 }
 
-fn list(kind: u8, items: Vec<Reply>, v3: bool, out: &mut Vec<u8>) {
-    length(kind, items.len(), out);
+fn list(kind: u8, items: Vec<Reply>, v3: bool, out: &mut Outgoing) {
+    length(kind, items.len(), out.tail());
     for item in items {
-        resp(item, v3, out);
+        match item {
+            // Not recycled: a list has many.
+            Reply::Bytes(bytes) if bytes.len() < LONG => bulk(&bytes, out.tail()),
+            item => resp(item, v3, out),
+        }
     }
+}
+
+#[cold]
+fn long_bulk(bytes: Vec<u8>, out: &mut Outgoing) {
+    length(b'$', bytes.len(), out.tail());
+    out.push(bytes);
+    out.tail().extend_from_slice(b"\r\n");
 }
 
 fn simple(kind: u8, text: &[u8], out: &mut Vec<u8>) {
@@ -209,7 +225,8 @@ pub(crate) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
 pub(crate) fn length(kind: u8, value: usize, out: &mut Vec<u8>) {
     // Nearly every length has one or two digits.
     if let 0..=99 = value {
-        let (ten, one) = (b'0' + (value / 10) as u8, b'0' + (value % 10) as u8);
+        let digit = |value: usize| b'0' + (value as u64 % 10) as u8;
+        let (ten, one) = (digit(value / 10), digit(value));
         return match ten {
             b'0' => out.extend_from_slice(&[kind, one, b'\r', b'\n']),
             _ => out.extend_from_slice(&[kind, ten, one, b'\r', b'\n']),
@@ -219,6 +236,19 @@ pub(crate) fn length(kind: u8, value: usize, out: &mut Vec<u8>) {
 }
 
 fn head(kind: u8, value: i64, out: &mut Vec<u8>) {
+    let digit = |value: i64| b'0' + (value.unsigned_abs() % 10) as u8;
+    // Most lengths have one or two digits.
+    match value {
+        0..10 => out.extend_from_slice(&[kind, digit(value), b'\r', b'\n']),
+        10..100 => {
+            out.extend_from_slice(&[kind, digit(value / 10), digit(value % 10), b'\r', b'\n']);
+        }
+        _ => long_head(kind, value, out),
+    }
+}
+
+#[inline(never)]
+fn long_head(kind: u8, value: i64, out: &mut Vec<u8>) {
     let mut text = *b"                     \r\n";
     let at = digits(value, &mut text[..21]) - 1;
     text[at] = kind;
@@ -241,11 +271,11 @@ fn digits(value: i64, text: &mut [u8]) -> usize {
         let two = left % 100;
         left /= 100;
         at -= 2;
-        (text[at], text[at + 1]) = (b'0' + (two / 10) as u8, b'0' + (two % 10) as u8);
+        (text[at], text[at + 1]) = (b'0' + (two / 10 % 10) as u8, b'0' + (two % 10) as u8);
     }
     if left > 0 || value == 0 {
         at -= 1;
-        text[at] = b'0' + left as u8;
+        text[at] = b'0' + (left % 10) as u8;
     }
     if value < 0 {
         at -= 1;

@@ -8,6 +8,7 @@ mod decode;
 pub(crate) mod encode;
 mod escape;
 mod float;
+mod outgoing;
 mod reply;
 pub(crate) mod rows;
 pub(crate) mod words;
@@ -15,6 +16,7 @@ pub(crate) mod words;
 pub(crate) use decode::{Decoded, Decoder, Frame, check_text};
 pub(crate) use escape::escape_into;
 pub(crate) use float::float_text;
+pub(crate) use outgoing::Outgoing;
 pub use reply::Reply;
 pub(crate) use reply::copied;
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use super::{Protocol, encode};
+use super::encode;
 use crate::error::Failure;
 
 /// An answer, as a handler returns it and a client receives it.
@@ -88,9 +88,14 @@ impl Reply {
     /// assert_eq!(rows.into_reply().into_line(), b"1\tbuy milk\n2\tcall Ada\n");
     /// ```
     pub fn into_line(self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        encode::reply(self, Protocol::Line, &mut bytes);
-        bytes
+        match self {
+            Self::Bytes(bytes) => bytes,
+            reply => {
+                let mut bytes = Vec::new();
+                encode::line(reply, &mut bytes);
+                bytes
+            }
+        }
     }
 
     /// Describes the reply for the message of [`Error::Mismatch`](crate::Error::Mismatch).

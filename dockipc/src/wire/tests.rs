@@ -11,6 +11,7 @@ use crate::error::{Failure, code, is_acted_on};
 mod decode;
 mod floats;
 mod generated;
+mod outgoing;
 mod replies;
 mod split;
 

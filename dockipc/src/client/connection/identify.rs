@@ -73,7 +73,7 @@ impl Connection {
 
     /// Describes the bytes that a server of another protocol sent.
     fn describe_answer(&self) -> String {
-        let answer = &self.input[self.start..self.fill];
+        let answer = self.unread();
         // Some servers answer such a request with the page alone.
         if answer.starts_with(b"HTTP/") || answer.starts_with(b"<") {
             return "is an HTTP server".into();

@@ -1,8 +1,9 @@
 //! Reading answers: the input buffer, and the frames in it.
 
-use std::io::{ErrorKind, Read};
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 
-use super::{BUFFER_SIZE, Connection};
+use super::{BUFFER_SIZE, Connection, FIRST_ROOM, STREAM_THRESHOLD};
 use crate::client::limits::CallLimits;
 use crate::error::{Error, Ran, Result};
 use crate::reply::Reply;
@@ -24,12 +25,12 @@ impl Connection {
         let not_resp = |NotResp(why)| Error::Protocol(why);
         let mut scanner = Scanner::new();
         loop {
-            let need = match scanner.scan(&self.input[self.start..self.fill]).map_err(not_resp)? {
+            let need = match scanner.scan(self.unread()).map_err(not_resp)? {
                 Scan::Whole { len, .. } if len > limit => {
                     return Err(Error::AnswerTooBig { limit });
                 }
                 Scan::Whole { len, push } => {
-                    let reply = answer::read(&self.input[self.start..self.start + len]);
+                    let reply = answer::read(&self.unread()[..len]);
                     self.consume(len);
                     return if push { Ok(None) } else { reply.map(Some).map_err(not_resp) };
                 }
@@ -38,16 +39,66 @@ impl Connection {
             if need > limit {
                 return Err(Error::AnswerTooBig { limit });
             }
+            if need > STREAM_THRESHOLD && self.unread().starts_with(b"$") {
+                return self.read_long(need, call).map(|bytes| Some(Reply::Bytes(bytes)));
+            }
             self.fill(need, call)?;
         }
+    }
+
+    /// Reads a long bulk string, whose header is in the input. The input buffer becomes the answer, so
+    /// that only the kernel copies its bytes. `len` is the length of the frame.
+    fn read_long(&mut self, len: usize, call: &CallLimits<'_>) -> Result<Vec<u8>> {
+        let head = self.unread().iter().take_while(|&&b| b != b'\n').count() + 1;
+        let size = len - head - b"\r\n".len();
+        let begun = |error, before| match error {
+            Error::CutOff { received, .. } => {
+                Error::CutOff { received: before + received, ran: Ran::Maybe }
+            }
+            Error::TimedOut { after, ran, .. } => {
+                Error::TimedOut { doing: "reading the answer", after, ran }
+            }
+            error => error,
+        };
+        self.input.drain(..std::mem::take(&mut self.start) + head);
+        while self.input.len() < size {
+            if self.input.len() == self.input.capacity() {
+                // Only double it: a claimed length alone must not allocate memory.
+                let room = (size - self.input.len()).min(self.input.len().max(FIRST_ROOM));
+                self.input.reserve_exact(room);
+            }
+            self.receive(call).map_err(|error| begun(error, head))?;
+        }
+        let after = self.input.split_off(size);
+        let bytes = std::mem::replace(&mut self.input, after);
+        self.end_bulk(call).map_err(|error| begun(error, head + size))?;
+        Ok(bytes)
+    }
+
+    /// Consumes the end of a bulk string.
+    fn end_bulk(&mut self, call: &CallLimits<'_>) -> Result<()> {
+        while self.unread().len() < b"\r\n".len() {
+            self.fill(b"\r\n".len(), call)?;
+        }
+        if !self.unread().starts_with(b"\r\n") {
+            return Err(Error::Protocol("bulk string not terminated by CRLF".into()));
+        }
+        self.consume(b"\r\n".len());
+        Ok(())
+    }
+
+    /// Returns the input that is not consumed.
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.input[self.start..]
     }
 
     /// Marks input bytes as consumed.
     pub(super) fn consume(&mut self, len: usize) {
         self.start += len;
-        if self.start == self.fill {
-            (self.start, self.fill) = (0, 0);
-            if self.input.len() > BUFFER_SIZE {
+        if self.start == self.input.len() {
+            self.start = 0;
+            self.input.clear();
+            if self.input.capacity() > BUFFER_SIZE {
                 self.input = Vec::new();
             }
         }
@@ -55,40 +106,40 @@ impl Connection {
 
     /// Reads more bytes, into a buffer with room for at least `need` unconsumed ones.
     pub(super) fn fill(&mut self, need: usize, call: &CallLimits<'_>) -> Result<()> {
-        if self.start + need > self.input.len() {
-            self.input.copy_within(self.start..self.fill, 0);
-            self.fill -= std::mem::take(&mut self.start);
+        if self.start + need > self.input.capacity() {
+            self.input.drain(..std::mem::take(&mut self.start));
         }
-        if need > self.input.len() {
+        if need > self.input.capacity() {
             // Only double it: a claimed length alone must not allocate memory.
-            self.input.resize((self.input.len() * 2).max(BUFFER_SIZE), 0);
+            let capacity = (self.input.capacity() * 2).max(BUFFER_SIZE);
+            self.input.reserve_exact(capacity - self.input.len());
         }
+        self.receive(call)
+    }
+
+    /// Reads into the spare capacity of the input buffer.
+    fn receive(&mut self, call: &CallLimits<'_>) -> Result<()> {
         if call.has_deadline() {
             self.wait_to_read(call)?;
         }
         loop {
-            return match self.stream.read(&mut self.input[self.fill..]) {
-                Ok(0) => Err(Error::CutOff { received: self.fill - self.start, ran: Ran::Maybe }),
-                Ok(n) => {
-                    self.fill += n;
-                    Ok(())
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {
+            let received = self.unread().len();
+            let spare = rustix::buffer::spare_capacity(&mut self.input);
+            return match rustix::net::recv(&self.stream, spare, RecvFlags::empty()) {
+                Ok((_, 0)) => Err(Error::CutOff { received, ran: Ran::Maybe }),
+                Ok(_) => Ok(()),
+                Err(Errno::INTR) => {
                     // The socket's own timeout would restart with each signal.
                     self.wait_to_read(call)?;
                     continue;
                 }
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    Err(self.read_timed_out(call.limits.read.unwrap_or_default()))
-                }
+                Err(Errno::AGAIN) => Err(self.read_timed_out(call.limits.read.unwrap_or_default())),
                 // unix(7): the peer closed without reading all bytes, so the command was not run.
-                Err(e) if e.kind() == ErrorKind::ConnectionReset && self.fill == self.start => {
-                    Err(Error::CutOff { received: 0, ran: Ran::No })
+                Err(Errno::CONNRESET) => {
+                    let ran = if received == 0 { Ran::No } else { Ran::Maybe };
+                    Err(Error::CutOff { received, ran })
                 }
-                Err(e) if e.kind() == ErrorKind::ConnectionReset => {
-                    Err(Error::CutOff { received: self.fill - self.start, ran: Ran::Maybe })
-                }
-                Err(e) => Err(Error::io("reading the answer", e)),
+                Err(errno) => Err(Error::io("reading the answer", errno)),
             };
         }
     }

@@ -9,7 +9,7 @@ impl Connection {
     /// Returns whether the answer is text, a list, a set or a map, which can be read in pieces.
     pub(super) fn has_pieces(&mut self, call: &CallLimits<'_>) -> Result<bool> {
         loop {
-            match self.input[self.start..self.fill].first() {
+            match self.unread().first() {
                 None => self.fill(1, call)?,
                 Some(b'>') => drop(self.read_frame(call)?),
                 Some(first) => return Ok(b"$*~%".contains(first)),
@@ -28,7 +28,7 @@ impl Connection {
         // The number of bytes of the answer so far, without the length in front of a long text.
         let (mut pieces, mut received) = (Pieces::default(), 0);
         loop {
-            let input = &self.input[self.start..self.fill];
+            let input = self.unread();
             let mut rest = input;
             let next = pieces.next(&mut rest).map_err(|NotResp(why)| Error::Protocol(why))?;
             let taken = input.len() - rest.len();
@@ -51,8 +51,9 @@ impl Connection {
             };
             self.start += taken;
             each(None)?;
-            if self.start == self.fill {
-                (self.start, self.fill) = (0, 0);
+            if self.unread().is_empty() {
+                self.input.clear();
+                self.start = 0;
             }
             self.fill(need.max(STREAM_THRESHOLD), call).map_err(|error| match error {
                 Error::CutOff { received: rest, .. } => {

@@ -18,7 +18,7 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
 fn answer_own(worker: &Worker, own: u8) {
     let mut outbox = worker.outbox();
     if !std::mem::take(&mut outbox.answered) {
-        outbox.bytes.push(own);
+        outbox.bytes.tail().push(own);
     }
 }
 
@@ -31,7 +31,7 @@ fn run_command(worker: &Worker, protocol: Protocol, own: u8) {
 
 fn answer_in_place(worker: &Worker, step: StepId, other: u8) -> bool {
     let Some(mut outbox) = worker.outbox_during(step) else { return false };
-    outbox.bytes.push(other);
+    outbox.bytes.tail().push(other);
     outbox.answered = true;
     true
 }
@@ -51,7 +51,7 @@ fn each_command_has_exactly_one_answer() {
         run_command(&worker, Protocol::Resp2, b'1');
         run_command(&worker, Protocol::Resp2, b'2');
         let answered = other.join().expect("no panic");
-        let sent = worker.outbox().bytes.clone();
+        let sent = worker.outbox().bytes.to_vec();
         let expected: &[&[u8]] = if answered { &[b"o2", b"1o"] } else { &[b"12"] };
         assert!(expected.contains(&&*sent), "{}", sent.escape_ascii());
     });
@@ -92,7 +92,7 @@ fn thread_that_lost_the_lead_is_not_seen_in_a_later_command() {
         answer_own(&worker, b'1');
         run_command(&worker, Protocol::Resp2, b'2');
         let answered = watcher.join().expect("no panic");
-        let sent = worker.outbox().bytes.clone();
+        let sent = worker.outbox().bytes.to_vec();
         let expected: &[u8] = if answered { b"o2" } else { b"12" };
         assert_eq!(sent.escape_ascii().to_string(), expected.escape_ascii().to_string());
         assert!(!worker.leads());
