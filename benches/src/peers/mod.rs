@@ -101,7 +101,10 @@ impl Peer {
             Work::Pipe16 => {
                 matches!(self, Self::Redis | Self::Threads | Self::Dockipc | Self::Client)
             }
-            Work::Blocked | Work::Mixed => matches!(self, Self::Threads | Self::Dockipc),
+            Work::Blocked | Work::Mixed | Work::Beside => {
+                matches!(self, Self::Threads | Self::Dockipc)
+            }
+            Work::Compute(_) => matches!(self, Self::Threads | Self::Tarpc | Self::Dockipc),
         }
     }
 
@@ -127,9 +130,15 @@ impl Peer {
         match (self, job.work) {
             (_, Work::Blocked) => stalls::blocked(job),
             (_, Work::Mixed) => stalls::mixed(job),
+            (_, Work::Beside) => stalls::beside(job),
             (Self::Floor | Self::Epoll, _) => blocking::bench(job, || {
                 let frame = floor::frame(PAYLOAD.as_bytes());
                 Raw::new(&job.socket, frame.clone(), frame)
+            }),
+            (Self::Threads | Self::Dockipc, Work::Compute(load)) => blocking::bench(job, || {
+                let us = load.us.to_string();
+                let answer = format!(":{us}\r\n").into();
+                Raw::new(&job.socket, resp::command(&["work", &us]), answer)
             }),
             (Self::Redis | Self::Threads | Self::Dockipc, _) => blocking::bench(job, || {
                 let request = resp::command(&[self.word(), PAYLOAD]);
