@@ -1,8 +1,8 @@
 //! A thread's life, and which role it has.
 //!
-//! A thread takes the role that is missing: the leader, a worker for a connection that waits for a
-//! thread, or the watcher. Without a role it parks for a moment and then ends. At rest there are two
-//! threads, the leader and the watcher.
+//! A thread takes the role that is missing: a leader, a worker for a connection that waits for a thread, or
+//! the watcher. Without a role it parks for a moment and then ends. At rest there are two threads, a leader
+//! and the watcher.
 
 use std::cell::Cell;
 use std::io;
@@ -20,9 +20,17 @@ use crate::sys;
 /// Which thread has which role. Part of the hub.
 #[derive(Default)]
 pub(super) struct Roles {
-    pub(super) leader: Option<Arc<Worker>>,
-    /// The leader waits for events, or is about to: it must be woken to see a change of the hub.
-    pub(super) is_polling: bool,
+    /// The longest in the role first. It alone takes the steps of a shutdown.
+    pub(super) leaders: Vec<Arc<Worker>>,
+    /// Leaders that look or wait for events, or are about to: if all do, one must be woken to see a change
+    /// of the hub.
+    pub(super) polling: usize,
+    /// Those of them that wait until there is an event.
+    sleeping: usize,
+    /// A sleeping leader was woken for a connection that is ready, and has not come yet.
+    is_woken: bool,
+    /// Another leader is needed.
+    needs_leader: bool,
     /// There is a watcher.
     pub(super) has_watcher: bool,
     /// The watcher sleeps until there is work.
@@ -41,9 +49,75 @@ pub(super) struct Roles {
 }
 
 impl Roles {
-    pub(super) fn is_leader(&self, worker: &Arc<Worker>) -> bool {
-        self.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, worker))
+    /// Returns whether this leader has the duties that only one has.
+    pub(super) fn is_first(&self, worker: &Arc<Worker>) -> bool {
+        self.leaders.first().is_some_and(|first| Arc::ptr_eq(first, worker))
     }
+
+    pub(super) fn add_leader(&mut self, worker: &Arc<Worker>) {
+        worker.set_leads(true);
+        self.needs_leader = false;
+        self.leaders.push(Arc::clone(worker));
+    }
+
+    pub(super) fn remove_leader(&mut self, worker: &Arc<Worker>) {
+        worker.set_leads(false);
+        self.leaders.retain(|leader| !Arc::ptr_eq(leader, worker));
+    }
+
+    /// A leader begins to look for events.
+    pub(super) fn begin_poll(&mut self, worker: &Worker, sleeps: bool) {
+        worker.set_polls(true);
+        self.polling += 1;
+        self.sleeping += usize::from(sleeps);
+    }
+
+    pub(super) fn end_poll(&mut self, worker: &Worker, slept: bool) {
+        worker.set_polls(false);
+        self.polling -= 1;
+        if slept {
+            self.sleeping -= 1;
+            self.is_woken = false;
+        }
+    }
+
+    /// Decides who else is to serve connections, when a leader begins with one. `is_long` tells whether that
+    /// takes long, `has_work` whether there is work that waits and is worth sharing.
+    pub(super) fn share(&mut self, is_long: bool, has_work: bool, max_leaders: usize) -> Share {
+        if self.sleeping > 0 {
+            // The kernel wakes it if there is an event meanwhile.
+            if !has_work || self.is_woken {
+                return Share::No;
+            }
+            self.is_woken = true;
+            return Share::Wake;
+        }
+        // One that looks for events comes for the work at once.
+        let is_needed = (is_long || has_work) && self.polling == 0;
+        if !is_needed || self.leaders.len() >= max_leaders {
+            return Share::No;
+        }
+        self.needs_leader = true;
+        Share::Recruit
+    }
+
+    /// Returns whether a leader that has found no work worth sharing is one too many: the others are quick.
+    pub(super) fn is_one_too_many(&self) -> bool {
+        self.leaders.len() > 1
+            && self.sleeping == 0
+            && !self.leaders.iter().any(|leader| leader.is_away())
+    }
+}
+
+/// How another leader comes to share the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// It doesn't.
+    No,
+    /// One that waits for events is woken.
+    Wake,
+    /// A thread without a role is recruited.
+    Recruit,
 }
 
 /// How a thread for a missing role is had.
@@ -95,9 +169,7 @@ impl Core {
         let mut hub = self.lock();
         hub.roles.starting -= 1;
         while !hub.has_ended {
-            if hub.roles.leader.is_none() {
-                me.set_leads(true);
-                hub.roles.leader = Some(Arc::clone(&me));
+            if hub.roles.leaders.is_empty() {
                 self.lead(&mut hub, &me, &mut memory);
             } else if let Some(index) = self.next_handed_over(&mut hub) {
                 // This thread may be away for long.
@@ -106,6 +178,8 @@ impl Core {
             } else if !hub.roles.has_watcher {
                 hub.roles.has_watcher = true;
                 self.watch(&mut hub);
+            } else if hub.roles.needs_leader {
+                self.lead(&mut hub, &me, &mut memory);
             } else if !self.park(&mut hub) {
                 break;
             }
@@ -136,8 +210,8 @@ impl Core {
         }
     }
 
-    /// Wakes or starts a thread if a role is missing: the watcher's, or that of a worker for a waiting
-    /// connection. One thread comes at a time, and looks for the next.
+    /// Wakes or starts a thread if a role is missing: the watcher's, that of a worker for a waiting
+    /// connection, or a leader's. One thread comes at a time, and looks for the next.
     pub(super) fn recruit(self: &Arc<Self>, hub: &mut HubGuard<'_>) {
         match self.whom_to_recruit(hub) {
             Recruit::No => {}
@@ -148,6 +222,7 @@ impl Core {
             }
             Recruit::New => {
                 let spawned = self.spawn(hub);
+                hub.roles.needs_leader &= spawned.is_ok();
                 if spawned.is_err() && hub.roles.has_watcher && !hub.handed_over.is_empty() {
                     hub.roles.watcher_must_serve = true;
                     self.watcher.notify_one();
@@ -158,7 +233,7 @@ impl Core {
 
     fn whom_to_recruit(&self, hub: &Hub) -> Recruit {
         let roles = &hub.roles;
-        let is_missing = !roles.has_watcher || !hub.handed_over.is_empty();
+        let is_missing = !roles.has_watcher || roles.needs_leader || !hub.handed_over.is_empty();
         if !is_missing || roles.called + roles.starting > 0 {
             Recruit::No
         } else if roles.parked > 0 {

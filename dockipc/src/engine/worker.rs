@@ -1,7 +1,7 @@
 //! One thread of the engine, as the other threads see it.
 //!
 //! A [`Worker`] is written by its own thread, without a lock, at every step of a turn. The watcher and
-//! the leader read it to tell whether the thread is stuck in a command, and to answer in its place.
+//! the leaders read it to tell whether the thread is stuck in a command, and to answer in its place.
 //! Two rules make that safe; `tests` checks them with loom (`RUSTFLAGS="--cfg loom"`):
 //!
 //! - [`Worker::running`] is stored with `Release` after everything that describes the command, and
@@ -21,12 +21,19 @@ use super::sync::{
 };
 use crate::commands::Runnable;
 use crate::session::Signs;
+use crate::sys::ThreadId;
 use crate::wire::Protocol;
 
-/// One thread of the engine, as the other threads see it.
+/// One thread of the engine, as the other threads see it. In cache lines of its own, since it is written to
+/// for each command.
+#[repr(align(128))]
 pub(super) struct Worker {
-    /// Whether the thread leads. Written with the hub's lock held; the hub's own `leader` decides.
+    /// Whether the thread leads: it is one of the hub's leaders. Written with the hub's lock held.
     leads: AtomicBool,
+    /// Whether the thread waits for events, or is about to. Only with the hub's lock held.
+    polls: AtomicBool,
+    /// Whether its turn is expected to be a long one. Only with the hub's lock held.
+    is_away: AtomicBool,
     /// Changes with every command and every turn.
     step: AtomicU64,
     /// Changes with every turn.
@@ -41,6 +48,7 @@ pub(super) struct Worker {
     /// The connection of the turn at hand.
     slot: AtomicUsize,
     outbox: Mutex<Outbox>,
+    pub(super) thread: ThreadId,
 }
 
 /// Answers of the turn at hand that are not sent yet.
@@ -62,13 +70,19 @@ pub(super) struct TurnId(u64);
 /// The value of `running` while no command runs. No [`Runnable`] has this number.
 const IDLE: usize = usize::MAX - 3;
 
+/// One turn of this many is measured.
+const MEASURED: u64 = 32;
+
 /// The value of `slot` while no connection is served.
 const NO_SLOT: usize = usize::MAX;
 
 impl Worker {
+    /// Called by the thread itself.
     pub(super) fn new() -> Self {
         Self {
             leads: AtomicBool::new(false),
+            polls: AtomicBool::new(false),
+            is_away: AtomicBool::new(false),
             step: AtomicU64::new(0),
             turn: AtomicU64::new(0),
             running: AtomicUsize::new(IDLE),
@@ -77,6 +91,7 @@ impl Worker {
             should_yield: AtomicBool::new(false),
             slot: AtomicUsize::new(NO_SLOT),
             outbox: Mutex::new(Outbox::default()),
+            thread: ThreadId::current(),
         }
     }
 
@@ -90,6 +105,24 @@ impl Worker {
     /// With the hub's lock held.
     pub(super) fn set_leads(&self, leads: bool) {
         self.leads.store(leads, Relaxed);
+    }
+
+    /// `Relaxed`: written and read with the hub's lock held.
+    pub(super) fn set_polls(&self, polls: bool) {
+        self.polls.store(polls, Relaxed);
+    }
+
+    pub(super) fn polls(&self) -> bool {
+        self.polls.load(Relaxed)
+    }
+
+    /// `Relaxed`: written and read with the hub's lock held.
+    pub(super) fn set_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Relaxed);
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        self.is_away.load(Relaxed)
     }
 
     /// `Relaxed`: written and read with the hub's lock held, or read by the thread itself.
@@ -121,6 +154,12 @@ impl Worker {
 
     pub(super) fn step(&self) -> StepId {
         StepId(self.step.load(Relaxed))
+    }
+
+    /// Whether the cost of this turn's first command is measured although it is known to be quick: a clock
+    /// read for each such command would cost more than some of them.
+    pub(super) fn is_measured(&self) -> bool {
+        self.turn.load(Relaxed).is_multiple_of(MEASURED)
     }
 
     pub(super) fn turn(&self) -> TurnId {
