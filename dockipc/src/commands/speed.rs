@@ -22,7 +22,10 @@ pub(crate) struct Cost(u32);
 
 impl Cost {
     /// Nothing is known. More than any other cost.
-    pub(crate) const UNKNOWN: Self = Self(u32::MAX);
+    pub(crate) const UNKNOWN: Self = Self(u32::MAX - 1);
+
+    /// More than that.
+    pub(crate) const NEVER: Self = Self(u32::MAX);
 
     /// The costs of runs of this time and up to twice of it.
     pub(crate) const fn of(time: Duration) -> Self {
@@ -75,6 +78,11 @@ impl Speed {
     pub(crate) fn stalled(&self) {
         self.contrary.store(0, Ordering::Relaxed);
         self.slow.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes the mark back: the command was not slow, its thread had no CPU.
+    pub(crate) fn acquit(&self) {
+        self.slow.store(false, Ordering::Relaxed);
     }
 
     /// Records a run. `computed` is its CPU time if it waited for nothing.

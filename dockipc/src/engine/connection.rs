@@ -47,6 +47,8 @@ pub(super) struct Conn {
     pub(super) charged: usize,
     /// Whether the charge is over the quota, so that the connection ends.
     pub(super) is_over_quota: bool,
+    /// Bytes that are known and have still to be read.
+    pub(super) peeked: usize,
     /// Whether the socket may have unread bytes. Edge-triggered events tell of new ones only.
     pub(super) is_readable: bool,
     /// Whether more input is needed before anything can be done.
@@ -88,6 +90,7 @@ impl Conn {
             wait: None,
             charged: 0,
             is_over_quota: false,
+            peeked: 0,
             is_readable: false,
             needs_input: true,
             is_half_closed: false,

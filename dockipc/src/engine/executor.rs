@@ -51,13 +51,18 @@ impl<'a> TurnExecutor<'a> {
         last_sign: Option<Instant>,
         cost: Cost,
     ) -> Self {
-        let timed_from = if me.is_measured() { Cost::default() } else { WAKE };
+        let timed_from = match (core.max_leaders, me.is_measured()) {
+            // Work is not shared.
+            (1, _) => Cost::NEVER,
+            (_, true) => Cost::default(),
+            (_, false) => WAKE,
+        };
         Self { core, me, socket, timed: None, timed_from, cost, denied, last_sign }
     }
 
     /// Returns the cost of the last command.
     pub(super) fn cost(&self) -> Cost {
-        self.cost
+        if self.cost == Cost::UNKNOWN { Cost::default() } else { self.cost }
     }
 
     /// A command, or a transaction, is answered. Ends its charge for slow ones before the answer is sent: a

@@ -406,9 +406,9 @@ impl Hub {
         }
     }
 
-    /// How long a leader may wait for events. No time at all if a connection is ready.
-    pub(super) fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
+    /// How long a leader may wait for events. No time at all if a connection is ready that it may serve.
+    pub(super) fn timeout(&self, may_be_long: bool) -> Option<Duration> {
+        if self.ready.has_any(may_be_long) {
             return Some(Duration::ZERO);
         }
         let timer = self.timers.peek().map(|Reverse((at, ..))| *at);

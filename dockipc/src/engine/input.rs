@@ -68,9 +68,16 @@ pub(super) enum Read {
     End,
 }
 
+/// The most bytes that are only peeked at.
+const PEEKED: usize = 512;
+
 /// Reads once. A short beginning of a command is moved to the thread's buffer, in front of the new
 /// bytes, so that a connection between commands holds no memory.
-pub(super) fn read(memory: &mut Memory, conn: &mut Conn) -> Result<Read, Errno> {
+///
+/// With `may_peek`, a short command is left in the socket until [`read_peeked`]. To take bytes out of a
+/// Unix socket wakes a client that waits for its answer: it may write again, `unix_write_space`. It would
+/// find nothing and wait again, which costs two switches between threads.
+pub(super) fn read(memory: &mut Memory, conn: &mut Conn, may_peek: bool) -> Result<Read, Errno> {
     let had = conn.input.len();
     let is_short = had <= BUFFER / 2;
     while conn.is_readable {
@@ -79,7 +86,9 @@ pub(super) fn read(memory: &mut Memory, conn: &mut Conn) -> Result<Read, Errno> 
             memory.fill(had);
             let buffer = &mut memory.input[had..];
             let room = buffer.len();
-            (room, rustix::net::recv(&conn.socket, buffer, RecvFlags::DONTWAIT).map(|(_, n)| n))
+            let flags = RecvFlags::DONTWAIT;
+            let flags = if may_peek { flags | RecvFlags::PEEK } else { flags };
+            (room, rustix::net::recv(&conn.socket, buffer, flags).map(|(_, n)| n))
         } else {
             conn.input.reserve(had);
             let room = conn.input.capacity() - had;
@@ -97,6 +106,12 @@ pub(super) fn read(memory: &mut Memory, conn: &mut Conn) -> Result<Read, Errno> 
                     n if is_short => {
                         memory.fill(had + n);
                         conn.input.clear();
+                        if may_peek {
+                            conn.peeked = n;
+                            if n > PEEKED {
+                                read_peeked(memory, conn);
+                            }
+                        }
                         Read::InBuffer(had + n)
                     }
                     _ => Read::Appended,
@@ -110,11 +125,24 @@ pub(super) fn read(memory: &mut Memory, conn: &mut Conn) -> Result<Read, Errno> 
     Ok(Read::Nothing)
 }
 
+/// Takes the bytes that were peeked at out of the socket, to where they were in the thread's buffer.
+pub(super) fn read_peeked(memory: &mut Memory, conn: &mut Conn) {
+    let bytes = &mut memory.input[..std::mem::take(&mut conn.peeked)];
+    let mut done = 0;
+    while done < bytes.len() {
+        match rustix::net::recv(&conn.socket, &mut bytes[done..], RecvFlags::DONTWAIT) {
+            Ok((_, n)) if n > 0 => done += n,
+            Err(Errno::INTR) => {}
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
 /// Reads and drops what the client still sends after its last answer.
 pub(super) fn drain(memory: &mut Memory, conn: &mut Conn) {
     conn.input.clear();
     while let Phase::Draining { .. } = conn.phase {
-        match read(memory, conn) {
+        match read(memory, conn, false) {
             Ok(Read::InBuffer(n)) => conn.phase.drained(n),
             Ok(Read::End) => conn.phase.drained(0),
             Ok(Read::Nothing) => return,

@@ -15,6 +15,7 @@ use super::ready::WAKE;
 use super::threads::Share;
 use super::token::Token;
 use super::worker::Worker;
+use crate::commands::Cost;
 use crate::listener;
 use crate::sys;
 
@@ -37,18 +38,25 @@ impl Core {
         hub.roles.add_leader(me);
         // The lead can be lost in a command, and while paths are looked at.
         while me.leads() && !hub.has_ended {
-            if let Some((index, cost)) = hub.ready.pop() {
+            let may_be_long = hub.roles.may_be_long(self.max_leaders);
+            if let Some((index, cost)) = hub.ready.pop(may_be_long) {
                 if std::mem::replace(&mut hub.roles.watcher_sleeps, false) {
                     self.watcher.notify_one();
                 }
                 let is_long = cost >= WAKE;
                 let has_work = hub.ready.is_worth_sharing();
                 if (is_long || has_work) && hub.shutdown.is_none() {
-                    self.share(hub, is_long, has_work);
+                    self.share(hub, cost, has_work);
                 }
-                me.set_away(is_long);
+                if is_long {
+                    hub.roles.set_away(me, true);
+                } else {
+                    hub.roles.note_quick();
+                }
                 self.serve(hub, index, me, memory);
-                me.set_away(false);
+                if is_long {
+                    hub.roles.set_away(me, false);
+                }
                 continue;
             }
             if hub.shutdown.is_some() {
@@ -66,11 +74,16 @@ impl Core {
             } else {
                 too_many += 1;
             }
-            if hub.roles.leaders.len() > 1 && (is_idle || too_many >= TOO_MANY) {
+            let is_over = is_idle || too_many >= TOO_MANY;
+            if hub.roles.leaders.len() > 1 && is_over || hub.roles.has_idle_spare(self.max_leaders)
+            {
                 break;
             }
         }
         hub.roles.remove_leader(me);
+        if let Some(what) = me.take_suspect() {
+            self.service.table.speed(what).acquit();
+        }
         // The others may have begun to wait before a timer was set, or the end.
         self.wake_leader(hub);
     }
@@ -78,8 +91,8 @@ impl Core {
     /// Wakes or recruits a leader for the connections that wait, and for those that may come while this
     /// leader is away.
     #[cold]
-    fn share(self: &Arc<Self>, hub: &mut HubGuard<'_>, is_long: bool, has_work: bool) {
-        match hub.roles.share(is_long, has_work, self.max_leaders) {
+    fn share(self: &Arc<Self>, hub: &mut HubGuard<'_>, cost: Cost, has_work: bool) {
+        match hub.roles.share(cost, has_work, self.max_leaders) {
             Share::No => {}
             Share::Wake => self.wake_leader(hub),
             Share::Recruit => self.recruit(hub),
@@ -89,7 +102,7 @@ impl Core {
     /// Waits for events and notes what they mean. True if there was none for some time, and this leader is
     /// not the only one.
     fn poll(&self, hub: &mut HubGuard<'_>, me: &Worker, memory: &mut Memory) -> bool {
-        let mut timeout = hub.timeout();
+        let mut timeout = hub.timeout(hub.roles.may_be_long(self.max_leaders));
         let is_extra = hub.roles.leaders.len() > 1;
         if is_extra {
             timeout = Some(timeout.map_or(STAY, |timeout| timeout.min(STAY)));

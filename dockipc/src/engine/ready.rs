@@ -11,6 +11,10 @@ use crate::commands::Cost;
 /// About how long it takes to wake another thread, and so the least cost that is worth it.
 pub(super) const WAKE: Cost = Cost::of(Duration::from_micros(16));
 
+/// The least cost of commands beside which one leader more looks for quick ones. It is woken for each event
+/// while the others are away.
+pub(super) const SPARE: Cost = Cost::of(Duration::from_micros(64));
+
 /// The microseconds of long commands that are begun before the leaders look for events again.
 const LONG: u32 = 64;
 
@@ -38,15 +42,19 @@ impl Ready {
         queue.push_back((index, cost));
     }
 
-    /// Takes the next one. None when it is time to look for events.
-    pub(super) fn pop(&mut self) -> Option<(usize, Cost)> {
+    /// Takes the next one; a long one only if the caller may begin it. None when it is time to look for
+    /// events.
+    pub(super) fn pop(&mut self, may_be_long: bool) -> Option<(usize, Cost)> {
         let next = if self.before_poll > 0 {
             self.before_poll -= 1;
             self.quick.pop_front()
         } else {
             None
         };
-        let next = next.or_else(|| self.pop_long())?;
+        let next = match next {
+            None if may_be_long => self.pop_long()?,
+            next => next?,
+        };
         self.micros = self.micros.saturating_sub(next.1.micros());
         Some(next)
     }
@@ -67,8 +75,9 @@ impl Ready {
         self.long_before_poll = LONG_FOR_QUICK.saturating_mul(quick).saturating_add(LONG);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.quick.is_empty() && self.long.is_empty()
+    /// Returns whether there is one, long ones included if the caller may begin them.
+    pub(super) fn has_any(&self, may_be_long: bool) -> bool {
+        !self.quick.is_empty() || may_be_long && !self.long.is_empty()
     }
 
     /// Returns all: the quick ones, then the long ones.

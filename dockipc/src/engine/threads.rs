@@ -14,7 +14,9 @@ use super::core::Core;
 use super::hub::Hub;
 use super::hub_guard::HubGuard;
 use super::input::Memory;
+use super::ready::{SPARE, WAKE};
 use super::worker::Worker;
+use crate::commands::Cost;
 use crate::sys;
 
 /// Which thread has which role. Part of the hub.
@@ -27,6 +29,10 @@ pub(super) struct Roles {
     pub(super) polling: usize,
     /// Those of them that wait until there is an event.
     sleeping: usize,
+    /// Leaders in a turn that is expected to be a long one.
+    away: usize,
+    /// Looks for events since a quick connection was served.
+    quick_ago: u32,
     /// A sleeping leader was woken for a connection that is ready, and has not come yet.
     is_woken: bool,
     /// Another leader is needed.
@@ -61,8 +67,29 @@ impl Roles {
     }
 
     pub(super) fn remove_leader(&mut self, worker: &Arc<Worker>) {
+        self.away -= usize::from(worker.leads() && worker.is_away());
         worker.set_leads(false);
         self.leaders.retain(|leader| !Arc::ptr_eq(leader, worker));
+    }
+
+    /// A quick connection is served.
+    pub(super) fn note_quick(&mut self) {
+        self.quick_ago = 0;
+    }
+
+    /// A thread begins or ends a turn that is expected to be a long one.
+    pub(super) fn set_away(&mut self, worker: &Worker, is_away: bool) {
+        if worker.leads() {
+            self.away -= usize::from(worker.is_away());
+            self.away += usize::from(is_away);
+        }
+        worker.set_away(is_away);
+    }
+
+    /// Returns whether a further leader may begin a long turn. The leader that is one more than the cores
+    /// serves only quick connections.
+    pub(super) fn may_be_long(&self, max_leaders: usize) -> bool {
+        self.away < max_leaders
     }
 
     /// A leader begins to look for events.
@@ -74,6 +101,7 @@ impl Roles {
 
     pub(super) fn end_poll(&mut self, worker: &Worker, slept: bool) {
         worker.set_polls(false);
+        self.quick_ago = self.quick_ago.saturating_add(1);
         self.polling -= 1;
         if slept {
             self.sleeping -= 1;
@@ -81,9 +109,11 @@ impl Roles {
         }
     }
 
-    /// Decides who else is to serve connections, when a leader begins with one. `is_long` tells whether that
-    /// takes long, `has_work` whether there is work that waits and is worth sharing.
-    pub(super) fn share(&mut self, is_long: bool, has_work: bool, max_leaders: usize) -> Share {
+    /// Decides who else is to serve connections, when a leader begins with one of this cost. `has_work` tells
+    /// whether work waits that is worth sharing.
+    pub(super) fn share(&mut self, cost: Cost, has_work: bool, max_leaders: usize) -> Share {
+        let is_long = cost >= WAKE;
+        let has_work = has_work && self.away + usize::from(is_long) < max_leaders;
         if self.sleeping > 0 {
             // The kernel wakes it if there is an event meanwhile.
             if !has_work || self.is_woken {
@@ -94,20 +124,28 @@ impl Roles {
         }
         // One that looks for events comes for the work at once.
         let is_needed = (is_long || has_work) && self.polling == 0;
-        if !is_needed || self.leaders.len() >= max_leaders {
+        // One more looks for quick connections while the others are away for long.
+        let spare = usize::from(cost >= SPARE && max_leaders > 1 && self.quick_ago < QUICK_AGO);
+        if !is_needed || self.leaders.len() >= max_leaders + spare {
             return Share::No;
         }
         self.needs_leader = true;
         Share::Recruit
     }
 
+    /// Returns whether there is a leader more than the cores, and no quick work for it.
+    pub(super) fn has_idle_spare(&self, max_leaders: usize) -> bool {
+        self.leaders.len() > max_leaders && self.quick_ago >= QUICK_AGO
+    }
+
     /// Returns whether a leader that has found no work worth sharing is one too many: the others are quick.
     pub(super) fn is_one_too_many(&self) -> bool {
-        self.leaders.len() > 1
-            && self.sleeping == 0
-            && !self.leaders.iter().any(|leader| leader.is_away())
+        self.leaders.len() > 1 && self.sleeping == 0 && self.away == 0
     }
 }
+
+/// The looks for events after which quick work is no longer expected.
+const QUICK_AGO: u32 = 64;
 
 /// How another leader comes to share the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,5 +282,61 @@ impl Core {
         } else {
             Recruit::New
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const CORES: usize = 2;
+
+    #[test]
+    fn leaders_are_as_many_as_cores_and_one_for_quick_work() {
+        let mut roles = Roles::default();
+        let workers = [(); CORES + 1].map(|()| Arc::new(Worker::new()));
+        let [one, two, spare] = &workers;
+        roles.add_leader(one);
+        assert_eq!(roles.share(Cost::default(), false, CORES), Share::No);
+        assert_eq!(roles.share(WAKE, false, CORES), Share::Recruit);
+        roles.set_away(one, true);
+        roles.add_leader(two);
+        assert!(roles.may_be_long(CORES));
+        assert_eq!(roles.share(WAKE, true, CORES), Share::No);
+        assert_eq!(roles.share(SPARE, true, CORES), Share::Recruit);
+        roles.set_away(two, true);
+        roles.add_leader(spare);
+        assert!(!roles.may_be_long(CORES));
+        roles.begin_poll(spare, true);
+        // It is not woken for long work.
+        roles.set_away(one, false);
+        assert_eq!(roles.share(SPARE, true, CORES), Share::No);
+        for _ in 0..=QUICK_AGO {
+            roles.end_poll(spare, true);
+            roles.begin_poll(spare, true);
+        }
+        roles.end_poll(spare, true);
+        assert!(roles.has_idle_spare(CORES));
+        roles.remove_leader(spare);
+        // Without quick work none takes its place.
+        assert_eq!(roles.share(SPARE, true, CORES), Share::No);
+    }
+
+    #[test]
+    fn sleeping_leader_is_woken_once_for_work_that_waits() {
+        let mut roles = Roles::default();
+        let [one, two] = [(); 2].map(|()| Arc::new(Worker::new()));
+        roles.add_leader(&one);
+        roles.add_leader(&two);
+        roles.begin_poll(&two, true);
+        assert_eq!(roles.share(WAKE, false, CORES), Share::No, "the kernel wakes it");
+        assert_eq!(roles.share(WAKE, true, CORES), Share::Wake);
+        assert_eq!(roles.share(WAKE, true, CORES), Share::No);
+        roles.end_poll(&two, true);
+        // A leader that was taken over no longer counts.
+        roles.set_away(&one, true);
+        roles.remove_leader(&one);
+        roles.set_away(&one, false);
+        assert!(roles.may_be_long(1));
     }
 }

@@ -13,6 +13,7 @@ use super::hub::Readiness;
 use super::input::{self, Memory, Read};
 use super::output::{Flushed, Sent, send};
 use super::phase::Phase;
+use super::ready::WAKE;
 use super::users;
 use super::worker::Worker;
 use crate::dispatch::Step;
@@ -247,7 +248,9 @@ impl Core {
             if conn.phase.has_read_what_had_arrived() {
                 conn.conversation.refuse(Failure::not_run());
             }
-            match input::read(memory, conn) {
+            // The bytes of a command that may last are taken, so that the socket can be closed in order.
+            let may_peek = conn.cost >= WAKE && conn.input.is_empty() && me.leads();
+            match input::read(memory, conn, may_peek) {
                 Ok(Read::Nothing) => {
                     conn.shrink();
                     return Some(Next::Wait);
@@ -268,7 +271,11 @@ impl Core {
             Pause::LastAnswer => conn.phase.finish(false),
             _ => {}
         }
-        match self.flush(me, conn) {
+        let flushed = self.flush(me, conn);
+        if conn.peeked > 0 {
+            input::read_peeked(memory, conn);
+        }
+        match flushed {
             Flushed::All => {}
             Flushed::Pending => return Some(Next::Wait),
             Flushed::Broken => return Some(Next::Close),

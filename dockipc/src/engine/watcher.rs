@@ -98,8 +98,11 @@ impl Core {
         hub.roles.remove_leader(stalled);
         let index = stalled.slot();
         let limits = &self.service.config.per_user;
-        if let Some(what) = stalled.running().filter(|_| is_slow) {
+        if let Some(what) = stalled.running() {
             self.service.table.speed(what).stalled();
+            if !is_slow {
+                stalled.suspect(what);
+            }
             hub.charge_run(index, limits);
         }
         let since = Instant::now();

@@ -47,6 +47,8 @@ pub(super) struct Worker {
     should_yield: AtomicBool,
     /// The connection of the turn at hand.
     slot: AtomicUsize,
+    /// The command that was noted as slow, although the thread may only have waited for a CPU.
+    suspect: AtomicUsize,
     outbox: Mutex<Outbox>,
     pub(super) thread: ThreadId,
 }
@@ -90,6 +92,7 @@ impl Worker {
             signs: AtomicU8::new(Signs::None as u8),
             should_yield: AtomicBool::new(false),
             slot: AtomicUsize::new(NO_SLOT),
+            suspect: AtomicUsize::new(IDLE),
             outbox: Mutex::new(Outbox::default()),
             thread: ThreadId::current(),
         }
@@ -173,6 +176,17 @@ impl Worker {
 
     pub(super) fn should_yield(&self) -> bool {
         self.should_yield.load(Relaxed)
+    }
+
+    /// `Relaxed`: written and read with the hub's lock held.
+    pub(super) fn suspect(&self, what: Runnable) {
+        self.suspect.store(what.to_bits(), Relaxed);
+    }
+
+    pub(super) fn take_suspect(&self) -> Option<Runnable> {
+        let bits = self.suspect.load(Relaxed);
+        self.suspect.store(IDLE, Relaxed);
+        (bits != IDLE).then(|| Runnable::from_bits(bits))
     }
 
     /// `Release`: publishes the step, the signs and the protocol, which are stored before.

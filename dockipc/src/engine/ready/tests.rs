@@ -3,7 +3,7 @@ use super::*;
 const LONG_ONE: Cost = Cost::of(Duration::from_micros(100));
 
 fn order(ready: &mut Ready) -> Vec<usize> {
-    std::iter::from_fn(|| ready.pop()).map(|(index, _)| index).collect()
+    std::iter::from_fn(|| ready.pop(true)).map(|(index, _)| index).collect()
 }
 
 #[test]
@@ -15,8 +15,11 @@ fn quick_connections_come_first_and_long_ones_one_at_a_time() {
     }
     assert!(order(&mut ready).is_empty(), "no events were looked for");
     ready.polled();
-    assert_eq!(order(&mut ready), [1, 3, 0, 2]);
-    assert!(ready.is_empty() && !ready.is_worth_sharing());
+    assert_eq!(ready.pop(false).map(|(index, _)| index), Some(1));
+    assert_eq!(ready.pop(false).map(|(index, _)| index), Some(3));
+    assert!(ready.pop(false).is_none() && !ready.has_any(false));
+    assert_eq!(order(&mut ready), [0, 2]);
+    assert!(!ready.has_any(true) && !ready.is_worth_sharing());
 
     (0..2).for_each(|index| ready.push(index, LONG_ONE));
     ready.polled();

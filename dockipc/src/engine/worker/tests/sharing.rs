@@ -5,7 +5,7 @@ use super::super::super::threads::{Roles, Share};
 use super::*;
 
 #[cfg(loom)]
-use loom::sync::Condvar;
+use loom::{model::Builder, sync::Condvar};
 use std::sync::Arc as StdArc;
 #[cfg(not(loom))]
 use std::sync::Condvar;
@@ -87,19 +87,22 @@ impl World {
         let mut hub = self.hub.lock().expect("no panic");
         hub.roles.add_leader(&me);
         while !hub.has_ended {
-            if let Some((connection, cost)) = hub.ready.pop() {
+            let may_be_long = hub.roles.may_be_long(LEADERS);
+            if let Some((connection, cost)) = hub.ready.pop(may_be_long) {
                 let has_work = hub.ready.is_worth_sharing();
                 // One that is to be recruited comes of itself.
-                if hub.roles.share(cost >= WAKE, has_work, LEADERS) == Share::Wake {
+                if hub.roles.share(cost, has_work, LEADERS) == Share::Wake {
                     self.wake_leader(&hub);
                 }
+                hub.roles.set_away(&me, true);
                 drop(hub);
                 self.serve(connection);
                 hub = self.hub.lock().expect("no panic");
+                hub.roles.set_away(&me, false);
                 hub.has_ended |= connection == 0;
                 continue;
             }
-            let sleeps = hub.ready.is_empty();
+            let sleeps = !hub.ready.has_any(hub.roles.may_be_long(LEADERS));
             hub.roles.begin_poll(&me, sleeps);
             drop(hub);
             let events = self.wait_for_events(sleeps);
@@ -122,7 +125,7 @@ use super::model as bounded;
 /// waits, are enough for a wake-up that is lost between a look and the wait.
 #[cfg(loom)]
 fn bounded(run: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
+    let mut builder = Builder::new();
     builder.preemption_bound = Some(3);
     builder.check(run);
 }
