@@ -25,15 +25,16 @@ pub(crate) fn table(results: &Results) -> String {
         }
     }
     text.push_str("\nIn brackets: the ratio to the floor and to Redis. ");
-    let by = |floor: Peer| {
-        let works = results.works().filter(|work| work.floor() == floor).map(Work::name);
-        works.collect::<Vec<_>>().join(", ")
+    let of = |floor| {
+        let works = results.works().filter(|work| work.floor() == floor);
+        let names = works.map(Work::name).collect::<Vec<_>>().join(", ");
+        if names.is_empty() { "none".into() } else { names }
     };
     let _ = writeln!(
         text,
         "The floor is the blocking one for {}, the thread per connection for {}, the epoll one for the others.\n",
-        by(Peer::Floor),
-        by(Peer::Threads)
+        of(Peer::Floor),
+        of(Peer::Threads)
     );
     for work in results.works() {
         let _ = writeln!(text, "- `{}`: {}", work.name(), work.title());

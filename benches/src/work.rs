@@ -16,7 +16,34 @@ pub(crate) enum Work {
     Mixed,
     Big,
     Sips,
+    Compute(&'static Compute),
+    Beside,
 }
+
+/// Commands that compute, on connections with one call in flight each.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Compute {
+    name: &'static str,
+    title: &'static str,
+    /// The CPU time of a command, in microseconds.
+    pub(crate) us: u64,
+    connections: usize,
+}
+
+impl Compute {
+    const fn new(name: &'static str, title: &'static str, us: u64, connections: usize) -> Self {
+        Self { name, title, us, connections }
+    }
+}
+
+const COMPUTE: &[Compute] = &[
+    Compute::new("work20", "8 connections, commands that compute for 20 µs", 20, 8),
+    Compute::new("work20c50", "50 connections, commands that compute for 20 µs", 20, 50),
+    Compute::new("work100", "8 connections, commands that compute for 100 µs", 100, 8),
+    Compute::new("work100c50", "50 connections, commands that compute for 100 µs", 100, 50),
+    Compute::new("work300", "8 connections, commands that compute for 300 µs", 300, 8),
+    Compute::new("work300c50", "50 connections, commands that compute for 300 µs", 300, 50),
+];
 
 /// A figure of a workload.
 pub(crate) struct Figure {
@@ -52,6 +79,13 @@ impl Work {
         Self::Mixed,
         Self::Big,
         Self::Sips,
+        Self::Compute(&COMPUTE[0]),
+        Self::Compute(&COMPUTE[1]),
+        Self::Compute(&COMPUTE[2]),
+        Self::Compute(&COMPUTE[3]),
+        Self::Compute(&COMPUTE[4]),
+        Self::Compute(&COMPUTE[5]),
+        Self::Beside,
     ];
 
     pub(crate) fn named(name: &str) -> Res<Self> {
@@ -75,6 +109,8 @@ impl Work {
             Self::Mixed => "mixed",
             Self::Big => "big",
             Self::Sips => "sips",
+            Self::Compute(load) => load.name,
+            Self::Beside => "beside",
         }
     }
 
@@ -91,6 +127,8 @@ impl Work {
             Self::Mixed => "49 quick connections beside one that computes",
             Self::Big => "an answer of 1 GiB, read 1 MiB at a time",
             Self::Sips => "ping beside 100 answers of 100 MiB, read 1 KiB at a time",
+            Self::Compute(load) => load.title,
+            Self::Beside => "a quick command beside 7 connections that compute for 300 µs",
         }
     }
 
@@ -126,10 +164,10 @@ impl Work {
         ];
         match self {
             Self::Rtt16p | Self::Rtt16i => TRIP,
-            Self::Conc50 | Self::Pipe16 | Self::One1p | Self::One8 => RATE,
+            Self::Conc50 | Self::Pipe16 | Self::One1p | Self::One8 | Self::Compute(_) => RATE,
             Self::Idle => IDLE,
             Self::Blocked => BLOCKED,
-            Self::Mixed => MIXED,
+            Self::Mixed | Self::Beside => MIXED,
             Self::Big => BIG,
             Self::Sips => SIPS,
         }
@@ -146,7 +184,8 @@ impl Work {
     pub(crate) fn floor(self) -> Peer {
         match self {
             Self::Rtt16p | Self::Rtt16i | Self::Idle => Peer::Floor,
-            Self::Big | Self::Sips => Peer::Threads,
+            // No other floor shares work or sends long answers.
+            Self::Compute(_) | Self::Beside | Self::Big | Self::Sips => Peer::Threads,
             _ => Peer::Epoll,
         }
     }
@@ -154,8 +193,9 @@ impl Work {
     pub(crate) fn connections(self) -> usize {
         match self {
             Self::Rtt16p | Self::Rtt16i | Self::One1p | Self::Big => 1,
+            Self::One8 | Self::Beside => 8,
             Self::Sips => 100,
-            Self::One8 => 8,
+            Self::Compute(load) => load.connections,
             Self::Conc50 | Self::Pipe16 | Self::Mixed => 50,
             Self::Idle => 10_000,
             Self::Blocked => BLOCKED,
@@ -166,15 +206,17 @@ impl Work {
         if self == Self::Pipe16 { 16 } else { 1 }
     }
 
-    /// Returns the number of timed calls; for `mixed` and `sips`, the duration in milliseconds.
+    /// Returns the number of timed calls; for `mixed`, `beside` and `sips`, the duration in milliseconds.
     pub(crate) fn calls(self, quick: bool) -> usize {
         let calls = match self {
             Self::Rtt16p | Self::Rtt16i => 50_000,
             Self::Conc50 => 200_000,
             Self::Pipe16 => 800_000,
             Self::One1p | Self::One8 => 20_000,
-            Self::Mixed | Self::Sips => 10_000,
+            Self::Mixed | Self::Beside | Self::Sips => 10_000,
             Self::Big => return if quick { 1 } else { 5 },
+            // About three seconds of CPU time.
+            Self::Compute(load) => 3_000_000 / load.us as usize,
             Self::Idle | Self::Blocked => return self.connections(),
         };
         if quick { calls / 10 } else { calls }

@@ -23,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) per_user: PerUser,
     /// Maximum number of engine threads. See [`Config::threads`] for the default.
     pub(crate) max_threads: Option<usize>,
+    /// Maximum number of threads that run quick commands. See [`Config::leaders`] for the default.
+    pub(crate) max_cores: Option<usize>,
 }
 
 /// Maximum input sizes of one command, in bytes.
@@ -89,6 +91,7 @@ impl Default for Config {
             max_refused: 64,
             per_user: PerUser { spares_operators: true, ..PerUser::default() },
             max_threads: None,
+            max_cores: None,
         }
     }
 }
@@ -132,6 +135,14 @@ impl Config {
             let limit = limit.ok().and_then(|text| number(text.trim()));
             (limit.unwrap_or(65_530) / 8).max(16) as usize
         })
+    }
+
+    /// Returns the maximum number of threads that run quick commands, by default the number of CPU cores
+    /// that this process may use. The watcher and one worker are left.
+    pub(crate) fn leaders(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let most = self.threads().saturating_sub(2);
+        self.max_cores.unwrap_or_else(cores).min(most).max(1)
     }
 }
 

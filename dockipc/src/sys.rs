@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -182,6 +183,78 @@ pub(crate) fn descriptor_limit() -> Option<usize> {
     };
     let limit = limit.filter(|limit| *limit != libc::RLIM_INFINITY)?;
     usize::try_from(limit).ok()
+}
+
+/// Returns a time of the kernel's; zero for one before the beginning.
+fn duration(seconds: libc::time_t, nanos: libc::c_long) -> Duration {
+    Duration::new(u64::try_from(seconds).unwrap_or(0), u32::try_from(nanos).unwrap_or(0))
+}
+
+/// A thread of this process, for the others.
+#[derive(Clone, Copy)]
+pub(crate) struct ThreadId(libc::pid_t);
+
+impl ThreadId {
+    /// Returns that of this thread.
+    pub(crate) fn current() -> Self {
+        // SAFETY: the call takes no arguments and can't fail.
+        Self(unsafe { libc::gettid() })
+    }
+
+    /// Returns a number that threads which start one after another seldom share.
+    pub(crate) fn number(self) -> usize {
+        usize::try_from(self.0).unwrap_or(0)
+    }
+
+    /// Returns the CPU time of the thread so far; zero if it is unknown.
+    pub(crate) fn cpu(self) -> Duration {
+        // The clock of a thread, as pthread_getcpuclockid(3) makes it: CPUCLOCK_SCHED, PERTHREAD.
+        let clock = !self.0 << 3 | 6;
+        let mut time = MaybeUninit::<libc::timespec>::zeroed();
+        // SAFETY: `time` is valid for the call, and zeros are a valid value of it.
+        let time = unsafe {
+            libc::clock_gettime(clock, time.as_mut_ptr());
+            time.assume_init()
+        };
+        duration(time.tv_sec, time.tv_nsec)
+    }
+
+    /// Returns whether the thread has a CPU or waits for one, and for nothing else. False if that is
+    /// unknown.
+    pub(crate) fn is_runnable(self) -> bool {
+        // proc_pid_stat(5): the state follows the name, which is in brackets.
+        let text = std::fs::read(format!("/proc/self/task/{}/stat", self.0)).unwrap_or_default();
+        let end = text.iter().rposition(|&byte| byte == b')');
+        end.is_some_and(|end| text[end..].starts_with(b") R"))
+    }
+}
+
+/// The CPU time of a thread so far, and how often it has waited.
+#[derive(Clone, Copy)]
+pub(crate) struct ThreadUsage {
+    cpu: Duration,
+    waits: libc::c_long,
+}
+
+impl ThreadUsage {
+    /// Returns those of this thread; zeros if a seccomp filter forbids the call.
+    pub(crate) fn now() -> Self {
+        let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: `usage` is valid for the call, and zeros are a valid value of it.
+        let usage = unsafe {
+            libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
+            usage.assume_init()
+        };
+        let [user, system] =
+            [usage.ru_utime, usage.ru_stime].map(|time| duration(time.tv_sec, time.tv_usec * 1000));
+        Self { cpu: user + system, waits: usage.ru_nvcsw }
+    }
+
+    /// Returns the CPU time of this thread since then if it has not waited for anything.
+    pub(crate) fn computed(self) -> Option<Duration> {
+        let now = Self::now();
+        (now.waits == self.waits).then(|| now.cpu.saturating_sub(self.cpu))
+    }
 }
 
 /// Returns the effective user ID of this process.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dockipc::{Handle, Request, Server, command};
 use tests::gate::Gate;
@@ -21,6 +21,16 @@ fn hold(request: &Request<'_>) {
 #[command("work")]
 fn work() -> u64 {
     (0..30_000).fold(0, |sum, n| std::hint::black_box(sum + n))
+}
+
+/// Computes for longer than it takes to wake a thread, and answers with the thread that did it.
+#[command("compute")]
+fn compute() -> String {
+    let end = Instant::now() + Duration::from_micros(100);
+    while Instant::now() < end {
+        std::hint::spin_loop();
+    }
+    format!("{:?}", thread::current().id())
 }
 
 #[command("blob")]
@@ -104,6 +114,30 @@ fn commands_beyond_thread_limit_wait() {
     for client in &mut clients {
         expect(client, b"$1\r\nx\r\n");
     }
+}
+
+#[test]
+fn short_computing_commands_run_on_several_threads() {
+    let _alone = alone();
+    let (daemon, _gate) = start(Server::new().max_cores(2));
+    let seen = Mutex::new(std::collections::HashSet::new());
+    let has_both = || seen.lock().unwrap().len() > 1;
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            let mut client = connect(&daemon);
+            let (seen, has_both) = (&seen, &has_both);
+            scope.spawn(move || {
+                let mut answer = [0; 64];
+                let end = Instant::now() + Duration::from_secs(20);
+                while !has_both() && Instant::now() < end {
+                    client.write_all(b"*1\r\n$7\r\ncompute\r\n").unwrap();
+                    let n = client.read(&mut answer).unwrap();
+                    seen.lock().unwrap().insert(answer[..n].to_vec());
+                }
+            });
+        }
+    });
+    assert!(has_both());
 }
 
 #[test]

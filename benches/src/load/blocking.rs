@@ -28,7 +28,7 @@ pub(crate) fn bench<C: Caller>(job: &Job, new: impl Fn() -> C) -> Res<Figures> {
             let _beside = open(BESIDE, &new)?;
             trip(job, new())
         }
-        Work::Conc50 | Work::Pipe16 => {
+        Work::Conc50 | Work::Pipe16 | Work::Compute(_) => {
             let callers = open(job.work.connections(), new)?;
             many(job, callers, Caller::call)
         }
@@ -46,7 +46,9 @@ pub(crate) fn bench<C: Caller>(job: &Job, new: impl Fn() -> C) -> Res<Figures> {
             let _open = open(job.calls, new)?;
             idle(job, before)
         }
-        Work::Blocked | Work::Mixed | Work::Big | Work::Sips => Err("not for this client".into()),
+        Work::Blocked | Work::Mixed | Work::Beside | Work::Big | Work::Sips => {
+            Err("not for this client".into())
+        }
     }
 }
 

@@ -133,6 +133,41 @@ pub(crate) fn mixed(job: &Job) -> Res<Figures> {
     Ok(quantiles(&mut times))
 }
 
+/// Sends a command that computes for 300 µs over and over on all connections but one, and a quick one a
+/// millisecond after each answer on that one.
+pub(crate) fn beside(job: &Job) -> Res<Figures> {
+    watchdog();
+    let request = resp::command(&["work", "300"]);
+    let busy = || connected(Raw::new(&job.socket, request.clone(), b":300\r\n".into()));
+    let busy: Vec<_> = (1..job.work.connections()).map(|_| busy()).collect::<Res<_>>()?;
+    let quick = resp::command(&[job.peer.word(), PAYLOAD]);
+    let mut quick = connected(Raw::new(&job.socket, quick, resp::bulk(PAYLOAD)))?;
+    let end = Instant::now() + Duration::from_millis(job.calls as u64);
+    let mut times = thread::scope(|scope| {
+        let run = |mut caller: Raw| {
+            scope.spawn(move || {
+                while Instant::now() < end {
+                    caller.call()?;
+                }
+                Res::Ok(())
+            })
+        };
+        let threads: Vec<_> = busy.into_iter().map(run).collect();
+        let mut times = Vec::with_capacity(job.calls);
+        while Instant::now() < end {
+            thread::sleep(Duration::from_millis(1));
+            let start = Instant::now();
+            quick.call()?;
+            times.push(nanos(start));
+        }
+        for thread in threads {
+            thread.join().map_err(|_| "a client's thread panicked")??;
+        }
+        Res::Ok(times)
+    })?;
+    Ok(quantiles(&mut times))
+}
+
 pub(super) fn connected(mut raw: Raw) -> Res<Raw> {
     raw.connect()?;
     Ok(raw)

@@ -14,7 +14,7 @@ use crate::work::{BESIDE, Work};
 /// One connection.
 pub(crate) trait Caller: Sized + Send + 'static {
     fn connect(socket: &Path) -> impl Future<Output = Res<Self>> + Send;
-    fn call(&mut self) -> impl Future<Output = Res<()>> + Send;
+    fn call(&mut self, work: Work) -> impl Future<Output = Res<()>> + Send;
 }
 
 pub(crate) fn threads() -> Res<Runtime> {
@@ -43,7 +43,7 @@ async fn run<C: Caller>(job: Arc<Job>) -> Res<Figures> {
             let _beside = open::<C>(&job, BESIDE).await?;
             trip::<C>(&job).await
         }
-        Work::Conc50 => {
+        Work::Conc50 | Work::Compute(_) => {
             let callers = open::<C>(&job, job.work.connections()).await?;
             many(&job, callers.into_iter().map(Some).collect()).await
         }
@@ -55,7 +55,7 @@ async fn run<C: Caller>(job: Arc<Job>) -> Res<Figures> {
             let _open = open::<C>(&job, job.calls).await?;
             idle(&job, before)
         }
-        Work::Pipe16 | Work::Blocked | Work::Mixed | Work::Big | Work::Sips => {
+        Work::Pipe16 | Work::Blocked | Work::Mixed | Work::Beside | Work::Big | Work::Sips => {
             Err("not for this client".into())
         }
     }
@@ -66,7 +66,7 @@ async fn open<C: Caller>(job: &Job, count: usize) -> Res<Vec<C>> {
     let mut callers = Vec::with_capacity(count);
     for _ in 0..count {
         let mut caller = C::connect(&job.socket).await?;
-        caller.call().await?;
+        caller.call(job.work).await?;
         callers.push(caller);
     }
     Ok(callers)
@@ -75,13 +75,13 @@ async fn open<C: Caller>(job: &Job, count: usize) -> Res<Vec<C>> {
 async fn trip<C: Caller>(job: &Job) -> Res<Figures> {
     let mut caller = C::connect(&job.socket).await?;
     for _ in 0..job.warm_up() {
-        caller.call().await?;
+        caller.call(job.work).await?;
     }
     let mut times = Vec::with_capacity(job.calls);
     let meter = Meter::start(job.server);
     for _ in 0..job.calls {
         let start = Instant::now();
-        caller.call().await?;
+        caller.call(job.work).await?;
         times.push(nanos(start));
     }
     Ok(meter.stop(times, 1))
@@ -119,7 +119,7 @@ async fn many<C: Caller>(job: &Arc<Job>, mut callers: Vec<Option<C>>) -> Res<Fig
 
 async fn one<C: Caller>(job: &Job, caller: &mut Option<C>) -> Res<()> {
     match caller {
-        Some(caller) => caller.call().await,
-        None => C::connect(&job.socket).await?.call().await,
+        Some(caller) => caller.call(job.work).await,
+        None => C::connect(&job.socket).await?.call(job.work).await,
     }
 }

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dockipc::{Client, Reply, Server, State, command};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::Res;
 use crate::load::{Job, PAYLOAD, blocking};
@@ -54,6 +55,18 @@ pub(crate) fn fill(bytes: usize) -> Vec<u8> {
 #[command]
 pub(crate) fn zeros(bytes: usize) -> Vec<u8> {
     vec![0; bytes]
+}
+
+/// Use this much CPU time, in microseconds. A thread that waits for a CPU does not come nearer to the end.
+#[command]
+pub(crate) fn work(us: u64) -> u64 {
+    let now = || {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+    };
+    let end = now() + Duration::from_micros(us);
+    while now() < end {}
+    us
 }
 
 /// A client for each connection: a call is made as an author would make it.

@@ -101,9 +101,10 @@ impl Peer {
             Work::Pipe16 => {
                 matches!(self, Self::Redis | Self::Threads | Self::Dockipc | Self::Client)
             }
-            Work::Blocked | Work::Mixed | Work::Big | Work::Sips => {
+            Work::Blocked | Work::Mixed | Work::Beside | Work::Big | Work::Sips => {
                 matches!(self, Self::Threads | Self::Dockipc)
             }
+            Work::Compute(_) => matches!(self, Self::Threads | Self::Tarpc | Self::Dockipc),
         }
     }
 
@@ -131,9 +132,15 @@ impl Peer {
             (_, Work::Mixed) => stalls::mixed(job),
             (_, Work::Big) => big::one(job),
             (_, Work::Sips) => big::sips(job),
+            (_, Work::Beside) => stalls::beside(job),
             (Self::Floor | Self::Epoll, _) => blocking::bench(job, || {
                 let frame = floor::frame(PAYLOAD.as_bytes());
                 Raw::new(&job.socket, frame.clone(), frame)
+            }),
+            (Self::Threads | Self::Dockipc, Work::Compute(load)) => blocking::bench(job, || {
+                let us = load.us.to_string();
+                let answer = format!(":{us}\r\n").into();
+                Raw::new(&job.socket, resp::command(&["work", &us]), answer)
             }),
             (Self::Redis | Self::Threads | Self::Dockipc, _) => blocking::bench(job, || {
                 let request = resp::command(&[self.word(), PAYLOAD]);

@@ -11,12 +11,15 @@ use tarpc::server::{BaseChannel, Channel};
 use tarpc::{client, context};
 use tokio_serde::formats::Bincode;
 
+use super::dockipc;
 use crate::Res;
 use crate::load::{PAYLOAD, tasks};
+use crate::work::Work;
 
 #[tarpc::service]
 trait Echo {
     async fn echo(text: String) -> String;
+    async fn work(us: u64) -> u64;
 }
 
 #[derive(Clone)]
@@ -25,6 +28,10 @@ struct Server;
 impl Echo for Server {
     async fn echo(self, _: context::Context, text: String) -> String {
         text
+    }
+
+    async fn work(self, _: context::Context, us: u64) -> u64 {
+        dockipc::work(us)
     }
 }
 
@@ -49,7 +56,11 @@ impl tasks::Caller for Caller {
         Ok(Self(EchoClient::new(client::Config::default(), transport).spawn()))
     }
 
-    async fn call(&mut self) -> Res<()> {
+    async fn call(&mut self, work: Work) -> Res<()> {
+        if let Work::Compute(load) = work {
+            let us = self.0.work(context::current(), load.us).await?;
+            return if us == load.us { Ok(()) } else { Err("another answer".into()) };
+        }
         let answer = self.0.echo(context::current(), PAYLOAD.to_owned()).await?;
         if answer == PAYLOAD { Ok(()) } else { Err("another answer".into()) }
     }

@@ -82,6 +82,8 @@ fn run(name: &[u8], word: &[u8], output: &mut Vec<u8>) -> Res<()> {
         write!(output, ":{}\r\n", dockipc::block(number(word)?))?;
     } else if name.eq_ignore_ascii_case(b"compute") {
         write!(output, ":{}\r\n", dockipc::compute(number(word)?))?;
+    } else if name.eq_ignore_ascii_case(b"work") {
+        write!(output, ":{}\r\n", dockipc::work(number(word)?))?;
     } else {
         output.extend_from_slice(b"-ERR unknown command\r\n");
     }

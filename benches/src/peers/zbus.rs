@@ -10,6 +10,7 @@ use zbus::{Guid, connection, interface, proxy};
 
 use crate::Res;
 use crate::load::{PAYLOAD, tasks};
+use crate::work::Work;
 
 struct Echo;
 
@@ -55,7 +56,7 @@ impl tasks::Caller for Caller {
         Ok(Self(EchoProxy::builder(&connection).build().await?))
     }
 
-    async fn call(&mut self) -> Res<()> {
+    async fn call(&mut self, _: Work) -> Res<()> {
         let answer = self.0.echo(PAYLOAD).await?;
         if answer == PAYLOAD { Ok(()) } else { Err("another answer".into()) }
     }

@@ -15,5 +15,5 @@ mod unknown;
 pub(crate) use builtin::BuiltIn;
 pub use command::{Command, CommandParts};
 pub(crate) use rules::Rules;
-pub(crate) use speed::Speed;
+pub(crate) use speed::{Cost, Speed};
 pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};

@@ -1,42 +1,161 @@
-//! Learns from run times which commands are slow.
+//! Learns from run times how long commands take, and which of them are slow.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Whether a command is known to be slow.
+/// What is known of a command's run times.
 ///
-/// Both fields are hints: after a stale read, a command runs once on the wrong kind of thread. So every
-/// access is `Relaxed`, and no other data is published through them.
-#[derive(Default)]
+/// All fields are hints: after a stale read, a command runs once on the wrong kind of thread. So every
+/// access is `Relaxed`, and no other data is published through them. They are written only when a run
+/// contradicts them: a write takes the cache line away from the cores that read it for each command.
 pub(crate) struct Speed {
     slow: AtomicBool,
-    /// Consecutive quick runs since the command was marked as slow.
-    quick_runs: AtomicU32,
+    /// The [`Cost`] of a run.
+    cost: AtomicU32,
+    /// Consecutive runs that contradict the two above.
+    contrary: AtomicU32,
 }
 
-/// The longest run that counts as quick. Handing a command to another thread costs about as much.
+/// How long a run takes, as a power of two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Cost(u32);
+
+impl Cost {
+    /// Nothing is known. More than any other cost.
+    pub(crate) const UNKNOWN: Self = Self(u32::MAX - 1);
+
+    /// More than that.
+    pub(crate) const NEVER: Self = Self(u32::MAX);
+
+    /// The costs of runs of this time and up to twice of it.
+    pub(crate) const fn of(time: Duration) -> Self {
+        let log = (time.as_micros() | 1).ilog2();
+        // Half an hour and more are the same.
+        Self(if log < 31 { log } else { 31 })
+    }
+
+    /// The least time of such a run in microseconds. Zero for less than two, and if nothing is known.
+    pub(crate) fn micros(self) -> u32 {
+        if (1..=31).contains(&self.0) { 1 << self.0 } else { 0 }
+    }
+}
+
+/// The longest run that makes a slow command count as quick again, if the run waits for something.
+/// Handing a command to another thread costs about as much.
 const QUICK: Duration = Duration::from_micros(200);
+
+/// The same for a run that only computes: a core is busy with it, whichever thread it is.
+const QUICK_COMPUTING: Duration = Duration::from_micros(500);
 
 /// The number of consecutive quick runs after which a slow command counts as quick.
 const QUICK_AGAIN: u32 = 64;
+
+/// The numbers of consecutive runs of a higher and of a lower cost after which it is the command's. A
+/// run may seem long because its thread had no CPU.
+const HIGHER: u32 = 2;
+const LOWER: u32 = 8;
+
+impl Default for Speed {
+    fn default() -> Self {
+        Self {
+            slow: AtomicBool::new(false),
+            cost: AtomicU32::new(Cost::UNKNOWN.0),
+            contrary: AtomicU32::new(0),
+        }
+    }
+}
 
 impl Speed {
     pub(crate) fn is_slow(&self) -> bool {
         self.slow.load(Ordering::Relaxed)
     }
 
-    /// Marks the command as slow after it stalled the leader.
+    pub(crate) fn cost(&self) -> Cost {
+        Cost(self.cost.load(Ordering::Relaxed))
+    }
+
+    /// Marks the command as slow after it stalled a leader.
     pub(crate) fn stalled(&self) {
-        self.quick_runs.store(0, Ordering::Relaxed);
+        self.contrary.store(0, Ordering::Relaxed);
         self.slow.store(true, Ordering::Relaxed);
     }
 
-    /// Records the duration of a run while the command is marked as slow.
-    pub(crate) fn ran_for(&self, time: Duration) {
-        if time > QUICK {
-            self.quick_runs.store(0, Ordering::Relaxed);
-        } else if self.quick_runs.fetch_add(1, Ordering::Relaxed) + 1 >= QUICK_AGAIN {
+    /// Takes the mark back: the command was not slow, its thread had no CPU.
+    pub(crate) fn acquit(&self) {
+        self.slow.store(false, Ordering::Relaxed);
+    }
+
+    /// Records a run. `computed` is its CPU time if it waited for nothing.
+    pub(crate) fn ran_for(&self, time: Duration, computed: Option<Duration>) {
+        let time = computed.unwrap_or(time);
+        let now = Cost::of(time);
+        let (agrees, limit) = if self.is_slow() {
+            (time > if computed.is_some() { QUICK_COMPUTING } else { QUICK }, QUICK_AGAIN)
+        } else {
+            let known = self.cost();
+            let differs = now.0.abs_diff(known.0) > 1;
+            let limit = match now.cmp(&known) {
+                _ if known == Cost::UNKNOWN => 1,
+                std::cmp::Ordering::Greater => HIGHER,
+                _ => LOWER,
+            };
+            (!differs, limit)
+        };
+        if agrees {
+            if self.contrary.load(Ordering::Relaxed) != 0 {
+                self.contrary.store(0, Ordering::Relaxed);
+            }
+        } else if self.contrary.fetch_add(1, Ordering::Relaxed) + 1 >= limit {
+            self.contrary.store(0, Ordering::Relaxed);
+            self.cost.store(now.0, Ordering::Relaxed);
             self.slow.store(false, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MICRO: Duration = Duration::from_micros(1);
+
+    fn run(speed: &Speed, micros: u32, times: u32) -> u32 {
+        (0..times).for_each(|_| speed.ran_for(MICRO * micros, None));
+        speed.cost().micros()
+    }
+
+    #[test]
+    fn cost_follows_the_runs() {
+        let speed = Speed::default();
+        assert_eq!(speed.cost(), Cost::UNKNOWN);
+        assert_eq!(run(&speed, 100, 1), 64);
+        // About the same.
+        assert_eq!(run(&speed, 200, 100), 64);
+        // One long run may be an accident.
+        assert_eq!(run(&speed, 3_000, 1), 64);
+        assert_eq!(run(&speed, 100, 1), 64);
+        assert_eq!(run(&speed, 3_000, 2), 2048);
+        assert_eq!(run(&speed, 0, LOWER - 1), 2048);
+        assert_eq!(run(&speed, 0, 1), 0);
+        assert_eq!(run(&speed, u32::MAX, 2), 1 << 31);
+    }
+
+    #[test]
+    fn slow_command_counts_as_quick_again() {
+        let speed = Speed::default();
+        speed.stalled();
+        run(&speed, 100, QUICK_AGAIN - 1);
+        run(&speed, 300, 1);
+        run(&speed, 100, QUICK_AGAIN - 1);
+        assert!(speed.is_slow());
+        run(&speed, 100, 1);
+        assert!(!speed.is_slow());
+        assert_eq!(speed.cost().micros(), 64);
+        // A run of 300 µs that waits does not count, one that computes does.
+        speed.stalled();
+        run(&speed, 300, QUICK_AGAIN);
+        assert!(speed.is_slow());
+        (0..QUICK_AGAIN).for_each(|_| speed.ran_for(MICRO * 5_000, Some(MICRO * 300)));
+        assert!(!speed.is_slow());
     }
 }

@@ -9,6 +9,7 @@ use super::phase::Phase;
 use super::sign_of_life::{next_sign, send_sign};
 use super::users::Users;
 use crate::buffer::Buffer;
+use crate::commands::Cost;
 use crate::config::{Config, PerUser, Times};
 use crate::dispatch::Conversation;
 use crate::error::Failure;
@@ -37,6 +38,8 @@ pub(super) struct Conn {
     pub(super) deadline: Option<Deadline>,
     /// Whether a command was answered since the deadline was set.
     pub(super) has_progressed: bool,
+    /// The cost of its last command.
+    pub(super) cost: Cost,
     /// The answer to its next slow command, which is not run.
     pub(super) denied: Option<Failure>,
     /// While its command waits for a thread.
@@ -81,6 +84,7 @@ impl Conn {
             output: None,
             deadline,
             has_progressed: false,
+            cost: Cost::default(),
             denied: None,
             wait: None,
             charged: 0,

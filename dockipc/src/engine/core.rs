@@ -19,13 +19,18 @@ use crate::listener::{self, Published};
 use crate::sys;
 use crate::warning::warn;
 
+/// A value in cache lines of its own, or in pairs of them, which some processors fetch together. The other
+/// fields are read for each command, and the hub is written to by each thread.
+#[repr(align(128))]
+struct Apart<T>(T);
+
 /// The state that the threads of one server share.
 pub(super) struct Core {
     pub(super) service: Arc<Service>,
     pub(super) epoll: OwnedFd,
-    /// Written to wake the leader while it waits for events.
+    /// Written to wake a leader while it waits for events.
     pub(super) wake: OwnedFd,
-    hub: Mutex<Hub>,
+    hub: Apart<Mutex<Hub>>,
     /// Idle threads wait here for a role.
     pub(super) parked: Condvar,
     /// The watcher waits here.
@@ -33,6 +38,8 @@ pub(super) struct Core {
     /// Notified when a thread ends.
     pub(super) ended: Condvar,
     pub(super) max_threads: usize,
+    /// The most leaders.
+    pub(super) max_leaders: usize,
     /// The server's sockets, in the order of their [`SocketId`](crate::access::SocketId)s.
     pub(super) endpoints: Vec<Endpoint>,
     /// Ticks when the paths are to be looked at. None without a path of ours.
@@ -76,10 +83,11 @@ impl Core {
         let reserved = if endpoints.is_empty() { 0 } else { service.config.reserved_connections };
         let core = Self {
             max_threads: service.config.threads(),
+            max_leaders: service.config.leaders(),
             service,
             epoll,
             wake,
-            hub: Mutex::new(Hub::new()),
+            hub: Apart(Mutex::new(Hub::new())),
             parked: Condvar::new(),
             watcher: Condvar::new(),
             ended: Condvar::new(),
@@ -101,15 +109,16 @@ impl Core {
     }
 
     pub(super) fn lock(&self) -> HubGuard<'_> {
-        HubGuard::lock(&self.hub)
+        HubGuard::lock(&self.hub.0)
     }
 
-    /// Wakes the leader if it waits for events.
+    /// Wakes a leader if one waits for events.
     ///
     /// With the hub's lock held: a leader that is about to wait has said so before it unlocked the hub,
-    /// and a write to an eventfd does not block.
+    /// and a write to an eventfd does not block. One is enough, since each looks at everything in the hub;
+    /// the kernel chooses the one that began to wait last.
     pub(super) fn wake_leader(&self, hub: &Hub) {
-        if hub.roles.is_polling {
+        if hub.roles.polling > 0 {
             // Fails only if a wake-up is pending already.
             let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
         }

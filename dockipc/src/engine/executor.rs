@@ -7,12 +7,14 @@ use std::time::Instant;
 use super::core::Core;
 use super::long_run::LongRun;
 use super::output::send;
+use super::ready::WAKE;
 use super::sign_of_life::{next_sign, send_sign};
 use super::worker::Worker;
-use crate::commands::{Runnable, Speed};
+use crate::commands::{Cost, Runnable, Speed, Table};
 use crate::dispatch::{Begin, Executor, SignTimes};
 use crate::error::Failure;
 use crate::session::Signs;
+use crate::sys::ThreadUsage;
 use crate::wire::Protocol;
 
 /// Lets the commands of one turn begin, and notes when they end.
@@ -20,12 +22,24 @@ pub(super) struct TurnExecutor<'a> {
     core: &'a Arc<Core>,
     me: &'a Arc<Worker>,
     socket: &'a OwnedFd,
-    /// The slow command that runs, and since when.
-    slow: Option<(Runnable, Instant)>,
+    /// The command whose time is measured.
+    timed: Option<Timed>,
+    /// The least cost at which a command's time is measured.
+    timed_from: Cost,
+    /// The cost of the last command.
+    cost: Cost,
     /// The answer to the next slow command, which is not run.
     denied: Option<Failure>,
     /// When the client was last told that its command waits for a thread, or that its transaction runs.
     last_sign: Option<Instant>,
+}
+
+/// A command whose time is measured.
+struct Timed {
+    what: Runnable,
+    since: Instant,
+    /// For a slow one.
+    usage: Option<ThreadUsage>,
 }
 
 impl<'a> TurnExecutor<'a> {
@@ -35,8 +49,20 @@ impl<'a> TurnExecutor<'a> {
         socket: &'a OwnedFd,
         denied: Option<Failure>,
         last_sign: Option<Instant>,
+        cost: Cost,
     ) -> Self {
-        Self { core, me, socket, slow: None, denied, last_sign }
+        let timed_from = match (core.max_leaders, me.is_measured()) {
+            // Work is not shared.
+            (1, _) => Cost::NEVER,
+            (_, true) => Cost::default(),
+            (_, false) => WAKE,
+        };
+        Self { core, me, socket, timed: None, timed_from, cost, denied, last_sign }
+    }
+
+    /// Returns the cost of the last command.
+    pub(super) fn cost(&self) -> Cost {
+        if self.cost == Cost::UNKNOWN { Cost::default() } else { self.cost }
     }
 
     /// A command, or a transaction, is answered. Ends its charge for slow ones before the answer is sent: a
@@ -81,7 +107,8 @@ impl<'a> TurnExecutor<'a> {
             // Charged already if it was handed over by the leader, and not if this thread has just
             // lost the lead.
             hub.begin_run(index, limits)?;
-            self.slow = Some((what, since));
+            let usage = Some(ThreadUsage::now());
+            self.timed = Some(Timed { what, since, usage });
         } else {
             hub.charge_run(index, limits);
         }
@@ -103,9 +130,17 @@ impl Executor for TurnExecutor<'_> {
             return self.denied.take().map_or(Begin::Later, Begin::Never);
         }
         self.me.begin(what, protocol);
-        if !leads && let Err(failure) = self.begin_unwatched(what, is_slow) {
-            self.me.end();
-            return Begin::Never(failure);
+        if !leads {
+            if let Err(failure) = self.begin_unwatched(what, is_slow) {
+                self.me.end();
+                return Begin::Never(failure);
+            }
+            return Begin::Now;
+        }
+        self.cost = speed.cost();
+        if self.cost >= self.timed_from {
+            self.timed_from = WAKE;
+            self.timed = Some(Timed { what, since: Instant::now(), usage: None });
         }
         Begin::Now
     }
@@ -113,8 +148,20 @@ impl Executor for TurnExecutor<'_> {
     fn end(&mut self) {
         self.core.end_forked_child();
         self.me.end();
-        if let Some((what, since)) = self.slow.take() {
-            self.core.service.table.speed(what).ran_for(since.elapsed());
+        if let Some(timed) = self.timed.take() {
+            self.cost = timed.end(&self.core.service.table);
         }
+    }
+}
+
+impl Timed {
+    /// Records the time; returns the cost.
+    #[cold]
+    #[inline(never)]
+    fn end(self, table: &Table) -> Cost {
+        let time = self.since.elapsed();
+        let computed = self.usage.and_then(ThreadUsage::computed);
+        table.speed(self.what).ran_for(time, computed);
+        Cost::of(time)
     }
 }

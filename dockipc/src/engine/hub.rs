@@ -25,10 +25,12 @@ use rustix::event::epoll::EventFlags;
 use super::accept::{Accepting, Arrival, TurnedAway};
 use super::connection::{Conn, Socket};
 use super::long_run::LongRun;
+use super::ready::Ready;
 use super::shutdown::Shutdown;
 use super::threads::Roles;
 use super::token::{Token, next_generation};
 use super::users::Users;
+use crate::commands::Cost;
 use crate::config::PerUser;
 use crate::dispatch::{Conversation, Service};
 use crate::error::{Failure, code};
@@ -39,10 +41,11 @@ pub(super) struct Hub {
     slots: Vec<Slot>,
     /// Slots without a connection.
     free: Vec<usize>,
-    /// Connections to be served by the leader, in order.
-    ready: VecDeque<usize>,
-    /// How many of them are served before the leader looks for events again.
-    before_poll: usize,
+    /// Connections to be served by a leader.
+    pub(super) ready: Ready,
+    /// The cost that is assumed of a new connection's first command: that of the connection that ended
+    /// last.
+    first_cost: Cost,
     /// Connections whose command waits for a thread, in order.
     pub(super) handed_over: VecDeque<usize>,
     timers: BinaryHeap<Reverse<(Instant, usize, u32)>>,
@@ -65,6 +68,8 @@ struct Slot {
     /// Events that the connection has not been told yet.
     unseen: Readiness,
     queue: Queue,
+    /// The cost of its last command.
+    cost: Cost,
     /// Its earliest timer.
     timer: Option<Instant>,
     /// The running command, if it is known to last.
@@ -126,8 +131,8 @@ impl Hub {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
-            ready: VecDeque::new(),
-            before_poll: 0,
+            ready: Ready::default(),
+            first_cost: Cost::default(),
             handed_over: VecDeque::new(),
             timers: BinaryHeap::new(),
             overdue: Vec::new(),
@@ -172,8 +177,8 @@ impl Hub {
         let conn = Conn::new(socket, conversation, token, &config.times);
         slot.occupant = Occupant::Idle(Box::new(conn));
         slot.unseen = Readiness { readable: true, ..Readiness::default() };
-        slot.queue = Queue::Ready;
-        self.ready.push_back(index);
+        slot.cost = self.first_cost;
+        self.enqueue(index);
         Ok(())
     }
 
@@ -183,6 +188,7 @@ impl Hub {
                 generation: 0,
                 unseen: Readiness::default(),
                 queue: Queue::None,
+                cost: Cost::default(),
                 timer: None,
                 run: None,
                 uid: u32::MAX,
@@ -235,20 +241,15 @@ impl Hub {
         let Some((index, slot)) = self.slot(token) else { return };
         mark(&mut slot.unseen);
         if matches!(slot.occupant, Occupant::Idle(_)) && slot.queue == Queue::None {
-            slot.queue = Queue::Ready;
-            self.ready.push_back(index);
+            self.enqueue(index);
         }
     }
 
-    /// The next connection to be served by the leader. None when it is time to look for events.
-    pub(super) fn next(&mut self) -> Option<usize> {
-        self.before_poll = self.before_poll.checked_sub(1)?;
-        self.ready.pop_front()
-    }
-
-    /// Events have been looked for.
-    pub(super) fn polled(&mut self) {
-        self.before_poll = self.ready.len();
+    /// Lets a leader serve a connection.
+    fn enqueue(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        slot.queue = Queue::Ready;
+        self.ready.push(index, slot.cost);
     }
 
     /// Takes a connection out, to serve it.
@@ -271,6 +272,7 @@ impl Hub {
     pub(super) fn put(&mut self, index: usize, conn: Box<Conn>) {
         let slot = &mut self.slots[index];
         slot.run = None;
+        slot.cost = conn.cost;
         slot.occupant = Occupant::Idle(conn);
     }
 
@@ -280,13 +282,11 @@ impl Hub {
         (again || unseen.is_any()).then_some(unseen)
     }
 
-    /// Puts a connection back for another turn, which the leader gives it.
+    /// Puts a connection back for another turn, which a leader gives it.
     pub(super) fn requeue(&mut self, index: usize, conn: Box<Conn>, unseen: Readiness) {
         self.put(index, conn);
-        let slot = &mut self.slots[index];
-        slot.unseen = unseen;
-        slot.queue = Queue::Ready;
-        self.ready.push_back(index);
+        self.slots[index].unseen = unseen;
+        self.enqueue(index);
     }
 
     /// Puts a connection where the next free thread takes it from.
@@ -296,18 +296,18 @@ impl Hub {
         self.handed_over.push_back(index);
     }
 
-    /// Lets the leader serve a connection that waits for a thread, since there is something to tell it.
+    /// Lets a leader serve a connection that waits for a thread, since there is something to tell it.
     fn recall(&mut self, index: usize) {
         if self.slots[index].queue == Queue::HandedOver {
             self.handed_over.retain(|other| *other != index);
-            self.slots[index].queue = Queue::Ready;
-            self.ready.push_back(index);
+            self.enqueue(index);
         }
     }
 
     /// Frees the slot of a connection that has ended.
     pub(super) fn free(&mut self, index: usize) -> Option<Box<Conn>> {
         let slot = &mut self.slots[index];
+        self.first_cost = slot.cost;
         slot.generation = next_generation(slot.generation);
         slot.unseen = Readiness::default();
         slot.queue = Queue::None;
@@ -352,7 +352,7 @@ impl Hub {
         }
     }
 
-    /// Notes that a thread is in a command that lasts. True if the leader must be woken for the timer.
+    /// Notes that a thread is in a command that lasts. True if a leader must be woken for the timer.
     pub(super) fn note_run(&mut self, index: usize, run: LongRun, timer: Option<Instant>) -> bool {
         let Some(slot) = self.slots.get_mut(index) else { return false };
         if !matches!(slot.occupant, Occupant::Served(_)) {
@@ -380,7 +380,7 @@ impl Hub {
     }
 
     /// Sets a connection's timer, unless it has an earlier one. True if it is the first of all timers,
-    /// so that the leader must be woken.
+    /// so that a leader must be woken.
     pub(super) fn set_timer(&mut self, index: usize, deadline: Option<Instant>) -> bool {
         let slot = &mut self.slots[index];
         let Some(at) = deadline.filter(|at| slot.timer.is_none_or(|timer| *at < timer)) else {
@@ -406,9 +406,9 @@ impl Hub {
         }
     }
 
-    /// How long the leader may wait for events. No time at all if a connection is ready.
-    pub(super) fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
+    /// How long a leader may wait for events. No time at all if a connection is ready that it may serve.
+    pub(super) fn timeout(&self, may_be_long: bool) -> Option<Duration> {
+        if self.ready.has_any(may_be_long) {
             return Some(Duration::ZERO);
         }
         let timer = self.timers.peek().map(|Reverse((at, ..))| *at);
@@ -468,11 +468,10 @@ impl Hub {
         }
     }
 
-    /// Lets the leader serve all connections that wait for a thread.
+    /// Lets a leader serve all connections that wait for a thread.
     pub(super) fn recall_all(&mut self) {
-        for index in self.handed_over.drain(..) {
-            self.slots[index].queue = Queue::Ready;
-            self.ready.push_back(index);
+        while let Some(index) = self.handed_over.pop_front() {
+            self.enqueue(index);
         }
     }
 

@@ -70,6 +70,9 @@ pub(super) enum Read {
 
 /// Reads once. A short beginning of a command is moved to the thread's buffer, in front of the new
 /// bytes, so that a connection between commands holds no memory.
+///
+/// Invariant: the bytes of a command are taken out of the socket before it runs. If the daemon dies with
+/// unread bytes, the client gets ECONNRESET (unix(7)), and our client then runs the command again.
 pub(super) fn read(memory: &mut Memory, conn: &mut Conn) -> Result<Read, Errno> {
     let had = conn.input.len();
     let is_short = had <= BUFFER / 2;

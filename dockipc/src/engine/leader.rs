@@ -1,4 +1,4 @@
-//! The leader: waits for events and serves the connections that have them.
+//! A leader: waits for events and serves the connections that have them.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -11,47 +11,109 @@ use super::accept::{Arrival, TurnedAway};
 use super::core::Core;
 use super::hub_guard::HubGuard;
 use super::input::Memory;
+use super::ready::WAKE;
+use super::threads::Share;
 use super::token::Token;
 use super::worker::Worker;
+use crate::commands::Cost;
 use crate::listener;
 use crate::sys;
 
+/// How long a leader that is not the only one waits for events before it gives the role up.
+const STAY: Duration = Duration::from_secs(1);
+
+/// The consecutive looks for events that find a leader one too many before it gives the role up. Work that
+/// is worth sharing comes and goes.
+const TOO_MANY: u32 = 8;
+
 impl Core {
-    /// Leads until this thread has lost the lead, or until the server has stopped.
+    /// Leads until this thread has lost the lead or gives it up, or until the server has stopped.
     pub(super) fn lead(
         self: &Arc<Self>,
         hub: &mut HubGuard<'_>,
         me: &Arc<Worker>,
         memory: &mut Memory,
     ) {
+        let mut too_many = 0;
+        hub.roles.add_leader(me);
         // The lead can be lost in a command, and while paths are looked at.
-        while hub.roles.is_leader(me) {
-            if let Some(index) = hub.next() {
+        while me.leads() && !hub.has_ended {
+            let may_be_long = hub.roles.may_be_long(self.max_leaders);
+            if let Some((index, cost)) = hub.ready.pop(may_be_long) {
                 if std::mem::replace(&mut hub.roles.watcher_sleeps, false) {
                     self.watcher.notify_one();
                 }
+                let is_long = cost >= WAKE;
+                let has_work = hub.ready.is_worth_sharing();
+                if (is_long || has_work) && hub.shutdown.is_none() {
+                    self.share(hub, cost, has_work);
+                }
+                if is_long {
+                    hub.roles.set_away(me, true);
+                } else {
+                    hub.roles.note_quick();
+                }
                 self.serve(hub, index, me, memory);
+                if is_long {
+                    hub.roles.set_away(me, false);
+                }
                 continue;
             }
             if hub.shutdown.is_some() {
+                if !hub.roles.is_first(me) {
+                    break;
+                }
                 self.wind_down(hub);
-                if hub.has_ended || !hub.roles.is_leader(me) {
-                    return;
+                if hub.has_ended || !me.leads() {
+                    break;
                 }
             }
-            self.poll(hub, memory);
+            let is_idle = self.poll(hub, me, memory);
+            if hub.ready.is_worth_sharing() || !hub.roles.is_one_too_many() {
+                too_many = 0;
+            } else {
+                too_many += 1;
+            }
+            let is_over = is_idle || too_many >= TOO_MANY;
+            if hub.roles.leaders.len() > 1 && is_over || hub.roles.has_idle_spare(self.max_leaders)
+            {
+                break;
+            }
+        }
+        hub.roles.remove_leader(me);
+        if let Some(what) = me.take_suspect() {
+            self.service.table.speed(what).acquit();
+        }
+        // The others may have begun to wait before a timer was set, or the end.
+        self.wake_leader(hub);
+    }
+
+    /// Wakes or recruits a leader for the connections that wait, and for those that may come while this
+    /// leader is away.
+    #[cold]
+    fn share(self: &Arc<Self>, hub: &mut HubGuard<'_>, cost: Cost, has_work: bool) {
+        match hub.roles.share(cost, has_work, self.max_leaders) {
+            Share::No => {}
+            Share::Wake => self.wake_leader(hub),
+            Share::Recruit => self.recruit(hub),
         }
     }
 
-    /// Waits for events and notes what they mean.
-    fn poll(&self, hub: &mut HubGuard<'_>, memory: &mut Memory) {
-        let timeout = hub.timeout();
-        hub.roles.is_polling = true;
+    /// Waits for events and notes what they mean. True if there was none for some time, and this leader is
+    /// not the only one.
+    fn poll(&self, hub: &mut HubGuard<'_>, me: &Worker, memory: &mut Memory) -> bool {
+        let mut timeout = hub.timeout(hub.roles.may_be_long(self.max_leaders));
+        let is_extra = hub.roles.leaders.len() > 1;
+        if is_extra {
+            timeout = Some(timeout.map_or(STAY, |timeout| timeout.min(STAY)));
+        }
+        let sleeps = timeout != Some(Duration::ZERO);
+        hub.roles.begin_poll(me, sleeps);
         let arrivals = hub.unlocked(|| {
             self.wait_for_events(timeout, memory);
             self.handle_events(memory)
         });
-        hub.roles.is_polling = false;
+        hub.roles.end_poll(me, sleeps);
         for event in &memory.events {
             hub.note(Token::from_data(event.data.u64()), event.flags);
         }
@@ -65,7 +127,8 @@ impl Core {
         if !hub.overdue.is_empty() {
             self.attend(hub);
         }
-        hub.polled();
+        hub.ready.polled();
+        is_extra && timeout == Some(STAY) && memory.events.is_empty()
     }
 
     fn wait_for_events(&self, timeout: Option<Duration>, memory: &mut Memory) {

@@ -1,25 +1,31 @@
 //! Sockets, threads and locks: threads follow commands, not connections.
 //!
-//! All sockets are in one epoll set, edge-triggered. One thread, the *leader*, waits for events and
-//! serves the connections that have them, one turn each; it runs their commands itself. That is as cheap
-//! as a single-threaded loop as long as commands are quick.
+//! All sockets are in one epoll set, edge-triggered. A *leader* waits for events and serves the connections
+//! that have them, one turn each; it runs their commands itself. As long as commands are quick, there is
+//! one leader, and that is as cheap as a single-threaded loop.
 //!
-//! When a command stalls, the leader must be replaced, and the connections that wait in the hub's queue
-//! must be served by another thread. Two things see to that:
+//! Three things see to it that a connection does not wait while a core is free:
 //!
-//! - The *watcher*, a second thread, looks at the leader every millisecond while there is work. If it
-//!   finds the leader in the same command twice, it takes the lead, and the command is noted as slow
-//!   (`commands::Speed`).
-//! - A command that is noted as slow is not run by the leader: its connection is *handed over*, to a
+//! - *Sharing*: each connection that waits has a cost, the measured time of its last command
+//!   (`commands::Cost`). When a leader begins with one and the others that wait would take longer than
+//!   waking a thread takes, or when its own command takes that long and nobody looks for events, another
+//!   leader is woken or recruited, up to the number of cores. Leaders take connections from one queue, the
+//!   quick ones first ([`ready`]); while long ones run on all cores, one leader more waits for quick ones.
+//!   Leaders without work wait in the kernel, which wakes the one that began to wait last; the others give
+//!   the role up after a second, or when work is quick again ([`leader`]).
+//! - The *watcher*, a further thread, looks at the leaders every millisecond while there is work. If it
+//!   finds one in the same command twice, it takes the lead from that thread, and the command is noted as
+//!   slow (`commands::Speed`). If none is left, the watcher becomes the leader.
+//! - A command that is noted as slow is not run by a leader: its connection is *handed over*, to a
 //!   queue from which *workers* take it, as many threads as are needed. A command that turns out to be
 //!   quick loses the note.
 //!
 //! ```text
-//!                 no leader                    a connection was handed over
-//!   leader ◀───────────────── (no role) ─────────────────────────▶ worker
-//!     │ in one command          ▲   │ no watcher                     │ its turns are over
-//!     │ for too long            │   ▼                                │
-//!     └──────────────────▶ (no role)  watcher ── there is no leader ─▶ (no role)
+//!              work is shared, or no leader        a connection was handed over
+//!   leader ◀─────────────────────────── (no role) ─────────────────────────────▶ worker
+//!     │ in one command for too long,        ▲   │ no watcher                       │ its turns are over
+//!     │ or one leader too many              │   ▼                                  │
+//!     └───────────────────────────▶ (no role)  watcher ── there is no leader ─▶ (no role)
 //! ```
 //!
 //! A thread without a role parks for a moment ([`threads`]) and then ends. At rest there are two
@@ -30,6 +36,7 @@
 //! | [`core`] | what the threads share, as one value |
 //! | [`hub`], [`hub_guard`] | the state under the lock, and what may be done under it |
 //! | [`threads`], [`leader`], [`watcher`] | the roles |
+//! | [`ready`] | the queue of the leaders |
 //! | [`serve`], [`turn`] | one connection: taking it, its turns, putting it back |
 //! | [`connection`], [`phase`], [`deadline`] | a connection, its life as a state machine, what it waits for |
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
@@ -50,6 +57,7 @@ mod leader;
 mod long_run;
 mod output;
 mod phase;
+mod ready;
 mod reserve;
 mod serve;
 mod shutdown;

@@ -33,11 +33,12 @@ impl Core {
                 let next = catch_unwind(AssertUnwindSafe(turn))
                     .unwrap_or_else(|_| Self::recover(me, &mut conn));
                 memory.end_turn();
+                let answered = std::mem::take(&mut memory.answered);
+                self.service.counters.answered(me.thread.number(), answered);
                 next
             });
             me.serve(None);
             hub.end_run(index, limits);
-            self.service.counters.answered(std::mem::take(&mut memory.answered));
             match next {
                 Next::Close => return self.close(hub, index, conn),
                 Next::HandOver => {
@@ -51,13 +52,16 @@ impl Core {
                 Next::Wait | Next::Again => {}
             }
             if let Some(unseen) = hub.resume(index, next == Next::Again) {
-                if !hub.roles.is_leader(me) && hub.handed_over.is_empty() {
+                if !me.leads() && hub.handed_over.is_empty() {
                     // Another thread leads, and no connection waits for this one.
                     readiness = unseen;
                     continue;
                 }
                 hub.requeue(index, conn, unseen);
-                return self.wake_leader(hub);
+                if !me.leads() {
+                    self.wake_leader(hub);
+                }
+                return;
             }
             if !conn.charge(&mut hub.users, limits) {
                 if conn.has_pending_output() {
@@ -66,7 +70,8 @@ impl Core {
                 readiness = Readiness::default();
                 continue;
             }
-            if hub.set_timer(index, conn.deadline.map(|deadline| deadline.at)) {
+            // A leader looks at the timers itself before it waits for events.
+            if hub.set_timer(index, conn.deadline.map(|deadline| deadline.at)) && !me.leads() {
                 self.wake_leader(hub);
             }
             return hub.put(index, conn);

@@ -1,8 +1,8 @@
 //! A thread's life, and which role it has.
 //!
-//! A thread takes the role that is missing: the leader, a worker for a connection that waits for a
-//! thread, or the watcher. Without a role it parks for a moment and then ends. At rest there are two
-//! threads, the leader and the watcher.
+//! A thread takes the role that is missing: a leader, a worker for a connection that waits for a thread, or
+//! the watcher. Without a role it parks for a moment and then ends. At rest there are two threads, a leader
+//! and the watcher.
 
 use std::cell::Cell;
 use std::io;
@@ -14,15 +14,29 @@ use super::core::Core;
 use super::hub::Hub;
 use super::hub_guard::HubGuard;
 use super::input::Memory;
+use super::ready::{SPARE, WAKE};
 use super::worker::Worker;
+use crate::commands::Cost;
 use crate::sys;
 
 /// Which thread has which role. Part of the hub.
 #[derive(Default)]
 pub(super) struct Roles {
-    pub(super) leader: Option<Arc<Worker>>,
-    /// The leader waits for events, or is about to: it must be woken to see a change of the hub.
-    pub(super) is_polling: bool,
+    /// The longest in the role first. It alone takes the steps of a shutdown.
+    pub(super) leaders: Vec<Arc<Worker>>,
+    /// Leaders that look or wait for events, or are about to: if all do, one must be woken to see a change
+    /// of the hub.
+    pub(super) polling: usize,
+    /// Those of them that wait until there is an event.
+    sleeping: usize,
+    /// Leaders in a turn that is expected to be a long one.
+    away: usize,
+    /// Looks for events since a quick connection was served.
+    quick_ago: u32,
+    /// A sleeping leader was woken for a connection that is ready, and has not come yet.
+    is_woken: bool,
+    /// Another leader is needed.
+    needs_leader: bool,
     /// There is a watcher.
     pub(super) has_watcher: bool,
     /// The watcher sleeps until there is work.
@@ -41,9 +55,107 @@ pub(super) struct Roles {
 }
 
 impl Roles {
-    pub(super) fn is_leader(&self, worker: &Arc<Worker>) -> bool {
-        self.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, worker))
+    /// Returns whether this leader has the duties that only one has.
+    pub(super) fn is_first(&self, worker: &Arc<Worker>) -> bool {
+        self.leaders.first().is_some_and(|first| Arc::ptr_eq(first, worker))
     }
+
+    pub(super) fn add_leader(&mut self, worker: &Arc<Worker>) {
+        worker.set_leads(true);
+        self.needs_leader = false;
+        self.leaders.push(Arc::clone(worker));
+    }
+
+    pub(super) fn remove_leader(&mut self, worker: &Arc<Worker>) {
+        self.away -= usize::from(worker.leads() && worker.is_away());
+        worker.set_leads(false);
+        self.leaders.retain(|leader| !Arc::ptr_eq(leader, worker));
+    }
+
+    /// A quick connection is served.
+    pub(super) fn note_quick(&mut self) {
+        self.quick_ago = 0;
+    }
+
+    /// A thread begins or ends a turn that is expected to be a long one.
+    pub(super) fn set_away(&mut self, worker: &Worker, is_away: bool) {
+        if worker.leads() {
+            self.away -= usize::from(worker.is_away());
+            self.away += usize::from(is_away);
+        }
+        worker.set_away(is_away);
+    }
+
+    /// Returns whether a further leader may begin a long turn. The leader that is one more than the cores
+    /// serves only quick connections.
+    pub(super) fn may_be_long(&self, max_leaders: usize) -> bool {
+        self.away < max_leaders
+    }
+
+    /// A leader begins to look for events.
+    pub(super) fn begin_poll(&mut self, worker: &Worker, sleeps: bool) {
+        worker.set_polls(true);
+        self.polling += 1;
+        self.sleeping += usize::from(sleeps);
+    }
+
+    pub(super) fn end_poll(&mut self, worker: &Worker, slept: bool) {
+        worker.set_polls(false);
+        self.quick_ago = self.quick_ago.saturating_add(1);
+        self.polling -= 1;
+        if slept {
+            self.sleeping -= 1;
+            self.is_woken = false;
+        }
+    }
+
+    /// Decides who else is to serve connections, when a leader begins with one of this cost. `has_work` tells
+    /// whether work waits that is worth sharing.
+    pub(super) fn share(&mut self, cost: Cost, has_work: bool, max_leaders: usize) -> Share {
+        let is_long = cost >= WAKE;
+        let has_work = has_work && self.away + usize::from(is_long) < max_leaders;
+        if self.sleeping > 0 {
+            // The kernel wakes it if there is an event meanwhile.
+            if !has_work || self.is_woken {
+                return Share::No;
+            }
+            self.is_woken = true;
+            return Share::Wake;
+        }
+        // One that looks for events comes for the work at once.
+        let is_needed = (is_long || has_work) && self.polling == 0;
+        // One more looks for quick connections while the others are away for long.
+        let spare = usize::from(cost >= SPARE && max_leaders > 1 && self.quick_ago < QUICK_AGO);
+        if !is_needed || self.leaders.len() >= max_leaders + spare {
+            return Share::No;
+        }
+        self.needs_leader = true;
+        Share::Recruit
+    }
+
+    /// Returns whether there is a leader more than the cores, and no quick work for it.
+    pub(super) fn has_idle_spare(&self, max_leaders: usize) -> bool {
+        self.leaders.len() > max_leaders && self.quick_ago >= QUICK_AGO
+    }
+
+    /// Returns whether a leader that has found no work worth sharing is one too many: the others are quick.
+    pub(super) fn is_one_too_many(&self) -> bool {
+        self.leaders.len() > 1 && self.sleeping == 0 && self.away == 0
+    }
+}
+
+/// The looks for events after which quick work is no longer expected.
+const QUICK_AGO: u32 = 64;
+
+/// How another leader comes to share the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// It doesn't.
+    No,
+    /// One that waits for events is woken.
+    Wake,
+    /// A thread without a role is recruited.
+    Recruit,
 }
 
 /// How a thread for a missing role is had.
@@ -95,9 +207,7 @@ impl Core {
         let mut hub = self.lock();
         hub.roles.starting -= 1;
         while !hub.has_ended {
-            if hub.roles.leader.is_none() {
-                me.set_leads(true);
-                hub.roles.leader = Some(Arc::clone(&me));
+            if hub.roles.leaders.is_empty() {
                 self.lead(&mut hub, &me, &mut memory);
             } else if let Some(index) = self.next_handed_over(&mut hub) {
                 // This thread may be away for long.
@@ -106,6 +216,8 @@ impl Core {
             } else if !hub.roles.has_watcher {
                 hub.roles.has_watcher = true;
                 self.watch(&mut hub);
+            } else if hub.roles.needs_leader {
+                self.lead(&mut hub, &me, &mut memory);
             } else if !self.park(&mut hub) {
                 break;
             }
@@ -136,8 +248,8 @@ impl Core {
         }
     }
 
-    /// Wakes or starts a thread if a role is missing: the watcher's, or that of a worker for a waiting
-    /// connection. One thread comes at a time, and looks for the next.
+    /// Wakes or starts a thread if a role is missing: the watcher's, that of a worker for a waiting
+    /// connection, or a leader's. One thread comes at a time, and looks for the next.
     pub(super) fn recruit(self: &Arc<Self>, hub: &mut HubGuard<'_>) {
         match self.whom_to_recruit(hub) {
             Recruit::No => {}
@@ -148,6 +260,7 @@ impl Core {
             }
             Recruit::New => {
                 let spawned = self.spawn(hub);
+                hub.roles.needs_leader &= spawned.is_ok();
                 if spawned.is_err() && hub.roles.has_watcher && !hub.handed_over.is_empty() {
                     hub.roles.watcher_must_serve = true;
                     self.watcher.notify_one();
@@ -158,7 +271,7 @@ impl Core {
 
     fn whom_to_recruit(&self, hub: &Hub) -> Recruit {
         let roles = &hub.roles;
-        let is_missing = !roles.has_watcher || !hub.handed_over.is_empty();
+        let is_missing = !roles.has_watcher || roles.needs_leader || !hub.handed_over.is_empty();
         if !is_missing || roles.called + roles.starting > 0 {
             Recruit::No
         } else if roles.parked > 0 {
@@ -169,5 +282,61 @@ impl Core {
         } else {
             Recruit::New
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const CORES: usize = 2;
+
+    #[test]
+    fn leaders_are_as_many_as_cores_and_one_for_quick_work() {
+        let mut roles = Roles::default();
+        let workers = [(); CORES + 1].map(|()| Arc::new(Worker::new()));
+        let [one, two, spare] = &workers;
+        roles.add_leader(one);
+        assert_eq!(roles.share(Cost::default(), false, CORES), Share::No);
+        assert_eq!(roles.share(WAKE, false, CORES), Share::Recruit);
+        roles.set_away(one, true);
+        roles.add_leader(two);
+        assert!(roles.may_be_long(CORES));
+        assert_eq!(roles.share(WAKE, true, CORES), Share::No);
+        assert_eq!(roles.share(SPARE, true, CORES), Share::Recruit);
+        roles.set_away(two, true);
+        roles.add_leader(spare);
+        assert!(!roles.may_be_long(CORES));
+        roles.begin_poll(spare, true);
+        // It is not woken for long work.
+        roles.set_away(one, false);
+        assert_eq!(roles.share(SPARE, true, CORES), Share::No);
+        for _ in 0..=QUICK_AGO {
+            roles.end_poll(spare, true);
+            roles.begin_poll(spare, true);
+        }
+        roles.end_poll(spare, true);
+        assert!(roles.has_idle_spare(CORES));
+        roles.remove_leader(spare);
+        // Without quick work none takes its place.
+        assert_eq!(roles.share(SPARE, true, CORES), Share::No);
+    }
+
+    #[test]
+    fn sleeping_leader_is_woken_once_for_work_that_waits() {
+        let mut roles = Roles::default();
+        let [one, two] = [(); 2].map(|()| Arc::new(Worker::new()));
+        roles.add_leader(&one);
+        roles.add_leader(&two);
+        roles.begin_poll(&two, true);
+        assert_eq!(roles.share(WAKE, false, CORES), Share::No, "the kernel wakes it");
+        assert_eq!(roles.share(WAKE, true, CORES), Share::Wake);
+        assert_eq!(roles.share(WAKE, true, CORES), Share::No);
+        roles.end_poll(&two, true);
+        // A leader that was taken over no longer counts.
+        roles.set_away(&one, true);
+        roles.remove_leader(&one);
+        roles.set_away(&one, false);
+        assert!(roles.may_be_long(1));
     }
 }

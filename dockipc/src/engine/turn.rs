@@ -336,7 +336,7 @@ impl Core {
         bytes: &[u8],
     ) -> (usize, Pause) {
         let (denied, last_sign) = (conn.denied.take(), conn.end_wait());
-        let mut executor = TurnExecutor::new(self, me, &conn.socket, denied, last_sign);
+        let mut executor = TurnExecutor::new(self, me, &conn.socket, denied, last_sign, conn.cost);
         let (mut used, mut unsent) = (0, 0);
         let mut in_transaction = false;
         let pause = loop {
@@ -401,6 +401,7 @@ impl Core {
                 }
             }
         };
+        conn.cost = executor.cost();
         (used, pause)
     }
 }

@@ -12,21 +12,33 @@ use super::worker::{StepId, TurnId, Worker};
 /// How often the watcher looks while there is work.
 const TICK: Duration = Duration::from_millis(1);
 
+/// The CPU time from one look to the next from which a stalled thread computes.
+const COMPUTES: Duration = Duration::from_micros(250);
+
 /// The looks at an idle leader after which the watcher sleeps until there is work again.
 const QUIET: u32 = 10;
 
-/// The leader's state at the watcher's last look.
+/// A leader's state at one look of the watcher's.
 struct Look {
     leader: Arc<Worker>,
     step: StepId,
     turn: TurnId,
+    /// The CPU time of its thread, if it does not wait for events.
+    cpu: Duration,
+}
+
+impl Look {
+    fn new(leader: &Arc<Worker>) -> Self {
+        let cpu = if leader.polls() { Duration::ZERO } else { leader.thread.cpu() };
+        Self { leader: Arc::clone(leader), step: leader.step(), turn: leader.turn(), cpu }
+    }
 }
 
 impl Core {
-    /// Watches until there is no leader, so that this thread becomes it, or until this thread must serve
+    /// Watches until there is no leader, so that this thread becomes one, or until this thread must serve
     /// a connection.
     pub(super) fn watch(self: &Arc<Self>, hub: &mut HubGuard<'_>) {
-        let mut last: Option<Look> = None;
+        let mut last: Vec<Look> = Vec::new();
         let mut quiet = 0;
         loop {
             if hub.has_ended {
@@ -39,21 +51,29 @@ impl Core {
             if must_serve && !hub.handed_over.is_empty() {
                 break;
             }
-            let Some(leader) = &hub.roles.leader else { break };
-            let look =
-                Look { leader: Arc::clone(leader), step: leader.step(), turn: leader.turn() };
-            let last_look = last.filter(|last| Arc::ptr_eq(&last.leader, &look.leader));
-            let same_turn = last_look.as_ref().is_some_and(|last| last.turn == look.turn);
-            let same_step = last_look.as_ref().is_some_and(|last| last.step == look.step);
-            if hub.roles.is_polling {
-                quiet = if same_turn { quiet + 1 } else { 0 };
-            } else if same_step {
-                self.take_over(hub, look.step);
-                break;
-            } else if same_turn {
-                look.leader.ask_to_yield();
+            let looks: Vec<_> = hub.roles.leaders.iter().map(Look::new).collect();
+            let mut is_quiet = true;
+            for look in &looks {
+                let last = last.iter().find(|last| Arc::ptr_eq(&last.leader, &look.leader));
+                let same_turn = last.is_some_and(|last| last.turn == look.turn);
+                // Not that of the look: the hub was unlocked if another leader was stuck.
+                let same_step = last.is_some_and(|last| last.step == look.leader.step());
+                if !look.leader.leads() {
+                    continue;
+                }
+                if look.leader.polls() {
+                    is_quiet &= same_turn;
+                } else if same_step {
+                    self.take_over(hub, look, last.map_or(Duration::ZERO, |last| last.cpu));
+                } else if same_turn {
+                    look.leader.ask_to_yield();
+                }
             }
-            last = Some(look);
+            if hub.roles.leaders.is_empty() {
+                break;
+            }
+            last = looks;
+            quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet < QUIET {
                 hub.wait_for(&self.watcher, TICK);
             } else {
@@ -61,7 +81,7 @@ impl Core {
                 hub.wait(&self.watcher);
                 hub.roles.watcher_sleeps = false;
                 quiet = 0;
-                last = None;
+                last.clear();
             }
         }
         hub.roles.has_watcher = false;
@@ -70,24 +90,32 @@ impl Core {
     }
 
     /// Takes the lead from a thread that has been in one command for too long.
-    fn take_over(&self, hub: &mut HubGuard<'_>, step: StepId) {
-        let Some(stalled) = hub.roles.leader.take() else { return };
-        stalled.set_leads(false);
+    /// `cpu` is the thread's CPU time at the look before.
+    fn take_over(&self, hub: &mut HubGuard<'_>, look: &Look, cpu: Duration) {
+        let Look { leader: stalled, step, .. } = look;
+        // If the machine is busy, a quick command may only wait for a CPU.
+        let is_slow = look.cpu.saturating_sub(cpu) >= COMPUTES || !stalled.thread.is_runnable();
+        hub.roles.remove_leader(stalled);
         let index = stalled.slot();
         let limits = &self.service.config.per_user;
         if let Some(what) = stalled.running() {
             self.service.table.speed(what).stalled();
+            if !is_slow {
+                stalled.suspect(what);
+            }
             hub.charge_run(index, limits);
         }
         let since = Instant::now();
         let socket = hub.served(index).cloned();
-        let run = LongRun::new(&stalled, step, since, since);
+        let run = LongRun::new(stalled, *step, since, since);
         let look = self.first_look(&run);
         hub.note_run(index, run, Some(look));
+        // The other leaders may have begun to wait before this timer was set, or one of the stalled one's.
+        self.wake_leader(hub);
         // Answers to earlier commands of the turn do not wait for this one.
         if let Some(socket) = socket {
             hub.unlocked(|| {
-                if let Some(mut outbox) = stalled.outbox_during(step) {
+                if let Some(mut outbox) = stalled.outbox_during(*step) {
                     send(&socket, &mut outbox.bytes);
                 }
             });

@@ -1,7 +1,7 @@
 //! One thread of the engine, as the other threads see it.
 //!
 //! A [`Worker`] is written by its own thread, without a lock, at every step of a turn. The watcher and
-//! the leader read it to tell whether the thread is stuck in a command, and to answer in its place.
+//! the leaders read it to tell whether the thread is stuck in a command, and to answer in its place.
 //! Two rules make that safe; `tests` checks them with loom (`RUSTFLAGS="--cfg loom"`):
 //!
 //! - [`Worker::running`] is stored with `Release` after everything that describes the command, and
@@ -21,12 +21,19 @@ use super::sync::{
 };
 use crate::commands::Runnable;
 use crate::session::Signs;
+use crate::sys::ThreadId;
 use crate::wire::{Outgoing, Protocol};
 
-/// One thread of the engine, as the other threads see it.
+/// One thread of the engine, as the other threads see it. In cache lines of its own, since it is written to
+/// for each command.
+#[repr(align(128))]
 pub(super) struct Worker {
-    /// Whether the thread leads. Written with the hub's lock held; the hub's own `leader` decides.
+    /// Whether the thread leads: it is one of the hub's leaders. Written with the hub's lock held.
     leads: AtomicBool,
+    /// Whether the thread waits for events, or is about to. Only with the hub's lock held.
+    polls: AtomicBool,
+    /// Whether its turn is expected to be a long one. Only with the hub's lock held.
+    is_away: AtomicBool,
     /// Changes with every command and every turn.
     step: AtomicU64,
     /// Changes with every turn.
@@ -40,7 +47,10 @@ pub(super) struct Worker {
     should_yield: AtomicBool,
     /// The connection of the turn at hand.
     slot: AtomicUsize,
+    /// The command that was noted as slow, although the thread may only have waited for a CPU.
+    suspect: AtomicUsize,
     outbox: Mutex<Outbox>,
+    pub(super) thread: ThreadId,
 }
 
 /// Answers of the turn at hand that are not sent yet.
@@ -62,13 +72,19 @@ pub(super) struct TurnId(u64);
 /// The value of `running` while no command runs. No [`Runnable`] has this number.
 const IDLE: usize = usize::MAX - 3;
 
+/// One turn of this many is measured.
+const MEASURED: u64 = 32;
+
 /// The value of `slot` while no connection is served.
 const NO_SLOT: usize = usize::MAX;
 
 impl Worker {
+    /// Called by the thread itself.
     pub(super) fn new() -> Self {
         Self {
             leads: AtomicBool::new(false),
+            polls: AtomicBool::new(false),
+            is_away: AtomicBool::new(false),
             step: AtomicU64::new(0),
             turn: AtomicU64::new(0),
             running: AtomicUsize::new(IDLE),
@@ -76,7 +92,9 @@ impl Worker {
             signs: AtomicU8::new(Signs::None as u8),
             should_yield: AtomicBool::new(false),
             slot: AtomicUsize::new(NO_SLOT),
+            suspect: AtomicUsize::new(IDLE),
             outbox: Mutex::new(Outbox::default()),
+            thread: ThreadId::current(),
         }
     }
 
@@ -90,6 +108,24 @@ impl Worker {
     /// With the hub's lock held.
     pub(super) fn set_leads(&self, leads: bool) {
         self.leads.store(leads, Relaxed);
+    }
+
+    /// `Relaxed`: written and read with the hub's lock held.
+    pub(super) fn set_polls(&self, polls: bool) {
+        self.polls.store(polls, Relaxed);
+    }
+
+    pub(super) fn polls(&self) -> bool {
+        self.polls.load(Relaxed)
+    }
+
+    /// `Relaxed`: written and read with the hub's lock held.
+    pub(super) fn set_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Relaxed);
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        self.is_away.load(Relaxed)
     }
 
     /// `Relaxed`: written and read with the hub's lock held, or read by the thread itself.
@@ -123,6 +159,12 @@ impl Worker {
         StepId(self.step.load(Relaxed))
     }
 
+    /// Whether the cost of this turn's first command is measured although it is known to be quick: a clock
+    /// read for each such command would cost more than some of them.
+    pub(super) fn is_measured(&self) -> bool {
+        self.turn.load(Relaxed).is_multiple_of(MEASURED)
+    }
+
     pub(super) fn turn(&self) -> TurnId {
         TurnId(self.turn.load(Relaxed))
     }
@@ -134,6 +176,17 @@ impl Worker {
 
     pub(super) fn should_yield(&self) -> bool {
         self.should_yield.load(Relaxed)
+    }
+
+    /// `Relaxed`: written and read with the hub's lock held.
+    pub(super) fn suspect(&self, what: Runnable) {
+        self.suspect.store(what.to_bits(), Relaxed);
+    }
+
+    pub(super) fn take_suspect(&self) -> Option<Runnable> {
+        let bits = self.suspect.load(Relaxed);
+        self.suspect.store(IDLE, Relaxed);
+        (bits != IDLE).then(|| Runnable::from_bits(bits))
     }
 
     /// `Release`: publishes the step, the signs and the protocol, which are stored before.

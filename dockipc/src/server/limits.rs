@@ -89,6 +89,15 @@ impl Server {
         self
     }
 
+    /// Limits how many CPU cores quick commands use at a time; 1 runs them one after another, on one thread.
+    /// Commands that block or compute for a millisecond and longer are not counted: each has a thread of its
+    /// own ([`max_threads`](Self::max_threads)). Default: the cores that the process may use,
+    /// [`available_parallelism`](std::thread::available_parallelism).
+    pub fn max_cores(mut self, cores: usize) -> Self {
+        self.config.max_cores = Some(cores.max(1));
+        self
+    }
+
     /// Limits the time for a command to arrive, from its first byte to its last. Default: 30 s; `None`
     /// removes the limit. A later command gets `-TIMEOUT`, nothing runs, and the connection closes.
     pub fn arrival_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {

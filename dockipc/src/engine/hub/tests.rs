@@ -62,14 +62,11 @@ impl World {
             0 if self.connections.len() < 12 => self.add(),
             1 | 2 => self.note(dice),
             3 => {
-                self.hub.polled();
+                self.hub.ready.polled();
                 self.timers();
             }
             4 | 5 => {
-                let ready = self.hub.ready.front().copied();
-                let next = self.hub.next();
-                assert!(next.is_none() || next == ready, "in order");
-                if let Some(index) = next {
+                if let Some((index, _)) = self.hub.ready.pop(dice.below(4) > 0) {
                     self.take(index);
                 }
             }
@@ -97,7 +94,7 @@ impl World {
             entrance: SocketId::FIRST,
         };
         assert!(self.hub.add(&self.service, arrival).is_ok());
-        let index = *self.hub.ready.back().unwrap();
+        let index = self.hub.ready.all().last().unwrap();
         let token = self.token(index);
         let model = Model {
             index,
@@ -213,10 +210,9 @@ impl World {
             let slot = &self.hub.slots[model.index];
             assert_eq!(self.token(model.index), *token);
             assert_eq!(slot.unseen, model.unseen);
-            let count = |queue: &VecDeque<usize>| {
-                queue.iter().filter(|index| **index == model.index).count()
-            };
-            let places = (count(&self.hub.ready), count(&self.hub.handed_over));
+            let is_it = |index: &usize| *index == model.index;
+            let handed_over = self.hub.handed_over.iter().copied().filter(is_it).count();
+            let places = (self.hub.ready.all().filter(is_it).count(), handed_over);
             match model.place {
                 Place::Turn(_) => {
                     assert!(matches!(slot.occupant, Occupant::Served(_)));
@@ -234,10 +230,11 @@ impl World {
             }
             assert_eq!(slot.timer, model.deadline);
         }
-        assert_eq!(self.hub.ready.len() + self.hub.handed_over.len(), self.queued());
-        if !self.hub.ready.is_empty() {
+        let ready = self.hub.ready.all().count();
+        assert_eq!(ready + self.hub.handed_over.len(), self.queued());
+        if self.hub.ready.has_any(true) {
             assert_eq!(
-                self.hub.timeout(),
+                self.hub.timeout(true),
                 Some(Duration::ZERO),
                 "who is ready is not kept waiting"
             );
@@ -266,8 +263,8 @@ fn ended_connections_leave_no_timers() {
     let far = Instant::now() + Duration::from_secs(3600);
     let begin = |world: &mut World| {
         world.add();
-        world.hub.polled();
-        let index = world.hub.next().expect("the new connection");
+        world.hub.ready.polled();
+        let (index, _) = world.hub.ready.pop(true).expect("the new connection");
         let (conn, _) = world.hub.take(index).expect("the new connection");
         world.hub.set_timer(index, Some(far));
         (index, conn)

@@ -98,3 +98,5 @@ fn thread_that_lost_the_lead_is_not_seen_in_a_later_command() {
         assert!(!worker.leads());
     });
 }
+
+mod sharing;

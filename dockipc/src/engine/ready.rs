@@ -1,0 +1,96 @@
+//! The connections that wait for a leader, and whether that is worth waking another one.
+//!
+//! Each has a cost: how long its last command took. Quick ones come first, and the leaders look for events
+//! before they begin a long one, so that a quick command waits for no more than the long ones that run.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::commands::Cost;
+
+/// About how long it takes to wake another thread, and so the least cost that is worth it.
+pub(super) const WAKE: Cost = Cost::of(Duration::from_micros(16));
+
+/// The least cost of commands beside which one leader more looks for quick ones. It is woken for each event
+/// while the others are away.
+pub(super) const SPARE: Cost = Cost::of(Duration::from_micros(64));
+
+/// The microseconds of long commands that are begun before the leaders look for events again.
+const LONG: u32 = 64;
+
+/// The same for each quick connection that is served first. Quick clients don't starve the others.
+const LONG_FOR_QUICK: u32 = 4;
+
+/// The connections that wait for a leader.
+#[derive(Default)]
+pub(super) struct Ready {
+    quick: VecDeque<(usize, Cost)>,
+    /// Those whose cost is [`WAKE`] or more.
+    long: VecDeque<(usize, Cost)>,
+    /// The sum of the costs in microseconds.
+    micros: u32,
+    /// How many quick ones are served before the leaders look for events again.
+    before_poll: usize,
+    /// The microseconds of long ones that are begun before that.
+    long_before_poll: u32,
+}
+
+impl Ready {
+    pub(super) fn push(&mut self, index: usize, cost: Cost) {
+        self.micros = self.micros.saturating_add(cost.micros());
+        let queue = if cost < WAKE { &mut self.quick } else { &mut self.long };
+        queue.push_back((index, cost));
+    }
+
+    /// Takes the next one; a long one only if the caller may begin it. None when it is time to look for
+    /// events.
+    pub(super) fn pop(&mut self, may_be_long: bool) -> Option<(usize, Cost)> {
+        let next = if self.before_poll > 0 {
+            self.before_poll -= 1;
+            self.quick.pop_front()
+        } else {
+            None
+        };
+        let next = match next {
+            None if may_be_long => self.pop_long()?,
+            next => next?,
+        };
+        self.micros = self.micros.saturating_sub(next.1.micros());
+        Some(next)
+    }
+
+    fn pop_long(&mut self) -> Option<(usize, Cost)> {
+        if self.long_before_poll == 0 {
+            return None;
+        }
+        let (_, cost) = *self.long.front()?;
+        self.long_before_poll = self.long_before_poll.saturating_sub(cost.micros());
+        self.long.pop_front()
+    }
+
+    /// Events have been looked for.
+    pub(super) fn polled(&mut self) {
+        self.before_poll = self.quick.len();
+        let quick = u32::try_from(self.quick.len()).unwrap_or(u32::MAX);
+        self.long_before_poll = LONG_FOR_QUICK.saturating_mul(quick).saturating_add(LONG);
+    }
+
+    /// Returns whether there is one, long ones included if the caller may begin them.
+    pub(super) fn has_any(&self, may_be_long: bool) -> bool {
+        !self.quick.is_empty() || may_be_long && !self.long.is_empty()
+    }
+
+    /// Returns all: the quick ones, then the long ones.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> impl Iterator<Item = usize> {
+        self.quick.iter().chain(&self.long).map(|(index, _)| *index)
+    }
+
+    /// Returns whether those that wait take longer than it takes to wake another thread.
+    pub(super) fn is_worth_sharing(&self) -> bool {
+        self.micros >= WAKE.micros()
+    }
+}
+
+#[cfg(test)]
+mod tests;
