@@ -53,7 +53,10 @@ pub(crate) fn sips(job: &Job) -> Res<Figures> {
     watchdog();
     let ping = Raw::new(&job.socket, resp::command(&["PING"]), b"+PONG\r\n".into());
     let mut ping = connected(ping)?;
-    let mut alone = during(&mut ping, || Ok(thread::sleep(Duration::from_secs(2))))?;
+    let mut alone = during(&mut ping, || {
+        thread::sleep(Duration::from_secs(2));
+        Ok(())
+    })?;
     let mut readers = Vec::new();
     for _ in 0..job.work.connections() {
         let mut stream = UnixStream::connect(&job.socket)?;
