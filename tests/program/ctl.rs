@@ -918,7 +918,7 @@ fn refused_command_line_is_pointed_at() {
             &["commands", "漢 字", "b"],
             "unexpected word \"b\"\n  # commands '漢 字' b\n                     ^\nusage: # commands [OPTIONS] [SOCK]\n",
         ),
-        (&["list", "--json=3"], "--json takes no value\n  # list --json=3\n         ^^^^^^^^\n"),
+        (&["list", "--all=3"], "--all takes no value\n  # list --all=3\n         ^^^^^^^\n"),
         (
             &["--color=red"],
             "invalid --color \"red\": expected one of auto, always, never\n  # --color=red\n    ^^^^^^^^^^^\n",
@@ -1015,7 +1015,7 @@ fn command_is_explained_by_its_help_option() {
     let list = dockipc(["help", path, "list"]);
     assert_eq!(dockipc(["call", path, "list", "--help"]), list);
     // Where it can be a value, it is one, unless it is alone and `call` is left out.
-    answered(&dockipc(["call", path, "bytes", "--help"]), b"--help");
+    answered(&dockipc(["call", path, "bytes", "--help"]), b"--help\n");
     answered(&dockipc(["call", path, "open", "pw", "some", "--help"]), b"");
     let ran = dockipc(["call", path, "add", "1", "--unit", "--help"]);
     assert!(ran.code == Some(2) && ran.err.contains("bad value for --unit"), "{ran:?}");

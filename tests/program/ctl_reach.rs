@@ -41,11 +41,11 @@ fn unix_address_is_a_path() {
             &[&*address, "ping"],
         ] {
             let ran = dockipc(words);
-            assert_eq!((ran.code, &*ran.text()), (Some(0), "PONG"), "{words:?}: {ran:?}");
+            assert_eq!((ran.code, &*ran.text()), (Some(0), "PONG\n"), "{words:?}: {ran:?}");
         }
         let mut command = ctl::command(&ctl::path());
         let ran = run(command.env("DOCKIPC_SOCKET", &address).args(["call", "ping"]), b"");
-        assert_eq!((ran.code, &*ran.text()), (Some(0), "PONG"), "{ran:?}");
+        assert_eq!((ran.code, &*ran.text()), (Some(0), "PONG\n"), "{ran:?}");
         assert!(dockipc(["list", &address]).text().starts_with(path));
         let line = format!("dockipc call {}", &address[..address.len() - 1]);
         assert_eq!(dockipc(["__complete", "--", &line]).text(), format!("{address}\t\n"));
@@ -87,7 +87,7 @@ fn verbose_program_names_the_listener() {
     let daemon = daemon();
     let path = daemon.path();
     let ran = dockipc(["-v", "call", path.to_str().unwrap(), "ping"]);
-    assert_eq!((ran.code, &*ran.text()), (Some(0), "PONG"));
+    assert_eq!((ran.code, &*ran.text()), (Some(0), "PONG\n"));
     let notes: Vec<_> = ran.err.lines().collect();
     let connected = format!("* connected to {}: process {} (", path.display(), std::process::id());
     assert!(notes.len() == 2 && notes[0].starts_with(&connected), "{notes:?}");
@@ -109,7 +109,7 @@ fn wait_ends_when_the_daemon_answers() {
     let _daemon = Server::new().state(Gate::default()).spawn(place.socket()).unwrap();
     let mut answer = String::new();
     by_name.stdout.take().unwrap().read_to_string(&mut answer).unwrap();
-    assert_eq!((&*answer, by_name.wait().unwrap().code()), ("PONG", Some(0)));
+    assert_eq!((&*answer, by_name.wait().unwrap().code()), ("PONG\n", Some(0)));
     drop(notes);
 }
 

@@ -107,7 +107,11 @@ fn options(command: &Command) -> String {
         let Some(long) = arg.get_long() else { continue };
         let short = arg.get_short().map(|short| format!("\\fB\\-{short}\\fR|")).unwrap_or_default();
         let value = arg.get_value_names().filter(|_| arg.get_action().takes_values());
-        let value = value.map(|value| format!(" \\fI{}\\fR", value.join(" "))).unwrap_or_default();
+        let value = value.map(|value| match value.join(" ") {
+            value if arg.is_require_equals_set() => format!("[=\\fI{value}\\fR]"),
+            value => format!(" \\fI{value}\\fR"),
+        });
+        let value = value.unwrap_or_default();
         options += &format!(" [{short}\\fB\\-\\-{}\\fR{value}]", roff(long));
     }
     options
@@ -160,6 +164,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("help", "Explain a subcommand:", "dockipc help call"),
     ("shell", "Run commands at a prompt:", "dockipc shell hitd"),
     ("ping", "Measure a hundred answers without a pause:", "dockipc ping -c 100 -i 0s hitd"),
+    ("doctor", "Find out why a daemon does not answer:", "dockipc doctor hitd"),
     ("list", "List daemons, and print only their sockets:", "dockipc list | cut -f 1"),
     ("list", "Show why other sockets are not daemons:", "dockipc list --all /run"),
     (
