@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use rustix::thread::sched_getaffinity;
+
 use crate::directory::small_text;
 use crate::sys;
 use crate::text::number;
@@ -140,7 +142,8 @@ impl Config {
     /// Returns the maximum number of threads that run quick commands, by default the number of CPU cores
     /// that this process may use. The watcher and one worker are left.
     pub(crate) fn leaders(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        // `available_parallelism` would bring 15 KiB of code, which reads the quotas of cgroups.
+        let cores = || sched_getaffinity(None).map_or(1, |cpus| cpus.count() as usize);
         let most = self.threads().saturating_sub(2);
         self.max_cores.unwrap_or_else(cores).min(most).max(1)
     }
