@@ -218,15 +218,6 @@ impl ThreadId {
         };
         duration(time.tv_sec, time.tv_nsec)
     }
-
-    /// Returns whether the thread has a CPU or waits for one, and for nothing else. False if that is
-    /// unknown.
-    pub(crate) fn is_runnable(self) -> bool {
-        // proc_pid_stat(5): the state follows the name, which is in brackets.
-        let text = std::fs::read(format!("/proc/self/task/{}/stat", self.0)).unwrap_or_default();
-        let end = text.iter().rposition(|&byte| byte == b')');
-        end.is_some_and(|end| text[end..].starts_with(b") R"))
-    }
 }
 
 /// The CPU time of a thread so far, and how often it has waited.

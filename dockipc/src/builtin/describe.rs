@@ -184,7 +184,7 @@ fn answer(ty: &ReplyType, outer: Option<&Outer<'_>>) -> Reply {
         _ => "",
     };
     if !name.is_empty() {
-        fields.text("name", name.rsplit("::").next().unwrap_or_default());
+        fields.text("name", name.rsplit(':').next().unwrap_or_default());
     }
     let here = Outer { name, around: outer, depth: depth + 1 };
     match *ty {

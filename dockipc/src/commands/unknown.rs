@@ -42,7 +42,9 @@ impl Table {
         if next.is_empty() || name.len() + next.len() >= LONGEST_NAME {
             return None;
         }
-        let mut joined = [name, b"-", next].concat();
+        let mut joined = name.to_vec();
+        joined.push(b'-');
+        joined.extend_from_slice(next);
         b"-:._".iter().find_map(|between| {
             joined[name.len()] = *between;
             let entry = self.find_visible(caller, &joined)?;

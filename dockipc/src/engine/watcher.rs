@@ -8,6 +8,8 @@ use super::hub_guard::HubGuard;
 use super::long_run::LongRun;
 use super::output::send;
 use super::worker::{StepId, TurnId, Worker};
+use crate::directory::small_text;
+use crate::sys::ThreadId;
 
 /// How often the watcher looks while there is work.
 const TICK: Duration = Duration::from_millis(1);
@@ -32,6 +34,13 @@ impl Look {
         let cpu = if leader.polls() { Duration::ZERO } else { leader.thread.cpu() };
         Self { leader: Arc::clone(leader), step: leader.step(), turn: leader.turn(), cpu }
     }
+}
+
+/// Returns whether a thread has a CPU or waits for one, and for nothing else. False if that is unknown.
+fn is_runnable(thread: ThreadId) -> bool {
+    // proc_pid_stat(5): the state follows the name, which is in brackets.
+    let text = small_text(&format!("/proc/self/task/{}/stat", thread.number())).unwrap_or_default();
+    text.rsplit(')').next().is_some_and(|rest| rest.starts_with(" R"))
 }
 
 impl Core {
@@ -94,7 +103,11 @@ impl Core {
     fn take_over(&self, hub: &mut HubGuard<'_>, look: &Look, cpu: Duration) {
         let Look { leader: stalled, step, .. } = look;
         // If the machine is busy, a quick command may only wait for a CPU.
-        let is_slow = look.cpu.saturating_sub(cpu) >= COMPUTES || !stalled.thread.is_runnable();
+        let is_slow = look.cpu.saturating_sub(cpu) >= COMPUTES
+            || !hub.unlocked(|| is_runnable(stalled.thread));
+        if !stalled.leads() || stalled.step() != *step {
+            return;
+        }
         hub.roles.remove_leader(stalled);
         let index = stalled.slot();
         let limits = &self.service.config.per_user;
