@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::thread::sched_getaffinity;
 
-use crate::directory::small_text;
+use crate::directory::{numbers_in, small_text};
 use crate::sys;
 use crate::text::number;
 
@@ -156,6 +156,6 @@ const OWN_DESCRIPTORS: usize = 8;
 /// Returns how many descriptors this process can still open for connections.
 fn free_descriptors() -> usize {
     let limit = sys::descriptor_limit().unwrap_or(usize::MAX);
-    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let open = numbers_in("/proc/self/fd").map_or(0, |open| open.len());
     limit.saturating_sub(open + OWN_DESCRIPTORS)
 }

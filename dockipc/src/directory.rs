@@ -13,8 +13,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, RenameFlags, Stat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
+
+use crate::text::number;
 
 /// Maximum number of symbolic links followed, as in `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
@@ -79,6 +81,32 @@ pub(crate) fn stat_at(
     flags: AtFlags,
 ) -> Result<Stat, Errno> {
     rustix::fs::statat(directory, name, flags)
+}
+
+/// Renames a name in a directory; what is at the new name stays.
+#[inline(never)]
+pub(crate) fn rename_at(directory: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
+    rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE)
+}
+
+/// Removes a name from a directory.
+#[inline(never)]
+pub(crate) fn unlink_at(directory: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
+    rustix::fs::unlinkat(directory, name, AtFlags::empty())
+}
+
+/// Returns the numbers that are names in a directory, as those of processes in `/proc`.
+// std's `read_dir` brings 5 KiB of code.
+pub(crate) fn numbers_in(path: &str) -> Result<Vec<u32>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = open_at(CWD, path.as_ref(), flags, Mode::empty())?;
+    let mut found = Vec::new();
+    let mut buffer = Vec::with_capacity(4096);
+    let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        found.extend(entry?.file_name().to_str().ok().and_then(number));
+    }
+    Ok(found)
 }
 
 /// Returns the type of the file system of an open file, a constant of linux/magic.h. `None` if it is

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::has_ended;
 use super::socket_path::{Identity, SocketPath, identity};
-use crate::directory::{small_text, stat_at};
+use crate::directory::{numbers_in, small_text, stat_at};
 use crate::error::Error;
 use crate::sys::{self, NotForked};
 use crate::text::number;
@@ -108,7 +108,10 @@ impl Lock {
             Some((pid, Some(true))) => Some(pid),
             // The descriptors of another user's process are not visible.
             Some((pid, None)) if !has_ended(pid) => Some(pid),
-            _ => processes().find(|pid| holds(*pid, identity) == Some(true)),
+            _ => numbers_in("/proc")
+                .unwrap_or_default()
+                .into_iter()
+                .find(|pid| holds(*pid, identity) == Some(true)),
         }
     }
 
@@ -156,20 +159,14 @@ fn text(file: &OwnedFd) -> Option<String> {
     String::from_utf8(bytes[..n].to_vec()).ok()
 }
 
-/// Returns the visible processes.
-fn processes() -> impl Iterator<Item = u32> {
-    let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    names.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
 /// Returns whether a process holds the lock on this file. `None` if its descriptors are not visible.
 fn holds(pid: u32, lock: Identity) -> Option<bool> {
-    let mut descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
-    Some(descriptors.any(|entry| {
-        let (path, number) = (entry.path(), entry.file_name());
-        let stat = stat_at(CWD, path.as_os_str(), AtFlags::empty());
+    let descriptors = numbers_in(&format!("/proc/{pid}/fd")).ok()?;
+    Some(descriptors.iter().any(|number| {
+        let path = format!("/proc/{pid}/fd/{number}");
+        let stat = stat_at(CWD, path.as_ref(), AtFlags::empty());
         stat.is_ok_and(|stat| identity(&stat) == lock)
-            && small_text(&format!("/proc/{pid}/fdinfo/{}", number.display()))
+            && small_text(&format!("/proc/{pid}/fdinfo/{number}"))
                 // The file may also be open without a lock, as in a start that waits.
                 .is_ok_and(|text| text.split_whitespace().any(|word| word == "FLOCK"))
     }))

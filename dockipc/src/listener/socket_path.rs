@@ -5,16 +5,16 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat, StatxAttributes, StatxFlags,
-};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, StatxAttributes, StatxFlags};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{SocketAddrUnix, SocketFlags};
 
 use super::connect::proc_address;
 use super::lock::Lock;
 use super::{LONGEST_ADDRESS, in_use, process_of, socket};
-use crate::directory::{Directory, OpenError, OtherUser, file_system, open_at, root, stat_at};
+use crate::directory::{
+    Directory, OpenError, OtherUser, file_system, open_at, rename_at, root, stat_at, unlink_at,
+};
 use crate::error::Error;
 use crate::sys;
 
@@ -273,8 +273,7 @@ impl SocketPath {
 
     /// Renames a file in the directory; what is at the new name stays.
     fn rename(&self, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
-        let directory = &self.directory.descriptor;
-        rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE)
+        rename_at(self.directory.descriptor.as_fd(), from, to)
     }
 
     fn open(&self, name: &OsStr) -> Result<OwnedFd, Errno> {
@@ -335,7 +334,7 @@ impl SocketPath {
         if !self.has_identity(name, expected) {
             return Ok(false);
         }
-        match rustix::fs::unlinkat(&self.directory.descriptor, name, AtFlags::empty()) {
+        match unlink_at(self.directory.descriptor.as_fd(), name) {
             Ok(()) | Err(Errno::NOENT) => Ok(true),
             Err(errno) => Err(errno),
         }
@@ -378,7 +377,7 @@ impl SocketPath {
                 // link(2) replaces nothing either.
                 rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty()).inspect(
                     |()| {
-                        let _ = rustix::fs::unlinkat(directory, temporary, AtFlags::empty());
+                        let _ = unlink_at(directory.as_fd(), temporary);
                     },
                 )
             }
