@@ -6,7 +6,7 @@
 //! walk follows no symbolic link of another user, and records which other user could redirect the
 //! path; callers decide what to do about that.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -60,9 +60,14 @@ pub(crate) enum OpenError {
 /// `PATH`, so that search permission on a directory is enough.
 const FLAGS: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// Returns a name as system calls take it.
+// The system-call crate converts a name anew at each call of its functions: this is there once.
+#[inline(never)]
+pub(crate) fn c_name(name: &OsStr) -> Result<CString, Errno> {
+    CString::new(name.as_bytes()).map_err(|_| Errno::INVAL)
+}
+
 /// Opens a name in a directory.
-// The system-call crate compiles a call anew for each type of a name and each place: this and the
-// next are there once.
 #[inline(never)]
 pub(crate) fn open_at(
     directory: BorrowedFd<'_>,
@@ -70,7 +75,7 @@ pub(crate) fn open_at(
     flags: OFlags,
     mode: Mode,
 ) -> Result<OwnedFd, Errno> {
-    rustix::fs::openat(directory, name, flags, mode)
+    rustix::fs::openat(directory, &*c_name(name)?, flags, mode)
 }
 
 /// Looks at a name in a directory.
@@ -80,19 +85,26 @@ pub(crate) fn stat_at(
     name: &OsStr,
     flags: AtFlags,
 ) -> Result<Stat, Errno> {
-    rustix::fs::statat(directory, name, flags)
+    rustix::fs::statat(directory, &*c_name(name)?, flags)
 }
 
 /// Renames a name in a directory; what is at the new name stays.
 #[inline(never)]
 pub(crate) fn rename_at(directory: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
-    rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE)
+    let (from, to) = (c_name(from)?, c_name(to)?);
+    rustix::fs::renameat_with(directory, &*from, directory, &*to, RenameFlags::NOREPLACE)
+}
+
+/// Gives a file another name in its directory; what is at the new name stays.
+pub(crate) fn link_at(directory: BorrowedFd<'_>, old: &OsStr, new: &OsStr) -> Result<(), Errno> {
+    let (old, new) = (c_name(old)?, c_name(new)?);
+    rustix::fs::linkat(directory, &*old, directory, &*new, AtFlags::empty())
 }
 
 /// Removes a name from a directory.
 #[inline(never)]
 pub(crate) fn unlink_at(directory: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
-    rustix::fs::unlinkat(directory, name, AtFlags::empty())
+    rustix::fs::unlinkat(directory, &*c_name(name)?, AtFlags::empty())
 }
 
 /// Returns the numbers that are names in a directory, as those of processes in `/proc`.
@@ -167,7 +179,7 @@ impl Directory {
                     if links > MOST_LINKS {
                         return Err(Errno::LOOP.into());
                     }
-                    let target = rustix::fs::readlinkat(&link, "", Vec::new())?;
+                    let target = rustix::fs::readlinkat(&link, c"", Vec::new())?;
                     let target = Path::new(OsStr::from_bytes(target.as_bytes()));
                     if target.has_root() {
                         (here, stat, at) = start(target)?;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::sys;
 use crate::text::append;
+use crate::text::time::units;
 
 pub(crate) use acted_on::is_acted_on;
 pub use coded::{Coded, CodedType, check_code};
@@ -309,7 +310,7 @@ pub enum Error {
         why: String,
     },
     /// A timeout of the client expired.
-    #[error("timed out after {after:?} {doing}; {ran}")]
+    #[error("timed out after {} {doing}; {ran}", units(*after))]
     TimedOut {
         /// The step that timed out, such as `waiting for the answer`.
         doing: &'static str,

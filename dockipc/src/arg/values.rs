@@ -142,7 +142,7 @@ impl Arg<'_> for Duration {
 
     fn shown(&self) -> Option<String> {
         // The units are those that are parsed, such as `1.5s`.
-        Some(format!("{self:?}"))
+        Some(time::units(*self))
     }
 }
 

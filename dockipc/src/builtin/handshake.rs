@@ -10,6 +10,7 @@ use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
 use crate::sys;
+use crate::text::time::units;
 use crate::wire::Protocol;
 
 /// Answers `HELLO [version [AUTH user password] [SETNAME name]]` as Redis does.
@@ -177,7 +178,8 @@ fn give_token(context: Context<'_>, session: &mut Session, given: &[u8]) -> Resu
     if let Some(limit) = context.config.times.auth
         && session.connected.elapsed() > limit
     {
-        let why = format_args!("the token must be sent within {limit:?} of connecting; reconnect");
+        let limit = units(limit);
+        let why = format_args!("the token must be sent within {limit} of connecting; reconnect");
         return Err(Failure::new(code::TIMEOUT, why));
     }
     let (uid, is_right) = (session.peer.uid(), token.is(given));
@@ -195,10 +197,10 @@ fn give_token(context: Context<'_>, session: &mut Session, given: &[u8]) -> Resu
         Attempt::Paused { left, is_first } => {
             // Rounded up, so that a client that waits this long does not come too early.
             let left = left.as_micros().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
-            let left = Duration::from_millis(left);
+            let left = units(Duration::from_millis(left));
             session.refused_token =
-                is_first.then(|| format!("too many wrong tokens: paused for {left:?}").into());
-            let why = format_args!("too many wrong tokens from uid {uid}; try again in {left:?}");
+                is_first.then(|| format!("too many wrong tokens: paused for {left}").into());
+            let why = format_args!("too many wrong tokens from uid {uid}; try again in {left}");
             return Err(Failure::new(code::BUSY, why));
         }
     }

@@ -13,6 +13,7 @@ use super::sign_of_life::{next_sign, send_sign};
 use super::worker::{StepId, Worker};
 use crate::commands::Runnable;
 use crate::error::{Failure, code};
+use crate::text::time::units;
 use crate::wire::{Protocol, encode};
 
 /// A command that is known to last, and the thread that runs it.
@@ -128,7 +129,7 @@ impl Core {
         if let Some((at, limit)) = end
             && at <= now
         {
-            let why = format!("no answer after {limit:?}; the command still runs");
+            let why = format!("no answer after {}; the command still runs", units(limit));
             let answered = run.answer(socket, &Failure::new(code::TIMEOUT, why));
             return (!answered && run.still_runs()).then_some(now + SOON);
         }

@@ -18,6 +18,7 @@ use super::worker::Worker;
 use crate::dispatch::Step;
 use crate::error::{Failure, code};
 use crate::param::Scratch;
+use crate::text::time::units;
 use crate::wire::{Outgoing, Protocol, encode};
 
 /// The step that follows a connection's turn.
@@ -145,7 +146,7 @@ impl Core {
             Due::Protocol => return self.end(me, memory, conn),
             Due::Command => {
                 let limit = times.arrival.unwrap_or_default();
-                format!("the command was not whole after {limit:?}; nothing was run")
+                format!("the command was not whole after {}; nothing was run", units(limit))
             }
             // A client that speaks RESP would take it for the answer to its next command.
             Due::NextCommand if conn.conversation.protocol() != Protocol::Line => {
@@ -153,7 +154,7 @@ impl Core {
             }
             Due::NextCommand => {
                 let limit = times.idle.unwrap_or_default();
-                format!("no command within {limit:?}")
+                format!("no command within {}", units(limit))
             }
         };
         self.finish(me, memory, conn, &Failure::new(code::TIMEOUT, why))
@@ -161,9 +162,8 @@ impl Core {
 
     #[cold]
     fn busy(&self) -> Failure {
-        let (most, waited) = (self.max_threads, self.service.config.times.busy);
-        let why =
-            format_args!("no thread was free for {waited:?} (of {most}); the command was not run");
+        let (most, waited) = (self.max_threads, units(self.service.config.times.busy));
+        let why = format!("no thread was free for {waited} (of {most}); the command was not run");
         Failure::new(code::BUSY, why)
     }
 

@@ -13,7 +13,8 @@ use super::connect::proc_address;
 use super::lock::Lock;
 use super::{LONGEST_ADDRESS, in_use, process_of, socket};
 use crate::directory::{
-    Directory, OpenError, OtherUser, file_system, open_at, rename_at, root, stat_at, unlink_at,
+    Directory, OpenError, OtherUser, file_system, link_at, open_at, rename_at, root, stat_at,
+    unlink_at,
 };
 use crate::error::Error;
 use crate::sys;
@@ -371,15 +372,13 @@ impl SocketPath {
 
     /// Renames a socket that was bound to the temporary name, without replacing another file.
     pub(super) fn rename_into_place(&self, temporary: &OsStr) -> Result<(), Error> {
-        let (directory, name) = (&self.directory.descriptor, &self.name);
+        let (directory, name) = (self.directory.descriptor.as_fd(), &self.name);
         let moved = match self.rename(temporary, name) {
             Err(Errno::INVAL | Errno::NOSYS) => {
                 // link(2) replaces nothing either.
-                rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty()).inspect(
-                    |()| {
-                        let _ = unlink_at(directory.as_fd(), temporary);
-                    },
-                )
+                link_at(directory, temporary, name).inspect(|()| {
+                    let _ = unlink_at(directory, temporary);
+                })
             }
             moved => moved,
         };

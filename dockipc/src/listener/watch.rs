@@ -5,8 +5,10 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::io::Errno;
 
 use super::socket_path::SocketPath;
+use crate::directory::c_name;
 
 /// The inotify watches of a path.
 ///
@@ -48,7 +50,7 @@ impl Watches {
         // the socket was removed before.
         let step = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF | WatchFlags::DONT_FOLLOW;
         self.are_complete = true;
-        let mut add = |path: &Path, flags| match inotify::add_watch(inotify, path, flags) {
+        let mut add = |path: &Path, flags| match watched(inotify, path, flags) {
             Ok(watch) => self.descriptors.push(watch),
             Err(_) => self.are_complete = false,
         };
@@ -60,4 +62,8 @@ impl Watches {
         // Otherwise other files are watched.
         self.are_complete &= socket_path.leads_here() && socket_path.is_local();
     }
+}
+
+fn watched(inotify: &OwnedFd, path: &Path, flags: WatchFlags) -> Result<i32, Errno> {
+    inotify::add_watch(inotify, &*c_name(path.as_os_str())?, flags)
 }

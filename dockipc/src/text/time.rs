@@ -93,7 +93,15 @@ fn number(digits: &str) -> Option<i128> {
 
 /// Formats a duration exactly, in the largest unit up to seconds: `1.5s`, `20ms`, `0ns`.
 pub(crate) fn units(duration: Duration) -> String {
-    format!("{duration:?}").replace('µ', "u")
+    let nanos = duration.subsec_nanos();
+    let (whole, part, width, unit) = match (duration.as_secs(), nanos) {
+        (0, 0..1_000) => (nanos.into(), 0, 0, "ns"),
+        (0, 0..1_000_000) => ((nanos / 1_000).into(), nanos % 1_000, 3, "us"),
+        (0, _) => ((nanos / 1_000_000).into(), nanos % 1_000_000, 6, "ms"),
+        (whole, _) => (whole, nanos, 9, "s"),
+    };
+    let text: &str = &format!("{whole}.{part:0width$}");
+    format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// Parses a duration written as numbers with units, such as `1h30m`.
