@@ -49,7 +49,9 @@ impl<'r> Args<'r> {
             one = std::iter::once(word);
             &mut one
         } else {
-            all = self.words_of(index);
+            // With `next` alone: `dyn` has the compiler generate every method that an iterator overrides.
+            let mut words = self.words_of(index);
+            all = std::iter::from_fn(move || words.next());
             &mut all
         };
         match read(words) {
