@@ -134,7 +134,7 @@ impl Config {
     pub(crate) fn threads(&self) -> usize {
         self.max_threads.unwrap_or_else(|| {
             let limit = small_text("/proc/sys/vm/max_map_count");
-            let limit = limit.ok().and_then(|text| number(text.trim()));
+            let limit = limit.ok().and_then(|text| number(text.trim_ascii()));
             (limit.unwrap_or(65_530) / 8).max(16) as usize
         })
     }

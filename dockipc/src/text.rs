@@ -37,5 +37,5 @@ pub(crate) fn joined(texts: &mut dyn Iterator<Item = &str>, between: &str) -> St
         }
         joined.push_str(text);
     }
-    joined.trim().to_owned()
+    joined.trim_ascii().to_owned()
 }

@@ -117,7 +117,7 @@ impl Test {
             Self::Any | Self::Token => return None,
         };
         let overflow = small_text(&format!("/proc/sys/kernel/overflow{kind}"));
-        let overflow = overflow.ok().and_then(|text| number(text.trim()));
+        let overflow = overflow.ok().and_then(|text| number(text.trim_ascii()));
         (id == overflow.unwrap_or(65_534) && !maps_everyone(kind)).then_some(id)
     }
 
@@ -135,7 +135,7 @@ impl Test {
 /// the mapping is unknown, and the answer is no.
 fn maps_everyone(kind: &str) -> bool {
     match small_text(&format!("/proc/self/{kind}_map")) {
-        Ok(map) => map.split_whitespace().eq(["0", "0", "4294967295"]),
+        Ok(map) => map.split_ascii_whitespace().eq(["0", "0", "4294967295"]),
         // A kernel without user namespaces.
         Err(_) => Path::new("/proc/self").exists(),
     }

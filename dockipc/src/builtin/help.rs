@@ -148,5 +148,5 @@ fn width(text: &str) -> usize {
 
 /// Returns the doc comment of a parameter as one line.
 pub(super) fn of(param: &Param) -> String {
-    joined(&mut param.help.lines().map(str::trim), " ")
+    joined(&mut param.help.lines().map(str::trim_ascii), " ")
 }

@@ -46,7 +46,7 @@ impl Command {
 
     /// Returns the first paragraph of the doc comment as one line.
     pub(crate) fn summary(&self) -> String {
-        let lines = self.doc.lines().map(str::trim);
+        let lines = self.doc.lines().map(str::trim_ascii);
         let mut first =
             lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
         joined(&mut first, " ")
@@ -54,7 +54,7 @@ impl Command {
 
     /// Returns the doc comment after its first paragraph.
     pub(crate) fn details(&self) -> String {
-        let lines = self.doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
+        let lines = self.doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_ascii_end());
         let mut after =
             lines.skip_while(|line| line.is_empty()).skip_while(|line| !line.is_empty());
         joined(&mut after, "\n")

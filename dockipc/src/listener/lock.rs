@@ -102,7 +102,7 @@ impl Lock {
         // Another user could write any number.
         let is_trusted = stat.st_uid == 0 || is_ours(&stat);
         let named = text(&file).filter(|_| is_trusted);
-        let named = named.and_then(|text| number(text.trim())).filter(|pid| *pid != 0);
+        let named = named.and_then(|text| number(text.trim_ascii())).filter(|pid| *pid != 0);
         let is_held = named.map(|pid| (pid, holds(pid, identity)));
         match is_held {
             Some((pid, Some(true))) => Some(pid),
@@ -168,7 +168,7 @@ fn holds(pid: u32, lock: Identity) -> Option<bool> {
         stat.is_ok_and(|stat| identity(&stat) == lock)
             && small_text(&format!("/proc/{pid}/fdinfo/{number}"))
                 // The file may also be open without a lock, as in a start that waits.
-                .is_ok_and(|text| text.split_whitespace().any(|word| word == "FLOCK"))
+                .is_ok_and(|text| text.split_ascii_whitespace().any(|word| word == "FLOCK"))
     }))
 }
 

@@ -57,7 +57,7 @@ fn has_ended(pid: u32) -> bool {
         // proc_pid_stat(5): the name is in parentheses and may contain any character.
         return stat
             .rsplit_once(')')
-            .is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']));
+            .is_some_and(|(_, rest)| rest.trim_ascii_start().starts_with(['Z', 'X']));
     }
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
