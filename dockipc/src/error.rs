@@ -399,7 +399,7 @@ pub enum Error {
         reason: String,
     },
     /// The path is not valid for a socket.
-    #[error("invalid socket path {path:?}: {reason}")]
+    #[error("invalid socket path \"{}\": {reason}", path.display())]
     BadPath {
         /// The path as given.
         path: PathBuf,

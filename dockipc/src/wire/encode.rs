@@ -221,34 +221,20 @@ pub(crate) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends a length or a count, such as `*3\r\n`.
-#[inline]
 pub(crate) fn length(kind: u8, value: usize, out: &mut Vec<u8>) {
-    // Nearly every length has one or two digits.
+    head(kind, i64::try_from(value).unwrap_or(i64::MAX), out);
+}
+
+fn head(kind: u8, value: i64, out: &mut Vec<u8>) {
+    // Most have one or two digits.
     if let 0..=99 = value {
-        let digit = |value: usize| b'0' + (value as u64 % 10) as u8;
+        let digit = |value: i64| b'0' + (value.unsigned_abs() % 10) as u8;
         let (ten, one) = (digit(value / 10), digit(value));
         return match ten {
             b'0' => out.extend_from_slice(&[kind, one, b'\r', b'\n']),
             _ => out.extend_from_slice(&[kind, ten, one, b'\r', b'\n']),
         };
     }
-    head(kind, i64::try_from(value).unwrap_or(i64::MAX), out);
-}
-
-fn head(kind: u8, value: i64, out: &mut Vec<u8>) {
-    let digit = |value: i64| b'0' + (value.unsigned_abs() % 10) as u8;
-    // Most lengths have one or two digits.
-    match value {
-        0..10 => out.extend_from_slice(&[kind, digit(value), b'\r', b'\n']),
-        10..100 => {
-            out.extend_from_slice(&[kind, digit(value / 10), digit(value % 10), b'\r', b'\n']);
-        }
-        _ => long_head(kind, value, out),
-    }
-}
-
-#[inline(never)]
-fn long_head(kind: u8, value: i64, out: &mut Vec<u8>) {
     let mut text = *b"                     \r\n";
     let at = digits(value, &mut text[..21]) - 1;
     text[at] = kind;
