@@ -40,14 +40,18 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         Output::Type(ty) => {
             let span = hygienic(first_span(ty));
             let ty = quote_spanned!(span=> <#ty as __dockipc::IntoReply>);
-            (quote_spanned!(span=> #ty::into_reply), quote_spanned!(span=> #ty::REPLY_TYPE))
+            (
+                quote_spanned!(span=> #ty::into_reply(__dockipc_value)),
+                quote_spanned!(span=> #ty::REPLY_TYPE),
+            )
         }
+        // The span of the argument as well: the compiler takes the type from it.
         Output::Nothing(span) => (
-            quote_spanned!(*span=> __dockipc::IntoReply::into_reply),
+            quote_spanned!(*span=> __dockipc::IntoReply::into_reply(__dockipc_value)),
             quote!(&__dockipc::ReplyType::Nothing),
         ),
         Output::Hidden(span) => (
-            quote_spanned!(*span=> __dockipc::IntoReply::into_reply),
+            quote_spanned!(*span=> __dockipc::IntoReply::into_reply(__dockipc_value)),
             quote!(&__dockipc::ReplyType::Unknown),
         ),
     };
@@ -74,7 +78,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                         return ::core::result::Result::Ok(__dockipc::Reply::Ok);
                     }
                     let __dockipc_value = #function(#(#values),*);
-                    ::core::result::Result::Ok(#into_reply(__dockipc_value))
+                    ::core::result::Result::Ok(#into_reply)
                 },
                 [#(#entries),*],
                 #reply,
@@ -155,7 +159,7 @@ fn entry(param: &Param) -> TokenStream {
         }
         Some(DefaultValue::Expr(expr)) => {
             let by_type = if let Conversion::ByType(_) = conversion {
-                quote_spanned!(span=> __dockipc::Arg::shown(&__dockipc_default))
+                quote_spanned!(span=> <#ty as __dockipc::FromRequest<'_>>::shown(&__dockipc_default))
             } else {
                 quote!(::core::option::Option::None)
             };
