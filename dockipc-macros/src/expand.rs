@@ -55,6 +55,9 @@ pub(crate) fn command(command: &Command) -> TokenStream {
             quote!(&__dockipc::ReplyType::Unknown),
         ),
     };
+    // A function at the place of the author's: the compiler proposes a type parameter for a type that it cannot
+    // find, and shows one of two errors that are the same.
+    let parts = Ident::new("__dockipc_parts", function.span());
     let deprecated = command.uses_deprecated.then(|| quote!(#[allow(deprecated)]));
     let lints = command.converted.iter().map(|span| lint(*span, command));
     // Hygienic, so that the expression of a default cannot see the names of the generated code. But the
@@ -69,20 +72,22 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         const _: () = {
             use #krate::private as __dockipc;
 
-            // One constant has all, because the compiler reports a mistake in a type once in each body
-            // of code.
-            const __DOCKIPC_PARTS: __dockipc::CommandParts<#count> = (
-                |__dockipc_args| {
-                    #(#lets)*
-                    if __dockipc_args.is_check() {
-                        return ::core::result::Result::Ok(__dockipc::Reply::Ok);
-                    }
-                    let __dockipc_value = #function(#(#values),*);
-                    ::core::result::Result::Ok(#into_reply)
-                },
-                [#(#entries),*],
-                #reply,
-            );
+            // One body of code has all, because the compiler reports a mistake in a type once in each.
+            const fn #parts() -> __dockipc::CommandParts<#count> {
+                (
+                    |__dockipc_args| {
+                        #(#lets)*
+                        if __dockipc_args.is_check() {
+                            return ::core::result::Result::Ok(__dockipc::Reply::Ok);
+                        }
+                        let __dockipc_value = #function(#(#values),*);
+                        ::core::result::Result::Ok(#into_reply)
+                    },
+                    [#(#entries),*],
+                    #reply,
+                )
+            }
+            const __DOCKIPC_PARTS: __dockipc::CommandParts<#count> = #parts();
             const __DOCKIPC_PARAMS: &[__dockipc::Param] = &__DOCKIPC_PARTS.1;
             #(#checks)*
 
