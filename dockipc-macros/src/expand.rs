@@ -40,17 +40,24 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         Output::Type(ty) => {
             let span = hygienic(first_span(ty));
             let ty = quote_spanned!(span=> <#ty as __dockipc::IntoReply>);
-            (quote_spanned!(span=> #ty::into_reply), quote_spanned!(span=> #ty::REPLY_TYPE))
+            (
+                quote_spanned!(span=> #ty::into_reply(__dockipc_value)),
+                quote_spanned!(span=> #ty::REPLY_TYPE),
+            )
         }
+        // The span of the argument as well: the compiler takes the type from it.
         Output::Nothing(span) => (
-            quote_spanned!(*span=> __dockipc::IntoReply::into_reply),
+            quote_spanned!(*span=> __dockipc::IntoReply::into_reply(__dockipc_value)),
             quote!(&__dockipc::ReplyType::Nothing),
         ),
         Output::Hidden(span) => (
-            quote_spanned!(*span=> __dockipc::IntoReply::into_reply),
+            quote_spanned!(*span=> __dockipc::IntoReply::into_reply(__dockipc_value)),
             quote!(&__dockipc::ReplyType::Unknown),
         ),
     };
+    // A function at the place of the author's: the compiler proposes a type parameter for a type that it cannot
+    // find, and shows one of two errors that are the same.
+    let parts = Ident::new("__dockipc_parts", function.span());
     let deprecated = command.uses_deprecated.then(|| quote!(#[allow(deprecated)]));
     let lints = command.converted.iter().map(|span| lint(*span, command));
     // Hygienic, so that the expression of a default cannot see the names of the generated code. But the
@@ -65,20 +72,22 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         const _: () = {
             use #krate::private as __dockipc;
 
-            // One constant has all, because the compiler reports a mistake in a type once in each body
-            // of code.
-            const __DOCKIPC_PARTS: __dockipc::CommandParts<#count> = (
-                |__dockipc_args| {
-                    #(#lets)*
-                    if __dockipc_args.is_check() {
-                        return ::core::result::Result::Ok(__dockipc::Reply::Ok);
-                    }
-                    let __dockipc_value = #function(#(#values),*);
-                    ::core::result::Result::Ok(#into_reply(__dockipc_value))
-                },
-                [#(#entries),*],
-                #reply,
-            );
+            // One body of code has all, because the compiler reports a mistake in a type once in each.
+            const fn #parts() -> __dockipc::CommandParts<#count> {
+                (
+                    |__dockipc_args| {
+                        #(#lets)*
+                        if __dockipc_args.is_check() {
+                            return ::core::result::Result::Ok(__dockipc::Reply::Ok);
+                        }
+                        let __dockipc_value = #function(#(#values),*);
+                        ::core::result::Result::Ok(#into_reply)
+                    },
+                    [#(#entries),*],
+                    #reply,
+                )
+            }
+            const __DOCKIPC_PARTS: __dockipc::CommandParts<#count> = #parts();
             const __DOCKIPC_PARAMS: &[__dockipc::Param] = &__DOCKIPC_PARTS.1;
             #(#checks)*
 
@@ -155,7 +164,7 @@ fn entry(param: &Param) -> TokenStream {
         }
         Some(DefaultValue::Expr(expr)) => {
             let by_type = if let Conversion::ByType(_) = conversion {
-                quote_spanned!(span=> __dockipc::Arg::shown(&__dockipc_default))
+                quote_spanned!(span=> <#ty as __dockipc::FromRequest<'_>>::shown(&__dockipc_default))
             } else {
                 quote!(::core::option::Option::None)
             };

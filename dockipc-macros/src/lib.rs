@@ -176,8 +176,8 @@ pub fn derive_failure(item: TokenStream) -> TokenStream {
 ///
 /// A struct is a map of its named fields. When it is read, unknown fields are ignored, and a missing one is
 /// an error unless it is an `Option`. A struct with a field that cannot be read, such as a `&str`, implements
-/// `IntoReply` alone. A struct may hold values of its own type; of two structs that hold each other, implement the
-/// traits of one by hand. An enum of unit variants is the word that `#[derive(Arg)]` accepts. If the crate
+/// `IntoReply` alone. A struct may hold values of its own type, written without a path; of two structs that hold each other,
+/// implement the traits of one by hand. An enum of unit variants is the word that `#[derive(Arg)]` accepts. If the crate
 /// `dockipc` has another name in your crate, write `#[dockipc(crate = other_name)]`.
 #[proc_macro_derive(Reply, attributes(arg, dockipc))]
 pub fn derive_reply(item: TokenStream) -> TokenStream {

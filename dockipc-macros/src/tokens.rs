@@ -106,12 +106,20 @@ pub(crate) fn iterator_span(tokens: TokenStream) -> Option<Span> {
     })
 }
 
-/// Returns whether a type may be the one with this name, or contain it.
+/// Returns whether a type may be the one with this name, or contain it. Behind a `::`, the name is that of
+/// another module's type.
 pub(crate) fn mentions(name: &Ident, ty: TokenStream) -> bool {
-    ty.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == *name || ident == "Self",
-        TokenTree::Group(group) => mentions(name, group.stream()),
-        _ => false,
+    let mut is_behind_path = false;
+    ty.into_iter().any(|token| {
+        let is_behind_path = std::mem::replace(
+            &mut is_behind_path,
+            matches!(&token, TokenTree::Punct(punct) if punct.as_char() == ':'),
+        );
+        match token {
+            TokenTree::Ident(ident) => !is_behind_path && (ident == *name || ident == "Self"),
+            TokenTree::Group(group) => mentions(name, group.stream()),
+            _ => false,
+        }
     })
 }
 

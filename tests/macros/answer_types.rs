@@ -110,6 +110,27 @@ macro_rules! answering {
 
 answering! { "types-of-macro", Option<u8> }
 
+/// Structs that each hold the one before three times.
+macro_rules! holding {
+    ($inner:ident $outer:ident $($more:ident)*) => {
+        #[derive(Reply)]
+        struct $outer {
+            a: Option<$inner>,
+            b: Option<$inner>,
+            c: Option<$inner>,
+        }
+        holding!($outer $($more)*);
+    };
+    ($last:ident) => {
+        #[command("types-shared")]
+        fn shared() -> Option<Box<$last>> {
+            None
+        }
+    };
+}
+
+holding! { u8 Held1 Held2 Held3 Held4 Held5 Held6 Held7 }
+
 /// Returns a type's description as a text.
 fn text(reply: &Reply) -> String {
     let list = |items: &[Reply]| items.iter().map(text).collect::<Vec<_>>().join(", ");
@@ -171,4 +192,13 @@ fn description_has_the_type_of_an_answer() {
     ] {
         assert_eq!(answer(&client, name), expected, "{name}");
     }
+}
+
+#[test]
+fn description_of_shared_structs_is_short() {
+    let daemon = Server::new().state(AtomicU64::new(0)).spawn_in_process().unwrap();
+    let text = answer(&daemon.client(), "types-shared");
+    let (all, unknown) = (text.matches("of=").count(), text.matches("unknown").count());
+    // 3,280 structs, without a limit.
+    assert!((1000..1100).contains(&all) && (1..100).contains(&unknown), "{all} {unknown}");
 }

@@ -82,6 +82,34 @@ fn recursive() -> Folder {
     Folder { folders: vec![folder("b")], parent: Some(folder("c").into()), ..folder("a") }
 }
 
+mod model {
+    /// Can't be read back.
+    #[derive(dockipc::Reply)]
+    pub(super) struct Row<'w> {
+        pub(super) word: &'w str,
+        pub(super) number: u8,
+    }
+}
+
+/// Holds a struct with its own name.
+#[derive(Reply)]
+struct Row<'w> {
+    row: Option<model::Row<'w>>,
+}
+
+#[command("reply-row")]
+fn row(word: &str) -> (Row<'_>, Option<Row<'_>>) {
+    (Row { row: Some(model::Row { word, number: 1 }) }, None)
+}
+
+#[test]
+fn struct_holds_another_of_its_name() {
+    let daemon = Server::new().state(AtomicU64::new(0)).spawn_in_process().unwrap();
+    let answer = daemon.client().send("reply-row a").unwrap();
+    // A row for each: a key with a value of four columns, and as many empty ones.
+    assert_eq!(answer.escape_ascii().to_string(), "row\\tword\\ta\\tnumber\\t1\\n\\t\\t\\t\\t\\n");
+}
+
 #[test]
 fn recursive_structs_are_answers() {
     let daemon = Server::new().state(AtomicU64::new(0)).spawn_in_process().unwrap();

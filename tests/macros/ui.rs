@@ -22,8 +22,14 @@ fn every_mistake_is_explained_at_its_own_token() {
 /// The snapshots show an error once that the compiler reports twice.
 #[test]
 fn each_mistake_is_counted_once() {
-    const FILES: [&str; 4] =
-        ["secret", "unsupported_answer", "unsupported_state", "unsupported_type"];
+    const FILES: [&str; 6] = [
+        "answer_is_impl",
+        "default_of_no_arg",
+        "secret",
+        "unsupported_answer",
+        "unsupported_state",
+        "unsupported_type",
+    ];
     let (root, place) = (tests::example::root(), tests::Place::new());
     let package = format!(
         "[package]\nname = 'mistakes'\nedition = '2024'\n[workspace]\n[dependencies]\ndockipc.path = {:?}\n[lib]\npath = 'lib.rs'\n",

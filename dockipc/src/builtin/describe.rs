@@ -1,5 +1,7 @@
 //! `DOCKIPC DESCRIBE`, the command descriptions that our own programs read.
 
+use std::cell::Cell;
+
 use super::{Context, Fields, help};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Command, Entry, Target};
@@ -59,7 +61,9 @@ fn command(entry: &Entry) -> Reply {
     fields.list("arguments", arguments);
     let reply =
         if let Target::Command(command) = target { command.reply } else { &ReplyType::Unknown };
-    fields.put("answer", answer(reply, None));
+    let left = Cell::new(MOST);
+    let none = Outer { name: "", around: None, depth: 0, left: &left };
+    fields.put("answer", answer(reply, &none));
     fields.into_reply()
 }
 
@@ -158,19 +162,25 @@ fn put_range(fields: &mut Fields, (min, max): (&str, &str)) {
 /// The most levels of types that are described. A client reads 64 levels, and a struct takes three.
 const DEEPEST: u8 = 16;
 
+/// The most types in one description. Structs that share others would describe these on every way to them.
+const MOST: u16 = 1000;
+
 /// The types around a type.
 struct Outer<'o> {
     /// The name of a struct, or an empty text.
     name: &'static str,
     around: Option<&'o Self>,
     depth: u8,
+    /// How many more types are described.
+    left: &'o Cell<u16>,
 }
 
 /// Describes the type of an answer. A struct within itself has only its name.
-fn answer(ty: &ReplyType, outer: Option<&Outer<'_>>) -> Reply {
-    let depth = outer.map_or(0, |outer| outer.depth);
+fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
+    let left = outer.left.get();
+    outer.left.set(left.saturating_sub(1));
     let (ty, form) = match ty {
-        _ if depth == DEEPEST => (&ReplyType::Unknown, None),
+        _ if outer.depth == DEEPEST || left == 0 => (&ReplyType::Unknown, None),
         ReplyType::Form(of, form) => (*of, Some(*form)),
         _ => (ty, None),
     };
@@ -186,7 +196,7 @@ fn answer(ty: &ReplyType, outer: Option<&Outer<'_>>) -> Reply {
     if !name.is_empty() {
         fields.text("name", name.rsplit(':').next().unwrap_or_default());
     }
-    let here = Outer { name, around: outer, depth: depth + 1 };
+    let here = Outer { name, around: Some(outer), depth: outer.depth + 1, left: outer.left };
     match *ty {
         ReplyType::Int { min, max } => put_range(&mut fields, (min, max)),
         ReplyType::Optional(of) | ReplyType::List(of) | ReplyType::Set(of) => {
@@ -199,11 +209,11 @@ fn answer(ty: &ReplyType, outer: Option<&Outer<'_>>) -> Reply {
         ReplyType::Row(columns) => {
             let mut list = Vec::new();
             for ty in columns {
-                list.push(answer(ty, Some(&here)));
+                list.push(answer(ty, &here));
             }
             fields.list("columns", list);
         }
-        ReplyType::Struct { fields: of, .. } if !outer.is_some_and(|outer| outer.has(name)) => {
+        ReplyType::Struct { fields: of, .. } if !outer.has(name) => {
             let mut list = Vec::new();
             for (name, ty) in of() {
                 let mut field = Fields::default();
@@ -227,7 +237,7 @@ impl Outer<'_> {
 
 #[inline(never)]
 fn put_type(fields: &mut Fields, key: &str, ty: &ReplyType, outer: &Outer<'_>) {
-    fields.put(key, answer(ty, Some(outer)));
+    fields.put(key, answer(ty, outer));
 }
 
 fn word(ty: &ReplyType) -> &'static str {

@@ -25,6 +25,11 @@ pub trait FromRequest<'r>: Sized {
     const KIND: Kind;
 
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure>;
+
+    /// See [`Arg::shown`].
+    fn shown(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The properties that a parameter gets from its type.
@@ -79,6 +84,10 @@ impl<'r, T: Arg<'r>> FromRequest<'r> for T {
 
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
         args.parse(index, |words| T::from_words(words))
+    }
+
+    fn shown(&self) -> Option<String> {
+        Arg::shown(self)
     }
 }
 

@@ -21,7 +21,8 @@
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ReplyType {
-    /// An answer whose type is unknown, or that can have several types.
+    /// An answer whose type is unknown, or that can have several types. A description also shows it for what is
+    /// deeper than 16 levels, and for what follows 1,000 types.
     Unknown,
     /// No value, as of `()`.
     Nothing,

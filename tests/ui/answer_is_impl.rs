@@ -1,0 +1,8 @@
+use dockipc::command;
+
+#[command]
+fn count() -> impl std::fmt::Display {
+    1
+}
+
+fn main() {}
