@@ -173,7 +173,7 @@ fn commands_of_many_bytes_arrive_whole() {
     let daemon = daemon(Server::new().max_command(200 * MIB).arrival_timeout(None));
     let bytes = pattern(20 * MIB + 7);
     let mut stream = daemon.connect();
-    let command = resp(&[b"echo-all", &bytes[..]]);
+    let command = resp(&[&b"echo-all"[..], &bytes[..]]);
     thread::scope(|scope| {
         let mut writer = stream.try_clone().expect("a copy");
         scope.spawn(move || {
