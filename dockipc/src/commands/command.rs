@@ -54,7 +54,8 @@ impl Command {
 
     /// Returns the doc comment after its first paragraph.
     pub(crate) fn details(&self) -> String {
-        let lines = self.doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_ascii_end());
+        let lines =
+            self.doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_ascii_end());
         let mut after =
             lines.skip_while(|line| line.is_empty()).skip_while(|line| !line.is_empty());
         joined(&mut after, "\n")
