@@ -79,11 +79,12 @@ impl Core {
             if quiet < QUIET {
                 hub.wait_for(&self.watcher, TICK);
             } else {
+                last.clear();
+                looks.clear();
                 hub.roles.watcher_sleeps = true;
                 hub.wait(&self.watcher);
                 hub.roles.watcher_sleeps = false;
                 quiet = 0;
-                last.clear();
             }
         }
         hub.roles.has_watcher = false;
