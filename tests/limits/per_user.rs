@@ -140,6 +140,23 @@ fn excess_answer_is_cut_and_nothing_follows() {
 }
 
 #[test]
+fn excess_answer_does_not_wait_for_a_second_turn() {
+    let long = |_: &Request<'_>| vec![b'x'; 4 << 20];
+    let server = Server::new().max_cores(1).max_bytes_per_user(100_000).handle("long", long);
+    let daemon = Daemon::start(server);
+    let mut streams = [(); 8].map(|()| daemon.connect());
+    for stream in &mut streams {
+        stream.write_all(&resp(&["long"])).unwrap();
+    }
+    until("the close", || daemon.ask("info\n").contains("connected_clients:1\\r"));
+    for stream in streams {
+        // A turn sends less than a socket takes.
+        let sent = rest(stream).len();
+        assert!(sent < 150_000, "{sent} bytes");
+    }
+}
+
+#[test]
 fn bytes_under_the_limit_are_served() {
     let daemon = Daemon::start(Server::new().max_bytes_per_user(100_000));
     for waiting in (10_000..90_000).step_by(10_000) {

@@ -4,6 +4,7 @@
 mod client {
     mod calls;
     mod deadlines;
+    mod killed;
     mod options;
     mod repeats;
     mod sigpipe;

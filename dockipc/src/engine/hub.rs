@@ -25,7 +25,7 @@ use rustix::event::epoll::EventFlags;
 use super::accept::{Accepting, Arrival, TurnedAway};
 use super::connection::{Conn, Socket};
 use super::long_run::LongRun;
-use super::ready::Ready;
+use super::ready::{Ready, SENDING};
 use super::shutdown::Shutdown;
 use super::threads::Roles;
 use super::token::{Token, next_generation};
@@ -68,7 +68,7 @@ struct Slot {
     /// Events that the connection has not been told yet.
     unseen: Readiness,
     queue: Queue,
-    /// The cost of its last command.
+    /// That of its last command, or of sending its answer.
     cost: Cost,
     /// Its earliest timer.
     timer: Option<Instant>,
@@ -272,7 +272,7 @@ impl Hub {
     pub(super) fn put(&mut self, index: usize, conn: Box<Conn>) {
         let slot = &mut self.slots[index];
         slot.run = None;
-        slot.cost = conn.cost;
+        slot.cost = if conn.has_pending_output() { SENDING } else { conn.cost };
         slot.occupant = Occupant::Idle(conn);
     }
 

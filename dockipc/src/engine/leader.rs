@@ -75,7 +75,8 @@ impl Core {
                 too_many += 1;
             }
             let is_over = is_idle || too_many >= TOO_MANY;
-            if hub.roles.leaders.len() > 1 && is_over || hub.roles.has_idle_spare(self.max_leaders)
+            let has_idle_spare = hub.roles.has_idle_spare(self.max_leaders);
+            if hub.roles.leaders.len() > 1 && is_over || has_idle_spare && !hub.ready.has_any(false)
             {
                 break;
             }
@@ -113,7 +114,9 @@ impl Core {
             self.wait_for_events(timeout, memory);
             self.handle_events(memory)
         });
-        hub.roles.end_poll(me, sleeps);
+        let was_called =
+            memory.events.iter().any(|event| Token::from_data(event.data.u64()) == Token::Wake);
+        hub.roles.end_poll(me, sleeps, was_called);
         for event in &memory.events {
             hub.note(Token::from_data(event.data.u64()), event.flags);
         }

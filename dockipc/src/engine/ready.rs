@@ -15,6 +15,10 @@ pub(super) const WAKE: Cost = Cost::of(Duration::from_micros(16));
 /// while the others are away.
 pub(super) const SPARE: Cost = Cost::of(Duration::from_micros(64));
 
+/// The cost of a turn that goes on sending an answer. It counts as long, so that a quick command does not
+/// wait for all clients that read long answers.
+pub(super) const SENDING: Cost = Cost::of(Duration::from_micros(32));
+
 /// The microseconds of long commands that are begun before the leaders look for events again.
 const LONG: u32 = 64;
 

@@ -51,6 +51,15 @@ impl Core {
                 }
                 Next::Wait | Next::Again => {}
             }
+            // Also before another turn, since the others may hold as much by then.
+            let waits = next == Next::Wait || conn.needs_input || conn.has_pending_output();
+            if waits && !conn.charge(&mut hub.users, limits) {
+                if conn.has_pending_output() {
+                    return self.close(hub, index, conn);
+                }
+                readiness = Readiness::default();
+                continue;
+            }
             if let Some(unseen) = hub.resume(index, next == Next::Again) {
                 if !me.leads() && hub.handed_over.is_empty() {
                     // Another thread leads, and no connection waits for this one.
@@ -62,13 +71,6 @@ impl Core {
                     self.wake_leader(hub);
                 }
                 return;
-            }
-            if !conn.charge(&mut hub.users, limits) {
-                if conn.has_pending_output() {
-                    return self.close(hub, index, conn);
-                }
-                readiness = Readiness::default();
-                continue;
             }
             // A leader looks at the timers itself before it waits for events.
             if hub.set_timer(index, conn.deadline.map(|deadline| deadline.at)) && !me.leads() {

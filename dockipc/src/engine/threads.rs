@@ -99,14 +99,14 @@ impl Roles {
         self.sleeping += usize::from(sleeps);
     }
 
-    pub(super) fn end_poll(&mut self, worker: &Worker, slept: bool) {
+    /// `was_called` tells whether it was this leader that [`Core::wake_leader`] has reached, as it may be
+    /// although another one sleeps.
+    pub(super) fn end_poll(&mut self, worker: &Worker, slept: bool, was_called: bool) {
         worker.set_polls(false);
         self.quick_ago = self.quick_ago.saturating_add(1);
         self.polling -= 1;
-        if slept {
-            self.sleeping -= 1;
-            self.is_woken = false;
-        }
+        self.sleeping -= usize::from(slept);
+        self.is_woken &= !slept && !was_called;
     }
 
     /// Decides who else is to serve connections, when a leader begins with one of this cost. `has_work` tells
@@ -312,10 +312,10 @@ mod tests {
         roles.set_away(one, false);
         assert_eq!(roles.share(SPARE, true, CORES), Share::No);
         for _ in 0..=QUICK_AGO {
-            roles.end_poll(spare, true);
+            roles.end_poll(spare, true, false);
             roles.begin_poll(spare, true);
         }
-        roles.end_poll(spare, true);
+        roles.end_poll(spare, true, false);
         assert!(roles.has_idle_spare(CORES));
         roles.remove_leader(spare);
         // Without quick work none takes its place.
@@ -332,7 +332,11 @@ mod tests {
         assert_eq!(roles.share(WAKE, false, CORES), Share::No, "the kernel wakes it");
         assert_eq!(roles.share(WAKE, true, CORES), Share::Wake);
         assert_eq!(roles.share(WAKE, true, CORES), Share::No);
-        roles.end_poll(&two, true);
+        // Another leader has read the call.
+        roles.begin_poll(&one, false);
+        roles.end_poll(&one, false, true);
+        assert_eq!(roles.share(WAKE, true, CORES), Share::Wake);
+        roles.end_poll(&two, true, true);
         // A leader that was taken over no longer counts.
         roles.set_away(&one, true);
         roles.remove_leader(&one);

@@ -47,7 +47,8 @@ impl Core {
     /// Watches until there is no leader, so that this thread becomes one, or until this thread must serve
     /// a connection.
     pub(super) fn watch(self: &Arc<Self>, hub: &mut HubGuard<'_>) {
-        let mut last: Vec<Look> = Vec::new();
+        // Both keep their memory: this thread looks every millisecond.
+        let (mut last, mut looks): (Vec<Look>, Vec<Look>) = Default::default();
         let mut quiet = 0;
         loop {
             if hub.has_ended {
@@ -60,7 +61,8 @@ impl Core {
             if must_serve && !hub.handed_over.is_empty() {
                 break;
             }
-            let looks: Vec<_> = hub.roles.leaders.iter().map(Look::new).collect();
+            looks.clear();
+            looks.extend(hub.roles.leaders.iter().map(Look::new));
             let mut is_quiet = true;
             for look in &looks {
                 let last = last.iter().find(|last| Arc::ptr_eq(&last.leader, &look.leader));
@@ -81,16 +83,17 @@ impl Core {
             if hub.roles.leaders.is_empty() {
                 break;
             }
-            last = looks;
+            std::mem::swap(&mut last, &mut looks);
             quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet < QUIET {
                 hub.wait_for(&self.watcher, TICK);
             } else {
+                last.clear();
+                looks.clear();
                 hub.roles.watcher_sleeps = true;
                 hub.wait(&self.watcher);
                 hub.roles.watcher_sleeps = false;
                 quiet = 0;
-                last.clear();
             }
         }
         hub.roles.has_watcher = false;

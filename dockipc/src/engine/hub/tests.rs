@@ -280,3 +280,18 @@ fn ended_connections_leave_no_timers() {
     let of_stays = |Reverse((at, index, _)): &Reverse<_>| (*at, *index) == (far, stays);
     assert_eq!(world.hub.timers.iter().filter(|timer| of_stays(timer)).count(), 1);
 }
+
+#[test]
+fn quick_command_comes_before_answers_that_are_being_sent() {
+    let mut world = World::new();
+    let [(sends, mut conn), (asks, other)] = [(); 2].map(|()| {
+        world.add();
+        world.hub.ready.polled();
+        let (index, _) = world.hub.ready.pop(true).expect("the new connection");
+        (index, world.hub.take(index).expect("the new connection").0)
+    });
+    conn.output.get_or_insert_default().push(vec![b'x'; 1 << 20]);
+    world.hub.requeue(sends, conn, Readiness::default());
+    world.hub.requeue(asks, other, Readiness::default());
+    assert!(world.hub.ready.all().eq([asks, sends]));
+}

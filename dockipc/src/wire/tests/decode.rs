@@ -7,6 +7,7 @@ use super::{changes, expected, mutated, refused, resp, sizes};
 use crate::config::Limits;
 use crate::error::code;
 use crate::wire::check::{self, Event, LIMITS, decode};
+use crate::wire::model::model;
 use crate::wire::{Decoded, Decoder};
 
 fn commands() -> impl Strategy<Value = Vec<Vec<Vec<u8>>>> {
@@ -231,6 +232,29 @@ fn invalid_counts_and_lengths_are_refused() {
         b"*1048576\r\n$536870913\r\n",
     ] {
         assert_eq!(found(bytes), wrong, "{}", bytes.escape_ascii());
+    }
+}
+
+#[test]
+fn headers_of_any_length_match_the_model() {
+    let ping = resp(&["PING"]);
+    for count in ["0", "00", "1", "01", "001", "9", "10", "99", "099", "100"] {
+        let words: usize = count.parse().unwrap();
+        for length in ["0", "00", "000", "9", "09", "007", "10", "99", "099", "100"] {
+            let word = [b'$'; 100][..length.parse().unwrap()].escape_ascii();
+            let words = format!("${length}\r\n{word}\r\n").repeat(words);
+            let bytes = [format!("*{count}\r\n{words}").as_bytes(), &ping].concat();
+            let len = bytes.len() - ping.len();
+            for command in [len.saturating_sub(1), len, len + 1] {
+                let limits = Limits { command: command.max(ping.len()), ..REAL };
+                let expected = model(limits, &bytes);
+                let cuts = (1..bytes.len()).step_by(1 + len / 64).map(|cut| [cut, usize::MAX]);
+                for sizes in cuts.chain([[usize::MAX; 2], [1; 2], [7; 2]]) {
+                    let found = decode(limits, &bytes, &sizes);
+                    assert_eq!(found, expected, "*{count} ${length} in pieces of {sizes:?}");
+                }
+            }
+        }
     }
 }
 

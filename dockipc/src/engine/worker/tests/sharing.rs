@@ -59,13 +59,14 @@ impl World {
         }
     }
 
-    fn wait_for_events(&self, sleeps: bool) -> Vec<usize> {
+    /// Returns the events, and whether the caller was woken.
+    fn wait_for_events(&self, sleeps: bool) -> (Vec<usize>, bool) {
         let mut events = self.kernel.lock().expect("no panic");
         while sleeps && events.connections.is_empty() && !events.is_woken {
             events = self.waiters.wait(events).expect("no panic");
         }
-        events.is_woken = false;
-        std::mem::take(&mut events.connections)
+        let is_woken = std::mem::take(&mut events.is_woken);
+        (std::mem::take(&mut events.connections), is_woken)
     }
 
     /// The first connection's command lasts until the second one's has ended.
@@ -105,9 +106,9 @@ impl World {
             let sleeps = !hub.ready.has_any(hub.roles.may_be_long(LEADERS));
             hub.roles.begin_poll(&me, sleeps);
             drop(hub);
-            let events = self.wait_for_events(sleeps);
+            let (events, is_woken) = self.wait_for_events(sleeps);
             hub = self.hub.lock().expect("no panic");
-            hub.roles.end_poll(&me, sleeps);
+            hub.roles.end_poll(&me, sleeps, is_woken);
             for connection in events {
                 hub.ready.push(connection, WAKE);
             }
