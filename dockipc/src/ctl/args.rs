@@ -234,9 +234,9 @@ pub(super) struct Ping {
 /// that of a call. Changes nothing and takes no lock.
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
+    /// Print JSON or, with =line, JSON in one line
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
 
     #[command(flatten)]
     pub(super) socket: Socket,

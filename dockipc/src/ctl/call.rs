@@ -50,7 +50,7 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         if args.every.is_some() && output.is_terminal() {
             clear();
         }
-        match one(daemon, &words, args.json, &mut output) {
+        match answered(&mut output, |output| one(daemon, &words, args.json, output)) {
             Ok(()) => {}
             Err(Error::Io { source, .. }) if is_closed(&source) => break,
             Err(error) => {
@@ -61,9 +61,6 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
                 let is_preset = daemon.is_preset && is_unknown;
                 return Err(if is_preset { error.with_preset_socket() } else { error });
             }
-        }
-        if let Err(error) = output.end() {
-            return written(Err(error));
         }
     }
     Ok(Exit::Answered)
@@ -102,7 +99,6 @@ fn one(
     let Some((name, arguments)) = words.split_first() else { return Ok(()) };
     let name = String::from_utf8_lossy(name.bytes());
     let call = daemon.client.command(&name).words(arguments);
-    let _timer = Timer::start();
     let Some(layout) = json else { return call.copy_to(output).map(drop) };
     let writing = |error| Error::io("writing the answer", error);
     let (mut json, mut ready) = (JsonWriter::new(layout), Vec::new());
@@ -117,19 +113,23 @@ fn one(
     output.end_json().map_err(writing)
 }
 
-/// Notes the time of a call when it is dropped.
-struct Timer(Instant);
-
-impl Timer {
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        note(format_args!("the call took {:.1?}", self.0.elapsed()));
-    }
+/// Makes a call that writes its answer, ends that, and notes how long the call took.
+pub(super) fn answered(
+    output: &mut Output,
+    call: impl FnOnce(&mut Output) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let start = Instant::now();
+    let called = call(output);
+    let took = start.elapsed();
+    let ended = match called {
+        Ok(()) => output.end().map_err(|error| Error::io("writing the answer", error)),
+        Err(error) => {
+            output.leave();
+            Err(error)
+        }
+    };
+    note(format_args!("the call took {took:.1?}"));
+    ended
 }
 
 /// Converts the words of the command line; reads those that stand for standard input or a file.
@@ -210,19 +210,15 @@ pub(super) fn lines(
         let words = split(line);
         let is_split = words.is_some();
         let words = Word::of_line(words.unwrap_or_else(|| fragments(line)));
-        let answered = if json.is_some() && is_split {
-            one(daemon, &words, json, output)
-        } else {
-            let _timer = Timer::start();
+        let answered = answered(output, |output| {
+            if json.is_some() && is_split {
+                return one(daemon, &words, json, output);
+            }
             let call = daemon.client.command("dockipc").words(["line".as_bytes(), line]);
             call.copy_to(output).map(drop)
-        };
+        });
         match answered {
-            Ok(()) => {
-                if let Err(error) = output.end() {
-                    return written(Err(error)).map(|_| exit);
-                }
-            }
+            Ok(()) => {}
             Err(Error::Io { source, .. }) if is_closed(&source) => break,
             Err(error) => {
                 let is_refused = matches!(error, Error::Refused(_));

@@ -101,10 +101,7 @@ impl Daemon {
             }
             Socket::Ssh(address) => {
                 if !owners.is_empty() {
-                    return Err(CliError::usage(
-                        "cannot check the owner of a socket on another machine: leave out \
-                         --require-owner and unset DOCKIPC_REQUIRE_OWNER",
-                    ));
+                    return Err(owner_is_far());
                 }
                 let tunnel = Tunnel::open(&address, deadline, wait)?;
                 (tunnel.path().to_owned(), escaped(&address).into_owned(), Some(tunnel))
@@ -224,6 +221,14 @@ pub(super) fn user(uid: u32) -> String {
         Some(user) => format!("{} (uid {uid})", user.name),
         None => format!("uid {uid}"),
     }
+}
+
+/// Returns the error for a required owner of a socket that is reached through ssh.
+pub(super) fn owner_is_far() -> CliError {
+    CliError::usage(
+        "cannot check the owner of a socket on another machine: leave out --require-owner and unset \
+         DOCKIPC_REQUIRE_OWNER",
+    )
 }
 
 /// Returns a client of dockipc daemons that, if `owners` are given, sends nothing to daemons of other

@@ -19,7 +19,7 @@ use super::args::{Common, Doctor};
 use super::daemon::{self, Listener, OWN_TIMEOUT, Target};
 use super::error::{self, CliError};
 use super::exit::Exit;
-use super::output::{escaped, field, json_text};
+use super::output::{Layout, escaped, field, json_line, json_text};
 use super::socket::{self, Socket};
 use super::ssh::Tunnel;
 use super::written;
@@ -88,15 +88,13 @@ pub(super) fn doctor(
                 report.check_daemon(&daemon::client(&path, &owners).until(end));
             }
         }
-        Ok(Socket::Ssh(_)) if !owners.is_empty() => {
-            return Err(CliError::usage(
-                "cannot check the owner of a socket on another machine: leave out --require-owner",
-            ));
-        }
+        Ok(Socket::Ssh(_)) if !owners.is_empty() => return Err(daemon::owner_is_far()),
         Ok(Socket::Ssh(address)) => match Tunnel::open(&address, common.timeout.and(end), None) {
             Ok(tunnel) => {
                 let client = Client::new(tunnel.path()).only_dockipc(true);
-                report.check_daemon(&client.until(Deadline::after(OWN_TIMEOUT)));
+                // Without --timeout, the time in which ssh connects is not counted.
+                let end = common.timeout.map_or_else(|| Deadline::after(OWN_TIMEOUT), |_| end);
+                report.check_daemon(&client.until(end));
                 // The listener is ssh, and not the daemon.
                 report.checks.remove("listener");
                 report.set("connect", State::Ok, "through ssh");
@@ -111,9 +109,10 @@ pub(super) fn doctor(
     }
     let mut out = anstream::stdout().lock();
     let text = match (args.json, io::stdout().is_terminal()) {
-        (true, _) => json_text(&report.to_json()) + "\n",
-        (false, true) => report.columns(),
-        (false, false) => report.rows(),
+        (Some(Layout::Indented), _) => json_text(&report.to_json()) + "\n",
+        (Some(Layout::Line), _) => json_line(&report.to_json()) + "\n",
+        (None, true) => report.columns(),
+        (None, false) => report.rows(),
     };
     written(out.write_all(text.as_bytes())).map(|_| report.exit)
 }

@@ -85,8 +85,11 @@ impl CliError {
     /// show words that were read.
     pub(super) fn about(words: &[Word], error: Error) -> Self {
         let Error::Refused(failure) = &error else {
-            let error = Self::from(error);
-            return Self { text: redact(&error.text, words).into_owned(), ..error };
+            // Of the other messages, only this one shows what the daemon sent.
+            return Self::from(match error {
+                Error::Protocol(why) => Error::Protocol(redact(&why, words).into_owned()),
+                error => error,
+            });
         };
         let (message, below) = pointer::point(words, failure);
         let text = in_terms_of_program(&format!("{} {message}", failure.code()));
@@ -182,6 +185,13 @@ pub(super) fn is_quiet() -> bool {
 pub(super) fn note(text: impl Display) {
     if VERBOSITY.load(Relaxed) == Verbosity::Notes as u8 {
         let _ = writeln!(anstream::stderr(), "* {}", bounded(&text.to_string()));
+    }
+}
+
+/// Prints a line to standard error that is not an error.
+pub(super) fn remark(text: impl Display) {
+    if !is_quiet() {
+        let _ = writeln!(anstream::stderr(), "{}", bounded(&text.to_string()));
     }
 }
 

@@ -71,7 +71,7 @@ struct Daemon {
 /// another program might misunderstand the question.
 ///
 /// No token is sent, and nothing at all if an owner is required and another user listens.
-pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
+pub(super) fn list(args: &List, common: &Common, program: &str) -> Result<Exit, CliError> {
     let (owners, time) = (common.owners()?, common.timeout.unwrap_or(OWN_TIMEOUT));
     let end = Deadline::after(time);
     let directories = match &args.paths[..] {
@@ -81,23 +81,19 @@ pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
             given.iter().map(|given| path(given).unwrap_or_else(|| given.clone())).collect()
         }
     };
-    let (mut paths, mut exit) = (Vec::new(), Exit::Answered);
+    let mut exit = Exit::Answered;
+    let mut search = Search { program, all: args.all, end, paths: Vec::new() };
     for path in &directories {
         let is_socket = fs::metadata(path).is_ok_and(|data| data.file_type().is_socket());
         if is_socket {
-            paths.push((path.clone(), true));
+            search.paths.push((path.clone(), true));
             continue;
         }
-        match search(path, 1, args.all, end, &mut paths) {
+        match search.directory(path, 1) {
             // A directory that is searched by default may be absent.
             Err(error) if !args.paths.is_empty() => {
-                let what = format!("searching {}", path.display());
-                let error = CliError::io(&what, &error).with_exit(match error.kind() {
-                    ErrorKind::PermissionDenied => Exit::NoPermission,
-                    ErrorKind::NotFound => Exit::NoDaemon,
-                    _ => Exit::Usage,
-                });
-                error.print_bare();
+                let error = unsearched(path, &error);
+                error.print(program);
                 if exit == Exit::Answered {
                     exit = error.exit;
                 }
@@ -105,6 +101,7 @@ pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
             _ => {}
         }
     }
+    let mut paths = search.paths;
     paths.sort();
     paths.dedup_by(|one, other| one.0 == other.0);
     let (mut found, left) = ask(paths, &owners, end);
@@ -113,7 +110,11 @@ pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
     }
     if left > 0 {
         let text = format!("timed out after {time:?}: {left} sockets were not asked");
-        CliError::usage(text).print_bare();
+        let error = CliError::new(text, Exit::TimedOut);
+        error.print(program);
+        if exit == Exit::Answered {
+            exit = error.exit;
+        }
     }
     let mut out = io::stdout().lock();
     if let Some(layout) = args.json {
@@ -131,36 +132,52 @@ pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
         let searched: Vec<_> = directories.iter().map(|dir| dir.display().to_string()).collect();
         let what = if args.all { "socket" } else { "daemon" };
         let text = format!("no {what} in {}", searched.join(" or "));
-        CliError::no_daemon(text).print_bare();
+        CliError::no_daemon(text).print(program);
         return Ok(Exit::Answered);
     }
     let text = if io::stdout().is_terminal() { table(&found) } else { lines(&found) };
     written(out.write_all(text.as_bytes())).map(|_| exit)
 }
 
-/// Adds the sockets in a directory and below. Does not follow links. Directories below that can't be
-/// read are skipped, with `all` after a message.
-fn search(
-    directory: &Path,
-    depth: usize,
+/// A search for sockets.
+struct Search<'s> {
+    /// The program's name, for messages.
+    program: &'s str,
     all: bool,
     end: Option<Deadline>,
-    paths: &mut Vec<(PathBuf, bool)>,
-) -> io::Result<()> {
-    for entry in fs::read_dir(directory)?.flatten() {
-        let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
-        if kind.is_socket() && (all || socket::has_lock(&path)) {
-            paths.push((path, false));
-        } else if kind.is_dir()
-            && depth < DEPTH
-            && !is_over(end)
-            && let Err(error) = search(&path, depth + 1, all, end, paths)
-            && all
-        {
-            CliError::io(&format!("searching {}", path.display()), &error).print_bare();
+    /// The sockets, and whether the command line names them.
+    paths: Vec<(PathBuf, bool)>,
+}
+
+impl Search<'_> {
+    /// Adds the sockets in a directory and below. Does not follow links. Directories below that
+    /// can't be read are skipped, with `all` after a message.
+    fn directory(&mut self, directory: &Path, depth: usize) -> io::Result<()> {
+        for entry in fs::read_dir(directory)?.flatten() {
+            let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
+            if kind.is_socket() && (self.all || socket::has_lock(&path)) {
+                self.paths.push((path, false));
+            } else if kind.is_dir()
+                && depth < DEPTH
+                && !is_over(self.end)
+                && let Err(error) = self.directory(&path, depth + 1)
+                && self.all
+            {
+                unsearched(&path, &error).print(self.program);
+            }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Returns the error for a directory that can't be searched.
+fn unsearched(path: &Path, error: &io::Error) -> CliError {
+    let exit = match error.kind() {
+        ErrorKind::PermissionDenied => Exit::NoPermission,
+        ErrorKind::NotFound => Exit::NoDaemon,
+        _ => Exit::Usage,
+    };
+    CliError::io(&format!("searching {}", path.display()), error).with_exit(exit)
 }
 
 fn is_over(end: Option<Deadline>) -> bool {

@@ -71,11 +71,8 @@ fn run(target: &Target) -> ExitCode {
     let own = matches!(target, Target::Own(_)).then_some(program);
     let cli = match args::read(own, program, std::env::args_os().skip(1).collect()) {
         Ok(cli) => cli,
-        Err(NotRun::Help(help)) => return printed(&help).into(),
-        Err(NotRun::Refused(error)) => {
-            error.print(program);
-            return error.exit.into();
-        }
+        Err(NotRun::Help(help)) => return ended(printed(&help), program),
+        Err(NotRun::Refused(error)) => return ended(Err(error), program),
     };
     match cli.common.color {
         ColorChoice::Auto => anstream::ColorChoice::Auto,
@@ -89,7 +86,12 @@ fn run(target: &Target) -> ExitCode {
         _ => Verbosity::Errors,
     }
     .set();
-    let exit = act(target, cli, program).unwrap_or_else(|error| {
+    ended(act(target, cli, program), program)
+}
+
+/// Prints the error, if there is one, and returns the exit code.
+fn ended(result: Result<Exit, CliError>, program: &str) -> ExitCode {
+    let exit = result.unwrap_or_else(|error| {
         error.print(program);
         error.exit
     });
@@ -97,9 +99,12 @@ fn run(target: &Target) -> ExitCode {
 }
 
 /// Prints help or the version. Help is an error if nothing was asked for.
-fn printed(help: &clap::Error) -> Exit {
-    let _ = help.print();
-    if help.use_stderr() { Exit::Usage } else { Exit::Answered }
+fn printed(help: &clap::Error) -> Result<Exit, CliError> {
+    if help.use_stderr() {
+        let _ = help.print();
+        return Ok(Exit::Usage);
+    }
+    written(help.print())
 }
 
 fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
@@ -144,7 +149,7 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
         Action::List(_) if common.socket.is_some() => Err(CliError::usage(
             "list takes no socket: it searches directories; leave out --socket",
         )),
-        Action::List(args) => list::list(&args, &common),
+        Action::List(args) => list::list(&args, &common, program),
         Action::Schema(args) => {
             let daemon = find(&mut args.socket.name.into_iter().collect())?;
             schema::schema(&daemon.questions(), args.check.as_deref())

@@ -84,6 +84,13 @@ impl Output {
         }
     }
 
+    /// Leaves an answer that is not whole. On a terminal, the next line is that of the error.
+    pub(super) fn leave(&mut self) {
+        if self.is_terminal() {
+            let _ = self.end_line(true);
+        }
+    }
+
     /// Ends the line of an answer that is JSON, which is text also in a file.
     pub(super) fn end_json(&mut self) -> io::Result<()> {
         self.end_line(!self.form.is_open)
@@ -130,12 +137,9 @@ impl Write for Output {
     }
 }
 
-/// After an answer that is not whole, the terminal's next line is that of the error.
 impl Drop for Output {
     fn drop(&mut self) {
-        if self.is_terminal() {
-            let _ = self.end_line(true);
-        }
+        self.leave();
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::error::CliError;
+use super::error::{CliError, remark};
 use super::exit::Exit;
 use super::interface::{Description, Interface, Kind};
 use super::output::{escaped, json_text};
@@ -56,8 +56,7 @@ pub(super) fn schema(client: &Client, old: Option<&Path>) -> Result<Exit, CliErr
         interface.commands.extend(Interface::named(client, &unlisted)?.commands);
     }
     if let Some(difference) = Caller::difference(saved.as_ref(), caller.as_ref()) {
-        // A failure to write to standard error can't be reported.
-        let _ = writeln!(io::stderr().lock(), "{difference}");
+        remark(difference);
     }
     let changes = breaking_changes(&old, &interface);
     let mut out = io::stdout().lock();

@@ -1,0 +1,148 @@
+//! Messages of the program `dockipc`: notes of `-v`, silence of `-q`, and one form in all subcommands.
+
+use std::fs::{self, File};
+
+use dockipc::{Failure, Server, command};
+use tests::ctl::{self, dockipc, run};
+use tests::gate::Gate;
+use tests::{Daemon, Place, leave_socket};
+
+#[command("full-disk-test")]
+fn answer() -> &'static str {
+    "answer"
+}
+
+#[command("refuse-word")]
+fn refuse_word(word: &str) -> Result<(), Failure> {
+    Err(Failure::new("NOTFOUND", format!("no {word}")))
+}
+
+fn daemon() -> Daemon {
+    Daemon::start(Server::new().state(Gate::default()))
+}
+
+#[test]
+fn note_begins_a_line() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    fs::write(place.directory().join("commands"), "ping\nfail LATE\nping\n").unwrap();
+    let file = place.directory().join("commands");
+    let file = file.to_str().unwrap();
+    let cases: [(&[&str], usize); 3] = [
+        (&["-v", "call", path, "ping"], 1),
+        (&["-v", "call", "--repeat", "2", path, "ping"], 2),
+        (&["-v", "call", "-f", file, path], 3),
+    ];
+    for (words, calls) in cases {
+        // Standard output and standard error are the same file, as on a terminal.
+        let out = place.directory().join("out");
+        let file = File::create(&out).unwrap();
+        let mut command = ctl::command(&ctl::path());
+        command.args(words).stdout(file.try_clone().unwrap()).stderr(file);
+        command.status().unwrap();
+        let text = fs::read_to_string(out).unwrap();
+        let notes = text.lines().filter(|line| line.starts_with("* the call took ")).count();
+        assert_eq!(notes, calls, "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn quiet_check_prints_no_remark() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    let mut old: serde_json::Value =
+        serde_json::from_slice(&dockipc(["schema", path]).out).unwrap();
+    old["caller"]["uid"] = 4_000_000.into();
+    let file = place.directory().join("old.json");
+    fs::write(&file, old.to_string()).unwrap();
+    let check = ["schema", "--check", file.to_str().unwrap(), path];
+    let ran = dockipc(check);
+    assert!(ran.code == Some(0) && ran.err.contains("uid 4000000"), "{ran:?}");
+    let ran = dockipc(["-q"].into_iter().chain(check));
+    assert_eq!((ran.code, &*ran.err), (Some(0), ""));
+}
+
+#[test]
+fn only_words_of_the_daemon_are_redacted() {
+    let place = Place::new();
+    leave_socket(place.socket());
+    let path = place.socket();
+    let mut command = ctl::command(&ctl::path());
+    let ran = run(command.args(["call", "-f", "-"]).arg(&path), b"x a no\n");
+    let why = format!("test-dockipc: line 1: stale socket {}: no process is ", path.display());
+    assert!(ran.code == Some(3) && ran.err.starts_with(&why), "{ran:?}");
+    let daemon = daemon();
+    let mut command = ctl::command(&ctl::path());
+    let ran = run(command.args(["call", "-f", "-"]).arg(daemon.path()), b"refuse-word hunter2\n");
+    assert_eq!(ran.err, "test-dockipc: line 1: NOTFOUND no (word 2)\n");
+}
+
+#[test]
+fn full_disk_is_an_error_for_all_output() {
+    let daemon = daemon();
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    for words in [
+        &["--help"][..],
+        &["--version"],
+        &["help", "call"],
+        &["man"],
+        &["completions", "bash"],
+        &["list", path],
+        &["doctor", path],
+        &["schema", path],
+        &["commands", path],
+        &["help", path, "ping"],
+        &["ping", "-c", "1", path],
+        &["call", path, "full-disk-test"],
+        &["call", "-o", "/dev/stdout", path, "full-disk-test"],
+        &["call", "--json", path, "full-disk-test"],
+    ] {
+        let mut command = ctl::command(&ctl::path());
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = command.args(words).stdout(full).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        let is_said = error.starts_with("test-dockipc: writing the ");
+        assert!(output.status.code() == Some(1) && is_said, "{words:?}: {error}");
+    }
+}
+
+#[test]
+fn mistyped_address_and_option_are_explained() {
+    let ran = dockipc(["unix:x", "ping"]);
+    let why = "test-dockipc: invalid address \"unix:x\": write unix:/PATH or unix:///PATH\n";
+    assert_eq!((ran.code, &*ran.err), (Some(2), why));
+    let ran = dockipc(["ping", "-n", "x"]);
+    let why = "unknown option -n; it is an option of call\n  test-dockipc ping -n x\n                    ^^\n";
+    assert!(ran.code == Some(2) && ran.err.ends_with(why), "{ran:?}");
+    for subcommand in ["call", "doctor"] {
+        let mut command = ctl::command(&ctl::path());
+        let command = command.env("DOCKIPC_REQUIRE_OWNER", "0").args([subcommand, "ssh://x/y"]);
+        let ran = run(command, b"");
+        let advice = "leave out --require-owner and unset DOCKIPC_REQUIRE_OWNER\n";
+        assert!(ran.code == Some(2) && ran.err.ends_with(advice), "{ran:?}");
+    }
+}
+
+#[test]
+fn doctor_prints_json_in_one_line() {
+    let daemon = daemon();
+    let ran = dockipc(["doctor", "--json=line", daemon.path().to_str().unwrap()]);
+    assert_eq!((ran.code, ran.text().lines().count()), (Some(0), 1));
+    let json: serde_json::Value = serde_json::from_slice(&ran.out).unwrap();
+    assert_eq!(json["healthy"], true);
+}
+
+#[test]
+fn daemons_own_program_refuses_a_socket() {
+    let (daemon, place) = (daemon(), Place::new());
+    let program = ctl::named(&place, "hitctl");
+    for words in [&["-s", "x", "ping"][..], &["call", "--socket=x", "ping"], &["ping", "x"]] {
+        let mut command = ctl::command(&program);
+        let ran = run(command.env("TEST_SOCKET", daemon.path()).args(words), b"");
+        let why = "this program has its daemon's socket; leave it out";
+        assert!(ran.code == Some(2) && ran.err.contains(why), "{words:?}: {ran:?}");
+    }
+}
