@@ -1,6 +1,8 @@
 //! Messages of the program `dockipc`: notes of `-v`, silence of `-q`, and one form in all subcommands.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
 
 use dockipc::{Failure, Server, command};
 use tests::ctl::{self, dockipc, run};
@@ -144,5 +146,46 @@ fn daemons_own_program_refuses_a_socket() {
         let ran = run(command.env("TEST_SOCKET", daemon.path()).args(words), b"");
         let why = "this program has its daemon's socket; leave it out";
         assert!(ran.code == Some(2) && ran.err.contains(why), "{words:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn time_of_wait_needs_an_equals_sign() {
+    for time in ["30s", "5"] {
+        let ran = dockipc(["call", "--wait", time, "./x", "ping"]);
+        let why = format!("{time} is not the time of --wait: write --wait={time} ");
+        assert!(ran.code == Some(2) && ran.err.contains(&why), "{ran:?}");
+    }
+    let ran = dockipc(["call", "--wait=0s", "./x", "ping"]);
+    assert!(ran.code == Some(2) && ran.err.contains("--wait without a time waits until --timeout"));
+    // A time is a word of the daemon's command, and a socket's name if it is named as one.
+    let daemon = daemon();
+    let path = daemon.path();
+    let ran = dockipc(["call", "--wait", path.to_str().unwrap(), "echo", "30s"]);
+    assert_eq!((ran.code, &*ran.text()), (Some(0), "30s\n"), "{ran:?}");
+    let ran = dockipc(["call", "--timeout", "50ms", "--wait", "-s", "30s", "ping"]);
+    assert_eq!(ran.code, Some(5), "{ran:?}");
+}
+
+#[test]
+fn word_that_is_not_utf8_is_pointed_at() {
+    let daemon = daemon();
+    let mut command = ctl::command(&ctl::path());
+    let command = command.arg("call").arg(daemon.path()).arg("refuse-word");
+    let ran = run(command.arg(OsStr::from_bytes(b"a\xff")), b"");
+    assert!(ran.code == Some(2) && ran.err.contains("refuse-word a\u{fffd}\n"), "{ran:?}");
+    assert!(ran.err.ends_with("              ^^\n"), "{ran:?}");
+}
+
+#[test]
+fn path_that_is_not_utf8_is_base64_in_json() {
+    let place = Place::new();
+    let path = place.directory().join(OsStr::from_bytes(b"\xff.sock"));
+    let _daemon = Server::new().state(Gate::default()).spawn(&path).unwrap();
+    for (subcommand, name) in [("list", "path"), ("doctor", "socket")] {
+        let mut command = ctl::command(&ctl::path());
+        let ran = run(command.args([subcommand, "--json=line"]).arg(&path), b"");
+        let json: serde_json::Value = serde_json::from_slice(&ran.out).unwrap();
+        assert!(json[name]["base64"].is_string(), "{ran:?}");
     }
 }

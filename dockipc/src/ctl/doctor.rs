@@ -4,6 +4,7 @@
 //! never opens the lock file: who holds it is read from `/proc/locks`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -19,7 +20,7 @@ use super::args::{Common, Doctor};
 use super::daemon::{self, Listener, OWN_TIMEOUT, Target};
 use super::error::{self, CliError};
 use super::exit::Exit;
-use super::output::{Layout, escaped, field, json_line, json_text};
+use super::output::{Layout, escaped, field, json_line, json_text, path_to_json};
 use super::socket::{self, Socket};
 use super::ssh::Tunnel;
 use super::written;
@@ -57,7 +58,7 @@ impl State {
 
 /// The results of the checks.
 struct Report {
-    socket: String,
+    socket: OsString,
     checks: BTreeMap<&'static str, (State, String)>,
     /// The exit code of a call.
     exit: Exit,
@@ -80,8 +81,7 @@ pub(super) fn doctor(
             (text, socket)
         }
     };
-    let socket_text = text.to_string_lossy().into_owned();
-    let mut report = Report { socket: socket_text, checks: BTreeMap::new(), exit: Exit::Answered };
+    let mut report = Report { socket: text, checks: BTreeMap::new(), exit: Exit::Answered };
     match socket {
         Ok(Socket::Local(path)) => {
             if report.check_files(&path) {
@@ -253,7 +253,7 @@ impl Report {
         });
         let checks: Map<_, _> = checks.collect();
         json!({
-            "socket": self.socket,
+            "socket": path_to_json(&self.socket),
             "healthy": self.exit == Exit::Answered,
             "checks": checks,
         })

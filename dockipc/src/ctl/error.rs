@@ -211,7 +211,7 @@ fn bounded(text: &str) -> String {
             line.push_str(if run.ends_with(' ') { "… " } else { "…" });
         }
     }
-    if text.len() > MAX_LINE {
+    if text.len() > MAX_LINE && !line.ends_with('…') {
         line.push('…');
     }
     escaped(&line).into_owned()

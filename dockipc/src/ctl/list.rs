@@ -19,7 +19,7 @@ use super::args::{Common, List};
 use super::daemon::{Listener, OWN_TIMEOUT, client};
 use super::error::{CliError, text};
 use super::exit::Exit;
-use super::output::{Layout, field, json_line, json_text};
+use super::output::{Layout, field, json_line, json_text, path_to_json};
 use super::{socket, written};
 use crate::client::Deadline;
 use crate::error::{Error, Result};
@@ -292,7 +292,7 @@ fn table(found: &[Found]) -> String {
 fn to_json(found: &Found) -> Value {
     let Found { path, owner, mode, daemon, .. } = found;
     let mut json = json!({
-        "path": path.to_string_lossy(),
+        "path": path_to_json(path.as_os_str()),
         "uid": owner,
         "owner": user(*owner),
         "mode": format!("{mode:04o}"),

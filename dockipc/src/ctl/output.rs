@@ -1,8 +1,10 @@
 //! Output of answers: to standard output or a file, escaped, or as JSON.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, StdoutLock, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use base64::Engine;
@@ -239,6 +241,11 @@ fn safe_json(json: &str) -> String {
 /// Returns whether the reader has closed the pipe, as in `dockipc … | head`.
 pub(super) fn is_closed(error: &io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe
+}
+
+/// Converts a path to JSON, as the bytes of an answer.
+pub(super) fn path_to_json(path: &OsStr) -> Value {
+    to_json(Reply::bytes(path.as_bytes()))
 }
 
 /// Converts an answer to JSON.
