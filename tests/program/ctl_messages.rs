@@ -189,3 +189,12 @@ fn path_that_is_not_utf8_is_base64_in_json() {
         assert!(json[name]["base64"].is_string(), "{ran:?}");
     }
 }
+
+#[test]
+fn list_refers_an_address_to_doctor() {
+    for address in ["ssh://x/y", "@no-such-socket", "unix:@no-such-socket"] {
+        let ran = dockipc(["list", address]);
+        let advice = format!("use `doctor {}`\n", address.trim_start_matches("unix:"));
+        assert!(ran.code == Some(2) && ran.err.ends_with(&advice), "{ran:?}");
+    }
+}

@@ -15,7 +15,7 @@ use super::error::{CliError, note};
 use super::exit::Exit;
 use super::help;
 use super::interface::{Description, Interface};
-use super::output::{Form, JsonWriter, Layout, Output, is_closed};
+use super::output::{Form, JsonWriter, Layout, Output, is_binary, is_closed};
 use super::word::Word;
 use super::written;
 use crate::error::{Error, code};
@@ -221,9 +221,13 @@ pub(super) fn lines(
             Ok(()) => {}
             Err(Error::Io { source, .. }) if is_closed(&source) => break,
             Err(error) => {
-                let is_refused = matches!(error, Error::Refused(_));
+                let goes_on = match &error {
+                    Error::Refused(_) => true,
+                    Error::Io { source, .. } => is_binary(source),
+                    _ => false,
+                };
                 let error = CliError::about(&words, error).at_line(i + 1);
-                if !is_refused {
+                if !goes_on {
                     return Err(error);
                 }
                 error.print(program);

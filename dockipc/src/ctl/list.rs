@@ -92,7 +92,16 @@ pub(super) fn list(args: &List, common: &Common, program: &str) -> Result<Exit, 
         match search.directory(path, 1) {
             // A directory that is searched by default may be absent.
             Err(error) if !args.paths.is_empty() => {
-                let error = unsearched(path, &error);
+                let bytes = path.as_os_str().as_bytes();
+                let is_elsewhere = bytes.starts_with(b"@") || bytes.starts_with(b"ssh://");
+                let error = if is_elsewhere {
+                    CliError::usage(format!(
+                        "list takes directories and paths of sockets; use `doctor {}`",
+                        path.display()
+                    ))
+                } else {
+                    unsearched(path, &error)
+                };
                 error.print(program);
                 if exit == Exit::Answered {
                     exit = error.exit;

@@ -19,6 +19,7 @@ mod shown;
 mod target;
 
 pub(super) use json::{JsonWriter, Layout};
+pub(super) use shown::is_binary;
 use shown::{Shown, TextCheck};
 use target::Target;
 
