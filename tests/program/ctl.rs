@@ -801,7 +801,7 @@ fn terminal_gets_no_binary_answer() {
     assert_eq!(terminal(&raw).out, b"\0owned");
     // Later commands of a file are run.
     let commands = place.directory().join("commands");
-    fs::write(&commands, b"bytes \xff\nbytes text\n").unwrap();
+    fs::write(&commands, b"bytes \0owned\nbytes text\n").unwrap();
     let path = path.display();
     let ran = terminal(&format!("{} call -f {} {path}", ctl::path().display(), commands.display()));
     assert!(ran.code == Some(1) && ran.text().ends_with("text\r\n"), "{ran:?}");

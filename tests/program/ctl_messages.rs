@@ -198,3 +198,22 @@ fn list_refers_an_address_to_doctor() {
         assert!(ran.code == Some(2) && ran.err.ends_with(&advice), "{ran:?}");
     }
 }
+
+#[test]
+fn own_options_precede_common_ones_in_help() {
+    let help = dockipc(["call", "-h"]).text();
+    let at = |option: &str| help.find(option).unwrap();
+    assert!(at("--json[=<LAYOUT>]") < at("--every <TIME>"), "{help}");
+    assert!(at("--every <TIME>") < at("--socket <SOCK>"), "{help}");
+}
+
+#[test]
+fn synopsis_has_optional_values_behind_an_equals_sign() {
+    let place = Place::new();
+    let pages = place.directory().join("pages");
+    assert_eq!(dockipc(["man", pages.to_str().unwrap()]).code, Some(0));
+    let page = fs::read_to_string(pages.join("dockipc-call.1")).unwrap();
+    for option in ["\\-\\-json\\fR[=\\fILAYOUT\\fR]", "\\-\\-wait\\fR[=\\fITIME\\fR]"] {
+        assert!(page.contains(option), "{page}");
+    }
+}

@@ -56,6 +56,7 @@ const VERSION: &str = const {
 
 /// The options of every subcommand.
 #[derive(Args, Clone, Debug)]
+#[command(next_display_order = 100)]
 pub(super) struct Common {
     /// The daemon's socket, instead of the first word
     #[arg(long, short, global = true, value_name = "SOCK")]
