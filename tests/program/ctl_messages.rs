@@ -217,3 +217,21 @@ fn synopsis_has_optional_values_behind_an_equals_sign() {
         assert!(page.contains(option), "{page}");
     }
 }
+
+#[test]
+fn named_socket_precedes_the_variable() {
+    let (preset, named) = (daemon(), Place::new());
+    let path = named.directory().join("other.sock");
+    let _other = Server::new().state(Gate::default()).spawn(&path).unwrap();
+    for words in [&["ping", "-c", "1"][..], &["commands"], &["schema"], &["doctor"], &["shell"]] {
+        let mut command = ctl::command(&ctl::path());
+        command.env("DOCKIPC_SOCKET", preset.path()).env("XDG_RUNTIME_DIR", named.directory());
+        let ran = run(command.arg("-v").args(words).arg("other"), b"ping\n");
+        let shows = format!("{}{}", ran.text(), ran.err);
+        assert!(ran.code == Some(0) && shows.contains(path.to_str().unwrap()), "{ran:?}");
+        let mut command = ctl::command(&ctl::path());
+        let ran = run(command.args(words).args(["-s", "x", "other"]), b"");
+        let why = "unexpected word \"other\": the socket is given with --socket\n";
+        assert!(ran.code == Some(2) && ran.err.ends_with(why), "{ran:?}");
+    }
+}

@@ -17,7 +17,7 @@ use super::completions::OwnWords;
 use super::error::CliError;
 use super::output::Layout;
 use super::{exit, socket};
-use crate::arg::Arg;
+use crate::arg::{Arg, Quoted};
 
 mod hints;
 mod own;
@@ -102,6 +102,22 @@ pub(super) struct Common {
 }
 
 impl Common {
+    /// Adds the socket of a subcommand that takes only a socket: its word can't be a command, so
+    /// that it has precedence over the environment.
+    pub(super) fn with_socket(mut self, socket: Socket) -> Result<Self, CliError> {
+        match (&self.socket, &socket.name) {
+            (Some(_), Some(word)) => {
+                let word = Quoted(word.as_encoded_bytes());
+                return Err(CliError::usage(format!(
+                    "unexpected word {word}: the socket is given with --socket"
+                )));
+            }
+            (None, Some(_)) => self.socket = socket.name,
+            (_, None) => {}
+        }
+        Ok(self)
+    }
+
     /// Returns the users of whom one must own the daemon; empty if any user may.
     pub(super) fn owners(&self) -> Result<Vec<u32>, CliError> {
         const VARIABLE: &str = "DOCKIPC_REQUIRE_OWNER";

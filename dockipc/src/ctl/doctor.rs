@@ -16,7 +16,7 @@ use anstyle::AnsiColor;
 use nix::unistd::{Gid, Group};
 use serde_json::{Map, Value, json};
 
-use super::args::{Common, Doctor};
+use super::args::Common;
 use super::daemon::{self, Listener, OWN_TIMEOUT, Target};
 use super::error::{self, CliError};
 use super::exit::Exit;
@@ -68,15 +68,14 @@ struct Report {
 pub(super) fn doctor(
     target: &Target,
     common: &Common,
-    args: Doctor,
+    json: Option<Layout>,
 ) -> std::result::Result<Exit, CliError> {
     let (owners, end) = (common.owners()?, common.timeout.unwrap_or(OWN_TIMEOUT));
     let end = Deadline::after(end);
     let (text, socket) = match target {
         Target::Own(path) => (path.clone().into_os_string(), Ok(Socket::Local(path.clone()))),
         Target::Any => {
-            let mut words = args.socket.name.into_iter().collect();
-            let (text, _) = socket::take(common.socket.clone(), &mut words)?;
+            let (text, _) = socket::take(common.socket.clone(), &mut Vec::new())?;
             let socket = Socket::read(&text);
             (text, socket)
         }
@@ -108,7 +107,7 @@ pub(super) fn doctor(
         Err(error) => return Err(error),
     }
     let mut out = anstream::stdout().lock();
-    let text = match (args.json, io::stdout().is_terminal()) {
+    let text = match (json, io::stdout().is_terminal()) {
         (Some(Layout::Indented), _) => json_text(&report.to_json()) + "\n",
         (Some(Layout::Line), _) => json_line(&report.to_json()) + "\n",
         (None, true) => report.columns(),

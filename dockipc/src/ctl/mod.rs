@@ -110,6 +110,9 @@ fn printed(help: &clap::Error) -> Result<Exit, CliError> {
 fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
     let Cli { common, action } = cli;
     let find = |words: &mut Vec<OsString>| Daemon::find(target, &common, words);
+    let find_named = |socket: args::Socket| {
+        Daemon::find(target, &common.clone().with_socket(socket)?, &mut Vec::new())
+    };
     match action {
         Action::Call(mut args) => {
             let daemon = find(&mut args.words)?;
@@ -129,15 +132,15 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
             call::call(&daemon, Call { words, ..Call::default() }, program)
         }
         Action::Commands(socket) => {
-            let daemon = find(&mut socket.name.into_iter().collect())?;
+            let daemon = find_named(socket)?;
             written(commands::write(&Interface::of(&daemon.questions())?))
         }
         Action::Ping(args) => {
-            let daemon = find(&mut args.socket.name.iter().cloned().collect())?;
-            ping::ping(&daemon, &args)
+            let daemon = find_named(args.socket)?;
+            ping::ping(&daemon, args.count, args.interval)
         }
         Action::Shell(socket) => {
-            let daemon = find(&mut socket.name.into_iter().collect())?;
+            let daemon = find_named(socket)?;
             shell::shell(daemon, program)
         }
         Action::Completions(args) => written(completions::script(args.shell, program)),
@@ -145,13 +148,15 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
         Action::Doctor(_) | Action::List(_) if common.wait.is_some() => Err(CliError::usage(
             "invalid --wait: doctor and list show what is there now; leave it out",
         )),
-        Action::Doctor(args) => doctor::doctor(target, &common, args),
+        Action::Doctor(args) => {
+            doctor::doctor(target, &common.with_socket(args.socket)?, args.json)
+        }
         Action::List(_) if common.socket.is_some() => Err(CliError::usage(
             "list takes no socket: it searches directories; leave out --socket",
         )),
         Action::List(args) => list::list(&args, &common, program),
         Action::Schema(args) => {
-            let daemon = find(&mut args.socket.name.into_iter().collect())?;
+            let daemon = find_named(args.socket)?;
             schema::schema(&daemon.questions(), args.check.as_deref())
         }
         Action::Man(args) => man::man(matches!(target, Target::Own(_)).then_some(program), args),
