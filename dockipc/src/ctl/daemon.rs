@@ -49,6 +49,9 @@ pub(super) struct Daemon {
 /// How long a daemon may take to answer the program's own questions, without `--timeout`.
 pub(super) const OWN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The longest answer to such a question that is read, in bytes, unless it describes commands.
+pub(super) const OWN_MAX_ANSWER: usize = 64 * 1024;
+
 impl Daemon {
     /// Finds the daemon, and waits for it with `--wait`. If the first of the words is its socket,
     /// removes that word.

@@ -17,7 +17,7 @@ use nix::unistd::{Gid, Group};
 use serde_json::{Map, Value, json};
 
 use super::args::Common;
-use super::daemon::{self, Listener, OWN_TIMEOUT, Target};
+use super::daemon::{self, Listener, OWN_MAX_ANSWER, OWN_TIMEOUT, Target};
 use super::error::{self, CliError};
 use super::exit::Exit;
 use super::output::{Layout, escaped, field, json_line, json_text, path_to_json};
@@ -32,9 +32,6 @@ use crate::sys;
 /// The checks, in the order of the output. One that was not reached is `unknown`.
 const CHECKS: [&str; 9] =
     ["path", "type", "owner", "mode", "lock", "connect", "listener", "answer", "version"];
-
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +185,7 @@ impl Report {
     fn check_daemon(&mut self, client: &Client) {
         let listener = Arc::new(OnceLock::new());
         let seen = Arc::clone(&listener);
-        let client = client.clone().max_idle(0).max_answer(MAX_ANSWER);
+        let client = client.clone().max_idle(0).max_answer(OWN_MAX_ANSWER);
         let client = client.on_connect(move |stream| drop(seen.set(Listener::of(stream))));
         let start = Instant::now();
         let hello: Result<BTreeMap<String, Reply>> = client.command("hello").call();

@@ -16,7 +16,7 @@ use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
 
 use super::args::{Common, List};
-use super::daemon::{Listener, OWN_TIMEOUT, client};
+use super::daemon::{Listener, OWN_MAX_ANSWER, OWN_TIMEOUT, client};
 use super::error::{CliError, text};
 use super::exit::Exit;
 use super::output::{Layout, field, json_line, json_text, path_to_json};
@@ -31,9 +31,6 @@ const DEPTH: usize = 3;
 
 /// How long one daemon may take to answer.
 const TIMEOUT: Duration = Duration::from_millis(500);
-
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// The longest version that is shown, in characters.
 const MAX_VERSION: usize = 64;
@@ -235,7 +232,7 @@ fn ask(paths: Vec<(PathBuf, bool)>, owners: &[u32], end: Option<Deadline>) -> (V
 fn daemon(path: &Path, owners: &[u32], end: Option<Deadline>) -> Result<Daemon> {
     let listener = Arc::new(AtomicU32::new(u32::MAX));
     let seen = Arc::clone(&listener);
-    let client = client(path, owners).timeout(TIMEOUT).until(end).max_answer(MAX_ANSWER);
+    let client = client(path, owners).timeout(TIMEOUT).until(end).max_answer(OWN_MAX_ANSWER);
     let client = client.on_connect(move |stream| {
         if let Some(listener) = Listener::of(stream) {
             seen.store(listener.uid, Relaxed);

@@ -5,14 +5,11 @@ use std::time::{Duration, Instant};
 
 use anstyle::AnsiColor;
 
-use super::daemon::{Daemon, OWN_TIMEOUT};
+use super::daemon::{Daemon, OWN_MAX_ANSWER, OWN_TIMEOUT};
 use super::error::CliError;
 use super::exit::Exit;
 use super::written;
 use crate::reply::Reply;
-
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// The longest bar, in columns.
 const MAX_BAR: usize = 40;
@@ -23,7 +20,7 @@ pub(super) fn ping(daemon: &Daemon, count: u32, interval: Duration) -> Result<Ex
     let is_terminal = io::stdout().is_terminal();
     let mut times = Vec::new();
     let (green, name) = (AnsiColor::Green.on_default(), &daemon.name);
-    let client = daemon.client.clone().timeout(OWN_TIMEOUT).max_answer(MAX_ANSWER);
+    let client = daemon.client.clone().timeout(OWN_TIMEOUT).max_answer(OWN_MAX_ANSWER);
     for i in 1..=count {
         if i > 1 {
             daemon.pause(interval)?;
