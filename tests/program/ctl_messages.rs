@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
 
 use dockipc::{Failure, Server, command};
 use tests::ctl::{self, dockipc, run};
@@ -233,5 +234,27 @@ fn named_socket_precedes_the_variable() {
         let ran = run(command.args(words).args(["-s", "x", "other"]), b"");
         let why = "unexpected word \"other\": the socket is given with --socket\n";
         assert!(ran.code == Some(2) && ran.err.ends_with(why), "{ran:?}");
+    }
+}
+
+#[test]
+fn timeout_limits_the_reading_of_a_file() {
+    let (daemon, place) = (daemon(), Place::new());
+    let path = daemon.path();
+    let path = path.to_str().unwrap();
+    // A pipe without a writer.
+    let pipe = place.directory().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = pipe.to_str().unwrap();
+    let word = format!("@{pipe}");
+    for words in [
+        &["call", path, "echo", &word][..],
+        &["call", "-f", pipe, path],
+        &["schema", "--check", pipe, path],
+    ] {
+        let mut command = ctl::command(&ctl::path());
+        let ran = run(command.args(["--timeout", "200ms"]).args(words), b"");
+        let is_said = ran.err.ends_with("timed out after 200ms\n");
+        assert!(ran.code == Some(5) && is_said, "{words:?}: {ran:?}");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -167,10 +166,13 @@ fn words(words: Vec<OsString>, literal: bool, daemon: &Daemon) -> Result<Vec<Wor
             }
             [b'@', text @ ..] if text.starts_with(b"@") => Word::typed([option, text].concat()),
             [b'@', file @ ..] if !file.is_empty() => {
-                let file = Path::new(OsStr::from_bytes(file)).display();
-                let bytes = std::fs::read(OsStr::from_bytes(&value[1..])).map_err(|error| {
+                let file = Path::new(OsStr::from_bytes(file));
+                let mut bytes = Vec::new();
+                let read = daemon.file(file).and_then(|mut file| file.read_to_end(&mut bytes));
+                let file = file.display();
+                read.map_err(|error| {
                     let advice = "(for a text that begins with @, write @@)";
-                    CliError::unread(format!("{file} {advice}"), &error)
+                    unread(format!("{file} {advice}"), &error)
                 })?;
                 Word::read(bytes, typed(), file.to_string()).of_option(option)
             }
@@ -196,7 +198,7 @@ pub(super) fn lines(
     let input: Box<dyn Read> = if file == Path::new("-") {
         Box::new(daemon.input())
     } else {
-        Box::new(File::open(file).map_err(reading)?)
+        Box::new(daemon.file(file).map_err(reading)?)
     };
     let mut exit = Exit::Answered;
     for (i, line) in BufReader::new(input).split(b'\n').enumerate() {
@@ -241,7 +243,7 @@ pub(super) fn lines(
 }
 
 /// Returns the error for input that can't be read, or does not arrive before the deadline.
-fn unread(what: impl Display, error: &io::Error) -> CliError {
+pub(super) fn unread(what: impl Display, error: &io::Error) -> CliError {
     let exit = if error.kind() == ErrorKind::TimedOut { Exit::TimedOut } else { Exit::Usage };
     CliError::unread(what, error).with_exit(exit)
 }
