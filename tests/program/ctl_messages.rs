@@ -258,3 +258,12 @@ fn timeout_limits_the_reading_of_a_file() {
         assert!(ran.code == Some(5) && is_said, "{words:?}: {ran:?}");
     }
 }
+
+#[test]
+fn help_tells_that_the_socket_is_preset() {
+    let daemon = daemon();
+    let mut command = ctl::command(&ctl::path());
+    let ran = run(command.env("DOCKIPC_SOCKET", daemon.path()).args(["help", "other"]), b"");
+    let hint = "\nthe socket comes from $DOCKIPC_SOCKET; ";
+    assert!(ran.code == Some(2) && ran.err.contains(hint), "{ran:?}");
+}

@@ -183,7 +183,9 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
             // The daemon's error suggests the nearest name.
             let error = client.command("help").arg(&*name).call::<()>().err();
             let unknown = || CliError::usage(format!("no command {name:?}"));
-            Err(error.map_or_else(unknown, |error| CliError::about(&[], error)))
+            let error = error.map_or_else(unknown, |error| CliError::about(&[], error));
+            // The word may be meant as the socket.
+            Err(if daemon.is_preset { error.with_preset_socket() } else { error })
         }
     }
 }
