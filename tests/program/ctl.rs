@@ -794,11 +794,17 @@ fn terminal_gets_no_binary_answer() {
         |line: &str| run(ctl::command("script".as_ref()).args(["-qec", line, "/dev/null"]), b"");
     let ran = terminal(&line(&format!("bytes @{}", file.display())));
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    let text = "the answer is binary and would garble the terminal: use -o FILE or a pipe";
+    let text = "the answer is binary and would garble the terminal: use -o FILE, --raw or a pipe";
     assert!(ran.text().contains(text) && !ran.text().contains("owned"), "{ran:?}");
     assert_eq!(terminal(&line("bytes text")).text(), "text\r\n");
     let raw = line(&format!("bytes @{}", file.display())).replace(" call ", " call --raw ");
     assert_eq!(terminal(&raw).out, b"\0owned");
+    // Later commands of a file are run.
+    let commands = place.directory().join("commands");
+    fs::write(&commands, b"bytes \0owned\nbytes text\n").unwrap();
+    let path = path.display();
+    let ran = terminal(&format!("{} call -f {} {path}", ctl::path().display(), commands.display()));
+    assert!(ran.code == Some(1) && ran.text().ends_with("text\r\n"), "{ran:?}");
     // Colors are shown, and other sequences are visible.
     fs::write(&file, b"\x1b[31mred\x1b]0;owned\x07").unwrap();
     for what in ["bytes", "rows"] {

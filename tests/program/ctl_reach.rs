@@ -206,7 +206,7 @@ fn list_of_an_absent_path_fails() {
     let (daemon, place) = (daemon(), Place::new());
     let directory = daemon.path().parent().unwrap().to_str().unwrap().to_owned();
     let ran = dockipc(["list", "/nowhere", &directory]);
-    let why = "searching /nowhere: No such file or directory (os error 2)\n";
+    let why = "test-dockipc: searching /nowhere: No such file or directory (os error 2)\n";
     assert_eq!((ran.code, &*ran.err), (Some(3), why));
     assert_eq!(ran.text().lines().count(), 1, "the others are listed");
     let file = place.directory().join("file");

@@ -233,6 +233,20 @@ fn ctrl_c_ends_a_long_answer() {
 }
 
 #[test]
+fn verbose_shell_names_the_listener_and_times() {
+    let (place, gate) = (Place::new(), Gate::default());
+    let _daemon = serve(&place, &gate);
+    let (program, socket) = (ctl::path(), place.directory().join("hitd.sock"));
+    let words = [program.as_os_str(), "-v".as_ref(), "shell".as_ref(), socket.as_os_str()];
+    let state = place.directory().join("state");
+    let Some(terminal) = Terminal::open(words, &[("XDG_STATE_HOME", &state)]) else { return };
+    terminal.shows("* connected to ");
+    terminal.ends_with(PROMPT);
+    terminal.enters("note abc");
+    terminal.shows("3\n* the call took ");
+}
+
+#[test]
 fn help_explains_and_exit_leaves() {
     let Some(Scene { terminal, .. }) = &Scene::open() else { return };
     terminal.enters("help hi");

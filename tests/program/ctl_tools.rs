@@ -73,7 +73,7 @@ fn daemons_below_a_directory_are_listed() {
     deep.shutdown();
     let none = list(&[directory.to_str().unwrap()]);
     assert_eq!((none.code, &*none.text()), (Some(0), ""));
-    assert_eq!(none.err, format!("no daemon in {}\n", directory.display()));
+    assert_eq!(none.err, format!("test-dockipc: no daemon in {}\n", directory.display()));
 }
 
 #[test]

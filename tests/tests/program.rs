@@ -6,6 +6,7 @@ mod program {
     mod ctl_completions;
     mod ctl_doctor;
     mod ctl_foreign;
+    mod ctl_messages;
     mod ctl_reach;
     mod ctl_strangers;
 }

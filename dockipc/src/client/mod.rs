@@ -300,13 +300,20 @@ impl Client {
         self
     }
 
-    /// Calls a function with each new connection, before anything is sent.
+    /// Calls a function with each new connection, before anything is sent, beside those that were
+    /// given before.
     #[cfg(feature = "cli")]
     pub(crate) fn on_connect(
         mut self,
         on_connect: impl Fn(&UnixStream) + Send + Sync + 'static,
     ) -> Self {
-        self.on_connect = Some(Arc::new(on_connect));
+        let before = self.on_connect.take();
+        self.on_connect = Some(Arc::new(move |stream| {
+            if let Some(before) = &before {
+                before(stream);
+            }
+            on_connect(stream);
+        }));
         self
     }
 

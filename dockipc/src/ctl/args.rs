@@ -17,7 +17,7 @@ use super::completions::OwnWords;
 use super::error::CliError;
 use super::output::Layout;
 use super::{exit, socket};
-use crate::arg::Arg;
+use crate::arg::{Arg, Quoted};
 
 mod hints;
 mod own;
@@ -56,19 +56,21 @@ const VERSION: &str = const {
 
 /// The options of every subcommand.
 #[derive(Args, Clone, Debug)]
+#[command(next_display_order = 100)]
 pub(super) struct Common {
     /// The daemon's socket, instead of the first word
     #[arg(long, short, global = true, value_name = "SOCK")]
     pub(super) socket: Option<OsString>,
 
     /// The time limit for the whole run, ssh and all commands included: 200ms, 2s, 1m; by default
-    /// 10s for `commands`, `help`, `schema`, `list` and `doctor`, and none for other commands
+    /// 10s for `commands`, `help`, `schema`, `list`, `doctor` and each `ping`, and none for other
+    /// commands
     #[arg(long, global = true, value_name = "TIME", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
 
     /// Wait until the daemon answers, at most for this time: --wait=30s
     #[arg(long, global = true, value_name = "TIME", num_args = 0..=1, require_equals = true,
-        value_parser = limit)]
+        value_parser = wait)]
     #[expect(clippy::option_option, reason = "the form in which clap has an optional value")]
     pub(super) wait: Option<Option<Duration>>,
 
@@ -100,6 +102,22 @@ pub(super) struct Common {
 }
 
 impl Common {
+    /// Adds the socket of a subcommand that takes only a socket: its word can't be a command, so
+    /// that it has precedence over the environment.
+    pub(super) fn with_socket(mut self, socket: Socket) -> Result<Self, CliError> {
+        match (&self.socket, &socket.name) {
+            (Some(_), Some(word)) => {
+                let word = Quoted(word.as_encoded_bytes());
+                return Err(CliError::usage(format!(
+                    "unexpected word {word}: the socket is given with --socket"
+                )));
+            }
+            (None, Some(_)) => self.socket = socket.name,
+            (_, None) => {}
+        }
+        Ok(self)
+    }
+
     /// Returns the users of whom one must own the daemon; empty if any user may.
     pub(super) fn owners(&self) -> Result<Vec<u32>, CliError> {
         const VARIABLE: &str = "DOCKIPC_REQUIRE_OWNER";
@@ -234,9 +252,9 @@ pub(super) struct Ping {
 /// that of a call. Changes nothing and takes no lock.
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
+    /// Print JSON or, with =line, JSON in one line
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
 
     #[command(flatten)]
     pub(super) socket: Socket,
@@ -348,6 +366,10 @@ fn limit(text: &str) -> Result<Duration, String> {
     nonzero(text, "leave it out to wait without limit")
 }
 
+fn wait(text: &str) -> Result<Duration, String> {
+    nonzero(text, "--wait without a time waits until --timeout")
+}
+
 fn pause(text: &str) -> Result<Duration, String> {
     nonzero(text, "to repeat without a pause, use --repeat")
 }
@@ -394,6 +416,22 @@ pub(super) fn place_of_name(
     (own.is_some() && line.value("file").is_some()).then_some(0)
 }
 
+/// Returns the error for a `--wait 30s`, whose time would be the name of a socket for which the program
+/// waits without limit.
+fn time_without_equals(program: &str, words: &[OsString]) -> Option<CliError> {
+    let at = words.iter().position(|word| word == "--wait")? + 1;
+    let time = words.get(at)?.to_str()?;
+    let is_time = duration(time).is_ok() || time.bytes().all(|b| b.is_ascii_digit());
+    let error = CliError::usage(format!(
+        "{time} is not the time of --wait: write --wait={time} or, for a socket of this name, -s {time}"
+    ));
+    let line: Vec<_> = [program.into()]
+        .into_iter()
+        .chain(words.iter().map(|word| word.to_string_lossy()))
+        .collect();
+    is_time.then(|| error.pointing_at(&line, Some(at + 1)))
+}
+
 /// Parses the command line, the words after the program's name.
 pub(super) fn read(own: Option<&str>, program: &str, words: Vec<OsString>) -> Result<Cli, NotRun> {
     let mut command = command(own);
@@ -417,6 +455,11 @@ pub(super) fn read(own: Option<&str>, program: &str, words: Vec<OsString>) -> Re
         })
     };
     let mut cli = parse(&[call.as_slice(), &words])?;
+    if cli.common.wait == Some(None)
+        && let Some(refused) = time_without_equals(program, &words)
+    {
+        return Err(NotRun::Refused(refused));
+    }
     match &mut cli.action {
         Action::Call(call) => call.is_implied = place.is_some(),
         Action::Help(Help { words }) if cli.common.socket.is_none() => {

@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -15,7 +14,7 @@ use super::error::{CliError, note};
 use super::exit::Exit;
 use super::help;
 use super::interface::{Description, Interface};
-use super::output::{Form, JsonWriter, Layout, Output, is_closed};
+use super::output::{Form, JsonWriter, Layout, Output, is_binary, is_closed};
 use super::word::Word;
 use super::written;
 use crate::error::{Error, code};
@@ -50,7 +49,7 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         if args.every.is_some() && output.is_terminal() {
             clear();
         }
-        match one(daemon, &words, args.json, &mut output) {
+        match answered(&mut output, |output| one(daemon, &words, args.json, output)) {
             Ok(()) => {}
             Err(Error::Io { source, .. }) if is_closed(&source) => break,
             Err(error) => {
@@ -61,9 +60,6 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
                 let is_preset = daemon.is_preset && is_unknown;
                 return Err(if is_preset { error.with_preset_socket() } else { error });
             }
-        }
-        if let Err(error) = output.end() {
-            return written(Err(error));
         }
     }
     Ok(Exit::Answered)
@@ -102,7 +98,6 @@ fn one(
     let Some((name, arguments)) = words.split_first() else { return Ok(()) };
     let name = String::from_utf8_lossy(name.bytes());
     let call = daemon.client.command(&name).words(arguments);
-    let _timer = Timer::start();
     let Some(layout) = json else { return call.copy_to(output).map(drop) };
     let writing = |error| Error::io("writing the answer", error);
     let (mut json, mut ready) = (JsonWriter::new(layout), Vec::new());
@@ -117,19 +112,23 @@ fn one(
     output.end_json().map_err(writing)
 }
 
-/// Notes the time of a call when it is dropped.
-struct Timer(Instant);
-
-impl Timer {
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        note(format_args!("the call took {:.1?}", self.0.elapsed()));
-    }
+/// Makes a call that writes its answer, ends that, and notes how long the call took.
+pub(super) fn answered(
+    output: &mut Output,
+    call: impl FnOnce(&mut Output) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let start = Instant::now();
+    let called = call(output);
+    let took = start.elapsed();
+    let ended = match called {
+        Ok(()) => output.end().map_err(|error| Error::io("writing the answer", error)),
+        Err(error) => {
+            output.leave();
+            Err(error)
+        }
+    };
+    note(format_args!("the call took {took:.1?}"));
+    ended
 }
 
 /// Converts the words of the command line; reads those that stand for standard input or a file.
@@ -167,10 +166,13 @@ fn words(words: Vec<OsString>, literal: bool, daemon: &Daemon) -> Result<Vec<Wor
             }
             [b'@', text @ ..] if text.starts_with(b"@") => Word::typed([option, text].concat()),
             [b'@', file @ ..] if !file.is_empty() => {
-                let file = Path::new(OsStr::from_bytes(file)).display();
-                let bytes = std::fs::read(OsStr::from_bytes(&value[1..])).map_err(|error| {
+                let file = Path::new(OsStr::from_bytes(file));
+                let mut bytes = Vec::new();
+                let read = daemon.file(file).and_then(|mut file| file.read_to_end(&mut bytes));
+                let file = file.display();
+                read.map_err(|error| {
                     let advice = "(for a text that begins with @, write @@)";
-                    CliError::unread(format!("{file} {advice}"), &error)
+                    unread(format!("{file} {advice}"), &error)
                 })?;
                 Word::read(bytes, typed(), file.to_string()).of_option(option)
             }
@@ -196,7 +198,7 @@ pub(super) fn lines(
     let input: Box<dyn Read> = if file == Path::new("-") {
         Box::new(daemon.input())
     } else {
-        Box::new(File::open(file).map_err(reading)?)
+        Box::new(daemon.file(file).map_err(reading)?)
     };
     let mut exit = Exit::Answered;
     for (i, line) in BufReader::new(input).split(b'\n').enumerate() {
@@ -210,24 +212,24 @@ pub(super) fn lines(
         let words = split(line);
         let is_split = words.is_some();
         let words = Word::of_line(words.unwrap_or_else(|| fragments(line)));
-        let answered = if json.is_some() && is_split {
-            one(daemon, &words, json, output)
-        } else {
-            let _timer = Timer::start();
+        let answered = answered(output, |output| {
+            if json.is_some() && is_split {
+                return one(daemon, &words, json, output);
+            }
             let call = daemon.client.command("dockipc").words(["line".as_bytes(), line]);
             call.copy_to(output).map(drop)
-        };
+        });
         match answered {
-            Ok(()) => {
-                if let Err(error) = output.end() {
-                    return written(Err(error)).map(|_| exit);
-                }
-            }
+            Ok(()) => {}
             Err(Error::Io { source, .. }) if is_closed(&source) => break,
             Err(error) => {
-                let is_refused = matches!(error, Error::Refused(_));
+                let goes_on = match &error {
+                    Error::Refused(_) => true,
+                    Error::Io { source, .. } => is_binary(source),
+                    _ => false,
+                };
                 let error = CliError::about(&words, error).at_line(i + 1);
-                if !is_refused {
+                if !goes_on {
                     return Err(error);
                 }
                 error.print(program);
@@ -241,7 +243,7 @@ pub(super) fn lines(
 }
 
 /// Returns the error for input that can't be read, or does not arrive before the deadline.
-fn unread(what: impl Display, error: &io::Error) -> CliError {
+pub(super) fn unread(what: impl Display, error: &io::Error) -> CliError {
     let exit = if error.kind() == ErrorKind::TimedOut { Exit::TimedOut } else { Exit::Usage };
     CliError::unread(what, error).with_exit(exit)
 }

@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 use nix::unistd::{Uid, User};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::args::Common;
 use super::error::{CliError, note};
@@ -48,6 +51,9 @@ pub(super) struct Daemon {
 
 /// How long a daemon may take to answer the program's own questions, without `--timeout`.
 pub(super) const OWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest answer to such a question that is read, in bytes, unless it describes commands.
+pub(super) const OWN_MAX_ANSWER: usize = 64 * 1024;
 
 impl Daemon {
     /// Finds the daemon, and waits for it with `--wait`. If the first of the words is its socket,
@@ -101,10 +107,7 @@ impl Daemon {
             }
             Socket::Ssh(address) => {
                 if !owners.is_empty() {
-                    return Err(CliError::usage(
-                        "cannot check the owner of a socket on another machine: leave out \
-                         --require-owner and unset DOCKIPC_REQUIRE_OWNER",
-                    ));
+                    return Err(owner_is_far());
                 }
                 let tunnel = Tunnel::open(&address, deadline, wait)?;
                 (tunnel.path().to_owned(), escaped(&address).into_owned(), Some(tunnel))
@@ -149,8 +152,15 @@ impl Daemon {
     }
 
     /// Returns standard input, which can be read until the deadline.
-    pub(super) fn input(&self) -> Input {
-        Input { deadline: self.deadline }
+    pub(super) fn input(&self) -> Input<io::Stdin> {
+        Input { file: io::stdin(), deadline: self.deadline }
+    }
+
+    /// Opens a file, which can be read until the deadline, also if it is a pipe without a writer.
+    pub(super) fn file(&self, path: &Path) -> io::Result<Input<File>> {
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = File::options().read(true).custom_flags(flags).open(path)?;
+        Ok(Input { file, deadline: self.deadline })
     }
 
     /// Keeps the tunnel open on SIGINT, which the caller handles from now on.
@@ -161,23 +171,27 @@ impl Daemon {
     }
 }
 
-/// Standard input, unbuffered. Reading fails after the deadline.
-pub(super) struct Input {
+/// Standard input or a file, unbuffered. Reading fails after the deadline.
+pub(super) struct Input<F> {
+    file: F,
     deadline: Option<Deadline>,
 }
 
-impl Read for Input {
+impl<F: AsFd> Read for Input<F> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let stdin = io::stdin();
-        if let Some(end) = self.deadline {
-            let left = Timespec::try_from(end.left()).ok();
-            let mut fds = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
+        loop {
+            let left = self.deadline.and_then(|end| Timespec::try_from(end.left()).ok());
+            let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
             if poll(&mut fds, left.as_ref())? == 0 {
-                let text = format!("timed out after {:?}", end.limit);
+                let limit = self.deadline.map(|end| end.limit).unwrap_or_default();
+                let text = format!("timed out after {limit:?}");
                 return Err(io::Error::new(ErrorKind::TimedOut, text));
             }
+            match rustix::io::read(&self.file, &mut *bytes) {
+                Err(Errno::AGAIN) => {}
+                read => return Ok(read?),
+            }
         }
-        Ok(rustix::io::read(stdin, bytes)?)
     }
 }
 
@@ -224,6 +238,14 @@ pub(super) fn user(uid: u32) -> String {
         Some(user) => format!("{} (uid {uid})", user.name),
         None => format!("uid {uid}"),
     }
+}
+
+/// Returns the error for a required owner of a socket that is reached through ssh.
+pub(super) fn owner_is_far() -> CliError {
+    CliError::usage(
+        "cannot check the owner of a socket on another machine: leave out --require-owner and unset \
+         DOCKIPC_REQUIRE_OWNER",
+    )
 }
 
 /// Returns a client of dockipc daemons that, if `owners` are given, sends nothing to daemons of other

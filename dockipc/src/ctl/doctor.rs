@@ -4,6 +4,7 @@
 //! never opens the lock file: who holds it is read from `/proc/locks`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -15,11 +16,11 @@ use anstyle::AnsiColor;
 use nix::unistd::{Gid, Group};
 use serde_json::{Map, Value, json};
 
-use super::args::{Common, Doctor};
-use super::daemon::{self, Listener, OWN_TIMEOUT, Target};
+use super::args::Common;
+use super::daemon::{self, Listener, OWN_MAX_ANSWER, OWN_TIMEOUT, Target};
 use super::error::{self, CliError};
 use super::exit::Exit;
-use super::output::{escaped, field, json_text};
+use super::output::{Layout, escaped, field, json_line, json_text, path_to_json};
 use super::socket::{self, Socket};
 use super::ssh::Tunnel;
 use super::written;
@@ -31,9 +32,6 @@ use crate::sys;
 /// The checks, in the order of the output. One that was not reached is `unknown`.
 const CHECKS: [&str; 9] =
     ["path", "type", "owner", "mode", "lock", "connect", "listener", "answer", "version"];
-
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +55,7 @@ impl State {
 
 /// The results of the checks.
 struct Report {
-    socket: String,
+    socket: OsString,
     checks: BTreeMap<&'static str, (State, String)>,
     /// The exit code of a call.
     exit: Exit,
@@ -67,36 +65,32 @@ struct Report {
 pub(super) fn doctor(
     target: &Target,
     common: &Common,
-    args: Doctor,
+    json: Option<Layout>,
 ) -> std::result::Result<Exit, CliError> {
     let (owners, end) = (common.owners()?, common.timeout.unwrap_or(OWN_TIMEOUT));
     let end = Deadline::after(end);
     let (text, socket) = match target {
         Target::Own(path) => (path.clone().into_os_string(), Ok(Socket::Local(path.clone()))),
         Target::Any => {
-            let mut words = args.socket.name.into_iter().collect();
-            let (text, _) = socket::take(common.socket.clone(), &mut words)?;
+            let (text, _) = socket::take(common.socket.clone(), &mut Vec::new())?;
             let socket = Socket::read(&text);
             (text, socket)
         }
     };
-    let socket_text = text.to_string_lossy().into_owned();
-    let mut report = Report { socket: socket_text, checks: BTreeMap::new(), exit: Exit::Answered };
+    let mut report = Report { socket: text, checks: BTreeMap::new(), exit: Exit::Answered };
     match socket {
         Ok(Socket::Local(path)) => {
             if report.check_files(&path) {
                 report.check_daemon(&daemon::client(&path, &owners).until(end));
             }
         }
-        Ok(Socket::Ssh(_)) if !owners.is_empty() => {
-            return Err(CliError::usage(
-                "cannot check the owner of a socket on another machine: leave out --require-owner",
-            ));
-        }
+        Ok(Socket::Ssh(_)) if !owners.is_empty() => return Err(daemon::owner_is_far()),
         Ok(Socket::Ssh(address)) => match Tunnel::open(&address, common.timeout.and(end), None) {
             Ok(tunnel) => {
                 let client = Client::new(tunnel.path()).only_dockipc(true);
-                report.check_daemon(&client.until(Deadline::after(OWN_TIMEOUT)));
+                // Without --timeout, the time in which ssh connects is not counted.
+                let end = common.timeout.map_or_else(|| Deadline::after(OWN_TIMEOUT), |_| end);
+                report.check_daemon(&client.until(end));
                 // The listener is ssh, and not the daemon.
                 report.checks.remove("listener");
                 report.set("connect", State::Ok, "through ssh");
@@ -110,10 +104,11 @@ pub(super) fn doctor(
         Err(error) => return Err(error),
     }
     let mut out = anstream::stdout().lock();
-    let text = match (args.json, io::stdout().is_terminal()) {
-        (true, _) => json_text(&report.to_json()) + "\n",
-        (false, true) => report.columns(),
-        (false, false) => report.rows(),
+    let text = match (json, io::stdout().is_terminal()) {
+        (Some(Layout::Indented), _) => json_text(&report.to_json()) + "\n",
+        (Some(Layout::Line), _) => json_line(&report.to_json()) + "\n",
+        (None, true) => report.columns(),
+        (None, false) => report.rows(),
     };
     written(out.write_all(text.as_bytes())).map(|_| report.exit)
 }
@@ -190,7 +185,7 @@ impl Report {
     fn check_daemon(&mut self, client: &Client) {
         let listener = Arc::new(OnceLock::new());
         let seen = Arc::clone(&listener);
-        let client = client.clone().max_idle(0).max_answer(MAX_ANSWER);
+        let client = client.clone().max_idle(0).max_answer(OWN_MAX_ANSWER);
         let client = client.on_connect(move |stream| drop(seen.set(Listener::of(stream))));
         let start = Instant::now();
         let hello: Result<BTreeMap<String, Reply>> = client.command("hello").call();
@@ -254,7 +249,7 @@ impl Report {
         });
         let checks: Map<_, _> = checks.collect();
         json!({
-            "socket": self.socket,
+            "socket": path_to_json(&self.socket),
             "healthy": self.exit == Exit::Answered,
             "checks": checks,
         })

@@ -85,8 +85,11 @@ impl CliError {
     /// show words that were read.
     pub(super) fn about(words: &[Word], error: Error) -> Self {
         let Error::Refused(failure) = &error else {
-            let error = Self::from(error);
-            return Self { text: redact(&error.text, words).into_owned(), ..error };
+            // Of the other messages, only this one shows what the daemon sent.
+            return Self::from(match error {
+                Error::Protocol(why) => Error::Protocol(redact(&why, words).into_owned()),
+                error => error,
+            });
         };
         let (message, below) = pointer::point(words, failure);
         let text = in_terms_of_program(&format!("{} {message}", failure.code()));
@@ -185,6 +188,13 @@ pub(super) fn note(text: impl Display) {
     }
 }
 
+/// Prints a line to standard error that is not an error.
+pub(super) fn remark(text: impl Display) {
+    if !is_quiet() {
+        let _ = writeln!(anstream::stderr(), "{}", bounded(&text.to_string()));
+    }
+}
+
 /// The longest line of a message, in bytes.
 const MAX_LINE: usize = 16 * 1024;
 
@@ -201,7 +211,7 @@ fn bounded(text: &str) -> String {
             line.push_str(if run.ends_with(' ') { "… " } else { "…" });
         }
     }
-    if text.len() > MAX_LINE {
+    if text.len() > MAX_LINE && !line.ends_with('…') {
         line.push('…');
     }
     escaped(&line).into_owned()

@@ -64,7 +64,7 @@ impl From<&Error> for Exit {
 impl From<&Failure> for Exit {
     fn from(failure: &Failure) -> Self {
         match failure.code() {
-            code::USAGE | code::UNKNOWN => Self::Usage,
+            code::USAGE | code::UNKNOWN | code::UTF8 => Self::Usage,
             code::NOPERM | code::WRONGPASS => Self::NoPermission,
             code::TIMEOUT => Self::TimedOut,
             _ => Self::Refused,

@@ -16,10 +16,10 @@ use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
 
 use super::args::{Common, List};
-use super::daemon::{Listener, OWN_TIMEOUT, client};
+use super::daemon::{Listener, OWN_MAX_ANSWER, OWN_TIMEOUT, client};
 use super::error::{CliError, text};
 use super::exit::Exit;
-use super::output::{Layout, field, json_line, json_text};
+use super::output::{Layout, field, json_line, json_text, path_to_json};
 use super::{socket, written};
 use crate::client::Deadline;
 use crate::error::{Error, Result};
@@ -31,9 +31,6 @@ const DEPTH: usize = 3;
 
 /// How long one daemon may take to answer.
 const TIMEOUT: Duration = Duration::from_millis(500);
-
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// The longest version that is shown, in characters.
 const MAX_VERSION: usize = 64;
@@ -71,7 +68,7 @@ struct Daemon {
 /// another program might misunderstand the question.
 ///
 /// No token is sent, and nothing at all if an owner is required and another user listens.
-pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
+pub(super) fn list(args: &List, common: &Common, program: &str) -> Result<Exit, CliError> {
     let (owners, time) = (common.owners()?, common.timeout.unwrap_or(OWN_TIMEOUT));
     let end = Deadline::after(time);
     let directories = match &args.paths[..] {
@@ -81,23 +78,28 @@ pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
             given.iter().map(|given| path(given).unwrap_or_else(|| given.clone())).collect()
         }
     };
-    let (mut paths, mut exit) = (Vec::new(), Exit::Answered);
+    let mut exit = Exit::Answered;
+    let mut search = Search { program, all: args.all, end, paths: Vec::new() };
     for path in &directories {
         let is_socket = fs::metadata(path).is_ok_and(|data| data.file_type().is_socket());
         if is_socket {
-            paths.push((path.clone(), true));
+            search.paths.push((path.clone(), true));
             continue;
         }
-        match search(path, 1, args.all, end, &mut paths) {
+        match search.directory(path, 1) {
             // A directory that is searched by default may be absent.
             Err(error) if !args.paths.is_empty() => {
-                let what = format!("searching {}", path.display());
-                let error = CliError::io(&what, &error).with_exit(match error.kind() {
-                    ErrorKind::PermissionDenied => Exit::NoPermission,
-                    ErrorKind::NotFound => Exit::NoDaemon,
-                    _ => Exit::Usage,
-                });
-                error.print_bare();
+                let bytes = path.as_os_str().as_bytes();
+                let is_elsewhere = bytes.starts_with(b"@") || bytes.starts_with(b"ssh://");
+                let error = if is_elsewhere {
+                    CliError::usage(format!(
+                        "list takes directories and paths of sockets; use `doctor {}`",
+                        path.display()
+                    ))
+                } else {
+                    unsearched(path, &error)
+                };
+                error.print(program);
                 if exit == Exit::Answered {
                     exit = error.exit;
                 }
@@ -105,6 +107,7 @@ pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
             _ => {}
         }
     }
+    let mut paths = search.paths;
     paths.sort();
     paths.dedup_by(|one, other| one.0 == other.0);
     let (mut found, left) = ask(paths, &owners, end);
@@ -113,7 +116,11 @@ pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
     }
     if left > 0 {
         let text = format!("timed out after {time:?}: {left} sockets were not asked");
-        CliError::usage(text).print_bare();
+        let error = CliError::new(text, Exit::TimedOut);
+        error.print(program);
+        if exit == Exit::Answered {
+            exit = error.exit;
+        }
     }
     let mut out = io::stdout().lock();
     if let Some(layout) = args.json {
@@ -131,36 +138,52 @@ pub(super) fn list(args: &List, common: &Common) -> Result<Exit, CliError> {
         let searched: Vec<_> = directories.iter().map(|dir| dir.display().to_string()).collect();
         let what = if args.all { "socket" } else { "daemon" };
         let text = format!("no {what} in {}", searched.join(" or "));
-        CliError::no_daemon(text).print_bare();
+        CliError::no_daemon(text).print(program);
         return Ok(Exit::Answered);
     }
     let text = if io::stdout().is_terminal() { table(&found) } else { lines(&found) };
     written(out.write_all(text.as_bytes())).map(|_| exit)
 }
 
-/// Adds the sockets in a directory and below. Does not follow links. Directories below that can't be
-/// read are skipped, with `all` after a message.
-fn search(
-    directory: &Path,
-    depth: usize,
+/// A search for sockets.
+struct Search<'s> {
+    /// The program's name, for messages.
+    program: &'s str,
     all: bool,
     end: Option<Deadline>,
-    paths: &mut Vec<(PathBuf, bool)>,
-) -> io::Result<()> {
-    for entry in fs::read_dir(directory)?.flatten() {
-        let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
-        if kind.is_socket() && (all || socket::has_lock(&path)) {
-            paths.push((path, false));
-        } else if kind.is_dir()
-            && depth < DEPTH
-            && !is_over(end)
-            && let Err(error) = search(&path, depth + 1, all, end, paths)
-            && all
-        {
-            CliError::io(&format!("searching {}", path.display()), &error).print_bare();
+    /// The sockets, and whether the command line names them.
+    paths: Vec<(PathBuf, bool)>,
+}
+
+impl Search<'_> {
+    /// Adds the sockets in a directory and below. Does not follow links. Directories below that
+    /// can't be read are skipped, with `all` after a message.
+    fn directory(&mut self, directory: &Path, depth: usize) -> io::Result<()> {
+        for entry in fs::read_dir(directory)?.flatten() {
+            let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
+            if kind.is_socket() && (self.all || socket::has_lock(&path)) {
+                self.paths.push((path, false));
+            } else if kind.is_dir()
+                && depth < DEPTH
+                && !is_over(self.end)
+                && let Err(error) = self.directory(&path, depth + 1)
+                && self.all
+            {
+                unsearched(&path, &error).print(self.program);
+            }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Returns the error for a directory that can't be searched.
+fn unsearched(path: &Path, error: &io::Error) -> CliError {
+    let exit = match error.kind() {
+        ErrorKind::PermissionDenied => Exit::NoPermission,
+        ErrorKind::NotFound => Exit::NoDaemon,
+        _ => Exit::Usage,
+    };
+    CliError::io(&format!("searching {}", path.display()), error).with_exit(exit)
 }
 
 fn is_over(end: Option<Deadline>) -> bool {
@@ -209,7 +232,7 @@ fn ask(paths: Vec<(PathBuf, bool)>, owners: &[u32], end: Option<Deadline>) -> (V
 fn daemon(path: &Path, owners: &[u32], end: Option<Deadline>) -> Result<Daemon> {
     let listener = Arc::new(AtomicU32::new(u32::MAX));
     let seen = Arc::clone(&listener);
-    let client = client(path, owners).timeout(TIMEOUT).until(end).max_answer(MAX_ANSWER);
+    let client = client(path, owners).timeout(TIMEOUT).until(end).max_answer(OWN_MAX_ANSWER);
     let client = client.on_connect(move |stream| {
         if let Some(listener) = Listener::of(stream) {
             seen.store(listener.uid, Relaxed);
@@ -275,7 +298,7 @@ fn table(found: &[Found]) -> String {
 fn to_json(found: &Found) -> Value {
     let Found { path, owner, mode, daemon, .. } = found;
     let mut json = json!({
-        "path": path.to_string_lossy(),
+        "path": path_to_json(path.as_os_str()),
         "uid": owner,
         "owner": user(*owner),
         "mode": format!("{mode:04o}"),

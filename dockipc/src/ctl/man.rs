@@ -107,9 +107,10 @@ fn options(command: &Command) -> String {
         let Some(long) = arg.get_long() else { continue };
         let short = arg.get_short().map(|short| format!("\\fB\\-{short}\\fR|")).unwrap_or_default();
         let value = arg.get_value_names().filter(|_| arg.get_action().takes_values());
-        let value = value.map(|value| match value.join(" ") {
-            value if arg.is_require_equals_set() => format!("[=\\fI{value}\\fR]"),
-            value => format!(" \\fI{value}\\fR"),
+        let value = value.map(|value| {
+            let value = format!("\\fI{}\\fR", value.join(" "));
+            // A value that is optional follows a `=`.
+            if arg.is_require_equals_set() { format!("[={value}]") } else { format!(" {value}") }
         });
         let value = value.unwrap_or_default();
         options += &format!(" [{short}\\fB\\-\\-{}\\fR{value}]", roff(long));

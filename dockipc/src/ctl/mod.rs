@@ -71,11 +71,8 @@ fn run(target: &Target) -> ExitCode {
     let own = matches!(target, Target::Own(_)).then_some(program);
     let cli = match args::read(own, program, std::env::args_os().skip(1).collect()) {
         Ok(cli) => cli,
-        Err(NotRun::Help(help)) => return printed(&help).into(),
-        Err(NotRun::Refused(error)) => {
-            error.print(program);
-            return error.exit.into();
-        }
+        Err(NotRun::Help(help)) => return ended(printed(&help), program),
+        Err(NotRun::Refused(error)) => return ended(Err(error), program),
     };
     match cli.common.color {
         ColorChoice::Auto => anstream::ColorChoice::Auto,
@@ -89,7 +86,12 @@ fn run(target: &Target) -> ExitCode {
         _ => Verbosity::Errors,
     }
     .set();
-    let exit = act(target, cli, program).unwrap_or_else(|error| {
+    ended(act(target, cli, program), program)
+}
+
+/// Prints the error, if there is one, and returns the exit code.
+fn ended(result: Result<Exit, CliError>, program: &str) -> ExitCode {
+    let exit = result.unwrap_or_else(|error| {
         error.print(program);
         error.exit
     });
@@ -97,14 +99,20 @@ fn run(target: &Target) -> ExitCode {
 }
 
 /// Prints help or the version. Help is an error if nothing was asked for.
-fn printed(help: &clap::Error) -> Exit {
-    let _ = help.print();
-    if help.use_stderr() { Exit::Usage } else { Exit::Answered }
+fn printed(help: &clap::Error) -> Result<Exit, CliError> {
+    if help.use_stderr() {
+        let _ = help.print();
+        return Ok(Exit::Usage);
+    }
+    written(help.print())
 }
 
 fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
     let Cli { common, action } = cli;
     let find = |words: &mut Vec<OsString>| Daemon::find(target, &common, words);
+    let find_named = |socket: args::Socket| {
+        Daemon::find(target, &common.clone().with_socket(socket)?, &mut Vec::new())
+    };
     match action {
         Action::Call(mut args) => {
             let daemon = find(&mut args.words)?;
@@ -124,15 +132,15 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
             call::call(&daemon, Call { words, ..Call::default() }, program)
         }
         Action::Commands(socket) => {
-            let daemon = find(&mut socket.name.into_iter().collect())?;
+            let daemon = find_named(socket)?;
             written(commands::write(&Interface::of(&daemon.questions())?))
         }
         Action::Ping(args) => {
-            let daemon = find(&mut args.socket.name.iter().cloned().collect())?;
-            ping::ping(&daemon, &args)
+            let daemon = find_named(args.socket)?;
+            ping::ping(&daemon, args.count, args.interval)
         }
         Action::Shell(socket) => {
-            let daemon = find(&mut socket.name.into_iter().collect())?;
+            let daemon = find_named(socket)?;
             shell::shell(daemon, program)
         }
         Action::Completions(args) => written(completions::script(args.shell, program)),
@@ -140,14 +148,16 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
         Action::Doctor(_) | Action::List(_) if common.wait.is_some() => Err(CliError::usage(
             "invalid --wait: doctor and list show what is there now; leave it out",
         )),
-        Action::Doctor(args) => doctor::doctor(target, &common, args),
+        Action::Doctor(args) => {
+            doctor::doctor(target, &common.with_socket(args.socket)?, args.json)
+        }
         Action::List(_) if common.socket.is_some() => Err(CliError::usage(
             "list takes no socket: it searches directories; leave out --socket",
         )),
-        Action::List(args) => list::list(&args, &common),
+        Action::List(args) => list::list(&args, &common, program),
         Action::Schema(args) => {
-            let daemon = find(&mut args.socket.name.into_iter().collect())?;
-            schema::schema(&daemon.questions(), args.check.as_deref())
+            let daemon = find_named(args.socket)?;
+            schema::schema(&daemon, args.check.as_deref())
         }
         Action::Man(args) => man::man(matches!(target, Target::Own(_)).then_some(program), args),
         Action::Help(mut args) => {
@@ -173,7 +183,9 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
             // The daemon's error suggests the nearest name.
             let error = client.command("help").arg(&*name).call::<()>().err();
             let unknown = || CliError::usage(format!("no command {name:?}"));
-            Err(error.map_or_else(unknown, |error| CliError::about(&[], error)))
+            let error = error.map_or_else(unknown, |error| CliError::about(&[], error));
+            // The word may be meant as the socket.
+            Err(if daemon.is_preset { error.with_preset_socket() } else { error })
         }
     }
 }

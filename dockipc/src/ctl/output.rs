@@ -1,8 +1,10 @@
 //! Output of answers: to standard output or a file, escaped, or as JSON.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, StdoutLock, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use base64::Engine;
@@ -17,6 +19,7 @@ mod shown;
 mod target;
 
 pub(super) use json::{JsonWriter, Layout};
+pub(super) use shown::is_binary;
 use shown::{Shown, TextCheck};
 use target::Target;
 
@@ -84,6 +87,13 @@ impl Output {
         }
     }
 
+    /// Leaves an answer that is not whole. On a terminal, the next line is that of the error.
+    pub(super) fn leave(&mut self) {
+        if self.is_terminal() {
+            let _ = self.end_line(true);
+        }
+    }
+
     /// Ends the line of an answer that is JSON, which is text also in a file.
     pub(super) fn end_json(&mut self) -> io::Result<()> {
         self.end_line(!self.form.is_open)
@@ -130,12 +140,9 @@ impl Write for Output {
     }
 }
 
-/// After an answer that is not whole, the terminal's next line is that of the error.
 impl Drop for Output {
     fn drop(&mut self) {
-        if self.is_terminal() {
-            let _ = self.end_line(true);
-        }
+        self.leave();
     }
 }
 
@@ -235,6 +242,11 @@ fn safe_json(json: &str) -> String {
 /// Returns whether the reader has closed the pipe, as in `dockipc … | head`.
 pub(super) fn is_closed(error: &io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe
+}
+
+/// Converts a path to JSON, as the bytes of an answer.
+pub(super) fn path_to_json(path: &OsStr) -> Value {
+    to_json(Reply::bytes(path.as_bytes()))
 }
 
 /// Converts an answer to JSON.

@@ -5,29 +5,25 @@ use std::time::{Duration, Instant};
 
 use anstyle::AnsiColor;
 
-use super::args::Ping;
-use super::daemon::{Daemon, OWN_TIMEOUT};
+use super::daemon::{Daemon, OWN_MAX_ANSWER, OWN_TIMEOUT};
 use super::error::CliError;
 use super::exit::Exit;
 use super::written;
 use crate::reply::Reply;
 
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 64 * 1024;
-
 /// The longest bar, in columns.
 const MAX_BAR: usize = 40;
 
 /// Sends the pings and writes the time of each, with a bar on a terminal, and a summary.
-pub(super) fn ping(daemon: &Daemon, args: &Ping) -> Result<Exit, CliError> {
+pub(super) fn ping(daemon: &Daemon, count: u32, interval: Duration) -> Result<Exit, CliError> {
     let mut out = anstream::stdout().lock();
     let is_terminal = io::stdout().is_terminal();
     let mut times = Vec::new();
     let (green, name) = (AnsiColor::Green.on_default(), &daemon.name);
-    let client = daemon.client.clone().timeout(OWN_TIMEOUT).max_answer(MAX_ANSWER);
-    for i in 1..=args.count {
+    let client = daemon.client.clone().timeout(OWN_TIMEOUT).max_answer(OWN_MAX_ANSWER);
+    for i in 1..=count {
         if i > 1 {
-            daemon.pause(args.interval)?;
+            daemon.pause(interval)?;
         }
         let start = Instant::now();
         let _: Reply = client.command("ping").call()?;

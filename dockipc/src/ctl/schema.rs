@@ -1,17 +1,18 @@
 //! `schema`: prints a daemon's interface as JSON, or compares it with an earlier one.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::error::CliError;
+use super::call::unread;
+use super::daemon::Daemon;
+use super::error::{CliError, remark};
 use super::exit::Exit;
 use super::interface::{Description, Interface, Kind};
 use super::output::{escaped, json_text};
 use super::written;
-use crate::client::Client;
 
 mod answers;
 mod breaking;
@@ -37,13 +38,16 @@ struct Schema {
 }
 
 /// Prints the interface, or compares it with the one in a file.
-pub(super) fn schema(client: &Client, old: Option<&Path>) -> Result<Exit, CliError> {
+pub(super) fn schema(daemon: &Daemon, old: Option<&Path>) -> Result<Exit, CliError> {
+    let client = &daemon.questions();
     let (mut interface, caller) = (Interface::of(client)?, Caller::of(client));
     let Some(path) = old else {
         let mut out = io::stdout().lock();
         return written(writeln!(out, "{}", json_text(&to_json(&interface, caller))));
     };
-    let text = std::fs::read(path).map_err(|error| CliError::unread(path.display(), &error))?;
+    let mut text = Vec::new();
+    let read = daemon.file(path).and_then(|mut file| file.read_to_end(&mut text));
+    read.map_err(|error| unread(path.display(), &error))?;
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
     let json = serde_json::from_slice(text).map_err(|error| format!("invalid JSON: {error}"));
     let old = json.and_then(from_json);
@@ -56,8 +60,7 @@ pub(super) fn schema(client: &Client, old: Option<&Path>) -> Result<Exit, CliErr
         interface.commands.extend(Interface::named(client, &unlisted)?.commands);
     }
     if let Some(difference) = Caller::difference(saved.as_ref(), caller.as_ref()) {
-        // A failure to write to standard error can't be reported.
-        let _ = writeln!(io::stderr().lock(), "{difference}");
+        remark(difference);
     }
     let changes = breaking_changes(&old, &interface);
     let mut out = io::stdout().lock();

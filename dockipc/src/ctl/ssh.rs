@@ -17,6 +17,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use tempfile::TempDir;
 
+use super::daemon::OWN_MAX_ANSWER;
 use super::error::{CliError, note};
 use super::exit::Exit;
 use super::wait::{Failed, Wait};
@@ -39,9 +40,6 @@ struct Open {
     /// The directory of the local socket, which only this user may enter.
     directory: TempDir,
 }
-
-/// The longest answer to a ping, in bytes.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// How often the local socket is tried: ssh does not report when it is ready.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -147,7 +145,7 @@ impl Tunnel {
     /// Checks that a daemon answers: ssh accepts connections in any case, and closes them if there
     /// is none.
     fn check_daemon(&self, remote: &Remote, deadline: Option<Deadline>) -> Result<(), Failed> {
-        let client = Client::new(&self.path).until(deadline).max_idle(0).max_answer(MAX_ANSWER);
+        let client = Client::new(&self.path).until(deadline).max_idle(0).max_answer(OWN_MAX_ANSWER);
         let place = format!("{} on {}", remote.path.display(), remote.host);
         // HELLO, since a command of the author may have an effect.
         match client.only_dockipc(true).command("hello").call::<Reply>() {

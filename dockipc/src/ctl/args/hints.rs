@@ -3,13 +3,18 @@
 use std::ffi::OsStr;
 
 use super::super::error::CliError;
-use super::super::socket;
+use super::super::socket::{self, Socket};
 use super::command;
 use crate::nearest;
 
 /// Returns the error for an unknown subcommand.
 pub(in crate::ctl) fn unknown(word: &OsStr) -> CliError {
     let name = word.to_string_lossy();
+    if name.starts_with("unix:")
+        && let Err(error) = Socket::read(word)
+    {
+        return error;
+    }
     let command = command(None);
     let names = command.get_subcommands().map(|subcommand| subcommand.get_name().to_owned());
     let hint = if socket::find(word).is_ok() {

@@ -31,7 +31,7 @@ pub(in crate::ctl) fn command(own: Option<&str>) -> clap::Command {
         .external_subcommand_value_parser(clap::value_parser!(OsString))
         .subcommands(subcommands.cloned())
         .override_usage(format!("{name} [OPTIONS] NAME [ARG]...\n       {name} [OPTIONS] COMMAND"))
-        .mut_arg("socket", |arg| arg.hide(true))
+        .mut_arg("socket", without_value)
         .mut_subcommand("call", |call| {
             call.override_usage(named(
                 "dockipc call [OPTIONS] NAME [ARG]...\n       dockipc call [OPTIONS] --file FILE",
@@ -50,9 +50,16 @@ pub(in crate::ctl) fn command(own: Option<&str>) -> clap::Command {
         .mut_subcommands(|subcommand| {
             let takes = |arg: &clap::Arg| arg.get_id() == "name";
             if subcommand.get_arguments().any(takes) {
-                subcommand.mut_arg("name", |arg| arg.hide(true))
+                subcommand.mut_arg("name", without_value)
             } else {
                 subcommand
             }
         })
+}
+
+/// Hides the argument for a socket, and refuses its values. clap can't remove an argument.
+fn without_value(arg: clap::Arg) -> clap::Arg {
+    arg.hide(true).value_parser(|_: &str| {
+        Err::<OsString, _>("this program has its daemon's socket; leave it out")
+    })
 }

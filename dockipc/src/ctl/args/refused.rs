@@ -103,10 +103,18 @@ fn bare(argument: &str) -> &str {
     &name[..end.unwrap_or(name.len())]
 }
 
-/// Returns a command's option of this name.
+/// Returns a command's option of this name, with its dashes.
 fn option<'c>(command: &'c Command, name: &str) -> Option<&'c Arg> {
-    let name = name.strip_prefix("--")?;
-    command.get_arguments().find(|arg| arg.get_long() == Some(name))
+    let is_named = |arg: &&Arg| match name.strip_prefix("--") {
+        Some(name) => arg.get_long() == Some(name),
+        None => arg.get_short().is_some_and(|short| name == format!("-{short}")),
+    };
+    command.get_arguments().find(is_named)
+}
+
+/// Returns whether a word is a short option, or several of which the first is that one.
+fn is_among(word: &str, short: &str) -> bool {
+    word.starts_with(short) && !word.starts_with("--")
 }
 
 /// Returns the index of the word that is, or ends with, an option's value or, without a value, the
@@ -123,7 +131,7 @@ fn place(
             None if name.is_empty() => false,
             None => {
                 word == name
-                    || Some(word) == short.as_deref()
+                    || short.as_deref().is_some_and(|short| is_among(word, short))
                     || word.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
             }
             Some(value) => {

@@ -48,7 +48,7 @@ fn locate(
 ) -> Option<[String; 2]> {
     let index = match failure.code() {
         code::UNKNOWN => 0,
-        code::USAGE => {
+        code::USAGE | code::UTF8 => {
             let first = first_place(words, message, usage.unwrap_or_default());
             let mut places = (1..words.len()).filter(|&at| is_about(words[at].bytes(), message));
             let place = places.clone().find(|&at| at >= first);

@@ -18,7 +18,17 @@ pub(super) struct Shown {
     is_colored: bool,
 }
 
-const BINARY: &str = "the answer is binary and would garble the terminal: use -o FILE or a pipe";
+const BINARY: &str =
+    "the answer is binary and would garble the terminal: use -o FILE, --raw or a pipe";
+
+fn binary() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, BINARY)
+}
+
+/// Returns whether an error is that of a binary answer on a terminal.
+pub(in crate::ctl) fn is_binary(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
 
 /// The longest SGR sequence that is recognized, in bytes.
 const MAX_SEQUENCE: usize = 64;
@@ -35,7 +45,7 @@ impl Shown {
         self.cut.extend_from_slice(bytes);
         let bytes = std::mem::take(&mut self.cut);
         let mut shown = String::with_capacity(bytes.len());
-        let (text, rest) = text_of(&bytes).ok_or_else(|| io::Error::other(BINARY))?;
+        let (text, rest) = text_of(&bytes).ok_or_else(binary)?;
         let left = self.show(text, false, &mut shown);
         self.cut = [left.as_bytes(), rest].concat();
         Ok(shown)
@@ -45,7 +55,7 @@ impl Shown {
     pub(super) fn end(&mut self) -> io::Result<String> {
         let (mut shown, bytes) = (String::new(), std::mem::take(&mut self.cut));
         // An answer that ends within a character is binary.
-        let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::other(BINARY))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| binary())?;
         self.show(text, true, &mut shown);
         if std::mem::take(&mut self.is_colored) {
             shown.push_str(RESET);

@@ -25,7 +25,7 @@ use super::exit::Exit;
 use super::interface::{Description, Interface};
 use super::output::{Form, Output, has_colors, is_closed};
 use super::word::Word;
-use super::{call, commands, help, written};
+use super::{call, commands, help};
 use crate::client::Client;
 use crate::error::{Error, Result};
 
@@ -161,25 +161,29 @@ impl Session {
 
     fn call(&self, line: &str, words: Vec<Vec<u8>>) -> std::result::Result<(), CliError> {
         let mut output = Output::open(None, ANSWERS)?;
-        let (called, was_canceled) = self.interrupt.during(|| {
-            let call = self.client.command("dockipc").words(["line", line]);
-            call.copy_to(&mut Cancelable::new(&mut output, &self.interrupt))
-        });
-        let ended = output.end();
-        match called {
-            _ if was_canceled => {
+        let mut was_canceled = false;
+        let answered = call::answered(&mut output, |output| {
+            let (called, is_canceled) = self.interrupt.during(|| {
+                let call = self.client.command("dockipc").words(["line", line]);
+                call.copy_to(&mut Cancelable::new(output, &self.interrupt))
+            });
+            if is_canceled {
+                was_canceled = true;
                 // Ends the line with the ^C that the terminal shows.
                 let _ = writeln!(output);
-                Err(CliError::interrupted(
-                    "canceled; the command may have run, or may still be running",
-                ))
             }
+            called.map(drop)
+        });
+        match answered {
+            _ if was_canceled => Err(CliError::interrupted(
+                "canceled; the command may have run, or may still be running",
+            )),
             Err(Error::Io { source, .. }) if is_closed(&source) => Ok(()),
             Err(error) => {
                 let words: Vec<_> = words.into_iter().map(Word::typed).collect();
                 Err(CliError::about(&words, error))
             }
-            Ok(_) => written(ended).map(drop),
+            Ok(()) => Ok(()),
         }
     }
 
