@@ -135,22 +135,26 @@ fn printed_lines_of_examples_work() {
 }
 
 #[test]
-fn readme_shows_the_answers_of_notes() {
+fn readme_shows_the_answers_of_its_daemons() {
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
     let blocks = readme.split("```console\n").skip(1);
     let blocks: Vec<_> = blocks.map(|rest| rest.split("```").next().unwrap_or_default()).collect();
     assert!(blocks.iter().any(|block| block.contains("redis-cli")), "{blocks:?}");
 
-    let place = Place::new();
-    let daemon = Daemon::start("notes", &place.socket(), &[]);
-    let socket = quote(daemon.socket.to_str().expect("a path in UTF-8")).into_owned();
-    for step in blocks.iter().flat_map(|block| block.split("$ ").skip(1)) {
-        let (line, shown) = step.split_once('\n').expect("a command and its answer");
-        if !can_run(line) {
-            return; // What follows is shown after this.
+    // The example `counter` has the command of the first program.
+    for (path, example) in [("/tmp/hits.sock", "counter"), ("/tmp/notes.sock", "notes")] {
+        let place = Place::new();
+        let daemon = Daemon::start(example, &place.socket(), &[]);
+        let socket = quote(daemon.socket.to_str().expect("a path in UTF-8")).into_owned();
+        let blocks = blocks.iter().filter(|block| block.contains(path));
+        for step in blocks.flat_map(|block| block.split("$ ").skip(1)) {
+            let (line, shown) = step.split_once('\n').expect("a command and its answer");
+            if !can_run(line) {
+                return; // What follows is shown after this.
+            }
+            let line = line.replace(path, &socket);
+            assert_eq!(paste(&line), shown.trim_end(), "{line}");
         }
-        let line = line.replace("/tmp/notes.sock", &socket);
-        assert_eq!(paste(&line), shown.trim_end(), "{line}");
     }
 }
 

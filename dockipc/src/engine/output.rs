@@ -41,29 +41,18 @@ pub(super) fn send_part(socket: &OwnedFd, queue: &mut Outgoing, mut most: usize)
         if most == 0 {
             return Sent::Part;
         }
-        let (offered, sent) = match queue.single() {
-            Some(bytes) => {
-                let bytes = &bytes[..bytes.len().min(most)];
-                (bytes.len(), rustix::net::send(socket, bytes, FLAGS))
-            }
+        let sent = match queue.single() {
+            Some(bytes) => rustix::net::send(socket, &bytes[..bytes.len().min(most)], FLAGS),
             None => queue.with_first(most, |pieces| {
-                let sent = rustix::net::sendmsg(
-                    socket,
-                    pieces,
-                    &mut SendAncillaryBuffer::default(),
-                    FLAGS,
-                );
-                (pieces.iter().map(|piece| piece.len()).sum(), sent)
+                rustix::net::sendmsg(socket, pieces, &mut SendAncillaryBuffer::default(), FLAGS)
             }),
         };
         match sent {
             Ok(n) => {
                 queue.advance(n);
+                // After a short write, the next one tells whether the socket is full or the client has left.
+                // What waits for a client that has left must not count for its user any longer.
                 most -= n;
-                // epoll(7): a short write has filled a stream, and an event follows when there is room.
-                if n < offered {
-                    return Sent::Full;
-                }
             }
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => return Sent::Full,
