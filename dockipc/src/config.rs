@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::thread::sched_getaffinity;
 
-use crate::directory::{numbers_in, small_text};
+use crate::proc::{numbers_in, small_text};
 use crate::sys;
 use crate::text::number;
 

@@ -13,10 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, RenameFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-
-use crate::text::number;
 
 /// Maximum number of symbolic links followed, as in `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
@@ -107,33 +105,10 @@ pub(crate) fn unlink_at(directory: BorrowedFd<'_>, name: &OsStr) -> Result<(), E
     rustix::fs::unlinkat(directory, &*c_name(name)?, AtFlags::empty())
 }
 
-/// Returns the numbers that are names in a directory, as those of processes in `/proc`.
-// std's `read_dir` brings 5 KiB of code.
-pub(crate) fn numbers_in(path: &str) -> Result<Vec<u32>, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = open_at(CWD, path.as_ref(), flags, Mode::empty())?;
-    let mut found = Vec::new();
-    let mut buffer = Vec::with_capacity(4096);
-    let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
-    while let Some(entry) = entries.next() {
-        found.extend(entry?.file_name().to_str().ok().and_then(number));
-    }
-    Ok(found)
-}
-
 /// Returns the type of the file system of an open file, a constant of linux/magic.h. `None` if it is
 /// unknown.
 pub(crate) fn file_system(file: &OwnedFd) -> Option<u32> {
     u32::try_from(rustix::fs::fstatfs(file).ok()?.f_type).ok()
-}
-
-/// Reads the beginning of a file of `/proc`, which has a line or less that is of interest.
-pub(crate) fn small_text(path: &str) -> Result<String, Errno> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = open_at(CWD, path.as_ref(), flags, Mode::empty())?;
-    let mut bytes = [0; 256];
-    let length = rustix::io::read(&file, &mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
 }
 
 impl Directory {

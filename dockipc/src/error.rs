@@ -306,7 +306,7 @@ pub enum Error {
     NotDockipc {
         /// The path of the socket.
         path: PathBuf,
-        /// What is there, such as `is a datagram socket`.
+        /// The reason, such as `is a datagram socket`.
         why: String,
     },
     /// A timeout of the client expired.

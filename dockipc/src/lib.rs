@@ -130,6 +130,7 @@ mod param;
 mod peer;
 #[doc(hidden)]
 pub mod private;
+mod proc;
 mod reply;
 mod request;
 pub mod secret;

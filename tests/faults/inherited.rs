@@ -1,4 +1,4 @@
-//! What a daemon inherits from its parent, or misses from its kernel, does not keep it from serving.
+//! A daemon serves whatever it inherits from its parent, and with a kernel that lacks something.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;

@@ -314,7 +314,7 @@ fn user_at_the_byte_limit_delays_no_other() {
 struct Contest {
     /// The name of the test.
     name: &'static str,
-    /// What the greedy user holds, for the figure.
+    /// The load of the greedy user, for the figure.
     what: &'static str,
     server: fn() -> Server,
     /// The neighbor's call, which checks its answer.

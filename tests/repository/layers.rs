@@ -24,6 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "warning",
             "config",
             "error",
+            "proc",
             "directory",
             "text",
             "sys",

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::credentials::Credentials;
 use super::rule::{Name, Term};
-use crate::directory::small_text;
 use crate::error::Error;
+use crate::proc::small_text;
 use crate::sys;
 use crate::text::{append, number};
 

@@ -33,7 +33,7 @@ pub struct Command {
 /// A function that runs a command.
 type Run = fn(&Args<'_>) -> Result<Reply, Failure>;
 
-/// What the types of a function decide: how it runs, its parameters and its answer.
+/// The parts of a command that depend on the types of its function: how it runs, its parameters, its answer.
 #[doc(hidden)]
 pub type CommandParts<const N: usize> = (Run, [Param; N], &'static ReplyType);
 

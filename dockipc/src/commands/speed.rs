@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-/// What is known of a command's run times.
+/// The run times of a command, as far as they decide where it runs.
 ///
 /// All fields are hints: after a stale read, a command runs once on the wrong kind of thread. So every
 /// access is `Relaxed`, and no other data is published through them. They are written only when a run

@@ -51,7 +51,7 @@ pub(super) fn send_part(socket: &OwnedFd, queue: &mut Outgoing, mut most: usize)
             Ok(n) => {
                 queue.advance(n);
                 // After a short write, the next one tells whether the socket is full or the client has left.
-                // What waits for a client that has left must not count for its user any longer.
+                // Bytes for a client that has left must not count for its user any longer.
                 most -= n;
             }
             Err(Errno::INTR) => {}

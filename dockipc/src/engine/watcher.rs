@@ -8,7 +8,7 @@ use super::hub_guard::HubGuard;
 use super::long_run::LongRun;
 use super::output::send;
 use super::worker::{StepId, TurnId, Worker};
-use crate::directory::small_text;
+use crate::proc::small_text;
 use crate::sys::ThreadId;
 
 /// How often the watcher looks while there is work.

@@ -8,8 +8,9 @@ use rustix::io::Errno;
 
 use super::has_ended;
 use super::socket_path::{Identity, SocketPath, identity};
-use crate::directory::{numbers_in, small_text, stat_at};
+use crate::directory::stat_at;
 use crate::error::Error;
+use crate::proc::{numbers_in, small_text};
 use crate::sys::{self, NotForked};
 use crate::text::number;
 

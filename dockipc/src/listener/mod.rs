@@ -23,8 +23,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Pid, test_kill_process};
 
-use crate::directory::small_text;
 use crate::error::Error;
+use crate::proc::small_text;
 use crate::sys;
 
 pub(crate) use self::activation::check as check_passed;

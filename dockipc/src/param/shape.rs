@@ -1,9 +1,9 @@
-//! [`Shape`], what binding asks of a command's parameters, found once.
+//! [`Shape`], facts about a command's parameters that each call needs, found once.
 
 use super::{Param, Way};
 use crate::arg::Arity;
 
-/// What binding asks of a command's parameters.
+/// Facts about a command's parameters that each call needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     /// A parameter is given by its name.
