@@ -65,6 +65,13 @@ fn short_option_gets_the_long_one() {
 }
 
 #[test]
+fn option_of_a_command_without_options_is_named() {
+    let why = "unexpected word \"bob\"; there is no option --name";
+    answers("user.add --name bob", &format!("-USAGE {why}; usage: user.add <name>\n"));
+    answers("login --as bob", "-USAGE unexpected word; usage: login <password>\n");
+}
+
+#[test]
 fn name_as_two_words_gets_the_one() {
     answers(
         "group add x",

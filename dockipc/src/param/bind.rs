@@ -275,7 +275,9 @@ impl<'r> Unbound<'r> {
                 };
                 self.scratch.options.push((index, value));
             } else if self.scratch.words.len() == most {
-                return Err(unexpected(params, has_secret, word));
+                let before = self.scratch.words.first().filter(|_| !takes_options);
+                let before = before.map(|span| span.of(self.input, &self.scratch.text));
+                return Err(unexpected(params, has_secret, word, before));
             } else {
                 self.scratch.words.push(span);
             }
@@ -301,13 +303,20 @@ impl<'r> Unbound<'r> {
     }
 }
 
-/// Returns the failure for a word of no parameter. The word may be part of a secret.
+/// Returns the failure for a word of no parameter. `first` is the first word of a command without options.
+/// The words may be parts of a secret.
 #[cold]
-fn unexpected(params: &[Param], has_secret: bool, word: &[u8]) -> Failure {
+fn unexpected(params: &[Param], has_secret: bool, word: &[u8], first: Option<&[u8]>) -> Failure {
     if has_secret {
         return usage("unexpected word");
     }
-    usage(format_args!("unexpected word {}{}", Quoted(word), short_option(params, word)))
+    let hint = match first {
+        Some([b'-', b'-', name @ ..]) => {
+            format!("; there is no option --{}", Truncated(name))
+        }
+        _ => short_option(params, word),
+    };
+    usage(format_args!("unexpected word {}{hint}", Quoted(word)))
 }
 
 /// Returns the index of the parameter for `option` or `option=value`, and the length of the value.
