@@ -7,6 +7,8 @@ mod program {
     mod ctl_doctor;
     mod ctl_foreign;
     mod ctl_messages;
+    mod ctl_output;
     mod ctl_reach;
     mod ctl_strangers;
+    mod ctl_usage;
 }
