@@ -70,6 +70,8 @@ pub(crate) enum CommandKey {
     Alias(LitStr),
     Allow(LitStr),
     Hidden,
+    /// The future is dropped when the command is asked to stop.
+    Abort,
     Idempotent,
     Crate(Path),
 }
@@ -323,7 +325,7 @@ fn is_at_end(input: ParseStream<'_>) -> bool {
 
 impl Parse for CommandKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected = "expected a name in quotes, `alias = \"…\"`, `allow = \"…\"`, `hidden`, `idempotent` or `crate = path`";
+        let expected = "expected a name in quotes, `alias = \"…\"`, `allow = \"…\"`, `hidden`, `idempotent`, `abort` or `crate = path`";
         if input.peek(LitStr) {
             return input.parse().map(Self::Name);
         }
@@ -338,6 +340,7 @@ impl Parse for CommandKey {
                 text(input, &key, missing).map(Self::Allow)
             }
             "hidden" => Ok(Self::Hidden),
+            "abort" => Ok(Self::Abort),
             "idempotent" => Ok(Self::Idempotent),
             "crate" => krate(input, &key).map(Self::Crate),
             "name" => Err(Error::new(

@@ -36,24 +36,72 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         let (value, expr) = (&values[i], read(i, param));
         quote_spanned!(type_span(param)=> let #value = #expr;)
     });
-    let (into_reply, reply) = match output {
+    let lets: Vec<_> = lets.collect();
+    let is_async = command.is_async;
+    let answer = if is_async { quote!(IntoReply::into_reply) } else { quote!(Answer::answer) };
+    let (answer, reply, is_later) = match output {
         Output::Type(ty) => {
             let span = hygienic(first_span(ty));
-            let ty = quote_spanned!(span=> <#ty as __dockipc::IntoReply>);
+            let (of, method) = if is_async {
+                (quote_spanned!(span=> <#ty as __dockipc::IntoReply>), quote!(into_reply))
+            } else {
+                (quote_spanned!(span=> <#ty as __dockipc::Answer>), quote!(answer))
+            };
+            let is_later =
+                if is_async { quote!(false) } else { quote_spanned!(span=> #of::IS_LATER) };
             (
-                quote_spanned!(span=> #ty::into_reply(__dockipc_value)),
-                quote_spanned!(span=> #ty::REPLY_TYPE),
+                quote_spanned!(span=> #of::#method(__dockipc_value)),
+                quote_spanned!(span=> #of::REPLY_TYPE),
+                is_later,
             )
         }
         // The span of the argument as well: the compiler takes the type from it.
         Output::Nothing(span) => (
-            quote_spanned!(*span=> __dockipc::IntoReply::into_reply(__dockipc_value)),
+            quote_spanned!(*span=> __dockipc::#answer(__dockipc_value)),
             quote!(&__dockipc::ReplyType::Nothing),
+            quote!(false),
         ),
         Output::Hidden(span) => (
-            quote_spanned!(*span=> __dockipc::IntoReply::into_reply(__dockipc_value)),
+            quote_spanned!(*span=> __dockipc::#answer(__dockipc_value)),
             quote!(&__dockipc::ReplyType::Unknown),
+            quote!(false),
         ),
+    };
+    let abort = command.abort;
+    // Generated for both kinds of functions, since they differ in few tokens.
+    let call = |called: TokenStream, checked: TokenStream| {
+        quote_spanned! {Span::mixed_site()=>
+            #(#lets)*
+            if __dockipc_args.is_check() {
+                return ::core::result::Result::Ok(#checked);
+            }
+            let __dockipc_value = #called;
+            ::core::result::Result::Ok(#answer)
+        }
+    };
+    let code = if is_async {
+        let body = call(
+            quote_spanned!(Span::mixed_site()=> #function(#(#values),*).await),
+            quote!(__dockipc::Reply::Ok),
+        );
+        quote_spanned! {Span::mixed_site()=>
+            __dockipc::Code::Async(|__dockipc_owned| __dockipc::future(async move {
+                let __dockipc_owned = __dockipc_owned;
+                let __dockipc_request = __dockipc_owned.request();
+                let __dockipc_args = &__dockipc_owned.args(&__dockipc_request);
+                #body
+            }))
+        }
+    } else {
+        let body = call(
+            quote_spanned!(Span::mixed_site()=> #function(#(#values),*)),
+            quote!(__dockipc::Answered::Now(__dockipc::Reply::Ok)),
+        );
+        quote_spanned! {Span::mixed_site()=>
+            __dockipc::Code::Blocking(|__dockipc_args| {
+                #body
+            })
+        }
     };
     // A function at the place of the author's: the compiler proposes a type parameter for a type that it cannot
     // find, and shows one of two errors that are the same.
@@ -75,16 +123,10 @@ pub(crate) fn command(command: &Command) -> TokenStream {
             // One body of code has all, because the compiler reports a mistake in a type once in each.
             const fn #parts() -> __dockipc::CommandParts<#count> {
                 (
-                    |__dockipc_args| {
-                        #(#lets)*
-                        if __dockipc_args.is_check() {
-                            return ::core::result::Result::Ok(__dockipc::Reply::Ok);
-                        }
-                        let __dockipc_value = #function(#(#values),*);
-                        ::core::result::Result::Ok(#into_reply)
-                    },
+                    #code,
                     [#(#entries),*],
                     #reply,
+                    #is_later,
                 )
             }
             const __DOCKIPC_PARTS: __dockipc::CommandParts<#count> = #parts();
@@ -103,7 +145,9 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     reply: __DOCKIPC_PARTS.2,
                     file: ::core::file!(),
                     line: ::core::line!(),
-                    run: __DOCKIPC_PARTS.0,
+                    answers_later: __DOCKIPC_PARTS.3,
+                    abort: #abort,
+                    code: __DOCKIPC_PARTS.0,
                 }
             }
         };

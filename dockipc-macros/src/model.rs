@@ -17,6 +17,9 @@ pub(crate) struct Command {
     pub(crate) aliases: Vec<String>,
     pub(crate) hidden: bool,
     pub(crate) idempotent: bool,
+    /// Whether the future is dropped when the command is asked to stop.
+    pub(crate) abort: bool,
+    pub(crate) is_async: bool,
     pub(crate) allow: Option<Vec<Term>>,
     pub(crate) docs: Vec<Expr>,
     /// The function's `#[cfg]` attributes, which the registration needs as well.

@@ -2,6 +2,7 @@
 
 mod acted_on;
 mod coded;
+mod stopped;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -16,6 +17,7 @@ use crate::text::time::units;
 
 pub(crate) use acted_on::is_acted_on;
 pub use coded::{Coded, CodedType, check_code};
+pub use stopped::Stopped;
 
 /// The error codes that dockipc itself sends. All other codes are defined by the daemon's author;
 /// [`Failure::new`](super::Failure::new) lists those that are sent with `APP_` in front.
@@ -43,6 +45,8 @@ pub mod code {
     pub const BUSY: &str = "BUSY";
     /// A timeout of the daemon expired; the message says which, and whether the command still runs.
     pub const TIMEOUT: &str = "TIMEOUT";
+    /// The command was cancelled before it was done.
+    pub const CANCELLED: &str = "CANCELLED";
     /// The daemon is stopping; the message says whether the command was run.
     pub const SHUTDOWN: &str = "SHUTDOWN";
     /// `EXEC` ran no command, since one was refused when it was queued. The name comes from Redis.

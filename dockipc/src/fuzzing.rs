@@ -160,8 +160,9 @@ fn converse(
                     break;
                 }
                 // More input may arrive meanwhile, as in the engine.
-                Step::Later if end < bytes.len() => break,
-                Step::Later => {}
+                Step::NotNow if end < bytes.len() => break,
+                Step::NotNow => {}
+                Step::Pending { .. } => unreachable!("no command is answered later"),
                 Step::Continue => in_transaction = true,
                 Step::Answer { used, reply, last } => {
                     assert!((1..=input.len()).contains(&used), "no progress");
@@ -224,7 +225,7 @@ struct Turns {
 }
 
 impl Executor for Turns {
-    fn begin(&mut self, _: Runnable, _: &Speed, _: Protocol) -> Begin {
+    fn begin(&mut self, _: Runnable, _: &Speed, _: Protocol, _: Option<&Request<'_>>) -> Begin {
         if self.later & 1 == 1 && !self.waited {
             self.waited = true;
             return Begin::Later;

@@ -106,16 +106,19 @@ macro_rules! format {
 }
 
 mod access;
+mod answer;
 mod arg;
 pub mod audit;
 mod buffer;
 mod builtin;
+mod caught;
 pub mod client;
 mod commands;
 mod config;
 mod counters;
 #[cfg(feature = "cli")]
 pub mod ctl;
+mod deferred;
 mod directory;
 mod dispatch;
 mod engine;
@@ -133,6 +136,8 @@ pub mod private;
 mod proc;
 mod reply;
 mod request;
+mod run;
+mod running;
 pub mod secret;
 mod server;
 mod session;
@@ -146,11 +151,13 @@ mod wire;
 pub use crate::access::Access;
 pub use crate::arg::{Arg, BadValue};
 pub use crate::client::{Client, send};
-pub use crate::error::{Error, Failure, Result};
+pub use crate::deferred::{Answerer, Deferred};
+pub use crate::error::{Error, Failure, Result, Stopped};
 pub use crate::handler::Handler;
 pub use crate::peer::Peer;
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::request::Request;
+pub use crate::run::{Cancel, Deadline, Stop};
 pub use crate::secret::Secret;
 pub use crate::server::{Handle, Server};
 pub use crate::state::State;

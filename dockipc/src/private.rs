@@ -5,11 +5,17 @@ pub use std::string::String;
 pub use inventory::submit;
 
 pub use crate::access::{Name, Term};
+pub use crate::answer::{Answer, Answered};
 pub use crate::arg::{Arg, BadValue, no_choice};
-pub use crate::commands::{Command, CommandParts};
+pub use crate::commands::{Code, Command, CommandParts, Running};
 pub use crate::error::{Coded, CodedType, Error, Failure, check_code};
 pub use crate::param::{
-    Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, Param, Parse, Propose, Way, check,
-    flag, param,
+    Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, OwnedArgs, Param, Parse, Propose,
+    Way, check, flag, param,
 };
 pub use crate::reply::{Fields, FromReply, IntoReply, Map, MapParts, Reply, ReplyType, no_variant};
+
+/// Boxes the future of an async command.
+pub fn future(future: impl Future<Output = Result<Reply, Failure>> + Send + 'static) -> Running {
+    Box::pin(future)
+}

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::arg::Arg;
 use crate::error::{Failure, code};
 use crate::peer::Peer;
+use crate::run::Cancel;
 use crate::secret::HIDDEN;
 use crate::state::{State, States};
 use crate::wire::{Protocol, Span};
@@ -23,6 +24,8 @@ pub struct Request<'r> {
     id: u64,
     /// Whether a word may be a secret, so that messages must not show the words.
     has_secret: bool,
+    /// The command's identity while it runs, if it has one.
+    run: Option<&'r Cancel>,
 }
 
 /// The caller of a request, and the server's states.
@@ -87,7 +90,20 @@ impl<'r> Request<'r> {
         caller: Caller<'r>,
         has_secret: bool,
     ) -> Self {
-        Self { name, words, caller, id: next_id(), has_secret }
+        Self { name, words, caller, id: next_id(), has_secret, run: None }
+    }
+
+    /// Gives the command an identity, which has the request's id.
+    pub(crate) fn with_run(self, run: &'r Cancel) -> Self {
+        Self { id: run.0.id, run: Some(run), ..self }
+    }
+
+    pub(crate) fn has_secret(&self) -> bool {
+        self.has_secret
+    }
+
+    pub(crate) fn run(&self) -> Option<&'r Cancel> {
+        self.run
     }
 
     /// Returns the command's name as declared; in a fallback, the first word as sent.

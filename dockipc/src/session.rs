@@ -3,6 +3,7 @@
 //! A [`Session`] is created when a client connects. Built-in commands change it; dispatch reads it.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::time::Instant;
 
 use crate::access::{Credentials, SocketId};
@@ -39,6 +40,18 @@ pub(crate) struct Session {
     pub(crate) is_last: bool,
     /// The commands since `MULTI`; `None` outside of a transaction.
     pub(crate) transaction: Option<Box<Queue>>,
+    /// What the client asked for with the current command.
+    pub(crate) opening: Option<Opening>,
+    /// The server stops when the answer is sent.
+    pub(crate) stops_server: Cell<bool>,
+}
+
+/// What our own client asks for with a command, by `DOCKIPC WITH`. Such a command is cancelled when the client
+/// ends its side of the connection.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Opening {
+    /// When the client waits no longer.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// The commands that a client has queued since `MULTI`.
@@ -105,6 +118,8 @@ impl Session {
             library_signs: Signs::None,
             is_last: false,
             transaction: None,
+            opening: None,
+            stops_server: Cell::new(false),
         }
     }
 

@@ -20,7 +20,8 @@ pub(crate) fn command(
     mut errors: Errors,
 ) -> syn::Result<Command> {
     let ident = &function.sig.ident;
-    let (mut name, mut allow, mut krate, mut hidden, mut idempotent) = Default::default();
+    let (mut name, mut allow, mut krate) = Default::default();
+    let (mut hidden, mut idempotent, mut abort) = Default::default();
     let mut aliases = Vec::new();
     for Key { span, kind } in attrs.keys.list {
         match kind {
@@ -36,6 +37,7 @@ pub(crate) fn command(
             }
             CommandKey::Hidden => once(&mut hidden, span, (), "hidden", &mut errors),
             CommandKey::Idempotent => once(&mut idempotent, span, (), "idempotent", &mut errors),
+            CommandKey::Abort => once(&mut abort, span, (), "abort", &mut errors),
             CommandKey::Crate(path) => once(&mut krate, span, path, "crate", &mut errors),
         }
     }
@@ -58,6 +60,12 @@ pub(crate) fn command(
             "duplicate `#[command]`: write `alias = \"…\"` for another name",
         );
     }
+    if let (Some((span, ())), None) = (&abort, &function.sig.asyncness) {
+        errors.add(
+            *span,
+            "`abort` drops the future of an async command: write `async fn`, or take a `Cancel`",
+        );
+    }
     check_signature(&function.sig, &mut errors);
     let mut taken = Taken::default();
     let inputs = attrs.params.into_iter().zip(&function.sig.inputs);
@@ -73,6 +81,8 @@ pub(crate) fn command(
         aliases: names.collect(),
         hidden: hidden.is_some(),
         idempotent: idempotent.is_some(),
+        abort: abort.is_some(),
+        is_async: function.sig.asyncness.is_some(),
         allow: allow.map(|(_, terms)| terms),
         docs: attrs.docs,
         cfgs: attributes("cfg"),
@@ -120,16 +130,19 @@ const LONGEST_NAME: usize = 64;
 
 /// The names that the protocol uses. `dockipc` has the same list, and a test compares them.
 const RESERVED: &[&str] = &[
+    "acl",
     "auth",
     "client",
     "command",
     "config",
     "dockipc",
     "hello",
+    "latency",
     "monitor",
     "psubscribe",
     "psync",
     "publish",
+    "pubsub",
     "punsubscribe",
     "quit",
     "reset",
@@ -167,12 +180,6 @@ fn check_name(name: &str, span: Span, errors: &mut Errors) {
 }
 
 fn check_signature(sig: &Signature, errors: &mut Errors) {
-    if let Some(token) = &sig.asyncness {
-        errors.add(
-            token.span,
-            "a command cannot be async yet: write a plain `fn`, which may block without delaying other clients",
-        );
-    }
     if let syn::Safety::Unsafe(token) = &sig.safety {
         errors.add(
             token.span,

@@ -1,21 +1,26 @@
 //! `DOCKIPC`, the requests of our own client and program.
 
+use std::time::{Duration, Instant};
+
 use super::describe::describe;
-use super::{Context, is, usage};
+use super::{Context, is, running, usage};
+use crate::arg::Quoted;
 use crate::commands::BuiltIn;
 use crate::error::{Failure, code};
 use crate::reply::Reply;
 use crate::request::Words;
-use crate::session::Session;
+use crate::session::{Opening, Session};
 use crate::wire::{Frame, Span, check_text};
 
 /// Answers the `DOCKIPC` subcommands that run no code of the author's:
 ///
 /// - `DOCKIPC DESCRIBE [name…]`: see [`describe`].
+/// - `DOCKIPC RUNNING`: see [`running::running`]; `DOCKIPC CANCEL id`: see [`running::cancel`].
 /// - `DOCKIPC IDEMPOTENT name`: 1 if a call that may have run can be repeated, else 0.
 ///
-/// Dispatch answers the others: `DOCKIPC LINE text`, a line with a framed answer ([`wrapped_line`]),
-/// `DOCKIPC ARGS command option… -- word…`, whose words are no options ([`ends_options`]), and
+/// Dispatch answers the others: `DOCKIPC LINE text`, a line with a framed answer,
+/// `DOCKIPC ARGS command option… -- word…`, whose words are no options,
+/// `DOCKIPC WITH key value … -- command word…` ([`Prefix`]), and
 /// `DOCKIPC COMPLETE command parameter prefix [word…]` ([`Completion`]).
 pub(super) fn dockipc(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     if is(words.get(0), "describe") {
@@ -26,8 +31,10 @@ pub(super) fn dockipc(context: Context<'_>, session: &Session, words: Words<'_>)
             let entry = context.table.find_visible(&session.credentials(), name);
             Reply::Int(entry.is_some_and(|entry| entry.target.is_idempotent()).into())
         }
+        (what, None, None) if is(what, "running") => running::running(context, session),
+        (what, Some(id), None) if is(what, "cancel") => running::cancel(context, session, id),
         _ => usage(
-            "usage: dockipc complete <command> <parameter> <prefix> [<word>…] | describe [<command>…] | idempotent <command> | line <text> | args <command> [<option>…] -- [<word>…], the last two over RESP",
+            "usage: dockipc cancel <id> | complete <command> <parameter> <prefix> [<word>…] | describe [<command>…] | idempotent <command> | running | line <text> | args <command> [<option>…] -- [<word>…] | with <key> <value> … -- <command> [<word>…], the last three over RESP",
         ),
     }
 }
@@ -50,24 +57,64 @@ impl<'r> Completion<'r> {
     }
 }
 
-/// Returns the line if the command is a `DOCKIPC LINE`.
-pub(crate) fn wrapped_line<'i>(input: &'i [u8], frame: Frame, words: &[Span]) -> Option<&'i [u8]> {
-    let (Frame::Resp, &[name, what, line]) = (frame, words) else { return None };
-    let of = |span: Span| span.of(input, &[]);
-    (is(Some(of(name)), "dockipc") && is(Some(of(what)), "line")).then(|| of(line))
+/// The words in front of a command that our own client sends.
+pub(crate) enum Prefix<'i> {
+    None,
+    /// `DOCKIPC LINE text`: the line.
+    Line(&'i [u8]),
+    /// `DOCKIPC ARGS` in front of a command, whose options end at its first `--`, also if it declares none.
+    Args,
+    /// `DOCKIPC WITH key value … --` in front of a command, or of one of the others.
+    With(Result<Opening, Failure>),
 }
 
-/// Removes `DOCKIPC ARGS` in front of a command. Returns whether it was there: the options of such a command
-/// end at its first `--`, also if it declares none.
-pub(crate) fn ends_options(input: &[u8], frame: Frame, words: &mut Vec<Span>) -> bool {
-    let (Frame::Resp, &[name, what, _, ..]) = (frame, &words[..]) else { return false };
-    let of = |span: Span| span.of(input, &[]);
-    let is_this = is(Some(of(name)), "dockipc") && is(Some(of(what)), "args");
-    if is_this {
-        words.remove(0);
-        words.remove(0);
+/// Returns whether a command may have a [`Prefix`].
+#[inline]
+pub(crate) fn is_prefixed(input: &[u8], frame: Frame, words: &[Span]) -> bool {
+    let (Frame::Resp, &[name, _, _, ..]) = (frame, words) else { return false };
+    is(Some(name.of(input, &[])), "dockipc")
+}
+
+/// Removes the prefix of a command, if it has one.
+#[cold]
+pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
+    let of = |index: usize| words.get(index).map(|span: &Span| span.of(input, &[]));
+    if is(of(1), "line") && words.len() == 3 {
+        return of(2).map_or(Prefix::None, Prefix::Line);
     }
-    is_this
+    if is(of(1), "args") {
+        words.drain(..2);
+        return Prefix::Args;
+    }
+    if !is(of(1), "with") {
+        return Prefix::None;
+    }
+    let end = (2..words.len()).find(|&at| of(at) == Some(b"--"));
+    let Some(end) = end.filter(|end| end % 2 == 0 && end + 1 < words.len()) else {
+        let why = "usage: dockipc with <key> <value> … -- <command> [<word>…]";
+        return Prefix::With(Err(Failure::new(code::USAGE, why)));
+    };
+    let mut opening = Opening::default();
+    let read = (2..end)
+        .step_by(2)
+        .try_for_each(|at| opening.set(of(at).unwrap_or_default(), of(at + 1).unwrap_or_default()));
+    words.drain(..=end);
+    Prefix::With(read.map(|()| opening))
+}
+
+impl Opening {
+    fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
+        let refuse = |why: std::fmt::Arguments<'_>| Err(Failure::new(code::USAGE, why));
+        if !is(Some(key), "deadline") {
+            return refuse(format_args!("unknown key {} of dockipc with", Quoted(key)));
+        }
+        let Some(limit) = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()) else {
+            return refuse(format_args!("deadline is a number of milliseconds"));
+        };
+        // A time beyond that of the clock is none.
+        self.deadline = Instant::now().checked_add(Duration::from_millis(limit));
+        Ok(())
+    }
 }
 
 /// Checks a whole line by the rules of line mode. Returns its text without a `\r` at the end.

@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use super::running::parsed_id;
 use super::{Context, Fields, is, unknown_subcommand, usage};
 use crate::access::{Attempt, Credentials};
 use crate::error::{Failure, code};
@@ -75,7 +76,7 @@ fn client_name(name: &[u8]) -> bool {
     name.len() <= 256 && name.iter().all(u8::is_ascii_graphic)
 }
 
-pub(super) fn client(session: &mut Session, words: Words<'_>) -> Reply {
+pub(super) fn client(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
     let what = words.get(0);
     match words.get(1) {
         None if is(what, "id") => session.id.into_reply(),
@@ -94,7 +95,7 @@ pub(super) fn client(session: &mut Session, words: Words<'_>) -> Reply {
             }
             Reply::Ok
         }
-        Some(_) if is(what, "kill") => kill(session, words),
+        Some(_) if is(what, "kill") => kill(context, session, words),
         Some(word) if is(what, "reply") && !is(Some(word), "on") => Reply::Error(Failure::from(
             "CLIENT REPLY OFF and SKIP are not supported: every command is answered",
         )),
@@ -119,22 +120,30 @@ const TAKES_A_WORD: [&str; 8] = [
     "reply",
 ];
 
-/// Answers `CLIENT KILL ID id [SKIPME no]` with the number of connections that end: the caller's own, or
-/// none. As in Redis, it ends only with `SKIPME no`.
-fn kill(session: &mut Session, words: Words<'_>) -> Reply {
-    let (mut is_own, mut skips_own) = (false, true);
+/// Answers `CLIENT KILL ID id [SKIPME no]` with the number of connections that end: one of the caller's user,
+/// or of any user if the caller is root or the daemon's user. As in Redis, the caller's own ends only with
+/// `SKIPME no`.
+fn kill(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
+    let (mut id, mut skips_own) = (None, true);
     let mut filters = words.skip(1).iter();
     while let Some(filter) = filters.next() {
         match filters.next() {
-            Some(id) if is(Some(filter), "id") => {
-                is_own = id == session.id.to_string().as_bytes();
-            }
+            Some(word) if is(Some(filter), "id") => id = Some(word),
             value if is(Some(filter), "skipme") && value.is_some() => skips_own = !is(value, "no"),
             _ => return Reply::Error(Failure::from("No such client")),
         }
     }
-    let ends = is_own && !skips_own;
-    session.is_last |= ends;
+    let ends = match id.and_then(parsed_id) {
+        None => false,
+        Some(id) if id == session.id => {
+            session.is_last |= !skips_own;
+            !skips_own
+        }
+        Some(id) => {
+            let may_end = |uid| context.may_stop(session, uid);
+            context.running.end_connection(id, &may_end)
+        }
+    };
     Reply::Int(ends.into())
 }
 

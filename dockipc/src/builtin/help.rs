@@ -2,8 +2,8 @@
 
 use super::{Context, too_many};
 use crate::arg::Arity;
+use crate::caught::caught;
 use crate::commands::{BuiltIn, Command, Entry, Target};
-use crate::handler::caught;
 use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;

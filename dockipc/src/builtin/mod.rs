@@ -9,6 +9,7 @@ mod dockipc;
 mod handshake;
 mod help;
 mod info;
+mod running;
 mod transaction;
 
 use std::sync::Mutex;
@@ -21,9 +22,10 @@ use crate::counters::Counters;
 use crate::error::{Failure, code};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
+use crate::running::Running;
 use crate::session::Session;
 
-pub(crate) use dockipc::{Completion, check_line, ends_options, wrapped_line};
+pub(crate) use dockipc::{Completion, Prefix, check_line, is_prefixed, prefix};
 
 /// A map that is built field by field.
 ///
@@ -69,6 +71,7 @@ pub(crate) struct Context<'a> {
     pub(crate) guesses: &'a Mutex<Guesses>,
     pub(crate) config: &'a Config,
     pub(crate) counters: &'a Counters,
+    pub(crate) running: &'a Running,
 }
 
 /// Runs a built-in command and returns its answer.
@@ -84,7 +87,7 @@ pub(crate) fn run(
         BuiltIn::Help => help::help(context, session, words),
         BuiltIn::Info => info::info(context, words),
         BuiltIn::Auth => handshake::auth(context, session, words),
-        BuiltIn::Client => handshake::client(session, words),
+        BuiltIn::Client => handshake::client(context, session, words),
         BuiltIn::Command => command::command(context, session, words),
         BuiltIn::Config => handshake::config(words),
         BuiltIn::Discard => transaction::outside("DISCARD"),

@@ -1,11 +1,13 @@
 //! [`Command`], the registration that `#[command]` generates.
 
 use std::fmt;
+use std::pin::Pin;
 
 use crate::access::Term;
+use crate::answer::Answered;
 use crate::arg::Arity;
 use crate::error::Failure;
-use crate::param::{Args, Param, Way};
+use crate::param::{Args, OwnedArgs, Param, Shape, Way};
 use crate::reply::{Reply, ReplyType};
 use crate::text::joined;
 
@@ -26,16 +28,30 @@ pub struct Command {
     pub reply: &'static ReplyType,
     pub file: &'static str,
     pub line: u32,
+    /// Whether the answer may come after the function has returned.
+    pub answers_later: bool,
+    /// Whether the future is dropped when the command is asked to stop.
+    pub abort: bool,
     /// Parses the parameters and calls the function.
-    pub run: Run,
+    pub code: Code,
 }
 
-/// A function that runs a command.
-type Run = fn(&Args<'_>) -> Result<Reply, Failure>;
+/// How a command runs.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub enum Code {
+    Blocking(fn(&Args<'_>) -> Result<Answered, Failure>),
+    /// The future owns the words.
+    Async(fn(OwnedArgs) -> Running),
+}
+
+/// An async function that runs.
+#[doc(hidden)]
+pub type Running = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>>;
 
 /// The parts of a command that depend on the types of its function: how it runs, its parameters, its answer.
 #[doc(hidden)]
-pub type CommandParts<const N: usize> = (Run, [Param; N], &'static ReplyType);
+pub type CommandParts<const N: usize> = (Code, [Param; N], &'static ReplyType, bool);
 
 inventory::collect!(Command);
 
@@ -59,6 +75,13 @@ impl Command {
         let mut after =
             lines.skip_while(|line| line.is_empty()).skip_while(|line| !line.is_empty());
         joined(&mut after, "\n")
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        let mut shape = Shape::of(self.params);
+        shape.has_run |= self.answers_later || matches!(self.code, Code::Async(_));
+        shape.listens |= self.answers_later || self.abort;
+        shape
     }
 
     /// The usage line: `add <n> [--loud]`.

@@ -13,7 +13,7 @@ mod table;
 mod unknown;
 
 pub(crate) use builtin::BuiltIn;
-pub use command::{Command, CommandParts};
+pub use command::{Code, Command, CommandParts, Running};
 pub(crate) use rules::Rules;
 pub(crate) use speed::{Cost, Speed};
 pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};

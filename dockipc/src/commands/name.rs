@@ -5,16 +5,19 @@ pub(super) const LONGEST_NAME: usize = 64;
 
 /// The names reserved for the protocol. The macro crate has the same list, and a test compares them.
 pub(crate) const RESERVED: &[&str] = &[
+    "acl",
     "auth",
     "client",
     "command",
     "config",
     "dockipc",
     "hello",
+    "latency",
     "monitor",
     "psubscribe",
     "psync",
     "publish",
+    "pubsub",
     "punsubscribe",
     "quit",
     "reset",

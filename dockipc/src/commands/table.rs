@@ -143,10 +143,10 @@ impl Target {
 
 impl Entry {
     fn new(name: Cow<'static, str>, target: Target) -> Self {
-        let shape = Shape::of(match target {
-            Target::Command(command) => command.params,
-            Target::Mounted(_) | Target::BuiltIn(_) => &[],
-        });
+        let shape = match target {
+            Target::Command(command) => command.shape(),
+            Target::Mounted(_) | Target::BuiltIn(_) => Shape::of(&[]),
+        };
         Self { name, target, policy: Policy::Open, speed: Speed::default(), shape }
     }
 

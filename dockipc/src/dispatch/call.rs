@@ -1,58 +1,71 @@
 //! Binds the words of a command and runs its code.
 
-use super::Service;
 use super::run::{Runner, panicked};
+use super::{Outcome, Service};
+use crate::answer::Answered;
 use crate::arg::usage;
 use crate::audit::Case;
 use crate::builtin::Completion;
-use crate::commands::{Command, Runnable, Target};
+use crate::caught::caught;
+use crate::commands::{Code, Command, Runnable, Target};
 use crate::error::{Failure, code};
-use crate::handler::{Handler, caught};
+use crate::handler::Handler;
 use crate::param::{Args, Shape, Unbound};
 use crate::reply::{IntoReply, Reply};
 use crate::request::{Caller, Request};
+use crate::run::Cancel;
 use crate::session::Session;
 
 impl Service {
     /// Binds the words of a `#[command]` and runs it.
     pub(super) fn call(
         &self,
-        command: &Command,
+        command: &'static Command,
         shape: &Shape,
         session: &Session,
         unbound: &mut Unbound<'_>,
         runner: &mut Runner<'_>,
-    ) -> Option<Reply> {
+    ) -> Outcome {
         if let Err(failure) = unbound.bind(command.params, shape) {
             let failure = match self.joined(session, shape.has_secret, unbound) {
                 Some(name) => usage(format_args!("{}; did you mean {name}?", failure.message())),
                 None => failure,
             };
             let answer = with_usage(command, failure);
-            return self.not_run(runner, answer, |case| case.unbindable(shape, unbound));
+            return self.not_run(runner, answer, |case| case.unbindable(shape, unbound)).into();
         }
         let bound = unbound.found();
         let (name, caller) = (command.name, self.caller(session));
         let request = Request::new(name, bound.words, caller, shape.has_secret);
         let options = bound.options;
-        let mut args = Args { request: &request, options, params: command.params, is_check: false };
+        let args = Args { request: &request, options, params: command.params, is_check: false };
         if session.transaction.is_some() {
-            args.is_check = true;
-            return self.check(command, &args, runner);
+            return self.check(command, args, runner).into();
         }
+        if shape.has_run || session.opening.is_some() {
+            return self.call_with_run(command, shape, session, args, runner);
+        }
+        let Code::Blocking(call) = command.code else { unreachable!("a future has an identity") };
         let case = runner.case;
-        runner.guarded(command.name, || {
+        let reply = runner.guarded(command.name, Some(&request), || {
             if let Some(case) = case
                 && let Err(failure) = case.bound(Some(request.id()), command.params, &args.bound())
             {
                 return Reply::Error(failure);
             }
             // The function's own failure is in `Ok`.
-            match (command.run)(&args) {
-                Ok(Reply::Error(failure)) | Err(failure) => with_usage(command, failure),
-                Ok(reply) => reply,
+            match call(&args) {
+                Ok(Answered::Now(Reply::Error(failure))) | Err(failure) => {
+                    with_usage(command, failure)
+                }
+                Ok(Answered::Now(reply)) => reply,
+                Ok(Answered::Later(_)) => unreachable!("such a command has an identity"),
             }
-        })
+        });
+        match reply {
+            Ok(reply) => Outcome::Reply(reply),
+            Err(instead) => instead.into(),
+        }
     }
 
     /// Returns the command that has the name and the first word as its name.
@@ -70,11 +83,22 @@ impl Service {
     /// Parses the words of a command that is queued. A parser is the author's code and may block. The
     /// command's run, if the words are good, is recorded later.
     #[cold]
-    fn check(&self, command: &Command, args: &Args<'_>, runner: &mut Runner<'_>) -> Option<Reply> {
+    fn check(&self, command: &Command, args: Args<'_>, runner: &mut Runner<'_>) -> Option<Reply> {
+        if command.answers_later {
+            let why = format_args!("{} answers later and can't be queued", command.name);
+            return Some(Reply::Error(Failure::from(why)));
+        }
+        // Parameters that need it are made as well.
+        let run = Cancel::new();
+        let request = args.request.with_run(&run);
+        let args = &Args { request: &request, is_check: true, ..args };
         let case = runner.case;
-        runner.instead(Runnable::Check, &self.table).guarded_dyn(command.name, &mut || {
-            let parse =
-                || (command.run)(args).unwrap_or_else(|failure| with_usage(command, failure));
+        let request = Some(args.request);
+        runner.instead(Runnable::Check, &self.table).guarded_dyn(command.name, request, &mut || {
+            let parse = || match self.parsed(command, args, &run) {
+                Ok(()) => Reply::Ok,
+                Err(failure) => with_usage(command, failure),
+            };
             let reply = caught(parse).unwrap_or_else(|| panicked(command.name));
             if let (Reply::Error(_), Some(case)) = (&reply, case)
                 && let Err(failure) = case.bound(None, command.params, &args.bound())
@@ -108,7 +132,9 @@ impl Service {
         };
         let (name, caller) = (command.name, self.caller(session));
         let request = Request::new(name, words, caller, entry.shape.has_secret);
-        runner.guarded_dyn(command.name, &mut || propose(&request, prefix).into_reply())
+        runner.guarded_dyn(command.name, Some(&request), &mut || {
+            propose(&request, prefix).into_reply()
+        })
     }
 
     /// Runs a mounted handler or the fallback.
@@ -136,7 +162,7 @@ impl Service {
         }
         let request = Request::new(text, words, self.caller(session), false);
         let case = runner.case;
-        runner.guarded_dyn(text, &mut || {
+        runner.guarded_dyn(text, Some(&request), &mut || {
             if let Some(case) = case
                 && let Err(failure) = case.unbound(name, Some(request.id()), words)
             {
@@ -158,7 +184,7 @@ impl Service {
         runner.recorded(&self.table, || record(case)).then(answer)
     }
 
-    fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {
+    pub(super) fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {
         Caller {
             peer: &session.peer,
             connection: session.id,
@@ -170,7 +196,7 @@ impl Service {
 
 /// Appends the usage line to a `USAGE` failure, unless the author's message has one.
 #[cold]
-fn with_usage(command: &Command, failure: Failure) -> Reply {
+pub(super) fn with_usage(command: &Command, failure: Failure) -> Reply {
     const USAGE: &[u8] = b"usage: ";
     let message = failure.message();
     let has_usage = message.as_bytes().windows(USAGE.len()).any(|part| part == USAGE);

@@ -1,7 +1,7 @@
 //! [`Conversation`], one connection without its socket.
 
 use super::transaction::{self, Execution, SignTimes};
-use super::{Executor, Service};
+use super::{Executor, Outcome, Pending, Service};
 use crate::access::SocketId;
 use crate::error::Failure;
 use crate::param::Scratch;
@@ -29,8 +29,11 @@ pub(crate) enum Step {
     Answer { used: usize, reply: Reply, last: bool },
     /// A transaction has begun, or one of its commands has run. The caller shows the same bytes again.
     Continue,
+    /// The conversation consumed `used` bytes. Their command is answered later, and none of the other bytes
+    /// is looked at before [`Conversation::finish`].
+    Pending { used: usize, pending: Box<Pending> },
     /// The command can't run now. The caller shows the same bytes again later.
-    Later,
+    NotNow,
 }
 
 impl Conversation {
@@ -150,30 +153,56 @@ impl Conversation {
                     return Step::Answer { used: skipped + len, reply, last: true };
                 }
                 let input = &input[..len];
-                let reply = if session.transaction.is_none() {
+                let outcome = if session.transaction.is_none() {
                     service.dispatch(session, input, frame, scratch, executor)
                 } else {
                     match transaction::execute(session, input, skipped + len, scratch) {
-                        None => service.queue(session, input, frame, scratch, executor),
-                        Some(Err(failure)) => Some(Reply::Error(failure)),
+                        None => service.queue(session, input, frame, scratch, executor).into(),
+                        Some(Err(failure)) => Outcome::Reply(Reply::Error(failure)),
                         Some(Ok(execution)) => {
                             self.execution = Some(execution);
                             return Step::Continue;
                         }
                     }
                 };
-                let Some(reply) = reply else {
-                    self.decoder.unread();
-                    return Step::Later;
-                };
-                let last = session.is_last || session.protocol == Protocol::Line;
-                Step::Answer { used: skipped + len, reply, last }
+                let used = skipped + len;
+                match outcome {
+                    Outcome::Reply(reply) => {
+                        Step::Answer { used, reply, last: is_last_answer(session) }
+                    }
+                    Outcome::Later(pending) => Step::Pending { used, pending },
+                    Outcome::NotNow => {
+                        self.decoder.unread();
+                        Step::NotNow
+                    }
+                }
             }
         }
+    }
+
+    /// Answers a command that was [pending](Step::Pending).
+    #[cold]
+    pub(crate) fn finish(&mut self, pending: Box<Pending>, reply: Reply) -> Step {
+        let reply = pending.finish(&self.session, reply);
+        if let Some(execution) = &mut self.execution {
+            execution.answer(reply);
+            return Step::Continue;
+        }
+        Step::Answer { used: 0, reply, last: is_last_answer(&self.session) }
+    }
+
+    /// Returns whether a command has asked to stop the server, once.
+    pub(crate) fn takes_stop(&mut self) -> bool {
+        self.session.stops_server.take()
     }
 
     /// Returns the answer if the client has ended its side and left these bytes.
     pub(crate) fn end_of_input(&self, input: &[u8]) -> Option<Reply> {
         self.decoder.end(input).map(Reply::Error)
     }
+}
+
+/// Returns whether the answer to the current command is the last of the connection.
+fn is_last_answer(session: &Session) -> bool {
+    session.is_last || session.protocol == Protocol::Line
 }

@@ -11,11 +11,14 @@ mod builtin;
 mod call;
 mod conversation;
 mod deny;
+mod live;
+mod outcome;
 mod route;
 mod run;
 mod transaction;
 
-use std::sync::Mutex;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 
 use crate::access::{Guesses, Token};
 use crate::audit::Audit;
@@ -24,9 +27,11 @@ use crate::commands::Table;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::{Failure, code};
+use crate::running::Running;
 use crate::state::States;
 
 pub(crate) use conversation::{Conversation, Step};
+pub(crate) use outcome::{Outcome, Pending};
 pub(crate) use run::{Begin, Executor};
 pub(crate) use transaction::SignTimes;
 
@@ -34,13 +39,22 @@ pub(crate) use transaction::SignTimes;
 /// records in the [`Table`] change while the server runs.
 pub(crate) struct Service {
     pub(crate) table: Table,
-    pub(crate) states: States,
+    pub(crate) states: Arc<States>,
+    /// The commands that run and have an identity.
+    pub(crate) running: Arc<Running>,
     pub(crate) token: Option<Token>,
     /// Invariant: locked for one lookup, never while the author's code runs.
     pub(crate) guesses: Mutex<Guesses>,
     pub(crate) audit: Option<Audit>,
+    /// Drives the futures of async commands. Without one a future is driven by the command's thread.
+    pub(crate) spawner: Option<Box<dyn Spawner>>,
     pub(crate) config: Config,
     pub(crate) counters: Counters,
+}
+
+/// A runtime that drives futures.
+pub(crate) trait Spawner: Send + Sync {
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>);
 }
 
 impl Service {
@@ -63,6 +77,7 @@ impl Service {
             guesses: &self.guesses,
             config: &self.config,
             counters: &self.counters,
+            running: &self.running,
         }
     }
 }

@@ -1,20 +1,19 @@
 //! Routes the first word of a command, authorizes the caller, and calls the code that answers.
 
-use super::Service;
 use super::run::{Executor, Recorded, Runner};
+use super::{Outcome, Service};
 use crate::access::Policy;
-use crate::builtin::{self, Completion};
+use crate::builtin::{self, Completion, Prefix};
 use crate::commands::{BuiltIn, Entry, Mounted, Runnable, Target};
 use crate::error::{Failure, code};
 use crate::param::{Scratch, Unbound};
 use crate::reply::Reply;
 use crate::request::{Words, next_id};
-use crate::session::Session;
+use crate::session::{Opening, Session};
 use crate::wire::{Frame, Protocol, Span};
 
 impl Service {
-    /// Answers one whole command. A panic of the author's code becomes an answer. Returns `None` if the
-    /// author's code can't run now.
+    /// Answers one whole command. A panic of the author's code becomes an answer.
     ///
     /// After `MULTI`, it only checks whether the command may be queued.
     pub(crate) fn dispatch(
@@ -24,19 +23,51 @@ impl Service {
         frame: Frame,
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
-    ) -> Option<Reply> {
-        if let Some(line) = builtin::wrapped_line(input, frame, &scratch.incoming)
-            && session.transaction.is_none()
-        {
-            return self.line(session, line, scratch, executor);
+    ) -> Outcome {
+        let is_prefixed = builtin::is_prefixed(input, frame, &scratch.incoming);
+        let mut ends_options = false;
+        if is_prefixed {
+            match builtin::prefix(input, &mut scratch.incoming) {
+                Prefix::None => {}
+                Prefix::Args => ends_options = true,
+                Prefix::Line(_) if session.transaction.is_some() => {}
+                Prefix::Line(line) => return self.line(session, line, scratch, executor),
+                Prefix::With(opening) => {
+                    return self.open(session, input, frame, opening, scratch, executor);
+                }
+            }
         }
-        let ends_options = builtin::ends_options(input, frame, &mut scratch.incoming);
         let mut unbound = Unbound::new(input, frame, scratch);
         unbound.ends_options = ends_options;
         match unbound.read_name() {
             Ok(()) => self.route(session, &mut unbound, executor),
-            Err(failure) => Some(Reply::Error(failure)),
+            Err(failure) => Outcome::Reply(Reply::Error(failure)),
         }
+    }
+
+    /// Answers a command of our own client that has an [`Opening`] in front.
+    #[cold]
+    fn open(
+        &self,
+        session: &mut Session,
+        input: &[u8],
+        frame: Frame,
+        opening: Result<Opening, Failure>,
+        scratch: &mut Scratch,
+        executor: &mut dyn Executor,
+    ) -> Outcome {
+        // A command that waits for a thread is shown again: its time runs from when it was shown first.
+        if session.opening.is_none() {
+            match opening {
+                Ok(opening) => session.opening = Some(opening),
+                Err(failure) => return Outcome::Reply(Reply::Error(failure)),
+            }
+        }
+        let outcome = self.dispatch(session, input, frame, scratch, executor);
+        if !matches!(outcome, Outcome::NotNow) {
+            session.opening = None;
+        }
+        outcome
     }
 
     /// Answers a line that was sent as one RESP word, with the bytes of line mode.
@@ -46,17 +77,20 @@ impl Service {
         line: &[u8],
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
-    ) -> Option<Reply> {
+    ) -> Outcome {
         let line = match builtin::check_line(line, self.config.limits.line) {
             Ok(text) => text,
-            Err(failure) => return Some(Reply::Error(failure)),
+            Err(failure) => return Outcome::Reply(Reply::Error(failure)),
         };
         let frame = Frame::Line(Span::input(0, line.len()));
-        let reply = self.dispatch(session, line, frame, scratch, executor)?;
-        Some(match reply {
-            error @ Reply::Error(_) => error,
-            answer => Reply::Bytes(answer.into_line()),
-        })
+        match self.dispatch(session, line, frame, scratch, executor) {
+            Outcome::Reply(reply) => Outcome::Reply(as_line(reply)),
+            Outcome::Later(mut pending) => {
+                pending.as_line = true;
+                Outcome::Later(pending)
+            }
+            Outcome::NotNow => Outcome::NotNow,
+        }
     }
 
     /// Returns the failure for an unknown name.
@@ -72,8 +106,8 @@ impl Service {
         session: &mut Session,
         unbound: &mut Unbound<'_>,
         executor: &mut dyn Executor,
-    ) -> Option<Reply> {
-        let Some(name) = unbound.name() else { return Some(empty_line()) };
+    ) -> Outcome {
+        let Some(name) = unbound.name() else { return Outcome::Reply(empty_line()) };
         let fallback = self.table.fallback();
         let (what, entry, policy, speed) = match self.table.find(name) {
             Some((id, entry)) => (Runnable::Command(id), Some(entry), &entry.policy, &entry.speed),
@@ -94,27 +128,27 @@ impl Service {
         let mut runner = Runner { executor, what, speed, protocol: session.protocol, case };
         if !is_allowed {
             let policy = is_offered.then_some(policy);
-            return self.deny(session, entry, policy, unbound, &mut runner);
+            return self.deny(session, entry, policy, unbound, &mut runner).into();
         }
         let Some(Entry { target, shape, .. }) = entry else {
             return match &fallback.handler {
-                Some(handler) => self.handle(&**handler, session, unbound, &mut runner),
-                None => Some(Reply::Error(self.unknown(session, unbound))),
+                Some(handler) => self.handle(&**handler, session, unbound, &mut runner).into(),
+                None => Outcome::Reply(Reply::Error(self.unknown(session, unbound))),
             };
         };
         match target {
             Target::Command(command) => self.call(command, shape, session, unbound, &mut runner),
             Target::Mounted(Mounted { handler, .. }) => {
-                self.handle(&**handler, session, unbound, &mut runner)
+                self.handle(&**handler, session, unbound, &mut runner).into()
             }
             &Target::BuiltIn(builtin) if session.transaction.is_some() => {
                 let (_, words, _) = unbound.all();
-                Some(self.check_builtin(builtin, session, words))
+                Outcome::Reply(self.check_builtin(builtin, session, words))
             }
             &Target::BuiltIn(builtin) => {
                 match self.begin_builtin(builtin, session, unbound, &mut runner) {
-                    Ok(words) => self.answer(builtin, session, words, executor),
-                    Err(reply) => reply,
+                    Ok(words) => self.answer(builtin, session, words, executor).into(),
+                    Err(reply) => reply.into(),
                 }
             }
         }
@@ -172,6 +206,14 @@ fn meaningless(builtin: BuiltIn, session: &Session) -> Option<Failure> {
             ))
         }
         _ => None,
+    }
+}
+
+/// Returns the bytes of line mode; an error stays one.
+pub(super) fn as_line(reply: Reply) -> Reply {
+    match reply {
+        error @ Reply::Error(_) => error,
+        answer => Reply::Bytes(answer.into_line()),
     }
 }
 

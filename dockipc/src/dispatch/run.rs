@@ -2,16 +2,24 @@
 
 use crate::arg::Truncated;
 use crate::audit::Case;
+use crate::caught::caught;
 use crate::commands::{Runnable, Speed, Table};
 use crate::error::{Failure, code};
-use crate::handler::caught;
 use crate::reply::Reply;
+use crate::request::Request;
 use crate::wire::Protocol;
 
 /// Decides when the author's code may run. The engine implements it.
 pub(crate) trait Executor {
-    /// Called before the author's code runs. [`end`](Self::end) follows [`Begin::Now`].
-    fn begin(&mut self, what: Runnable, speed: &Speed, protocol: Protocol) -> Begin;
+    /// Called before the author's code runs. [`end`](Self::end) follows [`Begin::Now`]. `request` is the
+    /// command, unless the code is the audit hook.
+    fn begin(
+        &mut self,
+        what: Runnable,
+        speed: &Speed,
+        protocol: Protocol,
+        request: Option<&Request<'_>>,
+    ) -> Begin;
 
     /// Called after the author's code has run.
     fn end(&mut self);
@@ -62,22 +70,32 @@ impl Runner<'_> {
     pub(super) fn guarded_dyn(
         &mut self,
         name: &str,
+        request: Option<&Request<'_>>,
         run: &mut dyn FnMut() -> Reply,
     ) -> Option<Reply> {
-        self.guarded(name, run)
+        match self.guarded(name, request, run) {
+            Ok(reply) => Some(reply),
+            Err(instead) => instead,
+        }
     }
 
-    /// Calls the author's code. A panic becomes an answer. Returns `None` if the code can't run now.
+    /// Calls the author's code. A panic becomes an answer. The error is the answer of code that does not run,
+    /// or `None` if it can't run now.
     #[inline]
-    pub(super) fn guarded(&mut self, name: &str, run: impl FnOnce() -> Reply) -> Option<Reply> {
-        match self.executor.begin(self.what, self.speed, self.protocol) {
+    pub(super) fn guarded<T: From<Reply>>(
+        &mut self,
+        name: &str,
+        request: Option<&Request<'_>>,
+        run: impl FnOnce() -> T,
+    ) -> Result<T, Option<Reply>> {
+        match self.executor.begin(self.what, self.speed, self.protocol, request) {
             Begin::Now => {}
-            Begin::Later => return None,
-            Begin::Never(failure) => return Some(Reply::Error(failure)),
+            Begin::Later => return Err(None),
+            Begin::Never(failure) => return Err(Some(Reply::Error(failure))),
         }
-        let reply = caught(run);
+        let result = caught(run);
         self.executor.end();
-        Some(reply.unwrap_or_else(|| panicked(name)))
+        Ok(result.unwrap_or_else(|| panicked(name).into()))
     }
 
     /// Returns a runner of other code of the author's than the command.
@@ -105,7 +123,7 @@ impl Runner<'_> {
         record: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Recorded {
         let mut run = || record().map_or_else(Reply::Error, |()| Reply::Ok);
-        match self.instead(Runnable::Audit, table).guarded_dyn("the audit", &mut run) {
+        match self.instead(Runnable::Audit, table).guarded_dyn("the audit", None, &mut run) {
             Some(Reply::Error(failure)) => Recorded::Failed(failure),
             Some(_) => Recorded::Done,
             None => Recorded::Later,

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use super::{Executor, Service, Step};
+use super::{Executor, Outcome, Service, Step};
 use crate::buffer::Buffer;
 use crate::builtin;
 use crate::commands::BuiltIn;
@@ -64,7 +64,11 @@ impl Service {
             (name, _) if is(name, "discard") || is(name, "exec") => {
                 Reply::Error(Failure::new(code::USAGE, "EXEC and DISCARD take no arguments"))
             }
-            _ => self.dispatch(session, input, frame, scratch, executor)?,
+            _ => match self.dispatch(session, input, frame, scratch, executor) {
+                Outcome::Reply(reply) => reply,
+                Outcome::NotNow => return None,
+                Outcome::Later(_) => unreachable!("a queued command does not run"),
+            },
         };
         // RESET and QUIT end the transaction.
         let Some(queue) = &mut session.transaction else { return Some(reply) };
@@ -151,21 +155,32 @@ impl Execution {
             let reply = Reply::List(std::mem::take(&mut self.answers));
             return Step::Answer { used: self.used, reply, last: session.is_last };
         };
-        let reply = match &self.refused {
-            Some(failure) => Some(Reply::Error(failure.clone())),
+        let outcome = match &self.refused {
+            Some(failure) => Outcome::Reply(Reply::Error(failure.clone())),
             None => service.dispatch(session, &left[..len], frame, scratch, executor),
         };
-        let Some(reply) = reply else {
-            decoder.unread();
-            return Step::Later;
+        let step = match outcome {
+            Outcome::Reply(reply) => {
+                self.answer(reply);
+                Step::Continue
+            }
+            Outcome::Later(pending) => Step::Pending { used: 0, pending },
+            Outcome::NotNow => {
+                decoder.unread();
+                return Step::NotNow;
+            }
         };
         self.done += len;
+        step
+    }
+
+    /// Keeps the answer of a command.
+    pub(super) fn answer(&mut self, reply: Reply) {
         self.size += size(&reply);
         self.answers.push(reply);
         if self.size > MOST_ANSWERED {
             self.refuse(too_long());
         }
-        Step::Continue
     }
 
     /// Refuses the commands that have not run yet.

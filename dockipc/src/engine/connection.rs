@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::awaited::Awaited;
 use super::deadline::{Deadline, Due};
 use super::phase::Phase;
 use super::sign_of_life::{next_sign, send_sign};
@@ -44,6 +45,8 @@ pub(super) struct Conn {
     pub(super) denied: Option<Failure>,
     /// While its command waits for a thread.
     wait: Option<Wait>,
+    /// The command that is answered later. Until then no other one is looked at.
+    pub(super) awaited: Option<Box<Awaited>>,
     /// Bytes charged to the user's quota.
     pub(super) charged: usize,
     /// Whether the charge is over the quota, so that the connection ends.
@@ -54,6 +57,8 @@ pub(super) struct Conn {
     pub(super) needs_input: bool,
     /// Whether the kernel told that the client has ended its side. Unread bytes may come before the end.
     pub(super) is_half_closed: bool,
+    /// Whether the kernel told that the client has left.
+    pub(super) is_gone: bool,
     /// Whether the socket is in the epoll set.
     pub(super) is_registered: bool,
 }
@@ -87,11 +92,13 @@ impl Conn {
             cost: Cost::default(),
             denied: None,
             wait: None,
+            awaited: None,
             charged: 0,
             is_over_quota: false,
             is_readable: false,
             needs_input: true,
             is_half_closed: false,
+            is_gone: false,
             is_registered: false,
         }
     }
@@ -192,6 +199,13 @@ impl Conn {
     /// Sets the deadline of what it waits for after a turn.
     pub(super) fn set_deadline(&mut self, config: &Config) {
         let has_progressed = std::mem::take(&mut self.has_progressed);
+        if let Some(awaited) = &self.awaited
+            && !self.has_pending_output()
+        {
+            let at = awaited.next_look(&config.times, self.conversation.signs());
+            self.deadline = at.map(|at| Deadline { at, due: Due::Answer });
+            return;
+        }
         let due = if self.has_pending_output() {
             Due::Reading
         } else if !self.phase.reads_commands() || !self.is_admitted {

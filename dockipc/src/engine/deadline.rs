@@ -22,6 +22,8 @@ pub(super) enum Due {
     NextCommand,
     /// A thread for a slow command.
     Thread,
+    /// An answer that comes later: the next look at it.
+    Answer,
     /// That the client reads its answers.
     Reading,
     /// That the client ends its side.
@@ -44,6 +46,8 @@ impl Deadline {
             Due::Thread => Some(times.busy),
             Due::Reading => times.write,
             Due::End => Some(DRAIN),
+            // Set by the connection.
+            Due::Answer => None,
         };
         // The clock is read only where there is a limit: this runs once a turn.
         limit.map(|limit| Self { at: Instant::now() + limit, due })

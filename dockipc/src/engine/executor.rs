@@ -12,7 +12,10 @@ use super::sign_of_life::{next_sign, send_sign};
 use super::worker::Worker;
 use crate::commands::{Cost, Runnable, Speed, Table};
 use crate::dispatch::{Begin, Executor, SignTimes};
-use crate::error::Failure;
+use crate::error::{Failure, Stopped, code};
+use crate::request::Request;
+use crate::run::{Cancel, Run};
+use crate::running::Registered;
 use crate::session::Signs;
 use crate::sys::ThreadUsage;
 use crate::wire::Protocol;
@@ -32,6 +35,25 @@ pub(super) struct TurnExecutor<'a> {
     denied: Option<Failure>,
     /// When the client was last told that its command waits for a thread, or that its transaction runs.
     last_sign: Option<Instant>,
+    /// The place of a command without an identity in the table of running ones.
+    listed: Option<Registered>,
+    /// The connection's place in the epoll set, and whether it has it.
+    token: u64,
+    is_registered: &'a mut bool,
+    /// The client has ended its side, or has left.
+    is_half_closed: bool,
+    is_gone: bool,
+}
+
+/// The parts of a connection that its executor uses.
+pub(super) struct Parts<'a> {
+    pub(super) socket: &'a OwnedFd,
+    pub(super) token: u64,
+    pub(super) is_registered: &'a mut bool,
+    pub(super) is_half_closed: bool,
+    pub(super) is_gone: bool,
+    pub(super) denied: Option<Failure>,
+    pub(super) cost: Cost,
 }
 
 /// A command whose time is measured.
@@ -43,21 +65,35 @@ struct Timed {
 }
 
 impl<'a> TurnExecutor<'a> {
+    /// `last_sign` is when the client was last told that its command waits for a thread.
     pub(super) fn new(
         core: &'a Arc<Core>,
         me: &'a Arc<Worker>,
-        socket: &'a OwnedFd,
-        denied: Option<Failure>,
+        conn: Parts<'a>,
         last_sign: Option<Instant>,
-        cost: Cost,
     ) -> Self {
+        let Parts { socket, token, is_registered, is_half_closed, is_gone, denied, cost } = conn;
         let timed_from = match (core.max_leaders, me.is_measured()) {
             // Work is not shared.
             (1, _) => Cost::NEVER,
             (_, true) => Cost::default(),
             (_, false) => WAKE,
         };
-        Self { core, me, socket, timed: None, timed_from, cost, denied, last_sign }
+        Self {
+            core,
+            me,
+            socket,
+            timed: None,
+            timed_from,
+            cost,
+            denied,
+            last_sign,
+            listed: None,
+            token,
+            is_registered,
+            is_half_closed,
+            is_gone,
+        }
     }
 
     /// Returns the cost of the last command.
@@ -89,38 +125,88 @@ impl<'a> TurnExecutor<'a> {
         self.last_sign = Some(times.last_sign);
     }
 
-    /// Notes a command that runs on a thread which is not watched. An error if its user has too many
-    /// slow ones.
-    fn begin_unwatched(&mut self, what: Runnable, is_slow: bool) -> Result<(), Failure> {
+    /// Notes a command that runs on a thread which is not watched, or that has an identity. An error if its
+    /// user has too many slow ones.
+    #[cold]
+    #[inline(never)]
+    fn begin_noted(
+        &mut self,
+        what: Runnable,
+        speed: &Speed,
+        request: Option<&Request<'_>>,
+    ) -> Result<(), Failure> {
         let since = Instant::now();
+        let given = request.and_then(Request::run);
+        if let Some(Cancel(run)) = given {
+            self.begin_to_listen(run)?;
+        }
+        let is_watched = self.me.leads();
+        let is_slow = !is_watched && speed.is_slow();
         if is_slow && self.last_sign.is_none() {
             // Earlier answers of the pipeline do not wait for it.
             send(self.socket, &mut self.me.outbox().bytes);
         }
         let last_sign = self.last_sign.take().unwrap_or(since);
-        let run = LongRun::new(self.me, self.me.step(), since, last_sign);
+        let mut run = LongRun::new(self.me, self.me.step(), since, last_sign);
+        match (given, request) {
+            (Some(given), _) => run.listener = Some(given.clone()),
+            (None, Some(request)) => {
+                let listed =
+                    Run::new(request.id(), request.name(), request.connection(), request.peer());
+                self.listed = Some(self.core.service.running.add(&Cancel(Arc::new(listed))));
+            }
+            (None, None) => {}
+        }
         let index = self.me.slot();
         let look = self.core.first_look(&run);
         let limits = &self.core.service.config.per_user;
         let mut hub = self.core.lock();
-        if is_slow {
+        if is_slow || given.is_some_and(|Cancel(run)| run.answers_later) {
             // Charged already if it was handed over by the leader, and not if this thread has just
             // lost the lead.
             hub.begin_run(index, limits)?;
-            let usage = Some(ThreadUsage::now());
-            self.timed = Some(Timed { what, since, usage });
-        } else {
+        } else if !is_watched {
             hub.charge_run(index, limits);
         }
-        if hub.note_run(index, run, Some(look)) {
+        let (is_first, earlier) = hub.note_run(index, run, Some(look));
+        if is_first {
             self.core.wake_leader(&hub);
+        }
+        drop(hub);
+        drop(earlier);
+        if is_slow {
+            self.timed = Some(Timed { what, since, usage: Some(ThreadUsage::now()) });
+        }
+        Ok(())
+    }
+
+    /// Prepares a command that can be asked to stop. An error if that was done before it began.
+    fn begin_to_listen(&mut self, run: &Run) -> Result<(), Failure> {
+        // The end of the connection is seen while the command runs.
+        if !*self.is_registered {
+            *self.is_registered = self.core.register_socket(self.token, self.socket);
+        }
+        if run.stopped() == Some(Stopped::TimedOut) {
+            let why = "the caller's deadline had passed before the command began; it was not run";
+            return Err(Failure::new(code::TIMEOUT, why));
+        }
+        if self.is_gone || run.ends_with_input && self.is_half_closed {
+            run.signal.fire(Stopped::Cancelled);
+            let why = "the command was cancelled before it began; it was not run";
+            return Err(Failure::new(code::CANCELLED, why));
         }
         Ok(())
     }
 }
 
 impl Executor for TurnExecutor<'_> {
-    fn begin(&mut self, what: Runnable, speed: &Speed, protocol: Protocol) -> Begin {
+    fn begin(
+        &mut self,
+        what: Runnable,
+        speed: &Speed,
+        protocol: Protocol,
+        request: Option<&Request<'_>>,
+    ) -> Begin {
         if self.core.is_over() {
             return Begin::Never(Failure::not_run());
         }
@@ -129,13 +215,15 @@ impl Executor for TurnExecutor<'_> {
         if is_slow && leads {
             return self.denied.take().map_or(Begin::Later, Begin::Never);
         }
-        self.me.begin(what, protocol);
-        if !leads {
-            if let Err(failure) = self.begin_unwatched(what, is_slow) {
+        self.me.begin(what, protocol, request.map_or(0, Request::id));
+        if !leads || request.is_some_and(|request| request.run().is_some()) {
+            if let Err(failure) = self.begin_noted(what, speed, request) {
                 self.me.end();
                 return Begin::Never(failure);
             }
-            return Begin::Now;
+            if !leads {
+                return Begin::Now;
+            }
         }
         self.cost = speed.cost();
         if self.cost >= self.timed_from {
@@ -148,6 +236,7 @@ impl Executor for TurnExecutor<'_> {
     fn end(&mut self) {
         self.core.end_forked_child();
         self.me.end();
+        self.listed = None;
         if let Some(timed) = self.timed.take() {
             self.cost = timed.end(&self.core.service.table);
         }

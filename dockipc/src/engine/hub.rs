@@ -35,6 +35,7 @@ use crate::config::PerUser;
 use crate::dispatch::{Conversation, Service};
 use crate::error::{Failure, code};
 use crate::peer::Peer;
+use crate::run::Cancel;
 
 /// The connections of a server, which of them are ready, and which thread has which role.
 pub(super) struct Hub {
@@ -51,6 +52,8 @@ pub(super) struct Hub {
     timers: BinaryHeap<Reverse<(Instant, usize, u32)>>,
     /// Connections whose running command is to be looked at.
     pub(super) overdue: Vec<usize>,
+    /// Connections whose client has left while a command runs that can be asked to stop.
+    pub(super) left: Vec<usize>,
     pub(super) users: Users,
     /// Connections that are turned away and have not shown their protocol yet.
     turned_away: usize,
@@ -74,7 +77,10 @@ struct Slot {
     timer: Option<Instant>,
     /// The running command, if it is known to last.
     run: Option<Box<LongRun>>,
+    /// The connection's id.
+    id: u64,
     /// The connected user.
+    peer: Option<Peer>,
     uid: u32,
     charge: Charge,
     occupant: Occupant,
@@ -116,8 +122,14 @@ pub(super) struct Readiness {
     pub(super) writable: bool,
     /// The client has ended its side.
     pub(super) half_closed: bool,
+    /// The client has left.
+    pub(super) gone: bool,
     /// A deadline has passed.
     pub(super) expired: bool,
+    /// The answer that the connection waits for is there.
+    pub(super) answered: bool,
+    /// The connection is to end at once.
+    pub(super) killed: bool,
 }
 
 impl Readiness {
@@ -136,6 +148,7 @@ impl Hub {
             handed_over: VecDeque::new(),
             timers: BinaryHeap::new(),
             overdue: Vec::new(),
+            left: Vec::new(),
             users: Users::default(),
             turned_away: 0,
             accepting: Accepting::default(),
@@ -172,7 +185,9 @@ impl Hub {
         let index = self.free_slot();
         let slot = &mut self.slots[index];
         let token = Token::Connection { slot: index, generation: slot.generation }.to_data();
+        slot.id = id;
         slot.uid = peer.uid();
+        slot.peer = Some(peer.clone());
         let conversation = Conversation::new(service, id, peer, entrance, refusal);
         let conn = Conn::new(socket, conversation, token, &config.times);
         slot.occupant = Occupant::Idle(Box::new(conn));
@@ -191,6 +206,8 @@ impl Hub {
                 cost: Cost::default(),
                 timer: None,
                 run: None,
+                id: 0,
+                peer: None,
                 uid: u32::MAX,
                 charge: Charge::None,
                 occupant: Occupant::None,
@@ -234,7 +251,48 @@ impl Hub {
             unseen.writable |=
                 flags.intersects(EventFlags::OUT | EventFlags::ERR | EventFlags::HUP);
             unseen.half_closed |= flags.intersects(ended);
+            unseen.gone |= flags.intersects(EventFlags::ERR | EventFlags::HUP);
         });
+        if flags.intersects(ended) {
+            self.note_end(token, flags.intersects(EventFlags::ERR | EventFlags::HUP));
+        }
+    }
+
+    /// Notes that the client of a running command has ended its side, or has left.
+    #[cold]
+    fn note_end(&mut self, token: Token, is_gone: bool) {
+        let Some((index, slot)) = self.slot(token) else { return };
+        let run = slot.run.as_ref().and_then(|run| run.listener.as_ref());
+        if run.is_some_and(|Cancel(run)| is_gone || run.ends_with_input) {
+            self.left.push(index);
+        }
+    }
+
+    /// The answer is there that a connection waits for.
+    pub(super) fn note_answer(&mut self, token: Token) {
+        self.mark(token, |unseen| unseen.answered = true);
+    }
+
+    /// Ends a connection whose user `may_end` accepts. Returns its socket, to be shut down.
+    pub(super) fn kill(&mut self, id: u64, may_end: &dyn Fn(u32) -> bool) -> Option<Arc<Socket>> {
+        let is_it = |slot: &Slot| slot.id == id && !matches!(slot.occupant, Occupant::None);
+        let index = self.slots.iter().position(is_it)?;
+        if !may_end(self.slots[index].uid) {
+            return None;
+        }
+        let socket = match &self.slots[index].occupant {
+            Occupant::None => return None,
+            Occupant::Idle(conn) => Arc::clone(&conn.socket),
+            Occupant::Served(socket) => Arc::clone(socket),
+        };
+        self.mark(self.token(index), |unseen| unseen.killed = true);
+        Some(socket)
+    }
+
+    /// The id and the peer of a connection.
+    pub(super) fn client(&self, index: usize) -> Option<(u64, &Peer)> {
+        let slot = self.slots.get(index)?;
+        Some((slot.id, slot.peer.as_ref()?))
     }
 
     fn mark(&mut self, token: Token, mark: impl FnOnce(&mut Readiness)) {
@@ -352,14 +410,24 @@ impl Hub {
         }
     }
 
-    /// Notes that a thread is in a command that lasts. True if a leader must be woken for the timer.
-    pub(super) fn note_run(&mut self, index: usize, run: LongRun, timer: Option<Instant>) -> bool {
-        let Some(slot) = self.slots.get_mut(index) else { return false };
+    /// Notes that a thread is in a command that lasts. Returns whether a leader must be woken for the timer,
+    /// and what was noted before, to be dropped when the hub is unlocked.
+    #[must_use = "the earlier one is dropped when the hub is unlocked"]
+    pub(super) fn note_run(
+        &mut self,
+        index: usize,
+        mut run: LongRun,
+        timer: Option<Instant>,
+    ) -> (bool, Option<Box<LongRun>>) {
+        let Some(slot) = self.slots.get_mut(index) else { return (false, None) };
         if !matches!(slot.occupant, Occupant::Served(_)) {
-            return false;
+            return (false, None);
         }
-        slot.run = Some(Box::new(run));
-        self.set_timer(index, timer)
+        if let Some(earlier) = &mut slot.run {
+            run.inherit(earlier);
+        }
+        let earlier = slot.run.replace(Box::new(run));
+        (self.set_timer(index, timer), earlier)
     }
 
     /// The command that lasts in a connection, and the connection's socket.

@@ -130,6 +130,9 @@ impl Core {
         if !hub.overdue.is_empty() {
             self.attend(hub);
         }
+        if !hub.left.is_empty() {
+            self.cancel_left(hub);
+        }
         hub.ready.polled();
         is_extra && timeout == Some(STAY) && memory.events.is_empty()
     }

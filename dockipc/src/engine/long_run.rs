@@ -12,13 +12,20 @@ use super::output::{Sent, send};
 use super::sign_of_life::{next_sign, send_sign};
 use super::worker::{StepId, Worker};
 use crate::commands::Runnable;
-use crate::error::{Failure, code};
+use crate::dispatch::Service;
+use crate::error::{Failure, Stopped, code};
+use crate::run::{Cancel, Run};
+use crate::running::Registered;
 use crate::text::time::units;
 use crate::wire::{Protocol, encode};
 
 /// A command that is known to last, and the thread that runs it.
 #[derive(Clone)]
 pub(super) struct LongRun {
+    /// The command's identity, if it can be asked to stop.
+    pub(super) listener: Option<Cancel>,
+    /// The place of another command in the table of running ones.
+    _listed: Option<Arc<Registered>>,
     worker: Arc<Worker>,
     /// The thread's step while it runs this command.
     step: StepId,
@@ -42,7 +49,29 @@ impl LongRun {
         last_sign: Instant,
     ) -> Self {
         let next_sign = next_sign(worker.signs(), last_sign);
-        Self { worker: Arc::clone(worker), step, since, next_sign }
+        let worker = Arc::clone(worker);
+        Self { listener: None, _listed: None, worker, step, since, next_sign }
+    }
+
+    /// Adds a command that was given no identity at its beginning to the table of running commands.
+    pub(super) fn list(&mut self, service: &Service, run: Run) {
+        self._listed = Some(Arc::new(service.running.add(&Cancel(Arc::new(run)))));
+    }
+
+    /// Asks the command to stop, if it can be asked.
+    pub(super) fn stop(&self, why: Stopped) {
+        if let Some(Cancel(run)) = &self.listener {
+            run.signal.fire(why);
+        }
+    }
+
+    /// Takes over what only the thread that began the command knows, if `earlier` is of the same command.
+    pub(super) fn inherit(&mut self, earlier: &mut Self) {
+        if self.is_same(earlier) {
+            self.since = earlier.since;
+            self.listener = self.listener.take().or(earlier.listener.take());
+            self._listed = self._listed.take().or(earlier._listed.take());
+        }
     }
 
     pub(super) fn ran_for(&self) -> Duration {
@@ -56,6 +85,12 @@ impl LongRun {
 
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.worker, &other.worker) && self.step == other.step
+    }
+
+    /// When the caller waits no longer, unless the command was asked to stop.
+    fn deadline(&self) -> Option<Instant> {
+        let Cancel(run) = self.listener.as_ref()?;
+        run.deadline.filter(|_| run.signal.get().is_none())
     }
 
     /// Whether the thread still runs this command.
@@ -100,7 +135,7 @@ impl Core {
     pub(super) fn first_look(&self, run: &LongRun) -> Instant {
         let limit = self.service.config.times.run.unwrap_or(FIRST_LOOK);
         let look = run.since + limit.min(FIRST_LOOK);
-        run.next_sign.map_or(look, |sign| sign.min(look))
+        run.deadline().into_iter().chain(run.next_sign).fold(look, Instant::min)
     }
 
     /// Looks at the running commands whose timers have passed.
@@ -114,7 +149,8 @@ impl Core {
                 if run.still_runs() {
                     hub.charge_run(index, &self.service.config.per_user);
                 }
-                hub.note_run(index, run, next_look);
+                let (_, earlier) = hub.note_run(index, run, next_look);
+                hub.unlocked(|| drop(earlier));
             }
         }
     }
@@ -131,9 +167,33 @@ impl Core {
         {
             let why = format!("no answer after {}; the command still runs", units(limit));
             let answered = run.answer(socket, &Failure::new(code::TIMEOUT, why));
+            if answered {
+                run.stop(Stopped::TimedOut);
+            }
             return (!answered && run.still_runs()).then_some(now + SOON);
         }
+        if run.deadline().is_some_and(|at| at <= now) {
+            run.stop(Stopped::TimedOut);
+        }
         run.send_sign(socket, now);
-        end.map(|(at, _)| at).into_iter().chain(run.next_sign).min()
+        let end = end.map(|(at, _)| at);
+        end.into_iter().chain(run.deadline()).chain(run.next_sign).min()
+    }
+
+    /// Asks the commands to stop whose clients have left, or have ended their side to say so.
+    #[cold]
+    pub(super) fn cancel_left(&self, hub: &mut HubGuard<'_>) {
+        while let Some(index) = hub.left.pop() {
+            let Some((socket, run)) = hub.run(index) else { continue };
+            let (socket, run) = (Arc::clone(socket), run.clone());
+            hub.unlocked(|| {
+                run.stop(Stopped::Cancelled);
+                let Some(Cancel(listener)) = &run.listener else { return };
+                if listener.ends_with_input && !listener.is_heard {
+                    let why = "the caller has cancelled the command, which still runs";
+                    run.answer(&socket, &Failure::new(code::CANCELLED, why));
+                }
+            });
+        }
     }
 }

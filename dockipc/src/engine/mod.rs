@@ -39,12 +39,14 @@
 //! | [`ready`] | the queue of the leaders |
 //! | [`serve`], [`turn`] | one connection: taking it, its turns, putting it back |
 //! | [`connection`], [`phase`], [`deadline`] | a connection, its life as a state machine, what it waits for |
+//! | [`awaited`] | a command that is answered later |
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
 //! | [`worker`], [`long_run`], [`sign_of_life`] | what threads see of each other; commands that last |
 //! | [`endpoint`], [`accept`], [`reserve`], [`users`] | where connections come from, and how many |
 //! | [`shutdown`] | how a server stops |
 
 mod accept;
+mod awaited;
 mod connection;
 mod core;
 mod deadline;
@@ -71,7 +73,7 @@ mod watcher;
 mod worker;
 
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use self::accept::Arrival;
@@ -83,11 +85,24 @@ use crate::dispatch::Service;
 use crate::error::{Error, Result, Unfinished};
 use crate::listener::Published;
 use crate::peer::Peer;
+use crate::running::Connections;
 use crate::sys::NotForked;
 
 /// The threads of one server.
 pub(crate) struct Engine {
     core: Arc<Core>,
+}
+
+impl Connections for Core {
+    fn end(&self, id: u64, may_end: &dyn Fn(u32) -> bool) -> bool {
+        let mut hub = self.lock();
+        let Some(socket) = hub.kill(id, may_end) else { return false };
+        self.wake_leader(&hub);
+        drop(hub);
+        // The kernel then tells that the connection has ended, also while a command runs.
+        let _ = rustix::net::shutdown(&*socket, rustix::net::Shutdown::Both);
+        true
+    }
 }
 
 impl Engine {
@@ -100,6 +115,8 @@ impl Engine {
         let core = Core::new(service, sockets, signals)
             .map_err(|errno| Error::io("starting the server", errno))?;
         let engine = Self { core: Arc::new(core) };
+        let connections: Weak<dyn Connections> = Arc::downgrade(&(Arc::clone(&engine.core) as _));
+        engine.core.service.running.serve(connections);
         for _ in 0..2 {
             let spawned = engine.core.spawn(&mut engine.core.lock());
             if let Err(error) = spawned {

@@ -115,6 +115,12 @@ impl Core {
         conn.is_registered
     }
 
+    /// Adds a socket to the epoll set during a turn, so that the end of its connection is seen while a command
+    /// runs. False if the system has no memory for it.
+    pub(super) fn register_socket(&self, token: u64, socket: &OwnedFd) -> bool {
+        epoll::add(&self.epoll, socket, EventData::new_u64(token), ALWAYS).is_ok()
+    }
+
     /// Tells the kernel whether the connection waits to write.
     fn update_interest(&self, conn: &Conn) {
         if conn.is_registered {
@@ -128,6 +134,8 @@ impl Core {
 /// The events that a connection waits for. To wait always to be writable would mean an event for each
 /// answer that the client reads.
 fn interest(conn: &Conn) -> EventFlags {
-    let always = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
-    if conn.has_pending_output() { always | EventFlags::OUT } else { always }
+    if conn.has_pending_output() { ALWAYS | EventFlags::OUT } else { ALWAYS }
 }
+
+/// The events that each connection waits for. The kernel adds that the client has left, epoll_ctl(2).
+const ALWAYS: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::ET);

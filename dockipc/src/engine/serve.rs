@@ -38,7 +38,9 @@ impl Core {
                 next
             });
             me.serve(None);
-            hub.end_run(index, limits);
+            if conn.awaited.is_none() {
+                hub.end_run(index, limits);
+            }
             match next {
                 Next::Close => return self.close(hub, index, conn),
                 Next::HandOver => {

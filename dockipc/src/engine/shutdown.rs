@@ -12,7 +12,7 @@ use rustix::net::Shutdown as Side;
 use super::accept::TurnedAway;
 use super::core::Core;
 use super::hub_guard::HubGuard;
-use crate::error::{Failure, Unfinished, code};
+use crate::error::{Failure, Stopped, Unfinished, code};
 
 /// A server that has been told to stop.
 pub(super) struct Shutdown {
@@ -60,6 +60,11 @@ impl Shutdown {
     /// A command that was not waited for has ended.
     pub(super) fn came_back(&mut self, index: usize) {
         self.abandoned.retain(|&other| other != index);
+    }
+
+    /// A command that is answered later was ended.
+    pub(super) fn ended(&mut self, unfinished: Unfinished) {
+        self.unfinished.push(unfinished);
     }
 
     fn abandon(&mut self, index: usize, unfinished: Unfinished) {
@@ -110,6 +115,8 @@ impl Core {
                 shutdown.step = Step::Ending;
                 self.set_over();
                 hub.recall_all();
+                // Commands that are answered later are ended.
+                hub.wake_all();
                 self.abandon_running(hub);
             }
             Step::Ending if is_due => {
@@ -143,6 +150,7 @@ impl Core {
             let answered = hub.unlocked(|| {
                 let answered = run.answer(&socket, &failure);
                 if answered {
+                    run.stop(Stopped::ShuttingDown);
                     let _ = rustix::net::shutdown(&socket, Side::Write);
                 }
                 answered

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use rustix::net::Shutdown;
 
+use super::awaited::Awaited;
 use super::connection::Conn;
 use super::core::Core;
 use super::deadline::{Deadline, Due};
-use super::executor::TurnExecutor;
+use super::executor::{Parts, TurnExecutor};
 use super::hub::Readiness;
 use super::input::{self, Memory, Read};
 use super::output::{Sent, send};
@@ -35,7 +36,7 @@ pub(super) enum Next {
 
 impl Next {
     /// The step after answers were sent, if nothing else is to be done.
-    fn after(sent: Sent) -> Self {
+    pub(super) fn after(sent: Sent) -> Self {
         match sent {
             Sent::Full => Self::Wait,
             Sent::Part => Self::Again,
@@ -54,6 +55,8 @@ enum Pause {
     OutputFull,
     /// The next command is slow, and this thread leads.
     Slow,
+    /// The command is answered later.
+    Awaited,
     /// The last answer of the connection is in the outbox.
     LastAnswer,
     Broken,
@@ -75,6 +78,10 @@ impl Core {
         me.begin_turn();
         conn.is_readable |= readiness.readable;
         conn.is_half_closed |= readiness.half_closed;
+        conn.is_gone |= readiness.gone;
+        if readiness.killed {
+            return Next::Close;
+        }
         let expired = conn.deadline.filter(|due| readiness.expired && due.at <= Instant::now());
         let mut next = match expired {
             Some(deadline) => self.expire(me, memory, conn, deadline.due),
@@ -84,12 +91,19 @@ impl Core {
             }
             None => self.advance(me, memory, conn),
         };
-        if next == Next::Wait && server_stops && !conn.has_pending_output() {
+        if next == Next::Wait
+            && server_stops
+            && conn.awaited.is_none()
+            && !conn.has_pending_output()
+        {
             // A server that stops does not wait for the client's next command or its end.
             next = self.end(me, memory, conn);
             if !conn.has_pending_output() {
                 next = Next::Close;
             }
+        }
+        if conn.conversation.takes_stop() {
+            self.stop(self.service.config.times.shutdown);
         }
         match next {
             Next::Wait => conn.set_deadline(&self.service.config),
@@ -144,6 +158,7 @@ impl Core {
                 return self.advance(me, memory, conn);
             }
             Due::Protocol => return self.end(me, memory, conn),
+            Due::Answer => return self.advance(me, memory, conn),
             Due::Command => {
                 let limit = times.arrival.unwrap_or_default();
                 format!("the command was not whole after {}; nothing was run", units(limit))
@@ -222,6 +237,11 @@ impl Core {
         }
         loop {
             match conn.phase {
+                Phase::Open | Phase::Stopping { .. } if conn.awaited.is_some() => {
+                    if let Some(next) = self.await_answer(me, memory, conn) {
+                        return next;
+                    }
+                }
                 Phase::Open | Phase::Stopping { .. } => {
                     if let Some(next) = self.read_and_run(me, memory, conn) {
                         return next;
@@ -289,7 +309,11 @@ impl Core {
             Pause::Slow => Some(Next::HandOver),
             // Others had no turn since this one began, and the server may have been told to stop.
             Pause::NeedsInput if conn.is_readable => Some(Next::Again),
-            Pause::NeedsInput | Pause::LastAnswer | Pause::OutputFull | Pause::Broken => None,
+            Pause::NeedsInput
+            | Pause::LastAnswer
+            | Pause::OutputFull
+            | Pause::Awaited
+            | Pause::Broken => None,
         }
     }
 
@@ -336,7 +360,16 @@ impl Core {
         bytes: &[u8],
     ) -> (usize, Pause) {
         let (denied, last_sign) = (conn.denied.take(), conn.end_wait());
-        let mut executor = TurnExecutor::new(self, me, &conn.socket, denied, last_sign, conn.cost);
+        let parts = Parts {
+            socket: &conn.socket,
+            token: conn.token,
+            is_registered: &mut conn.is_registered,
+            is_half_closed: conn.is_half_closed,
+            is_gone: conn.is_gone,
+            denied,
+            cost: conn.cost,
+        };
+        let mut executor = TurnExecutor::new(self, me, parts, last_sign);
         let (mut used, mut unsent) = (0, 0);
         let mut in_transaction = false;
         let pause = loop {
@@ -366,7 +399,13 @@ impl Core {
                     used += n;
                     break Pause::NeedsInput;
                 }
-                Step::Later => break Pause::Slow,
+                Step::NotNow => break Pause::Slow,
+                Step::Pending { used: n, pending } => {
+                    used += n;
+                    let awaited = Awaited::new(self, conn.token, pending);
+                    conn.awaited = Some(Box::new(awaited));
+                    break Pause::Awaited;
+                }
                 Step::Continue => {
                     in_transaction = true;
                     let limits = &self.service.config.per_user;

@@ -9,6 +9,7 @@ use super::long_run::LongRun;
 use super::output::send;
 use super::worker::{StepId, TurnId, Worker};
 use crate::proc::small_text;
+use crate::run::Run;
 use crate::sys::ThreadId;
 
 /// How often the watcher looks while there is work.
@@ -123,9 +124,17 @@ impl Core {
         }
         let since = Instant::now();
         let socket = hub.served(index).cloned();
-        let run = LongRun::new(stalled, *step, since, since);
+        let mut run = LongRun::new(stalled, *step, since, since);
+        if let Some(what) = stalled.running()
+            && hub.run(index).is_none()
+            && let Some((connection, peer)) = hub.client(index)
+        {
+            let name = self.service.table.name(what);
+            run.list(&self.service, Run::new(stalled.request(), name, connection, peer));
+        }
         let look = self.first_look(&run);
-        hub.note_run(index, run, Some(look));
+        let (_, earlier) = hub.note_run(index, run, Some(look));
+        hub.unlocked(|| drop(earlier));
         // The other leaders may have begun to wait before this timer was set, or one of the stalled one's.
         self.wake_leader(hub);
         // Answers to earlier commands of the turn do not wait for this one.

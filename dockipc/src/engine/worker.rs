@@ -39,6 +39,8 @@ pub(super) struct Worker {
     /// Changes with every turn.
     turn: AtomicU64,
     running: AtomicUsize,
+    /// The id of the running command's request; 0 if it has none.
+    request: AtomicU64,
     /// The protocol in which the client of the running command is answered.
     protocol: AtomicU8,
     /// The signs of life that this client gets.
@@ -88,6 +90,7 @@ impl Worker {
             step: AtomicU64::new(0),
             turn: AtomicU64::new(0),
             running: AtomicUsize::new(IDLE),
+            request: AtomicU64::new(0),
             protocol: AtomicU8::new(Protocol::Line as u8),
             signs: AtomicU8::new(Signs::None as u8),
             should_yield: AtomicBool::new(false),
@@ -189,9 +192,10 @@ impl Worker {
         (bits != IDLE).then(|| Runnable::from_bits(bits))
     }
 
-    /// `Release`: publishes the step, the signs and the protocol, which are stored before.
-    pub(super) fn begin(&self, what: Runnable, protocol: Protocol) {
+    /// `Release`: publishes the step, the signs, the protocol and the id, which are stored before.
+    pub(super) fn begin(&self, what: Runnable, protocol: Protocol, request: u64) {
         self.protocol.store(protocol as u8, Relaxed);
+        self.request.store(request, Relaxed);
         self.running.store(what.to_bits(), Release);
     }
 
@@ -220,6 +224,11 @@ impl Worker {
             protocol if protocol == Protocol::Resp3 as u8 => Protocol::Resp3,
             _ => Protocol::Line,
         }
+    }
+
+    /// After [`running`](Self::running) has shown a command: the id of its request.
+    pub(super) fn request(&self) -> u64 {
+        self.request.load(Relaxed)
     }
 
     /// After [`running`](Self::running) has shown a command: the signs of life of its client.

@@ -6,8 +6,9 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::io;
 
-use super::{Failure, code, is_acted_on};
+use super::{Failure, Stopped, code, is_acted_on};
 
 /// An error type with codes. Implemented by `#[derive(Failure)]`, which refuses types with lifetimes: the
 /// conversion would take a value that borrows for one that does not.
@@ -51,6 +52,11 @@ pub(super) fn failure(shown: &dyn fmt::Display, error: &dyn Any) -> Failure {
     };
     if let Some(Boxed(failure)) = boxed {
         return failure.clone();
+    }
+    // In an `io::Error` as well, since code that reads and writes has to return one.
+    let inner = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+    if let Some(stopped) = inner.and_then(|inner| inner.downcast_ref::<Stopped>()) {
+        return stopped.failure();
     }
     let mut types = inventory::iter::<CodedType>();
     let found = types.find_map(|coded| (coded.code)(error));

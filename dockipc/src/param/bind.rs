@@ -242,7 +242,7 @@ impl<'r> Unbound<'r> {
 
     #[inline(never)]
     fn bind_each(&mut self, params: &[Param], shape: &Shape) -> Result<(), Failure> {
-        let Shape { has_options, before_rest, most, has_secret } = *shape;
+        let Shape { has_options, before_rest, most, has_secret, .. } = *shape;
         let takes_options = has_options || self.ends_options;
         let mut options_end = false;
         loop {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{FromRequest, Kind, Wanted};
+use super::{FromRequest, Kind, Needs, Wanted};
 use crate::arg::{Arity, BadValue, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
@@ -21,6 +21,7 @@ pub struct Param {
     pub arity: Arity,
     pub way: Way,
     pub default: Option<DefaultValue>,
+    pub(crate) needs: Needs,
     /// Returns the state that the parameter requires, if any.
     pub wanted: fn() -> Option<Wanted>,
     /// Checks that a default word parses.
@@ -166,7 +167,7 @@ pub const fn param(
     default: Option<DefaultValue>,
     kind: Kind,
 ) -> Param {
-    let Kind { ty, choices, range, arity, secret, wanted, check } = kind;
+    let Kind { ty, choices, range, arity, secret, needs, wanted, check } = kind;
     let way = match (way, arity) {
         (Some(way), _) => way,
         (None, Arity::Injected) => Way::Injected,
@@ -181,6 +182,7 @@ pub const fn param(
         arity,
         way,
         default,
+        needs,
         wanted,
         check,
         secret,

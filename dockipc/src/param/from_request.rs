@@ -9,6 +9,7 @@ use crate::arg::{Arg, Arity, BadValue, BadWord, text};
 use crate::error::Failure;
 use crate::peer::Peer;
 use crate::request::Request;
+use crate::run::{Cancel, Deadline, Stop};
 use crate::state::State;
 
 /// A type that can be a parameter of a command: an [`Arg`], or an injected type.
@@ -17,7 +18,7 @@ use crate::state::State;
     message = "`{Self}` can't be a parameter of a command",
     label = "not a parameter type",
     note = "parsed from words: text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option` and `Vec` of those",
-    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `&Request`",
+    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `&Request`",
     note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`",
     note = "for pairs, as in a map, take a `Vec` of a type of your own whose `FromStr` reads `KEY=VALUE`"
 )]
@@ -41,8 +42,19 @@ pub struct Kind {
     pub(super) range: Option<(&'static str, &'static str)>,
     pub(super) arity: Arity,
     pub(super) secret: bool,
+    pub(super) needs: Needs,
     pub(super) wanted: fn() -> Option<Wanted>,
     pub(super) check: fn(&'static str) -> Result<(), BadValue>,
+}
+
+/// What a parameter needs of the call beside its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Nothing,
+    /// The command's identity.
+    Run,
+    /// The command's identity, to learn that it is to stop.
+    Signal,
 }
 
 /// The type of a state that a parameter requires.
@@ -63,9 +75,16 @@ impl Kind {
         range: None,
         arity: Arity::Injected,
         secret: false,
+        needs: Needs::Nothing,
         wanted: || None,
         check: |_| Ok(()),
     };
+
+    /// The properties of an injected parameter that needs the command's identity.
+    const RUN: Self = Self { needs: Needs::Run, ..Self::INJECTED };
+
+    /// The properties of an injected parameter by which a command learns that it is to stop.
+    const SIGNAL: Self = Self { needs: Needs::Signal, ..Self::INJECTED };
 }
 
 impl<'r, T: Arg<'r>> FromRequest<'r> for T {
@@ -75,6 +94,7 @@ impl<'r, T: Arg<'r>> FromRequest<'r> for T {
         range: T::RANGE,
         arity: T::ARITY,
         secret: T::SECRET,
+        needs: Needs::Nothing,
         wanted: || None,
         check: |default| {
             let words = &mut std::iter::once(default.as_bytes());
@@ -143,6 +163,39 @@ impl<'r> FromRequest<'r> for &'r Request<'r> {
     }
 }
 
+impl<'r> FromRequest<'r> for &'r Cancel {
+    const KIND: Kind = Kind::SIGNAL;
+
+    fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
+        // Not reached: dispatch makes one for a command with such a parameter.
+        args.request.run().ok_or_else(|| Failure::from("the command has no identity"))
+    }
+}
+
+impl<'r> FromRequest<'r> for Cancel {
+    const KIND: Kind = Kind::SIGNAL;
+
+    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
+        <&Self>::from_request(args, index).cloned()
+    }
+}
+
+impl<'r> FromRequest<'r> for Deadline {
+    const KIND: Kind = Kind::RUN;
+
+    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
+        <&Cancel>::from_request(args, index).map(|Cancel(run)| Self::at(run.deadline))
+    }
+}
+
+impl<'r> FromRequest<'r> for Stop {
+    const KIND: Kind = Kind::RUN;
+
+    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
+        <&Cancel>::from_request(args, index).map(|Cancel(run)| Self(Arc::clone(run)))
+    }
+}
+
 /// The type of a `#[arg(flag)]`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
@@ -174,6 +227,7 @@ pub trait Parse: Sized {
         range: None,
         arity: Arity::One,
         secret: false,
+        needs: Needs::Nothing,
         wanted: || None,
         check: |default| Self::from_word(default.as_bytes()).map(drop),
     };

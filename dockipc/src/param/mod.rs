@@ -7,14 +7,16 @@ mod args;
 mod bind;
 mod declared;
 mod from_request;
+mod owned;
 mod propose;
 mod shape;
 
 pub use args::Args;
 pub(crate) use bind::{Bound, Scratch, Unbound};
 pub use declared::{DefaultValue, Display, NotDisplay, Param, Way, check, flag, param};
-use from_request::Kind;
 pub(crate) use from_request::Wanted;
 pub use from_request::{Flag, FromRequest, Parse};
+use from_request::{Kind, Needs};
+pub use owned::OwnedArgs;
 pub use propose::Propose;
 pub(crate) use shape::Shape;

@@ -1,6 +1,6 @@
 //! [`Shape`], facts about a command's parameters that each call needs, found once.
 
-use super::{Param, Way};
+use super::{Needs, Param, Way};
 use crate::arg::Arity;
 
 /// Facts about a command's parameters that each call needs.
@@ -14,6 +14,10 @@ pub(crate) struct Shape {
     pub(super) most: usize,
     /// A parameter is secret.
     pub(crate) has_secret: bool,
+    /// The command has an identity from its beginning: a parameter needs it, or the command answers later.
+    pub(crate) has_run: bool,
+    /// The command learns that it is to stop.
+    pub(crate) listens: bool,
 }
 
 impl Shape {
@@ -31,6 +35,8 @@ impl Shape {
             before_rest,
             most,
             has_secret: params.iter().any(|param| param.secret),
+            has_run: params.iter().any(|param| param.needs != Needs::Nothing),
+            listens: params.iter().any(|param| param.needs == Needs::Signal),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::error::Error;
 
 pub use crate::wire::Reply;
 pub use from::{Fields, no_variant};
+pub(crate) use into::IntoFailure;
 pub use reply_type::ReplyType;
 
 impl Reply {

@@ -448,10 +448,12 @@ impl Server {
         let token = table.token(self.token_file.as_deref())?;
         Ok(Arc::new(Service {
             table,
-            states: self.states,
+            states: Arc::new(self.states),
+            running: Arc::default(),
             token,
             guesses: Mutex::new(Guesses::new(self.config.times.auth_pause)),
             audit: self.audit,
+            spawner: None,
             config: self.config.at_start(),
             counters: Counters::new(),
         }))

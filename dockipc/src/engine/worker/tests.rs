@@ -24,7 +24,7 @@ fn answer_own(worker: &Worker, own: u8) {
 
 fn run_command(worker: &Worker, protocol: Protocol, own: u8) {
     worker.begin_step();
-    worker.begin(Runnable::Fallback, protocol);
+    worker.begin(Runnable::Fallback, protocol, 1);
     worker.end();
     answer_own(worker, own);
 }
@@ -66,7 +66,7 @@ fn running_command_shows_its_protocol() {
             thread::spawn(move || worker.running().map(|_| worker.protocol()))
         };
         worker.begin_turn();
-        worker.begin(Runnable::Fallback, Protocol::Resp3);
+        worker.begin(Runnable::Fallback, Protocol::Resp3, 1);
         let seen = other.join().expect("no panic");
         assert!(matches!(seen, None | Some(Protocol::Resp3)), "{seen:?}");
     });
@@ -79,7 +79,7 @@ fn thread_that_lost_the_lead_is_not_seen_in_a_later_command() {
         worker.set_leads(true);
         worker.begin_turn();
         let step = worker.step();
-        worker.begin(Runnable::Fallback, Protocol::Resp2);
+        worker.begin(Runnable::Fallback, Protocol::Resp2, 1);
         let watcher = {
             let worker = Arc::clone(&worker);
             thread::spawn(move || {

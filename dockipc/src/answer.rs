@@ -1,0 +1,72 @@
+//! [`Answer`], the types that a command can return.
+
+use crate::deferred::{Deferred, Later};
+use crate::error::Failure;
+use crate::reply::{IntoFailure, IntoReply, Reply, ReplyType};
+
+/// A type that a command can return: one that is an answer ([`IntoReply`]), or an answer that comes later
+/// ([`Deferred`]), also in a `Result`.
+#[doc(hidden)]
+pub trait Answer: Sized {
+    /// Whether the answer may come after the function has returned.
+    const IS_LATER: bool = false;
+
+    const REPLY_TYPE: &'static ReplyType;
+
+    fn answer(self) -> Answered;
+}
+
+/// What a command's function has returned.
+#[doc(hidden)]
+pub enum Answered {
+    Now(Reply),
+    Later(Coming),
+}
+
+impl From<Reply> for Answered {
+    fn from(reply: Reply) -> Self {
+        Self::Now(reply)
+    }
+}
+
+/// The answer of a command that panics.
+impl From<Reply> for Result<Answered, Failure> {
+    fn from(reply: Reply) -> Self {
+        Ok(Answered::Now(reply))
+    }
+}
+
+/// An answer that comes later.
+#[doc(hidden)]
+pub struct Coming(pub(crate) Later);
+
+impl<T: IntoReply> Answer for T {
+    const REPLY_TYPE: &'static ReplyType = T::REPLY_TYPE;
+
+    fn answer(self) -> Answered {
+        Answered::Now(self.into_reply())
+    }
+}
+
+impl<T: IntoReply> Answer for Deferred<T> {
+    const IS_LATER: bool = true;
+    const REPLY_TYPE: &'static ReplyType = T::REPLY_TYPE;
+
+    fn answer(self) -> Answered {
+        Answered::Later(Coming(self.into_later()))
+    }
+}
+
+impl<T: IntoReply, E: IntoFailure> Answer for Result<Deferred<T>, E> {
+    const IS_LATER: bool = true;
+    const REPLY_TYPE: &'static ReplyType = T::REPLY_TYPE;
+
+    fn answer(self) -> Answered {
+        match self {
+            Ok(deferred) => deferred.answer(),
+            Err(error) => Answered::Now(Reply::Error(error.into_failure())),
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Result<Answered, Failure>>() == size_of::<Reply>());

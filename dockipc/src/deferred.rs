@@ -1,0 +1,228 @@
+//! [`Deferred`], an answer that comes later, and [`Answerer`], which gives it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::caught::caught;
+use crate::error::{Failure, Stopped};
+use crate::reply::{IntoReply, Reply};
+
+/// An answer that comes later; the result of a command.
+///
+/// The command returns at once and its thread is free. Its client waits until the [`Answerer`] is used, which
+/// any thread may do at any time. The next command of the same connection begins after that.
+///
+/// ```standalone_crate
+/// use dockipc::{Answerer, Deferred, State, command};
+/// use std::sync::Mutex;
+///
+/// /// Answer with the next window that the user clicks on.
+/// #[command]
+/// fn pick_window(waiting: State<Mutex<Vec<Answerer<u64>>>>) -> Deferred<u64> {
+///     let (later, answer) = Deferred::new();
+///     waiting.lock().unwrap().push(answer);
+///     later
+/// }
+///
+/// /// Called by the window system.
+/// fn clicked(waiting: &Mutex<Vec<Answerer<u64>>>, window: u64) {
+///     for answer in waiting.lock().unwrap().drain(..) {
+///         answer.send(window);
+///     }
+/// }
+///
+/// let waiting = State::new(Mutex::default());
+/// let daemon = dockipc::Server::new().share(waiting.clone()).spawn_in_process()?;
+/// let client = daemon.client();
+/// let picked = std::thread::spawn(move || client.command("pick-window").call::<u64>());
+/// while waiting.lock().unwrap().is_empty() {
+///     std::thread::yield_now();
+/// }
+/// clicked(&waiting, 7);
+/// assert_eq!(picked.join().unwrap()?, 7);
+/// # Ok::<(), dockipc::Error>(())
+/// ```
+///
+/// If the command is asked to stop first (see [`Cancel`](crate::Cancel)), its client is told so at once, and the
+/// answer that comes later is dropped. `T` is any type that a command can return, such as `Result<u64, Failure>`.
+/// `MULTI` does not queue such a command.
+#[must_use = "the answer is given to the client when the command returns this"]
+pub struct Deferred<T> {
+    later: Later,
+    answer: PhantomData<fn() -> T>,
+}
+
+/// Gives the answer of a [`Deferred`]. It can be kept, and sent to another thread.
+///
+/// If it is dropped, the client gets `-ERR the command was dropped`.
+pub struct Answerer<T> {
+    later: Later,
+    answer: PhantomData<fn(T)>,
+}
+
+impl<T: IntoReply> Deferred<T> {
+    /// Makes an answer that comes later, and the value that gives it.
+    pub fn new() -> (Self, Answerer<T>) {
+        let later = Later::new(true);
+        let answer = Answerer { later: later.clone(), answer: PhantomData };
+        (Self { later, answer: PhantomData }, answer)
+    }
+
+    pub(crate) fn into_later(self) -> Later {
+        self.later
+    }
+}
+
+impl<T> fmt::Debug for Deferred<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deferred").finish_non_exhaustive()
+    }
+}
+
+impl<T: IntoReply> Answerer<T> {
+    /// Gives the answer. Returns whether the client still waits for it.
+    pub fn send(self, value: T) -> bool {
+        self.later.complete(value.into_reply())
+    }
+}
+
+impl<T> Answerer<T> {
+    /// Returns whether nobody waits for the answer any more.
+    pub fn is_cancelled(&self) -> bool {
+        self.later.is_closed()
+    }
+
+    /// Calls a function when nobody waits for the answer any more: at once if that is so already, and never if
+    /// the answer is given first. One function is kept, the last.
+    ///
+    /// It runs on a thread of the server and should be quick, such as sending a message to a loop.
+    pub fn on_cancel(&self, function: impl FnOnce(Stopped) + Send + 'static) {
+        self.later.on_cancel(Box::new(function));
+    }
+}
+
+impl<T> Drop for Answerer<T> {
+    fn drop(&mut self) {
+        self.later.complete_with(|| Reply::Error(Failure::from("the command was dropped")));
+    }
+}
+
+impl<T> fmt::Debug for Answerer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answerer").finish_non_exhaustive()
+    }
+}
+
+/// Told that an answer is there. The engine implements it.
+pub(crate) trait Bell: Send + Sync {
+    fn ring(&self);
+}
+
+/// An answer that comes later, for whoever gives it and whoever waits for it.
+#[derive(Clone)]
+pub(crate) struct Later(Arc<Mutex<State>>);
+
+struct State {
+    stage: Stage,
+    on_cancel: Option<Box<dyn FnOnce(Stopped) + Send>>,
+    /// The command's end is known as soon as it is asked to stop.
+    ends_when_stopped: bool,
+}
+
+enum Stage {
+    /// No answer yet; who is told when it comes.
+    Open(Option<Arc<dyn Bell>>),
+    Answered(Reply),
+    /// The answer was taken, or nobody waits for it.
+    Closed,
+}
+
+impl Later {
+    pub(crate) fn new(ends_when_stopped: bool) -> Self {
+        let stage = Stage::Open(None);
+        Self(Arc::new(Mutex::new(State { stage, on_cancel: None, ends_when_stopped })))
+    }
+
+    /// Gives the answer. Returns whether it is the first and somebody waits for it.
+    pub(crate) fn complete(&self, reply: Reply) -> bool {
+        self.complete_with(|| reply)
+    }
+
+    fn complete_with(&self, reply: impl FnOnce() -> Reply) -> bool {
+        let mut state = self.lock();
+        let Stage::Open(bell) = &mut state.stage else { return false };
+        let bell = bell.take();
+        state.stage = Stage::Answered(reply());
+        let on_cancel = state.on_cancel.take();
+        drop(state);
+        // The bell is rung without the lock, and the author's function is dropped so.
+        if let Some(bell) = bell {
+            bell.ring();
+        }
+        drop(on_cancel);
+        true
+    }
+
+    /// The command is asked to stop.
+    pub(crate) fn stop(&self, why: Stopped) {
+        let mut state = self.lock();
+        let on_cancel = state.on_cancel.take();
+        let ends = state.ends_when_stopped;
+        drop(state);
+        let is_open = !ends || self.complete_with(|| Reply::Error(why.failure()));
+        if let Some(function) = on_cancel.filter(|_| is_open) {
+            caught(|| function(why));
+        }
+    }
+
+    /// From now on a request to stop changes nothing about the answer: the author's code runs.
+    pub(crate) fn begin(&self) -> bool {
+        let mut state = self.lock();
+        state.ends_when_stopped = false;
+        matches!(state.stage, Stage::Open(_))
+    }
+
+    /// Takes the answer, if it is there. Otherwise `bell` is rung when it comes.
+    pub(crate) fn poll(&self, bell: &Arc<dyn Bell>) -> Option<Reply> {
+        let mut state = self.lock();
+        match std::mem::replace(&mut state.stage, Stage::Closed) {
+            Stage::Answered(reply) => Some(reply),
+            Stage::Open(_) => {
+                state.stage = Stage::Open(Some(Arc::clone(bell)));
+                None
+            }
+            Stage::Closed => None,
+        }
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        let stage = std::mem::replace(&mut state.stage, Stage::Closed);
+        let on_cancel = state.on_cancel.take();
+        drop(state);
+        // Both may be the author's.
+        drop((stage, on_cancel));
+    }
+
+    fn is_closed(&self) -> bool {
+        !matches!(self.lock().stage, Stage::Open(_))
+    }
+
+    fn on_cancel(&self, function: Box<dyn FnOnce(Stopped) + Send>) {
+        let mut state = self.lock();
+        if let Stage::Open(_) = state.stage {
+            let earlier = state.on_cancel.replace(function);
+            drop(state);
+            drop(earlier);
+            return;
+        }
+        drop(state);
+        caught(|| function(Stopped::Cancelled));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

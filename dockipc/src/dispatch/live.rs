@@ -1,0 +1,204 @@
+//! Runs a command that has an identity: one that can be asked to stop, or that is answered later.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use super::call::with_usage;
+use super::outcome::{Outcome, Pending};
+use super::route::as_line;
+use super::run::{Runner, panicked};
+use super::{Service, Spawner};
+use crate::answer::{Answered, Coming};
+use crate::audit::Case;
+use crate::caught::caught;
+use crate::commands::{Code, Command, Running};
+use crate::deferred::Later;
+use crate::error::Failure;
+use crate::param::{Args, OwnedArgs, Shape};
+use crate::reply::Reply;
+use crate::run::{Cancel, Run};
+use crate::session::Session;
+
+impl Service {
+    /// Runs a command that has an identity.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn call_with_run(
+        &self,
+        command: &'static Command,
+        shape: &Shape,
+        session: &Session,
+        args: Args<'_>,
+        runner: &mut Runner<'_>,
+    ) -> Outcome {
+        let mut run = Run::new(args.request.id(), command.name, session.id, &session.peer);
+        run.deadline = session.opening.and_then(|opening| opening.deadline);
+        run.ends_with_input = session.opening.is_some();
+        run.is_heard = shape.listens;
+        let spawner = self.spawner.as_deref().filter(|_| matches!(command.code, Code::Async(_)));
+        run.answers_later = command.answers_later || spawner.is_some();
+        let run = Cancel(Arc::new(run));
+        let request = args.request.with_run(&run);
+        let args = Args { request: &request, ..args };
+        let registered = self.running.add(&run);
+        let case = runner.case;
+        let answered = runner.guarded(command.name, Some(&request), || {
+            recorded(case, command, &args)?;
+            match (command.code, spawner) {
+                (Code::Blocking(call), _) => call(&args),
+                (Code::Async(call), None) => {
+                    block_on(call(self.owned(command, &args, &run))).map(Answered::Now)
+                }
+                (Code::Async(call), Some(spawner)) => {
+                    Ok(self.spawn(spawner, command, call(self.owned(command, &args, &run)), &run))
+                }
+            }
+        });
+        session.stops_server.set(session.stops_server.get() | run.0.stops_server());
+        match answered {
+            Err(None) => Outcome::NotNow,
+            Err(Some(instead)) => Outcome::Reply(instead),
+            Ok(Ok(Answered::Now(Reply::Error(failure))) | Err(failure)) => {
+                Outcome::Reply(with_usage(command, failure))
+            }
+            Ok(Ok(Answered::Now(reply))) => Outcome::Reply(reply),
+            Ok(Ok(Answered::Later(Coming(later)))) => {
+                // The command may be asked to stop at any time; the answer is told so.
+                let told = later.clone();
+                run.0.signal.on_fire(Box::new(move |why| told.stop(why)));
+                let (as_line, is_answered) = (false, false);
+                Outcome::Later(Box::new(Pending {
+                    later,
+                    run: run.clone(),
+                    command,
+                    as_line,
+                    is_answered,
+                    _registered: registered,
+                }))
+            }
+        }
+    }
+
+    /// Parses the words of a command without running it.
+    pub(super) fn parsed(
+        &self,
+        command: &Command,
+        args: &Args<'_>,
+        run: &Cancel,
+    ) -> Result<(), Failure> {
+        match command.code {
+            Code::Blocking(call) => call(args).map(drop),
+            // It ends before the author's function is called.
+            Code::Async(call) => block_on(call(self.owned(command, args, run))).map(drop),
+        }
+    }
+
+    fn owned(&self, command: &Command, args: &Args<'_>, run: &Cancel) -> OwnedArgs {
+        OwnedArgs::new(command.name, args, &self.states, run)
+    }
+
+    /// Lets a runtime drive a future.
+    fn spawn(
+        &self,
+        spawner: &dyn Spawner,
+        command: &'static Command,
+        future: Running,
+        run: &Cancel,
+    ) -> Answered {
+        let later = Later::new(command.abort);
+        let stopped = command.abort.then(|| run.cancelled());
+        let task = Task { later: later.clone(), name: command.name, future: Some(future), stopped };
+        spawner.spawn(Box::pin(task));
+        Answered::Later(Coming(later))
+    }
+}
+
+impl Pending {
+    /// Returns the answer that the client gets.
+    pub(super) fn finish(mut self: Box<Self>, session: &Session, reply: Reply) -> Reply {
+        self.is_answered = true;
+        session.stops_server.set(session.stops_server.get() | self.run.0.stops_server());
+        let reply = match reply {
+            Reply::Error(failure) => with_usage(self.command, failure),
+            reply => reply,
+        };
+        if self.as_line { as_line(reply) } else { reply }
+    }
+}
+
+/// Records a command that is about to run.
+fn recorded(case: Option<&Case<'_>>, command: &Command, args: &Args<'_>) -> Result<(), Failure> {
+    case.map_or(Ok(()), |case| case.bound(Some(args.request.id()), command.params, &args.bound()))
+}
+
+/// A future that a runtime drives, and the answer that it gives.
+struct Task<S> {
+    later: Later,
+    name: &'static str,
+    /// None when it has ended.
+    future: Option<Running>,
+    /// Completes when the command is to stop. Only for a command whose future is then dropped.
+    stopped: Option<S>,
+}
+
+impl<S: Future + Unpin> Future for Task<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Self { later, name, future, stopped } = &mut *self;
+        let Some(running) = future else { return Poll::Ready(()) };
+        let polled = caught(|| running.as_mut().poll(context));
+        let reply = match polled {
+            None => panicked(name),
+            Some(Poll::Ready(reply)) => reply.unwrap_or_else(Reply::Error),
+            Some(Poll::Pending) => {
+                let is_stopped = stopped
+                    .as_mut()
+                    .is_some_and(|stopped| Pin::new(stopped).poll(context).is_ready());
+                if !is_stopped {
+                    return Poll::Pending;
+                }
+                // The answer says so already.
+                caught(|| *future = None);
+                return Poll::Ready(());
+            }
+        };
+        // The author's values are dropped before the answer is given, as those of a function are.
+        caught(|| *future = None);
+        later.complete(reply);
+        Poll::Ready(())
+    }
+}
+
+/// The runtime has dropped the future.
+impl<S> Drop for Task<S> {
+    fn drop(&mut self) {
+        if let Some(future) = self.future.take() {
+            caught(|| drop(future));
+            self.later.complete(Reply::Error(Failure::from("the command was dropped")));
+        }
+    }
+}
+
+/// Drives a future on this thread.
+fn block_on<T>(future: Pin<Box<dyn Future<Output = T> + Send>>) -> T {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+        thread::park();
+    }
+}

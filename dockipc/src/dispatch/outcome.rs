@@ -1,0 +1,46 @@
+//! [`Outcome`], what has become of a command, and [`Pending`], one that is answered later.
+
+use crate::commands::Command;
+use crate::deferred::Later;
+use crate::error::Stopped;
+use crate::reply::Reply;
+use crate::run::Cancel;
+use crate::running::Registered;
+
+/// What has become of a command that was dispatched.
+pub(crate) enum Outcome {
+    Reply(Reply),
+    /// It has begun, and its answer comes later.
+    Later(Box<Pending>),
+    /// It can't run now.
+    NotNow,
+}
+
+/// `None` is a command that can't run now.
+impl From<Option<Reply>> for Outcome {
+    fn from(reply: Option<Reply>) -> Self {
+        reply.map_or(Self::NotNow, Self::Reply)
+    }
+}
+
+/// A command that has begun and is answered later.
+pub(crate) struct Pending {
+    pub(crate) later: Later,
+    pub(crate) run: Cancel,
+    pub(super) command: &'static Command,
+    /// The answer is that of line mode, as one RESP value.
+    pub(super) as_line: bool,
+    /// The client has its answer.
+    pub(super) is_answered: bool,
+    /// Its place in the table of running commands.
+    pub(super) _registered: Registered,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.later.close();
+        if !self.is_answered {
+            self.run.0.signal.fire(Stopped::Cancelled);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! A connection whose command is answered later: it waits for the answer and holds no thread.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::connection::Conn;
+use super::core::Core;
+use super::input::Memory;
+use super::output::Sent;
+use super::sign_of_life::{next_sign, send_sign};
+use super::token::Token;
+use super::turn::Next;
+use super::worker::Worker;
+use crate::config::Times;
+use crate::deferred::Bell;
+use crate::dispatch::{Pending, Step};
+use crate::error::{Failure, Stopped, Unfinished, code};
+use crate::reply::Reply;
+use crate::session::Signs;
+use crate::text::time::units;
+use crate::wire::{Outgoing, encode};
+
+/// A command that is answered later.
+pub(super) struct Awaited {
+    pending: Box<Pending>,
+    bell: Arc<dyn Bell>,
+    /// When its client was last told that it runs, or when it began.
+    last_sign: Instant,
+    /// The rest of the frame that tells so. An answer comes after it.
+    sign: Outgoing,
+}
+
+/// Wakes a leader for the connection whose answer is there.
+struct ConnectionBell {
+    core: Weak<Core>,
+    token: u64,
+}
+
+impl Bell for ConnectionBell {
+    fn ring(&self) {
+        let Some(core) = self.core.upgrade() else { return };
+        if core.is_forked() {
+            return;
+        }
+        let mut hub = core.lock();
+        hub.note_answer(Token::from_data(self.token));
+        core.wake_leader(&hub);
+    }
+}
+
+impl Awaited {
+    pub(super) fn new(core: &Arc<Core>, token: u64, pending: Box<Pending>) -> Self {
+        let last_sign = pending.run.0.since;
+        let bell = Arc::new(ConnectionBell { core: Arc::downgrade(core), token });
+        Self { pending, bell, last_sign, sign: Outgoing::default() }
+    }
+
+    fn since(&self) -> Instant {
+        self.pending.run.0.since
+    }
+
+    /// When the caller waits no longer, unless the command was asked to stop.
+    fn caller_waits_until(&self) -> Option<Instant> {
+        let run = &self.pending.run.0;
+        run.deadline.filter(|_| run.signal.get().is_none())
+    }
+
+    /// When to look at it next.
+    pub(super) fn next_look(&self, times: &Times, signs: Signs) -> Option<Instant> {
+        let end = times.run.and_then(|limit| self.since().checked_add(limit));
+        let sign = next_sign(signs, self.last_sign);
+        [end, self.caller_waits_until(), sign].into_iter().flatten().min()
+    }
+
+    fn stop(&self, why: Stopped) {
+        self.pending.run.0.signal.fire(why);
+    }
+}
+
+/// What a connection does that waits for an answer.
+enum Then {
+    Wait,
+    Answer(Reply),
+    /// Nobody waits for the answer.
+    Close,
+}
+
+impl Core {
+    /// Looks at the command that is answered later. None if it is answered: the connection goes on.
+    #[cold]
+    pub(super) fn await_answer(
+        self: &Arc<Self>,
+        me: &Worker,
+        memory: &mut Memory,
+        conn: &mut Conn,
+    ) -> Option<Next> {
+        let awaited = conn.awaited.as_mut()?;
+        let reply = match self.look_at_awaited(conn.is_gone, conn.is_half_closed, awaited) {
+            Then::Wait => {
+                let signs = conn.conversation.signs();
+                let now = Instant::now();
+                if next_sign(signs, awaited.last_sign).is_some_and(|at| at <= now) {
+                    awaited.last_sign = now;
+                    let since = awaited.since();
+                    send_sign(signs, "running", since, &conn.socket, &mut awaited.sign);
+                }
+                return Some(Next::Wait);
+            }
+            Then::Close => return Some(Next::Close),
+            Then::Answer(reply) => reply,
+        };
+        let mut awaited = conn.awaited.take()?;
+        conn.deadline = None;
+        conn.needs_input = false;
+        conn.has_progressed = true;
+        // Before the answer is sent: the client may send the next command at once.
+        self.lock().end_run(me.slot(), &self.service.config.per_user);
+        if let Step::Answer { reply, last, .. } = conn.conversation.finish(awaited.pending, reply) {
+            memory.answered += 1;
+            let bytes = &mut me.outbox().bytes;
+            bytes.append(&mut awaited.sign);
+            encode::reply(reply, conn.conversation.protocol(), bytes);
+            if last {
+                conn.phase.finish(false);
+            }
+        }
+        match self.flush(me, conn) {
+            Sent::All => None,
+            sent => Some(Next::after(sent)),
+        }
+    }
+
+    fn look_at_awaited(&self, is_gone: bool, is_half_closed: bool, awaited: &Awaited) -> Then {
+        let (later, run) = (&awaited.pending.later, &awaited.pending.run.0);
+        let now = Instant::now();
+        let limit = self.service.config.times.run;
+        let limit = limit.filter(|limit| now.saturating_duration_since(awaited.since()) >= *limit);
+        // The answer comes first if it is there.
+        if let Some(reply) = later.poll(&awaited.bell) {
+            return Then::Answer(reply);
+        }
+        let (why, instead) = if is_gone {
+            (Stopped::Cancelled, None)
+        } else if self.is_over() {
+            self.note_unfinished(&run.name, awaited.since().elapsed());
+            let why = "the daemon stops without waiting for the command";
+            (Stopped::ShuttingDown, Some((code::SHUTDOWN, why.to_owned())))
+        } else if is_half_closed && run.ends_with_input {
+            let why = "the caller has cancelled the command, which still runs";
+            (Stopped::Cancelled, (!run.is_heard).then(|| (code::CANCELLED, why.to_owned())))
+        } else if let Some(limit) = limit {
+            let why = format!("no answer after {}; the command still runs", units(limit));
+            (Stopped::TimedOut, Some((code::TIMEOUT, why)))
+        } else if awaited.caller_waits_until().is_some_and(|at| at <= now) {
+            (Stopped::TimedOut, None)
+        } else {
+            return Then::Wait;
+        };
+        awaited.stop(why);
+        if is_gone {
+            return Then::Close;
+        }
+        // A deferred answer is the reason for the stop.
+        match (later.poll(&awaited.bell), instead) {
+            (Some(reply), _) => Then::Answer(reply),
+            (None, Some((code, why))) => Then::Answer(Reply::Error(Failure::new(code, why))),
+            (None, None) => Then::Wait,
+        }
+    }
+
+    /// Notes a command that was not waited for when the server stopped.
+    fn note_unfinished(&self, name: &str, ran_for: Duration) {
+        if let Some(shutdown) = &mut self.lock().shutdown {
+            shutdown.ended(Unfinished::new(name.to_owned(), ran_for));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! [`Run`], one command that runs: its identity, and whether it has been asked to stop.
+//!
+//! A quick command has no `Run`. One is made for a command that takes a [`Cancel`], a [`Deadline`] or a [`Stop`],
+//! and for one that answers later.
+
+mod cancel;
+mod deadline;
+mod signal;
+mod stop;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::Stopped;
+use crate::peer::Peer;
+
+pub use self::cancel::Cancel;
+pub use self::deadline::Deadline;
+pub(crate) use self::signal::Signal;
+pub use self::stop::Stop;
+
+/// One command that runs.
+pub(crate) struct Run {
+    /// Unique in the process. Ids are not in the order of time.
+    pub(crate) id: u64,
+    pub(crate) name: Box<str>,
+    pub(crate) connection: u64,
+    pub(crate) peer: Peer,
+    pub(crate) since: Instant,
+    /// When the caller no longer waits for the answer.
+    pub(crate) deadline: Option<Instant>,
+    /// The caller cancels the command by ending its side of the connection. Otherwise this means only that
+    /// no other command follows.
+    pub(crate) ends_with_input: bool,
+    /// A parameter of the command listens to the signal, or the command is dropped by it. Otherwise it runs
+    /// on, and its client is told so.
+    pub(crate) is_heard: bool,
+    /// The command's answer may come after its function has returned.
+    pub(crate) answers_later: bool,
+    pub(crate) signal: Signal,
+    /// The server stops when the command is answered.
+    stops_server: AtomicBool,
+}
+
+impl Run {
+    pub(crate) fn new(id: u64, name: &str, connection: u64, peer: &Peer) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            connection,
+            peer: peer.clone(),
+            since: Instant::now(),
+            deadline: None,
+            ends_with_input: false,
+            is_heard: false,
+            answers_later: false,
+            signal: Signal::default(),
+            stops_server: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns why the command is to stop, if it is. Notices a deadline that has just passed.
+    pub(crate) fn stopped(&self) -> Option<Stopped> {
+        let is_late = || self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        if self.signal.get().is_none() && is_late() {
+            self.signal.fire(Stopped::TimedOut);
+        }
+        self.signal.get()
+    }
+
+    /// Waits for the signal or the deadline. Returns the reason, or `None` if the time has passed.
+    pub(crate) fn wait(&self, limit: Duration) -> Option<Stopped> {
+        let until_deadline =
+            self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let limit = until_deadline.map_or(limit, |left| left.min(limit));
+        self.signal.wait(limit).or_else(|| self.stopped())
+    }
+
+    /// `Relaxed`: read by the thread that has taken the command's answer, which happens after this.
+    pub(crate) fn stop_server(&self) {
+        self.stops_server.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stops_server(&self) -> bool {
+        self.stops_server.load(Ordering::Relaxed)
+    }
+}

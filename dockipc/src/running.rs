@@ -1,0 +1,77 @@
+//! [`Running`], the table of the commands that run and have an identity.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use crate::run::{Cancel, Run};
+
+/// The commands that run and have an identity: those that were given one at their beginning, and those that
+/// are known to last.
+#[derive(Default)]
+pub(crate) struct Running {
+    /// Invariant: no code of the author's runs while this is locked.
+    runs: Mutex<BTreeMap<u64, Arc<Run>>>,
+    connections: OnceLock<Weak<dyn Connections>>,
+}
+
+/// Ends connections. The engine implements it.
+pub(crate) trait Connections: Send + Sync {
+    /// Ends a connection whose user `may_end` accepts. Returns whether there was one.
+    fn end(&self, id: u64, may_end: &dyn Fn(u32) -> bool) -> bool;
+}
+
+/// The place of a command in the table, which it loses when this is dropped.
+pub(crate) struct Registered {
+    table: Arc<Running>,
+    id: u64,
+}
+
+impl Running {
+    pub(crate) fn serve(&self, connections: Weak<dyn Connections>) {
+        // The engine starts once.
+        let _ = self.connections.set(connections);
+    }
+
+    /// Adds a command.
+    pub(crate) fn add(self: &Arc<Self>, Cancel(run): &Cancel) -> Registered {
+        self.lock().insert(run.id, Arc::clone(run));
+        Registered { table: Arc::clone(self), id: run.id }
+    }
+
+    /// Returns the command with this id.
+    pub(crate) fn get(&self, id: u64) -> Option<Arc<Run>> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// Returns the commands, in the order of their beginning.
+    pub(crate) fn all(&self) -> Vec<Arc<Run>> {
+        let mut all: Vec<_> = self.lock().values().cloned().collect();
+        all.sort_by_key(|run| (run.since, run.id));
+        all
+    }
+
+    /// Ends a connection whose user `may_end` accepts. Returns whether there was one.
+    pub(crate) fn end_connection(&self, id: u64, may_end: &dyn Fn(u32) -> bool) -> bool {
+        let connections = self.connections.get().and_then(Weak::upgrade);
+        connections.is_some_and(|connections| connections.end(id, may_end))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Run>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let run = self.table.lock().remove(&self.id);
+        // It may be the last reference, whose listeners are the author's.
+        drop(run);
+    }
+}

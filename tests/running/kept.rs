@@ -1,0 +1,67 @@
+//! What the tests in here share: values that commands keep and tests use.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dockipc::{Answerer, Cancel, Failure, Server, Stopped};
+use tests::gate::Gate;
+use tests::process::until;
+
+/// Values that commands have put aside.
+pub(super) struct Kept<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Kept<T> {
+    pub(super) fn keep(&self, value: T) {
+        self.0.lock().unwrap().push(value);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    /// Waits for a value and takes the earliest.
+    pub(super) fn take(&self) -> T {
+        until("a value", || self.len() > 0);
+        self.0.lock().unwrap().remove(0)
+    }
+}
+
+/// What the commands of this program use.
+#[derive(Clone, Default)]
+pub(super) struct States {
+    pub(super) gate: Gate,
+    pub(super) reasons: Kept<Stopped>,
+    pub(super) answers: Kept<Answerer<u64>>,
+    pub(super) results: Kept<Answerer<Result<u64, Failure>>>,
+}
+
+impl States {
+    /// Adds them to a server.
+    pub(super) fn of(self, server: Server) -> Server {
+        let Self { gate, reasons, answers, results } = self;
+        server.state(gate).state(reasons).state(answers).state(results)
+    }
+}
+
+/// Longer than any test waits.
+pub(super) const LONG: Duration = Duration::from_secs(600);
+
+/// Waits until a command is asked to stop, and keeps the reason.
+pub(super) fn wait(cancel: &Cancel, reasons: &Kept<Stopped>) -> Result<(), Stopped> {
+    assert!(cancel.wait(LONG));
+    let result = cancel.check();
+    reasons.keep(result.unwrap_err());
+    result
+}
