@@ -177,6 +177,7 @@ impl Later {
     }
 
     /// From now on a request to stop changes nothing about the answer: the author's code runs.
+    #[allow(dead_code, reason = "for local commands")]
     pub(crate) fn begin(&self) -> bool {
         let mut state = self.lock();
         state.ends_when_stopped = false;

@@ -52,7 +52,7 @@ impl Service {
                     block_on(call(self.owned(command, &args, &run))).map(Answered::Now)
                 }
                 (Code::Async(call), Some(spawner)) => {
-                    Ok(self.spawn(spawner, command, call(self.owned(command, &args, &run)), &run))
+                    Ok(Self::spawn(spawner, command, call(self.owned(command, &args, &run)), &run))
                 }
             }
         });
@@ -101,7 +101,6 @@ impl Service {
 
     /// Lets a runtime drive a future.
     fn spawn(
-        &self,
         spawner: &dyn Spawner,
         command: &'static Command,
         future: Running,
@@ -117,7 +116,7 @@ impl Service {
 
 impl Pending {
     /// Returns the answer that the client gets.
-    pub(super) fn finish(mut self: Box<Self>, session: &Session, reply: Reply) -> Reply {
+    pub(super) fn finish(mut self, session: &Session, reply: Reply) -> Reply {
         self.is_answered = true;
         session.stops_server.set(session.stops_server.get() | self.run.0.stops_server());
         let reply = match reply {
