@@ -57,6 +57,9 @@ impl Service {
             }
         });
         session.stops_server.set(session.stops_server.get() | run.0.stops_server());
+        if !matches!(answered, Ok(Ok(Answered::Later(_)))) {
+            run.0.signal.end();
+        }
         match answered {
             Err(None) => Outcome::NotNow,
             Err(Some(instead)) => Outcome::Reply(instead),
@@ -118,6 +121,7 @@ impl Pending {
     /// Returns the answer that the client gets.
     pub(super) fn finish(mut self, session: &Session, reply: Reply) -> Reply {
         self.is_answered = true;
+        self.run.0.signal.end();
         session.stops_server.set(session.stops_server.get() | self.run.0.stops_server());
         let reply = match reply {
             Reply::Error(failure) => with_usage(self.command, failure),

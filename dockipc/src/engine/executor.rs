@@ -158,7 +158,8 @@ impl<'a> TurnExecutor<'a> {
             (None, None) => {}
         }
         let index = self.me.slot();
-        let look = self.core.first_look(&run);
+        // A thread that is watched is looked at anyway.
+        let look = if is_watched { run.deadline() } else { Some(self.core.first_look(&run)) };
         let limits = &self.core.service.config.per_user;
         let mut hub = self.core.lock();
         if is_slow || given.is_some_and(|Cancel(run)| run.answers_later) {
@@ -168,7 +169,7 @@ impl<'a> TurnExecutor<'a> {
         } else if !is_watched {
             hub.charge_run(index, limits);
         }
-        let (is_first, earlier) = hub.note_run(index, run, Some(look));
+        let (is_first, earlier) = hub.note_run(index, run, look);
         if is_first {
             self.core.wake_leader(&hub);
         }

@@ -40,6 +40,8 @@ use crate::run::Cancel;
 /// The connections of a server, which of them are ready, and which thread has which role.
 pub(super) struct Hub {
     slots: Vec<Slot>,
+    /// The id of the connection in each slot. Apart from the slots, so that a search is quick.
+    ids: Vec<u64>,
     /// Slots without a connection.
     free: Vec<usize>,
     /// Connections to be served by a leader.
@@ -77,8 +79,6 @@ struct Slot {
     timer: Option<Instant>,
     /// The running command, if it is known to last.
     run: Option<Box<LongRun>>,
-    /// The connection's id.
-    id: u64,
     /// The connected user.
     peer: Option<Peer>,
     uid: u32,
@@ -142,6 +142,7 @@ impl Hub {
     pub(super) fn new() -> Self {
         Self {
             slots: Vec::new(),
+            ids: Vec::new(),
             free: Vec::new(),
             ready: Ready::default(),
             first_cost: Cost::default(),
@@ -183,9 +184,9 @@ impl Hub {
             self.turned_away += 1;
         }
         let index = self.free_slot();
+        self.ids[index] = id;
         let slot = &mut self.slots[index];
         let token = Token::Connection { slot: index, generation: slot.generation }.to_data();
-        slot.id = id;
         slot.uid = peer.uid();
         slot.peer = Some(peer.clone());
         let conversation = Conversation::new(service, id, peer, entrance, refusal);
@@ -199,6 +200,7 @@ impl Hub {
 
     fn free_slot(&mut self) -> usize {
         self.free.pop().unwrap_or_else(|| {
+            self.ids.push(0);
             self.slots.push(Slot {
                 generation: 0,
                 unseen: Readiness::default(),
@@ -206,7 +208,6 @@ impl Hub {
                 cost: Cost::default(),
                 timer: None,
                 run: None,
-                id: 0,
                 peer: None,
                 uid: u32::MAX,
                 charge: Charge::None,
@@ -275,8 +276,7 @@ impl Hub {
 
     /// Ends a connection whose user `may_end` accepts. Returns its socket, to be shut down.
     pub(super) fn kill(&mut self, id: u64, may_end: &dyn Fn(u32) -> bool) -> Option<Arc<Socket>> {
-        let is_it = |slot: &Slot| slot.id == id && !matches!(slot.occupant, Occupant::None);
-        let index = self.slots.iter().position(is_it)?;
+        let index = self.ids.iter().position(|other| *other == id)?;
         if !may_end(self.slots[index].uid) {
             return None;
         }
@@ -292,7 +292,7 @@ impl Hub {
     /// The id and the peer of a connection.
     pub(super) fn client(&self, index: usize) -> Option<(u64, &Peer)> {
         let slot = self.slots.get(index)?;
-        Some((slot.id, slot.peer.as_ref()?))
+        Some((self.ids[index], slot.peer.as_ref()?))
     }
 
     fn mark(&mut self, token: Token, mark: impl FnOnce(&mut Readiness)) {
@@ -371,6 +371,8 @@ impl Hub {
         slot.queue = Queue::None;
         slot.timer = None;
         slot.run = None;
+        slot.peer = None;
+        self.ids[index] = 0;
         self.free.push(index);
         match std::mem::replace(&mut slot.occupant, Occupant::None) {
             Occupant::Idle(conn) => Some(conn),

@@ -88,7 +88,7 @@ impl LongRun {
     }
 
     /// When the caller waits no longer, unless the command was asked to stop.
-    fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         let Cancel(run) = self.listener.as_ref()?;
         run.deadline.filter(|_| run.signal.get().is_none())
     }
