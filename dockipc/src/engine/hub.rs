@@ -261,6 +261,11 @@ impl Hub {
         Some(socket)
     }
 
+    /// What the connection has not been told yet.
+    pub(super) fn unseen(&self, index: usize) -> Readiness {
+        self.slots.get(index).map_or(Readiness::NONE, |slot| slot.unseen)
+    }
+
     /// The id and the peer of a connection.
     pub(super) fn client(&self, index: usize) -> Option<(u64, &Peer)> {
         let slot = self.slots.get(index)?;
