@@ -31,6 +31,7 @@ mod limits {
 
 #[path = "../path"]
 mod path {
+    mod bound;
     mod hand_over;
     mod recovery;
 }

@@ -16,7 +16,7 @@ use super::reserve::Reserve;
 use super::token::Token;
 use crate::dispatch::Service;
 use crate::listener::{self, Published};
-use crate::sys;
+use crate::sys::{self, NotForked};
 use crate::warning::warn;
 
 /// A value in cache lines of its own, or in pairs of them, which some processors fetch together. The other
@@ -61,7 +61,7 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(
         service: Arc<Service>,
-        sockets: Vec<(UnixListener, Published)>,
+        sockets: Vec<(NotForked<UnixListener>, Published)>,
         signals: Option<UnixStream>,
     ) -> Result<Self, Errno> {
         sys::watch_forks();

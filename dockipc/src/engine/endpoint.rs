@@ -33,8 +33,8 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new((listener, published): (UnixListener, Published)) -> Self {
-        let listener = Mutex::new(Some(Arc::new(NotForked::new(listener))));
+    pub(super) fn new((listener, published): (Listener, Published)) -> Self {
+        let listener = Mutex::new(Some(Arc::new(listener)));
         Self { published, listener, is_unregistered: AtomicBool::new(false) }
     }
 

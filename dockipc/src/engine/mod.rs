@@ -78,7 +78,6 @@ use self::accept::Arrival;
 use self::core::Core;
 use self::shutdown::Shutdown;
 use crate::access::SocketId;
-use crate::config::Times;
 use crate::dispatch::Service;
 use crate::error::{Error, Result, Unfinished};
 use crate::listener::Published;
@@ -94,7 +93,7 @@ impl Engine {
     /// Starts the threads, which serve the sockets.
     pub(crate) fn start(
         service: Arc<Service>,
-        sockets: Vec<(UnixListener, Published)>,
+        sockets: Vec<(NotForked<UnixListener>, Published)>,
         signals: Option<UnixStream>,
     ) -> Result<Self> {
         let core = Core::new(service, sockets, signals)
@@ -110,9 +109,11 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Tells the service manager that clients can connect.
+    /// Tells the service manager that the daemon is ready. Does nothing in a forked child.
     pub(crate) fn say_ready(&self) {
-        self.core.say_ready();
+        if !self.core.is_forked() {
+            self.core.say_ready();
+        }
     }
 
     /// Serves a connection that was made elsewhere. False if the server has been told to stop, and in a
@@ -137,13 +138,14 @@ impl Engine {
         true
     }
 
-    pub(crate) fn times(&self) -> &Times {
-        &self.core.service.config.times
+    /// Tells the server to stop; commands may run for the author's time.
+    pub(crate) fn shutdown(&self) {
+        self.stop(self.core.service.config.times.shutdown);
     }
 
     /// Tells the server to stop; commands may run `within` this time. Does nothing in a forked child: the
     /// path is its parent's.
-    pub(crate) fn stop(&self, within: Duration) {
+    fn stop(&self, within: Duration) {
         if !self.core.is_forked() {
             self.core.stop(within);
         }

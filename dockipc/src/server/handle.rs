@@ -22,8 +22,21 @@ impl Handle {
         Self { engine: Arc::new(engine) }
     }
 
-    /// Tells the service manager that clients can connect.
-    pub(super) fn say_ready(&self) {
+    /// Tells the service manager that the daemon is ready (`READY=1`, `sd_notify(3)`). Further calls have no
+    /// effect.
+    ///
+    /// [`run`](crate::Server::run) calls it by itself; after [`spawn`](crate::Server::spawn) the program decides
+    /// when it is ready. Without a service manager, `NOTIFY_SOCKET` is not set, and nothing is sent.
+    ///
+    /// ```no_run
+    /// # struct Disks; impl Disks { fn scan() -> Self { Disks } fn watch(self) {} }
+    /// let daemon = dockipc::Server::new().spawn("/run/hitd/hitd.sock")?;
+    /// let disks = Disks::scan();
+    /// daemon.ready(); // Units that are ordered after this one start now.
+    /// disks.watch();
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn ready(&self) {
         self.engine.say_ready();
     }
 
@@ -34,7 +47,7 @@ impl Handle {
     /// may continue for [`shutdown_timeout`](crate::Server::shutdown_timeout). A client without an answer by
     /// then gets `-SHUTDOWN`, which says whether the command was run.
     pub fn shutdown(&self) {
-        self.engine.stop(self.engine.times().shutdown);
+        self.engine.shutdown();
     }
 
     /// Waits until the server has stopped, which happens after [`shutdown`](Self::shutdown). Returns the
