@@ -152,7 +152,7 @@ pub use crate::peer::Peer;
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::request::Request;
 pub use crate::secret::Secret;
-pub use crate::server::{Bound, Handle, Server};
+pub use crate::server::{Bound, Control, Handle, Server};
 pub use crate::state::State;
 pub use crate::wire::Protocol;
 pub use dockipc_macros::{Arg, Failure, Reply, command};

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use super::Control;
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::{Error, Result, Unfinished};
@@ -38,6 +39,30 @@ impl Handle {
     /// ```
     pub fn ready(&self) {
         self.engine.say_ready();
+    }
+
+    /// Returns a value that can stop this server, for a command or another thread. The handle still owns the
+    /// server, which stops when the handle is dropped.
+    ///
+    /// ```
+    /// use dockipc::{Control, Server};
+    /// use std::sync::OnceLock;
+    ///
+    /// static CONTROL: OnceLock<Control> = OnceLock::new();
+    ///
+    /// let daemon = Server::new()
+    ///     .handle("halt", |_| {
+    ///         CONTROL.get().map(Control::shutdown);
+    ///         "bye"
+    ///     })
+    ///     .spawn_in_process()?;
+    /// CONTROL.set(daemon.control()).expect("set once");
+    /// assert_eq!(daemon.client().send("halt")?, b"bye");
+    /// daemon.join();
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn control(&self) -> Control {
+        Control::new(Arc::downgrade(&self.engine))
     }
 
     /// Starts a graceful shutdown and returns at once. Further calls have no effect.

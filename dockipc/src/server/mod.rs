@@ -4,6 +4,7 @@
 //! are handed to the engine, which serves until the [`Handle`] is dropped.
 
 mod bound;
+mod control;
 mod handle;
 mod limits;
 
@@ -28,6 +29,7 @@ use crate::request::Request;
 use crate::state::{State, States};
 
 pub use self::bound::Bound;
+pub use self::control::Control;
 pub use self::handle::Handle;
 
 /// A server that does not run yet: its commands, states, limits and access rules.
@@ -316,6 +318,8 @@ impl Server {
     ///
     /// When this returns, clients can connect. It handles no signals, unlike [`run`](Self::run), and tells the
     /// service manager nothing until [`Handle::ready`]: the program may have more to start.
+    ///
+    /// A command, or another thread, can stop the server with a [`Control`].
     ///
     /// The daemon that holds the lock beside the socket, `PATH.lock`, owns the path. The
     /// lock file stays when the daemon ends. A socket that is removed or moved away comes back, also with its
