@@ -123,6 +123,7 @@ pub mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hand_over;
 mod handler;
 mod listener;
 mod nearest;
@@ -147,6 +148,7 @@ pub use crate::access::Access;
 pub use crate::arg::{Arg, BadValue};
 pub use crate::client::{Client, send};
 pub use crate::error::{Error, Failure, Result};
+pub use crate::hand_over::HandOver;
 pub use crate::handler::Handler;
 pub use crate::peer::Peer;
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};

@@ -224,7 +224,7 @@ fn control_does_not_keep_the_server_running() {
     let (daemon, _) = start(LONG);
     let control = daemon.handle().control();
     drop(daemon);
-    assert_eq!(threads(), 0);
+    until("the threads' end", || threads() == 0);
     until("the descriptors' end", || descriptors() == before);
     control.shutdown();
 }

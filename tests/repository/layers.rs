@@ -11,7 +11,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["engine"]),
     ("conversation", &["dispatch", "builtin", "session"]),
     ("commands", &["audit", "commands", "access"]),
-    ("values", &["handler", "param", "request", "arg", "reply", "state", "secret", "peer"]),
+    (
+        "values",
+        &["hand_over", "handler", "param", "request", "arg", "reply", "state", "secret", "peer"],
+    ),
     ("bytes", &["wire"]),
     (
         "ground",

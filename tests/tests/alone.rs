@@ -33,5 +33,6 @@ mod limits {
 mod path {
     mod bound;
     mod hand_over;
+    mod old_clients;
     mod recovery;
 }

@@ -88,6 +88,8 @@ pub(crate) enum Runnable {
     Audit,
     /// The parsers of a command's words when it is queued.
     Check,
+    /// The code that has taken a connection.
+    Taken,
 }
 
 /// The commands that callers of one socket can run.
@@ -108,6 +110,7 @@ impl Runnable {
             Self::Fallback => usize::MAX,
             Self::Audit => usize::MAX - 1,
             Self::Check => usize::MAX - 2,
+            Self::Taken => usize::MAX - 4,
         }
     }
 
@@ -116,6 +119,7 @@ impl Runnable {
             usize::MAX => Self::Fallback,
             bits if bits == usize::MAX - 1 => Self::Audit,
             bits if bits == usize::MAX - 2 => Self::Check,
+            bits if bits == usize::MAX - 4 => Self::Taken,
             index => Self::Command(EntryId(index)),
         }
     }
@@ -390,7 +394,9 @@ impl Table {
             return true;
         };
         match (offer, what) {
-            (Offer::Everything, _) | (_, Runnable::Audit | Runnable::Check) => true,
+            (Offer::Everything, _) | (_, Runnable::Audit | Runnable::Check | Runnable::Taken) => {
+                true
+            }
             (Offer::Only { entries, .. }, Runnable::Command(EntryId(index))) => entries[index],
             (Offer::Only { fallback, .. }, Runnable::Fallback) => *fallback,
         }
@@ -405,7 +411,8 @@ impl Table {
             Runnable::Command(EntryId(index)) => &self.entries[index].speed,
             Runnable::Fallback => &self.fallback.speed,
             Runnable::Audit => &self.audit,
-            Runnable::Check => &self.check,
+            // The latter is always slow, and not looked up.
+            Runnable::Check | Runnable::Taken => &self.check,
         }
     }
 
@@ -417,6 +424,7 @@ impl Table {
             Runnable::Fallback => "",
             Runnable::Audit => "(audit)",
             Runnable::Check => "(queueing)",
+            Runnable::Taken => "(hand_over)",
         }
     }
 }

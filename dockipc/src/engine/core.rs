@@ -13,6 +13,7 @@ use super::endpoint::{Endpoint, Ticker};
 use super::hub::Hub;
 use super::hub_guard::HubGuard;
 use super::reserve::Reserve;
+use super::taken::Taker;
 use super::token::Token;
 use crate::dispatch::Service;
 use crate::listener::{self, Published};
@@ -46,6 +47,8 @@ pub(super) struct Core {
     pub(super) ticker: Option<Ticker>,
     /// Descriptors for root and the daemon's user.
     pub(super) reserve: Reserve,
+    /// The author's code that may take connections.
+    pub(super) taker: Option<Taker>,
     /// Receives a byte for each signal.
     pub(super) signals: Option<UnixStream>,
     /// Whether the service manager was told that the server is ready.
@@ -63,6 +66,7 @@ impl Core {
         service: Arc<Service>,
         sockets: Vec<(NotForked<UnixListener>, Published)>,
         signals: Option<UnixStream>,
+        taker: Option<Taker>,
     ) -> Result<Self, Errno> {
         sys::watch_forks();
         let endpoints: Vec<_> = sockets.into_iter().map(Endpoint::new).collect();
@@ -87,13 +91,14 @@ impl Core {
             service,
             epoll,
             wake,
-            hub: Apart(Mutex::new(Hub::new())),
+            hub: Apart(Mutex::new(Hub::new(taker.is_some()))),
             parked: Condvar::new(),
             watcher: Condvar::new(),
             ended: Condvar::new(),
             endpoints,
             ticker,
             reserve: Reserve::new(reserved),
+            taker,
             signals,
             ready: Once::new(),
             is_over: AtomicBool::new(false),

@@ -25,11 +25,13 @@ use rustix::event::epoll::EventFlags;
 use super::accept::{Accepting, Arrival, TurnedAway};
 use super::connection::{Conn, Socket};
 use super::long_run::LongRun;
+use super::phase::Phase;
 use super::ready::{Ready, SENDING};
 use super::shutdown::Shutdown;
 use super::threads::Roles;
 use super::token::{Token, next_generation};
 use super::users::Users;
+use crate::access::SocketId;
 use crate::commands::Cost;
 use crate::config::PerUser;
 use crate::dispatch::{Conversation, Service};
@@ -38,6 +40,8 @@ use crate::peer::Peer;
 
 /// The connections of a server, which of them are ready, and which thread has which role.
 pub(super) struct Hub {
+    /// Whether the author's code may take new connections.
+    is_offered: bool,
     slots: Vec<Slot>,
     /// Slots without a connection.
     free: Vec<usize>,
@@ -127,8 +131,9 @@ impl Readiness {
 }
 
 impl Hub {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(is_offered: bool) -> Self {
         Self {
+            is_offered,
             slots: Vec::new(),
             free: Vec::new(),
             ready: Ready::default(),
@@ -174,7 +179,11 @@ impl Hub {
         let token = Token::Connection { slot: index, generation: slot.generation }.to_data();
         slot.uid = peer.uid();
         let conversation = Conversation::new(service, id, peer, entrance, refusal);
-        let conn = Conn::new(socket, conversation, token, &config.times);
+        let mut conn = Conn::new(socket, conversation, token, &config.times);
+        // A second socket offers less than the first, and never this.
+        if self.is_offered && conn.is_admitted && entrance == SocketId::FIRST {
+            conn.phase = Phase::Offered { shown: 0 };
+        }
         slot.occupant = Occupant::Idle(Box::new(conn));
         slot.unseen = Readiness { readable: true, ..Readiness::default() };
         slot.cost = self.first_cost;

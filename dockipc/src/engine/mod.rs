@@ -42,6 +42,7 @@
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
 //! | [`worker`], [`long_run`], [`sign_of_life`] | what threads see of each other; commands that last |
 //! | [`endpoint`], [`accept`], [`reserve`], [`users`] | where connections come from, and how many |
+//! | [`taken`] | connections of other protocols, which the author's code takes |
 //! | [`shutdown`] | how a server stops |
 
 mod accept;
@@ -63,6 +64,7 @@ mod serve;
 mod shutdown;
 mod sign_of_life;
 mod sync;
+mod taken;
 mod threads;
 mod token;
 mod turn;
@@ -84,6 +86,8 @@ use crate::listener::Published;
 use crate::peer::Peer;
 use crate::sys::NotForked;
 
+pub(crate) use self::taken::Taker;
+
 /// The threads of one server.
 pub(crate) struct Engine {
     core: Arc<Core>,
@@ -95,8 +99,9 @@ impl Engine {
         service: Arc<Service>,
         sockets: Vec<(NotForked<UnixListener>, Published)>,
         signals: Option<UnixStream>,
+        taker: Option<Taker>,
     ) -> Result<Self> {
-        let core = Core::new(service, sockets, signals)
+        let core = Core::new(service, sockets, signals, taker)
             .map_err(|errno| Error::io("starting the server", errno))?;
         let engine = Self { core: Arc::new(core) };
         for _ in 0..2 {

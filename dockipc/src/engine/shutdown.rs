@@ -104,6 +104,7 @@ impl Core {
                 });
                 let turned_away = hub.add_all(&self.service, last);
                 hub.wake_all();
+                hub.end_taken();
                 hub.unlocked(|| turned_away.into_iter().for_each(TurnedAway::tell));
             }
             Step::Answering if is_due => {

@@ -143,6 +143,10 @@ impl Core {
                 conn.denied = Some(self.busy());
                 return self.advance(me, memory, conn);
             }
+            Due::Decision => {
+                conn.phase.leave();
+                return self.advance(me, memory, conn);
+            }
             Due::Protocol => return self.end(me, memory, conn),
             Due::Command => {
                 let limit = times.arrival.unwrap_or_default();
@@ -184,7 +188,7 @@ impl Core {
     }
 
     /// Gives the last answer.
-    fn finish(
+    pub(super) fn finish(
         self: &Arc<Self>,
         me: &Arc<Worker>,
         memory: &mut Memory,
@@ -224,6 +228,11 @@ impl Core {
             match conn.phase {
                 Phase::Open | Phase::Stopping { .. } => {
                     if let Some(next) = self.read_and_run(me, memory, conn) {
+                        return next;
+                    }
+                }
+                Phase::Offered { .. } | Phase::Taken => {
+                    if let Some(next) = self.offer(me, memory, conn) {
                         return next;
                     }
                 }

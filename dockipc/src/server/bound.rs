@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::{Handle, Server};
 use crate::dispatch::Service;
-use crate::engine::Engine;
+use crate::engine::{Engine, Taker};
 use crate::error::{Error, Result};
 use crate::listener::{self, Published, SocketMode};
 use crate::signals::Signals;
@@ -34,6 +34,7 @@ pub struct Bound {
     path: PathBuf,
     /// Whether `run` handles SIGTERM and SIGINT.
     signals: bool,
+    taker: Option<Taker>,
     sockets: Sockets,
 }
 
@@ -47,7 +48,8 @@ impl Bound {
         let mode = SocketMode { given: server.mode, default: 0o666 };
         let mut paths = vec![(path.to_owned(), mode)];
         paths.append(&mut server.others);
-        let (signals, open_to_all) = (server.signals, server.open_to_all);
+        let (signals, open_to_all, taker) =
+            (server.signals, server.open_to_all, server.taker.take());
         let service = check(server)?;
         if !open_to_all && !service.table.has_rules() {
             let is_abstract =
@@ -69,7 +71,7 @@ impl Bound {
                 "the supplementary groups of clients are unavailable (SO_PEERGROUPS: {error}); a rule by group admits only clients whose effective group it is"
             ));
         }
-        Ok(Self { service, path: path.to_owned(), signals, sockets })
+        Ok(Self { service, path: path.to_owned(), signals, taker, sockets })
     }
 
     /// Returns the path, as it was given to [`Server::bind`]. An abstract name begins with `@`.
@@ -158,9 +160,9 @@ impl Bound {
 
     /// Starts the threads.
     fn start(self, signals: Option<UnixStream>) -> Result<Handle> {
-        let Self { service, path, sockets, .. } = self;
+        let Self { service, path, sockets, taker, .. } = self;
         service.table.check_states(&service.states)?;
-        let start = |sockets| Engine::start(Arc::new(service), sockets, signals);
+        let start = |sockets| Engine::start(Arc::new(service), sockets, signals, taker);
         let engine = sockets.into_list().and_then(start).map_err(|e| e.at(&path))?;
         Ok(Handle::new(engine))
     }

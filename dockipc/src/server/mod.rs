@@ -5,6 +5,7 @@
 
 mod bound;
 mod control;
+mod hand_over;
 mod handle;
 mod limits;
 
@@ -20,7 +21,7 @@ use crate::commands::{Command, Mounted, Rules, Table};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::dispatch::Service;
-use crate::engine::Engine;
+use crate::engine::{Engine, Taker};
 use crate::error::Result;
 use crate::handler::Handler;
 use crate::listener::SocketMode;
@@ -58,6 +59,7 @@ pub struct Server {
     /// The paths of [`also_at`](Self::also_at), with their modes.
     others: Vec<(PathBuf, SocketMode)>,
     open_to_all: bool,
+    taker: Option<Taker>,
 }
 
 impl Default for Server {
@@ -81,6 +83,7 @@ impl Server {
             signals: true,
             others: Vec::new(),
             open_to_all: false,
+            taker: None,
         }
     }
 
@@ -408,8 +411,9 @@ impl Server {
     ///
     /// # Errors
     /// Those of [`spawn`](Self::spawn) that do not concern the path.
-    pub fn spawn_in_process(self) -> Result<Handle> {
-        let engine = Engine::start(self.service()?, Vec::new(), None)?;
+    pub fn spawn_in_process(mut self) -> Result<Handle> {
+        let taker = self.taker.take();
+        let engine = Engine::start(self.service()?, Vec::new(), None, taker)?;
         Ok(Handle::new(engine))
     }
 

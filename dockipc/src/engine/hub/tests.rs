@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 
 use super::*;
-use crate::access::SocketId;
 use crate::server::Server;
 use crate::sys::NotForked;
 
@@ -53,7 +52,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let service = Server::new().service().unwrap();
-        let hub = Hub::new();
+        let hub = Hub::new(false);
         Self { service, hub, connections: HashMap::new(), gone: Vec::new() }
     }
 
