@@ -101,6 +101,10 @@ impl Conversation {
         &self.session.peer
     }
 
+    pub(crate) fn socket(&self) -> SocketId {
+        self.session.socket
+    }
+
     /// Returns the protocol of the next answer.
     pub(crate) fn protocol(&self) -> Protocol {
         self.session.protocol

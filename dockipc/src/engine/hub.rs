@@ -31,7 +31,6 @@ use super::shutdown::Shutdown;
 use super::threads::Roles;
 use super::token::{Token, next_generation};
 use super::users::Users;
-use crate::access::SocketId;
 use crate::commands::Cost;
 use crate::config::PerUser;
 use crate::dispatch::{Conversation, Service};
@@ -40,8 +39,8 @@ use crate::peer::Peer;
 
 /// The connections of a server, which of them are ready, and which thread has which role.
 pub(super) struct Hub {
-    /// Whether the author's code may take new connections.
-    is_offered: bool,
+    /// The phase of new connections.
+    first_phase: Phase,
     slots: Vec<Slot>,
     /// Slots without a connection.
     free: Vec<usize>,
@@ -131,9 +130,9 @@ impl Readiness {
 }
 
 impl Hub {
-    pub(super) fn new(is_offered: bool) -> Self {
+    pub(super) fn new(first_phase: Phase) -> Self {
         Self {
-            is_offered,
+            first_phase,
             slots: Vec::new(),
             free: Vec::new(),
             ready: Ready::default(),
@@ -180,10 +179,7 @@ impl Hub {
         slot.uid = peer.uid();
         let conversation = Conversation::new(service, id, peer, entrance, refusal);
         let mut conn = Conn::new(socket, conversation, token, &config.times);
-        // A second socket offers less than the first, and never this.
-        if self.is_offered && conn.is_admitted && entrance == SocketId::FIRST {
-            conn.phase = Phase::Offered { shown: 0 };
-        }
+        conn.phase = self.first_phase;
         slot.occupant = Occupant::Idle(Box::new(conn));
         slot.unseen = Readiness { readable: true, ..Readiness::default() };
         slot.cost = self.first_cost;

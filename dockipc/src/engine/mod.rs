@@ -72,7 +72,7 @@ mod users;
 mod watcher;
 mod worker;
 
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,10 +82,10 @@ use self::shutdown::Shutdown;
 use crate::access::SocketId;
 use crate::dispatch::Service;
 use crate::error::{Error, Result, Unfinished};
-use crate::listener::Published;
 use crate::peer::Peer;
 use crate::sys::NotForked;
 
+pub(crate) use self::endpoint::Endpoint;
 pub(crate) use self::taken::Taker;
 
 /// The threads of one server.
@@ -97,11 +97,11 @@ impl Engine {
     /// Starts the threads, which serve the sockets.
     pub(crate) fn start(
         service: Arc<Service>,
-        sockets: Vec<(NotForked<UnixListener>, Published)>,
+        endpoints: Vec<Endpoint>,
         signals: Option<UnixStream>,
         taker: Option<Taker>,
     ) -> Result<Self> {
-        let core = Core::new(service, sockets, signals, taker)
+        let core = Core::new(service, endpoints, signals, taker)
             .map_err(|errno| Error::io("starting the server", errno))?;
         let engine = Self { core: Arc::new(core) };
         for _ in 0..2 {

@@ -22,6 +22,7 @@ use super::long_run::LongRun;
 use super::phase::Phase;
 use super::turn::Next;
 use super::worker::Worker;
+use crate::access::SocketId;
 use crate::commands::Runnable;
 use crate::error::{Failure, code};
 use crate::hand_over::HandOver;
@@ -33,46 +34,76 @@ use crate::wire::Protocol;
 /// The most bytes that are shown to the author's first function.
 const MOST_SHOWN: usize = 4096;
 
-/// The functions of `Server::hand_over`.
-pub(crate) struct Taker {
-    decide: Box<Decide>,
-    take: Box<Take>,
-    /// [`advance`]. As a pointer, so that a program without `Server::hand_over` does not contain its code.
-    advance: Advance,
-}
+/// The functions of `Server::hand_over`. As a trait object, so that other programs do not contain the code
+/// of this file.
+pub(crate) struct Taker(Box<dyn Take>);
 
-pub(crate) type Decide = dyn Fn(&[u8]) -> HandOver + Send + Sync;
-pub(crate) type Take = dyn Fn(UnixStream, Peer) + Send + Sync;
-type Advance = fn(&Taker, &Arc<Core>, &Arc<Worker>, &mut Memory, &mut Conn) -> Option<Next>;
+pub(crate) type DecideFn = dyn Fn(&[u8]) -> HandOver + Send + Sync;
+pub(crate) type TakeFn = dyn Fn(UnixStream, Peer) + Send + Sync;
 
 impl Taker {
-    pub(crate) fn new(decide: Box<Decide>, take: Box<Take>) -> Self {
-        Self { decide, take, advance }
+    pub(crate) fn new(decide: Box<DecideFn>, take: Box<TakeFn>) -> Self {
+        Self(Box::new(Functions { decide, take }))
     }
-}
 
-impl Core {
     /// Goes on with a connection that is offered to the author's code or taken by it. None to look at the phase
     /// again.
-    pub(super) fn offer(
-        self: &Arc<Self>,
+    pub(super) fn advance(
+        &self,
+        core: &Arc<Core>,
         me: &Arc<Worker>,
         memory: &mut Memory,
         conn: &mut Conn,
     ) -> Option<Next> {
-        // Without a taker no connection is in these phases.
-        self.taker
-            .as_ref()
-            .map_or(Some(Next::Close), |taker| (taker.advance)(taker, self, me, memory, conn))
+        self.0.advance(core, me, memory, conn)
+    }
+
+    /// The server stops: the author's code reads what has arrived, and then the end.
+    pub(super) fn end_input(&self, hub: &Hub) {
+        self.0.end_input(hub);
     }
 }
 
-impl Hub {
-    /// The server stops: the author's code reads what has arrived, and then the end.
-    #[cold]
-    pub(super) fn end_taken(&self) {
-        for index in self.all_served() {
-            if let Some((socket, run)) = self.run(index)
+/// [`Taker`]'s methods.
+trait Take: Send + Sync {
+    fn advance(
+        &self,
+        core: &Arc<Core>,
+        me: &Arc<Worker>,
+        memory: &mut Memory,
+        conn: &mut Conn,
+    ) -> Option<Next>;
+
+    fn end_input(&self, hub: &Hub);
+}
+
+struct Functions {
+    decide: Box<DecideFn>,
+    take: Box<TakeFn>,
+}
+
+impl Take for Functions {
+    fn advance(
+        &self,
+        core: &Arc<Core>,
+        me: &Arc<Worker>,
+        memory: &mut Memory,
+        conn: &mut Conn,
+    ) -> Option<Next> {
+        let Phase::Offered { shown } = conn.phase else {
+            return Some(self.take(core, me, memory, conn));
+        };
+        // A second path offers less than the first, and never this.
+        if !conn.is_admitted || conn.conversation.socket() != SocketId::FIRST {
+            conn.phase.leave();
+            return None;
+        }
+        self.decide(core, me, memory, conn, shown)
+    }
+
+    fn end_input(&self, hub: &Hub) {
+        for index in hub.all_served() {
+            if let Some((socket, run)) = hub.run(index)
                 && run.is_taken()
             {
                 let _ = rustix::net::shutdown(socket, Shutdown::Read);
@@ -81,103 +112,95 @@ impl Hub {
     }
 }
 
-fn advance(
-    taker: &Taker,
-    core: &Arc<Core>,
-    me: &Arc<Worker>,
-    memory: &mut Memory,
-    conn: &mut Conn,
-) -> Option<Next> {
-    if core.is_over() {
-        return Some(core.finish(me, memory, conn, &Failure::not_run()));
-    }
-    match conn.phase {
-        Phase::Offered { shown } => decide(taker, core, me, memory, conn, shown),
-        _ => Some(take(taker, core, me, memory, conn)),
-    }
-}
-
-/// Shows the first bytes to the author's code if there are more than before.
-fn decide(
-    taker: &Taker,
-    core: &Arc<Core>,
-    me: &Arc<Worker>,
-    memory: &mut Memory,
-    conn: &mut Conn,
-    shown: usize,
-) -> Option<Next> {
-    let (count, decision) = match input::peek(memory, conn, MOST_SHOWN) {
-        Err(_) => return Some(Next::Close),
-        Ok(Some([])) => (0, Some(HandOver::Leave)),
-        Ok(Some(first)) if first.len() > shown => {
-            let decision = caught(|| (taker.decide)(first));
-            core.end_forked_child();
-            (first.len(), decision)
+impl Functions {
+    /// Shows the first bytes to the author's code if there are more than before.
+    fn decide(
+        &self,
+        core: &Arc<Core>,
+        me: &Arc<Worker>,
+        memory: &mut Memory,
+        conn: &mut Conn,
+        shown: usize,
+    ) -> Option<Next> {
+        if core.is_over() {
+            return Some(Next::Close);
         }
-        Ok(_) => (shown, Some(HandOver::More)),
-    };
-    match decision {
-        Some(HandOver::Take) => {
-            conn.phase = Phase::Taken;
-            return Some(Next::HandOver);
-        }
-        // The end of the input decides for dockipc, as does the last byte that is shown.
-        Some(HandOver::More) if count < MOST_SHOWN && !conn.is_half_closed => {
-            conn.phase = Phase::Offered { shown: count };
-            let due = if count == 0 { Due::NextCommand } else { Due::Decision };
-            if conn.deadline.is_none_or(|deadline| deadline.due != due) {
-                conn.deadline = Deadline::new(due, &core.service.config.times);
+        let (count, decision) = match input::peek(memory, conn, MOST_SHOWN) {
+            Err(_) => return Some(Next::Close),
+            Ok(Some([])) => (0, Some(HandOver::Leave)),
+            Ok(Some(first)) if first.len() > shown => {
+                let decision = caught(|| (self.decide)(first));
+                core.end_forked_child();
+                (first.len(), decision)
             }
-            return Some(Next::Wait);
+            Ok(_) => (shown, Some(HandOver::More)),
+        };
+        match decision {
+            Some(HandOver::Take) => {
+                conn.phase = Phase::Taken;
+                return Some(Next::HandOver);
+            }
+            // The end of the input decides for dockipc, as does the last byte that is shown.
+            Some(HandOver::More) if count < MOST_SHOWN && !conn.is_half_closed => {
+                conn.phase = Phase::Offered { shown: count };
+                let due = if count == 0 { Due::NextCommand } else { Due::Decision };
+                if conn.deadline.is_none_or(|deadline| deadline.due != due) {
+                    conn.deadline = Deadline::new(due, &core.service.config.times);
+                }
+                return Some(Next::Wait);
+            }
+            Some(HandOver::Leave | HandOver::More) => {
+                conn.phase.leave();
+                conn.is_readable = true;
+                return None;
+            }
+            None => {}
         }
-        Some(HandOver::Leave | HandOver::More) => {
-            conn.phase.leave();
-            conn.is_readable = true;
-            return None;
-        }
-        None => {}
+        let why = "hand_over panicked; see the daemon's standard error for the message";
+        Some(core.finish(me, memory, conn, &Failure::new(code::PANIC, why)))
     }
-    let why = "hand_over panicked; see the daemon's standard error for the message";
-    Some(core.finish(me, memory, conn, &Failure::new(code::PANIC, why)))
-}
 
-/// Lets the author's code take the connection, on a thread that does not lead.
-fn take(
-    taker: &Taker,
-    core: &Arc<Core>,
-    me: &Arc<Worker>,
-    memory: &mut Memory,
-    conn: &mut Conn,
-) -> Next {
-    if let Some(failure) = conn.denied.take() {
-        return core.finish(me, memory, conn, &failure);
+    /// Lets the author's code take the connection, on a thread that does not lead.
+    fn take(
+        &self,
+        core: &Arc<Core>,
+        me: &Arc<Worker>,
+        memory: &mut Memory,
+        conn: &mut Conn,
+    ) -> Next {
+        if core.is_over() {
+            return core.finish(me, memory, conn, &Failure::not_run());
+        }
+        if let Some(failure) = conn.denied.take() {
+            return core.finish(me, memory, conn, &failure);
+        }
+        if me.leads() {
+            return Next::HandOver;
+        }
+        conn.end_wait();
+        let Ok(stream) = rustix::io::fcntl_dupfd_cloexec(&conn.socket, 0) else {
+            let why = "no descriptor is left for this connection; try again";
+            return core.finish(me, memory, conn, &Failure::new(code::BUSY, why));
+        };
+        if std::mem::take(&mut conn.is_registered) {
+            // Its bytes are none of the leaders' business.
+            let _ = epoll::delete(&core.epoll, &conn.socket);
+        }
+        me.begin_step();
+        me.set_signs(Signs::None);
+        me.begin(Runnable::Taken, Protocol::Line);
+        let since = Instant::now();
+        let mut hub = core.lock();
+        hub.note_run(me.slot(), LongRun::new(me, me.step(), since, since), None);
+        let server_stops = hub.shutdown.is_some();
+        drop(hub);
+        if server_stops {
+            let _ = rustix::net::shutdown(&conn.socket, Shutdown::Read);
+        }
+        let peer = conn.conversation.peer().clone();
+        let _ = caught(|| (self.take)(stream.into(), peer));
+        core.end_forked_child();
+        me.end();
+        Next::Close
     }
-    if me.leads() {
-        return Next::HandOver;
-    }
-    conn.end_wait();
-    let Ok(stream) = rustix::io::fcntl_dupfd_cloexec(&conn.socket, 0) else {
-        let why = "no descriptor is left for this connection; try again";
-        return core.finish(me, memory, conn, &Failure::new(code::BUSY, why));
-    };
-    if std::mem::take(&mut conn.is_registered) {
-        // Its bytes are none of the leaders' business.
-        let _ = epoll::delete(&core.epoll, &conn.socket);
-    }
-    me.begin_step();
-    me.set_signs(Signs::None);
-    me.begin(Runnable::Taken, Protocol::Line);
-    let since = Instant::now();
-    let mut hub = core.lock();
-    hub.note_run(me.slot(), LongRun::new(me, me.step(), since, since), None);
-    let server_stops = hub.shutdown.is_some();
-    drop(hub);
-    if server_stops {
-        let _ = rustix::net::shutdown(&conn.socket, Shutdown::Read);
-    }
-    let peer = conn.conversation.peer().clone();
-    let _ = caught(|| (taker.take)(stream.into(), peer));
-    core.end_forked_child();
-    me.end();
-    Next::Close
 }

@@ -232,7 +232,9 @@ impl Core {
                     }
                 }
                 Phase::Offered { .. } | Phase::Taken => {
-                    if let Some(next) = self.offer(me, memory, conn) {
+                    // Without a taker no connection is in these phases.
+                    let Some(taker) = &self.taker else { return Next::Close };
+                    if let Some(next) = taker.advance(self, me, memory, conn) {
                         return next;
                     }
                 }

@@ -1,22 +1,23 @@
 //! [`Bound`], a server whose socket exists and that has no thread yet.
 
 use std::fmt;
-use std::io;
 use std::mem;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::{Handle, Server};
 use crate::dispatch::Service;
-use crate::engine::{Engine, Taker};
+use crate::engine::{Endpoint, Engine, Taker};
 use crate::error::{Error, Result};
-use crate::listener::{self, Published, SocketMode};
+use crate::listener::{self, SocketMode};
 use crate::signals::Signals;
 use crate::state::State;
-use crate::sys::{self, NotForked};
+use crate::sys;
 use crate::warning::warn;
 
 /// A server whose socket exists and that does not serve yet: see [`Server::bind`].
@@ -30,28 +31,26 @@ use crate::warning::warn;
 /// [`run`](Self::run) or [`spawn`](Self::spawn) on.
 #[must_use = "a server does nothing until it is run"]
 pub struct Bound {
-    service: Service,
+    /// Invariant: not shared before the start, so that states can be added; broken by a clone.
+    service: Arc<Service>,
     path: PathBuf,
     /// Whether `run` handles SIGTERM and SIGINT.
     signals: bool,
     taker: Option<Taker>,
-    sockets: Sockets,
+    endpoints: Vec<Endpoint>,
 }
 
 impl Bound {
-    /// Checks the settings with `check`, and then creates the sockets.
-    pub(super) fn new(
-        mut server: Server,
-        path: &Path,
-        check: fn(Server) -> Result<Service>,
-    ) -> Result<Self> {
+    /// Checks the settings, and then creates the sockets.
+    pub(super) fn new(server: &mut Server, path: &Path, states: Given) -> Result<Self> {
         let mode = SocketMode { given: server.mode, default: 0o666 };
         let mut paths = vec![(path.to_owned(), mode)];
         paths.append(&mut server.others);
-        let (signals, open_to_all, taker) =
-            (server.signals, server.open_to_all, server.taker.take());
-        let service = check(server)?;
-        if !open_to_all && !service.table.has_rules() {
+        let service = server.prepare()?;
+        if states == Given::Completely {
+            service.table.check_states(&service.states)?;
+        }
+        if !server.open_to_all && !service.table.has_rules() {
             let is_abstract =
                 |(path, _): &&(PathBuf, _)| path.as_os_str().as_bytes().starts_with(b"@");
             if let Some((path, _)) = paths.iter().find(is_abstract) {
@@ -59,19 +58,20 @@ impl Bound {
             }
         }
         listener::check_passed(paths.iter().map(|(path, _)| &**path))?;
-        let mut sockets = Sockets { list: Vec::new(), process: std::process::id() };
-        for (path, mode) in paths {
-            let (listener, published) = listener::publish(&path, mode).map_err(|e| e.at(&path))?;
-            sockets.list.push((NotForked::new(listener), published));
+        let mut endpoints = Vec::new();
+        for (path, mode) in &paths {
+            let published = listener::publish(path, *mode).map_err(|e| e.at(path))?;
+            endpoints.push(Endpoint::new(published));
         }
-        if let Some((listener, _)) = sockets.list.first()
+        if let Some(listener) = endpoints.first().and_then(Endpoint::listener)
             && let Err(error) = sys::peer_groups(listener.as_fd())
         {
             warn(format_args!(
                 "the supplementary groups of clients are unavailable (SO_PEERGROUPS: {error}); a rule by group admits only clients whose effective group it is"
             ));
         }
-        Ok(Self { service, path: path.to_owned(), signals, taker, sockets })
+        let (signals, taker) = (server.signals, server.taker.take());
+        Ok(Self { service, path: path.to_owned(), signals, taker, endpoints })
     }
 
     /// Returns the path, as it was given to [`Server::bind`]. An abstract name begins with `@`.
@@ -111,7 +111,9 @@ impl Bound {
     /// # Ok::<(), dockipc::Error>(())
     /// ```
     pub fn share<T: Send + Sync + 'static>(mut self, value: impl Into<State<T>>) -> Self {
-        self.service.states.add(value.into());
+        if let Some(service) = Arc::get_mut(&mut self.service) {
+            service.states.add(value.into());
+        }
         self
     }
 
@@ -159,12 +161,16 @@ impl Bound {
     }
 
     /// Starts the threads.
-    fn start(self, signals: Option<UnixStream>) -> Result<Handle> {
-        let Self { service, path, sockets, taker, .. } = self;
-        service.table.check_states(&service.states)?;
-        let start = |sockets| Engine::start(Arc::new(service), sockets, signals, taker);
-        let engine = sockets.into_list().and_then(start).map_err(|e| e.at(&path))?;
-        Ok(Handle::new(engine))
+    fn start(mut self, signals: Option<UnixStream>) -> Result<Handle> {
+        self.service.table.check_states(&self.service.states)?;
+        if self.endpoints.iter().any(|endpoint| endpoint.published.is_forked()) {
+            let what =
+                "starting a server that the parent process has bound (fork before Server::bind)";
+            return Err(Error::io(what, Errno::PERM).at(&self.path));
+        }
+        let (service, endpoints) = (Arc::clone(&self.service), mem::take(&mut self.endpoints));
+        let engine = Engine::start(service, endpoints, signals, self.taker.take());
+        engine.map(Handle::new).map_err(|e| e.at(&self.path))
     }
 }
 
@@ -174,36 +180,14 @@ impl fmt::Debug for Bound {
     }
 }
 
+/// Whether states can still be added.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given {
+    Completely,
+    InPart,
+}
+
 /// Handles SIGTERM and SIGINT, if `on`.
 pub(super) fn take_signals(on: bool, path: &Path) -> Result<Option<(Signals, UnixStream)>> {
     if on { Signals::take().map(Some).map_err(|e| e.at(path)) } else { Ok(None) }
-}
-
-/// Sockets that nobody serves yet. Dropping this releases their paths.
-struct Sockets {
-    list: Vec<(NotForked<UnixListener>, Published)>,
-    /// The process that created them. A forked child has only a copy of this value.
-    process: u32,
-}
-
-impl Sockets {
-    fn into_list(mut self) -> Result<Vec<(NotForked<UnixListener>, Published)>> {
-        if self.process == std::process::id() {
-            return Ok(mem::take(&mut self.list));
-        }
-        let why = "the server is bound in the parent process; fork before Server::bind";
-        Err(Error::io("starting the server", io::Error::other(why)))
-    }
-}
-
-impl Drop for Sockets {
-    fn drop(&mut self) {
-        if self.process == std::process::id() {
-            // Before the listeners are closed.
-            self.list.iter().for_each(|(_, published)| published.release());
-        } else {
-            // The paths are the parent's.
-            mem::forget(mem::take(&mut self.list));
-        }
-    }
 }

@@ -11,6 +11,7 @@ mod limits;
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,7 @@ use crate::request::Request;
 use crate::state::{State, States};
 
 pub use self::bound::Bound;
+use self::bound::Given;
 pub use self::control::Control;
 pub use self::handle::Handle;
 
@@ -310,11 +312,11 @@ impl Server {
     /// # Errors
     /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`] if commands were still running at the
     /// deadline.
-    pub fn run(self, path: impl AsRef<Path>) -> Result<()> {
+    pub fn run(mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         // First: the server then stops in order at a signal that arrives while it starts.
         let signals = bound::take_signals(self.signals, path)?;
-        Bound::new(self, path, Self::checked)?.run_with(signals)
+        Bound::new(&mut self, path, Given::Completely)?.run_with(signals)
     }
 
     /// Serves at a path, on its own threads, until the handle is dropped or [stopped](Handle::shutdown).
@@ -363,8 +365,8 @@ impl Server {
     /// # Errors
     /// A daemon already answers at the path, a file that is not a socket is there, or the path
     /// is unusable; two commands have one name; a command needs a missing state.
-    pub fn spawn(self, path: impl AsRef<Path>) -> Result<Handle> {
-        Bound::new(self, path.as_ref(), Self::checked)?.spawn()
+    pub fn spawn(mut self, path: impl AsRef<Path>) -> Result<Handle> {
+        Bound::new(&mut self, path.as_ref(), Given::Completely)?.spawn()
     }
 
     /// Creates the socket and starts no thread yet, so that the program can do what needs the path, or a single
@@ -389,8 +391,8 @@ impl Server {
     /// # Errors
     /// Those of [`spawn`](Self::spawn), except for states: [`Bound::state`] can still add one, so that
     /// [`Bound::run`] and [`Bound::spawn`] check them.
-    pub fn bind(self, path: impl AsRef<Path>) -> Result<Bound> {
-        Bound::new(self, path.as_ref(), Self::prepare)
+    pub fn bind(mut self, path: impl AsRef<Path>) -> Result<Bound> {
+        Bound::new(&mut self, path.as_ref(), Given::InPart)
     }
 
     /// Serves without a path, for tests. [`Handle::client`] and [`Handle::connect`] connect
@@ -418,30 +420,27 @@ impl Server {
     }
 
     /// Checks the settings and makes the [`Service`] that all connections share.
-    pub(crate) fn service(self) -> Result<Arc<Service>> {
-        self.checked().map(Arc::new)
-    }
-
-    fn checked(self) -> Result<Service> {
+    pub(crate) fn service(mut self) -> Result<Arc<Service>> {
         let service = self.prepare()?;
         service.table.check_states(&service.states)?;
         Ok(service)
     }
 
-    /// Checks the settings except for the states.
-    fn prepare(self) -> Result<Service> {
+    /// Takes the settings and checks them, except for the states.
+    fn prepare(&mut self) -> Result<Arc<Service>> {
         let commands = inventory::iter::<Command>;
-        let table = Table::new(commands, self.mounted, self.fallback, &self.rules)?;
+        let mounted = mem::take(&mut self.mounted);
+        let table = Table::new(commands, mounted, self.fallback.take(), &self.rules)?;
         let token = table.token(self.token_file.as_deref())?;
-        Ok(Service {
+        Ok(Arc::new(Service {
             table,
-            states: self.states,
+            states: mem::take(&mut self.states),
             token,
             guesses: Mutex::new(Guesses::new(self.config.times.auth_pause)),
-            audit: self.audit,
-            config: self.config.at_start(),
+            audit: self.audit.take(),
+            config: self.config.clone().at_start(),
             counters: Counters::new(),
-        })
+        }))
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 
 use super::*;
+use crate::access::SocketId;
 use crate::server::Server;
 use crate::sys::NotForked;
 
@@ -52,7 +53,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let service = Server::new().service().unwrap();
-        let hub = Hub::new(false);
+        let hub = Hub::new(Phase::Open);
         Self { service, hub, connections: HashMap::new(), gone: Vec::new() }
     }
 
