@@ -150,6 +150,9 @@ impl Conversation {
                 if let Some(queue) = &mut session.transaction {
                     queue.refuse();
                 }
+                // A client that is turned away learns that, whatever it sends.
+                let refusal = self.refused.clone().map(|refusal| (refusal, true));
+                let (failure, last) = refusal.unwrap_or((failure, last));
                 Step::Answer { used: skipped + len, reply: Reply::Error(failure), last }
             }
             Decoded::Command { len, frame } => {
