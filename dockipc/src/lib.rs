@@ -47,6 +47,9 @@
 //! | `{` | reserved; refused |
 //! | any other | a line: one command, its raw answer, end of connection |
 //!
+//! Before that, a program with clients of another protocol can take their connections:
+//! [`Server::hand_over`].
+//!
 //! There are two exceptions, for Redis clients: a first line `HELLO …` begins RESP too, and `\r\n` in front of
 //! the first command is skipped. In RESP, blanks, line ends and empty commands (`*0`, `*-1`) between commands are
 //! skipped without an answer.

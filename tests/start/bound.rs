@@ -61,3 +61,10 @@ fn later_path_that_fails_releases_the_first() {
     let stream = std::os::unix::net::UnixStream::connect(place.socket()).unwrap();
     assert_eq!(exchange(stream, b"ping\n"), b"PONG");
 }
+
+#[test]
+fn bound_server_and_control_can_be_sent() {
+    const fn sent<T: Send + Sync>() {}
+    const { sent::<dockipc::Control>() };
+    const { sent::<dockipc::Bound>() };
+}
