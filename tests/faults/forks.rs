@@ -282,6 +282,7 @@ fn bound_server_does_nothing_in_a_forked_child() {
         leave(i32::from(!error.contains("fork before Server::bind")));
     }
     assert_eq!(status_of(child), Some(0));
+    assert!(place.socket().exists(), "the child leaves the path");
     let _daemon = bound.spawn().unwrap();
     assert_eq!(Client::new(place.socket()).send("ping").unwrap(), b"PONG");
 }
