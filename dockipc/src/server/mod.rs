@@ -171,7 +171,7 @@ impl Server {
     ///
     /// A socket that systemd passes keeps its mode (`SocketMode=` in the unit, 0666 by
     /// default). If this method was called and more users can connect to the passed socket, the start
-    /// is refused: [`Error::PassedMode`].
+    /// is refused: [`Error::PassedMode`](crate::Error::PassedMode).
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = Some(mode);
         self
@@ -186,8 +186,8 @@ impl Server {
     /// protocol commands (`hello`, `auth`, …) cannot.
     ///
     /// When the server starts, a rule that is malformed, names an unknown user or group, or matches no
-    /// command is an [`Error::BadRule`]. So is a rule with the overflow id (65534, often `nobody` and
-    /// `nogroup`) in a user namespace, where every unmapped user has it.
+    /// command is an [`Error::BadRule`](crate::Error::BadRule). So is a rule with the overflow id (65534, often
+    /// `nobody` and `nogroup`) in a user namespace, where every unmapped user has it.
     pub fn allow(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
         self.rules.given.push((Pattern::new(names), rule.into()));
         self
@@ -271,8 +271,8 @@ impl Server {
     /// size of the audit; the token's length makes it impossible to guess.
     ///
     /// # Errors
-    /// When the server starts: [`Error::BadTokenFile`] if the file is unusable or no rule has
-    /// `token`; [`Error::BadRule`] if a rule has it and no file is set.
+    /// When the server starts: [`Error::BadTokenFile`](crate::Error::BadTokenFile) if the file is unusable or
+    /// no rule has `token`; [`Error::BadRule`](crate::Error::BadRule) if a rule has it and no file is set.
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.token_file = Some(path.into());
         self
@@ -310,8 +310,8 @@ impl Server {
     /// A program that forks into the background does so before this call: see [`spawn`](Self::spawn).
     ///
     /// # Errors
-    /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`] if commands were still running at the
-    /// deadline.
+    /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`](crate::Error::Unfinished) if commands were
+    /// still running at the deadline.
     pub fn run(mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         // First: the server then stops in order at a signal that arrives while it starts.
@@ -337,14 +337,14 @@ impl Server {
     /// checks the path every two seconds only, so that removing the socket over and over costs
     /// the daemon little. A symbolic link of another user on the way to the directory makes
     /// the start fail, as does another user's file with the name of the lock or the socket
-    /// ([`Error::InTheWay`]).
+    /// ([`Error::InTheWay`](crate::Error::InTheWay)).
     ///
     /// A path that begins with `@` is an abstract name, unix(7). Such a socket is not a
     /// file and has no mode: see [`open_to_all`](Self::open_to_all). (`./@x` is a file.)
     ///
     /// If systemd passed a socket with this path to the process, `sd_listen_fds(3)`, the server
     /// uses that socket and does not change the path. Passed sockets that it cannot use fail the start:
-    /// [`Error::Activation`].
+    /// [`Error::Activation`](crate::Error::Activation).
     ///
     /// # Forks and privileges
     ///
@@ -355,8 +355,8 @@ impl Server {
     /// so that it keeps nothing alive when the daemon ends. In the child the [`Handle`] does nothing, and the
     /// signals that [`run`](Self::run) handles have their default action. This holds for `fork(3)`, not for a
     /// plain `clone(2)`: a child of that keeps all until it ends or calls `execve(2)`, and the next start
-    /// names it ([`Error::StillHeld`]). A command that forks must end the child, or call `execve(2)` there: if
-    /// the command returns in the child, the server ends the child.
+    /// names it ([`Error::StillHeld`](crate::Error::StillHeld)). A command that forks must end the child, or
+    /// call `execve(2)` there: if the command returns in the child, the server ends the child.
     ///
     /// A program that gives up root's privileges after the start needs a directory that its new user can
     /// write to, or the server can neither recreate nor remove its socket. It then prints a warning
