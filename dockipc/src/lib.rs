@@ -127,6 +127,7 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handler;
+pub mod hooks;
 mod listener;
 mod nearest;
 mod param;

@@ -5,6 +5,8 @@ mod running {
     mod async_commands;
     mod cancel;
     mod deferred;
+    mod hooks;
     mod kept;
+    mod lease;
     mod stop;
 }

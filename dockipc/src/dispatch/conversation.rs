@@ -100,6 +100,10 @@ impl Conversation {
         self.session.peer.uid()
     }
 
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.session.peer
+    }
+
     /// Returns the protocol of the next answer.
     pub(crate) fn protocol(&self) -> Protocol {
         self.session.protocol

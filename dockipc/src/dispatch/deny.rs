@@ -6,6 +6,7 @@ use crate::access::Policy;
 use crate::arg::Quoted;
 use crate::commands::{Entry, Target};
 use crate::error::{Failure, code};
+use crate::hooks::Begun;
 use crate::param::Unbound;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -28,9 +29,20 @@ impl Service {
         }
         let name = unbound.name().unwrap_or_default();
         let denied = denied(session, name, policy);
-        let Some(case) = runner.case else { return Some(Reply::Error(denied)) };
+        // Built-in commands are not for the hooks.
+        let is_author_s = entry.is_none_or(|entry| !matches!(entry.target, Target::BuiltIn(_)));
+        let (case, hooks) = (runner.case, runner.hooks.filter(|_| is_author_s));
+        if case.is_none() && hooks.is_none() {
+            return Some(Reply::Error(denied));
+        }
+        let sent = String::from_utf8_lossy(name).into_owned();
+        let call = self.unbound_call(session, entry.map_or(&sent, Entry::declared_name));
         let recorded = runner.recorded(&self.table, || {
+            if let Some(hooks) = hooks {
+                Begun::new(hooks, call).refuse(&denied);
+            }
             // The command is denied even if the record fails.
+            let Some(case) = case else { return Ok(()) };
             let _ = if let Some(Entry { target: Target::Command(command), shape, .. }) = entry {
                 case.denied(command.params, shape, unbound)
             } else {

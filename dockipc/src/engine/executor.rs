@@ -242,6 +242,12 @@ impl Executor for TurnExecutor<'_> {
             self.cost = timed.end(&self.core.service.table);
         }
     }
+
+    fn stopped(&self) -> Option<Stopped> {
+        let is_over = self.core.is_over();
+        let why = if is_over { Stopped::ShuttingDown } else { Stopped::TimedOut };
+        self.me.outbox().answered.then_some(why)
+    }
 }
 
 impl Timed {

@@ -81,7 +81,6 @@ struct Slot {
     run: Option<Box<LongRun>>,
     /// The connected user.
     peer: Option<Peer>,
-    uid: u32,
     charge: Charge,
     occupant: Occupant,
 }
@@ -130,6 +129,13 @@ pub(super) struct Readiness {
     pub(super) answered: bool,
     /// The connection is to end at once.
     pub(super) killed: bool,
+}
+
+impl Slot {
+    /// Returns the connected user.
+    fn uid(&self) -> u32 {
+        self.peer.as_ref().map_or(u32::MAX, Peer::uid)
+    }
 }
 
 impl Readiness {
@@ -187,7 +193,6 @@ impl Hub {
         self.ids[index] = id;
         let slot = &mut self.slots[index];
         let token = Token::Connection { slot: index, generation: slot.generation }.to_data();
-        slot.uid = peer.uid();
         slot.peer = Some(peer.clone());
         let conversation = Conversation::new(service, id, peer, entrance, refusal);
         let conn = Conn::new(socket, conversation, token, &config.times);
@@ -209,7 +214,6 @@ impl Hub {
                 timer: None,
                 run: None,
                 peer: None,
-                uid: u32::MAX,
                 charge: Charge::None,
                 occupant: Occupant::None,
             });
@@ -277,7 +281,7 @@ impl Hub {
     /// Ends a connection whose user `may_end` accepts. Returns its socket, to be shut down.
     pub(super) fn kill(&mut self, id: u64, may_end: &dyn Fn(u32) -> bool) -> Option<Arc<Socket>> {
         let index = self.ids.iter().position(|other| *other == id)?;
-        if !may_end(self.slots[index].uid) {
+        if !may_end(self.slots[index].uid()) {
             return None;
         }
         let socket = match &self.slots[index].occupant {
@@ -388,7 +392,7 @@ impl Hub {
         }
         self.end_run(index, limits);
         let slot = &mut self.slots[index];
-        self.users.begin(slot.uid, limits)?;
+        self.users.begin(slot.uid(), limits)?;
         slot.charge = Charge::Admitted;
         Ok(())
     }
@@ -399,7 +403,7 @@ impl Hub {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let is_new = matches!(slot.occupant, Occupant::Served(_)) && slot.charge == Charge::None;
         if is_new && limits.running.is_some() {
-            self.users.charge_running(slot.uid, limits);
+            self.users.charge_running(slot.uid(), limits);
             slot.charge = Charge::Found;
         }
     }
@@ -408,7 +412,7 @@ impl Hub {
     pub(super) fn end_run(&mut self, index: usize, limits: &PerUser) {
         let slot = &mut self.slots[index];
         if std::mem::take(&mut slot.charge) != Charge::None {
-            self.users.end(slot.uid, limits);
+            self.users.end(slot.uid(), limits);
         }
     }
 

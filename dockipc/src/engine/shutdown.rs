@@ -121,7 +121,9 @@ impl Core {
             }
             Step::Ending if is_due => {
                 let idle = hub.end_idle(&self.service);
-                hub.unlocked(|| drop(idle));
+                hub.unlocked(|| {
+                    idle.into_iter().for_each(|mut conn| self.end_connection(&mut conn))
+                });
                 self.abandon_running(hub);
                 let served = hub.all_served();
                 if let Some(shutdown) = &mut hub.shutdown {

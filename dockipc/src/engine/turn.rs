@@ -79,7 +79,7 @@ impl Core {
         conn.is_readable |= readiness.readable;
         conn.is_half_closed |= readiness.half_closed;
         conn.is_gone |= readiness.gone;
-        if readiness.killed {
+        if readiness.killed || conn.phase == Phase::Closed {
             return Next::Close;
         }
         let expired = conn.deadline.filter(|due| readiness.expired && due.at <= Instant::now());
@@ -109,6 +109,7 @@ impl Core {
             Next::Wait => conn.set_deadline(&self.service.config),
             // Its deadline for the next command no longer holds.
             Next::Again if conn.has_pending_output() => conn.set_deadline(&self.service.config),
+            Next::HandOver if conn.waits_aside => {}
             Next::HandOver => conn.begin_to_wait(&self.service.config.times),
             Next::Again | Next::Close => {}
         }
