@@ -8,7 +8,7 @@
 //! use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 //!
 //! let left = AtomicU32::new(2);
-//! let server = Server::new()
+//! let daemon = Server::new()
 //!     .handle("work", |_| "done")
 //!     .before(move |_call| {
 //!         let taken = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
@@ -17,10 +17,11 @@
 //!     .after(|call, outcome, took| {
 //!         let code = outcome.code().unwrap_or("OK");
 //!         println!("{} by uid {}: {code} after {took:?}", call.name(), call.peer().uid());
-//!     });
-//! let client = server.spawn_in_process()?.client();
-//! # let daemon = Server::new().spawn_in_process()?;
-//! # drop((client, daemon));
+//!     })
+//!     .spawn_in_process()?;
+//! let answers = ["work", "work", "work"].map(|line| daemon.client().send(line));
+//! assert!(answers[1].is_ok());
+//! assert_eq!(answers[2].as_ref().unwrap_err().failure().unwrap().code(), "RATELIMIT");
 //! # Ok::<(), dockipc::Error>(())
 //! ```
 //!
@@ -40,14 +41,15 @@
 //!   when the answer is there, or when nobody waits for it any more.
 //! - Neither is called for a command that never begins since it is `-BUSY`, since the server stops, or since its
 //!   caller has left or waits no longer.
-//! - After `MULTI`, a command that is queued is seen when it runs. One that is refused instead of being queued
-//!   comes to `after` only.
+//! - After `MULTI`, a command is seen when it runs, and not when it is queued. One that a rule refuses to queue
+//!   comes to `after`.
 //! - A command that the server does not wait for when it stops ([`Error::Unfinished`](crate::Error::Unfinished))
 //!   comes to `after` when its function returns, if the process still exists by then.
 //!
 //! The hooks are called in the order in which they were added. They may block, as a command may, without delaying
 //! other clients; dockipc holds no lock meanwhile. Several threads call them concurrently. The answer waits for
-//! them, and their time counts for [`run_timeout`](crate::Server::run_timeout).
+//! them, and their time counts for [`run_timeout`](crate::Server::run_timeout). The time that `after` gets runs from
+//! when the command began, the hooks in front of it included, and not the time that it waited for a thread.
 //!
 //! If a `before` hook panics, the command does not run and its answer is `-PANIC`. If an `after` hook panics, the
 //! panic is caught, and the other hooks are called.

@@ -16,9 +16,7 @@ struct Lease(u64, Kept<u64>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if self.0 == 13 {
-            panic!("on purpose");
-        }
+        assert!(self.0 != 13, "on purpose");
         self.1.keep(self.0);
     }
 }

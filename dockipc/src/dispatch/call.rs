@@ -180,7 +180,7 @@ impl Service {
         if case.is_none() && hooks.is_none() {
             return Some(answer);
         }
-        let call = self.unbound_call(session, name);
+        let call = unbound_call(session, name);
         let told = runner.recorded(&self.table, || {
             let refused = case.and_then(|case| record(case).err());
             let Some(hooks) = hooks else { return refused.map_or(Ok(()), Err) };
@@ -188,18 +188,10 @@ impl Service {
             if let Some(failure) = begun.refusal(refused) {
                 return Err(failure);
             }
-            if let Some(failure) = Ran::failure(&answer) {
-                begun.end(failure, None);
-            }
+            begun.end(answer.failure(), None);
             Ok(())
         });
         told.then(answer)
-    }
-
-    /// Returns a call whose words are not bound, for the hooks.
-    pub(super) fn unbound_call<'c>(&self, session: &'c Session, name: &'c str) -> Call<'c> {
-        let (connection, peer, protocol) = (session.id, &session.peer, session.protocol);
-        Call { name, id: next_id(), connection, peer, protocol }
     }
 
     pub(super) fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {
@@ -210,6 +202,12 @@ impl Service {
             states: &self.states,
         }
     }
+}
+
+/// Returns a call whose words are not bound, for the hooks.
+pub(super) fn unbound_call<'c>(session: &'c Session, name: &'c str) -> Call<'c> {
+    let (connection, peer, protocol) = (session.id, &session.peer, session.protocol);
+    Call { name, id: next_id(), connection, peer, protocol }
 }
 
 /// Returns the function that records a command which is about to run.

@@ -1,6 +1,7 @@
 //! Denies a command.
 
 use super::Service;
+use super::call::unbound_call;
 use super::run::Runner;
 use crate::access::Policy;
 use crate::arg::Quoted;
@@ -36,7 +37,7 @@ impl Service {
             return Some(Reply::Error(denied));
         }
         let sent = String::from_utf8_lossy(name).into_owned();
-        let call = self.unbound_call(session, entry.map_or(&sent, Entry::declared_name));
+        let call = unbound_call(session, entry.map_or(&sent, Entry::declared_name));
         let recorded = runner.recorded(&self.table, || {
             if let Some(hooks) = hooks {
                 Begun::new(hooks, call).refuse(&denied);

@@ -110,7 +110,7 @@ impl Service {
             run.signal.fire(Stopped::Cancelled);
         }
         let call = Call::of_run(run, protocol);
-        let failure = reply.and_then(Ran::failure).flatten();
+        let failure = reply.and_then(Ran::failure);
         let begun = Begun { hooks: &**hooks, call, since: run.since };
         begun.end(failure, run.signal.get());
     }

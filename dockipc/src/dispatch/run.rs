@@ -27,7 +27,8 @@ pub(crate) trait Executor {
     /// Called after the author's code has run.
     fn end(&mut self);
 
-    /// Returns why the client has got a failure in place of the running command's answer, if it has.
+    /// Called before the hooks that follow the command. Returns why the client has got a failure in place of its
+    /// answer, if it has.
     fn stopped(&self) -> Option<Stopped> {
         None
     }
@@ -76,26 +77,34 @@ pub(super) struct Runner<'a> {
 
 /// The result of the author's code, as the hooks see it.
 pub(super) trait Ran: From<Reply> {
-    /// Returns the failure, if it is one. `None` if the answer comes later.
-    fn failure(&self) -> Option<Option<&Failure>>;
+    fn failure(&self) -> Option<&Failure>;
+
+    /// Returns whether the answer comes later.
+    fn is_later(&self) -> bool {
+        false
+    }
 }
 
 impl Ran for Reply {
-    fn failure(&self) -> Option<Option<&Failure>> {
+    fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Error(failure) => Some(Some(failure)),
-            _ => Some(None),
+            Self::Error(failure) => Some(failure),
+            _ => None,
         }
     }
 }
 
 impl Ran for Result<Answered, Failure> {
-    fn failure(&self) -> Option<Option<&Failure>> {
+    fn failure(&self) -> Option<&Failure> {
         match self {
             Ok(Answered::Now(reply)) => reply.failure(),
             Ok(Answered::Later(_)) => None,
-            Err(failure) => Some(Some(failure)),
+            Err(failure) => Some(failure),
         }
+    }
+
+    fn is_later(&self) -> bool {
+        matches!(self, Ok(Answered::Later(_)))
     }
 }
 
@@ -142,7 +151,7 @@ impl Runner<'_> {
         let result = match begun {
             Ok(begun) => {
                 let result = caught(run).unwrap_or_else(|| panicked(name).into());
-                if let Some(begun) = begun {
+                if let Some(begun) = begun.filter(|_| !result.is_later()) {
                     self.end_noted(&begun, request, result.failure());
                 }
                 result
@@ -170,19 +179,17 @@ impl Runner<'_> {
         refused.map_or(Ok(begun), Err)
     }
 
-    /// Calls the hooks for a command that has run. One that is answered later has not ended.
+    /// Calls the hooks for a command that has ended.
     #[cold]
     #[inline(never)]
     fn end_noted(
         &self,
         begun: &Begun<'_>,
         request: Option<&Request<'_>>,
-        failure: Option<Option<&Failure>>,
+        failure: Option<&Failure>,
     ) {
-        let Some(failure) = failure else { return };
         let asked = request.and_then(Request::run).and_then(|Cancel(run)| run.signal.get());
-        let stopped = asked.or_else(|| self.executor.stopped());
-        begun.end(failure, stopped);
+        begun.end(failure, self.executor.stopped().or(asked));
     }
 
     /// Returns a runner of other code of the author's than the command, which nothing records.

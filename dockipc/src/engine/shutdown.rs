@@ -122,7 +122,9 @@ impl Core {
             Step::Ending if is_due => {
                 let idle = hub.end_idle(&self.service);
                 hub.unlocked(|| {
-                    idle.into_iter().for_each(|mut conn| self.end_connection(&mut conn))
+                    for mut conn in idle {
+                        self.end_connection(&mut conn);
+                    }
                 });
                 self.abandon_running(hub);
                 let served = hub.all_served();
