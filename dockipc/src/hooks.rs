@@ -135,8 +135,11 @@ pub enum End {
     Panicked,
     /// A rule, the audit or a `before` hook has refused the command.
     Refused,
-    /// The command was asked to stop, or its client got `-TIMEOUT` or `-SHUTDOWN` in place of its answer. Of a
-    /// client that has left it is [`Stopped::Cancelled`].
+    /// The command was asked to stop, or its client got `-TIMEOUT` or `-SHUTDOWN` in place of its answer. If the
+    /// client has left, it is [`Stopped::Cancelled`].
+    ///
+    /// Only commands that take a [`Cancel`](crate::Cancel) or are answered later are asked. Another one ends as its
+    /// function does, although its client may have left.
     Stopped(Stopped),
 }
 

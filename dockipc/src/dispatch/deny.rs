@@ -39,17 +39,18 @@ impl Service {
         let sent = String::from_utf8_lossy(name).into_owned();
         let call = unbound_call(session, entry.map_or(&sent, Entry::declared_name));
         let recorded = runner.recorded(&self.table, || {
+            // The command is denied even if the record fails.
+            if let Some(case) = case {
+                let _ = if let Some(Entry { target: Target::Command(command), shape, .. }) = entry {
+                    case.denied(command.params, shape, unbound)
+                } else {
+                    let (name, words, _) = unbound.all();
+                    case.unbound(name, None, words)
+                };
+            }
             if let Some(hooks) = hooks {
                 Begun::new(hooks, call).refuse(&denied);
             }
-            // The command is denied even if the record fails.
-            let Some(case) = case else { return Ok(()) };
-            let _ = if let Some(Entry { target: Target::Command(command), shape, .. }) = entry {
-                case.denied(command.params, shape, unbound)
-            } else {
-                let (name, words, _) = unbound.all();
-                case.unbound(name, None, words)
-            };
             Ok(())
         });
         recorded.then(Reply::Error(denied))
