@@ -9,4 +9,5 @@ mod running {
     mod kept;
     mod lease;
     mod stop;
+    mod storm;
 }

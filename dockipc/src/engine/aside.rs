@@ -11,6 +11,7 @@ use rustix::net::Shutdown;
 use super::connection::Conn;
 use super::core::Core;
 use super::deadline::{Deadline, Due};
+use super::phase::Phase;
 use super::turn::Next;
 use super::worker::{Outbox, Worker};
 use crate::caught::caught;
@@ -38,8 +39,10 @@ impl Core {
         if !conn.conversation.peer().end() && !has_hooks {
             return Next::Close;
         }
-        // The client does not wait for it.
-        let _ = rustix::net::shutdown(&conn.socket, Shutdown::Both);
+        // The client does not wait for it. Code that has taken the connection may have kept the socket.
+        if conn.phase != Phase::Taken {
+            let _ = rustix::net::shutdown(&conn.socket, Shutdown::Both);
+        }
         (conn.output, conn.deadline) = (None, None);
         conn.phase.close();
         if !self.run_aside(me, conn, |conn| self.end_connection(conn)) {
