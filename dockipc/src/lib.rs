@@ -131,6 +131,7 @@ pub mod error;
 pub mod fuzzing;
 mod hand_over;
 mod handler;
+pub mod hooks;
 mod listener;
 mod nearest;
 mod param;

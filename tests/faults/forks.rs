@@ -1,10 +1,10 @@
 //! A process forks while it serves or calls: the child keeps nothing of the daemon alive, and takes nothing
 //! from its parent.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::exit;
 
 use dockipc::{Client, Error, Handle, Request, Server};
@@ -63,7 +63,7 @@ fn status_of(child: i32) -> Option<i32> {
 fn use_all_descriptors() {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum }).unwrap();
-    while let Ok(file) = fs::File::open("/dev/null") {
+    while let Ok(file) = File::open("/dev/null") {
         std::mem::forget(file);
     }
 }
@@ -109,12 +109,32 @@ fn server() -> Server {
         .handle("connection", |request: &Request<'_>| request.connection())
 }
 
+/// Appends a line to a file when it is dropped.
+struct Note(PathBuf, &'static str);
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        let file = File::options().create(true).append(true).open(&self.0);
+        file.unwrap().write_all(self.1.as_bytes()).unwrap();
+    }
+}
+
 /// Not a test: the daemon of those below.
 #[test]
 fn daemon() {
     apart::serve(|path| {
         let beside = path.to_owned();
+        let notes = path.with_extension("notes");
         let server = server().handle("serve", move |_: &Request<'_>| fork_server(&beside));
+        let held = notes.clone();
+        let server = server.handle("hold", move |request: &Request<'_>| {
+            request.peer().hold(Note(held.clone(), "dropped\n"));
+        });
+        let server = server.after(move |call, _, _| {
+            if call.name() == "both" {
+                drop(Note(notes.clone(), "after\n"));
+            }
+        });
         exit(i32::from(server.run(path).is_err()));
     });
 }
@@ -222,6 +242,20 @@ fn command_is_answered_once_if_it_returns_in_a_child() {
     // The child's exit status, which dockipc sets.
     expect(&mut stream, b":1\r\n+PONG\r\n");
     until("the daemon's rest", || daemon.threads() == 2);
+}
+
+#[test]
+fn child_calls_no_hook_and_drops_no_held_value() {
+    let place = Place::new();
+    let daemon = Apart::start("daemon", place.socket());
+    let mut stream = daemon.connect();
+    stream.write_all(&[resp(&["hold"]), resp(&["both"])].concat()).unwrap();
+    expect(&mut stream, b"+OK\r\n:1\r\n");
+    let notes = || fs::read_to_string(place.socket().with_extension("notes")).unwrap();
+    assert_eq!(notes(), "after\n");
+    drop(stream);
+    until("the drop", || notes() != "after\n");
+    assert_eq!(notes(), "after\ndropped\n");
 }
 
 #[test]

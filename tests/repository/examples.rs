@@ -116,6 +116,7 @@ fn printed_lines_of_examples_work() {
         ("closure", ["", "\"blue\"", "color"]),
         ("spool", ["1", "\"done\"", "hello"]),
         ("jobs", ["1", "1) 1) (integer) 1\n   2) \"running\"\n   3) \"sleep 60\"", ""]),
+        ("limits", ["", "\"\"", "edit\tOK\t1\nshow\tOK\t1"]),
         ("notes", ["1", "1) 1) (integer) 1\n   2) \"buy milk\"", "1\tbuy milk"]),
     ] {
         let place = Place::new();
@@ -239,6 +240,57 @@ fn job_in_the_foreground_ends_when_its_client_leaves() {
     assert!(runs());
     drop(stream);
     tests::process::until("its end", || !runs());
+}
+
+#[test]
+fn limits_hold_for_each_user() {
+    let place = Place::new();
+    let daemon = Daemon::start("limits", &place.socket(), &[]);
+    let answers: Vec<_> = (0..200).map(|_| daemon.raw("show\n")).collect();
+    let refused = |answer: &&String| answer.starts_with("-RATELIMIT 5 calls a second and user; ");
+    assert!(answers[..20].iter().all(String::is_empty));
+    let count = answers.iter().filter(refused).count();
+    assert!(count > 0 && count + answers.iter().filter(|a| a.is_empty()).count() == 200);
+    let stats: Vec<(String, String, u64)> =
+        Client::new(&daemon.socket).command("stats").call().unwrap();
+    let line = |code: &str, count| ("show".to_owned(), code.to_owned(), count);
+    assert_eq!(stats, [line("OK", 200 - count as u64), line("RATELIMIT", count as u64)]);
+}
+
+#[test]
+fn edit_lock_ends_with_its_connection() {
+    let place = Place::new();
+    let daemon = Daemon::start("limits", &place.socket(), &[]);
+    let [first, second] = [(); 2].map(|()| Client::new(&daemon.socket));
+    let edit = |client: &Client| client.command("edit").call::<()>();
+    let done = |client: &Client| client.command("done").arg("new text").call::<()>();
+    let code =
+        |result: dockipc::Result<()>| result.unwrap_err().failure().unwrap().code().to_owned();
+    edit(&first).unwrap();
+    assert_eq!(code(edit(&second)), "LOCKED");
+    assert_eq!(code(done(&second)), "NOTEDITING");
+    done(&first).unwrap();
+    assert_eq!(daemon.raw("show\n"), "new text");
+    edit(&second).unwrap();
+    drop(second);
+    tests::process::until("the end of the lock", || {
+        // The limit counts attempts.
+        thread::sleep(Duration::from_millis(50));
+        edit(&first).is_ok()
+    });
+}
+
+#[test]
+fn slow_commands_are_logged() {
+    let place = Place::new();
+    let mut command = Command::new(example("limits"));
+    let log = place.directory().join("errors");
+    command.arg(place.socket()).arg("0").stderr(File::create(&log).unwrap());
+    let daemon = Daemon::run(&mut command, &place.socket());
+    daemon.raw("done x\n");
+    let line = fs::read_to_string(log).unwrap();
+    assert!(line.starts_with("slow: done of uid "), "{line}");
+    assert!(line.ends_with(": Failed\n"), "{line}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("API", &["server", "client"]),
     ("engine", &["engine"]),
     ("conversation", &["dispatch", "builtin", "running", "session"]),
-    ("commands", &["audit", "commands", "access"]),
+    ("commands", &["audit", "hooks", "commands", "access"]),
     (
         "values",
         &[

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dockipc::{Answerer, Cancel, Failure, Server, Stopped};
+use dockipc::{Answerer, Cancel, Failure, Peer, Server, Stopped};
 use tests::gate::Gate;
 use tests::process::until;
 
@@ -46,12 +46,15 @@ pub(super) struct States {
     pub(super) cancels: Kept<Cancel>,
     pub(super) answers: Kept<Answerer<u64>>,
     pub(super) results: Kept<Answerer<Result<u64, Failure>>>,
+    pub(super) dropped: Kept<u64>,
+    pub(super) peers: Kept<Peer>,
 }
 
 impl States {
     /// Adds them to a server.
     pub(super) fn of(self, server: Server) -> Server {
-        let Self { gate, reasons, cancels, answers, results } = self;
+        let Self { gate, reasons, cancels, answers, results, dropped, peers } = self;
+        let server = server.state(dropped).state(peers);
         server.state(gate).state(reasons).state(cancels).state(answers).state(results)
     }
 }

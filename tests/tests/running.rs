@@ -5,7 +5,9 @@ mod running {
     mod async_commands;
     mod cancel;
     mod deferred;
+    mod hooks;
     mod kept;
+    mod lease;
     mod stop;
     mod storm;
 }

@@ -31,7 +31,8 @@
 //!
 //! # When the hook is called
 //!
-//! - For an allowed command: before any of its own code, parsing included. If the hook returns an error or
+//! - For an allowed command: before any of its own code, parsing included, and before the other
+//!   [hooks](crate::hooks). If the hook returns an error or
 //!   panics, the command does not run, and the caller gets `-ERR the audit failed` with the kind of
 //!   the error only.
 //! - For an allowed command whose words do not fit: it does not run, and [`Record::request`] is `None`.

@@ -24,8 +24,8 @@ pub(crate) struct Table {
     /// The entries in the order of their names.
     by_name: Vec<EntryId>,
     pub(super) fallback: Fallback,
-    /// The speed of the audit hook when no command runs with it.
-    audit: Speed,
+    /// The speed of [`Runnable::Hook`].
+    hook: Speed,
     /// The speed of the parsers of words when a command is queued.
     check: Speed,
     /// The offer of each additional socket. The first socket offers everything.
@@ -84,8 +84,9 @@ pub(crate) struct EntryId(usize);
 pub(crate) enum Runnable {
     Command(EntryId),
     Fallback,
-    /// The audit hook when no command runs with it.
-    Audit,
+    /// The audit and the other hooks when no command runs with them, and the drop of values that a connection
+    /// holds.
+    Hook,
     /// The parsers of a command's words when it is queued.
     Check,
     /// The code that has taken a connection.
@@ -108,7 +109,7 @@ impl Runnable {
         match self {
             Self::Command(EntryId(index)) => index,
             Self::Fallback => usize::MAX,
-            Self::Audit => usize::MAX - 1,
+            Self::Hook => usize::MAX - 1,
             Self::Check => usize::MAX - 2,
             Self::Taken => usize::MAX - 4,
         }
@@ -117,7 +118,7 @@ impl Runnable {
     pub(crate) fn from_bits(bits: usize) -> Self {
         match bits {
             usize::MAX => Self::Fallback,
-            bits if bits == usize::MAX - 1 => Self::Audit,
+            bits if bits == usize::MAX - 1 => Self::Hook,
             bits if bits == usize::MAX - 2 => Self::Check,
             bits if bits == usize::MAX - 4 => Self::Taken,
             index => Self::Command(EntryId(index)),
@@ -203,7 +204,7 @@ impl Table {
             places: vec![Place { prefix: 0, index: FREE }],
             by_name: Vec::new(),
             fallback: Fallback { handler: fallback, policy, speed: Speed::default() },
-            audit: Speed::default(),
+            hook: Speed::default(),
             check: Speed::default(),
             offers: Vec::new(),
         };
@@ -394,7 +395,7 @@ impl Table {
             return true;
         };
         match (offer, what) {
-            (Offer::Everything, _) | (_, Runnable::Audit | Runnable::Check | Runnable::Taken) => {
+            (Offer::Everything, _) | (_, Runnable::Hook | Runnable::Check | Runnable::Taken) => {
                 true
             }
             (Offer::Only { entries, .. }, Runnable::Command(EntryId(index))) => entries[index],
@@ -410,7 +411,7 @@ impl Table {
         match what {
             Runnable::Command(EntryId(index)) => &self.entries[index].speed,
             Runnable::Fallback => &self.fallback.speed,
-            Runnable::Audit => &self.audit,
+            Runnable::Hook => &self.hook,
             // The latter is always slow, and not looked up.
             Runnable::Check | Runnable::Taken => &self.check,
         }
@@ -422,7 +423,7 @@ impl Table {
         match what {
             Runnable::Command(EntryId(index)) => &self.entries[index].name,
             Runnable::Fallback => "",
-            Runnable::Audit => "(audit)",
+            Runnable::Hook => "(hook)",
             Runnable::Check => "(queueing)",
             Runnable::Taken => "(hand_over)",
         }

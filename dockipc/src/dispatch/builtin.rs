@@ -36,9 +36,9 @@ impl Service {
     ) -> Option<Reply> {
         let why = session.refused_token.take()?;
         let Some(audit) = &self.audit else { return session.held_answer.take() };
-        let (what, protocol) = (Runnable::Audit, session.protocol);
+        let (what, protocol) = (Runnable::Hook, session.protocol);
         let speed = self.table.speed(what);
-        let mut runner = Runner { executor, what, speed, protocol, case: None };
+        let mut runner = Runner { executor, what, speed, protocol, case: None, hooks: None };
         let recorded = runner.recorded(&self.table, || {
             // The token is refused even if the record fails.
             let caller = (&session.peer, session.id);

@@ -1,6 +1,6 @@
 //! Binds the words of a command and runs its code.
 
-use super::run::{Runner, panicked};
+use super::run::{Ran, Runner, panicked};
 use super::{Outcome, Service};
 use crate::answer::Answered;
 use crate::arg::usage;
@@ -10,9 +10,10 @@ use crate::caught::caught;
 use crate::commands::{Code, Command, Runnable, Target};
 use crate::error::{Failure, code};
 use crate::handler::Handler;
+use crate::hooks::{Begun, Call};
 use crate::param::{Args, Shape, Unbound};
 use crate::reply::{IntoReply, Reply};
-use crate::request::{Caller, Request};
+use crate::request::{Caller, Request, next_id};
 use crate::run::Cancel;
 use crate::session::Session;
 
@@ -32,7 +33,8 @@ impl Service {
                 None => failure,
             };
             let answer = with_usage(command, failure);
-            return self.not_run(runner, answer, |case| case.unbindable(shape, unbound)).into();
+            let record = |case: &Case<'_>| case.unbindable(shape, unbound);
+            return self.not_run(session, command.name, runner, answer, record).into();
         }
         let bound = unbound.found();
         let (name, caller) = (command.name, self.caller(session));
@@ -46,13 +48,8 @@ impl Service {
             return self.call_with_run(command, shape, session, args, runner);
         }
         let Code::Blocking(call) = command.code else { unreachable!("a future has an identity") };
-        let case = runner.case;
-        let reply = runner.guarded(command.name, Some(&request), || {
-            if let Some(case) = case
-                && let Err(failure) = case.bound(Some(request.id()), command.params, &args.bound())
-            {
-                return Reply::Error(failure);
-            }
+        let record = &mut recording(command, &args);
+        let reply = runner.guarded(command.name, Some(&request), record, || {
             // The function's own failure is in `Ok`.
             match call(&args) {
                 Ok(Answered::Now(Reply::Error(failure))) | Err(failure) => {
@@ -94,7 +91,8 @@ impl Service {
         let args = &Args { request: &request, is_check: true, ..args };
         let case = runner.case;
         let request = Some(args.request);
-        runner.instead(Runnable::Check, &self.table).guarded_dyn(command.name, request, &mut || {
+        let mut runner = runner.instead(Runnable::Check, &self.table);
+        runner.guarded_dyn(command.name, request, &mut |_| Ok(()), &mut || {
             let parse = || match self.parsed(command, args, &run) {
                 Ok(()) => Reply::Ok,
                 Err(failure) => with_usage(command, failure),
@@ -132,7 +130,7 @@ impl Service {
         };
         let (name, caller) = (command.name, self.caller(session));
         let request = Request::new(name, words, caller, entry.shape.has_secret);
-        runner.guarded_dyn(command.name, Some(&request), &mut || {
+        runner.unnoted().guarded_dyn(command.name, Some(&request), &mut |_| Ok(()), &mut || {
             propose(&request, prefix).into_reply()
         })
     }
@@ -154,34 +152,46 @@ impl Service {
             Ok(text) => text,
             Err(failure) => {
                 let record = |case: &Case<'_>| case.unbound(name, None, words);
-                return self.not_run(runner, Reply::Error(failure), record);
+                let name = String::from_utf8_lossy(name);
+                return self.not_run(session, &name, runner, Reply::Error(failure), record);
             }
         };
         if session.transaction.is_some() {
             return Some(Reply::Ok);
         }
         let request = Request::new(text, words, self.caller(session), false);
-        let case = runner.case;
-        runner.guarded_dyn(text, Some(&request), &mut || {
-            if let Some(case) = case
-                && let Err(failure) = case.unbound(name, Some(request.id()), words)
-            {
-                return Reply::Error(failure);
-            }
-            handler.handle(&request)
-        })
+        let record = &mut |case: &Case<'_>| case.unbound(name, Some(request.id()), words);
+        runner.guarded_dyn(text, Some(&request), record, &mut || handler.handle(&request))
     }
 
     /// Records and answers an allowed command whose words can't be bound.
     #[cold]
-    fn not_run<'a>(
+    fn not_run(
         &self,
-        runner: &mut Runner<'a>,
+        session: &Session,
+        name: &str,
+        runner: &mut Runner<'_>,
         answer: Reply,
-        record: impl FnOnce(&'a Case<'a>) -> Result<(), Failure>,
+        record: impl FnOnce(&Case<'_>) -> Result<(), Failure>,
     ) -> Option<Reply> {
-        let Some(case) = runner.case else { return Some(answer) };
-        runner.recorded(&self.table, || record(case)).then(answer)
+        // A command that is queued has not begun.
+        let hooks = runner.hooks.filter(|_| session.transaction.is_none());
+        let case = runner.case;
+        if case.is_none() && hooks.is_none() {
+            return Some(answer);
+        }
+        let call = unbound_call(session, name);
+        let told = runner.recorded(&self.table, || {
+            let refused = case.and_then(|case| record(case).err());
+            let Some(hooks) = hooks else { return refused.map_or(Ok(()), Err) };
+            let begun = Begun::new(hooks, call);
+            if let Some(failure) = begun.refusal(refused) {
+                return Err(failure);
+            }
+            begun.end(answer.failure(), None);
+            Ok(())
+        });
+        told.then(answer)
     }
 
     pub(super) fn caller<'r>(&'r self, session: &'r Session) -> Caller<'r> {
@@ -192,6 +202,20 @@ impl Service {
             states: &self.states,
         }
     }
+}
+
+/// Returns a call whose words are not bound, for the hooks.
+pub(super) fn unbound_call<'c>(session: &'c Session, name: &'c str) -> Call<'c> {
+    let (connection, peer, protocol) = (session.id, &session.peer, session.protocol);
+    Call { name, id: next_id(), connection, peer, protocol }
+}
+
+/// Returns the function that records a command which is about to run.
+pub(super) fn recording<'c>(
+    command: &'c Command,
+    args: &'c Args<'_>,
+) -> impl FnMut(&Case<'_>) -> Result<(), Failure> + 'c {
+    |case| case.bound(Some(args.request.id()), command.params, &args.bound())
 }
 
 /// Appends the usage line to a `USAGE` failure, unless the author's message has one.

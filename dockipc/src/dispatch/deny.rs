@@ -1,11 +1,13 @@
 //! Denies a command.
 
 use super::Service;
+use super::call::unbound_call;
 use super::run::Runner;
 use crate::access::Policy;
 use crate::arg::Quoted;
 use crate::commands::{Entry, Target};
 use crate::error::{Failure, code};
+use crate::hooks::Begun;
 use crate::param::Unbound;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -28,15 +30,27 @@ impl Service {
         }
         let name = unbound.name().unwrap_or_default();
         let denied = denied(session, name, policy);
-        let Some(case) = runner.case else { return Some(Reply::Error(denied)) };
+        // Built-in commands are not for the hooks.
+        let is_author_s = entry.is_none_or(|entry| !matches!(entry.target, Target::BuiltIn(_)));
+        let (case, hooks) = (runner.case, runner.hooks.filter(|_| is_author_s));
+        if case.is_none() && hooks.is_none() {
+            return Some(Reply::Error(denied));
+        }
+        let sent = String::from_utf8_lossy(name).into_owned();
+        let call = unbound_call(session, entry.map_or(&sent, Entry::declared_name));
         let recorded = runner.recorded(&self.table, || {
             // The command is denied even if the record fails.
-            let _ = if let Some(Entry { target: Target::Command(command), shape, .. }) = entry {
-                case.denied(command.params, shape, unbound)
-            } else {
-                let (name, words, _) = unbound.all();
-                case.unbound(name, None, words)
-            };
+            if let Some(case) = case {
+                let _ = if let Some(Entry { target: Target::Command(command), shape, .. }) = entry {
+                    case.denied(command.params, shape, unbound)
+                } else {
+                    let (name, words, _) = unbound.all();
+                    case.unbound(name, None, words)
+                };
+            }
+            if let Some(hooks) = hooks {
+                Begun::new(hooks, call).refuse(&denied);
+            }
             Ok(())
         });
         recorded.then(Reply::Error(denied))

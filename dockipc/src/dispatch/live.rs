@@ -5,21 +5,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use super::call::with_usage;
+use super::call::{recording, with_usage};
 use super::outcome::{Outcome, Pending};
 use super::route::as_line;
-use super::run::{Runner, panicked};
+use super::run::{Ran, Runner, panicked};
 use super::{Service, Spawner};
 use crate::answer::{Answered, Coming};
-use crate::audit::Case;
 use crate::caught::caught;
 use crate::commands::{Code, Command, Running};
 use crate::deferred::Later;
-use crate::error::Failure;
+use crate::error::{Failure, Stopped};
+use crate::hooks::{Begun, Call};
 use crate::param::{Args, OwnedArgs, Shape};
 use crate::reply::Reply;
 use crate::run::{Cancel, Run};
 use crate::session::Session;
+use crate::wire::Protocol;
 
 impl Service {
     /// Runs a command that has an identity.
@@ -43,9 +44,8 @@ impl Service {
         let request = args.request.with_run(&run);
         let args = Args { request: &request, ..args };
         let registered = self.running.add(&run);
-        let case = runner.case;
-        let answered = runner.guarded(command.name, Some(&request), || {
-            recorded(case, command, &args)?;
+        let record = &mut recording(command, &args);
+        let answered = runner.guarded(command.name, Some(&request), record, || {
             match (command.code, spawner) {
                 (Code::Blocking(call), _) => call(&args),
                 (Code::Async(call), None) => {
@@ -102,6 +102,19 @@ impl Service {
         OwnedArgs::new(command.name, args, &self.states, run)
     }
 
+    /// Calls the hooks for a command that was answered later; without an answer, for one whose client has left.
+    #[cold]
+    pub(crate) fn tell_end(&self, pending: &Pending, protocol: Protocol, reply: Option<&Reply>) {
+        let (Some(hooks), Cancel(run)) = (&self.hooks, &pending.run) else { return };
+        if reply.is_none() {
+            run.signal.fire(Stopped::Cancelled);
+        }
+        let call = Call::of_run(run, protocol);
+        let failure = reply.and_then(Ran::failure);
+        let begun = Begun { hooks: &**hooks, call, since: run.since };
+        begun.end(failure, run.signal.get());
+    }
+
     /// Lets a runtime drive a future.
     fn spawn(
         spawner: &dyn Spawner,
@@ -129,11 +142,6 @@ impl Pending {
         };
         if self.as_line { as_line(reply) } else { reply }
     }
-}
-
-/// Records a command that is about to run.
-fn recorded(case: Option<&Case<'_>>, command: &Command, args: &Args<'_>) -> Result<(), Failure> {
-    case.map_or(Ok(()), |case| case.bound(Some(args.request.id()), command.params, &args.bound()))
 }
 
 /// A future that a runtime drives, and the answer that it gives.

@@ -27,6 +27,7 @@ use crate::commands::Table;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::{Failure, code};
+use crate::hooks::Hooks;
 use crate::running::Running;
 use crate::state::States;
 
@@ -46,6 +47,7 @@ pub(crate) struct Service {
     /// Invariant: locked for one lookup, never while the author's code runs.
     pub(crate) guesses: Mutex<Guesses>,
     pub(crate) audit: Option<Audit>,
+    pub(crate) hooks: Option<Box<dyn Hooks>>,
     /// Drives the futures of async commands. Without one a future is driven by the command's thread.
     pub(crate) spawner: Option<Box<dyn Spawner>>,
     pub(crate) config: Config,

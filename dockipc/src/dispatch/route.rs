@@ -125,7 +125,8 @@ impl Service {
             _ => None,
         };
         let case = case.as_ref();
-        let mut runner = Runner { executor, what, speed, protocol: session.protocol, case };
+        let hooks = self.hooks.as_deref();
+        let mut runner = Runner { executor, what, speed, protocol: session.protocol, case, hooks };
         if !is_allowed {
             let policy = is_offered.then_some(policy);
             return self.deny(session, entry, policy, unbound, &mut runner).into();

@@ -1,12 +1,15 @@
 //! Runs the author's code.
 
+use crate::answer::Answered;
 use crate::arg::Truncated;
 use crate::audit::Case;
 use crate::caught::caught;
 use crate::commands::{Runnable, Speed, Table};
-use crate::error::{Failure, code};
+use crate::error::{Failure, Stopped, code};
+use crate::hooks::{Begun, Call, Hooks};
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::run::Cancel;
 use crate::wire::Protocol;
 
 /// Decides when the author's code may run. The engine implements it.
@@ -23,6 +26,12 @@ pub(crate) trait Executor {
 
     /// Called after the author's code has run.
     fn end(&mut self);
+
+    /// Called before the hooks that follow the command. Returns why the client has got a failure in place of its
+    /// answer, if it has.
+    fn stopped(&self) -> Option<Stopped> {
+        None
+    }
 }
 
 /// Whether the author's code may begin.
@@ -62,7 +71,45 @@ pub(super) struct Runner<'a> {
     pub(super) protocol: Protocol,
     /// The decision that the audit records.
     pub(super) case: Option<&'a Case<'a>>,
+    /// The hooks that see the command.
+    pub(super) hooks: Option<&'a dyn Hooks>,
 }
+
+/// The result of the author's code, as the hooks see it.
+pub(super) trait Ran: From<Reply> {
+    fn failure(&self) -> Option<&Failure>;
+
+    /// Returns whether the answer comes later.
+    fn is_later(&self) -> bool {
+        false
+    }
+}
+
+impl Ran for Reply {
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Error(failure) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
+impl Ran for Result<Answered, Failure> {
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Ok(Answered::Now(reply)) => reply.failure(),
+            Ok(Answered::Later(_)) => None,
+            Err(failure) => Some(failure),
+        }
+    }
+
+    fn is_later(&self) -> bool {
+        matches!(self, Ok(Answered::Later(_)))
+    }
+}
+
+/// Records a command in the audit.
+pub(super) type Record<'r> = dyn FnMut(&Case<'_>) -> Result<(), Failure> + 'r;
 
 impl Runner<'_> {
     /// Like [`guarded`](Self::guarded), which is copied to each place that calls it.
@@ -71,21 +118,23 @@ impl Runner<'_> {
         &mut self,
         name: &str,
         request: Option<&Request<'_>>,
+        record: &mut Record<'_>,
         run: &mut dyn FnMut() -> Reply,
     ) -> Option<Reply> {
-        match self.guarded(name, request, run) {
+        match self.guarded(name, request, record, run) {
             Ok(reply) => Some(reply),
             Err(instead) => instead,
         }
     }
 
-    /// Calls the author's code. A panic becomes an answer. The error is the answer of code that does not run,
-    /// or `None` if it can't run now.
+    /// Calls the author's code, with its hooks around it. A panic becomes an answer. The error is the answer of
+    /// code that does not run, or `None` if it can't run now.
     #[inline]
-    pub(super) fn guarded<T: From<Reply>>(
+    pub(super) fn guarded<T: Ran>(
         &mut self,
         name: &str,
         request: Option<&Request<'_>>,
+        record: &mut Record<'_>,
         run: impl FnOnce() -> T,
     ) -> Result<T, Option<Reply>> {
         match self.executor.begin(self.what, self.speed, self.protocol, request) {
@@ -93,15 +142,66 @@ impl Runner<'_> {
             Begin::Later => return Err(None),
             Begin::Never(failure) => return Err(Some(Reply::Error(failure))),
         }
-        let result = caught(run);
+        let begun = match request {
+            Some(request) if self.case.is_some() || self.hooks.is_some() => {
+                self.begin_noted(request, record)
+            }
+            _ => Ok(None),
+        };
+        let result = match begun {
+            Ok(begun) => {
+                let result = caught(run).unwrap_or_else(|| panicked(name).into());
+                if let Some(begun) = begun.filter(|_| !result.is_later()) {
+                    self.end_noted(&begun, request, result.failure());
+                }
+                result
+            }
+            Err(failure) => Reply::Error(failure).into(),
+        };
         self.executor.end();
-        Ok(result.unwrap_or_else(|| panicked(name).into()))
+        Ok(result)
     }
 
-    /// Returns a runner of other code of the author's than the command.
+    /// Calls the author's hooks for a command that is about to run. The error is its answer if it is refused.
+    #[cold]
+    #[inline(never)]
+    fn begin_noted<'r>(
+        &'r self,
+        request: &'r Request<'_>,
+        record: &mut Record<'_>,
+    ) -> Result<Option<Begun<'r>>, Failure> {
+        let begun = self.hooks.map(|hooks| Begun::new(hooks, Call::of(request)));
+        let refused = self.case.and_then(|case| record(case).err());
+        let refused = match &begun {
+            Some(begun) => begun.refusal(refused),
+            None => refused,
+        };
+        refused.map_or(Ok(begun), Err)
+    }
+
+    /// Calls the hooks for a command that has ended.
+    #[cold]
+    #[inline(never)]
+    fn end_noted(
+        &self,
+        begun: &Begun<'_>,
+        request: Option<&Request<'_>>,
+        failure: Option<&Failure>,
+    ) {
+        let asked = request.and_then(Request::run).and_then(|Cancel(run)| run.signal.get());
+        begun.end(failure, self.executor.stopped().or(asked));
+    }
+
+    /// Returns a runner of other code of the author's than the command, which nothing records.
     pub(super) fn instead<'t>(&'t mut self, what: Runnable, table: &'t Table) -> Runner<'t> {
-        let Self { protocol, case, .. } = *self;
-        Runner { executor: &mut *self.executor, what, speed: table.speed(what), protocol, case }
+        let speed = table.speed(what);
+        Runner { what, speed, ..self.unnoted() }
+    }
+
+    /// Returns the runner without the audit and the hooks.
+    pub(super) fn unnoted(&mut self) -> Runner<'_> {
+        let Self { what, speed, protocol, .. } = *self;
+        Runner { executor: &mut *self.executor, what, speed, protocol, case: None, hooks: None }
     }
 
     /// Records a decision about a command that does not run. The audit hook is the author's code and may
@@ -123,7 +223,12 @@ impl Runner<'_> {
         record: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Recorded {
         let mut run = || record().map_or_else(Reply::Error, |()| Reply::Ok);
-        match self.instead(Runnable::Audit, table).guarded_dyn("the audit", None, &mut run) {
+        match self.instead(Runnable::Hook, table).guarded_dyn(
+            "the audit",
+            None,
+            &mut |_| Ok(()),
+            &mut run,
+        ) {
             Some(Reply::Error(failure)) => Recorded::Failed(failure),
             Some(_) => Recorded::Done,
             None => Recorded::Later,

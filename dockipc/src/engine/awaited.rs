@@ -13,12 +13,12 @@ use super::turn::Next;
 use super::worker::Worker;
 use crate::config::Times;
 use crate::deferred::Bell;
-use crate::dispatch::{Pending, Step};
+use crate::dispatch::{Pending, Service, Step};
 use crate::error::{Failure, Stopped, Unfinished, code};
 use crate::reply::Reply;
 use crate::session::Signs;
 use crate::text::time::units;
-use crate::wire::{Outgoing, encode};
+use crate::wire::{Outgoing, Protocol, encode};
 
 /// A command that is answered later.
 pub(super) struct Awaited {
@@ -27,7 +27,9 @@ pub(super) struct Awaited {
     /// When its client was last told that it runs, or when it began.
     last_sign: Instant,
     /// The rest of the frame that tells so. An answer comes after it.
-    sign: Outgoing,
+    pub(super) sign: Outgoing,
+    /// The answer, while the hooks that see it wait for a thread.
+    reply: Option<Reply>,
 }
 
 /// Wakes a leader for the connection whose answer is there.
@@ -52,7 +54,7 @@ impl Awaited {
     pub(super) fn new(core: &Arc<Core>, token: u64, pending: Box<Pending>) -> Self {
         let last_sign = pending.run.0.since;
         let bell = Arc::new(ConnectionBell { core: Arc::downgrade(core), token });
-        Self { pending, bell, last_sign, sign: Outgoing::default() }
+        Self { pending, bell, last_sign, sign: Outgoing::default(), reply: None }
     }
 
     fn since(&self) -> Instant {
@@ -70,6 +72,11 @@ impl Awaited {
         let end = times.run.and_then(|limit| self.since().checked_add(limit));
         let sign = next_sign(signs, self.last_sign);
         [end, self.caller_waits_until(), sign].into_iter().flatten().min()
+    }
+
+    /// Tells the hooks of the answer, or that nobody waits for it any more.
+    pub(super) fn tell_end(&self, service: &Service, protocol: Protocol) {
+        service.tell_end(&self.pending, protocol, self.reply.as_ref());
     }
 
     fn stop(&self, why: Stopped) {
@@ -109,7 +116,12 @@ impl Core {
             Then::Close => return Some(Next::Close),
             Then::Answer(reply) => reply,
         };
+        awaited.reply = Some(reply);
+        if self.service.hooks.is_some() && !self.tell_answer(me, conn) {
+            return Some(Next::HandOver);
+        }
         let mut awaited = conn.awaited.take()?;
+        let reply = awaited.reply.take()?;
         conn.deadline = None;
         conn.needs_input = false;
         conn.has_progressed = true;
@@ -118,9 +130,11 @@ impl Core {
         if let Step::Answer { reply, last, .. } = conn.conversation.finish(*awaited.pending, reply)
         {
             memory.answered += 1;
-            let bytes = &mut me.outbox().bytes;
-            bytes.append(&mut awaited.sign);
-            encode::reply(reply, conn.conversation.protocol(), bytes);
+            let mut outbox = me.outbox();
+            outbox.bytes.append(&mut awaited.sign);
+            if !std::mem::take(&mut outbox.answered) {
+                encode::reply(reply, conn.conversation.protocol(), &mut outbox.bytes);
+            }
             if last {
                 conn.phase.finish(false);
             }
@@ -131,7 +145,10 @@ impl Core {
         }
     }
 
-    fn look_at_awaited(&self, is_gone: bool, is_half_closed: bool, awaited: &Awaited) -> Then {
+    fn look_at_awaited(&self, is_gone: bool, is_half_closed: bool, awaited: &mut Awaited) -> Then {
+        if let Some(reply) = awaited.reply.take() {
+            return Then::Answer(reply);
+        }
         let (later, run) = (&awaited.pending.later, &awaited.pending.run.0);
         let now = Instant::now();
         let limit = self.service.config.times.run;

@@ -61,6 +61,8 @@ pub(super) struct Conn {
     pub(super) is_gone: bool,
     /// Whether the socket is in the epoll set.
     pub(super) is_registered: bool,
+    /// Whether it waits for a thread that runs code of the author's beside a command.
+    pub(super) waits_aside: bool,
 }
 
 /// The wait of a command for a thread.
@@ -100,6 +102,7 @@ impl Conn {
             is_half_closed: false,
             is_gone: false,
             is_registered: false,
+            waits_aside: false,
         }
     }
 

@@ -255,6 +255,14 @@ impl Executor for TurnExecutor<'_> {
             self.cost = timed.end(&self.core.service.table);
         }
     }
+
+    fn stopped(&self) -> Option<Stopped> {
+        // In a child the hooks are not called either.
+        self.core.end_forked_child();
+        let is_over = self.core.is_over();
+        let why = if is_over { Stopped::ShuttingDown } else { Stopped::TimedOut };
+        self.me.outbox().answered.then_some(why)
+    }
 }
 
 impl Timed {

@@ -85,7 +85,6 @@ struct Slot {
     run: Option<Box<LongRun>>,
     /// The connected user.
     peer: Option<Peer>,
-    uid: u32,
     charge: Charge,
     occupant: Occupant,
 }
@@ -117,6 +116,13 @@ enum Charge {
     Admitted,
     /// Since it was found to be slow while it ran. The connection's next one is asked for again.
     Found,
+}
+
+impl Slot {
+    /// Returns the connected user.
+    fn uid(&self) -> u32 {
+        self.peer.as_ref().map_or(u32::MAX, Peer::uid)
+    }
 }
 
 impl Hub {
@@ -169,7 +175,6 @@ impl Hub {
         self.ids[index] = id;
         let slot = &mut self.slots[index];
         let token = Token::Connection { slot: index, generation: slot.generation }.to_data();
-        slot.uid = peer.uid();
         slot.peer = Some(peer.clone());
         let conversation = Conversation::new(service, id, peer, entrance, refusal);
         let mut conn = Conn::new(socket, conversation, token, &config.times);
@@ -192,7 +197,6 @@ impl Hub {
                 timer: None,
                 run: None,
                 peer: None,
-                uid: u32::MAX,
                 charge: Charge::None,
                 occupant: Occupant::None,
             });
@@ -254,7 +258,7 @@ impl Hub {
     /// Ends a connection whose user `may_end` accepts. Returns its socket, to be shut down.
     pub(super) fn kill(&mut self, id: u64, may_end: &dyn Fn(u32) -> bool) -> Option<Arc<Socket>> {
         let index = self.ids.iter().position(|other| *other == id)?;
-        if !may_end(self.slots[index].uid) {
+        if !may_end(self.slots[index].uid()) {
             return None;
         }
         let socket = match &self.slots[index].occupant {
@@ -370,7 +374,7 @@ impl Hub {
         }
         self.end_run(index, limits);
         let slot = &mut self.slots[index];
-        self.users.begin(slot.uid, limits)?;
+        self.users.begin(slot.uid(), limits)?;
         slot.charge = Charge::Admitted;
         Ok(())
     }
@@ -381,7 +385,7 @@ impl Hub {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let is_new = matches!(slot.occupant, Occupant::Served(_)) && slot.charge == Charge::None;
         if is_new && limits.running.is_some() {
-            self.users.charge_running(slot.uid, limits);
+            self.users.charge_running(slot.uid(), limits);
             slot.charge = Charge::Found;
         }
     }
@@ -390,7 +394,7 @@ impl Hub {
     pub(super) fn end_run(&mut self, index: usize, limits: &PerUser) {
         let slot = &mut self.slots[index];
         if std::mem::take(&mut slot.charge) != Charge::None {
-            self.users.end(slot.uid, limits);
+            self.users.end(slot.uid(), limits);
         }
     }
 

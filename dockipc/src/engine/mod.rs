@@ -47,6 +47,7 @@
 //! | [`shutdown`] | how a server stops |
 
 mod accept;
+mod aside;
 mod awaited;
 mod connection;
 mod core;

@@ -30,15 +30,18 @@ impl Core {
                     conn.stop();
                 }
                 let turn = || self.turn(me, memory, &mut conn, readiness, server_stops);
-                let next = catch_unwind(AssertUnwindSafe(turn))
+                let mut next = catch_unwind(AssertUnwindSafe(turn))
                     .unwrap_or_else(|_| Self::recover(me, &mut conn));
+                if next == Next::Close {
+                    next = self.release(me, &mut conn);
+                }
                 memory.end_turn();
                 let answered = std::mem::take(&mut memory.answered);
                 self.service.counters.answered(me.thread.number(), answered);
                 next
             });
             me.serve(None);
-            if conn.awaited.is_none() {
+            if conn.awaited.is_none() || next == Next::Close {
                 hub.end_run(index, limits);
             }
             match next {
@@ -57,7 +60,7 @@ impl Core {
             let waits = next == Next::Wait || conn.needs_input || conn.has_pending_output();
             if waits && !conn.charge(&mut hub.users, limits) {
                 if conn.has_pending_output() {
-                    return self.close(hub, index, conn);
+                    conn.phase.close();
                 }
                 readiness = Readiness::NONE;
                 continue;

@@ -124,7 +124,11 @@ impl Core {
             }
             Step::Ending if is_due => {
                 let idle = hub.end_idle(&self.service);
-                hub.unlocked(|| drop(idle));
+                hub.unlocked(|| {
+                    for mut conn in idle {
+                        self.end_connection(&mut conn);
+                    }
+                });
                 self.abandon_running(hub);
                 let served = hub.all_served();
                 if let Some(shutdown) = &mut hub.shutdown {

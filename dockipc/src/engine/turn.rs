@@ -79,7 +79,7 @@ impl Core {
         conn.is_readable |= readiness.has(Readiness::READABLE);
         conn.is_half_closed |= readiness.has(Readiness::HALF_CLOSED);
         conn.is_gone |= readiness.has(Readiness::GONE);
-        if readiness.has(Readiness::KILLED) {
+        if readiness.has(Readiness::KILLED) || conn.phase == Phase::Closed {
             return Next::Close;
         }
         let expired = conn
@@ -111,6 +111,7 @@ impl Core {
             Next::Wait => conn.set_deadline(&self.service.config),
             // Its deadline for the next command no longer holds.
             Next::Again if conn.has_pending_output() => conn.set_deadline(&self.service.config),
+            Next::HandOver if conn.waits_aside => {}
             Next::HandOver => conn.begin_to_wait(&self.service.config.times),
             Next::Again | Next::Close => {}
         }

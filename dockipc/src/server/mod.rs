@@ -15,6 +15,7 @@ use std::mem;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::access::{Access, Guesses, Pattern};
 use crate::audit::{Audit, Record};
@@ -23,8 +24,9 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::dispatch::Service;
 use crate::engine::{Engine, Taker};
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::handler::Handler;
+use crate::hooks::{Call, Chain, Hook, Hooks, Outcome};
 use crate::listener::SocketMode;
 use crate::reply::IntoReply;
 use crate::request::Request;
@@ -55,6 +57,7 @@ pub struct Server {
     rules: Rules,
     token_file: Option<PathBuf>,
     audit: Option<Audit>,
+    hooks: Option<Box<dyn Hooks>>,
     config: Config,
     /// Whether `run` handles SIGTERM and SIGINT.
     signals: bool,
@@ -81,6 +84,7 @@ impl Server {
             rules: Rules::default(),
             token_file: None,
             audit: None,
+            hooks: None,
             config: Config::default(),
             signals: true,
             others: Vec::new(),
@@ -209,6 +213,49 @@ impl Server {
         F: Fn(&Record<'_>) -> io::Result<()> + Send + Sync + 'static,
     {
         self.audit = Some(Audit::new(hook));
+        self
+    }
+
+    /// Adds a hook that may refuse a command before it runs, with a failure of its own code: rate limits, quiet
+    /// hours. See [`hooks`](crate::hooks).
+    ///
+    /// ```
+    /// use dockipc::{Failure, Server};
+    ///
+    /// let server = Server::new().before(|call| {
+    ///     let pid = call.peer().pid().ok_or_else(|| Failure::new("CONTAINER", "not from a container"))?;
+    ///     println!("process {pid} calls {}", call.name());
+    ///     Ok(())
+    /// });
+    /// # drop(server);
+    /// ```
+    pub fn before<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&Call<'_>) -> Result<(), Failure> + Send + Sync + 'static,
+    {
+        self.hooks = Some(Chain::boxed(self.hooks, Hook::Before(Box::new(hook))));
+        self
+    }
+
+    /// Adds a hook that sees how each command has ended, and how long it took: metrics, logs. See
+    /// [`hooks`](crate::hooks).
+    ///
+    /// ```
+    /// use dockipc::Server;
+    /// use std::time::Duration;
+    ///
+    /// let server = Server::new().after(|call, outcome, took| {
+    ///     if took > Duration::from_millis(100) {
+    ///         println!("{} took {took:?}: {:?}", call.name(), outcome.end());
+    ///     }
+    /// });
+    /// # drop(server);
+    /// ```
+    pub fn after<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&Call<'_>, &Outcome<'_>, Duration) + Send + Sync + 'static,
+    {
+        self.hooks = Some(Chain::boxed(self.hooks, Hook::After(Box::new(hook))));
         self
     }
 
@@ -439,6 +486,7 @@ impl Server {
             token,
             guesses: Mutex::new(Guesses::new(self.config.times.auth_pause)),
             audit: self.audit.take(),
+            hooks: self.hooks.take(),
             spawner: None,
             config: self.config.clone().at_start(),
             counters: Counters::new(),
