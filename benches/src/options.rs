@@ -56,7 +56,7 @@ impl Options {
                 "--svg" => options.svg = Some(value()?.into()),
                 "--instructions" => options.instructions = true,
                 "--help" | "-h" => {
-                    print!("{USAGE}");
+                    print!("{USAGE}\npeers: {}\nworkloads: {}\n", Peer::names(), Work::names());
                     std::process::exit(0);
                 }
                 _ => return Err(format!("unknown: {word}\n\n{USAGE}").into()),

@@ -32,9 +32,11 @@ pub(crate) fn table(results: &Results) -> String {
     };
     let _ = writeln!(
         text,
-        "The floor is the blocking one for {}, the thread per connection for {}, the epoll one for the others.\n",
+        "The floor is the blocking one for {}, the thread per connection for {}, the one for RESP for {}, the epoll one for \
+         the others.\n",
         of(Peer::Floor),
-        of(Peer::Threads)
+        of(Peer::Threads),
+        of(Peer::FloorResp)
     );
     for work in results.works() {
         let _ = writeln!(text, "- `{}`: {}", work.name(), work.title());

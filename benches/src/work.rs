@@ -9,6 +9,8 @@ pub(crate) enum Work {
     Rtt16i,
     Conc50,
     Pipe16,
+    Ep50,
+    Ep50p16,
     One1p,
     One8,
     Idle,
@@ -16,6 +18,8 @@ pub(crate) enum Work {
     Mixed,
     Big,
     Sips,
+    Rows,
+    Library,
     Compute(&'static Compute),
     Beside,
 }
@@ -72,6 +76,8 @@ impl Work {
         Self::Rtt16i,
         Self::Conc50,
         Self::Pipe16,
+        Self::Ep50,
+        Self::Ep50p16,
         Self::One1p,
         Self::One8,
         Self::Idle,
@@ -79,6 +85,8 @@ impl Work {
         Self::Mixed,
         Self::Big,
         Self::Sips,
+        Self::Rows,
+        Self::Library,
         Self::Compute(&COMPUTE[0]),
         Self::Compute(&COMPUTE[1]),
         Self::Compute(&COMPUTE[2]),
@@ -90,10 +98,13 @@ impl Work {
 
     pub(crate) fn named(name: &str) -> Res<Self> {
         let found = Self::ALL.iter().find(|work| work.name() == name);
-        let names: Vec<_> = Self::ALL.iter().map(|work| work.name()).collect();
         found
             .copied()
-            .ok_or_else(|| format!("no workload {name}; there are {}", names.join(", ")).into())
+            .ok_or_else(|| format!("no workload {name}; there are {}", Self::names()).into())
+    }
+
+    pub(crate) fn names() -> String {
+        Self::ALL.iter().map(|work| work.name()).collect::<Vec<_>>().join(", ")
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -102,6 +113,8 @@ impl Work {
             Self::Rtt16i => "rtt16i",
             Self::Conc50 => "conc50",
             Self::Pipe16 => "pipe16",
+            Self::Ep50 => "ep50",
+            Self::Ep50p16 => "ep50p16",
             Self::One1p => "one1p",
             Self::One8 => "one8",
             Self::Idle => "idle",
@@ -109,6 +122,8 @@ impl Work {
             Self::Mixed => "mixed",
             Self::Big => "big",
             Self::Sips => "sips",
+            Self::Rows => "rows",
+            Self::Library => "library",
             Self::Compute(load) => load.name,
             Self::Beside => "beside",
         }
@@ -120,6 +135,8 @@ impl Work {
             Self::Rtt16i => "round trip beside 2,000 idle connections, one CPU",
             Self::Conc50 => "50 connections, one call in flight each",
             Self::Pipe16 => "50 connections, 16 calls in flight each",
+            Self::Ep50 => "50 connections, one call in flight each, a client of one thread",
+            Self::Ep50p16 => "50 connections, 16 calls in flight each, a client of one thread",
             Self::One1p => "connect, one call, close; one caller, one CPU",
             Self::One8 => "connect, one call, close; 8 callers",
             Self::Idle => "10,000 idle connections",
@@ -127,6 +144,8 @@ impl Work {
             Self::Mixed => "49 quick connections beside one that computes",
             Self::Big => "an answer of 1 GiB, read 1 MiB at a time",
             Self::Sips => "ping beside 100 answers of 100 MiB, read 1 KiB at a time",
+            Self::Rows => "a list of 1,000,000 strings of 10 bytes",
+            Self::Library => "our client beside a loop without a library, one CPU",
             Self::Compute(load) => load.title,
             Self::Beside => "a quick command beside 7 connections that compute for 300 µs",
         }
@@ -162,9 +181,28 @@ impl Work {
             less("alone_p99_us", "p99 without the readers, µs"),
             more("gb_s", "GB/s"),
         ];
+        const ROWS: &[Figure] = &[
+            less("server_ms", "server CPU, ms a list"),
+            less("encode_ms", "of that, all but the author's function"),
+            more("lists_s", "lists/s"),
+        ];
+        const LIBRARY: &[Figure] = &[
+            less("trip", "round trip ÷ the loop's"),
+            more("rate", "rate of pipelines of 16 ÷ the loop's"),
+            less("ours_us", "round trip, µs"),
+            less("bare_us", "the loop's, µs"),
+        ];
         match self {
+            Self::Rows => ROWS,
+            Self::Library => LIBRARY,
             Self::Rtt16p | Self::Rtt16i => TRIP,
-            Self::Conc50 | Self::Pipe16 | Self::One1p | Self::One8 | Self::Compute(_) => RATE,
+            Self::Conc50
+            | Self::Pipe16
+            | Self::Ep50
+            | Self::Ep50p16
+            | Self::One1p
+            | Self::One8
+            | Self::Compute(_) => RATE,
             Self::Idle => IDLE,
             Self::Blocked => BLOCKED,
             Self::Mixed | Self::Beside => MIXED,
@@ -176,7 +214,7 @@ impl Work {
     /// Returns whether server and client share one CPU. On two CPUs a round trip measures how fast an idle
     /// CPU wakes up.
     pub(crate) fn is_pinned(self) -> bool {
-        matches!(self, Self::Rtt16p | Self::Rtt16i | Self::One1p)
+        matches!(self, Self::Rtt16p | Self::Rtt16i | Self::One1p | Self::Library)
     }
 
     /// Returns the peer that ratios compare with. A thread per connection is not a lower bound where many
@@ -184,6 +222,7 @@ impl Work {
     pub(crate) fn floor(self) -> Peer {
         match self {
             Self::Rtt16p | Self::Rtt16i | Self::Idle => Peer::Floor,
+            Self::Ep50 | Self::Ep50p16 => Peer::FloorResp,
             // No other floor shares work or sends long answers.
             Self::Compute(_) | Self::Beside | Self::Big | Self::Sips => Peer::Threads,
             _ => Peer::Epoll,
@@ -192,18 +231,18 @@ impl Work {
 
     pub(crate) fn connections(self) -> usize {
         match self {
-            Self::Rtt16p | Self::Rtt16i | Self::One1p | Self::Big => 1,
+            Self::Rtt16p | Self::Rtt16i | Self::One1p | Self::Big | Self::Rows | Self::Library => 1,
             Self::One8 | Self::Beside => 8,
             Self::Sips => 100,
             Self::Compute(load) => load.connections,
-            Self::Conc50 | Self::Pipe16 | Self::Mixed => 50,
+            Self::Conc50 | Self::Pipe16 | Self::Ep50 | Self::Ep50p16 | Self::Mixed => 50,
             Self::Idle => 10_000,
             Self::Blocked => BLOCKED,
         }
     }
 
     pub(crate) fn pipeline(self) -> usize {
-        if self == Self::Pipe16 { 16 } else { 1 }
+        if matches!(self, Self::Pipe16 | Self::Ep50p16) { 16 } else { 1 }
     }
 
     /// Returns the number of timed calls; for `mixed`, `beside` and `sips`, the duration in milliseconds.
@@ -211,9 +250,13 @@ impl Work {
         let calls = match self {
             Self::Rtt16p | Self::Rtt16i => 50_000,
             Self::Conc50 => 200_000,
+            Self::Ep50 => 500_000,
             Self::Pipe16 => 800_000,
+            Self::Ep50p16 => 4_000_000,
             Self::One1p | Self::One8 => 20_000,
             Self::Mixed | Self::Beside | Self::Sips => 10_000,
+            Self::Rows => 20,
+            Self::Library => 200_000,
             Self::Big => return if quick { 1 } else { 5 },
             // About three seconds of CPU time.
             Self::Compute(load) => 3_000_000 / load.us as usize,

@@ -46,14 +46,20 @@ pub(crate) fn bench<C: Caller>(job: &Job, new: impl Fn() -> C) -> Res<Figures> {
             let _open = open(job.calls, new)?;
             idle(job, before)
         }
-        Work::Blocked | Work::Mixed | Work::Beside | Work::Big | Work::Sips => {
-            Err("not for this client".into())
-        }
+        Work::Ep50
+        | Work::Ep50p16
+        | Work::Blocked
+        | Work::Mixed
+        | Work::Beside
+        | Work::Big
+        | Work::Sips
+        | Work::Rows
+        | Work::Library => Err("not for this client".into()),
     }
 }
 
 /// Opens connections that make one call each and then stay idle.
-fn open<C: Caller>(count: usize, new: impl Fn() -> C) -> Res<Vec<C>> {
+pub(crate) fn open<C: Caller>(count: usize, new: impl Fn() -> C) -> Res<Vec<C>> {
     let open = |_| {
         let mut caller = new();
         caller.connect()?;
@@ -146,15 +152,37 @@ impl Raw {
     }
 
     pub(crate) fn receive(&mut self) -> Res<()> {
-        let stream = self.stream.as_mut().ok_or("not connected")?;
         let mut fill = 0;
         while fill < self.answer.len() || self.to_end {
-            match stream.read(&mut self.input[fill..])? {
+            match self.read(fill)? {
                 0 if self.to_end => break,
                 0 => return Err("closed before the answer".into()),
                 n => fill += n,
             }
         }
+        self.compare(fill)
+    }
+
+    /// Reads once what has arrived of the answer, after `fill` bytes of it. Returns the number of bytes that
+    /// are there, 0 if the answer is whole.
+    pub(crate) fn receive_part(&mut self, fill: usize) -> Res<usize> {
+        match self.read(fill)? {
+            0 => Err("closed before the answer".into()),
+            n if fill + n < self.answer.len() => Ok(fill + n),
+            n => self.compare(fill + n).map(|()| 0),
+        }
+    }
+
+    pub(crate) fn stream(&self) -> Res<&UnixStream> {
+        Ok(self.stream.as_ref().ok_or("not connected")?)
+    }
+
+    fn read(&mut self, fill: usize) -> Res<usize> {
+        Ok(self.stream.as_mut().ok_or("not connected")?.read(&mut self.input[fill..])?)
+    }
+
+    /// Compares the answer whole.
+    fn compare(&self, fill: usize) -> Res<()> {
         if self.input[..fill] == self.answer[..] {
             return Ok(());
         }

@@ -2,6 +2,9 @@
 
 pub(crate) mod big;
 pub(crate) mod blocking;
+pub(crate) mod library;
+pub(crate) mod ready;
+pub(crate) mod rows;
 pub(crate) mod stalls;
 pub(crate) mod tasks;
 

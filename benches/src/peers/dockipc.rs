@@ -1,5 +1,6 @@
 //! dockipc, and its own client.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,11 +9,11 @@ use dockipc::{Client, Reply, Server, State, command};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::Res;
-use crate::load::{Job, PAYLOAD, blocking};
+use crate::load::{Job, PAYLOAD, blocking, rows};
 
 /// A daemon with the commands below.
 pub(crate) fn daemon() -> Server {
-    Server::new().state(AtomicU64::new(0))
+    Server::new().state(AtomicU64::new(0)).state(List(OnceLock::new()))
 }
 
 /// Answer with the word.
@@ -57,6 +58,27 @@ pub(crate) fn zeros(bytes: usize) -> Vec<u8> {
     vec![0; bytes]
 }
 
+/// The rows, made by the first command that asks for them.
+struct List(OnceLock<Vec<String>>);
+
+impl List {
+    fn copied(&self) -> Vec<String> {
+        self.0.get_or_init(rows::list).clone()
+    }
+}
+
+/// Answer with a copy of the list.
+#[command]
+fn list(list: State<List>) -> Vec<String> {
+    list.copied()
+}
+
+/// Make a copy of the list and answer with its length: what the function of `list` costs.
+#[command]
+fn made(list: State<List>) -> usize {
+    list.copied().len()
+}
+
 /// Use this much CPU time, in microseconds. A thread that waits for a CPU does not come nearer to the end.
 #[command]
 pub(crate) fn work(us: u64) -> u64 {
@@ -79,17 +101,10 @@ impl<'j> Caller<'j> {
     pub(crate) fn new(job: &'j Job) -> Self {
         Self { job, client: Client::new(&job.socket) }
     }
-}
 
-impl blocking::Caller for Caller<'_> {
-    fn connect(&mut self) -> Res<()> {
-        self.client = Client::new(&self.job.socket);
-        Ok(())
-    }
-
-    fn call(&mut self) -> Res<()> {
+    /// Makes one call, or a pipeline of several.
+    pub(crate) fn batch(&self, batch: usize) -> Res<()> {
         let word = self.job.peer.word();
-        let batch = self.job.work.pipeline();
         let is_right = if batch == 1 {
             self.client.command(word).arg(PAYLOAD).call::<Vec<u8>>()? == PAYLOAD.as_bytes()
         } else {
@@ -102,6 +117,17 @@ impl blocking::Caller for Caller<'_> {
             answers.len() == batch && answers.iter().all(right)
         };
         if is_right { Ok(()) } else { Err("another answer".into()) }
+    }
+}
+
+impl blocking::Caller for Caller<'_> {
+    fn connect(&mut self) -> Res<()> {
+        self.client = Client::new(&self.job.socket);
+        Ok(())
+    }
+
+    fn call(&mut self) -> Res<()> {
+        self.batch(self.job.work.pipeline())
     }
 
     fn close(&mut self) {

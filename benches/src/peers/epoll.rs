@@ -1,4 +1,4 @@
-//! The epoll floor: the same frames, one thread, one epoll set.
+//! The epoll floors: one thread, one epoll set.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -8,18 +8,28 @@ use std::path::Path;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
-use super::floor::whole;
+use super::floor;
 use crate::Res;
 
 struct Connection {
     stream: UnixStream,
-    /// The bytes of an incomplete frame.
+    /// The bytes of an incomplete command.
     part: Vec<u8>,
+}
+
+/// Appends the answers to the complete commands at the beginning of the input. Returns the length of these
+/// commands.
+pub(crate) type Answers = fn(&[u8], &mut Vec<u8>) -> Result<usize, &'static str>;
+
+pub(crate) fn frames(input: &[u8], output: &mut Vec<u8>) -> Result<usize, &'static str> {
+    let used = floor::whole(input);
+    output.extend_from_slice(&input[..used]);
+    Ok(used)
 }
 
 /// Runs the server. The sockets stay blocking: a read follows readiness, and a write would only block on
 /// a client that does not read, and these clients read.
-pub(crate) fn serve(socket: &Path) -> Res<()> {
+pub(crate) fn serve(socket: &Path, answers: Answers) -> Res<()> {
     let listener = UnixListener::bind(socket)?;
     listener.set_nonblocking(true)?;
     let set = epoll::create(CreateFlags::CLOEXEC)?;
@@ -29,7 +39,7 @@ pub(crate) fn serve(socket: &Path) -> Res<()> {
     // Indexed by descriptor.
     let mut connections: Vec<Option<Connection>> = Vec::new();
     let mut events = Vec::with_capacity(256);
-    let mut input = [0; 8192];
+    let (mut input, mut output) = ([0; 8192], Vec::new());
     loop {
         events.clear();
         match epoll::wait(&set, rustix::buffer::spare_capacity(&mut events), None) {
@@ -51,7 +61,10 @@ pub(crate) fn serve(socket: &Path) -> Res<()> {
                 continue;
             }
             let slot = &mut connections[id as usize];
-            let is_alive = slot.as_mut().is_some_and(|connection| turn(connection, &mut input));
+            output.clear();
+            let is_alive = slot
+                .as_mut()
+                .is_some_and(|connection| turn(connection, &mut input, &mut output, answers));
             if !is_alive {
                 // Closing the descriptor removes it from the set.
                 *slot = None;
@@ -61,7 +74,12 @@ pub(crate) fn serve(socket: &Path) -> Res<()> {
 }
 
 /// Serves a readable connection. Returns whether it stays open.
-fn turn(connection: &mut Connection, input: &mut [u8]) -> bool {
+fn turn(
+    connection: &mut Connection,
+    input: &mut [u8],
+    output: &mut Vec<u8>,
+    answers: Answers,
+) -> bool {
     let fill = connection.part.len();
     if fill == input.len() {
         return false;
@@ -69,8 +87,8 @@ fn turn(connection: &mut Connection, input: &mut [u8]) -> bool {
     input[..fill].copy_from_slice(&connection.part);
     let Ok(n @ 1..) = connection.stream.read(&mut input[fill..]) else { return false };
     let input = &input[..fill + n];
-    let used = whole(input);
+    let Ok(used) = answers(input, output) else { return false };
     connection.part.clear();
     connection.part.extend_from_slice(&input[used..]);
-    used == 0 || connection.stream.write_all(&input[..used]).is_ok()
+    output.is_empty() || connection.stream.write_all(output).is_ok()
 }

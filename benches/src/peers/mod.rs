@@ -14,16 +14,17 @@ use std::sync::Arc;
 
 use crate::Res;
 use crate::load::blocking::Raw;
-use crate::load::{Job, PAYLOAD, big, blocking, stalls, tasks};
+use crate::load::{Job, PAYLOAD, big, blocking, library, ready, rows, stalls, tasks};
 use crate::results::Figures;
 use crate::work::Work;
 
-pub(crate) use dockipc::daemon;
+pub(crate) use dockipc::{Caller, daemon};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
     Floor,
     Epoll,
+    FloorResp,
     Redis,
     Threads,
     Tarpc,
@@ -37,6 +38,7 @@ impl Peer {
     pub(crate) const ALL: &[Self] = &[
         Self::Floor,
         Self::Epoll,
+        Self::FloorResp,
         Self::Redis,
         Self::Threads,
         Self::Tarpc,
@@ -48,10 +50,11 @@ impl Peer {
 
     pub(crate) fn named(name: &str) -> Res<Self> {
         let found = Self::ALL.iter().find(|peer| peer.name() == name);
-        let names: Vec<_> = Self::ALL.iter().map(|peer| peer.name()).collect();
-        found
-            .copied()
-            .ok_or_else(|| format!("no peer {name}; there are {}", names.join(", ")).into())
+        found.copied().ok_or_else(|| format!("no peer {name}; there are {}", Self::names()).into())
+    }
+
+    pub(crate) fn names() -> String {
+        Self::ALL.iter().map(|peer| peer.name()).collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the name for `--peers`.
@@ -59,6 +62,7 @@ impl Peer {
         match self {
             Self::Floor => "floor",
             Self::Epoll => "epoll",
+            Self::FloorResp => "floor-resp",
             Self::Redis => "redis",
             Self::Threads => "threads",
             Self::Tarpc => "tarpc",
@@ -73,6 +77,7 @@ impl Peer {
         match self {
             Self::Floor => "blocking floor",
             Self::Epoll => "epoll floor",
+            Self::FloorResp => "RESP floor",
             Self::Redis => "Redis",
             Self::Threads => "thread per connection",
             Self::Tarpc => "tarpc",
@@ -96,10 +101,18 @@ impl Peer {
         match work {
             Work::One1p | Work::One8 => true,
             Work::Rtt16p | Work::Rtt16i | Work::Conc50 => self != Self::Line,
+            Work::Ep50 | Work::Ep50p16 => {
+                matches!(self, Self::FloorResp | Self::Redis | Self::Dockipc)
+            }
             // A client's memory says nothing about the server's.
             Work::Idle => !matches!(self, Self::Line | Self::Client),
+            Work::Library => self == Self::Client,
+            Work::Rows => matches!(self, Self::Redis | Self::Dockipc),
             Work::Pipe16 => {
-                matches!(self, Self::Redis | Self::Threads | Self::Dockipc | Self::Client)
+                matches!(
+                    self,
+                    Self::FloorResp | Self::Redis | Self::Threads | Self::Dockipc | Self::Client
+                )
             }
             Work::Blocked | Work::Mixed | Work::Beside | Work::Big | Work::Sips => {
                 matches!(self, Self::Threads | Self::Dockipc)
@@ -117,7 +130,8 @@ impl Peer {
     pub(crate) fn serve(self, socket: &Path) -> Res<()> {
         match self {
             Self::Floor => floor::serve(socket),
-            Self::Epoll => epoll::serve(socket),
+            Self::Epoll => epoll::serve(socket, epoll::frames),
+            Self::FloorResp => epoll::serve(socket, resp::echoes),
             Self::Redis => redis::serve(socket),
             Self::Threads => threads::serve(socket),
             Self::Tarpc => tasks::threads()?.block_on(tarpc::serve(socket)),
@@ -126,12 +140,21 @@ impl Peer {
         }
     }
 
+    /// Returns a client that sends the workload's batch of echo commands over RESP.
+    fn echo(self, job: &Job) -> Raw {
+        let request = resp::command(&[self.word(), PAYLOAD]);
+        let batch = job.work.pipeline();
+        Raw::new(&job.socket, request.repeat(batch), resp::bulk(PAYLOAD).repeat(batch))
+    }
+
     pub(crate) fn bench(self, job: &Arc<Job>) -> Res<Figures> {
         match (self, job.work) {
             (_, Work::Blocked) => stalls::blocked(job),
             (_, Work::Mixed) => stalls::mixed(job),
             (_, Work::Big) => big::one(job),
             (_, Work::Sips) => big::sips(job),
+            (_, Work::Library) => library::bench(job),
+            (_, Work::Rows) => rows::bench(job),
             (_, Work::Beside) => stalls::beside(job),
             (Self::Floor | Self::Epoll, _) => blocking::bench(job, || {
                 let frame = floor::frame(PAYLOAD.as_bytes());
@@ -142,16 +165,15 @@ impl Peer {
                 let answer = format!(":{us}\r\n").into();
                 Raw::new(&job.socket, resp::command(&["work", &us]), answer)
             }),
-            (Self::Redis | Self::Threads | Self::Dockipc, _) => blocking::bench(job, || {
-                let request = resp::command(&[self.word(), PAYLOAD]);
-                let batch = job.work.pipeline();
-                Raw::new(&job.socket, request.repeat(batch), resp::bulk(PAYLOAD).repeat(batch))
-            }),
+            (_, Work::Ep50 | Work::Ep50p16) => ready::bench(job, || self.echo(job)),
+            (Self::FloorResp | Self::Redis | Self::Threads | Self::Dockipc, _) => {
+                blocking::bench(job, || self.echo(job))
+            }
             (Self::Line, _) => blocking::bench(job, || {
                 let line = format!("{} {PAYLOAD}\n", self.word());
                 Raw::to_end(&job.socket, line.into(), PAYLOAD.into())
             }),
-            (Self::Client, _) => blocking::bench(job, || dockipc::Caller::new(job)),
+            (Self::Client, _) => blocking::bench(job, || Caller::new(job)),
             (Self::Tarpc, _) => tasks::bench::<tarpc::Caller>(job, false),
             (Self::Zbus, _) => tasks::bench::<zbus::Caller>(job, true),
         }

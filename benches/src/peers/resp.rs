@@ -14,6 +14,18 @@ pub(crate) fn bulk(word: &str) -> Vec<u8> {
     format!("${}\r\n{word}\r\n", word.len()).into_bytes()
 }
 
+/// Returns the bytes of the bulk string at the beginning of the input, and the position after it; `None` if
+/// it is incomplete.
+pub(crate) fn bulk_answer(input: &[u8]) -> Result<Option<(&[u8], usize)>, &'static str> {
+    let Some((length, start)) = number(input, 0, b'$')? else { return Ok(None) };
+    let end = start + length;
+    match input.get(end..end + 2) {
+        None => Ok(None),
+        Some(b"\r\n") => Ok(Some((&input[start..end], end + 2))),
+        Some(_) => Err("not RESP"),
+    }
+}
+
 /// A command of one or two words, as ranges of the input.
 pub(crate) struct Parsed {
     pub(crate) name: Range<usize>,
@@ -41,6 +53,25 @@ pub(crate) fn parse(input: &[u8]) -> Result<Option<Parsed>, &'static str> {
     }
     let [name, word] = words;
     Ok(Some(Parsed { name, word, end: at }))
+}
+
+/// Answers `ECHO` and nothing else, for the epoll floor of RESP: the client sends these bytes.
+pub(crate) fn echoes(input: &[u8], output: &mut Vec<u8>) -> Result<usize, &'static str> {
+    const HEAD: &[u8] = b"*2\r\n$4\r\necho\r\n";
+    let mut used = 0;
+    while let Some((head, rest)) = input[used..].split_at_checked(HEAD.len()) {
+        if head != HEAD {
+            return Err("not an ECHO");
+        }
+        let Some((length, start)) = number(rest, 0, b'$')? else { break };
+        let end = start + length + 2;
+        if rest.len() < end {
+            break;
+        }
+        output.extend_from_slice(&rest[..end]);
+        used += HEAD.len() + end;
+    }
+    Ok(used)
 }
 
 /// Parses a number line such as `*2\r\n` at this position. Returns the number and the position after it.

@@ -86,10 +86,7 @@ impl CommandBuilder {
 
     /// Adds an argument. The daemon does not take it for an option, whatever its text.
     pub(super) fn argument<T: ToArg>(&mut self, value: T) {
-        let start = self.bytes.len();
-        self.add(value);
-        let mut added = self.bytes[start..].splitn(2, |&b| b == b'\n');
-        self.needs_end |= added.nth(1).is_some_and(|word| word.starts_with(b"--"));
+        self.needs_end |= self.add(value);
     }
 
     /// Adds an option with a value in front of the arguments, or nothing for a missing value.
@@ -112,7 +109,7 @@ impl CommandBuilder {
     /// end of the options.
     pub(super) fn word<T: ToArg>(&mut self, value: T) {
         let start = self.arguments;
-        self.arguments += self.insert(start, |words| words.add(value));
+        self.arguments += self.insert(start, |words| _ = words.add(value));
         let added = &self.bytes[start..self.arguments];
         let word = added.splitn(2, |&b| b == b'\n').nth(1).unwrap_or_default();
         if word == b"--\r\n" && !self.awaits_value {
@@ -142,9 +139,11 @@ impl CommandBuilder {
         added
     }
 
-    /// Adds a word as it is.
-    pub(super) fn add<T: ToArg>(&mut self, value: T) {
+    /// Adds a word as it is. Returns whether it begins with `--`.
+    pub(super) fn add<T: ToArg>(&mut self, value: T) -> bool {
+        let mut is_dashed = false;
         if let Some(word) = value.to_arg() {
+            is_dashed = word.starts_with(b"--");
             if cfg!(feature = "zeroize") {
                 // The header, the word and CRLF. Growing the vector would leave a copy behind.
                 self.bytes.reserve(HEAD + word.len() + b"\r\n".len());
@@ -155,23 +154,27 @@ impl CommandBuilder {
                 wipe(&mut word);
             }
         }
+        is_dashed
     }
 
     /// Writes the header and returns the command.
     pub(super) fn command(&mut self) -> Commands<'_> {
         if self.needs_end && self.end.is_none() {
             self.end = Some(self.arguments);
-            self.insert(self.arguments, |words| words.add("--"));
+            self.insert(self.arguments, |words| _ = words.add("--"));
         }
-        let mut head = Vec::with_capacity(HEAD);
+        // From its end to its start, in its place: a vector would be one more allocation for each command.
+        let head = &mut self.bytes.as_vec()[..HEAD];
+        let (mut start, mut count) = (HEAD, self.count);
         if self.needs_end {
-            encode::length(b'*', self.count + 2, &mut head);
-            head.extend_from_slice(ARGS);
-        } else {
-            encode::length(b'*', self.count, &mut head);
+            start -= ARGS.len();
+            head[start..].copy_from_slice(ARGS);
+            count += 2;
         }
-        let start = HEAD - head.len();
-        self.bytes.as_vec()[start..HEAD].copy_from_slice(&head);
+        start -= b"\r\n".len();
+        head[start..start + 2].copy_from_slice(b"\r\n");
+        start = encode::digits(i64::try_from(count).unwrap_or(i64::MAX), &mut head[..start]) - 1;
+        head[start] = b'*';
         let (bytes, name) = (&self.bytes[start..], &self.bytes[self.name.clone()]);
         let reusable = is_reusable_after(name);
         Commands {

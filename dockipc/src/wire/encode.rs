@@ -249,7 +249,7 @@ fn number(value: i64, out: &mut Vec<u8>) {
 
 /// Writes an integer in decimal at the end of a text, and returns its place. `write!` took a tenth of the
 /// instructions of a small command.
-fn digits(value: i64, text: &mut [u8]) -> usize {
+pub(crate) fn digits(value: i64, text: &mut [u8]) -> usize {
     let mut at = text.len();
     let mut left = value.unsigned_abs();
     while left >= 10 {
