@@ -249,14 +249,13 @@ impl Work {
     pub(crate) fn calls(self, quick: bool) -> usize {
         let calls = match self {
             Self::Rtt16p | Self::Rtt16i => 50_000,
-            Self::Conc50 => 200_000,
+            Self::Conc50 | Self::Library => 200_000,
             Self::Ep50 => 500_000,
             Self::Pipe16 => 800_000,
             Self::Ep50p16 => 4_000_000,
             Self::One1p | Self::One8 => 20_000,
             Self::Mixed | Self::Beside | Self::Sips => 10_000,
             Self::Rows => 20,
-            Self::Library => 200_000,
             Self::Big => return if quick { 1 } else { 5 },
             // About three seconds of CPU time.
             Self::Compute(load) => 3_000_000 / load.us as usize,
