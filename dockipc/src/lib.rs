@@ -159,6 +159,8 @@ pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::request::Request;
 pub use crate::run::{Cancel, Deadline, Stop};
 pub use crate::secret::Secret;
+#[cfg(feature = "tokio")]
+pub use crate::server::Serve;
 pub use crate::server::{Handle, Server};
 pub use crate::state::State;
 pub use crate::wire::Protocol;

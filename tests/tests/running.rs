@@ -2,9 +2,13 @@
 
 #[path = "../running"]
 mod running {
+    #[cfg(feature = "tokio")]
+    mod asleep;
     mod async_commands;
     mod cancel;
     mod deferred;
     mod kept;
+    #[cfg(feature = "tokio")]
+    mod on_tokio;
     mod stop;
 }

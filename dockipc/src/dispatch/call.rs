@@ -194,7 +194,8 @@ impl Service {
     }
 }
 
-/// Appends the usage line to a `USAGE` failure, unless the author's message has one.
+/// Appends the usage line to a `USAGE` failure, unless the author's message has one, and to that of a future that
+/// has panicked the reason that it may have.
 #[cold]
 pub(super) fn with_usage(command: &Command, failure: Failure) -> Reply {
     const USAGE: &[u8] = b"usage: ";
@@ -203,6 +204,10 @@ pub(super) fn with_usage(command: &Command, failure: Failure) -> Reply {
     Reply::Error(match failure.code() {
         code::USAGE if !has_usage => {
             Failure::new(code::USAGE, format_args!("{message}; usage: {command}"))
+        }
+        code::PANIC if !cfg!(feature = "tokio") && matches!(command.code, Code::Async(_)) => {
+            let why = "a future of tokio requires the feature `tokio` of dockipc";
+            Failure::new(code::PANIC, format_args!("{message}; {why}"))
         }
         _ => failure,
     })

@@ -5,12 +5,16 @@
 
 mod handle;
 mod limits;
+#[cfg(feature = "tokio")]
+mod runtime;
+#[cfg(feature = "tokio")]
+mod serve;
 
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -22,9 +26,9 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::dispatch::Service;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Unfinished};
 use crate::handler::Handler;
-use crate::listener::{self, SocketMode};
+use crate::listener::{self, Published, SocketMode};
 use crate::reply::IntoReply;
 use crate::request::Request;
 use crate::signals::Signals;
@@ -33,6 +37,8 @@ use crate::sys;
 use crate::warning::warn;
 
 pub use self::handle::Handle;
+#[cfg(feature = "tokio")]
+pub use self::serve::Serve;
 
 /// A server that does not run yet: its commands, states, limits and access rules.
 ///
@@ -310,14 +316,21 @@ impl Server {
     /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`] if commands were still running at the
     /// deadline.
     pub fn run(self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
+        #[cfg(feature = "tokio")]
+        runtime::refuse()?;
+        let (handle, signals) = self.start_with_signals(path.as_ref())?;
+        let unfinished = handle.join();
+        drop(signals);
+        finished(unfinished)
+    }
+
+    /// Starts, handles signals if the author wants that, and tells the service manager.
+    fn start_with_signals(self, path: &Path) -> Result<(Handle, Option<Signals>)> {
         let signals = if self.signals { Some(Signals::take()) } else { None };
         let (signals, arrivals) = signals.transpose().map_err(|e| e.at(path))?.unzip();
         let handle = self.start(path, arrivals)?;
         handle.say_ready();
-        let unfinished = handle.join();
-        drop(signals);
-        if unfinished.is_empty() { Ok(()) } else { Err(Error::Unfinished(unfinished)) }
+        Ok((handle, signals))
     }
 
     /// Serves at a path, on its own threads, until the handle is dropped or [stopped](Handle::shutdown).
@@ -394,7 +407,7 @@ impl Server {
         let mut paths = vec![(path.to_owned(), mode)];
         paths.extend_from_slice(&self.others);
         let open_to_all = self.open_to_all;
-        let service = self.service()?;
+        let service = self.checked()?;
         if !open_to_all && !service.table.has_rules() {
             let is_abstract =
                 |(path, _): &&(PathBuf, _)| path.as_os_str().as_bytes().starts_with(b"@");
@@ -414,8 +427,7 @@ impl Server {
                 "the supplementary groups of clients are unavailable (SO_PEERGROUPS: {error}); a rule by group admits only clients whose effective group it is"
             ));
         }
-        let engine = Engine::start(service, published, signals).map_err(|e| e.at(path))?;
-        Ok(Handle::new(engine))
+        start_engine(service, published, signals).map_err(|e| e.at(path))
     }
 
     /// Serves without a path, for tests. [`Handle::client`] and [`Handle::connect`] connect
@@ -437,16 +449,20 @@ impl Server {
     /// # Errors
     /// Those of [`spawn`](Self::spawn) that do not concern the path.
     pub fn spawn_in_process(self) -> Result<Handle> {
-        let engine = Engine::start(self.service()?, Vec::new(), None)?;
-        Ok(Handle::new(engine))
+        start_engine(self.checked()?, Vec::new(), None)
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn service(self) -> Result<Arc<Service>> {
+        self.checked().map(Arc::new)
     }
 
     /// Checks the settings and makes the [`Service`] that all connections share.
-    pub(crate) fn service(self) -> Result<Arc<Service>> {
+    fn checked(self) -> Result<Service> {
         let commands = inventory::iter::<Command>;
         let table = Table::new(commands, self.mounted, self.fallback, &self.states, &self.rules)?;
         let token = table.token(self.token_file.as_deref())?;
-        Ok(Arc::new(Service {
+        Ok(Service {
             table,
             states: Arc::new(self.states),
             running: Arc::default(),
@@ -456,8 +472,27 @@ impl Server {
             spawner: None,
             config: self.config.at_start(),
             counters: Counters::new(),
-        }))
+        })
     }
+}
+
+/// Starts the threads.
+#[cfg_attr(
+    not(feature = "tokio"),
+    expect(unused_mut, reason = "it gets a runtime with the feature")
+)]
+fn start_engine(
+    mut service: Service,
+    sockets: Vec<(UnixListener, Published)>,
+    signals: Option<UnixStream>,
+) -> Result<Handle> {
+    #[cfg(feature = "tokio")]
+    runtime::give(&mut service)?;
+    Engine::start(Arc::new(service), sockets, signals).map(Handle::new)
+}
+
+fn finished(unfinished: Vec<Unfinished>) -> Result<()> {
+    if unfinished.is_empty() { Ok(()) } else { Err(Error::Unfinished(unfinished)) }
 }
 
 impl fmt::Debug for Server {
