@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use dockipc::{Answerer, Deferred, Request, Server, State, command};
 use tests::apart::{self, Apart};
 use tests::process::{settled, until};
-use tests::{Place, exchange, figure, long, raise_descriptor_limit, resp};
+use tests::{Place, exchange, expect, figure, long, raise_descriptor_limit, resp};
 use tokio::sync::Notify;
 
 use super::kept::States;
@@ -69,6 +69,7 @@ fn serves_on_tokio() {
     });
 }
 
+/// The number of threads, those of a runtime included.
 fn all_threads(daemon: &Apart) -> usize {
     std::fs::read_dir(format!("/proc/{}/task", daemon.id())).unwrap().count()
 }
@@ -78,32 +79,28 @@ fn calls_asleep(test: &str, command: &[&str], answer: &[u8]) {
     raise_descriptor_limit();
     let count = long(1_000, 10_000);
     let daemon = Apart::start(test, place.socket());
-    let connect = || -> Vec<UnixStream> { (0..count).map(|_| daemon.connect()).collect() };
-    let call = |streams: &mut [UnixStream]| {
-        let call = resp(command);
-        streams.iter_mut().for_each(|stream| stream.write_all(&call).unwrap());
-        until("commands that run", || {
-            let list = exchange(daemon.connect(), b"dockipc running\n");
-            list.iter().filter(|byte| **byte == b'\n').count() >= count
-        });
+    let mut streams: Vec<UnixStream> = (0..count).map(|_| daemon.connect()).collect();
+    // The list of the commands below takes memory as well, which the allocator keeps.
+    let running = || {
+        let list = exchange(daemon.connect(), b"dockipc running\n");
+        list.split(|byte| *byte == b'\n').count() - 1
     };
-    let wake = |streams: &mut [UnixStream]| {
-        assert_eq!(exchange(daemon.connect(), b"ping\n"), b"PONG");
-        exchange(daemon.connect(), b"wake\n");
-        streams.iter_mut().for_each(|stream| tests::expect(stream, answer));
-    };
-    // Once, so that the memory of the list, and what the allocator keeps, is not counted.
-    let mut streams = connect();
-    let connected = daemon.resident();
-    let threads = all_threads(&daemon);
-    call(&mut streams);
-    let asleep = settled(|| daemon.resident());
+    until("connections", || daemon.descriptors() > count);
+    let (memory, threads) = (settled(|| daemon.resident()), all_threads(&daemon));
+    for stream in &mut streams {
+        stream.write_all(&resp(command)).unwrap();
+    }
+    until("commands that run", || running() >= count);
+    let each = (settled(|| daemon.resident()) - memory) / count;
     let more_threads = all_threads(&daemon) - threads;
-    figure(test, format_args!("{} B each, {more_threads} threads", (asleep - connected) / count));
+    assert_eq!(exchange(daemon.connect(), b"ping\n"), b"PONG");
+    figure(test, format_args!("{count} asleep: {each} B each, {more_threads} threads more"));
     assert!(more_threads <= 8, "{more_threads} threads more");
-    assert!(asleep - connected <= count * 4096, "{} bytes each", (asleep - connected) / count);
-    wake(&mut streams);
-    drop(streams);
+    assert!(each <= 4096, "{each} bytes each");
+    exchange(daemon.connect(), b"wake\n");
+    for stream in &mut streams {
+        expect(stream, answer);
+    }
 }
 
 #[test]

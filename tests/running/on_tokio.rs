@@ -23,6 +23,7 @@ use super::kept::{Kept, LONG, States};
 
 /// Answer with the word.
 #[command]
+#[expect(clippy::unused_async, reason = "it is ready at once")]
 async fn say(word: &str) -> String {
     word.to_owned()
 }
@@ -47,6 +48,7 @@ async fn listen(request: &Request<'_>) -> u64 {
 
 /// Call those that listen.
 #[command]
+#[expect(clippy::unused_async, reason = "it is ready at once")]
 async fn ring(request: &Request<'_>) {
     request.state::<Table>().unwrap().rung.notify_waiters();
 }
@@ -55,7 +57,7 @@ async fn ring(request: &Request<'_>) {
 #[command(abort)]
 async fn wait_forever(request: &Request<'_>) {
     let _guard = Guard(request.state::<Table>().unwrap().dropped.clone());
-    pending().await
+    pending::<()>().await;
 }
 
 /// Wait forever.
@@ -64,7 +66,7 @@ async fn wait_anyway(request: &Request<'_>) {
     let table: &State<Table> = request.state().unwrap();
     let _guard = Guard(table.dropped.clone());
     table.gate.pass();
-    pending().await
+    pending::<()>().await;
 }
 
 /// Panic, after a moment.
@@ -80,8 +82,9 @@ fn block(request: &Request<'_>) {
     request.state::<Table>().unwrap().blocked.pass();
 }
 
-/// Block the thread of a future until the gate is open.
+/// Block the thread that polls the future first until the gate is open.
 #[command]
+#[expect(clippy::unused_async, reason = "it is ready at once")]
 async fn block_in_future(request: &Request<'_>) {
     request.state::<Table>().unwrap().blocked.pass();
 }

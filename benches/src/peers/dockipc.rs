@@ -22,6 +22,12 @@ fn copy(word: &[u8]) -> &[u8] {
     word
 }
 
+/// Answer with the word, as tarpc's function does.
+#[command]
+async fn copy_async(word: &[u8]) -> &[u8] {
+    word
+}
+
 /// Add `n` to the counter and answer with the new total.
 #[command]
 fn add(total: State<AtomicU64>, n: u64) -> u64 {

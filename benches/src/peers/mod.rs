@@ -29,6 +29,7 @@ pub(crate) enum Peer {
     Tarpc,
     Zbus,
     Dockipc,
+    Async,
     Client,
     Line,
 }
@@ -42,6 +43,7 @@ impl Peer {
         Self::Tarpc,
         Self::Zbus,
         Self::Dockipc,
+        Self::Async,
         Self::Client,
         Self::Line,
     ];
@@ -64,6 +66,7 @@ impl Peer {
             Self::Tarpc => "tarpc",
             Self::Zbus => "zbus",
             Self::Dockipc => "dockipc",
+            Self::Async => "dockipc-async",
             Self::Client => "dockipc-client",
             Self::Line => "dockipc-line",
         }
@@ -78,13 +81,14 @@ impl Peer {
             Self::Tarpc => "tarpc",
             Self::Zbus => "zbus",
             Self::Dockipc => "dockipc",
+            Self::Async => "dockipc, async fn",
             Self::Client => "dockipc + its client",
             Self::Line => "dockipc, a line",
         }
     }
 
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::Dockipc | Self::Client | Self::Line)
+        matches!(self, Self::Dockipc | Self::Async | Self::Client | Self::Line)
     }
 
     pub(crate) fn is_installed(self) -> bool {
@@ -94,10 +98,10 @@ impl Peer {
     /// Returns whether the peer supports a workload.
     pub(crate) fn does(self, work: Work) -> bool {
         match work {
-            Work::One1p | Work::One8 => true,
+            Work::One1p | Work::One8 => self != Self::Async,
             Work::Rtt16p | Work::Rtt16i | Work::Conc50 => self != Self::Line,
             // A client's memory says nothing about the server's.
-            Work::Idle => !matches!(self, Self::Line | Self::Client),
+            Work::Idle => !matches!(self, Self::Line | Self::Client | Self::Async),
             Work::Pipe16 => {
                 matches!(self, Self::Redis | Self::Threads | Self::Dockipc | Self::Client)
             }
@@ -111,7 +115,11 @@ impl Peer {
     /// Returns the command that echoes its word. For dockipc it is an author's command, not the built-in
     /// `echo`.
     pub(crate) fn word(self) -> &'static str {
-        if self.is_ours() { "copy" } else { "echo" }
+        match self {
+            Self::Async => "copy-async",
+            Self::Dockipc | Self::Client | Self::Line => "copy",
+            _ => "echo",
+        }
     }
 
     pub(crate) fn serve(self, socket: &Path) -> Res<()> {
@@ -123,6 +131,7 @@ impl Peer {
             Self::Tarpc => tasks::threads()?.block_on(tarpc::serve(socket)),
             Self::Zbus => tasks::threads()?.block_on(zbus::serve(socket)),
             Self::Dockipc | Self::Client | Self::Line => Ok(daemon().run(socket)?),
+            Self::Async => Ok(tasks::threads()?.block_on(daemon().serve(socket))?),
         }
     }
 
@@ -142,7 +151,7 @@ impl Peer {
                 let answer = format!(":{us}\r\n").into();
                 Raw::new(&job.socket, resp::command(&["work", &us]), answer)
             }),
-            (Self::Redis | Self::Threads | Self::Dockipc, _) => blocking::bench(job, || {
+            (Self::Redis | Self::Threads | Self::Dockipc | Self::Async, _) => blocking::bench(job, || {
                 let request = resp::command(&[self.word(), PAYLOAD]);
                 let batch = job.work.pipeline();
                 Raw::new(&job.socket, request.repeat(batch), resp::bulk(PAYLOAD).repeat(batch))

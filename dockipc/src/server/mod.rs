@@ -314,7 +314,8 @@ impl Server {
     ///
     /// # Errors
     /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`] if commands were still running at the
-    /// deadline.
+    /// deadline. With the feature `tokio`, a call on a thread of a tokio runtime, which would block it: use
+    /// `serve(path).await` there.
     pub fn run(self, path: impl AsRef<Path>) -> Result<()> {
         #[cfg(feature = "tokio")]
         runtime::refuse()?;
@@ -378,6 +379,14 @@ impl Server {
     /// If systemd passed a socket with this path to the process, `sd_listen_fds(3)`, the server
     /// uses that socket and does not change the path. Passed sockets that it cannot use fail the start:
     /// [`Error::Activation`].
+    ///
+    /// # Async commands
+    ///
+    /// With the feature `tokio` their futures run on the tokio runtime around. Without one, if the program has
+    /// an async command, the server starts a runtime of its own with one worker for each core it may use
+    /// ([`max_cores`](Self::max_cores)), at most four. The same holds for [`run`](Self::run). A call of our blocking
+    /// [`Client`](crate::Client) on the only thread of a current-thread runtime waits forever for such a command:
+    /// use `spawn_blocking`.
     ///
     /// # Forks and privileges
     ///

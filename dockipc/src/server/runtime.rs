@@ -1,6 +1,7 @@
 //! The tokio runtime that drives the futures of async commands.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,21 +21,16 @@ pub(super) fn give(service: &mut Service) -> Result<()> {
     if !inventory::iter::<Command>().any(is_async) {
         return Ok(());
     }
-    let (own, handle) = match Handle::try_current() {
-        Ok(handle) => (None, handle),
-        Err(_) => {
-            let runtime = runtime::Builder::new_multi_thread()
-                .worker_threads(service.config.leaders().min(WORKERS))
-                .thread_name("dockipc-async")
-                .enable_all()
-                .build()
-                .map_err(|error| Error::io("starting a tokio runtime", error))?;
-            let handle = runtime.handle().clone();
-            (Some(runtime), handle)
-        }
-    };
+    let own = if is_around() { None } else { Some(own(service.config.leaders())?) };
+    let handle = own.as_ref().map_or_else(Handle::current, |own| own.handle().clone());
     service.spawner = Some(Box::new(Around::new(own, handle)));
     Ok(())
+}
+
+fn own(cores: usize) -> Result<Runtime> {
+    let mut runtime = runtime::Builder::new_multi_thread();
+    runtime.worker_threads(cores.min(WORKERS)).thread_name("dockipc-async").enable_all();
+    runtime.build().map_err(|error| Error::io("starting a tokio runtime", error))
 }
 
 /// Returns whether the caller is on a thread of a runtime.
@@ -91,7 +87,7 @@ impl Spawner for Around {
         }
     }
 
-    fn spawn(&self, future: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) {
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
         drop(self.handle.spawn(future));
     }
 }
