@@ -91,11 +91,12 @@ fn calls_asleep(test: &str, command: &[&str], answer: &[u8]) {
         stream.write_all(&resp(command)).unwrap();
     }
     until("commands that run", || running() >= count);
+    // On a busy machine a command may be taken for slow and run on a thread of its own, which ends soon.
+    let more_threads = || all_threads(&daemon).saturating_sub(threads);
+    until("few threads", || more_threads() <= 8);
     let each = (settled(|| daemon.resident()) - memory) / count;
-    let more_threads = all_threads(&daemon) - threads;
     assert_eq!(exchange(daemon.connect(), b"ping\n"), b"PONG");
-    figure(test, format_args!("{count} asleep: {each} B each, {more_threads} threads more"));
-    assert!(more_threads <= 8, "{more_threads} threads more");
+    figure(test, format_args!("{count} asleep: {each} B each, {} threads more", more_threads()));
     assert!(each <= 4096, "{each} bytes each");
     exchange(daemon.connect(), b"wake\n");
     for stream in &mut streams {
