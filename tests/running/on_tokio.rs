@@ -357,6 +357,22 @@ fn run_on_a_runtime_is_refused() {
 }
 
 #[test]
+fn bound_server_is_served_on_a_runtime() {
+    let place = Place::new();
+    // Before there is a runtime.
+    let bound = server().0.bind(place.socket()).unwrap();
+    let path = bound.path().to_owned();
+    let client = thread::spawn(move || [ask(&path, b"say-later a\n"), ask(&path, b"quit-later\n")]);
+    let [runtime, _] = flavors();
+    runtime.block_on(bound.serve()).unwrap();
+    assert_eq!(client.join().unwrap(), ["a", "bye"]);
+
+    let bound = server().0.bind(place.socket()).unwrap();
+    assert!(runtime.block_on(async { bound.run() }).is_err());
+    assert!(!place.socket().exists());
+}
+
+#[test]
 fn serve_without_a_runtime_is_refused() {
     let place = Place::new();
     let mut serve = pin!(server().0.serve(place.socket()));

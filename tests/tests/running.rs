@@ -11,4 +11,5 @@ mod running {
     #[cfg(feature = "tokio")]
     mod on_tokio;
     mod stop;
+    mod storm;
 }

@@ -16,15 +16,18 @@ use crate::error::{Error, Result};
 const WORKERS: usize = 4;
 
 /// Gives a server the runtime around, or one of its own if there is none and a command is async.
-pub(super) fn give(service: &mut Service) -> Result<()> {
+pub(super) fn give(mut service: Arc<Service>) -> Result<Arc<Service>> {
     let is_async = |command: &Command| matches!(command.code, Code::Async(_));
     if !inventory::iter::<Command>().any(is_async) {
-        return Ok(());
+        return Ok(service);
     }
     let own = if is_around() { None } else { Some(own(service.config.leaders())?) };
     let handle = own.as_ref().map_or_else(Handle::current, |own| own.handle().clone());
-    service.spawner = Some(Box::new(Around::new(own, handle)));
-    Ok(())
+    // It is not shared before the start.
+    if let Some(service) = Arc::get_mut(&mut service) {
+        service.spawner = Some(Box::new(Around::new(own, handle)));
+    }
+    Ok(service)
 }
 
 fn own(cores: usize) -> Result<Runtime> {

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use super::{Handle, Server, finished, runtime};
+use super::bound::{Bound, Given, finished, take_signals};
+use super::{Handle, Server, runtime};
 use crate::error::{Error, Result};
 use crate::signals::Signals;
 
@@ -40,9 +41,12 @@ impl Server {
     ///
     /// # Errors
     /// Those of [`run`](Self::run), and no runtime is around.
-    pub fn serve(self, path: impl AsRef<Path>) -> Serve {
+    pub fn serve(mut self, path: impl AsRef<Path>) -> Serve {
         let path = path.as_ref().to_owned();
-        Serve::new(move || self.start_with_signals(&path))
+        Serve::new(move || {
+            let signals = take_signals(self.signals, &path)?;
+            Bound::new(&mut self, &path, Given::Completely)?.start_with(signals)
+        })
     }
 }
 
