@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::task::AbortHandle;
 
+use crate::caught::caught;
 use crate::commands::{Code, Command};
 use crate::dispatch::{Service, Spawner};
 use crate::error::{Error, Result};
@@ -33,7 +34,10 @@ pub(super) fn give(mut service: Arc<Service>) -> Result<Arc<Service>> {
 fn own(cores: usize) -> Result<Runtime> {
     let mut runtime = runtime::Builder::new_multi_thread();
     runtime.worker_threads(cores.min(WORKERS)).thread_name("dockipc-async").enable_all();
-    runtime.build().map_err(|error| Error::io("starting a tokio runtime", error))
+    // tokio panics if the system starts no thread.
+    let built = caught(|| runtime.build());
+    let built = built.unwrap_or_else(|| Err(io::Error::other("no thread can be started")));
+    built.map_err(|error| Error::io("starting a tokio runtime", error))
 }
 
 /// Returns whether the caller is on a thread of a runtime.
