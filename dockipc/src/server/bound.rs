@@ -203,7 +203,7 @@ impl Bound {
             return Err(Error::io(what, Errno::PERM).at(&path));
         }
         #[cfg(feature = "tokio")]
-        let service = runtime::give(service)?;
+        let service = runtime::give(service);
         let engine = Engine::start(service, endpoints, signals, taker);
         engine.map(Handle::new).map_err(|e| e.at(&path))
     }

@@ -357,8 +357,8 @@ impl Server {
     ///
     /// # Async commands
     ///
-    /// With the feature `tokio` their futures run on the tokio runtime around. Without one, if the program has
-    /// an async command, the server starts a runtime of its own with one worker for each core it may use
+    /// With the feature `tokio` their futures run on the tokio runtime around. Without one, the first of them
+    /// starts a runtime of the server's own with one worker for each core it may use
     /// ([`max_cores`](Self::max_cores)), at most four. The same holds for [`run`](Self::run). A call of our blocking
     /// [`Client`](crate::Client) on the only thread of a current-thread runtime waits forever for such a command:
     /// use `spawn_blocking`.
@@ -434,7 +434,7 @@ impl Server {
         let taker = self.taker.take();
         let service = self.service()?;
         #[cfg(feature = "tokio")]
-        let service = runtime::give(service)?;
+        let service = runtime::give(service);
         let engine = Engine::start(service, Vec::new(), None, taker)?;
         Ok(Handle::new(engine))
     }

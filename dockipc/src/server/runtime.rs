@@ -2,8 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::task::AbortHandle;
@@ -12,32 +12,67 @@ use crate::caught::caught;
 use crate::commands::{Code, Command};
 use crate::dispatch::{Service, Spawner};
 use crate::error::{Error, Result};
+use crate::warning::warn;
 
 /// The most workers of a runtime of the server's own.
 const WORKERS: usize = 4;
 
 /// Gives a server the runtime around, or one of its own if there is none and a command is async.
-pub(super) fn give(mut service: Arc<Service>) -> Result<Arc<Service>> {
+pub(super) fn give(mut service: Arc<Service>) -> Arc<Service> {
     let is_async = |command: &Command| matches!(command.code, Code::Async(_));
-    if !inventory::iter::<Command>().any(is_async) {
-        return Ok(service);
-    }
-    let own = if is_around() { None } else { Some(own(service.config.leaders())?) };
-    let handle = own.as_ref().map_or_else(Handle::current, |own| own.handle().clone());
     // It is not shared before the start.
-    if let Some(service) = Arc::get_mut(&mut service) {
-        service.spawner = Some(Box::new(Around::new(own, handle)));
+    if inventory::iter::<Command>().any(is_async)
+        && let Some(service) = Arc::get_mut(&mut service)
+    {
+        let cores = service.config.leaders();
+        service.spawner = Some(match Handle::try_current() {
+            Ok(handle) => Box::new(Around::new(None, handle)),
+            Err(_) => Box::new(Own { cores, runtime: OnceLock::new() }),
+        });
     }
-    Ok(service)
+    service
 }
 
-fn own(cores: usize) -> Result<Runtime> {
-    let mut runtime = runtime::Builder::new_multi_thread();
-    runtime.worker_threads(cores.min(WORKERS)).thread_name("dockipc-async").enable_all();
-    // tokio panics if the system starts no thread.
-    let built = caught(|| runtime.build());
-    let built = built.unwrap_or_else(|| Err(io::Error::other("no thread can be started")));
-    built.map_err(|error| Error::io("starting a tokio runtime", error))
+/// A runtime of the server's own. It starts with the first async command, so that a server without one that
+/// is called has no more threads than others.
+struct Own {
+    cores: usize,
+    runtime: OnceLock<Around>,
+}
+
+impl Own {
+    fn get(&self) -> Option<&Around> {
+        self.runtime.get().or_else(|| {
+            let mut runtime = runtime::Builder::new_multi_thread();
+            runtime.worker_threads(self.cores.min(WORKERS)).thread_name("dockipc-async");
+            // tokio panics if the system starts no thread.
+            let built = caught(|| runtime.enable_all().build());
+            let built = built.unwrap_or_else(|| Err(io::Error::other("no thread can be started")));
+            let runtime = built.map_err(|error| {
+                warn(format_args!(
+                    "an async command is dropped, since there is no runtime: {error}"
+                ));
+            });
+            let runtime = runtime.ok()?;
+            let handle = runtime.handle().clone();
+            // Of two that are made at the same time, one is dropped.
+            Some(self.runtime.get_or_init(|| Around::new(Some(runtime), handle)))
+        })
+    }
+}
+
+impl Spawner for Own {
+    fn within(&self, run: &mut dyn FnMut()) {
+        if let Some(runtime) = self.get() {
+            runtime.within(run);
+        }
+    }
+
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        if let Some(runtime) = self.get() {
+            runtime.spawn(future);
+        }
+    }
 }
 
 /// Returns whether the caller is on a thread of a runtime.
