@@ -151,11 +151,13 @@ impl Peer {
                 let answer = format!(":{us}\r\n").into();
                 Raw::new(&job.socket, resp::command(&["work", &us]), answer)
             }),
-            (Self::Redis | Self::Threads | Self::Dockipc | Self::Async, _) => blocking::bench(job, || {
-                let request = resp::command(&[self.word(), PAYLOAD]);
-                let batch = job.work.pipeline();
-                Raw::new(&job.socket, request.repeat(batch), resp::bulk(PAYLOAD).repeat(batch))
-            }),
+            (Self::Redis | Self::Threads | Self::Dockipc | Self::Async, _) => {
+                blocking::bench(job, || {
+                    let request = resp::command(&[self.word(), PAYLOAD]);
+                    let batch = job.work.pipeline();
+                    Raw::new(&job.socket, request.repeat(batch), resp::bulk(PAYLOAD).repeat(batch))
+                })
+            }
             (Self::Line, _) => blocking::bench(job, || {
                 let line = format!("{} {PAYLOAD}\n", self.word());
                 Raw::to_end(&job.socket, line.into(), PAYLOAD.into())
