@@ -140,9 +140,11 @@ fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
             quote_spanned!(Span::mixed_site()=> #function(#(#values),*).await),
             quote!(__dockipc::Reply::Ok),
         );
-        quote_spanned! {Span::mixed_site()=>
+        // At the function's name the compiler says that the future can't be sent to another thread.
+        quote_spanned! {hygienic(function.span())=>
             __dockipc::Code::Async(|__dockipc_owned| __dockipc::future(async move {
-                let __dockipc_owned = __dockipc_owned;
+                // Not moved to a variable, which would make the future larger.
+                let __dockipc_owned = &__dockipc_owned;
                 let __dockipc_request = __dockipc_owned.request();
                 let __dockipc_args = &__dockipc_owned.args(&__dockipc_request);
                 #body

@@ -61,9 +61,13 @@ use crate::tokens::with_parentheses;
 /// # Commands that wait
 /// A function may block: that delays no other client, but holds a thread. A command that takes a `Cancel`
 /// learns when its client has left. One that returns a `Deferred` is answered later, from any thread, and
-/// holds none. An `async fn` is a command too; its parameters may borrow (`&str`). Without a runtime a
-/// thread drives its future. The future runs to its end, also if its client leaves; with `abort`
-/// (`#[command("fetch", abort)]`) it is dropped when the command is asked to stop.
+/// holds none.
+///
+/// An `async fn` is a command too. Its parameters may borrow (`&str`), and its future must be `Send`. With the
+/// feature `tokio` the future runs on the tokio runtime around, or on one of the server's own (see
+/// `Server::serve` and `Server::spawn`), and holds no thread while it waits. Without the feature a thread of the
+/// server drives it, and a future that needs tokio panics (`-PANIC`). The future runs to its end, also if its
+/// client leaves; with `abort` (`#[command("fetch", abort)]`) it is dropped when the command is asked to stop.
 ///
 /// # Permissions
 /// A command without a rule can be run by every client that can connect. A command with `allow` can be

@@ -32,6 +32,9 @@
 //!   answer ([`IntoReply`]); an `Err` becomes a [`struct@Failure`] on the wire.
 //! - **Serve.** [`run`], or [`Server`] for states, limits and the socket's mode. Closures and your own types
 //!   can handle commands as well ([`Handler`]).
+//! - **Wait.** A command may block, which delays no other client. One that waits for long can be asked to stop
+//!   ([`Cancel`], [`Deadline`]), can answer later from any thread ([`Deferred`]), or is an `async fn`, which with
+//!   the feature `tokio` runs on tokio: `Server::new().serve(path).await`.
 //! - **Call.** [`send`] for one line, [`Client`] for typed calls. [`FromReply`] converts answers. An
 //!   [`enum@Error`] says why there is none.
 //! - **Test.** [`Server::spawn_in_process`] serves without a path. A command stays a plain function
@@ -165,6 +168,8 @@ pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::request::Request;
 pub use crate::run::{Cancel, Deadline, Stop};
 pub use crate::secret::Secret;
+#[cfg(feature = "tokio")]
+pub use crate::server::Serve;
 pub use crate::server::{Bound, Control, Handle, Server};
 pub use crate::state::State;
 pub use crate::wire::Protocol;

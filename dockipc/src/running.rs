@@ -24,7 +24,8 @@ pub(crate) trait Connections: Send + Sync {
 /// The place of a command in the table, which it loses when this is dropped.
 pub(crate) struct Registered {
     table: Arc<Running>,
-    id: u64,
+    /// None if the command had a place before.
+    id: Option<u64>,
 }
 
 impl Running {
@@ -33,10 +34,15 @@ impl Running {
         let _ = self.connections.set(connections);
     }
 
-    /// Adds a command.
+    /// Adds a command, unless it is there: the watcher lists that of a thread that is stuck, and can't see
+    /// whether it has an identity.
     pub(crate) fn add(self: &Arc<Self>, Cancel(run): &Cancel) -> Registered {
-        self.lock().insert(run.id, Arc::clone(run));
-        Registered { table: Arc::clone(self), id: run.id }
+        let mut runs = self.lock();
+        let is_new = !runs.contains_key(&run.id);
+        if is_new {
+            runs.insert(run.id, Arc::clone(run));
+        }
+        Registered { table: Arc::clone(self), id: is_new.then_some(run.id) }
     }
 
     /// Returns the command with this id.
@@ -70,8 +76,27 @@ impl fmt::Debug for Running {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        let run = self.table.lock().remove(&self.id);
+        let Some(id) = self.id else { return };
+        let run = self.table.lock().remove(&id);
         // It may be the last reference, whose listeners are the author's.
         drop(run);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::Peer;
+
+    #[test]
+    fn command_that_is_listed_twice_keeps_its_place() {
+        let table = Arc::<Running>::default();
+        let run = || Cancel(Arc::new(Run::new(1, "wait", 1, &Peer::unknown())));
+        let own = run();
+        let place = table.add(&own);
+        drop(table.add(&run()));
+        assert!(table.get(1).is_some_and(|run| Arc::ptr_eq(&run, &own.0)));
+        drop(place);
+        assert!(table.get(1).is_none());
     }
 }

@@ -76,6 +76,14 @@ impl Signals {
         signals.unblocked = Some(Unblocked::new(&[SIGTERM, SIGINT]).map_err(failed)?);
         Ok((signals, socket))
     }
+
+    /// Gives this thread its mask back, so that this can be dropped on another one. The threads of the server,
+    /// which have started meanwhile, receive the signals.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn for_all_threads(mut self) -> Self {
+        self.unblocked = None;
+        self
+    }
 }
 
 impl Drop for Signals {

@@ -118,6 +118,11 @@ fn printed_lines_of_examples_work() {
         ("jobs", ["1", "1) 1) (integer) 1\n   2) \"running\"\n   3) \"sleep 60\"", ""]),
         ("limits", ["", "\"\"", "edit\tOK\t1\nshow\tOK\t1"]),
         ("notes", ["1", "1) 1) (integer) 1\n   2) \"buy milk\"", "1\tbuy milk"]),
+        #[cfg(feature = "tokio")]
+        ("async_daemon", {
+            let row = "http://127.0.0.1:9/\tno answer";
+            [row, "1) 1) \"http://127.0.0.1:9/\"\n   2) \"no answer\"", row]
+        }),
     ] {
         let place = Place::new();
         // A path that a shell would split and expand.
@@ -329,6 +334,68 @@ fn ended(output: &Output) -> String {
     let [stdout, stderr] =
         [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     format!("{} <{stdout}> <{stderr}>", output.status.code().unwrap_or(-1))
+}
+
+/// A web server that answers each connection with what the function says about its path, and then with the end.
+#[cfg(feature = "tokio")]
+fn web_server(answer: impl Fn(&str) -> Option<&'static str> + Send + 'static) -> String {
+    use std::io::{BufRead, BufReader, Read, Write};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let first = stream.by_ref().lines().next().unwrap().unwrap();
+            while stream.by_ref().lines().next().unwrap().unwrap() != "" {}
+            match answer(first.split(' ').nth(1).unwrap()) {
+                Some(response) => stream.get_mut().write_all(response.as_bytes()).unwrap(),
+                // Until the client ends the connection.
+                None => assert_eq!(stream.read(&mut [0]).unwrap(), 0),
+            }
+        }
+    });
+    format!("http://{address}")
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn async_daemon_asks_web_servers() {
+    use std::sync::mpsc::channel;
+
+    const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+    const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let (came, begun) = channel();
+    let tries = std::cell::Cell::new(0);
+    let web = web_server(move |path| match path {
+        "/page" => Some(PAGE),
+        "/slow" => {
+            came.send(()).unwrap();
+            None
+        }
+        "/starts" => {
+            tries.set(tries.get() + 1);
+            Some(if tries.get() == 3 { PAGE } else { BUSY })
+        }
+        _ => Some(BUSY),
+    });
+    let place = Place::new();
+    let daemon = Daemon::start("async_daemon", &place.socket(), &[]);
+    assert_eq!(daemon.raw(format!("get {web}/page\n")), "hello");
+    assert_eq!(daemon.raw(format!("get {web}/other\n")), "-STATUS 503 Service Unavailable\n");
+    assert!(daemon.raw("get http://127.0.0.1:9/\n").starts_with("-NOANSWER "));
+    assert!(daemon.raw("get 'not a url'\n").starts_with("-USAGE "));
+    let rows = daemon.raw(format!("check {web}/page http://127.0.0.1:9/\n"));
+    assert!(rows.contains(&format!("{web}/page\t200 OK\n")), "{rows}");
+    assert!(rows.contains("http://127.0.0.1:9/\tno answer\n"), "{rows}");
+    assert_eq!(daemon.raw(format!("wait-for {web}/starts\n")), "");
+    // The web server answers one at a time: it has seen the end of the connection if it goes on.
+    let mut stream = UnixStream::connect(&daemon.socket).unwrap();
+    let line = format!("get {web}/slow\n");
+    std::io::Write::write_all(&mut stream, line.as_bytes()).unwrap();
+    begun.recv_timeout(PATIENCE).unwrap();
+    drop(stream);
+    assert_eq!(daemon.raw(format!("get {web}/page\n")), "hello");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Async commands, without a runtime.
+//! Async commands that need no runtime: with the feature `tokio` the server has one of its own, without it the
+//! command's thread drives the future.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -85,7 +86,9 @@ fn async_command_borrows_its_words() {
 #[test]
 fn panic_in_a_future_is_an_answer() {
     let (daemon, ..) = start();
-    assert!(daemon.ask("fall\n").starts_with("-PANIC fall panicked"));
+    let answer = daemon.ask("fall\n");
+    assert!(answer.starts_with("-PANIC fall panicked"), "{answer}");
+    assert_eq!(answer.contains("the feature `tokio`"), cfg!(not(feature = "tokio")), "{answer}");
     assert_eq!(daemon.ask("join a\n"), "a");
 }
 

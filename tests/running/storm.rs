@@ -154,6 +154,12 @@ fn cancelled_calls_leave_nothing_and_mix_no_answers() {
     let calls = long(2_000, 100_000);
     let place = Place::new();
     let daemon = Program::start(&place.socket());
+    // The first async command starts a runtime.
+    let mut stream = daemon.connect();
+    stream.write_all(b"drift\n").expect("a daemon that reads");
+    let runs = || daemon.client().send("dockipc running").expect("a list");
+    until("a command that runs", || String::from_utf8_lossy(&runs()).contains("drift"));
+    drop(stream);
     daemon.rest();
     let before = (daemon.threads(), daemon.descriptors());
     let mut dice = Dice::thrown();

@@ -120,9 +120,12 @@ impl Program {
         fs::read_dir(format!("/proc/{}/{what}", self.id())).map_or(0, Iterator::count)
     }
 
-    /// Returns the number of its threads.
+    /// Returns the number of its threads, without those of a runtime for async commands.
     pub fn threads(&self) -> usize {
-        self.count("task")
+        let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", self.id())) else { return 0 };
+        let names =
+            tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name.trim() != "dockipc-async").count()
     }
 
     /// Returns the number of its open descriptors.

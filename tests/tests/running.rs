@@ -2,12 +2,16 @@
 
 #[path = "../running"]
 mod running {
+    #[cfg(feature = "tokio")]
+    mod asleep;
     mod async_commands;
     mod cancel;
     mod deferred;
     mod hooks;
     mod kept;
     mod lease;
+    #[cfg(feature = "tokio")]
+    mod on_tokio;
     mod stop;
     mod storm;
 }

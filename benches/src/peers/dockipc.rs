@@ -23,6 +23,13 @@ fn copy(word: &[u8]) -> &[u8] {
     word
 }
 
+/// Answer with the word, as tarpc's function does.
+#[command]
+#[expect(clippy::unused_async, reason = "it is ready at once")]
+async fn copy_async(word: &[u8]) -> &[u8] {
+    word
+}
+
 /// Add `n` to the counter and answer with the new total.
 #[command]
 fn add(total: State<AtomicU64>, n: u64) -> u64 {

@@ -30,6 +30,7 @@ pub(crate) enum Peer {
     Tarpc,
     Zbus,
     Dockipc,
+    Async,
     Client,
     Line,
 }
@@ -44,6 +45,7 @@ impl Peer {
         Self::Tarpc,
         Self::Zbus,
         Self::Dockipc,
+        Self::Async,
         Self::Client,
         Self::Line,
     ];
@@ -68,6 +70,7 @@ impl Peer {
             Self::Tarpc => "tarpc",
             Self::Zbus => "zbus",
             Self::Dockipc => "dockipc",
+            Self::Async => "dockipc-async",
             Self::Client => "dockipc-client",
             Self::Line => "dockipc-line",
         }
@@ -83,13 +86,14 @@ impl Peer {
             Self::Tarpc => "tarpc",
             Self::Zbus => "zbus",
             Self::Dockipc => "dockipc",
+            Self::Async => "dockipc, async fn",
             Self::Client => "dockipc + its client",
             Self::Line => "dockipc, a line",
         }
     }
 
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::Dockipc | Self::Client | Self::Line)
+        matches!(self, Self::Dockipc | Self::Async | Self::Client | Self::Line)
     }
 
     pub(crate) fn is_installed(self) -> bool {
@@ -99,13 +103,13 @@ impl Peer {
     /// Returns whether the peer supports a workload.
     pub(crate) fn does(self, work: Work) -> bool {
         match work {
-            Work::One1p | Work::One8 => true,
+            Work::One1p | Work::One8 => self != Self::Async,
             Work::Rtt16p | Work::Rtt16i | Work::Conc50 => self != Self::Line,
             Work::Ep50 | Work::Ep50p16 => {
                 matches!(self, Self::FloorResp | Self::Redis | Self::Dockipc)
             }
             // A client's memory says nothing about the server's.
-            Work::Idle => !matches!(self, Self::Line | Self::Client),
+            Work::Idle => !matches!(self, Self::Line | Self::Client | Self::Async),
             Work::Library => self == Self::Client,
             Work::Rows => matches!(self, Self::Redis | Self::Dockipc),
             Work::Pipe16 => {
@@ -124,7 +128,11 @@ impl Peer {
     /// Returns the command that echoes its word. For dockipc it is an author's command, not the built-in
     /// `echo`.
     pub(crate) fn word(self) -> &'static str {
-        if self.is_ours() { "copy" } else { "echo" }
+        match self {
+            Self::Async => "copy-async",
+            Self::Dockipc | Self::Client | Self::Line => "copy",
+            _ => "echo",
+        }
     }
 
     pub(crate) fn serve(self, socket: &Path) -> Res<()> {
@@ -137,6 +145,7 @@ impl Peer {
             Self::Tarpc => tasks::threads()?.block_on(tarpc::serve(socket)),
             Self::Zbus => tasks::threads()?.block_on(zbus::serve(socket)),
             Self::Dockipc | Self::Client | Self::Line => Ok(daemon().run(socket)?),
+            Self::Async => Ok(tasks::threads()?.block_on(daemon().serve(socket))?),
         }
     }
 
@@ -166,7 +175,7 @@ impl Peer {
                 Raw::new(&job.socket, resp::command(&["work", &us]), answer)
             }),
             (_, Work::Ep50 | Work::Ep50p16) => ready::bench(job, || self.echo(job)),
-            (Self::FloorResp | Self::Redis | Self::Threads | Self::Dockipc, _) => {
+            (Self::FloorResp | Self::Redis | Self::Threads | Self::Dockipc | Self::Async, _) => {
                 blocking::bench(job, || self.echo(job))
             }
             (Self::Line, _) => blocking::bench(job, || {

@@ -218,7 +218,8 @@ pub(super) fn recording<'c>(
     |case| case.bound(Some(args.request.id()), command.params, &args.bound())
 }
 
-/// Appends the usage line to a `USAGE` failure, unless the author's message has one.
+/// Appends the usage line to a `USAGE` failure, unless the author's message has one, and to that of a future that
+/// has panicked the reason that it may have.
 #[cold]
 pub(super) fn with_usage(command: &Command, failure: Failure) -> Reply {
     const USAGE: &[u8] = b"usage: ";
@@ -227,6 +228,10 @@ pub(super) fn with_usage(command: &Command, failure: Failure) -> Reply {
     Reply::Error(match failure.code() {
         code::USAGE if !has_usage => {
             Failure::new(code::USAGE, format_args!("{message}; usage: {command}"))
+        }
+        code::PANIC if !cfg!(feature = "tokio") && matches!(command.code, Code::Async(_)) => {
+            let why = "a future of tokio requires the feature `tokio` of dockipc";
+            Failure::new(code::PANIC, format_args!("{message}; {why}"))
         }
         _ => failure,
     })

@@ -52,7 +52,7 @@ impl Service {
                     block_on(call(self.owned(command, &args, &run))).map(Answered::Now)
                 }
                 (Code::Async(call), Some(spawner)) => {
-                    Ok(Self::spawn(spawner, command, call(self.owned(command, &args, &run)), &run))
+                    spawn(spawner, command, call(self.owned(command, &args, &run)), &run)
                 }
             }
         });
@@ -114,20 +114,33 @@ impl Service {
         let begun = Begun { hooks: &**hooks, call, since: run.since };
         begun.end(failure, run.signal.get());
     }
+}
 
-    /// Lets a runtime drive a future.
-    fn spawn(
-        spawner: &dyn Spawner,
-        command: &'static Command,
-        future: Running,
-        run: &Cancel,
-    ) -> Answered {
-        let later = Later::new(command.abort);
-        let stopped = command.abort.then(|| run.cancelled());
-        let task = Task { later: later.clone(), name: command.name, future: Some(future), stopped };
-        spawner.spawn(Box::pin(task));
-        Answered::Later(Coming(later))
+/// Lets a runtime drive a future.
+///
+/// It is polled first on this thread: one that is ready at once, as most are that only look at the daemon's
+/// state, costs no way to another thread and back.
+fn spawn(
+    spawner: &dyn Spawner,
+    command: &'static Command,
+    mut future: Running,
+    run: &Cancel,
+) -> Result<Answered, Failure> {
+    let mut polled = None;
+    spawner.within(&mut || {
+        // The runtime polls it again and gives it a waker.
+        polled = Some(future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+    });
+    match polled {
+        Some(Poll::Ready(reply)) => return reply.map(Answered::Now),
+        Some(Poll::Pending) => {}
+        None => return Err(dropped()),
     }
+    let later = Later::new(command.abort);
+    let stopped = command.abort.then(|| run.cancelled());
+    let task = Task { later: later.clone(), name: command.name, future: Some(future), stopped };
+    spawner.spawn(Box::pin(task));
+    Ok(Answered::Later(Coming(later)))
 }
 
 impl Pending {
@@ -188,9 +201,14 @@ impl<S> Drop for Task<S> {
     fn drop(&mut self) {
         if let Some(future) = self.future.take() {
             caught(|| drop(future));
-            self.later.complete(Reply::Error(Failure::from("the command was dropped")));
+            self.later.complete(Reply::Error(dropped()));
         }
     }
+}
+
+/// The answer of a future that a runtime has dropped.
+fn dropped() -> Failure {
+    Failure::from("the command was dropped")
 }
 
 /// Drives a future on this thread.

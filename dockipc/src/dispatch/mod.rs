@@ -56,6 +56,10 @@ pub(crate) struct Service {
 
 /// A runtime that drives futures.
 pub(crate) trait Spawner: Send + Sync {
+    /// Calls a function on this thread, in the context of the runtime. Does nothing if the runtime has shut
+    /// down.
+    fn within(&self, run: &mut dyn FnMut());
+
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>);
 }
 

@@ -35,7 +35,7 @@ use super::users::Users;
 use crate::commands::Cost;
 use crate::config::PerUser;
 use crate::dispatch::{Conversation, Service};
-use crate::error::{Failure, code};
+use crate::error::{Failure, Unfinished, code};
 use crate::peer::Peer;
 use crate::run::Cancel;
 
@@ -69,6 +69,9 @@ pub(super) struct Hub {
     pub(super) shutdown: Option<Shutdown>,
     /// The server has stopped: every thread ends.
     pub(super) has_ended: bool,
+    /// Tasks that wait for the end of the threads.
+    #[cfg(feature = "tokio")]
+    pub(super) waiting: Vec<std::task::Waker>,
 }
 
 struct Slot {
@@ -144,6 +147,8 @@ impl Hub {
             roles: Roles::default(),
             shutdown: None,
             has_ended: false,
+            #[cfg(feature = "tokio")]
+            waiting: Vec::new(),
         }
     }
 
@@ -550,6 +555,14 @@ impl Hub {
     pub(super) fn all_served(&self) -> Vec<usize> {
         let is_served = |index: &usize| matches!(self.slots[*index].occupant, Occupant::Served(_));
         (0..self.slots.len()).filter(is_served).collect()
+    }
+
+    /// Returns the commands that were not waited for, if no thread is left that is.
+    pub(super) fn unfinished(&self) -> Option<Vec<Unfinished>> {
+        let abandoned = self.shutdown.as_ref().map_or(0, Shutdown::abandoned);
+        let has_ended = self.roles.threads <= abandoned;
+        let unfinished = self.shutdown.as_ref().map_or(&[][..], Shutdown::unfinished);
+        has_ended.then(|| unfinished.to_vec())
     }
 
     pub(super) fn connections(&self) -> usize {

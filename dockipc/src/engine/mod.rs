@@ -78,11 +78,12 @@ mod worker;
 
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Weak};
+#[cfg(feature = "tokio")]
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use self::accept::Arrival;
 use self::core::Core;
-use self::shutdown::Shutdown;
 use crate::access::SocketId;
 use crate::dispatch::Service;
 use crate::error::{Error, Result, Unfinished};
@@ -182,9 +183,27 @@ impl Engine {
             return Vec::new();
         }
         let mut hub = self.core.lock();
-        while hub.roles.threads > hub.shutdown.as_ref().map_or(0, Shutdown::abandoned) {
+        loop {
+            if let Some(unfinished) = hub.unfinished() {
+                return unfinished;
+            }
             hub.wait(&self.core.ended);
         }
-        hub.shutdown.as_ref().map_or_else(Vec::new, |shutdown| shutdown.unfinished().to_vec())
+    }
+
+    /// Returns what [`join`](Self::join) does, or wakes the task when it may.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn poll_ended(&self, task: &Waker) -> Poll<Vec<Unfinished>> {
+        if self.core.is_forked() {
+            return Poll::Ready(Vec::new());
+        }
+        let mut hub = self.core.lock();
+        if let Some(unfinished) = hub.unfinished() {
+            return Poll::Ready(unfinished);
+        }
+        if !hub.waiting.iter().any(|other| other.will_wake(task)) {
+            hub.waiting.push(task.clone());
+        }
+        Poll::Pending
     }
 }

@@ -224,6 +224,12 @@ impl Core {
         }
         hub.roles.threads -= 1;
         self.ended.notify_all();
+        #[cfg(feature = "tokio")]
+        if hub.has_ended {
+            let waiting = std::mem::take(&mut hub.waiting);
+            drop(hub);
+            waiting.into_iter().for_each(std::task::Waker::wake);
+        }
     }
 
     /// The next connection that waits for a thread. Without a watcher one thread is kept for that role.

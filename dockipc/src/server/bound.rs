@@ -1,7 +1,6 @@
 //! [`Bound`], a server whose socket exists and that has no thread yet.
 
 use std::fmt;
-use std::mem;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -11,9 +10,11 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::{Handle, Server};
+#[cfg(feature = "tokio")]
+use super::{Serve, runtime};
 use crate::dispatch::Service;
 use crate::engine::{Endpoint, Engine, Taker};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Unfinished};
 use crate::listener::{self, SocketMode};
 use crate::signals::Signals;
 use crate::state::State;
@@ -28,7 +29,7 @@ use crate::warning::warn;
 /// Rules, the token file and the limits are those that [`Server::bind`] has read, also if the program has
 /// given up privileges since. In a forked child it does nothing: a program that forks into the background does
 /// so before [`Server::bind`]. The socket is watched, and recreated if it is removed, from
-/// [`run`](Self::run) or [`spawn`](Self::spawn) on.
+/// [`run`](Self::run), `serve` or [`spawn`](Self::spawn) on.
 #[must_use = "a server does nothing until it is run"]
 pub struct Bound {
     /// Invariant: not shared before the start, so that states can be added; broken by a clone.
@@ -132,17 +133,48 @@ impl Bound {
     /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`] if commands were still running at the
     /// deadline.
     pub fn run(self) -> Result<()> {
+        #[cfg(feature = "tokio")]
+        runtime::refuse()?;
         let signals = take_signals(self.signals, &self.path)?;
         self.run_with(signals)
     }
 
     pub(super) fn run_with(self, signals: Option<(Signals, UnixStream)>) -> Result<()> {
+        let (handle, signals) = self.start_with(signals)?;
+        let unfinished = handle.join();
+        drop(signals);
+        finished(unfinished)
+    }
+
+    /// Starts, and tells the service manager.
+    pub(super) fn start_with(
+        self,
+        signals: Option<(Signals, UnixStream)>,
+    ) -> Result<(Handle, Option<Signals>)> {
         let (signals, arrivals) = signals.unzip();
         let handle = self.start(arrivals)?;
         handle.ready();
-        let unfinished = handle.join();
-        drop(signals);
-        if unfinished.is_empty() { Ok(()) } else { Err(Error::Unfinished(unfinished)) }
+        Ok((handle, signals))
+    }
+
+    /// Serves on the tokio runtime around, as [`Server::serve`] does.
+    ///
+    /// ```no_run
+    /// # async fn example() -> dockipc::Result<()> {
+    /// let bound = dockipc::Server::new().bind("/run/hitd/hitd.sock")?;
+    /// println!("{}", bound.path().display());
+    /// bound.serve().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run), and no runtime is around.
+    #[cfg(feature = "tokio")]
+    pub fn serve(self) -> Serve {
+        Serve::new(move || {
+            let signals = take_signals(self.signals, &self.path)?;
+            self.start_with(signals)
+        })
     }
 
     /// Serves on its own threads, as [`Server::spawn`] does.
@@ -162,17 +194,24 @@ impl Bound {
     }
 
     /// Starts the threads.
-    fn start(mut self, signals: Option<UnixStream>) -> Result<Handle> {
-        self.service.table.check_states(&self.service.states)?;
-        if self.endpoints.iter().any(|endpoint| endpoint.published.is_forked()) {
+    fn start(self, signals: Option<UnixStream>) -> Result<Handle> {
+        let Self { service, path, taker, endpoints, .. } = self;
+        service.table.check_states(&service.states)?;
+        if endpoints.iter().any(|endpoint| endpoint.published.is_forked()) {
             let what =
                 "starting a server that the parent process has bound (fork before Server::bind)";
-            return Err(Error::io(what, Errno::PERM).at(&self.path));
+            return Err(Error::io(what, Errno::PERM).at(&path));
         }
-        let (service, endpoints) = (Arc::clone(&self.service), mem::take(&mut self.endpoints));
-        let engine = Engine::start(service, endpoints, signals, self.taker.take());
-        engine.map(Handle::new).map_err(|e| e.at(&self.path))
+        #[cfg(feature = "tokio")]
+        let service = runtime::give(service);
+        let engine = Engine::start(service, endpoints, signals, taker);
+        engine.map(Handle::new).map_err(|e| e.at(&path))
     }
+}
+
+/// The result of a server that has stopped.
+pub(super) fn finished(unfinished: Vec<Unfinished>) -> Result<()> {
+    if unfinished.is_empty() { Ok(()) } else { Err(Error::Unfinished(unfinished)) }
 }
 
 impl fmt::Debug for Bound {

@@ -13,6 +13,9 @@ use crate::error::{Error, Result, Unfinished};
 use crate::sys;
 
 /// A running server. Dropping it stops the server. In a forked child it does nothing.
+///
+/// With the feature `tokio`, dropping it on a thread of a tokio runtime, also within `spawn_blocking`, only tells
+/// the server to stop: the thread is not blocked until it has. `stopped().await` waits for that.
 #[must_use = "the server stops when its handle is dropped"]
 pub struct Handle {
     engine: Arc<Engine>,
@@ -83,6 +86,26 @@ impl Handle {
         self.engine.join()
     }
 
+    /// Waits until the server has stopped, as [`join`](Self::join) does, without blocking the thread.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+    /// let daemon = dockipc::Server::new().spawn_in_process()?;
+    /// daemon.shutdown();
+    /// assert!(daemon.stopped().await.is_empty());
+    /// # Ok::<(), dockipc::Error>(())
+    /// # }).expect("a server");
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub fn stopped(&self) -> impl Future<Output = Vec<Unfinished>> + Send {
+        std::future::poll_fn(|context| self.poll_stopped(context.waker()))
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn poll_stopped(&self, task: &std::task::Waker) -> std::task::Poll<Vec<Unfinished>> {
+        self.engine.poll_ended(task)
+    }
+
     /// Returns a client of this server, which needs no path.
     pub fn client(&self) -> Client {
         let engine = Arc::downgrade(&self.engine);
@@ -125,6 +148,10 @@ impl fmt::Debug for Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.shutdown();
+        #[cfg(feature = "tokio")]
+        if super::runtime::is_around() {
+            return;
+        }
         self.join();
     }
 }

@@ -8,6 +8,10 @@ mod control;
 mod hand_over;
 mod handle;
 mod limits;
+#[cfg(feature = "tokio")]
+mod runtime;
+#[cfg(feature = "tokio")]
+mod serve;
 
 use std::fmt;
 use std::io;
@@ -36,6 +40,8 @@ pub use self::bound::Bound;
 use self::bound::Given;
 pub use self::control::Control;
 pub use self::handle::Handle;
+#[cfg(feature = "tokio")]
+pub use self::serve::Serve;
 
 /// A server that does not run yet: its commands, states, limits and access rules.
 ///
@@ -358,8 +364,11 @@ impl Server {
     ///
     /// # Errors
     /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`](crate::Error::Unfinished) if commands were
-    /// still running at the deadline.
+    /// still running at the deadline. With the feature `tokio`, a call on a thread of a tokio runtime, which
+    /// would block it: use `serve(path).await` there.
     pub fn run(mut self, path: impl AsRef<Path>) -> Result<()> {
+        #[cfg(feature = "tokio")]
+        runtime::refuse()?;
         let path = path.as_ref();
         // First: the server then stops in order at a signal that arrives while it starts.
         let signals = bound::take_signals(self.signals, path)?;
@@ -392,6 +401,14 @@ impl Server {
     /// If systemd passed a socket with this path to the process, `sd_listen_fds(3)`, the server
     /// uses that socket and does not change the path. Passed sockets that it cannot use fail the start:
     /// [`Error::Activation`](crate::Error::Activation).
+    ///
+    /// # Async commands
+    ///
+    /// With the feature `tokio` their futures run on the tokio runtime around. Without one, the first of them
+    /// starts a runtime of the server's own with one worker for each core it may use
+    /// ([`max_cores`](Self::max_cores)), at most four. The same holds for [`run`](Self::run). A call of our blocking
+    /// [`Client`](crate::Client) on the only thread of a current-thread runtime waits forever for such a command:
+    /// use `spawn_blocking`.
     ///
     /// # Forks and privileges
     ///
@@ -462,7 +479,10 @@ impl Server {
     /// Those of [`spawn`](Self::spawn) that do not concern the path.
     pub fn spawn_in_process(mut self) -> Result<Handle> {
         let taker = self.taker.take();
-        let engine = Engine::start(self.service()?, Vec::new(), None, taker)?;
+        let service = self.service()?;
+        #[cfg(feature = "tokio")]
+        let service = runtime::give(service);
+        let engine = Engine::start(service, Vec::new(), None, taker)?;
         Ok(Handle::new(engine))
     }
 
