@@ -8,7 +8,8 @@ use super::{BuiltIn, Command, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
 use crate::error::Error;
 use crate::handler::Handler;
-use crate::param::{DefaultValue, Shape, Wanted};
+use crate::local::Loops;
+use crate::param::{DefaultValue, Needs, Shape, Wanted};
 use crate::state::States;
 use crate::text::number;
 
@@ -189,11 +190,14 @@ impl Table {
         commands: impl IntoIterator<Item = &'static Command>,
         mounted: Vec<(String, Mounted)>,
         fallback: Option<Arc<dyn Handler>>,
-        states: &States,
+        (states, loops): (&States, &Loops),
         rules: &Rules,
     ) -> Result<Self, Error> {
         if let Some(twice) = states.duplicate() {
             return Err(Error::DuplicateState(twice));
+        }
+        if let Some(twice) = loops.duplicate() {
+            return Err(Error::DuplicateLocal(twice));
         }
         let policy = rules.default_policy();
         let mut table = Self {
@@ -207,7 +211,7 @@ impl Table {
             offers: Vec::new(),
         };
         for command in commands {
-            check(command, states)?;
+            check(command, states, loops)?;
             for &name in [&command.name].into_iter().chain(command.aliases) {
                 table.add(Cow::Borrowed(name), Target::Command(command))?;
             }
@@ -401,14 +405,17 @@ impl Table {
     }
 }
 
-/// Checks the states and defaults of a command's parameters.
-fn check(command: &'static Command, states: &States) -> Result<(), Error> {
+/// Checks the states, loops and defaults of a command's parameters.
+fn check(command: &'static Command, states: &States, loops: &Loops) -> Result<(), Error> {
     for param in command.params {
+        let is_local = param.needs == Needs::Local;
         if let Some(Wanted { id, arc, name: wanted }) = (param.wanted)()
-            && !states.has(id)
+            && !(if is_local { loops.get(id).is_some() } else { states.has(id) })
         {
             let (command, place) = (command.name, command.place());
-            return Err(if states.has(arc) {
+            return Err(if is_local {
+                Error::MissingLocal { command, place, wanted }
+            } else if states.has(arc) {
                 Error::StateInArc { command, place, wanted }
             } else {
                 Error::MissingState { command, place, wanted }

@@ -12,6 +12,7 @@ mod call;
 mod conversation;
 mod deny;
 mod live;
+mod local;
 mod outcome;
 mod route;
 mod run;
@@ -27,6 +28,7 @@ use crate::commands::Table;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::{Failure, code};
+use crate::local::Loops;
 use crate::running::Running;
 use crate::state::States;
 
@@ -40,6 +42,8 @@ pub(crate) use transaction::SignTimes;
 pub(crate) struct Service {
     pub(crate) table: Table,
     pub(crate) states: Arc<States>,
+    /// The author's loops, to which commands with a `Local` are handed.
+    pub(crate) loops: Loops,
     /// The commands that run and have an identity.
     pub(crate) running: Arc<Running>,
     pub(crate) token: Option<Token>,

@@ -43,7 +43,7 @@
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
 //! | [`worker`], [`long_run`], [`sign_of_life`] | what threads see of each other; commands that last |
 //! | [`endpoint`], [`accept`], [`reserve`], [`users`] | where connections come from, and how many |
-//! | [`shutdown`] | how a server stops |
+//! | [`shutdown`], [`leave`] | how a server stops; what happens to the commands of the thread that waits for it |
 
 mod accept;
 mod awaited;
@@ -56,6 +56,7 @@ mod hub;
 mod hub_guard;
 mod input;
 mod leader;
+mod leave;
 mod long_run;
 mod output;
 mod phase;
@@ -78,12 +79,14 @@ use std::time::Duration;
 
 use self::accept::Arrival;
 use self::core::Core;
+use self::leave::Leaving;
 use self::shutdown::Shutdown;
 use crate::access::SocketId;
 use crate::config::Times;
 use crate::dispatch::Service;
 use crate::error::{Error, Result, Unfinished};
 use crate::listener::Published;
+use crate::local::is_inside_job;
 use crate::peer::Peer;
 use crate::running::Connections;
 use crate::sys::NotForked;
@@ -172,9 +175,20 @@ impl Engine {
         if threads::is_engine_thread() || self.core.is_forked() {
             return Vec::new();
         }
+        let mut leaving = Leaving::new(&self.core.service);
         let mut hub = self.core.lock();
         while hub.roles.threads > hub.shutdown.as_ref().map_or(0, Shutdown::abandoned) {
-            hub.wait(&self.core.ended);
+            if hub.shutdown.is_some()
+                && let Some(wait) = leaving.next()
+            {
+                hub.wait_for(&self.core.ended, wait);
+                hub.unlocked(|| self.core.leave_loops(&mut leaving));
+            } else if !is_inside_job() {
+                hub.wait(&self.core.ended);
+            }
+            if is_inside_job() {
+                return Vec::new();
+            }
         }
         hub.shutdown.as_ref().map_or_else(Vec::new, |shutdown| shutdown.unfinished().to_vec())
     }

@@ -25,6 +25,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handler::Handler;
 use crate::listener::{self, SocketMode};
+use crate::local::{Job, Loops};
 use crate::reply::IntoReply;
 use crate::request::Request;
 use crate::signals::Signals;
@@ -47,6 +48,7 @@ pub use self::handle::Handle;
 #[must_use = "a server does nothing until it is run"]
 pub struct Server {
     states: States,
+    loops: Loops,
     mounted: Vec<(String, Mounted)>,
     fallback: Option<Arc<dyn Handler>>,
     /// The mode of the first path; `None` if the author did not set it.
@@ -73,6 +75,7 @@ impl Server {
     pub fn new() -> Self {
         Self {
             states: States::default(),
+            loops: Loops::default(),
             mounted: Vec::new(),
             fallback: None,
             mode: None,
@@ -125,6 +128,52 @@ impl Server {
     /// ```
     pub fn share<T: Send + Sync + 'static>(mut self, value: impl Into<State<T>>) -> Self {
         self.states.add(value.into());
+        self
+    }
+
+    /// Sets where the commands with a parameter [`Local<'_, C>`](crate::Local) run: the closure hands each to
+    /// the program's own loop, which calls [`job.run(&mut value)`](Job::run). One for each type.
+    ///
+    /// ```no_run,standalone_crate
+    /// use dockipc::{Job, Local, Server, command};
+    /// use std::sync::mpsc::channel;
+    /// use std::thread;
+    ///
+    /// struct Ui { brightness: u8 } // It need not be Send.
+    ///
+    /// /// Set the brightness and answer with the one before.
+    /// #[command]
+    /// fn dim(mut ui: Local<'_, Ui>, to: u8) -> u8 {
+    ///     std::mem::replace(&mut ui.brightness, to)
+    /// }
+    ///
+    /// fn main() -> dockipc::Result<()> {
+    ///     let (sender, jobs) = channel();
+    ///     let server = Server::new().local(move |job: Job<Ui>| drop(sender.send(job)));
+    ///     let serving = thread::spawn(move || server.run("/run/dimd.sock"));
+    ///     let mut ui = Ui { brightness: 100 };
+    ///     // It ends when the server has stopped and dropped its sender.
+    ///     for job in jobs {
+    ///         job.run(&mut ui);
+    ///     }
+    ///     serving.join().expect("the server's thread")
+    /// }
+    /// ```
+    ///
+    /// The closure is called on the server's threads and should be quick, such as sending to a channel of
+    /// calloop or glib. Other clients are served while a command waits for the loop. A command that is
+    /// cancelled, or whose deadline passes, before the loop comes to it is not run.
+    ///
+    /// A stop waits for the jobs of a loop on another thread as it waits for other commands. It does not wait
+    /// for those of a thread that itself waits in [`Handle::join`] or drops the [`Handle`]: commands that have not
+    /// begun get `-SHUTDOWN`, and so do those whose [`Deferred`](crate::Deferred) answer is open. (A
+    /// loop that has never run a job has half a second to begin with one.)
+    ///
+    /// # Errors
+    /// When the server starts: [`Error::MissingLocal`] for a command whose type has no loop,
+    /// [`Error::DuplicateLocal`] for a second one.
+    pub fn local<C: 'static>(mut self, send: impl Fn(Job<C>) + Send + Sync + 'static) -> Self {
+        self.loops.add(send);
         self
     }
 
@@ -444,11 +493,13 @@ impl Server {
     /// Checks the settings and makes the [`Service`] that all connections share.
     pub(crate) fn service(self) -> Result<Arc<Service>> {
         let commands = inventory::iter::<Command>;
-        let table = Table::new(commands, self.mounted, self.fallback, &self.states, &self.rules)?;
+        let values = (&self.states, &self.loops);
+        let table = Table::new(commands, self.mounted, self.fallback, values, &self.rules)?;
         let token = table.token(self.token_file.as_deref())?;
         Ok(Arc::new(Service {
             table,
             states: Arc::new(self.states),
+            loops: self.loops,
             running: Arc::default(),
             token,
             guesses: Mutex::new(Guesses::new(self.config.times.auth_pause)),
