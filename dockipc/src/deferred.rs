@@ -32,7 +32,7 @@ use crate::reply::{IntoReply, Reply};
 ///     }
 /// }
 ///
-/// let waiting = State::new(Mutex::default());
+/// let waiting = State::new(Mutex::new(Vec::new()));
 /// let daemon = dockipc::Server::new().share(waiting.clone()).spawn_in_process()?;
 /// let client = daemon.client();
 /// let picked = std::thread::spawn(move || client.command("pick-window").call::<u64>());

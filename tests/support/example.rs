@@ -46,6 +46,9 @@ fn build(profile: &Path) {
     if cfg!(feature = "cli") {
         cargo.args(["--features", "examples/cli"]);
     }
+    if cfg!(feature = "glib") {
+        cargo.args(["--features", "examples/glib"]);
+    }
     cargo.arg("--target-dir");
     cargo.arg(profile.parent().expect("the target directory")).current_dir(root());
     assert!(cargo.status().expect("cargo").success(), "the examples do not build");

@@ -7,4 +7,5 @@ mod running {
     mod deferred;
     mod kept;
     mod stop;
+    mod storm;
 }

@@ -89,6 +89,8 @@ pub(crate) enum Runnable {
     Audit,
     /// The parsers of a command's words when it is queued.
     Check,
+    /// The code that has taken a connection.
+    Taken,
 }
 
 /// The commands that callers of one socket can run.
@@ -109,6 +111,7 @@ impl Runnable {
             Self::Fallback => usize::MAX,
             Self::Audit => usize::MAX - 1,
             Self::Check => usize::MAX - 2,
+            Self::Taken => usize::MAX - 4,
         }
     }
 
@@ -117,6 +120,7 @@ impl Runnable {
             usize::MAX => Self::Fallback,
             bits if bits == usize::MAX - 1 => Self::Audit,
             bits if bits == usize::MAX - 2 => Self::Check,
+            bits if bits == usize::MAX - 4 => Self::Taken,
             index => Self::Command(EntryId(index)),
         }
     }
@@ -185,20 +189,14 @@ impl Entry {
 }
 
 impl Table {
-    /// Builds the table and checks everything that can be checked before the first call.
+    /// Builds the table and checks everything that can be checked before the first call, except the
+    /// [states](Self::check_states).
     pub(crate) fn new(
         commands: impl IntoIterator<Item = &'static Command>,
         mounted: Vec<(String, Mounted)>,
         fallback: Option<Arc<dyn Handler>>,
-        (states, loops): (&States, &Loops),
         rules: &Rules,
     ) -> Result<Self, Error> {
-        if let Some(twice) = states.duplicate() {
-            return Err(Error::DuplicateState(twice));
-        }
-        if let Some(twice) = loops.duplicate() {
-            return Err(Error::DuplicateLocal(twice));
-        }
         let policy = rules.default_policy();
         let mut table = Self {
             entries: Vec::new(),
@@ -211,7 +209,7 @@ impl Table {
             offers: Vec::new(),
         };
         for command in commands {
-            check(command, states, loops)?;
+            check_defaults(command)?;
             for &name in [&command.name].into_iter().chain(command.aliases) {
                 table.add(Cow::Borrowed(name), Target::Command(command))?;
             }
@@ -242,6 +240,35 @@ impl Table {
             table.offers.push(offer.unwrap_or(Offer::Everything));
         }
         Ok(table)
+    }
+
+    /// Checks that the server has the states and the loops of all commands.
+    pub(crate) fn check_states(&self, states: &States, loops: &Loops) -> Result<(), Error> {
+        if let Some(twice) = states.duplicate() {
+            return Err(Error::DuplicateState(twice));
+        }
+        if let Some(twice) = loops.duplicate() {
+            return Err(Error::DuplicateLocal(twice));
+        }
+        for entry in &self.entries {
+            let Target::Command(command) = entry.target else { continue };
+            for param in command.params {
+                let Some(Wanted { id, arc, name: wanted }) = (param.wanted)() else { continue };
+                let is_local = param.needs == Needs::Local;
+                let has = if is_local { loops.get(id).is_some() } else { states.has(id) };
+                if !has {
+                    let (command, place) = (command.name, command.place());
+                    return Err(if is_local {
+                        Error::MissingLocal { command, place, wanted }
+                    } else if states.has(arc) {
+                        Error::StateInArc { command, place, wanted }
+                    } else {
+                        Error::MissingState { command, place, wanted }
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
@@ -374,7 +401,9 @@ impl Table {
             return true;
         };
         match (offer, what) {
-            (Offer::Everything, _) | (_, Runnable::Audit | Runnable::Check) => true,
+            (Offer::Everything, _) | (_, Runnable::Audit | Runnable::Check | Runnable::Taken) => {
+                true
+            }
             (Offer::Only { entries, .. }, Runnable::Command(EntryId(index))) => entries[index],
             (Offer::Only { fallback, .. }, Runnable::Fallback) => *fallback,
         }
@@ -389,7 +418,8 @@ impl Table {
             Runnable::Command(EntryId(index)) => &self.entries[index].speed,
             Runnable::Fallback => &self.fallback.speed,
             Runnable::Audit => &self.audit,
-            Runnable::Check => &self.check,
+            // The latter is always slow, and not looked up.
+            Runnable::Check | Runnable::Taken => &self.check,
         }
     }
 
@@ -401,26 +431,14 @@ impl Table {
             Runnable::Fallback => "",
             Runnable::Audit => "(audit)",
             Runnable::Check => "(queueing)",
+            Runnable::Taken => "(hand_over)",
         }
     }
 }
 
-/// Checks the states, loops and defaults of a command's parameters.
-fn check(command: &'static Command, states: &States, loops: &Loops) -> Result<(), Error> {
+/// Checks the defaults of a command's parameters.
+fn check_defaults(command: &'static Command) -> Result<(), Error> {
     for param in command.params {
-        let is_local = param.needs == Needs::Local;
-        if let Some(Wanted { id, arc, name: wanted }) = (param.wanted)()
-            && !(if is_local { loops.get(id).is_some() } else { states.has(id) })
-        {
-            let (command, place) = (command.name, command.place());
-            return Err(if is_local {
-                Error::MissingLocal { command, place, wanted }
-            } else if states.has(arc) {
-                Error::StateInArc { command, place, wanted }
-            } else {
-                Error::MissingState { command, place, wanted }
-            });
-        }
         if let Some(DefaultValue::Word(word)) = param.default
             && let Err(bad) = (param.check)(word)
         {

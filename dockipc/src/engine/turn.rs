@@ -10,10 +10,10 @@ use super::connection::Conn;
 use super::core::Core;
 use super::deadline::{Deadline, Due};
 use super::executor::{Parts, TurnExecutor};
-use super::hub::Readiness;
 use super::input::{self, Memory, Read};
 use super::output::{Sent, send};
 use super::phase::Phase;
+use super::readiness::Readiness;
 use super::users;
 use super::worker::Worker;
 use crate::dispatch::Step;
@@ -76,13 +76,15 @@ impl Core {
         server_stops: bool,
     ) -> Next {
         me.begin_turn();
-        conn.is_readable |= readiness.readable;
-        conn.is_half_closed |= readiness.half_closed;
-        conn.is_gone |= readiness.gone;
-        if readiness.killed {
+        conn.is_readable |= readiness.has(Readiness::READABLE);
+        conn.is_half_closed |= readiness.has(Readiness::HALF_CLOSED);
+        conn.is_gone |= readiness.has(Readiness::GONE);
+        if readiness.has(Readiness::KILLED) {
             return Next::Close;
         }
-        let expired = conn.deadline.filter(|due| readiness.expired && due.at <= Instant::now());
+        let expired = conn
+            .deadline
+            .filter(|due| readiness.has(Readiness::EXPIRED) && due.at <= Instant::now());
         let mut next = match expired {
             Some(deadline) => self.expire(me, memory, conn, deadline.due),
             None if std::mem::take(&mut conn.is_over_quota) => {
@@ -157,6 +159,10 @@ impl Core {
                 conn.denied = Some(self.busy());
                 return self.advance(me, memory, conn);
             }
+            Due::Decision => {
+                conn.phase.leave();
+                return self.advance(me, memory, conn);
+            }
             Due::Protocol => return self.end(me, memory, conn),
             Due::Answer => return self.advance(me, memory, conn),
             Due::Command => {
@@ -199,7 +205,7 @@ impl Core {
     }
 
     /// Gives the last answer.
-    fn finish(
+    pub(super) fn finish(
         self: &Arc<Self>,
         me: &Arc<Worker>,
         memory: &mut Memory,
@@ -244,6 +250,13 @@ impl Core {
                 }
                 Phase::Open | Phase::Stopping { .. } => {
                     if let Some(next) = self.read_and_run(me, memory, conn) {
+                        return next;
+                    }
+                }
+                Phase::Offered { .. } | Phase::Taken => {
+                    // Without a taker no connection is in these phases.
+                    let Some(taker) = &self.taker else { return Next::Close };
+                    if let Some(next) = taker.advance(self, me, memory, conn) {
                         return next;
                     }
                 }
