@@ -136,6 +136,8 @@ fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
     };
     let code = if is_async {
         let read = read(quote!(__dockipc::Reply::Ok));
+        // Clippy reports a `()` at the end of a block.
+        let tuple = (!values.is_empty()).then(|| quote!((#(#values,)*)));
         quote_spanned! {Span::mixed_site()=>
             __dockipc::Code::Async(|__dockipc_owned| __dockipc::future(async move {
                 let __dockipc_owned = __dockipc_owned;
@@ -144,7 +146,7 @@ fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
                     // It is not `Send`, as the future must be, and ends before the function runs.
                     let __dockipc_args = &__dockipc_owned.args(&__dockipc_request);
                     #read
-                    (#(#values,)*)
+                    #tuple
                 };
                 let __dockipc_value = #function(#(#values),*).await;
                 ::core::result::Result::Ok(#answer)

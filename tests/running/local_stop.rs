@@ -49,7 +49,9 @@ fn stop_by_the_loop_does_not_wait_for_its_jobs() {
         for stream in streams {
             assert_eq!(rest(stream), NOT_TAKEN);
         }
-        queued.into_iter().for_each(|job| job.run(&mut ui));
+        for job in queued {
+            job.run(&mut ui);
+        }
         assert!(jobs.try_recv().is_err());
     }
 }
@@ -167,7 +169,9 @@ fn command_of_the_loop_stops_the_server() {
     let asking = daemon.connect();
     let running = thread::spawn(move || {
         let mut ui = Ui::default();
-        jobs.iter().for_each(|job| job.run(&mut ui));
+        for job in jobs {
+            job.run(&mut ui);
+        }
         ended.send(()).unwrap();
     });
     (&asking).write_all(b"quit-here\n").unwrap();
