@@ -50,7 +50,7 @@ impl Service {
             recorded(case, command, &args)?;
             match (command.code, spawner) {
                 (Code::Blocking(call), _) => to
-                    .and_then(|to| self.hand_over(to, command, call, &args, &run))
+                    .and_then(|(to, hand_over)| hand_over(self, to, command, call, &args, &run))
                     .map_or_else(|| call(&args), Ok),
                 (Code::Async(call), None) => {
                     block_on(call(self.owned(command, &args, &run))).map(Answered::Now)

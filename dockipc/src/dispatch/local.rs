@@ -19,36 +19,41 @@ use crate::run::{Cancel, Run};
 /// The code of a command that blocks.
 type Call = fn(&Args<'_>) -> Result<Answered, Failure>;
 
+/// The function [`hand_over`]. [`Service`] has it only if the server has a loop, so that other programs do not
+/// contain its code.
+pub(crate) type HandOver =
+    fn(&Service, &Loop, &'static Command, Call, &Args<'_>, &Cancel) -> Option<Answered>;
+
 impl Service {
     /// Returns the loop that the command runs on, if it has one, and notes that in the command's identity.
-    pub(super) fn loop_of(&self, command: &Command, run: &mut Run) -> Option<&Loop> {
+    pub(super) fn loop_of(&self, command: &Command, run: &mut Run) -> Option<(&Loop, HandOver)> {
         let local = command.params.iter().find(|param| param.needs == Needs::Local)?;
-        let id = (local.wanted)()?.id;
+        let (id, hand_over) = ((local.wanted)()?.id, self.hand_over?);
         run.answers_later = true;
         run.local = Some((id, Later::new(WhenStopped::NotRun)));
-        self.loops.get(id)
+        self.loops.get(id).map(|to| (to, hand_over))
     }
+}
 
-    /// Hands a command to its loop.
-    pub(super) fn hand_over(
-        &self,
-        to: &Loop,
-        command: &'static Command,
-        call: Call,
-        args: &Args<'_>,
-        run: &Cancel,
-    ) -> Option<Answered> {
-        let (_, later) = run.0.local.as_ref()?;
-        to.send(Box::new(Queued {
-            name: command.name,
-            call,
-            args: self.owned(command, args, run),
-            run: run.clone(),
-            later: later.clone(),
-            place: Arc::clone(to.place()),
-        }));
-        Some(Answered::Later(Coming(later.clone())))
-    }
+/// Hands a command to its loop.
+pub(crate) fn hand_over(
+    service: &Service,
+    to: &Loop,
+    command: &'static Command,
+    call: Call,
+    args: &Args<'_>,
+    run: &Cancel,
+) -> Option<Answered> {
+    let (_, later) = run.0.local.as_ref()?;
+    to.send(Box::new(Queued {
+        name: command.name,
+        call,
+        args: service.owned(command, args, run),
+        run: run.clone(),
+        later: later.clone(),
+        place: Arc::clone(to.place()),
+    }));
+    Some(Answered::Later(Coming(later.clone())))
 }
 
 /// A command that waits for its loop. When it is dropped it has an answer.
