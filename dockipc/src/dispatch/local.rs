@@ -19,16 +19,19 @@ use crate::run::{Cancel, Run};
 /// The code of a command that blocks.
 type Call = fn(&Args<'_>) -> Result<Answered, Failure>;
 
-/// The function [`hand_over`]. [`Service`] has it only if the server has a loop, so that other programs do not
-/// contain its code.
-pub(crate) type HandOver =
-    fn(&Service, &Loop, &'static Command, Call, &Args<'_>, &Cancel) -> Option<Answered>;
+/// The functions [`hand_over`] and [`leave`]. [`Service`] has them only if the server has a loop, so that other
+/// programs do not contain their code.
+pub(crate) type LocalCode = (HandOver, fn(&Service, bool));
+
+type HandOver = fn(&Service, &Loop, &'static Command, Call, &Args<'_>, &Cancel) -> Option<Answered>;
+
+pub(crate) const LOCAL: LocalCode = (hand_over, leave);
 
 impl Service {
     /// Returns the loop that the command runs on, if it has one, and notes that in the command's identity.
     pub(super) fn loop_of(&self, command: &Command, run: &mut Run) -> Option<(&Loop, HandOver)> {
         let local = command.params.iter().find(|param| param.needs == Needs::Local)?;
-        let (id, hand_over) = ((local.wanted)()?.id, self.hand_over?);
+        let (id, hand_over) = ((local.wanted)()?.id, self.local?.0);
         run.answers_later = true;
         run.local = Some((id, Later::new(WhenStopped::NotRun)));
         self.loops.get(id).map(|to| (to, hand_over))
@@ -36,7 +39,7 @@ impl Service {
 }
 
 /// Hands a command to its loop.
-pub(crate) fn hand_over(
+fn hand_over(
     service: &Service,
     to: &Loop,
     command: &'static Command,
@@ -54,6 +57,24 @@ pub(crate) fn hand_over(
         place: Arc::clone(to.place()),
     }));
     Some(Answered::Later(Coming(later.clone())))
+}
+
+/// Answers the commands whose loop is on this thread, which runs no more jobs: see [`Loops::leave`].
+///
+/// [`Loops::leave`]: crate::local::Loops::leave
+fn leave(service: &Service, unknown: bool) {
+    let left = service.loops.leave(unknown);
+    if left.is_empty() {
+        return;
+    }
+    for run in service.running.all() {
+        if let Some((id, later)) = &run.local
+            && left.contains(id)
+            && later.abandon()
+        {
+            run.signal.fire(Stopped::ShuttingDown);
+        }
+    }
 }
 
 /// A command that waits for its loop. When it is dropped it has an answer.

@@ -33,7 +33,7 @@ use crate::running::Running;
 use crate::state::States;
 
 pub(crate) use conversation::{Conversation, Step};
-pub(crate) use local::{HandOver, hand_over};
+pub(crate) use local::{LOCAL, LocalCode};
 pub(crate) use outcome::{Outcome, Pending};
 pub(crate) use run::{Begin, Executor};
 pub(crate) use transaction::SignTimes;
@@ -45,7 +45,7 @@ pub(crate) struct Service {
     pub(crate) states: Arc<States>,
     /// The author's loops, to which commands with a `Local` are handed.
     pub(crate) loops: Loops,
-    pub(crate) hand_over: Option<HandOver>,
+    pub(crate) local: Option<LocalCode>,
     /// The commands that run and have an identity.
     pub(crate) running: Arc<Running>,
     pub(crate) token: Option<Token>,

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::core::Core;
 use crate::dispatch::Service;
-use crate::error::Stopped;
 
 /// Which loops the thread that waits has left.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,17 +49,8 @@ impl Core {
                 true
             }
         };
-        let left = self.service.loops.leave(unknown);
-        if left.is_empty() {
-            return;
-        }
-        for run in self.service.running.all() {
-            if let Some((id, later)) = &run.local
-                && left.contains(id)
-                && later.abandon()
-            {
-                run.signal.fire(Stopped::ShuttingDown);
-            }
+        if let Some((_, leave)) = self.service.local {
+            leave(&self.service, unknown);
         }
     }
 }

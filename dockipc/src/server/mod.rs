@@ -21,7 +21,7 @@ use crate::audit::{Audit, Record};
 use crate::commands::{Command, Mounted, Rules, Table};
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::dispatch::{HandOver, Service, hand_over};
+use crate::dispatch::{LOCAL, LocalCode, Service};
 use crate::engine::{Engine, Taker};
 use crate::error::Result;
 use crate::handler::Handler;
@@ -50,7 +50,7 @@ pub use self::handle::Handle;
 pub struct Server {
     states: States,
     loops: Loops,
-    hand_over: Option<HandOver>,
+    local: Option<LocalCode>,
     mounted: Vec<(String, Mounted)>,
     fallback: Option<Arc<dyn Handler>>,
     /// The mode of the first path; `None` if the author did not set it.
@@ -79,7 +79,7 @@ impl Server {
         Self {
             states: States::default(),
             loops: Loops::default(),
-            hand_over: None,
+            local: None,
             mounted: Vec::new(),
             fallback: None,
             mode: None,
@@ -179,7 +179,7 @@ impl Server {
     /// [`DuplicateLocal`](crate::Error::DuplicateLocal) for a second one.
     pub fn local<C: 'static>(mut self, send: impl Fn(Job<C>) + Send + Sync + 'static) -> Self {
         self.loops.add(send);
-        self.hand_over = Some(hand_over);
+        self.local = Some(LOCAL);
         self
     }
 
@@ -488,7 +488,7 @@ impl Server {
             table,
             states: Arc::new(mem::take(&mut self.states)),
             loops: mem::take(&mut self.loops),
-            hand_over: self.hand_over,
+            local: self.local,
             running: Arc::default(),
             token,
             guesses: Mutex::new(Guesses::new(self.config.times.auth_pause)),
