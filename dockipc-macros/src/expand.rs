@@ -29,7 +29,8 @@ pub(crate) fn command(command: &Command) -> TokenStream {
     let docs = text(docs);
     let count = params.len();
     let entries = params.iter().map(entry);
-    let checks = params.iter().enumerate().map(check);
+    let is_async = command.is_async;
+    let checks = params.iter().enumerate().map(|param| check(param, is_async));
     let (code, reply, is_later) = code(command);
     let abort = command.abort;
     // A function at the place of the author's: the compiler proposes a type parameter for a type that it cannot
@@ -125,39 +126,41 @@ fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
         ),
     };
     // Generated for both kinds of functions, since they differ in few tokens.
-    let call = |called: TokenStream, checked: TokenStream| {
+    let read = |checked: TokenStream| {
         quote_spanned! {Span::mixed_site()=>
             #(#lets)*
             if __dockipc_args.is_check() {
                 return ::core::result::Result::Ok(#checked);
             }
-            let __dockipc_value = #called;
-            ::core::result::Result::Ok(#answer)
         }
     };
     let code = if is_async {
-        let body = call(
-            quote_spanned!(Span::mixed_site()=> #function(#(#values),*).await),
-            quote!(__dockipc::Reply::Ok),
-        );
+        let read = read(quote!(__dockipc::Reply::Ok));
+        // Clippy reports a `()` at the end of a block.
+        let tuple = (!values.is_empty()).then(|| quote!((#(#values,)*)));
         // At the function's name the compiler says that the future can't be sent to another thread.
         quote_spanned! {hygienic(function.span())=>
             __dockipc::Code::Async(|__dockipc_owned| __dockipc::future(async move {
                 // Not moved to a variable, which would make the future larger.
                 let __dockipc_owned = &__dockipc_owned;
                 let __dockipc_request = __dockipc_owned.request();
-                let __dockipc_args = &__dockipc_owned.args(&__dockipc_request);
-                #body
+                let (#(#values,)*) = {
+                    // It is not `Send`, as the future must be, and ends before the function runs.
+                    let __dockipc_args = &__dockipc_owned.args(&__dockipc_request);
+                    #read
+                    #tuple
+                };
+                let __dockipc_value = #function(#(#values),*).await;
+                ::core::result::Result::Ok(#answer)
             }))
         }
     } else {
-        let body = call(
-            quote_spanned!(Span::mixed_site()=> #function(#(#values),*)),
-            quote!(__dockipc::Answered::Now(__dockipc::Reply::Ok)),
-        );
+        let read = read(quote!(__dockipc::Answered::Now(__dockipc::Reply::Ok)));
         quote_spanned! {Span::mixed_site()=>
             __dockipc::Code::Blocking(|__dockipc_args| {
-                #body
+                #read
+                let __dockipc_value = #function(#(#values),*);
+                ::core::result::Result::Ok(#answer)
             })
         }
     };
@@ -188,10 +191,12 @@ fn type_span(param: &Param) -> Span {
 
 /// Generates the checks that need types and are made at compile time. The call begins at the first
 /// token of the type and ends at its last, so that the compiler underlines the whole type.
-fn check((i, param): (usize, &Param)) -> TokenStream {
+fn check((i, param): (usize, &Param), is_async: bool) -> TokenStream {
     let mut arguments = Group::new(Delimiter::Parenthesis, quote!(__DOCKIPC_PARAMS, #i));
     arguments.set_span(hygienic(last_span(&param.ty)));
-    quote_spanned!(type_span(param)=> const _: () = __dockipc::check #arguments;)
+    let span = type_span(param);
+    let check = Ident::new(if is_async { "check_async" } else { "check" }, span);
+    quote_spanned!(span=> const _: () = __dockipc::#check #arguments;)
 }
 
 /// Generates the description of a parameter.

@@ -64,7 +64,7 @@ pub struct Answerer<T> {
 impl<T: IntoReply> Deferred<T> {
     /// Makes an answer that comes later, and the value that gives it.
     pub fn new() -> (Self, Answerer<T>) {
-        let later = Later::new(true);
+        let later = Later::new(WhenStopped::Ends);
         let answer = Answerer { later: later.clone(), answer: PhantomData };
         (Self { later, answer: PhantomData }, answer)
     }
@@ -126,22 +126,34 @@ pub(crate) struct Later(Arc<Mutex<State>>);
 struct State {
     stage: Stage,
     on_cancel: Option<Box<dyn FnOnce(Stopped) + Send>>,
-    /// The command's end is known as soon as it is asked to stop.
-    ends_when_stopped: bool,
+    when_stopped: WhenStopped,
+}
+
+/// What the answer is when the command is asked to stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhenStopped {
+    /// The reason, at once.
+    Ends,
+    /// That of the command's code, which goes on.
+    RunsOn,
+    /// That the command was not run: it waits for its thread.
+    NotRun,
 }
 
 enum Stage {
     /// No answer yet; who is told when it comes.
     Open(Option<Arc<dyn Bell>>),
     Answered(Reply),
+    /// The answer is this one.
+    Passed(Later),
     /// The answer was taken, or nobody waits for it.
     Closed,
 }
 
 impl Later {
-    pub(crate) fn new(ends_when_stopped: bool) -> Self {
+    pub(crate) fn new(when_stopped: WhenStopped) -> Self {
         let stage = Stage::Open(None);
-        Self(Arc::new(Mutex::new(State { stage, on_cancel: None, ends_when_stopped })))
+        Self(Arc::new(Mutex::new(State { stage, on_cancel: None, when_stopped })))
     }
 
     /// Gives the answer. Returns whether it is the first and somebody waits for it.
@@ -149,8 +161,11 @@ impl Later {
         self.complete_with(|| reply)
     }
 
-    fn complete_with(&self, reply: impl FnOnce() -> Reply) -> bool {
-        let mut state = self.lock();
+    pub(crate) fn complete_with(&self, reply: impl FnOnce() -> Reply) -> bool {
+        Self::complete_locked(self.lock(), reply)
+    }
+
+    fn complete_locked(mut state: MutexGuard<'_, State>, reply: impl FnOnce() -> Reply) -> bool {
         let Stage::Open(bell) = &mut state.stage else { return false };
         let bell = bell.take();
         state.stage = Stage::Answered(reply());
@@ -164,24 +179,85 @@ impl Later {
         true
     }
 
-    /// The command is asked to stop.
-    pub(crate) fn stop(&self, why: Stopped) {
+    /// The command is asked to stop. Returns whether that is its answer.
+    pub(crate) fn stop(&self, why: Stopped) -> bool {
         let mut state = self.lock();
+        if let Stage::Passed(other) = &state.stage {
+            let other = other.clone();
+            drop(state);
+            return other.stop(why);
+        }
         let on_cancel = state.on_cancel.take();
-        let ends = state.ends_when_stopped;
-        drop(state);
-        let is_open = !ends || self.complete_with(|| Reply::Error(why.failure()));
-        if let Some(function) = on_cancel.filter(|_| is_open) {
+        let when_stopped = state.when_stopped;
+        // Still locked: the command must not begin in between.
+        let is_answer = when_stopped != WhenStopped::RunsOn
+            && Self::complete_locked(state, || {
+                Reply::Error(match when_stopped {
+                    WhenStopped::NotRun => why.not_run(),
+                    _ => why.failure(),
+                })
+            });
+        let is_told = is_answer || when_stopped == WhenStopped::RunsOn;
+        if let Some(function) = on_cancel.filter(|_| is_told) {
             caught(|| function(why));
         }
+        is_answer
     }
 
-    /// From now on a request to stop changes nothing about the answer: the author's code runs.
-    #[allow(dead_code, reason = "for local commands")]
+    /// From now on a request to stop changes nothing about the answer: the author's code runs. False if nobody
+    /// waits for it.
     pub(crate) fn begin(&self) -> bool {
         let mut state = self.lock();
-        state.ends_when_stopped = false;
+        state.when_stopped = WhenStopped::RunsOn;
         matches!(state.stage, Stage::Open(_))
+    }
+
+    /// Returns whether the command waits for its thread.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.lock().when_stopped == WhenStopped::NotRun
+    }
+
+    /// Returns whether the author's code runs.
+    pub(crate) fn runs(&self) -> bool {
+        let state = self.lock();
+        state.when_stopped == WhenStopped::RunsOn && matches!(state.stage, Stage::Open(_))
+    }
+
+    /// Takes another answer as this one. `why` is told to the other one if nobody waits for it.
+    pub(crate) fn pass(&self, other: &Self, why: impl FnOnce() -> Stopped) {
+        let mut state = self.lock();
+        let Stage::Open(bell) = &mut state.stage else {
+            drop(state);
+            other.stop(why());
+            other.close();
+            return;
+        };
+        let bell = bell.take();
+        state.stage = Stage::Passed(other.clone());
+        drop(state);
+        let Some(bell) = bell else { return };
+        let mut other = other.lock();
+        if let Stage::Open(none) = &mut other.stage {
+            *none = Some(bell);
+            return;
+        }
+        drop(other);
+        bell.ring();
+    }
+
+    /// The thread of the command has gone. Returns whether that is its answer.
+    pub(crate) fn abandon(&self) -> bool {
+        let state = self.lock();
+        match state.stage {
+            Stage::Passed(_) => {
+                drop(state);
+                self.stop(Stopped::ShuttingDown)
+            }
+            _ if state.when_stopped == WhenStopped::NotRun => {
+                Self::complete_locked(state, || Reply::Error(Failure::not_taken()))
+            }
+            _ => false,
+        }
     }
 
     /// Takes the answer, if it is there. Otherwise `bell` is rung when it comes.
@@ -193,6 +269,11 @@ impl Later {
                 state.stage = Stage::Open(Some(Arc::clone(bell)));
                 None
             }
+            Stage::Passed(other) => {
+                state.stage = Stage::Passed(other.clone());
+                drop(state);
+                other.poll(bell)
+            }
             Stage::Closed => None,
         }
     }
@@ -203,6 +284,9 @@ impl Later {
         let stage = std::mem::replace(&mut state.stage, Stage::Closed);
         let on_cancel = state.on_cancel.take();
         drop(state);
+        if let Stage::Passed(other) = &stage {
+            other.close();
+        }
         // Both may be the author's.
         drop((stage, on_cancel));
     }

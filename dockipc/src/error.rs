@@ -168,6 +168,14 @@ impl Failure {
         Self::new(code::SHUTDOWN, NOT_RUN)
     }
 
+    /// Failure of a command whose job was dropped. Clients do not retry as after [`not_run`](Self::not_run):
+    /// the later commands of a pipeline may run.
+    #[cold]
+    pub(crate) fn not_taken() -> Self {
+        let why = "the daemon's loop did not take the command; it was not run";
+        Self::new(code::SHUTDOWN, why)
+    }
+
     /// Returns whether this is [`not_run`](Self::not_run), so that the client may retry.
     pub(crate) fn is_not_run(&self) -> bool {
         self.code() == code::SHUTDOWN && self.message() == NOT_RUN
@@ -454,6 +462,21 @@ pub enum Error {
         /// The type of the state.
         wanted: &'static str,
     },
+    /// A command requires a value of the program's own thread, and the server has no loop for it.
+    #[error(
+        "missing loop: command `{command}` ({place}) requires Local<{wanted}>; add .local(|job: Job<{wanted}>| …) to the server"
+    )]
+    MissingLocal {
+        /// The command's name.
+        command: &'static str,
+        /// The source location of the command's declaration.
+        place: String,
+        /// The type of the value.
+        wanted: &'static str,
+    },
+    /// `Server::local` was called twice with the same type.
+    #[error("duplicate .local(…) for {0}: remove one, or wrap one of the values in a newtype")]
+    DuplicateLocal(&'static str),
     /// The server has two states of the same type.
     #[error("duplicate state of type {0}: wrap one of them in a newtype")]
     DuplicateState(&'static str),

@@ -1,6 +1,7 @@
 //! The examples as processes, and the README's console blocks.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -115,6 +116,7 @@ fn printed_lines_of_examples_work() {
         ("counter", ["2", "(integer) 3", "3"]),
         ("closure", ["", "\"blue\"", "color"]),
         ("spool", ["1", "\"done\"", "hello"]),
+        ("desktop", ["1", "1) 1) (integer) 1\n   2) \"Terminal\"\n   3) (integer) 1", "arrow"]),
         ("jobs", ["1", "1) 1) (integer) 1\n   2) \"running\"\n   3) \"sleep 60\"", ""]),
         ("limits", ["", "\"\"", "edit\tOK\t1\nshow\tOK\t1"]),
         ("notes", ["1", "1) 1) (integer) 1\n   2) \"buy milk\"", "1\tbuy milk"]),
@@ -237,7 +239,7 @@ fn job_in_the_foreground_ends_when_its_client_leaves() {
     let mark = place.directory().join("mark");
     let mut stream = UnixStream::connect(&daemon.socket).unwrap();
     let line = format!("run echo $$ > {0}.new; mv {0}.new {0}; sleep 600\n", mark.display());
-    std::io::Write::write_all(&mut stream, line.as_bytes()).unwrap();
+    stream.write_all(line.as_bytes()).unwrap();
     tests::process::until("a process", || mark.exists());
     let id: i32 = fs::read_to_string(&mark).unwrap().trim().parse().unwrap();
     let process = rustix::process::Pid::from_raw(id).unwrap();
@@ -392,7 +394,7 @@ fn async_daemon_asks_web_servers() {
     // The web server answers one at a time: it has seen the end of the connection if it goes on.
     let mut stream = UnixStream::connect(&daemon.socket).unwrap();
     let line = format!("get {web}/slow\n");
-    std::io::Write::write_all(&mut stream, line.as_bytes()).unwrap();
+    stream.write_all(line.as_bytes()).unwrap();
     begun.recv_timeout(PATIENCE).unwrap();
     drop(stream);
     assert_eq!(daemon.raw(format!("get {web}/page\n")), "hello");
@@ -423,6 +425,48 @@ fn spool_runs_jobs_in_order() {
     let client = Client::new(&daemon.socket).token_file(place.socket().with_extension("token"));
     assert_eq!(client.command("clear").call::<u64>().unwrap(), 4);
     assert_eq!(daemon.raw("list\n"), "");
+}
+
+/// The loops of the standard library, calloop and glib.
+#[test]
+fn desktop_runs_commands_on_its_own_loop() {
+    for name in ["desktop", "desktop_calloop", "desktop_glib"] {
+        if name == "desktop_glib" && !cfg!(feature = "glib") {
+            continue;
+        }
+        let place = Place::new();
+        let mut daemon = Daemon::start(name, &place.socket(), &[]);
+        assert_eq!(daemon.raw("open Terminal\n"), "1");
+        assert_eq!(daemon.raw("open Mail\n"), "2");
+        assert_eq!(daemon.raw("retitle 'Mail (1)'\n"), "");
+        assert_eq!(daemon.raw("windows\n"), "1\tTerminal\tfalse\n2\tMail (1)\ttrue\n");
+        assert_eq!(daemon.raw("click 3\n"), "-NOTFOUND no window 3\n");
+
+        let wait_for = |form: &str| {
+            let deadline = Instant::now() + PATIENCE;
+            while daemon.raw("cursor\n") != form {
+                assert!(Instant::now() < deadline, "{name}: the cursor is no {form}");
+            }
+        };
+        let pick = || {
+            let mut stream = UnixStream::connect(&daemon.socket).expect("a connection");
+            stream.write_all(b"pick-window\n").expect("a request");
+            wait_for("crosshair");
+            stream
+        };
+        // The caller leaves.
+        drop(pick());
+        wait_for("arrow");
+        let stream = pick();
+        assert!(daemon.raw("pick-window\n").starts_with("-PICKING "));
+        assert_eq!(daemon.raw("click 1\n"), "");
+        assert_eq!(exchange(stream, b""), b"1");
+        assert_eq!(daemon.raw("cursor\n"), "arrow");
+
+        assert_eq!(daemon.raw("stop\n"), "");
+        assert!(daemon.child.wait().expect("its end").success(), "{name}");
+        assert!(!place.socket().exists());
+    }
 }
 
 /// One user adds a job whose text looks like the row of another job; another user lists the jobs.

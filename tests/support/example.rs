@@ -49,6 +49,9 @@ fn build(profile: &Path) {
     if cfg!(feature = "tokio") {
         cargo.args(["--features", "examples/tokio"]);
     }
+    if cfg!(feature = "glib") {
+        cargo.args(["--features", "examples/glib"]);
+    }
     cargo.arg("--target-dir");
     cargo.arg(profile.parent().expect("the target directory")).current_dir(root());
     assert!(cargo.status().expect("cargo").success(), "the examples do not build");

@@ -81,7 +81,7 @@ fn check_type(ty: &Type, errors: &mut Errors) {
         if mutability.is_some() {
             errors.push(Error::new_spanned(
                 ty,
-                "a parameter cannot be `&mut`, because commands run at the same time: take a `State<…>` that holds a lock or an atomic",
+                "a parameter cannot be `&mut`, because commands run at the same time: take a `State<…>` that holds a lock or an atomic, or a `Local<…>` of the thread that has the value",
             ));
         }
     }

@@ -36,7 +36,7 @@ fn describe(run: &Run) -> Reply {
     fields.number("ms", age.try_into().unwrap_or(i64::MAX));
     let state = match run.signal.get() {
         Some(_) => "stopping",
-        None if run.answers_later => "waiting",
+        None if run.is_waiting() => "waiting",
         None => "running",
     };
     fields.text("state", state);
@@ -52,7 +52,7 @@ pub(super) fn cancel(context: Context<'_>, session: &Session, word: &[u8]) -> Re
             format_args!("no command {} runs; send `dockipc running` for a list", Quoted(word));
         return Reply::Error(Failure::new(code::ERR, why));
     };
-    if !run.is_heard {
+    if !run.is_heard() {
         let why = format_args!("{} does not take a Cancel, so it runs to its end", run.name);
         return Reply::Error(Failure::new(code::ERR, why));
     }

@@ -8,7 +8,8 @@ use super::{BuiltIn, Command, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
 use crate::error::Error;
 use crate::handler::Handler;
-use crate::param::{DefaultValue, Shape, Wanted};
+use crate::local::Loops;
+use crate::param::{DefaultValue, Needs, Shape, Wanted};
 use crate::state::States;
 use crate::text::number;
 
@@ -242,19 +243,25 @@ impl Table {
         Ok(table)
     }
 
-    /// Checks that the server has the states of all commands.
-    pub(crate) fn check_states(&self, states: &States) -> Result<(), Error> {
+    /// Checks that the server has the states and the loops of all commands.
+    pub(crate) fn check_states(&self, states: &States, loops: &Loops) -> Result<(), Error> {
         if let Some(twice) = states.duplicate() {
             return Err(Error::DuplicateState(twice));
         }
+        if let Some(twice) = loops.duplicate() {
+            return Err(Error::DuplicateLocal(twice));
+        }
         for entry in &self.entries {
             let Target::Command(command) = entry.target else { continue };
-            for Wanted { id, arc, name: wanted } in
-                command.params.iter().filter_map(|param| (param.wanted)())
-            {
-                if !states.has(id) {
+            for param in command.params {
+                let Some(Wanted { id, arc, name: wanted }) = (param.wanted)() else { continue };
+                let is_local = param.needs == Needs::Local;
+                let has = if is_local { loops.get(id).is_some() } else { states.has(id) };
+                if !has {
                     let (command, place) = (command.name, command.place());
-                    return Err(if states.has(arc) {
+                    return Err(if is_local {
+                        Error::MissingLocal { command, place, wanted }
+                    } else if states.has(arc) {
                         Error::StateInArc { command, place, wanted }
                     } else {
                         Error::MissingState { command, place, wanted }

@@ -11,7 +11,7 @@ use crate::commands::{Code, Command, Runnable, Target};
 use crate::error::{Failure, code};
 use crate::handler::Handler;
 use crate::hooks::{Begun, Call};
-use crate::param::{Args, Shape, Unbound};
+use crate::param::{Args, Purpose, Shape, Unbound};
 use crate::reply::{IntoReply, Reply};
 use crate::request::{Caller, Request, next_id};
 use crate::run::Cancel;
@@ -40,7 +40,8 @@ impl Service {
         let (name, caller) = (command.name, self.caller(session));
         let request = Request::new(name, bound.words, caller, shape.has_secret);
         let options = bound.options;
-        let args = Args { request: &request, options, params: command.params, is_check: false };
+        let (params, purpose) = (command.params, Purpose::Run);
+        let args = Args { request: &request, options, params, purpose };
         if session.transaction.is_some() {
             return self.check(command, args, runner).into();
         }
@@ -88,7 +89,7 @@ impl Service {
         // Parameters that need it are made as well.
         let run = Cancel::new();
         let request = args.request.with_run(&run);
-        let args = &Args { request: &request, is_check: true, ..args };
+        let args = &Args { request: &request, purpose: Purpose::Check, ..args };
         let case = runner.case;
         let request = Some(args.request);
         let mut runner = runner.instead(Runnable::Check, &self.table);

@@ -13,10 +13,10 @@ use super::{Service, Spawner};
 use crate::answer::{Answered, Coming};
 use crate::caught::caught;
 use crate::commands::{Code, Command, Running};
-use crate::deferred::Later;
+use crate::deferred::{Later, WhenStopped};
 use crate::error::{Failure, Stopped};
 use crate::hooks::{Begun, Call};
-use crate::param::{Args, OwnedArgs, Shape};
+use crate::param::{Args, OwnedArgs, Purpose, Shape};
 use crate::reply::Reply;
 use crate::run::{Cancel, Run};
 use crate::session::Session;
@@ -37,17 +37,21 @@ impl Service {
         let mut run = Run::new(args.request.id(), command.name, session.id, &session.peer);
         run.deadline = session.opening.and_then(|opening| opening.deadline);
         run.ends_with_input = session.opening.is_some();
-        run.is_heard = shape.listens;
+        run.listens = shape.listens;
         let spawner = self.spawner.as_deref().filter(|_| matches!(command.code, Code::Async(_)));
         run.answers_later = command.answers_later || spawner.is_some();
+        let to = self.loop_of(command, &mut run);
         let run = Cancel(Arc::new(run));
         let request = args.request.with_run(&run);
-        let args = Args { request: &request, ..args };
+        let Args { options, params, .. } = args;
+        let args = Args { request: &request, options, params, purpose: Purpose::Run };
         let registered = self.running.add(&run);
         let record = &mut recording(command, &args);
         let answered = runner.guarded(command.name, Some(&request), record, || {
             match (command.code, spawner) {
-                (Code::Blocking(call), _) => call(&args),
+                (Code::Blocking(call), _) => to
+                    .and_then(|(to, hand_over)| hand_over(self, to, command, call, &args, &run))
+                    .map_or_else(|| call(&args), Ok),
                 (Code::Async(call), None) => {
                     block_on(call(self.owned(command, &args, &run))).map(Answered::Now)
                 }
@@ -70,7 +74,9 @@ impl Service {
             Ok(Ok(Answered::Later(Coming(later)))) => {
                 // The command may be asked to stop at any time; the answer is told so.
                 let told = later.clone();
-                run.0.signal.on_fire(Box::new(move |why| told.stop(why)));
+                run.0.signal.on_fire(Box::new(move |why| {
+                    told.stop(why);
+                }));
                 let (as_line, is_answered) = (false, false);
                 Outcome::Later(Box::new(Pending {
                     later,
@@ -98,7 +104,7 @@ impl Service {
         }
     }
 
-    fn owned(&self, command: &Command, args: &Args<'_>, run: &Cancel) -> OwnedArgs {
+    pub(super) fn owned(&self, command: &Command, args: &Args<'_>, run: &Cancel) -> OwnedArgs {
         OwnedArgs::new(command.name, args, &self.states, run)
     }
 
@@ -136,7 +142,8 @@ fn spawn(
         Some(Poll::Pending) => {}
         None => return Err(dropped()),
     }
-    let later = Later::new(command.abort);
+    let when_stopped = if command.abort { WhenStopped::Ends } else { WhenStopped::RunsOn };
+    let later = Later::new(when_stopped);
     let stopped = command.abort.then(|| run.cancelled());
     let task = Task { later: later.clone(), name: command.name, future: Some(future), stopped };
     spawner.spawn(Box::pin(task));

@@ -12,6 +12,7 @@ mod call;
 mod conversation;
 mod deny;
 mod live;
+mod local;
 mod outcome;
 mod route;
 mod run;
@@ -28,10 +29,12 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::{Failure, code};
 use crate::hooks::Hooks;
+use crate::local::Loops;
 use crate::running::Running;
 use crate::state::States;
 
 pub(crate) use conversation::{Conversation, Step};
+pub(crate) use local::{LOCAL, LocalCode};
 pub(crate) use outcome::{Outcome, Pending};
 pub(crate) use run::{Begin, Executor};
 pub(crate) use transaction::SignTimes;
@@ -41,6 +44,9 @@ pub(crate) use transaction::SignTimes;
 pub(crate) struct Service {
     pub(crate) table: Table,
     pub(crate) states: Arc<States>,
+    /// The author's loops, to which commands with a `Local` are handed.
+    pub(crate) loops: Loops,
+    pub(crate) local: Option<LocalCode>,
     /// The commands that run and have an identity.
     pub(crate) running: Arc<Running>,
     pub(crate) token: Option<Token>,

@@ -38,9 +38,10 @@ pub(crate) struct Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.later.close();
+        // First, since it tells the author's code that nobody waits for the answer.
         if !self.is_answered {
             self.run.0.signal.fire(Stopped::Cancelled);
         }
+        self.later.close();
     }
 }

@@ -160,12 +160,14 @@ impl Core {
         let (why, instead) = if is_gone {
             (Stopped::Cancelled, None)
         } else if self.is_over() {
-            self.note_unfinished(&run.name, awaited.since().elapsed());
+            if !later.is_queued() {
+                self.note_unfinished(&run.name, awaited.since().elapsed());
+            }
             let why = "the daemon stops without waiting for the command";
             (Stopped::ShuttingDown, Some((code::SHUTDOWN, why.to_owned())))
         } else if is_half_closed && run.ends_with_input {
             let why = "the caller has cancelled the command, which still runs";
-            (Stopped::Cancelled, (!run.is_heard).then(|| (code::CANCELLED, why.to_owned())))
+            (Stopped::Cancelled, (!run.is_heard()).then(|| (code::CANCELLED, why.to_owned())))
         } else if let Some(limit) = limit {
             let why = format!("no answer after {}; the command still runs", units(limit));
             (Stopped::TimedOut, Some((code::TIMEOUT, why)))

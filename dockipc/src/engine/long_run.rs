@@ -198,7 +198,7 @@ impl Core {
             hub.unlocked(|| {
                 run.stop(Stopped::Cancelled);
                 let Some(Cancel(listener)) = &run.listener else { return };
-                if listener.ends_with_input && !listener.is_heard {
+                if listener.ends_with_input && !listener.is_heard() {
                     let why = "the caller has cancelled the command, which still runs";
                     run.answer(&socket, &Failure::new(code::CANCELLED, why));
                 }

@@ -44,7 +44,7 @@
 //! | [`worker`], [`long_run`], [`sign_of_life`] | what threads see of each other; commands that last |
 //! | [`endpoint`], [`accept`], [`reserve`], [`users`] | where connections come from, and how many |
 //! | [`taken`] | connections of other protocols, which the author's code takes |
-//! | [`shutdown`] | how a server stops |
+//! | [`shutdown`], [`leave`] | how a server stops; what happens to the commands of the thread that waits for it |
 
 mod accept;
 mod aside;
@@ -58,6 +58,7 @@ mod hub;
 mod hub_guard;
 mod input;
 mod leader;
+mod leave;
 mod long_run;
 mod output;
 mod phase;
@@ -84,9 +85,11 @@ use std::time::Duration;
 
 use self::accept::Arrival;
 use self::core::Core;
+use self::leave::Leaving;
 use crate::access::SocketId;
 use crate::dispatch::Service;
 use crate::error::{Error, Result, Unfinished};
+use crate::local::is_inside_job;
 use crate::peer::Peer;
 use crate::running::Connections;
 use crate::sys::NotForked;
@@ -182,12 +185,23 @@ impl Engine {
         if threads::is_engine_thread() || self.core.is_forked() {
             return Vec::new();
         }
+        let mut leaving = Leaving::new(&self.core.service);
         let mut hub = self.core.lock();
         loop {
             if let Some(unfinished) = hub.unfinished() {
                 return unfinished;
             }
-            hub.wait(&self.core.ended);
+            if hub.shutdown.is_some()
+                && let Some(wait) = leaving.next()
+            {
+                hub.wait_for(&self.core.ended, wait);
+                hub.unlocked(|| self.core.leave_loops(&mut leaving));
+            } else if !is_inside_job() {
+                hub.wait(&self.core.ended);
+            }
+            if is_inside_job() {
+                return Vec::new();
+            }
         }
     }
 

@@ -88,6 +88,8 @@ impl Core {
         let shutdown = hub.shutdown.get_or_insert_with(|| Shutdown::new(deadline));
         shutdown.deadline = shutdown.deadline.min(deadline);
         self.wake_leader(&hub);
+        // A thread that waits for the end leaves its loops.
+        self.ended.notify_all();
     }
 
     /// Does what is due between turns. The server has ended when no connection is left that is waited

@@ -34,6 +34,16 @@ impl Stopped {
     pub(crate) fn failure(self) -> Failure {
         Failure::new(self.code(), self)
     }
+
+    /// Returns the failure of a command that had not begun.
+    pub(crate) fn not_run(self) -> Failure {
+        let why = match self {
+            Self::Cancelled => "the command was cancelled before it began; it was not run",
+            Self::TimedOut => "the time for the command had passed before it began; it was not run",
+            Self::ShuttingDown => return Failure::not_run(),
+        };
+        Failure::new(self.code(), why)
+    }
 }
 
 impl fmt::Display for Stopped {

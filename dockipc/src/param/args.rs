@@ -1,5 +1,8 @@
 //! Parses the words of a request into values.
 
+use std::any::Any;
+use std::cell::Cell;
+
 use super::{Bound, DefaultValue, Param};
 use crate::arg::{Arity, BadWord};
 use crate::error::Failure;
@@ -14,14 +17,24 @@ pub struct Args<'r> {
     /// The index of each option's parameter, and its value.
     pub(crate) options: &'r [(usize, Span)],
     pub(crate) params: &'static [Param],
-    /// The words are only parsed, and the command does not run.
-    pub(crate) is_check: bool,
+    pub(crate) purpose: Purpose<'r>,
+}
+
+/// Why the words are parsed.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose<'r> {
+    /// To run the command.
+    Run,
+    /// To check them: the command's function is not called.
+    Check,
+    /// To run the command on the author's thread, with the value that it has there. A parameter takes it out.
+    RunWith(&'r Cell<Option<&'r mut (dyn Any + 'static)>>),
 }
 
 impl<'r> Args<'r> {
     /// Returns whether to return before the command's function is called.
     pub fn is_check(&self) -> bool {
-        self.is_check
+        matches!(self.purpose, Purpose::Check)
     }
 
     pub(crate) fn bound(&self) -> Bound<'r> {

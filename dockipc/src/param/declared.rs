@@ -227,6 +227,16 @@ pub const fn check(params: &[Param], index: usize) {
         !this.secret || this.propose.is_none(),
         "a secret parameter can't have completions: remove `complete`",
     );
+    if matches!(this.needs, Needs::Local) {
+        let mut i = 0;
+        while i < index {
+            assert!(
+                !matches!(params[i].needs, Needs::Local),
+                "a command runs on one thread, so it has one `Local`: put both values into one type",
+            );
+            i += 1;
+        }
+    }
     if !matches!(this.way, Way::Positional | Way::Rest) {
         return;
     }
@@ -246,6 +256,17 @@ pub const fn check(params: &[Param], index: usize) {
         }
         i += 1;
     }
+}
+
+/// Like [`check`], for a parameter of an async command.
+#[doc(hidden)]
+#[track_caller]
+pub const fn check_async(params: &[Param], index: usize) {
+    assert!(
+        !matches!(params[index].needs, Needs::Local),
+        "an async command can't have a `Local`, which stays on one thread: write a plain `fn`, which can return a `Deferred`",
+    );
+    check(params, index);
 }
 
 /// Returns a hint at the end of a message about a word such as `-s`. There are no short options.

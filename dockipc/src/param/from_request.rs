@@ -4,9 +4,10 @@ use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Args;
+use super::{Args, Purpose};
 use crate::arg::{Arg, Arity, BadValue, BadWord, text};
 use crate::error::Failure;
+use crate::local::Local;
 use crate::peer::Peer;
 use crate::request::Request;
 use crate::run::{Cancel, Deadline, Stop};
@@ -18,7 +19,7 @@ use crate::state::State;
     message = "`{Self}` can't be a parameter of a command",
     label = "not a parameter type",
     note = "parsed from words: text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option` and `Vec` of those",
-    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `&Request`",
+    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `&Request`, `Local<'_, T>`",
     note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`",
     note = "for pairs, as in a map, take a `Vec` of a type of your own whose `FromStr` reads `KEY=VALUE`"
 )]
@@ -55,9 +56,11 @@ pub(crate) enum Needs {
     Run,
     /// The command's identity, to learn that it is to stop.
     Signal,
+    /// The value of the author's thread, where the command runs.
+    Local,
 }
 
-/// The type of a state that a parameter requires.
+/// The type of a state that a parameter requires, or of a value of the author's thread.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Wanted {
@@ -160,6 +163,31 @@ impl<'r> FromRequest<'r> for &'r Request<'r> {
 
     fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
         Ok(args.request)
+    }
+}
+
+impl<'r, C: 'static> FromRequest<'r> for Local<'r, C> {
+    const KIND: Kind = Kind {
+        needs: Needs::Local,
+        wanted: || {
+            Some(Wanted {
+                id: TypeId::of::<C>(),
+                arc: TypeId::of::<Arc<C>>(),
+                name: std::any::type_name::<C>(),
+            })
+        },
+        ..Kind::INJECTED
+    };
+
+    fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
+        let value = match args.purpose {
+            Purpose::Check => return Ok(Self::unused()),
+            Purpose::RunWith(value) => value.take(),
+            Purpose::Run => None,
+        };
+        let value = value.and_then(|value| value.downcast_mut());
+        // Not reached without a value: a command has one such parameter and runs on the loop of its type.
+        value.map(Self::new).ok_or_else(|| Failure::from("the command runs without its loop"))
     }
 }
 

@@ -12,11 +12,14 @@ mod propose;
 mod shape;
 
 pub use args::Args;
+pub(crate) use args::Purpose;
 pub(crate) use bind::{Bound, Scratch, Unbound};
-pub use declared::{DefaultValue, Display, NotDisplay, Param, Way, check, flag, param};
-pub(crate) use from_request::Wanted;
+pub use declared::{
+    DefaultValue, Display, NotDisplay, Param, Way, check, check_async, flag, param,
+};
+use from_request::Kind;
 pub use from_request::{Flag, FromRequest, Parse};
-use from_request::{Kind, Needs};
+pub(crate) use from_request::{Needs, Wanted};
 pub use owned::OwnedArgs;
 pub use propose::Propose;
 pub(crate) use shape::Shape;

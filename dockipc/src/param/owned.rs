@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Args, Param};
+use super::{Args, Param, Purpose};
 use crate::buffer::Buffer;
 use crate::peer::Peer;
 use crate::request::{Caller, Request, Words};
@@ -36,7 +36,7 @@ impl OwnedArgs {
         states: &Arc<States>,
         run: &Cancel,
     ) -> Self {
-        let Args { request, options, params, is_check } = *args;
+        let Args { request, options, params, .. } = *args;
         let Words { input, text, spans } = request.words;
         let owned = |bytes: &[u8]| {
             let mut owned = Buffer::with_capacity(bytes.len());
@@ -56,7 +56,7 @@ impl OwnedArgs {
             states: Arc::clone(states),
             has_secret: request.has_secret(),
             run: run.clone(),
-            is_check,
+            is_check: args.is_check(),
         }
     }
 
@@ -69,7 +69,7 @@ impl OwnedArgs {
     }
 
     pub fn args<'a>(&'a self, request: &'a Request<'a>) -> Args<'a> {
-        let (options, params, is_check) = (&*self.options, self.params, self.is_check);
-        Args { request, options, params, is_check }
+        let purpose = if self.is_check { Purpose::Check } else { Purpose::Run };
+        Args { request, options: &self.options, params: self.params, purpose }
     }
 }

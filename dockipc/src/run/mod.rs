@@ -8,9 +8,11 @@ mod deadline;
 mod signal;
 mod stop;
 
+use std::any::TypeId;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::deferred::Later;
 use crate::error::Stopped;
 use crate::peer::Peer;
 
@@ -32,11 +34,12 @@ pub(crate) struct Run {
     /// The caller cancels the command by ending its side of the connection. Otherwise this means only that
     /// no other command follows.
     pub(crate) ends_with_input: bool,
-    /// A parameter of the command listens to the signal, or the command is dropped by it. Otherwise it runs
-    /// on, and its client is told so.
-    pub(crate) is_heard: bool,
+    /// A parameter of the command listens to the signal, or the command is dropped by it.
+    pub(crate) listens: bool,
     /// The command's answer may come after its function has returned.
     pub(crate) answers_later: bool,
+    /// The type of the author's value, and the answer, if the command runs on the author's thread.
+    pub(crate) local: Option<(TypeId, Later)>,
     pub(crate) signal: Signal,
     /// The server stops when the command is answered.
     stops_server: AtomicBool,
@@ -52,11 +55,23 @@ impl Run {
             since: Instant::now(),
             deadline: None,
             ends_with_input: false,
-            is_heard: false,
+            listens: false,
             answers_later: false,
+            local: None,
             signal: Signal::default(),
             stops_server: AtomicBool::new(false),
         }
+    }
+
+    /// Returns whether a request to stop ends the command. Otherwise it runs on, and its client is told so.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.listens || self.local.as_ref().is_some_and(|(_, later)| later.is_queued())
+    }
+
+    /// Returns whether the command waits: for its thread, or for an answer that comes later.
+    pub(crate) fn is_waiting(&self) -> bool {
+        let runs = self.local.as_ref().is_some_and(|(_, later)| later.runs());
+        self.answers_later && !runs
     }
 
     /// Returns why the command is to stop, if it is. Notices a deadline that has just passed.

@@ -49,7 +49,7 @@ impl Bound {
         paths.append(&mut server.others);
         let service = server.prepare()?;
         if states == Given::Completely {
-            service.table.check_states(&service.states)?;
+            service.table.check_states(&service.states, &service.loops)?;
         }
         if !server.open_to_all && !service.table.has_rules() {
             let is_abstract =
@@ -196,7 +196,7 @@ impl Bound {
     /// Starts the threads.
     fn start(self, signals: Option<UnixStream>) -> Result<Handle> {
         let Self { service, path, taker, endpoints, .. } = self;
-        service.table.check_states(&service.states)?;
+        service.table.check_states(&service.states, &service.loops)?;
         if endpoints.iter().any(|endpoint| endpoint.published.is_forked()) {
             let what =
                 "starting a server that the parent process has bound (fork before Server::bind)";

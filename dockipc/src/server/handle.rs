@@ -81,7 +81,10 @@ impl Handle {
     /// Waits until the server has stopped, which happens after [`shutdown`](Self::shutdown). Returns the
     /// commands that were still running at the deadline; their threads end with them.
     ///
-    /// Inside a command it returns at once.
+    /// Inside a command it returns at once. Commands that wait for this thread ([`Server::local`]) are not
+    /// waited for.
+    ///
+    /// [`Server::local`]: crate::Server::local
     pub fn join(&self) -> Vec<Unfinished> {
         self.engine.join()
     }

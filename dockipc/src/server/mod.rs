@@ -26,12 +26,13 @@ use crate::audit::{Audit, Record};
 use crate::commands::{Command, Mounted, Rules, Table};
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::dispatch::Service;
+use crate::dispatch::{LOCAL, LocalCode, Service};
 use crate::engine::{Engine, Taker};
 use crate::error::{Failure, Result};
 use crate::handler::Handler;
 use crate::hooks::{Call, Chain, Hook, Hooks, Outcome};
 use crate::listener::SocketMode;
+use crate::local::{Job, Loops};
 use crate::reply::IntoReply;
 use crate::request::Request;
 use crate::state::{State, States};
@@ -56,6 +57,8 @@ pub use self::serve::Serve;
 #[must_use = "a server does nothing until it is run"]
 pub struct Server {
     states: States,
+    loops: Loops,
+    local: Option<LocalCode>,
     mounted: Vec<(String, Mounted)>,
     fallback: Option<Arc<dyn Handler>>,
     /// The mode of the first path; `None` if the author did not set it.
@@ -84,6 +87,8 @@ impl Server {
     pub fn new() -> Self {
         Self {
             states: States::default(),
+            loops: Loops::default(),
+            local: None,
             mounted: Vec::new(),
             fallback: None,
             mode: None,
@@ -138,6 +143,53 @@ impl Server {
     /// ```
     pub fn share<T: Send + Sync + 'static>(mut self, value: impl Into<State<T>>) -> Self {
         self.states.add(value.into());
+        self
+    }
+
+    /// Sets where the commands with a parameter [`Local<'_, C>`](crate::Local) run: the closure hands each to
+    /// the program's own loop, which calls [`job.run(&mut value)`](Job::run). One for each type.
+    ///
+    /// ```no_run,standalone_crate
+    /// use dockipc::{Job, Local, Server, command};
+    /// use std::sync::mpsc::channel;
+    /// use std::thread;
+    ///
+    /// struct Ui { brightness: u8 } // It need not be Send.
+    ///
+    /// /// Set the brightness and answer with the one before.
+    /// #[command]
+    /// fn dim(mut ui: Local<'_, Ui>, to: u8) -> u8 {
+    ///     std::mem::replace(&mut ui.brightness, to)
+    /// }
+    ///
+    /// fn main() -> dockipc::Result<()> {
+    ///     let (sender, jobs) = channel();
+    ///     let server = Server::new().local(move |job: Job<Ui>| drop(sender.send(job)));
+    ///     let serving = thread::spawn(move || server.run("/run/dimd.sock"));
+    ///     let mut ui = Ui { brightness: 100 };
+    ///     // It ends when the server has stopped and dropped its sender.
+    ///     for job in jobs {
+    ///         job.run(&mut ui);
+    ///     }
+    ///     serving.join().expect("the server's thread")
+    /// }
+    /// ```
+    ///
+    /// The closure is called on the server's threads and should be quick, such as sending to a channel of
+    /// calloop or glib. Other clients are served while a command waits for the loop. A command that is
+    /// cancelled, or whose deadline passes, before the loop comes to it is not run.
+    ///
+    /// A stop waits for the jobs of a loop on another thread as it waits for other commands. It does not wait
+    /// for those of a thread that itself waits in [`Handle::join`] or drops the [`Handle`]: commands that have not
+    /// begun get `-SHUTDOWN`, and so do those whose [`Deferred`](crate::Deferred) answer is open. (A
+    /// loop that has never run a job has half a second to begin with one.)
+    ///
+    /// # Errors
+    /// When the server starts: [`MissingLocal`](crate::Error::MissingLocal) for a command whose type has no loop,
+    /// [`DuplicateLocal`](crate::Error::DuplicateLocal) for a second one.
+    pub fn local<C: 'static>(mut self, send: impl Fn(Job<C>) + Send + Sync + 'static) -> Self {
+        self.loops.add(send);
+        self.local = Some(LOCAL);
         self
     }
 
@@ -489,7 +541,7 @@ impl Server {
     /// Checks the settings and makes the [`Service`] that all connections share.
     pub(crate) fn service(mut self) -> Result<Arc<Service>> {
         let service = self.prepare()?;
-        service.table.check_states(&service.states)?;
+        service.table.check_states(&service.states, &service.loops)?;
         Ok(service)
     }
 
@@ -502,6 +554,8 @@ impl Server {
         Ok(Arc::new(Service {
             table,
             states: Arc::new(mem::take(&mut self.states)),
+            loops: mem::take(&mut self.loops),
+            local: self.local,
             running: Arc::default(),
             token,
             guesses: Mutex::new(Guesses::new(self.config.times.auth_pause)),
