@@ -153,6 +153,7 @@ pub(super) fn text(error: &Error) -> String {
 fn in_terms_of_program(text: &str) -> String {
     text.replace("send the token with AUTH", "give the token with --token-file")
         .replace("; send help for a list", "; `help` lists the commands")
+        .replace("; send `dockipc running` for a list", "; `ps` lists the running commands")
         .replace("Client::require_owner", "--require-owner")
         .replace("; the limit is Client::max_answer", "")
 }

@@ -26,6 +26,7 @@ mod list;
 mod man;
 mod output;
 mod ping;
+mod running;
 mod schema;
 mod shell;
 mod socket;
@@ -138,6 +139,14 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
         Action::Ping(args) => {
             let daemon = find_named(args.socket)?;
             ping::ping(&daemon, args.count, args.interval)
+        }
+        Action::Ps(args) => {
+            let daemon = find_named(args.socket)?;
+            running::ps(&daemon, args.json)
+        }
+        Action::Kill(mut args) => {
+            let daemon = find(&mut args.words)?;
+            running::kill(&daemon, &args.words, program)
         }
         Action::Shell(socket) => {
             let daemon = find_named(socket)?;

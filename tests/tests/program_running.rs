@@ -1,0 +1,6 @@
+//! The program `dockipc`: commands that run, and Ctrl-C.
+
+#[path = "../program"]
+mod program {
+    mod ctl_running;
+}
