@@ -1,5 +1,8 @@
 //! Binds the words of a command and runs its code.
 
+use std::sync::Arc;
+
+use super::live::new_run;
 use super::run::{Runner, panicked};
 use super::{Outcome, Service};
 use crate::answer::Answered;
@@ -160,7 +163,12 @@ impl Service {
         if session.transaction.is_some() {
             return Some(Reply::Ok);
         }
-        let request = Request::new(text, words, self.caller(session), false);
+        let mut request = Request::new(text, words, self.caller(session), false);
+        let run = session.opening.map(|_| Cancel(Arc::new(new_run(&request, session))));
+        let _registered = run.as_ref().map(|run| {
+            request = request.with_run(run);
+            self.running.add(run)
+        });
         let case = runner.case;
         runner.guarded_dyn(text, Some(&request), &mut || {
             if let Some(case) = case

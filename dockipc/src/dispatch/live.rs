@@ -18,6 +18,7 @@ use crate::deferred::Later;
 use crate::error::Failure;
 use crate::param::{Args, OwnedArgs, Shape};
 use crate::reply::Reply;
+use crate::request::Request;
 use crate::run::{Cancel, Run};
 use crate::session::Session;
 
@@ -33,9 +34,7 @@ impl Service {
         args: Args<'_>,
         runner: &mut Runner<'_>,
     ) -> Outcome {
-        let mut run = Run::new(args.request.id(), command.name, session.id, &session.peer);
-        run.deadline = session.opening.and_then(|opening| opening.deadline);
-        run.ends_with_input = session.opening.is_some();
+        let mut run = new_run(args.request, session);
         run.is_heard = shape.listens;
         let spawner = self.spawner.as_deref().filter(|_| matches!(command.code, Code::Async(_)));
         run.answers_later = command.answers_later || spawner.is_some();
@@ -126,6 +125,14 @@ impl Pending {
         };
         if self.as_line { as_line(reply) } else { reply }
     }
+}
+
+/// Returns the identity of a command that is about to run.
+pub(super) fn new_run(request: &Request<'_>, session: &Session) -> Run {
+    let mut run = Run::new(request.id(), request.name(), session.id, &session.peer);
+    run.deadline = session.opening.and_then(|opening| opening.deadline);
+    run.ends_with_input = session.opening.is_some();
+    run
 }
 
 /// Records a command that is about to run.
