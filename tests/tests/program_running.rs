@@ -2,5 +2,6 @@
 
 #[path = "../program"]
 mod program {
+    mod ctl_interrupt;
     mod ctl_running;
 }

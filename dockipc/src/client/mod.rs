@@ -81,7 +81,7 @@ pub fn send(path: impl AsRef<Path>, line: &str) -> Result<Vec<u8>> {
 /// [`Deadline`](crate::Deadline)): it does not begin a command whose time has passed, and asks one that runs
 /// to stop. For this, the first such call on a new connection waits for the daemon's greeting before it sends
 /// the command. The commands of a [`Pipeline`] have no such deadline: when its time has passed, the client
-/// leaves, which stops the command that runs and those that follow.
+/// closes the connection, which asks the command that runs to stop.
 ///
 /// [`Call::canceller`] cancels a call before its time has passed.
 ///

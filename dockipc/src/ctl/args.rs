@@ -143,7 +143,7 @@ pub(super) enum Action {
     /// Run the daemon's commands at a prompt, with history, Tab and hints
     ///
     /// `help` lists the commands, `help NAME` explains one, `exit` or Ctrl-D leaves the shell.
-    /// Ctrl-C stops waiting for an answer. Lines are kept in $XDG_STATE_HOME/dockipc/history,
+    /// Ctrl-C cancels the command that runs. Lines are kept in $XDG_STATE_HOME/dockipc/history,
     /// except those that may contain a secret or begin with a blank. Without a terminal, lines are
     /// read as by `call -f -`.
     Shell(Socket),

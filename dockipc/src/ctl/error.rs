@@ -76,9 +76,14 @@ impl CliError {
         Self::usage(format!("cannot read {what}: {why}"))
     }
 
-    /// Returns the error for a call that the user interrupted.
-    pub(super) fn interrupted(text: impl AsRef<str>) -> Self {
-        Self::new(text, Exit::CutOff)
+    /// Returns the error for a call that the user interrupted: what the daemon says about that or, if it has
+    /// answered the command already, that the answer was left out.
+    pub(super) fn interrupted(answered: Result<(), Error>) -> Self {
+        let error = match answered {
+            Err(error @ Error::Refused(_)) => Self::about(&[], error),
+            _ => Self::usage("canceled; the command may have run, or may still be running"),
+        };
+        error.with_exit(Exit::Interrupted)
     }
 
     /// Returns the error of a call. Its message points at the word that it is about, and does not

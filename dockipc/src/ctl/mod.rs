@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ColorChoice;
+use signal_hook::consts::SIGINT;
+use signal_hook::low_level::emulate_default_handler;
 
 mod args;
 mod call;
@@ -22,6 +24,7 @@ mod error;
 mod exit;
 mod help;
 mod interface;
+mod interrupt;
 mod list;
 mod man;
 mod output;
@@ -96,6 +99,10 @@ fn ended(result: Result<Exit, CliError>, program: &str) -> ExitCode {
         error.print(program);
         error.exit
     });
+    if exit == Exit::Interrupted {
+        // A shell stops a script only if the signal has ended the program.
+        let _ = emulate_default_handler(SIGINT);
+    }
     exit.into()
 }
 
