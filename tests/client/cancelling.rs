@@ -303,16 +303,17 @@ fn cancelled_call_leaves_a_server_that_knows_no_opening() {
 fn call_that_is_cancelled_before_it_begins_sends_nothing() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
-        for _ in 0..2 {
-            assert_eq!(rest(accept()), b"");
-        }
+        assert_eq!(rest(accept()), b"");
+        let mut stream = accept();
+        greet(&mut stream, "get");
+        stream.write_all(&[GREETING, b":1\r\n"].concat()).unwrap();
     });
     let client = Client::new(place.socket());
     let call = client.command("get");
     call.canceller().cancel();
-    // A clone is cancelled too.
-    is_cancelled(call.clone().call::<()>(), NOT_RUN);
+    let again = call.clone();
     is_cancelled(call.call::<()>(), NOT_RUN);
+    assert_eq!(again.call::<u8>().unwrap(), 1);
     server.join().unwrap();
 }
 
@@ -368,6 +369,34 @@ fn redis_server_is_called_without_opening() {
     until("a blocked client", || info(&client).contains("blocked_clients:1"));
     calling.canceller.cancel();
     is_cancelled(calling.result(), NO_ANSWER);
+}
+
+#[test]
+fn newer_call_with_the_same_key_cancels_the_older() {
+    let (daemon, gate) = gated();
+    let client = Client::new(daemon.path());
+    let search = |key: &'static str| {
+        let client = client.clone();
+        thread::spawn(move || client.command("stay").replace(key).call::<Reply>())
+    };
+    let first = search("search");
+    until("the first", || gate.waiting() == 1);
+    let other = search("other");
+    until("another", || gate.waiting() == 2);
+    let second = search("search");
+    let runs_on = "the caller has cancelled the command, which still runs";
+    is_cancelled(first.join().unwrap(), runs_on);
+    until("the second", || gate.waiting() == 3);
+    let third = search("search");
+    is_cancelled(second.join().unwrap(), runs_on);
+    until("the third", || gate.waiting() == 4);
+    gate.open();
+    third.join().unwrap().unwrap();
+    other.join().unwrap().unwrap();
+    // One that has ended is not cancelled, nor is the connection that it left.
+    for _ in 0..3 {
+        client.command("ping").replace("search").call::<String>().unwrap();
+    }
 }
 
 #[test]

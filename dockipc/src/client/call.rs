@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::Client;
-use super::canceller::Canceller;
+use super::canceller::{Canceller, OwnCanceller};
 use super::commands::{CommandBuilder, Commands, Retry};
 use super::connection::AnswerPart;
 use super::limits::nonzero_timeout;
@@ -25,14 +24,21 @@ pub struct Call<'c> {
     words: CommandBuilder,
     timeout: Option<Duration>,
     idempotent: bool,
-    canceller: OnceLock<Canceller>,
+    canceller: OwnCanceller,
+    /// The newest call with this key cancels the earlier ones.
+    key: Option<String>,
 }
 
 impl<'c> Call<'c> {
     pub(super) fn new(client: &'c Client, name: &str) -> Self {
-        let timeout = client.limits.total;
-        let (words, canceller) = (CommandBuilder::new(name), OnceLock::new());
-        Self { client, words, timeout, idempotent: false, canceller }
+        Self {
+            client,
+            words: CommandBuilder::new(name),
+            timeout: client.limits.total,
+            idempotent: false,
+            canceller: OwnCanceller::default(),
+            key: None,
+        }
     }
 
     /// Adds an argument, which may contain any bytes. `None` adds nothing.
@@ -123,10 +129,25 @@ impl<'c> Call<'c> {
     /// another server, or an older daemon, the connection is closed, and the message says that the command
     /// may still run; it says so as well if the daemon does not answer within the timeouts.
     ///
-    /// Cancelling twice, or after the end of the call, does nothing. A clone of this call that is made later
-    /// is cancelled too.
+    /// Cancelling twice, or after the end of the call, does nothing. A clone of this call is not cancelled: it
+    /// has a canceller of its own.
     pub fn canceller(&self) -> Canceller {
-        self.canceller.get_or_init(Canceller::default).clone()
+        self.canceller.get_or_new().clone()
+    }
+
+    /// Cancels the call with the same key that this client, or a clone of it, has begun before and that still
+    /// runs, as its [`canceller`](Self::canceller) does: the newest wins. So a search that runs as one types
+    /// answers what was typed last, and the daemon does not finish the others.
+    ///
+    /// ```no_run
+    /// # let typed = "some";
+    /// let client = dockipc::Client::new("/run/notesd.sock");
+    /// // In a thread for each key that is typed:
+    /// let found = client.command("search").arg(typed).replace("search").call::<Vec<String>>();
+    /// ```
+    pub fn replace(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
     }
 
     /// Makes the call and converts the answer. [`Reply`] accepts any answer.
@@ -135,7 +156,8 @@ impl<'c> Call<'c> {
     /// [`Error::Refused`](crate::Error::Refused) is an error answer; for the others see
     /// [`enum@crate::Error`].
     pub fn call<T: FromReply>(self) -> Result<T> {
-        let Self { client, mut words, timeout, idempotent, canceller } = self;
+        let Self { client, mut words, timeout, idempotent, canceller, key } = self;
+        let _place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
         let mut command = words.command();
         command.canceller = canceller.get();
         if idempotent {
@@ -189,7 +211,8 @@ impl<'c> Call<'c> {
         self,
         each: &mut dyn FnMut(Option<Piece<'_>>) -> Result<()>,
     ) -> Result<()> {
-        let Self { client, mut words, timeout, canceller, .. } = self;
+        let Self { client, mut words, timeout, canceller, key, .. } = self;
+        let _place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
         let command = Commands {
             streamed: true,
             retry: Retry::Never,
@@ -269,7 +292,7 @@ impl<'c> Pipeline<'c> {
         self.push(&command.command())
     }
 
-    /// Adds a call that [`Client::command`] prepared, without its timeout and its canceller.
+    /// Adds a call that [`Client::command`] prepared, without its timeout, canceller and key.
     ///
     /// ```no_run
     /// let client = dockipc::Client::new("/run/hitd.sock");

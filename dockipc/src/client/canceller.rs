@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::net::Shutdown;
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::{Error, Failure, Ran, Result, code};
 
@@ -15,17 +14,29 @@ pub struct Canceller(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     is_cancelled: bool,
-    /// The connections on which the call runs; clones of a call may run at the same time.
-    connections: Vec<Attached>,
+    /// A copy of the descriptor of the connection on which the call runs, and how that is ended: for writing
+    /// only, once the daemon takes that for a cancellation.
+    connection: Option<(UnixStream, Shutdown)>,
 }
 
-/// A copy of a connection's descriptor.
-struct Attached {
-    /// The connection's own descriptor.
-    key: i32,
-    stream: UnixStream,
-    /// How the connection is ended: for writing only once the daemon takes that for a cancellation.
-    how: Shutdown,
+/// The canceller of a call, if there is one. A clone of the call has none.
+#[derive(Debug, Default)]
+pub(super) struct OwnCanceller(OnceLock<Canceller>);
+
+impl OwnCanceller {
+    pub(super) fn get(&self) -> Option<&Canceller> {
+        self.0.get()
+    }
+
+    pub(super) fn get_or_new(&self) -> &Canceller {
+        self.0.get_or_init(Canceller::default)
+    }
+}
+
+impl Clone for OwnCanceller {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Canceller {
@@ -36,7 +47,7 @@ impl Canceller {
     pub fn cancel(&self) {
         let mut state = self.state();
         state.is_cancelled = true;
-        for Attached { stream, how, .. } in &state.connections {
+        if let Some((stream, how)) = &state.connection {
             // One that the daemon has closed needs no end.
             let _ = stream.shutdown(*how);
         }
@@ -47,17 +58,21 @@ impl Canceller {
         self.state().is_cancelled
     }
 
-    /// A call uses this connection until the result is dropped. An error if it was cancelled before.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The call uses this connection until the result is dropped. An error if it was cancelled before.
     pub(super) fn attach(&self, stream: &UnixStream) -> Result<Attachment<'_>> {
-        let (key, copy) = (stream.as_raw_fd(), stream.try_clone());
+        let copy = stream.try_clone();
         let copy = copy.map_err(|error| Error::io("preparing to cancel the call", error))?;
-        let attachment = Attachment { canceller: self, key };
         let mut state = self.state();
         if state.is_cancelled {
             return Err(cancelled(Ran::No));
         }
-        state.connections.push(Attached { key, stream: copy, how: Shutdown::Both });
-        Ok(attachment)
+        state.connection = Some((copy, Shutdown::Both));
+        drop(state);
+        Ok(Attachment(self))
     }
 
     /// Replaces the error of a call that was cancelled and got no answer.
@@ -97,30 +112,27 @@ fn cancelled(ran: Ran) -> Error {
 }
 
 /// A call on a connection.
-pub(super) struct Attachment<'c> {
-    canceller: &'c Canceller,
-    key: i32,
-}
+pub(super) struct Attachment<'c>(&'c Canceller);
 
 impl Attachment<'_> {
     /// From now on the call is cancelled by the end of what the client sends. An error if it was cancelled
     /// before.
     pub(super) fn half_closes(&self) -> Result<()> {
-        let mut state = self.canceller.state();
-        if state.is_cancelled {
-            return Err(cancelled(Ran::No));
+        let mut state = self.0.state();
+        let is_cancelled = state.is_cancelled;
+        match &mut state.connection {
+            Some((_, how)) if !is_cancelled => {
+                *how = Shutdown::Write;
+                Ok(())
+            }
+            _ => Err(cancelled(Ran::No)),
         }
-        let own = state.connections.iter_mut().find(|one| one.key == self.key);
-        own.into_iter().for_each(|own| own.how = Shutdown::Write);
-        Ok(())
     }
 }
 
 impl Drop for Attachment<'_> {
     fn drop(&mut self) {
-        let mut state = self.canceller.state();
-        let copies: Vec<_> = state.connections.extract_if(.., |one| one.key == self.key).collect();
-        drop(state);
-        drop(copies);
+        let copy = self.0.state().connection.take();
+        drop(copy);
     }
 }

@@ -7,6 +7,7 @@ mod connection;
 mod exchange;
 mod handshake;
 mod limits;
+mod newest;
 mod pool;
 mod word;
 
