@@ -68,6 +68,11 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         ),
     };
     let abort = command.abort;
+    let newest = if command.newest {
+        quote!(__dockipc::newest(__DOCKIPC_PARAMS, __DOCKIPC_PARTS.3, #abort))
+    } else {
+        quote!(false)
+    };
     // Generated for both kinds of functions, since they differ in few tokens.
     let call = |called: TokenStream, checked: TokenStream| {
         quote_spanned! {Span::mixed_site()=>
@@ -147,6 +152,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     line: ::core::line!(),
                     answers_later: __DOCKIPC_PARTS.3,
                     abort: #abort,
+                    newest: #newest,
                     code: __DOCKIPC_PARTS.0,
                 }
             }

@@ -6,5 +6,6 @@ mod running {
     mod cancel;
     mod deferred;
     mod kept;
+    mod newest;
     mod stop;
 }

@@ -45,6 +45,9 @@ impl Service {
         let case = runner.case;
         let answered = runner.guarded(command.name, Some(&request), || {
             recorded(case, command, &args)?;
+            if command.newest {
+                self.running.begin_newest(&run.0);
+            }
             match (command.code, spawner) {
                 (Code::Blocking(call), _) => call(&args),
                 (Code::Async(call), None) => {

@@ -20,3 +20,4 @@ use from_request::{Kind, Needs};
 pub use owned::OwnedArgs;
 pub use propose::Propose;
 pub(crate) use shape::Shape;
+pub use shape::newest;
