@@ -17,7 +17,7 @@ use crate::rule::{Name, Term};
 use crate::tokens::{first_span, hygienic, kebab, last_span, mentions};
 
 pub(crate) fn command(command: &Command) -> TokenStream {
-    let Command { krate, function, name, aliases, docs, cfgs, params, output, .. } = command;
+    let Command { krate, function, name, aliases, docs, cfgs, params, .. } = command;
     let (hidden, idempotent) = (command.hidden, command.idempotent);
     let allow = match &command.allow {
         None => quote!(::core::option::Option::None),
@@ -30,83 +30,12 @@ pub(crate) fn command(command: &Command) -> TokenStream {
     let count = params.len();
     let entries = params.iter().map(entry);
     let checks = params.iter().enumerate().map(check);
-    let local = |i| format_ident!("__dockipc_{i}", span = Span::mixed_site());
-    let values: Vec<_> = (0..params.len()).map(local).collect();
-    let lets = params.iter().enumerate().map(|(i, param)| {
-        let (value, expr) = (&values[i], read(i, param));
-        quote_spanned!(type_span(param)=> let #value = #expr;)
-    });
-    let lets: Vec<_> = lets.collect();
-    let is_async = command.is_async;
-    let answer = if is_async { quote!(IntoReply::into_reply) } else { quote!(Answer::answer) };
-    let (answer, reply, is_later) = match output {
-        Output::Type(ty) => {
-            let span = hygienic(first_span(ty));
-            let (of, method) = if is_async {
-                (quote_spanned!(span=> <#ty as __dockipc::IntoReply>), quote!(into_reply))
-            } else {
-                (quote_spanned!(span=> <#ty as __dockipc::Answer>), quote!(answer))
-            };
-            let is_later =
-                if is_async { quote!(false) } else { quote_spanned!(span=> #of::IS_LATER) };
-            (
-                quote_spanned!(span=> #of::#method(__dockipc_value)),
-                quote_spanned!(span=> #of::REPLY_TYPE),
-                is_later,
-            )
-        }
-        // The span of the argument as well: the compiler takes the type from it.
-        Output::Nothing(span) => (
-            quote_spanned!(*span=> __dockipc::#answer(__dockipc_value)),
-            quote!(&__dockipc::ReplyType::Nothing),
-            quote!(false),
-        ),
-        Output::Hidden(span) => (
-            quote_spanned!(*span=> __dockipc::#answer(__dockipc_value)),
-            quote!(&__dockipc::ReplyType::Unknown),
-            quote!(false),
-        ),
-    };
+    let (code, reply, is_later) = code(command);
     let abort = command.abort;
     let newest = if command.newest {
         quote!(__dockipc::newest(__DOCKIPC_PARAMS, __DOCKIPC_PARTS.3, #abort))
     } else {
         quote!(false)
-    };
-    // Generated for both kinds of functions, since they differ in few tokens.
-    let call = |called: TokenStream, checked: TokenStream| {
-        quote_spanned! {Span::mixed_site()=>
-            #(#lets)*
-            if __dockipc_args.is_check() {
-                return ::core::result::Result::Ok(#checked);
-            }
-            let __dockipc_value = #called;
-            ::core::result::Result::Ok(#answer)
-        }
-    };
-    let code = if is_async {
-        let body = call(
-            quote_spanned!(Span::mixed_site()=> #function(#(#values),*).await),
-            quote!(__dockipc::Reply::Ok),
-        );
-        quote_spanned! {Span::mixed_site()=>
-            __dockipc::Code::Async(|__dockipc_owned| __dockipc::future(async move {
-                let __dockipc_owned = __dockipc_owned;
-                let __dockipc_request = __dockipc_owned.request();
-                let __dockipc_args = &__dockipc_owned.args(&__dockipc_request);
-                #body
-            }))
-        }
-    } else {
-        let body = call(
-            quote_spanned!(Span::mixed_site()=> #function(#(#values),*)),
-            quote!(__dockipc::Answered::Now(__dockipc::Reply::Ok)),
-        );
-        quote_spanned! {Span::mixed_site()=>
-            __dockipc::Code::Blocking(|__dockipc_args| {
-                #body
-            })
-        }
     };
     // A function at the place of the author's: the compiler proposes a type parameter for a type that it cannot
     // find, and shows one of two errors that are the same.
@@ -158,6 +87,85 @@ pub(crate) fn command(command: &Command) -> TokenStream {
             }
         };
     }
+}
+
+/// Generates the code that reads the parameters, calls the function and converts its answer, the type of the
+/// answer, and whether the answer may come later.
+fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
+    let Command { function, params, output, is_async, .. } = command;
+    let is_async = *is_async;
+    let local = |i| format_ident!("__dockipc_{i}", span = Span::mixed_site());
+    let values: Vec<_> = (0..params.len()).map(local).collect();
+    let lets = params.iter().enumerate().map(|(i, param)| {
+        let (value, expr) = (&values[i], read(i, param));
+        quote_spanned!(type_span(param)=> let #value = #expr;)
+    });
+    let lets: Vec<_> = lets.collect();
+    let answer = if is_async { quote!(IntoReply::into_reply) } else { quote!(Answer::answer) };
+    let (answer, reply, is_later) = match output {
+        Output::Type(ty) => {
+            let span = hygienic(first_span(ty));
+            let (of, method) = if is_async {
+                (quote_spanned!(span=> <#ty as __dockipc::IntoReply>), quote!(into_reply))
+            } else {
+                (quote_spanned!(span=> <#ty as __dockipc::Answer>), quote!(answer))
+            };
+            let is_later =
+                if is_async { quote!(false) } else { quote_spanned!(span=> #of::IS_LATER) };
+            (
+                quote_spanned!(span=> #of::#method(__dockipc_value)),
+                quote_spanned!(span=> #of::REPLY_TYPE),
+                is_later,
+            )
+        }
+        // The span of the argument as well: the compiler takes the type from it.
+        Output::Nothing(span) => (
+            quote_spanned!(*span=> __dockipc::#answer(__dockipc_value)),
+            quote!(&__dockipc::ReplyType::Nothing),
+            quote!(false),
+        ),
+        Output::Hidden(span) => (
+            quote_spanned!(*span=> __dockipc::#answer(__dockipc_value)),
+            quote!(&__dockipc::ReplyType::Unknown),
+            quote!(false),
+        ),
+    };
+    // Generated for both kinds of functions, since they differ in few tokens.
+    let call = |called: TokenStream, checked: TokenStream| {
+        quote_spanned! {Span::mixed_site()=>
+            #(#lets)*
+            if __dockipc_args.is_check() {
+                return ::core::result::Result::Ok(#checked);
+            }
+            let __dockipc_value = #called;
+            ::core::result::Result::Ok(#answer)
+        }
+    };
+    let code = if is_async {
+        let body = call(
+            quote_spanned!(Span::mixed_site()=> #function(#(#values),*).await),
+            quote!(__dockipc::Reply::Ok),
+        );
+        quote_spanned! {Span::mixed_site()=>
+            __dockipc::Code::Async(|__dockipc_owned| __dockipc::future(async move {
+                let __dockipc_owned = __dockipc_owned;
+                let __dockipc_request = __dockipc_owned.request();
+                let __dockipc_args = &__dockipc_owned.args(&__dockipc_request);
+                #body
+            }))
+        }
+    } else {
+        let body = call(
+            quote_spanned!(Span::mixed_site()=> #function(#(#values),*)),
+            quote!(__dockipc::Answered::Now(__dockipc::Reply::Ok)),
+        );
+        quote_spanned! {Span::mixed_site()=>
+            __dockipc::Code::Blocking(|__dockipc_args| {
+                #body
+            })
+        }
+    };
+    (code, reply, is_later)
 }
 
 /// Generates a warning at a name: the use of a deprecated constant, the only warning that a macro can

@@ -58,6 +58,13 @@ use crate::tokens::with_parentheses;
 /// more. For any other command that may have run, the caller decides. Help and the flags of `COMMAND`
 /// show the mark.
 ///
+/// # Commands that wait
+/// A function may block: that delays no other client, but holds a thread. A command that takes a `Cancel`
+/// learns when its client has left. One that returns a `Deferred` is answered later, from any thread, and
+/// holds none. An `async fn` is a command too; its parameters may borrow (`&str`). Without a runtime a
+/// thread drives its future. The future runs to its end, also if its client leaves; with `abort`
+/// (`#[command("fetch", abort)]`) it is dropped when the command is asked to stop.
+///
 /// # Newest
 /// `newest` declares that only the newest call of the command matters to a client, as for a search that runs as
 /// one types. When a call begins, the earlier ones of the same client process that still run are cancelled and
@@ -87,9 +94,9 @@ use crate::tokens::with_parentheses;
 ///
 /// # Names
 /// A name has at most 64 bytes of `a-z`, `0-9`, `.`, `_`, `:` and `-`, and begins with a letter or a
-/// digit. Names that the protocol uses are reserved: `auth`, `client`, `command`, `config`, `dockipc`,
-/// `hello`, `monitor`, `psubscribe`, `psync`, `publish`, `punsubscribe`, `quit`, `reset`, `select`,
-/// `slowlog`, `spublish`, `ssubscribe`, `subscribe`, `sunsubscribe`, `sync`, `unsubscribe`.
+/// digit. Names that the protocol uses are reserved: `acl`, `auth`, `client`, `command`, `config`,
+/// `dockipc`, `hello`, `latency`, `monitor`, `psubscribe`, `psync`, `publish`, `pubsub`, `punsubscribe`, `quit`,
+/// `reset`, `select`, `slowlog`, `spublish`, `ssubscribe`, `subscribe`, `sunsubscribe`, `sync`, `unsubscribe`.
 /// `ping`, `echo`, `info` and `help` replace the built-in commands. `exec`, `discard` and `watch` can be
 /// commands too; after `MULTI`, the first two end the transaction. A command `multi` takes transactions
 /// away from Redis clients. At its prompt redis-cli handles `help`, `exit`, `quit`, `clear`, `connect`
@@ -102,8 +109,8 @@ use crate::tokens::with_parentheses;
 /// `get __Booksleeve_TieBreak` when it connects, so a command `get` runs then.
 ///
 /// # Parameters
-/// The type decides how a parameter gets its value: `State<T>`, `Peer` and `&Request` are injected, any
-/// other type is parsed from a word (see the trait `Arg`). `Option<T>` may be left out; `Vec<T>` takes
+/// The type decides how a parameter gets its value: `State<T>`, `Peer`, `Cancel`, `Deadline`, `Stop` and
+/// `&Request` are injected, any other type is parsed from a word (see the trait `Arg`). `Option<T>` may be left out; `Vec<T>` takes
 /// all remaining words; `Vec<u8>` and `&[u8]` are the bytes of one word. The doc comment at a parameter
 /// is its help.
 ///

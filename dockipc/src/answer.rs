@@ -7,6 +7,12 @@ use crate::reply::{IntoFailure, IntoReply, Reply, ReplyType};
 /// A type that a command can return: one that is an answer ([`IntoReply`]), or an answer that comes later
 /// ([`Deferred`]), also in a `Result`.
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the answer of a command",
+    label = "not an answer type",
+    note = "a command answers with (), bytes, text, numbers, bool, Option, lists, sets, maps, tuples, `dockipc::Reply`, `Deferred` of those, or a Result of those whose error is Display",
+    note = "for your own type, write `#[derive(dockipc::Reply)]` or `impl dockipc::IntoReply`; wrap a type of another crate in your own, or answer with its text"
+)]
 pub trait Answer: Sized {
     /// Whether the answer may come after the function has returned.
     const IS_LATER: bool = false;

@@ -32,7 +32,7 @@ use crate::reply::{IntoReply, Reply};
 ///     }
 /// }
 ///
-/// let waiting = State::new(Mutex::default());
+/// let waiting = State::new(Mutex::new(Vec::new()));
 /// let daemon = dockipc::Server::new().share(waiting.clone()).spawn_in_process()?;
 /// let client = daemon.client();
 /// let picked = std::thread::spawn(move || client.command("pick-window").call::<u64>());
@@ -177,6 +177,7 @@ impl Later {
     }
 
     /// From now on a request to stop changes nothing about the answer: the author's code runs.
+    #[allow(dead_code, reason = "for local commands")]
     pub(crate) fn begin(&self) -> bool {
         let mut state = self.lock();
         state.ends_when_stopped = false;

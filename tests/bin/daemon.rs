@@ -9,7 +9,7 @@ use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::Duration;
 
-use dockipc::{Access, Secret, Server, State, command};
+use dockipc::{Access, Answerer, Cancel, Deferred, Secret, Server, State, Stopped, command};
 use rustix::process::{Signal, getpid, getppid, kill_process};
 use tests::program::{blob, entries, items};
 
@@ -49,6 +49,33 @@ fn nap(hits: State<AtomicU64>, milliseconds: u64) -> u64 {
     thread::sleep(Duration::from_millis(milliseconds));
     hits.fetch_add(1, SeqCst) + 1
 }
+
+/// Wait until the command is asked to stop.
+#[command("linger")]
+fn linger(cancel: Cancel) -> Result<(), Stopped> {
+    while !cancel.wait(Duration::from_secs(600)) {}
+    cancel.check()
+}
+
+/// The same, as a future.
+#[command("drift")]
+async fn drift(cancel: Cancel) -> Result<(), Stopped> {
+    Err(cancel.cancelled().await)
+}
+
+/// Answer later: when the next command of this name comes, or never.
+#[command("later")]
+fn later(waiting: State<Waiting>, word: String) -> Deferred<String> {
+    let (later, answer) = Deferred::new();
+    let earlier = waiting.0.lock().expect("the answer").replace((answer, word));
+    if let Some((answer, word)) = earlier {
+        answer.send(word);
+    }
+    later
+}
+
+#[derive(Default)]
+struct Waiting(Mutex<Option<(Answerer<String>, String)>>);
 
 /// Change the daemon's current directory.
 #[command("chdir")]
@@ -93,7 +120,8 @@ fn stop() {
 fn main() -> dockipc::Result<()> {
     let mut words = std::env::args().skip(1);
     let path = words.next().expect("the path of the socket");
-    let mut server = Server::new().state(AtomicU64::new(0)).state(Kept::default()).open_to_all();
+    let mut server = Server::new().state(AtomicU64::new(0)).state(Kept::default());
+    server = server.state(Waiting::default()).open_to_all();
     let octal = |mode: String| u32::from_str_radix(&mode, 8).expect("a mode");
     let file = std::env::var_os("TEST_TOKEN_FILE");
     if let Some(token_file) = file {

@@ -115,6 +115,7 @@ fn printed_lines_of_examples_work() {
         ("counter", ["2", "(integer) 3", "3"]),
         ("closure", ["", "\"blue\"", "color"]),
         ("spool", ["1", "\"done\"", "hello"]),
+        ("jobs", ["1", "1) 1) (integer) 1\n   2) \"running\"\n   3) \"sleep 60\"", ""]),
         ("notes", ["1", "1) 1) (integer) 1\n   2) \"buy milk\"", "1\tbuy milk"]),
     ] {
         let place = Place::new();
@@ -194,6 +195,50 @@ fn counter_counts_for_all_callers() {
     assert_eq!(daemon.raw("get\n"), "42");
     assert_eq!(client.command("zero").call::<u64>().unwrap(), 42);
     assert_eq!(daemon.raw("get\n"), "0");
+}
+
+#[test]
+fn jobs_are_waited_for_and_stopped_from_elsewhere() {
+    let place = Place::new();
+    let daemon = Daemon::start("jobs", &place.socket(), &[]);
+    let client = Client::new(&daemon.socket);
+    let begin = |command: &str| client.command("start").arg(command).call::<u64>().unwrap();
+    let wait = |job: u64| client.command("wait").arg(job).call::<String>();
+    assert_eq!(wait(begin("echo one; echo two")).unwrap(), "one\ntwo\n");
+    assert_eq!(wait(9).unwrap_err().failure().unwrap().code(), "NOJOB");
+    let long = begin("sleep 600; echo late");
+    thread::scope(|scope| {
+        let waiting: Vec<_> = (0..3).map(|_| scope.spawn(|| wait(long))).collect();
+        // From elsewhere.
+        assert_eq!(daemon.raw(format!("cancel {long}\n")), "");
+        for waiting in waiting {
+            assert_eq!(waiting.join().unwrap().unwrap(), "");
+        }
+    });
+    assert!(daemon.raw("list\n").contains("2\tended\tsleep 600; echo late\n"));
+    assert_eq!(daemon.raw("run echo three\n"), "three\n");
+    assert_eq!(client.command("primes").arg(1000).call::<(u64, u64)>().unwrap(), (168, 1000));
+    let bytes = client.command("stop").call::<()>();
+    bytes.unwrap();
+    let mut daemon = daemon;
+    assert!(daemon.child.wait().unwrap().success());
+}
+
+#[test]
+fn job_in_the_foreground_ends_when_its_client_leaves() {
+    let place = Place::new();
+    let daemon = Daemon::start("jobs", &place.socket(), &[]);
+    let mark = place.directory().join("mark");
+    let mut stream = UnixStream::connect(&daemon.socket).unwrap();
+    let line = format!("run echo $$ > {0}.new; mv {0}.new {0}; sleep 600\n", mark.display());
+    std::io::Write::write_all(&mut stream, line.as_bytes()).unwrap();
+    tests::process::until("a process", || mark.exists());
+    let id: i32 = fs::read_to_string(&mark).unwrap().trim().parse().unwrap();
+    let process = rustix::process::Pid::from_raw(id).unwrap();
+    let runs = || rustix::process::test_kill_process(process).is_ok();
+    assert!(runs());
+    drop(stream);
+    tests::process::until("its end", || !runs());
 }
 
 #[test]

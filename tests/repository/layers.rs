@@ -9,9 +9,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("program", &["bin", "ctl"]),
     ("API", &["server", "client"]),
     ("engine", &["engine"]),
-    ("conversation", &["dispatch", "builtin", "session"]),
+    ("conversation", &["dispatch", "builtin", "running", "session"]),
     ("commands", &["audit", "commands", "access"]),
-    ("values", &["handler", "param", "request", "arg", "reply", "state", "secret", "peer"]),
+    (
+        "values",
+        &[
+            "handler", "param", "request", "arg", "answer", "deferred", "reply", "run", "state",
+            "secret", "peer",
+        ],
+    ),
     ("bytes", &["wire"]),
     (
         "ground",
@@ -24,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "warning",
             "config",
             "error",
+            "caught",
             "proc",
             "directory",
             "text",

@@ -43,6 +43,7 @@ impl<T> Kept<T> {
 pub(super) struct States {
     pub(super) gate: Gate,
     pub(super) reasons: Kept<Stopped>,
+    pub(super) cancels: Kept<Cancel>,
     pub(super) answers: Kept<Answerer<u64>>,
     pub(super) results: Kept<Answerer<Result<u64, Failure>>>,
 }
@@ -50,8 +51,8 @@ pub(super) struct States {
 impl States {
     /// Adds them to a server.
     pub(super) fn of(self, server: Server) -> Server {
-        let Self { gate, reasons, answers, results } = self;
-        server.state(gate).state(reasons).state(answers).state(results)
+        let Self { gate, reasons, cancels, answers, results } = self;
+        server.state(gate).state(reasons).state(cancels).state(answers).state(results)
     }
 }
 

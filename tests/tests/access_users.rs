@@ -4,6 +4,7 @@
 mod access {
     mod early;
     mod nobody;
+    mod running;
 }
 
 #[path = "../limits"]

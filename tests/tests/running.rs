@@ -8,4 +8,5 @@ mod running {
     mod kept;
     mod newest;
     mod stop;
+    mod storm;
 }

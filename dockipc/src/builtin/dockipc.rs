@@ -34,7 +34,7 @@ pub(super) fn dockipc(context: Context<'_>, session: &Session, words: Words<'_>)
         (what, None, None) if is(what, "running") => running::running(context, session),
         (what, Some(id), None) if is(what, "cancel") => running::cancel(context, session, id),
         _ => usage(
-            "usage: dockipc cancel <id> | complete <command> <parameter> <prefix> [<word>…] | describe [<command>…] | idempotent <command> | running | line <text> | args <command> [<option>…] -- [<word>…] | with <key> <value> … -- <command> [<word>…], the last three over RESP",
+            "usage: dockipc complete <command> <parameter> <prefix> [<word>…] | cancel <id> | describe [<command>…] | idempotent <command> | running | line <text> | args <command> [<option>…] -- [<word>…] | with <key> <value> … -- <command> [<word>…], the last three over RESP",
         ),
     }
 }

@@ -182,7 +182,7 @@ impl Conversation {
 
     /// Answers a command that was [pending](Step::Pending).
     #[cold]
-    pub(crate) fn finish(&mut self, pending: Box<Pending>, reply: Reply) -> Step {
+    pub(crate) fn finish(&mut self, pending: Pending, reply: Reply) -> Step {
         let reply = pending.finish(&self.session, reply);
         if let Some(execution) = &mut self.execution {
             execution.answer(reply);

@@ -54,11 +54,14 @@ impl Service {
                     block_on(call(self.owned(command, &args, &run))).map(Answered::Now)
                 }
                 (Code::Async(call), Some(spawner)) => {
-                    Ok(self.spawn(spawner, command, call(self.owned(command, &args, &run)), &run))
+                    Ok(Self::spawn(spawner, command, call(self.owned(command, &args, &run)), &run))
                 }
             }
         });
         session.stops_server.set(session.stops_server.get() | run.0.stops_server());
+        if !matches!(answered, Ok(Ok(Answered::Later(_)))) {
+            run.0.signal.end();
+        }
         match answered {
             Err(None) => Outcome::NotNow,
             Err(Some(instead)) => Outcome::Reply(instead),
@@ -103,7 +106,6 @@ impl Service {
 
     /// Lets a runtime drive a future.
     fn spawn(
-        &self,
         spawner: &dyn Spawner,
         command: &'static Command,
         future: Running,
@@ -119,8 +121,9 @@ impl Service {
 
 impl Pending {
     /// Returns the answer that the client gets.
-    pub(super) fn finish(mut self: Box<Self>, session: &Session, reply: Reply) -> Reply {
+    pub(super) fn finish(mut self, session: &Session, reply: Reply) -> Reply {
         self.is_answered = true;
+        self.run.0.signal.end();
         session.stops_server.set(session.stops_server.get() | self.run.0.stops_server());
         let reply = match reply {
             Reply::Error(failure) => with_usage(self.command, failure),

@@ -115,7 +115,8 @@ impl Core {
         conn.has_progressed = true;
         // Before the answer is sent: the client may send the next command at once.
         self.lock().end_run(me.slot(), &self.service.config.per_user);
-        if let Step::Answer { reply, last, .. } = conn.conversation.finish(awaited.pending, reply) {
+        if let Step::Answer { reply, last, .. } = conn.conversation.finish(*awaited.pending, reply)
+        {
             memory.answered += 1;
             let bytes = &mut me.outbox().bytes;
             bytes.append(&mut awaited.sign);

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::core::Core;
 use super::long_run::LongRun;
 use super::output::send;
+use super::readiness::Readiness;
 use super::ready::WAKE;
 use super::sign_of_life::{next_sign, send_sign};
 use super::worker::Worker;
@@ -158,7 +159,8 @@ impl<'a> TurnExecutor<'a> {
             (None, None) => {}
         }
         let index = self.me.slot();
-        let look = self.core.first_look(&run);
+        // A thread that is watched is looked at anyway.
+        let look = if is_watched { run.deadline() } else { Some(self.core.first_look(&run)) };
         let limits = &self.core.service.config.per_user;
         let mut hub = self.core.lock();
         if is_slow || given.is_some_and(|Cancel(run)| run.answers_later) {
@@ -168,12 +170,19 @@ impl<'a> TurnExecutor<'a> {
         } else if !is_watched {
             hub.charge_run(index, limits);
         }
-        let (is_first, earlier) = hub.note_run(index, run, Some(look));
+        let (is_first, earlier) = hub.note_run(index, run, look);
         if is_first {
             self.core.wake_leader(&hub);
         }
+        // What was told before the command was noted is told to nobody else.
+        let unseen = hub.unseen(index);
         drop(hub);
         drop(earlier);
+        if let Some(Cancel(run)) = given {
+            self.is_half_closed |= unseen.has(Readiness::HALF_CLOSED);
+            self.is_gone |= unseen.has(Readiness::GONE);
+            self.check_caller(run)?;
+        }
         if is_slow {
             self.timed = Some(Timed { what, since, usage: Some(ThreadUsage::now()) });
         }
@@ -190,6 +199,11 @@ impl<'a> TurnExecutor<'a> {
             let why = "the caller's deadline had passed before the command began; it was not run";
             return Err(Failure::new(code::TIMEOUT, why));
         }
+        self.check_caller(run)
+    }
+
+    /// An error if the caller no longer waits for the answer.
+    fn check_caller(&self, run: &Run) -> Result<(), Failure> {
         if self.is_gone || run.ends_with_input && self.is_half_closed {
             run.signal.fire(Stopped::Cancelled);
             let why = "the command was cancelled before it began; it was not run";

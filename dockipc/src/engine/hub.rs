@@ -25,6 +25,7 @@ use rustix::event::epoll::EventFlags;
 use super::accept::{Accepting, Arrival, TurnedAway};
 use super::connection::{Conn, Socket};
 use super::long_run::LongRun;
+use super::readiness::Readiness;
 use super::ready::{Ready, SENDING};
 use super::shutdown::Shutdown;
 use super::threads::Roles;
@@ -40,6 +41,8 @@ use crate::run::Cancel;
 /// The connections of a server, which of them are ready, and which thread has which role.
 pub(super) struct Hub {
     slots: Vec<Slot>,
+    /// The id of the connection in each slot. Apart from the slots, so that a search is quick.
+    ids: Vec<u64>,
     /// Slots without a connection.
     free: Vec<usize>,
     /// Connections to be served by a leader.
@@ -77,8 +80,6 @@ struct Slot {
     timer: Option<Instant>,
     /// The running command, if it is known to last.
     run: Option<Box<LongRun>>,
-    /// The connection's id.
-    id: u64,
     /// The connected user.
     peer: Option<Peer>,
     uid: u32,
@@ -115,33 +116,11 @@ enum Charge {
     Found,
 }
 
-/// The events of a connection's socket and of its timer that are not handled yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Readiness {
-    pub(super) readable: bool,
-    pub(super) writable: bool,
-    /// The client has ended its side.
-    pub(super) half_closed: bool,
-    /// The client has left.
-    pub(super) gone: bool,
-    /// A deadline has passed.
-    pub(super) expired: bool,
-    /// The answer that the connection waits for is there.
-    pub(super) answered: bool,
-    /// The connection is to end at once.
-    pub(super) killed: bool,
-}
-
-impl Readiness {
-    fn is_any(self) -> bool {
-        self != Self::default()
-    }
-}
-
 impl Hub {
     pub(super) fn new() -> Self {
         Self {
             slots: Vec::new(),
+            ids: Vec::new(),
             free: Vec::new(),
             ready: Ready::default(),
             first_cost: Cost::default(),
@@ -183,15 +162,15 @@ impl Hub {
             self.turned_away += 1;
         }
         let index = self.free_slot();
+        self.ids[index] = id;
         let slot = &mut self.slots[index];
         let token = Token::Connection { slot: index, generation: slot.generation }.to_data();
-        slot.id = id;
         slot.uid = peer.uid();
         slot.peer = Some(peer.clone());
         let conversation = Conversation::new(service, id, peer, entrance, refusal);
         let conn = Conn::new(socket, conversation, token, &config.times);
         slot.occupant = Occupant::Idle(Box::new(conn));
-        slot.unseen = Readiness { readable: true, ..Readiness::default() };
+        slot.unseen = Readiness::READABLE;
         slot.cost = self.first_cost;
         self.enqueue(index);
         Ok(())
@@ -199,14 +178,14 @@ impl Hub {
 
     fn free_slot(&mut self) -> usize {
         self.free.pop().unwrap_or_else(|| {
+            self.ids.push(0);
             self.slots.push(Slot {
                 generation: 0,
-                unseen: Readiness::default(),
+                unseen: Readiness::NONE,
                 queue: Queue::None,
                 cost: Cost::default(),
                 timer: None,
                 run: None,
-                id: 0,
                 peer: None,
                 uid: u32::MAX,
                 charge: Charge::None,
@@ -245,16 +224,10 @@ impl Hub {
 
     /// Notes an event.
     pub(super) fn note(&mut self, token: Token, flags: EventFlags) {
-        let ended = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
-        self.mark(token, |unseen| {
-            unseen.readable |= flags.intersects(EventFlags::IN | ended);
-            unseen.writable |=
-                flags.intersects(EventFlags::OUT | EventFlags::ERR | EventFlags::HUP);
-            unseen.half_closed |= flags.intersects(ended);
-            unseen.gone |= flags.intersects(EventFlags::ERR | EventFlags::HUP);
-        });
-        if flags.intersects(ended) {
-            self.note_end(token, flags.intersects(EventFlags::ERR | EventFlags::HUP));
+        let readiness = Readiness::of(flags);
+        self.mark(token, readiness);
+        if readiness.has(Readiness::HALF_CLOSED) {
+            self.note_end(token, readiness.has(Readiness::GONE));
         }
     }
 
@@ -270,13 +243,12 @@ impl Hub {
 
     /// The answer is there that a connection waits for.
     pub(super) fn note_answer(&mut self, token: Token) {
-        self.mark(token, |unseen| unseen.answered = true);
+        self.mark(token, Readiness::ANSWERED);
     }
 
     /// Ends a connection whose user `may_end` accepts. Returns its socket, to be shut down.
     pub(super) fn kill(&mut self, id: u64, may_end: &dyn Fn(u32) -> bool) -> Option<Arc<Socket>> {
-        let is_it = |slot: &Slot| slot.id == id && !matches!(slot.occupant, Occupant::None);
-        let index = self.slots.iter().position(is_it)?;
+        let index = self.ids.iter().position(|other| *other == id)?;
         if !may_end(self.slots[index].uid) {
             return None;
         }
@@ -285,19 +257,24 @@ impl Hub {
             Occupant::Idle(conn) => Arc::clone(&conn.socket),
             Occupant::Served(socket) => Arc::clone(socket),
         };
-        self.mark(self.token(index), |unseen| unseen.killed = true);
+        self.mark(self.token(index), Readiness::KILLED);
         Some(socket)
+    }
+
+    /// What the connection has not been told yet.
+    pub(super) fn unseen(&self, index: usize) -> Readiness {
+        self.slots.get(index).map_or(Readiness::NONE, |slot| slot.unseen)
     }
 
     /// The id and the peer of a connection.
     pub(super) fn client(&self, index: usize) -> Option<(u64, &Peer)> {
         let slot = self.slots.get(index)?;
-        Some((slot.id, slot.peer.as_ref()?))
+        Some((self.ids[index], slot.peer.as_ref()?))
     }
 
-    fn mark(&mut self, token: Token, mark: impl FnOnce(&mut Readiness)) {
+    fn mark(&mut self, token: Token, readiness: Readiness) {
         let Some((index, slot)) = self.slot(token) else { return };
-        mark(&mut slot.unseen);
+        slot.unseen |= readiness;
         if matches!(slot.occupant, Occupant::Idle(_)) && slot.queue == Queue::None {
             self.enqueue(index);
         }
@@ -337,7 +314,7 @@ impl Hub {
     /// After a turn: what happened meanwhile, if the connection is to be served again.
     pub(super) fn resume(&mut self, index: usize, again: bool) -> Option<Readiness> {
         let unseen = std::mem::take(&mut self.slots[index].unseen);
-        (again || unseen.is_any()).then_some(unseen)
+        (again || unseen != Readiness::NONE).then_some(unseen)
     }
 
     /// Puts a connection back for another turn, which a leader gives it.
@@ -367,10 +344,12 @@ impl Hub {
         let slot = &mut self.slots[index];
         self.first_cost = slot.cost;
         slot.generation = next_generation(slot.generation);
-        slot.unseen = Readiness::default();
+        slot.unseen = Readiness::NONE;
         slot.queue = Queue::None;
         slot.timer = None;
         slot.run = None;
+        slot.peer = None;
+        self.ids[index] = 0;
         self.free.push(index);
         match std::mem::replace(&mut slot.occupant, Occupant::None) {
             Occupant::Idle(conn) => Some(conn),
@@ -523,7 +502,7 @@ impl Hub {
             self.set_timer(index, next);
             return;
         }
-        self.mark(token, |unseen| unseen.expired = true);
+        self.mark(token, Readiness::EXPIRED);
         self.recall(index);
     }
 
@@ -531,7 +510,7 @@ impl Hub {
     pub(super) fn wake_all(&mut self) {
         for index in 0..self.slots.len() {
             if !matches!(self.slots[index].occupant, Occupant::None) {
-                self.mark(self.token(index), |unseen| unseen.readable = true);
+                self.mark(self.token(index), Readiness::READABLE);
             }
         }
     }

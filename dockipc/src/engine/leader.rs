@@ -131,7 +131,7 @@ impl Core {
             self.attend(hub);
         }
         if !hub.left.is_empty() {
-            self.cancel_left(hub);
+            Self::cancel_left(hub);
         }
         hub.ready.polled();
         is_extra && timeout == Some(STAY) && memory.events.is_empty()

@@ -25,7 +25,7 @@ pub(super) struct LongRun {
     /// The command's identity, if it can be asked to stop.
     pub(super) listener: Option<Cancel>,
     /// The place of another command in the table of running ones.
-    _listed: Option<Arc<Registered>>,
+    listed: Option<Arc<Registered>>,
     worker: Arc<Worker>,
     /// The thread's step while it runs this command.
     step: StepId,
@@ -50,12 +50,12 @@ impl LongRun {
     ) -> Self {
         let next_sign = next_sign(worker.signs(), last_sign);
         let worker = Arc::clone(worker);
-        Self { listener: None, _listed: None, worker, step, since, next_sign }
+        Self { listener: None, listed: None, worker, step, since, next_sign }
     }
 
     /// Adds a command that was given no identity at its beginning to the table of running commands.
     pub(super) fn list(&mut self, service: &Service, run: Run) {
-        self._listed = Some(Arc::new(service.running.add(&Cancel(Arc::new(run)))));
+        self.listed = Some(Arc::new(service.running.add(&Cancel(Arc::new(run)))));
     }
 
     /// Asks the command to stop, if it can be asked.
@@ -70,7 +70,7 @@ impl LongRun {
         if self.is_same(earlier) {
             self.since = earlier.since;
             self.listener = self.listener.take().or(earlier.listener.take());
-            self._listed = self._listed.take().or(earlier._listed.take());
+            self.listed = self.listed.take().or(earlier.listed.take());
         }
     }
 
@@ -88,7 +88,7 @@ impl LongRun {
     }
 
     /// When the caller waits no longer, unless the command was asked to stop.
-    fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         let Cancel(run) = self.listener.as_ref()?;
         run.deadline.filter(|_| run.signal.get().is_none())
     }
@@ -182,7 +182,7 @@ impl Core {
 
     /// Asks the commands to stop whose clients have left, or have ended their side to say so.
     #[cold]
-    pub(super) fn cancel_left(&self, hub: &mut HubGuard<'_>) {
+    pub(super) fn cancel_left(hub: &mut HubGuard<'_>) {
         while let Some(index) = hub.left.pop() {
             let Some((socket, run)) = hub.run(index) else { continue };
             let (socket, run) = (Arc::clone(socket), run.clone());

@@ -59,6 +59,7 @@ mod leader;
 mod long_run;
 mod output;
 mod phase;
+mod readiness;
 mod ready;
 mod reserve;
 mod serve;

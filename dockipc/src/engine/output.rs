@@ -137,5 +137,5 @@ fn interest(conn: &Conn) -> EventFlags {
     if conn.has_pending_output() { ALWAYS | EventFlags::OUT } else { ALWAYS }
 }
 
-/// The events that each connection waits for. The kernel adds that the client has left, epoll_ctl(2).
+/// The events that each connection waits for. The kernel adds that the client has left, `epoll_ctl(2)`.
 const ALWAYS: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::ET);

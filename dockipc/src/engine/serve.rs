@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::connection::Conn;
 use super::core::Core;
-use super::hub::Readiness;
 use super::hub_guard::HubGuard;
 use super::input::Memory;
+use super::readiness::Readiness;
 use super::turn::Next;
 use super::worker::Worker;
 
@@ -46,7 +46,7 @@ impl Core {
                 Next::HandOver => {
                     if let Err(failure) = hub.begin_run(index, limits) {
                         conn.denied = Some(failure);
-                        readiness = Readiness::default();
+                        readiness = Readiness::NONE;
                         continue;
                     }
                     return self.hand_over(hub, index, conn);
@@ -59,7 +59,7 @@ impl Core {
                 if conn.has_pending_output() {
                     return self.close(hub, index, conn);
                 }
-                readiness = Readiness::default();
+                readiness = Readiness::NONE;
                 continue;
             }
             if let Some(unseen) = hub.resume(index, next == Next::Again) {

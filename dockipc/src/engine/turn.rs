@@ -10,10 +10,10 @@ use super::connection::Conn;
 use super::core::Core;
 use super::deadline::{Deadline, Due};
 use super::executor::{Parts, TurnExecutor};
-use super::hub::Readiness;
 use super::input::{self, Memory, Read};
 use super::output::{Sent, send};
 use super::phase::Phase;
+use super::readiness::Readiness;
 use super::users;
 use super::worker::Worker;
 use crate::dispatch::Step;
@@ -76,13 +76,15 @@ impl Core {
         server_stops: bool,
     ) -> Next {
         me.begin_turn();
-        conn.is_readable |= readiness.readable;
-        conn.is_half_closed |= readiness.half_closed;
-        conn.is_gone |= readiness.gone;
-        if readiness.killed {
+        conn.is_readable |= readiness.has(Readiness::READABLE);
+        conn.is_half_closed |= readiness.has(Readiness::HALF_CLOSED);
+        conn.is_gone |= readiness.has(Readiness::GONE);
+        if readiness.has(Readiness::KILLED) {
             return Next::Close;
         }
-        let expired = conn.deadline.filter(|due| readiness.expired && due.at <= Instant::now());
+        let expired = conn
+            .deadline
+            .filter(|due| readiness.has(Readiness::EXPIRED) && due.at <= Instant::now());
         let mut next = match expired {
             Some(deadline) => self.expire(me, memory, conn, deadline.due),
             None if std::mem::take(&mut conn.is_over_quota) => {

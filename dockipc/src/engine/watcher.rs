@@ -125,12 +125,14 @@ impl Core {
         let since = Instant::now();
         let socket = hub.served(index).cloned();
         let mut run = LongRun::new(stalled, *step, since, since);
+        let is_known = hub.run(index).is_some_and(|(_, earlier)| earlier.is_same(&run));
         if let Some(what) = stalled.running()
-            && hub.run(index).is_none()
+            && let id @ 1.. = stalled.request()
+            && !is_known
             && let Some((connection, peer)) = hub.client(index)
         {
             let name = self.service.table.name(what);
-            run.list(&self.service, Run::new(stalled.request(), name, connection, peer));
+            run.list(&self.service, Run::new(id, name, connection, peer));
         }
         let look = self.first_look(&run);
         let (_, earlier) = hub.note_run(index, run, Some(look));

@@ -20,7 +20,8 @@ use crate::peer::Peer;
 /// - an operator cancels it (`DOCKIPC CANCEL`, `dockipc kill`) or ends its connection (`CLIENT KILL`);
 /// - the server stops and [`shutdown_timeout`](crate::Server::shutdown_timeout) has passed.
 ///
-/// A command that does not look at its `Cancel` runs on to its end.
+/// A command that does not look at its `Cancel` runs on to its end. After the command's answer nothing is asked
+/// of a `Cancel` that was kept.
 ///
 /// ```standalone_crate
 /// use dockipc::{Cancel, Stopped, command};

@@ -11,11 +11,14 @@ use crate::error::Stopped;
 /// Asks a command to stop, once. Whoever waits for that is told: a thread, a task, or a function to call.
 #[derive(Default)]
 pub(crate) struct Signal {
-    /// The number of the reason; 0 for none. It changes once.
+    /// The number of the reason; 0 for none, or [`ENDED`]. It changes once.
     reason: AtomicU8,
     listeners: Mutex<Listeners>,
     fired: Condvar,
 }
+
+/// The number in place of a reason when the command has ended. No reason has it.
+const ENDED: u8 = u8::MAX;
 
 #[derive(Default)]
 struct Listeners {
@@ -49,6 +52,13 @@ impl Signal {
             caught(|| function(why));
         }
         true
+    }
+
+    /// The command has ended: it is not asked to stop any more, whoever keeps its `Cancel`.
+    pub(crate) fn end(&self) {
+        let _ = self.reason.compare_exchange(0, ENDED, Ordering::AcqRel, Ordering::Acquire);
+        let listeners = std::mem::take(&mut *self.lock());
+        drop(listeners);
     }
 
     /// Waits for the signal. Returns the reason, or `None` if the time has passed.

@@ -13,7 +13,7 @@ use crate::peer::Peer;
 ///
 /// /// Stop the daemon.
 /// #[command(allow = "owner | uid:root")]
-/// fn quit(stop: Stop) {
+/// fn shutdown(stop: Stop) {
 ///     stop.after_answer();
 /// }
 /// ```

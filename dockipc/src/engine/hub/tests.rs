@@ -99,7 +99,7 @@ impl World {
         let model = Model {
             index,
             place: Place::Hub,
-            unseen: Readiness { readable: true, ..Readiness::default() },
+            unseen: Readiness::READABLE,
             deadline: None,
             is_handed_over: false,
         };
@@ -120,9 +120,7 @@ impl World {
         let which = dice.below(3);
         self.hub.note(token, flags[which]);
         if let Some(model) = self.connections.get_mut(&token) {
-            model.unseen.readable |= which != 1;
-            model.unseen.writable |= which == 1;
-            model.unseen.half_closed |= which == 2;
+            model.unseen |= Readiness::of(flags[which]);
         }
     }
 
@@ -133,7 +131,7 @@ impl World {
             // Deadlines are long past or far away.
             if model.deadline.is_some_and(|at| at <= before) {
                 model.deadline = None;
-                model.unseen.expired = true;
+                model.unseen |= Readiness::EXPIRED;
                 // Who waits for a thread is told by the leader.
                 model.is_handed_over = false;
             }
@@ -175,10 +173,10 @@ impl World {
                 let more = what == 2;
                 let told = self.hub.resume(index, more);
                 let unseen = model.unseen;
-                assert_eq!(told, (more || unseen.is_any()).then_some(unseen));
+                assert_eq!(told, (more || unseen != Readiness::NONE).then_some(unseen));
                 if told.is_some() && dice.below(2) == 0 {
                     // The thread doesn't lead, and goes on with what it was told.
-                    model.unseen = Readiness::default();
+                    model.unseen = Readiness::NONE;
                     model.place = Place::Turn(conn);
                     return;
                 }
@@ -223,7 +221,7 @@ impl World {
                     assert_eq!(places.1, usize::from(model.is_handed_over));
                     assert_eq!(places.0 + places.1, usize::from(slot.queue != Queue::None));
                     assert!(
-                        slot.queue != Queue::None || !model.unseen.is_any(),
+                        slot.queue != Queue::None || model.unseen == Readiness::NONE,
                         "an event is lost"
                     );
                 }
@@ -291,7 +289,7 @@ fn quick_command_comes_before_answers_that_are_being_sent() {
         (index, world.hub.take(index).expect("the new connection").0)
     });
     conn.output.get_or_insert_default().push(vec![b'x'; 1 << 20]);
-    world.hub.requeue(sends, conn, Readiness::default());
-    world.hub.requeue(asks, other, Readiness::default());
+    world.hub.requeue(sends, conn, Readiness::NONE);
+    world.hub.requeue(asks, other, Readiness::NONE);
     assert!(world.hub.ready.all().eq([asks, sends]));
 }

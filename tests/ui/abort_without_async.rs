@@ -1,0 +1,6 @@
+use dockipc::command;
+
+#[command("wait", abort)]
+fn wait() {}
+
+fn main() {}
