@@ -518,7 +518,8 @@ impl Unfinished {
         Self { name, ran_for }
     }
 
-    /// Returns the command's name; empty for a fallback.
+    /// Returns the command's name; empty for a fallback, and `(hand_over)` for a connection that the program has
+    /// taken ([`Server::hand_over`](crate::Server::hand_over)).
     pub fn name(&self) -> &str {
         &self.name
     }

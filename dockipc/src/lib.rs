@@ -47,6 +47,9 @@
 //! | `{` | reserved; refused |
 //! | any other | a line: one command, its raw answer, end of connection |
 //!
+//! Before that, a program with clients of another protocol can take their connections:
+//! [`Server::hand_over`].
+//!
 //! There are two exceptions, for Redis clients: a first line `HELLO …` begins RESP too, and `\r\n` in front of
 //! the first command is skipped. In RESP, blanks, line ends and empty commands (`*0`, `*-1`) between commands are
 //! skipped without an answer.
@@ -126,6 +129,7 @@ pub mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hand_over;
 mod handler;
 mod listener;
 mod nearest;
@@ -153,13 +157,14 @@ pub use crate::arg::{Arg, BadValue};
 pub use crate::client::{Client, send};
 pub use crate::deferred::{Answerer, Deferred};
 pub use crate::error::{Error, Failure, Result, Stopped};
+pub use crate::hand_over::HandOver;
 pub use crate::handler::Handler;
 pub use crate::peer::Peer;
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::request::Request;
 pub use crate::run::{Cancel, Deadline, Stop};
 pub use crate::secret::Secret;
-pub use crate::server::{Handle, Server};
+pub use crate::server::{Bound, Control, Handle, Server};
 pub use crate::state::State;
 pub use crate::wire::Protocol;
 pub use dockipc_macros::{Arg, Failure, Reply, command};

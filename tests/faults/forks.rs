@@ -271,3 +271,18 @@ fn forked_client_opens_a_connection_of_its_own() {
     assert_eq!(status_of(child), Some(0));
     assert_eq!(connection(), ours);
 }
+
+#[test]
+fn bound_server_does_nothing_in_a_forked_child() {
+    let place = Place::new();
+    let bound = server().bind(place.socket()).unwrap();
+    let child = fork();
+    if child == 0 {
+        let error = bound.spawn().map(drop).unwrap_err().to_string();
+        leave(i32::from(!error.contains("fork before Server::bind")));
+    }
+    assert_eq!(status_of(child), Some(0));
+    assert!(place.socket().exists(), "the child leaves the path");
+    let _daemon = bound.spawn().unwrap();
+    assert_eq!(Client::new(place.socket()).send("ping").unwrap(), b"PONG");
+}

@@ -5,11 +5,12 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use std::{env, fs, process, thread};
 
 use dockipc::error::Unfinished;
-use dockipc::{Client, Error, Server, command};
+use dockipc::{Client, Control, Error, Request, Server, command};
 use rustix::process::Signal;
 use tests::apart::{self, Apart};
 use tests::gate::Gate;
@@ -184,6 +185,48 @@ fn commands_behind_an_abandoned_one_are_not_run() {
     assert!(answers.starts_with(first), "{answers}");
     assert_eq!(gate.came(), 1);
     gate.open();
+}
+
+#[test]
+fn control_stops_the_server_from_another_thread() {
+    let _alone = alone();
+    let (daemon, gate) = start(LONG);
+    let running = blocked(&daemon, &gate, b"wait x\n");
+    let control = daemon.handle().control();
+    let other = control.clone();
+    thread::spawn(move || other.shutdown()).join().unwrap();
+    assert!(!daemon.path().exists(), "the path is free");
+    gate.open();
+    assert_eq!(text(running), "x");
+    assert_eq!(daemon.handle().join(), []);
+    control.shutdown();
+}
+
+#[test]
+fn command_that_stops_the_server_is_answered() {
+    let _alone = alone();
+    let cell = Arc::new(OnceLock::<Control>::new());
+    let own = Arc::clone(&cell);
+    let server = Server::new().handle("halt", move |_: &Request<'_>| {
+        own.get().unwrap().shutdown();
+        "bye"
+    });
+    let daemon = Daemon::start(server);
+    cell.set(daemon.handle().control()).unwrap();
+    assert_eq!(daemon.ask("halt\n"), "bye");
+    assert_eq!(daemon.handle().join(), []);
+}
+
+#[test]
+fn control_does_not_keep_the_server_running() {
+    let _alone = alone();
+    let before = descriptors();
+    let (daemon, _) = start(LONG);
+    let control = daemon.handle().control();
+    drop(daemon);
+    until("the threads' end", || threads() == 0);
+    until("the descriptors' end", || descriptors() == before);
+    control.shutdown();
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tests::program::Program;
 use tests::{Place, figure, long, resp};
 
 /// The longest time from a call to its end.
-const MOMENT: Duration = Duration::from_micros(2_000);
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// A client that makes calls and cancels them.
 struct Caller<'d> {
@@ -61,7 +61,7 @@ impl Caller<'_> {
                 check(name, rest.strip_suffix("\r\n").unwrap_or(&rest), &word);
             }
             // Timed out: the connection goes on, and its next command gets its own answer.
-            20..40 => self.check_next(&mut stream, name, &word),
+            20..40 => Self::check_next(&mut stream, name, &word),
             40..60 => {
                 let killed = self.operator.command("client").arg("kill").arg("id").arg(&id[1..]);
                 let killed: u64 = killed.call().expect("an answer");
@@ -80,7 +80,7 @@ impl Caller<'_> {
                 } else {
                     self.cancel(&id[1..]);
                 }
-                self.check_next(&mut stream, name, &word);
+                Self::check_next(&mut stream, name, &word);
             }
             _ => drop(stream),
         }
@@ -104,7 +104,7 @@ impl Caller<'_> {
     }
 
     /// The answer is one of those that the call can have, and the next one is that of the next command.
-    fn check_next(&self, stream: &mut UnixStream, name: &str, word: &str) {
+    fn check_next(stream: &mut UnixStream, name: &str, word: &str) {
         stream.write_all(&resp(&["echo", word])).expect("a daemon that reads");
         let mut answer = line(stream);
         if answer.starts_with('$') {

@@ -31,6 +31,8 @@ mod limits {
 
 #[path = "../path"]
 mod path {
+    mod bound;
     mod hand_over;
+    mod old_clients;
     mod recovery;
 }

@@ -2,6 +2,7 @@
 
 #[path = "../start"]
 mod start {
+    mod bound;
     mod plugin;
     mod refused;
 }

@@ -88,6 +88,8 @@ pub(crate) enum Runnable {
     Audit,
     /// The parsers of a command's words when it is queued.
     Check,
+    /// The code that has taken a connection.
+    Taken,
 }
 
 /// The commands that callers of one socket can run.
@@ -108,6 +110,7 @@ impl Runnable {
             Self::Fallback => usize::MAX,
             Self::Audit => usize::MAX - 1,
             Self::Check => usize::MAX - 2,
+            Self::Taken => usize::MAX - 4,
         }
     }
 
@@ -116,6 +119,7 @@ impl Runnable {
             usize::MAX => Self::Fallback,
             bits if bits == usize::MAX - 1 => Self::Audit,
             bits if bits == usize::MAX - 2 => Self::Check,
+            bits if bits == usize::MAX - 4 => Self::Taken,
             index => Self::Command(EntryId(index)),
         }
     }
@@ -184,17 +188,14 @@ impl Entry {
 }
 
 impl Table {
-    /// Builds the table and checks everything that can be checked before the first call.
+    /// Builds the table and checks everything that can be checked before the first call, except the
+    /// [states](Self::check_states).
     pub(crate) fn new(
         commands: impl IntoIterator<Item = &'static Command>,
         mounted: Vec<(String, Mounted)>,
         fallback: Option<Arc<dyn Handler>>,
-        states: &States,
         rules: &Rules,
     ) -> Result<Self, Error> {
-        if let Some(twice) = states.duplicate() {
-            return Err(Error::DuplicateState(twice));
-        }
         let policy = rules.default_policy();
         let mut table = Self {
             entries: Vec::new(),
@@ -207,7 +208,7 @@ impl Table {
             offers: Vec::new(),
         };
         for command in commands {
-            check(command, states)?;
+            check_defaults(command)?;
             for &name in [&command.name].into_iter().chain(command.aliases) {
                 table.add(Cow::Borrowed(name), Target::Command(command))?;
             }
@@ -238,6 +239,29 @@ impl Table {
             table.offers.push(offer.unwrap_or(Offer::Everything));
         }
         Ok(table)
+    }
+
+    /// Checks that the server has the states of all commands.
+    pub(crate) fn check_states(&self, states: &States) -> Result<(), Error> {
+        if let Some(twice) = states.duplicate() {
+            return Err(Error::DuplicateState(twice));
+        }
+        for entry in &self.entries {
+            let Target::Command(command) = entry.target else { continue };
+            for Wanted { id, arc, name: wanted } in
+                command.params.iter().filter_map(|param| (param.wanted)())
+            {
+                if !states.has(id) {
+                    let (command, place) = (command.name, command.place());
+                    return Err(if states.has(arc) {
+                        Error::StateInArc { command, place, wanted }
+                    } else {
+                        Error::MissingState { command, place, wanted }
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
@@ -370,7 +394,9 @@ impl Table {
             return true;
         };
         match (offer, what) {
-            (Offer::Everything, _) | (_, Runnable::Audit | Runnable::Check) => true,
+            (Offer::Everything, _) | (_, Runnable::Audit | Runnable::Check | Runnable::Taken) => {
+                true
+            }
             (Offer::Only { entries, .. }, Runnable::Command(EntryId(index))) => entries[index],
             (Offer::Only { fallback, .. }, Runnable::Fallback) => *fallback,
         }
@@ -385,7 +411,8 @@ impl Table {
             Runnable::Command(EntryId(index)) => &self.entries[index].speed,
             Runnable::Fallback => &self.fallback.speed,
             Runnable::Audit => &self.audit,
-            Runnable::Check => &self.check,
+            // The latter is always slow, and not looked up.
+            Runnable::Check | Runnable::Taken => &self.check,
         }
     }
 
@@ -397,23 +424,14 @@ impl Table {
             Runnable::Fallback => "",
             Runnable::Audit => "(audit)",
             Runnable::Check => "(queueing)",
+            Runnable::Taken => "(hand_over)",
         }
     }
 }
 
-/// Checks the states and defaults of a command's parameters.
-fn check(command: &'static Command, states: &States) -> Result<(), Error> {
+/// Checks the defaults of a command's parameters.
+fn check_defaults(command: &'static Command) -> Result<(), Error> {
     for param in command.params {
-        if let Some(Wanted { id, arc, name: wanted }) = (param.wanted)()
-            && !states.has(id)
-        {
-            let (command, place) = (command.name, command.place());
-            return Err(if states.has(arc) {
-                Error::StateInArc { command, place, wanted }
-            } else {
-                Error::MissingState { command, place, wanted }
-            });
-        }
         if let Some(DefaultValue::Word(word)) = param.default
             && let Err(bad) = (param.check)(word)
         {

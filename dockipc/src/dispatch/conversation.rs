@@ -100,6 +100,14 @@ impl Conversation {
         self.session.peer.uid()
     }
 
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.session.peer
+    }
+
+    pub(crate) fn socket(&self) -> SocketId {
+        self.session.socket
+    }
+
     /// Returns the protocol of the next answer.
     pub(crate) fn protocol(&self) -> Protocol {
         self.session.protocol
@@ -145,6 +153,9 @@ impl Conversation {
                 if let Some(queue) = &mut session.transaction {
                     queue.refuse();
                 }
+                // A client that is turned away learns that, whatever it sends.
+                let refusal = self.refused.clone().map(|refusal| (refusal, true));
+                let (failure, last) = refusal.unwrap_or((failure, last));
                 Step::Answer { used: skipped + len, reply: Reply::Error(failure), last }
             }
             Decoded::Command { len, frame } => {

@@ -1,7 +1,7 @@
 //! The state that the threads of one server share.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Once};
 
@@ -12,10 +12,12 @@ use rustix::io::Errno;
 use super::endpoint::{Endpoint, Ticker};
 use super::hub::Hub;
 use super::hub_guard::HubGuard;
+use super::phase::Phase;
 use super::reserve::Reserve;
+use super::taken::Taker;
 use super::token::Token;
 use crate::dispatch::Service;
-use crate::listener::{self, Published};
+use crate::listener;
 use crate::sys;
 use crate::warning::warn;
 
@@ -46,6 +48,8 @@ pub(super) struct Core {
     pub(super) ticker: Option<Ticker>,
     /// Descriptors for root and the daemon's user.
     pub(super) reserve: Reserve,
+    /// The author's code that may take connections.
+    pub(super) taker: Option<Taker>,
     /// Receives a byte for each signal.
     pub(super) signals: Option<UnixStream>,
     /// Whether the service manager was told that the server is ready.
@@ -61,11 +65,11 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(
         service: Arc<Service>,
-        sockets: Vec<(UnixListener, Published)>,
+        endpoints: Vec<Endpoint>,
         signals: Option<UnixStream>,
+        taker: Option<Taker>,
     ) -> Result<Self, Errno> {
         sys::watch_forks();
-        let endpoints: Vec<_> = sockets.into_iter().map(Endpoint::new).collect();
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let data = |token: Token| EventData::new_u64(token.to_data());
@@ -81,19 +85,21 @@ impl Core {
         }
         // A server without a path needs none.
         let reserved = if endpoints.is_empty() { 0 } else { service.config.reserved_connections };
+        let first_phase = if taker.is_some() { Phase::Offered { shown: 0 } } else { Phase::Open };
         let core = Self {
             max_threads: service.config.threads(),
             max_leaders: service.config.leaders(),
             service,
             epoll,
             wake,
-            hub: Apart(Mutex::new(Hub::new())),
+            hub: Apart(Mutex::new(Hub::new(first_phase))),
             parked: Condvar::new(),
             watcher: Condvar::new(),
             ended: Condvar::new(),
             endpoints,
             ticker,
             reserve: Reserve::new(reserved),
+            taker,
             signals,
             ready: Once::new(),
             is_over: AtomicBool::new(false),

@@ -16,6 +16,8 @@ pub(super) struct Deadline {
 pub(super) enum Due {
     /// The first byte of a client that is turned away, which shows its protocol.
     Protocol,
+    /// Bytes that decide whether the author's code takes the connection.
+    Decision,
     /// The rest of a command.
     Command,
     /// The next command.
@@ -41,7 +43,7 @@ impl Deadline {
     pub(super) fn new(due: Due, times: &Times) -> Option<Self> {
         let limit = match due {
             Due::Protocol => Some(REFUSED),
-            Due::Command => times.arrival,
+            Due::Decision | Due::Command => times.arrival,
             Due::NextCommand => times.idle,
             Due::Thread => Some(times.busy),
             Due::Reading => times.write,

@@ -23,8 +23,8 @@ use crate::sys::NotForked;
 type Listener = NotForked<UnixListener>;
 
 /// A path, and the listener there.
-pub(super) struct Endpoint {
-    pub(super) published: Published,
+pub(crate) struct Endpoint {
+    pub(crate) published: Published,
     /// None once the server stops.
     listener: Mutex<Option<Arc<Listener>>>,
     /// Whether the system had no memory to register the listener; the next look at the path tries
@@ -33,7 +33,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new((listener, published): (UnixListener, Published)) -> Self {
+    pub(crate) fn new((listener, published): (UnixListener, Published)) -> Self {
         let listener = Mutex::new(Some(Arc::new(NotForked::new(listener))));
         Self { published, listener, is_unregistered: AtomicBool::new(false) }
     }
@@ -44,7 +44,7 @@ impl Endpoint {
     }
 
     /// The listener, while the server accepts connections.
-    pub(super) fn listener(&self) -> Option<Arc<Listener>> {
+    pub(crate) fn listener(&self) -> Option<Arc<Listener>> {
         self.lock().clone()
     }
 }

@@ -25,6 +25,7 @@ use rustix::event::epoll::EventFlags;
 use super::accept::{Accepting, Arrival, TurnedAway};
 use super::connection::{Conn, Socket};
 use super::long_run::LongRun;
+use super::phase::Phase;
 use super::readiness::Readiness;
 use super::ready::{Ready, SENDING};
 use super::shutdown::Shutdown;
@@ -40,6 +41,8 @@ use crate::run::Cancel;
 
 /// The connections of a server, which of them are ready, and which thread has which role.
 pub(super) struct Hub {
+    /// The phase of new connections.
+    first_phase: Phase,
     slots: Vec<Slot>,
     /// The id of the connection in each slot. Apart from the slots, so that a search is quick.
     ids: Vec<u64>,
@@ -117,8 +120,9 @@ enum Charge {
 }
 
 impl Hub {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(first_phase: Phase) -> Self {
         Self {
+            first_phase,
             slots: Vec::new(),
             ids: Vec::new(),
             free: Vec::new(),
@@ -168,7 +172,8 @@ impl Hub {
         slot.uid = peer.uid();
         slot.peer = Some(peer.clone());
         let conversation = Conversation::new(service, id, peer, entrance, refusal);
-        let conn = Conn::new(socket, conversation, token, &config.times);
+        let mut conn = Conn::new(socket, conversation, token, &config.times);
+        conn.phase = self.first_phase;
         slot.occupant = Occupant::Idle(Box::new(conn));
         slot.unseen = Readiness::READABLE;
         slot.cost = self.first_cost;

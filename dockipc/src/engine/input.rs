@@ -113,6 +113,30 @@ pub(super) fn read(memory: &mut Memory, conn: &mut Conn) -> Result<Read, Errno> 
     Ok(Read::Nothing)
 }
 
+/// Shows the first bytes of the unread input, at most `most`, and leaves them unread. None if there is no input
+/// now; no bytes at its end.
+pub(super) fn peek<'m>(
+    memory: &'m mut Memory,
+    conn: &mut Conn,
+    most: usize,
+) -> Result<Option<&'m [u8]>, Errno> {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    loop {
+        match rustix::net::recv(&conn.socket, &mut memory.input[..most], flags) {
+            Ok((_, n)) => {
+                memory.fill(n);
+                return Ok(Some(&memory.input[..n]));
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                conn.is_readable = false;
+                return Ok(None);
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
 /// Reads and drops what the client still sends after its last answer.
 pub(super) fn drain(memory: &mut Memory, conn: &mut Conn) {
     conn.input.clear();

@@ -83,6 +83,11 @@ impl LongRun {
         self.worker.running()
     }
 
+    /// Whether it is no command, but a connection that the author's code has taken.
+    pub(super) fn is_taken(&self) -> bool {
+        self.what() == Some(Runnable::Taken)
+    }
+
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.worker, &other.worker) && self.step == other.step
     }
@@ -103,6 +108,10 @@ impl LongRun {
     pub(super) fn answer(&self, socket: &OwnedFd, failure: &Failure) -> bool {
         let Some(mut outbox) = self.worker.outbox_during(self.step) else { return false };
         if outbox.answered {
+            return true;
+        }
+        if self.is_taken() {
+            let _ = rustix::net::shutdown(socket, Shutdown::Both);
             return true;
         }
         let protocol = self.worker.protocol();
@@ -157,7 +166,7 @@ impl Core {
 
     /// Tells the client of a running command what it has to know; returns when to look again.
     fn look_at_run(&self, socket: &OwnedFd, run: &mut LongRun) -> Option<Instant> {
-        if !run.still_runs() {
+        if !run.still_runs() || run.is_taken() {
             return None;
         }
         let now = Instant::now();

@@ -43,6 +43,7 @@
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
 //! | [`worker`], [`long_run`], [`sign_of_life`] | what threads see of each other; commands that last |
 //! | [`endpoint`], [`accept`], [`reserve`], [`users`] | where connections come from, and how many |
+//! | [`taken`] | connections of other protocols, which the author's code takes |
 //! | [`shutdown`] | how a server stops |
 
 mod accept;
@@ -66,6 +67,7 @@ mod serve;
 mod shutdown;
 mod sign_of_life;
 mod sync;
+mod taken;
 mod threads;
 mod token;
 mod turn;
@@ -73,7 +75,7 @@ mod users;
 mod watcher;
 mod worker;
 
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -81,13 +83,14 @@ use self::accept::Arrival;
 use self::core::Core;
 use self::shutdown::Shutdown;
 use crate::access::SocketId;
-use crate::config::Times;
 use crate::dispatch::Service;
 use crate::error::{Error, Result, Unfinished};
-use crate::listener::Published;
 use crate::peer::Peer;
 use crate::running::Connections;
 use crate::sys::NotForked;
+
+pub(crate) use self::endpoint::Endpoint;
+pub(crate) use self::taken::Taker;
 
 /// The threads of one server.
 pub(crate) struct Engine {
@@ -110,10 +113,11 @@ impl Engine {
     /// Starts the threads, which serve the sockets.
     pub(crate) fn start(
         service: Arc<Service>,
-        sockets: Vec<(UnixListener, Published)>,
+        endpoints: Vec<Endpoint>,
         signals: Option<UnixStream>,
+        taker: Option<Taker>,
     ) -> Result<Self> {
-        let core = Core::new(service, sockets, signals)
+        let core = Core::new(service, endpoints, signals, taker)
             .map_err(|errno| Error::io("starting the server", errno))?;
         let engine = Self { core: Arc::new(core) };
         let connections: Weak<dyn Connections> = Arc::downgrade(&(Arc::clone(&engine.core) as _));
@@ -128,9 +132,11 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Tells the service manager that clients can connect.
+    /// Tells the service manager that the daemon is ready. Does nothing in a forked child.
     pub(crate) fn say_ready(&self) {
-        self.core.say_ready();
+        if !self.core.is_forked() {
+            self.core.say_ready();
+        }
     }
 
     /// Serves a connection that was made elsewhere. False if the server has been told to stop, and in a
@@ -155,13 +161,14 @@ impl Engine {
         true
     }
 
-    pub(crate) fn times(&self) -> &Times {
-        &self.core.service.config.times
+    /// Tells the server to stop; commands may run for the author's time.
+    pub(crate) fn shutdown(&self) {
+        self.stop(self.core.service.config.times.shutdown);
     }
 
     /// Tells the server to stop; commands may run `within` this time. Does nothing in a forked child: the
     /// path is its parent's.
-    pub(crate) fn stop(&self, within: Duration) {
+    fn stop(&self, within: Duration) {
         if !self.core.is_forked() {
             self.core.stop(within);
         }

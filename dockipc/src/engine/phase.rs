@@ -15,6 +15,15 @@
 //!
 //! A connection that is turned away has the same life. Its first command is answered with the refusal,
 //! which is its last answer.
+//!
+//! With `Server::hand_over` a connection begins before that ([`taken`](super::taken)):
+//!
+//! ```text
+//!            take             the function has returned, or can't run
+//!   Offered ──────▶ Taken ──────────────────────────────────────────▶ Flushing or closed
+//!      │ leave
+//!      └──────▶ Open
+//! ```
 
 /// Where a connection is in its life. See the picture in the module's documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +33,11 @@ pub(super) enum Phase {
     /// The server stops: commands in the `left` bytes that had arrived by then are answered, later ones
     /// are refused.
     Stopping { left: u64 },
+    /// The author's code is asked whether it takes the connection. The first `shown` bytes, which are still
+    /// unread, did not decide it.
+    Offered { shown: usize },
+    /// The author's code has the connection, or waits for a thread to take it.
+    Taken,
     /// The last answer is on its way. Then input is drained, unless the client has ended its side.
     Flushing { input_ended: bool },
     /// The last answer is sent, and the socket is shut down for writing. Up to `left` bytes more are
@@ -40,6 +54,13 @@ impl Phase {
     /// Whether commands are still read.
     pub(super) fn reads_commands(self) -> bool {
         matches!(self, Self::Open | Self::Stopping { .. })
+    }
+
+    /// The author's code does not take the connection.
+    pub(super) fn leave(&mut self) {
+        if let Self::Offered { .. } = self {
+            *self = Self::Open;
+        }
     }
 
     /// The server stops, and `arrived` bytes are unread.
@@ -63,7 +84,7 @@ impl Phase {
 
     /// The last answer is in the outbox.
     pub(super) fn finish(&mut self, input_ended: bool) {
-        if self.reads_commands() {
+        if self.reads_commands() || matches!(self, Self::Offered { .. } | Self::Taken) {
             *self = Self::Flushing { input_ended };
         }
     }
@@ -129,6 +150,21 @@ mod tests {
         let mut phase = Phase::Draining { left: 10 };
         phase.drained(0);
         assert_eq!(phase, Phase::Closed);
+    }
+
+    #[test]
+    fn only_an_offered_connection_is_left() {
+        let mut phase = Phase::Offered { shown: 3 };
+        // A stop does not decide for the author's code.
+        phase.stop(|| unreachable!("nothing is counted"));
+        assert!(!phase.reads_commands());
+        phase.leave();
+        assert_eq!(phase, Phase::Open);
+        let mut phase = Phase::Taken;
+        phase.leave();
+        assert_eq!(phase, Phase::Taken);
+        phase.finish(false);
+        assert_eq!(phase, Phase::Flushing { input_ended: false });
     }
 
     #[test]

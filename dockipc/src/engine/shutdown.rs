@@ -109,6 +109,9 @@ impl Core {
                 });
                 let turned_away = hub.add_all(&self.service, last);
                 hub.wake_all();
+                if let Some(taker) = &self.taker {
+                    taker.end_input(hub);
+                }
                 hub.unlocked(|| turned_away.into_iter().for_each(TurnedAway::tell));
             }
             Step::Answering if is_due => {

@@ -159,6 +159,10 @@ impl Core {
                 conn.denied = Some(self.busy());
                 return self.advance(me, memory, conn);
             }
+            Due::Decision => {
+                conn.phase.leave();
+                return self.advance(me, memory, conn);
+            }
             Due::Protocol => return self.end(me, memory, conn),
             Due::Answer => return self.advance(me, memory, conn),
             Due::Command => {
@@ -201,7 +205,7 @@ impl Core {
     }
 
     /// Gives the last answer.
-    fn finish(
+    pub(super) fn finish(
         self: &Arc<Self>,
         me: &Arc<Worker>,
         memory: &mut Memory,
@@ -246,6 +250,13 @@ impl Core {
                 }
                 Phase::Open | Phase::Stopping { .. } => {
                     if let Some(next) = self.read_and_run(me, memory, conn) {
+                        return next;
+                    }
+                }
+                Phase::Offered { .. } | Phase::Taken => {
+                    // Without a taker no connection is in these phases.
+                    let Some(taker) = &self.taker else { return Next::Close };
+                    if let Some(next) = taker.advance(self, me, memory, conn) {
                         return next;
                     }
                 }

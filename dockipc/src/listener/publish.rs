@@ -30,6 +30,8 @@ const SHORT_LOSS: Duration = Duration::from_secs(1);
 
 /// A listening socket's claim on its path, released when this is dropped.
 pub(crate) struct Published {
+    /// The process that claimed the path. A forked child has a copy of this value, and not the path.
+    process: u32,
     mode: u32,
     shared: bool,
     /// Inotify instance, readable after a change at the path.
@@ -71,11 +73,12 @@ pub(crate) struct SocketMode {
 /// mode before clients can connect, and never a wider one.
 pub(crate) fn publish(path: &Path, mode: SocketMode) -> Result<(UnixListener, Published), Error> {
     let address = Address::of(path)?;
+    let process = std::process::id();
     let given = mode.given;
     let mode = given.unwrap_or(mode.default);
     let unowned = |listener: UnixListener, shared: bool| {
         let (owned, is_watched) = (Mutex::new(None), AtomicBool::new(true));
-        (listener, Published { mode, shared, inotify: None, owned, is_watched })
+        (listener, Published { process, mode, shared, inotify: None, owned, is_watched })
     };
     if let Some(listener) = activation::adopt(&address) {
         activation::check_mode(&listener, path, given)?;
@@ -101,7 +104,7 @@ pub(crate) fn publish(path: &Path, mode: SocketMode) -> Result<(UnixListener, Pu
         OwnedPath { socket_path, lock, identity, watches: Watches::default(), loss: Loss::None };
     owned.renew_watches(inotify.as_ref());
     let (owned, is_watched) = (Mutex::new(Some(owned)), AtomicBool::new(false));
-    Ok((listener, Published { mode, shared: false, inotify, owned, is_watched }))
+    Ok((listener, Published { process, mode, shared: false, inotify, owned, is_watched }))
 }
 
 impl Published {
@@ -153,17 +156,25 @@ impl Published {
         }
     }
 
+    /// Returns whether this process was forked from the one that claimed the path.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process != std::process::id()
+    }
+
     /// Returns whether the socket was passed to this process, so that others may hold it too.
     pub(crate) fn is_shared(&self) -> bool {
         self.shared
     }
 
     /// Removes the socket if it is still this daemon's, and releases the lock. Later calls do
-    /// nothing.
+    /// nothing, nor does one in a forked child.
     ///
     /// Invariant: the listener is still open, which keeps the inode number from being reused;
     /// broken by a caller that closes it first.
     pub(crate) fn release(&self) {
+        if self.is_forked() {
+            return;
+        }
         let owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(OwnedPath { socket_path, lock, identity, .. }) = owned {
             let removed = socket_path.unlink(&socket_path.name, identity);

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use super::Control;
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::{Error, Result, Unfinished};
@@ -22,9 +23,46 @@ impl Handle {
         Self { engine: Arc::new(engine) }
     }
 
-    /// Tells the service manager that clients can connect.
-    pub(super) fn say_ready(&self) {
+    /// Tells the service manager that the daemon is ready (`READY=1`, `sd_notify(3)`). Further calls have no
+    /// effect.
+    ///
+    /// [`run`](crate::Server::run) calls it by itself; after [`spawn`](crate::Server::spawn) the program decides
+    /// when it is ready. Without a service manager, `NOTIFY_SOCKET` is not set, and nothing is sent.
+    ///
+    /// ```no_run
+    /// # struct Disks; impl Disks { fn scan() -> Self { Disks } fn watch(self) {} }
+    /// let daemon = dockipc::Server::new().spawn("/run/hitd/hitd.sock")?;
+    /// let disks = Disks::scan();
+    /// daemon.ready(); // Units that are ordered after this one start now.
+    /// disks.watch();
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn ready(&self) {
         self.engine.say_ready();
+    }
+
+    /// Returns a value that can stop this server, for a command or another thread. The handle still owns the
+    /// server, which stops when the handle is dropped.
+    ///
+    /// ```
+    /// use dockipc::{Control, Server};
+    /// use std::sync::OnceLock;
+    ///
+    /// static CONTROL: OnceLock<Control> = OnceLock::new();
+    ///
+    /// let daemon = Server::new()
+    ///     .handle("halt", |_| {
+    ///         CONTROL.get().map(Control::shutdown);
+    ///         "bye"
+    ///     })
+    ///     .spawn_in_process()?;
+    /// CONTROL.set(daemon.control()).expect("set once");
+    /// assert_eq!(daemon.client().send("halt")?, b"bye");
+    /// daemon.join();
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn control(&self) -> Control {
+        Control::new(Arc::downgrade(&self.engine))
     }
 
     /// Starts a graceful shutdown and returns at once. Further calls have no effect.
@@ -34,7 +72,7 @@ impl Handle {
     /// may continue for [`shutdown_timeout`](crate::Server::shutdown_timeout). A client without an answer by
     /// then gets `-SHUTDOWN`, which says whether the command was run.
     pub fn shutdown(&self) {
-        self.engine.stop(self.engine.times().shutdown);
+        self.engine.shutdown();
     }
 
     /// Waits until the server has stopped, which happens after [`shutdown`](Self::shutdown). Returns the

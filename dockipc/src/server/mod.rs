@@ -1,16 +1,17 @@
-//! [`Server`], the builder, and [`Handle`], the running server.
+//! [`Server`], the builder, [`Bound`], a server whose socket exists, and [`Handle`], the running server.
 //!
-//! The builder collects the author's settings. Starting it checks them, publishes the sockets, and hands
-//! both to the engine, which serves until the [`Handle`] is dropped.
+//! The builder collects the author's settings. Binding it checks them and publishes the sockets. Then both
+//! are handed to the engine, which serves until the [`Handle`] is dropped.
 
+mod bound;
+mod control;
+mod hand_over;
 mod handle;
 mod limits;
 
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
+use std::mem;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -21,17 +22,17 @@ use crate::commands::{Command, Mounted, Rules, Table};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::dispatch::Service;
-use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::engine::{Engine, Taker};
+use crate::error::Result;
 use crate::handler::Handler;
-use crate::listener::{self, SocketMode};
+use crate::listener::SocketMode;
 use crate::reply::IntoReply;
 use crate::request::Request;
-use crate::signals::Signals;
 use crate::state::{State, States};
-use crate::sys;
-use crate::warning::warn;
 
+pub use self::bound::Bound;
+use self::bound::Given;
+pub use self::control::Control;
 pub use self::handle::Handle;
 
 /// A server that does not run yet: its commands, states, limits and access rules.
@@ -60,6 +61,7 @@ pub struct Server {
     /// The paths of [`also_at`](Self::also_at), with their modes.
     others: Vec<(PathBuf, SocketMode)>,
     open_to_all: bool,
+    taker: Option<Taker>,
 }
 
 impl Default for Server {
@@ -83,6 +85,7 @@ impl Server {
             signals: true,
             others: Vec::new(),
             open_to_all: false,
+            taker: None,
         }
     }
 
@@ -168,7 +171,7 @@ impl Server {
     ///
     /// A socket that systemd passes keeps its mode (`SocketMode=` in the unit, 0666 by
     /// default). If this method was called and more users can connect to the passed socket, the start
-    /// is refused: [`Error::PassedMode`].
+    /// is refused: [`Error::PassedMode`](crate::Error::PassedMode).
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = Some(mode);
         self
@@ -183,8 +186,8 @@ impl Server {
     /// protocol commands (`hello`, `auth`, …) cannot.
     ///
     /// When the server starts, a rule that is malformed, names an unknown user or group, or matches no
-    /// command is an [`Error::BadRule`]. So is a rule with the overflow id (65534, often `nobody` and
-    /// `nogroup`) in a user namespace, where every unmapped user has it.
+    /// command is an [`Error::BadRule`](crate::Error::BadRule). So is a rule with the overflow id (65534, often
+    /// `nobody` and `nogroup`) in a user namespace, where every unmapped user has it.
     pub fn allow(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
         self.rules.given.push((Pattern::new(names), rule.into()));
         self
@@ -268,8 +271,8 @@ impl Server {
     /// size of the audit; the token's length makes it impossible to guess.
     ///
     /// # Errors
-    /// When the server starts: [`Error::BadTokenFile`] if the file is unusable or no rule has
-    /// `token`; [`Error::BadRule`] if a rule has it and no file is set.
+    /// When the server starts: [`Error::BadTokenFile`](crate::Error::BadTokenFile) if the file is unusable or
+    /// no rule has `token`; [`Error::BadRule`](crate::Error::BadRule) if a rule has it and no file is set.
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.token_file = Some(path.into());
         self
@@ -307,44 +310,21 @@ impl Server {
     /// A program that forks into the background does so before this call: see [`spawn`](Self::spawn).
     ///
     /// # Errors
-    /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`] if commands were still running at the
-    /// deadline.
-    pub fn run(self, path: impl AsRef<Path>) -> Result<()> {
+    /// Those of [`spawn`](Self::spawn), and [`Error::Unfinished`](crate::Error::Unfinished) if commands were
+    /// still running at the deadline.
+    pub fn run(mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let signals = if self.signals { Some(Signals::take()) } else { None };
-        let (signals, arrivals) = signals.transpose().map_err(|e| e.at(path))?.unzip();
-        let handle = self.start(path, arrivals)?;
-        handle.say_ready();
-        let unfinished = handle.join();
-        drop(signals);
-        if unfinished.is_empty() { Ok(()) } else { Err(Error::Unfinished(unfinished)) }
+        // First: the server then stops in order at a signal that arrives while it starts.
+        let signals = bound::take_signals(self.signals, path)?;
+        Bound::new(&mut self, path, Given::Completely)?.run_with(signals)
     }
 
     /// Serves at a path, on its own threads, until the handle is dropped or [stopped](Handle::shutdown).
     ///
-    /// When this returns, clients can connect. It handles no signals and tells the service manager nothing, as
-    /// [`run`](Self::run) does: the program may have more to start.
+    /// When this returns, clients can connect. It handles no signals, unlike [`run`](Self::run), and tells the
+    /// service manager nothing until [`Handle::ready`]: the program may have more to start.
     ///
-    /// A command can stop the server by telling the thread that owns the handle:
-    ///
-    /// ```no_run,standalone_crate
-    /// use dockipc::{Server, State, command};
-    /// use std::sync::mpsc::{Sender, channel};
-    ///
-    /// #[command]
-    /// fn stop(stop: State<Sender<()>>) {
-    ///     let _ = stop.send(());
-    /// }
-    ///
-    /// fn main() -> dockipc::Result<()> {
-    ///     let (stop, stopped) = channel::<()>();
-    ///     let daemon = Server::new().state(stop).spawn("/run/hitd/hitd.sock")?;
-    ///     let _ = stopped.recv();
-    ///     daemon.shutdown();
-    ///     daemon.join(); // The answer to `stop` has been sent.
-    ///     Ok(())
-    /// }
-    /// ```
+    /// A command, or another thread, can stop the server with a [`Control`].
     ///
     /// The daemon that holds the lock beside the socket, `PATH.lock`, owns the path. The
     /// lock file stays when the daemon ends. A socket that is removed or moved away comes back, also with its
@@ -357,14 +337,14 @@ impl Server {
     /// checks the path every two seconds only, so that removing the socket over and over costs
     /// the daemon little. A symbolic link of another user on the way to the directory makes
     /// the start fail, as does another user's file with the name of the lock or the socket
-    /// ([`Error::InTheWay`]).
+    /// ([`Error::InTheWay`](crate::Error::InTheWay)).
     ///
     /// A path that begins with `@` is an abstract name, unix(7). Such a socket is not a
     /// file and has no mode: see [`open_to_all`](Self::open_to_all). (`./@x` is a file.)
     ///
     /// If systemd passed a socket with this path to the process, `sd_listen_fds(3)`, the server
     /// uses that socket and does not change the path. Passed sockets that it cannot use fail the start:
-    /// [`Error::Activation`].
+    /// [`Error::Activation`](crate::Error::Activation).
     ///
     /// # Forks and privileges
     ///
@@ -375,8 +355,8 @@ impl Server {
     /// so that it keeps nothing alive when the daemon ends. In the child the [`Handle`] does nothing, and the
     /// signals that [`run`](Self::run) handles have their default action. This holds for `fork(3)`, not for a
     /// plain `clone(2)`: a child of that keeps all until it ends or calls `execve(2)`, and the next start
-    /// names it ([`Error::StillHeld`]). A command that forks must end the child, or call `execve(2)` there: if
-    /// the command returns in the child, the server ends the child.
+    /// names it ([`Error::StillHeld`](crate::Error::StillHeld)). A command that forks must end the child, or
+    /// call `execve(2)` there: if the command returns in the child, the server ends the child.
     ///
     /// A program that gives up root's privileges after the start needs a directory that its new user can
     /// write to, or the server can neither recreate nor remove its socket. It then prints a warning
@@ -385,37 +365,34 @@ impl Server {
     /// # Errors
     /// A daemon already answers at the path, a file that is not a socket is there, or the path
     /// is unusable; two commands have one name; a command needs a missing state.
-    pub fn spawn(self, path: impl AsRef<Path>) -> Result<Handle> {
-        self.start(path.as_ref(), None)
+    pub fn spawn(mut self, path: impl AsRef<Path>) -> Result<Handle> {
+        Bound::new(&mut self, path.as_ref(), Given::Completely)?.spawn()
     }
 
-    fn start(self, path: &Path, signals: Option<UnixStream>) -> Result<Handle> {
-        let mode = SocketMode { given: self.mode, default: 0o666 };
-        let mut paths = vec![(path.to_owned(), mode)];
-        paths.extend_from_slice(&self.others);
-        let open_to_all = self.open_to_all;
-        let service = self.service()?;
-        if !open_to_all && !service.table.has_rules() {
-            let is_abstract =
-                |(path, _): &&(PathBuf, _)| path.as_os_str().as_bytes().starts_with(b"@");
-            if let Some((path, _)) = paths.iter().find(is_abstract) {
-                return Err(Error::OpenToAll { path: path.clone() });
-            }
-        }
-        listener::check_passed(paths.iter().map(|(path, _)| &**path))?;
-        let mut published = Vec::new();
-        for (path, mode) in paths {
-            published.push(listener::publish(&path, mode).map_err(|e| e.at(&path))?);
-        }
-        if let Some((listener, _)) = published.first()
-            && let Err(error) = sys::peer_groups(listener.as_fd())
-        {
-            warn(format_args!(
-                "the supplementary groups of clients are unavailable (SO_PEERGROUPS: {error}); a rule by group admits only clients whose effective group it is"
-            ));
-        }
-        let engine = Engine::start(service, published, signals).map_err(|e| e.at(path))?;
-        Ok(Handle::new(engine))
+    /// Creates the socket and starts no thread yet, so that the program can do what needs the path, or a single
+    /// thread, before it serves.
+    ///
+    /// When this returns, clients can connect; they wait in the socket's queue until
+    /// [`Bound::run`] or [`Bound::spawn`].
+    ///
+    /// ```no_run
+    /// use dockipc::Server;
+    /// use std::sync::Mutex;
+    ///
+    /// let bound = Server::new().bind("/run/user/1000/hitd.sock")?;
+    /// // The children of this process find the socket.
+    /// // SAFETY: no other thread runs yet.
+    /// unsafe { std::env::set_var("HITD_SOCKET", bound.path()) };
+    /// let children = vec![std::process::Command::new("hit-panel").spawn().expect("hit-panel")];
+    /// bound.state(Mutex::new(children)).run()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`spawn`](Self::spawn), except for states: [`Bound::state`] can still add one, so that
+    /// [`Bound::run`] and [`Bound::spawn`] check them.
+    pub fn bind(mut self, path: impl AsRef<Path>) -> Result<Bound> {
+        Bound::new(&mut self, path.as_ref(), Given::InPart)
     }
 
     /// Serves without a path, for tests. [`Handle::client`] and [`Handle::connect`] connect
@@ -436,25 +413,34 @@ impl Server {
     ///
     /// # Errors
     /// Those of [`spawn`](Self::spawn) that do not concern the path.
-    pub fn spawn_in_process(self) -> Result<Handle> {
-        let engine = Engine::start(self.service()?, Vec::new(), None)?;
+    pub fn spawn_in_process(mut self) -> Result<Handle> {
+        let taker = self.taker.take();
+        let engine = Engine::start(self.service()?, Vec::new(), None, taker)?;
         Ok(Handle::new(engine))
     }
 
     /// Checks the settings and makes the [`Service`] that all connections share.
-    pub(crate) fn service(self) -> Result<Arc<Service>> {
+    pub(crate) fn service(mut self) -> Result<Arc<Service>> {
+        let service = self.prepare()?;
+        service.table.check_states(&service.states)?;
+        Ok(service)
+    }
+
+    /// Takes the settings and checks them, except for the states.
+    fn prepare(&mut self) -> Result<Arc<Service>> {
         let commands = inventory::iter::<Command>;
-        let table = Table::new(commands, self.mounted, self.fallback, &self.states, &self.rules)?;
+        let mounted = mem::take(&mut self.mounted);
+        let table = Table::new(commands, mounted, self.fallback.take(), &self.rules)?;
         let token = table.token(self.token_file.as_deref())?;
         Ok(Arc::new(Service {
             table,
-            states: Arc::new(self.states),
+            states: Arc::new(mem::take(&mut self.states)),
             running: Arc::default(),
             token,
             guesses: Mutex::new(Guesses::new(self.config.times.auth_pause)),
-            audit: self.audit,
+            audit: self.audit.take(),
             spawner: None,
-            config: self.config.at_start(),
+            config: self.config.clone().at_start(),
             counters: Counters::new(),
         }))
     }

@@ -53,7 +53,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let service = Server::new().service().unwrap();
-        let hub = Hub::new();
+        let hub = Hub::new(Phase::Open);
         Self { service, hub, connections: HashMap::new(), gone: Vec::new() }
     }
 
