@@ -224,7 +224,8 @@ pub(super) fn with_opening(command: &[u8], left: Option<Duration>) -> (Vec<u8>, 
     add(b"with");
     if let Some(left) = left {
         add(b"deadline");
-        add(left.as_nanos().div_ceil(1_000_000).to_string().as_bytes());
+        let milliseconds = left.as_nanos().div_ceil(1_000_000).min(u64::MAX.into());
+        add(milliseconds.to_string().as_bytes());
     }
     add(b"--");
     (opening, words)
@@ -256,14 +257,21 @@ mod tests {
 
     #[test]
     fn time_left_is_rounded_up() {
-        for (nanos, milliseconds) in [(0, "0"), (1, "1"), (1_000_000, "1"), (1_000_001, "2")] {
+        let nanos = Duration::from_nanos;
+        for (left, milliseconds) in [
+            (nanos(0), "0"),
+            (nanos(1), "1"),
+            (nanos(1_000_000), "1"),
+            (nanos(1_000_001), "2"),
+            (Duration::MAX, "18446744073709551615"),
+        ] {
             let mut builder = CommandBuilder::new("get");
             let command = builder.command();
-            let left = Duration::from_nanos(nanos);
             let (opening, words) = with_opening(command.bytes, Some(left));
             let all = String::from_utf8([&opening, words].concat()).unwrap();
             assert!(all.starts_with("*6\r\n$7\r\ndockipc\r\n$4\r\nwith\r\n$8\r\ndeadline\r\n"));
-            let value = format!("\r\n$1\r\n{milliseconds}\r\n$2\r\n--\r\n$3\r\nget\r\n");
+            let length = milliseconds.len();
+            let value = format!("\r\n${length}\r\n{milliseconds}\r\n$2\r\n--\r\n$3\r\nget\r\n");
             assert!(all.ends_with(&value), "{all}");
         }
     }
