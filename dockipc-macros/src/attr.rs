@@ -72,6 +72,7 @@ pub(crate) enum CommandKey {
     Hidden,
     /// The future is dropped when the command is asked to stop.
     Abort,
+    Newest,
     Idempotent,
     Crate(Path),
 }
@@ -325,7 +326,7 @@ fn is_at_end(input: ParseStream<'_>) -> bool {
 
 impl Parse for CommandKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected = "expected a name in quotes, `alias = \"…\"`, `allow = \"…\"`, `hidden`, `idempotent`, `abort` or `crate = path`";
+        let expected = "expected a name in quotes, `alias = \"…\"`, `allow = \"…\"`, `hidden`, `idempotent`, `abort`, `newest` or `crate = path`";
         if input.peek(LitStr) {
             return input.parse().map(Self::Name);
         }
@@ -341,6 +342,7 @@ impl Parse for CommandKey {
             }
             "hidden" => Ok(Self::Hidden),
             "abort" => Ok(Self::Abort),
+            "newest" => Ok(Self::Newest),
             "idempotent" => Ok(Self::Idempotent),
             "crate" => krate(input, &key).map(Self::Crate),
             "name" => Err(Error::new(

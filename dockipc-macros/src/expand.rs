@@ -33,6 +33,11 @@ pub(crate) fn command(command: &Command) -> TokenStream {
     let checks = params.iter().enumerate().map(|param| check(param, is_async));
     let (code, reply, is_later) = code(command);
     let abort = command.abort;
+    let newest = if command.newest {
+        quote!(__dockipc::newest(__DOCKIPC_PARAMS, __DOCKIPC_PARTS.3, #abort))
+    } else {
+        quote!(false)
+    };
     // A function at the place of the author's: the compiler proposes a type parameter for a type that it cannot
     // find, and shows one of two errors that are the same.
     let parts = Ident::new("__dockipc_parts", function.span());
@@ -77,6 +82,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     line: ::core::line!(),
                     answers_later: __DOCKIPC_PARTS.3,
                     abort: #abort,
+                    newest: #newest,
                     code: __DOCKIPC_PARTS.0,
                 }
             }

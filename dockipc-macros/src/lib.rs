@@ -69,6 +69,14 @@ use crate::tokens::with_parentheses;
 /// server drives it, and a future that needs tokio panics (`-PANIC`). The future runs to its end, also if its
 /// client leaves; with `abort` (`#[command("fetch", abort)]`) it is dropped when the command is asked to stop.
 ///
+/// # Newest
+/// `newest` declares that only the newest call of the command matters to a client, as for a search that runs as
+/// one types. When a call begins, the earlier ones of the same client process that still run are cancelled and
+/// answer `-CANCELLED`. The kernel tells the process when a connection is opened: its user and its process id.
+/// So this works over any number of connections, of any client library; behind a proxy, all clients are one
+/// process. On one connection a command begins only when the one before it has ended. The command must be one
+/// that can be stopped: it takes a `Cancel`, returns a `Deferred`, or is an `async fn` with `abort`.
+///
 /// # Permissions
 /// A command without a rule can be run by every client that can connect. A command with `allow` can be
 /// run only by clients that match one of the rule's parts; root is no exception. The rule is checked

@@ -19,6 +19,8 @@ pub(crate) struct Command {
     pub(crate) idempotent: bool,
     /// Whether the future is dropped when the command is asked to stop.
     pub(crate) abort: bool,
+    /// Whether a newer call of the same process cancels an older one.
+    pub(crate) newest: bool,
     pub(crate) is_async: bool,
     pub(crate) allow: Option<Vec<Term>>,
     pub(crate) docs: Vec<Expr>,

@@ -77,6 +77,11 @@ impl Peer {
         self.0.uid != u32::MAX
     }
 
+    /// Returns whether both are the same process, as far as is known.
+    pub(crate) fn is_same_process(&self, other: &Self) -> bool {
+        self.pid().is_some() && (self.pid(), self.uid()) == (other.pid(), other.uid())
+    }
+
     /// Returns the effective user id.
     pub fn uid(&self) -> u32 {
         self.0.uid

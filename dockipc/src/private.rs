@@ -11,7 +11,7 @@ pub use crate::commands::{Code, Command, CommandParts, Running};
 pub use crate::error::{Coded, CodedType, Error, Failure, check_code};
 pub use crate::param::{
     Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, OwnedArgs, Param, Parse, Propose,
-    Way, check, check_async, flag, param,
+    Way, check, check_async, flag, newest, param,
 };
 pub use crate::reply::{Fields, FromReply, IntoReply, Map, MapParts, Reply, ReplyType, no_variant};
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use crate::error::Stopped;
 use crate::run::{Cancel, Run};
 
 /// The commands that run and have an identity: those that were given one at their beginning, and those that
@@ -12,6 +13,10 @@ use crate::run::{Cancel, Run};
 pub(crate) struct Running {
     /// Invariant: no code of the author's runs while this is locked.
     runs: Mutex<BTreeMap<u64, Arc<Run>>>,
+    /// The calls of commands whose newest call cancels the earlier ones.
+    ///
+    /// Invariant: as for `runs`. They are never locked together.
+    newest: Mutex<Vec<Weak<Run>>>,
     connections: OnceLock<Weak<dyn Connections>>,
 }
 
@@ -43,6 +48,22 @@ impl Running {
             runs.insert(run.id, Arc::clone(run));
         }
         Registered { table: Arc::clone(self), id: is_new.then_some(run.id) }
+    }
+
+    /// Asks the earlier calls of a command to stop that the same process has made, since this one begins.
+    #[cold]
+    pub(crate) fn begin_newest(&self, run: &Arc<Run>) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same =
+            |other: &Arc<Run>| other.name == run.name && other.peer.is_same_process(&run.peer);
+        let alive = newest.iter().filter_map(Weak::upgrade);
+        let (earlier, others): (Vec<_>, Vec<_>) = alive.partition(is_same);
+        *newest = others.iter().chain([run]).map(Arc::downgrade).collect();
+        drop(newest);
+        // A command that has ended may have kept its identity.
+        for run in earlier.iter().filter(|run| self.get(run.id).is_some()) {
+            run.signal.fire(Stopped::Cancelled);
+        }
     }
 
     /// Returns the command with this id.

@@ -103,7 +103,7 @@ fn right_token_satisfies_its_rule() {
             assert_eq!(ask(&mut stream, words), "+OK", "{words:?}");
         } else {
             let text = exchange(daemon.connect(), &[resp(words), resp(&["vault"])].concat());
-            assert!(text.starts_with(b"*14\r\n$6\r\nserver"), "{}", text.escape_ascii());
+            assert!(text.starts_with(b"*16\r\n$6\r\nserver"), "{}", text.escape_ascii());
             assert!(!text.escape_ascii().to_string().contains("NOPERM"));
             continue;
         }
@@ -211,7 +211,7 @@ fn hello_line_takes_the_token() {
     let hello = |token: &str| format!("HELLO 2 AUTH default {token}\r\n").into_bytes();
     let vault = resp(&["vault"]);
     let right = daemon.ask([&hello(TOKEN)[..], &vault].concat());
-    assert!(right.starts_with("*14") && !right.contains("NOPERM"), "{right}");
+    assert!(right.starts_with("*16") && !right.contains("NOPERM"), "{right}");
     let wrong = daemon.ask([hello("wrong").repeat(4), vault].concat());
     let answer = |n: u8| format!(r"-WRONGPASS wrong token ({n} of 3 attempts used)\r\n");
     assert_eq!(wrong, [1, 2, 3].map(answer).concat());

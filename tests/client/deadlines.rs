@@ -11,7 +11,7 @@ use dockipc::error::Ran;
 use dockipc::{Client, Error, Reply, Request, Server};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use tests::scripted::{GREETING, greet, scripted};
+use tests::scripted::{GREETING, greet, greet_alone, scripted};
 use tests::{Daemon, PATIENCE, Place, expect, resp};
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -46,8 +46,9 @@ fn slow_answer_does_not_extend_the_deadline() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
-        greet(&mut stream, "get");
-        stream.write_all(&[GREETING, b"$1000000\r\n"].concat()).unwrap();
+        greet_alone(&mut stream, GREETING);
+        expect(&mut stream, &resp(&["get"]));
+        stream.write_all(b"$1000000\r\n").unwrap();
         trickle(&mut stream, b"x");
     });
     let client = client(place.socket()).timeout(SHORT);
@@ -85,6 +86,7 @@ fn slow_reader_does_not_extend_the_deadline() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
+        greet_alone(&mut stream, GREETING);
         while stream.read(&mut [0; 4096]).is_ok_and(|n| n > 0) {
             thread::sleep(Duration::from_millis(1));
         }
@@ -138,8 +140,9 @@ fn connecting_does_not_hang_on_a_full_queue() {
         }
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        greet(&mut stream, "get");
-        stream.write_all(&[GREETING, b":1\r\n"].concat()).unwrap();
+        greet_alone(&mut stream, GREETING);
+        expect(&mut stream, &resp(&["get"]));
+        stream.write_all(b":1\r\n").unwrap();
     });
     assert_eq!(patient.command("get").timeout(PATIENCE).call::<u8>().unwrap(), 1);
     server.join().unwrap();
@@ -207,7 +210,8 @@ fn call_timeout_overrides_client_timeout() {
     let nothing = Duration::from_nanos(1);
     let result = hasty.command("stay").timeout(nothing).call::<String>();
     assert!(matches!(result, Err(Error::TimedOut { .. })));
-    // The read timeout is shorter and expires first.
+    // The read timeout is shorter and expires first. On a new connection the greeting would be waited for.
+    assert_eq!(hasty.clone().timeout(None).send("echo 0").unwrap(), b"0");
     let hastier = hasty.clone().read_timeout(nothing);
     let result = hastier.command("stay").timeout(PATIENCE).call::<String>();
     timed_out(result, Duration::from_micros(1), "waiting for the answer", Ran::Maybe);
@@ -236,8 +240,8 @@ fn timed_out_call_is_not_retried() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
-        greet(&mut stream, "get");
-        stream.write_all(GREETING).unwrap();
+        greet_alone(&mut stream, GREETING);
+        expect(&mut stream, &resp(&["get"]));
         // The next connection is for another call.
         let mut next = accept();
         greet(&mut next, "next");
@@ -255,11 +259,13 @@ fn retry_keeps_the_deadline() {
     let place = Place::new();
     let server = scripted(&place, |accept| {
         let mut stream = accept();
-        greet(&mut stream, "get");
+        greet_alone(&mut stream, GREETING);
+        expect(&mut stream, &resp(&["get"]));
         drop(stream);
         let mut stream = accept();
-        greet(&mut stream, "get");
-        stream.write_all(&[GREETING, b"$1000000\r\n"].concat()).unwrap();
+        greet_alone(&mut stream, GREETING);
+        expect(&mut stream, &resp(&["get"]));
+        stream.write_all(b"$1000000\r\n").unwrap();
         trickle(&mut stream, b"x");
     });
     let client = client(place.socket());

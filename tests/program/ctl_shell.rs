@@ -201,7 +201,8 @@ fn ctrl_c_cancels_a_call_and_ctrl_d_exits() {
         terminal.enters("wait");
         until("the command runs", || gate.came() == round);
         terminal.presses(&["C-c"]);
-        terminal.ends_with("canceled; the command may have run, or may still be running\nhitd>");
+        let why = "the caller has cancelled the command, which still runs";
+        terminal.ends_with(&format!("\nCANCELLED {why}\nhitd>"));
         terminal.presses(&["C-l"]);
         terminal.until("an empty screen", |screen| screen == PROMPT);
     }

@@ -1,5 +1,6 @@
 //! A server that follows a test's script exactly.
 
+use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::{self, JoinHandle};
 
@@ -10,6 +11,10 @@ pub const GREETING: &[u8] = b"%1\r\n$5\r\nproto\r\n:3\r\n+OK\r\n";
 
 /// The shortest valid answers of a dockipc daemon, which the program `dockipc` requires.
 pub const DOCKIPC_GREETING: &[u8] = b"%1\r\n$6\r\nserver\r\n$7\r\ndockipc\r\n+OK\r\n";
+
+/// The shortest valid answers of a daemon that understands `DOCKIPC WITH`.
+pub const WITH_GREETING: &[u8] =
+    b"%2\r\n$6\r\nserver\r\n$7\r\ndockipc\r\n$4\r\nwith\r\n$8\r\ndeadline\r\n+OK\r\n";
 
 /// Returns the commands with which a client begins.
 pub fn handshake() -> Vec<u8> {
@@ -35,4 +40,10 @@ pub fn scripted(
 /// Reads the handshake and a command without arguments.
 pub fn greet(stream: &mut UnixStream, word: &str) {
     expect(stream, &[handshake(), resp(&[word])].concat());
+}
+
+/// Answers the handshake, which is sent alone before a command that has a deadline or can be cancelled.
+pub fn greet_alone(stream: &mut UnixStream, greeting: &[u8]) {
+    expect(stream, &handshake());
+    stream.write_all(greeting).expect("an answer");
 }

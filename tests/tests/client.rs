@@ -3,6 +3,7 @@
 #[path = "../client"]
 mod client {
     mod calls;
+    mod cancelling;
     mod deadlines;
     mod killed;
     mod options;

@@ -10,6 +10,7 @@ mod running {
     mod hooks;
     mod kept;
     mod lease;
+    mod newest;
     #[cfg(feature = "tokio")]
     mod on_tokio;
     mod stop;

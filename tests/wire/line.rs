@@ -222,7 +222,7 @@ fn built_in_commands_answer_in_line_mode() {
     assert_eq!(daemon.ask("echo hey\n"), "hey");
     assert!(daemon.ask("info\n").contains(r"\r\nloading:0\r\n"));
     // `hello` is the one line that is not answered in line mode.
-    assert!(daemon.ask("hello 3\n").starts_with(r"%7\r\n$6\r\nserver\r\n"));
+    assert!(daemon.ask("hello 3\n").starts_with(r"%8\r\n$6\r\nserver\r\n"));
 }
 
 #[test]

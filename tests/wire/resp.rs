@@ -105,7 +105,7 @@ fn answer(daemon: &Daemon, hello: &str, words: &[&str]) -> String {
 /// Reads the whole greeting. Returns the connection's id.
 #[track_caller]
 fn id_after_hello(stream: &mut UnixStream, version: &str) -> u64 {
-    let head = if version == "3" { "%7" } else { "*14" };
+    let head = if version == "3" { "%8" } else { "*16" };
     let version_text = env!("CARGO_PKG_VERSION");
     let size = version_text.len();
     expect(
@@ -130,7 +130,8 @@ fn id_after_hello(stream: &mut UnixStream, version: &str) -> u64 {
     }
     expect(
         stream,
-        b"\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n",
+        b"\n$4\r\nwith\r\n$8\r\ndeadline\r\n\
+          $4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n",
     );
     id
 }

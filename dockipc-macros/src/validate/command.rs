@@ -21,7 +21,7 @@ pub(crate) fn command(
 ) -> syn::Result<Command> {
     let ident = &function.sig.ident;
     let (mut name, mut allow, mut krate) = Default::default();
-    let (mut hidden, mut idempotent, mut abort) = Default::default();
+    let (mut hidden, mut idempotent, mut abort, mut newest) = Default::default();
     let mut aliases = Vec::new();
     for Key { span, kind } in attrs.keys.list {
         match kind {
@@ -38,6 +38,7 @@ pub(crate) fn command(
             CommandKey::Hidden => once(&mut hidden, span, (), "hidden", &mut errors),
             CommandKey::Idempotent => once(&mut idempotent, span, (), "idempotent", &mut errors),
             CommandKey::Abort => once(&mut abort, span, (), "abort", &mut errors),
+            CommandKey::Newest => once(&mut newest, span, (), "newest", &mut errors),
             CommandKey::Crate(path) => once(&mut krate, span, path, "crate", &mut errors),
         }
     }
@@ -82,6 +83,7 @@ pub(crate) fn command(
         hidden: hidden.is_some(),
         idempotent: idempotent.is_some(),
         abort: abort.is_some(),
+        newest: newest.is_some(),
         is_async: function.sig.asyncness.is_some(),
         allow: allow.map(|(_, terms)| terms),
         docs: attrs.docs,

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::Client;
+use super::canceller::{Canceller, OwnCanceller};
 use super::commands::{CommandBuilder, Commands, Retry};
 use super::connection::AnswerPart;
 use super::limits::nonzero_timeout;
@@ -23,12 +24,21 @@ pub struct Call<'c> {
     words: CommandBuilder,
     timeout: Option<Duration>,
     idempotent: bool,
+    canceller: OwnCanceller,
+    /// The newest call with this key cancels the earlier ones.
+    key: Option<String>,
 }
 
 impl<'c> Call<'c> {
     pub(super) fn new(client: &'c Client, name: &str) -> Self {
-        let timeout = client.limits.total;
-        Self { client, words: CommandBuilder::new(name), timeout, idempotent: false }
+        Self {
+            client,
+            words: CommandBuilder::new(name),
+            timeout: client.limits.total,
+            idempotent: false,
+            canceller: OwnCanceller::default(),
+            key: None,
+        }
     }
 
     /// Adds an argument, which may contain any bytes. `None` adds nothing.
@@ -99,14 +109,57 @@ impl<'c> Call<'c> {
         self
     }
 
+    /// Returns a value that cancels this call from another thread.
+    ///
+    /// ```
+    /// use dockipc::Error;
+    ///
+    /// # let daemon = dockipc::Server::new().spawn_in_process()?;
+    /// # let client = daemon.client();
+    /// let call = client.command("ping");
+    /// let canceller = call.canceller();
+    /// std::thread::spawn(move || canceller.cancel()).join().unwrap();
+    /// let error = call.call::<String>().unwrap_err();
+    /// assert!(matches!(error, Error::Refused(failure) if failure.code() == "CANCELLED"));
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    ///
+    /// A dockipc daemon then asks the command to stop, and answers at once for one that does not listen:
+    /// the message says that it still runs. A command that is done before that is answered as usual. For
+    /// another server, or an older daemon, the connection is closed, and the message says that the command
+    /// may still run; it says so as well if the daemon does not answer within the timeouts.
+    ///
+    /// Cancelling twice, or after the end of the call, does nothing. A clone of this call is not cancelled: it
+    /// has a canceller of its own.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.get_or_new().clone()
+    }
+
+    /// Cancels the call with the same key that this client, or a clone of it, has begun before and that still
+    /// runs, as its [`canceller`](Self::canceller) does: the newest wins. So a search that runs as one types
+    /// answers what was typed last, and the daemon does not finish the others.
+    ///
+    /// ```no_run
+    /// # let typed = "some";
+    /// let client = dockipc::Client::new("/run/notesd.sock");
+    /// // In a thread for each key that is typed:
+    /// let found = client.command("search").arg(typed).replace("search").call::<Vec<String>>();
+    /// ```
+    pub fn replace(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
     /// Makes the call and converts the answer. [`Reply`] accepts any answer.
     ///
     /// # Errors
     /// [`Error::Refused`](crate::Error::Refused) is an error answer; for the others see
     /// [`enum@crate::Error`].
     pub fn call<T: FromReply>(self) -> Result<T> {
-        let Self { client, mut words, timeout, idempotent } = self;
+        let Self { client, mut words, timeout, idempotent, canceller, key } = self;
+        let _place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
         let mut command = words.command();
+        command.canceller = canceller.get();
         if idempotent {
             command.retry = Retry::Always;
         }
@@ -158,8 +211,14 @@ impl<'c> Call<'c> {
         self,
         each: &mut dyn FnMut(Option<Piece<'_>>) -> Result<()>,
     ) -> Result<()> {
-        let Self { client, mut words, timeout, .. } = self;
-        let command = Commands { streamed: true, retry: Retry::Never, ..words.command() };
+        let Self { client, mut words, timeout, canceller, key, .. } = self;
+        let _place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
+        let command = Commands {
+            streamed: true,
+            retry: Retry::Never,
+            canceller: canceller.get(),
+            ..words.command()
+        };
         let mut refused = None;
         client.exchange(&command, timeout, |_, part| match part {
             AnswerPart::Piece(piece) => each(piece),
@@ -233,7 +292,7 @@ impl<'c> Pipeline<'c> {
         self.push(&command.command())
     }
 
-    /// Adds a call that [`Client::command`] prepared, without its timeout.
+    /// Adds a call that [`Client::command`] prepared, without its timeout, canceller and key.
     ///
     /// ```no_run
     /// let client = dockipc::Client::new("/run/hitd.sock");
@@ -284,6 +343,7 @@ impl<'c> Pipeline<'c> {
                 reusable: self.reusable,
                 streamed: false,
                 retry: if self.idempotent { Retry::Always } else { Retry::Never },
+                canceller: None,
             };
             self.client.exchange(&commands, self.timeout, |i, part| {
                 if let AnswerPart::Whole(reply) = part {

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
+use super::canceller::Canceller;
 use super::word::ToArg;
 use crate::buffer::{Buffer, wipe};
 use crate::wire::words::Splitter;
@@ -21,6 +23,27 @@ pub(super) struct Commands<'b> {
     /// Whether answers are passed on in pieces, as they arrive.
     pub(super) streamed: bool,
     pub(super) retry: Retry<'b>,
+    pub(super) canceller: Option<&'b Canceller>,
+}
+
+impl<'b> Commands<'b> {
+    /// Returns whether the caller has cancelled them.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.canceller.is_some_and(Canceller::is_cancelled)
+    }
+
+    /// Returns a handshake that is sent alone.
+    pub(super) fn alone(bytes: &'b [u8]) -> Self {
+        Self {
+            bytes,
+            count: 1,
+            first: bytes.len(),
+            reusable: true,
+            streamed: false,
+            retry: Retry::Never,
+            canceller: None,
+        }
+    }
 }
 
 /// Whether to retry a call that may have run.
@@ -184,8 +207,31 @@ impl CommandBuilder {
             reusable,
             streamed: false,
             retry: Retry::AskDaemon(name),
+            canceller: None,
         }
     }
+}
+
+/// Returns the words to put in front of a command that is cancelled when the client ends its side of the
+/// connection, with the header for all of them, and the command without its own header. The time that is
+/// left is rounded up: the daemon must not give up before the client does.
+pub(super) fn with_opening(command: &[u8], left: Option<Duration>) -> (Vec<u8>, &[u8]) {
+    let end = command.iter().take_while(|&&b| b != b'\n').count() + 1;
+    let (header, words) = command.split_at(end.min(command.len()));
+    let digits = header.iter().filter(|b| b.is_ascii_digit());
+    let count = digits.fold(0, |count, digit| count * 10 + usize::from(digit - b'0'));
+    let mut opening = Vec::with_capacity(128);
+    encode::length(b'*', count + if left.is_some() { 5 } else { 3 }, &mut opening);
+    let mut add = |word: &[u8]| encode::bulk(word, &mut opening);
+    add(b"dockipc");
+    add(b"with");
+    if let Some(left) = left {
+        add(b"deadline");
+        let milliseconds = left.as_nanos().div_ceil(1_000_000).min(u64::MAX.into());
+        add(milliseconds.to_string().as_bytes());
+    }
+    add(b"--");
+    (opening, words)
 }
 
 /// Shows only the name: arguments may be secrets.
@@ -206,4 +252,30 @@ pub(super) fn name_on(line: &str) -> Option<Cow<'_, [u8]>> {
         Base::Input => Cow::Borrowed(&line[span.start..span.end]),
         Base::Text => Cow::Owned(text),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CommandBuilder, Duration, with_opening};
+
+    #[test]
+    fn time_left_is_rounded_up() {
+        let nanos = Duration::from_nanos;
+        for (left, milliseconds) in [
+            (nanos(0), "0"),
+            (nanos(1), "1"),
+            (nanos(1_000_000), "1"),
+            (nanos(1_000_001), "2"),
+            (Duration::MAX, "18446744073709551615"),
+        ] {
+            let mut builder = CommandBuilder::new("get");
+            let command = builder.command();
+            let (opening, words) = with_opening(command.bytes, Some(left));
+            let all = String::from_utf8([&opening, words].concat()).unwrap();
+            assert!(all.starts_with("*6\r\n$7\r\ndockipc\r\n$4\r\nwith\r\n$8\r\ndeadline\r\n"));
+            let length = milliseconds.len();
+            let value = format!("\r\n${length}\r\n{milliseconds}\r\n$2\r\n--\r\n$3\r\nget\r\n");
+            assert!(all.ends_with(&value), "{all}");
+        }
+    }
 }

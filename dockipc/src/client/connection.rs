@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::commands::{CommandBuilder, Commands, Retry};
+use super::commands::{CommandBuilder, Commands, with_opening};
 use super::handshake::Handshake;
 use super::limits::{CallLimits, ClientLimits, Wait};
 use crate::buffer::Buffer;
@@ -36,6 +36,8 @@ pub(super) struct Connection {
     handshake: Option<Handshake>,
     /// Whether the daemon has answered the handshake.
     handshaken: bool,
+    /// Whether the daemon understands what [`with_opening`] puts in front of a command.
+    takes_opening: bool,
     /// Why the client's token was withheld, if it was.
     withheld: Option<String>,
 }
@@ -67,6 +69,7 @@ impl Connection {
             read_timeout: None,
             handshake: Some(handshake),
             handshaken: false,
+            takes_opening: false,
             withheld,
         }
     }
@@ -97,7 +100,9 @@ impl Connection {
         Ok(answer == Reply::Int(1))
     }
 
-    /// Sends commands and reads their answers.
+    /// Sends commands and reads their answers. A single command that has a deadline, or can be cancelled, is
+    /// sent with an [opening](with_opening) to a daemon that understands it. So on a new connection it waits
+    /// for the answer to the handshake.
     pub(super) fn exchange(
         &mut self,
         commands: &Commands<'_>,
@@ -105,14 +110,25 @@ impl Connection {
         each: &mut impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
     ) -> Result<()> {
         self.set_read_timeout(call)?;
+        let attached = commands.canceller.map(|canceller| canceller.attach(&self.stream));
+        let attached = attached.transpose()?;
+        let opens = attached.is_some() || call.has_deadline() && commands.count == 1;
         let refusal = match self.handshake.take() {
-            Some(handshake) if !handshake.has_token => self.greet(&handshake, commands, call)?,
+            Some(handshake) if !handshake.has_token && !opens => {
+                self.greet(&handshake, commands, call)?
+            }
             handshake => {
-                if let Some(handshake) = handshake {
-                    self.authenticate(&handshake, call)?;
+                let handshake = handshake.map(|handshake| self.introduce(&handshake, call));
+                let refusal = handshake.transpose()?.flatten();
+                if opens && self.takes_opening {
+                    if let Some(attached) = &attached {
+                        attached.half_closes()?;
+                    }
+                    self.send_with_opening(commands, call)?;
+                } else {
+                    self.send(commands.bytes, commands, call)?;
                 }
-                self.send(commands.bytes, commands, call)?;
-                None
+                refusal
             }
         };
         for i in 0..commands.count {
@@ -189,25 +205,39 @@ impl Connection {
         }
     }
 
-    /// Sends only the handshake with the token, and waits for its answer. A daemon that rejects the
-    /// token would still run a command that needs none, and the caller would believe that it did
-    /// not run.
+    /// Sends only the handshake, and waits for its answer. Returns an error answer after which commands may
+    /// still be answered.
+    ///
+    /// A daemon that rejects the token would still run a command that needs none, and the caller would
+    /// believe that it did not run.
     #[cold]
-    fn authenticate(&mut self, handshake: &Handshake, call: &CallLimits<'_>) -> Result<()> {
-        let (bytes, retry) = (&handshake.bytes[..], Retry::Never);
-        let first = bytes.len();
-        let alone = Commands { bytes, count: 1, first, reusable: true, streamed: false, retry };
-        let answer = self.send(bytes, &alone, call).and_then(|()| {
-            let refusal = self.read_handshake(call)?;
-            if refusal.is_some() { Ok(refusal) } else { self.read_setinfo(call) }
+    fn introduce(
+        &mut self,
+        handshake: &Handshake,
+        call: &CallLimits<'_>,
+    ) -> Result<Option<Failure>> {
+        let alone = Commands::alone(&handshake.bytes);
+        let answer = self.send(alone.bytes, &alone, call).and_then(|()| {
+            let refusal = match self.read_handshake(call)? {
+                Some(failure) if handshake.has_token || is_last(&failure) => {
+                    return Err(Error::Refused(failure));
+                }
+                refusal => refusal,
+            };
+            match (self.read_setinfo(call), refusal) {
+                (Ok(None), refusal) => Ok(refusal),
+                (Ok(Some(failure)), _) | (Err(Error::CutOff { .. }), Some(failure)) => {
+                    Err(Error::Refused(failure))
+                }
+                (Err(error), _) => Err(error),
+            }
         });
         // In any case, the command was not sent.
         match answer {
-            Ok(None) => {
+            Ok(refusal) => {
                 self.handshaken = true;
-                Ok(())
+                Ok(refusal)
             }
-            Ok(Some(failure)) => Err(Error::Refused(failure)),
             Err(Error::CutOff { received, .. }) => Err(Error::CutOff { received, ran: Ran::No }),
             Err(Error::TimedOut { doing, after, .. }) => {
                 Err(Error::TimedOut { doing, after, ran: Ran::No })
@@ -221,7 +251,10 @@ impl Connection {
         let room = ClientLimits { answer: call.limits.answer.max(BUFFER_SIZE), ..*call.limits };
         Ok(match self.read(&call.with(&room))? {
             Reply::Error(failure) => Some(failure),
-            _ => None,
+            answer => {
+                self.takes_opening |= takes_opening(&answer);
+                None
+            }
         })
     }
 
@@ -229,6 +262,20 @@ impl Connection {
     /// not know SETINFO refuses it and goes on.
     fn read_setinfo(&mut self, call: &CallLimits<'_>) -> Result<Option<Failure>> {
         Ok(self.read_handshake(call)?.filter(is_last))
+    }
+
+    /// Sends a command with what goes in front of it.
+    fn send_with_opening(&mut self, commands: &Commands<'_>, call: &CallLimits<'_>) -> Result<()> {
+        let (opening, words) = with_opening(commands.bytes, call.left());
+        if words.len() > STREAM_THRESHOLD {
+            // Nothing runs before all words are there.
+            self.send(&opening, &Commands { first: usize::MAX, ..*commands }, call)?;
+            return self.send(words, &Commands { first: words.len(), ..*commands }, call);
+        }
+        let mut bytes = Buffer::with_capacity(opening.len() + words.len());
+        bytes.extend_from_slice(&opening);
+        bytes.extend_from_slice(words);
+        self.send(&bytes, &Commands { first: bytes.len(), ..*commands }, call)
     }
 
     /// Sends all bytes. Reads answers meanwhile: otherwise a client and a daemon that both wait for
@@ -326,6 +373,15 @@ impl Connection {
             }
         }
     }
+}
+
+/// Returns whether the answer to `HELLO` is that of a daemon which understands `DOCKIPC WITH`: it has the
+/// known keys in its field `with`.
+fn takes_opening(hello: &Reply) -> bool {
+    let Reply::Map(fields) = hello else { return false };
+    let keys = fields.iter().find(|(name, _)| *name == Reply::bytes("with"));
+    let Some((_, Reply::Bytes(keys))) = keys else { return false };
+    keys.split(|&b| b == b' ').any(|key| key == b"deadline")
 }
 
 /// Returns whether a daemon that answers the handshake so runs no later command.

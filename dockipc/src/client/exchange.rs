@@ -48,6 +48,19 @@ impl Client {
         timeout: Option<Duration>,
         mut each: impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
     ) -> Result<()> {
+        let result = self.attempt(commands, timeout, &mut each);
+        match commands.canceller {
+            Some(canceller) => result.map_err(|error| canceller.explain(error)),
+            None => result,
+        }
+    }
+
+    fn attempt(
+        &self,
+        commands: &Commands<'_>,
+        timeout: Option<Duration>,
+        each: &mut impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
+    ) -> Result<()> {
         let call = CallLimits::new(&self.limits, timeout);
         let (mut fresh, mut refusal) = (0, None);
         loop {
@@ -62,11 +75,12 @@ impl Client {
             let identified = self.identify(&mut connection, &call, fresh == MAX_CONNECTIONS);
             #[cfg(not(feature = "cli"))]
             let identified = Ok(());
-            match identified.and_then(|()| connection.exchange(commands, &call, &mut each)) {
+            match identified.and_then(|()| connection.exchange(commands, &call, each)) {
                 Ok(()) => {
                     self.keep(connection, commands);
                     return Ok(());
                 }
+                Err(error) if commands.is_cancelled() => return Err(error),
                 // Nothing ran. Idle connections may have been closed by the daemon, and a new one
                 // may have been in the queue of a daemon that ended.
                 Err(Error::CutOff { ran: Ran::No, .. }) if fresh < MAX_CONNECTIONS => {}
@@ -75,7 +89,7 @@ impl Client {
                 }
                 Err(error @ Error::CutOff { ran: Ran::Maybe, .. }) => {
                     drop(connection);
-                    return self.retry(commands, &call, &mut each).ok_or(error);
+                    return self.retry(commands, &call, each).ok_or(error);
                 }
                 Err(error) => return Err(error),
             }
@@ -143,7 +157,8 @@ impl Client {
 
     /// Returns a connection to the pool, if it can be reused.
     fn keep(&self, connection: Connection, commands: &Commands<'_>) {
-        if commands.reusable && connection.is_clean() {
+        // One of a cancelled call may be half-closed.
+        if commands.reusable && connection.is_clean() && !commands.is_cancelled() {
             self.pool.keep(connection, &self.limits);
         }
     }

@@ -100,6 +100,11 @@ impl<'l> CallLimits<'l> {
         self.end.is_some()
     }
 
+    /// Returns the time that is left until the deadline.
+    pub(super) fn left(&self) -> Option<Duration> {
+        self.end.map(|end| end.left())
+    }
+
     /// Starts a step with its own timeout. The earlier of its deadline and the call's applies.
     pub(super) fn wait(&self, own: Option<Duration>) -> Wait {
         Wait { end: Deadline::earlier(self.end, own.and_then(Deadline::after)) }

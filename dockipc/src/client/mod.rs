@@ -1,11 +1,13 @@
 //! The client of a daemon: pooled connections, typed calls, pipelines, safe retries.
 
 mod call;
+mod canceller;
 mod commands;
 mod connection;
 mod exchange;
 mod handshake;
 mod limits;
+mod newest;
 mod pool;
 mod word;
 
@@ -23,6 +25,7 @@ use crate::access::Token;
 use crate::error::Result;
 
 pub use self::call::{Call, Pipeline};
+pub use self::canceller::Canceller;
 #[cfg(feature = "cli")]
 pub(crate) use self::limits::Deadline;
 pub use self::word::ToArg;
@@ -74,6 +77,14 @@ pub fn send(path: impl AsRef<Path>, line: &str) -> Result<Vec<u8>> {
 /// By default a call fails when the daemon sends nothing for 30 seconds. A command may still run
 /// longer: over RESP3, which this client uses, a dockipc daemon sends a keepalive every second
 /// while a command runs. [`timeout`](Self::timeout) limits the duration of the whole call.
+///
+/// A dockipc daemon is told how much of that time is left when a single command is sent (see
+/// [`Deadline`](crate::Deadline)): it does not begin a command whose time has passed, and asks one that runs
+/// to stop. For this, the first such call on a new connection waits for the daemon's greeting before it sends
+/// the command. The commands of a [`Pipeline`] have no such deadline: when its time has passed, the client
+/// closes the connection, which asks the command that runs to stop.
+///
+/// [`Call::canceller`] cancels a call before its time has passed.
 ///
 /// # Processes
 /// Connections are not inherited across exec(3). A forked child that keeps using the client shares

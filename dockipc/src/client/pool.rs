@@ -7,6 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::connection::Connection;
 use super::limits::ClientLimits;
+use super::newest::Newest;
 use crate::sys;
 
 /// A stack of idle connections. The most recently used one is taken first, so surplus connections
@@ -14,6 +15,7 @@ use crate::sys;
 #[derive(Default)]
 pub(super) struct Pool {
     idle: Mutex<Vec<IdleConnection>>,
+    pub(super) newest: Newest,
 }
 
 struct IdleConnection {

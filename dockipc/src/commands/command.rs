@@ -32,6 +32,8 @@ pub struct Command {
     pub answers_later: bool,
     /// Whether the future is dropped when the command is asked to stop.
     pub abort: bool,
+    /// Whether the earlier calls of the same process are cancelled when one begins.
+    pub newest: bool,
     /// Parses the parameters and calls the function.
     pub code: Code,
 }

@@ -47,6 +47,9 @@ const QUICK: Duration = Duration::from_micros(200);
 /// The same for a run that only computes: a core is busy with it, whichever thread it is.
 const QUICK_COMPUTING: Duration = Duration::from_micros(500);
 
+/// The most time of code that is known to be quick.
+const KNOWN_QUICK: Duration = Duration::from_micros(64);
+
 /// The number of consecutive quick runs after which a slow command counts as quick.
 const QUICK_AGAIN: u32 = 64;
 
@@ -68,6 +71,12 @@ impl Default for Speed {
 impl Speed {
     pub(crate) fn is_slow(&self) -> bool {
         self.slow.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the code was measured and ended within 64 µs.
+    pub(crate) fn is_known_quick(&self) -> bool {
+        let cost = self.cost();
+        !self.is_slow() && cost != Cost::UNKNOWN && cost < Cost::of(KNOWN_QUICK)
     }
 
     pub(crate) fn cost(&self) -> Cost {

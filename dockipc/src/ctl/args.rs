@@ -63,8 +63,8 @@ pub(super) struct Common {
     pub(super) socket: Option<OsString>,
 
     /// The time limit for the whole run, ssh and all commands included: 200ms, 2s, 1m; by default
-    /// 10s for `commands`, `help`, `schema`, `list`, `doctor` and each `ping`, and none for other
-    /// commands
+    /// 10s for `commands`, `help`, `schema`, `list`, `ps`, `kill`, `doctor` and each `ping`, and none
+    /// for other commands
     #[arg(long, global = true, value_name = "TIME", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
 
@@ -143,11 +143,13 @@ pub(super) enum Action {
     /// Run the daemon's commands at a prompt, with history, Tab and hints
     ///
     /// `help` lists the commands, `help NAME` explains one, `exit` or Ctrl-D leaves the shell.
-    /// Ctrl-C stops waiting for an answer. Lines are kept in $XDG_STATE_HOME/dockipc/history,
+    /// Ctrl-C cancels the command that runs. Lines are kept in $XDG_STATE_HOME/dockipc/history,
     /// except those that may contain a secret or begin with a blank. Without a terminal, lines are
     /// read as by `call -f -`.
     Shell(Socket),
     Ping(Ping),
+    Ps(Ps),
+    Kill(Kill),
     Doctor(Doctor),
     List(List),
     Schema(Schema),
@@ -243,6 +245,32 @@ pub(super) struct Ping {
 
     #[command(flatten)]
     pub(super) socket: Socket,
+}
+
+/// List the commands that run in the daemon
+///
+/// Shows those that you may stop: your own or, for root and the daemon's user, all. A command is
+/// listed when it is known to last, or if it can be stopped.
+#[derive(Args, Debug)]
+pub(super) struct Ps {
+    /// Print JSON or, with =line, each command as a line of JSON
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
+
+    #[command(flatten)]
+    pub(super) socket: Socket,
+}
+
+/// Stop commands that run in the daemon
+///
+/// Asks the daemon to stop them; who called them gets the error CANCELLED. A command that does not
+/// look whether it is to stop is refused.
+#[derive(Args, Debug)]
+#[command(override_usage = "dockipc kill [SOCK] ID...")]
+pub(super) struct Kill {
+    /// The socket, unless given otherwise, and the numbers in the first column of `ps`
+    #[arg(value_name = "SOCK ID", num_args = 0..)]
+    pub(super) words: Vec<OsString>,
 }
 
 /// Find out why the daemon does not answer

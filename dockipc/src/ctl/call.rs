@@ -14,9 +14,11 @@ use super::error::{CliError, note};
 use super::exit::Exit;
 use super::help;
 use super::interface::{Description, Interface};
+use super::interrupt::{Cancelable, Interrupt};
 use super::output::{Form, JsonWriter, Layout, Output, is_binary, is_closed};
 use super::word::Word;
 use super::written;
+use crate::client;
 use crate::error::{Error, code};
 use crate::wire::words::Splitter;
 
@@ -41,6 +43,7 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         return written(help::write(&help));
     }
     let words = words(args.words, args.literal, daemon)?;
+    let interrupt = interrupt(daemon)?;
     let times = args.repeat.unwrap_or(if args.every.is_some() { u64::MAX } else { 1 });
     for i in 0..times {
         if i > 0 {
@@ -49,7 +52,14 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         if args.every.is_some() && output.is_terminal() {
             clear();
         }
-        match answered(&mut output, |output| one(daemon, &words, args.json, output)) {
+        let mut is_canceled = false;
+        let answered = answered(&mut output, |output| {
+            let called = one(daemon, &words, args.json, output, &interrupt);
+            is_canceled = called.1;
+            called.0
+        });
+        match answered {
+            answered if is_canceled => return Err(CliError::interrupted(answered)),
             Ok(()) => {}
             Err(Error::Io { source, .. }) if is_closed(&source) => break,
             Err(error) => {
@@ -88,28 +98,50 @@ fn help_of(daemon: &Daemon, args: &Call, program: &str) -> Result<Option<Descrip
     }
 }
 
-/// Runs one command and writes its answer.
+/// Handles Ctrl-C: while a command runs it is cancelled, and otherwise the program ends.
+fn interrupt(daemon: &Daemon) -> Result<Interrupt, CliError> {
+    // ssh ends by the signal as well, and then the daemon cancels the command.
+    if daemon.is_far() {
+        return Ok(Interrupt::none());
+    }
+    Interrupt::ending_program().map_err(|error| CliError::io("handling Ctrl-C", &error))
+}
+
+/// Runs one command and writes its answer. Also returns whether it was canceled.
 fn one(
     daemon: &Daemon,
     words: &[Word],
     json: Option<Layout>,
     output: &mut Output,
-) -> Result<(), Error> {
-    let Some((name, arguments)) = words.split_first() else { return Ok(()) };
+    interrupt: &Interrupt,
+) -> (Result<(), Error>, bool) {
+    let Some((name, arguments)) = words.split_first() else { return (Ok(()), false) };
     let name = String::from_utf8_lossy(name.bytes());
-    let call = daemon.client.command(&name).words(arguments);
-    let Some(layout) = json else { return call.copy_to(output).map(drop) };
+    made(daemon.client.command(&name).words(arguments), json, output, interrupt)
+}
+
+/// Makes a call and writes its answer. Also returns whether it was canceled.
+fn made(
+    call: client::Call<'_>,
+    json: Option<Layout>,
+    output: &mut Output,
+    interrupt: &Interrupt,
+) -> (Result<(), Error>, bool) {
     let writing = |error| Error::io("writing the answer", error);
-    let (mut json, mut ready) = (JsonWriter::new(layout), Vec::new());
-    call.stream(&mut |piece| {
-        if let Some(piece) = piece {
-            return json.add(piece, &mut ready).map_err(writing);
-        }
-        output.write_all(&ready).and_then(|()| output.flush()).map_err(writing)?;
-        ready.clear();
-        Ok(())
-    })?;
-    output.end_json().map_err(writing)
+    interrupt.during_call(Some(call.canceller()), || {
+        let mut cancelable = Cancelable::new(output, interrupt);
+        let Some(layout) = json else { return call.copy_to(&mut cancelable).map(drop) };
+        let (mut json, mut ready) = (JsonWriter::new(layout), Vec::new());
+        call.stream(&mut |piece| {
+            if let Some(piece) = piece {
+                return json.add(piece, &mut ready).map_err(writing);
+            }
+            cancelable.write_all(&ready).and_then(|()| cancelable.flush()).map_err(writing)?;
+            ready.clear();
+            Ok(())
+        })?;
+        output.end_json().map_err(writing)
+    })
 }
 
 /// Makes a call that writes its answer, ends that, and notes how long the call took.
@@ -200,6 +232,7 @@ pub(super) fn lines(
     } else {
         Box::new(daemon.file(file).map_err(reading)?)
     };
+    let interrupt = interrupt(daemon)?;
     let mut exit = Exit::Answered;
     for (i, line) in BufReader::new(input).split(b'\n').enumerate() {
         let line = line.map_err(reading)?;
@@ -212,14 +245,21 @@ pub(super) fn lines(
         let words = split(line);
         let is_split = words.is_some();
         let words = Word::of_line(words.unwrap_or_else(|| fragments(line)));
+        let mut is_canceled = false;
         let answered = answered(output, |output| {
-            if json.is_some() && is_split {
-                return one(daemon, &words, json, output);
-            }
-            let call = daemon.client.command("dockipc").words(["line".as_bytes(), line]);
-            call.copy_to(output).map(drop)
+            let called = if json.is_some() && is_split {
+                one(daemon, &words, json, output, &interrupt)
+            } else {
+                let call = daemon.client.command("dockipc").words(["line".as_bytes(), line]);
+                made(call, None, output, &interrupt)
+            };
+            is_canceled = called.1;
+            called.0
         });
         match answered {
+            answered if is_canceled => {
+                return Err(CliError::interrupted(answered).at_line(i + 1));
+            }
             Ok(()) => {}
             Err(Error::Io { source, .. }) if is_closed(&source) => break,
             Err(error) => {

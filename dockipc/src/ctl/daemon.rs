@@ -163,6 +163,11 @@ impl Daemon {
         Ok(Input { file, deadline: self.deadline })
     }
 
+    /// Returns whether the daemon is on another machine.
+    pub(super) fn is_far(&self) -> bool {
+        self.tunnel.is_some()
+    }
+
     /// Keeps the tunnel open on SIGINT, which the caller handles from now on.
     pub(super) fn ignore_interrupts(&self) {
         if let Some(tunnel) = &self.tunnel {

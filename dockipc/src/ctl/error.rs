@@ -76,9 +76,14 @@ impl CliError {
         Self::usage(format!("cannot read {what}: {why}"))
     }
 
-    /// Returns the error for a call that the user interrupted.
-    pub(super) fn interrupted(text: impl AsRef<str>) -> Self {
-        Self::new(text, Exit::CutOff)
+    /// Returns the error for a call that the user interrupted: what the daemon says about that or, if it has
+    /// answered the command already, that the answer was left out.
+    pub(super) fn interrupted(answered: Result<(), Error>) -> Self {
+        let error = match answered {
+            Err(error @ Error::Refused(_)) => Self::about(&[], error),
+            _ => Self::usage("canceled; the command may have run, or may still be running"),
+        };
+        error.with_exit(Exit::Interrupted)
     }
 
     /// Returns the error of a call. Its message points at the word that it is about, and does not
@@ -153,6 +158,7 @@ pub(super) fn text(error: &Error) -> String {
 fn in_terms_of_program(text: &str) -> String {
     text.replace("send the token with AUTH", "give the token with --token-file")
         .replace("; send help for a list", "; `help` lists the commands")
+        .replace("; send `dockipc running` for a list", "; `ps` lists the running commands")
         .replace("Client::require_owner", "--require-owner")
         .replace("; the limit is Client::max_answer", "")
 }

@@ -24,6 +24,8 @@ pub(super) enum Exit {
     CutOff = 6,
     /// Another program than a dockipc daemon listens at the socket.
     NotDockipc = 7,
+    /// The user interrupted. The program ends by the signal, which a shell shows as this code.
+    Interrupted = 130,
 }
 
 /// The table at the end of the help.
@@ -36,7 +38,8 @@ Exit codes:
   4  permission denied, or not the required owner
   5  timed out
   6  the answer was cut off
-  7  not a dockipc daemon";
+  7  not a dockipc daemon
+  130  interrupted by Ctrl-C";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

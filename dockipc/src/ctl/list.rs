@@ -257,7 +257,7 @@ fn is_process_of(pid: u32, listener: u32) -> bool {
 }
 
 /// Returns a user's name, or the number of a user without a name.
-fn user(uid: u32) -> String {
+pub(super) fn user(uid: u32) -> String {
     let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
     user.map_or_else(|| uid.to_string(), |user| user.name)
 }

@@ -165,6 +165,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("help", "Explain a subcommand:", "dockipc help call"),
     ("shell", "Run commands at a prompt:", "dockipc shell hitd"),
     ("ping", "Measure a hundred answers without a pause:", "dockipc ping -c 100 -i 0s hitd"),
+    ("ps", "List the commands that run:", "dockipc ps hitd"),
+    ("kill", "Stop two of them:", "dockipc kill hitd 17 23"),
     ("doctor", "Find out why a daemon does not answer:", "dockipc doctor hitd"),
     ("list", "List daemons, and print only their sockets:", "dockipc list | cut -f 1"),
     ("list", "Show why other sockets are not daemons:", "dockipc list --all /run"),

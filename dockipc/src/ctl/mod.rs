@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ColorChoice;
+use signal_hook::consts::SIGINT;
+use signal_hook::low_level::emulate_default_handler;
 
 mod args;
 mod call;
@@ -22,10 +24,12 @@ mod error;
 mod exit;
 mod help;
 mod interface;
+mod interrupt;
 mod list;
 mod man;
 mod output;
 mod ping;
+mod running;
 mod schema;
 mod shell;
 mod socket;
@@ -95,6 +99,10 @@ fn ended(result: Result<Exit, CliError>, program: &str) -> ExitCode {
         error.print(program);
         error.exit
     });
+    if exit == Exit::Interrupted {
+        // A shell stops a script only if the signal has ended the program.
+        let _ = emulate_default_handler(SIGINT);
+    }
     exit.into()
 }
 
@@ -138,6 +146,14 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
         Action::Ping(args) => {
             let daemon = find_named(args.socket)?;
             ping::ping(&daemon, args.count, args.interval)
+        }
+        Action::Ps(args) => {
+            let daemon = find_named(args.socket)?;
+            running::ps(&daemon, args.json)
+        }
+        Action::Kill(mut args) => {
+            let daemon = find(&mut args.words)?;
+            running::kill(&daemon, &args.words, program)
         }
         Action::Shell(socket) => {
             let daemon = find_named(socket)?;

@@ -1,5 +1,8 @@
 //! Binds the words of a command and runs its code.
 
+use std::sync::Arc;
+
+use super::live::new_run;
 use super::run::{Ran, Runner, panicked};
 use super::{Outcome, Service};
 use crate::answer::Answered;
@@ -45,7 +48,8 @@ impl Service {
         if session.transaction.is_some() {
             return self.check(command, args, runner).into();
         }
-        if shape.has_run || session.opening.is_some() {
+        // A command that is over at once needs no identity for its caller's sake.
+        if shape.has_run || session.opening.is_some() && !runner.speed.is_known_quick() {
             return self.call_with_run(command, shape, session, args, runner);
         }
         let Code::Blocking(call) = command.code else { unreachable!("a future has an identity") };
@@ -160,7 +164,13 @@ impl Service {
         if session.transaction.is_some() {
             return Some(Reply::Ok);
         }
-        let request = Request::new(text, words, self.caller(session), false);
+        let mut request = Request::new(text, words, self.caller(session), false);
+        let opening = session.opening.filter(|_| !runner.speed.is_known_quick());
+        let run = opening.map(|_| Cancel(Arc::new(new_run(&request, session))));
+        let _registered = run.as_ref().map(|run| {
+            request = request.with_run(run);
+            self.running.add(run)
+        });
         let record = &mut |case: &Case<'_>| case.unbound(name, Some(request.id()), words);
         runner.guarded_dyn(text, Some(&request), record, &mut || handler.handle(&request))
     }

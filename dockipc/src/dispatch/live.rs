@@ -18,6 +18,7 @@ use crate::error::{Failure, Stopped};
 use crate::hooks::{Begun, Call};
 use crate::param::{Args, OwnedArgs, Purpose, Shape};
 use crate::reply::Reply;
+use crate::request::Request;
 use crate::run::{Cancel, Run};
 use crate::session::Session;
 use crate::wire::Protocol;
@@ -34,9 +35,7 @@ impl Service {
         args: Args<'_>,
         runner: &mut Runner<'_>,
     ) -> Outcome {
-        let mut run = Run::new(args.request.id(), command.name, session.id, &session.peer);
-        run.deadline = session.opening.and_then(|opening| opening.deadline);
-        run.ends_with_input = session.opening.is_some();
+        let mut run = new_run(args.request, session);
         run.listens = shape.listens;
         let spawner = self.spawner.as_deref().filter(|_| matches!(command.code, Code::Async(_)));
         run.answers_later = command.answers_later || spawner.is_some();
@@ -48,6 +47,9 @@ impl Service {
         let registered = self.running.add(&run);
         let record = &mut recording(command, &args);
         let answered = runner.guarded(command.name, Some(&request), record, || {
+            if command.newest {
+                self.running.begin_newest(&run.0);
+            }
             match (command.code, spawner) {
                 (Code::Blocking(call), _) => to
                     .and_then(|(to, hand_over)| hand_over(self, to, command, call, &args, &run))
@@ -162,6 +164,14 @@ impl Pending {
         };
         if self.as_line { as_line(reply) } else { reply }
     }
+}
+
+/// Returns the identity of a command that is about to run.
+pub(super) fn new_run(request: &Request<'_>, session: &Session) -> Run {
+    let mut run = Run::new(request.id(), request.name(), session.id, &session.peer);
+    run.deadline = session.opening.and_then(|opening| opening.deadline);
+    run.ends_with_input = session.opening.is_some();
+    run
 }
 
 /// A future that a runtime drives, and the answer that it gives.

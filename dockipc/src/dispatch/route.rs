@@ -1,5 +1,7 @@
 //! Routes the first word of a command, authorizes the caller, and calls the code that answers.
 
+use std::time::Instant;
+
 use super::run::{Executor, Recorded, Runner};
 use super::{Outcome, Service};
 use crate::access::Policy;
@@ -63,7 +65,13 @@ impl Service {
                 Err(failure) => return Outcome::Reply(Reply::Error(failure)),
             }
         }
-        let outcome = self.dispatch(session, input, frame, scratch, executor);
+        let deadline = session.opening.and_then(|opening| opening.deadline);
+        let outcome = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            let why = "the caller's deadline had passed before the command began; it was not run";
+            Outcome::Reply(Reply::Error(Failure::new(code::TIMEOUT, why)))
+        } else {
+            self.dispatch(session, input, frame, scratch, executor)
+        };
         if !matches!(outcome, Outcome::NotNow) {
             session.opening = None;
         }

@@ -195,10 +195,6 @@ impl<'a> TurnExecutor<'a> {
         if !*self.is_registered {
             *self.is_registered = self.core.register_socket(self.token, self.socket);
         }
-        if run.stopped() == Some(Stopped::TimedOut) {
-            let why = "the caller's deadline had passed before the command began; it was not run";
-            return Err(Failure::new(code::TIMEOUT, why));
-        }
         self.check_caller(run)
     }
 

@@ -23,3 +23,4 @@ pub(crate) use from_request::{Needs, Wanted};
 pub use owned::OwnedArgs;
 pub use propose::Propose;
 pub(crate) use shape::Shape;
+pub use shape::newest;

@@ -40,3 +40,18 @@ impl Shape {
         }
     }
 }
+
+/// Returns true. Does not compile for a command that can't be stopped.
+#[doc(hidden)]
+pub const fn newest(params: &[Param], answers_later: bool, abort: bool) -> bool {
+    let (mut listens, mut rest) = (answers_later || abort, params);
+    while let [param, others @ ..] = rest {
+        listens |= matches!(param.needs, Needs::Signal);
+        rest = others;
+    }
+    assert!(
+        listens,
+        "`newest` cancels earlier calls: take a `Cancel`, return a `Deferred`, or write an `async fn` with `abort`"
+    );
+    true
+}

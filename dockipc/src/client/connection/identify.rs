@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Connection, Handshake, is_last};
-use crate::client::commands::{Commands, Retry};
+use super::{Connection, Handshake, is_last, takes_opening};
+use crate::client::commands::Commands;
 use crate::client::limits::{CallLimits, ClientLimits};
 use crate::error::{Error, Failure, Ran, Result};
 use crate::reply::Reply;
@@ -43,13 +43,14 @@ impl Connection {
         let handshake = Handshake::without_token();
         let limits = ClientLimits { answer: MAX_ANSWER, read: None, ..*call.limits };
         let call = call.with(&limits).within(TIMEOUT);
-        let (bytes, retry) = (&handshake.bytes[..], Retry::Never);
-        let first = bytes.len();
-        let alone = Commands { bytes, count: 1, first, reusable: true, streamed: false, retry };
+        let alone = Commands::alone(&handshake.bytes);
         self.set_read_timeout(&call).map_err(Unidentified::Failed)?;
-        let hello = self.send(bytes, &alone, &call).and_then(|()| self.read(&call));
+        let hello = self.send(alone.bytes, &alone, &call).and_then(|()| self.read(&call));
         match hello {
-            Ok(hello) => check(hello)?,
+            Ok(hello) => {
+                self.takes_opening = takes_opening(&hello);
+                check(hello)?;
+            }
             Err(Error::TimedOut { after, .. }) if after == TIMEOUT => {
                 return Err(Unidentified::Silent(after));
             }

@@ -12,9 +12,10 @@ pub(in crate::ctl) fn command(own: Option<&str>) -> clap::Command {
     let whole = Cli::command();
     let Some(name) = own else { return whole };
     let named = |usage: &str| usage.replace("[SOCK] ", "").replace("dockipc", name);
-    // A daemon's own program needs no `list`, and many daemons have a command of that name. clap
+    // A daemon's own program needs no `list`, and many daemons have a command of such a name. clap
     // can't remove a subcommand.
-    let subcommands = whole.get_subcommands().filter(|subcommand| subcommand.get_name() != "list");
+    let is_own = |name: &str| !["list", "ps", "kill"].contains(&name);
+    let subcommands = whole.get_subcommands().filter(|subcommand| is_own(subcommand.get_name()));
     Common::augment_args(clap::Command::new(name.to_owned()))
         .bin_name(name.to_owned())
         .version(VERSION)

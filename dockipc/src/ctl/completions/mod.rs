@@ -12,7 +12,7 @@ use super::args::{self, Common, Complete, Shell};
 use super::candidates::{Candidate, PartialLine, arguments, names};
 use super::daemon::{Daemon, Target};
 use super::interface::Interface;
-use super::socket;
+use super::{running, socket};
 
 mod expand;
 mod own_words;
@@ -142,7 +142,11 @@ fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> V
                 [name, words @ ..] => daemon.arguments(name, words, last),
             }
         }
-        "commands" | "doctor" | "ping" | "schema" | "shell"
+        "kill" if !(words.is_empty() && (needs_socket || socket::is_socket(OsStr::new(last)))) => {
+            let daemon = reached(target, &common, &mut words);
+            daemon.map_or_else(Vec::new, |daemon| running::ids(daemon.client, &words, last))
+        }
+        "commands" | "doctor" | "kill" | "ping" | "ps" | "schema" | "shell"
             if own.is_none() && words.is_empty() =>
         {
             sockets(last)
@@ -157,17 +161,21 @@ struct Reached {
     interface: Interface,
 }
 
-impl Reached {
-    /// Returns `None` if no daemon answers in time. A daemon on another machine is not asked: ssh
-    /// takes long, and may ask for a password.
-    fn of(target: &Target, common: &Common, words: &mut Vec<OsString>) -> Option<Self> {
-        if let Target::Any = target {
-            let (socket, _) = socket::take(common.socket.clone(), &mut words.clone()).ok()?;
-            if socket.to_string_lossy().starts_with("ssh://") {
-                return None;
-            }
+/// Returns the daemon. One on another machine is not asked: ssh takes long, and may ask for a password.
+fn reached(target: &Target, common: &Common, words: &mut Vec<OsString>) -> Option<Daemon> {
+    if let Target::Any = target {
+        let (socket, _) = socket::take(common.socket.clone(), &mut words.clone()).ok()?;
+        if socket.to_string_lossy().starts_with("ssh://") {
+            return None;
         }
-        let daemon = Daemon::find(target, common, words).ok()?;
+    }
+    Daemon::find(target, common, words).ok()
+}
+
+impl Reached {
+    /// Returns `None` if no daemon answers in time.
+    fn of(target: &Target, common: &Common, words: &mut Vec<OsString>) -> Option<Self> {
+        let daemon = reached(target, common, words)?;
         let interface = Interface::of(&daemon.client).ok()?;
         Some(Self { daemon, interface })
     }

@@ -13,16 +13,15 @@ use rustyline::{ColorMode, CompletionType, Config, Editor};
 
 mod editing;
 mod history;
-mod interrupt;
 
 use self::editing::EditHelper;
 use self::history::History;
-use self::interrupt::{Cancelable, Interrupt};
 use super::candidates::{HELP, PartialLine, asks_for_help};
 use super::daemon::Daemon;
 use super::error::CliError;
 use super::exit::Exit;
 use super::interface::{Description, Interface};
+use super::interrupt::{Cancelable, Interrupt};
 use super::output::{Form, Output, has_colors, is_closed};
 use super::word::Word;
 use super::{call, commands, help};
@@ -163,11 +162,12 @@ impl Session {
         let mut output = Output::open(None, ANSWERS)?;
         let mut was_canceled = false;
         let answered = call::answered(&mut output, |output| {
-            let (called, is_canceled) = self.interrupt.during(|| {
-                let call = self.client.command("dockipc").words(["line", line]);
+            let call = self.client.command("dockipc").words(["line", line]);
+            let (called, is_canceled) = self.interrupt.during_call(Some(call.canceller()), || {
                 call.copy_to(&mut Cancelable::new(output, &self.interrupt))
             });
-            if is_canceled {
+            // The answer may have arrived completely before.
+            if is_canceled && called.is_err() {
                 was_canceled = true;
                 // Ends the line with the ^C that the terminal shows.
                 let _ = writeln!(output);
@@ -175,9 +175,7 @@ impl Session {
             called.map(drop)
         });
         match answered {
-            _ if was_canceled => Err(CliError::interrupted(
-                "canceled; the command may have run, or may still be running",
-            )),
+            _ if was_canceled => Err(CliError::interrupted(answered)),
             Err(Error::Io { source, .. }) if is_closed(&source) => Ok(()),
             Err(error) => {
                 let words: Vec<_> = words.into_iter().map(Word::typed).collect();
@@ -262,4 +260,4 @@ impl Session {
 
 const SHELL_HELP: &str = "\
 help NAME explains a command. Tab completes; Up recalls earlier lines.
-Ctrl-C stops waiting for an answer; exit or Ctrl-D leaves the shell.";
+Ctrl-C cancels a command; exit or Ctrl-D leaves the shell.";

@@ -1,0 +1,12 @@
+//! `newest` at a command that can't be stopped.
+
+use dockipc::command;
+
+#[command(newest)]
+fn search(words: String) -> String {
+    words
+}
+
+fn main() {
+    search(String::new());
+}
