@@ -7,7 +7,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::process::exit;
 use std::sync::mpsc::channel;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
@@ -183,7 +183,7 @@ fn dropped_async_call_leaves_no_answer_behind() {
 async fn polled<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut polls = 0;
-    let poll = |context: &mut _| {
+    let poll = |context: &mut Context<'_>| {
         polls += 1;
         match future.as_mut().poll(context) {
             Poll::Ready(value) => Poll::Ready(Some(value)),
@@ -264,7 +264,8 @@ fn async_client_meets_a_restarted_daemon() {
             calls.command("ping", [""; 0]).command("ping", [""; 0]);
             assert_eq!(calls.call().await.unwrap().len(), 2);
             assert_eq!(client.send("ping").await.unwrap(), b"PONG");
-            tokio::task::spawn_blocking(|| handle.stop()).await.unwrap().unwrap();
+            handle.shutdown();
+            assert!(handle.stopped().await.is_empty());
         }
         let gone = client.send("ping").await.unwrap_err();
         assert!(matches!(gone, Error::NoSocket { .. } | Error::Stale { .. }), "{gone}");
@@ -385,7 +386,7 @@ fn async_connecting_to_a_full_queue_lets_others_run() {
         // On a runtime of one thread, room comes only if this task runs while the other connects.
         let make_room = async {
             tokio::task::yield_now().await;
-            std::thread::spawn(move || {
+            thread::spawn(move || {
                 for _ in &waiting {
                     drop(listener.accept().unwrap());
                 }
