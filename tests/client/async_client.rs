@@ -78,7 +78,7 @@ fn async_calls_answer_as_blocking_ones_do() {
         let words = client.command("echo").arg("--text").call::<String>();
         assert_eq!(words.await.unwrap(), "--text");
         assert_eq!(is_send(client.send("echo 'a b'\n")).await.unwrap(), b"a b");
-        let text = "x".repeat(3 << 20);
+        let text = "x".repeat(900_000);
         assert_eq!(client.command("echo").arg(&text).call::<String>().await.unwrap(), text);
         let error = client.command("fail").call::<()>().await.unwrap_err();
         assert!(matches!(error, Error::Refused(failure) if failure.code() == "NOTFOUND"));
@@ -198,7 +198,7 @@ async fn polled<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
 fn async_call_dropped_at_any_wait_is_not_pooled() {
     on_each(|| async {
         let daemon = daemon();
-        let text = "x".repeat(2 << 20);
+        let text = "x".repeat(900_000);
         for is_pooled in [false, true] {
             for times in 1.. {
                 let client = client(daemon.path());
