@@ -202,11 +202,10 @@ impl AsyncConnection {
                 Err(cut @ Error::CutOff { .. }) => {
                     // An error that arrived before this call began is not about this call.
                     let is_ours = sent > 0 || !self.inner().handshaken;
-                    let reason = match is_ours && count == 1 {
-                        true => self.pending_error(call).await,
-                        false => None,
-                    };
-                    return Err(reason.unwrap_or(cut));
+                    if is_ours && count == 1 {
+                        return Err(self.pending_error(call).await.unwrap_or(cut));
+                    }
+                    return Err(cut);
                 }
                 Err(error) => return Err(error),
             }
