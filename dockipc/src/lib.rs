@@ -159,6 +159,8 @@ mod wire;
 
 pub use crate::access::Access;
 pub use crate::arg::{Arg, BadValue};
+#[cfg(feature = "tokio")]
+pub use crate::client::AsyncClient;
 pub use crate::client::{Client, send};
 pub use crate::deferred::{Answerer, Deferred};
 pub use crate::error::{Error, Failure, Result, Stopped};

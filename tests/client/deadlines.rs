@@ -100,7 +100,7 @@ fn slow_reader_does_not_extend_the_deadline() {
 }
 
 /// Creates a listener with a full queue, so that connecting blocks.
-fn full(place: &Place) -> (UnixListener, Vec<std::os::fd::OwnedFd>) {
+pub(super) fn full(place: &Place) -> (UnixListener, Vec<std::os::fd::OwnedFd>) {
     let listener = UnixListener::bind(place.socket()).unwrap();
     rustix::net::listen(&listener, 1).unwrap();
     let address = SocketAddrUnix::new(place.socket()).unwrap();

@@ -166,6 +166,16 @@ impl<'c> Call<'c> {
         client.ask(&command, timeout)
     }
 
+    /// Returns the client, the command, and the timeout of the call.
+    #[cfg(feature = "tokio")]
+    pub(super) fn parts(&mut self) -> (&'c Client, Commands<'_>, Option<Duration>) {
+        let mut command = self.words.command();
+        if self.idempotent {
+            command.retry = Retry::Always;
+        }
+        (self.client, command, self.timeout)
+    }
+
     /// Makes the call, writes the answer as [`Client::send`] would return it, and returns the
     /// number of bytes written. The answer is written as it arrives: neither its length nor that of
     /// a text in it is limited by [`Client::max_answer`].
@@ -336,15 +346,7 @@ impl<'c> Pipeline<'c> {
     pub fn call(&self) -> Result<Vec<Reply>> {
         let mut answers = Vec::with_capacity(self.count);
         if self.count > 0 {
-            let commands = Commands {
-                bytes: &self.commands,
-                count: self.count,
-                first: self.first,
-                reusable: self.reusable,
-                streamed: false,
-                retry: if self.idempotent { Retry::Always } else { Retry::Never },
-                canceller: None,
-            };
+            let commands = self.commands();
             self.client.exchange(&commands, self.timeout, |i, part| {
                 if let AnswerPart::Whole(reply) = part {
                     // Discard the answers of an earlier attempt.
@@ -355,6 +357,24 @@ impl<'c> Pipeline<'c> {
             })?;
         }
         Ok(answers)
+    }
+
+    fn commands(&self) -> Commands<'_> {
+        Commands {
+            bytes: &self.commands,
+            count: self.count,
+            first: self.first,
+            reusable: self.reusable,
+            streamed: false,
+            retry: if self.idempotent { Retry::Always } else { Retry::Never },
+            canceller: None,
+        }
+    }
+
+    /// Returns the client, the commands, and the timeout of the pipeline.
+    #[cfg(feature = "tokio")]
+    pub(super) fn parts(&self) -> (&'c Client, Commands<'_>, Option<Duration>) {
+        (self.client, self.commands(), self.timeout)
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) struct CommandBuilder {
 
 /// Returns whether a connection can be reused after a command: not if the command closes it, changes
 /// its protocol or permissions, or begins a transaction.
-pub(super) fn is_reusable_after(name: &[u8]) -> bool {
+fn is_reusable_after(name: &[u8]) -> bool {
     ![&b"quit"[..], b"reset", b"hello", b"auth", b"multi"]
         .iter()
         .any(|other| name.eq_ignore_ascii_case(other))
@@ -242,9 +242,33 @@ impl fmt::Debug for CommandBuilder {
     }
 }
 
+/// A line for the command `DOCKIPC LINE`, which answers as in line mode.
+pub(super) struct Line<'l> {
+    words: CommandBuilder,
+    name: Option<Cow<'l, [u8]>>,
+}
+
+impl<'l> Line<'l> {
+    pub(super) fn new(line: &'l str) -> Self {
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        let mut words = CommandBuilder::new("dockipc");
+        words.add("line");
+        words.add(line);
+        Self { words, name: name_on(line) }
+    }
+
+    pub(super) fn command(&mut self) -> Commands<'_> {
+        let name = self.name.as_deref();
+        let mut command = self.words.command();
+        command.reusable = name.is_none_or(is_reusable_after);
+        command.retry = name.map_or(Retry::Never, Retry::AskDaemon);
+        command
+    }
+}
+
 /// Returns the command name on a line, parsed as the daemon does. `None` for a blank line or an
 /// unclosed quote.
-pub(super) fn name_on(line: &str) -> Option<Cow<'_, [u8]>> {
+fn name_on(line: &str) -> Option<Cow<'_, [u8]>> {
     let line = line.strip_suffix('\r').unwrap_or(line).as_bytes();
     let mut text = Vec::new();
     let span = Splitter::new(line).next(&mut text).ok()??;

@@ -1,5 +1,7 @@
 //! One connection to the daemon.
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 #[cfg(feature = "cli")]
 mod identify;
 mod input;
@@ -21,6 +23,8 @@ use crate::error::{Error, Failure, Ran, Result, code};
 use crate::reply::Reply;
 use crate::wire::answer::Piece;
 
+#[cfg(feature = "tokio")]
+pub(super) use self::asynchronous::{AsyncConnection, within};
 #[cfg(feature = "cli")]
 pub(super) use self::identify::{GREETING, Unidentified};
 

@@ -21,7 +21,7 @@ use crate::sys;
 
 /// Maximum number of new connections for one call. A daemon that closes one without reading is
 /// either restarting, or will close the next as well.
-const MAX_CONNECTIONS: usize = 3;
+pub(super) const MAX_CONNECTIONS: usize = 3;
 
 impl Client {
     /// Makes one call.
@@ -156,7 +156,7 @@ impl Client {
     }
 
     /// Returns a connection to the pool, if it can be reused.
-    fn keep(&self, connection: Connection, commands: &Commands<'_>) {
+    pub(super) fn keep(&self, connection: Connection, commands: &Commands<'_>) {
         // One of a cancelled call may be half-closed.
         if commands.reusable && connection.is_clean() && !commands.is_cancelled() {
             self.pool.keep(connection, &self.limits);
@@ -181,6 +181,11 @@ impl Client {
             }
             Endpoint::InProcess(connect) => connect()?,
         };
+        self.prepare(stream)
+    }
+
+    /// Checks the listener of a new connection, and prepares the handshake.
+    pub(super) fn prepare(&self, stream: UnixStream) -> Result<Connection> {
         let withheld = self.check(&stream)?;
         let token = self.token.as_ref().filter(|_| withheld.is_none());
         let handshake = Handshake::new(token.map(|token| &token.source))?;

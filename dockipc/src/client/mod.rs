@@ -1,5 +1,7 @@
 //! The client of a daemon: pooled connections, typed calls, pipelines, safe retries.
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod call;
 mod canceller;
 mod commands;
@@ -17,13 +19,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::commands::{CommandBuilder, Retry, is_reusable_after, name_on};
+use self::commands::Line;
 use self::handshake::{Credential, Recipients, TokenSource};
 use self::limits::{ClientLimits, nonzero_timeout};
 use self::pool::Pool;
 use crate::access::Token;
 use crate::error::Result;
 
+#[cfg(feature = "tokio")]
+pub use self::asynchronous::{AsyncCall, AsyncClient, AsyncPipeline};
 pub use self::call::{Call, Pipeline};
 pub use self::canceller::Canceller;
 #[cfg(feature = "cli")]
@@ -343,15 +347,8 @@ impl Client {
     /// # Errors
     /// See [`enum@crate::Error`].
     pub fn send(&self, line: &str) -> Result<Vec<u8>> {
-        let line = line.strip_suffix('\n').unwrap_or(line);
-        let name = name_on(line);
-        let mut words = CommandBuilder::new("dockipc");
-        words.add("line");
-        words.add(line);
-        let mut command = words.command();
-        command.reusable = name.as_deref().is_none_or(is_reusable_after);
-        command.retry = name.as_deref().map_or(Retry::Never, Retry::AskDaemon);
-        self.ask(&command, self.limits.total)
+        let mut line = Line::new(line);
+        self.ask(&line.command(), self.limits.total)
     }
 }
 

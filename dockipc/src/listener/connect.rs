@@ -17,11 +17,7 @@ use crate::error::{Error, Ran};
 
 /// Connects a blocking socket. The timeout also covers the wait for room in a full queue.
 pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd, Error> {
-    if path.as_os_str().is_empty() {
-        // The kernel takes an empty path for an unnamed socket.
-        return Err(Error::bad_path(path, "it is empty"));
-    }
-    let address = Address::of(path)?;
+    let address = address(path)?;
     let socket = socket(SocketFlags::empty())?;
     let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
@@ -30,17 +26,41 @@ pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<OwnedFd,
             .map(|end| end.saturating_duration_since(Instant::now()).max(Duration::from_micros(1)));
         set_socket_timeout(&socket, Timeout::Send, left)
             .map_err(|errno| Error::io(format_args!("connecting to {}", path.display()), errno))?;
-        let connected = match address {
-            Address::Abstract(name) => SocketAddrUnix::new_abstract_name(name)
-                .and_then(|address| rustix::net::connect(&socket, &address)),
-            Address::File(path) => connect_to(&socket, path),
-        };
-        match connected {
+        match connect_once(&socket, &address) {
             Ok(()) => return Ok(socket),
             // A signal arrived while the queue was full.
             Err(Errno::INTR) => {}
             Err(errno) => return Err(connect_error(path, &address, errno, timeout)),
         }
+    }
+}
+
+/// Connects a blocking socket, without waiting. Returns `None` if the daemon's queue is full.
+#[cfg(feature = "tokio")]
+pub(crate) fn try_connect(path: &Path) -> Result<Option<OwnedFd>, Error> {
+    let address = address(path)?;
+    let socket = socket(SocketFlags::NONBLOCK)?;
+    let connected = connect_once(&socket, &address);
+    match connected.and_then(|()| rustix::io::ioctl_fionbio(&socket, false)) {
+        Ok(()) => Ok(Some(socket)),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+        Err(errno) => Err(connect_error(path, &address, errno, None)),
+    }
+}
+
+fn address(path: &Path) -> Result<Address<'_>, Error> {
+    if path.as_os_str().is_empty() {
+        // The kernel takes an empty path for an unnamed socket.
+        return Err(Error::bad_path(path, "it is empty"));
+    }
+    Address::of(path)
+}
+
+fn connect_once(socket: &OwnedFd, address: &Address<'_>) -> Result<(), Errno> {
+    match address {
+        Address::Abstract(name) => SocketAddrUnix::new_abstract_name(name)
+            .and_then(|address| rustix::net::connect(socket, &address)),
+        Address::File(path) => connect_to(socket, path),
     }
 }
 

@@ -29,6 +29,8 @@ use crate::sys;
 
 pub(crate) use self::activation::check as check_passed;
 pub(crate) use self::connect::connect;
+#[cfg(feature = "tokio")]
+pub(crate) use self::connect::try_connect;
 pub(crate) use self::notify::notify;
 pub(crate) use self::publish::{Published, SocketMode, publish};
 

@@ -9,6 +9,15 @@ use crate::error::{Error, Ran, Result};
 use crate::reply::Reply;
 use crate::wire::answer::{self, NotResp, Scan, Scanner};
 
+/// The input, as far as the next frame.
+pub(super) enum Frame {
+    Answer(Reply),
+    /// A push frame, which was skipped.
+    Push,
+    /// The frame has at least this length, and is not there.
+    More(usize),
+}
+
 impl Connection {
     /// Reads one whole answer, skipping push frames.
     pub(super) fn read(&mut self, call: &CallLimits<'_>) -> Result<Reply> {
@@ -21,28 +30,38 @@ impl Connection {
 
     /// Reads one whole frame; `None` if it is a push frame.
     pub(super) fn read_frame(&mut self, call: &CallLimits<'_>) -> Result<Option<Reply>> {
-        let limit = call.limits.answer;
-        let not_resp = |NotResp(why)| Error::Protocol(why);
         let mut scanner = Scanner::new();
         loop {
-            let need = match scanner.scan(self.unread()).map_err(not_resp)? {
-                Scan::Whole { len, .. } if len > limit => {
-                    return Err(Error::AnswerTooBig { limit });
-                }
-                Scan::Whole { len, push } => {
-                    let reply = answer::read(&self.unread()[..len]);
-                    self.consume(len);
-                    return if push { Ok(None) } else { reply.map(Some).map_err(not_resp) };
-                }
-                Scan::More { need } => need,
+            let need = match self.next_frame(&mut scanner, call)? {
+                Frame::Answer(reply) => return Ok(Some(reply)),
+                Frame::Push => return Ok(None),
+                Frame::More(need) => need,
             };
-            if need > limit {
-                return Err(Error::AnswerTooBig { limit });
-            }
             if need > STREAM_THRESHOLD && self.unread().starts_with(b"$") {
                 return self.read_long(need, call).map(|bytes| Some(Reply::Bytes(bytes)));
             }
             self.fill(need, call)?;
+        }
+    }
+
+    /// Takes a whole frame from the input, if there is one.
+    pub(super) fn next_frame(
+        &mut self,
+        scanner: &mut Scanner,
+        call: &CallLimits<'_>,
+    ) -> Result<Frame> {
+        let limit = call.limits.answer;
+        let not_resp = |NotResp(why)| Error::Protocol(why);
+        match scanner.scan(self.unread()).map_err(not_resp)? {
+            Scan::Whole { len: need, .. } | Scan::More { need } if need > limit => {
+                Err(Error::AnswerTooBig { limit })
+            }
+            Scan::Whole { len, push } => {
+                let reply = answer::read(&self.unread()[..len]);
+                self.consume(len);
+                if push { Ok(Frame::Push) } else { reply.map(Frame::Answer).map_err(not_resp) }
+            }
+            Scan::More { need } => Ok(Frame::More(need)),
         }
     }
 
@@ -106,6 +125,12 @@ impl Connection {
 
     /// Reads more bytes, into a buffer with room for at least `need` unconsumed ones.
     pub(super) fn fill(&mut self, need: usize, call: &CallLimits<'_>) -> Result<()> {
+        self.reserve(need);
+        self.receive(call)
+    }
+
+    /// Makes room for at least `need` unconsumed bytes.
+    pub(super) fn reserve(&mut self, need: usize) {
         if self.start + need > self.input.capacity() {
             self.input.drain(..std::mem::take(&mut self.start));
         }
@@ -114,7 +139,6 @@ impl Connection {
             let capacity = (self.input.capacity() * 2).max(BUFFER_SIZE);
             self.input.reserve_exact(capacity - self.input.len());
         }
-        self.receive(call)
     }
 
     /// Reads into the spare capacity of the input buffer.

@@ -1,0 +1,125 @@
+//! Single calls and pipelines of an async client.
+
+use std::time::Duration;
+
+use super::exchange::exchange;
+use crate::client::{Call, Pipeline, ToArg};
+use crate::error::Result;
+use crate::reply::{FromReply, Reply};
+
+/// A builder for one call; see [`AsyncClient::command`](super::AsyncClient::command).
+#[must_use = "a call is made with `.call().await`"]
+#[derive(Clone, Debug)]
+pub struct AsyncCall<'c>(pub(super) Call<'c>);
+
+impl AsyncCall<'_> {
+    /// Adds an argument; see [`Call::arg`].
+    pub fn arg(self, value: impl ToArg) -> Self {
+        Self(self.0.arg(value))
+    }
+
+    /// Adds an argument for each value.
+    pub fn args<T: ToArg>(self, values: impl IntoIterator<Item = T>) -> Self {
+        Self(self.0.args(values))
+    }
+
+    /// Adds the option `--name` with this value; see [`Call::option`].
+    pub fn option(self, name: &str, value: impl ToArg) -> Self {
+        Self(self.0.option(name, value))
+    }
+
+    /// Adds the flag `--name`, before or after arguments.
+    pub fn flag(self, name: &str) -> Self {
+        Self(self.0.flag(name))
+    }
+
+    /// Adds words in front of the arguments, as a person typed them; see [`Call::words`].
+    pub fn words<T: ToArg>(self, words: impl IntoIterator<Item = T>) -> Self {
+        Self(self.0.words(words))
+    }
+
+    /// Limits the duration of this call, instead of [`AsyncClient::timeout`](super::AsyncClient::timeout).
+    pub fn timeout(self, limit: impl Into<Option<Duration>>) -> Self {
+        Self(self.0.timeout(limit))
+    }
+
+    /// Declares that the call may be retried if its answer is cut off; see [`Call::idempotent`].
+    pub fn idempotent(self) -> Self {
+        Self(self.0.idempotent())
+    }
+
+    /// Makes the call and converts the answer. [`Reply`] accepts any answer. Dropping the future closes the
+    /// connection; see [`AsyncClient`](super::AsyncClient).
+    ///
+    /// # Errors
+    /// [`Error::Refused`](crate::Error::Refused) is an error answer; for the others see
+    /// [`enum@crate::Error`].
+    pub async fn call<T: FromReply>(mut self) -> Result<T> {
+        let (client, command, timeout) = self.0.parts();
+        exchange(client, &command, timeout).await?.pop().unwrap_or(Reply::Null).parse()
+    }
+}
+
+/// A number of calls over one connection; see [`AsyncClient::pipeline`](super::AsyncClient::pipeline) and
+/// [`Pipeline`].
+///
+/// ```
+/// # let daemon = dockipc::Server::new().spawn_in_process()?;
+/// # let client = dockipc::AsyncClient::from(daemon.client());
+/// # tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+/// let mut pipeline = client.pipeline();
+/// for i in 0..1000 {
+///     pipeline.command("echo", [i.to_string()]);
+/// }
+/// let answers = pipeline.call().await?;
+/// assert_eq!(answers.len(), 1000);
+/// # Ok::<(), dockipc::Error>(())
+/// # })?;
+/// # Ok::<(), dockipc::Error>(())
+/// ```
+#[must_use = "the calls are made with `.call().await`"]
+#[derive(Clone, Debug)]
+pub struct AsyncPipeline<'c>(pub(super) Pipeline<'c>);
+
+impl AsyncPipeline<'_> {
+    /// Adds a call of the command with this name and these arguments; see [`add`](Self::add) for options.
+    pub fn command<T: ToArg>(
+        &mut self,
+        name: &str,
+        words: impl IntoIterator<Item = T>,
+    ) -> &mut Self {
+        self.0.command(name, words);
+        self
+    }
+
+    /// Adds a call that [`AsyncClient::command`](super::AsyncClient::command) prepared, without its timeout.
+    pub fn add(&mut self, call: AsyncCall<'_>) -> &mut Self {
+        self.0.add(call.0);
+        self
+    }
+
+    /// Limits the duration of the whole pipeline, instead of
+    /// [`AsyncClient::timeout`](super::AsyncClient::timeout).
+    pub fn timeout(&mut self, limit: impl Into<Option<Duration>>) -> &mut Self {
+        self.0.timeout(limit);
+        self
+    }
+
+    /// Declares that each command is idempotent; see [`Pipeline::idempotent`].
+    pub fn idempotent(&mut self) -> &mut Self {
+        self.0.idempotent();
+        self
+    }
+
+    /// Makes the calls and returns their answers in order; see [`Pipeline::call`].
+    ///
+    /// # Errors
+    /// An answer did not arrive. Any of the commands may have run, unless the error says otherwise.
+    pub async fn call(&self) -> Result<Vec<Reply>> {
+        let (client, commands, timeout) = self.0.parts();
+        if commands.count == 0 {
+            return Ok(Vec::new());
+        }
+        exchange(client, &commands, timeout).await
+    }
+}

@@ -1,0 +1,109 @@
+//! How an async client makes its calls. The pool, the checks of the listener and the rules for retries are
+//! those of the blocking client.
+
+use std::time::Duration;
+
+use crate::client::commands::{Commands, Retry};
+use crate::client::connection::{AsyncConnection, within};
+use crate::client::exchange::MAX_CONNECTIONS;
+use crate::client::limits::{CallLimits, ClientLimits};
+use crate::client::{Client, Endpoint};
+use crate::error::{Error, Ran, Result};
+use crate::listener;
+use crate::reply::Reply;
+
+/// The pauses between attempts to connect to a daemon whose queue is full. The kernel does not report when
+/// there is room in it.
+const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
+
+/// Sends commands, with retries, and returns their answers; see `Client::exchange`.
+///
+/// A call whose future is dropped closes its connection: it goes back into the pool only after the last
+/// answer.
+pub(super) async fn exchange(
+    client: &Client,
+    commands: &Commands<'_>,
+    timeout: Option<Duration>,
+) -> Result<Vec<Reply>> {
+    let call = CallLimits::new(&client.limits, timeout);
+    let mut answers = Vec::with_capacity(commands.count);
+    let (mut fresh, mut refusal) = (0, None);
+    loop {
+        let pooled = client.pool.take(&client.limits);
+        fresh += usize::from(pooled.is_none());
+        let mut connection = match pooled {
+            Some(connection) => AsyncConnection::new(connection)?,
+            // If the daemon has no successor, its refusal explains more than this error.
+            None => {
+                connect(client, &call).await.map_err(|error| refusal.take().unwrap_or(error))?
+            }
+        };
+        match connection.exchange(commands, &call, &mut answers).await {
+            Ok(()) => {
+                client.keep(connection.into_inner(), commands);
+                return Ok(answers);
+            }
+            // Nothing ran. Idle connections may have been closed by the daemon, and a new one may have
+            // been in the queue of a daemon that ended.
+            Err(Error::CutOff { ran: Ran::No, .. }) if fresh < MAX_CONNECTIONS => {}
+            Err(Error::Refused(failure)) if failure.is_not_run() && fresh < MAX_CONNECTIONS => {
+                refusal = Some(Error::Refused(failure));
+            }
+            Err(error @ Error::CutOff { ran: Ran::Maybe, .. }) => {
+                drop(connection);
+                let retried = retry(client, commands, &call, &mut answers).await;
+                return retried.map(|()| answers).ok_or(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Retries a call that may have run, if it is idempotent. `None` if it isn't, or if the retry fails.
+#[cold]
+async fn retry(
+    client: &Client,
+    commands: &Commands<'_>,
+    call: &CallLimits<'_>,
+    answers: &mut Vec<Reply>,
+) -> Option<()> {
+    if let Retry::Never = commands.retry {
+        return None;
+    }
+    let mut connection = connect(client, call).await.ok()?;
+    if let Retry::AskDaemon(name) = commands.retry {
+        // The call has failed already, so wait no longer than for a connection.
+        let read = [client.limits.read, client.limits.connect].into_iter().flatten().min();
+        let limits = ClientLimits { read, ..client.limits };
+        if !connection.is_idempotent(name, &call.with(&limits)).await.ok()? {
+            return None;
+        }
+    }
+    connection.exchange(commands, call, answers).await.ok()?;
+    client.keep(connection.into_inner(), commands);
+    Some(())
+}
+
+/// Connects without blocking the thread, also while the daemon's queue is full.
+async fn connect(client: &Client, call: &CallLimits<'_>) -> Result<AsyncConnection> {
+    let stream = match &client.endpoint {
+        Endpoint::Path(path) => {
+            let wait = call.wait(client.limits.connect);
+            let timed_out = |doing| Error::TimedOut { doing, after: wait.limit(), ran: Ran::No };
+            if wait.left().is_some_and(|left| left.is_zero()) {
+                return Err(timed_out("connecting"));
+            }
+            let [mut pause, longest] = PAUSES;
+            loop {
+                if let Some(socket) = listener::try_connect(path)? {
+                    break socket.into();
+                }
+                let paused = within(&wait, tokio::time::sleep(pause)).await;
+                paused.ok_or_else(|| timed_out("connecting (the daemon's queue is full)"))?;
+                pause = (pause * 2).min(longest);
+            }
+        }
+        Endpoint::InProcess(connect) => connect()?,
+    };
+    AsyncConnection::new(client.prepare(stream)?)
+}
