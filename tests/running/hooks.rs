@@ -268,13 +268,13 @@ fn after_sees_command_that_timed_out_in_its_place() {
     let gate = Gate::default();
     let inside = gate.clone();
     let server = Server::new().run_timeout(Duration::from_millis(50));
-    let server = server.handle("block", move |_: &Request<'_>| inside.pass());
+    let server = server.handle("stay", move |_: &Request<'_>| inside.pass());
     let (daemon, ends) = start(States::default(), server);
-    let answer = daemon.ask("block\n");
+    let answer = daemon.ask("stay\n");
     assert!(answer.starts_with("-TIMEOUT "), "{answer}");
     assert_eq!(ends.len(), 0);
     gate.open();
-    assert_eq!(ends.take(), "block Stopped(TimedOut) TIMEOUT");
+    assert_eq!(ends.take(), "stay Stopped(TimedOut) TIMEOUT");
 }
 
 #[test]

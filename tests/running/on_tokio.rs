@@ -10,7 +10,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use dockipc::{Arg, Client, Error, Peer, Request, Secret, Server, State, Stop, Stopped, command};
+use dockipc::{
+    Arg, AsyncClient, Client, Error, Peer, Request, Secret, Server, State, Stop, Stopped, command,
+};
 use rustix::process::Signal;
 use tests::apart::{self, Apart};
 use tests::gate::Gate;
@@ -516,5 +518,22 @@ fn signal_ends_the_future() {
         daemon.signal(signal);
         assert!(daemon.wait().success());
         assert!(!place.socket().exists());
+    }
+}
+
+#[test]
+fn async_client_sends_its_deadline() {
+    let daemon = Daemon::start(States::default().of(Server::new()).state(Table::default()));
+    for runtime in flavors() {
+        let client = AsyncClient::new(daemon.path()).timeout(LONG);
+        runtime.block_on(async {
+            // On a new connection, and on a kept one.
+            for _ in 0..2 {
+                let left: Option<u64> = client.command("left").call().await.unwrap();
+                assert!((1..=600_000).contains(&left.unwrap()), "{left:?}");
+            }
+            let none = client.command("left").timeout(None).call::<Option<u64>>().await.unwrap();
+            assert_eq!(none, None);
+        });
     }
 }

@@ -237,17 +237,9 @@ impl Connection {
             }
         });
         // In any case, the command was not sent.
-        match answer {
-            Ok(refusal) => {
-                self.handshaken = true;
-                Ok(refusal)
-            }
-            Err(Error::CutOff { received, .. }) => Err(Error::CutOff { received, ran: Ran::No }),
-            Err(Error::TimedOut { doing, after, .. }) => {
-                Err(Error::TimedOut { doing, after, ran: Ran::No })
-            }
-            Err(error) => Err(error),
-        }
+        let refusal = answer.map_err(not_sent)?;
+        self.handshaken = true;
+        Ok(refusal)
     }
 
     /// Reads the answer to the handshake, and returns it if it is an error.
@@ -391,6 +383,16 @@ fn takes_opening(hello: &Reply) -> bool {
 /// Returns whether a daemon that answers the handshake so runs no later command.
 fn is_last(failure: &Failure) -> bool {
     [code::BUSY, code::SHUTDOWN, code::TIMEOUT].contains(&failure.code())
+}
+
+/// Returns the error of a call whose command was not sent.
+#[cold]
+fn not_sent(error: Error) -> Error {
+    match error {
+        Error::CutOff { received, .. } => Error::CutOff { received, ran: Ran::No },
+        Error::TimedOut { doing, after, .. } => Error::TimedOut { doing, after, ran: Ran::No },
+        error => error,
+    }
 }
 
 /// Explains the end of a connection by the daemon's refusal of the handshake, if it had one.

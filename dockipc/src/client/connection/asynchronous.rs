@@ -10,9 +10,11 @@ use tokio::io::unix::{AsyncFd, AsyncFdReadyMutGuard};
 use tokio::io::{Interest, Ready};
 
 use super::input::Frame;
-use super::{BUFFER_SIZE, Connection, STREAM_THRESHOLD, explain_end, is_last};
+use super::{
+    BUFFER_SIZE, Connection, STREAM_THRESHOLD, explain_end, is_last, not_sent, takes_opening,
+};
 use crate::buffer::Buffer;
-use crate::client::commands::{CommandBuilder, Commands};
+use crate::client::commands::{CommandBuilder, Commands, with_opening};
 use crate::client::handshake::Handshake;
 use crate::client::limits::{CallLimits, ClientLimits, Wait};
 use crate::error::{Error, Failure, Ran, Result};
@@ -48,10 +50,6 @@ impl AsyncConnection {
             deprecated,
             reason = "the versions of tokio that we support have no other; ours owns its descriptor"
         )]
-        #[allow(
-            deprecated,
-            reason = "older versions of tokio have no other, and the connection owns its socket"
-        )]
         let io = AsyncFd::with_interest(connection, both);
         io.map(Self).map_err(|error| Error::io("registering the connection with tokio", error))
     }
@@ -82,16 +80,22 @@ impl AsyncConnection {
         call: &CallLimits<'_>,
         answers: &mut Vec<Reply>,
     ) -> Result<()> {
+        let opens = call.has_deadline() && commands.count == 1;
         let refusal = match self.inner().handshake.take() {
-            Some(handshake) if !handshake.has_token => {
+            Some(handshake) if !handshake.has_token && !opens => {
                 self.greet(&handshake, commands, call).await?
             }
             handshake => {
-                if let Some(handshake) = handshake {
-                    self.authenticate(&handshake, call).await?;
+                let refusal = match handshake {
+                    Some(handshake) => self.introduce(&handshake, call).await.map_err(not_sent)?,
+                    None => None,
+                };
+                if opens && self.inner().takes_opening {
+                    self.send_with_opening(commands, call).await?;
+                } else {
+                    self.send(commands.bytes, commands.first, commands.count, call).await?;
                 }
-                self.send(commands.bytes, commands.first, commands.count, call).await?;
-                None
+                refusal
             }
         };
         // Discard the answers of an earlier attempt.
@@ -139,31 +143,48 @@ impl AsyncConnection {
         }
     }
 
-    /// Sends only the handshake with the token, and waits for its answer; see [`Connection::authenticate`].
-    async fn authenticate(&mut self, handshake: &Handshake, call: &CallLimits<'_>) -> Result<()> {
-        // In any case of an error, the command was not sent.
-        match self.try_authenticate(&handshake.bytes, call).await {
-            Ok(None) => {
+    /// Sends the handshake alone; see [`Connection::introduce`].
+    async fn introduce(
+        &mut self,
+        handshake: &Handshake,
+        call: &CallLimits<'_>,
+    ) -> Result<Option<Failure>> {
+        let bytes = &handshake.bytes;
+        self.send(bytes, bytes.len(), 1, call).await?;
+        let refusal = match self.read_handshake(call).await? {
+            Some(failure) if handshake.has_token || is_last(&failure) => {
+                return Err(Error::Refused(failure));
+            }
+            refusal => refusal,
+        };
+        match (self.read_setinfo(call).await, refusal) {
+            (Ok(None), refusal) => {
                 self.inner().handshaken = true;
-                Ok(())
+                Ok(refusal)
             }
-            Ok(Some(failure)) => Err(Error::Refused(failure)),
-            Err(Error::CutOff { received, .. }) => Err(Error::CutOff { received, ran: Ran::No }),
-            Err(Error::TimedOut { doing, after, .. }) => {
-                Err(Error::TimedOut { doing, after, ran: Ran::No })
+            (Ok(Some(failure)), _) | (Err(Error::CutOff { .. }), Some(failure)) => {
+                Err(Error::Refused(failure))
             }
-            Err(error) => Err(error),
+            (Err(error), _) => Err(error),
         }
     }
 
-    async fn try_authenticate(
+    /// Sends a command with what goes in front of it; see [`Connection::send_with_opening`].
+    async fn send_with_opening(
         &mut self,
-        bytes: &[u8],
+        commands: &Commands<'_>,
         call: &CallLimits<'_>,
-    ) -> Result<Option<Failure>> {
-        self.send(bytes, bytes.len(), 1, call).await?;
-        let refusal = self.read_handshake(call).await?;
-        if refusal.is_some() { Ok(refusal) } else { self.read_setinfo(call).await }
+    ) -> Result<()> {
+        let (opening, words) = with_opening(commands.bytes, call.left());
+        if words.len() > STREAM_THRESHOLD {
+            // Nothing runs before all words are there.
+            self.send(&opening, usize::MAX, commands.count, call).await?;
+            return self.send(words, words.len(), commands.count, call).await;
+        }
+        let mut bytes = Buffer::with_capacity(opening.len() + words.len());
+        bytes.extend_from_slice(&opening);
+        bytes.extend_from_slice(words);
+        self.send(&bytes, bytes.len(), commands.count, call).await
     }
 
     /// Reads the answer to the handshake, and returns it if it is an error.
@@ -171,7 +192,10 @@ impl AsyncConnection {
         let room = ClientLimits { answer: call.limits.answer.max(BUFFER_SIZE), ..*call.limits };
         Ok(match self.read(&call.with(&room)).await? {
             Reply::Error(failure) => Some(failure),
-            _ => None,
+            answer => {
+                self.inner().takes_opening |= takes_opening(&answer);
+                None
+            }
         })
     }
 
