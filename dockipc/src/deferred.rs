@@ -123,9 +123,11 @@ pub(crate) trait Bell: Send + Sync {
 #[derive(Clone)]
 pub(crate) struct Later(Arc<Mutex<State>>);
 
+type OnCancel = Box<dyn FnOnce(Stopped) + Send>;
+
 struct State {
     stage: Stage,
-    on_cancel: Option<Box<dyn FnOnce(Stopped) + Send>>,
+    on_cancel: Option<OnCancel>,
     /// The command's end is known as soon as it is asked to stop.
     ends_when_stopped: bool,
 }
@@ -150,28 +152,39 @@ impl Later {
     }
 
     fn complete_with(&self, reply: impl FnOnce() -> Reply) -> bool {
-        let mut state = self.lock();
-        let Stage::Open(bell) = &mut state.stage else { return false };
+        let Some(on_cancel) = self.answer(self.lock(), reply) else { return false };
+        caught(|| drop(on_cancel));
+        true
+    }
+
+    /// Gives the answer if there is none. Returns the function that was kept for a request to stop.
+    fn answer(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        reply: impl FnOnce() -> Reply,
+    ) -> Option<Option<OnCancel>> {
+        let Stage::Open(bell) = &mut state.stage else { return None };
         let bell = bell.take();
         state.stage = Stage::Answered(reply());
         let on_cancel = state.on_cancel.take();
         drop(state);
-        // The bell is rung without the lock, and the author's function is dropped so.
+        // The bell is rung without the lock, and the author's function is called or dropped so.
         if let Some(bell) = bell {
             bell.ring();
         }
-        drop(on_cancel);
-        true
+        Some(on_cancel)
     }
 
     /// The command is asked to stop.
     pub(crate) fn stop(&self, why: Stopped) {
         let mut state = self.lock();
-        let on_cancel = state.on_cancel.take();
-        let ends = state.ends_when_stopped;
-        drop(state);
-        let is_open = !ends || self.complete_with(|| Reply::Error(why.failure()));
-        if let Some(function) = on_cancel.filter(|_| is_open) {
+        // With the lock held throughout: a function that is kept meanwhile would not be called.
+        let on_cancel = if state.ends_when_stopped {
+            self.answer(state, || Reply::Error(why.failure())).flatten()
+        } else {
+            state.on_cancel.take()
+        };
+        if let Some(function) = on_cancel {
             caught(|| function(why));
         }
     }
@@ -204,14 +217,14 @@ impl Later {
         let on_cancel = state.on_cancel.take();
         drop(state);
         // Both may be the author's.
-        drop((stage, on_cancel));
+        caught(|| drop((stage, on_cancel)));
     }
 
     fn is_closed(&self) -> bool {
         !matches!(self.lock().stage, Stage::Open(_))
     }
 
-    fn on_cancel(&self, function: Box<dyn FnOnce(Stopped) + Send>) {
+    fn on_cancel(&self, function: OnCancel) {
         let mut state = self.lock();
         if let Stage::Open(_) = state.stage {
             let earlier = state.on_cancel.replace(function);
@@ -225,5 +238,34 @@ impl Later {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    #[test]
+    fn function_kept_during_a_stop_is_called() {
+        const ROUNDS: usize = 20_000;
+        let called = Arc::new(AtomicUsize::new(0));
+        let (sender, stopping) = std::sync::mpsc::sync_channel::<Later>(0);
+        let stopper = thread::spawn(move || {
+            stopping.iter().for_each(|later| later.stop(Stopped::Cancelled));
+        });
+        for _ in 0..ROUNDS {
+            let (deferred, answer) = Deferred::<u64>::new();
+            sender.send(deferred.into_later()).unwrap();
+            let called = Arc::clone(&called);
+            answer.on_cancel(move |_| {
+                called.fetch_add(1, Ordering::Relaxed);
+            });
+            while !answer.is_cancelled() {}
+        }
+        drop(sender);
+        stopper.join().unwrap();
+        assert_eq!(called.load(Ordering::Relaxed), ROUNDS);
     }
 }

@@ -38,9 +38,10 @@ pub(crate) struct Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.later.close();
+        // First, since the author's function is told so.
         if !self.is_answered {
             self.run.0.signal.fire(Stopped::Cancelled);
         }
+        self.later.close();
     }
 }
