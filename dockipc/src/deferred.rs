@@ -123,9 +123,11 @@ pub(crate) trait Bell: Send + Sync {
 #[derive(Clone)]
 pub(crate) struct Later(Arc<Mutex<State>>);
 
+type OnCancel = Box<dyn FnOnce(Stopped) + Send>;
+
 struct State {
     stage: Stage,
-    on_cancel: Option<Box<dyn FnOnce(Stopped) + Send>>,
+    on_cancel: Option<OnCancel>,
     when_stopped: WhenStopped,
 }
 
@@ -162,21 +164,26 @@ impl Later {
     }
 
     pub(crate) fn complete_with(&self, reply: impl FnOnce() -> Reply) -> bool {
-        Self::complete_locked(self.lock(), reply)
+        let Some(on_cancel) = Self::answer(self.lock(), reply) else { return false };
+        caught(|| drop(on_cancel));
+        true
     }
 
-    fn complete_locked(mut state: MutexGuard<'_, State>, reply: impl FnOnce() -> Reply) -> bool {
-        let Stage::Open(bell) = &mut state.stage else { return false };
+    /// Gives the answer if there is none. Returns the function that was kept for a request to stop.
+    fn answer(
+        mut state: MutexGuard<'_, State>,
+        reply: impl FnOnce() -> Reply,
+    ) -> Option<Option<OnCancel>> {
+        let Stage::Open(bell) = &mut state.stage else { return None };
         let bell = bell.take();
         state.stage = Stage::Answered(reply());
         let on_cancel = state.on_cancel.take();
         drop(state);
-        // The bell is rung without the lock, and the author's function is dropped so.
+        // The bell is rung without the lock, and the author's function is called or dropped so.
         if let Some(bell) = bell {
             bell.ring();
         }
-        drop(on_cancel);
-        true
+        Some(on_cancel)
     }
 
     /// The command is asked to stop. Returns whether that is its answer.
@@ -187,18 +194,23 @@ impl Later {
             drop(state);
             return other.stop(why);
         }
-        let on_cancel = state.on_cancel.take();
         let when_stopped = state.when_stopped;
-        // Still locked: the command must not begin in between.
-        let is_answer = when_stopped != WhenStopped::RunsOn
-            && Self::complete_locked(state, || {
+        // Locked throughout: the command must not begin in between, and a function that is kept meanwhile would
+        // not be called.
+        let (is_answer, on_cancel) = if when_stopped == WhenStopped::RunsOn {
+            let on_cancel = state.on_cancel.take();
+            drop(state);
+            (false, on_cancel)
+        } else {
+            let answered = Self::answer(state, || {
                 Reply::Error(match when_stopped {
                     WhenStopped::NotRun => why.not_run(),
                     _ => why.failure(),
                 })
             });
-        let is_told = is_answer || when_stopped == WhenStopped::RunsOn;
-        if let Some(function) = on_cancel.filter(|_| is_told) {
+            (answered.is_some(), answered.flatten())
+        };
+        if let Some(function) = on_cancel {
             caught(|| function(why));
         }
         is_answer
@@ -254,7 +266,7 @@ impl Later {
                 self.stop(Stopped::ShuttingDown)
             }
             _ if state.when_stopped == WhenStopped::NotRun => {
-                Self::complete_locked(state, || Reply::Error(Failure::not_taken()))
+                Self::answer(state, || Reply::Error(Failure::not_taken())).is_some()
             }
             _ => false,
         }
@@ -288,14 +300,14 @@ impl Later {
             other.close();
         }
         // Both may be the author's.
-        drop((stage, on_cancel));
+        caught(|| drop((stage, on_cancel)));
     }
 
     fn is_closed(&self) -> bool {
         !matches!(self.lock().stage, Stage::Open(_))
     }
 
-    fn on_cancel(&self, function: Box<dyn FnOnce(Stopped) + Send>) {
+    fn on_cancel(&self, function: OnCancel) {
         let mut state = self.lock();
         if let Stage::Open(_) = state.stage {
             let earlier = state.on_cancel.replace(function);
@@ -309,5 +321,34 @@ impl Later {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    #[test]
+    fn function_kept_during_a_stop_is_called() {
+        const ROUNDS: usize = 20_000;
+        let called = Arc::new(AtomicUsize::new(0));
+        let (sender, stopping) = std::sync::mpsc::sync_channel::<Later>(0);
+        let stopper = thread::spawn(move || {
+            stopping.iter().for_each(|later| later.stop(Stopped::Cancelled));
+        });
+        for _ in 0..ROUNDS {
+            let (deferred, answer) = Deferred::<u64>::new();
+            sender.send(deferred.into_later()).unwrap();
+            let called = Arc::clone(&called);
+            answer.on_cancel(move |_| {
+                called.fetch_add(1, Ordering::Relaxed);
+            });
+            while !answer.is_cancelled() {}
+        }
+        drop(sender);
+        stopper.join().unwrap();
+        assert_eq!(called.load(Ordering::Relaxed), ROUNDS);
     }
 }

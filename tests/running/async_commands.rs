@@ -120,3 +120,25 @@ fn transaction_runs_async_commands() {
     assert!(answer.starts_with("+OK\r\n+QUEUED\r\n-USAGE "), "{answer}");
     assert!(answer.ends_with("*2\r\n$2\r\nab\r\n:3\r\n+OK\r\n"), "{answer}");
 }
+
+/// Wake the task, and then wait as a blocking function does that uses the thread's token.
+#[command]
+async fn wake_and_park() -> u64 {
+    let mut polls = 0;
+    std::future::poll_fn(|context| {
+        polls += 1;
+        if polls == 2 {
+            return Poll::Ready(polls);
+        }
+        context.waker().wake_by_ref();
+        std::thread::park();
+        Poll::Pending
+    })
+    .await
+}
+
+#[test]
+fn wake_is_not_lost_to_another_wait_of_the_thread() {
+    let daemon = Daemon::start(States::default().of(Server::new()));
+    assert_eq!(daemon.ask("wake-and-park\n"), "2");
+}

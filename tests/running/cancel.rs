@@ -253,3 +253,13 @@ fn kept_cancel_is_not_asked_to_stop_after_the_answer() {
     until("one connection", || it.daemon.ask("info\n").contains("connected_clients:1\\r"));
     assert!(!cancel.is_cancelled());
 }
+
+#[test]
+fn opening_of_a_call_is_not_nested() {
+    let daemon = Daemon::start(States::default().of(Server::new()));
+    let mut words = ["dockipc", "with", "--"].repeat(20_000);
+    words.push("ping");
+    let mut stream = daemon.connect();
+    stream.write_all(&resp(&words)).unwrap();
+    expect(&mut stream, b"-USAGE ");
+}

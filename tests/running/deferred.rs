@@ -1,7 +1,8 @@
 //! Answers that come later.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
@@ -196,4 +197,127 @@ fn deferred_commands_count_as_running() {
     let answering = thread::spawn(move || answers.take().send(3));
     assert_eq!(daemon.ask("pick\n"), "3");
     assert!(answering.join().unwrap());
+}
+
+/// Answer with this many bytes.
+#[command]
+fn big(len: usize) -> Vec<u8> {
+    vec![b'x'; len]
+}
+
+/// Counts its drops, and panics in each.
+struct PanicsInDrop(Kept<Stopped>);
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        self.0.keep(Stopped::Cancelled);
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn killed_connection_is_told_to_the_answerer() {
+    let (daemon, answers, _) = start(Server::new());
+    let reasons = Kept::<Stopped>::default();
+    let mut stream = daemon.connect();
+    stream.write_all(&[resp(&["client", "id"]), resp(&["pick"])].concat()).unwrap();
+    let (answer, told) = (answers.take(), reasons.clone());
+    answer.on_cancel(move |why| told.keep(why));
+    let id = String::from_utf8(line(&mut stream)).unwrap();
+    assert_eq!(daemon.ask(&format!("client kill id {}\n", &id[1..])), "1");
+    assert_eq!(reasons.take(), Stopped::Cancelled);
+    assert!(!answer.send(1));
+}
+
+#[test]
+fn client_that_does_not_read_cancels_by_its_end() {
+    let (daemon, answers, _) = start(Server::new());
+    let reasons = Kept::<Stopped>::default();
+    let mut stream = daemon.connect();
+    let open = ["dockipc", "with", "deadline", "600000", "--", "pick"];
+    fill(&mut stream, &open);
+    let (answer, told) = (answers.take(), reasons.clone());
+    answer.on_cancel(move |why| told.keep(why));
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(reasons.take(), Stopped::Cancelled);
+    assert!(rest(stream).ends_with(b"-CANCELLED the command was cancelled\r\n"));
+}
+
+#[test]
+fn deadline_passes_for_a_client_that_does_not_read() {
+    let (daemon, answers, _) = start(Server::new());
+    let reasons = Kept::<Stopped>::default();
+    let mut stream = daemon.connect();
+    let open = ["dockipc", "with", "deadline", "500", "--", "pick"];
+    fill(&mut stream, &open);
+    let (answer, told) = (answers.take(), reasons.clone());
+    answer.on_cancel(move |why| told.keep(why));
+    assert_eq!(reasons.take(), Stopped::TimedOut);
+    drop(stream);
+}
+
+#[test]
+fn client_that_does_not_read_and_leaves_cancels() {
+    let (daemon, answers, _) = start(Server::new());
+    let reasons = Kept::<Stopped>::default();
+    let mut stream = daemon.connect();
+    fill(&mut stream, &["pick"]);
+    let (answer, told) = (answers.take(), reasons.clone());
+    answer.on_cancel(move |why| told.keep(why));
+    drop(stream);
+    assert_eq!(reasons.take(), Stopped::Cancelled);
+}
+
+#[test]
+fn panic_in_a_dropped_function_ends_no_thread() {
+    let (daemon, answers, _) = start(Server::new());
+    let reasons = Kept::<Stopped>::default();
+    for _ in 0..8 {
+        let mut stream = daemon.connect();
+        stream.write_all(&[resp(&["client", "id"]), resp(&["pick"])].concat()).unwrap();
+        let (answer, value) = (answers.take(), PanicsInDrop(reasons.clone()));
+        answer.on_cancel(move |_| drop(value));
+        let id = String::from_utf8(line(&mut stream)).unwrap();
+        assert_eq!(daemon.ask(&format!("client kill id {}\n", &id[1..])), "1");
+        reasons.take();
+    }
+    assert_eq!(daemon.ask("ping\n"), "PONG");
+}
+
+#[test]
+fn quota_ends_a_connection_that_waits_for_an_answer() {
+    let (daemon, answers, _) = start(Server::new().max_bytes_per_user(10_000));
+    let reasons = Kept::<Stopped>::default();
+    let mut stream = daemon.connect();
+    let mut input = resp(&["pick"]);
+    input.extend(resp(&["echo", &"x".repeat(20_000)]));
+    stream.write_all(&input).unwrap();
+    let (answer, told) = (answers.take(), reasons.clone());
+    answer.on_cancel(move |why| told.keep(why));
+    assert_eq!(reasons.take(), Stopped::Cancelled);
+    let text = line(&mut stream);
+    eprintln!("{}", String::from_utf8_lossy(&text));
+    until("end of the connection", || daemon.ask("info\n").contains("connected_clients:1"));
+}
+
+/// Reads a line without its end.
+fn line(stream: &mut UnixStream) -> Vec<u8> {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        line.extend(byte);
+    }
+    line.truncate(line.len() - 2);
+    line
+}
+
+/// Sends a command behind answers that nobody reads, more than a socket takes.
+fn fill(stream: &mut UnixStream, words: &[&str]) {
+    let big = |len: &str| resp(&["big", len]);
+    for n in 1..=6 {
+        stream.write_all(&big("30000")).unwrap();
+        until("an answer", || rustix::io::ioctl_fionread(&*stream).unwrap() > n * 30_000);
+    }
+    stream.write_all(&[big("60000"), resp(words)].concat()).unwrap();
 }

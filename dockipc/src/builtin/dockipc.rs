@@ -99,6 +99,11 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
         .step_by(2)
         .try_for_each(|at| opening.set(of(at).unwrap_or_default(), of(at + 1).unwrap_or_default()));
     words.drain(..=end);
+    let of = |index: usize| words.get(index).map(|span: &Span| span.of(input, &[]));
+    // Each one would take a part of the thread's stack.
+    if is(of(0), "dockipc") && is(of(1), "with") {
+        return Prefix::With(Err(Failure::new(code::USAGE, "dockipc with can't be nested")));
+    }
     Prefix::With(read.map(|()| opening))
 }
 

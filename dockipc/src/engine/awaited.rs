@@ -79,6 +79,13 @@ impl Awaited {
         service.tell_end(&self.pending, protocol, self.reply.as_ref());
     }
 
+    /// The client gets another answer, the last one.
+    #[cold]
+    pub(super) fn give_up(&mut self, me: &Worker) {
+        self.stop(Stopped::Cancelled);
+        me.outbox().bytes.append(&mut self.sign);
+    }
+
     fn stop(&self, why: Stopped) {
         self.pending.run.0.signal.fire(why);
     }
@@ -142,6 +149,18 @@ impl Core {
         match self.flush(me, conn) {
             Sent::All => None,
             sent => Some(Next::after(sent)),
+        }
+    }
+
+    /// Looks at the command that is answered later while earlier answers wait for the client to read: it may be
+    /// time to ask the command to stop.
+    pub(super) fn look_while_sending(&self, conn: &mut Conn) {
+        if let Some(awaited) = &mut conn.awaited
+            && conn.phase.reads_commands()
+            && let Then::Answer(reply) =
+                self.look_at_awaited(conn.is_gone, conn.is_half_closed, awaited)
+        {
+            awaited.reply = Some(reply);
         }
     }
 

@@ -203,6 +203,7 @@ impl Conn {
     pub(super) fn set_deadline(&mut self, config: &Config) {
         let has_progressed = std::mem::take(&mut self.has_progressed);
         if let Some(awaited) = &self.awaited
+            && self.phase.reads_commands()
             && !self.has_pending_output()
         {
             let at = awaited.next_look(&config.times, self.conversation.signs());

@@ -88,6 +88,9 @@ impl Core {
         let mut next = match expired {
             Some(deadline) => self.expire(me, memory, conn, deadline.due),
             None if std::mem::take(&mut conn.is_over_quota) => {
+                if let Some(awaited) = &mut conn.awaited {
+                    awaited.give_up(me);
+                }
                 let failure = users::over_quota(&self.service.config.per_user);
                 self.finish(me, memory, conn, &failure)
             }
@@ -239,7 +242,10 @@ impl Core {
         if conn.has_pending_output() {
             match self.flush_pending(conn) {
                 Sent::All => {}
-                sent => return Next::after(sent),
+                sent => {
+                    self.look_while_sending(conn);
+                    return Next::after(sent);
+                }
             }
         }
         loop {

@@ -58,7 +58,7 @@ impl Signal {
     pub(crate) fn end(&self) {
         let _ = self.reason.compare_exchange(0, ENDED, Ordering::AcqRel, Ordering::Acquire);
         let listeners = std::mem::take(&mut *self.lock());
-        drop(listeners);
+        caught(|| drop(listeners));
     }
 
     /// Waits for the signal. Returns the reason, or `None` if the time has passed.
@@ -95,8 +95,11 @@ impl Signal {
 
     /// Returns the reason, or wakes the task when there is one. `key` is the task's place among the others.
     pub(crate) fn poll(&self, key: &mut Option<u64>, task: &Waker) -> Option<Stopped> {
+        // A waker is the author's code, which is cloned and dropped without the lock.
+        let mut task = task.clone();
         let mut listeners = self.lock();
         if let Some(stopped) = self.get() {
+            drop(listeners);
             return Some(stopped);
         }
         let own = *key.get_or_insert_with(|| {
@@ -104,9 +107,13 @@ impl Signal {
             listeners.next_key
         });
         match listeners.tasks.iter_mut().find(|(other, _)| *other == own) {
-            Some((_, waker)) => waker.clone_from(task),
-            None => listeners.tasks.push((own, task.clone())),
+            Some((_, waker)) => std::mem::swap(waker, &mut task),
+            None => {
+                listeners.tasks.push((own, task));
+                return None;
+            }
         }
+        drop(listeners);
         None
     }
 
@@ -121,5 +128,36 @@ impl Signal {
 
     fn lock(&self) -> MutexGuard<'_, Listeners> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    /// Asks to stop when it is dropped, as the last reference to a task that owns a guard would.
+    struct Firing(Arc<Signal>);
+
+    impl Wake for Firing {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Firing {
+        fn drop(&mut self) {
+            self.0.fire(Stopped::Cancelled);
+        }
+    }
+
+    #[test]
+    fn waker_is_dropped_without_the_lock() {
+        let signal = Arc::new(Signal::default());
+        let mut key = None;
+        let waker = Waker::from(Arc::new(Firing(Arc::clone(&signal))));
+        assert_eq!(signal.poll(&mut key, &waker), None);
+        drop(waker);
+        assert_eq!(signal.poll(&mut key, Waker::noop()), None);
+        assert_eq!(signal.get(), Some(Stopped::Cancelled));
     }
 }
