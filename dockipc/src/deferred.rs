@@ -164,17 +164,17 @@ impl Later {
     }
 
     pub(crate) fn complete_with(&self, reply: impl FnOnce() -> Reply) -> bool {
-        let Some(on_cancel) = Self::answer(self.lock(), reply) else { return false };
+        let (is_first, on_cancel) = Self::answer(self.lock(), reply);
         caught(|| drop(on_cancel));
-        true
+        is_first
     }
 
-    /// Gives the answer if there is none. Returns the function that was kept for a request to stop.
+    /// Gives the answer. Returns whether it is the first, and the function that was kept for a request to stop.
     fn answer(
         mut state: MutexGuard<'_, State>,
         reply: impl FnOnce() -> Reply,
-    ) -> Option<Option<OnCancel>> {
-        let Stage::Open(bell) = &mut state.stage else { return None };
+    ) -> (bool, Option<OnCancel>) {
+        let Stage::Open(bell) = &mut state.stage else { return (false, None) };
         let bell = bell.take();
         state.stage = Stage::Answered(reply());
         let on_cancel = state.on_cancel.take();
@@ -183,7 +183,7 @@ impl Later {
         if let Some(bell) = bell {
             bell.ring();
         }
-        Some(on_cancel)
+        (true, on_cancel)
     }
 
     /// The command is asked to stop. Returns whether that is its answer.
@@ -202,13 +202,12 @@ impl Later {
             drop(state);
             (false, on_cancel)
         } else {
-            let answered = Self::answer(state, || {
+            Self::answer(state, || {
                 Reply::Error(match when_stopped {
                     WhenStopped::NotRun => why.not_run(),
                     _ => why.failure(),
                 })
-            });
-            (answered.is_some(), answered.flatten())
+            })
         };
         if let Some(function) = on_cancel {
             caught(|| function(why));
@@ -266,7 +265,7 @@ impl Later {
                 self.stop(Stopped::ShuttingDown)
             }
             _ if state.when_stopped == WhenStopped::NotRun => {
-                Self::answer(state, || Reply::Error(Failure::not_taken())).is_some()
+                Self::answer(state, || Reply::Error(Failure::not_taken())).0
             }
             _ => false,
         }
@@ -336,7 +335,9 @@ mod tests {
         let called = Arc::new(AtomicUsize::new(0));
         let (sender, stopping) = std::sync::mpsc::sync_channel::<Later>(0);
         let stopper = thread::spawn(move || {
-            stopping.iter().for_each(|later| later.stop(Stopped::Cancelled));
+            for later in &stopping {
+                later.stop(Stopped::Cancelled);
+            }
         });
         for _ in 0..ROUNDS {
             let (deferred, answer) = Deferred::<u64>::new();

@@ -131,6 +131,8 @@ async fn wake_and_park() -> u64 {
             return Poll::Ready(polls);
         }
         context.waker().wake_by_ref();
+        // A runtime's thread would wait for ever otherwise.
+        std::thread::current().unpark();
         std::thread::park();
         Poll::Pending
     })

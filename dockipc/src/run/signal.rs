@@ -106,14 +106,13 @@ impl Signal {
             listeners.next_key += 1;
             listeners.next_key
         });
-        match listeners.tasks.iter_mut().find(|(other, _)| *other == own) {
-            Some((_, waker)) => std::mem::swap(waker, &mut task),
-            None => {
-                listeners.tasks.push((own, task));
-                return None;
-            }
+        if let Some((_, waker)) = listeners.tasks.iter_mut().find(|(other, _)| *other == own) {
+            std::mem::swap(waker, &mut task);
+            // Before the waker that is dropped.
+            drop(listeners);
+        } else {
+            listeners.tasks.push((own, task));
         }
-        drop(listeners);
         None
     }
 
