@@ -74,7 +74,7 @@ impl Running {
     /// Returns the commands, in the order of their beginning.
     pub(crate) fn all(&self) -> Vec<Arc<Run>> {
         let mut all: Vec<_> = self.lock().values().cloned().collect();
-        all.sort_by_key(|run| (run.since, run.id));
+        all.sort_unstable_by_key(|run| (run.since, run.id));
         all
     }
 
