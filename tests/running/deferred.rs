@@ -224,7 +224,7 @@ fn killed_connection_is_told_to_the_answerer() {
     let (answer, told) = (answers.take(), reasons.clone());
     answer.on_cancel(move |why| told.keep(why));
     let id = String::from_utf8(line(&mut stream)).unwrap();
-    assert_eq!(daemon.ask(&format!("client kill id {}\n", &id[1..])), "1");
+    assert_eq!(daemon.ask(format!("client kill id {}\n", &id[1..])), "1");
     assert_eq!(reasons.take(), Stopped::Cancelled);
     assert!(!answer.send(1));
 }
@@ -278,7 +278,7 @@ fn panic_in_a_dropped_function_ends_no_thread() {
         let (answer, value) = (answers.take(), PanicsInDrop(reasons.clone()));
         answer.on_cancel(move |_| drop(value));
         let id = String::from_utf8(line(&mut stream)).unwrap();
-        assert_eq!(daemon.ask(&format!("client kill id {}\n", &id[1..])), "1");
+        assert_eq!(daemon.ask(format!("client kill id {}\n", &id[1..])), "1");
         reasons.take();
     }
     assert_eq!(daemon.ask("ping\n"), "PONG");
