@@ -16,7 +16,7 @@ use dockipc::{AsyncClient, Error, Failure, Reply, Request, Server};
 use rustix::process::{Signal, getpid, kill_process};
 use tests::apart::{self, Apart};
 use tests::dice::Dice;
-use tests::scripted::{GREETING, greet, handshake, scripted};
+use tests::scripted::{GREETING, greet, greet_alone, handshake, scripted};
 use tests::{Daemon, PATIENCE, Place, expect, resp};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
@@ -223,8 +223,8 @@ fn async_call_ends_at_its_deadline() {
         let (sender, receiver) = channel();
         let server = scripted(&place, move |accept| {
             let mut stream = accept();
-            greet(&mut stream, "slow");
-            stream.write_all(GREETING).unwrap();
+            greet_alone(&mut stream, GREETING);
+            expect(&mut stream, &resp(&["slow"]));
             // Keepalives extend the read timeout only.
             while stream.write_all(b">1\r\n$1\r\nx\r\n").is_ok() {
                 thread::sleep(Duration::from_millis(1));
