@@ -7,9 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dockipc::{Handle, Request, Server, command};
+use tests::dice::Dice;
 use tests::gate::Gate;
 use tests::process::{alone, threads, until};
-use tests::{expect, raise_descriptor_limit};
+use tests::{expect, long, raise_descriptor_limit};
 
 /// Like `wait`, under another name: the server learns the speed of each command separately.
 #[command("hold")]
@@ -95,6 +96,35 @@ fn blocked_handlers_leave_others_served() {
     }
     drop(clients);
     until("the threads' end", || threads() == 2);
+}
+
+#[test]
+fn command_that_blocks_after_a_pause_is_noticed() {
+    let _alone = alone();
+    let gate = Gate::default();
+    let rounds = long(150, 5_000);
+    // Each is new to the server, which takes it for a quick one.
+    let mut server = Server::new().state(gate.clone());
+    for round in 0..rounds {
+        let gate = gate.clone();
+        server = server.handle(format!("block{round}"), move |_: &Request<'_>| gate.pass());
+    }
+    let daemon = server.spawn_in_process().expect("a server that starts");
+    let mut dice = Dice::thrown();
+    for round in 0..rounds {
+        // About the time after which the threads go to sleep.
+        thread::sleep(Duration::from_millis(8) + dice.moment(Duration::from_millis(5)));
+        let mut blocked = connect(&daemon);
+        blocked.write_all(format!("block{round}\n").as_bytes()).unwrap();
+        until("a command that blocks", || gate.waiting() == 1);
+        let mut other = connect(&daemon);
+        other.write_all(b"ping\n").unwrap();
+        expect(&mut other, b"PONG");
+        gate.open();
+        drop(blocked);
+        until("its end", || gate.waiting() == 0);
+        gate.close();
+    }
 }
 
 #[test]

@@ -73,9 +73,13 @@ impl Core {
                 if !look.leader.leads() {
                     continue;
                 }
+                // Invariant: the watcher sleeps only if each leader polls, at a look after which the hub was not
+                // unlocked. A leader wakes it when it begins a turn: one that has begun already would not.
+                is_quiet &= look.leader.polls() && same_turn;
                 if look.leader.polls() {
-                    is_quiet &= same_turn;
-                } else if same_step {
+                    continue;
+                }
+                if same_step {
                     self.take_over(hub, look, last.map_or(Duration::ZERO, |last| last.cpu));
                 } else if same_turn {
                     look.leader.ask_to_yield();
