@@ -48,8 +48,8 @@ pub(super) fn cancel(context: Context<'_>, session: &Session, word: &[u8]) -> Re
     let run = parsed_id(word).and_then(|id| context.running.get(id));
     // A command of another user looks like none.
     let Some(run) = run.filter(|run| context.may_stop(session, run.peer.uid())) else {
-        let why =
-            format_args!("no command {} runs; send `dockipc running` for a list", Quoted(word));
+        let word = Quoted(word);
+        let why = format_args!("no command {word} runs; send `dockipc running` for a list");
         return Reply::Error(Failure::new(code::ERR, why));
     };
     if !run.is_heard() {
