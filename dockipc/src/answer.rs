@@ -22,7 +22,7 @@ pub trait Answer: Sized {
     fn answer(self) -> Answered;
 }
 
-/// What a command's function has returned.
+/// The result of a command's function.
 #[doc(hidden)]
 pub enum Answered {
     Now(Reply),

@@ -114,7 +114,7 @@ impl<T> fmt::Debug for Answerer<T> {
     }
 }
 
-/// Told that an answer is there. The engine implements it.
+/// Wakes the connection that waits for an answer. The engine implements it.
 pub(crate) trait Bell: Send + Sync {
     fn ring(&self);
 }
@@ -131,7 +131,7 @@ struct State {
     when_stopped: WhenStopped,
 }
 
-/// What the answer is when the command is asked to stop.
+/// The effect of a request to stop on the answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhenStopped {
     /// The reason, at once.
@@ -143,7 +143,7 @@ pub(crate) enum WhenStopped {
 }
 
 enum Stage {
-    /// No answer yet; who is told when it comes.
+    /// No answer yet; the bell to ring when it comes.
     Open(Option<Arc<dyn Bell>>),
     Answered(Reply),
     /// The answer is this one.

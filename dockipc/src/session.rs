@@ -40,17 +40,17 @@ pub(crate) struct Session {
     pub(crate) is_last: bool,
     /// The commands since `MULTI`; `None` outside of a transaction.
     pub(crate) transaction: Option<Box<Queue>>,
-    /// What the client asked for with the current command.
+    /// The options that our own client sent with the current command.
     pub(crate) opening: Option<Opening>,
     /// The server stops when the answer is sent.
     pub(crate) stops_server: Cell<bool>,
 }
 
-/// What our own client asks for with a command, by `DOCKIPC WITH`. Such a command is cancelled when the client
+/// The options of a command that our own client sends, `DOCKIPC WITH`. Such a command is cancelled when the client
 /// ends its side of the connection.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Opening {
-    /// When the client waits no longer.
+    /// The time until which the client waits.
     pub(crate) deadline: Option<Instant>,
 }
 

@@ -1,4 +1,4 @@
-//! [`Outcome`], what has become of a command, and [`Pending`], one that is answered later.
+//! [`Outcome`], the result of dispatching a command, and [`Pending`], one that is answered later.
 
 use crate::commands::Command;
 use crate::deferred::Later;
@@ -7,7 +7,7 @@ use crate::reply::Reply;
 use crate::run::Cancel;
 use crate::running::Registered;
 
-/// What has become of a command that was dispatched.
+/// The result of dispatching a command.
 pub(crate) enum Outcome {
     Reply(Reply),
     /// It has begun, and its answer comes later.

@@ -91,7 +91,7 @@ impl Awaited {
     }
 }
 
-/// What a connection does that waits for an answer.
+/// The next step of a connection that waits for an answer.
 enum Then {
     Wait,
     Answer(Reply),

@@ -174,7 +174,7 @@ impl<'a> TurnExecutor<'a> {
         if is_first {
             self.core.wake_leader(&hub);
         }
-        // What was told before the command was noted is told to nobody else.
+        // An event that came before the command was noted has fired no signal.
         let unseen = hub.unseen(index);
         drop(hub);
         drop(earlier);

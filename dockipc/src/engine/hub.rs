@@ -275,7 +275,7 @@ impl Hub {
         Some(socket)
     }
 
-    /// What the connection has not been told yet.
+    /// Returns the events that the connection has not seen yet.
     pub(super) fn unseen(&self, index: usize) -> Readiness {
         self.slots.get(index).map_or(Readiness::NONE, |slot| slot.unseen)
     }

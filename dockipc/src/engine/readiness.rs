@@ -1,4 +1,4 @@
-//! [`Readiness`], what happened to a connection since its last turn.
+//! [`Readiness`], the events of a connection since its last turn.
 
 use std::ops::BitOrAssign;
 
@@ -24,7 +24,7 @@ impl Readiness {
     /// The connection is to end at once.
     pub(super) const KILLED: Self = Self(1 << 6);
 
-    /// Returns what the events of a socket mean, `epoll_ctl(2)`.
+    /// Returns the meaning of a socket's events, `epoll_ctl(2)`.
     pub(super) fn of(flags: EventFlags) -> Self {
         let mut readiness = Self::NONE;
         if flags.contains(EventFlags::IN) {

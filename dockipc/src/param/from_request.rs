@@ -48,7 +48,7 @@ pub struct Kind {
     pub(super) check: fn(&'static str) -> Result<(), BadValue>,
 }
 
-/// What a parameter needs of the call beside its words.
+/// The part of a call that a parameter needs beside its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
     Nothing,

@@ -29,7 +29,7 @@ pub(crate) struct Run {
     pub(crate) connection: u64,
     pub(crate) peer: Peer,
     pub(crate) since: Instant,
-    /// When the caller no longer waits for the answer.
+    /// The time until which the caller waits for the answer.
     pub(crate) deadline: Option<Instant>,
     /// The caller cancels the command by ending its side of the connection. Otherwise this means only that
     /// no other command follows.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::caught::caught;
 use crate::error::Stopped;
 
-/// Asks a command to stop, once. Whoever waits for that is told: a thread, a task, or a function to call.
+/// Asks a command to stop, once. It wakes the threads and tasks that wait for that, and calls functions.
 #[derive(Default)]
 pub(crate) struct Signal {
     /// The number of the reason; 0 for none, or [`ENDED`]. It changes once.
@@ -42,7 +42,7 @@ impl Signal {
         if set.is_err() {
             return false;
         }
-        // Whoever listens looks at the reason with the lock held: it sees the reason, or is in the list.
+        // A listener looks at the reason with the lock held: it sees the reason, or is in the list.
         let Listeners { tasks, functions, .. } = std::mem::take(&mut *self.lock());
         self.fired.notify_all();
         for (_, task) in tasks {
