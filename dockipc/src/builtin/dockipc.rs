@@ -7,6 +7,7 @@ use super::{Context, is, running, usage};
 use crate::arg::Quoted;
 use crate::commands::BuiltIn;
 use crate::error::{Failure, code};
+use crate::later::Form;
 use crate::reply::Reply;
 use crate::request::Words;
 use crate::session::{Opening, Session};
@@ -110,6 +111,14 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
 impl Opening {
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
         let refuse = |why: std::fmt::Arguments<'_>| Err(Failure::new(code::USAGE, why));
+        if is(Some(key), "stream") {
+            self.stream = Some(match value {
+                b"items" => Form::Values,
+                b"rows" => Form::Rows,
+                _ => return refuse(format_args!("stream is items or rows")),
+            });
+            return Ok(());
+        }
         if !is(Some(key), "deadline") {
             return refuse(format_args!("unknown key {} of dockipc with", Quoted(key)));
         }
