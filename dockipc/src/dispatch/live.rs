@@ -140,7 +140,8 @@ impl Service {
         }
         let call = Call::of_run(run, protocol);
         let failure = reply.and_then(Ran::failure);
-        let begun = Begun { hooks: &**hooks, call, since: run.since };
+        let items = pending.items.as_ref().map_or(0, |items| items.count());
+        let begun = Begun { hooks: &**hooks, call, since: run.since, items };
         begun.end(failure, run.signal.get());
     }
 }
