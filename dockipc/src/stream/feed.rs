@@ -196,11 +196,17 @@ impl Feed {
     }
 
     /// The stream ends. Further ends have no effect.
+    ///
+    /// Invariant: a stream that was closed is not whole, whatever its code returns.
     pub(super) fn end(&self, end: Result<(), Failure>) {
-        let collected = {
+        let (closed, collected) = {
             let mut state = self.lock();
-            state.closed.get_or_insert(Stopped::Cancelled);
-            std::mem::take(&mut state.collected)
+            let closed = state.closed.replace(Stopped::Cancelled);
+            (closed, std::mem::take(&mut state.collected))
+        };
+        let end = match closed {
+            Some(why) => Err(why.failure()),
+            None => end,
         };
         self.later.complete(match end {
             Err(failure) => Reply::Error(failure),
