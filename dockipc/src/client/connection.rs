@@ -2,6 +2,7 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+mod event;
 #[cfg(feature = "cli")]
 mod identify;
 mod input;
@@ -15,7 +16,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::commands::{CommandBuilder, Commands, with_opening};
+use super::canceller::Attachment;
+use super::commands::{CommandBuilder, Commands, Wanted, with_opening};
 use super::handshake::Handshake;
 use super::limits::{CallLimits, ClientLimits, Wait};
 use crate::buffer::Buffer;
@@ -25,6 +27,7 @@ use crate::wire::answer::Piece;
 
 #[cfg(feature = "tokio")]
 pub(super) use self::asynchronous::{AsyncConnection, within};
+pub(super) use self::event::Event;
 #[cfg(feature = "cli")]
 pub(super) use self::identify::{GREETING, Unidentified};
 
@@ -40,8 +43,8 @@ pub(super) struct Connection {
     handshake: Option<Handshake>,
     /// Whether the daemon has answered the handshake.
     handshaken: bool,
-    /// Whether the daemon understands what [`with_opening`] puts in front of a command.
-    takes_opening: bool,
+    /// The keys that the daemon understands in what [`with_opening`] puts in front of a command.
+    keys: Keys,
     /// Why the client's token was withheld, if it was.
     withheld: Option<String>,
 }
@@ -52,6 +55,14 @@ pub(super) enum AnswerPart<'i> {
     /// A piece, or `None` before a wait and at the end, if the commands are
     /// [`streamed`](Commands::streamed).
     Piece(Option<Piece<'i>>),
+}
+
+/// The keys that a daemon understands in front of a command.
+#[derive(Clone, Copy, Default)]
+struct Keys {
+    deadline: bool,
+    stream: bool,
+    progress: bool,
 }
 
 /// Maximum number of bytes that one read of a streamed answer waits for. Longer bulk strings are read into
@@ -73,7 +84,7 @@ impl Connection {
             read_timeout: None,
             handshake: Some(handshake),
             handshaken: false,
-            takes_opening: false,
+            keys: Keys::default(),
             withheld,
         }
     }
@@ -113,30 +124,13 @@ impl Connection {
         call: &CallLimits<'_>,
         each: &mut impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.set_read_timeout(call)?;
-        let attached = commands.canceller.map(|canceller| canceller.attach(&self.stream));
-        let attached = attached.transpose()?;
-        let opens = attached.is_some() || call.has_deadline() && commands.count == 1;
-        let refusal = match self.handshake.take() {
-            Some(handshake) if !handshake.has_token && !opens => {
-                self.greet(&handshake, commands, call)?
-            }
-            handshake => {
-                let handshake = handshake.map(|handshake| self.introduce(&handshake, call));
-                let refusal = handshake.transpose()?.flatten();
-                if opens && self.takes_opening {
-                    if let Some(attached) = &attached {
-                        attached.half_closes()?;
-                    }
-                    self.send_with_opening(commands, call)?;
-                } else {
-                    self.send(commands.bytes, commands, call)?;
-                }
-                refusal
-            }
-        };
+        let (refusal, _attached) = self.open(commands, call)?;
         for i in 0..commands.count {
-            let has_pieces = if commands.streamed { self.has_pieces(call) } else { Ok(false) };
+            let has_pieces = if commands.streamed {
+                self.read_rows(call, &mut |piece| each(i, AnswerPart::Piece(piece)))
+            } else {
+                Ok(false)
+            };
             let answer = match has_pieces {
                 Ok(true) => {
                     self.read_pieces(call, |piece| each(i, AnswerPart::Piece(piece)))?;
@@ -155,6 +149,56 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Sends a command whose answer may be a stream. Returns what comes first, and what cancels the command.
+    pub(super) fn begin(
+        &mut self,
+        command: &Commands<'_>,
+        call: &CallLimits<'_>,
+    ) -> Result<(Event, Option<Attachment>)> {
+        let (refusal, attached) = self.open(command, call)?;
+        match self.read_event(call) {
+            Ok(Event::Answer(Reply::Error(failure))) if failure.is_not_run() => {
+                Err(Error::Refused(failure))
+            }
+            Ok(event) => Ok((event, attached)),
+            Err(error) => Err(explain_end(error, command, refusal)),
+        }
+    }
+
+    /// Sends commands. Returns an error answer to the handshake after which they may still be answered, and
+    /// what cancels them.
+    pub(super) fn open(
+        &mut self,
+        commands: &Commands<'_>,
+        call: &CallLimits<'_>,
+    ) -> Result<(Option<Failure>, Option<Attachment>)> {
+        self.set_read_timeout(call)?;
+        let attached = commands.canceller.map(|canceller| canceller.attach(&self.stream));
+        let attached = attached.transpose()?;
+        let opens = attached.is_some()
+            || call.has_deadline() && commands.count == 1
+            || commands.wanted.is_any();
+        let refusal = match self.handshake.take() {
+            Some(handshake) if !handshake.has_token && !opens => {
+                self.greet(&handshake, commands, call)?
+            }
+            handshake => {
+                let handshake = handshake.map(|handshake| self.introduce(&handshake, call));
+                let refusal = handshake.transpose()?.flatten();
+                if opens && self.keys.deadline {
+                    if let Some(attached) = &attached {
+                        attached.half_closes()?;
+                    }
+                    self.send_with_opening(commands, call)?;
+                } else {
+                    self.send(commands.bytes, commands, call)?;
+                }
+                refusal
+            }
+        };
+        Ok((refusal, attached))
     }
 
     fn set_read_timeout(&mut self, call: &CallLimits<'_>) -> Result<()> {
@@ -248,7 +292,7 @@ impl Connection {
         Ok(match self.read(&call.with(&room))? {
             Reply::Error(failure) => Some(failure),
             answer => {
-                self.takes_opening |= takes_opening(&answer);
+                self.keys.read(&answer);
                 None
             }
         })
@@ -262,7 +306,8 @@ impl Connection {
 
     /// Sends a command with what goes in front of it.
     fn send_with_opening(&mut self, commands: &Commands<'_>, call: &CallLimits<'_>) -> Result<()> {
-        let (opening, words) = with_opening(commands.bytes, call.left());
+        let (opening, words) =
+            with_opening(commands.bytes, call.left(), self.keys.known(commands.wanted));
         if words.len() > STREAM_THRESHOLD {
             // Nothing runs before all words are there.
             self.send(&opening, &Commands { first: usize::MAX, ..*commands }, call)?;
@@ -371,13 +416,27 @@ impl Connection {
     }
 }
 
-/// Returns whether the answer to `HELLO` is that of a daemon which understands `DOCKIPC WITH`: it has the
-/// known keys in its field `with`.
-fn takes_opening(hello: &Reply) -> bool {
-    let Reply::Map(fields) = hello else { return false };
-    let keys = fields.iter().find(|(name, _)| *name == Reply::bytes("with"));
-    let Some((_, Reply::Bytes(keys))) = keys else { return false };
-    keys.split(|&b| b == b' ').any(|key| key == b"deadline")
+impl Keys {
+    /// Adds the keys in the field `with` of an answer to `HELLO`.
+    fn read(&mut self, hello: &Reply) {
+        let Reply::Map(fields) = hello else { return };
+        let keys = fields.iter().find(|(name, _)| *name == Reply::bytes("with"));
+        let Some((_, Reply::Bytes(keys))) = keys else { return };
+        for key in keys.split(|&b| b == b' ') {
+            match key {
+                b"deadline" => self.deadline = true,
+                b"stream" => self.stream = true,
+                b"progress" => self.progress = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns what the daemon knows of it.
+    fn known(self, wanted: Wanted) -> Wanted {
+        let stream = wanted.stream.filter(|_| self.stream);
+        Wanted { stream, progress: wanted.progress && self.progress }
+    }
 }
 
 /// Returns whether a daemon that answers the handshake so runs no later command.

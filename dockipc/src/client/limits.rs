@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::progress::OnProgress;
+
 /// The limits of a client. `None` means no limit.
 #[derive(Clone, Copy)]
 pub(super) struct ClientLimits {
@@ -47,7 +49,9 @@ pub(super) fn nonzero_timeout(limit: Option<Duration>) -> Option<Duration> {
 pub(super) struct CallLimits<'l> {
     pub(super) limits: &'l ClientLimits,
     /// The call's deadline. Without one, no clock is read.
-    end: Option<Deadline>,
+    pub(super) end: Option<Deadline>,
+    /// Called with the progress of the command.
+    pub(super) on_progress: Option<&'l OnProgress>,
 }
 
 /// The end of a time limit.
@@ -81,7 +85,8 @@ impl Deadline {
 impl<'l> CallLimits<'l> {
     /// Returns the limits of a call that begins now.
     pub(super) fn new(limits: &'l ClientLimits, total: Option<Duration>) -> Self {
-        Self { limits, end: Deadline::earlier(total.and_then(Deadline::after), limits.until) }
+        let end = Deadline::earlier(total.and_then(Deadline::after), limits.until);
+        Self { limits, end, on_progress: None }
     }
 
     /// Returns the same limits with a deadline for a part of the call.
@@ -92,7 +97,7 @@ impl<'l> CallLimits<'l> {
 
     /// Returns the same deadline with other limits for the steps of the call.
     pub(super) fn with<'o>(&self, limits: &'o ClientLimits) -> CallLimits<'o> {
-        CallLimits { limits, end: self.end }
+        CallLimits { limits, end: self.end, on_progress: None }
     }
 
     /// Returns whether the call as a whole has a deadline.

@@ -8,9 +8,11 @@ mod commands;
 mod connection;
 mod exchange;
 mod handshake;
+mod items;
 mod limits;
 mod newest;
 mod pool;
+mod progress;
 mod word;
 
 use std::fmt;
@@ -30,8 +32,10 @@ use crate::error::Result;
 pub use self::asynchronous::{AsyncCall, AsyncClient, AsyncPipeline};
 pub use self::call::{Call, Pipeline};
 pub use self::canceller::Canceller;
+pub use self::items::Items;
 #[cfg(feature = "cli")]
 pub(crate) use self::limits::Deadline;
+pub use self::progress::Progress;
 pub use self::word::ToArg;
 pub use crate::wire::words::quote;
 
@@ -348,7 +352,7 @@ impl Client {
     /// See [`enum@crate::Error`].
     pub fn send(&self, line: &str) -> Result<Vec<u8>> {
         let mut line = Line::new(line);
-        self.ask(&line.command(), self.limits.total)
+        self.ask(&line.command(), (self.limits.total, None))
     }
 }
 

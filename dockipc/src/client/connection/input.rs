@@ -5,6 +5,7 @@ use rustix::net::RecvFlags;
 
 use super::{BUFFER_SIZE, Connection, FIRST_ROOM, STREAM_THRESHOLD};
 use crate::client::limits::CallLimits;
+use crate::client::progress::report;
 use crate::error::{Error, Ran, Result};
 use crate::reply::Reply;
 use crate::wire::answer::{self, NotResp, Scan, Scanner};
@@ -12,8 +13,8 @@ use crate::wire::answer::{self, NotResp, Scan, Scanner};
 /// The input, as far as the next frame.
 pub(super) enum Frame {
     Answer(Reply),
-    /// A push frame, which was skipped.
-    Push,
+    /// A push frame, which is not the answer.
+    Push(Reply),
     /// The frame has at least this length, and is not there.
     More(usize),
 }
@@ -34,7 +35,10 @@ impl Connection {
         loop {
             let need = match self.next_frame(&mut scanner, call)? {
                 Frame::Answer(reply) => return Ok(Some(reply)),
-                Frame::Push => return Ok(None),
+                Frame::Push(push) => {
+                    report(&push, call);
+                    return Ok(None);
+                }
                 Frame::More(need) => need,
             };
             if need > STREAM_THRESHOLD && self.unread().starts_with(b"$") {
@@ -59,7 +63,8 @@ impl Connection {
             Scan::Whole { len, push } => {
                 let reply = answer::read(&self.unread()[..len]);
                 self.consume(len);
-                if push { Ok(Frame::Push) } else { reply.map(Frame::Answer).map_err(not_resp) }
+                let reply = reply.map_err(not_resp)?;
+                Ok(if push { Frame::Push(reply) } else { Frame::Answer(reply) })
             }
             Scan::More { need } => Ok(Frame::More(need)),
         }

@@ -1,0 +1,6 @@
+//! Tests of the client with commands that stream.
+
+#[path = "../client"]
+mod client {
+    mod streams;
+}
