@@ -119,6 +119,12 @@ pub(crate) trait Bell: Send + Sync {
     fn ring(&self);
 }
 
+/// Wakes connections that have something to send. The engine implements it.
+pub(crate) trait Bells: Send + Sync {
+    /// Wakes the connections with these tokens, which the engine has given out.
+    fn ring_all(&self, connections: &[u64]);
+}
+
 /// An answer that comes later, for whoever gives it and whoever waits for it.
 #[derive(Clone)]
 pub(crate) struct Later(Arc<Mutex<State>>);

@@ -12,8 +12,8 @@ mod speed;
 mod table;
 mod unknown;
 
-pub(crate) use builtin::BuiltIn;
+pub(crate) use builtin::{BuiltIn, PubSub};
 pub use command::{Code, Command, CommandParts, Running};
-pub(crate) use rules::Rules;
+pub(crate) use rules::{ChannelRules, Rules};
 pub(crate) use speed::{Cost, Speed};
 pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};

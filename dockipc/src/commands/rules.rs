@@ -1,9 +1,10 @@
 //! The rules given to the server, applied to its commands.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Command, Entry, Table, Target};
-use crate::access::{self, Pattern, Policy, Token};
+use crate::access::{self, Pattern, Policy, SocketId, Token};
 use crate::error::Error;
 
 /// The access rules given to the builder.
@@ -15,6 +16,33 @@ pub(crate) struct Rules {
     pub(crate) default_deny: bool,
     /// The names that each additional socket offers, in the order of the sockets. `None` is all.
     pub(crate) offers: Vec<Option<Vec<Pattern>>>,
+    /// The patterns of event channels and their rules. If several match a channel, the last one counts.
+    pub(crate) channels: Vec<(Pattern, String)>,
+    /// The event channels that each additional socket offers. `None` is all.
+    pub(crate) offered_channels: Vec<Option<Vec<Pattern>>>,
+}
+
+/// The rules about event channels.
+#[derive(Default)]
+pub(crate) struct ChannelRules {
+    given: Vec<(Pattern, Policy)>,
+    default_deny: bool,
+    /// The channels that each additional socket offers. `None` is all.
+    offers: Vec<Option<Vec<Pattern>>>,
+}
+
+impl ChannelRules {
+    /// Returns the policy of a channel, or `None` if the socket does not offer the channel.
+    pub(crate) fn policy(&self, socket: SocketId, channel: &str) -> Option<&Policy> {
+        let offer =
+            socket.index().checked_sub(1).and_then(|index| self.offers.get(index)?.as_ref());
+        if offer.is_some_and(|names| !names.iter().any(|pattern| pattern.matches(channel))) {
+            return None;
+        }
+        let given = self.given.iter().rfind(|(pattern, _)| pattern.matches(channel));
+        let default = if self.default_deny { &Policy::Closed } else { &Policy::Open };
+        Some(given.map_or(default, |(_, policy)| policy))
+    }
 }
 
 /// A parsed rule whose user and group names are resolved.
@@ -32,7 +60,7 @@ impl Rules {
         if self.default_deny { Policy::Closed } else { Policy::Open }
     }
 
-    fn resolve(&self) -> Result<Vec<ResolvedRule<'_>>, Error> {
+    fn resolve(rules: &[(Pattern, String)]) -> Result<Vec<ResolvedRule<'_>>, Error> {
         let resolve = |(pattern, text): &'_ (Pattern, String)| {
             let shown = format!("{text:?} for {pattern}");
             let terms = access::parse(text).map_err(|(at, reason)| {
@@ -42,7 +70,7 @@ impl Rules {
             Ok((shown, policy))
         };
         let mut given = Vec::new();
-        for rule in &self.given {
+        for rule in rules {
             let (shown, policy) = resolve(rule)?;
             given.push(ResolvedRule { pattern: &rule.0, shown, policy, is_used: false });
         }
@@ -53,13 +81,19 @@ impl Rules {
 impl Table {
     /// Sets the policy of every entry and of the fallback.
     pub(super) fn apply(&mut self, rules: &Rules) -> Result<(), Error> {
-        let mut given = rules.resolve()?;
+        let mut given = Rules::resolve(&rules.given)?;
+        let resolved = |rule: ResolvedRule<'_>| (rule.pattern.clone(), rule.policy);
+        self.channels = Arc::new(ChannelRules {
+            given: Rules::resolve(&rules.channels)?.into_iter().map(resolved).collect(),
+            default_deny: rules.default_deny,
+            offers: rules.offered_channels.clone(),
+        });
         for entry in &mut self.entries {
             entry.policy = match &entry.target {
                 Target::Command(Command { allow: Some(terms), .. }) => {
                     Policy::new(terms, &format!("of `{}` ({})", entry.name, entry.target.place()))?
                 }
-                Target::BuiltIn(_) => Policy::Open,
+                Target::BuiltIn(_) | Target::PubSub(_) => Policy::Open,
                 _ => rules.default_policy(),
             };
             // A protocol command has no names here: clients need it even to be denied.
@@ -105,6 +139,7 @@ impl Table {
     /// Returns all policies with the names of their commands.
     fn policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
         let entries = self.entries.iter().map(|Entry { name, policy, .. }| (&**name, policy));
-        entries.chain([("*", &self.fallback.policy)])
+        let channels = self.channels.given.iter().map(|(pattern, policy)| (pattern.text(), policy));
+        entries.chain([("*", &self.fallback.policy)]).chain(channels)
     }
 }

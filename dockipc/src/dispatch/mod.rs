@@ -14,6 +14,7 @@ mod deny;
 mod live;
 mod local;
 mod outcome;
+mod pubsub;
 mod route;
 mod run;
 mod transaction;
@@ -35,7 +36,7 @@ use crate::state::States;
 
 pub(crate) use conversation::{Conversation, Step};
 pub(crate) use local::{LOCAL, LocalCode};
-pub(crate) use outcome::{Outcome, Pending};
+pub(crate) use outcome::{Outcome, Pending, Told};
 pub(crate) use run::{Begin, Executor};
 pub(crate) use transaction::SignTimes;
 

@@ -1,10 +1,13 @@
 //! Runs the author's code.
 
+use std::sync::Weak;
+
 use crate::answer::Answered;
 use crate::arg::Truncated;
 use crate::audit::Case;
 use crate::caught::caught;
 use crate::commands::{Runnable, Speed, Table};
+use crate::deferred::Bells;
 use crate::error::{Failure, Stopped, code};
 use crate::hooks::{Begun, Call, Hooks};
 use crate::reply::Reply;
@@ -26,6 +29,15 @@ pub(crate) trait Executor {
 
     /// Called after the author's code has run.
     fn end(&mut self);
+
+    /// Returns what wakes the connection when it has something to send, and the connection's token.
+    fn bell(&self) -> (Weak<dyn Bells>, u64) {
+        struct Silent;
+        impl Bells for Silent {
+            fn ring_all(&self, _: &[u64]) {}
+        }
+        (Weak::<Silent>::new(), 0)
+    }
 
     /// Called before the hooks that follow the command. Returns why the client has got a failure in place of its
     /// answer, if it has.

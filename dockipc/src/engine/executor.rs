@@ -1,7 +1,7 @@
 //! Whether a command may run on this thread now.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::core::Core;
@@ -12,6 +12,7 @@ use super::ready::WAKE;
 use super::sign_of_life::{next_sign, send_sign};
 use super::worker::Worker;
 use crate::commands::{Cost, Runnable, Speed, Table};
+use crate::deferred::Bells;
 use crate::dispatch::{Begin, Executor, SignTimes};
 use crate::error::{Failure, Stopped, code};
 use crate::request::Request;
@@ -250,6 +251,11 @@ impl Executor for TurnExecutor<'_> {
         if let Some(timed) = self.timed.take() {
             self.cost = timed.end(&self.core.service.table);
         }
+    }
+
+    fn bell(&self) -> (Weak<dyn Bells>, u64) {
+        let core = Arc::downgrade(self.core);
+        (core, self.token)
     }
 
     fn stopped(&self) -> Option<Stopped> {

@@ -29,6 +29,7 @@ use crate::counters::Counters;
 use crate::dispatch::{LOCAL, LocalCode, Service};
 use crate::engine::{Engine, Taker};
 use crate::error::{Failure, Result};
+use crate::events::Events;
 use crate::handler::Handler;
 use crate::hooks::{Call, Chain, Hook, Hooks, Outcome};
 use crate::listener::SocketMode;
@@ -255,6 +256,23 @@ impl Server {
         self
     }
 
+    /// Gives the server the channels that the program publishes to. A server without this method has its own, if a
+    /// command takes [`Events`] or the program calls [`Handle::events`]. The first call counts.
+    pub fn events(self, events: Events) -> Self {
+        events.give_to(&self.states);
+        self
+    }
+
+    /// Says who may hear the events of these channels: `Server::new().allow_channel("jobs.*", "group:adm")`.
+    ///
+    /// Names and rule are written as in [`allow`](Self::allow); the last rule that matches a channel counts. A
+    /// channel without a rule is open to every caller, or closed with [`default_deny`](Self::default_deny). A
+    /// `SUBSCRIBE` to a channel that the caller may not hear gets `-NOPERM`; a `PSUBSCRIBE` gets the others.
+    pub fn allow_channel(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
+        self.rules.channels.push((Pattern::new(names), rule.into()));
+        self
+    }
+
     /// Denies commands without a rule to everyone. By default they are open to every caller.
     ///
     /// Built-in commands without a rule stay open.
@@ -331,6 +349,7 @@ impl Server {
         let mode = SocketMode { given: access.mode, default: 0o600 };
         self.others.push((path.into(), mode));
         self.rules.offers.push(access.names);
+        self.rules.offered_channels.push(access.channels);
         self
     }
 

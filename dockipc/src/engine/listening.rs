@@ -1,0 +1,105 @@
+//! A connection that is subscribed to events: it sends them as its socket takes them, between the answers.
+//!
+//! The events wait in a queue of the connection's subscriptions (`crate::events`), which is bounded. A publisher
+//! only puts them there, and rings for all connections that were idle with one lock of the hub.
+
+use super::connection::Conn;
+use super::core::Core;
+use super::output::Sent;
+use super::token::Token;
+use super::turn::Next;
+use super::worker::Worker;
+use crate::deferred::Bells;
+use crate::dispatch::{Conversation, Told};
+use crate::wire::{Protocol, encode};
+
+/// The most bytes of events that are taken from the queue at a time.
+const CHUNK: usize = 64 * 1024;
+
+impl Bells for Core {
+    fn ring_all(&self, connections: &[u64]) {
+        if self.is_forked() {
+            return;
+        }
+        let mut hub = self.lock();
+        for token in connections {
+            hub.note_answer(Token::from_data(*token));
+        }
+        self.wake_leader(&hub);
+    }
+}
+
+impl Conn {
+    /// Returns whether it is a line that has subscribed to events. It stays open when the client has ended its
+    /// side.
+    #[cold]
+    pub(super) fn listens_on_a_line(&self) -> bool {
+        self.conversation.protocol() == Protocol::Line && self.conversation.is_subscribed()
+    }
+}
+
+impl Core {
+    /// Sends events that are queued for the client. None if the connection goes on.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn send_events(&self, me: &Worker, conn: &mut Conn) -> Option<Next> {
+        while conn.phase.reads_commands() {
+            // Not into the outbox itself, which other threads lock: the author's code may run.
+            let mut frames = std::mem::take(me.outbox().bytes.tail());
+            let taken = conn.conversation.take_events(CHUNK, &mut frames);
+            let mut outbox = me.outbox();
+            if let Some(awaited) = conn.awaited.as_mut().filter(|_| !frames.is_empty()) {
+                outbox.bytes.append(&mut awaited.sign);
+            }
+            if outbox.bytes.is_empty() {
+                *outbox.bytes.tail() = frames;
+            } else {
+                outbox.bytes.push(frames);
+            }
+            let has_any = !outbox.bytes.is_empty();
+            drop(outbox);
+            if taken.is_over {
+                conn.phase.finish(conn.is_half_closed);
+            }
+            if has_any {
+                match self.flush(me, conn) {
+                    Sent::All => {}
+                    Sent::Broken => return Some(Next::Close),
+                    sent => {
+                        conn.sends_events = true;
+                        return Some(Next::after(sent));
+                    }
+                }
+            }
+            if !taken.has_more {
+                break;
+            }
+            if !self.is_over() {
+                // Commands of the client and other connections come in between.
+                self.lock().note_answer(Token::from_data(conn.token));
+                break;
+            }
+        }
+        None
+    }
+
+    /// Puts frames, and the answer behind them, into the outbox. Returns how many bytes it then has.
+    #[cold]
+    pub(super) fn tell(me: &Worker, conversation: &mut Conversation, told: Told) -> usize {
+        let mut outbox = me.outbox();
+        outbox.bytes.tail().extend_from_slice(&told.frames);
+        if std::mem::take(&mut outbox.answered) {
+            conversation.answered_with_failure();
+        } else if let Some(reply) = told.reply {
+            encode::reply(reply, conversation.protocol(), &mut outbox.bytes);
+        }
+        outbox.bytes.len()
+    }
+
+    /// Returns whether a connection stays open while the server stops, since commands that still run may
+    /// publish events.
+    #[cold]
+    pub(super) fn keeps_listening(&self, conn: &Conn) -> bool {
+        conn.conversation.is_subscribed() && conn.phase.reads_commands() && !self.is_over()
+    }
+}
