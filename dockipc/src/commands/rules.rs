@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Command, Entry, Table, Target};
-use crate::access::{self, Pattern, Policy, SocketId, Token};
+use crate::access::{self, Access, Pattern, Policy, SocketId, Token};
 use crate::error::Error;
 
 /// The access rules given to the builder.
@@ -20,6 +20,8 @@ pub(crate) struct Rules {
     pub(crate) channels: Vec<(Pattern, String)>,
     /// The event channels that each additional socket offers. `None` is all.
     pub(crate) offered_channels: Vec<Option<Vec<Pattern>>>,
+    /// Makes the rules about event channels, if there are any. Other programs do not contain the code.
+    pub(crate) channel_rules: Option<fn(&Rules) -> Result<ChannelRules, Error>>,
 }
 
 /// The rules about event channels.
@@ -60,34 +62,64 @@ impl Rules {
         if self.default_deny { Policy::Closed } else { Policy::Open }
     }
 
-    fn resolve(rules: &[(Pattern, String)]) -> Result<Vec<ResolvedRule<'_>>, Error> {
-        let resolve = |(pattern, text): &'_ (Pattern, String)| {
-            let shown = format!("{text:?} for {pattern}");
-            let terms = access::parse(text).map_err(|(at, reason)| {
-                Error::bad_rule(&shown, &format!("{reason}, at character {}", at + 1))
-            })?;
-            let policy = Policy::new(&terms, &shown)?;
-            Ok((shown, policy))
+    /// Gives a rule to event channels.
+    pub(crate) fn allow_channel(&mut self, names: Pattern, rule: String) {
+        self.channels.push((names, rule));
+        self.channel_rules = Some(Self::channel_rules);
+    }
+
+    /// Adds a socket that offers these commands and event channels.
+    pub(crate) fn offer(&mut self, access: Access) {
+        self.offers.push(access.names);
+        self.offered_channels.push(access.channels);
+        self.channel_rules = Some(Self::channel_rules);
+    }
+
+    /// Denies commands and event channels without a rule.
+    pub(crate) fn deny_by_default(&mut self) {
+        self.default_deny = true;
+        self.channel_rules = Some(Self::channel_rules);
+    }
+
+    fn channel_rules(&self) -> Result<ChannelRules, Error> {
+        let resolve = |(pattern, text): &(Pattern, String)| {
+            let (_, policy) = resolve(pattern, text)?;
+            Ok((pattern.clone(), policy))
         };
+        Ok(ChannelRules {
+            given: self.channels.iter().map(resolve).collect::<Result<_, Error>>()?,
+            default_deny: self.default_deny,
+            offers: self.offered_channels.clone(),
+        })
+    }
+
+    fn resolve(&self) -> Result<Vec<ResolvedRule<'_>>, Error> {
         let mut given = Vec::new();
-        for rule in rules {
-            let (shown, policy) = resolve(rule)?;
-            given.push(ResolvedRule { pattern: &rule.0, shown, policy, is_used: false });
+        for (pattern, text) in &self.given {
+            let (shown, policy) = resolve(pattern, text)?;
+            given.push(ResolvedRule { pattern, shown, policy, is_used: false });
         }
         Ok(given)
     }
 }
 
+/// Returns a rule with its pattern, for an error message, and its policy.
+fn resolve(pattern: &Pattern, text: &str) -> Result<(String, Policy), Error> {
+    let shown = format!("{text:?} for {pattern}");
+    let terms = access::parse(text).map_err(|(at, reason)| {
+        Error::bad_rule(&shown, &format!("{reason}, at character {}", at + 1))
+    })?;
+    let policy = Policy::new(&terms, &shown)?;
+    Ok((shown, policy))
+}
+
 impl Table {
     /// Sets the policy of every entry and of the fallback.
     pub(super) fn apply(&mut self, rules: &Rules) -> Result<(), Error> {
-        let mut given = Rules::resolve(&rules.given)?;
-        let resolved = |rule: ResolvedRule<'_>| (rule.pattern.clone(), rule.policy);
-        self.channels = Arc::new(ChannelRules {
-            given: Rules::resolve(&rules.channels)?.into_iter().map(resolved).collect(),
-            default_deny: rules.default_deny,
-            offers: rules.offered_channels.clone(),
-        });
+        let mut given = rules.resolve()?;
+        if let Some(channel_rules) = rules.channel_rules {
+            self.channels = Arc::new(channel_rules(rules)?);
+        }
         for entry in &mut self.entries {
             entry.policy = match &entry.target {
                 Target::Command(Command { allow: Some(terms), .. }) => {

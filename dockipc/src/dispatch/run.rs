@@ -229,7 +229,7 @@ impl Runner<'_> {
     }
 
     #[inline(never)]
-    fn record(
+    pub(super) fn record(
         &mut self,
         table: &Table,
         record: &mut dyn FnMut() -> Result<(), Failure>,

@@ -14,7 +14,7 @@ use crate::dispatch::{Conversation, Told};
 use crate::wire::{Protocol, encode};
 
 /// The most bytes of events that are taken from the queue at a time.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 16 * 1024;
 
 impl Bells for Core {
     fn ring_all(&self, connections: &[u64]) {
@@ -45,30 +45,21 @@ impl Core {
     pub(super) fn send_events(&self, me: &Worker, conn: &mut Conn) -> Option<Next> {
         while conn.phase.reads_commands() {
             // Not into the outbox itself, which other threads lock: the author's code may run.
+            if let Some(awaited) = &mut conn.awaited {
+                // An event must not come in the middle of it.
+                me.outbox().bytes.append(&mut awaited.sign);
+            }
             let mut frames = std::mem::take(me.outbox().bytes.tail());
             let taken = conn.conversation.take_events(CHUNK, &mut frames);
-            let mut outbox = me.outbox();
-            if let Some(awaited) = conn.awaited.as_mut().filter(|_| !frames.is_empty()) {
-                outbox.bytes.append(&mut awaited.sign);
-            }
-            if outbox.bytes.is_empty() {
-                *outbox.bytes.tail() = frames;
-            } else {
-                outbox.bytes.push(frames);
-            }
-            let has_any = !outbox.bytes.is_empty();
-            drop(outbox);
+            *me.outbox().bytes.tail() = frames;
             if taken.is_over {
                 conn.phase.finish(conn.is_half_closed);
             }
-            if has_any {
-                match self.flush(me, conn) {
-                    Sent::All => {}
-                    Sent::Broken => return Some(Next::Close),
-                    sent => {
-                        conn.sends_events = true;
-                        return Some(Next::after(sent));
-                    }
+            match self.flush(me, conn) {
+                Sent::All => {}
+                sent => {
+                    conn.sends_events = true;
+                    return Some(Next::after(sent));
                 }
             }
             if !taken.has_more {

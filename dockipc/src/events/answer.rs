@@ -12,6 +12,7 @@ use super::replica::Source;
 use super::{Inner, LONGEST_NAME, NAMES, glob, is_channel};
 use crate::access::Policy;
 use crate::arg::Quoted;
+use crate::audit::Audit;
 use crate::caught::caught;
 use crate::commands::{PubSub, Table};
 use crate::config::EventLimits;
@@ -20,13 +21,16 @@ use crate::error::{Failure, code};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::{Form, Session, Subscribed, Taken};
-use crate::wire::encode;
+use crate::wire::{Protocol, encode};
 
 /// A command about subscriptions.
 pub(crate) struct Asked<'a> {
     pub(crate) word: PubSub,
     pub(crate) words: Words<'a>,
+    /// It came as a line.
+    pub(crate) is_line: bool,
     pub(crate) table: &'a Table,
+    pub(crate) audit: Option<&'a Audit>,
     pub(crate) limits: EventLimits,
 }
 
@@ -44,18 +48,21 @@ pub(crate) trait Host {
     /// Returns what wakes the connection, and its token.
     fn bell(&self) -> (Weak<dyn Bells>, u64);
 
-    /// Records decisions. Returns `None` if that can't be done now.
-    fn record(&mut self, decisions: &[Decision<'_>]) -> Option<Result<(), Failure>>;
+    /// Runs code that records decisions. Returns `None` if that can't be done now.
+    fn record(
+        &mut self,
+        record: &mut dyn FnMut() -> Result<(), Failure>,
+    ) -> Option<Result<(), Failure>>;
 }
 
 /// Whether a client may subscribe.
 #[derive(Clone, Copy)]
-pub(crate) struct Decision<'p> {
+struct Decision<'p> {
     /// The number of the channel or pattern among the words.
-    pub(crate) index: usize,
-    pub(crate) is_allowed: bool,
+    index: usize,
+    is_allowed: bool,
     /// The rule that decided; `None` if the client's socket does not offer the channel.
-    pub(crate) policy: Option<&'p Policy>,
+    policy: Option<&'p Policy>,
 }
 
 pub(super) fn answer(
@@ -64,15 +71,32 @@ pub(super) fn answer(
     session: &mut Session,
     host: &mut dyn Host,
 ) -> Answer {
+    let refuse =
+        |code, why: std::fmt::Arguments<'_>| Answer::Reply(Reply::Error(Failure::new(code, why)));
+    let name = asked.word.name();
+    if asked.is_line && session.protocol != Protocol::Line {
+        return refuse(
+            code::USAGE,
+            format_args!("{name} is no line in RESP; send it as a command"),
+        );
+    }
+    if asked.is_line && matches!(asked.word, PubSub::Unsubscribe | PubSub::Punsubscribe) {
+        return refuse(code::USAGE, format_args!("{name} has no meaning on a line: close it"));
+    }
+    if session.is_in_transaction() {
+        return match asked.word {
+            PubSub::Pubsub => Answer::Reply(Reply::Ok),
+            _ => refuse(code::ERR, format_args!("{name} is not allowed in a transaction")),
+        };
+    }
     let result = match asked.word {
         PubSub::Subscribe => subscribe(inner, asked, session, host, false),
         PubSub::Psubscribe => subscribe(inner, asked, session, host, true),
-        PubSub::Unsubscribe => unsubscribe(asked, session, false),
-        PubSub::Punsubscribe => unsubscribe(asked, session, true),
+        PubSub::Unsubscribe => Ok(unsubscribe(asked, session, false)),
+        PubSub::Punsubscribe => Ok(unsubscribe(asked, session, true)),
         PubSub::Pubsub => pubsub(inner, asked, session),
         PubSub::Ssubscribe | PubSub::Sunsubscribe => {
-            let why = format_args!("{} is for clusters; use subscribe", asked.word.name());
-            Err(Failure::new(code::ERR, why))
+            return refuse(code::ERR, format_args!("{name} is for clusters; use subscribe"));
         }
     };
     result.unwrap_or_else(|failure| Answer::Reply(Reply::Error(failure)))
@@ -86,13 +110,12 @@ fn call(asked: &Asked<'_>, session: &Session, name: &[u8]) -> Option<Failure> {
     if first.len() == name.len() {
         return None;
     }
-    Some(match asked.table.find_visible(&session.credentials(), first) {
-        None => asked.table.unknown(&session.credentials(), first, None),
-        Some(_) => {
-            let why = format_args!("{} is not a stream; call it", Quoted(first));
-            Failure::new(code::USAGE, why)
-        }
-    })
+    let caller = session.credentials();
+    if asked.table.find_visible(&caller, first).is_none() {
+        return Some(asked.table.unknown(&caller, first, None));
+    }
+    let why = format_args!("{} is not a stream; call it", Quoted(first));
+    Some(Failure::new(code::USAGE, why))
 }
 
 /// Checks all names before the first confirmation: clients take an error among confirmations for the answer to
@@ -140,8 +163,18 @@ fn subscribe(
         let why = format_args!("too many subscriptions of this connection: {most} at most");
         return Err(Failure::new(code::TOOBIG, why));
     }
-    if !decisions.is_empty() {
-        match host.record(&decisions) {
+    if let Some(audit) = asked.audit
+        && !decisions.is_empty()
+    {
+        let mut record = || {
+            decisions.iter().try_for_each(|&Decision { index, is_allowed, policy }| {
+                let caller = (&session.peer, session.id);
+                let case = audit.case(caller, is_allowed, policy, Some(asked.word.name()));
+                let spans = words.spans.get(index..=index).unwrap_or_default();
+                case.unbound(b"", None, Words { spans, ..words })
+            })
+        };
+        match host.record(&mut record) {
             None => return Ok(Answer::NotNow),
             // A denied one stays denied even if the record fails.
             Some(Err(failure)) if decisions.iter().all(|decision| decision.is_allowed) => {
@@ -190,11 +223,7 @@ fn denial(session: &Session, channel: &[u8], policy: Option<&Policy>) -> Failure
     Failure::new(code::NOPERM, why)
 }
 
-fn unsubscribe(
-    asked: &Asked<'_>,
-    session: &mut Session,
-    is_pattern: bool,
-) -> Result<Answer, Failure> {
+fn unsubscribe(asked: &Asked<'_>, session: &mut Session, is_pattern: bool) -> Answer {
     let form = session.form();
     let mut frames = Vec::new();
     let mut names: Vec<Box<[u8]>> = asked.words.iter().map(Into::into).collect();
@@ -202,7 +231,7 @@ fn unsubscribe(
         let all = names.iter().map(|name| Some(&**name));
         let none = names.is_empty().then_some(None);
         all.chain(none).for_each(|name| confirm(asked.word, name, 0, form, &mut frames));
-        return Ok(Answer::Told(frames));
+        return Answer::Told(frames);
     };
     if names.is_empty() {
         names = subscriber.names(is_pattern);
@@ -222,7 +251,7 @@ fn unsubscribe(
     if count == 0 {
         session.end_subscriptions();
     }
-    Ok(Answer::Told(frames))
+    Answer::Told(frames)
 }
 
 /// Appends a confirmation, in RESP3 a push frame.

@@ -62,7 +62,7 @@ use crate::session::Session;
 use crate::state::States;
 use crate::warning::warn;
 
-pub(crate) use self::answer::{Answer, Asked, Decision, Host};
+pub(crate) use self::answer::{Answer, Asked, Host};
 pub use self::replica::{Replica, Replicated, Watch};
 
 /// The event channels of a server, to publish to.

@@ -197,15 +197,14 @@ impl Queue {
         let size = event.size();
         while queued.is_full(size, &self.limits) {
             match when_full {
-                Full::Drop => match queued.items.front() {
-                    Some(Item { what: What::Event { may_go: true, .. }, .. }) => {
-                        queued.drop_first()
-                    }
-                    _ => {
+                Full::Drop => {
+                    let first = queued.items.front().map(|item| &item.what);
+                    if !matches!(first, Some(What::Event { may_go: true, .. })) {
                         queued.note_dropped(subscription);
                         return Pushed::default();
                     }
-                },
+                    queued.drop_first();
+                }
                 Full::End => {
                     let count = queued.remove(subscription, None) + 1;
                     subscription.has_ended.store(true, Relaxed);

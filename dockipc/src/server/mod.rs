@@ -269,7 +269,7 @@ impl Server {
     /// channel without a rule is open to every caller, or closed with [`default_deny`](Self::default_deny). A
     /// `SUBSCRIBE` to a channel that the caller may not hear gets `-NOPERM`; a `PSUBSCRIBE` gets the others.
     pub fn allow_channel(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
-        self.rules.channels.push((Pattern::new(names), rule.into()));
+        self.rules.allow_channel(Pattern::new(names), rule.into());
         self
     }
 
@@ -277,7 +277,7 @@ impl Server {
     ///
     /// Built-in commands without a rule stay open.
     pub fn default_deny(mut self) -> Self {
-        self.rules.default_deny = true;
+        self.rules.deny_by_default();
         self
     }
 
@@ -348,8 +348,7 @@ impl Server {
     pub fn also_at(mut self, path: impl Into<PathBuf>, access: Access) -> Self {
         let mode = SocketMode { given: access.mode, default: 0o600 };
         self.others.push((path.into(), mode));
-        self.rules.offers.push(access.names);
-        self.rules.offered_channels.push(access.channels);
+        self.rules.offer(access);
         self
     }
 
