@@ -5,6 +5,7 @@
 //! [`Speed`] of each entry, which the engine updates. Nothing in here runs a command.
 
 mod builtin;
+mod channels;
 mod command;
 mod name;
 mod rules;
@@ -13,7 +14,8 @@ mod table;
 mod unknown;
 
 pub(crate) use builtin::{BuiltIn, PubSub};
+pub(crate) use channels::{ChannelAccess, ChannelRules};
 pub use command::{Code, Command, CommandParts, Running};
-pub(crate) use rules::{ChannelRules, Rules};
+pub(crate) use rules::Rules;
 pub(crate) use speed::{Cost, Speed};
 pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};

@@ -1,10 +1,9 @@
 //! The rules given to the server, applied to its commands.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use super::{Command, Entry, Table, Target};
-use crate::access::{self, Access, Pattern, Policy, SocketId, Token};
+use super::{ChannelAccess, ChannelRules, Command, Entry, Table, Target};
+use crate::access::{self, Pattern, Policy, Token};
 use crate::error::Error;
 
 /// The access rules given to the builder.
@@ -16,35 +15,8 @@ pub(crate) struct Rules {
     pub(crate) default_deny: bool,
     /// The names that each additional socket offers, in the order of the sockets. `None` is all.
     pub(crate) offers: Vec<Option<Vec<Pattern>>>,
-    /// The patterns of event channels and their rules. If several match a channel, the last one counts.
-    pub(crate) channels: Vec<(Pattern, String)>,
-    /// The event channels that each additional socket offers. `None` is all.
-    pub(crate) offered_channels: Vec<Option<Vec<Pattern>>>,
-    /// Makes the rules about event channels, if there are any. Other programs do not contain the code.
-    pub(crate) channel_rules: Option<fn(&Rules) -> Result<ChannelRules, Error>>,
-}
-
-/// The rules about event channels.
-#[derive(Default)]
-pub(crate) struct ChannelRules {
-    given: Vec<(Pattern, Policy)>,
-    default_deny: bool,
-    /// The channels that each additional socket offers. `None` is all.
-    offers: Vec<Option<Vec<Pattern>>>,
-}
-
-impl ChannelRules {
-    /// Returns the policy of a channel, or `None` if the socket does not offer the channel.
-    pub(crate) fn policy(&self, socket: SocketId, channel: &str) -> Option<&Policy> {
-        let offer =
-            socket.index().checked_sub(1).and_then(|index| self.offers.get(index)?.as_ref());
-        if offer.is_some_and(|names| !names.iter().any(|pattern| pattern.matches(channel))) {
-            return None;
-        }
-        let given = self.given.iter().rfind(|(pattern, _)| pattern.matches(channel));
-        let default = if self.default_deny { &Policy::Closed } else { &Policy::Open };
-        Some(given.map_or(default, |(_, policy)| policy))
-    }
+    /// The rules about event channels, if there are any.
+    pub(crate) channels: Option<Box<dyn ChannelAccess>>,
 }
 
 /// A parsed rule whose user and group names are resolved.
@@ -62,35 +34,9 @@ impl Rules {
         if self.default_deny { Policy::Closed } else { Policy::Open }
     }
 
-    /// Gives a rule to event channels.
-    pub(crate) fn allow_channel(&mut self, names: Pattern, rule: String) {
-        self.channels.push((names, rule));
-        self.channel_rules = Some(Self::channel_rules);
-    }
-
-    /// Adds a socket that offers these commands and event channels.
-    pub(crate) fn offer(&mut self, access: Access) {
-        self.offers.push(access.names);
-        self.offered_channels.push(access.channels);
-        self.channel_rules = Some(Self::channel_rules);
-    }
-
-    /// Denies commands and event channels without a rule.
-    pub(crate) fn deny_by_default(&mut self) {
-        self.default_deny = true;
-        self.channel_rules = Some(Self::channel_rules);
-    }
-
-    fn channel_rules(&self) -> Result<ChannelRules, Error> {
-        let resolve = |(pattern, text): &(Pattern, String)| {
-            let (_, policy) = resolve(pattern, text)?;
-            Ok((pattern.clone(), policy))
-        };
-        Ok(ChannelRules {
-            given: self.channels.iter().map(resolve).collect::<Result<_, Error>>()?,
-            default_deny: self.default_deny,
-            offers: self.offered_channels.clone(),
-        })
+    /// Returns the rules about event channels, to add to them.
+    pub(crate) fn channels(&mut self) -> &mut ChannelRules {
+        self.channels.get_or_insert_with(|| Box::<ChannelRules>::default()).edit()
     }
 
     fn resolve(&self) -> Result<Vec<ResolvedRule<'_>>, Error> {
@@ -104,7 +50,7 @@ impl Rules {
 }
 
 /// Returns a rule with its pattern, for an error message, and its policy.
-fn resolve(pattern: &Pattern, text: &str) -> Result<(String, Policy), Error> {
+pub(super) fn resolve(pattern: &Pattern, text: &str) -> Result<(String, Policy), Error> {
     let shown = format!("{text:?} for {pattern}");
     let terms = access::parse(text).map_err(|(at, reason)| {
         Error::bad_rule(&shown, &format!("{reason}, at character {}", at + 1))
@@ -117,9 +63,7 @@ impl Table {
     /// Sets the policy of every entry and of the fallback.
     pub(super) fn apply(&mut self, rules: &Rules) -> Result<(), Error> {
         let mut given = rules.resolve()?;
-        if let Some(channel_rules) = rules.channel_rules {
-            self.channels = Arc::new(channel_rules(rules)?);
-        }
+        self.channels = rules.channels.as_ref().map(|rules| rules.resolved()).transpose()?;
         for entry in &mut self.entries {
             entry.policy = match &entry.target {
                 Target::Command(Command { allow: Some(terms), .. }) => {
@@ -171,7 +115,7 @@ impl Table {
     /// Returns all policies with the names of their commands.
     fn policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
         let entries = self.entries.iter().map(|Entry { name, policy, .. }| (&**name, policy));
-        let channels = self.channels.given.iter().map(|(pattern, policy)| (pattern.text(), policy));
+        let channels = self.channels.as_ref().map(|rules| rules.policies()).unwrap_or_default();
         entries.chain([("*", &self.fallback.policy)]).chain(channels)
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::name::check_name;
-use super::{BuiltIn, ChannelRules, Command, PubSub, Rules, Speed};
+use super::{BuiltIn, ChannelAccess, Command, PubSub, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
 use crate::error::Error;
 use crate::handler::Handler;
@@ -32,7 +32,7 @@ pub(crate) struct Table {
     /// The offer of each additional socket. The first socket offers everything.
     offers: Vec<Offer>,
     /// The rules about event channels.
-    pub(crate) channels: Arc<ChannelRules>,
+    pub(crate) channels: Option<Arc<dyn ChannelAccess>>,
 }
 
 /// A name and its target.
@@ -213,7 +213,7 @@ impl Table {
             hook: Speed::default(),
             check: Speed::default(),
             offers: Vec::new(),
-            channels: Arc::default(),
+            channels: None,
         };
         for command in commands {
             check_defaults(command)?;

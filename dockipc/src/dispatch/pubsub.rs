@@ -60,7 +60,7 @@ struct Hosted<'r> {
 }
 
 impl Host for Hosted<'_> {
-    fn bell(&self) -> (Weak<dyn Bells>, u64) {
+    fn bell(&self) -> Option<(Weak<dyn Bells>, u64)> {
         self.executor.bell()
     }
 

@@ -30,13 +30,10 @@ pub(crate) trait Executor {
     /// Called after the author's code has run.
     fn end(&mut self);
 
-    /// Returns what wakes the connection when it has something to send, and the connection's token.
-    fn bell(&self) -> (Weak<dyn Bells>, u64) {
-        struct Silent;
-        impl Bells for Silent {
-            fn ring_all(&self, _: &[u64]) {}
-        }
-        (Weak::<Silent>::new(), 0)
+    /// Returns what wakes the connection when it has something to send, and the connection's token. `None` if
+    /// nothing can.
+    fn bell(&self) -> Option<(Weak<dyn Bells>, u64)> {
+        None
     }
 
     /// Called before the hooks that follow the command. Returns why the client has got a failure in place of its

@@ -13,12 +13,12 @@ use super::turn::Next;
 use super::worker::Worker;
 use crate::config::Times;
 use crate::deferred::Bell;
-use crate::dispatch::{Pending, Service, Step, Told};
+use crate::dispatch::{Pending, Service, Step};
 use crate::error::{Failure, Stopped, Unfinished, code};
 use crate::reply::Reply;
 use crate::session::Signs;
 use crate::text::time::units;
-use crate::wire::{Outgoing, Protocol};
+use crate::wire::{Outgoing, Protocol, encode};
 
 /// A command that is answered later.
 pub(super) struct Awaited {
@@ -134,24 +134,30 @@ impl Core {
         conn.has_progressed = true;
         // Before the answer is sent: the client may send the next command at once.
         self.lock().end_run(me.slot(), &self.service.config.per_user);
-        let (told, last) = match conn.conversation.finish(*awaited.pending, reply) {
+        match conn.conversation.finish(*awaited.pending, reply) {
             Step::Answer { reply, last, .. } => {
-                let told = Told { frames: Vec::new(), reply: Some(reply), is_last: last };
-                (Some(told), last)
+                memory.answered += 1;
+                let mut outbox = me.outbox();
+                outbox.bytes.append(&mut awaited.sign);
+                if !std::mem::take(&mut outbox.answered) {
+                    encode::reply(reply, conn.conversation.protocol(), &mut outbox.bytes);
+                }
+                if last {
+                    conn.phase.finish(false);
+                }
             }
             Step::Told { told, .. } => {
+                memory.answered += 1;
+                me.outbox().bytes.append(&mut awaited.sign);
                 let is_last = told.is_last;
-                (Some(*told), is_last)
+                if let Some(listening) = self.listening() {
+                    (listening.tell)(me, &mut conn.conversation, *told);
+                }
+                if is_last {
+                    conn.phase.finish(false);
+                }
             }
-            _ => (None, false),
-        };
-        if let Some(told) = told {
-            memory.answered += 1;
-            me.outbox().bytes.append(&mut awaited.sign);
-            Self::tell(me, &mut conn.conversation, told);
-            if last {
-                conn.phase.finish(false);
-            }
+            _ => {}
         }
         match self.flush(me, conn) {
             Sent::All => None,

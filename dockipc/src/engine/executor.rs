@@ -253,9 +253,9 @@ impl Executor for TurnExecutor<'_> {
         }
     }
 
-    fn bell(&self) -> (Weak<dyn Bells>, u64) {
-        let core = Arc::downgrade(self.core);
-        (core, self.token)
+    fn bell(&self) -> Option<(Weak<dyn Bells>, u64)> {
+        let listening = self.core.listening()?;
+        Some(((listening.bells)(self.core), self.token))
     }
 
     fn stopped(&self) -> Option<Stopped> {

@@ -3,6 +3,8 @@
 //! The events wait in a queue of the connection's subscriptions (`crate::events`), which is bounded. A publisher
 //! only puts them there, and rings for all connections that were idle with one lock of the hub.
 
+use std::sync::{Arc, Weak};
+
 use super::connection::Conn;
 use super::core::Core;
 use super::output::Sent;
@@ -15,6 +17,19 @@ use crate::wire::{Protocol, encode};
 
 /// The most bytes of events that are taken from the queue at a time.
 const CHUNK: usize = 16 * 1024;
+
+/// The engine's code for subscribers. It is reached through this value, so that programs without events do not
+/// contain it.
+pub(crate) struct Listening {
+    /// Sends events that are queued for the client. `None` if the connection goes on.
+    pub(super) send: fn(&Core, &Worker, &mut Conn) -> Option<Next>,
+    /// Puts frames, and the answer behind them, into the outbox. Returns how many bytes it then has.
+    pub(super) tell: fn(&Worker, &mut Conversation, Told) -> usize,
+    pub(super) bells: fn(&Arc<Core>) -> Weak<dyn Bells>,
+}
+
+pub(crate) static LISTENING: Listening =
+    Listening { send: Core::send_events, tell: Core::tell, bells: Core::bells };
 
 impl Bells for Core {
     fn ring_all(&self, connections: &[u64]) {
@@ -39,10 +54,19 @@ impl Conn {
 }
 
 impl Core {
-    /// Sends events that are queued for the client. None if the connection goes on.
+    /// Returns the code for subscribers. There is some if there is a subscriber.
     #[cold]
     #[inline(never)]
-    pub(super) fn send_events(&self, me: &Worker, conn: &mut Conn) -> Option<Next> {
+    pub(super) fn listening(&self) -> Option<&'static Listening> {
+        self.service.states.listening.get()?.downcast_ref()
+    }
+
+    fn bells(self: &Arc<Self>) -> Weak<dyn Bells> {
+        let core = Arc::downgrade(self);
+        core
+    }
+
+    fn send_events(&self, me: &Worker, conn: &mut Conn) -> Option<Next> {
         while conn.phase.reads_commands() {
             // Not into the outbox itself, which other threads lock: the author's code may run.
             if let Some(awaited) = &mut conn.awaited {
@@ -74,9 +98,7 @@ impl Core {
         None
     }
 
-    /// Puts frames, and the answer behind them, into the outbox. Returns how many bytes it then has.
-    #[cold]
-    pub(super) fn tell(me: &Worker, conversation: &mut Conversation, told: Told) -> usize {
+    fn tell(me: &Worker, conversation: &mut Conversation, told: Told) -> usize {
         let mut outbox = me.outbox();
         outbox.bytes.tail().extend_from_slice(&told.frames);
         if std::mem::take(&mut outbox.answered) {

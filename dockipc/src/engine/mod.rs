@@ -98,6 +98,7 @@ use crate::state::States;
 use crate::sys::NotForked;
 
 pub(crate) use self::endpoint::Endpoint;
+pub(crate) use self::listening::LISTENING;
 pub(crate) use self::taken::Taker;
 
 /// The threads of one server.

@@ -250,7 +250,8 @@ impl Core {
             }
         }
         if conn.conversation.is_subscribed()
-            && let Some(next) = self.send_events(me, conn)
+            && let Some(listening) = self.listening()
+            && let Some(next) = (listening.send)(self, me, conn)
         {
             return next;
         }
@@ -442,7 +443,9 @@ impl Core {
                     *answered += 1;
                     conn.has_progressed = true;
                     let is_last = told.is_last;
-                    unsent = Self::tell(me, &mut conn.conversation, *told);
+                    if let Some(listening) = self.listening() {
+                        unsent = (listening.tell)(me, &mut conn.conversation, *told);
+                    }
                     if is_last {
                         break Pause::LastAnswer;
                     }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use super::event::Event;
-use super::queue::{Queue, Subscription};
+use super::queue::{Queue, Subscription, policy};
 use super::registry::Wake;
 use super::replica::Source;
 use super::{Inner, LONGEST_NAME, NAMES, glob, is_channel};
@@ -45,8 +45,8 @@ pub(crate) enum Answer {
 
 /// The part of the server that answers in place of the subscriptions.
 pub(crate) trait Host {
-    /// Returns what wakes the connection, and its token.
-    fn bell(&self) -> (Weak<dyn Bells>, u64);
+    /// Returns what wakes the connection, and its token. `None` if nothing can.
+    fn bell(&self) -> Option<(Weak<dyn Bells>, u64)>;
 
     /// Runs code that records decisions. Returns `None` if that can't be done now.
     fn record(
@@ -148,7 +148,7 @@ fn subscribe(
             return Err(Failure::new(code::USAGE, why));
         }
         // A pattern is allowed: it gets the channels that the client may hear.
-        let policy = rules.policy(session.socket, &String::from_utf8_lossy(name));
+        let policy = policy(rules, session.socket, &String::from_utf8_lossy(name));
         let is_allowed = policy.is_some_and(|policy| policy.allows(&session.credentials()));
         if policy.is_none_or(|policy| !matches!(policy, Policy::Open)) {
             decisions.push(Decision { index, is_allowed, policy });
@@ -189,8 +189,11 @@ fn subscribe(
     }
     let form = session.form();
     if subscriber(session).is_none() {
-        let (rules, caller) = (Arc::clone(rules), session.credentials());
-        let queue = Arc::new(Queue::new(host.bell(), caller, rules, asked.limits));
+        let Some(bell) = host.bell() else {
+            return Err(Failure::from("this server can't send events"));
+        };
+        let (rules, caller) = (rules.clone(), session.credentials());
+        let queue = Arc::new(Queue::new(bell, caller, rules, asked.limits));
         let subscriber = Subscriber::new(inner, queue);
         session.subscribe(Box::new(subscriber));
     }
@@ -271,7 +274,7 @@ fn pubsub(inner: &Inner, asked: &Asked<'_>, session: &Session) -> Result<Answer,
     let words = asked.words;
     let rules = &asked.table.channels;
     let may_hear = |channel: &str| {
-        let policy = rules.policy(session.socket, channel);
+        let policy = policy(rules, session.socket, channel);
         policy.is_some_and(|policy| policy.allows(&session.credentials()))
     };
     let is =

@@ -47,6 +47,7 @@ mod queue;
 mod registry;
 mod replica;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,8 +56,6 @@ use self::event::Event;
 use self::registry::{Registry, Wake};
 use self::replica::Source;
 use crate::access::Pattern;
-use crate::error::Failure;
-use crate::param::{Args, FromRequest, Kind};
 use crate::reply::{IntoReply, Reply};
 use crate::session::Session;
 use crate::state::States;
@@ -148,21 +147,30 @@ impl Events {
         self.0.publish(channel.as_ref(), value.into_reply())
     }
 
-    /// Returns the events of a server, which has some from now on.
-    pub(crate) fn of(states: &States) -> &Self {
-        let boxed = states.channels.get_or_init(|| Self::new().boxed());
-        match boxed.downcast_ref::<Arc<dyn Channels>>() {
+    /// Returns the events of a server, which has some from now on. `listening` is the engine's code for
+    /// subscribers.
+    pub(crate) fn of<'s>(
+        states: &'s States,
+        listening: &'static (dyn Any + Send + Sync),
+    ) -> &'s Self {
+        if states.channels.get().is_none() {
+            Self::new().give_to(states, listening);
+        }
+        let channels =
+            states.channels.get().and_then(|any| any.downcast_ref::<Arc<dyn Channels>>());
+        match channels {
             Some(channels) => channels.events(),
             None => unreachable!("nothing else is put there"),
         }
     }
 
     /// Gives a server its events, unless it has some.
-    pub(crate) fn give_to(self, states: &States) {
-        let _ = states.channels.set(self.boxed());
+    pub(crate) fn give_to(self, states: &States, listening: &'static (dyn Any + Send + Sync)) {
+        let _ = states.listening.set(listening);
+        states.channels.get_or_init(|| self.boxed());
     }
 
-    fn boxed(self) -> Box<dyn std::any::Any + Send + Sync> {
+    fn boxed(self) -> Box<dyn Any + Send + Sync> {
         let channels: Arc<dyn Channels> = Arc::new(self);
         Box::new(channels)
     }
@@ -177,24 +185,6 @@ impl Default for Events {
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events").finish_non_exhaustive()
-    }
-}
-
-impl<'r> FromRequest<'r> for &'r Events {
-    const KIND: Kind = Kind::prepared(|states| {
-        Events::of(states);
-    });
-
-    fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
-        Ok(Events::of(args.request.states()))
-    }
-}
-
-impl<'r> FromRequest<'r> for Events {
-    const KIND: Kind = <&Events>::KIND;
-
-    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
-        <&Self>::from_request(args, index).cloned()
     }
 }
 

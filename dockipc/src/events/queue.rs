@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::event::Event;
 use super::registry::Full;
-use crate::access::{Credentials, SocketId};
-use crate::commands::ChannelRules;
+use crate::access::{Credentials, Policy, SocketId};
+use crate::commands::ChannelAccess;
 use crate::config::EventLimits;
 use crate::deferred::Bells;
 use crate::error::{Failure, code};
@@ -95,6 +95,17 @@ impl Subscription {
     }
 }
 
+/// The rules about channels, if there are any.
+pub(super) type Rules = Option<Arc<dyn ChannelAccess>>;
+
+/// Returns the policy of a channel, or `None` if the socket does not offer the channel.
+pub(super) fn policy<'r>(rules: &'r Rules, socket: SocketId, channel: &str) -> Option<&'r Policy> {
+    match rules {
+        Some(rules) => rules.policy(socket, channel),
+        None => Some(&Policy::Open),
+    }
+}
+
 fn dropped(count: u64) -> Failure {
     Failure::new(code::LAGGED, format_args!("{count} events were dropped"))
 }
@@ -109,7 +120,7 @@ pub(super) struct Queue {
     peer: Peer,
     has_token: bool,
     socket: SocketId,
-    pub(super) rules: Arc<ChannelRules>,
+    rules: Rules,
 }
 
 #[derive(Default)]
@@ -164,7 +175,7 @@ impl Queue {
     pub(super) fn new(
         (bells, token): (Weak<dyn Bells>, u64),
         caller: Credentials<'_>,
-        rules: Arc<ChannelRules>,
+        rules: Rules,
         limits: EventLimits,
     ) -> Self {
         let Credentials { peer, has_token, socket } = caller;
@@ -180,7 +191,7 @@ impl Queue {
     pub(super) fn may_hear(&self, channel: &str) -> bool {
         let Self { peer, has_token, socket, rules, .. } = self;
         let caller = Credentials { peer, has_token: *has_token, socket: *socket };
-        rules.policy(*socket, channel).is_some_and(|policy| policy.allows(&caller))
+        policy(rules, *socket, channel).is_some_and(|policy| policy.allows(&caller))
     }
 
     /// Queues an event. If the queue is full, the channel's policy decides.

@@ -4,26 +4,18 @@ use std::fmt;
 use std::sync::Weak;
 
 use crate::engine::Engine;
-use crate::events::Events;
 
 /// Stops a server from another thread or from a command: see [`Handle::control`](crate::Handle::control).
 ///
 /// It is cheap to clone and does not keep the server running. In a forked child it does nothing.
 #[derive(Clone)]
 pub struct Control {
-    engine: Weak<Engine>,
+    pub(super) engine: Weak<Engine>,
 }
 
 impl Control {
     pub(super) fn new(engine: Weak<Engine>) -> Self {
         Self { engine }
-    }
-
-    /// Returns the server's event channels, as [`Handle::events`](crate::Handle::events) does. If the server has
-    /// stopped, nobody can subscribe to them.
-    pub fn events(&self) -> Events {
-        let engine = self.engine.upgrade();
-        engine.map_or_else(Events::new, |engine| Events::of(engine.states()).clone())
     }
 
     /// Starts a graceful shutdown and returns at once, as [`Handle::shutdown`](crate::Handle::shutdown) does. If

@@ -10,7 +10,6 @@ use super::Control;
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::{Error, Result, Unfinished};
-use crate::events::Events;
 use crate::sys;
 
 /// A running server. Dropping it stops the server. In a forked child it does nothing.
@@ -19,7 +18,7 @@ use crate::sys;
 /// the server to stop: the thread is not blocked until it has. `stopped().await` waits for that.
 #[must_use = "the server stops when its handle is dropped"]
 pub struct Handle {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
 }
 
 impl Handle {
@@ -67,18 +66,6 @@ impl Handle {
     /// ```
     pub fn control(&self) -> Control {
         Control::new(Arc::downgrade(&self.engine))
-    }
-
-    /// Returns the server's event channels, to publish to.
-    ///
-    /// ```
-    /// let daemon = dockipc::Server::new().spawn_in_process()?;
-    /// let events = daemon.events();
-    /// assert_eq!(events.publish("disk.full", "/var"), 0); // Nobody has subscribed.
-    /// # Ok::<(), dockipc::Error>(())
-    /// ```
-    pub fn events(&self) -> Events {
-        Events::of(self.engine.states()).clone()
     }
 
     /// Starts a graceful shutdown and returns at once. Further calls have no effect.

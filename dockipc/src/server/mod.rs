@@ -5,6 +5,7 @@
 
 mod bound;
 mod control;
+mod events;
 mod hand_over;
 mod handle;
 mod limits;
@@ -29,7 +30,6 @@ use crate::counters::Counters;
 use crate::dispatch::{LOCAL, LocalCode, Service};
 use crate::engine::{Engine, Taker};
 use crate::error::{Failure, Result};
-use crate::events::Events;
 use crate::handler::Handler;
 use crate::hooks::{Call, Chain, Hook, Hooks, Outcome};
 use crate::listener::SocketMode;
@@ -256,20 +256,13 @@ impl Server {
         self
     }
 
-    /// Gives the server the channels that the program publishes to. A server without this method has its own, if a
-    /// command takes [`Events`] or the program calls [`Handle::events`]. The first call counts.
-    pub fn events(self, events: Events) -> Self {
-        events.give_to(&self.states);
-        self
-    }
-
     /// Says who may hear the events of these channels: `Server::new().allow_channel("jobs.*", "group:adm")`.
     ///
     /// Names and rule are written as in [`allow`](Self::allow); the last rule that matches a channel counts. A
     /// channel without a rule is open to every caller, or closed with [`default_deny`](Self::default_deny). A
     /// `SUBSCRIBE` to a channel that the caller may not hear gets `-NOPERM`; a `PSUBSCRIBE` gets the others.
     pub fn allow_channel(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
-        self.rules.allow_channel(Pattern::new(names), rule.into());
+        self.rules.channels().given.push((Pattern::new(names), rule.into()));
         self
     }
 
@@ -277,7 +270,8 @@ impl Server {
     ///
     /// Built-in commands without a rule stay open.
     pub fn default_deny(mut self) -> Self {
-        self.rules.deny_by_default();
+        self.rules.default_deny = true;
+        self.rules.channels().default_deny = true;
         self
     }
 
@@ -348,7 +342,8 @@ impl Server {
     pub fn also_at(mut self, path: impl Into<PathBuf>, access: Access) -> Self {
         let mode = SocketMode { given: access.mode, default: 0o600 };
         self.others.push((path.into(), mode));
-        self.rules.offer(access);
+        self.rules.offers.push(access.names);
+        self.rules.channels().offers.push(access.channels);
         self
     }
 
