@@ -210,6 +210,8 @@ impl Session {
     }
 
     /// Ends a transaction. Returns its commands.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn end_transaction(&mut self) -> Option<Queue> {
         let queue = self.aside.as_mut()?.transaction.take();
         self.aside.take_if(|aside| aside.subscriber.is_none());
@@ -239,6 +241,7 @@ impl Session {
 
     /// Ends all subscriptions.
     #[cold]
+    #[inline(never)]
     pub(crate) fn end_subscriptions(&mut self) {
         if let Some(aside) = &mut self.aside {
             aside.subscriber = None;
