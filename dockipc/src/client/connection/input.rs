@@ -148,6 +148,9 @@ impl Connection {
 
     /// Reads into the spare capacity of the input buffer.
     fn receive(&mut self, call: &CallLimits<'_>) -> Result<()> {
+        if let Some(body) = call.body {
+            body.pump(&self.stream, call)?;
+        }
         if call.has_deadline() {
             self.wait_to_read(call)?;
         }
@@ -165,7 +168,8 @@ impl Connection {
                 Err(Errno::AGAIN) => Err(self.read_timed_out(call.limits.read.unwrap_or_default())),
                 // unix(7): the peer closed without reading all bytes, so the command was not run.
                 Err(Errno::CONNRESET) => {
-                    let ran = if received == 0 { Ran::No } else { Ran::Maybe };
+                    let may_run = received > 0 || call.has_begun_body();
+                    let ran = if may_run { Ran::Maybe } else { Ran::No };
                     Err(Error::CutOff { received, ran })
                 }
                 Err(errno) => Err(Error::io("reading the answer", errno)),
