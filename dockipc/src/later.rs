@@ -14,6 +14,12 @@ pub(crate) trait Bell: Send + Sync {
     fn ring(&self);
 }
 
+/// Wakes connections that have something to send. The engine implements it.
+pub(crate) trait Bells: Send + Sync {
+    /// Wakes the connections with these tokens, which the engine has given out.
+    fn ring_all(&self, connections: &[u64]);
+}
+
 /// What a command that is answered later gives.
 pub(crate) enum Given {
     Reply(Reply),
@@ -32,8 +38,8 @@ pub(crate) trait Streaming: Send {
 pub(crate) struct Start<'s> {
     /// The command's name.
     pub(crate) name: &'static str,
-    pub(crate) form: Form,
-    /// The most bytes that are [collected](Form::Collected).
+    pub(crate) form: ItemForm,
+    /// The most bytes that are [collected](ItemForm::Collected).
     pub(crate) max_collected: usize,
     /// Returns the answer of code that has panicked.
     pub(crate) panicked: fn(&str) -> Reply,
@@ -43,7 +49,7 @@ pub(crate) struct Start<'s> {
 
 /// The form in which a client gets the items of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ItemForm {
     /// The bytes of line mode: a row for each item, or the items themselves if they are bytes.
     Line,
     /// A push frame for each item, with the bytes of line mode.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::name::check_name;
-use super::{BuiltIn, Command, Rules, Speed};
+use super::{BuiltIn, ChannelAccess, Command, PubSub, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
 use crate::error::Error;
 use crate::handler::Handler;
@@ -31,6 +31,8 @@ pub(crate) struct Table {
     check: Speed,
     /// The offer of each additional socket. The first socket offers everything.
     offers: Vec<Offer>,
+    /// The rules about event channels.
+    pub(crate) channels: Option<Arc<dyn ChannelAccess>>,
 }
 
 /// A name and its target.
@@ -55,6 +57,7 @@ pub(crate) enum Target {
     Command(&'static Command),
     Mounted(Mounted),
     BuiltIn(BuiltIn),
+    PubSub(PubSub),
 }
 
 /// A handler that was mounted under a name.
@@ -133,7 +136,7 @@ impl Target {
         match self {
             Self::Command(command) => command.place(),
             Self::Mounted(Mounted { place, .. }) => place.clone(),
-            Self::BuiltIn(_) => "dockipc itself".into(),
+            Self::BuiltIn(_) | Self::PubSub(_) => "dockipc itself".into(),
         }
     }
 
@@ -142,7 +145,7 @@ impl Target {
         match self {
             Self::Command(command) => command.idempotent,
             Self::BuiltIn(builtin) => !builtin.is_protocol(),
-            Self::Mounted(_) => false,
+            Self::Mounted(_) | Self::PubSub(_) => false,
         }
     }
 }
@@ -151,7 +154,7 @@ impl Entry {
     fn new(name: Cow<'static, str>, target: Target) -> Self {
         let shape = match target {
             Target::Command(command) => command.shape(),
-            Target::Mounted(_) | Target::BuiltIn(_) => Shape::of(&[]),
+            Target::Mounted(_) | Target::BuiltIn(_) | Target::PubSub(_) => Shape::of(&[]),
         };
         Self { name, target, policy: Policy::Open, speed: Speed::default(), shape }
     }
@@ -160,7 +163,7 @@ impl Entry {
     pub(crate) fn declared_name(&self) -> &str {
         match self.target {
             Target::Command(command) => command.name,
-            Target::Mounted(_) | Target::BuiltIn(_) => &self.name,
+            Target::Mounted(_) | Target::BuiltIn(_) | Target::PubSub(_) => &self.name,
         }
     }
 
@@ -174,6 +177,7 @@ impl Entry {
                     || command.aliases.iter().any(|name| pattern.matches(name))
             }
             Target::BuiltIn(builtin) if builtin.is_protocol() => false,
+            Target::PubSub(_) => false,
             Target::Mounted(_) | Target::BuiltIn(_) => pattern.matches(&self.name),
         }
     }
@@ -185,6 +189,7 @@ impl Entry {
             Target::Command(command) => !command.hidden && command.name == self.name,
             Target::Mounted(_) => true,
             Target::BuiltIn(builtin) => !builtin.is_protocol(),
+            Target::PubSub(_) => false,
         }
     }
 }
@@ -208,6 +213,7 @@ impl Table {
             hook: Speed::default(),
             check: Speed::default(),
             offers: Vec::new(),
+            channels: None,
         };
         for command in commands {
             check_defaults(command)?;
@@ -230,6 +236,9 @@ impl Table {
             if !is_replaced && table.find(builtin.name().as_bytes()).is_none() {
                 table.add(Cow::Borrowed(builtin.name()), Target::BuiltIn(builtin))?;
             }
+        }
+        for word in PubSub::ALL {
+            table.add(Cow::Borrowed(word.name()), Target::PubSub(word))?;
         }
         table.apply(rules)?;
         for (index, entry) in table.entries.iter().enumerate() {
@@ -254,6 +263,9 @@ impl Table {
         for entry in &self.entries {
             let Target::Command(command) = entry.target else { continue };
             for param in command.params {
+                if let Some(prepare) = param.at_start {
+                    prepare(states);
+                }
                 let Some(Wanted { id, arc, name: wanted }) = (param.wanted)() else { continue };
                 let is_local = param.needs == Needs::Local;
                 let has = if is_local { loops.get(id).is_some() } else { states.has(id) };
@@ -324,7 +336,7 @@ impl Table {
             return Err(Error::bad_rule(&rule, "no command has such a name"));
         }
         let is_offered = |entry: &Entry| {
-            matches!(entry.target, Target::BuiltIn(_))
+            matches!(entry.target, Target::BuiltIn(_) | Target::PubSub(_))
                 || patterns.iter().any(|pattern| entry.is_ruled_by(pattern))
         };
         let entries = self.entries.iter().map(is_offered).collect();

@@ -14,7 +14,7 @@ use crate::caught::caught;
 use crate::commands::{Code, Command, Running};
 use crate::error::{Failure, Stopped};
 use crate::hooks::{Begun, Call};
-use crate::later::{Form, Items, Later, Start, Streaming, WhenStopped};
+use crate::later::{ItemForm, Items, Later, Start, Streaming, WhenStopped};
 use crate::param::{Args, OwnedArgs, Purpose, Shape};
 use crate::reply::Reply;
 use crate::request::Request;
@@ -99,8 +99,8 @@ impl Service {
         let (items, later) = stream.start(Start {
             name: command.name,
             form: match session.protocol {
-                Protocol::Line => Form::Line,
-                Protocol::Resp2 | Protocol::Resp3 => opening.unwrap_or(Form::Collected),
+                Protocol::Line => ItemForm::Line,
+                Protocol::Resp2 | Protocol::Resp3 => opening.unwrap_or(ItemForm::Collected),
             },
             max_collected: self.config.max_collected,
             panicked,

@@ -15,6 +15,7 @@ mod deny;
 mod live;
 mod local;
 mod outcome;
+mod pubsub;
 mod route;
 mod run;
 mod transaction;
@@ -36,7 +37,7 @@ use crate::workers::Spawner;
 
 pub(crate) use conversation::{Conversation, Step};
 pub(crate) use local::{LOCAL, LocalCode};
-pub(crate) use outcome::{Outcome, Pending};
+pub(crate) use outcome::{Outcome, Pending, Told};
 pub(crate) use run::{Begin, Executor};
 pub(crate) use transaction::SignTimes;
 

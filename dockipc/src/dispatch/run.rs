@@ -1,6 +1,6 @@
 //! Runs the author's code.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::answer::Answered;
 use crate::arg::Truncated;
@@ -9,6 +9,7 @@ use crate::caught::caught;
 use crate::commands::{Runnable, Speed, Table};
 use crate::error::{Failure, Stopped, code};
 use crate::hooks::{Begun, Call, Hooks};
+use crate::later::Bells;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::run::Cancel;
@@ -32,6 +33,12 @@ pub(crate) trait Executor {
 
     /// Called after the author's code has run.
     fn end(&mut self);
+
+    /// Returns what wakes the connection when it has something to send, and the connection's token. `None` if
+    /// nothing can.
+    fn bell(&self) -> Option<(Weak<dyn Bells>, u64)> {
+        None
+    }
 
     /// Called before the hooks that follow the command. Returns why the client has got a failure in place of its
     /// answer, if it has.
@@ -223,7 +230,7 @@ impl Runner<'_> {
     }
 
     #[inline(never)]
-    fn record(
+    pub(super) fn record(
         &mut self,
         table: &Table,
         record: &mut dyn FnMut() -> Result<(), Failure>,

@@ -58,7 +58,7 @@ impl Service {
     ) -> Option<Reply> {
         let reply = match first_word(input, scratch) {
             (name, 1) if is(name, "discard") => {
-                session.transaction = None;
+                session.end_transaction();
                 return Some(Reply::Ok);
             }
             (name, _) if is(name, "discard") || is(name, "exec") => {
@@ -67,11 +67,13 @@ impl Service {
             _ => match self.dispatch(session, input, frame, scratch, executor) {
                 Outcome::Reply(reply) => reply,
                 Outcome::NotNow => return None,
-                Outcome::Later(_) => unreachable!("a queued command does not run"),
+                Outcome::Later(_) | Outcome::Told(_) => {
+                    unreachable!("a queued command does not run")
+                }
             },
         };
         // RESET and QUIT end the transaction.
-        let Some(queue) = &mut session.transaction else { return Some(reply) };
+        let Some(queue) = session.transaction() else { return Some(reply) };
         let queued = match reply {
             Reply::Error(failure) => Err(failure),
             _ => queue.push(input, self.config.limits.command),
@@ -120,7 +122,7 @@ pub(super) fn execute(
     scratch: &Scratch,
 ) -> Option<Result<Box<Execution>, Failure>> {
     let (name, 1) = first_word(input, scratch) else { return None };
-    let queue = session.transaction.take_if(|_| is(name, "exec"))?;
+    let queue = is(name, "exec").then(|| session.end_transaction())??;
     let execution = queue.into_commands().map(|commands| {
         let since = Instant::now();
         let times = SignTimes { since, last_sign: since };
@@ -165,6 +167,7 @@ impl Execution {
                 Step::Continue
             }
             Outcome::Later(pending) => Step::Pending { used: 0, pending },
+            Outcome::Told(_) => unreachable!("such a command is not queued"),
             Outcome::NotNow => {
                 decoder.unread();
                 return Step::NotNow;

@@ -165,16 +165,28 @@ impl Core {
         conn.has_progressed = true;
         // Before the answer is sent: the client may send the next command at once.
         self.lock().end_run(me.slot(), &self.service.config.per_user);
-        if let Step::Answer { reply, last, .. } = conn.conversation.finish(*awaited.pending, reply)
-        {
-            memory.answered += 1;
-            let mut outbox = me.outbox();
-            if !std::mem::take(&mut outbox.answered) {
-                encode::reply(reply, conn.conversation.protocol(), &mut outbox.bytes);
+        match conn.conversation.finish(*awaited.pending, reply) {
+            Step::Answer { reply, last, .. } => {
+                memory.answered += 1;
+                let mut outbox = me.outbox();
+                if !std::mem::take(&mut outbox.answered) {
+                    encode::reply(reply, conn.conversation.protocol(), &mut outbox.bytes);
+                }
+                if last {
+                    conn.phase.finish(false);
+                }
             }
-            if last {
-                conn.phase.finish(false);
+            Step::Told { told, .. } => {
+                memory.answered += 1;
+                let is_last = told.is_last;
+                if let Some(listening) = self.listening() {
+                    (listening.tell)(me, &mut conn.conversation, *told);
+                }
+                if is_last {
+                    conn.phase.finish(false);
+                }
             }
+            _ => {}
         }
         match self.flush(me, conn) {
             Sent::All => None,

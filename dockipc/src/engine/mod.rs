@@ -40,6 +40,7 @@
 //! | [`serve`], [`turn`] | one connection: taking it, its turns, putting it back |
 //! | [`connection`], [`phase`], [`deadline`] | a connection, its life as a state machine, what it waits for |
 //! | [`awaited`] | a command that is answered later |
+//! | [`listening`] | a connection that is subscribed to events |
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
 //! | [`jobs`] | code of the author's that runs apart from a connection |
 //! | [`worker`], [`long_run`], [`sign_of_life`] | what threads see of each other; commands that last |
@@ -61,6 +62,7 @@ mod input;
 mod jobs;
 mod leader;
 mod leave;
+mod listening;
 mod long_run;
 mod output;
 mod phase;
@@ -94,9 +96,11 @@ use crate::error::{Error, Result, Unfinished};
 use crate::local::is_inside_job;
 use crate::peer::Peer;
 use crate::running::Connections;
+use crate::state::States;
 use crate::sys::NotForked;
 
 pub(crate) use self::endpoint::Endpoint;
+pub(crate) use self::listening::LISTENING;
 pub(crate) use self::taken::Taker;
 
 /// The threads of one server.
@@ -166,6 +170,11 @@ impl Engine {
             client.tell();
         }
         true
+    }
+
+    /// Returns the states that commands share.
+    pub(crate) fn states(&self) -> &States {
+        &self.core.service.states
     }
 
     /// Tells the server to stop; commands may run for the author's time.

@@ -7,6 +7,7 @@ use crate::arg::{Arity, BadValue, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
 use crate::secret::HIDDEN;
+use crate::state::States;
 
 /// One declared parameter of a registered command.
 #[doc(hidden)]
@@ -28,6 +29,8 @@ pub struct Param {
     pub check: fn(&'static str) -> Result<(), BadValue>,
     /// Messages must not show the value.
     pub secret: bool,
+    /// Prepares the server when it starts.
+    pub(crate) at_start: Option<fn(&States)>,
     /// Returns completions for a prefix.
     pub propose: Option<fn(&Request<'_>, &str) -> Vec<String>>,
 }
@@ -167,7 +170,7 @@ pub const fn param(
     default: Option<DefaultValue>,
     kind: Kind,
 ) -> Param {
-    let Kind { ty, choices, range, arity, secret, needs, wanted, check } = kind;
+    let Kind { ty, choices, range, arity, secret, needs, wanted, check, at_start } = kind;
     let way = match (way, arity) {
         (Some(way), _) => way,
         (None, Arity::Injected) => Way::Injected,
@@ -186,6 +189,7 @@ pub const fn param(
         wanted,
         check,
         secret,
+        at_start,
         propose: None,
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::caught::caught;
 use crate::error::{Failure, Stopped, code};
-use crate::later::{Bell, Form, Items, Later, Start, WhenStopped};
+use crate::later::{Bell, ItemForm, Items, Later, Start, WhenStopped};
 use crate::reply::Reply;
 use crate::wire::{Outgoing, Protocol, encode};
 use crate::workers::Workers;
@@ -40,7 +40,7 @@ pub(super) enum Room {
 /// takes them when the client has taken the earlier ones.
 pub(super) struct Feed {
     name: &'static str,
-    form: Form,
+    form: ItemForm,
     are_bytes: bool,
     max_collected: usize,
     panicked: fn(&str) -> Reply,
@@ -139,7 +139,7 @@ impl Feed {
             return Err(why);
         }
         state.count += 1;
-        if self.form == Form::Collected {
+        if self.form == ItemForm::Collected {
             state.size += item.size();
             state.collected.push(item);
             if state.size > self.max_collected || state.collected.len() > MOST_COLLECTED {
@@ -151,9 +151,9 @@ impl Feed {
         }
         let out = &mut state.out;
         match self.form {
-            Form::Line => encode::reply(self.row(item), Protocol::Line, out),
-            Form::Values => encode::push_item(item, out),
-            Form::Rows | Form::Collected => encode::push_item(self.row(item), out),
+            ItemForm::Line => encode::reply(self.row(item), Protocol::Line, out),
+            ItemForm::Values => encode::push_item(item, out),
+            ItemForm::Rows | ItemForm::Collected => encode::push_item(self.row(item), out),
         }
         let room = if state.out.len() < FULL { Room::Free } else { Room::Full };
         let bell = state.bell.take();
@@ -210,7 +210,7 @@ impl Feed {
         };
         self.later.complete(match end {
             Err(failure) => Reply::Error(failure),
-            Ok(()) if self.form == Form::Collected => Reply::List(collected),
+            Ok(()) if self.form == ItemForm::Collected => Reply::List(collected),
             Ok(()) => Reply::Ok,
         });
     }

@@ -108,7 +108,7 @@ pub(super) fn line(reply: Reply, out: &mut Vec<u8>) {
 ///
 /// Invariant: only this function and [`line`] write a tab or a newline. Text is escaped, so that the
 /// types of the answer alone decide the columns and the end of a row.
-pub(super) fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
+pub(crate) fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
     match reply {
         Reply::List(items) | Reply::Set(items) => {
             for item in items {

@@ -152,7 +152,6 @@ impl Outgoing {
     }
 
     /// Returns all bytes that are not sent.
-    #[cfg(any(test, fuzzing))]
     pub(crate) fn to_vec(&self) -> Vec<u8> {
         let all = self.parts.iter().chain([&self.tail]).flatten().copied();
         all.skip(self.sent).collect()

@@ -1,0 +1,118 @@
+//! A connection that is subscribed to events: it sends them as its socket takes them, between the answers.
+//!
+//! The events wait in a queue of the connection's subscriptions (`crate::events`), which is bounded. A publisher
+//! only puts them there, and rings for all connections that were idle with one lock of the hub.
+
+use std::sync::{Arc, Weak};
+
+use super::connection::Conn;
+use super::core::Core;
+use super::output::Sent;
+use super::token::Token;
+use super::turn::Next;
+use super::worker::Worker;
+use crate::dispatch::{Conversation, Told};
+use crate::later::Bells;
+use crate::wire::{Protocol, encode};
+
+/// The most bytes of events that are taken from the queue at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// The engine's code for subscribers. It is reached through this value, so that programs without events do not
+/// contain it.
+pub(crate) struct Listening {
+    /// Sends events that are queued for the client. `None` if the connection goes on.
+    pub(super) send: fn(&Core, &Worker, &mut Conn) -> Option<Next>,
+    /// Puts frames, and the answer behind them, into the outbox. Returns how many bytes it then has.
+    pub(super) tell: fn(&Worker, &mut Conversation, Told) -> usize,
+    pub(super) bells: fn(&Arc<Core>) -> Weak<dyn Bells>,
+}
+
+pub(crate) static LISTENING: Listening =
+    Listening { send: Core::send_events, tell: Core::tell, bells: Core::bells };
+
+impl Bells for Core {
+    fn ring_all(&self, connections: &[u64]) {
+        if self.is_forked() {
+            return;
+        }
+        let mut hub = self.lock();
+        for token in connections {
+            hub.note_answer(Token::from_data(*token));
+        }
+        self.wake_leader(&hub);
+    }
+}
+
+impl Conn {
+    /// Returns whether it is a line that has subscribed to events. It stays open when the client has ended its
+    /// side.
+    #[cold]
+    pub(super) fn listens_on_a_line(&self) -> bool {
+        self.conversation.protocol() == Protocol::Line && self.conversation.is_subscribed()
+    }
+}
+
+impl Core {
+    /// Returns the code for subscribers. There is some if there is a subscriber.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn listening(&self) -> Option<&'static Listening> {
+        self.service.states.listening.get()?.downcast_ref()
+    }
+
+    fn bells(self: &Arc<Self>) -> Weak<dyn Bells> {
+        let core = Arc::downgrade(self);
+        core
+    }
+
+    fn send_events(&self, me: &Worker, conn: &mut Conn) -> Option<Next> {
+        while conn.phase.reads_commands() {
+            // Not into the outbox itself, which other threads lock: the author's code may run.
+            if let Some(awaited) = &mut conn.awaited {
+                // An event must not come in the middle of it.
+                me.outbox().bytes.append(&mut awaited.sign);
+            }
+            let mut frames = std::mem::take(me.outbox().bytes.tail());
+            let taken = conn.conversation.take_events(CHUNK, &mut frames);
+            *me.outbox().bytes.tail() = frames;
+            if taken.is_over {
+                conn.phase.finish(conn.is_half_closed);
+            }
+            match self.flush(me, conn) {
+                Sent::All => {}
+                sent => {
+                    conn.sends_events = true;
+                    return Some(Next::after(sent));
+                }
+            }
+            if !taken.has_more {
+                break;
+            }
+            if !self.is_over() {
+                // Commands of the client and other connections come in between.
+                self.lock().note_answer(Token::from_data(conn.token));
+                break;
+            }
+        }
+        None
+    }
+
+    fn tell(me: &Worker, conversation: &mut Conversation, told: Told) -> usize {
+        let mut outbox = me.outbox();
+        outbox.bytes.tail().extend_from_slice(&told.frames);
+        if std::mem::take(&mut outbox.answered) {
+            conversation.answered_with_failure();
+        } else if let Some(reply) = told.reply {
+            encode::reply(reply, conversation.protocol(), &mut outbox.bytes);
+        }
+        outbox.bytes.len()
+    }
+
+    /// Returns whether a connection stays open while the server stops, since commands that still run may
+    /// publish events.
+    #[cold]
+    pub(super) fn keeps_listening(&self, conn: &Conn) -> bool {
+        conn.conversation.is_subscribed() && conn.phase.reads_commands() && !self.is_over()
+    }
+}

@@ -1,0 +1,12 @@
+//! Events: channels that a program publishes to and clients subscribe to.
+
+#[path = "../events"]
+mod events {
+    mod access;
+    mod client;
+    mod lines;
+    mod slow;
+    mod state;
+    mod stop;
+    mod wire;
+}
