@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::canceller::Attachment;
+use super::canceller::{Attachment, Canceller};
 use super::commands::{CommandBuilder, Commands, Wanted, with_opening};
 use super::handshake::Handshake;
 use super::limits::{CallLimits, ClientLimits, Wait};
@@ -30,6 +30,7 @@ pub(super) use self::asynchronous::{AsyncConnection, within};
 pub(super) use self::event::Event;
 #[cfg(feature = "cli")]
 pub(super) use self::identify::{GREETING, Unidentified};
+pub(super) use self::input::Frame;
 
 /// One connection to the daemon, with its input buffer.
 pub(super) struct Connection {
@@ -210,7 +211,12 @@ impl Connection {
         Ok((refusal, attached))
     }
 
-    fn set_read_timeout(&mut self, call: &CallLimits<'_>) -> Result<()> {
+    /// Ends with this canceller, until the result is dropped.
+    pub(super) fn attach(&self, canceller: &Canceller) -> Result<Attachment> {
+        canceller.attach(&self.stream)
+    }
+
+    pub(super) fn set_read_timeout(&mut self, call: &CallLimits<'_>) -> Result<()> {
         if self.read_timeout != call.limits.read {
             let set = self.stream.set_read_timeout(call.limits.read);
             set.map_err(|e| Error::io("setting a timeout", e))?;
@@ -220,7 +226,7 @@ impl Connection {
     }
 
     /// Adds the reason why the token was withheld to a NOPERM answer.
-    fn explain_denial(&self, reply: Reply) -> Reply {
+    pub(super) fn explain_denial(&self, reply: Reply) -> Reply {
         match (&self.withheld, reply) {
             (Some(why), Reply::Error(failure)) if failure.code() == code::NOPERM => {
                 let message = format!("{}; {why}", failure.message());

@@ -13,6 +13,7 @@ mod limits;
 mod newest;
 mod pool;
 mod progress;
+mod subscription;
 mod upload;
 mod word;
 
@@ -37,6 +38,7 @@ pub use self::items::Items;
 #[cfg(feature = "cli")]
 pub(crate) use self::limits::Deadline;
 pub use self::progress::Progress;
+pub use self::subscription::{Event, Mirror, Subscription};
 pub use self::upload::Upload;
 pub use self::word::ToArg;
 pub use crate::wire::words::quote;
