@@ -1,6 +1,7 @@
 //! [`Later`], an answer that comes later, for whoever gives it and for the connection that waits; and the traits by
 //! which a connection is told of it, and of the items of a stream in front of it.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::caught::caught;
@@ -18,6 +19,14 @@ pub(crate) trait Bell: Send + Sync {
 pub(crate) trait Bells: Send + Sync {
     /// Wakes the connections with these tokens, which the engine has given out.
     fn ring_all(&self, connections: &[u64]);
+
+    /// Returns the server, whose type this room does not know.
+    fn service(&self) -> Arc<dyn Any + Send + Sync>;
+
+    fn workers(self: Arc<Self>) -> Arc<dyn Workers>;
+
+    /// Charges a running command to its user until the result is dropped. An error if the user has too many.
+    fn charge(self: Arc<Self>, uid: u32) -> Result<Option<Box<dyn Any + Send + Sync>>, Failure>;
 }
 
 /// What a command that is answered later gives.
@@ -48,7 +57,7 @@ pub(crate) struct Start<'s> {
 }
 
 /// The form in which a client gets the items of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ItemForm {
     /// The bytes of line mode: a row for each item, or the items themselves if they are bytes.
     Line,
@@ -58,6 +67,8 @@ pub(crate) enum ItemForm {
     Values,
     /// One list, as the answer.
     Collected,
+    /// Messages with this beginning, and the item as text.
+    Messages(Arc<[u8]>),
 }
 
 /// The items of a stream that has begun, as the connection sees them.

@@ -5,6 +5,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::access::{Credentials, SocketId};
@@ -44,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) aside: Option<Box<Aside>>,
     /// The options that our own client sent with the current command.
     pub(crate) opening: Option<Opening>,
+    /// The beginning of the messages in which the client gets the items of a stream: it has subscribed to a call.
+    pub(crate) messages: Option<Arc<[u8]>>,
     /// The server stops when the answer is sent.
     pub(crate) stops_server: Cell<bool>,
 }
@@ -58,12 +61,15 @@ pub(crate) struct Aside {
 }
 
 /// The subscriptions of one connection. They end when it is dropped.
-pub(crate) trait Subscribed: Send + Sync {
+pub(crate) trait Subscribed: Send {
     /// Appends the queued events, at most about `most` bytes.
     fn take(&mut self, form: Form, most: usize, out: &mut Vec<u8>) -> Taken;
 
     /// Returns the answer to a command that a subscribed RESP2 client can't run, or to its `PING`.
     fn limit(&self, name: &[u8], next: Option<&[u8]>) -> Option<Reply>;
+
+    /// The server stops: what the subscriptions have begun ends.
+    fn stop(&self);
 
     fn as_any(&mut self) -> &mut dyn Any;
 }
@@ -92,7 +98,7 @@ pub(crate) enum Form {
 
 /// The options of a command that our own client sends, `DOCKIPC WITH`. Such a command is cancelled when the client
 /// ends its side of the connection.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Opening {
     /// The time until which the client waits.
     pub(crate) deadline: Option<Instant>,
@@ -165,8 +171,16 @@ impl Session {
             is_last: false,
             aside: None,
             opening: None,
+            messages: None,
             stops_server: Cell::new(false),
         }
+    }
+
+    /// Returns the session of a call to which the client has subscribed. Its messages begin so.
+    pub(crate) fn of_call(&self, messages: Arc<[u8]>) -> Self {
+        let (protocol, has_token) = (self.protocol, self.has_token);
+        let session = Self::new(self.id, self.peer.clone(), self.socket);
+        Self { protocol, has_token, messages: Some(messages), ..session }
     }
 
     /// Notes the client's library, from `CLIENT SETINFO LIB-NAME`. Empty for an unknown one.

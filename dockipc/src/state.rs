@@ -66,6 +66,8 @@ pub(crate) struct States {
     /// The event channels of the server, an `Arc<dyn Channels>`, once anything of the program has asked for
     /// them. This room does not know their type.
     pub(crate) channels: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// The code for subscriptions to calls, if a command streams.
+    pub(crate) calls: OnceLock<&'static (dyn Any + Send + Sync)>,
     /// The engine's code for subscribers, which comes with the channels.
     pub(crate) listening: OnceLock<&'static (dyn Any + Send + Sync)>,
 }

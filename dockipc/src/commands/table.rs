@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::name::check_name;
 use super::{BuiltIn, ChannelAccess, Command, PubSub, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
+use crate::answer::Prepare;
 use crate::error::Error;
 use crate::handler::Handler;
 use crate::local::Loops;
@@ -262,10 +263,11 @@ impl Table {
         }
         for entry in &self.entries {
             let Target::Command(command) = entry.target else { continue };
+            let prepares = command.params.iter().filter_map(|param| param.at_start);
+            prepares
+                .chain(command.at_start.map(|Prepare(prepare)| prepare))
+                .for_each(|prepare| prepare(states));
             for param in command.params {
-                if let Some(prepare) = param.at_start {
-                    prepare(states);
-                }
                 let Some(Wanted { id, arc, name: wanted }) = (param.wanted)() else { continue };
                 let is_local = param.needs == Needs::Local;
                 let has = if is_local { loops.get(id).is_some() } else { states.has(id) };

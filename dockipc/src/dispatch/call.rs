@@ -167,7 +167,7 @@ impl Service {
             return Some(Reply::Ok);
         }
         let mut request = Request::new(text, words, self.caller(session), false);
-        let opening = session.opening.filter(|_| !runner.speed.is_known_quick());
+        let opening = session.opening.as_ref().filter(|_| !runner.speed.is_known_quick());
         let run = opening.map(|_| Cancel(Arc::new(new_run(&request, session))));
         let _registered = run.as_ref().map(|run| {
             request = request.with_run(run);

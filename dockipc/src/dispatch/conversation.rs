@@ -264,6 +264,14 @@ impl Conversation {
         self.session.subscriber().map_or_else(Taken::default, |all| all.take(form, most, out))
     }
 
+    /// The server stops: the streams to which the client has subscribed end.
+    #[cold]
+    pub(crate) fn stop_subscriptions(&mut self) {
+        if let Some(subscriber) = self.session.subscriber() {
+            subscriber.stop();
+        }
+    }
+
     /// Answers a command that was [pending](Step::Pending).
     #[cold]
     pub(crate) fn finish(&mut self, pending: Pending, reply: Reply) -> Step {

@@ -95,12 +95,13 @@ impl Service {
         workers: &Arc<dyn Workers>,
         stream: Box<dyn Streaming>,
     ) -> (Arc<dyn Items>, Later) {
-        let opening = session.opening.and_then(|opening| opening.stream);
+        let opening = session.opening.as_ref().and_then(|opening| opening.stream.clone());
         let (items, later) = stream.start(Start {
             name: command.name,
-            form: match session.protocol {
-                Protocol::Line => ItemForm::Line,
-                Protocol::Resp2 | Protocol::Resp3 => opening.unwrap_or(ItemForm::Collected),
+            form: match (&session.messages, session.protocol) {
+                (Some(head), _) => ItemForm::Messages(Arc::clone(head)),
+                (None, Protocol::Line) => ItemForm::Line,
+                (None, Protocol::Resp2 | Protocol::Resp3) => opening.unwrap_or(ItemForm::Collected),
             },
             max_collected: self.config.max_collected,
             panicked,
@@ -232,7 +233,7 @@ impl Pending {
 /// Returns the identity of a command that is about to run.
 pub(super) fn new_run(request: &Request<'_>, session: &Session) -> Run {
     let mut run = Run::new(request.id(), request.name(), session.id, &session.peer);
-    run.deadline = session.opening.and_then(|opening| opening.deadline);
+    run.deadline = session.opening.as_ref().and_then(|opening| opening.deadline);
     run.ends_with_input = session.opening.is_some();
     run
 }

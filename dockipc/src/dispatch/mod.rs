@@ -10,6 +10,7 @@
 mod apart;
 mod builtin;
 mod call;
+mod called;
 mod conversation;
 mod deny;
 mod live;
@@ -35,6 +36,7 @@ use crate::running::Running;
 use crate::state::States;
 use crate::workers::Spawner;
 
+pub(crate) use called::CALLS;
 pub(crate) use conversation::{Conversation, Step};
 pub(crate) use local::{LOCAL, LocalCode};
 pub(crate) use outcome::{Outcome, Pending, Told};

@@ -4,12 +4,13 @@ use std::sync::{Arc, Weak};
 
 use super::run::{Executor, Recorded, Runner};
 use super::{Outcome, Service, Told};
-use crate::commands::{PubSub, Runnable};
+use crate::arg::Quoted;
+use crate::commands::{PubSub, Runnable, Target};
 use crate::error::{Failure, code};
-use crate::events::{Answer, Asked, Channels, Host};
+use crate::events::{Answer, Asked, Called, Channels, Host};
 use crate::later::Bells;
 use crate::param::Unbound;
-use crate::reply::Reply;
+use crate::reply::{Reply, ReplyType};
 use crate::session::Session;
 use crate::wire::Protocol;
 
@@ -62,6 +63,39 @@ struct Hosted<'r> {
 impl Host for Hosted<'_> {
     fn bell(&self) -> Option<(Weak<dyn Bells>, u64)> {
         self.executor.bell()
+    }
+
+    fn is_call(&self, name: &[u8]) -> bool {
+        let has_blank = name.iter().any(u8::is_ascii_whitespace);
+        has_blank
+            || self.service.table.find(name).is_some_and(|(_, entry)| match entry.target {
+                Target::Command(command) => matches!(command.reply, ReplyType::Stream(_)),
+                _ => false,
+            })
+    }
+
+    fn check_call(&mut self, session: &Session, call: &[u8]) -> Result<(), Option<Reply>> {
+        let Some(calls) = self.service.calls() else {
+            let name = call.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+            let (table, caller) = (&self.service.table, session.credentials());
+            let is_known = table.find_visible(&caller, name).is_some();
+            let why = format_args!("{} is not a stream; call it", Quoted(name));
+            return Err(Some(Reply::Error(match is_known {
+                true => Failure::new(code::USAGE, why),
+                false => table.unknown(&caller, name, None),
+            })));
+        };
+        (calls.check)(self.service, session, call, self.executor)
+    }
+
+    fn begin_call(
+        &mut self,
+        session: &Session,
+        call: &[u8],
+        is_pattern: bool,
+    ) -> Option<Box<dyn Called>> {
+        let (bells, token) = self.executor.bell()?;
+        (self.service.calls()?.begin)(session, call, is_pattern, (&bells, token))
     }
 
     fn record(

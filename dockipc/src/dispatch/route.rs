@@ -65,7 +65,7 @@ impl Service {
                 Err(failure) => return Outcome::Reply(Reply::Error(failure)),
             }
         }
-        let deadline = session.opening.and_then(|opening| opening.deadline);
+        let deadline = session.opening.as_ref().and_then(|opening| opening.deadline);
         let outcome = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             let why = "the caller's deadline had passed before the command began; it was not run";
             Outcome::Reply(Reply::Error(Failure::new(code::TIMEOUT, why)))

@@ -3,6 +3,7 @@
 //! The events wait in a queue of the connection's subscriptions (`crate::events`), which is bounded. A publisher
 //! only puts them there, and rings for all connections that were idle with one lock of the hub.
 
+use std::any::Any;
 use std::sync::{Arc, Weak};
 
 use super::connection::Conn;
@@ -12,8 +13,10 @@ use super::token::Token;
 use super::turn::Next;
 use super::worker::Worker;
 use crate::dispatch::{Conversation, Told};
+use crate::error::Failure;
 use crate::later::Bells;
 use crate::wire::{Protocol, encode};
+use crate::workers::Workers;
 
 /// The most bytes of events that are taken from the queue at a time.
 const CHUNK: usize = 16 * 1024;
@@ -42,6 +45,41 @@ impl Bells for Core {
         }
         self.wake_leader(&hub);
     }
+
+    fn service(&self) -> Arc<dyn Any + Send + Sync> {
+        let service = Arc::clone(&self.service);
+        service
+    }
+
+    fn workers(self: Arc<Self>) -> Arc<dyn Workers> {
+        Self::workers(&self)
+    }
+
+    fn charge(self: Arc<Self>, uid: u32) -> Result<Option<Box<dyn Any + Send + Sync>>, Failure> {
+        let limits = &self.service.config.per_user;
+        if limits.running.is_none() {
+            return Ok(None);
+        }
+        self.lock().users.begin(uid, limits)?;
+        let core = Arc::downgrade(&self);
+        Ok(Some(Box::new(Charged { core, uid })))
+    }
+}
+
+/// The charge of a running command to its user.
+struct Charged {
+    core: Weak<Core>,
+    uid: u32,
+}
+
+impl Drop for Charged {
+    fn drop(&mut self) {
+        if let Some(core) = self.core.upgrade()
+            && !core.is_forked()
+        {
+            core.lock().users.end(self.uid, &core.service.config.per_user);
+        }
+    }
 }
 
 impl Conn {
@@ -67,6 +105,9 @@ impl Core {
     }
 
     fn send_events(&self, me: &Worker, conn: &mut Conn) -> Option<Next> {
+        if self.is_over() {
+            conn.conversation.stop_subscriptions();
+        }
         while conn.phase.reads_commands() {
             // Not into the outbox itself, which other threads lock: the author's code may run.
             if let Some(awaited) = &mut conn.awaited {

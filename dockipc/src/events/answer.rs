@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
+use super::call::Called;
 use super::event::Event;
 use super::queue::{Queue, Subscription, policy};
 use super::registry::Wake;
@@ -47,6 +48,20 @@ pub(crate) enum Answer {
 pub(crate) trait Host {
     /// Returns what wakes the connection, and its token. `None` if nothing can.
     fn bell(&self) -> Option<(Weak<dyn Bells>, u64)>;
+
+    /// Returns whether a name is that of a call, and not of a channel.
+    fn is_call(&self, name: &[u8]) -> bool;
+
+    /// Checks whether the client may subscribe to a call. The error is the answer; `None` if it is to be asked again.
+    fn check_call(&mut self, session: &Session, call: &[u8]) -> Result<(), Option<Reply>>;
+
+    /// Begins a call whose items are messages.
+    fn begin_call(
+        &mut self,
+        session: &Session,
+        call: &[u8],
+        is_pattern: bool,
+    ) -> Option<Box<dyn Called>>;
 
     /// Runs code that records decisions. Returns `None` if that can't be done now.
     fn record(
@@ -102,22 +117,6 @@ pub(super) fn answer(
     result.unwrap_or_else(|failure| Answer::Reply(Reply::Error(failure)))
 }
 
-/// Refuses a name that is a call: a command, whose stream could be subscribed to.
-///
-/// A name with a blank in it is a call.
-fn call(asked: &Asked<'_>, session: &Session, name: &[u8]) -> Option<Failure> {
-    let first = name.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-    if first.len() == name.len() {
-        return None;
-    }
-    let caller = session.credentials();
-    if asked.table.find_visible(&caller, first).is_none() {
-        return Some(asked.table.unknown(&caller, first, None));
-    }
-    let why = format_args!("{} is not a stream; call it", Quoted(first));
-    Some(Failure::new(code::USAGE, why))
-}
-
 /// Checks all names before the first confirmation: clients take an error among confirmations for the answer to
 /// another command.
 fn subscribe(
@@ -134,10 +133,20 @@ fn subscribe(
         return Err(Failure::new(code::USAGE, why));
     }
     let rules = &asked.table.channels;
-    let mut decisions = Vec::new();
+    let (mut decisions, mut are_calls) = (Vec::new(), Vec::new());
     for (index, name) in words.iter().enumerate() {
-        if let Some(failure) = call(asked, session, name) {
-            return Err(failure);
+        let is_call = host.is_call(name);
+        are_calls.push(is_call);
+        if is_call {
+            if asked.is_line {
+                let why = format_args!("{} is a call: send it as the line", Quoted(name));
+                return Err(Failure::new(code::USAGE, why));
+            }
+            match host.check_call(session, name) {
+                Ok(()) => continue,
+                Err(Some(reply)) => return Ok(Answer::Reply(reply)),
+                Err(None) => return Ok(Answer::NotNow),
+            }
         }
         if is_pattern && (name.is_empty() || name.len() > LONGEST_NAME) {
             let why = format_args!("bad pattern {}: 1 to {LONGEST_NAME} bytes", Quoted(name));
@@ -197,12 +206,24 @@ fn subscribe(
         let subscriber = Subscriber::new(inner, queue);
         session.subscribe(Box::new(subscriber));
     }
+    let begin = |(name, is_call): (&[u8], bool)| {
+        if is_call { host.begin_call(session, name, is_pattern) } else { None }
+    };
+    let calls: Vec<_> = words.iter().zip(are_calls).map(begin).collect();
     let Some(subscriber) = subscriber(session) else { unreachable!("it was just made") };
     let mut frames = Vec::new();
     // A line ends with a subscription; it has no earlier events.
     subscriber.take(form, usize::MAX, &mut frames);
-    for name in words.iter() {
-        let subscription = subscriber.insert(is_pattern, name);
+    for (name, call) in words.iter().zip(calls) {
+        let subscription = match call {
+            Some(call) => {
+                // An earlier one with this name ends.
+                let key = (is_pattern, name.into());
+                subscriber.subscriptions.insert(key, Held::Call(call));
+                None
+            }
+            None => subscriber.insert(is_pattern, name),
+        };
         if form != Form::Line {
             confirm(asked.word, Some(name), subscriber.count(), form, &mut frames);
         }
@@ -311,7 +332,13 @@ fn subscriber(session: &mut Session) -> Option<&mut Subscriber> {
 struct Subscriber {
     inner: Arc<Inner>,
     queue: Arc<Queue>,
-    subscriptions: BTreeMap<(bool, Box<[u8]>), Arc<Subscription>>,
+    subscriptions: BTreeMap<(bool, Box<[u8]>), Held>,
+}
+
+/// A subscription.
+enum Held {
+    Channel(Arc<Subscription>),
+    Call(Box<dyn Called>),
 }
 
 impl Subscriber {
@@ -324,7 +351,7 @@ impl Subscriber {
         self.subscriptions.len()
     }
 
-    fn get(&self, is_pattern: bool, name: &[u8]) -> Option<&Arc<Subscription>> {
+    fn get(&self, is_pattern: bool, name: &[u8]) -> Option<&Held> {
         self.subscriptions.get(&(is_pattern, name.into()))
     }
 
@@ -336,12 +363,13 @@ impl Subscriber {
 
     /// Adds a subscription that has not begun. `None` if there is one.
     fn insert(&mut self, is_pattern: bool, name: &[u8]) -> Option<Arc<Subscription>> {
-        if let Some(subscription) = self.get(is_pattern, name) {
+        if let Some(Held::Channel(subscription)) = self.get(is_pattern, name) {
             self.queue.restart(subscription);
             return None;
         }
         let subscription = Arc::new(Subscription::new(is_pattern, name));
-        self.subscriptions.insert((is_pattern, name.into()), Arc::clone(&subscription));
+        let held = Held::Channel(Arc::clone(&subscription));
+        self.subscriptions.insert((is_pattern, name.into()), held);
         Some(subscription)
     }
 
@@ -370,7 +398,7 @@ impl Subscriber {
     /// Ends a subscription. Returns whether there was one.
     fn remove(&mut self, is_pattern: bool, name: &[u8]) -> bool {
         let subscription = self.subscriptions.remove(&(is_pattern, name.into()));
-        if let Some(subscription) = &subscription {
+        if let Some(Held::Channel(subscription)) = &subscription {
             self.inner.lock().remove(subscription);
         }
         subscription.is_some()
@@ -402,7 +430,22 @@ impl Subscribed for Subscriber {
                 with_states(&its, Vec::new(), &mut |states| self.push_state(states, &subscription));
             });
         }
+        let mut has_more = has_more;
+        for held in self.subscriptions.values_mut() {
+            if let Held::Call(call) = held {
+                // Whole messages, however many: the item of a stream may be long.
+                has_more |= out.len() >= most || call.take(out);
+            }
+        }
         Taken { has_more, is_over: has_ended && form == Form::Line }
+    }
+
+    fn stop(&self) {
+        for held in self.subscriptions.values() {
+            if let Held::Call(call) = held {
+                call.stop();
+            }
+        }
     }
 
     fn limit(&self, name: &[u8], next: Option<&[u8]>) -> Option<Reply> {
@@ -433,7 +476,9 @@ impl Drop for Subscriber {
     fn drop(&mut self) {
         let mut registry = self.inner.lock();
         for subscription in self.subscriptions.values() {
-            registry.remove(subscription);
+            if let Held::Channel(subscription) = subscription {
+                registry.remove(subscription);
+            }
         }
         drop(registry);
         self.inner.subscribers.fetch_sub(1, Ordering::SeqCst);

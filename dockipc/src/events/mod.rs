@@ -41,6 +41,7 @@
 //! [`Events::replicate`] makes a channel whose subscribers mirror a state, [`Events::watch`] one of the last value.
 
 mod answer;
+mod call;
 mod event;
 mod glob;
 mod queue;
@@ -62,6 +63,7 @@ use crate::state::States;
 use crate::warning::warn;
 
 pub(crate) use self::answer::{Answer, Asked, Host};
+pub(crate) use self::call::Called;
 pub use self::replica::{Replica, Replicated, Watch};
 
 /// The event channels of a server, to publish to.

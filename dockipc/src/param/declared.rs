@@ -113,7 +113,7 @@ impl Param {
 
     /// Returns the failure of a call that leaves it out.
     #[cold]
-    pub(super) fn is_missing(&self) -> Failure {
+    pub(crate) fn is_missing(&self) -> Failure {
         usage(format_args!("{} is missing", self.given_name()))
     }
 

@@ -13,6 +13,7 @@ mod limits;
 mod runtime;
 #[cfg(feature = "tokio")]
 mod serve;
+mod streams;
 
 use std::fmt;
 use std::io;

@@ -74,13 +74,13 @@ struct State {
 
 impl Feed {
     pub(super) fn new(start: &Start<'_>, are_bytes: bool) -> Arc<Self> {
-        let &Start { name, form, max_collected, panicked, workers, .. } = start;
+        let Start { name, form, max_collected, panicked, workers, .. } = start;
         Arc::new(Self {
             name,
-            form,
+            form: form.clone(),
             are_bytes,
-            max_collected,
-            panicked,
+            max_collected: *max_collected,
+            panicked: *panicked,
             workers: Arc::clone(workers),
             later: Later::new(WhenStopped::Ends),
             state: Mutex::default(),
@@ -150,10 +150,11 @@ impl Feed {
             return Ok(Room::Free);
         }
         let out = &mut state.out;
-        match self.form {
+        match &self.form {
             ItemForm::Line => encode::reply(self.row(item), Protocol::Line, out),
             ItemForm::Values => encode::push_item(item, out),
             ItemForm::Rows | ItemForm::Collected => encode::push_item(self.row(item), out),
+            ItemForm::Messages(head) => encode::message(head, item, out),
         }
         let room = if state.out.len() < FULL { Room::Free } else { Room::Full };
         let bell = state.bell.take();
