@@ -2,5 +2,6 @@
 
 #[path = "../client"]
 mod client {
+    mod bodies;
     mod streams;
 }

@@ -33,12 +33,14 @@ pub(super) struct Wanted {
     /// The items of a stream when they are made: `items` or `rows`.
     pub(super) stream: Option<&'static str>,
     pub(super) progress: bool,
+    /// A body follows.
+    pub(super) body: bool,
 }
 
 impl Wanted {
     /// Returns whether it is anything.
     pub(super) fn is_any(self) -> bool {
-        self.stream.is_some() || self.progress
+        self.stream.is_some() || self.progress || self.body
     }
 }
 
@@ -243,7 +245,7 @@ pub(super) fn with_opening(
     let digits = header.iter().filter(|b| b.is_ascii_digit());
     let count = digits.fold(0, |count, digit| count * 10 + usize::from(digit - b'0'));
     let mut opening = Vec::with_capacity(128);
-    let keys = [left.is_some(), wanted.stream.is_some(), wanted.progress];
+    let keys = [left.is_some(), wanted.stream.is_some(), wanted.progress, wanted.body];
     let keys = keys.into_iter().filter(|&is_given| is_given).count();
     encode::length(b'*', count + 3 + 2 * keys, &mut opening);
     let mut add = |word: &[u8]| encode::bulk(word, &mut opening);
@@ -258,9 +260,11 @@ pub(super) fn with_opening(
         add(b"stream");
         add(form.as_bytes());
     }
-    if wanted.progress {
-        add(b"progress");
-        add(b"1");
+    for (key, is_wanted) in [("progress", wanted.progress), ("body", wanted.body)] {
+        if is_wanted {
+            add(key.as_bytes());
+            add(b"1");
+        }
     }
     add(b"--");
     (opening, words)

@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::canceller::Attachment;
+use super::canceller::{Attachment, Canceller};
 use super::commands::{CommandBuilder, Commands, Wanted, with_opening};
 use super::handshake::Handshake;
 use super::limits::{CallLimits, ClientLimits, Wait};
@@ -30,6 +30,7 @@ pub(super) use self::asynchronous::{AsyncConnection, within};
 pub(super) use self::event::Event;
 #[cfg(feature = "cli")]
 pub(super) use self::identify::{GREETING, Unidentified};
+pub(super) use self::input::Frame;
 
 /// One connection to the daemon, with its input buffer.
 pub(super) struct Connection {
@@ -63,6 +64,7 @@ struct Keys {
     deadline: bool,
     stream: bool,
     progress: bool,
+    body: bool,
 }
 
 /// Maximum number of bytes that one read of a streamed answer waits for. Longer bulk strings are read into
@@ -96,8 +98,7 @@ impl Connection {
 
     /// Returns whether the connection is open and nothing has arrived.
     pub(super) fn is_quiet(&self) -> bool {
-        let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        matches!(rustix::net::recv(&self.stream, &mut [0; 1], look), Err(Errno::AGAIN))
+        is_quiet(&self.stream)
     }
 
     /// Asks the daemon whether a command is idempotent. Another server's error answer means no.
@@ -174,6 +175,9 @@ impl Connection {
         commands: &Commands<'_>,
         call: &CallLimits<'_>,
     ) -> Result<(Option<Failure>, Option<Attachment>)> {
+        if let Some(body) = call.body {
+            body.follow(false);
+        }
         self.set_read_timeout(call)?;
         let attached = commands.canceller.map(|canceller| canceller.attach(&self.stream));
         let attached = attached.transpose()?;
@@ -187,6 +191,9 @@ impl Connection {
             handshake => {
                 let handshake = handshake.map(|handshake| self.introduce(&handshake, call));
                 let refusal = handshake.transpose()?.flatten();
+                if commands.wanted.body && !self.keys.body {
+                    return Err(bodiless());
+                }
                 if opens && self.keys.deadline {
                     if let Some(attached) = &attached {
                         attached.half_closes()?;
@@ -198,10 +205,18 @@ impl Connection {
                 refusal
             }
         };
+        if let Some(body) = call.body {
+            body.follow(true);
+        }
         Ok((refusal, attached))
     }
 
-    fn set_read_timeout(&mut self, call: &CallLimits<'_>) -> Result<()> {
+    /// Ends with this canceller, until the result is dropped.
+    pub(super) fn attach(&self, canceller: &Canceller) -> Result<Attachment> {
+        canceller.attach(&self.stream)
+    }
+
+    pub(super) fn set_read_timeout(&mut self, call: &CallLimits<'_>) -> Result<()> {
         if self.read_timeout != call.limits.read {
             let set = self.stream.set_read_timeout(call.limits.read);
             set.map_err(|e| Error::io("setting a timeout", e))?;
@@ -211,7 +226,7 @@ impl Connection {
     }
 
     /// Adds the reason why the token was withheld to a NOPERM answer.
-    fn explain_denial(&self, reply: Reply) -> Reply {
+    pub(super) fn explain_denial(&self, reply: Reply) -> Reply {
         match (&self.withheld, reply) {
             (Some(why), Reply::Error(failure)) if failure.code() == code::NOPERM => {
                 let message = format!("{}; {why}", failure.message());
@@ -400,20 +415,31 @@ impl Connection {
     /// Waits until the socket is ready. Returns `None` after the deadline, which is checked first,
     /// since a daemon that sends byte by byte makes the socket always ready.
     fn ready(&self, interest: PollFlags, wait: &Wait) -> Result<Option<PollFlags>> {
-        loop {
-            let left = wait.left();
-            if left.is_some_and(|left| left.is_zero()) {
-                return Ok(None);
-            }
-            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), interest)];
-            match poll(&mut fds, timeout.as_ref()) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return Ok(Some(fds[0].revents())),
-                Err(errno) => return Err(Error::io("waiting for the daemon", errno)),
-            }
+        let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), interest)];
+        Ok(is_ready(&mut fds, wait)?.then(|| fds[0].revents()))
+    }
+}
+
+/// Waits until one of the descriptors is ready. Returns false after the deadline, which is checked first.
+pub(super) fn is_ready(fds: &mut [PollFd<'_>], wait: &Wait) -> Result<bool> {
+    loop {
+        let left = wait.left();
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(false);
+        }
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(fds, timeout.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(true),
+            Err(errno) => return Err(Error::io("waiting for the daemon", errno)),
         }
     }
+}
+
+/// Returns whether the connection is open and nothing has arrived.
+pub(super) fn is_quiet(stream: &UnixStream) -> bool {
+    let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    matches!(rustix::net::recv(stream, &mut [0; 1], look), Err(Errno::AGAIN))
 }
 
 impl Keys {
@@ -427,6 +453,7 @@ impl Keys {
                 b"deadline" => self.deadline = true,
                 b"stream" => self.stream = true,
                 b"progress" => self.progress = true,
+                b"body" => self.body = true,
                 _ => {}
             }
         }
@@ -435,13 +462,22 @@ impl Keys {
     /// Returns what the daemon knows of it.
     fn known(self, wanted: Wanted) -> Wanted {
         let stream = wanted.stream.filter(|_| self.stream);
-        Wanted { stream, progress: wanted.progress && self.progress }
+        Wanted { stream, progress: wanted.progress && self.progress, body: wanted.body }
     }
 }
 
 /// Returns whether a daemon that answers the handshake so runs no later command.
 fn is_last(failure: &Failure) -> bool {
     [code::BUSY, code::SHUTDOWN, code::TIMEOUT].contains(&failure.code())
+}
+
+/// The error of a call with a body to a daemon that knows none.
+#[cold]
+fn bodiless() -> Error {
+    Error::Refused(Failure::new(
+        code::USAGE,
+        "the daemon does not support bodies, it is older than this client; the command was not run",
+    ))
 }
 
 /// Returns the error of a call whose command was not sent.

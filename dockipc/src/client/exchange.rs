@@ -3,7 +3,6 @@
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 #[cfg(feature = "cli")]
 use super::Servers;
@@ -13,7 +12,6 @@ use super::connection::{AnswerPart, Connection};
 use super::connection::{GREETING, Unidentified};
 use super::handshake::{Handshake, Recipients};
 use super::limits::{CallLimits, ClientLimits};
-use super::progress::OnProgress;
 use super::{Client, Endpoint};
 use crate::error::{Error, Ran, Result};
 use crate::listener;
@@ -29,10 +27,10 @@ impl Client {
     pub(super) fn ask<T: FromReply>(
         &self,
         command: &Commands<'_>,
-        limits: (Option<Duration>, Option<&OnProgress>),
+        call: &CallLimits<'_>,
     ) -> Result<T> {
         let mut answer = Reply::Null;
-        self.exchange(command, limits, |_, part| {
+        self.exchange(command, call, |_, part| {
             if let AnswerPart::Whole(reply) = part {
                 answer = reply;
             }
@@ -46,14 +44,14 @@ impl Client {
     pub(super) fn exchange(
         &self,
         commands: &Commands<'_>,
-        (timeout, on_progress): (Option<Duration>, Option<&OnProgress>),
+        call: &CallLimits<'_>,
         mut each: impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
     ) -> Result<()> {
-        let call = CallLimits { on_progress, ..CallLimits::new(&self.limits, timeout) };
-        let exchange =
-            |connection: &mut Connection| connection.exchange(commands, &call, &mut each);
-        let ((), connection) = self.attempt(commands, &call, exchange)?;
-        self.keep(connection, commands);
+        let exchange = |connection: &mut Connection| connection.exchange(commands, call, &mut each);
+        let ((), connection) = self.attempt(commands, call, exchange)?;
+        if call.has_sent_body() {
+            self.keep(connection, commands);
+        }
         Ok(())
     }
 
@@ -92,7 +90,9 @@ impl Client {
             let identified = Ok(());
             match identified.and_then(|()| run(&mut connection)) {
                 Ok(value) => return Ok((value, connection)),
-                Err(error) if commands.is_cancelled() => return Err(error),
+                Err(error) if commands.is_cancelled() || call.has_begun_body() => {
+                    return Err(error);
+                }
                 // Nothing ran. Idle connections may have been closed by the daemon, and a new one
                 // may have been in the queue of a daemon that ended.
                 Err(Error::CutOff { ran: Ran::No, .. }) if fresh < MAX_CONNECTIONS => {}

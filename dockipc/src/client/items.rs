@@ -11,6 +11,7 @@ use super::connection::{Connection, Event};
 use super::limits::{CallLimits, Deadline};
 use super::newest::Place;
 use super::progress::OnProgress;
+use super::upload::SendBody;
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, Reply};
 
@@ -41,6 +42,7 @@ pub(super) struct Open {
     pub(super) first: Option<Event>,
     pub(super) end: Option<Deadline>,
     pub(super) on_progress: Option<Arc<OnProgress>>,
+    pub(super) body: Option<Arc<dyn SendBody>>,
     pub(super) canceller: Option<Canceller>,
     pub(super) _attached: Option<Attachment>,
     pub(super) _place: Option<Place>,
@@ -54,7 +56,8 @@ impl Open {
             return Ok(first);
         }
         let (limits, end) = (&self.client.limits, self.end);
-        let call = CallLimits { limits, end, on_progress: self.on_progress.as_deref() };
+        let (on_progress, body) = (self.on_progress.as_deref(), self.body.as_deref());
+        let call = CallLimits { limits, end, on_progress, body };
         self.connection.read_event(&call).map_err(|error| self.explain(error))
     }
 
@@ -69,7 +72,8 @@ impl Open {
     fn keep(self) {
         // That of a cancelled call may be half-closed.
         let is_cancelled = self.canceller.as_ref().is_some_and(Canceller::is_cancelled);
-        if self.is_reusable && self.connection.is_clean() && !is_cancelled {
+        let has_sent_body = self.body.is_none_or(|body| body.is_whole());
+        if self.is_reusable && has_sent_body && self.connection.is_clean() && !is_cancelled {
             self.client.pool.keep(self.connection, &self.client.limits);
         }
     }

@@ -13,6 +13,8 @@ mod limits;
 mod newest;
 mod pool;
 mod progress;
+mod subscription;
+mod upload;
 mod word;
 
 use std::fmt;
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use self::commands::Line;
 use self::handshake::{Credential, Recipients, TokenSource};
-use self::limits::{ClientLimits, nonzero_timeout};
+use self::limits::{CallLimits, ClientLimits, nonzero_timeout};
 use self::pool::Pool;
 use crate::access::Token;
 use crate::error::Result;
@@ -36,6 +38,8 @@ pub use self::items::Items;
 #[cfg(feature = "cli")]
 pub(crate) use self::limits::Deadline;
 pub use self::progress::Progress;
+pub use self::subscription::{Event, Mirror, Subscription};
+pub use self::upload::Upload;
 pub use self::word::ToArg;
 pub use crate::wire::words::quote;
 
@@ -352,7 +356,7 @@ impl Client {
     /// See [`enum@crate::Error`].
     pub fn send(&self, line: &str) -> Result<Vec<u8>> {
         let mut line = Line::new(line);
-        self.ask(&line.command(), (self.limits.total, None))
+        self.ask(&line.command(), &CallLimits::new(&self.limits, self.limits.total))
     }
 }
 

@@ -9,7 +9,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::unix::{AsyncFd, AsyncFdReadyMutGuard};
 use tokio::io::{Interest, Ready};
 
-use super::input::Frame;
+use super::input::{Frame, Next};
 use super::{BUFFER_SIZE, Connection, STREAM_THRESHOLD, explain_end, is_last, not_sent};
 use crate::buffer::Buffer;
 use crate::client::commands::{CommandBuilder, Commands, Wanted, with_opening};
@@ -295,9 +295,9 @@ impl AsyncConnection {
         let mut scanner = Scanner::new();
         loop {
             match self.inner().next_frame(&mut scanner, call)? {
-                Frame::Answer(reply) => return Ok(reply),
-                Frame::Push(_) => scanner = Scanner::new(),
-                Frame::More(need) => self.fill(need, call).await?,
+                Next::Whole(Frame::Answer(reply)) => return Ok(reply),
+                Next::Whole(Frame::Push(_)) => scanner = Scanner::new(),
+                Next::More(need) => self.fill(need, call).await?,
             }
         }
     }
