@@ -170,7 +170,7 @@ pub use crate::local::{Job, Local};
 pub use crate::peer::Peer;
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::request::Request;
-pub use crate::run::{Cancel, Deadline, Stop};
+pub use crate::run::{Cancel, Deadline, Progress, Stop};
 pub use crate::secret::Secret;
 #[cfg(feature = "tokio")]
 pub use crate::server::Serve;

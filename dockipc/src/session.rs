@@ -52,6 +52,8 @@ pub(crate) struct Session {
 pub(crate) struct Opening {
     /// The time until which the client waits.
     pub(crate) deadline: Option<Instant>,
+    /// The client gets the command's progress.
+    pub(crate) progress: bool,
 }
 
 /// The commands that a client has queued since `MULTI`.

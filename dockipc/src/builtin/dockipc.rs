@@ -110,6 +110,10 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
 impl Opening {
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
         let refuse = |why: std::fmt::Arguments<'_>| Err(Failure::new(code::USAGE, why));
+        if is(Some(key), "progress") {
+            self.progress = value == b"1";
+            return if self.progress { Ok(()) } else { refuse(format_args!("progress is 1")) };
+        }
         if !is(Some(key), "deadline") {
             return refuse(format_args!("unknown key {} of dockipc with", Quoted(key)));
         }

@@ -38,6 +38,8 @@ impl Service {
     ) -> Outcome {
         let mut run = new_run(args.request, session);
         run.listens = shape.listens;
+        let asks = session.opening.is_some_and(|opening| opening.progress);
+        run.asks_progress = asks && shape.reports && session.protocol == Protocol::Resp3;
         let spawner = self.spawner.as_deref().filter(|_| matches!(command.code, Code::Async(_)));
         run.answers_later = command.answers_later || spawner.is_some();
         let to = self.loop_of(command, &mut run);
@@ -66,6 +68,9 @@ impl Service {
         session.stops_server.set(session.stops_server.get() | run.0.stops_server());
         if !matches!(answered, Ok(Ok(Answered::Later(_)))) {
             run.0.signal.end();
+            if run.0.asks_progress {
+                runner.executor.report(&run.0);
+            }
         }
         match answered {
             Err(None) => Outcome::NotNow,

@@ -9,7 +9,7 @@ use crate::error::{Failure, Stopped, code};
 use crate::hooks::{Begun, Call, Hooks};
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::run::Cancel;
+use crate::run::{Cancel, Run};
 use crate::wire::Protocol;
 
 /// Decides when the author's code may run. The engine implements it.
@@ -26,6 +26,9 @@ pub(crate) trait Executor {
 
     /// Called after the author's code has run.
     fn end(&mut self);
+
+    /// Called before the answer to a command whose progress its caller asked for.
+    fn report(&mut self, _run: &Run) {}
 
     /// Called before the hooks that follow the command. Returns why the client has got a failure in place of its
     /// answer, if it has.

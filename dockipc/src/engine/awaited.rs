@@ -7,6 +7,7 @@ use super::connection::Conn;
 use super::core::Core;
 use super::input::Memory;
 use super::output::Sent;
+use super::report::{next_report, send_report};
 use super::sign_of_life::{next_sign, send_sign};
 use super::token::Token;
 use super::turn::Next;
@@ -26,6 +27,8 @@ pub(super) struct Awaited {
     bell: Arc<dyn Bell>,
     /// When its client was last told that it runs, or when it began.
     last_sign: Instant,
+    /// When its progress is looked at next, if its client asked for that.
+    next_report: Option<Instant>,
     /// The rest of the frame that tells so. An answer comes after it.
     pub(super) sign: Outgoing,
     /// The answer, while the hooks that see it wait for a thread.
@@ -54,7 +57,9 @@ impl Awaited {
     pub(super) fn new(core: &Arc<Core>, token: u64, pending: Box<Pending>) -> Self {
         let last_sign = pending.run.0.since;
         let bell = Arc::new(ConnectionBell { core: Arc::downgrade(core), token });
-        Self { pending, bell, last_sign, sign: Outgoing::default(), reply: None }
+        let next_report = next_report(&pending.run.0, last_sign);
+        let sign = Outgoing::default();
+        Self { pending, bell, last_sign, next_report, sign, reply: None }
     }
 
     fn since(&self) -> Instant {
@@ -71,7 +76,7 @@ impl Awaited {
     pub(super) fn next_look(&self, times: &Times, signs: Signs) -> Option<Instant> {
         let end = times.run.and_then(|limit| self.since().checked_add(limit));
         let sign = next_sign(signs, self.last_sign);
-        [end, self.caller_waits_until(), sign].into_iter().flatten().min()
+        [end, self.caller_waits_until(), sign, self.next_report].into_iter().flatten().min()
     }
 
     /// Tells the hooks of the answer, or that nobody waits for it any more.
@@ -113,6 +118,11 @@ impl Core {
             Then::Wait => {
                 let signs = conn.conversation.signs();
                 let now = Instant::now();
+                if awaited.next_report.is_some_and(|at| at <= now) {
+                    let run = &awaited.pending.run.0;
+                    awaited.next_report = next_report(run, now);
+                    send_report(run, &conn.socket, &mut awaited.sign);
+                }
                 if next_sign(signs, awaited.last_sign).is_some_and(|at| at <= now) {
                     awaited.last_sign = now;
                     let since = awaited.since();
@@ -124,6 +134,9 @@ impl Core {
             Then::Answer(reply) => reply,
         };
         awaited.reply = Some(reply);
+        if let Some(report) = awaited.pending.run.0.report.get() {
+            report.write_new(&mut awaited.sign);
+        }
         if self.service.hooks.is_some() && !self.tell_answer(me, conn) {
             return Some(Next::HandOver);
         }
@@ -134,11 +147,12 @@ impl Core {
         conn.has_progressed = true;
         // Before the answer is sent: the client may send the next command at once.
         self.lock().end_run(me.slot(), &self.service.config.per_user);
+        // Also if the answer is one of a transaction's: the rest of a frame comes before anything else.
+        me.outbox().bytes.append(&mut awaited.sign);
         if let Step::Answer { reply, last, .. } = conn.conversation.finish(*awaited.pending, reply)
         {
             memory.answered += 1;
             let mut outbox = me.outbox();
-            outbox.bytes.append(&mut awaited.sign);
             if !std::mem::take(&mut outbox.answered) {
                 encode::reply(reply, conn.conversation.protocol(), &mut outbox.bytes);
             }

@@ -41,7 +41,7 @@
 //! | [`connection`], [`phase`], [`deadline`] | a connection, its life as a state machine, what it waits for |
 //! | [`awaited`] | a command that is answered later |
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
-//! | [`worker`], [`long_run`], [`sign_of_life`] | what threads see of each other; commands that last |
+//! | [`worker`], [`long_run`], [`sign_of_life`], [`report`] | what threads see of each other; commands that last |
 //! | [`endpoint`], [`accept`], [`reserve`], [`users`] | where connections come from, and how many |
 //! | [`taken`] | connections of other protocols, which the author's code takes |
 //! | [`shutdown`], [`leave`] | how a server stops; what happens to the commands of the thread that waits for it |
@@ -64,6 +64,7 @@ mod output;
 mod phase;
 mod readiness;
 mod ready;
+mod report;
 mod reserve;
 mod serve;
 mod shutdown;

@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::local::Local;
 use crate::peer::Peer;
 use crate::request::Request;
-use crate::run::{Cancel, Deadline, Stop};
+use crate::run::{Cancel, Deadline, Latest, Progress, Stop};
 use crate::state::State;
 
 /// A type that can be a parameter of a command: an [`Arg`], or an injected type.
@@ -19,7 +19,7 @@ use crate::state::State;
     message = "`{Self}` can't be a parameter of a command",
     label = "not a parameter type",
     note = "parsed from words: text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option` and `Vec` of those",
-    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `&Request`, `Local<'_, T>`",
+    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `Progress`, `&Request`, `Local<'_, T>`",
     note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`",
     note = "for pairs, as in a map, take a `Vec` of a type of your own whose `FromStr` reads `KEY=VALUE`"
 )]
@@ -56,6 +56,8 @@ pub(crate) enum Needs {
     Run,
     /// The command's identity, to learn that it is to stop.
     Signal,
+    /// The command's identity, to report its progress.
+    Progress,
     /// The value of the author's thread, where the command runs.
     Local,
 }
@@ -221,6 +223,18 @@ impl<'r> FromRequest<'r> for Stop {
 
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
         <&Cancel>::from_request(args, index).map(|Cancel(run)| Self(Arc::clone(run)))
+    }
+}
+
+impl<'r> FromRequest<'r> for Progress {
+    const KIND: Kind = Kind { needs: Needs::Progress, ..Kind::INJECTED };
+
+    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
+        let Cancel(run) = <&Cancel>::from_request(args, index)?;
+        if run.asks_progress {
+            run.report.get_or_init(|| Box::new(Latest::default()));
+        }
+        Ok(Self(Arc::clone(run)))
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Shape {
     pub(crate) has_run: bool,
     /// The command learns that it is to stop.
     pub(crate) listens: bool,
+    /// The command reports its progress.
+    pub(crate) reports: bool,
 }
 
 impl Shape {
@@ -37,6 +39,7 @@ impl Shape {
             has_secret: params.iter().any(|param| param.secret),
             has_run: params.iter().any(|param| param.needs != Needs::Nothing),
             listens: params.iter().any(|param| param.needs == Needs::Signal),
+            reports: params.iter().any(|param| param.needs == Needs::Progress),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! [`Run`], one command that runs: its identity, and whether it has been asked to stop.
 //!
-//! A quick command has no `Run`. One is made for a command that takes a [`Cancel`], a [`Deadline`] or a [`Stop`],
-//! and for one that answers later.
+//! A quick command has no `Run`. One is made for a command that takes a [`Cancel`], a [`Deadline`], a [`Progress`]
+//! or a [`Stop`], and for one that answers later.
 
 mod cancel;
 mod deadline;
+mod progress;
 mod signal;
 mod stop;
 
 use std::any::TypeId;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,8 @@ use crate::peer::Peer;
 
 pub use self::cancel::Cancel;
 pub use self::deadline::Deadline;
+pub use self::progress::Progress;
+pub(crate) use self::progress::{Latest, Report};
 pub(crate) use self::signal::Signal;
 pub use self::stop::Stop;
 
@@ -41,6 +45,10 @@ pub(crate) struct Run {
     /// The type of the author's value, and the answer, if the command runs on the author's thread.
     pub(crate) local: Option<(TypeId, Later)>,
     pub(crate) signal: Signal,
+    /// The caller is told the command's progress, and a parameter of the command reports it.
+    pub(crate) asks_progress: bool,
+    /// That progress, once the parameter is made.
+    pub(crate) report: OnceLock<Box<dyn Report>>,
     /// The server stops when the command is answered.
     stops_server: AtomicBool,
 }
@@ -59,6 +67,8 @@ impl Run {
             answers_later: false,
             local: None,
             signal: Signal::default(),
+            asks_progress: false,
+            report: OnceLock::new(),
             stops_server: AtomicBool::new(false),
         }
     }
