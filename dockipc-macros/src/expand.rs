@@ -102,46 +102,35 @@ fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
         quote_spanned!(type_span(param)=> let #value = #expr;)
     });
     let lets: Vec<_> = lets.collect();
-    let answer = if is_async { quote!(IntoReply::into_reply) } else { quote!(Answer::answer) };
     let (answer, reply, is_later) = match output {
         Output::Type(ty) => {
             let span = hygienic(first_span(ty));
-            let (of, method) = if is_async {
-                (quote_spanned!(span=> <#ty as __dockipc::IntoReply>), quote!(into_reply))
-            } else {
-                (quote_spanned!(span=> <#ty as __dockipc::Answer>), quote!(answer))
-            };
-            let is_later =
-                if is_async { quote!(false) } else { quote_spanned!(span=> #of::IS_LATER) };
+            let of = quote_spanned!(span=> <#ty as __dockipc::Answer>);
             (
-                quote_spanned!(span=> #of::#method(__dockipc_value)),
+                quote_spanned!(span=> #of::answer(__dockipc_value)),
                 quote_spanned!(span=> #of::REPLY_TYPE),
-                is_later,
+                quote_spanned!(span=> #of::IS_LATER),
             )
         }
         // The span of the argument as well: the compiler takes the type from it.
         Output::Nothing(span) => (
-            quote_spanned!(*span=> __dockipc::#answer(__dockipc_value)),
+            quote_spanned!(*span=> __dockipc::Answer::answer(__dockipc_value)),
             quote!(&__dockipc::ReplyType::Nothing),
             quote!(false),
         ),
         Output::Hidden(span) => (
-            quote_spanned!(*span=> __dockipc::#answer(__dockipc_value)),
+            quote_spanned!(*span=> __dockipc::Answer::answer(__dockipc_value)),
             quote!(&__dockipc::ReplyType::Unknown),
             quote!(false),
         ),
     };
-    // Generated for both kinds of functions, since they differ in few tokens.
-    let read = |checked: TokenStream| {
-        quote_spanned! {Span::mixed_site()=>
-            #(#lets)*
-            if __dockipc_args.is_check() {
-                return ::core::result::Result::Ok(#checked);
-            }
+    let read = quote_spanned! {Span::mixed_site()=>
+        #(#lets)*
+        if __dockipc_args.is_check() {
+            return ::core::result::Result::Ok(__dockipc::Answered::Now(__dockipc::Reply::Ok));
         }
     };
     let code = if is_async {
-        let read = read(quote!(__dockipc::Reply::Ok));
         // Clippy reports a `()` at the end of a block.
         let tuple = (!values.is_empty()).then(|| quote!((#(#values,)*)));
         // At the function's name the compiler says that the future can't be sent to another thread.
@@ -161,7 +150,6 @@ fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
             }))
         }
     } else {
-        let read = read(quote!(__dockipc::Answered::Now(__dockipc::Reply::Ok)));
         quote_spanned! {Span::mixed_site()=>
             __dockipc::Code::Blocking(|__dockipc_args| {
                 #read

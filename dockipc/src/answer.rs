@@ -1,16 +1,18 @@
 //! [`Answer`], the types that a command can return.
 
-use crate::deferred::{Deferred, Later};
+use crate::deferred::Deferred;
 use crate::error::Failure;
+use crate::later::{Later, Streaming};
 use crate::reply::{IntoFailure, IntoReply, Reply, ReplyType};
+use crate::stream::Stream;
 
-/// A type that a command can return: one that is an answer ([`IntoReply`]), or an answer that comes later
-/// ([`Deferred`]), also in a `Result`.
+/// A type that a command can return: one that is an answer ([`IntoReply`]), an answer that comes later
+/// ([`Deferred`]), or a [`Stream`], also in a `Result`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the answer of a command",
     label = "not an answer type",
-    note = "a command answers with (), bytes, text, numbers, bool, Option, lists, sets, maps, tuples, `dockipc::Reply`, `Deferred` of those, or a Result of those whose error is Display",
+    note = "a command answers with (), bytes, text, numbers, bool, Option, lists, sets, maps, tuples, `dockipc::Reply`, `Deferred` and `Stream` of those, or a Result of those whose error is Display",
     note = "for your own type, write `#[derive(dockipc::Reply)]` or `impl dockipc::IntoReply`; wrap a type of another crate in your own, or answer with its text"
 )]
 pub trait Answer: Sized {
@@ -27,6 +29,7 @@ pub trait Answer: Sized {
 pub enum Answered {
     Now(Reply),
     Later(Coming),
+    Stream(Beginning),
 }
 
 impl From<Reply> for Answered {
@@ -45,6 +48,10 @@ impl From<Reply> for Result<Answered, Failure> {
 /// An answer that comes later.
 #[doc(hidden)]
 pub struct Coming(pub(crate) Later);
+
+/// A stream that has not begun.
+#[doc(hidden)]
+pub struct Beginning(pub(crate) Box<dyn Streaming>);
 
 impl<T: IntoReply> Answer for T {
     const REPLY_TYPE: &'static ReplyType = T::REPLY_TYPE;
@@ -70,6 +77,27 @@ impl<T: IntoReply, E: IntoFailure> Answer for Result<Deferred<T>, E> {
     fn answer(self) -> Answered {
         match self {
             Ok(deferred) => deferred.answer(),
+            Err(error) => Answered::Now(Reply::Error(error.into_failure())),
+        }
+    }
+}
+
+impl<T: IntoReply + 'static> Answer for Stream<T> {
+    const IS_LATER: bool = true;
+    const REPLY_TYPE: &'static ReplyType = &ReplyType::Stream(T::REPLY_TYPE);
+
+    fn answer(self) -> Answered {
+        Answered::Stream(Beginning(self.into_streaming()))
+    }
+}
+
+impl<T: IntoReply + 'static, E: IntoFailure> Answer for Result<Stream<T>, E> {
+    const IS_LATER: bool = true;
+    const REPLY_TYPE: &'static ReplyType = <Stream<T>>::REPLY_TYPE;
+
+    fn answer(self) -> Answered {
+        match self {
+            Ok(stream) => stream.answer(),
             Err(error) => Answered::Now(Reply::Error(error.into_failure())),
         }
     }

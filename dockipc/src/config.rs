@@ -14,6 +14,8 @@ use crate::text::number;
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) limits: Limits,
+    /// Maximum bytes of the items of a stream that are one answer.
+    pub(crate) max_collected: usize,
     pub(crate) times: Times,
     /// Maximum number of connections served at a time.
     pub(crate) max_connections: usize,
@@ -78,6 +80,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             limits: Limits { line: 4096, command: 1 << 20 },
+            max_collected: 1 << 20,
             times: Times {
                 arrival: Some(Duration::from_secs(30)),
                 idle: None,

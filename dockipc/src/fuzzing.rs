@@ -24,6 +24,7 @@ use crate::server::Server;
 use crate::wire::answer::{self, Scan, Scanner};
 use crate::wire::check::{self, LIMITS, is_line};
 use crate::wire::{Protocol, encode};
+use crate::workers::{Job, Workers};
 use crate::{Arg, Failure, Request, command};
 
 pub use access::{access, rule};
@@ -233,6 +234,18 @@ impl Executor for Turns {
         let never = self.never & 1 == 1;
         *self = Self { later: self.later >> 1, never: self.never >> 1, waited: false };
         if never { Begin::Never(Failure::new(code::BUSY, "not now")) } else { Begin::Now }
+    }
+
+    fn workers(&self) -> Arc<dyn Workers> {
+        struct Here;
+
+        impl Workers for Here {
+            fn run(&self, job: Job) {
+                job();
+            }
+        }
+
+        Arc::new(Here)
     }
 
     fn end(&mut self) {}

@@ -121,6 +121,7 @@ impl<'a> Call<'a> {
 pub struct Outcome<'a> {
     end: End,
     failure: Option<&'a Failure>,
+    items: u64,
 }
 
 /// The kinds of an [`Outcome`].
@@ -156,6 +157,11 @@ impl<'a> Outcome<'a> {
             End::Stopped(why) => Some(why.code()),
             _ => self.failure.map(Failure::code),
         }
+    }
+
+    /// Returns the number of items that a [`Stream`](crate::Stream) has made; zero for other answers.
+    pub fn items(&self) -> u64 {
+        self.items
     }
 
     /// Returns the failure with which the command has answered or was refused. Its message may quote words that
@@ -220,11 +226,13 @@ pub(crate) struct Begun<'a> {
     pub(crate) hooks: &'a dyn Hooks,
     pub(crate) call: Call<'a>,
     pub(crate) since: Instant,
+    /// The items of its answer.
+    pub(crate) items: u64,
 }
 
 impl<'a> Begun<'a> {
     pub(crate) fn new(hooks: &'a dyn Hooks, call: Call<'a>) -> Self {
-        Self { hooks, call, since: Instant::now() }
+        Self { hooks, call, since: Instant::now(), items: 0 }
     }
 
     /// Tells the `after` hooks how the command has ended.
@@ -236,13 +244,13 @@ impl<'a> Begun<'a> {
             (None, Some(failure)) if failure.code() == code::PANIC => End::Panicked,
             (None, Some(_)) => End::Failed,
         };
-        self.tell(Outcome { end, failure });
+        self.tell(Outcome { end, failure, items: self.items });
     }
 
     /// Tells the `after` hooks that the command was refused.
     #[cold]
     pub(crate) fn refuse(&self, failure: &Failure) {
-        self.tell(Outcome { end: End::Refused, failure: Some(failure) });
+        self.tell(Outcome { end: End::Refused, failure: Some(failure), items: 0 });
     }
 
     fn tell(&self, outcome: Outcome<'_>) {

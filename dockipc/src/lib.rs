@@ -135,6 +135,7 @@ pub mod fuzzing;
 mod hand_over;
 mod handler;
 pub mod hooks;
+mod later;
 mod listener;
 mod local;
 mod nearest;
@@ -152,10 +153,12 @@ mod server;
 mod session;
 mod signals;
 mod state;
+pub mod stream;
 mod sys;
 mod text;
 mod warning;
 mod wire;
+mod workers;
 
 pub use crate::access::Access;
 pub use crate::arg::{Arg, BadValue};
@@ -176,6 +179,7 @@ pub use crate::secret::Secret;
 pub use crate::server::Serve;
 pub use crate::server::{Bound, Control, Handle, Server};
 pub use crate::state::State;
+pub use crate::stream::Stream;
 pub use crate::wire::Protocol;
 pub use dockipc_macros::{Arg, Failure, Reply, command};
 

@@ -16,6 +16,6 @@ pub use crate::param::{
 pub use crate::reply::{Fields, FromReply, IntoReply, Map, MapParts, Reply, ReplyType, no_variant};
 
 /// Boxes the future of an async command.
-pub fn future(future: impl Future<Output = Result<Reply, Failure>> + Send + 'static) -> Running {
+pub fn future(future: impl Future<Output = Result<Answered, Failure>> + Send + 'static) -> Running {
     Box::pin(future)
 }

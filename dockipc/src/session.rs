@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::access::{Credentials, SocketId};
 use crate::buffer::Buffer;
 use crate::error::{Failure, code};
+use crate::later::Form;
 use crate::peer::Peer;
 use crate::reply::Reply;
 use crate::wire::Protocol;
@@ -52,6 +53,8 @@ pub(crate) struct Session {
 pub(crate) struct Opening {
     /// The time until which the client waits.
     pub(crate) deadline: Option<Instant>,
+    /// The form in which the client takes the items of a stream. None if it takes them as one answer.
+    pub(crate) stream: Option<Form>,
     /// The client gets the command's progress.
     pub(crate) progress: bool,
 }

@@ -199,7 +199,10 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
     let here = Outer { name, around: Some(outer), depth: outer.depth + 1, left: outer.left };
     match *ty {
         ReplyType::Int { min, max } => put_range(&mut fields, (min, max)),
-        ReplyType::Optional(of) | ReplyType::List(of) | ReplyType::Set(of) => {
+        ReplyType::Optional(of)
+        | ReplyType::List(of)
+        | ReplyType::Set(of)
+        | ReplyType::Stream(of) => {
             put_type(&mut fields, "of", of, &here);
         }
         ReplyType::Map(key, of) => {
@@ -253,6 +256,7 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Optional(_) => "optional",
         ReplyType::List(_) => "list",
         ReplyType::Set(_) => "set",
+        ReplyType::Stream(_) => "stream",
         ReplyType::Map(..) => "map",
         ReplyType::Row(_) => "row",
         ReplyType::Struct { .. } => "struct",

@@ -7,6 +7,7 @@ use super::{Context, is, running, usage};
 use crate::arg::Quoted;
 use crate::commands::BuiltIn;
 use crate::error::{Failure, code};
+use crate::later::Form;
 use crate::reply::Reply;
 use crate::request::Words;
 use crate::session::{Opening, Session};
@@ -113,6 +114,14 @@ impl Opening {
         if is(Some(key), "progress") {
             self.progress = value == b"1";
             return if self.progress { Ok(()) } else { refuse(format_args!("progress is 1")) };
+        }
+        if is(Some(key), "stream") {
+            self.stream = Some(match value {
+                b"items" => Form::Values,
+                b"rows" => Form::Rows,
+                _ => return refuse(format_args!("stream is items or rows")),
+            });
+            return Ok(());
         }
         if !is(Some(key), "deadline") {
             return refuse(format_args!("unknown key {} of dockipc with", Quoted(key)));

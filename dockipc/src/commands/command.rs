@@ -8,7 +8,7 @@ use crate::answer::Answered;
 use crate::arg::Arity;
 use crate::error::Failure;
 use crate::param::{Args, OwnedArgs, Param, Shape, Way};
-use crate::reply::{Reply, ReplyType};
+use crate::reply::ReplyType;
 use crate::text::joined;
 
 /// One command, as `#[command]` registers it.
@@ -49,7 +49,7 @@ pub enum Code {
 
 /// An async function that runs.
 #[doc(hidden)]
-pub type Running = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>>;
+pub type Running = Pin<Box<dyn Future<Output = Result<Answered, Failure>> + Send>>;
 
 /// The parts of a command that depend on the types of its function: how it runs, its parameters, its answer.
 #[doc(hidden)]

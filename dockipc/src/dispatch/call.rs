@@ -61,7 +61,9 @@ impl Service {
                     with_usage(command, failure)
                 }
                 Ok(Answered::Now(reply)) => reply,
-                Ok(Answered::Later(_)) => unreachable!("such a command has an identity"),
+                Ok(Answered::Later(_) | Answered::Stream(_)) => {
+                    unreachable!("such a command has an identity")
+                }
             }
         });
         match reply {

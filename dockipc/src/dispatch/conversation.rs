@@ -1,14 +1,18 @@
 //! [`Conversation`], one connection without its socket.
 
+use std::sync::Arc;
+
 use super::transaction::{self, Execution, SignTimes};
 use super::{Executor, Outcome, Pending, Service};
 use crate::access::SocketId;
 use crate::error::Failure;
+use crate::later::Streaming;
 use crate::param::Scratch;
 use crate::peer::Peer;
 use crate::reply::Reply;
 use crate::session::{Session, Signs};
 use crate::wire::{Decoded, Decoder, Protocol};
+use crate::workers::Workers;
 
 /// The protocol side of one connection.
 pub(crate) struct Conversation {
@@ -200,6 +204,18 @@ impl Conversation {
             return Step::Continue;
         }
         Step::Answer { used: 0, reply, last: is_last_answer(&self.session) }
+    }
+
+    /// Begins to make the items of a stream, which a [pending](Step::Pending) command has answered.
+    #[cold]
+    pub(crate) fn stream(
+        &self,
+        service: &Service,
+        workers: &Arc<dyn Workers>,
+        pending: &mut Pending,
+        stream: Box<dyn Streaming>,
+    ) {
+        pending.stream(service, &self.session, workers, stream);
     }
 
     /// Returns whether a command has asked to stop the server, once.

@@ -1,28 +1,28 @@
 //! Runs a command that has an identity: one that can be asked to stop, or that is answered later.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
 
+use super::Service;
 use super::call::{recording, with_usage};
 use super::outcome::{Outcome, Pending};
 use super::route::as_line;
 use super::run::{Ran, Runner, panicked};
-use super::{Service, Spawner};
-use crate::answer::{Answered, Coming};
+use crate::answer::{Answered, Beginning, Coming};
 use crate::caught::caught;
 use crate::commands::{Code, Command, Running};
-use crate::deferred::{Later, WhenStopped};
 use crate::error::{Failure, Stopped};
 use crate::hooks::{Begun, Call};
+use crate::later::{Form, Items, Later, Start, Streaming, WhenStopped};
 use crate::param::{Args, OwnedArgs, Purpose, Shape};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::run::{Cancel, Run};
+use crate::running::Registered;
 use crate::session::Session;
 use crate::wire::Protocol;
+use crate::workers::{Spawner, Workers, block_on};
 
 impl Service {
     /// Runs a command that has an identity.
@@ -57,16 +57,14 @@ impl Service {
                 (Code::Blocking(call), _) => to
                     .and_then(|(to, hand_over)| hand_over(self, to, command, call, &args, &run))
                     .map_or_else(|| call(&args), Ok),
-                (Code::Async(call), None) => {
-                    block_on(call(self.owned(command, &args, &run))).map(Answered::Now)
-                }
+                (Code::Async(call), None) => block_on(call(self.owned(command, &args, &run))),
                 (Code::Async(call), Some(spawner)) => {
                     spawn(spawner, command, call(self.owned(command, &args, &run)), &run)
                 }
             }
         });
         session.stops_server.set(session.stops_server.get() | run.0.stops_server());
-        if !matches!(answered, Ok(Ok(Answered::Later(_)))) {
+        if !matches!(answered, Ok(Ok(Answered::Later(_) | Answered::Stream(_)))) {
             run.0.signal.end();
             if run.0.asks_progress {
                 runner.executor.report(&run.0);
@@ -80,22 +78,44 @@ impl Service {
             }
             Ok(Ok(Answered::Now(reply))) => Outcome::Reply(reply),
             Ok(Ok(Answered::Later(Coming(later)))) => {
-                // The command may be asked to stop at any time; the answer is told so.
-                let told = later.clone();
-                run.0.signal.on_fire(Box::new(move |why| {
-                    told.stop(why);
-                }));
-                let (as_line, is_answered) = (false, false);
-                Outcome::Later(Box::new(Pending {
-                    later,
-                    run: run.clone(),
-                    command,
-                    as_line,
-                    is_answered,
-                    _registered: registered,
-                }))
+                Outcome::Later(Box::new(Pending::new(command, &run, registered, later)))
+            }
+            Ok(Ok(Answered::Stream(Beginning(stream)))) => {
+                let workers = runner.executor.workers();
+                let (items, later) = self.start(command, session, &run, &workers, stream);
+                let mut pending = Pending::new(command, &run, registered, later);
+                pending.items = Some(items);
+                Outcome::Later(Box::new(pending))
             }
         }
+    }
+
+    /// Begins to make the items of a stream.
+    #[cold]
+    fn start(
+        &self,
+        command: &'static Command,
+        session: &Session,
+        run: &Cancel,
+        workers: &Arc<dyn Workers>,
+        stream: Box<dyn Streaming>,
+    ) -> (Arc<dyn Items>, Later) {
+        let opening = session.opening.and_then(|opening| opening.stream);
+        let (items, later) = stream.start(Start {
+            name: command.name,
+            form: match session.protocol {
+                Protocol::Line => Form::Line,
+                Protocol::Resp2 | Protocol::Resp3 => opening.unwrap_or(Form::Collected),
+            },
+            max_collected: self.config.max_collected,
+            panicked,
+            workers,
+            spawner: self.spawner.as_deref(),
+        });
+        // The code that makes them may wait for room.
+        let told = Arc::clone(&items);
+        run.0.signal.on_fire(Box::new(move |why| told.close(why)));
+        (items, later)
     }
 
     /// Parses the words of a command without running it.
@@ -125,7 +145,8 @@ impl Service {
         }
         let call = Call::of_run(run, protocol);
         let failure = reply.and_then(Ran::failure);
-        let begun = Begun { hooks: &**hooks, call, since: run.since };
+        let items = pending.items.as_ref().map_or(0, |items| items.count());
+        let begun = Begun { hooks: &**hooks, call, since: run.since, items };
         begun.end(failure, run.signal.get());
     }
 }
@@ -146,26 +167,67 @@ fn spawn(
         polled = Some(future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
     });
     match polled {
-        Some(Poll::Ready(reply)) => return reply.map(Answered::Now),
+        Some(Poll::Ready(answered)) => return answered,
         Some(Poll::Pending) => {}
         None => return Err(dropped()),
     }
     let when_stopped = if command.abort { WhenStopped::Ends } else { WhenStopped::RunsOn };
     let later = Later::new(when_stopped);
     let stopped = command.abort.then(|| run.cancelled());
-    let task = Task { later: later.clone(), name: command.name, future: Some(future), stopped };
+    let (later_too, run) = (later.clone(), run.clone());
+    let task = Task { later: later_too, name: command.name, run, future: Some(future), stopped };
     spawner.spawn(Box::pin(task));
     Ok(Answered::Later(Coming(later)))
 }
 
 impl Pending {
+    fn new(command: &'static Command, run: &Cancel, registered: Registered, later: Later) -> Self {
+        let pending = Self {
+            later,
+            items: None,
+            run: run.clone(),
+            command,
+            as_line: false,
+            is_answered: false,
+            _registered: registered,
+        };
+        pending.listen();
+        pending
+    }
+
+    /// The command may be asked to stop at any time; the answer is told so.
+    fn listen(&self) {
+        let told = self.later.clone();
+        self.run.0.signal.on_fire(Box::new(move |why| {
+            told.stop(why);
+        }));
+    }
+
+    /// The answer is a stream.
+    #[cold]
+    pub(super) fn stream(
+        &mut self,
+        service: &Service,
+        session: &Session,
+        workers: &Arc<dyn Workers>,
+        stream: Box<dyn Streaming>,
+    ) {
+        let (items, later) = service.start(self.command, session, &self.run, workers, stream);
+        (self.items, self.later) = (Some(items), later);
+        self.listen();
+    }
+
     /// Returns the answer that the client gets.
     pub(super) fn finish(mut self, session: &Session, reply: Reply) -> Reply {
         self.is_answered = true;
         self.run.0.signal.end();
         session.stops_server.set(session.stops_server.get() | self.run.0.stops_server());
+        let are_bytes = || self.items.as_ref().is_some_and(|items| items.are_bytes());
         let reply = match reply {
             Reply::Error(failure) => with_usage(self.command, failure),
+            Reply::List(items) if self.as_line && are_bytes() => {
+                Reply::Bytes(items.into_iter().flat_map(Reply::into_line).collect())
+            }
             reply => reply,
         };
         if self.as_line { as_line(reply) } else { reply }
@@ -184,6 +246,7 @@ pub(super) fn new_run(request: &Request<'_>, session: &Session) -> Run {
 struct Task<S> {
     later: Later,
     name: &'static str,
+    run: Cancel,
     /// None when it has ended.
     future: Option<Running>,
     /// Completes when the command is to stop. Only for a command whose future is then dropped.
@@ -194,12 +257,14 @@ impl<S: Future + Unpin> Future for Task<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self { later, name, future, stopped } = &mut *self;
+        let Self { later, name, future, run, stopped } = &mut *self;
         let Some(running) = future else { return Poll::Ready(()) };
         let polled = caught(|| running.as_mut().poll(context));
-        let reply = match polled {
-            None => panicked(name),
-            Some(Poll::Ready(reply)) => reply.unwrap_or_else(Reply::Error),
+        let answered = match polled {
+            None => Answered::Now(panicked(name)),
+            Some(Poll::Ready(answered)) => {
+                answered.unwrap_or_else(|failure| Answered::Now(Reply::Error(failure)))
+            }
             Some(Poll::Pending) => {
                 let is_stopped = stopped
                     .as_mut()
@@ -214,7 +279,14 @@ impl<S: Future + Unpin> Future for Task<S> {
         };
         // The author's values are dropped before the answer is given, as those of a function are.
         caught(|| *future = None);
-        later.complete(reply);
+        match answered {
+            Answered::Now(reply) => drop(later.complete(reply)),
+            Answered::Stream(Beginning(stream)) => later.stream(stream),
+            Answered::Later(Coming(other)) => {
+                let why = || run.0.stopped().unwrap_or(Stopped::Cancelled);
+                later.pass(&other, why);
+            }
+        }
         Poll::Ready(())
     }
 }
@@ -232,33 +304,4 @@ impl<S> Drop for Task<S> {
 /// The answer of a future that a runtime has dropped.
 fn dropped() -> Failure {
     Failure::from("the command was dropped")
-}
-
-/// Drives a future on this thread.
-fn block_on<T>(future: Pin<Box<dyn Future<Output = T> + Send>>) -> T {
-    struct Unpark {
-        thread: Thread,
-        /// Apart from the thread's token, which the future may use up: a channel waits with it too.
-        is_woken: AtomicBool,
-    }
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.is_woken.store(true, Ordering::Release);
-            self.thread.unpark();
-        }
-    }
-
-    let unpark = Arc::new(Unpark { thread: thread::current(), is_woken: AtomicBool::new(false) });
-    let waker = Waker::from(Arc::clone(&unpark));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-        while !unpark.is_woken.swap(false, Ordering::Acquire) {
-            thread::park();
-        }
-    }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::Service;
 use super::run::panicked;
-use crate::answer::{Answered, Coming};
+use crate::answer::{Answered, Beginning, Coming};
 use crate::caught::caught;
 use crate::commands::Command;
-use crate::deferred::{Later, WhenStopped};
 use crate::error::{Failure, Stopped};
+use crate::later::{Later, WhenStopped};
 use crate::local::{Loop, Place, Work};
 use crate::param::{Args, Needs, OwnedArgs, Purpose};
 use crate::reply::Reply;
@@ -110,6 +110,7 @@ impl Work for Queued {
         let reply = match self.call(value) {
             Ok(Answered::Now(reply)) => reply,
             Err(failure) => Reply::Error(failure),
+            Ok(Answered::Stream(Beginning(stream))) => return self.later.stream(stream),
             Ok(Answered::Later(Coming(later))) => {
                 let why = || self.run.0.stopped().unwrap_or(Stopped::Cancelled);
                 return self.later.pass(&later, why);

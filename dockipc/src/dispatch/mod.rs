@@ -18,7 +18,6 @@ mod route;
 mod run;
 mod transaction;
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use crate::access::{Guesses, Token};
@@ -32,6 +31,7 @@ use crate::hooks::Hooks;
 use crate::local::Loops;
 use crate::running::Running;
 use crate::state::States;
+use crate::workers::Spawner;
 
 pub(crate) use conversation::{Conversation, Step};
 pub(crate) use local::{LOCAL, LocalCode};
@@ -58,15 +58,6 @@ pub(crate) struct Service {
     pub(crate) spawner: Option<Box<dyn Spawner>>,
     pub(crate) config: Config,
     pub(crate) counters: Counters,
-}
-
-/// A runtime that drives futures.
-pub(crate) trait Spawner: Send + Sync {
-    /// Calls a function on this thread, in the context of the runtime. Does nothing if the runtime has shut
-    /// down.
-    fn within(&self, run: &mut dyn FnMut());
-
-    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>);
 }
 
 impl Service {

@@ -1,8 +1,10 @@
 //! [`Outcome`], the result of dispatching a command, and [`Pending`], one that is answered later.
 
+use std::sync::Arc;
+
 use crate::commands::Command;
-use crate::deferred::Later;
 use crate::error::Stopped;
+use crate::later::{Items, Later};
 use crate::reply::Reply;
 use crate::run::Cancel;
 use crate::running::Registered;
@@ -26,6 +28,8 @@ impl From<Option<Reply>> for Outcome {
 /// A command that has begun and is answered later.
 pub(crate) struct Pending {
     pub(crate) later: Later,
+    /// The items in front of the answer.
+    pub(crate) items: Option<Arc<dyn Items>>,
     pub(crate) run: Cancel,
     pub(super) command: &'static Command,
     /// The answer is that of line mode, as one RESP value.
@@ -43,5 +47,8 @@ impl Drop for Pending {
             self.run.0.signal.fire(Stopped::Cancelled);
         }
         self.later.close();
+        if let Some(items) = &self.items {
+            items.close(Stopped::Cancelled);
+        }
     }
 }

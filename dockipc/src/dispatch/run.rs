@@ -1,5 +1,7 @@
 //! Runs the author's code.
 
+use std::sync::Arc;
+
 use crate::answer::Answered;
 use crate::arg::Truncated;
 use crate::audit::Case;
@@ -11,6 +13,7 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::run::{Cancel, Run};
 use crate::wire::Protocol;
+use crate::workers::Workers;
 
 /// Decides when the author's code may run. The engine implements it.
 pub(crate) trait Executor {
@@ -23,6 +26,9 @@ pub(crate) trait Executor {
         protocol: Protocol,
         request: Option<&Request<'_>>,
     ) -> Begin;
+
+    /// Returns the threads for code that does not run in the connection's turn.
+    fn workers(&self) -> Arc<dyn Workers>;
 
     /// Called after the author's code has run.
     fn end(&mut self);
@@ -101,13 +107,13 @@ impl Ran for Result<Answered, Failure> {
     fn failure(&self) -> Option<&Failure> {
         match self {
             Ok(Answered::Now(reply)) => reply.failure(),
-            Ok(Answered::Later(_)) => None,
+            Ok(Answered::Later(_) | Answered::Stream(_)) => None,
             Err(failure) => Some(failure),
         }
     }
 
     fn is_later(&self) -> bool {
-        matches!(self, Ok(Answered::Later(_)))
+        matches!(self, Ok(Answered::Later(_) | Answered::Stream(_)))
     }
 }
 

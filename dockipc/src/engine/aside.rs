@@ -26,7 +26,8 @@ impl Core {
         self.run_aside(me, conn, |conn| {
             let protocol = conn.conversation.protocol();
             if let Some(awaited) = &mut conn.awaited {
-                // The rest of a sign of life is in front of what another thread may answer.
+                // They are in front of what another thread may answer.
+                awaited.take_items(me);
                 me.outbox().bytes.append(&mut awaited.sign);
                 awaited.tell_end(&self.service, protocol);
             }

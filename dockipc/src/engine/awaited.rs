@@ -13,9 +13,9 @@ use super::token::Token;
 use super::turn::Next;
 use super::worker::Worker;
 use crate::config::Times;
-use crate::deferred::Bell;
 use crate::dispatch::{Pending, Service, Step};
 use crate::error::{Failure, Stopped, Unfinished, code};
+use crate::later::{Bell, Given, Streaming};
 use crate::reply::Reply;
 use crate::session::Signs;
 use crate::text::time::units;
@@ -27,6 +27,8 @@ pub(super) struct Awaited {
     bell: Arc<dyn Bell>,
     /// When its client was last told that it runs, or when it began.
     last_sign: Instant,
+    /// When the last item of a stream was sent, or when the command began.
+    last_item: Instant,
     /// When its progress is looked at next, if its client asked for that.
     next_report: Option<Instant>,
     /// The rest of the frame that tells so. An answer comes after it.
@@ -55,11 +57,11 @@ impl Bell for ConnectionBell {
 
 impl Awaited {
     pub(super) fn new(core: &Arc<Core>, token: u64, pending: Box<Pending>) -> Self {
-        let last_sign = pending.run.0.since;
+        let since = pending.run.0.since;
         let bell = Arc::new(ConnectionBell { core: Arc::downgrade(core), token });
-        let next_report = next_report(&pending.run.0, last_sign);
-        let sign = Outgoing::default();
-        Self { pending, bell, last_sign, next_report, sign, reply: None }
+        let next_report = next_report(&pending.run.0, since);
+        let (last_sign, last_item, sign) = (since, since, Outgoing::default());
+        Self { pending, bell, last_sign, last_item, next_report, sign, reply: None }
     }
 
     fn since(&self) -> Instant {
@@ -74,7 +76,7 @@ impl Awaited {
 
     /// When to look at it next.
     pub(super) fn next_look(&self, times: &Times, signs: Signs) -> Option<Instant> {
-        let end = times.run.and_then(|limit| self.since().checked_add(limit));
+        let end = times.run.and_then(|limit| self.last_item.checked_add(limit));
         let sign = next_sign(signs, self.last_sign);
         [end, self.caller_waits_until(), sign, self.next_report].into_iter().flatten().min()
     }
@@ -91,6 +93,19 @@ impl Awaited {
         me.outbox().bytes.append(&mut self.sign);
     }
 
+    /// Moves the items of a stream that are there to the outbox, behind the rest of a sign of life.
+    pub(super) fn take_items(&mut self, me: &Worker) {
+        let Some(items) = &self.pending.items else { return };
+        let mut new = Outgoing::default();
+        Arc::clone(items).take(&self.bell, &mut new);
+        if !new.is_empty() {
+            let out = &mut me.outbox().bytes;
+            out.append(&mut self.sign);
+            out.append(&mut new);
+            (self.last_item, self.last_sign) = (Instant::now(), Instant::now());
+        }
+    }
+
     fn stop(&self, why: Stopped) {
         self.pending.run.0.signal.fire(why);
     }
@@ -100,6 +115,8 @@ impl Awaited {
 enum Then {
     Wait,
     Answer(Reply),
+    /// The answer is a stream.
+    Stream(Box<dyn Streaming>),
     /// Nobody waits for the answer.
     Close,
 }
@@ -116,13 +133,21 @@ impl Core {
         let awaited = conn.awaited.as_mut()?;
         let reply = match self.look_at_awaited(conn.is_gone, conn.is_half_closed, awaited) {
             Then::Wait => {
-                let signs = conn.conversation.signs();
                 let now = Instant::now();
                 if awaited.next_report.is_some_and(|at| at <= now) {
                     let run = &awaited.pending.run.0;
                     awaited.next_report = next_report(run, now);
                     send_report(run, &conn.socket, &mut awaited.sign);
                 }
+                awaited.take_items(me);
+                if !me.outbox().bytes.is_empty() {
+                    return Some(match self.flush(me, conn) {
+                        // Others had no turn since this one began.
+                        Sent::All => Next::Again,
+                        sent => Next::after(sent),
+                    });
+                }
+                let signs = conn.conversation.signs();
                 if next_sign(signs, awaited.last_sign).is_some_and(|at| at <= now) {
                     awaited.last_sign = now;
                     let since = awaited.since();
@@ -131,6 +156,10 @@ impl Core {
                 return Some(Next::Wait);
             }
             Then::Close => return Some(Next::Close),
+            Then::Stream(stream) => {
+                self.begin_stream(conn, stream);
+                return None;
+            }
             Then::Answer(reply) => reply,
         };
         awaited.reply = Some(reply);
@@ -141,6 +170,7 @@ impl Core {
             return Some(Next::HandOver);
         }
         let mut awaited = conn.awaited.take()?;
+        awaited.take_items(me);
         let reply = awaited.reply.take()?;
         conn.deadline = None;
         conn.needs_input = false;
@@ -168,13 +198,24 @@ impl Core {
 
     /// Looks at the command that is answered later while earlier answers wait for the client to read: it may be
     /// time to ask the command to stop.
-    pub(super) fn look_while_sending(&self, conn: &mut Conn) {
-        if let Some(awaited) = &mut conn.awaited
-            && conn.phase.reads_commands()
-            && let Then::Answer(reply) =
-                self.look_at_awaited(conn.is_gone, conn.is_half_closed, awaited)
-        {
-            awaited.reply = Some(reply);
+    pub(super) fn look_while_sending(self: &Arc<Self>, conn: &mut Conn) {
+        let Some(awaited) = &mut conn.awaited else { return };
+        if !conn.phase.reads_commands() {
+            return;
+        }
+        match self.look_at_awaited(conn.is_gone, conn.is_half_closed, awaited) {
+            Then::Answer(reply) => awaited.reply = Some(reply),
+            Then::Stream(stream) => self.begin_stream(conn, stream),
+            Then::Wait | Then::Close => {}
+        }
+    }
+
+    /// The answer of a command is a stream: it begins to make items.
+    #[cold]
+    fn begin_stream(self: &Arc<Self>, conn: &mut Conn, stream: Box<dyn Streaming>) {
+        if let Some(awaited) = &mut conn.awaited {
+            let pending = &mut awaited.pending;
+            conn.conversation.stream(&self.service, &self.workers(), pending, stream);
         }
     }
 
@@ -185,10 +226,13 @@ impl Core {
         let (later, run) = (&awaited.pending.later, &awaited.pending.run.0);
         let now = Instant::now();
         let limit = self.service.config.times.run;
-        let limit = limit.filter(|limit| now.saturating_duration_since(awaited.since()) >= *limit);
+        let limit =
+            limit.filter(|limit| now.saturating_duration_since(awaited.last_item) >= *limit);
         // The answer comes first if it is there.
-        if let Some(reply) = later.poll(&awaited.bell) {
-            return Then::Answer(reply);
+        match later.poll(&awaited.bell) {
+            Some(Given::Reply(reply)) => return Then::Answer(reply),
+            Some(Given::Stream(stream)) => return Then::Stream(stream),
+            None => {}
         }
         let (why, instead) = if is_gone {
             (Stopped::Cancelled, None)
@@ -215,7 +259,8 @@ impl Core {
         }
         // A deferred answer is the reason for the stop.
         match (later.poll(&awaited.bell), instead) {
-            (Some(reply), _) => Then::Answer(reply),
+            (Some(Given::Reply(reply)), _) => Then::Answer(reply),
+            (Some(Given::Stream(stream)), _) => Then::Stream(stream),
             (None, Some((code, why))) => Then::Answer(Reply::Error(Failure::new(code, why))),
             (None, None) => Then::Wait,
         }

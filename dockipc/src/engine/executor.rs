@@ -20,6 +20,7 @@ use crate::running::Registered;
 use crate::session::Signs;
 use crate::sys::ThreadUsage;
 use crate::wire::Protocol;
+use crate::workers::Workers;
 
 /// Lets the commands of one turn begin, and notes when they end.
 pub(super) struct TurnExecutor<'a> {
@@ -241,6 +242,10 @@ impl Executor for TurnExecutor<'_> {
             self.timed = Some(Timed { what, since: Instant::now(), usage: None });
         }
         Begin::Now
+    }
+
+    fn workers(&self) -> Arc<dyn Workers> {
+        self.core.workers()
     }
 
     fn end(&mut self) {

@@ -24,6 +24,7 @@ use rustix::event::epoll::EventFlags;
 
 use super::accept::{Accepting, Arrival, TurnedAway};
 use super::connection::{Conn, Socket};
+use super::jobs::Jobs;
 use super::long_run::LongRun;
 use super::phase::Phase;
 use super::readiness::Readiness;
@@ -55,6 +56,7 @@ pub(super) struct Hub {
     first_cost: Cost,
     /// Connections whose command waits for a thread, in order.
     pub(super) handed_over: VecDeque<usize>,
+    pub(super) jobs: Jobs,
     timers: BinaryHeap<Reverse<(Instant, usize, u32)>>,
     /// Connections whose running command is to be looked at.
     pub(super) overdue: Vec<usize>,
@@ -138,6 +140,7 @@ impl Hub {
             ready: Ready::default(),
             first_cost: Cost::default(),
             handed_over: VecDeque::new(),
+            jobs: Jobs::default(),
             timers: BinaryHeap::new(),
             overdue: Vec::new(),
             left: Vec::new(),
@@ -557,9 +560,15 @@ impl Hub {
         (0..self.slots.len()).filter(is_served).collect()
     }
 
+    /// Returns whether a thread is needed for a connection or a job.
+    pub(super) fn has_work_for_a_worker(&self) -> bool {
+        !self.handed_over.is_empty() || !self.jobs.queue.is_empty()
+    }
+
     /// Returns the commands that were not waited for, if no thread is left that is.
     pub(super) fn unfinished(&self) -> Option<Vec<Unfinished>> {
-        let abandoned = self.shutdown.as_ref().map_or(0, Shutdown::abandoned);
+        let jobs = if self.has_ended { self.jobs.running } else { 0 };
+        let abandoned = self.shutdown.as_ref().map_or(0, Shutdown::abandoned) + jobs;
         let has_ended = self.roles.threads <= abandoned;
         let unfinished = self.shutdown.as_ref().map_or(&[][..], Shutdown::unfinished);
         has_ended.then(|| unfinished.to_vec())

@@ -41,6 +41,7 @@
 //! | [`connection`], [`phase`], [`deadline`] | a connection, its life as a state machine, what it waits for |
 //! | [`awaited`] | a command that is answered later |
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
+//! | [`jobs`] | code of the author's that runs apart from a connection |
 //! | [`worker`], [`long_run`], [`sign_of_life`], [`report`] | what threads see of each other; commands that last |
 //! | [`endpoint`], [`accept`], [`reserve`], [`users`] | where connections come from, and how many |
 //! | [`taken`] | connections of other protocols, which the author's code takes |
@@ -57,6 +58,7 @@ mod executor;
 mod hub;
 mod hub_guard;
 mod input;
+mod jobs;
 mod leader;
 mod leave;
 mod long_run;

@@ -139,8 +139,11 @@ impl Core {
             }
             Step::Answering | Step::Ending => {}
         }
-        let abandoned = hub.shutdown.as_ref().map_or(0, Shutdown::abandoned);
-        if hub.connections() == abandoned {
+        let Some(shutdown) = &hub.shutdown else { return };
+        // The jobs of commands that were ended have as long as their clients have for the last answers.
+        let is_over = shutdown.step == Step::Ending && shutdown.next_step() <= Instant::now();
+        let waits_for_jobs = hub.jobs.running > 0 && !is_over;
+        if hub.connections() == shutdown.abandoned() && !waits_for_jobs {
             hub.has_ended = true;
             self.parked.notify_all();
             self.watcher.notify_all();

@@ -213,6 +213,9 @@ impl Core {
                 // This thread may be away for long.
                 self.recruit(&mut hub);
                 self.serve(&mut hub, index, &me, &mut memory);
+            } else if let Some(job) = self.next_job(&mut hub) {
+                self.recruit(&mut hub);
+                self.run_job(&mut hub, job);
             } else if !hub.roles.has_watcher {
                 hub.roles.has_watcher = true;
                 self.watch(&mut hub);
@@ -234,8 +237,12 @@ impl Core {
 
     /// The next connection that waits for a thread. Without a watcher one thread is kept for that role.
     fn next_handed_over(&self, hub: &mut Hub) -> Option<usize> {
-        let may_serve = hub.roles.has_watcher || hub.roles.threads < self.max_threads;
-        if may_serve { hub.handed_over.pop_front() } else { None }
+        if self.may_serve(hub) { hub.handed_over.pop_front() } else { None }
+    }
+
+    /// Returns whether a thread may be away for long.
+    pub(super) fn may_serve(&self, hub: &Hub) -> bool {
+        hub.roles.has_watcher || hub.roles.threads < self.max_threads
     }
 
     /// Waits for a role. False if none was missing for a while.
@@ -267,7 +274,7 @@ impl Core {
             Recruit::New => {
                 let spawned = self.spawn(hub);
                 hub.roles.needs_leader &= spawned.is_ok();
-                if spawned.is_err() && hub.roles.has_watcher && !hub.handed_over.is_empty() {
+                if spawned.is_err() && hub.roles.has_watcher && hub.has_work_for_a_worker() {
                     hub.roles.watcher_must_serve = true;
                     self.watcher.notify_one();
                 }
@@ -277,7 +284,7 @@ impl Core {
 
     fn whom_to_recruit(&self, hub: &Hub) -> Recruit {
         let roles = &hub.roles;
-        let is_missing = !roles.has_watcher || roles.needs_leader || !hub.handed_over.is_empty();
+        let is_missing = !roles.has_watcher || roles.needs_leader || hub.has_work_for_a_worker();
         if !is_missing || roles.called + roles.starting > 0 {
             Recruit::No
         } else if roles.parked > 0 {

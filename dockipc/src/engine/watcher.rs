@@ -55,11 +55,11 @@ impl Core {
             if hub.has_ended {
                 return;
             }
-            if !hub.handed_over.is_empty() {
+            if hub.has_work_for_a_worker() {
                 self.recruit(hub);
             }
             let must_serve = std::mem::take(&mut hub.roles.watcher_must_serve);
-            if must_serve && !hub.handed_over.is_empty() {
+            if must_serve && hub.has_work_for_a_worker() {
                 break;
             }
             looks.clear();

@@ -49,6 +49,8 @@ pub enum ReplyType {
     Optional(&'static Self),
     /// Any number of items.
     List(&'static Self),
+    /// Any number of items, each of which comes when it is made.
+    Stream(&'static Self),
     /// Any number of items in no order.
     Set(&'static Self),
     /// A map, with the types of its keys and its values.

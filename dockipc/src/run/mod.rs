@@ -14,8 +14,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::deferred::Later;
 use crate::error::Stopped;
+use crate::later::Later;
 use crate::peer::Peer;
 
 pub use self::cancel::Cancel;

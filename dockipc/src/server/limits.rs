@@ -22,6 +22,13 @@ impl Server {
         self
     }
 
+    /// Limits the size in bytes of a [`Stream`](crate::Stream) that a client takes as one answer, as a Redis client
+    /// does. Default: 1 MiB; 10,000 items at most. A longer one is ended and gets `-TOOBIG`.
+    pub fn max_collected(mut self, bytes: usize) -> Self {
+        self.config.max_collected = bytes;
+        self
+    }
+
     /// Limits how many connections are served at a time. Default: the system's limit. Further ones get
     /// `-BUSY`. The last few are reserved for root and the daemon's user: see
     /// [`reserved_connections`](Self::reserved_connections).

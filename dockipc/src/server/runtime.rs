@@ -10,9 +10,10 @@ use tokio::task::AbortHandle;
 
 use crate::caught::caught;
 use crate::commands::{Code, Command};
-use crate::dispatch::{Service, Spawner};
+use crate::dispatch::Service;
 use crate::error::{Error, Result};
 use crate::warning::warn;
+use crate::workers::Spawner;
 
 /// The most workers of a runtime of the server's own.
 const WORKERS: usize = 4;

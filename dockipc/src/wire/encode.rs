@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::float::float_text;
 use super::outgoing::{LONG, Outgoing};
-use super::reply::{Reply, recycle};
+use super::reply::{Reply, recycle, spare};
 use super::{Protocol, escape_into};
 use crate::error::{Failure, is_acted_on};
 
@@ -60,6 +60,20 @@ pub(crate) fn sign_of_life(what: &str, since: Duration, width: usize, out: &mut 
     out.resize(out.len() + zeros, b'0');
     out.extend_from_slice(seconds.as_bytes());
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a RESP3 push frame with one item of a stream.
+pub(crate) fn push_item(item: Reply, out: &mut Outgoing) {
+    out.tail().extend_from_slice(b">3\r\n$7\r\ndockipc\r\n$4\r\nitem\r\n");
+    reply(item, Protocol::Resp3, out);
+}
+
+/// Returns the row that an item of a list is in line mode.
+pub(crate) fn row_line(item: Reply) -> Reply {
+    let mut bytes = spare();
+    row(item, &mut true, &mut bytes);
+    bytes.push(b'\n');
+    Reply::Bytes(bytes)
 }
 
 /// Appends a reply as the bytes of line mode.

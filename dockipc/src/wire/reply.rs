@@ -98,6 +98,23 @@ impl Reply {
         }
     }
 
+    /// Returns about how many bytes it takes on the wire.
+    pub(crate) fn size(&self) -> usize {
+        const HEADER: usize = 8;
+        HEADER
+            + match self {
+                Self::Bytes(bytes) => bytes.len(),
+                Self::Big(text) => text.len(),
+                Self::Status(text) => text.len(),
+                Self::List(items) | Self::Set(items) => items.iter().map(Self::size).sum(),
+                Self::Map(pairs) => {
+                    pairs.iter().map(|(key, value)| key.size() + value.size()).sum()
+                }
+                Self::Error(failure) => failure.message().len(),
+                _ => 0,
+            }
+    }
+
     /// Describes the reply for the message of [`Error::Mismatch`](crate::Error::Mismatch).
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -135,9 +152,14 @@ pub(super) fn recycle(mut buffer: Vec<u8>) {
     }
 }
 
+/// Returns an empty buffer.
+pub(super) fn spare() -> Vec<u8> {
+    SPARE.take()
+}
+
 /// Makes an answer of borrowed bytes.
 pub(crate) fn copied(bytes: &[u8]) -> Reply {
-    let mut buffer = SPARE.take();
+    let mut buffer = spare();
     buffer.extend_from_slice(bytes);
     Reply::Bytes(buffer)
 }

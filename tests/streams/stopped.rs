@@ -1,0 +1,148 @@
+//! Streams that are asked to stop.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use dockipc::{Server, State, Stopped, Stream, command};
+use tests::{Daemon, expect, resp, rest};
+
+use super::states::{Given, Streaming, Told, in_resp3};
+
+/// Send a number again and again, and tell why that ended.
+#[command]
+fn repeat(told: State<Told>, n: u32, size: usize) -> Stream<Vec<u8>> {
+    Stream::new(move |sink| {
+        loop {
+            if let Err(why) = sink.send(vec![u8::try_from(n).unwrap(); size]) {
+                told.tell(why);
+                assert!(sink.is_closed());
+                return Err(why.into());
+            }
+        }
+    })
+}
+
+/// The items of another thread, which says when the stream is dropped.
+struct Waiting(Receiver<u32>, Told);
+
+impl Iterator for Waiting {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        self.0.recv().ok()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.1.tell(Stopped::Cancelled);
+    }
+}
+
+/// Answer with what the test sends.
+#[command]
+fn waiting(items: State<Given>, told: State<Told>) -> Stream<u32> {
+    let items = items.lock().unwrap().take().unwrap();
+    Stream::iter(Waiting(items, Told::clone(&told)))
+}
+
+fn start(server: Server) -> (Daemon, Sender<u32>, Receiver<Stopped>) {
+    let Streaming { daemon, given, reasons, .. } = Streaming::start(server);
+    (daemon, given, reasons)
+}
+
+#[test]
+fn client_that_leaves_ends_the_stream() {
+    let (daemon, _, reasons) = start(Server::new());
+    for size in [10, 100_000] {
+        let mut stream = daemon.connect();
+        writeln!(stream, "repeat 7 {size}").unwrap();
+        let mut first = [0; 10];
+        stream.read_exact(&mut first).unwrap();
+        assert_eq!(first, [7; 10]);
+        drop(stream);
+        assert_eq!(reasons.recv().unwrap(), Stopped::Cancelled);
+    }
+}
+
+#[test]
+fn half_close_cancels_a_stream_of_our_client() {
+    let (daemon, sender, reasons) = start(Server::new());
+    let mut stream = in_resp3(&daemon);
+    stream.write_all(&resp(&["dockipc", "with", "stream", "items", "--", "waiting"])).unwrap();
+    sender.send(5).unwrap();
+    expect(&mut stream, b">3\r\n$7\r\ndockipc\r\n$4\r\nitem\r\n:5\r\n");
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(rest(stream), b"-CANCELLED the command was cancelled\r\n");
+    // The iterator is dropped after its next item.
+    sender.send(6).unwrap();
+    assert_eq!(reasons.recv().unwrap(), Stopped::Cancelled);
+}
+
+#[test]
+fn half_close_of_a_line_does_not_end_a_stream() {
+    let (daemon, sender, _reasons) = start(Server::new());
+    let mut stream = daemon.connect();
+    stream.write_all(b"waiting\n").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    sender.send(5).unwrap();
+    expect(&mut stream, b"5\n");
+    sender.send(6).unwrap();
+    drop(sender);
+    assert_eq!(rest(stream), b"6\n");
+}
+
+#[test]
+fn operator_cancels_a_stream() {
+    let (daemon, sender, _reasons) = start(Server::new());
+    let mut stream = daemon.connect();
+    stream.write_all(b"waiting\n").unwrap();
+    sender.send(5).unwrap();
+    expect(&mut stream, b"5\n");
+    let client = daemon.handle().client();
+    let running: Vec<dockipc::Reply> = client.command("dockipc").arg("running").call().unwrap();
+    assert_eq!(running.len(), 1);
+    let dockipc::Reply::Map(fields) = &running[0] else { panic!("{running:?}") };
+    let id =
+        fields.iter().find(|(name, _)| *name == dockipc::Reply::bytes("id")).unwrap().1.clone();
+    let id: u64 = id.parse().unwrap();
+    client.command("dockipc").arg("cancel").arg(id).call::<()>().unwrap();
+    assert_eq!(rest(stream), b"-CANCELLED the command was cancelled\n");
+    drop(sender);
+}
+
+#[test]
+fn run_timeout_is_the_time_between_two_items() {
+    let server = Server::new().run_timeout(Duration::from_millis(1500));
+    let (daemon, sender, _reasons) = start(server);
+    let mut stream = daemon.connect();
+    stream.write_all(b"waiting\n").unwrap();
+    for n in 0..10 {
+        // Together they take longer than the timeout.
+        std::thread::sleep(Duration::from_millis(200));
+        sender.send(n).unwrap();
+        expect(&mut stream, format!("{n}\n").as_bytes());
+    }
+    let answer = String::from_utf8(rest(stream)).unwrap();
+    assert!(answer.starts_with("-TIMEOUT "), "{answer}");
+    drop(sender);
+}
+
+#[test]
+fn stop_ends_a_stream_with_a_reason() {
+    let server = Server::new().shutdown_timeout(Duration::from_millis(50));
+    let (daemon, sender, reasons) = start(server);
+    let mut streams = [daemon.connect(), daemon.connect()];
+    streams[0].write_all(b"waiting\n").unwrap();
+    sender.send(5).unwrap();
+    expect(&mut streams[0], b"5\n");
+    streams[1].write_all(b"repeat 1 100000\n").unwrap();
+    expect(&mut streams[1], &[1; 10]);
+    daemon.handle().shutdown();
+    let answer = String::from_utf8(rest(streams[0].try_clone().unwrap())).unwrap();
+    assert!(answer.starts_with("-SHUTDOWN "), "{answer}");
+    assert_eq!(reasons.recv().unwrap(), Stopped::ShuttingDown);
+    drop(sender);
+}
