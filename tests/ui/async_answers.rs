@@ -1,17 +1,12 @@
 //! The answers of async commands.
 
-use dockipc::{Deferred, command};
+use dockipc::command;
 
 struct Unknown;
 
 #[command]
 async fn none() -> Unknown {
     Unknown
-}
-
-#[command]
-async fn later() -> Deferred<u64> {
-    Deferred::new().0
 }
 
 #[command]

@@ -1,23 +1,17 @@
 //! Hands a command to a loop of the author's, where it runs.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::sync::Arc;
 
 use super::Service;
-use super::run::panicked;
-use crate::answer::{Answered, Beginning, Coming};
-use crate::caught::caught;
+use super::apart::{Apart, Call};
+use crate::answer::{Answered, Coming};
 use crate::commands::Command;
-use crate::error::{Failure, Stopped};
+use crate::error::Stopped;
 use crate::later::{Later, WhenStopped};
 use crate::local::{Loop, Place, Work};
-use crate::param::{Args, Needs, OwnedArgs, Purpose};
-use crate::reply::Reply;
+use crate::param::{Args, Needs};
 use crate::run::{Cancel, Run};
-
-/// The code of a command that blocks.
-type Call = fn(&Args<'_>) -> Result<Answered, Failure>;
 
 /// The functions [`hand_over`] and [`leave`]. [`Service`] has them only if the server has a loop, so that other
 /// programs do not contain their code.
@@ -48,14 +42,9 @@ fn hand_over(
     run: &Cancel,
 ) -> Option<Answered> {
     let (_, later) = run.0.local.as_ref()?;
-    to.send(Box::new(Queued {
-        name: command.name,
-        call,
-        args: service.owned(command, args, run),
-        run: run.clone(),
-        later: later.clone(),
-        place: Arc::clone(to.place()),
-    }));
+    let args = service.owned(command, args, run);
+    let command = Apart::new(command.name, call, args, run, later);
+    to.send(Box::new(Queued { command, place: Arc::clone(to.place()) }));
     Some(Answered::Later(Coming(later.clone())))
 }
 
@@ -77,54 +66,21 @@ fn leave(service: &Service, unknown: bool) {
     }
 }
 
-/// A command that waits for its loop. When it is dropped it has an answer.
+/// A command that waits for its loop.
 struct Queued {
-    name: &'static str,
-    call: Call,
-    args: OwnedArgs,
-    run: Cancel,
-    later: Later,
+    command: Apart,
     place: Arc<Place>,
-}
-
-impl Queued {
-    fn call(&self, value: &mut (dyn Any + 'static)) -> Result<Answered, Failure> {
-        let value = Cell::new(Some(value));
-        let request = self.args.request();
-        let args = Args { purpose: Purpose::RunWith(&value), ..self.args.args(&request) };
-        caught(|| (self.call)(&args)).unwrap_or_else(|| panicked(self.name).into())
-    }
 }
 
 impl Work for Queued {
     fn name(&self) -> &str {
-        self.name
+        self.command.name()
     }
 
     fn run(self: Box<Self>, value: &mut (dyn Any + 'static)) {
-        // The first notices a deadline that has just passed.
-        if self.run.0.stopped().is_some() || !self.later.begin() {
-            return;
+        if self.command.begin() {
+            self.place.note();
+            self.command.call(Some(value));
         }
-        self.place.note();
-        let reply = match self.call(value) {
-            Ok(Answered::Now(reply)) => reply,
-            Err(failure) => Reply::Error(failure),
-            Ok(Answered::Stream(Beginning(stream))) => return self.later.stream(stream),
-            Ok(Answered::Later(Coming(later))) => {
-                let why = || self.run.0.stopped().unwrap_or(Stopped::Cancelled);
-                return self.later.pass(&later, why);
-            }
-        };
-        self.later.complete(reply);
-    }
-}
-
-impl Drop for Queued {
-    fn drop(&mut self) {
-        self.later.complete_with(|| {
-            let stopped = self.run.0.signal.get();
-            Reply::Error(stopped.map_or_else(Failure::not_taken, Stopped::not_run))
-        });
     }
 }

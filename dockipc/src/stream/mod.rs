@@ -72,9 +72,11 @@ use crate::workers::block_on;
 #[must_use = "the items are sent when the command returns this"]
 pub struct Stream<T>(Source<T>);
 
+type Code<T> = Box<dyn FnOnce(Sink<T>) -> Result<(), Failure> + Send>;
+
 enum Source<T> {
     Iter(Box<dyn Iterator<Item = T> + Send>),
-    Code(Box<dyn FnOnce(Sink<T>) -> Result<(), Failure> + Send>),
+    Code(Code<T>),
     #[cfg(feature = "tokio")]
     Async(Pin<Box<dyn futures_core::Stream<Item = T> + Send>>),
 }
@@ -244,7 +246,7 @@ impl<T: IntoReply> Produce for IterItems<T> {
 }
 
 /// The items that a function sends.
-struct CodeItems<T>(Option<Box<dyn FnOnce(Sink<T>) -> Result<(), Failure> + Send>>);
+struct CodeItems<T>(Option<Code<T>>);
 
 impl<T: IntoReply + 'static> Begin for CodeItems<T> {
     fn begin(self: Box<Self>, feed: &Arc<Feed>, _: Option<&dyn Spawner>) {

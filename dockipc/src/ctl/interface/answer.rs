@@ -37,6 +37,9 @@ pub(in super::super) enum Type {
     Set {
         of: Box<Answer>,
     },
+    Stream {
+        of: Box<Answer>,
+    },
     Map {
         key: Box<Answer>,
         of: Box<Answer>,
@@ -91,6 +94,7 @@ impl fmt::Display for Type {
                 _ => write!(f, "list of {of}"),
             },
             Self::Set { of } => write!(f, "set of {of}"),
+            Self::Stream { of } => write!(f, "stream of {of}"),
             Self::Map { key, of } => write!(f, "map of {key} to {of}"),
             Self::Row { columns } => write!(f, "row of {}", joined(columns)),
             Self::Struct { name, .. } | Self::Enum { name, .. } => f.write_str(name),

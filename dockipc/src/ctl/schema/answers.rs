@@ -27,7 +27,8 @@ fn compare(old: &Answer, new: &Answer, what: &str, changes: &mut Vec<String>) {
             compare(old, of, what, changes);
         }
         (Type::List { of: old }, Type::List { of: new })
-        | (Type::Set { of: old }, Type::Set { of: new }) => {
+        | (Type::Set { of: old }, Type::Set { of: new })
+        | (Type::Stream { of: old }, Type::Stream { of: new }) => {
             compare(old, new, &format!("item of {what}"), changes);
         }
         (Type::Map { key, of }, Type::Map { key: new_key, of: new_of }) => {
