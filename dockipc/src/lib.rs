@@ -115,6 +115,7 @@ mod access;
 mod answer;
 mod arg;
 pub mod audit;
+mod body;
 mod buffer;
 mod builtin;
 mod caught;
@@ -162,6 +163,9 @@ mod workers;
 
 pub use crate::access::Access;
 pub use crate::arg::{Arg, BadValue};
+#[cfg(feature = "tokio")]
+pub use crate::body::AsyncBody;
+pub use crate::body::Body;
 #[cfg(feature = "tokio")]
 pub use crate::client::AsyncClient;
 pub use crate::client::{Client, send};

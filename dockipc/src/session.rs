@@ -55,6 +55,8 @@ pub(crate) struct Opening {
     pub(crate) deadline: Option<Instant>,
     /// The form in which the client takes the items of a stream. None if it takes them as one answer.
     pub(crate) stream: Option<Form>,
+    /// A body follows in `DOCKIPC DATA` and `END`.
+    pub(crate) body: bool,
     /// The client gets the command's progress.
     pub(crate) progress: bool,
 }

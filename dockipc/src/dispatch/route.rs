@@ -72,10 +72,16 @@ impl Service {
         } else {
             self.dispatch(session, input, frame, scratch, executor)
         };
-        if !matches!(outcome, Outcome::NotNow) {
-            session.opening = None;
+        let has_body = match &outcome {
+            Outcome::NotNow => return outcome,
+            Outcome::Later(pending) => pending.run.0.body.is_some(),
+            Outcome::Reply(_) | Outcome::Unread(_) => false,
+        };
+        let expects_body = session.opening.take().is_some_and(|opening| opening.body);
+        match outcome {
+            Outcome::Reply(reply) if expects_body && !has_body => Outcome::Unread(reply),
+            outcome => outcome,
         }
-        outcome
     }
 
     /// Answers a line that was sent as one RESP word, with the bytes of line mode.
@@ -97,6 +103,7 @@ impl Service {
                 pending.as_line = true;
                 Outcome::Later(pending)
             }
+            Outcome::Unread(reply) => Outcome::Unread(as_line(reply)),
             Outcome::NotNow => Outcome::NotNow,
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use super::body::take_body;
 use super::connection::Conn;
 use super::core::Core;
 use super::input::Memory;
@@ -23,18 +24,20 @@ use crate::wire::{Outgoing, Protocol, encode};
 
 /// A command that is answered later.
 pub(super) struct Awaited {
-    pending: Box<Pending>,
-    bell: Arc<dyn Bell>,
+    pub(super) pending: Box<Pending>,
+    pub(super) bell: Arc<dyn Bell>,
     /// When its client was last told that it runs, or when it began.
     last_sign: Instant,
     /// When the last item of a stream was sent, or when the command began.
     last_item: Instant,
+    /// Since when the rest of a body is waited for.
+    pub(super) body_since: Instant,
     /// When its progress is looked at next, if its client asked for that.
     next_report: Option<Instant>,
     /// The rest of the frame that tells so. An answer comes after it.
     pub(super) sign: Outgoing,
     /// The answer, while the hooks that see it wait for a thread.
-    reply: Option<Reply>,
+    pub(super) reply: Option<Reply>,
 }
 
 /// Wakes a leader for the connection whose answer is there.
@@ -61,7 +64,8 @@ impl Awaited {
         let bell = Arc::new(ConnectionBell { core: Arc::downgrade(core), token });
         let next_report = next_report(&pending.run.0, since);
         let (last_sign, last_item, sign) = (since, since, Outgoing::default());
-        Self { pending, bell, last_sign, last_item, next_report, sign, reply: None }
+        let body_since = since;
+        Self { pending, bell, last_sign, last_item, body_since, next_report, sign, reply: None }
     }
 
     fn since(&self) -> Instant {
@@ -78,7 +82,10 @@ impl Awaited {
     pub(super) fn next_look(&self, times: &Times, signs: Signs) -> Option<Instant> {
         let end = times.run.and_then(|limit| self.last_item.checked_add(limit));
         let sign = next_sign(signs, self.last_sign);
-        [end, self.caller_waits_until(), sign, self.next_report].into_iter().flatten().min()
+        [end, self.caller_waits_until(), sign, self.next_report, self.body_until(times)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Tells the hooks of the answer, or that nobody waits for it any more.
@@ -106,7 +113,7 @@ impl Awaited {
         }
     }
 
-    fn stop(&self, why: Stopped) {
+    pub(super) fn stop(&self, why: Stopped) {
         self.pending.run.0.signal.fire(why);
     }
 }
@@ -133,6 +140,8 @@ impl Core {
         let awaited = conn.awaited.as_mut()?;
         let reply = match self.look_at_awaited(conn.is_gone, conn.is_half_closed, awaited) {
             Then::Wait => {
+                let next = take_body(&self.service.config.times, conn)?;
+                let awaited = conn.awaited.as_mut()?;
                 let now = Instant::now();
                 if awaited.next_report.is_some_and(|at| at <= now) {
                     let run = &awaited.pending.run.0;
@@ -153,7 +162,7 @@ impl Core {
                     let since = awaited.since();
                     send_sign(signs, "running", since, &conn.socket, &mut awaited.sign);
                 }
-                return Some(Next::Wait);
+                return Some(next);
             }
             Then::Close => return Some(Next::Close),
             Then::Stream(stream) => {
@@ -253,10 +262,12 @@ impl Core {
         } else {
             return Then::Wait;
         };
-        awaited.stop(why);
         if is_gone {
+            awaited.cut_body();
+            awaited.stop(why);
             return Then::Close;
         }
+        awaited.stop(why);
         // A deferred answer is the reason for the stop.
         match (later.poll(&awaited.bell), instead) {
             (Some(Given::Reply(reply)), _) => Then::Answer(reply),

@@ -39,7 +39,7 @@
 //! | [`ready`] | the queue of the leaders |
 //! | [`serve`], [`turn`] | one connection: taking it, its turns, putting it back |
 //! | [`connection`], [`phase`], [`deadline`] | a connection, its life as a state machine, what it waits for |
-//! | [`awaited`] | a command that is answered later |
+//! | [`awaited`], [`body`] | a command that is answered later, and the bytes that its client sends meanwhile |
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
 //! | [`jobs`] | code of the author's that runs apart from a connection |
 //! | [`worker`], [`long_run`], [`sign_of_life`], [`report`] | what threads see of each other; commands that last |
@@ -50,6 +50,7 @@
 mod accept;
 mod aside;
 mod awaited;
+mod body;
 mod connection;
 mod core;
 mod deadline;

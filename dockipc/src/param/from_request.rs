@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Args, Purpose};
+use super::{Args, BodyCode, Purpose};
 use crate::arg::{Arg, Arity, BadValue, BadWord, text};
 use crate::error::Failure;
 use crate::local::Local;
@@ -19,7 +19,7 @@ use crate::state::State;
     message = "`{Self}` can't be a parameter of a command",
     label = "not a parameter type",
     note = "parsed from words: text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option` and `Vec` of those",
-    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `Progress`, `&Request`, `Local<'_, T>`",
+    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `Progress`, `Body`, `&Request`, `Local<'_, T>`",
     note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`",
     note = "for pairs, as in a map, take a `Vec` of a type of your own whose `FromStr` reads `KEY=VALUE`"
 )]
@@ -46,6 +46,8 @@ pub struct Kind {
     pub(super) needs: Needs,
     pub(super) wanted: fn() -> Option<Wanted>,
     pub(super) check: fn(&'static str) -> Result<(), BadValue>,
+    /// Of a body.
+    pub(super) body: Option<&'static BodyCode>,
 }
 
 /// The part of a call that a parameter needs beside its words.
@@ -60,6 +62,11 @@ pub(crate) enum Needs {
     Progress,
     /// The value of the author's thread, where the command runs.
     Local,
+    /// The bytes that the client sends after the command.
+    Body,
+    /// The same, for an async command.
+    #[cfg(feature = "tokio")]
+    AsyncBody,
 }
 
 /// The type of a state that a parameter requires, or of a value of the author's thread.
@@ -74,7 +81,7 @@ pub struct Wanted {
 
 impl Kind {
     /// The properties of an injected parameter.
-    const INJECTED: Self = Self {
+    pub(super) const INJECTED: Self = Self {
         ty: "",
         choices: &[],
         range: None,
@@ -83,6 +90,7 @@ impl Kind {
         needs: Needs::Nothing,
         wanted: || None,
         check: |_| Ok(()),
+        body: None,
     };
 
     /// The properties of an injected parameter that needs the command's identity.
@@ -105,6 +113,7 @@ impl<'r, T: Arg<'r>> FromRequest<'r> for T {
             let words = &mut std::iter::once(default.as_bytes());
             T::from_words(words).map(drop).map_err(|bad| bad.bad)
         },
+        body: None,
     };
 
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
@@ -272,6 +281,7 @@ pub trait Parse: Sized {
         needs: Needs::Nothing,
         wanted: || None,
         check: |default| Self::from_word(default.as_bytes()).map(drop),
+        body: None,
     };
     const OPTIONAL: Kind = Kind { arity: Arity::Optional, ..Self::REQUIRED };
     const LIST: Kind = Kind { arity: Arity::Many, ..Self::REQUIRED };
