@@ -11,7 +11,7 @@ use crate::param::Scratch;
 use crate::peer::Peer;
 use crate::reply::Reply;
 use crate::session::{Session, Signs, Taken};
-use crate::wire::{Decoded, Decoder, Frame, Protocol};
+use crate::wire::{Decoded, Decoder, Frame, Frames, Protocol};
 use crate::workers::Workers;
 
 /// The protocol side of one connection.
@@ -179,6 +179,10 @@ impl Conversation {
                     Outcome::Reply(reply) => {
                         Step::Answer { used, reply, last: is_last_answer(session) }
                     }
+                    Outcome::Unread(reply) => {
+                        self.decoder.skip_body(Frames::default());
+                        Step::Answer { used, reply, last: is_last_answer(session) }
+                    }
                     Outcome::Later(pending) => Step::Pending { used, pending },
                     Outcome::Told(frames) => Step::Told { used, frames },
                     Outcome::NotNow => {
@@ -227,6 +231,10 @@ impl Conversation {
         };
         match outcome {
             Outcome::Reply(reply) => self.end_of_execution(used, reply),
+            Outcome::Unread(reply) => {
+                self.decoder.skip_body(Frames::default());
+                self.end_of_execution(used, reply)
+            }
             Outcome::Later(pending) => Step::Pending { used, pending },
             Outcome::Told(frames) => Step::Told { used, frames },
             Outcome::NotNow => {
@@ -275,6 +283,9 @@ impl Conversation {
     /// Answers a command that was [pending](Step::Pending).
     #[cold]
     pub(crate) fn finish(&mut self, pending: Pending, reply: Reply) -> Step {
+        if let Some(frames) = pending.run.0.body.as_ref().and_then(|body| body.rest()) {
+            self.decoder.skip_body(frames);
+        }
         let reply = pending.finish(&self.session, reply);
         if let Some(execution) = &mut self.execution {
             execution.answer(reply);
@@ -297,6 +308,12 @@ impl Conversation {
         stream: Box<dyn Streaming>,
     ) {
         pending.stream(service, &self.session, workers, stream);
+    }
+
+    /// Makes the answer to the current command the last of the connection.
+    #[cold]
+    pub(crate) fn end_after_answer(&mut self) {
+        self.session.is_last = true;
     }
 
     /// Returns whether a command has asked to stop the server, once.

@@ -7,7 +7,7 @@
 //!
 //! After `MULTI`, dispatch takes a command through these steps up to its words, and queues it.
 
-mod apart;
+mod body;
 mod builtin;
 mod call;
 mod called;

@@ -16,6 +16,8 @@ pub(crate) enum Outcome {
     Later(Box<Pending>),
     /// These frames are sent in place of an answer.
     Told(Vec<u8>),
+    /// It is answered, and the client may still send its body.
+    Unread(Reply),
     /// It can't run now.
     NotNow,
 }

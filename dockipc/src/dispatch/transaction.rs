@@ -74,6 +74,11 @@ impl Service {
                 Outcome::Later(_) | Outcome::Told(_) => {
                     unreachable!("a queued command does not run")
                 }
+                Outcome::Unread(reply) => {
+                    // The body would be taken for commands.
+                    session.is_last = true;
+                    reply
+                }
             },
         };
         // RESET and QUIT end the transaction.
@@ -190,7 +195,7 @@ impl Execution {
             None => service.dispatch(session, &left[..len], frame, scratch, executor),
         };
         let step = match outcome {
-            Outcome::Reply(reply) => {
+            Outcome::Reply(reply) | Outcome::Unread(reply) => {
                 self.answer(reply);
                 Step::Continue
             }
