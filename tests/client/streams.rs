@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixListener;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
@@ -193,7 +192,7 @@ fn stream_that_is_cut_is_never_whole() {
     let item = |value: &str| format!(">3\r\n$7\r\ndockipc\r\n$4\r\nitem\r\n{value}\r\n");
     let sign = ">3\r\n$7\r\ndockipc\r\n$7\r\nrunning\r\n$1\r\n1\r\n";
     let body = [&item(":1"), sign, &item("$5\r\n:2\r\n3"), "+OK\r\n"].concat().into_bytes();
-    static WHOLE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    let mut whole = Vec::new();
     for end in 0..=body.len() {
         let place = Place::new();
         let client = scripted(&place, [&hello, &body[..end]].concat());
@@ -203,10 +202,10 @@ fn stream_that_is_cut_is_never_whole() {
             Err(_) => false,
         };
         if is_whole {
-            WHOLE.lock().unwrap().push(end);
+            whole.push(end);
         }
     }
-    assert_eq!(*WHOLE.lock().unwrap(), [body.len()]);
+    assert_eq!(whole, [body.len()]);
 }
 
 #[test]

@@ -28,8 +28,11 @@ use crate::workers::Workers;
 /// contain it.
 pub(crate) struct Calls {
     pub(super) check: Check,
-    pub(super) begin: fn(&Session, &[u8], bool, (&Weak<dyn Bells>, u64)) -> Option<Box<dyn Called>>,
+    pub(super) begin: CallBegin,
 }
+
+/// Begins a call, whose connection has this bell and token.
+type CallBegin = fn(&Session, &[u8], bool, (&Weak<dyn Bells>, u64)) -> Option<Box<dyn Called>>;
 
 /// Checks whether a client may subscribe to a call. The error is the answer, if it can be given now.
 type Check = fn(&Service, &Session, &[u8], &mut dyn Executor) -> Result<(), Option<Reply>>;

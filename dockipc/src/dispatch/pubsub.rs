@@ -72,9 +72,10 @@ impl Host for Hosted<'_> {
             let (table, caller) = (&self.service.table, session.credentials());
             let is_known = table.find_visible(&caller, name).is_some();
             let why = format_args!("{} is not a stream; call it", Quoted(name));
-            return Err(Some(Reply::Error(match is_known {
-                true => Failure::new(code::USAGE, why),
-                false => table.unknown(&caller, name, None),
+            return Err(Some(Reply::Error(if is_known {
+                Failure::new(code::USAGE, why)
+            } else {
+                table.unknown(&caller, name, None)
             })));
         };
         (calls.check)(self.service, session, call, self.executor)
