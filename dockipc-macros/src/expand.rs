@@ -31,7 +31,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
     let entries = params.iter().map(entry);
     let is_async = command.is_async;
     let checks = params.iter().enumerate().map(|param| check(param, is_async));
-    let (code, reply, is_later) = code(command);
+    let (code, reply, is_later, at_start) = code(command);
     let abort = command.abort;
     let newest = if command.newest {
         quote!(__dockipc::newest(__DOCKIPC_PARAMS, __DOCKIPC_PARTS.3, #abort))
@@ -62,6 +62,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     [#(#entries),*],
                     #reply,
                     #is_later,
+                    #at_start,
                 )
             }
             const __DOCKIPC_PARTS: __dockipc::CommandParts<#count> = #parts();
@@ -83,6 +84,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     answers_later: __DOCKIPC_PARTS.3,
                     abort: #abort,
                     newest: #newest,
+                    at_start: __DOCKIPC_PARTS.4,
                     code: __DOCKIPC_PARTS.0,
                 }
             }
@@ -91,8 +93,8 @@ pub(crate) fn command(command: &Command) -> TokenStream {
 }
 
 /// Generates the code that reads the parameters, calls the function and converts its answer, the type of the
-/// answer, and whether the answer may come later.
-fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
+/// answer, whether the answer may come later, and what is called when a server with the command starts.
+fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream, TokenStream) {
     let Command { function, params, output, is_async, .. } = command;
     let is_async = *is_async;
     let local = |i| format_ident!("__dockipc_{i}", span = Span::mixed_site());
@@ -102,7 +104,8 @@ fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
         quote_spanned!(type_span(param)=> let #value = #expr;)
     });
     let lets: Vec<_> = lets.collect();
-    let (answer, reply, is_later) = match output {
+    let none = quote!(::core::option::Option::None);
+    let (answer, reply, is_later, at_start) = match output {
         Output::Type(ty) => {
             let span = hygienic(first_span(ty));
             let of = quote_spanned!(span=> <#ty as __dockipc::Answer>);
@@ -110,6 +113,7 @@ fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
                 quote_spanned!(span=> #of::answer(__dockipc_value)),
                 quote_spanned!(span=> #of::REPLY_TYPE),
                 quote_spanned!(span=> #of::IS_LATER),
+                quote_spanned!(span=> #of::AT_START),
             )
         }
         // The span of the argument as well: the compiler takes the type from it.
@@ -117,11 +121,13 @@ fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
             quote_spanned!(*span=> __dockipc::Answer::answer(__dockipc_value)),
             quote!(&__dockipc::ReplyType::Nothing),
             quote!(false),
+            none,
         ),
         Output::Hidden(span) => (
             quote_spanned!(*span=> __dockipc::Answer::answer(__dockipc_value)),
             quote!(&__dockipc::ReplyType::Unknown),
             quote!(false),
+            none,
         ),
     };
     let read = quote_spanned! {Span::mixed_site()=>
@@ -158,7 +164,7 @@ fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream) {
             })
         }
     };
-    (code, reply, is_later)
+    (code, reply, is_later, at_start)
 }
 
 /// Generates a warning at a name: the use of a deprecated constant, the only warning that a macro can

@@ -4,10 +4,11 @@ use crate::deferred::Deferred;
 use crate::error::Failure;
 use crate::later::{Later, Streaming};
 use crate::reply::{IntoFailure, IntoReply, Reply, ReplyType};
-use crate::stream::Stream;
+use crate::state::States;
 
 /// A type that a command can return: one that is an answer ([`IntoReply`]), an answer that comes later
-/// ([`Deferred`]), or a [`Stream`], also in a `Result`.
+/// ([`Deferred`]), or a [`Stream`](crate::Stream), also in a
+/// `Result`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the answer of a command",
@@ -19,10 +20,18 @@ pub trait Answer: Sized {
     /// Whether the answer may come after the function has returned.
     const IS_LATER: bool = false;
 
+    /// Called when a server with such a command starts.
+    const AT_START: Option<Prepare> = None;
+
     const REPLY_TYPE: &'static ReplyType;
 
     fn answer(self) -> Answered;
 }
+
+/// Prepares a server that has a command with such an answer.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Prepare(pub(crate) fn(&States));
 
 /// The result of a command's function.
 #[doc(hidden)]
@@ -77,27 +86,6 @@ impl<T: IntoReply, E: IntoFailure> Answer for Result<Deferred<T>, E> {
     fn answer(self) -> Answered {
         match self {
             Ok(deferred) => deferred.answer(),
-            Err(error) => Answered::Now(Reply::Error(error.into_failure())),
-        }
-    }
-}
-
-impl<T: IntoReply + 'static> Answer for Stream<T> {
-    const IS_LATER: bool = true;
-    const REPLY_TYPE: &'static ReplyType = &ReplyType::Stream(T::REPLY_TYPE);
-
-    fn answer(self) -> Answered {
-        Answered::Stream(Beginning(self.into_streaming()))
-    }
-}
-
-impl<T: IntoReply + 'static, E: IntoFailure> Answer for Result<Stream<T>, E> {
-    const IS_LATER: bool = true;
-    const REPLY_TYPE: &'static ReplyType = <Stream<T>>::REPLY_TYPE;
-
-    fn answer(self) -> Answered {
-        match self {
-            Ok(stream) => stream.answer(),
             Err(error) => Answered::Now(Reply::Error(error.into_failure())),
         }
     }

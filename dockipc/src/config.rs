@@ -26,11 +26,22 @@ pub(crate) struct Config {
     /// Maximum number of refused connections that stay open until their first byte shows their
     /// protocol. Those beyond it are refused at once, so that they use up no descriptors.
     pub(crate) max_refused: usize,
+    pub(crate) events: EventLimits,
     pub(crate) per_user: PerUser,
     /// Maximum number of engine threads. See [`Config::threads`] for the default.
     pub(crate) max_threads: Option<usize>,
     /// Maximum number of threads that run quick commands. See [`Config::leaders`] for the default.
     pub(crate) max_cores: Option<usize>,
+}
+
+/// Limits of each connection that is subscribed to events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EventLimits {
+    pub(crate) subscriptions: usize,
+    /// Events that wait for the client to read.
+    pub(crate) queued: usize,
+    /// The bytes of these.
+    pub(crate) queued_bytes: usize,
 }
 
 /// Maximum input sizes of one command, in bytes.
@@ -97,6 +108,7 @@ impl Default for Config {
             max_connections: usize::MAX,
             reserved_connections: 8,
             max_refused: 64,
+            events: EventLimits { subscriptions: 1024, queued: 16_384, queued_bytes: 4 << 20 },
             per_user: PerUser { spares_operators: true, ..PerUser::default() },
             max_threads: None,
             max_cores: None,

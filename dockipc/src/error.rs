@@ -47,6 +47,8 @@ pub mod code {
     pub const TIMEOUT: &str = "TIMEOUT";
     /// The command was cancelled before it was done.
     pub const CANCELLED: &str = "CANCELLED";
+    /// The client read events too slowly, and some were dropped; the message says how many.
+    pub const LAGGED: &str = "LAGGED";
     /// The daemon is stopping; the message says whether the command was run.
     pub const SHUTDOWN: &str = "SHUTDOWN";
     /// `EXEC` ran no command, since one was refused when it was queued. The name comes from Redis.

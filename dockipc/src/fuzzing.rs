@@ -164,6 +164,7 @@ fn converse(
                 Step::NotNow if end < bytes.len() => break,
                 Step::NotNow => {}
                 Step::Pending { .. } => unreachable!("no command is answered later"),
+                Step::Told { .. } => unreachable!("there are no events"),
                 Step::Continue => in_transaction = true,
                 Step::Answer { used, reply, last } => {
                     assert!((1..=input.len()).contains(&used), "no progress");

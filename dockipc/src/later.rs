@@ -1,6 +1,7 @@
 //! [`Later`], an answer that comes later, for whoever gives it and for the connection that waits; and the traits by
 //! which a connection is told of it, and of the items of a stream in front of it.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::caught::caught;
@@ -12,6 +13,20 @@ use crate::workers::{Spawner, Workers};
 /// Wakes the connection that waits for an answer, or for an item of a stream. The engine implements it.
 pub(crate) trait Bell: Send + Sync {
     fn ring(&self);
+}
+
+/// Wakes connections that have something to send. The engine implements it.
+pub(crate) trait Bells: Send + Sync {
+    /// Wakes the connections with these tokens, which the engine has given out.
+    fn ring_all(&self, connections: &[u64]);
+
+    /// Returns the server, whose type this room does not know.
+    fn service(&self) -> Arc<dyn Any + Send + Sync>;
+
+    fn workers(self: Arc<Self>) -> Arc<dyn Workers>;
+
+    /// Charges a running command to its user until the result is dropped. An error if the user has too many.
+    fn charge(self: Arc<Self>, uid: u32) -> Result<Option<Box<dyn Any + Send + Sync>>, Failure>;
 }
 
 /// What a command that is answered later gives.
@@ -32,8 +47,9 @@ pub(crate) trait Streaming: Send {
 pub(crate) struct Start<'s> {
     /// The command's name.
     pub(crate) name: &'static str,
-    pub(crate) form: Form,
-    /// The most bytes that are [collected](Form::Collected).
+    pub(crate) form: ItemForm,
+    pub(crate) messages: Option<Arc<[u8]>>,
+    /// The most bytes that are [collected](ItemForm::Collected).
     pub(crate) max_collected: usize,
     /// Returns the answer of code that has panicked.
     pub(crate) panicked: fn(&str) -> Reply,
@@ -43,7 +59,7 @@ pub(crate) struct Start<'s> {
 
 /// The form in which a client gets the items of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ItemForm {
     /// The bytes of line mode: a row for each item, or the items themselves if they are bytes.
     Line,
     /// A push frame for each item, with the bytes of line mode.
@@ -52,6 +68,8 @@ pub(crate) enum Form {
     Values,
     /// One list, as the answer.
     Collected,
+    /// Messages, whose beginning is [`Start::messages`], with the item as text.
+    Messages,
 }
 
 /// The items of a stream that has begun, as the connection sees them.

@@ -130,6 +130,7 @@ mod directory;
 mod dispatch;
 mod engine;
 pub mod error;
+pub mod events;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -171,6 +172,7 @@ pub use crate::client::AsyncClient;
 pub use crate::client::{Client, send};
 pub use crate::deferred::{Answerer, Deferred};
 pub use crate::error::{Error, Failure, Result, Stopped};
+pub use crate::events::Events;
 pub use crate::hand_over::HandOver;
 pub use crate::handler::Handler;
 pub use crate::local::{Job, Local};

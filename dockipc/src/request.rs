@@ -157,6 +157,10 @@ impl<'r> Request<'r> {
         self.caller.peer
     }
 
+    pub(crate) fn states(&self) -> &'r States {
+        self.caller.states
+    }
+
     /// Returns the state of type `T`, if the server has one.
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<&'r State<T>> {
         self.caller.states.get()

@@ -2,14 +2,16 @@
 //!
 //! A [`Session`] is created when a client connects. Built-in commands change it; dispatch reads it.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::access::{Credentials, SocketId};
 use crate::buffer::Buffer;
 use crate::error::{Failure, code};
-use crate::later::Form;
+use crate::later::ItemForm;
 use crate::peer::Peer;
 use crate::reply::Reply;
 use crate::wire::Protocol;
@@ -39,12 +41,59 @@ pub(crate) struct Session {
     library_signs: Signs,
     /// The connection ends after the current answer.
     pub(crate) is_last: bool,
-    /// The commands since `MULTI`; `None` outside of a transaction.
-    pub(crate) transaction: Option<Box<Queue>>,
+    /// What few connections have. `None` if it would be empty, so that each command asks only once.
+    pub(crate) aside: Option<Box<Aside>>,
     /// The options that our own client sent with the current command.
     pub(crate) opening: Option<Opening>,
+    /// The beginning of the messages in which the client gets the items of a stream: it has subscribed to a call.
+    pub(crate) messages: Option<Arc<[u8]>>,
     /// The server stops when the answer is sent.
     pub(crate) stops_server: Cell<bool>,
+}
+
+/// The parts of a session that few connections have.
+#[derive(Default)]
+pub(crate) struct Aside {
+    /// The commands since `MULTI`; `None` outside of a transaction.
+    transaction: Option<Queue>,
+    /// The channels to which the client has subscribed, at least one.
+    subscriber: Option<Box<dyn Subscribed>>,
+}
+
+/// The subscriptions of one connection. They end when it is dropped.
+pub(crate) trait Subscribed: Send {
+    /// Appends the queued events, at most about `most` bytes.
+    fn take(&mut self, form: Form, most: usize, out: &mut Vec<u8>) -> Taken;
+
+    /// Returns the answer to a command that a subscribed RESP2 client can't run, or to its `PING`.
+    fn limit(&self, name: &[u8], next: Option<&[u8]>) -> Option<Reply>;
+
+    /// The server stops: what the subscriptions have begun ends.
+    fn stop(&self);
+
+    fn as_any(&mut self) -> &mut dyn Any;
+}
+
+/// The result of taking queued events.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Taken {
+    /// More events are queued.
+    pub(crate) has_more: bool,
+    /// The last subscription of a line has ended, and so does the connection.
+    pub(crate) is_over: bool,
+}
+
+/// How events are written for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A line each.
+    Line,
+    /// Arrays, for Redis clients.
+    Resp2,
+    /// Push frames, for Redis clients.
+    Resp3,
+    /// Push frames with the value itself, for our own client.
+    Typed,
 }
 
 /// The options of a command that our own client sends, `DOCKIPC WITH`. Such a command is cancelled when the client
@@ -54,7 +103,7 @@ pub(crate) struct Opening {
     /// The time until which the client waits.
     pub(crate) deadline: Option<Instant>,
     /// The form in which the client takes the items of a stream. None if it takes them as one answer.
-    pub(crate) stream: Option<Form>,
+    pub(crate) stream: Option<ItemForm>,
     /// A body follows in `DOCKIPC DATA` and `END`.
     pub(crate) body: bool,
     /// The client gets the command's progress.
@@ -124,10 +173,18 @@ impl Session {
             name: Vec::new(),
             library_signs: Signs::None,
             is_last: false,
-            transaction: None,
+            aside: None,
             opening: None,
+            messages: None,
             stops_server: Cell::new(false),
         }
+    }
+
+    /// Returns the session of a call to which the client has subscribed. Its messages begin so.
+    pub(crate) fn of_call(&self, messages: Arc<[u8]>) -> Self {
+        let (protocol, has_token) = (self.protocol, self.has_token);
+        let session = Self::new(self.id, self.peer.clone(), self.socket);
+        Self { protocol, has_token, messages: Some(messages), ..session }
     }
 
     /// Notes the client's library, from `CLIENT SETINFO LIB-NAME`. Empty for an unknown one.
@@ -139,6 +196,71 @@ impl Session {
     pub(crate) fn signs(&self) -> Signs {
         // RESP2 and lines have no push frames.
         if self.protocol == Protocol::Resp3 { self.library_signs } else { Signs::None }
+    }
+
+    /// Returns whether commands are queued for `EXEC`.
+    #[inline]
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.transaction.is_some())
+    }
+
+    /// Returns the commands since `MULTI`.
+    pub(crate) fn transaction(&mut self) -> Option<&mut Queue> {
+        self.aside.as_mut()?.transaction.as_mut()
+    }
+
+    pub(crate) fn begin_transaction(&mut self) {
+        self.aside.get_or_insert_default().transaction = Some(Queue::default());
+    }
+
+    /// Ends a transaction. Returns its commands.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn end_transaction(&mut self) -> Option<Queue> {
+        let queue = self.aside.as_mut()?.transaction.take();
+        self.aside.take_if(|aside| aside.subscriber.is_none());
+        queue
+    }
+
+    /// Returns the bytes of the commands since `MULTI`.
+    #[inline]
+    pub(crate) fn queued(&self) -> usize {
+        let queue = self.aside.as_ref().and_then(|aside| aside.transaction.as_ref());
+        queue.map_or(0, Queue::len)
+    }
+
+    /// Returns whether the client has subscribed to a channel.
+    #[inline]
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.subscriber.is_some())
+    }
+
+    pub(crate) fn subscriber(&mut self) -> Option<&mut dyn Subscribed> {
+        Some(&mut **self.aside.as_mut()?.subscriber.as_mut()?)
+    }
+
+    pub(crate) fn subscribe(&mut self, subscriber: Box<dyn Subscribed>) {
+        self.aside.get_or_insert_default().subscriber = Some(subscriber);
+    }
+
+    /// Ends all subscriptions.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn end_subscriptions(&mut self) {
+        if let Some(aside) = &mut self.aside {
+            aside.subscriber = None;
+        }
+        self.aside.take_if(|aside| aside.transaction.is_none());
+    }
+
+    /// Returns how events are written for the client.
+    pub(crate) fn form(&self) -> Form {
+        match self.protocol {
+            Protocol::Line => Form::Line,
+            Protocol::Resp2 => Form::Resp2,
+            Protocol::Resp3 if self.library_signs == Signs::Steady => Form::Typed,
+            Protocol::Resp3 => Form::Resp3,
+        }
     }
 
     pub(crate) fn credentials(&self) -> Credentials<'_> {

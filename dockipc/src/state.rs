@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A value given to [`Server::state`](crate::Server::state), injected as a parameter `State<T>` or
 /// `&State<T>`.
@@ -58,28 +58,38 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for State<T> {
     }
 }
 
-/// The states of a server by type. A list, since searching the few entries is faster than in a map.
+/// The states of a server.
 #[derive(Default)]
-pub(crate) struct States(Vec<(TypeId, &'static str, Box<dyn Any + Send + Sync>)>);
+pub(crate) struct States {
+    /// The values by type. A list, since searching the few entries is faster than in a map.
+    values: Vec<(TypeId, &'static str, Box<dyn Any + Send + Sync>)>,
+    /// The event channels of the server, an `Arc<dyn Channels>`, once anything of the program has asked for
+    /// them. This room does not know their type.
+    pub(crate) channels: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// The code for subscriptions to calls, if a command streams.
+    pub(crate) calls: OnceLock<&'static (dyn Any + Send + Sync)>,
+    /// The engine's code for subscribers, which comes with the channels.
+    pub(crate) listening: OnceLock<&'static (dyn Any + Send + Sync)>,
+}
 
 impl States {
     pub(crate) fn add<T: Send + Sync + 'static>(&mut self, state: State<T>) {
-        self.0.push((TypeId::of::<T>(), type_name::<T>(), Box::new(state)));
+        self.values.push((TypeId::of::<T>(), type_name::<T>(), Box::new(state)));
     }
 
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<&State<T>> {
         let id = TypeId::of::<T>();
-        let (_, _, state) = self.0.iter().find(|(other, ..)| *other == id)?;
+        let (_, _, state) = self.values.iter().find(|(other, ..)| *other == id)?;
         state.downcast_ref()
     }
 
     pub(crate) fn has(&self, id: TypeId) -> bool {
-        self.0.iter().any(|(other, ..)| *other == id)
+        self.values.iter().any(|(other, ..)| *other == id)
     }
 
     /// Returns the name of a type that was given twice.
     pub(crate) fn duplicate(&self) -> Option<&'static str> {
-        let twice = |i: usize| self.0[..i].iter().any(|(id, ..)| *id == self.0[i].0);
-        (0..self.0.len()).find(|&i| twice(i)).map(|i| self.0[i].1)
+        let twice = |i: usize| self.values[..i].iter().any(|(id, ..)| *id == self.values[i].0);
+        (0..self.values.len()).find(|&i| twice(i)).map(|i| self.values[i].1)
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use dockipc::error::Ran;
 use dockipc::{Client, Error, Failure, IntoReply, Reply, Request, Server, command};
 use tests::program::executable;
-use tests::scripted::{GREETING, greet, handshake, scripted};
+use tests::scripted::{GREETING, greet, greet_alone, handshake, scripted};
 use tests::{Daemon, PATIENCE, Place, expect, leave_socket, resp, rest, test_name};
 
 /// Number of times a command ran.
@@ -772,9 +772,11 @@ fn long_answer_is_copied_as_it_arrives() {
     let sent = half.clone();
     let server = scripted(&place, move |accept| {
         let mut stream = accept();
-        greet(&mut stream, "get");
+        // The client waits for the greeting, to learn whether the daemon streams.
+        greet_alone(&mut stream, GREETING);
+        expect(&mut stream, &resp(&["get"]));
         let push = b">1\r\n$4\r\nsign\r\n";
-        stream.write_all(&[GREETING, push, b"$200000\r\n", &sent].concat()).unwrap();
+        stream.write_all(&[push, &b"$200000\r\n"[..], &sent].concat()).unwrap();
         ends.recv().unwrap();
         stream.write_all(&[&sent[..], b"\r\n"].concat()).unwrap();
         expect(&mut stream, &resp(&["get"]));

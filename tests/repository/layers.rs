@@ -9,7 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("program", &["bin", "ctl"]),
     ("API", &["server", "client"]),
     ("engine", &["engine"]),
-    ("conversation", &["dispatch", "builtin", "running", "session"]),
+    ("conversation", &["dispatch", "events", "builtin", "running", "session"]),
     ("commands", &["audit", "hooks", "commands", "access"]),
     (
         "values",

@@ -8,4 +8,5 @@ mod streams {
     mod items;
     mod states;
     mod stopped;
+    mod subscribed;
 }

@@ -9,6 +9,8 @@ use super::policy::Pattern;
 pub struct Access {
     /// The patterns of the offered names; `None` offers every command.
     pub(crate) names: Option<Vec<Pattern>>,
+    /// The patterns of the offered event channels; `None` offers every channel.
+    pub(crate) channels: Option<Vec<Pattern>>,
     pub(crate) mode: Option<u32>,
 }
 
@@ -18,12 +20,21 @@ impl Access {
     ///
     /// A pattern that matches no command is an error when the server starts.
     pub fn only<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
-        Self { names: Some(names.into_iter().map(Pattern::new).collect()), mode: None }
+        let names = names.into_iter().map(Pattern::new).collect();
+        Self { names: Some(names), channels: Some(Vec::new()), mode: None }
     }
 
-    /// Offers every command of the first path.
+    /// Offers every command and every event channel of the first path.
     pub fn all() -> Self {
-        Self { names: None, mode: None }
+        Self { names: None, channels: None, mode: None }
+    }
+
+    /// Offers the event channels with these names; [`only`](Self::only) offers none by itself. In a name, `*`
+    /// matches any characters and `?` matches one.
+    #[must_use]
+    pub fn channels<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.channels = Some(names.into_iter().map(Pattern::new).collect());
+        self
     }
 
     /// Sets the mode of the socket, which decides which users can connect. Default: 0600, the daemon's user

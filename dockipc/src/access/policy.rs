@@ -156,6 +156,11 @@ impl Pattern {
         Self(text.into())
     }
 
+    /// Returns the pattern as it was given.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// Returns whether the pattern matches every name.
     pub(crate) fn is_all(&self) -> bool {
         self.0 == "*"

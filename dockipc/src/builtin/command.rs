@@ -53,7 +53,7 @@ fn row(entry: &Entry) -> Reply {
             let words = i64::try_from(least + 1).unwrap_or(i64::MAX);
             if exact { words } else { -words }
         }
-        Target::BuiltIn(_) | Target::Mounted(_) => -1,
+        Target::BuiltIn(_) | Target::Mounted(_) | Target::PubSub(_) => -1,
     };
     let none = || Reply::List(Vec::new());
     Reply::List(vec![
@@ -87,7 +87,7 @@ fn documented(target: &Target) -> Reply {
             });
             (builtin.summary().unwrap_or_default().to_owned(), words.collect())
         }
-        Target::Mounted(_) => (String::new(), Vec::new()),
+        Target::Mounted(_) | Target::PubSub(_) => (String::new(), Vec::new()),
     };
     let mut fields = Fields::default();
     fields.text("summary", &summary);

@@ -42,13 +42,15 @@ fn command(entry: &Entry) -> Reply {
     let (summary, details, usage) = match target {
         Target::Command(command) => (command.summary(), command.details(), command.usage()),
         Target::BuiltIn(builtin) => (help::summary(*builtin), none(), help::usage_of(*builtin)),
-        Target::Mounted(_) => (none(), none(), name.clone().into_owned()),
+        Target::Mounted(_) | Target::PubSub(_) => (none(), none(), name.clone().into_owned()),
     };
     let (aliases, arguments): (&[&str], _) = match target {
         Target::Command(command) => (command.aliases, given(command)),
         Target::BuiltIn(builtin) => (&[], words(*builtin)),
         // A mounted handler declares no parameters.
-        Target::Mounted(_) => (&[], vec![argument(&ArgumentInfo::word("word", true, true))]),
+        Target::Mounted(_) | Target::PubSub(_) => {
+            (&[], vec![argument(&ArgumentInfo::word("word", true, true))])
+        }
     };
     let mut fields = Fields::default();
     fields.text("summary", &summary);

@@ -7,7 +7,7 @@ use super::{Context, is, running, usage};
 use crate::arg::Quoted;
 use crate::commands::BuiltIn;
 use crate::error::{Failure, code};
-use crate::later::Form;
+use crate::later::ItemForm;
 use crate::reply::Reply;
 use crate::request::Words;
 use crate::session::{Opening, Session};
@@ -122,8 +122,8 @@ impl Opening {
         }
         if is(Some(key), "stream") {
             self.stream = Some(match value {
-                b"items" => Form::Values,
-                b"rows" => Form::Rows,
+                b"items" => ItemForm::Values,
+                b"rows" => ItemForm::Rows,
                 _ => return refuse(format_args!("stream is items or rows")),
             });
             return Ok(());

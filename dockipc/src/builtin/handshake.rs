@@ -200,6 +200,8 @@ fn give_token(context: Context<'_>, session: &mut Session, given: &[u8]) -> Resu
     match attempt {
         Attempt::Right => {
             session.has_token = true;
+            // They were allowed, or not, without the token.
+            session.end_subscriptions();
             return Ok(());
         }
         Attempt::Wrong { is_recorded } => {
@@ -250,12 +252,13 @@ pub(super) fn reset(session: &mut Session) -> Reply {
     session.name.clear();
     session.set_library(b"");
     session.has_token = false;
-    session.transaction = None;
+    session.end_transaction();
+    session.end_subscriptions();
     Reply::Status("RESET".into())
 }
 
 pub(super) fn quit(session: &mut Session) -> Reply {
     session.is_last = true;
-    session.transaction = None;
+    session.end_transaction();
     Reply::Ok
 }

@@ -26,7 +26,9 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
     let mut text = match entry.target {
         Target::Command(command) => explain(command),
         Target::BuiltIn(builtin) => format!("{}\n\n{}\n", usage_of(builtin), summary(builtin)),
-        Target::Mounted(_) => format!("{}\n\nNo help available.\n", entry.name),
+        Target::Mounted(_) | Target::PubSub(_) => {
+            format!("{}\n\nNo help available.\n", entry.name)
+        }
     };
     if entry.policy.is_ruled() {
         append(&mut text, format_args!("\nallowed: {}\n", entry.policy));
@@ -39,7 +41,7 @@ fn row(entry: &Entry) -> (String, String) {
     match entry.target {
         Target::Command(command) => (command.usage(), command.summary()),
         Target::BuiltIn(builtin) => (usage_of(builtin), summary(builtin)),
-        Target::Mounted(_) => (entry.name.clone().into_owned(), String::new()),
+        Target::Mounted(_) | Target::PubSub(_) => (entry.name.clone().into_owned(), String::new()),
     }
 }
 

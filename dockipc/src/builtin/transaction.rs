@@ -4,17 +4,17 @@ use super::usage;
 use crate::error::Failure;
 use crate::reply::Reply;
 use crate::request::Words;
-use crate::session::{Queue, Session};
+use crate::session::Session;
 
 /// Begins a transaction. Dispatch queues the commands that follow.
 pub(super) fn multi(session: &mut Session, words: Words<'_>) -> Reply {
-    if session.transaction.is_some() {
+    if session.is_in_transaction() {
         return Reply::Error(Failure::from("MULTI calls can not be nested"));
     }
     if words.get(0).is_some() {
         return usage("usage: multi");
     }
-    session.transaction = Some(Box::<Queue>::default());
+    session.begin_transaction();
     Reply::Ok
 }
 
@@ -24,7 +24,7 @@ pub(super) fn outside(name: &str) -> Reply {
 }
 
 pub(super) fn watch(session: &Session) -> Reply {
-    Reply::Error(Failure::from(if session.transaction.is_some() {
+    Reply::Error(Failure::from(if session.is_in_transaction() {
         "WATCH inside MULTI is not allowed"
     } else {
         "WATCH is not supported: there are no keys to watch; use MULTI and EXEC without it"

@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Client;
 use super::canceller::{Canceller, OwnCanceller};
-use super::commands::{CommandBuilder, Commands, Retry};
-use super::connection::AnswerPart;
-use super::limits::nonzero_timeout;
+use super::commands::{CommandBuilder, Commands, Retry, Wanted};
+use super::connection::{AnswerPart, Connection};
+use super::items::{Items, Open};
+use super::limits::{CallLimits, nonzero_timeout};
+use super::progress::{OnProgress, Progress};
+use super::upload::{SendBody, Upload};
 use super::word::ToArg;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -18,15 +22,18 @@ use crate::wire::rows::Rows;
 
 /// A builder for one call; see [`Client::command`].
 #[must_use = "a call is made with `.call()`"]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Call<'c> {
     client: &'c Client,
     words: CommandBuilder,
     timeout: Option<Duration>,
+    /// Whether the timeout is that of the client.
+    has_default_timeout: bool,
     idempotent: bool,
     canceller: OwnCanceller,
     /// The newest call with this key cancels the earlier ones.
     key: Option<String>,
+    on_progress: Option<Arc<OnProgress>>,
 }
 
 impl<'c> Call<'c> {
@@ -35,9 +42,11 @@ impl<'c> Call<'c> {
             client,
             words: CommandBuilder::new(name),
             timeout: client.limits.total,
+            has_default_timeout: true,
             idempotent: false,
             canceller: OwnCanceller::default(),
             key: None,
+            on_progress: None,
         }
     }
 
@@ -92,6 +101,7 @@ impl<'c> Call<'c> {
     /// ```
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeout = nonzero_timeout(limit.into());
+        self.has_default_timeout = false;
         self
     }
 
@@ -150,20 +160,114 @@ impl<'c> Call<'c> {
         self
     }
 
+    /// Calls a function with the progress that the command reports ([`Progress`](crate::Progress)), on the thread of
+    /// the call while it waits for the answer. A daemon sends at most 10 reports a second, the last one before the
+    /// answer; one without this feature sends none.
+    ///
+    /// ```no_run
+    /// let client = dockipc::Client::new("/run/hitd.sock");
+    /// client.command("index").on_progress(|p| println!("{} of {:?}", p.done, p.total)).call::<()>()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn on_progress(mut self, function: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
+        self.on_progress = Some(Arc::new(function));
+        self
+    }
+
+    /// Adds the body of a command that takes one (`Body`): the bytes of this reader, up to its end. They
+    /// are sent as they are read, and none is kept.
+    ///
+    /// ```no_run
+    /// use std::fs::File;
+    ///
+    /// let client = dockipc::Client::new("/run/hitd.sock");
+    /// let file = File::open("big.tar").expect("a file");
+    /// let count: u64 = client.command("import").body(file).call()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    ///
+    /// The reader is read on the thread of the call, and only as fast as the daemon takes the bytes. If the command
+    /// answers before the end, the rest is not read. An error of the reader cancels the command. After the first read
+    /// the call is not retried, also if it is [`idempotent`](Self::idempotent). A [`canceller`](Self::canceller) has
+    /// its effect when the reader returns.
+    pub fn body<R: io::Read + Send>(self, reader: R) -> Upload<'c, R> {
+        Upload::new(self, reader)
+    }
+
+    /// Makes the call of a command that answers with a [`Stream`](crate::Stream), and returns its items as they are
+    /// made. The items of any other answer that is a list are returned when it is whole, and another value as one item.
+    ///
+    /// ```no_run
+    /// let client = dockipc::Client::new("/run/hitd.sock");
+    /// for line in client.command("tail").arg("/var/log/hitd.log").stream::<String>()? {
+    ///     println!("{}", line?);
+    /// }
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    ///
+    /// The first item, or the end, has arrived when this returns. Until then the call is retried as any other one is,
+    /// and not afterwards. [`timeout`](Self::timeout) limits the whole stream, and [`Client::timeout`] does not apply:
+    /// [`Client::read_timeout`] limits each wait, and [`Client::max_answer`] each item. Dropping the items cancels the command, and so does [`canceller`](Self::canceller).
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call), if they come before the first item.
+    pub fn stream<T: FromReply>(self) -> Result<Items<T>> {
+        self.items(None)
+    }
+
+    pub(super) fn items<T: FromReply>(self, body: Option<Arc<dyn SendBody>>) -> Result<Items<T>> {
+        let timeout = self.timeout.filter(|_| !self.has_default_timeout);
+        let Self { client, mut words, idempotent, canceller, key, on_progress, .. } = self;
+        let place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
+        let mut command = words.command();
+        command.canceller = canceller.get();
+        if idempotent {
+            command.retry = Retry::Always;
+        }
+        let (stream, progress) = (Some("items"), on_progress.is_some());
+        command.wanted = Wanted { stream, progress, body: body.is_some() };
+        let call = CallLimits::new(&client.limits, timeout);
+        let (reports, source) = (on_progress.as_deref(), body.as_deref());
+        let call = CallLimits { on_progress: reports, body: source, ..call };
+        let begin = |connection: &mut Connection| connection.begin(&command, &call);
+        let ((first, attached), connection) = client.attempt(&command, &call, begin)?;
+        let (end, is_reusable) = (call.end, command.reusable);
+        let open = Open {
+            client: client.clone(),
+            connection,
+            first: Some(first),
+            end,
+            on_progress,
+            body,
+            canceller: canceller.get().cloned(),
+            _attached: attached,
+            _place: place,
+            is_reusable,
+        };
+        Items::new(open).begun()
+    }
+
     /// Makes the call and converts the answer. [`Reply`] accepts any answer.
     ///
     /// # Errors
     /// [`Error::Refused`](crate::Error::Refused) is an error answer; for the others see
     /// [`enum@crate::Error`].
     pub fn call<T: FromReply>(self) -> Result<T> {
-        let Self { client, mut words, timeout, idempotent, canceller, key } = self;
+        self.ask(None)
+    }
+
+    pub(super) fn ask<T: FromReply>(self, body: Option<&dyn SendBody>) -> Result<T> {
+        let Self { client, mut words, timeout, idempotent, canceller, key, on_progress, .. } = self;
         let _place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
         let mut command = words.command();
         command.canceller = canceller.get();
         if idempotent {
             command.retry = Retry::Always;
         }
-        client.ask(&command, timeout)
+        command.wanted.progress = on_progress.is_some();
+        command.wanted.body = body.is_some();
+        let call = CallLimits::new(&client.limits, timeout);
+        client.ask(&command, &CallLimits { on_progress: on_progress.as_deref(), body, ..call })
     }
 
     /// Returns the client, the command, and the timeout of the call.
@@ -194,9 +298,13 @@ impl<'c> Call<'c> {
     /// # Errors
     /// Those of [`call`](Self::call), and [`Error::Io`] if writing fails.
     pub fn copy_to(self, out: &mut impl io::Write) -> Result<u64> {
+        self.copy(out, None)
+    }
+
+    pub(crate) fn copy(self, out: &mut impl io::Write, body: Option<&dyn SendBody>) -> Result<u64> {
         let (mut written, mut rows, mut ready) = (0, Rows::default(), Vec::new());
         let writing = |error| Error::io("writing the answer", error);
-        self.stream(&mut |piece| {
+        self.pieces("rows", body, &mut |piece| {
             match piece {
                 // Not copied.
                 Some(Piece::Part { bytes, .. }) if rows.is_single() => {
@@ -216,21 +324,30 @@ impl<'c> Call<'c> {
     }
 
     /// Makes the call, and passes on the pieces of the answer as they arrive, and `None` before
-    /// each wait and at the end.
-    pub(crate) fn stream(
+    /// each wait and at the end. The items of a stream, in this form, are pieces as well.
+    pub(crate) fn pieces(
         self,
+        items: &'static str,
+        body: Option<&dyn SendBody>,
         each: &mut dyn FnMut(Option<Piece<'_>>) -> Result<()>,
     ) -> Result<()> {
-        let Self { client, mut words, timeout, canceller, key, .. } = self;
+        let Self { client, mut words, timeout, canceller, key, on_progress, .. } = self;
         let _place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
         let command = Commands {
             streamed: true,
             retry: Retry::Never,
             canceller: canceller.get(),
+            wanted: Wanted {
+                stream: Some(items),
+                progress: on_progress.is_some(),
+                body: body.is_some(),
+            },
             ..words.command()
         };
+        let call = CallLimits::new(&client.limits, timeout);
+        let call = CallLimits { on_progress: on_progress.as_deref(), body, ..call };
         let mut refused = None;
-        client.exchange(&command, timeout, |_, part| match part {
+        client.exchange(&command, &call, |_, part| match part {
             AnswerPart::Piece(piece) => each(piece),
             AnswerPart::Whole(Reply::Error(failure)) => {
                 refused = Some(failure);
@@ -242,6 +359,17 @@ impl<'c> Call<'c> {
             }
         })?;
         refused.map_or(Ok(()), |failure| Err(Error::Refused(failure)))
+    }
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("client", self.client)
+            .field("words", &self.words)
+            .field("timeout", &self.timeout)
+            .field("idempotent", &self.idempotent)
+            .finish_non_exhaustive()
     }
 }
 
@@ -347,7 +475,8 @@ impl<'c> Pipeline<'c> {
         let mut answers = Vec::with_capacity(self.count);
         if self.count > 0 {
             let commands = self.commands();
-            self.client.exchange(&commands, self.timeout, |i, part| {
+            let call = CallLimits::new(&self.client.limits, self.timeout);
+            self.client.exchange(&commands, &call, |i, part| {
                 if let AnswerPart::Whole(reply) = part {
                     // Discard the answers of an earlier attempt.
                     answers.truncate(i);
@@ -368,6 +497,7 @@ impl<'c> Pipeline<'c> {
             streamed: false,
             retry: if self.idempotent { Retry::Always } else { Retry::Never },
             canceller: None,
+            wanted: Wanted::default(),
         }
     }
 

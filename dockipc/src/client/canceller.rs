@@ -63,7 +63,7 @@ impl Canceller {
     }
 
     /// The call uses this connection until the result is dropped. An error if it was cancelled before.
-    pub(super) fn attach(&self, stream: &UnixStream) -> Result<Attachment<'_>> {
+    pub(super) fn attach(&self, stream: &UnixStream) -> Result<Attachment> {
         let copy = stream.try_clone();
         let copy = copy.map_err(|error| Error::io("preparing to cancel the call", error))?;
         let mut state = self.state();
@@ -72,7 +72,7 @@ impl Canceller {
         }
         state.connection = Some((copy, Shutdown::Both));
         drop(state);
-        Ok(Attachment(self))
+        Ok(Attachment(self.clone()))
     }
 
     /// Replaces the error of a call that was cancelled and got no answer.
@@ -112,9 +112,9 @@ fn cancelled(ran: Ran) -> Error {
 }
 
 /// A call on a connection.
-pub(super) struct Attachment<'c>(&'c Canceller);
+pub(super) struct Attachment(Canceller);
 
-impl Attachment<'_> {
+impl Attachment {
     /// From now on the call is cancelled by the end of what the client sends. An error if it was cancelled
     /// before.
     pub(super) fn half_closes(&self) -> Result<()> {
@@ -130,7 +130,7 @@ impl Attachment<'_> {
     }
 }
 
-impl Drop for Attachment<'_> {
+impl Drop for Attachment {
     fn drop(&mut self) {
         let copy = self.0.state().connection.take();
         drop(copy);

@@ -24,6 +24,24 @@ pub(super) struct Commands<'b> {
     pub(super) streamed: bool,
     pub(super) retry: Retry<'b>,
     pub(super) canceller: Option<&'b Canceller>,
+    pub(super) wanted: Wanted,
+}
+
+/// What the caller wants beside the answer. A daemon that does not know it is not asked for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted {
+    /// The items of a stream when they are made: `items` or `rows`.
+    pub(super) stream: Option<&'static str>,
+    pub(super) progress: bool,
+    /// A body follows.
+    pub(super) body: bool,
+}
+
+impl Wanted {
+    /// Returns whether it is anything.
+    pub(super) fn is_any(self) -> bool {
+        self.stream.is_some() || self.progress || self.body
+    }
 }
 
 impl<'b> Commands<'b> {
@@ -42,6 +60,7 @@ impl<'b> Commands<'b> {
             streamed: false,
             retry: Retry::Never,
             canceller: None,
+            wanted: Wanted::default(),
         }
     }
 }
@@ -208,6 +227,7 @@ impl CommandBuilder {
             streamed: false,
             retry: Retry::AskDaemon(name),
             canceller: None,
+            wanted: Wanted::default(),
         }
     }
 }
@@ -215,13 +235,19 @@ impl CommandBuilder {
 /// Returns the words to put in front of a command that is cancelled when the client ends its side of the
 /// connection, with the header for all of them, and the command without its own header. The time that is
 /// left is rounded up: the daemon must not give up before the client does.
-pub(super) fn with_opening(command: &[u8], left: Option<Duration>) -> (Vec<u8>, &[u8]) {
+pub(super) fn with_opening(
+    command: &[u8],
+    left: Option<Duration>,
+    wanted: Wanted,
+) -> (Vec<u8>, &[u8]) {
     let end = command.iter().take_while(|&&b| b != b'\n').count() + 1;
     let (header, words) = command.split_at(end.min(command.len()));
     let digits = header.iter().filter(|b| b.is_ascii_digit());
     let count = digits.fold(0, |count, digit| count * 10 + usize::from(digit - b'0'));
     let mut opening = Vec::with_capacity(128);
-    encode::length(b'*', count + if left.is_some() { 5 } else { 3 }, &mut opening);
+    let keys = [left.is_some(), wanted.stream.is_some(), wanted.progress, wanted.body];
+    let keys = keys.into_iter().filter(|&is_given| is_given).count();
+    encode::length(b'*', count + 3 + 2 * keys, &mut opening);
     let mut add = |word: &[u8]| encode::bulk(word, &mut opening);
     add(b"dockipc");
     add(b"with");
@@ -229,6 +255,16 @@ pub(super) fn with_opening(command: &[u8], left: Option<Duration>) -> (Vec<u8>, 
         add(b"deadline");
         let milliseconds = left.as_nanos().div_ceil(1_000_000).min(u64::MAX.into());
         add(milliseconds.to_string().as_bytes());
+    }
+    if let Some(form) = wanted.stream {
+        add(b"stream");
+        add(form.as_bytes());
+    }
+    for (key, is_wanted) in [("progress", wanted.progress), ("body", wanted.body)] {
+        if is_wanted {
+            add(key.as_bytes());
+            add(b"1");
+        }
     }
     add(b"--");
     (opening, words)
@@ -280,7 +316,7 @@ fn name_on(line: &str) -> Option<Cow<'_, [u8]>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CommandBuilder, Duration, with_opening};
+    use super::{CommandBuilder, Duration, Wanted, with_opening};
 
     #[test]
     fn time_left_is_rounded_up() {
@@ -294,7 +330,7 @@ mod tests {
         ] {
             let mut builder = CommandBuilder::new("get");
             let command = builder.command();
-            let (opening, words) = with_opening(command.bytes, Some(left));
+            let (opening, words) = with_opening(command.bytes, Some(left), Wanted::default());
             let all = String::from_utf8([&opening, words].concat()).unwrap();
             assert!(all.starts_with("*6\r\n$7\r\ndockipc\r\n$4\r\nwith\r\n$8\r\ndeadline\r\n"));
             let length = milliseconds.len();

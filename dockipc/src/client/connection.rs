@@ -2,6 +2,7 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+mod event;
 #[cfg(feature = "cli")]
 mod identify;
 mod input;
@@ -15,7 +16,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::commands::{CommandBuilder, Commands, with_opening};
+use super::canceller::{Attachment, Canceller};
+use super::commands::{CommandBuilder, Commands, Wanted, with_opening};
 use super::handshake::Handshake;
 use super::limits::{CallLimits, ClientLimits, Wait};
 use crate::buffer::Buffer;
@@ -25,8 +27,10 @@ use crate::wire::answer::Piece;
 
 #[cfg(feature = "tokio")]
 pub(super) use self::asynchronous::{AsyncConnection, within};
+pub(super) use self::event::Event;
 #[cfg(feature = "cli")]
 pub(super) use self::identify::{GREETING, Unidentified};
+pub(super) use self::input::Frame;
 
 /// One connection to the daemon, with its input buffer.
 pub(super) struct Connection {
@@ -40,8 +44,8 @@ pub(super) struct Connection {
     handshake: Option<Handshake>,
     /// Whether the daemon has answered the handshake.
     handshaken: bool,
-    /// Whether the daemon understands what [`with_opening`] puts in front of a command.
-    takes_opening: bool,
+    /// The keys that the daemon understands in what [`with_opening`] puts in front of a command.
+    keys: Keys,
     /// Why the client's token was withheld, if it was.
     withheld: Option<String>,
 }
@@ -52,6 +56,15 @@ pub(super) enum AnswerPart<'i> {
     /// A piece, or `None` before a wait and at the end, if the commands are
     /// [`streamed`](Commands::streamed).
     Piece(Option<Piece<'i>>),
+}
+
+/// The keys that a daemon understands in front of a command.
+#[derive(Clone, Copy, Default)]
+struct Keys {
+    deadline: bool,
+    stream: bool,
+    progress: bool,
+    body: bool,
 }
 
 /// Maximum number of bytes that one read of a streamed answer waits for. Longer bulk strings are read into
@@ -73,7 +86,7 @@ impl Connection {
             read_timeout: None,
             handshake: Some(handshake),
             handshaken: false,
-            takes_opening: false,
+            keys: Keys::default(),
             withheld,
         }
     }
@@ -85,8 +98,7 @@ impl Connection {
 
     /// Returns whether the connection is open and nothing has arrived.
     pub(super) fn is_quiet(&self) -> bool {
-        let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        matches!(rustix::net::recv(&self.stream, &mut [0; 1], look), Err(Errno::AGAIN))
+        is_quiet(&self.stream)
     }
 
     /// Asks the daemon whether a command is idempotent. Another server's error answer means no.
@@ -113,30 +125,13 @@ impl Connection {
         call: &CallLimits<'_>,
         each: &mut impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.set_read_timeout(call)?;
-        let attached = commands.canceller.map(|canceller| canceller.attach(&self.stream));
-        let attached = attached.transpose()?;
-        let opens = attached.is_some() || call.has_deadline() && commands.count == 1;
-        let refusal = match self.handshake.take() {
-            Some(handshake) if !handshake.has_token && !opens => {
-                self.greet(&handshake, commands, call)?
-            }
-            handshake => {
-                let handshake = handshake.map(|handshake| self.introduce(&handshake, call));
-                let refusal = handshake.transpose()?.flatten();
-                if opens && self.takes_opening {
-                    if let Some(attached) = &attached {
-                        attached.half_closes()?;
-                    }
-                    self.send_with_opening(commands, call)?;
-                } else {
-                    self.send(commands.bytes, commands, call)?;
-                }
-                refusal
-            }
-        };
+        let (refusal, _attached) = self.open(commands, call)?;
         for i in 0..commands.count {
-            let has_pieces = if commands.streamed { self.has_pieces(call) } else { Ok(false) };
+            let has_pieces = if commands.streamed {
+                self.read_rows(call, &mut |piece| each(i, AnswerPart::Piece(piece)))
+            } else {
+                Ok(false)
+            };
             let answer = match has_pieces {
                 Ok(true) => {
                     self.read_pieces(call, |piece| each(i, AnswerPart::Piece(piece)))?;
@@ -157,7 +152,71 @@ impl Connection {
         Ok(())
     }
 
-    fn set_read_timeout(&mut self, call: &CallLimits<'_>) -> Result<()> {
+    /// Sends a command whose answer may be a stream. Returns what comes first, and what cancels the command.
+    pub(super) fn begin(
+        &mut self,
+        command: &Commands<'_>,
+        call: &CallLimits<'_>,
+    ) -> Result<(Event, Option<Attachment>)> {
+        let (refusal, attached) = self.open(command, call)?;
+        match self.read_event(call) {
+            Ok(Event::Answer(Reply::Error(failure))) if failure.is_not_run() => {
+                Err(Error::Refused(failure))
+            }
+            Ok(event) => Ok((event, attached)),
+            Err(error) => Err(explain_end(error, command, refusal)),
+        }
+    }
+
+    /// Sends commands. Returns an error answer to the handshake after which they may still be answered, and
+    /// what cancels them.
+    pub(super) fn open(
+        &mut self,
+        commands: &Commands<'_>,
+        call: &CallLimits<'_>,
+    ) -> Result<(Option<Failure>, Option<Attachment>)> {
+        if let Some(body) = call.body {
+            body.follow(false);
+        }
+        self.set_read_timeout(call)?;
+        let attached = commands.canceller.map(|canceller| canceller.attach(&self.stream));
+        let attached = attached.transpose()?;
+        let opens = attached.is_some()
+            || call.has_deadline() && commands.count == 1
+            || commands.wanted.is_any();
+        let refusal = match self.handshake.take() {
+            Some(handshake) if !handshake.has_token && !opens => {
+                self.greet(&handshake, commands, call)?
+            }
+            handshake => {
+                let handshake = handshake.map(|handshake| self.introduce(&handshake, call));
+                let refusal = handshake.transpose()?.flatten();
+                if commands.wanted.body && !self.keys.body {
+                    return Err(bodiless());
+                }
+                if opens && self.keys.deadline {
+                    if let Some(attached) = &attached {
+                        attached.half_closes()?;
+                    }
+                    self.send_with_opening(commands, call)?;
+                } else {
+                    self.send(commands.bytes, commands, call)?;
+                }
+                refusal
+            }
+        };
+        if let Some(body) = call.body {
+            body.follow(true);
+        }
+        Ok((refusal, attached))
+    }
+
+    /// Ends with this canceller, until the result is dropped.
+    pub(super) fn attach(&self, canceller: &Canceller) -> Result<Attachment> {
+        canceller.attach(&self.stream)
+    }
+
+    pub(super) fn set_read_timeout(&mut self, call: &CallLimits<'_>) -> Result<()> {
         if self.read_timeout != call.limits.read {
             let set = self.stream.set_read_timeout(call.limits.read);
             set.map_err(|e| Error::io("setting a timeout", e))?;
@@ -167,7 +226,7 @@ impl Connection {
     }
 
     /// Adds the reason why the token was withheld to a NOPERM answer.
-    fn explain_denial(&self, reply: Reply) -> Reply {
+    pub(super) fn explain_denial(&self, reply: Reply) -> Reply {
         match (&self.withheld, reply) {
             (Some(why), Reply::Error(failure)) if failure.code() == code::NOPERM => {
                 let message = format!("{}; {why}", failure.message());
@@ -248,7 +307,7 @@ impl Connection {
         Ok(match self.read(&call.with(&room))? {
             Reply::Error(failure) => Some(failure),
             answer => {
-                self.takes_opening |= takes_opening(&answer);
+                self.keys.read(&answer);
                 None
             }
         })
@@ -262,7 +321,8 @@ impl Connection {
 
     /// Sends a command with what goes in front of it.
     fn send_with_opening(&mut self, commands: &Commands<'_>, call: &CallLimits<'_>) -> Result<()> {
-        let (opening, words) = with_opening(commands.bytes, call.left());
+        let (opening, words) =
+            with_opening(commands.bytes, call.left(), self.keys.known(commands.wanted));
         if words.len() > STREAM_THRESHOLD {
             // Nothing runs before all words are there.
             self.send(&opening, &Commands { first: usize::MAX, ..*commands }, call)?;
@@ -355,34 +415,69 @@ impl Connection {
     /// Waits until the socket is ready. Returns `None` after the deadline, which is checked first,
     /// since a daemon that sends byte by byte makes the socket always ready.
     fn ready(&self, interest: PollFlags, wait: &Wait) -> Result<Option<PollFlags>> {
-        loop {
-            let left = wait.left();
-            if left.is_some_and(|left| left.is_zero()) {
-                return Ok(None);
-            }
-            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), interest)];
-            match poll(&mut fds, timeout.as_ref()) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return Ok(Some(fds[0].revents())),
-                Err(errno) => return Err(Error::io("waiting for the daemon", errno)),
-            }
+        let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), interest)];
+        Ok(is_ready(&mut fds, wait)?.then(|| fds[0].revents()))
+    }
+}
+
+/// Waits until one of the descriptors is ready. Returns false after the deadline, which is checked first.
+pub(super) fn is_ready(fds: &mut [PollFd<'_>], wait: &Wait) -> Result<bool> {
+    loop {
+        let left = wait.left();
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(false);
+        }
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(fds, timeout.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(true),
+            Err(errno) => return Err(Error::io("waiting for the daemon", errno)),
         }
     }
 }
 
-/// Returns whether the answer to `HELLO` is that of a daemon which understands `DOCKIPC WITH`: it has the
-/// known keys in its field `with`.
-fn takes_opening(hello: &Reply) -> bool {
-    let Reply::Map(fields) = hello else { return false };
-    let keys = fields.iter().find(|(name, _)| *name == Reply::bytes("with"));
-    let Some((_, Reply::Bytes(keys))) = keys else { return false };
-    keys.split(|&b| b == b' ').any(|key| key == b"deadline")
+/// Returns whether the connection is open and nothing has arrived.
+pub(super) fn is_quiet(stream: &UnixStream) -> bool {
+    let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    matches!(rustix::net::recv(stream, &mut [0; 1], look), Err(Errno::AGAIN))
+}
+
+impl Keys {
+    /// Adds the keys in the field `with` of an answer to `HELLO`.
+    fn read(&mut self, hello: &Reply) {
+        let Reply::Map(fields) = hello else { return };
+        let keys = fields.iter().find(|(name, _)| *name == Reply::bytes("with"));
+        let Some((_, Reply::Bytes(keys))) = keys else { return };
+        for key in keys.split(|&b| b == b' ') {
+            match key {
+                b"deadline" => self.deadline = true,
+                b"stream" => self.stream = true,
+                b"progress" => self.progress = true,
+                b"body" => self.body = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns what the daemon knows of it.
+    fn known(self, wanted: Wanted) -> Wanted {
+        let stream = wanted.stream.filter(|_| self.stream);
+        Wanted { stream, progress: wanted.progress && self.progress, body: wanted.body }
+    }
 }
 
 /// Returns whether a daemon that answers the handshake so runs no later command.
 fn is_last(failure: &Failure) -> bool {
     [code::BUSY, code::SHUTDOWN, code::TIMEOUT].contains(&failure.code())
+}
+
+/// The error of a call with a body to a daemon that knows none.
+#[cold]
+fn bodiless() -> Error {
+    Error::Refused(Failure::new(
+        code::USAGE,
+        "the daemon does not support bodies, it is older than this client; the command was not run",
+    ))
 }
 
 /// Returns the error of a call whose command was not sent.

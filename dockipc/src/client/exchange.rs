@@ -3,7 +3,6 @@
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 #[cfg(feature = "cli")]
 use super::Servers;
@@ -28,10 +27,10 @@ impl Client {
     pub(super) fn ask<T: FromReply>(
         &self,
         command: &Commands<'_>,
-        timeout: Option<Duration>,
+        call: &CallLimits<'_>,
     ) -> Result<T> {
         let mut answer = Reply::Null;
-        self.exchange(command, timeout, |_, part| {
+        self.exchange(command, call, |_, part| {
             if let AnswerPart::Whole(reply) = part {
                 answer = reply;
             }
@@ -45,23 +44,37 @@ impl Client {
     pub(super) fn exchange(
         &self,
         commands: &Commands<'_>,
-        timeout: Option<Duration>,
+        call: &CallLimits<'_>,
         mut each: impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
     ) -> Result<()> {
-        let result = self.attempt(commands, timeout, &mut each);
+        let exchange = |connection: &mut Connection| connection.exchange(commands, call, &mut each);
+        let ((), connection) = self.attempt(commands, call, exchange)?;
+        if call.has_sent_body() {
+            self.keep(connection, commands);
+        }
+        Ok(())
+    }
+
+    /// Runs a call over a connection, with retries. Returns the connection as well.
+    pub(super) fn attempt<T>(
+        &self,
+        commands: &Commands<'_>,
+        call: &CallLimits<'_>,
+        run: impl FnMut(&mut Connection) -> Result<T>,
+    ) -> Result<(T, Connection)> {
+        let result = self.attempt_uncancelled(commands, call, run);
         match commands.canceller {
             Some(canceller) => result.map_err(|error| canceller.explain(error)),
             None => result,
         }
     }
 
-    fn attempt(
+    fn attempt_uncancelled<T>(
         &self,
         commands: &Commands<'_>,
-        timeout: Option<Duration>,
-        each: &mut impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let call = CallLimits::new(&self.limits, timeout);
+        call: &CallLimits<'_>,
+        mut run: impl FnMut(&mut Connection) -> Result<T>,
+    ) -> Result<(T, Connection)> {
         let (mut fresh, mut refusal) = (0, None);
         loop {
             let pooled = self.pool.take(&self.limits);
@@ -69,18 +82,17 @@ impl Client {
             let mut connection = match pooled {
                 Some(connection) => connection,
                 // If the daemon has no successor, its refusal explains more than this error.
-                None => self.connect(&call).map_err(|error| refusal.take().unwrap_or(error))?,
+                None => self.connect(call).map_err(|error| refusal.take().unwrap_or(error))?,
             };
             #[cfg(feature = "cli")]
-            let identified = self.identify(&mut connection, &call, fresh == MAX_CONNECTIONS);
+            let identified = self.identify(&mut connection, call, fresh == MAX_CONNECTIONS);
             #[cfg(not(feature = "cli"))]
             let identified = Ok(());
-            match identified.and_then(|()| connection.exchange(commands, &call, each)) {
-                Ok(()) => {
-                    self.keep(connection, commands);
-                    return Ok(());
+            match identified.and_then(|()| run(&mut connection)) {
+                Ok(value) => return Ok((value, connection)),
+                Err(error) if commands.is_cancelled() || call.has_begun_body() => {
+                    return Err(error);
                 }
-                Err(error) if commands.is_cancelled() => return Err(error),
                 // Nothing ran. Idle connections may have been closed by the daemon, and a new one
                 // may have been in the queue of a daemon that ended.
                 Err(Error::CutOff { ran: Ran::No, .. }) if fresh < MAX_CONNECTIONS => {}
@@ -89,7 +101,7 @@ impl Client {
                 }
                 Err(error @ Error::CutOff { ran: Ran::Maybe, .. }) => {
                     drop(connection);
-                    return self.retry(commands, &call, each).ok_or(error);
+                    return self.retry(commands, call, run).ok_or(error);
                 }
                 Err(error) => return Err(error),
             }
@@ -99,12 +111,12 @@ impl Client {
     /// Retries a call that may have run, if it is idempotent. `None` if it isn't, or if the retry
     /// fails.
     #[cold]
-    fn retry(
+    fn retry<T>(
         &self,
         commands: &Commands<'_>,
         call: &CallLimits<'_>,
-        each: &mut impl FnMut(usize, AnswerPart<'_>) -> Result<()>,
-    ) -> Option<()> {
+        mut run: impl FnMut(&mut Connection) -> Result<T>,
+    ) -> Option<(T, Connection)> {
         if let Retry::Never = commands.retry {
             return None;
         }
@@ -119,9 +131,8 @@ impl Client {
                 return None;
             }
         }
-        connection.exchange(commands, call, each).ok()?;
-        self.keep(connection, commands);
-        Some(())
+        let value = run(&mut connection).ok()?;
+        Some((value, connection))
     }
 
     /// Checks that a dockipc daemon answers, if the client is for them only. `is_last`: no other

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::progress::OnProgress;
+use super::upload::SendBody;
+
 /// The limits of a client. `None` means no limit.
 #[derive(Clone, Copy)]
 pub(super) struct ClientLimits {
@@ -44,10 +47,14 @@ pub(super) fn nonzero_timeout(limit: Option<Duration>) -> Option<Duration> {
 
 /// The limits of one call: those of the client, and the deadline of the call.
 #[derive(Clone, Copy)]
-pub(super) struct CallLimits<'l> {
+pub(crate) struct CallLimits<'l> {
     pub(super) limits: &'l ClientLimits,
     /// The call's deadline. Without one, no clock is read.
-    end: Option<Deadline>,
+    pub(super) end: Option<Deadline>,
+    /// Called with the progress of the command.
+    pub(super) on_progress: Option<&'l OnProgress>,
+    /// The body, which is sent during the waits for the answer.
+    pub(super) body: Option<&'l (dyn SendBody + 'l)>,
 }
 
 /// The end of a time limit.
@@ -81,7 +88,8 @@ impl Deadline {
 impl<'l> CallLimits<'l> {
     /// Returns the limits of a call that begins now.
     pub(super) fn new(limits: &'l ClientLimits, total: Option<Duration>) -> Self {
-        Self { limits, end: Deadline::earlier(total.and_then(Deadline::after), limits.until) }
+        let end = Deadline::earlier(total.and_then(Deadline::after), limits.until);
+        Self { limits, end, on_progress: None, body: None }
     }
 
     /// Returns the same limits with a deadline for a part of the call.
@@ -92,12 +100,22 @@ impl<'l> CallLimits<'l> {
 
     /// Returns the same deadline with other limits for the steps of the call.
     pub(super) fn with<'o>(&self, limits: &'o ClientLimits) -> CallLimits<'o> {
-        CallLimits { limits, end: self.end }
+        CallLimits { limits, end: self.end, on_progress: None, body: None }
     }
 
     /// Returns whether the call as a whole has a deadline.
     pub(super) fn has_deadline(&self) -> bool {
         self.end.is_some()
+    }
+
+    /// Returns whether a part of the body may be sent, so that the call can't be repeated.
+    pub(super) fn has_begun_body(&self) -> bool {
+        self.body.is_some_and(SendBody::is_begun)
+    }
+
+    /// Returns whether nothing of the body is left to send.
+    pub(super) fn has_sent_body(&self) -> bool {
+        self.body.is_none_or(SendBody::is_whole)
     }
 
     /// Returns the time that is left until the deadline.

@@ -8,9 +8,13 @@ mod commands;
 mod connection;
 mod exchange;
 mod handshake;
+mod items;
 mod limits;
 mod newest;
 mod pool;
+mod progress;
+mod subscription;
+mod upload;
 mod word;
 
 use std::fmt;
@@ -21,7 +25,7 @@ use std::time::Duration;
 
 use self::commands::Line;
 use self::handshake::{Credential, Recipients, TokenSource};
-use self::limits::{ClientLimits, nonzero_timeout};
+use self::limits::{CallLimits, ClientLimits, nonzero_timeout};
 use self::pool::Pool;
 use crate::access::Token;
 use crate::error::Result;
@@ -30,8 +34,12 @@ use crate::error::Result;
 pub use self::asynchronous::{AsyncCall, AsyncClient, AsyncPipeline};
 pub use self::call::{Call, Pipeline};
 pub use self::canceller::Canceller;
+pub use self::items::Items;
 #[cfg(feature = "cli")]
 pub(crate) use self::limits::Deadline;
+pub use self::progress::Progress;
+pub use self::subscription::{Event, Mirror, Subscription};
+pub use self::upload::Upload;
 pub use self::word::ToArg;
 pub use crate::wire::words::quote;
 
@@ -348,7 +356,7 @@ impl Client {
     /// See [`enum@crate::Error`].
     pub fn send(&self, line: &str) -> Result<Vec<u8>> {
         let mut line = Line::new(line);
-        self.ask(&line.command(), self.limits.total)
+        self.ask(&line.command(), &CallLimits::new(&self.limits, self.limits.total))
     }
 }
 

@@ -1,17 +1,17 @@
 //! [`Newest`], the calls that a newer one with the same key cancels.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::canceller::Canceller;
 
 /// The calls with a key that run. There are few: the newest of each key, and those that it has cancelled are not
 /// in here.
-#[derive(Default)]
-pub(super) struct Newest(Mutex<Vec<(String, Canceller)>>);
+#[derive(Clone, Default)]
+pub(super) struct Newest(Arc<Mutex<Vec<(String, Canceller)>>>);
 
 impl Newest {
     /// Adds a call until the result is dropped. Cancels the earlier one with this key.
-    pub(super) fn add<'n>(&'n self, key: String, canceller: &'n Canceller) -> impl Drop + use<'n> {
+    pub(super) fn add(&self, key: String, canceller: &Canceller) -> Place {
         let mut calls = self.calls();
         let earlier = calls.iter().position(|(other, _)| *other == key);
         let earlier = earlier.map(|at| calls.swap_remove(at));
@@ -20,7 +20,7 @@ impl Newest {
         if let Some((_, earlier)) = earlier {
             earlier.cancel();
         }
-        Place { newest: self, canceller }
+        Place { newest: self.clone(), canceller: canceller.clone() }
     }
 
     fn calls(&self) -> MutexGuard<'_, Vec<(String, Canceller)>> {
@@ -29,13 +29,13 @@ impl Newest {
 }
 
 /// The place of a call, which it loses when this is dropped.
-struct Place<'n> {
-    newest: &'n Newest,
-    canceller: &'n Canceller,
+pub(super) struct Place {
+    newest: Newest,
+    canceller: Canceller,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.newest.calls().retain(|(_, other)| !other.is_same(self.canceller));
+        self.newest.calls().retain(|(_, other)| !other.is_same(&self.canceller));
     }
 }

@@ -102,3 +102,40 @@ impl BuiltIn {
         }
     }
 }
+
+/// A command about subscriptions to events. `crate::events` has the answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PubSub {
+    Subscribe,
+    Psubscribe,
+    Unsubscribe,
+    Punsubscribe,
+    Pubsub,
+    /// Of a cluster, and refused.
+    Ssubscribe,
+    Sunsubscribe,
+}
+
+impl PubSub {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Subscribe,
+        Self::Psubscribe,
+        Self::Unsubscribe,
+        Self::Punsubscribe,
+        Self::Pubsub,
+        Self::Ssubscribe,
+        Self::Sunsubscribe,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Subscribe => "subscribe",
+            Self::Psubscribe => "psubscribe",
+            Self::Unsubscribe => "unsubscribe",
+            Self::Punsubscribe => "punsubscribe",
+            Self::Pubsub => "pubsub",
+            Self::Ssubscribe => "ssubscribe",
+            Self::Sunsubscribe => "sunsubscribe",
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 
 use crate::access::Term;
-use crate::answer::Answered;
+use crate::answer::{Answered, Prepare};
 use crate::arg::Arity;
 use crate::error::Failure;
 use crate::param::{Args, OwnedArgs, Param, Shape, Way};
@@ -34,6 +34,8 @@ pub struct Command {
     pub abort: bool,
     /// Whether the earlier calls of the same process are cancelled when one begins.
     pub newest: bool,
+    /// Called when a server with the command starts.
+    pub at_start: Option<Prepare>,
     /// Parses the parameters and calls the function.
     pub code: Code,
 }
@@ -53,7 +55,8 @@ pub type Running = Pin<Box<dyn Future<Output = Result<Answered, Failure>> + Send
 
 /// The parts of a command that depend on the types of its function: how it runs, its parameters, its answer.
 #[doc(hidden)]
-pub type CommandParts<const N: usize> = (Code, [Param; N], &'static ReplyType, bool);
+pub type CommandParts<const N: usize> =
+    (Code, [Param; N], &'static ReplyType, bool, Option<Prepare>);
 
 inventory::collect!(Command);
 

@@ -5,6 +5,7 @@
 //! [`Speed`] of each entry, which the engine updates. Nothing in here runs a command.
 
 mod builtin;
+mod channels;
 mod command;
 mod name;
 mod rules;
@@ -12,7 +13,8 @@ mod speed;
 mod table;
 mod unknown;
 
-pub(crate) use builtin::BuiltIn;
+pub(crate) use builtin::{BuiltIn, PubSub};
+pub(crate) use channels::{ChannelAccess, ChannelRules};
 pub use command::{Code, Command, CommandParts, Running};
 pub(crate) use rules::Rules;
 pub(crate) use speed::{Cost, Speed};

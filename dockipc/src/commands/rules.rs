@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Command, Entry, Table, Target};
+use super::{ChannelAccess, ChannelRules, Command, Entry, Table, Target};
 use crate::access::{self, Pattern, Policy, Token};
 use crate::error::Error;
 
@@ -15,6 +15,8 @@ pub(crate) struct Rules {
     pub(crate) default_deny: bool,
     /// The names that each additional socket offers, in the order of the sockets. `None` is all.
     pub(crate) offers: Vec<Option<Vec<Pattern>>>,
+    /// The rules about event channels, if there are any.
+    pub(crate) channels: Option<Box<dyn ChannelAccess>>,
 }
 
 /// A parsed rule whose user and group names are resolved.
@@ -32,34 +34,42 @@ impl Rules {
         if self.default_deny { Policy::Closed } else { Policy::Open }
     }
 
+    /// Returns the rules about event channels, to add to them.
+    pub(crate) fn channels(&mut self) -> &mut ChannelRules {
+        self.channels.get_or_insert_with(|| Box::<ChannelRules>::default()).edit()
+    }
+
     fn resolve(&self) -> Result<Vec<ResolvedRule<'_>>, Error> {
-        let resolve = |(pattern, text): &'_ (Pattern, String)| {
-            let shown = format!("{text:?} for {pattern}");
-            let terms = access::parse(text).map_err(|(at, reason)| {
-                Error::bad_rule(&shown, &format!("{reason}, at character {}", at + 1))
-            })?;
-            let policy = Policy::new(&terms, &shown)?;
-            Ok((shown, policy))
-        };
         let mut given = Vec::new();
-        for rule in &self.given {
-            let (shown, policy) = resolve(rule)?;
-            given.push(ResolvedRule { pattern: &rule.0, shown, policy, is_used: false });
+        for (pattern, text) in &self.given {
+            let (shown, policy) = resolve(pattern, text)?;
+            given.push(ResolvedRule { pattern, shown, policy, is_used: false });
         }
         Ok(given)
     }
+}
+
+/// Returns a rule with its pattern, for an error message, and its policy.
+pub(super) fn resolve(pattern: &Pattern, text: &str) -> Result<(String, Policy), Error> {
+    let shown = format!("{text:?} for {pattern}");
+    let terms = access::parse(text).map_err(|(at, reason)| {
+        Error::bad_rule(&shown, &format!("{reason}, at character {}", at + 1))
+    })?;
+    let policy = Policy::new(&terms, &shown)?;
+    Ok((shown, policy))
 }
 
 impl Table {
     /// Sets the policy of every entry and of the fallback.
     pub(super) fn apply(&mut self, rules: &Rules) -> Result<(), Error> {
         let mut given = rules.resolve()?;
+        self.channels = rules.channels.as_ref().map(|rules| rules.resolved()).transpose()?;
         for entry in &mut self.entries {
             entry.policy = match &entry.target {
                 Target::Command(Command { allow: Some(terms), .. }) => {
                     Policy::new(terms, &format!("of `{}` ({})", entry.name, entry.target.place()))?
                 }
-                Target::BuiltIn(_) => Policy::Open,
+                Target::BuiltIn(_) | Target::PubSub(_) => Policy::Open,
                 _ => rules.default_policy(),
             };
             // A protocol command has no names here: clients need it even to be denied.
@@ -82,14 +92,13 @@ impl Table {
 
     /// Returns whether any command is denied to some callers.
     pub(crate) fn has_rules(&self) -> bool {
-        let mut policies = self.policies();
-        policies.any(|(_, policy)| !matches!(policy, Policy::Open))
+        self.find_policy(|policy| !matches!(policy, Policy::Open)).is_some()
     }
 
     /// Reads the token file. It is an error if a rule requires a token and there is no file, and if there
     /// is a file and no rule requires a token.
     pub(crate) fn token(&self, file: Option<&Path>) -> Result<Option<Token>, Error> {
-        match (self.policies().find(|(_, policy)| policy.wants_token()), file) {
+        match (self.find_policy(Policy::wants_token), file) {
             (None, None) => Ok(None),
             (Some(_), Some(path)) => Token::read(path).map(Some),
             (Some((name, policy)), None) => Err(Error::bad_rule(
@@ -102,9 +111,10 @@ impl Table {
         }
     }
 
-    /// Returns all policies with the names of their commands.
-    fn policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
+    /// Returns the first policy for which a test is true, with the name of its command or its pattern.
+    fn find_policy(&self, test: fn(&Policy) -> bool) -> Option<(&str, &Policy)> {
         let entries = self.entries.iter().map(|Entry { name, policy, .. }| (&**name, policy));
-        entries.chain([("*", &self.fallback.policy)])
+        let mut all = entries.chain([("*", &self.fallback.policy)]);
+        all.find(|(_, policy)| test(policy)).or_else(|| self.channels.as_ref()?.find(test))
     }
 }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::name::check_name;
-use super::{BuiltIn, Command, Rules, Speed};
+use super::{BuiltIn, ChannelAccess, Command, PubSub, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
+use crate::answer::Prepare;
 use crate::error::Error;
 use crate::handler::Handler;
 use crate::local::Loops;
@@ -31,6 +32,8 @@ pub(crate) struct Table {
     check: Speed,
     /// The offer of each additional socket. The first socket offers everything.
     offers: Vec<Offer>,
+    /// The rules about event channels.
+    pub(crate) channels: Option<Arc<dyn ChannelAccess>>,
 }
 
 /// A name and its target.
@@ -55,6 +58,7 @@ pub(crate) enum Target {
     Command(&'static Command),
     Mounted(Mounted),
     BuiltIn(BuiltIn),
+    PubSub(PubSub),
 }
 
 /// A handler that was mounted under a name.
@@ -133,7 +137,7 @@ impl Target {
         match self {
             Self::Command(command) => command.place(),
             Self::Mounted(Mounted { place, .. }) => place.clone(),
-            Self::BuiltIn(_) => "dockipc itself".into(),
+            Self::BuiltIn(_) | Self::PubSub(_) => "dockipc itself".into(),
         }
     }
 
@@ -142,7 +146,7 @@ impl Target {
         match self {
             Self::Command(command) => command.idempotent,
             Self::BuiltIn(builtin) => !builtin.is_protocol(),
-            Self::Mounted(_) => false,
+            Self::Mounted(_) | Self::PubSub(_) => false,
         }
     }
 }
@@ -151,7 +155,7 @@ impl Entry {
     fn new(name: Cow<'static, str>, target: Target) -> Self {
         let shape = match target {
             Target::Command(command) => command.shape(),
-            Target::Mounted(_) | Target::BuiltIn(_) => Shape::of(&[]),
+            Target::Mounted(_) | Target::BuiltIn(_) | Target::PubSub(_) => Shape::of(&[]),
         };
         Self { name, target, policy: Policy::Open, speed: Speed::default(), shape }
     }
@@ -160,7 +164,7 @@ impl Entry {
     pub(crate) fn declared_name(&self) -> &str {
         match self.target {
             Target::Command(command) => command.name,
-            Target::Mounted(_) | Target::BuiltIn(_) => &self.name,
+            Target::Mounted(_) | Target::BuiltIn(_) | Target::PubSub(_) => &self.name,
         }
     }
 
@@ -174,6 +178,7 @@ impl Entry {
                     || command.aliases.iter().any(|name| pattern.matches(name))
             }
             Target::BuiltIn(builtin) if builtin.is_protocol() => false,
+            Target::PubSub(_) => false,
             Target::Mounted(_) | Target::BuiltIn(_) => pattern.matches(&self.name),
         }
     }
@@ -185,6 +190,7 @@ impl Entry {
             Target::Command(command) => !command.hidden && command.name == self.name,
             Target::Mounted(_) => true,
             Target::BuiltIn(builtin) => !builtin.is_protocol(),
+            Target::PubSub(_) => false,
         }
     }
 }
@@ -208,6 +214,7 @@ impl Table {
             hook: Speed::default(),
             check: Speed::default(),
             offers: Vec::new(),
+            channels: None,
         };
         for command in commands {
             check_defaults(command)?;
@@ -231,6 +238,9 @@ impl Table {
                 table.add(Cow::Borrowed(builtin.name()), Target::BuiltIn(builtin))?;
             }
         }
+        for word in PubSub::ALL {
+            table.add(Cow::Borrowed(word.name()), Target::PubSub(word))?;
+        }
         table.apply(rules)?;
         for (index, entry) in table.entries.iter().enumerate() {
             let is_before = |other: &EntryId| table.entries[other.0].name < entry.name;
@@ -253,6 +263,10 @@ impl Table {
         }
         for entry in &self.entries {
             let Target::Command(command) = entry.target else { continue };
+            let prepares = command.params.iter().filter_map(|param| param.at_start);
+            prepares
+                .chain(command.at_start.map(|Prepare(prepare)| prepare))
+                .for_each(|prepare| prepare(states));
             for param in command.params {
                 let Some(Wanted { id, arc, name: wanted }) = (param.wanted)() else { continue };
                 let is_local = param.needs == Needs::Local;
@@ -272,6 +286,7 @@ impl Table {
         Ok(())
     }
 
+    #[inline(never)]
     fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
         if let Some((_, other)) = self.find(name.as_bytes()) {
             // inventory has no order. Sorting keeps the message the same at every start.
@@ -324,7 +339,7 @@ impl Table {
             return Err(Error::bad_rule(&rule, "no command has such a name"));
         }
         let is_offered = |entry: &Entry| {
-            matches!(entry.target, Target::BuiltIn(_))
+            matches!(entry.target, Target::BuiltIn(_) | Target::PubSub(_))
                 || patterns.iter().any(|pattern| entry.is_ruled_by(pattern))
         };
         let entries = self.entries.iter().map(is_offered).collect();

@@ -132,7 +132,7 @@ fn made(
         let mut cancelable = Cancelable::new(output, interrupt);
         let Some(layout) = json else { return call.copy_to(&mut cancelable).map(drop) };
         let (mut json, mut ready) = (JsonWriter::new(layout), Vec::new());
-        call.stream(&mut |piece| {
+        call.pieces("rows", None, &mut |piece| {
             if let Some(piece) = piece {
                 return json.add(piece, &mut ready).map_err(writing);
             }

@@ -43,7 +43,7 @@ impl Service {
         let request = Request::new(command.name, bound.words, caller, shape.has_secret);
         let (options, params, purpose) = (bound.options, command.params, Purpose::Run);
         let args = Args { request: &request, options, params, purpose };
-        if session.transaction.is_some() {
+        if session.is_in_transaction() {
             return self.check(command, args, runner).into();
         }
         self.call_with_run(command, shape, session, args, runner, Some(origin))

@@ -43,7 +43,7 @@ impl Service {
         let options = bound.options;
         let (params, purpose) = (command.params, Purpose::Run);
         let args = Args { request: &request, options, params, purpose };
-        if session.transaction.is_some() {
+        if session.is_in_transaction() {
             return self.check(command, args, runner).into();
         }
         // A command that is over at once needs no identity for its caller's sake.
@@ -171,7 +171,7 @@ impl Service {
                 return self.not_run(session, &name, runner, Reply::Error(failure), record);
             }
         };
-        if session.transaction.is_some() {
+        if session.is_in_transaction() {
             return Some(Reply::Ok);
         }
         let mut request = Request::new(text, words, self.caller(session), false);
@@ -199,7 +199,7 @@ impl Service {
         record: impl FnOnce(&Case<'_>) -> Result<(), Failure>,
     ) -> Option<Reply> {
         // A command that is queued has not begun.
-        let hooks = runner.hooks.filter(|_| session.transaction.is_none());
+        let hooks = runner.hooks.filter(|_| !session.is_in_transaction());
         let case = runner.case;
         if case.is_none() && hooks.is_none() {
             return Some(answer);

@@ -10,8 +10,8 @@ use crate::later::Streaming;
 use crate::param::Scratch;
 use crate::peer::Peer;
 use crate::reply::Reply;
-use crate::session::{Session, Signs};
-use crate::wire::{Decoded, Decoder, Frames, Protocol};
+use crate::session::{Session, Signs, Taken};
+use crate::wire::{Decoded, Decoder, Frame, Frames, Protocol};
 use crate::workers::Workers;
 
 /// The protocol side of one connection.
@@ -31,6 +31,9 @@ pub(crate) enum Step {
     /// The conversation consumed `used` bytes and answers them. Another command may follow in the other
     /// bytes, unless this answer is the `last` of the connection.
     Answer { used: usize, reply: Reply, last: bool },
+    /// The conversation consumed `used` bytes and has frames for the client, in front of whatever comes next. If
+    /// it consumed none, the caller shows the same bytes again.
+    Told { used: usize, frames: Vec<u8> },
     /// A transaction has begun, or one of its commands has run. The caller shows the same bytes again.
     Continue,
     /// The conversation consumed `used` bytes. Their command is answered later, and none of the other bytes
@@ -69,8 +72,7 @@ impl Conversation {
 
     /// Returns the number of bytes of queued commands, and of the answers of a transaction that runs.
     pub(crate) fn queued(&self) -> usize {
-        let queue = self.session.transaction.as_ref().map_or(0, |queue| queue.len());
-        queue + self.execution.as_ref().map_or(0, |execution| execution.len())
+        self.session.queued() + self.execution.as_ref().map_or(0, |execution| execution.len())
     }
 
     /// Returns the times of the transaction that runs.
@@ -90,14 +92,15 @@ impl Conversation {
     /// is refused.
     #[cold]
     pub(crate) fn answered_with_failure(&mut self) {
-        if let Some(queue) = &mut self.session.transaction {
+        if let Some(queue) = self.session.transaction() {
             queue.refuse();
         }
     }
 
     /// Drops the queued commands.
     pub(crate) fn discard(&mut self) {
-        (self.session.transaction, self.execution) = (None, None);
+        self.session.end_transaction();
+        self.execution = None;
     }
 
     pub(crate) fn uid(&self) -> u32 {
@@ -133,10 +136,10 @@ impl Conversation {
         let session = &mut self.session;
         if let Some(execution) = &mut self.execution {
             let step = execution.step(service, &mut self.decoder, session, scratch, executor);
-            if let Step::Answer { .. } = step {
-                self.execution = None;
-            }
-            return step;
+            return match step {
+                Step::Answer { used, reply, .. } => self.end_of_execution(used, reply),
+                step => step,
+            };
         }
         let mut skipped = 0;
         let (input, decoded) = loop {
@@ -154,7 +157,7 @@ impl Conversation {
                 Step::NeedsInput(skipped + n)
             }
             Decoded::Refuse { len, failure, last } => {
-                if let Some(queue) = &mut session.transaction {
+                if let Some(queue) = session.transaction() {
                     queue.refuse();
                 }
                 // A client that is turned away learns that, whatever it sends.
@@ -168,20 +171,11 @@ impl Conversation {
                     return Step::Answer { used: skipped + len, reply, last: true };
                 }
                 let input = &input[..len];
-                let outcome = if session.transaction.is_none() {
-                    service.dispatch(session, input, frame, scratch, executor)
-                } else {
-                    match transaction::execute(session, input, skipped + len, scratch) {
-                        None => service.queue(session, input, frame, scratch, executor).into(),
-                        Some(Err(failure)) => Outcome::Reply(Reply::Error(failure)),
-                        Some(Ok(execution)) => {
-                            self.execution = Some(execution);
-                            return Step::Continue;
-                        }
-                    }
-                };
                 let used = skipped + len;
-                match outcome {
+                if session.aside.is_some() {
+                    return self.step_aside(service, input, used, frame, scratch, executor);
+                }
+                match service.dispatch(session, input, frame, scratch, executor) {
                     Outcome::Reply(reply) => {
                         Step::Answer { used, reply, last: is_last_answer(session) }
                     }
@@ -190,12 +184,99 @@ impl Conversation {
                         Step::Answer { used, reply, last: is_last_answer(session) }
                     }
                     Outcome::Later(pending) => Step::Pending { used, pending },
+                    Outcome::Told(frames) => Step::Told { used, frames },
                     Outcome::NotNow => {
                         self.decoder.unread();
                         Step::NotNow
                     }
                 }
             }
+        }
+    }
+
+    /// Runs a command in a transaction, or one of a client that has subscribed.
+    #[cold]
+    #[inline(never)]
+    fn step_aside(
+        &mut self,
+        service: &Service,
+        input: &[u8],
+        used: usize,
+        frame: Frame,
+        scratch: &mut Scratch,
+        executor: &mut dyn Executor,
+    ) -> Step {
+        let session = &mut self.session;
+        let outcome = if session.is_in_transaction() {
+            match transaction::execute(session, input, used, scratch) {
+                None => service.queue(session, input, frame, scratch, executor).into(),
+                Some(Err(failure)) => Outcome::Reply(Reply::Error(failure)),
+                Some(Ok(execution)) => {
+                    self.execution = Some(execution);
+                    return Step::Continue;
+                }
+            }
+        } else {
+            let word = |index: usize| scratch.incoming.get(index).map(|span| span.of(input, &[]));
+            let limited = match (session.protocol, word(0), word(1)) {
+                (Protocol::Resp2, Some(name), next) => {
+                    session.subscriber().and_then(|subscriber| subscriber.limit(name, next))
+                }
+                _ => None,
+            };
+            match limited {
+                Some(reply) => Outcome::Reply(reply),
+                None => service.dispatch(session, input, frame, scratch, executor),
+            }
+        };
+        match outcome {
+            Outcome::Reply(reply) => self.end_of_execution(used, reply),
+            Outcome::Unread(reply) => {
+                self.decoder.skip_body(Frames::default());
+                self.end_of_execution(used, reply)
+            }
+            Outcome::Later(pending) => Step::Pending { used, pending },
+            Outcome::Told(frames) => Step::Told { used, frames },
+            Outcome::NotNow => {
+                self.decoder.unread();
+                Step::NotNow
+            }
+        }
+    }
+
+    /// Answers a command, or a transaction. The events that are queued by now come first: it may have published
+    /// some. Then the answer is held as an execution that is at its end.
+    #[cold]
+    fn end_of_execution(&mut self, used: usize, reply: Reply) -> Step {
+        let ended = self.execution.take();
+        if !self.session.is_subscribed() || ended.is_some_and(|ended| ended.is_behind_events()) {
+            return Step::Answer { used, reply, last: is_last_answer(&self.session) };
+        }
+        self.execution = Some(Execution::held(used, reply));
+        let mut frames = Vec::new();
+        self.take_events(usize::MAX, &mut frames);
+        Step::Told { used: 0, frames }
+    }
+
+    /// Returns whether the client has subscribed to events.
+    #[inline]
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.session.is_subscribed()
+    }
+
+    /// Appends the events that are queued for the client, at most about `most` bytes. It may run code of the
+    /// author's.
+    #[cold]
+    pub(crate) fn take_events(&mut self, most: usize, out: &mut Vec<u8>) -> Taken {
+        let form = self.session.form();
+        self.session.subscriber().map_or_else(Taken::default, |all| all.take(form, most, out))
+    }
+
+    /// The server stops: the streams to which the client has subscribed end.
+    #[cold]
+    pub(crate) fn stop_subscriptions(&mut self) {
+        if let Some(subscriber) = self.session.subscriber() {
+            subscriber.stop();
         }
     }
 
@@ -208,6 +289,10 @@ impl Conversation {
         let reply = pending.finish(&self.session, reply);
         if let Some(execution) = &mut self.execution {
             execution.answer(reply);
+            return Step::Continue;
+        }
+        if self.session.is_subscribed() {
+            self.execution = Some(Execution::ended(reply));
             return Step::Continue;
         }
         Step::Answer { used: 0, reply, last: is_last_answer(&self.session) }

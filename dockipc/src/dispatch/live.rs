@@ -17,7 +17,7 @@ use crate::caught::caught;
 use crate::commands::{Code, Command, Running};
 use crate::error::{Failure, Stopped};
 use crate::hooks::{Begun, Call};
-use crate::later::{Form, Items, Later, Start, Streaming, WhenStopped};
+use crate::later::{ItemForm, Items, Later, Start, Streaming, WhenStopped};
 use crate::param::{Args, OwnedArgs, Purpose, Shape};
 use crate::reply::Reply;
 use crate::request::Request;
@@ -125,10 +125,14 @@ impl Service {
     ) -> (Arc<dyn Items>, Later) {
         let (items, later) = stream.start(Start {
             name: command.name,
-            form: match session.protocol {
-                Protocol::Line => Form::Line,
-                Protocol::Resp2 | Protocol::Resp3 => run.0.stream.unwrap_or(Form::Collected),
+            form: match (&session.messages, session.protocol) {
+                (Some(_), _) => ItemForm::Messages,
+                (None, Protocol::Line) => ItemForm::Line,
+                (None, Protocol::Resp2 | Protocol::Resp3) => {
+                    run.0.stream.unwrap_or(ItemForm::Collected)
+                }
             },
+            messages: session.messages.clone(),
             max_collected: self.config.max_collected,
             panicked,
             workers,

@@ -10,11 +10,13 @@
 mod body;
 mod builtin;
 mod call;
+mod called;
 mod conversation;
 mod deny;
 mod live;
 mod local;
 mod outcome;
+mod pubsub;
 mod route;
 mod run;
 mod transaction;
@@ -34,6 +36,7 @@ use crate::running::Running;
 use crate::state::States;
 use crate::workers::Spawner;
 
+pub(crate) use called::CALLS;
 pub(crate) use conversation::{Conversation, Step};
 pub(crate) use local::{LOCAL, LocalCode};
 pub(crate) use outcome::{Outcome, Pending};

@@ -14,6 +14,8 @@ pub(crate) enum Outcome {
     Reply(Reply),
     /// It has begun, and its answer comes later.
     Later(Box<Pending>),
+    /// These frames are sent in place of an answer.
+    Told(Vec<u8>),
     /// It is answered, and the client may still send its body.
     Unread(Reply),
     /// It can't run now.

@@ -32,7 +32,7 @@ impl Service {
             match builtin::prefix(input, &mut scratch.incoming) {
                 Prefix::None => {}
                 Prefix::Args => ends_options = true,
-                Prefix::Line(_) if session.transaction.is_some() => {}
+                Prefix::Line(_) if session.is_in_transaction() => {}
                 Prefix::Line(line) => return self.line(session, line, scratch, executor),
                 Prefix::With(opening) => {
                     return self.open(session, input, frame, opening, scratch, executor);
@@ -75,7 +75,7 @@ impl Service {
         let has_body = match &outcome {
             Outcome::NotNow => return outcome,
             Outcome::Later(pending) => pending.run.0.body.is_some(),
-            Outcome::Reply(_) | Outcome::Unread(_) => false,
+            Outcome::Reply(_) | Outcome::Unread(_) | Outcome::Told(_) => false,
         };
         let expects_body = session.opening.take().is_some_and(|opening| opening.body);
         match outcome {
@@ -103,6 +103,8 @@ impl Service {
                 pending.as_line = true;
                 Outcome::Later(pending)
             }
+            // Not reached: a line in RESP does not subscribe.
+            told @ Outcome::Told(_) => told,
             Outcome::Unread(reply) => Outcome::Unread(as_line(reply)),
             Outcome::NotNow => Outcome::NotNow,
         }
@@ -157,7 +159,8 @@ impl Service {
             Target::Mounted(Mounted { handler, .. }) => {
                 self.handle(&**handler, session, unbound, &mut runner).into()
             }
-            &Target::BuiltIn(builtin) if session.transaction.is_some() => {
+            &Target::PubSub(word) => self.pubsub(word, session, unbound, executor),
+            &Target::BuiltIn(builtin) if session.is_in_transaction() => {
                 let (_, words, _) = unbound.all();
                 Outcome::Reply(self.check_builtin(builtin, session, words))
             }

@@ -1,6 +1,6 @@
 //! Runs the author's code.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::answer::Answered;
 use crate::arg::Truncated;
@@ -9,6 +9,7 @@ use crate::caught::caught;
 use crate::commands::{Runnable, Speed, Table};
 use crate::error::{Failure, Stopped, code};
 use crate::hooks::{Begun, Call, Hooks};
+use crate::later::Bells;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::run::{Cancel, Run};
@@ -33,6 +34,11 @@ pub(crate) trait Executor {
     /// Called after the author's code has run.
     fn end(&mut self);
 
+    /// Returns what wakes the connection when it has something to send, and the connection's token. `None` if
+    /// nothing can.
+    fn bell(&self) -> Option<(Weak<dyn Bells>, u64)> {
+        None
+    }
     /// Called before the answer to a command whose progress its caller asked for.
     fn report(&mut self, _run: &Run) {}
 
@@ -226,7 +232,7 @@ impl Runner<'_> {
     }
 
     #[inline(never)]
-    fn record(
+    pub(super) fn record(
         &mut self,
         table: &Table,
         record: &mut dyn FnMut() -> Result<(), Failure>,

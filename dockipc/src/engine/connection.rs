@@ -36,6 +36,9 @@ pub(super) struct Conn {
     pub(super) input: Buffer,
     /// Bytes that the socket did not take, if there are any.
     pub(super) output: Option<Box<Outgoing>>,
+    /// Whether `output` has only events, for which the client has time: those that it does not read are
+    /// dropped.
+    pub(super) sends_events: bool,
     pub(super) deadline: Option<Deadline>,
     /// Whether a command was answered since the deadline was set.
     pub(super) has_progressed: bool,
@@ -89,6 +92,7 @@ impl Conn {
             phase: Phase::Open,
             input: Buffer::default(),
             output: None,
+            sends_events: false,
             deadline,
             has_progressed: false,
             cost: Cost::default(),
@@ -130,7 +134,8 @@ impl Conn {
     pub(super) fn charge(&mut self, users: &mut Users, limits: &PerUser) -> bool {
         if limits.bytes.is_some() {
             self.shrink();
-            let unsent = self.output.as_ref().map_or(0, |queue| queue.held());
+            let output = self.output.as_ref().filter(|_| !self.sends_events);
+            let unsent = output.map_or(0, |queue| queue.held());
             let now = self.held() + unsent;
             let before = std::mem::replace(&mut self.charged, now);
             // A transaction that has begun is not cut off: its next commands are refused.
@@ -200,6 +205,16 @@ impl Conn {
         true
     }
 
+    /// Returns whether a client that is subscribed to events is waited for only for a time. Its next command
+    /// may come at any time, and so may its reading of events.
+    #[cold]
+    fn has_deadline_while_subscribed(&self) -> bool {
+        if self.has_pending_output() {
+            return !self.sends_events;
+        }
+        !self.phase.reads_commands() || self.needs_input && self.conversation.is_inside(&self.input)
+    }
+
     /// Sets the deadline of what it waits for after a turn.
     pub(super) fn set_deadline(&mut self, config: &Config) {
         let has_progressed = std::mem::take(&mut self.has_progressed);
@@ -209,6 +224,10 @@ impl Conn {
         {
             let at = awaited.next_look(&config.times, self.conversation.signs());
             self.deadline = at.map(|at| Deadline { at, due: Due::Answer });
+            return;
+        }
+        if self.conversation.is_subscribed() && !self.has_deadline_while_subscribed() {
+            self.deadline = None;
             return;
         }
         let due = if self.has_pending_output() {

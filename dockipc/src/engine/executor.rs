@@ -1,7 +1,7 @@
 //! Whether a command may run on this thread now.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::core::Core;
@@ -14,6 +14,7 @@ use super::worker::Worker;
 use crate::commands::{Cost, Runnable, Speed, Table};
 use crate::dispatch::{Begin, Executor, SignTimes};
 use crate::error::{Failure, Stopped, code};
+use crate::later::Bells;
 use crate::request::Request;
 use crate::run::{Cancel, Run};
 use crate::running::Registered;
@@ -255,6 +256,11 @@ impl Executor for TurnExecutor<'_> {
         if let Some(timed) = self.timed.take() {
             self.cost = timed.end(&self.core.service.table);
         }
+    }
+
+    fn bell(&self) -> Option<(Weak<dyn Bells>, u64)> {
+        let listening = self.core.listening()?;
+        Some(((listening.bells)(self.core), self.token))
     }
 
     fn report(&mut self, run: &Run) {

@@ -555,6 +555,21 @@ impl Hub {
         ended
     }
 
+    /// Returns whether all connections only wait for events, and there is one.
+    pub(super) fn only_listens(&self) -> bool {
+        let mut has_any = false;
+        let only_listen = self.slots.iter().all(|slot| match &slot.occupant {
+            Occupant::None => true,
+            Occupant::Served(_) => false,
+            Occupant::Idle(conn) => {
+                has_any = true;
+                let is_done = slot.queue == Queue::None && conn.awaited.is_none();
+                is_done && conn.conversation.is_subscribed()
+            }
+        });
+        has_any && only_listen
+    }
+
     /// The connections that a thread serves.
     pub(super) fn all_served(&self) -> Vec<usize> {
         let is_served = |index: &usize| matches!(self.slots[*index].occupant, Occupant::Served(_));

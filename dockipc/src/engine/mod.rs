@@ -40,6 +40,7 @@
 //! | [`serve`], [`turn`] | one connection: taking it, its turns, putting it back |
 //! | [`connection`], [`phase`], [`deadline`] | a connection, its life as a state machine, what it waits for |
 //! | [`awaited`], [`body`] | a command that is answered later, and the bytes that its client sends meanwhile |
+//! | [`listening`] | a connection that is subscribed to events |
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
 //! | [`jobs`] | code of the author's that runs apart from a connection |
 //! | [`worker`], [`long_run`], [`sign_of_life`], [`report`] | what threads see of each other; commands that last |
@@ -62,6 +63,7 @@ mod input;
 mod jobs;
 mod leader;
 mod leave;
+mod listening;
 mod long_run;
 mod output;
 mod phase;
@@ -96,9 +98,11 @@ use crate::error::{Error, Result, Unfinished};
 use crate::local::is_inside_job;
 use crate::peer::Peer;
 use crate::running::Connections;
+use crate::state::States;
 use crate::sys::NotForked;
 
 pub(crate) use self::endpoint::Endpoint;
+pub(crate) use self::listening::LISTENING;
 pub(crate) use self::taken::Taker;
 
 /// The threads of one server.
@@ -168,6 +172,11 @@ impl Engine {
             client.tell();
         }
         true
+    }
+
+    /// Returns the states that commands share.
+    pub(crate) fn states(&self) -> &States {
+        &self.core.service.states
     }
 
     /// Tells the server to stop; commands may run for the author's time.

@@ -91,7 +91,7 @@ impl Core {
             conn.output = None;
         }
         if sent == Sent::All {
-            conn.deadline = None;
+            (conn.deadline, conn.sends_events) = (None, false);
             self.update_interest(conn);
         }
         sent

@@ -96,6 +96,7 @@ impl Core {
     /// for.
     #[cold]
     pub(super) fn wind_down(&self, hub: &mut HubGuard<'_>) {
+        let only_listens = hub.only_listens();
         let Some(shutdown) = &mut hub.shutdown else { return };
         let is_due = shutdown.next_step() <= Instant::now();
         match shutdown.step {
@@ -116,7 +117,9 @@ impl Core {
                 }
                 hub.unlocked(|| turned_away.into_iter().for_each(TurnedAway::tell));
             }
-            Step::Answering if is_due => {
+            // Nothing is left that could publish an event for the connections that wait for one.
+            Step::Answering if is_due || only_listens => {
+                shutdown.deadline = shutdown.deadline.min(Instant::now());
                 shutdown.step = Step::Ending;
                 self.set_over();
                 hub.recall_all();

@@ -213,6 +213,10 @@ impl Core {
                 // This thread may be away for long.
                 self.recruit(&mut hub);
                 self.serve(&mut hub, index, &me, &mut memory);
+                if hub.shutdown.is_some() {
+                    // It may have been the last command.
+                    self.wake_leader(&hub);
+                }
             } else if let Some(job) = self.next_job(&mut hub) {
                 self.recruit(&mut hub);
                 self.run_job(&mut hub, job);

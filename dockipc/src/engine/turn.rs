@@ -100,6 +100,7 @@ impl Core {
             && server_stops
             && conn.awaited.is_none()
             && !conn.has_pending_output()
+            && !self.keeps_listening(conn)
         {
             // A server that stops does not wait for the client's next command or its end.
             next = self.end(me, memory, conn);
@@ -248,6 +249,12 @@ impl Core {
                 }
             }
         }
+        if conn.conversation.is_subscribed()
+            && let Some(listening) = self.listening()
+            && let Some(next) = (listening.send)(self, me, conn)
+        {
+            return next;
+        }
         loop {
             match conn.phase {
                 Phase::Open | Phase::Stopping { .. } if conn.awaited.is_some() => {
@@ -340,6 +347,9 @@ impl Core {
     /// The client has ended its side. A command that has begun gets an answer.
     #[cold]
     fn end_of_input(&self, me: &Worker, conn: &mut Conn) -> Next {
+        if !conn.is_gone && conn.listens_on_a_line() {
+            return Next::Wait;
+        }
         conn.phase.finish(true);
         let Some(reply) = conn.conversation.end_of_input(&conn.input) else { return Next::Close };
         encode::reply(reply, conn.conversation.protocol(), &mut me.outbox().bytes);
@@ -425,6 +435,15 @@ impl Core {
                     let awaited = Awaited::new(self, conn.token, pending);
                     conn.awaited = Some(Box::new(awaited));
                     break Pause::Awaited;
+                }
+                Step::Told { used: n, frames } => {
+                    used += n;
+                    *answered += u64::from(n > 0);
+                    conn.has_progressed = true;
+                    unsent = Self::tell(me, &frames);
+                    if n > 0 && used == bytes.len() {
+                        break Pause::NeedsInput;
+                    }
                 }
                 Step::Continue => {
                     in_transaction = true;

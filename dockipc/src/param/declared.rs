@@ -7,6 +7,7 @@ use crate::arg::{Arity, BadValue, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
 use crate::secret::HIDDEN;
+use crate::state::States;
 
 /// One declared parameter of a registered command.
 #[doc(hidden)]
@@ -28,6 +29,8 @@ pub struct Param {
     pub check: fn(&'static str) -> Result<(), BadValue>,
     /// Messages must not show the value.
     pub secret: bool,
+    /// Prepares the server when it starts.
+    pub(crate) at_start: Option<fn(&States)>,
     pub(crate) body: Option<&'static BodyCode>,
     /// Returns completions for a prefix.
     pub propose: Option<fn(&Request<'_>, &str) -> Vec<String>>,
@@ -113,7 +116,7 @@ impl Param {
 
     /// Returns the failure of a call that leaves it out.
     #[cold]
-    pub(super) fn is_missing(&self) -> Failure {
+    pub(crate) fn is_missing(&self) -> Failure {
         usage(format_args!("{} is missing", self.given_name()))
     }
 
@@ -170,7 +173,7 @@ pub const fn param(
     default: Option<DefaultValue>,
     kind: Kind,
 ) -> Param {
-    let Kind { ty, choices, range, arity, secret, needs, wanted, check, body } = kind;
+    let Kind { ty, choices, range, arity, secret, needs, wanted, check, at_start, body } = kind;
     let way = match (way, arity) {
         (Some(way), _) => way,
         (None, _) if body.is_some() => Way::Body,
@@ -190,6 +193,7 @@ pub const fn param(
         wanted,
         check,
         secret,
+        at_start,
         body,
         propose: None,
     }

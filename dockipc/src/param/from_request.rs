@@ -11,7 +11,7 @@ use crate::local::Local;
 use crate::peer::Peer;
 use crate::request::Request;
 use crate::run::{Cancel, Deadline, Latest, Progress, Stop};
-use crate::state::State;
+use crate::state::{State, States};
 
 /// A type that can be a parameter of a command: an [`Arg`], or an injected type.
 #[doc(hidden)]
@@ -19,7 +19,7 @@ use crate::state::State;
     message = "`{Self}` can't be a parameter of a command",
     label = "not a parameter type",
     note = "parsed from words: text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option` and `Vec` of those",
-    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `Progress`, `Body`, `&Request`, `Local<'_, T>`",
+    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `Events`, `Progress`, `Body`, `&Request`, `Local<'_, T>`",
     note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`",
     note = "for pairs, as in a map, take a `Vec` of a type of your own whose `FromStr` reads `KEY=VALUE`"
 )]
@@ -46,6 +46,7 @@ pub struct Kind {
     pub(super) needs: Needs,
     pub(super) wanted: fn() -> Option<Wanted>,
     pub(super) check: fn(&'static str) -> Result<(), BadValue>,
+    pub(super) at_start: Option<fn(&States)>,
     /// Of a body.
     pub(super) body: Option<&'static BodyCode>,
 }
@@ -81,7 +82,7 @@ pub struct Wanted {
 
 impl Kind {
     /// The properties of an injected parameter.
-    pub(super) const INJECTED: Self = Self {
+    pub(crate) const INJECTED: Self = Self {
         ty: "",
         choices: &[],
         range: None,
@@ -90,8 +91,14 @@ impl Kind {
         needs: Needs::Nothing,
         wanted: || None,
         check: |_| Ok(()),
+        at_start: None,
         body: None,
     };
+
+    /// Returns the properties of an injected parameter for which the server prepares itself when it starts.
+    pub(crate) const fn prepared(at_start: fn(&States)) -> Self {
+        Self { at_start: Some(at_start), ..Self::INJECTED }
+    }
 
     /// The properties of an injected parameter that needs the command's identity.
     const RUN: Self = Self { needs: Needs::Run, ..Self::INJECTED };
@@ -113,6 +120,7 @@ impl<'r, T: Arg<'r>> FromRequest<'r> for T {
             let words = &mut std::iter::once(default.as_bytes());
             T::from_words(words).map(drop).map_err(|bad| bad.bad)
         },
+        at_start: None,
         body: None,
     };
 
@@ -281,6 +289,7 @@ pub trait Parse: Sized {
         needs: Needs::Nothing,
         wanted: || None,
         check: |default| Self::from_word(default.as_bytes()).map(drop),
+        at_start: None,
         body: None,
     };
     const OPTIONAL: Kind = Kind { arity: Arity::Optional, ..Self::REQUIRED };

@@ -21,9 +21,8 @@ pub(crate) use body::BodyCode;
 pub use declared::{
     DefaultValue, Display, NotDisplay, Param, Way, check, check_async, flag, param,
 };
-use from_request::Kind;
 pub use from_request::{Flag, FromRequest, Parse};
-pub(crate) use from_request::{Needs, Wanted};
+pub(crate) use from_request::{Kind, Needs, Wanted};
 pub use owned::OwnedArgs;
 pub use propose::Propose;
 pub(crate) use shape::Shape;

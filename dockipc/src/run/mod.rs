@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::body::Intake;
 use crate::error::Stopped;
-use crate::later::{Form, Later};
+use crate::later::{ItemForm, Later};
 use crate::peer::Peer;
 
 pub use self::cancel::Cancel;
@@ -40,7 +40,7 @@ pub(crate) struct Run {
     /// no other command follows.
     pub(crate) ends_with_input: bool,
     /// The form in which the caller takes a stream; none if as one answer.
-    pub(crate) stream: Option<Form>,
+    pub(crate) stream: Option<ItemForm>,
     /// A parameter of the command listens to the signal, or the command is dropped by it.
     pub(crate) listens: bool,
     /// The command's answer may come after its function has returned.

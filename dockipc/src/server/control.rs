@@ -10,7 +10,7 @@ use crate::engine::Engine;
 /// It is cheap to clone and does not keep the server running. In a forked child it does nothing.
 #[derive(Clone)]
 pub struct Control {
-    engine: Weak<Engine>,
+    pub(super) engine: Weak<Engine>,
 }
 
 impl Control {

@@ -18,7 +18,7 @@ use crate::sys;
 /// the server to stop: the thread is not blocked until it has. `stopped().await` waits for that.
 #[must_use = "the server stops when its handle is dropped"]
 pub struct Handle {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
 }
 
 impl Handle {

@@ -113,6 +113,22 @@ impl Server {
         self
     }
 
+    /// Limits how many channels and patterns a connection can subscribe to. Default: 1024. A `SUBSCRIBE` over
+    /// the limit gets `-TOOBIG`.
+    pub fn max_subscriptions(mut self, subscriptions: usize) -> Self {
+        self.config.events.subscriptions = subscriptions;
+        self
+    }
+
+    /// Limits how many events wait for a client that reads too slowly, and how many bytes they have. Default:
+    /// 16,384 events and 4 MiB for each connection; subscribers of one channel share the memory of its events.
+    /// [`WhenFull`](crate::events::WhenFull) says what happens at the limit.
+    pub fn max_queued_events(mut self, events: usize, bytes: usize) -> Self {
+        self.config.events.queued = events.max(1);
+        self.config.events.queued_bytes = bytes;
+        self
+    }
+
     /// Limits the time for a command to arrive, from its first byte to its last. Default: 30 s; `None`
     /// removes the limit. A later command gets `-TIMEOUT`, nothing runs, and the connection closes.
     pub fn arrival_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {

@@ -5,6 +5,7 @@
 
 mod bound;
 mod control;
+mod events;
 mod hand_over;
 mod handle;
 mod limits;
@@ -12,6 +13,7 @@ mod limits;
 mod runtime;
 #[cfg(feature = "tokio")]
 mod serve;
+mod streams;
 
 use std::fmt;
 use std::io;
@@ -255,11 +257,22 @@ impl Server {
         self
     }
 
+    /// Says who may hear the events of these channels: `Server::new().allow_channel("jobs.*", "group:adm")`.
+    ///
+    /// Names and rule are written as in [`allow`](Self::allow); the last rule that matches a channel counts. A
+    /// channel without a rule is open to every caller, or closed with [`default_deny`](Self::default_deny). A
+    /// `SUBSCRIBE` to a channel that the caller may not hear gets `-NOPERM`; a `PSUBSCRIBE` gets the others.
+    pub fn allow_channel(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
+        self.rules.channels().given.push((Pattern::new(names), rule.into()));
+        self
+    }
+
     /// Denies commands without a rule to everyone. By default they are open to every caller.
     ///
     /// Built-in commands without a rule stay open.
     pub fn default_deny(mut self) -> Self {
         self.rules.default_deny = true;
+        self.rules.channels().default_deny = true;
         self
     }
 
@@ -331,6 +344,7 @@ impl Server {
         let mode = SocketMode { given: access.mode, default: 0o600 };
         self.others.push((path.into(), mode));
         self.rules.offers.push(access.names);
+        self.rules.channels().offers.push(access.channels);
         self
     }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::caught::caught;
 use crate::error::{Failure, Stopped, code};
-use crate::later::{Bell, Form, Items, Later, Start, WhenStopped};
+use crate::later::{Bell, ItemForm, Items, Later, Start, WhenStopped};
 use crate::reply::Reply;
 use crate::wire::{Outgoing, Protocol, encode};
 use crate::workers::Workers;
@@ -40,7 +40,9 @@ pub(super) enum Room {
 /// takes them when the client has taken the earlier ones.
 pub(super) struct Feed {
     name: &'static str,
-    form: Form,
+    form: ItemForm,
+    /// The beginning of each message.
+    messages: Option<Arc<[u8]>>,
     are_bytes: bool,
     max_collected: usize,
     panicked: fn(&str) -> Reply,
@@ -74,13 +76,14 @@ struct State {
 
 impl Feed {
     pub(super) fn new(start: &Start<'_>, are_bytes: bool) -> Arc<Self> {
-        let &Start { name, form, max_collected, panicked, workers, .. } = start;
+        let Start { name, form, messages, max_collected, panicked, workers, .. } = start;
         Arc::new(Self {
             name,
-            form,
+            form: *form,
+            messages: messages.clone(),
             are_bytes,
-            max_collected,
-            panicked,
+            max_collected: *max_collected,
+            panicked: *panicked,
             workers: Arc::clone(workers),
             later: Later::new(WhenStopped::Ends),
             state: Mutex::default(),
@@ -139,7 +142,7 @@ impl Feed {
             return Err(why);
         }
         state.count += 1;
-        if self.form == Form::Collected {
+        if self.form == ItemForm::Collected {
             state.size += item.size();
             state.collected.push(item);
             if state.size > self.max_collected || state.collected.len() > MOST_COLLECTED {
@@ -151,9 +154,12 @@ impl Feed {
         }
         let out = &mut state.out;
         match self.form {
-            Form::Line => encode::reply(self.row(item), Protocol::Line, out),
-            Form::Values => encode::push_item(item, out),
-            Form::Rows | Form::Collected => encode::push_item(self.row(item), out),
+            ItemForm::Line => encode::reply(self.row(item), Protocol::Line, out),
+            ItemForm::Values => encode::push_item(item, out),
+            ItemForm::Rows | ItemForm::Collected => encode::push_item(self.row(item), out),
+            ItemForm::Messages => {
+                encode::message(self.messages.as_deref().unwrap_or_default(), item, out);
+            }
         }
         let room = if state.out.len() < FULL { Room::Free } else { Room::Full };
         let bell = state.bell.take();
@@ -196,15 +202,21 @@ impl Feed {
     }
 
     /// The stream ends. Further ends have no effect.
+    ///
+    /// Invariant: a stream that was closed is not whole, whatever its code returns.
     pub(super) fn end(&self, end: Result<(), Failure>) {
-        let collected = {
+        let (closed, collected) = {
             let mut state = self.lock();
-            state.closed.get_or_insert(Stopped::Cancelled);
-            std::mem::take(&mut state.collected)
+            let closed = state.closed.replace(Stopped::Cancelled);
+            (closed, std::mem::take(&mut state.collected))
+        };
+        let end = match closed {
+            Some(why) => Err(why.failure()),
+            None => end,
         };
         self.later.complete(match end {
             Err(failure) => Reply::Error(failure),
-            Ok(()) if self.form == Form::Collected => Reply::List(collected),
+            Ok(()) if self.form == ItemForm::Collected => Reply::List(collected),
             Ok(()) => Reply::Ok,
         });
     }

@@ -68,6 +68,20 @@ pub(crate) fn push_item(item: Reply, out: &mut Outgoing) {
     reply(item, Protocol::Resp3, out);
 }
 
+/// Appends a message with this beginning and one item of a stream as its text: a row if the item has columns.
+pub(crate) fn message(head: &[u8], item: Reply, out: &mut Outgoing) {
+    out.tail().extend_from_slice(head);
+    let text = match item {
+        item @ (Reply::List(_) | Reply::Set(_) | Reply::Map(_)) => {
+            let mut bytes = spare();
+            row(item, &mut true, &mut bytes);
+            bytes
+        }
+        item => item.into_line(),
+    };
+    reply(Reply::Bytes(text), Protocol::Resp2, out);
+}
+
 /// Returns the row that an item of a list is in line mode.
 pub(crate) fn row_line(item: Reply) -> Reply {
     let mut bytes = spare();
@@ -108,7 +122,7 @@ pub(super) fn line(reply: Reply, out: &mut Vec<u8>) {
 ///
 /// Invariant: only this function and [`line`] write a tab or a newline. Text is escaped, so that the
 /// types of the answer alone decide the columns and the end of a row.
-pub(super) fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
+pub(crate) fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
     match reply {
         Reply::List(items) | Reply::Set(items) => {
             for item in items {

@@ -145,6 +145,16 @@ impl Outgoing {
         }
     }
 
+    /// Appends all bytes that are not sent to a buffer.
+    #[cold]
+    pub(crate) fn move_to(self, out: &mut Vec<u8>) {
+        let mut sent = self.sent;
+        for part in self.parts.iter().chain([&self.tail]) {
+            out.extend_from_slice(&part[sent..]);
+            sent = 0;
+        }
+    }
+
     /// Returns the capacity of its buffers.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
@@ -152,7 +162,6 @@ impl Outgoing {
     }
 
     /// Returns all bytes that are not sent.
-    #[cfg(any(test, fuzzing))]
     pub(crate) fn to_vec(&self) -> Vec<u8> {
         let all = self.parts.iter().chain([&self.tail]).flatten().copied();
         all.skip(self.sent).collect()

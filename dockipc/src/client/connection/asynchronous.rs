@@ -9,12 +9,10 @@ use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::unix::{AsyncFd, AsyncFdReadyMutGuard};
 use tokio::io::{Interest, Ready};
 
-use super::input::Frame;
-use super::{
-    BUFFER_SIZE, Connection, STREAM_THRESHOLD, explain_end, is_last, not_sent, takes_opening,
-};
+use super::input::{Frame, Next};
+use super::{BUFFER_SIZE, Connection, STREAM_THRESHOLD, explain_end, is_last, not_sent};
 use crate::buffer::Buffer;
-use crate::client::commands::{CommandBuilder, Commands, with_opening};
+use crate::client::commands::{CommandBuilder, Commands, Wanted, with_opening};
 use crate::client::handshake::Handshake;
 use crate::client::limits::{CallLimits, ClientLimits, Wait};
 use crate::error::{Error, Failure, Ran, Result};
@@ -90,7 +88,7 @@ impl AsyncConnection {
                     Some(handshake) => self.introduce(&handshake, call).await.map_err(not_sent)?,
                     None => None,
                 };
-                if opens && self.inner().takes_opening {
+                if opens && self.inner().keys.deadline {
                     self.send_with_opening(commands, call).await?;
                 } else {
                     self.send(commands.bytes, commands.first, commands.count, call).await?;
@@ -175,7 +173,7 @@ impl AsyncConnection {
         commands: &Commands<'_>,
         call: &CallLimits<'_>,
     ) -> Result<()> {
-        let (opening, words) = with_opening(commands.bytes, call.left());
+        let (opening, words) = with_opening(commands.bytes, call.left(), Wanted::default());
         if words.len() > STREAM_THRESHOLD {
             // Nothing runs before all words are there.
             self.send(&opening, usize::MAX, commands.count, call).await?;
@@ -193,7 +191,7 @@ impl AsyncConnection {
         Ok(match self.read(&call.with(&room)).await? {
             Reply::Error(failure) => Some(failure),
             answer => {
-                self.inner().takes_opening |= takes_opening(&answer);
+                self.inner().keys.read(&answer);
                 None
             }
         })
@@ -297,9 +295,9 @@ impl AsyncConnection {
         let mut scanner = Scanner::new();
         loop {
             match self.inner().next_frame(&mut scanner, call)? {
-                Frame::Answer(reply) => return Ok(reply),
-                Frame::Push => scanner = Scanner::new(),
-                Frame::More(need) => self.fill(need, call).await?,
+                Next::Whole(Frame::Answer(reply)) => return Ok(reply),
+                Next::Whole(Frame::Push(_)) => scanner = Scanner::new(),
+                Next::More(need) => self.fill(need, call).await?,
             }
         }
     }

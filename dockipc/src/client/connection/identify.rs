@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Connection, Handshake, is_last, takes_opening};
+use super::{Connection, Handshake, is_last};
 use crate::client::commands::Commands;
 use crate::client::limits::{CallLimits, ClientLimits};
 use crate::error::{Error, Failure, Ran, Result};
@@ -48,7 +48,7 @@ impl Connection {
         let hello = self.send(alone.bytes, &alone, &call).and_then(|()| self.read(&call));
         match hello {
             Ok(hello) => {
-                self.takes_opening = takes_opening(&hello);
+                self.keys.read(&hello);
                 check(hello)?;
             }
             Err(Error::TimedOut { after, .. }) if after == TIMEOUT => {

@@ -5,15 +5,21 @@ use rustix::net::RecvFlags;
 
 use super::{BUFFER_SIZE, Connection, FIRST_ROOM, STREAM_THRESHOLD};
 use crate::client::limits::CallLimits;
+use crate::client::progress::report;
 use crate::error::{Error, Ran, Result};
 use crate::reply::Reply;
 use crate::wire::answer::{self, NotResp, Scan, Scanner};
 
-/// The input, as far as the next frame.
-pub(super) enum Frame {
+/// A whole frame.
+pub(in crate::client) enum Frame {
     Answer(Reply),
-    /// A push frame, which was skipped.
-    Push,
+    /// A push frame, which is not the answer.
+    Push(Reply),
+}
+
+/// The input, as far as the next frame.
+pub(super) enum Next {
+    Whole(Frame),
     /// The frame has at least this length, and is not there.
     More(usize),
 }
@@ -30,15 +36,25 @@ impl Connection {
 
     /// Reads one whole frame; `None` if it is a push frame.
     pub(super) fn read_frame(&mut self, call: &CallLimits<'_>) -> Result<Option<Reply>> {
+        match self.read_any(call)? {
+            Frame::Answer(reply) => Ok(Some(reply)),
+            Frame::Push(push) => {
+                report(&push, call);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads one whole frame.
+    pub(in crate::client) fn read_any(&mut self, call: &CallLimits<'_>) -> Result<Frame> {
         let mut scanner = Scanner::new();
         loop {
             let need = match self.next_frame(&mut scanner, call)? {
-                Frame::Answer(reply) => return Ok(Some(reply)),
-                Frame::Push => return Ok(None),
-                Frame::More(need) => need,
+                Next::Whole(frame) => return Ok(frame),
+                Next::More(need) => need,
             };
             if need > STREAM_THRESHOLD && self.unread().starts_with(b"$") {
-                return self.read_long(need, call).map(|bytes| Some(Reply::Bytes(bytes)));
+                return self.read_long(need, call).map(|bytes| Frame::Answer(Reply::Bytes(bytes)));
             }
             self.fill(need, call)?;
         }
@@ -49,7 +65,7 @@ impl Connection {
         &mut self,
         scanner: &mut Scanner,
         call: &CallLimits<'_>,
-    ) -> Result<Frame> {
+    ) -> Result<Next> {
         let limit = call.limits.answer;
         let not_resp = |NotResp(why)| Error::Protocol(why);
         match scanner.scan(self.unread()).map_err(not_resp)? {
@@ -59,9 +75,10 @@ impl Connection {
             Scan::Whole { len, push } => {
                 let reply = answer::read(&self.unread()[..len]);
                 self.consume(len);
-                if push { Ok(Frame::Push) } else { reply.map(Frame::Answer).map_err(not_resp) }
+                let reply = reply.map_err(not_resp)?;
+                Ok(Next::Whole(if push { Frame::Push(reply) } else { Frame::Answer(reply) }))
             }
-            Scan::More { need } => Ok(Frame::More(need)),
+            Scan::More { need } => Ok(Next::More(need)),
         }
     }
 
@@ -143,6 +160,9 @@ impl Connection {
 
     /// Reads into the spare capacity of the input buffer.
     fn receive(&mut self, call: &CallLimits<'_>) -> Result<()> {
+        if let Some(body) = call.body {
+            body.pump(&self.stream, call)?;
+        }
         if call.has_deadline() {
             self.wait_to_read(call)?;
         }
@@ -160,7 +180,8 @@ impl Connection {
                 Err(Errno::AGAIN) => Err(self.read_timed_out(call.limits.read.unwrap_or_default())),
                 // unix(7): the peer closed without reading all bytes, so the command was not run.
                 Err(Errno::CONNRESET) => {
-                    let ran = if received == 0 { Ran::No } else { Ran::Maybe };
+                    let may_run = received > 0 || call.has_begun_body();
+                    let ran = if may_run { Ran::Maybe } else { Ran::No };
                     Err(Error::CutOff { received, ran })
                 }
                 Err(errno) => Err(Error::io("reading the answer", errno)),

@@ -1,18 +1,24 @@
 //! Reading an answer in pieces, as it arrives.
 
+use super::event::Kind;
 use super::{Connection, STREAM_THRESHOLD};
 use crate::client::limits::CallLimits;
 use crate::error::{Error, Ran, Result};
 use crate::wire::answer::{Next, NotResp, Piece, Pieces};
 
 impl Connection {
-    /// Returns whether the answer is text, a list, a set or a map, which can be read in pieces.
-    pub(super) fn has_pieces(&mut self, call: &CallLimits<'_>) -> Result<bool> {
+    /// Passes on the rows in front of an answer, and `None` before each wait. Returns whether the answer is text,
+    /// a list, a set or a map, which can be read in pieces.
+    pub(super) fn read_rows(
+        &mut self,
+        call: &CallLimits<'_>,
+        each: &mut impl FnMut(Option<Piece<'_>>) -> Result<()>,
+    ) -> Result<bool> {
         loop {
-            match self.unread().first() {
-                None => self.fill(1, call)?,
-                Some(b'>') => drop(self.read_frame(call)?),
-                Some(first) => return Ok(b"$*~%".contains(first)),
+            match self.next_kind(call)? {
+                Kind::Item => self.read_pieces(call, &mut *each)?,
+                Kind::Push => drop(self.read_frame(call)?),
+                Kind::Answer(first) => return Ok(b"$*~%".contains(&first)),
             }
         }
     }

@@ -1,0 +1,251 @@
+//! The body of a call: read from the caller's reader, and sent while the client waits for the answer.
+
+use std::fmt;
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+
+use super::call::Call;
+use super::connection::{is_quiet, is_ready};
+use super::items::Items;
+use super::limits::CallLimits;
+use crate::error::{Error, Ran, Result};
+use crate::reply::FromReply;
+use crate::wire::encode;
+
+/// A call with a body; see [`Call::body`].
+#[must_use = "a call is made with `.call()`"]
+pub struct Upload<'c, R> {
+    call: Call<'c>,
+    reader: R,
+}
+
+impl<'c, R: Read + Send> Upload<'c, R> {
+    pub(super) fn new(call: Call<'c>, reader: R) -> Self {
+        Self { call, reader }
+    }
+
+    /// Makes the call and converts the answer; see [`Call::call`].
+    ///
+    /// # Errors
+    /// Those of [`Call::call`], and [`Error::Io`] if the reader fails. The command is then cancelled.
+    pub fn call<T: FromReply>(self) -> Result<T> {
+        let body = Body::new(self.reader, None);
+        self.call.ask(Some(&body))
+    }
+
+    /// Makes the call and writes the answer as it arrives; see [`Call::copy_to`].
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call), and [`Error::Io`] if writing fails.
+    pub fn copy_to(self, out: &mut impl Write) -> Result<u64> {
+        let body = Body::new(self.reader, None);
+        self.call.copy(out, Some(&body))
+    }
+
+    /// Makes the call of a command that answers with a [`Stream`](crate::Stream); see [`Call::stream`]. The body is
+    /// sent while the items are waited for.
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call), if they come before the first item.
+    pub fn stream<T: FromReply>(self) -> Result<Items<T>>
+    where
+        R: 'static,
+    {
+        self.call.items(Some(Arc::new(Body::new(self.reader, None))))
+    }
+}
+
+impl<R> fmt::Debug for Upload<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload").field("call", &self.call).finish_non_exhaustive()
+    }
+}
+
+/// The body of a call that is made, whatever its reader.
+pub(crate) trait SendBody: Send + Sync {
+    /// Sends until something arrives, the body has ended or the daemon reads no more of it.
+    fn pump(&self, stream: &UnixStream, call: &CallLimits<'_>) -> Result<()>;
+
+    /// The body follows what was sent, or does not.
+    fn follow(&self, is_next: bool);
+
+    /// Returns whether the reader was read, so that the call can't be repeated.
+    fn is_begun(&self) -> bool;
+
+    /// Returns whether the body was sent to its end, so that the connection can be used again.
+    fn is_whole(&self) -> bool;
+}
+
+/// The longest part of a body that is sent in one frame.
+const CHUNK: usize = 128 * 1024;
+
+/// Room in front of the chunk for [`FRAME`] and the length.
+const HEAD: usize = FRAME.len() + "$131072\r\n".len();
+
+const FRAME: &[u8] = b"*3\r\n$7\r\ndockipc\r\n$4\r\ndata\r\n";
+
+const END: &[u8] = b"*2\r\n$7\r\ndockipc\r\n$3\r\nend\r\n";
+
+/// A body of which a part may be sent.
+pub(crate) struct Body<'f, R>(Mutex<State<'f, R>>);
+
+struct State<'f, R> {
+    reader: R,
+    /// The descriptor of the reader, which is then waited for together with the answer.
+    descriptor: Option<BorrowedFd<'f>>,
+    /// A frame, of which the bytes from `sent` to `end` are not sent.
+    frame: Vec<u8>,
+    sent: usize,
+    end: usize,
+    progress: Progress,
+    is_begun: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// The command was not sent.
+    NotNow,
+    Sending,
+    /// The reader has ended.
+    Ending,
+    /// All is sent.
+    Whole,
+    /// The daemon reads no more.
+    Stopped,
+}
+
+impl<'f, R: Read + Send> Body<'f, R> {
+    pub(crate) fn new(reader: R, descriptor: Option<BorrowedFd<'f>>) -> Self {
+        let frame = Vec::new();
+        let progress = Progress::NotNow;
+        let (sent, end, is_begun) = (0, 0, false);
+        Self(Mutex::new(State { reader, descriptor, frame, sent, end, progress, is_begun }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<'f, R>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Read + Send> SendBody for Body<'_, R> {
+    fn pump(&self, stream: &UnixStream, call: &CallLimits<'_>) -> Result<()> {
+        self.state().pump(stream, call)
+    }
+
+    fn follow(&self, is_next: bool) {
+        self.state().progress = if is_next { Progress::Sending } else { Progress::NotNow };
+    }
+
+    fn is_begun(&self) -> bool {
+        self.state().is_begun
+    }
+
+    fn is_whole(&self) -> bool {
+        self.state().progress == Progress::Whole
+    }
+}
+
+impl<R: Read> State<'_, R> {
+    fn pump(&mut self, stream: &UnixStream, call: &CallLimits<'_>) -> Result<()> {
+        loop {
+            if self.sent < self.end {
+                // Without MSG_NOSIGNAL, sending to a closed connection raises SIGPIPE, send(2).
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                match rustix::net::send(stream, &self.frame[self.sent..self.end], flags) {
+                    Ok(n) => self.sent += n,
+                    Err(Errno::INTR) => {}
+                    Err(Errno::AGAIN) => {
+                        if self.has_answer(stream, call)? {
+                            return Ok(());
+                        }
+                    }
+                    // The reason has been sent, or the connection is cut.
+                    Err(Errno::PIPE | Errno::CONNRESET) => {
+                        self.progress = Progress::Stopped;
+                        return Ok(());
+                    }
+                    Err(errno) => return Err(Error::io("sending the body", errno)),
+                }
+                continue;
+            }
+            match self.progress {
+                Progress::Sending if self.waits_for_reader(stream, call)? => self.read(stream)?,
+                Progress::Ending => {
+                    self.progress = Progress::Whole;
+                    return Ok(());
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits until there is room or something arrives. Returns whether something has arrived.
+    fn has_answer(&self, stream: &UnixStream, call: &CallLimits<'_>) -> Result<bool> {
+        let wait = call.wait(call.limits.write);
+        let mut fds = [PollFd::new(stream, PollFlags::IN | PollFlags::OUT)];
+        if !is_ready(&mut fds, &wait)? {
+            let (doing, after) = ("sending the body", wait.limit());
+            return Err(Error::TimedOut { doing, after, ran: Ran::Maybe });
+        }
+        Ok(fds[0].revents().contains(PollFlags::IN))
+    }
+
+    /// Waits for the reader if that is possible. Returns false if something arrives first.
+    fn waits_for_reader(&self, stream: &UnixStream, call: &CallLimits<'_>) -> Result<bool> {
+        let Some(descriptor) = &self.descriptor else { return Ok(is_quiet(stream)) };
+        let wait = call.wait(None);
+        let mut fds = [PollFd::new(stream, PollFlags::IN), PollFd::new(descriptor, PollFlags::IN)];
+        if !is_ready(&mut fds, &wait)? {
+            let (doing, after) = ("reading the body", wait.limit());
+            return Err(Error::TimedOut { doing, after, ran: Ran::Maybe });
+        }
+        Ok(fds[0].revents().is_empty())
+    }
+
+    /// Makes the next frame.
+    fn read(&mut self, stream: &UnixStream) -> Result<()> {
+        self.is_begun = true;
+        self.frame.resize(HEAD + CHUNK + b"\r\n".len(), 0);
+        let read = loop {
+            match self.reader.read(&mut self.frame[HEAD..HEAD + CHUNK]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        let len = read.map_err(|error| {
+            self.progress = Progress::Stopped;
+            // The end in front of the body's end cancels the command.
+            let _ = stream.shutdown(Shutdown::Write);
+            Error::io("reading the body", error)
+        })?;
+        if len == 0 {
+            self.progress = Progress::Ending;
+            self.frame = END.to_vec();
+            (self.sent, self.end) = (0, END.len());
+            return Ok(());
+        }
+        self.end = HEAD + len;
+        self.frame[self.end..self.end + 2].copy_from_slice(b"\r\n");
+        self.end += 2;
+        self.sent = write_head(len, &mut self.frame[..HEAD]);
+        Ok(())
+    }
+}
+
+/// Writes the head of a frame at the end of its room. Returns where it begins.
+fn write_head(len: usize, room: &mut [u8]) -> usize {
+    let mut start = room.len() - b"\r\n".len();
+    room[start..].copy_from_slice(b"\r\n");
+    start = encode::digits(i64::try_from(len).unwrap_or(i64::MAX), &mut room[..start]) - 1;
+    room[start] = b'$';
+    start -= FRAME.len();
+    room[start..][..FRAME.len()].copy_from_slice(FRAME);
+    start
+}

@@ -1,0 +1,6 @@
+//! Tests of the client with daemons that publish events.
+
+#[path = "../client"]
+mod client {
+    mod events;
+}

@@ -1,0 +1,13 @@
+//! Events: channels that a program publishes to and clients subscribe to.
+
+#[path = "../events"]
+mod events {
+    mod access;
+    mod client;
+    mod lines;
+    mod peers;
+    mod slow;
+    mod state;
+    mod stop;
+    mod wire;
+}
