@@ -32,6 +32,12 @@ fn long_body_of_a_line_arrives_whole() {
 }
 
 #[test]
+fn function_reads_lines() {
+    let it = Reading::start(Server::new());
+    assert_eq!(exchange(it.daemon.connect(), b"lines\na b\n\nc"), b"a b\n\nc\n");
+}
+
+#[test]
 fn client_of_a_line_gets_an_early_answer() {
     let it = Reading::start(Server::new());
     let mut stream = it.daemon.connect();

@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, BufRead, ErrorKind, Read};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
@@ -30,6 +30,12 @@ fn label(
         all.make_ascii_uppercase();
     }
     Ok(all)
+}
+
+/// Answer with the lines of the body.
+#[command]
+fn lines(body: Body) -> io::Result<Vec<String>> {
+    body.lines().collect()
 }
 
 /// Answer with the first byte.

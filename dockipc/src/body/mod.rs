@@ -6,7 +6,7 @@
 mod pipe;
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 #[cfg(feature = "tokio")]
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ pub(crate) use self::pipe::pipe;
 ///
 /// ```standalone_crate
 /// use dockipc::{Body, command};
-/// use std::io::{self, BufRead, BufReader};
+/// use std::io::{self, BufRead};
 ///
 /// /// Count the lines that are not empty.
 /// #[command]
 /// fn count_lines(text: Body) -> io::Result<usize> {
 ///     let mut count = 0;
-///     for line in BufReader::new(text).lines() {
+///     for line in text.lines() {
 ///         count += usize::from(!line?.is_empty());
 ///     }
 ///     Ok(count)
@@ -67,12 +67,12 @@ pub(crate) use self::pipe::pipe;
 ///
 /// A command has one body at most, and no [`Local`](crate::Local); an `async fn` takes an `AsyncBody` (feature `tokio`).
 /// `MULTI` does not queue such a command.
-pub struct Body(Box<dyn Read + Send>);
+pub struct Body(Box<dyn BufRead + Send>);
 
 impl Body {
     /// Makes a body of any reader, for a test that calls the command's function.
     pub fn new(reader: impl Read + Send + 'static) -> Self {
-        Self(Box::new(reader))
+        Self(Box::new(BufReader::new(reader)))
     }
 
     pub(crate) fn of(intake: Arc<dyn Intake>) -> Self {
@@ -83,6 +83,17 @@ impl Body {
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
+    }
+}
+
+/// Lends the bytes from the memory in which they came.
+impl BufRead for Body {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.0.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.0.consume(count);
     }
 }
 
@@ -160,7 +171,7 @@ pub(crate) enum Origin<'a> {
 /// A trait, so that a program without bodies does not contain its code.
 pub(crate) trait Intake: Send + Sync {
     /// Returns the reader for the command's function.
-    fn reader(self: Arc<Self>) -> Box<dyn Read + Send>;
+    fn reader(self: Arc<Self>) -> Box<dyn BufRead + Send>;
 
     #[cfg(feature = "tokio")]
     fn async_reader(self: Arc<Self>) -> Pin<Box<dyn AsyncRead + Send>>;

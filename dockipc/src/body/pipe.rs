@@ -1,7 +1,7 @@
 //! [`Pipe`], the buffers between the connection that a body comes through and the function that reads it.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, BufRead, ErrorKind, Read};
 #[cfg(feature = "tokio")]
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,16 +20,16 @@ use crate::later::Bell;
 use crate::wire::{Frames, Part};
 
 /// The size of a buffer.
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 128 * 1024;
 
 /// The most buffers of a body.
-const MOST: usize = 8;
+const MOST: usize = 4;
 
 /// The number of buffers at which a connection that waits for room is told that there is.
-const LOW: usize = 4;
+const LOW: usize = 2;
 
 /// The most buffers that are filled in one turn of the connection.
-const TURN: usize = 4;
+const TURN: usize = 2;
 
 /// The way of the bytes of one body. The connection fills buffers, and the reader empties them and gives them back.
 struct Pipe {
@@ -245,7 +245,7 @@ impl State {
 }
 
 impl Intake for Pipe {
-    fn reader(self: Arc<Self>) -> Box<dyn Read + Send> {
+    fn reader(self: Arc<Self>) -> Box<dyn BufRead + Send> {
         Box::new(Reader { pipe: self, current: None })
     }
 
@@ -371,13 +371,18 @@ struct Reader {
 }
 
 impl Reader {
-    /// Copies bytes that are there.
-    fn copy(&mut self, copy: &mut dyn FnMut(&[u8]) -> usize) -> bool {
-        let Some(Piece { buffer, spans, next }) = &mut self.current else { return false };
-        let Some((start, end)) = spans.get_mut(*next) else { return false };
-        *start += copy(&buffer[*start..*end]);
-        *next += usize::from(start == end);
-        true
+    /// Returns the bytes that are there.
+    fn unread(&self) -> &[u8] {
+        let Some(Piece { buffer, spans, next }) = &self.current else { return &[] };
+        spans.get(*next).map_or(&[][..], |(start, end)| &buffer[*start..*end])
+    }
+
+    fn advance_by(&mut self, count: usize) {
+        let Some(Piece { spans, next, .. }) = &mut self.current else { return };
+        if let Some((start, end)) = spans.get_mut(*next) {
+            *start = (*start + count).min(*end);
+            *next += usize::from(start == end);
+        }
     }
 
     /// Takes the next buffer. Returns whether there is one; the state if it has not come.
@@ -414,12 +419,17 @@ impl Read for Reader {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let mut read = 0;
-        while !self.copy(&mut |bytes| {
-            read = bytes.len().min(buffer.len());
-            buffer[..read].copy_from_slice(&bytes[..read]);
-            read
-        }) {
+        let bytes = self.fill_buf()?;
+        let count = bytes.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&bytes[..count]);
+        self.advance_by(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for Reader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.unread().is_empty() {
             let mut state = self.pipe.lock();
             let has_bytes = loop {
                 match Self::advance(state, &mut self.current) {
@@ -430,10 +440,14 @@ impl Read for Reader {
                 state = self.pipe.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
             };
             if !has_bytes {
-                return Ok(0);
+                break;
             }
         }
-        Ok(read)
+        Ok(self.unread())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.advance_by(count);
     }
 }
 
@@ -447,12 +461,7 @@ impl AsyncRead for Reader {
         if buffer.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        let mut copy = |bytes: &[u8]| {
-            let count = bytes.len().min(buffer.remaining());
-            buffer.put_slice(&bytes[..count]);
-            count
-        };
-        while !self.copy(&mut copy) {
+        while self.unread().is_empty() {
             // A waker is the author's code, which is cloned and dropped without the lock.
             let task = context.waker().clone();
             let Self { pipe, current } = &mut *self;
@@ -467,6 +476,10 @@ impl AsyncRead for Reader {
                 }
             }
         }
+        let bytes = self.unread();
+        let count = bytes.len().min(buffer.remaining());
+        buffer.put_slice(&bytes[..count]);
+        self.advance_by(count);
         Poll::Ready(Ok(()))
     }
 }
