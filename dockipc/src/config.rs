@@ -16,6 +16,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Maximum bytes of the items of a stream that are one answer.
     pub(crate) max_collected: usize,
+    /// Maximum bytes of a body.
+    pub(crate) max_body: Option<u64>,
     pub(crate) times: Times,
     /// Maximum number of connections served at a time.
     pub(crate) max_connections: usize,
@@ -92,6 +94,7 @@ impl Default for Config {
         Self {
             limits: Limits { line: 4096, command: 1 << 20 },
             max_collected: 1 << 20,
+            max_body: None,
             times: Times {
                 arrival: Some(Duration::from_secs(30)),
                 idle: None,

@@ -48,6 +48,7 @@ pub(crate) struct Start<'s> {
     /// The command's name.
     pub(crate) name: &'static str,
     pub(crate) form: ItemForm,
+    pub(crate) messages: Option<Arc<[u8]>>,
     /// The most bytes that are [collected](ItemForm::Collected).
     pub(crate) max_collected: usize,
     /// Returns the answer of code that has panicked.
@@ -57,7 +58,7 @@ pub(crate) struct Start<'s> {
 }
 
 /// The form in which a client gets the items of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ItemForm {
     /// The bytes of line mode: a row for each item, or the items themselves if they are bytes.
     Line,
@@ -67,8 +68,8 @@ pub(crate) enum ItemForm {
     Values,
     /// One list, as the answer.
     Collected,
-    /// Messages with this beginning, and the item as text.
-    Messages(Arc<[u8]>),
+    /// Messages, whose beginning is [`Start::messages`], with the item as text.
+    Messages,
 }
 
 /// The items of a stream that has begun, as the connection sees them.

@@ -115,6 +115,7 @@ mod access;
 mod answer;
 mod arg;
 pub mod audit;
+mod body;
 mod buffer;
 mod builtin;
 mod caught;
@@ -164,6 +165,9 @@ mod workers;
 pub use crate::access::Access;
 pub use crate::arg::{Arg, BadValue};
 #[cfg(feature = "tokio")]
+pub use crate::body::AsyncBody;
+pub use crate::body::Body;
+#[cfg(feature = "tokio")]
 pub use crate::client::AsyncClient;
 pub use crate::client::{Client, send};
 pub use crate::deferred::{Answerer, Deferred};
@@ -175,7 +179,7 @@ pub use crate::local::{Job, Local};
 pub use crate::peer::Peer;
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::request::Request;
-pub use crate::run::{Cancel, Deadline, Stop};
+pub use crate::run::{Cancel, Deadline, Progress, Stop};
 pub use crate::secret::Secret;
 #[cfg(feature = "tokio")]
 pub use crate::server::Serve;

@@ -98,12 +98,16 @@ pub(crate) enum Form {
 
 /// The options of a command that our own client sends, `DOCKIPC WITH`. Such a command is cancelled when the client
 /// ends its side of the connection.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Opening {
     /// The time until which the client waits.
     pub(crate) deadline: Option<Instant>,
     /// The form in which the client takes the items of a stream. None if it takes them as one answer.
     pub(crate) stream: Option<ItemForm>,
+    /// A body follows in `DOCKIPC DATA` and `END`.
+    pub(crate) body: bool,
+    /// The client gets the command's progress.
+    pub(crate) progress: bool,
 }
 
 /// The commands that a client has queued since `MULTI`.
@@ -210,6 +214,8 @@ impl Session {
     }
 
     /// Ends a transaction. Returns its commands.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn end_transaction(&mut self) -> Option<Queue> {
         let queue = self.aside.as_mut()?.transaction.take();
         self.aside.take_if(|aside| aside.subscriber.is_none());
@@ -239,6 +245,7 @@ impl Session {
 
     /// Ends all subscriptions.
     #[cold]
+    #[inline(never)]
     pub(crate) fn end_subscriptions(&mut self) {
         if let Some(aside) = &mut self.aside {
             aside.subscriber = None;

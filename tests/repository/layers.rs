@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "answer",
             "stream",
             "run",
+            "body",
             "deferred",
             "later",
             "workers",

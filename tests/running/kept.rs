@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dockipc::{Answerer, Cancel, Failure, Peer, Server, Stopped};
+use dockipc::{Answerer, Cancel, Failure, Peer, Progress, Server, Stopped};
 use tests::gate::Gate;
 use tests::process::until;
 
@@ -48,13 +48,14 @@ pub(super) struct States {
     pub(super) results: Kept<Answerer<Result<u64, Failure>>>,
     pub(super) dropped: Kept<u64>,
     pub(super) peers: Kept<Peer>,
+    pub(super) progress: Kept<Progress>,
 }
 
 impl States {
     /// Adds them to a server.
     pub(super) fn of(self, server: Server) -> Server {
-        let Self { gate, reasons, cancels, answers, results, dropped, peers } = self;
-        let server = server.state(dropped).state(peers);
+        let Self { gate, reasons, cancels, answers, results, dropped, peers, progress } = self;
+        let server = server.state(dropped).state(peers).state(progress);
         server.state(gate).state(reasons).state(cancels).state(answers).state(results)
     }
 }

@@ -1,7 +1,7 @@
 //! Commands that run on the author's own loop, with its state. The loop is the test itself.
 
 use std::cell::RefCell;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
@@ -11,8 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use dockipc::{
-    Answerer, Arg, Cancel, Deadline, Deferred, Failure, Job, Local, Peer, Request, Server, State,
-    Stop, Stopped, command,
+    Answerer, Arg, Cancel, Deadline, Deferred, Failure, Job, Local, Peer, Progress, Request,
+    Server, State, Stop, Stopped, command,
 };
 use tests::process::until;
 use tests::{Daemon, PATIENCE, exchange, expect, resp, rest};
@@ -70,6 +70,17 @@ fn everything(
     };
     let (count, has_deadline) = (ui.layers.borrow().len(), deadline.instant().is_some());
     format!("{} {edge} {size} {loud} {names:?} {count} {has_deadline}", **prefix)
+}
+
+/// Report the layers, and answer with their number.
+#[command]
+fn report_layers(ui: Local<'_, Ui>, progress: Progress) -> usize {
+    let layers = ui.layers.borrow();
+    for (i, layer) in layers.iter().enumerate() {
+        progress.set(i as u64 + 1, layers.len() as u64);
+        progress.say(layer);
+    }
+    layers.len()
 }
 
 /// Panic.
@@ -189,6 +200,24 @@ fn other_parameters_stand_beside_local() {
     let answer = desk.ask("everything left\n", 1);
     assert!(answer.starts_with("-USAGE ") && answer.contains("usage: everything"), "{answer}");
     assert!(desk.ask("everything\n", 1).starts_with("-USAGE edge is missing"));
+}
+
+#[test]
+fn progress_comes_before_the_answer() {
+    let mut desk = Desk::start(Server::new());
+    desk.ui.layers.borrow_mut().push("panel".to_owned());
+    let call = resp(&["dockipc", "with", "progress", "1", "--", "report-layers"]);
+    let mut stream = desk.send([resp(&["hello", "3"]), call].concat());
+    desk.run_next();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"panel\r\n:1\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    let frame =
+        b"*0\r\n>3\r\n$7\r\ndockipc\r\n$8\r\nprogress\r\n*3\r\n:1\r\n:1\r\n$5\r\npanel\r\n:1\r\n";
+    assert!(answer.ends_with(frame), "{}", answer.escape_ascii());
 }
 
 #[test]
@@ -375,7 +404,7 @@ fn cancelled_pick_tells_the_loop() {
     let mut stream = desk.daemon.connect();
     stream.write_all(&resp(&["client", "id"])).unwrap();
     let mut id = [0; 64];
-    let length = std::io::Read::read(&mut stream, &mut id).unwrap();
+    let length = stream.read(&mut id).unwrap();
     let id = std::str::from_utf8(&id[1..length]).unwrap().trim_end();
     stream.write_all(&resp(&["pick-here"])).unwrap();
     desk.run_next();

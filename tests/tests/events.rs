@@ -5,6 +5,7 @@ mod events {
     mod access;
     mod client;
     mod lines;
+    mod peers;
     mod slow;
     mod state;
     mod stop;

@@ -13,6 +13,7 @@ mod running {
     mod newest;
     #[cfg(feature = "tokio")]
     mod on_tokio;
+    mod progress;
     mod stop;
     mod storm;
 }

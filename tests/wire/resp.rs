@@ -130,7 +130,7 @@ fn id_after_hello(stream: &mut UnixStream, version: &str) -> u64 {
     }
     expect(
         stream,
-        b"\n$4\r\nwith\r\n$8\r\ndeadline\r\n\
+        b"\n$4\r\nwith\r\n$29\r\ndeadline stream body progress\r\n\
           $4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n",
     );
     id

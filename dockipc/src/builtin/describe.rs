@@ -99,6 +99,7 @@ impl<'p> ArgumentInfo<'p> {
         let (kind, flag) = match param.way {
             Way::Injected | Way::Positional => ("positional", None),
             Way::Rest => ("rest", None),
+            Way::Body => ("body", None),
             Way::Long(long) => ("option", Some(format!("--{long}"))),
             Way::Flag(long) => ("flag", Some(format!("--{long}"))),
         };

@@ -33,6 +33,9 @@ pub(super) fn dockipc(context: Context<'_>, session: &Session, words: Words<'_>)
             Reply::Int(entry.is_some_and(|entry| entry.target.is_idempotent()).into())
         }
         (what, None, None) if is(what, "running") => running::running(context, session),
+        (what, ..) if is(what, "data") || is(what, "end") => usage(
+            "data and end follow a call with a body; usage: dockipc with body 1 -- <command> [<word>…]",
+        ),
         (what, Some(id), None) if is(what, "cancel") => running::cancel(context, session, id),
         _ => usage(
             "usage: dockipc complete <command> <parameter> <prefix> [<word>…] | cancel <id> | describe [<command>…] | idempotent <command> | running | line <text> | args <command> [<option>…] -- [<word>…] | with <key> <value> … -- <command> [<word>…], the last three over RESP",
@@ -111,6 +114,12 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
 impl Opening {
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
         let refuse = |why: std::fmt::Arguments<'_>| Err(Failure::new(code::USAGE, why));
+        for (name, is_on) in [("progress", &mut self.progress), ("body", &mut self.body)] {
+            if is(Some(key), name) {
+                *is_on = value == b"1";
+                return if *is_on { Ok(()) } else { refuse(format_args!("{name} is 1")) };
+            }
+        }
         if is(Some(key), "stream") {
             self.stream = Some(match value {
                 b"items" => ItemForm::Values,

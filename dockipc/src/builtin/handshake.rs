@@ -62,7 +62,7 @@ pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_
     fields.number("proto", proto);
     fields.put("id", session.id.into_reply());
     // The keys of `DOCKIPC WITH`, with blanks between.
-    fields.text("with", "deadline stream");
+    fields.text("with", "deadline stream body progress");
     fields.text("mode", "standalone");
     fields.text("role", "master");
     fields.list("modules", Vec::new());

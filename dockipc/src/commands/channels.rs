@@ -12,8 +12,8 @@ pub(crate) trait ChannelAccess: Send + Sync {
     /// Returns the policy of a channel, or `None` if the socket does not offer the channel.
     fn policy(&self, socket: SocketId, channel: &str) -> Option<&Policy>;
 
-    /// Returns the policies with their patterns.
-    fn policies(&self) -> Vec<(&str, &Policy)>;
+    /// Returns the first policy for which a test is true, with its pattern.
+    fn find(&self, test: fn(&Policy) -> bool) -> Option<(&str, &Policy)>;
 
     /// Returns the rules, to add to them.
     fn edit(&mut self) -> &mut ChannelRules;
@@ -47,9 +47,10 @@ impl ChannelAccess for ChannelRules {
         Some(given.map_or(default, |(_, policy)| policy))
     }
 
-    fn policies(&self) -> Vec<(&str, &Policy)> {
-        let given = self.given.iter().zip(&self.policies);
-        given.map(|((pattern, _), policy)| (pattern.text(), policy)).collect()
+    fn find(&self, test: fn(&Policy) -> bool) -> Option<(&str, &Policy)> {
+        let (pattern, policy) =
+            self.given.iter().zip(&self.policies).find(|(_, policy)| test(policy))?;
+        Some((pattern.0.text(), policy))
     }
 
     fn edit(&mut self) -> &mut ChannelRules {

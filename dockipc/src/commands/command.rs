@@ -94,9 +94,11 @@ impl Command {
         format!("{self}")
     }
 
-    /// Returns the parameters that are not injected.
+    /// Returns the parameters that are not injected. A body comes last.
     pub(crate) fn given(&self) -> impl Iterator<Item = &'static Param> + use<> {
-        self.params.iter().filter(|param| param.way != Way::Injected)
+        let words =
+            self.params.iter().filter(|param| !matches!(param.way, Way::Injected | Way::Body));
+        words.chain(self.params.iter().filter(|param| param.way == Way::Body))
     }
 }
 
@@ -113,6 +115,7 @@ impl Param {
         let many = if self.arity == Arity::Many { ", any number" } else { "" };
         match (self.way, self.choices) {
             (Way::Flag(_), _) => String::new(),
+            (Way::Body, _) => "the last word, or all that follows a line".to_owned(),
             (_, []) => format!("{}{many}", self.ty),
             (_, choices) => format!("{}{many}", joined(&mut choices.iter().copied(), "|")),
         }

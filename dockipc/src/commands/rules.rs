@@ -92,14 +92,13 @@ impl Table {
 
     /// Returns whether any command is denied to some callers.
     pub(crate) fn has_rules(&self) -> bool {
-        let mut policies = self.policies();
-        policies.any(|(_, policy)| !matches!(policy, Policy::Open))
+        self.find_policy(|policy| !matches!(policy, Policy::Open)).is_some()
     }
 
     /// Reads the token file. It is an error if a rule requires a token and there is no file, and if there
     /// is a file and no rule requires a token.
     pub(crate) fn token(&self, file: Option<&Path>) -> Result<Option<Token>, Error> {
-        match (self.policies().find(|(_, policy)| policy.wants_token()), file) {
+        match (self.find_policy(Policy::wants_token), file) {
             (None, None) => Ok(None),
             (Some(_), Some(path)) => Token::read(path).map(Some),
             (Some((name, policy)), None) => Err(Error::bad_rule(
@@ -112,10 +111,10 @@ impl Table {
         }
     }
 
-    /// Returns all policies with the names of their commands.
-    fn policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
+    /// Returns the first policy for which a test is true, with the name of its command or its pattern.
+    fn find_policy(&self, test: fn(&Policy) -> bool) -> Option<(&str, &Policy)> {
         let entries = self.entries.iter().map(|Entry { name, policy, .. }| (&**name, policy));
-        let channels = self.channels.as_ref().map(|rules| rules.policies()).unwrap_or_default();
-        entries.chain([("*", &self.fallback.policy)]).chain(channels)
+        let mut all = entries.chain([("*", &self.fallback.policy)]);
+        all.find(|(_, policy)| test(policy)).or_else(|| self.channels.as_ref()?.find(test))
     }
 }

@@ -286,6 +286,7 @@ impl Table {
         Ok(())
     }
 
+    #[inline(never)]
     fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
         if let Some((_, other)) = self.find(name.as_bytes()) {
             // inventory has no order. Sorting keeps the message the same at every start.

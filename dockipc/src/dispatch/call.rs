@@ -6,7 +6,7 @@ use super::live::new_run;
 use super::run::{Ran, Runner, panicked};
 use super::{Outcome, Service};
 use crate::answer::Answered;
-use crate::arg::usage;
+use crate::arg::{Truncated, usage};
 use crate::audit::Case;
 use crate::builtin::Completion;
 use crate::caught::caught;
@@ -18,7 +18,7 @@ use crate::param::{Args, Purpose, Shape, Unbound};
 use crate::reply::{IntoReply, Reply};
 use crate::request::{Caller, Request, next_id};
 use crate::run::Cancel;
-use crate::session::Session;
+use crate::session::{Opening, Session};
 
 impl Service {
     /// Binds the words of a `#[command]` and runs it.
@@ -31,13 +31,11 @@ impl Service {
         runner: &mut Runner<'_>,
     ) -> Outcome {
         if let Err(failure) = unbound.bind(command.params, shape) {
-            let failure = match self.joined(session, shape.has_secret, unbound) {
-                Some(name) => usage(format_args!("{}; did you mean {name}?", failure.message())),
-                None => failure,
+            return if shape.body.is_some() {
+                self.call_with_body(command, shape, session, unbound, runner)
+            } else {
+                self.unbindable(command, shape, session, unbound, failure, runner)
             };
-            let answer = with_usage(command, failure);
-            let record = |case: &Case<'_>| case.unbindable(shape, unbound);
-            return self.not_run(session, command.name, runner, answer, record).into();
         }
         let bound = unbound.found();
         let (name, caller) = (command.name, self.caller(session));
@@ -49,8 +47,9 @@ impl Service {
             return self.check(command, args, runner).into();
         }
         // A command that is over at once needs no identity for its caller's sake.
-        if shape.has_run || session.opening.is_some() && !runner.speed.is_known_quick() {
-            return self.call_with_run(command, shape, session, args, runner);
+        let is_quick = |opening: Opening| !opening.body && runner.speed.is_known_quick();
+        if shape.has_run || session.opening.is_some_and(|opening| !is_quick(opening)) {
+            return self.call_with_run(command, shape, session, args, runner, None);
         }
         let Code::Blocking(call) = command.code else { unreachable!("a future has an identity") };
         let record = &mut recording(command, &args);
@@ -74,7 +73,7 @@ impl Service {
 
     /// Returns the command that has the name and the first word as its name.
     #[cold]
-    fn joined(
+    pub(super) fn joined(
         &self,
         session: &Session,
         has_secret: bool,
@@ -87,9 +86,18 @@ impl Service {
     /// Parses the words of a command that is queued. A parser is the author's code and may block. The
     /// command's run, if the words are good, is recorded later.
     #[cold]
-    fn check(&self, command: &Command, args: Args<'_>, runner: &mut Runner<'_>) -> Option<Reply> {
+    pub(super) fn check(
+        &self,
+        command: &Command,
+        args: Args<'_>,
+        runner: &mut Runner<'_>,
+    ) -> Option<Reply> {
         if command.answers_later {
             let why = format_args!("{} answers later and can't be queued", command.name);
+            return Some(Reply::Error(Failure::from(why)));
+        }
+        if command.params.iter().any(|param| param.body.is_some()) {
+            let why = format_args!("{} takes a body and can't be queued", command.name);
             return Some(Reply::Error(Failure::from(why)));
         }
         // Parameters that need it are made as well.
@@ -167,7 +175,10 @@ impl Service {
             return Some(Reply::Ok);
         }
         let mut request = Request::new(text, words, self.caller(session), false);
-        let opening = session.opening.as_ref().filter(|_| !runner.speed.is_known_quick());
+        if session.opening.is_some_and(|opening| opening.body) {
+            return Some(Reply::Error(takes_none(text)));
+        }
+        let opening = session.opening.filter(|_| !runner.speed.is_known_quick());
         let run = opening.map(|_| Cancel(Arc::new(new_run(&request, session))));
         let _registered = run.as_ref().map(|run| {
             request = request.with_run(run);
@@ -179,7 +190,7 @@ impl Service {
 
     /// Records and answers an allowed command whose words can't be bound.
     #[cold]
-    fn not_run(
+    pub(super) fn not_run(
         &self,
         session: &Session,
         name: &str,
@@ -215,6 +226,12 @@ impl Service {
             states: &self.states,
         }
     }
+}
+
+/// Returns the failure of a call with a body of a command that takes none.
+#[cold]
+pub(super) fn takes_none(name: &str) -> Failure {
+    usage(format_args!("{} takes no body", Truncated(name.as_bytes())))
 }
 
 /// Returns a call whose words are not bound, for the hooks.

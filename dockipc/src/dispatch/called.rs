@@ -96,6 +96,10 @@ fn check(
         );
         return refuse(Failure::new(code::USAGE, why));
     }
+    if command.params.iter().any(|param| param.body.is_some()) {
+        let why = format_args!("{shown} can't be subscribed to: it takes a body; call it");
+        return refuse(Failure::new(code::USAGE, why));
+    }
     let usage = |failure| Some(with_usage(command, failure));
     unbound.bind(command.params, shape).map_err(usage)?;
     let bound = unbound.found();
@@ -296,7 +300,7 @@ impl CalledCommand {
                         (Some((Outcome::Reply(reply), _)), _) => self.end(reply, out),
                         (None, Some(why)) => self.end(Reply::Error(why.failure()), out),
                         (None, None) => return,
-                        // The executor delays nothing, and the command is no SUBSCRIBE.
+                        // The executor delays nothing; the command is no SUBSCRIBE and has no body.
                         (Some(_), _) => self.end(Reply::Ok, out),
                     }
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::transaction::{self, Execution, SignTimes};
-use super::{Executor, Outcome, Pending, Service, Told};
+use super::{Executor, Outcome, Pending, Service};
 use crate::access::SocketId;
 use crate::error::Failure;
 use crate::later::Streaming;
@@ -11,7 +11,7 @@ use crate::param::Scratch;
 use crate::peer::Peer;
 use crate::reply::Reply;
 use crate::session::{Session, Signs, Taken};
-use crate::wire::{Decoded, Decoder, Frame, Protocol};
+use crate::wire::{Decoded, Decoder, Frame, Frames, Protocol};
 use crate::workers::Workers;
 
 /// The protocol side of one connection.
@@ -31,8 +31,9 @@ pub(crate) enum Step {
     /// The conversation consumed `used` bytes and answers them. Another command may follow in the other
     /// bytes, unless this answer is the `last` of the connection.
     Answer { used: usize, reply: Reply, last: bool },
-    /// The conversation consumed `used` bytes and has frames for the client, and maybe an answer behind them.
-    Told { used: usize, told: Box<Told> },
+    /// The conversation consumed `used` bytes and has frames for the client, in front of whatever comes next. If
+    /// it consumed none, the caller shows the same bytes again.
+    Told { used: usize, frames: Vec<u8> },
     /// A transaction has begun, or one of its commands has run. The caller shows the same bytes again.
     Continue,
     /// The conversation consumed `used` bytes. Their command is answered later, and none of the other bytes
@@ -136,10 +137,7 @@ impl Conversation {
         if let Some(execution) = &mut self.execution {
             let step = execution.step(service, &mut self.decoder, session, scratch, executor);
             return match step {
-                Step::Answer { used, reply, .. } => {
-                    self.execution = None;
-                    self.answer_behind_events(used, reply)
-                }
+                Step::Answer { used, reply, .. } => self.end_of_execution(used, reply),
                 step => step,
             };
         }
@@ -181,8 +179,12 @@ impl Conversation {
                     Outcome::Reply(reply) => {
                         Step::Answer { used, reply, last: is_last_answer(session) }
                     }
+                    Outcome::Unread(reply) => {
+                        self.decoder.skip_body(Frames::default());
+                        Step::Answer { used, reply, last: is_last_answer(session) }
+                    }
                     Outcome::Later(pending) => Step::Pending { used, pending },
-                    Outcome::Told(told) => Step::Told { used, told },
+                    Outcome::Told(frames) => Step::Told { used, frames },
                     Outcome::NotNow => {
                         self.decoder.unread();
                         Step::NotNow
@@ -228,9 +230,13 @@ impl Conversation {
             }
         };
         match outcome {
-            Outcome::Reply(reply) => self.answer_behind_events(used, reply),
+            Outcome::Reply(reply) => self.end_of_execution(used, reply),
+            Outcome::Unread(reply) => {
+                self.decoder.skip_body(Frames::default());
+                self.end_of_execution(used, reply)
+            }
             Outcome::Later(pending) => Step::Pending { used, pending },
-            Outcome::Told(told) => Step::Told { used, told },
+            Outcome::Told(frames) => Step::Told { used, frames },
             Outcome::NotNow => {
                 self.decoder.unread();
                 Step::NotNow
@@ -238,16 +244,18 @@ impl Conversation {
         }
     }
 
-    /// Answers a command. The events that are queued by now come first: the command may have published some.
+    /// Answers a command, or a transaction. The events that are queued by now come first: it may have published
+    /// some. Then the answer is held as an execution that is at its end.
     #[cold]
-    fn answer_behind_events(&mut self, used: usize, reply: Reply) -> Step {
-        let last = is_last_answer(&self.session);
-        if !self.session.is_subscribed() {
-            return Step::Answer { used, reply, last };
+    fn end_of_execution(&mut self, used: usize, reply: Reply) -> Step {
+        let ended = self.execution.take();
+        if !self.session.is_subscribed() || ended.is_some_and(|ended| ended.is_behind_events()) {
+            return Step::Answer { used, reply, last: is_last_answer(&self.session) };
         }
+        self.execution = Some(Execution::held(used, reply));
         let mut frames = Vec::new();
         self.take_events(usize::MAX, &mut frames);
-        Step::Told { used, told: Box::new(Told { frames, reply: Some(reply), is_last: last }) }
+        Step::Told { used: 0, frames }
     }
 
     /// Returns whether the client has subscribed to events.
@@ -275,12 +283,19 @@ impl Conversation {
     /// Answers a command that was [pending](Step::Pending).
     #[cold]
     pub(crate) fn finish(&mut self, pending: Pending, reply: Reply) -> Step {
+        if let Some(frames) = pending.run.0.body.as_ref().and_then(|body| body.rest()) {
+            self.decoder.skip_body(frames);
+        }
         let reply = pending.finish(&self.session, reply);
         if let Some(execution) = &mut self.execution {
             execution.answer(reply);
             return Step::Continue;
         }
-        self.answer_behind_events(0, reply)
+        if self.session.is_subscribed() {
+            self.execution = Some(Execution::ended(reply));
+            return Step::Continue;
+        }
+        Step::Answer { used: 0, reply, last: is_last_answer(&self.session) }
     }
 
     /// Begins to make the items of a stream, which a [pending](Step::Pending) command has answered.
@@ -293,6 +308,12 @@ impl Conversation {
         stream: Box<dyn Streaming>,
     ) {
         pending.stream(service, &self.session, workers, stream);
+    }
+
+    /// Makes the answer to the current command the last of the connection.
+    #[cold]
+    pub(crate) fn end_after_answer(&mut self) {
+        self.session.is_last = true;
     }
 
     /// Returns whether a command has asked to stop the server, once.

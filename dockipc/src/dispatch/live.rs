@@ -1,15 +1,18 @@
 //! Runs a command that has an identity: one that can be asked to stop, or that is answered later.
 
+use std::any::TypeId;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::Service;
-use super::call::{recording, with_usage};
+use super::body::listen;
+use super::call::{recording, takes_none, with_usage};
 use super::outcome::{Outcome, Pending};
 use super::route::as_line;
 use super::run::{Ran, Runner, panicked};
 use crate::answer::{Answered, Beginning, Coming};
+use crate::body::{Body, Origin};
 use crate::caught::caught;
 use crate::commands::{Code, Command, Running};
 use crate::error::{Failure, Stopped};
@@ -35,16 +38,31 @@ impl Service {
         session: &Session,
         args: Args<'_>,
         runner: &mut Runner<'_>,
+        origin: Option<Origin<'_>>,
     ) -> Outcome {
+        if origin.is_none() && session.opening.is_some_and(|opening| opening.body) {
+            return Outcome::Reply(with_usage(command, takes_none(command.name)));
+        }
         let mut run = new_run(args.request, session);
         run.listens = shape.listens;
+        let asks = session.opening.is_some_and(|opening| opening.progress);
+        run.asks_progress = asks && shape.reports && session.protocol == Protocol::Resp3;
         let spawner = self.spawner.as_deref().filter(|_| matches!(command.code, Code::Async(_)));
         run.answers_later = command.answers_later || spawner.is_some();
         let to = self.loop_of(command, &mut run);
+        let body = shape.body.zip(origin).map(|(code, origin)| {
+            run.body = Some((code.pipe)(origin, self.config.max_body));
+            if let Code::Blocking(_) = command.code {
+                run.answers_later = true;
+                run.local = Some((TypeId::of::<Body>(), Later::new(WhenStopped::NotRun)));
+            }
+            (code, runner.executor.workers())
+        });
         let run = Cancel(Arc::new(run));
         let request = args.request.with_run(&run);
         let Args { options, params, .. } = args;
         let args = Args { request: &request, options, params, purpose: Purpose::Run };
+        listen(&run);
         let registered = self.running.add(&run);
         let record = &mut recording(command, &args);
         let answered = runner.guarded(command.name, Some(&request), record, || {
@@ -52,9 +70,16 @@ impl Service {
                 self.running.begin_newest(&run.0);
             }
             match (command.code, spawner) {
-                (Code::Blocking(call), _) => to
-                    .and_then(|(to, hand_over)| hand_over(self, to, command, call, &args, &run))
-                    .map_or_else(|| call(&args), Ok),
+                (Code::Blocking(call), _) => match &body {
+                    Some((code, workers)) => {
+                        let args = self.owned(command, &args, &run);
+                        (code.run)(command.name, call, args, &run, panicked, workers)
+                    }
+                    None => to.and_then(|(to, hand_over)| {
+                        hand_over(self, to, command, call, &args, &run)
+                    }),
+                }
+                .map_or_else(|| call(&args), Ok),
                 (Code::Async(call), None) => block_on(call(self.owned(command, &args, &run))),
                 (Code::Async(call), Some(spawner)) => {
                     spawn(spawner, command, call(self.owned(command, &args, &run)), &run)
@@ -64,6 +89,9 @@ impl Service {
         session.stops_server.set(session.stops_server.get() | run.0.stops_server());
         if !matches!(answered, Ok(Ok(Answered::Later(_) | Answered::Stream(_)))) {
             run.0.signal.end();
+            if run.0.asks_progress {
+                runner.executor.report(&run.0);
+            }
         }
         match answered {
             Err(None) => Outcome::NotNow,
@@ -95,14 +123,16 @@ impl Service {
         workers: &Arc<dyn Workers>,
         stream: Box<dyn Streaming>,
     ) -> (Arc<dyn Items>, Later) {
-        let opening = session.opening.as_ref().and_then(|opening| opening.stream.clone());
         let (items, later) = stream.start(Start {
             name: command.name,
             form: match (&session.messages, session.protocol) {
-                (Some(head), _) => ItemForm::Messages(Arc::clone(head)),
+                (Some(_), _) => ItemForm::Messages,
                 (None, Protocol::Line) => ItemForm::Line,
-                (None, Protocol::Resp2 | Protocol::Resp3) => opening.unwrap_or(ItemForm::Collected),
+                (None, Protocol::Resp2 | Protocol::Resp3) => {
+                    run.0.stream.unwrap_or(ItemForm::Collected)
+                }
             },
+            messages: session.messages.clone(),
             max_collected: self.config.max_collected,
             panicked,
             workers,
@@ -219,7 +249,9 @@ impl Pending {
         self.run.0.signal.end();
         session.stops_server.set(session.stops_server.get() | self.run.0.stops_server());
         let are_bytes = || self.items.as_ref().is_some_and(|items| items.are_bytes());
-        let reply = match reply {
+        // The function has seen that the body is not whole.
+        let broken = self.run.0.body.as_ref().and_then(|body| body.failure());
+        let reply = match broken.map_or(reply, Reply::Error) {
             Reply::Error(failure) => with_usage(self.command, failure),
             Reply::List(items) if self.as_line && are_bytes() => {
                 Reply::Bytes(items.into_iter().flat_map(Reply::into_line).collect())
@@ -233,8 +265,9 @@ impl Pending {
 /// Returns the identity of a command that is about to run.
 pub(super) fn new_run(request: &Request<'_>, session: &Session) -> Run {
     let mut run = Run::new(request.id(), request.name(), session.id, &session.peer);
-    run.deadline = session.opening.as_ref().and_then(|opening| opening.deadline);
+    run.deadline = session.opening.and_then(|opening| opening.deadline);
     run.ends_with_input = session.opening.is_some();
+    run.stream = session.opening.and_then(|opening| opening.stream);
     run
 }
 

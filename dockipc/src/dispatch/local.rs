@@ -4,13 +4,13 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::Service;
-use super::apart::{Apart, Call};
+use super::run::panicked;
 use crate::answer::{Answered, Coming};
 use crate::commands::Command;
 use crate::error::Stopped;
 use crate::later::{Later, WhenStopped};
 use crate::local::{Loop, Place, Work};
-use crate::param::{Args, Needs};
+use crate::param::{Apart, Args, Call, Needs};
 use crate::run::{Cancel, Run};
 
 /// The functions [`hand_over`] and [`leave`]. [`Service`] has them only if the server has a loop, so that other
@@ -43,7 +43,7 @@ fn hand_over(
 ) -> Option<Answered> {
     let (_, later) = run.0.local.as_ref()?;
     let args = service.owned(command, args, run);
-    let command = Apart::new(command.name, call, args, run, later);
+    let command = Apart::new(command.name, call, args, run, later, panicked);
     to.send(Box::new(Queued { command, place: Arc::clone(to.place()) }));
     Some(Answered::Later(Coming(later.clone())))
 }

@@ -7,7 +7,7 @@
 //!
 //! After `MULTI`, dispatch takes a command through these steps up to its words, and queues it.
 
-mod apart;
+mod body;
 mod builtin;
 mod call;
 mod called;
@@ -39,7 +39,7 @@ use crate::workers::Spawner;
 pub(crate) use called::CALLS;
 pub(crate) use conversation::{Conversation, Step};
 pub(crate) use local::{LOCAL, LocalCode};
-pub(crate) use outcome::{Outcome, Pending, Told};
+pub(crate) use outcome::{Outcome, Pending};
 pub(crate) use run::{Begin, Executor};
 pub(crate) use transaction::SignTimes;
 

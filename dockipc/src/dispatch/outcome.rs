@@ -14,8 +14,10 @@ pub(crate) enum Outcome {
     Reply(Reply),
     /// It has begun, and its answer comes later.
     Later(Box<Pending>),
-    /// The bytes are sent as they are, and an answer may follow.
-    Told(Box<Told>),
+    /// These frames are sent in place of an answer.
+    Told(Vec<u8>),
+    /// It is answered, and the client may still send its body.
+    Unread(Reply),
     /// It can't run now.
     NotNow,
 }
@@ -25,14 +27,6 @@ impl From<Option<Reply>> for Outcome {
     fn from(reply: Option<Reply>) -> Self {
         reply.map_or(Self::NotNow, Self::Reply)
     }
-}
-
-/// Frames for a client that subscribes to events or has subscribed, and the answer behind them.
-pub(crate) struct Told {
-    pub(crate) frames: Vec<u8>,
-    pub(crate) reply: Option<Reply>,
-    /// The connection ends behind them.
-    pub(crate) is_last: bool,
 }
 
 /// A command that has begun and is answered later.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::run::{Executor, Recorded, Runner};
-use super::{Outcome, Service, Told};
+use super::{Outcome, Service};
 use crate::arg::Quoted;
 use crate::commands::{PubSub, Runnable, Target};
 use crate::error::{Failure, code};
@@ -24,31 +24,23 @@ impl Service {
         unbound: &mut Unbound<'_>,
         executor: &mut dyn Executor,
     ) -> Outcome {
+        let channels = self.states.channels.get();
+        let channels = channels.and_then(|any| any.downcast_ref::<Arc<dyn Channels>>());
+        let Some(channels) = channels else {
+            return Outcome::Reply(Reply::Error(self.unknown(session, unbound)));
+        };
         let is_line = unbound.is_line();
         let (_, words, whole) = unbound.all();
-        let channels = whole.and_then(|()| {
-            let channels = self.states.channels.get();
-            let channels = channels.and_then(|any| any.downcast_ref::<Arc<dyn Channels>>());
-            channels.ok_or_else(|| {
-                let name = word.name();
-                // The beginning is that of Redis, which clients look for.
-                let why = format_args!("unknown command '{name}': this daemon has no events");
-                Failure::new(code::ERR, why)
-            })
-        });
-        let channels = match channels {
-            Ok(channels) => channels,
-            Err(failure) => return Outcome::Reply(Reply::Error(failure)),
-        };
+        if let Err(failure) = whole {
+            return Outcome::Reply(Reply::Error(failure));
+        }
         let (table, audit) = (&self.table, self.audit.as_ref());
         let limits = self.config.events;
         let asked = Asked { word, words, is_line, table, audit, limits };
         let mut host = Hosted { service: self, protocol: session.protocol, executor };
         match channels.answer(&asked, session, &mut host) {
             Answer::Reply(reply) => Outcome::Reply(reply),
-            Answer::Told(frames) => {
-                Outcome::Told(Box::new(Told { frames, reply: None, is_last: false }))
-            }
+            Answer::Told(frames) => Outcome::Told(frames),
             Answer::NotNow => Outcome::NotNow,
         }
     }

@@ -65,17 +65,23 @@ impl Service {
                 Err(failure) => return Outcome::Reply(Reply::Error(failure)),
             }
         }
-        let deadline = session.opening.as_ref().and_then(|opening| opening.deadline);
+        let deadline = session.opening.and_then(|opening| opening.deadline);
         let outcome = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             let why = "the caller's deadline had passed before the command began; it was not run";
             Outcome::Reply(Reply::Error(Failure::new(code::TIMEOUT, why)))
         } else {
             self.dispatch(session, input, frame, scratch, executor)
         };
-        if !matches!(outcome, Outcome::NotNow) {
-            session.opening = None;
+        let has_body = match &outcome {
+            Outcome::NotNow => return outcome,
+            Outcome::Later(pending) => pending.run.0.body.is_some(),
+            Outcome::Reply(_) | Outcome::Unread(_) | Outcome::Told(_) => false,
+        };
+        let expects_body = session.opening.take().is_some_and(|opening| opening.body);
+        match outcome {
+            Outcome::Reply(reply) if expects_body && !has_body => Outcome::Unread(reply),
+            outcome => outcome,
         }
-        outcome
     }
 
     /// Answers a line that was sent as one RESP word, with the bytes of line mode.
@@ -99,6 +105,7 @@ impl Service {
             }
             // Not reached: a line in RESP does not subscribe.
             told @ Outcome::Told(_) => told,
+            Outcome::Unread(reply) => Outcome::Unread(as_line(reply)),
             Outcome::NotNow => Outcome::NotNow,
         }
     }

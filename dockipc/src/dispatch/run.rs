@@ -12,7 +12,7 @@ use crate::hooks::{Begun, Call, Hooks};
 use crate::later::Bells;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::run::Cancel;
+use crate::run::{Cancel, Run};
 use crate::wire::Protocol;
 use crate::workers::Workers;
 
@@ -39,6 +39,8 @@ pub(crate) trait Executor {
     fn bell(&self) -> Option<(Weak<dyn Bells>, u64)> {
         None
     }
+    /// Called before the answer to a command whose progress its caller asked for.
+    fn report(&mut self, _run: &Run) {}
 
     /// Called before the hooks that follow the command. Returns why the client has got a failure in place of its
     /// answer, if it has.

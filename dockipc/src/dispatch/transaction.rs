@@ -31,6 +31,10 @@ pub(super) struct Execution {
     times: SignTimes,
     /// The answer to the commands that have not run yet.
     refused: Option<Failure>,
+    /// The answer, if all have run and it waits for events to be sent first.
+    held: Option<Reply>,
+    /// These are sent.
+    is_behind_events: bool,
 }
 
 /// Since when an `EXEC` runs, for its signs of life.
@@ -69,6 +73,11 @@ impl Service {
                 Outcome::NotNow => return None,
                 Outcome::Later(_) | Outcome::Told(_) => {
                     unreachable!("a queued command does not run")
+                }
+                Outcome::Unread(reply) => {
+                    // The body would be taken for commands.
+                    session.is_last = true;
+                    reply
                 }
             },
         };
@@ -123,24 +132,45 @@ pub(super) fn execute(
 ) -> Option<Result<Box<Execution>, Failure>> {
     let (name, 1) = first_word(input, scratch) else { return None };
     let queue = is(name, "exec").then(|| session.end_transaction())??;
-    let execution = queue.into_commands().map(|commands| {
-        let since = Instant::now();
-        let times = SignTimes { since, last_sign: since };
-        Box::new(Execution {
-            commands,
-            done: 0,
-            answers: Vec::new(),
-            size: 0,
-            used,
-            times,
-            refused: None,
-        })
-    });
+    let execution = queue.into_commands().map(|commands| Execution::new(commands, used));
     let why = "Transaction discarded because of previous errors.";
     Some(execution.ok_or_else(|| Failure::protocol(code::EXECABORT, why)))
 }
 
 impl Execution {
+    fn new(commands: Buffer, used: usize) -> Box<Self> {
+        let since = Instant::now();
+        Box::new(Self {
+            commands,
+            done: 0,
+            answers: Vec::new(),
+            size: 0,
+            used,
+            times: SignTimes { since, last_sign: since },
+            refused: None,
+            held: None,
+            is_behind_events: false,
+        })
+    }
+
+    /// Makes one that is at its end, with this answer, in front of which events come.
+    pub(super) fn ended(reply: Reply) -> Box<Self> {
+        let mut ended = Self::new(Buffer::default(), 0);
+        ended.held = Some(reply);
+        ended
+    }
+
+    /// Makes one that is at its end, with this answer. `used` is the number of bytes up to the end of its command.
+    pub(super) fn held(used: usize, reply: Reply) -> Box<Self> {
+        let mut held = Self::ended(reply);
+        (held.used, held.is_behind_events) = (used, true);
+        held
+    }
+
+    pub(super) fn is_behind_events(&self) -> bool {
+        self.is_behind_events
+    }
+
     /// Runs the next command. Answers if all have run.
     #[cold]
     pub(super) fn step(
@@ -151,6 +181,9 @@ impl Execution {
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
     ) -> Step {
+        if let Some(reply) = self.held.take() {
+            return Step::Answer { used: self.used, reply, last: session.is_last };
+        }
         let left = &self.commands[self.done..];
         // Each was decoded before, from the same bytes.
         let Decoded::Command { len, frame } = decoder.next(left, &mut scratch.incoming) else {
@@ -162,7 +195,7 @@ impl Execution {
             None => service.dispatch(session, &left[..len], frame, scratch, executor),
         };
         let step = match outcome {
-            Outcome::Reply(reply) => {
+            Outcome::Reply(reply) | Outcome::Unread(reply) => {
                 self.answer(reply);
                 Step::Continue
             }

@@ -28,6 +28,7 @@ impl Core {
             if let Some(awaited) = &mut conn.awaited {
                 // They are in front of what another thread may answer.
                 awaited.take_items(me);
+                me.outbox().bytes.append(&mut awaited.sign);
                 awaited.tell_end(&self.service, protocol);
             }
         })

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use super::body::take_body;
 use super::connection::Conn;
 use super::core::Core;
 use super::input::Memory;
 use super::output::Sent;
+use super::report::{next_report, send_report};
 use super::sign_of_life::{next_sign, send_sign};
 use super::token::Token;
 use super::turn::Next;
@@ -22,16 +24,20 @@ use crate::wire::{Outgoing, Protocol, encode};
 
 /// A command that is answered later.
 pub(super) struct Awaited {
-    pending: Box<Pending>,
-    bell: Arc<dyn Bell>,
+    pub(super) pending: Box<Pending>,
+    pub(super) bell: Arc<dyn Bell>,
     /// When its client was last told that it runs, or when it began.
     last_sign: Instant,
     /// When the last item of a stream was sent, or when the command began.
     last_item: Instant,
+    /// Since when the rest of a body is waited for.
+    pub(super) body_since: Instant,
+    /// When its progress is looked at next, if its client asked for that.
+    next_report: Option<Instant>,
     /// The rest of the frame that tells so. An answer comes after it.
     pub(super) sign: Outgoing,
     /// The answer, while the hooks that see it wait for a thread.
-    reply: Option<Reply>,
+    pub(super) reply: Option<Reply>,
 }
 
 /// Wakes a leader for the connection whose answer is there.
@@ -56,8 +62,10 @@ impl Awaited {
     pub(super) fn new(core: &Arc<Core>, token: u64, pending: Box<Pending>) -> Self {
         let since = pending.run.0.since;
         let bell = Arc::new(ConnectionBell { core: Arc::downgrade(core), token });
+        let next_report = next_report(&pending.run.0, since);
         let (last_sign, last_item, sign) = (since, since, Outgoing::default());
-        Self { pending, bell, last_sign, last_item, sign, reply: None }
+        let body_since = since;
+        Self { pending, bell, last_sign, last_item, body_since, next_report, sign, reply: None }
     }
 
     fn since(&self) -> Instant {
@@ -74,7 +82,10 @@ impl Awaited {
     pub(super) fn next_look(&self, times: &Times, signs: Signs) -> Option<Instant> {
         let end = times.run.and_then(|limit| self.last_item.checked_add(limit));
         let sign = next_sign(signs, self.last_sign);
-        [end, self.caller_waits_until(), sign].into_iter().flatten().min()
+        [end, self.caller_waits_until(), sign, self.next_report, self.body_until(times)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Tells the hooks of the answer, or that nobody waits for it any more.
@@ -91,18 +102,18 @@ impl Awaited {
 
     /// Moves the items of a stream that are there to the outbox, behind the rest of a sign of life.
     pub(super) fn take_items(&mut self, me: &Worker) {
-        let out = &mut me.outbox().bytes;
-        if !self.sign.is_empty() {
-            out.append(&mut self.sign);
-        }
         let Some(items) = &self.pending.items else { return };
-        Arc::clone(items).take(&self.bell, out);
-        if !out.is_empty() {
+        let mut new = Outgoing::default();
+        Arc::clone(items).take(&self.bell, &mut new);
+        if !new.is_empty() {
+            let out = &mut me.outbox().bytes;
+            out.append(&mut self.sign);
+            out.append(&mut new);
             (self.last_item, self.last_sign) = (Instant::now(), Instant::now());
         }
     }
 
-    fn stop(&self, why: Stopped) {
+    pub(super) fn stop(&self, why: Stopped) {
         self.pending.run.0.signal.fire(why);
     }
 }
@@ -129,6 +140,14 @@ impl Core {
         let awaited = conn.awaited.as_mut()?;
         let reply = match self.look_at_awaited(conn.is_gone, conn.is_half_closed, awaited) {
             Then::Wait => {
+                let next = take_body(&self.service.config.times, conn)?;
+                let awaited = conn.awaited.as_mut()?;
+                let now = Instant::now();
+                if awaited.next_report.is_some_and(|at| at <= now) {
+                    let run = &awaited.pending.run.0;
+                    awaited.next_report = next_report(run, now);
+                    send_report(run, &conn.socket, &mut awaited.sign);
+                }
                 awaited.take_items(me);
                 if !me.outbox().bytes.is_empty() {
                     return Some(match self.flush(me, conn) {
@@ -138,13 +157,12 @@ impl Core {
                     });
                 }
                 let signs = conn.conversation.signs();
-                let now = Instant::now();
                 if next_sign(signs, awaited.last_sign).is_some_and(|at| at <= now) {
                     awaited.last_sign = now;
                     let since = awaited.since();
                     send_sign(signs, "running", since, &conn.socket, &mut awaited.sign);
                 }
-                return Some(Next::Wait);
+                return Some(next);
             }
             Then::Close => return Some(Next::Close),
             Then::Stream(stream) => {
@@ -154,6 +172,9 @@ impl Core {
             Then::Answer(reply) => reply,
         };
         awaited.reply = Some(reply);
+        if let Some(report) = awaited.pending.run.0.report.get() {
+            report.write_new(&mut awaited.sign);
+        }
         if self.service.hooks.is_some() && !self.tell_answer(me, conn) {
             return Some(Next::HandOver);
         }
@@ -165,28 +186,18 @@ impl Core {
         conn.has_progressed = true;
         // Before the answer is sent: the client may send the next command at once.
         self.lock().end_run(me.slot(), &self.service.config.per_user);
-        match conn.conversation.finish(*awaited.pending, reply) {
-            Step::Answer { reply, last, .. } => {
-                memory.answered += 1;
-                let mut outbox = me.outbox();
-                if !std::mem::take(&mut outbox.answered) {
-                    encode::reply(reply, conn.conversation.protocol(), &mut outbox.bytes);
-                }
-                if last {
-                    conn.phase.finish(false);
-                }
+        // Also if the answer is one of a transaction's: the rest of a frame comes before anything else.
+        me.outbox().bytes.append(&mut awaited.sign);
+        if let Step::Answer { reply, last, .. } = conn.conversation.finish(*awaited.pending, reply)
+        {
+            memory.answered += 1;
+            let mut outbox = me.outbox();
+            if !std::mem::take(&mut outbox.answered) {
+                encode::reply(reply, conn.conversation.protocol(), &mut outbox.bytes);
             }
-            Step::Told { told, .. } => {
-                memory.answered += 1;
-                let is_last = told.is_last;
-                if let Some(listening) = self.listening() {
-                    (listening.tell)(me, &mut conn.conversation, *told);
-                }
-                if is_last {
-                    conn.phase.finish(false);
-                }
+            if last {
+                conn.phase.finish(false);
             }
-            _ => {}
         }
         match self.flush(me, conn) {
             Sent::All => None,
@@ -251,10 +262,12 @@ impl Core {
         } else {
             return Then::Wait;
         };
-        awaited.stop(why);
         if is_gone {
+            awaited.cut_body();
+            awaited.stop(why);
             return Then::Close;
         }
+        awaited.stop(why);
         // A deferred answer is the reason for the stop.
         match (later.poll(&awaited.bell), instead) {
             (Some(Given::Reply(reply)), _) => Then::Answer(reply),

@@ -126,7 +126,8 @@ impl Conn {
 
     /// The bytes of commands that wait in it.
     pub(super) fn held(&self) -> usize {
-        self.input.len() + self.conversation.queued()
+        let body = self.awaited.as_ref().map_or(0, |awaited| awaited.held());
+        self.input.len() + self.conversation.queued() + body
     }
 
     /// Charges the bytes that wait in it to its user. False if they are more than the quota.

@@ -152,7 +152,7 @@ impl<'a> TurnExecutor<'a> {
         let last_sign = self.last_sign.take().unwrap_or(since);
         let mut run = LongRun::new(self.me, self.me.step(), since, last_sign);
         match (given, request) {
-            (Some(given), _) => run.listener = Some(given.clone()),
+            (Some(given), _) => run.listen_by(given),
             (None, Some(request)) => {
                 let listed =
                     Run::new(request.id(), request.name(), request.connection(), request.peer());
@@ -162,7 +162,7 @@ impl<'a> TurnExecutor<'a> {
         }
         let index = self.me.slot();
         // A thread that is watched is looked at anyway.
-        let look = if is_watched { run.deadline() } else { Some(self.core.first_look(&run)) };
+        let look = if is_watched { run.own_look() } else { Some(self.core.first_look(&run)) };
         let limits = &self.core.service.config.per_user;
         let mut hub = self.core.lock();
         if is_slow || given.is_some_and(|Cancel(run)| run.answers_later) {
@@ -261,6 +261,15 @@ impl Executor for TurnExecutor<'_> {
     fn bell(&self) -> Option<(Weak<dyn Bells>, u64)> {
         let listening = self.core.listening()?;
         Some(((listening.bells)(self.core), self.token))
+    }
+
+    fn report(&mut self, run: &Run) {
+        let mut outbox = self.me.outbox();
+        if !outbox.answered
+            && let Some(report) = run.report.get()
+        {
+            report.write_new(&mut outbox.bytes);
+        }
     }
 
     fn stopped(&self) -> Option<Stopped> {

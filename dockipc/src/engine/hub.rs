@@ -8,7 +8,8 @@
 //! 1. the hub;
 //! 2. a worker's outbox. With the hub locked it is only tried, since the worker may be encoding a long
 //!    answer; a thread that has its own outbox locked never locks the hub.
-//! 3. An endpoint's listener, a published path, the descriptors of the reserve and the token guesses are
+//! 3. a body's pipe, which no other lock is taken under.
+//! 4. An endpoint's listener, a published path, the descriptors of the reserve and the token guesses are
 //!    locked on their own: no other lock is taken while one of them is held.
 //!
 //! Never under the hub's lock: code of the author's, a system call that can block, closing a

@@ -12,10 +12,9 @@ use super::output::Sent;
 use super::token::Token;
 use super::turn::Next;
 use super::worker::Worker;
-use crate::dispatch::{Conversation, Told};
 use crate::error::Failure;
 use crate::later::Bells;
-use crate::wire::{Protocol, encode};
+use crate::wire::Protocol;
 use crate::workers::Workers;
 
 /// The most bytes of events that are taken from the queue at a time.
@@ -26,13 +25,10 @@ const CHUNK: usize = 16 * 1024;
 pub(crate) struct Listening {
     /// Sends events that are queued for the client. `None` if the connection goes on.
     pub(super) send: fn(&Core, &Worker, &mut Conn) -> Option<Next>,
-    /// Puts frames, and the answer behind them, into the outbox. Returns how many bytes it then has.
-    pub(super) tell: fn(&Worker, &mut Conversation, Told) -> usize,
     pub(super) bells: fn(&Arc<Core>) -> Weak<dyn Bells>,
 }
 
-pub(crate) static LISTENING: Listening =
-    Listening { send: Core::send_events, tell: Core::tell, bells: Core::bells };
+pub(crate) static LISTENING: Listening = Listening { send: Core::send_events, bells: Core::bells };
 
 impl Bells for Core {
     fn ring_all(&self, connections: &[u64]) {
@@ -139,14 +135,12 @@ impl Core {
         None
     }
 
-    fn tell(me: &Worker, conversation: &mut Conversation, told: Told) -> usize {
+    /// Puts frames into the outbox. Returns how many bytes it then has.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn tell(me: &Worker, frames: &[u8]) -> usize {
         let mut outbox = me.outbox();
-        outbox.bytes.tail().extend_from_slice(&told.frames);
-        if std::mem::take(&mut outbox.answered) {
-            conversation.answered_with_failure();
-        } else if let Some(reply) = told.reply {
-            encode::reply(reply, conversation.protocol(), &mut outbox.bytes);
-        }
+        outbox.bytes.tail().extend_from_slice(frames);
         outbox.bytes.len()
     }
 

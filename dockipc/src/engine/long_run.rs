@@ -9,6 +9,7 @@ use rustix::net::Shutdown;
 use super::core::Core;
 use super::hub_guard::HubGuard;
 use super::output::{Sent, send};
+use super::report::{next_report, send_report};
 use super::sign_of_life::{next_sign, send_sign};
 use super::worker::{StepId, Worker};
 use crate::commands::Runnable;
@@ -32,6 +33,8 @@ pub(super) struct LongRun {
     since: Instant,
     /// When the client gets its next sign of life. None if it gets none.
     next_sign: Option<Instant>,
+    /// When its progress is looked at next, if its client asked for that.
+    next_report: Option<Instant>,
 }
 
 /// When a command is looked at first, to charge it to its user.
@@ -50,7 +53,13 @@ impl LongRun {
     ) -> Self {
         let next_sign = next_sign(worker.signs(), last_sign);
         let worker = Arc::clone(worker);
-        Self { listener: None, listed: None, worker, step, since, next_sign }
+        Self { listener: None, listed: None, worker, step, since, next_sign, next_report: None }
+    }
+
+    /// Notes the identity of the command.
+    pub(super) fn listen_by(&mut self, run: &Cancel) {
+        self.next_report = next_report(&run.0, self.since);
+        self.listener = Some(run.clone());
     }
 
     /// Adds a command that was given no identity at its beginning to the table of running commands.
@@ -71,6 +80,7 @@ impl LongRun {
             self.since = earlier.since;
             self.listener = self.listener.take().or(earlier.listener.take());
             self.listed = self.listed.take().or(earlier.listed.take());
+            self.next_report = self.next_report.or(earlier.next_report);
         }
     }
 
@@ -96,6 +106,11 @@ impl LongRun {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let Cancel(run) = self.listener.as_ref()?;
         run.deadline.filter(|_| run.signal.get().is_none())
+    }
+
+    /// When to look at it first for the sake of its caller.
+    pub(super) fn own_look(&self) -> Option<Instant> {
+        self.deadline().into_iter().chain(self.next_report).min()
     }
 
     /// Whether the thread still runs this command.
@@ -137,6 +152,20 @@ impl LongRun {
             send_sign(signs, "running", self.since, socket, &mut outbox.bytes);
         }
     }
+
+    /// Sends the command's progress if that is due.
+    fn send_report(&mut self, socket: &OwnedFd, now: Instant) {
+        let Some(Cancel(run)) = &self.listener else { return };
+        if self.next_report.is_none_or(|at| at > now) {
+            return;
+        }
+        self.next_report = next_report(run, now);
+        if let Some(mut outbox) = self.worker.outbox_during(self.step)
+            && !outbox.answered
+        {
+            send_report(run, socket, &mut outbox.bytes);
+        }
+    }
 }
 
 impl Core {
@@ -144,7 +173,7 @@ impl Core {
     pub(super) fn first_look(&self, run: &LongRun) -> Instant {
         let limit = self.service.config.times.run.unwrap_or(FIRST_LOOK);
         let look = run.since + limit.min(FIRST_LOOK);
-        run.deadline().into_iter().chain(run.next_sign).fold(look, Instant::min)
+        run.own_look().into_iter().chain(run.next_sign).fold(look, Instant::min)
     }
 
     /// Looks at the running commands whose timers have passed.
@@ -184,9 +213,10 @@ impl Core {
         if run.deadline().is_some_and(|at| at <= now) {
             run.stop(Stopped::TimedOut);
         }
+        run.send_report(socket, now);
         run.send_sign(socket, now);
         let end = end.map(|(at, _)| at);
-        end.into_iter().chain(run.deadline()).chain(run.next_sign).min()
+        end.into_iter().chain(run.own_look()).chain(run.next_sign).min()
     }
 
     /// Asks the commands to stop whose clients have left, or have ended their side to say so.

@@ -39,11 +39,11 @@
 //! | [`ready`] | the queue of the leaders |
 //! | [`serve`], [`turn`] | one connection: taking it, its turns, putting it back |
 //! | [`connection`], [`phase`], [`deadline`] | a connection, its life as a state machine, what it waits for |
-//! | [`awaited`] | a command that is answered later |
+//! | [`awaited`], [`body`] | a command that is answered later, and the bytes that its client sends meanwhile |
 //! | [`listening`] | a connection that is subscribed to events |
 //! | [`input`], [`executor`], [`output`] | what a turn does: read, run, send |
 //! | [`jobs`] | code of the author's that runs apart from a connection |
-//! | [`worker`], [`long_run`], [`sign_of_life`] | what threads see of each other; commands that last |
+//! | [`worker`], [`long_run`], [`sign_of_life`], [`report`] | what threads see of each other; commands that last |
 //! | [`endpoint`], [`accept`], [`reserve`], [`users`] | where connections come from, and how many |
 //! | [`taken`] | connections of other protocols, which the author's code takes |
 //! | [`shutdown`], [`leave`] | how a server stops; what happens to the commands of the thread that waits for it |
@@ -51,6 +51,7 @@
 mod accept;
 mod aside;
 mod awaited;
+mod body;
 mod connection;
 mod core;
 mod deadline;
@@ -68,6 +69,7 @@ mod output;
 mod phase;
 mod readiness;
 mod ready;
+mod report;
 mod reserve;
 mod serve;
 mod shutdown;

@@ -436,20 +436,12 @@ impl Core {
                     conn.awaited = Some(Box::new(awaited));
                     break Pause::Awaited;
                 }
-                Step::Told { used: n, told } => {
+                Step::Told { used: n, frames } => {
                     used += n;
-                    in_transaction = false;
-                    executor.end_command();
-                    *answered += 1;
+                    *answered += u64::from(n > 0);
                     conn.has_progressed = true;
-                    let is_last = told.is_last;
-                    if let Some(listening) = self.listening() {
-                        unsent = (listening.tell)(me, &mut conn.conversation, *told);
-                    }
-                    if is_last {
-                        break Pause::LastAnswer;
-                    }
-                    if used == bytes.len() {
+                    unsent = Self::tell(me, &frames);
+                    if n > 0 && used == bytes.len() {
                         break Pause::NeedsInput;
                     }
                 }

@@ -128,6 +128,14 @@ impl<'r> Unbound<'r> {
         word.map(|word| word.of(self.input, &self.scratch.text))
     }
 
+    /// Removes the last word of a RESP command, its body. Nothing may have been taken but the name.
+    #[cold]
+    pub(crate) fn take_last(&mut self) -> Option<&'r [u8]> {
+        let incoming = &mut self.scratch.incoming;
+        let last = if incoming.len() > 1 { incoming.pop() } else { None };
+        last.map(|span| &self.input[span.start..span.end])
+    }
+
     /// Returns whether the command is a line.
     pub(crate) fn is_line(&self) -> bool {
         matches!(self.source, Source::Line(_))
@@ -242,6 +250,10 @@ impl<'r> Unbound<'r> {
 
     #[inline(never)]
     fn bind_each(&mut self, params: &[Param], shape: &Shape) -> Result<(), Failure> {
+        if shape.body.is_some() {
+            // The caller takes the body first.
+            return Err(usage("a body"));
+        }
         let Shape { has_options, before_rest, most, has_secret, .. } = *shape;
         let takes_options = has_options || self.ends_options;
         let mut options_end = false;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{FromRequest, Kind, Needs, Wanted};
+use super::{BodyCode, FromRequest, Kind, Needs, Wanted};
 use crate::arg::{Arity, BadValue, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
@@ -31,6 +31,7 @@ pub struct Param {
     pub secret: bool,
     /// Prepares the server when it starts.
     pub(crate) at_start: Option<fn(&States)>,
+    pub(crate) body: Option<&'static BodyCode>,
     /// Returns completions for a prefix.
     pub propose: Option<fn(&Request<'_>, &str) -> Vec<String>>,
 }
@@ -78,6 +79,8 @@ pub enum Way {
     Flag(&'static str),
     /// The rest of the line, unchanged.
     Rest,
+    /// What follows the command, or its last word in RESP.
+    Body,
 }
 
 impl Way {
@@ -156,7 +159,7 @@ impl fmt::Display for Param {
             Way::Rest if self.is_optional() => write!(f, "[<{name}…>]"),
             Way::Rest => write!(f, "<{name}…>"),
             Way::Positional if self.is_optional() => write!(f, "[<{name}>{many}]"),
-            Way::Positional => write!(f, "<{name}>"),
+            Way::Positional | Way::Body => write!(f, "<{name}>"),
         }
     }
 }
@@ -170,9 +173,10 @@ pub const fn param(
     default: Option<DefaultValue>,
     kind: Kind,
 ) -> Param {
-    let Kind { ty, choices, range, arity, secret, needs, wanted, check, at_start } = kind;
+    let Kind { ty, choices, range, arity, secret, needs, wanted, check, at_start, body } = kind;
     let way = match (way, arity) {
         (Some(way), _) => way,
+        (None, _) if body.is_some() => Way::Body,
         (None, Arity::Injected) => Way::Injected,
         (None, _) => Way::Positional,
     };
@@ -190,6 +194,7 @@ pub const fn param(
         check,
         secret,
         at_start,
+        body,
         propose: None,
     }
 }
@@ -205,15 +210,25 @@ pub const fn flag(name: &'static str, help: &'static str, way: Option<Way>) -> P
 #[doc(hidden)]
 #[track_caller]
 pub const fn check(params: &[Param], index: usize) {
+    #[cfg(feature = "tokio")]
+    assert!(
+        !matches!(params[index].needs, Needs::AsyncBody),
+        "an `AsyncBody` is for an `async fn`: take a `Body`",
+    );
+    check_all(params, index);
+}
+
+#[track_caller]
+const fn check_all(params: &[Param], index: usize) {
     let this = &params[index];
     assert!(
         !matches!(this.arity, Arity::Nested),
         "Option and Vec can't be nested in a parameter: use one of them",
     );
-    let injected = matches!(this.arity, Arity::Injected);
+    let injected = matches!(this.arity, Arity::Injected) || this.body.is_some();
     assert!(
         !injected
-            || (matches!(this.way, Way::Injected)
+            || (matches!(this.way, Way::Injected | Way::Body)
                 && this.default.is_none()
                 && !this.secret
                 && this.propose.is_none()),
@@ -231,11 +246,21 @@ pub const fn check(params: &[Param], index: usize) {
         !this.secret || this.propose.is_none(),
         "a secret parameter can't have completions: remove `complete`",
     );
-    if matches!(this.needs, Needs::Local) {
+    if matches!(this.needs, Needs::Local) || this.body.is_some() {
         let mut i = 0;
         while i < index {
             assert!(
-                !matches!(params[i].needs, Needs::Local),
+                this.body.is_none() || params[i].body.is_none(),
+                "a command has one body: what the client sends after it",
+            );
+            assert!(
+                this.body.is_some() == params[i].body.is_some()
+                    || !matches!(this.needs, Needs::Local)
+                        && !matches!(params[i].needs, Needs::Local),
+                "a command with a `Local` can't have a body: its loop would wait for the client",
+            );
+            assert!(
+                !matches!(this.needs, Needs::Local) || !matches!(params[i].needs, Needs::Local),
                 "a command runs on one thread, so it has one `Local`: put both values into one type",
             );
             i += 1;
@@ -270,7 +295,11 @@ pub const fn check_async(params: &[Param], index: usize) {
         !matches!(params[index].needs, Needs::Local),
         "an async command can't have a `Local`, which stays on one thread: write a plain `fn`, which can return a `Deferred`",
     );
-    check(params, index);
+    assert!(
+        !matches!(params[index].needs, Needs::Body),
+        "a `Body` blocks its thread: an `async fn` takes an `AsyncBody`, with the feature `tokio`",
+    );
+    check_all(params, index);
 }
 
 /// Returns a hint at the end of a message about a word such as `-s`. There are no short options.

@@ -4,13 +4,13 @@ use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Args, Purpose};
+use super::{Args, BodyCode, Purpose};
 use crate::arg::{Arg, Arity, BadValue, BadWord, text};
 use crate::error::Failure;
 use crate::local::Local;
 use crate::peer::Peer;
 use crate::request::Request;
-use crate::run::{Cancel, Deadline, Stop};
+use crate::run::{Cancel, Deadline, Latest, Progress, Stop};
 use crate::state::{State, States};
 
 /// A type that can be a parameter of a command: an [`Arg`], or an injected type.
@@ -19,7 +19,7 @@ use crate::state::{State, States};
     message = "`{Self}` can't be a parameter of a command",
     label = "not a parameter type",
     note = "parsed from words: text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option` and `Vec` of those",
-    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `Events`, `&Request`, `Local<'_, T>`",
+    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `Events`, `Progress`, `Body`, `&Request`, `Local<'_, T>`",
     note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`",
     note = "for pairs, as in a map, take a `Vec` of a type of your own whose `FromStr` reads `KEY=VALUE`"
 )]
@@ -47,6 +47,8 @@ pub struct Kind {
     pub(super) wanted: fn() -> Option<Wanted>,
     pub(super) check: fn(&'static str) -> Result<(), BadValue>,
     pub(super) at_start: Option<fn(&States)>,
+    /// Of a body.
+    pub(super) body: Option<&'static BodyCode>,
 }
 
 /// The part of a call that a parameter needs beside its words.
@@ -57,8 +59,15 @@ pub(crate) enum Needs {
     Run,
     /// The command's identity, to learn that it is to stop.
     Signal,
+    /// The command's identity, to report its progress.
+    Progress,
     /// The value of the author's thread, where the command runs.
     Local,
+    /// The bytes that the client sends after the command.
+    Body,
+    /// The same, for an async command.
+    #[cfg(feature = "tokio")]
+    AsyncBody,
 }
 
 /// The type of a state that a parameter requires, or of a value of the author's thread.
@@ -83,6 +92,7 @@ impl Kind {
         wanted: || None,
         check: |_| Ok(()),
         at_start: None,
+        body: None,
     };
 
     /// Returns the properties of an injected parameter for which the server prepares itself when it starts.
@@ -111,6 +121,7 @@ impl<'r, T: Arg<'r>> FromRequest<'r> for T {
             T::from_words(words).map(drop).map_err(|bad| bad.bad)
         },
         at_start: None,
+        body: None,
     };
 
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
@@ -232,6 +243,18 @@ impl<'r> FromRequest<'r> for Stop {
     }
 }
 
+impl<'r> FromRequest<'r> for Progress {
+    const KIND: Kind = Kind { needs: Needs::Progress, ..Kind::INJECTED };
+
+    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
+        let Cancel(run) = <&Cancel>::from_request(args, index)?;
+        if run.asks_progress {
+            run.report.get_or_init(|| Box::new(Latest::default()));
+        }
+        Ok(Self(Arc::clone(run)))
+    }
+}
+
 /// The type of a `#[arg(flag)]`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
@@ -267,6 +290,7 @@ pub trait Parse: Sized {
         wanted: || None,
         check: |default| Self::from_word(default.as_bytes()).map(drop),
         at_start: None,
+        body: None,
     };
     const OPTIONAL: Kind = Kind { arity: Arity::Optional, ..Self::REQUIRED };
     const LIST: Kind = Kind { arity: Arity::Many, ..Self::REQUIRED };

@@ -3,17 +3,21 @@
 //! `#[command]` declares each parameter as a [`Param`]. [`Unbound::bind`] finds the words of each, and
 //! [`FromRequest`] parses them or injects a value. Nothing in here runs a command.
 
+mod apart;
 mod args;
 mod bind;
+mod body;
 mod declared;
 mod from_request;
 mod owned;
 mod propose;
 mod shape;
 
+pub(crate) use apart::{Apart, Call};
 pub use args::Args;
 pub(crate) use args::Purpose;
 pub(crate) use bind::{Bound, Scratch, Unbound};
+pub(crate) use body::BodyCode;
 pub use declared::{
     DefaultValue, Display, NotDisplay, Param, Way, check, check_async, flag, param,
 };

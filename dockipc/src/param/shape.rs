@@ -1,12 +1,12 @@
 //! [`Shape`], facts about a command's parameters that each call needs, found once.
 
-use super::{Needs, Param, Way};
+use super::{BodyCode, Needs, Param, Way};
 use crate::arg::Arity;
 
 /// Facts about a command's parameters that each call needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
-    /// A parameter is given by its name.
+    /// A parameter is given by its name. Also true for a command with a body, whose words are never bound as they are.
     pub(super) has_options: bool,
     /// The number of positional parameters before the one that takes the rest of the line.
     pub(super) before_rest: Option<usize>,
@@ -18,6 +18,9 @@ pub(crate) struct Shape {
     pub(crate) has_run: bool,
     /// The command learns that it is to stop.
     pub(crate) listens: bool,
+    /// The command reports its progress.
+    pub(crate) reports: bool,
+    pub(crate) body: Option<&'static BodyCode>,
 }
 
 impl Shape {
@@ -30,14 +33,24 @@ impl Shape {
             // Only the last one takes many.
             most = if param.arity == Arity::Many { usize::MAX } else { most + 1 };
         }
+        let body = params.iter().find_map(|param| param.body);
         Self {
-            has_options: params.iter().any(|param| param.way.option().is_some()),
+            has_options: body.is_some() || params.iter().any(|param| param.way.option().is_some()),
             before_rest,
             most,
             has_secret: params.iter().any(|param| param.secret),
             has_run: params.iter().any(|param| param.needs != Needs::Nothing),
             listens: params.iter().any(|param| param.needs == Needs::Signal),
+            reports: params.iter().any(|param| param.needs == Needs::Progress),
+            body,
         }
+    }
+
+    /// Returns the shape for the words in front of the body.
+    #[cold]
+    pub(crate) fn without_body(&self, params: &[Param]) -> Self {
+        let has_options = params.iter().any(|param| param.way.option().is_some());
+        Self { has_options, body: None, ..*self }
     }
 }
 

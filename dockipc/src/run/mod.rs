@@ -1,23 +1,28 @@
 //! [`Run`], one command that runs: its identity, and whether it has been asked to stop.
 //!
-//! A quick command has no `Run`. One is made for a command that takes a [`Cancel`], a [`Deadline`] or a [`Stop`],
-//! and for one that answers later.
+//! A quick command has no `Run`. One is made for a command that takes a [`Cancel`], a [`Deadline`], a [`Progress`]
+//! or a [`Stop`], and for one that answers later.
 
 mod cancel;
 mod deadline;
+mod progress;
 mod signal;
 mod stop;
 
 use std::any::TypeId;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::body::Intake;
 use crate::error::Stopped;
-use crate::later::Later;
+use crate::later::{ItemForm, Later};
 use crate::peer::Peer;
 
 pub use self::cancel::Cancel;
 pub use self::deadline::Deadline;
+pub use self::progress::Progress;
+pub(crate) use self::progress::{Latest, Report};
 pub(crate) use self::signal::Signal;
 pub use self::stop::Stop;
 
@@ -34,13 +39,22 @@ pub(crate) struct Run {
     /// The caller cancels the command by ending its side of the connection. Otherwise this means only that
     /// no other command follows.
     pub(crate) ends_with_input: bool,
+    /// The form in which the caller takes a stream; none if as one answer.
+    pub(crate) stream: Option<ItemForm>,
     /// A parameter of the command listens to the signal, or the command is dropped by it.
     pub(crate) listens: bool,
     /// The command's answer may come after its function has returned.
     pub(crate) answers_later: bool,
-    /// The type of the author's value, and the answer, if the command runs on the author's thread.
+    /// The type of the author's value, and the answer, if the command runs on the author's thread. A command with a
+    /// body, which runs as a job, has the type of that.
     pub(crate) local: Option<(TypeId, Later)>,
     pub(crate) signal: Signal,
+    /// The caller is told the command's progress, and a parameter of the command reports it.
+    pub(crate) asks_progress: bool,
+    /// That progress, once the parameter is made.
+    pub(crate) report: OnceLock<Box<dyn Report>>,
+    /// The bytes that the client sends after the command, if it takes them.
+    pub(crate) body: Option<Arc<dyn Intake>>,
     /// The server stops when the command is answered.
     stops_server: AtomicBool,
 }
@@ -55,10 +69,14 @@ impl Run {
             since: Instant::now(),
             deadline: None,
             ends_with_input: false,
+            stream: None,
             listens: false,
             answers_later: false,
             local: None,
             signal: Signal::default(),
+            asks_progress: false,
+            report: OnceLock::new(),
+            body: None,
             stops_server: AtomicBool::new(false),
         }
     }

@@ -29,6 +29,13 @@ impl Server {
         self
     }
 
+    /// Limits the size in bytes of a [`Body`](crate::Body). By default it has no limit. Reading beyond it fails, and the
+    /// answer is `-TOOBIG`. A Redis client sends a body as a word, which [`max_command`](Self::max_command) limits.
+    pub fn max_body(mut self, bytes: u64) -> Self {
+        self.config.max_body = Some(bytes);
+        self
+    }
+
     /// Limits how many connections are served at a time. Default: the system's limit. Further ones get
     /// `-BUSY`. The last few are reserved for root and the daemon's user: see
     /// [`reserved_connections`](Self::reserved_connections).

@@ -41,6 +41,8 @@ pub(super) enum Room {
 pub(super) struct Feed {
     name: &'static str,
     form: ItemForm,
+    /// The beginning of each message.
+    messages: Option<Arc<[u8]>>,
     are_bytes: bool,
     max_collected: usize,
     panicked: fn(&str) -> Reply,
@@ -74,10 +76,11 @@ struct State {
 
 impl Feed {
     pub(super) fn new(start: &Start<'_>, are_bytes: bool) -> Arc<Self> {
-        let Start { name, form, max_collected, panicked, workers, .. } = start;
+        let Start { name, form, messages, max_collected, panicked, workers, .. } = start;
         Arc::new(Self {
             name,
-            form: form.clone(),
+            form: *form,
+            messages: messages.clone(),
             are_bytes,
             max_collected: *max_collected,
             panicked: *panicked,
@@ -150,11 +153,13 @@ impl Feed {
             return Ok(Room::Free);
         }
         let out = &mut state.out;
-        match &self.form {
+        match self.form {
             ItemForm::Line => encode::reply(self.row(item), Protocol::Line, out),
             ItemForm::Values => encode::push_item(item, out),
             ItemForm::Rows | ItemForm::Collected => encode::push_item(self.row(item), out),
-            ItemForm::Messages(head) => encode::message(head, item, out),
+            ItemForm::Messages => {
+                encode::message(self.messages.as_deref().unwrap_or_default(), item, out);
+            }
         }
         let room = if state.out.len() < FULL { Room::Free } else { Room::Full };
         let bell = state.bell.take();

@@ -5,7 +5,7 @@
 //! nothing but blanks. The latter are skipped without an answer, as are the empty commands `*0` and `*-1`:
 //! `redis-cli --pipe` sends `\r\n` in front of its last command.
 
-use super::Span;
+use super::{Frames, Part, Span};
 use crate::config::Limits;
 use crate::error::{Failure, code};
 
@@ -61,6 +61,8 @@ enum Expecting {
     Words { left: u64, at: usize },
     /// `body` bytes of a word and then `left` words of a RESP command over the limit, all skipped.
     Skip { left: u64, body: u64 },
+    /// The rest of a body that nobody reads, which is skipped.
+    Body(Frames),
     /// Nothing: after invalid input, or after the one line.
     End { resp: bool },
 }
@@ -73,7 +75,10 @@ impl Decoder {
     /// Returns whether the client speaks RESP. Known from the first byte on.
     pub(crate) fn is_resp(&self) -> bool {
         match self.state {
-            Expecting::Head | Expecting::Words { .. } | Expecting::Skip { .. } => true,
+            Expecting::Head
+            | Expecting::Words { .. }
+            | Expecting::Skip { .. }
+            | Expecting::Body(_) => true,
             Expecting::Start => false,
             // Invalid input is answered in the client's mode.
             Expecting::Line { resp, .. } | Expecting::End { resp } => resp,
@@ -102,6 +107,7 @@ impl Decoder {
         match self.state {
             Expecting::Line { seen, resp } => self.line(input, seen, resp),
             Expecting::Skip { left, body } => self.skip(input, 0, left, body),
+            Expecting::Body(frames) => self.skip_frames(input, frames),
             Expecting::End { .. } => Decoded::More { discard: input.len() },
             Expecting::Start | Expecting::Head | Expecting::Words { .. } => self.resp(input, words),
         }
@@ -113,12 +119,39 @@ impl Decoder {
         self.state = if self.is_resp() { Expecting::Head } else { Expecting::Start };
     }
 
+    /// Skips the rest of a body before the next command.
+    #[cold]
+    pub(crate) fn skip_body(&mut self, frames: Frames) {
+        self.state = Expecting::Body(frames);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn skip_frames(&mut self, input: &[u8], mut frames: Frames) -> Decoded {
+        let mut at = 0;
+        loop {
+            match frames.next(&input[at..]) {
+                Part::Bytes { end, .. } => at += end,
+                Part::Nothing => {
+                    self.state = Expecting::Body(frames);
+                    return Decoded::More { discard: input.len() };
+                }
+                Part::End { len } => {
+                    self.state = Expecting::Head;
+                    return Decoded::Skip { len: at + len };
+                }
+                Part::Wrong => return self.refuse(input.len(), NOT_BODY),
+            }
+        }
+    }
+
     /// Returns whether a command has begun and is not whole, if `input` is the rest of the input.
     pub(crate) fn is_inside(&self, input: &[u8]) -> bool {
         match self.state {
             Expecting::Start | Expecting::Line { .. } | Expecting::Head => !input.is_empty(),
             Expecting::Words { .. } | Expecting::Skip { .. } => true,
-            Expecting::End { .. } => false,
+            // Its command has its answer.
+            Expecting::Body(_) | Expecting::End { .. } => false,
         }
     }
 
@@ -371,6 +404,9 @@ pub(crate) fn check_text(line: &[u8]) -> Result<(), Failure> {
     let why = format!("the line is not UTF-8 at byte {at} (0x{byte:02x})");
     Err(Failure::new(code::UTF8, why))
 }
+
+/// The failure of input in the middle of a body.
+pub(crate) const NOT_BODY: &str = "expected DOCKIPC DATA or DOCKIPC END: a body had begun";
 
 const UNENDED: &str = "expected CR LF after a word of the declared length";
 

@@ -4,6 +4,7 @@
 //! reply in the connection's [`Protocol`]; [`answer`] is the client's side, which reads a reply back.
 
 pub(crate) mod answer;
+mod body;
 mod decode;
 pub(crate) mod encode;
 mod escape;
@@ -13,7 +14,8 @@ mod reply;
 pub(crate) mod rows;
 pub(crate) mod words;
 
-pub(crate) use decode::{Decoded, Decoder, Frame, check_text};
+pub(crate) use body::{Frames, Part};
+pub(crate) use decode::{Decoded, Decoder, Frame, NOT_BODY, check_text};
 pub(crate) use escape::escape_into;
 pub(crate) use float::float_text;
 pub(crate) use outgoing::Outgoing;

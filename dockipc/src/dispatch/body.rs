@@ -1,0 +1,96 @@
+//! Commands with a body: where its bytes are.
+
+use std::sync::Arc;
+
+use super::call::with_usage;
+use super::run::Runner;
+use super::{Outcome, Service};
+use crate::arg::usage;
+use crate::audit::Case;
+use crate::body::{Broken, Origin};
+use crate::commands::Command;
+use crate::error::Failure;
+use crate::param::{Args, Purpose, Shape, Unbound};
+use crate::request::Request;
+use crate::run::Cancel;
+use crate::session::Session;
+use crate::wire::Protocol;
+
+impl Service {
+    /// Binds the words of a command with a body and runs it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn call_with_body(
+        &self,
+        command: &'static Command,
+        shape: &Shape,
+        session: &Session,
+        unbound: &mut Unbound<'_>,
+        runner: &mut Runner<'_>,
+    ) -> Outcome {
+        let origin = origin(session, unbound);
+        let origin = match origin.ok_or_else(|| missing(command)) {
+            Ok(origin) => origin,
+            Err(failure) => {
+                return self.unbindable(command, shape, session, unbound, failure, runner);
+            }
+        };
+        if let Err(failure) = unbound.bind(command.params, &shape.without_body(command.params)) {
+            return self.unbindable(command, shape, session, unbound, failure, runner);
+        }
+        let bound = unbound.found();
+        let caller = self.caller(session);
+        let request = Request::new(command.name, bound.words, caller, shape.has_secret);
+        let (options, params, purpose) = (bound.options, command.params, Purpose::Run);
+        let args = Args { request: &request, options, params, purpose };
+        if session.is_in_transaction() {
+            return self.check(command, args, runner).into();
+        }
+        self.call_with_run(command, shape, session, args, runner, Some(origin))
+    }
+
+    /// Answers a call whose words can't be bound.
+    #[cold]
+    pub(super) fn unbindable(
+        &self,
+        command: &'static Command,
+        shape: &Shape,
+        session: &Session,
+        unbound: &mut Unbound<'_>,
+        failure: Failure,
+        runner: &mut Runner<'_>,
+    ) -> Outcome {
+        let failure = match self.joined(session, shape.has_secret, unbound) {
+            Some(name) => usage(format_args!("{}; did you mean {name}?", failure.message())),
+            None => failure,
+        };
+        let answer = with_usage(command, failure);
+        let record = |case: &Case<'_>| case.unbindable(shape, unbound);
+        self.not_run(session, command.name, runner, answer, record).into()
+    }
+}
+
+/// Returns where the body is.
+fn origin<'r>(session: &Session, unbound: &mut Unbound<'r>) -> Option<Origin<'r>> {
+    if session.opening.is_some_and(|opening| opening.body) {
+        Some(Origin::Frames)
+    } else if !unbound.is_line() {
+        unbound.take_last().map(Origin::Word)
+    } else {
+        // A line in RESP has nothing behind it.
+        (session.protocol == Protocol::Line).then_some(Origin::Rest)
+    }
+}
+
+fn missing(command: &Command) -> Failure {
+    let name = command.given().last().map_or("", |param| param.name);
+    usage(format_args!("{name} is missing"))
+}
+
+/// Lets a request to stop end the body of a command.
+pub(super) fn listen(Cancel(run): &Cancel) {
+    if let Some(body) = &run.body {
+        let told = Arc::clone(body);
+        run.signal.on_fire(Box::new(move |why| told.fail(Broken::Stopped(why))));
+    }
+}

@@ -1,0 +1,67 @@
+//! Bodies of async commands.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, Write};
+use std::pin::Pin;
+
+use dockipc::{AsyncBody, Server, State, command};
+use tests::{exchange, expect, resp};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::states::{Ends, Reading, data, end, noise, opened};
+
+/// Answer with the length of the body.
+#[command]
+async fn measure_async(ends: State<Ends>, mut body: AsyncBody) -> io::Result<u64> {
+    let (mut length, mut buffer) = (0, vec![0; 50_000]);
+    let result = loop {
+        let mut read = ReadBuf::new(&mut buffer);
+        match poll_fn(|context| Pin::new(&mut body).poll_read(context, &mut read)).await {
+            Ok(()) if read.filled().is_empty() => break Ok(length),
+            Ok(()) => length += read.filled().len() as u64,
+            Err(error) => break Err(error),
+        }
+    };
+    ends.tell(&result);
+    result
+}
+
+/// Answer without reading.
+#[command]
+#[expect(clippy::unused_async, reason = "it answers at once")]
+async fn answer_at_once(_body: AsyncBody) -> u64 {
+    7
+}
+
+#[test]
+fn async_command_reads_a_body() {
+    let it = Reading::start(Server::new());
+    let mut stream = it.daemon.connect();
+    for size in [0, 1, 3_000_000] {
+        let call = [opened(&["measure-async"]), data(noise(size)), end()].concat();
+        stream.write_all(&call).unwrap();
+        expect(&mut stream, format!(":{size}\r\n").as_bytes());
+        assert_eq!(it.end(), Ok(size as u64));
+    }
+    assert_eq!(exchange(it.daemon.connect(), b"measure-async\nabc"), b"3");
+    assert_eq!(exchange(it.daemon.connect(), &resp(&["measure-async", "abcd"])), b":4\r\n");
+}
+
+#[test]
+fn async_command_sees_that_a_body_is_cut() {
+    let it = Reading::start(Server::new());
+    let mut stream = it.daemon.connect();
+    stream.write_all(&[opened(&["measure-async"]), data(noise(1_000_000))].concat()).unwrap();
+    drop(stream);
+    let end = it.end();
+    assert!(matches!(end, Err(ErrorKind::UnexpectedEof | ErrorKind::Other)), "{end:?}");
+}
+
+#[test]
+fn body_is_skipped_after_an_answer_at_once() {
+    let it = Reading::start(Server::new());
+    let mut stream = it.daemon.connect();
+    let call = [opened(&["answer-at-once"]), data(noise(1000)), end(), resp(&["ping"])].concat();
+    stream.write_all(&call).unwrap();
+    expect(&mut stream, b":7\r\n+PONG\r\n");
+}

@@ -1,0 +1,8 @@
+use dockipc::{Body, command};
+
+#[command]
+fn upload(one: Body, name: String, other: Body) {
+    drop((one, name, other));
+}
+
+fn main() {}
