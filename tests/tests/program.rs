@@ -11,4 +11,5 @@ mod program {
     mod ctl_reach;
     mod ctl_strangers;
     mod ctl_usage;
+    mod ctl_watch;
 }

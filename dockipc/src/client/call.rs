@@ -17,7 +17,7 @@ use super::word::ToArg;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, Reply};
-use crate::wire::answer::Piece;
+use crate::wire::answer::{Piece, Shape};
 use crate::wire::rows::Rows;
 
 /// A builder for one call; see [`Client::command`].
@@ -174,7 +174,7 @@ impl<'c> Call<'c> {
         self
     }
 
-    /// Adds the body of a command that takes one (`Body`): the bytes of this reader, up to its end. They
+    /// Adds the body of a command that takes one ([`Body`](crate::Body)): the bytes of this reader, up to its end. They
     /// are sent as they are read, and none is kept.
     ///
     /// ```no_run
@@ -324,7 +324,8 @@ impl<'c> Call<'c> {
     }
 
     /// Makes the call, and passes on the pieces of the answer as they arrive, and `None` before
-    /// each wait and at the end. The items of a stream, in this form, are pieces as well.
+    /// each wait and at the end. A stream is a list if its items come as `items`, and as `rows` the items are
+    /// pieces without one.
     pub(crate) fn pieces(
         self,
         items: &'static str,
@@ -346,9 +347,17 @@ impl<'c> Call<'c> {
         };
         let call = CallLimits::new(&client.limits, timeout);
         let call = CallLimits { on_progress: on_progress.as_deref(), body, ..call };
-        let mut refused = None;
+        let (mut refused, mut is_list) = (None, false);
         client.exchange(&command, &call, |_, part| match part {
             AnswerPart::Piece(piece) => each(piece),
+            AnswerPart::Items => {
+                is_list = items == "items";
+                if is_list { each(Some(Piece::Begin(Shape::List))) } else { Ok(()) }
+            }
+            AnswerPart::Whole(Reply::Ok) if is_list => {
+                each(Some(Piece::End))?;
+                each(None)
+            }
             AnswerPart::Whole(Reply::Error(failure)) => {
                 refused = Some(failure);
                 Ok(())

@@ -53,6 +53,8 @@ pub(super) struct Connection {
 /// An answer, or a part of one.
 pub(super) enum AnswerPart<'i> {
     Whole(Reply),
+    /// The first item of a stream follows in pieces.
+    Items,
     /// A piece, or `None` before a wait and at the end, if the commands are
     /// [`streamed`](Commands::streamed).
     Piece(Option<Piece<'i>>),
@@ -128,7 +130,7 @@ impl Connection {
         let (refusal, _attached) = self.open(commands, call)?;
         for i in 0..commands.count {
             let has_pieces = if commands.streamed {
-                self.read_rows(call, &mut |piece| each(i, AnswerPart::Piece(piece)))
+                self.read_rows(call, &mut |part| each(i, part))
             } else {
                 Ok(false)
             };

@@ -40,6 +40,8 @@ pub(crate) use self::limits::Deadline;
 pub use self::progress::Progress;
 pub use self::subscription::{Event, Mirror, Subscription};
 pub use self::upload::Upload;
+#[cfg(feature = "cli")]
+pub(crate) use self::upload::{Body, SendBody};
 pub use self::word::ToArg;
 pub use crate::wire::words::quote;
 

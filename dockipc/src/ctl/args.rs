@@ -150,6 +150,7 @@ pub(super) enum Action {
     Ping(Ping),
     Ps(Ps),
     Kill(Kill),
+    Watch(Watch),
     Doctor(Doctor),
     List(List),
     Schema(Schema),
@@ -270,6 +271,26 @@ pub(super) struct Ps {
 pub(super) struct Kill {
     /// The socket, unless given otherwise, and the numbers in the first column of `ps`
     #[arg(value_name = "SOCK ID", num_args = 0..)]
+    pub(super) words: Vec<OsString>,
+}
+
+/// Print the daemon's events as they arrive
+///
+/// Prints a line for each event: the channel, a tab, and the value. Ends when the daemon closes the
+/// connection, or with Ctrl-C.
+#[derive(Args, Debug)]
+#[command(override_usage = "dockipc watch [OPTIONS] [SOCK] CHANNEL...")]
+pub(super) struct Watch {
+    /// Print each event as JSON or, with =line, as a line of JSON
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
+
+    /// End after COUNT events
+    #[arg(long, short, value_name = "COUNT", value_parser = count::<u64>)]
+    pub(super) count: Option<u64>,
+
+    /// The socket, unless given otherwise, and the channels; * ? and [] match many: "jobs.*"
+    #[arg(value_name = "SOCK CHANNEL", num_args = 0..)]
     pub(super) words: Vec<OsString>,
 }
 

@@ -2,28 +2,30 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::args::Call;
 use super::candidates::{HELP, asks_for_help};
-use super::daemon::Daemon;
+use super::daemon::{Daemon, Input};
 use super::error::{CliError, note};
 use super::exit::Exit;
 use super::help;
-use super::interface::{Description, Interface};
+use super::interface::{Description, Interface, Kind};
 use super::interrupt::{Cancelable, Interrupt};
 use super::output::{Form, JsonWriter, Layout, Output, is_binary, is_closed};
 use super::word::Word;
 use super::written;
-use crate::client;
+use crate::client::{self, Body, SendBody};
 use crate::error::{Error, code};
 use crate::wire::words::Splitter;
 
 /// Runs `call`. The socket is already removed from the words.
-pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, CliError> {
+pub(super) fn call(daemon: &Daemon, mut args: Call, program: &str) -> Result<Exit, CliError> {
     let is_repeated = args.repeat.is_some() || args.every.is_some();
     let form = Form {
         is_raw: args.raw,
@@ -42,9 +44,15 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
     if let Some(help) = help_of(daemon, &args, program)? {
         return written(help::write(&help));
     }
+    let times = args.repeat.unwrap_or(if args.every.is_some() { u64::MAX } else { 1 });
+    let body = take_body(daemon, &mut args)?;
+    if body.is_some() && times > 1 {
+        return Err(CliError::usage(
+            "standard input can be read only once: leave out --repeat and --every",
+        ));
+    }
     let words = words(args.words, args.literal, daemon)?;
     let interrupt = interrupt(daemon)?;
-    let times = args.repeat.unwrap_or(if args.every.is_some() { u64::MAX } else { 1 });
     for i in 0..times {
         if i > 0 {
             daemon.pause(args.every.unwrap_or(Duration::ZERO))?;
@@ -54,7 +62,9 @@ pub(super) fn call(daemon: &Daemon, args: Call, program: &str) -> Result<Exit, C
         }
         let mut is_canceled = false;
         let answered = answered(&mut output, |output| {
-            let called = one(daemon, &words, args.json, output, &interrupt);
+            let source = body.as_ref().map(|input| Body::new(input, Some(input.as_fd())));
+            let body = source.as_ref().map(|body| body as &dyn SendBody);
+            let called = one(daemon, &words, body, args.json, output, &interrupt);
             is_canceled = called.1;
             called.0
         });
@@ -98,6 +108,24 @@ fn help_of(daemon: &Daemon, args: &Call, program: &str) -> Result<Option<Descrip
     }
 }
 
+/// Takes the last word if it is a `-` and the command has a body: then standard input is the body. For another
+/// command the `-` is an argument.
+fn take_body(daemon: &Daemon, args: &mut Call) -> Result<Option<Input<File>>, CliError> {
+    let [name, .., last] = &args.words[..] else { return Ok(None) };
+    if last != "-" || args.literal {
+        return Ok(None);
+    }
+    // If the daemon refuses the question, the call has the error.
+    let command = Interface::command(&daemon.questions(), &name.to_string_lossy()).ok().flatten();
+    let has_body = |command: &Description| command.arguments.iter().any(|a| a.kind == Kind::Body);
+    if !command.is_some_and(|command| has_body(&command)) {
+        return Ok(None);
+    }
+    args.words.pop();
+    let input = daemon.unbuffered_input().map_err(|error| unread("standard input", &error))?;
+    Ok(Some(input))
+}
+
 /// Handles Ctrl-C: while a command runs it is cancelled, and otherwise the program ends.
 fn interrupt(daemon: &Daemon) -> Result<Interrupt, CliError> {
     // ssh ends by the signal as well, and then the daemon cancels the command.
@@ -111,18 +139,20 @@ fn interrupt(daemon: &Daemon) -> Result<Interrupt, CliError> {
 fn one(
     daemon: &Daemon,
     words: &[Word],
+    body: Option<&dyn SendBody>,
     json: Option<Layout>,
     output: &mut Output,
     interrupt: &Interrupt,
 ) -> (Result<(), Error>, bool) {
     let Some((name, arguments)) = words.split_first() else { return (Ok(()), false) };
     let name = String::from_utf8_lossy(name.bytes());
-    made(daemon.client.command(&name).words(arguments), json, output, interrupt)
+    made(daemon.client.command(&name).words(arguments), body, json, output, interrupt)
 }
 
 /// Makes a call and writes its answer. Also returns whether it was canceled.
 fn made(
     call: client::Call<'_>,
+    body: Option<&dyn SendBody>,
     json: Option<Layout>,
     output: &mut Output,
     interrupt: &Interrupt,
@@ -130,9 +160,9 @@ fn made(
     let writing = |error| Error::io("writing the answer", error);
     interrupt.during_call(Some(call.canceller()), || {
         let mut cancelable = Cancelable::new(output, interrupt);
-        let Some(layout) = json else { return call.copy_to(&mut cancelable).map(drop) };
+        let Some(layout) = json else { return call.copy(&mut cancelable, body).map(drop) };
         let (mut json, mut ready) = (JsonWriter::new(layout), Vec::new());
-        call.pieces("rows", None, &mut |piece| {
+        call.pieces("items", body, &mut |piece| {
             if let Some(piece) = piece {
                 return json.add(piece, &mut ready).map_err(writing);
             }
@@ -248,10 +278,10 @@ pub(super) fn lines(
         let mut is_canceled = false;
         let answered = answered(output, |output| {
             let called = if json.is_some() && is_split {
-                one(daemon, &words, json, output, &interrupt)
+                one(daemon, &words, None, json, output, &interrupt)
             } else {
                 let call = daemon.client.command("dockipc").words(["line".as_bytes(), line]);
-                made(call, None, output, &interrupt)
+                made(call, None, None, output, &interrupt)
             };
             is_canceled = called.1;
             called.0

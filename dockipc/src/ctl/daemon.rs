@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -156,6 +156,12 @@ impl Daemon {
         Input { file: io::stdin(), deadline: self.deadline }
     }
 
+    /// Returns standard input without a buffer of its own.
+    pub(super) fn unbuffered_input(&self) -> io::Result<Input<File>> {
+        let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        Ok(Input { file, deadline: self.deadline })
+    }
+
     /// Opens a file, which can be read until the deadline, also if it is a pipe without a writer.
     pub(super) fn file(&self, path: &Path) -> io::Result<Input<File>> {
         let flags = OFlags::NONBLOCK.bits().cast_signed();
@@ -182,7 +188,19 @@ pub(super) struct Input<F> {
     deadline: Option<Deadline>,
 }
 
+impl<F: AsFd> AsFd for Input<F> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 impl<F: AsFd> Read for Input<F> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(bytes)
+    }
+}
+
+impl<F: AsFd> Read for &Input<F> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             let left = self.deadline.and_then(|end| Timespec::try_from(end.left()).ok());

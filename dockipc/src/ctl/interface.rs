@@ -79,6 +79,8 @@ pub(super) enum Kind {
     Positional,
     /// The rest of the line, as one text.
     Rest,
+    /// The bytes that follow the command.
+    Body,
     /// `--name value`.
     Option,
     /// `--name`, without a value.

@@ -167,6 +167,11 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("ping", "Measure a hundred answers without a pause:", "dockipc ping -c 100 -i 0s hitd"),
     ("ps", "List the commands that run:", "dockipc ps hitd"),
     ("kill", "Stop two of them:", "dockipc kill hitd 17 23"),
+    (
+        "watch",
+        "Wait for the end of a job, and print it as JSON:",
+        "dockipc watch -c 1 --json=line hitd jobs.done",
+    ),
     ("doctor", "Find out why a daemon does not answer:", "dockipc doctor hitd"),
     ("list", "List daemons, and print only their sockets:", "dockipc list | cut -f 1"),
     ("list", "Show why other sockets are not daemons:", "dockipc list --all /run"),

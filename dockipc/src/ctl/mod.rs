@@ -35,6 +35,7 @@ mod shell;
 mod socket;
 mod ssh;
 mod wait;
+mod watch;
 mod word;
 
 use args::{Action, Call, Cli, NotRun};
@@ -154,6 +155,10 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
         Action::Kill(mut args) => {
             let daemon = find(&mut args.words)?;
             running::kill(&daemon, &args.words, program)
+        }
+        Action::Watch(mut args) => {
+            let daemon = find(&mut args.words)?;
+            watch::watch(&daemon, &args, program)
         }
         Action::Shell(socket) => {
             let daemon = find_named(socket)?;

@@ -1,7 +1,7 @@
 //! Reading an answer in pieces, as it arrives.
 
 use super::event::Kind;
-use super::{Connection, STREAM_THRESHOLD};
+use super::{AnswerPart, Connection, STREAM_THRESHOLD};
 use crate::client::limits::CallLimits;
 use crate::error::{Error, Ran, Result};
 use crate::wire::answer::{Next, NotResp, Piece, Pieces};
@@ -12,11 +12,17 @@ impl Connection {
     pub(super) fn read_rows(
         &mut self,
         call: &CallLimits<'_>,
-        each: &mut impl FnMut(Option<Piece<'_>>) -> Result<()>,
+        each: &mut impl FnMut(AnswerPart<'_>) -> Result<()>,
     ) -> Result<bool> {
+        let mut has_items = false;
         loop {
             match self.next_kind(call)? {
-                Kind::Item => self.read_pieces(call, &mut *each)?,
+                Kind::Item => {
+                    if !std::mem::replace(&mut has_items, true) {
+                        each(AnswerPart::Items)?;
+                    }
+                    self.read_pieces(call, |piece| each(AnswerPart::Piece(piece)))?;
+                }
                 Kind::Push => drop(self.read_frame(call)?),
                 Kind::Answer(first) => return Ok(b"$*~%".contains(&first)),
             }

@@ -14,7 +14,7 @@ pub(in crate::ctl) fn command(own: Option<&str>) -> clap::Command {
     let named = |usage: &str| usage.replace("[SOCK] ", "").replace("dockipc", name);
     // A daemon's own program needs no `list`, and many daemons have a command of such a name. clap
     // can't remove a subcommand.
-    let is_own = |name: &str| !["list", "ps", "kill"].contains(&name);
+    let is_own = |name: &str| !["list", "ps", "kill", "watch"].contains(&name);
     let subcommands = whole.get_subcommands().filter(|subcommand| is_own(subcommand.get_name()));
     Common::augment_args(clap::Command::new(name.to_owned()))
         .bin_name(name.to_owned())

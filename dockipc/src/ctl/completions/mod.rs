@@ -12,7 +12,7 @@ use super::args::{self, Common, Complete, Shell};
 use super::candidates::{Candidate, PartialLine, arguments, names};
 use super::daemon::{Daemon, Target};
 use super::interface::Interface;
-use super::{running, socket};
+use super::{running, socket, watch};
 
 mod expand;
 mod own_words;
@@ -146,7 +146,12 @@ fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> V
             let daemon = reached(target, &common, &mut words);
             daemon.map_or_else(Vec::new, |daemon| running::ids(daemon.client, &words, last))
         }
-        "commands" | "doctor" | "kill" | "ping" | "ps" | "schema" | "shell"
+        "watch" if !(words.is_empty() && (needs_socket || socket::is_socket(OsStr::new(last)))) => {
+            let daemon = reached(target, &common, &mut words);
+            let found = daemon.map(|daemon| watch::channels(&daemon.client, last));
+            found.into_iter().flatten().filter_map(|name| Candidate::new(name, "")).collect()
+        }
+        "commands" | "doctor" | "kill" | "ping" | "ps" | "schema" | "shell" | "watch"
             if own.is_none() && words.is_empty() =>
         {
             sockets(last)

@@ -1,0 +1,154 @@
+//! `call` with streams and bodies.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Stdio};
+
+use dockipc::{Cancel, Failure, Progress, Server, State, Stopped, Stream, command};
+use rustix::process::{Pid, Signal, kill_process};
+use tests::Daemon;
+use tests::ctl::{self, Ran, dockipc, run};
+use tests::gate::Gate;
+use tests::process::until;
+
+/// Send one line, wait, and send another; or fail.
+#[command]
+fn ticks(gate: State<Gate>, fail: Option<bool>) -> Stream<(String, u64)> {
+    Stream::new(move |sink| {
+        sink.send(("one\ttab".into(), 1))?;
+        gate.pass();
+        sink.send(("two".into(), 2))?;
+        if fail == Some(true) { Err(Failure::new("BROKEN", "in the end")) } else { Ok(()) }
+    })
+}
+
+/// Answer with as many texts as were asked for.
+#[command]
+fn texts(count: usize) -> Stream<String> {
+    Stream::iter((0..count).map(|i| format!("text {i}")))
+}
+
+/// Repeat a word.
+#[command]
+fn repeat_word(word: String) -> String {
+    format!("{word}{word}")
+}
+
+/// Report progress, and wait to be asked to stop.
+#[command]
+fn index(progress: Progress, cancel: Cancel) -> Result<(), Stopped> {
+    progress.say("reading");
+    progress.set(3, 10);
+    assert!(cancel.wait(tests::PATIENCE));
+    cancel.check()
+}
+
+fn start() -> (Daemon, Gate) {
+    let gate = Gate::default();
+    (Daemon::start(Server::new().state(gate.clone())), gate)
+}
+
+/// Runs `call` with these words behind the socket.
+fn call(daemon: &Daemon, options: &[&str], words: &[&str], input: &[u8]) -> Ran {
+    let mut command = ctl::command(&ctl::path());
+    run(command.arg("call").args(options).arg(daemon.path()).args(words), input)
+}
+
+fn begin(daemon: &Daemon, words: &[&str]) -> Child {
+    let mut command = ctl::command(&ctl::path());
+    command.arg("call").arg(daemon.path()).args(words);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn rows_of_a_stream_are_printed_as_they_arrive() {
+    let (daemon, gate) = start();
+    let mut child = begin(&daemon, &["ticks"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "one\\ttab\t1");
+    gate.open();
+    assert_eq!(lines.next().unwrap().unwrap(), "two\t2");
+    assert!(lines.next().is_none());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let ran = call(&daemon, &[], &["ticks", "true"], b"");
+    assert_eq!((ran.code, &*ran.text()), (Some(1), "one\\ttab\t1\ntwo\t2\n"));
+    assert!(ran.err.contains("BROKEN in the end"), "{}", ran.err);
+}
+
+#[test]
+fn stream_is_a_list_in_json() {
+    let (daemon, gate) = start();
+    gate.open();
+    let json = call(&daemon, &["--json"], &["ticks"], b"");
+    let value: serde_json::Value = serde_json::from_slice(&json.out).unwrap();
+    assert_eq!(value, serde_json::json!([["one\ttab", 1], ["two", 2]]));
+    let lines = call(&daemon, &["--json=line"], &["texts", "3"], b"");
+    assert_eq!(lines.text(), "\"text 0\"\n\"text 1\"\n\"text 2\"\n");
+    assert_eq!(call(&daemon, &[], &["texts", "0"], b"").text(), "");
+}
+
+#[test]
+fn interrupt_cancels_a_stream() {
+    let (daemon, _gate) = start();
+    let mut child = begin(&daemon, &["ticks"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().is_some());
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::INT.as_raw()));
+}
+
+#[test]
+fn dash_sends_standard_input_as_the_body() {
+    let (daemon, _gate) = start();
+    // Not a text, so that no newline is added.
+    let input = vec![0xff; 3_000_000];
+    let ran = call(&daemon, &[], &["sum", "-"], &input);
+    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "765000000\n", ""));
+    let back = call(&daemon, &[], &["back", "-"], &input);
+    assert!(back.out == input, "{} bytes", back.out.len());
+    // For other commands it is the argument.
+    assert_eq!(call(&daemon, &[], &["repeat-word", "-"], b"ab").text(), "abab\n");
+    assert_eq!(call(&daemon, &["--literal"], &["repeat-word", "-"], b"").text(), "--\n");
+    let twice = call(&daemon, &["--repeat=2"], &["sum", "-"], b"ab");
+    assert_eq!(twice.code, Some(2), "{}", twice.err);
+}
+
+#[test]
+fn early_answer_ends_a_call_whose_input_goes_on() {
+    let (daemon, _gate) = start();
+    let mut child = begin(&daemon, &["first", "-"]);
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"a").unwrap();
+    let mut out = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    assert_eq!(out, "97\n");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    drop(input);
+}
+
+#[test]
+fn interrupt_cancels_an_upload_that_waits_for_input() {
+    let (daemon, _gate) = start();
+    let child = begin(&daemon, &["sum", "-"]);
+    until("the call", || daemon.handle().client().send("dockipc running").unwrap().contains(&b's'));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    // Its input stays open.
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.signal(), Some(Signal::INT.as_raw()));
+}
+
+#[test]
+fn progress_is_not_printed_in_a_pipe() {
+    let (daemon, _gate) = start();
+    let child = begin(&daemon, &["index"]);
+    until("the call", || {
+        let running = daemon.handle().client().send("dockipc running").unwrap();
+        String::from_utf8_lossy(&running).contains("index")
+    });
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(!err.contains("reading"), "{err}");
+    assert!(dockipc(["--help"]).code == Some(0));
+}
