@@ -1,6 +1,7 @@
 //! The bytes of subscriptions, as Redis clients know them.
 
-use dockipc::Server;
+use dockipc::events::WhenFull;
+use dockipc::{Events, Server};
 use tests::Daemon;
 
 use super::client::{Client, bulk, confirmation, message, pmessage};
@@ -119,4 +120,34 @@ fn pubsub_lists_channels_and_counts() {
     });
     other.ask(&["pubsub", "numsub", "jobs.done"], "*2\r\n$9\r\njobs.done\r\n:1\r\n");
     other.ask(&["pubsub", "numpat"], ":0\r\n");
+}
+
+#[test]
+fn own_client_gets_the_value_itself() {
+    let events = Events::new().when_full("audit", WhenFull::End);
+    let server = Server::new().events(events.clone()).max_queued_events(2, 1 << 20);
+    let daemon = Daemon::start(server);
+    let mut client = Client::resp3(&daemon);
+    client.ask(&["client", "setinfo", "lib-name", "dockipc"], "+OK\r\n");
+    client.ask(&["subscribe", "a"], &confirmation('>', "subscribe", "a", 1));
+    client.ask(&["psubscribe", "au*"], &confirmation('>', "psubscribe", "au*", 2));
+    events.publish("a", vec![(1, true), (2, false)]);
+    client.expect(">3\r\n$7\r\nmessage\r\n$1\r\na\r\n*2\r\n*2\r\n:1\r\n#t\r\n*2\r\n:2\r\n#f\r\n");
+    events.publish("audit", 1.5);
+    client.expect(">4\r\n$8\r\npmessage\r\n$3\r\nau*\r\n$5\r\naudit\r\n,1.5\r\n");
+    // Events that the client does not read.
+    let text = "x".repeat(64 * 1024);
+    tests::process::until("a full queue", || events.publish("audit", &*text) == 0);
+    for _ in 0..3 {
+        events.publish("a", &*text);
+    }
+    let ended = ">3\r\n$7\r\ndockipc\r\n$5\r\nended\r\n*2\r\n$3\r\nau*\r\n-LAGGED 3 events were dropped\r\n";
+    let dropped = ">3\r\n$7\r\ndockipc\r\n$7\r\ndropped\r\n:1\r\n";
+    let expected = [dropped, ended, &message('>', "a", &text), &message('>', "a", &text)].concat();
+    let mut got = Vec::new();
+    while !String::from_utf8_lossy(&got).ends_with(&expected) {
+        let mut buffer = [0; 4096];
+        let n = std::io::Read::read(&mut client.0, &mut buffer).expect("events");
+        got.extend_from_slice(&buffer[..n]);
+    }
 }

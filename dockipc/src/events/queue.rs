@@ -209,12 +209,10 @@ impl Queue {
         while queued.is_full(size, &self.limits) {
             match when_full {
                 Full::Drop => {
-                    let first = queued.items.front().map(|item| &item.what);
-                    if !matches!(first, Some(What::Event { may_go: true, .. })) {
+                    if !queued.drop_oldest() {
                         queued.note_dropped(subscription);
                         return Pushed::default();
                     }
-                    queued.drop_first();
                 }
                 Full::End => {
                     let count = queued.remove(subscription, None) + 1;
@@ -311,11 +309,14 @@ impl Queued {
         }
     }
 
-    fn drop_first(&mut self) {
-        if let Some(item) = self.items.pop_front() {
-            self.uncount(&item);
-            self.note_dropped(&item.subscription);
-        }
+    /// Drops the oldest event that may go. False if there is none.
+    fn drop_oldest(&mut self) -> bool {
+        let may_go = |item: &Item| matches!(item.what, What::Event { may_go: true, .. });
+        let oldest = self.items.iter().position(may_go);
+        let Some(item) = oldest.and_then(|at| self.items.remove(at)) else { return false };
+        self.uncount(&item);
+        self.note_dropped(&item.subscription);
+        true
     }
 
     fn note_dropped(&mut self, subscription: &Arc<Subscription>) {
