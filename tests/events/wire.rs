@@ -1,7 +1,9 @@
 //! The bytes of subscriptions, as Redis clients know them.
 
+use std::thread;
+
 use dockipc::events::WhenFull;
-use dockipc::{Events, Server};
+use dockipc::{Deferred, Events, Server, command};
 use tests::Daemon;
 
 use super::client::{Client, bulk, confirmation, message, pmessage};
@@ -150,4 +152,34 @@ fn own_client_gets_the_value_itself() {
         let n = std::io::Read::read(&mut client.0, &mut buffer).expect("events");
         got.extend_from_slice(&buffer[..n]);
     }
+}
+
+/// Publish an event and answer later, from another thread.
+#[command]
+fn emit_later(events: Events, channel: String) -> Deferred<u64> {
+    let (later, answer) = Deferred::new();
+    thread::spawn(move || {
+        events.publish(&channel, "late");
+        answer.send(7);
+    });
+    later
+}
+
+#[test]
+fn events_of_a_command_come_before_its_answer() {
+    let daemon = Daemon::start(Server::new());
+    let mut client = Client::resp3(&daemon);
+    client.ask(&["subscribe", "a"], &confirmation('>', "subscribe", "a", 1));
+    for _ in 0..100 {
+        client.ask(&["emit-later", "a"], &(message('>', "a", "late") + ":7\r\n"));
+    }
+    client.ask(&["multi"], "+OK\r\n");
+    client.ask(&["emit", "a", "one"], "+QUEUED\r\n");
+    client.ask(&["emit", "a", "two"], "+QUEUED\r\n");
+    let both = [message('>', "a", "one"), message('>', "a", "two")].concat();
+    client.ask(&["exec"], &(both + "*2\r\n:1\r\n:1\r\n"));
+    // A pipeline of them as well.
+    let commands: Vec<_> = (0..100).flat_map(|_| tests::resp(&["emit", "a", "x"])).collect();
+    std::io::Write::write_all(&mut client.0, &commands).expect("commands");
+    client.expect(&(message('>', "a", "x") + ":1\r\n").repeat(100));
 }

@@ -238,8 +238,8 @@ impl Queue {
         Pushed { is_queued: true, must_ring: queued.rings() }
     }
 
-    /// Queues the events of a state, which do not count towards the limits. Returns whether the connection must
-    /// be woken.
+    /// Queues the events of states, which do not count towards the limits. Returns whether the connection must be
+    /// woken.
     pub(super) fn push_state(&self, events: Vec<Event>, subscription: &Arc<Subscription>) -> bool {
         let mut queued = self.lock();
         for event in events {
@@ -247,6 +247,18 @@ impl Queue {
             queued.items.push_back(Item { subscription: Arc::clone(subscription), what });
         }
         !queued.items.is_empty() && queued.rings()
+    }
+
+    /// A channel's state is queued, or there is none.
+    pub(super) fn end_stale(&self, subscription: &Arc<Subscription>, channel: &str) {
+        self.lock()
+            .stale
+            .retain(|(other, stale)| !(Arc::ptr_eq(other, subscription) && **stale == *channel));
+    }
+
+    /// A subscription has ended: no state is queued for it any more.
+    pub(super) fn forget(&self, subscription: &Arc<Subscription>) {
+        self.lock().stale.retain(|(other, _)| !Arc::ptr_eq(other, subscription));
     }
 
     /// Makes a subscription that has ended live again.
@@ -275,7 +287,8 @@ impl Queue {
         if queued.items.is_empty() && queued.items.capacity() > KEEP {
             queued.items = VecDeque::new();
         }
-        let stale = std::mem::take(&mut queued.stale);
+        // They stay stale until their states are queued: a change before that would come without its state.
+        let stale = queued.stale.clone();
         let has_more = !queued.items.is_empty() || !stale.is_empty();
         queued.is_rung = has_more;
         Batch { lagging, items, stale, has_more }
