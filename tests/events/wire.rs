@@ -1,6 +1,9 @@
 //! The bytes of subscriptions, as Redis clients know them.
 
-use dockipc::Server;
+use std::thread;
+
+use dockipc::events::WhenFull;
+use dockipc::{Deferred, Events, Server, command};
 use tests::Daemon;
 
 use super::client::{Client, bulk, confirmation, message, pmessage};
@@ -119,4 +122,64 @@ fn pubsub_lists_channels_and_counts() {
     });
     other.ask(&["pubsub", "numsub", "jobs.done"], "*2\r\n$9\r\njobs.done\r\n:1\r\n");
     other.ask(&["pubsub", "numpat"], ":0\r\n");
+}
+
+#[test]
+fn own_client_gets_the_value_itself() {
+    let events = Events::new().when_full("audit", WhenFull::End);
+    let server = Server::new().events(events.clone()).max_queued_events(2, 1 << 20);
+    let daemon = Daemon::start(server);
+    let mut client = Client::resp3(&daemon);
+    client.ask(&["client", "setinfo", "lib-name", "dockipc"], "+OK\r\n");
+    client.ask(&["subscribe", "a"], &confirmation('>', "subscribe", "a", 1));
+    client.ask(&["psubscribe", "au*"], &confirmation('>', "psubscribe", "au*", 2));
+    events.publish("a", vec![(1, true), (2, false)]);
+    client.expect(">3\r\n$7\r\nmessage\r\n$1\r\na\r\n*2\r\n*2\r\n:1\r\n#t\r\n*2\r\n:2\r\n#f\r\n");
+    events.publish("audit", 1.5);
+    client.expect(">4\r\n$8\r\npmessage\r\n$3\r\nau*\r\n$5\r\naudit\r\n,1.5\r\n");
+    // Events that the client does not read.
+    let text = "x".repeat(64 * 1024);
+    tests::process::until("a full queue", || events.publish("audit", &*text) == 0);
+    for _ in 0..3 {
+        events.publish("a", &*text);
+    }
+    let ended = ">3\r\n$7\r\ndockipc\r\n$5\r\nended\r\n*2\r\n$3\r\nau*\r\n-LAGGED 3 events were dropped\r\n";
+    let dropped = ">3\r\n$7\r\ndockipc\r\n$7\r\ndropped\r\n:1\r\n";
+    let expected = [dropped, ended, &message('>', "a", &text), &message('>', "a", &text)].concat();
+    let mut got = Vec::new();
+    while !String::from_utf8_lossy(&got).ends_with(&expected) {
+        let mut buffer = [0; 4096];
+        let n = std::io::Read::read(&mut client.0, &mut buffer).expect("events");
+        got.extend_from_slice(&buffer[..n]);
+    }
+}
+
+/// Publish an event and answer later, from another thread.
+#[command]
+fn emit_later(events: Events, channel: String) -> Deferred<u64> {
+    let (later, answer) = Deferred::new();
+    thread::spawn(move || {
+        events.publish(&channel, "late");
+        answer.send(7);
+    });
+    later
+}
+
+#[test]
+fn events_of_a_command_come_before_its_answer() {
+    let daemon = Daemon::start(Server::new());
+    let mut client = Client::resp3(&daemon);
+    client.ask(&["subscribe", "a"], &confirmation('>', "subscribe", "a", 1));
+    for _ in 0..100 {
+        client.ask(&["emit-later", "a"], &(message('>', "a", "late") + ":7\r\n"));
+    }
+    client.ask(&["multi"], "+OK\r\n");
+    client.ask(&["emit", "a", "one"], "+QUEUED\r\n");
+    client.ask(&["emit", "a", "two"], "+QUEUED\r\n");
+    let both = [message('>', "a", "one"), message('>', "a", "two")].concat();
+    client.ask(&["exec"], &(both + "*2\r\n:1\r\n:1\r\n"));
+    // A pipeline of them as well.
+    let commands: Vec<_> = (0..100).flat_map(|_| tests::resp(&["emit", "a", "x"])).collect();
+    std::io::Write::write_all(&mut client.0, &commands).expect("commands");
+    client.expect(&(message('>', "a", "x") + ":1\r\n").repeat(100));
 }

@@ -96,8 +96,7 @@ impl Core {
     }
 
     fn bells(self: &Arc<Self>) -> Weak<dyn Bells> {
-        let core = Arc::downgrade(self);
-        core
+        Arc::<Self>::downgrade(self)
     }
 
     fn send_events(&self, me: &Worker, conn: &mut Conn) -> Option<Next> {

@@ -395,11 +395,26 @@ impl Subscriber {
         }
     }
 
+    /// Queues the state of a channel for whose changes the client was too slow.
+    fn send_state_again(&self, subscription: &Arc<Subscription>, channel: &str) {
+        let mut sources = self.inner.lock().sources(subscription);
+        sources.retain(|(name, _)| **name == *channel);
+        let mut begin = |states: Vec<Event>| {
+            self.queue.end_stale(subscription, channel);
+            self.push_state(states, subscription);
+        };
+        // The author's code may panic.
+        if caught(|| with_states(&sources, Vec::new(), &mut begin)).is_none() {
+            begin(Vec::new());
+        }
+    }
+
     /// Ends a subscription. Returns whether there was one.
     fn remove(&mut self, is_pattern: bool, name: &[u8]) -> bool {
         let subscription = self.subscriptions.remove(&(is_pattern, name.into()));
         if let Some(Held::Channel(subscription)) = &subscription {
             self.inner.lock().remove(subscription);
+            self.queue.forget(subscription);
         }
         subscription.is_some()
     }
@@ -420,24 +435,26 @@ fn with_states(
 
 impl Subscribed for Subscriber {
     fn take(&mut self, form: Form, most: usize, out: &mut Vec<u8>) -> Taken {
-        let mut batch = self.queue.take(most);
-        let (has_more, stale) = (batch.has_more, std::mem::take(&mut batch.stale));
-        let has_ended = batch.write(form, out);
-        for (subscription, channel) in stale {
-            let sources = self.inner.lock().sources(&subscription);
-            let its: Vec<_> = sources.into_iter().filter(|(name, _)| *name == channel).collect();
-            caught(|| {
-                with_states(&its, Vec::new(), &mut |states| self.push_state(states, &subscription));
-            });
-        }
-        let mut has_more = has_more;
+        let mut is_over = false;
+        let mut has_more = loop {
+            let mut batch = self.queue.take(most);
+            let (has_more, stale) = (batch.has_more, std::mem::take(&mut batch.stale));
+            is_over |= batch.write(form, out) && form == Form::Line;
+            for (subscription, channel) in &stale {
+                self.send_state_again(subscription, channel);
+            }
+            // The states are queued by now.
+            if stale.is_empty() || most < usize::MAX {
+                break has_more;
+            }
+        };
         for held in self.subscriptions.values_mut() {
             if let Held::Call(call) = held {
                 // Whole messages, however many: the item of a stream may be long.
                 has_more |= out.len() >= most || call.take(out);
             }
         }
-        Taken { has_more, is_over: has_ended && form == Form::Line }
+        Taken { has_more, is_over }
     }
 
     fn stop(&self) {

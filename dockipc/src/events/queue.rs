@@ -209,12 +209,10 @@ impl Queue {
         while queued.is_full(size, &self.limits) {
             match when_full {
                 Full::Drop => {
-                    let first = queued.items.front().map(|item| &item.what);
-                    if !matches!(first, Some(What::Event { may_go: true, .. })) {
+                    if !queued.drop_oldest() {
                         queued.note_dropped(subscription);
                         return Pushed::default();
                     }
-                    queued.drop_first();
                 }
                 Full::End => {
                     let count = queued.remove(subscription, None) + 1;
@@ -240,8 +238,8 @@ impl Queue {
         Pushed { is_queued: true, must_ring: queued.rings() }
     }
 
-    /// Queues the events of a state, which do not count towards the limits. Returns whether the connection must
-    /// be woken.
+    /// Queues the events of states, which do not count towards the limits. Returns whether the connection must be
+    /// woken.
     pub(super) fn push_state(&self, events: Vec<Event>, subscription: &Arc<Subscription>) -> bool {
         let mut queued = self.lock();
         for event in events {
@@ -249,6 +247,18 @@ impl Queue {
             queued.items.push_back(Item { subscription: Arc::clone(subscription), what });
         }
         !queued.items.is_empty() && queued.rings()
+    }
+
+    /// A channel's state is queued, or there is none.
+    pub(super) fn end_stale(&self, subscription: &Arc<Subscription>, channel: &str) {
+        self.lock()
+            .stale
+            .retain(|(other, stale)| !(Arc::ptr_eq(other, subscription) && **stale == *channel));
+    }
+
+    /// A subscription has ended: no state is queued for it any more.
+    pub(super) fn forget(&self, subscription: &Arc<Subscription>) {
+        self.lock().stale.retain(|(other, _)| !Arc::ptr_eq(other, subscription));
     }
 
     /// Makes a subscription that has ended live again.
@@ -277,7 +287,8 @@ impl Queue {
         if queued.items.is_empty() && queued.items.capacity() > KEEP {
             queued.items = VecDeque::new();
         }
-        let stale = std::mem::take(&mut queued.stale);
+        // They stay stale until their states are queued: a change before that would come without its state.
+        let stale = queued.stale.clone();
         let has_more = !queued.items.is_empty() || !stale.is_empty();
         queued.is_rung = has_more;
         Batch { lagging, items, stale, has_more }
@@ -311,11 +322,14 @@ impl Queued {
         }
     }
 
-    fn drop_first(&mut self) {
-        if let Some(item) = self.items.pop_front() {
-            self.uncount(&item);
-            self.note_dropped(&item.subscription);
-        }
+    /// Drops the oldest event that may go. False if there is none.
+    fn drop_oldest(&mut self) -> bool {
+        let may_go = |item: &Item| matches!(item.what, What::Event { may_go: true, .. });
+        let oldest = self.items.iter().position(may_go);
+        let Some(item) = oldest.and_then(|at| self.items.remove(at)) else { return false };
+        self.uncount(&item);
+        self.note_dropped(&item.subscription);
+        true
     }
 
     fn note_dropped(&mut self, subscription: &Arc<Subscription>) {
