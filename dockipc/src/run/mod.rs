@@ -9,7 +9,7 @@ mod signal;
 mod stop;
 
 use std::any::TypeId;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::deferred::Later;
@@ -43,6 +43,8 @@ pub(crate) struct Run {
     pub(crate) signal: Signal,
     /// The server stops when the command is answered.
     stops_server: AtomicBool,
+    /// Where the command is in the table of running ones. Read and written with the table locked.
+    place: AtomicUsize,
 }
 
 impl Run {
@@ -60,6 +62,7 @@ impl Run {
             local: None,
             signal: Signal::default(),
             stops_server: AtomicBool::new(false),
+            place: AtomicUsize::new(0),
         }
     }
 
@@ -98,5 +101,14 @@ impl Run {
 
     pub(crate) fn stops_server(&self) -> bool {
         self.stops_server.load(Ordering::Relaxed)
+    }
+
+    /// `Relaxed`, as in [`set_place`](Self::set_place): the table's lock orders them.
+    pub(crate) fn place(&self) -> usize {
+        self.place.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_place(&self, place: usize) {
+        self.place.store(place, Ordering::Relaxed);
     }
 }
