@@ -38,7 +38,11 @@ impl Service {
     ) -> Outcome {
         let mut run = new_run(args.request, session);
         run.listens = shape.listens;
-        let spawner = self.spawner.as_deref().filter(|_| matches!(command.code, Code::Async(_)));
+        // Without the feature no server has one, and a daemon does not contain the code for it.
+        let spawner = self
+            .spawner
+            .as_deref()
+            .filter(|_| cfg!(feature = "tokio") && matches!(command.code, Code::Async(_)));
         run.answers_later = command.answers_later || spawner.is_some();
         let to = self.loop_of(command, &mut run);
         let run = Cancel(Arc::new(run));
