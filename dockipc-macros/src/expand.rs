@@ -23,7 +23,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         None => quote!(::core::option::Option::None),
         Some(terms) => {
             let terms = terms.iter().map(term);
-            quote!(::core::option::Option::Some(&[#(#terms),*]))
+            quote!(::core::option::Option::Some(__dockipc::allow(&[#(#terms),*])))
         }
     };
     let docs = text(docs);

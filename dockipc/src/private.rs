@@ -4,7 +4,7 @@ pub use std::string::String;
 
 pub use inventory::submit;
 
-pub use crate::access::{Name, Term};
+pub use crate::access::{Allow, Name, Term, allow};
 pub use crate::answer::{Answer, Answered};
 pub use crate::arg::{Arg, BadValue, no_choice};
 pub use crate::commands::{Code, Command, CommandParts, Running};

@@ -21,6 +21,14 @@ pub(crate) enum Policy {
     Ruled(Arc<Ruled>),
 }
 
+/// The rule of a command's attribute: a caller that matches any of the terms may run the command.
+#[doc(hidden)]
+pub struct Allow {
+    terms: &'static [Term<'static>],
+    /// [`Policy::new`]. A daemon whose commands have no rule does not contain the code.
+    resolve: fn(&[Term<'_>], &str) -> Result<Policy, Error>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Ruled {
     /// The rule in a uniform format, for messages and records.
@@ -75,6 +83,18 @@ impl Policy {
             Self::Ruled(ruled) => ruled.tests.iter().any(|test| test.passes(caller)),
         }
     }
+}
+
+impl Allow {
+    pub(crate) fn policy(&self, what: &str) -> Result<Policy, Error> {
+        (self.resolve)(self.terms, what)
+    }
+}
+
+/// Makes the rule of a command's attribute.
+#[doc(hidden)]
+pub const fn allow(terms: &'static [Term<'static>]) -> Allow {
+    Allow { terms, resolve: Policy::new }
 }
 
 impl Test {

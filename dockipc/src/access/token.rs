@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::hint::black_box;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -21,6 +21,27 @@ const LONGEST: usize = 1024;
 /// A secret that clients and the daemon share. Its `Debug` output hides it.
 #[derive(Clone)]
 pub(crate) struct Token(Arc<Buffer>);
+
+/// The file of a server's token.
+pub(crate) struct TokenFile {
+    path: PathBuf,
+    /// [`Token::read`]. A daemon without a token file does not contain it.
+    read: fn(&Path) -> Result<Token, Error>,
+}
+
+impl TokenFile {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, read: Token::read }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn read(&self) -> Result<Token, Error> {
+        (self.read)(&self.path)
+    }
+}
 
 impl Token {
     pub(crate) fn new(bytes: &[u8]) -> Self {

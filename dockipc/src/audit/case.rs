@@ -15,8 +15,22 @@ use crate::peer::Peer;
 use crate::request::Words;
 use crate::secret::HIDDEN;
 
-/// The author's hook.
-pub(crate) struct Audit(Box<Hook>);
+/// The author's hook, and the code that makes its records. A daemon without a hook does not contain it.
+pub(crate) struct Audit {
+    hook: Box<Hook>,
+    bound: RecordBound,
+    words: RecordWords,
+    refused_token: RecordRefusedToken,
+}
+
+/// [`Case::record_bound`].
+type RecordBound = fn(&Case<'_>, Option<u64>, &'static [Param], &Bound<'_>) -> Result<(), Failure>;
+
+/// [`Case::record_words`].
+type RecordWords = fn(&Case<'_>, &[u8], Option<u64>, Words<'_>, bool) -> Result<(), Failure>;
+
+/// [`Audit::record_refused_token`].
+type RecordRefusedToken = fn(&Audit, (&Peer, u64), &str, usize) -> Result<(), Failure>;
 
 type Hook = dyn Fn(&Record<'_>) -> io::Result<()> + Send + Sync;
 
@@ -41,7 +55,14 @@ impl Audit {
     where
         F: Fn(&Record<'_>) -> io::Result<()> + Send + Sync + 'static,
     {
-        Self(Box::new(hook))
+        Self {
+            hook: Box::new(hook),
+            bound: |case, request, params, bound| case.record_bound(request, params, bound),
+            words: |case, name, request, words, are_shown| {
+                case.record_words(name, request, words, are_shown)
+            },
+            refused_token: Self::record_refused_token,
+        }
     }
 
     pub(crate) fn case<'a>(
@@ -56,8 +77,16 @@ impl Audit {
     }
 
     /// Records a refused token and the reason, without anything that the client sent.
-    #[cold]
     pub(crate) fn refused_token(
+        &self,
+        caller: (&Peer, u64),
+        why: &str,
+        words: usize,
+    ) -> Result<(), Failure> {
+        (self.refused_token)(self, caller, why, words)
+    }
+
+    fn record_refused_token(
         &self,
         (peer, connection): (&Peer, u64),
         why: &str,
@@ -77,7 +106,7 @@ impl Audit {
     }
 
     fn call_hook(&self, record: &Record<'_>) -> Result<(), Failure> {
-        match caught(|| (self.0)(record)) {
+        match caught(|| (self.hook)(record)) {
             Some(Ok(())) => Ok(()),
             // The kind only: the error's text may contain a path.
             Some(Err(error)) => Err(failed(error.kind())),
@@ -88,8 +117,26 @@ impl Audit {
 
 impl Case<'_> {
     /// Records a command whose words are bound to its parameters.
-    #[cold]
     pub(crate) fn bound(
+        &self,
+        request: Option<u64>,
+        params: &'static [Param],
+        bound: &Bound<'_>,
+    ) -> Result<(), Failure> {
+        (self.audit.bound)(self, request, params, bound)
+    }
+
+    /// Records a command with its words numbered.
+    pub(crate) fn unbound(
+        &self,
+        name: &[u8],
+        request: Option<u64>,
+        words: Words<'_>,
+    ) -> Result<(), Failure> {
+        (self.audit.words)(self, name, request, words, true)
+    }
+
+    fn record_bound(
         &self,
         request: Option<u64>,
         params: &'static [Param],
@@ -111,16 +158,15 @@ impl Case<'_> {
         self.record(b"", request, arguments, left_out)
     }
 
-    /// Records a command with its words numbered.
-    #[cold]
-    pub(crate) fn unbound(
+    fn record_words(
         &self,
         name: &[u8],
         request: Option<u64>,
         words: Words<'_>,
+        are_shown: bool,
     ) -> Result<(), Failure> {
         let mut arguments = Vec::new();
-        for word in words.iter().take(MOST) {
+        for word in words.iter().take(if are_shown { MOST } else { 0 }) {
             let position = arguments.len() + 1;
             arguments.push(Argument { name: position.to_string().into(), value: shown(word) });
         }
@@ -150,10 +196,7 @@ impl Case<'_> {
         unbound: &mut Unbound<'_>,
     ) -> Result<(), Failure> {
         let (name, words, _) = unbound.all_from_start();
-        if shape.has_secret {
-            return self.record(name, None, Vec::new(), words.iter().len());
-        }
-        self.unbound(name, None, words)
+        (self.audit.words)(self, name, None, words, !shape.has_secret)
     }
 
     fn record(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::running::parsed_id;
 use super::{Context, Fields, is, unknown_subcommand, usage};
-use crate::access::{Attempt, Credentials};
+use crate::access::{Attempt, Credentials, Token};
 use crate::error::{Failure, code};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
@@ -175,13 +175,22 @@ pub(super) fn auth(context: Context<'_>, session: &mut Session, words: Words<'_>
 /// The number of wrong tokens that end a connection.
 const ATTEMPTS: u8 = 3;
 
-/// Checks a token and marks the session as authenticated if it is right. A wrong token does not undo an
-/// earlier right one, as in Redis.
 #[cold]
 fn give_token(context: Context<'_>, session: &mut Session, given: &[u8]) -> Result<(), Failure> {
-    let Some(token) = context.token else {
-        return Err(Failure::from("this daemon has no password; connect without one"));
-    };
+    match context.token {
+        Some((token, check)) => check(context, session, token, given),
+        None => Err(Failure::from("this daemon has no password; connect without one")),
+    }
+}
+
+/// Checks a token and marks the session as authenticated if it is right. A wrong token does not undo an
+/// earlier right one, as in Redis.
+pub(crate) fn check_token(
+    context: Context<'_>,
+    session: &mut Session,
+    token: &Token,
+    given: &[u8],
+) -> Result<(), Failure> {
     if session.protocol == Protocol::Line {
         let why = "a token can't be used in line mode (one command per connection); use RESP";
         return Err(Failure::new(code::USAGE, why));

@@ -26,6 +26,7 @@ use crate::running::Running;
 use crate::session::Session;
 
 pub(crate) use dockipc::{Completion, Prefix, check_line, is_prefixed, prefix};
+pub(crate) use handshake::check_token;
 
 /// A map that is built field by field.
 ///
@@ -67,12 +68,15 @@ impl Fields {
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) table: &'a Table,
-    pub(crate) token: Option<&'a Token>,
+    pub(crate) token: Option<&'a (Token, CheckToken)>,
     pub(crate) guesses: &'a Mutex<Guesses>,
     pub(crate) config: &'a Config,
     pub(crate) counters: &'a Counters,
     pub(crate) running: &'a Running,
 }
+
+/// Checks a token that a client has sent: see [`check_token`].
+pub(crate) type CheckToken = fn(Context<'_>, &mut Session, &Token, &[u8]) -> Result<(), Failure>;
 
 /// Runs a built-in command and returns its answer.
 pub(crate) fn run(

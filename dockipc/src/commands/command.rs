@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 
-use crate::access::Term;
+use crate::access::Allow;
 use crate::answer::{Answered, Prepare};
 use crate::arg::Arity;
 use crate::error::Failure;
@@ -19,8 +19,8 @@ pub struct Command {
     pub hidden: bool,
     /// The author declares that running it twice has the same effect as once.
     pub idempotent: bool,
-    /// The command's own rule: a caller that matches any of the terms may run it.
-    pub allow: Option<&'static [Term<'static>]>,
+    /// The command's own rule.
+    pub allow: Option<Allow>,
     /// The doc comment, with the space after each `///`.
     pub doc: &'static str,
     pub params: &'static [Param],

@@ -1,16 +1,16 @@
 //! The rules given to the server, applied to its commands.
 
-use std::path::Path;
-
 use super::{ChannelAccess, ChannelRules, Command, Entry, Table, Target};
-use crate::access::{self, Pattern, Policy, Token};
+use crate::access::{self, Pattern, Policy, Token, TokenFile};
 use crate::error::Error;
 
 /// The access rules given to the builder.
 #[derive(Default)]
 pub(crate) struct Rules {
     /// Name patterns and their rules. If several patterns match a command, the last one counts.
-    pub(crate) given: Vec<(Pattern, String)>,
+    given: Vec<(Pattern, String)>,
+    /// Parses the given rules. A daemon that gives none does not contain the code.
+    resolve: Option<Resolve>,
     /// A command without a rule is denied to everyone.
     pub(crate) default_deny: bool,
     /// The names that each additional socket offers, in the order of the sockets. `None` is all.
@@ -18,6 +18,8 @@ pub(crate) struct Rules {
     /// The rules about event channels, if there are any.
     pub(crate) channels: Option<Box<dyn ChannelAccess>>,
 }
+
+type Resolve = fn(&Rules) -> Result<Vec<ResolvedRule<'_>>, Error>;
 
 /// A parsed rule whose user and group names are resolved.
 struct ResolvedRule<'r> {
@@ -29,6 +31,11 @@ struct ResolvedRule<'r> {
 }
 
 impl Rules {
+    pub(crate) fn give(&mut self, names: Pattern, rule: String) {
+        self.given.push((names, rule));
+        self.resolve = Some(Self::resolve);
+    }
+
     /// Returns the policy of a command without a rule.
     pub(crate) fn default_policy(&self) -> Policy {
         if self.default_deny { Policy::Closed } else { Policy::Open }
@@ -62,12 +69,12 @@ pub(super) fn resolve(pattern: &Pattern, text: &str) -> Result<(String, Policy),
 impl Table {
     /// Sets the policy of every entry and of the fallback.
     pub(super) fn apply(&mut self, rules: &Rules) -> Result<(), Error> {
-        let mut given = rules.resolve()?;
+        let mut given = rules.resolve.map_or(Ok(Vec::new()), |resolve| resolve(rules))?;
         self.channels = rules.channels.as_ref().map(|rules| rules.resolved()).transpose()?;
         for entry in &mut self.entries {
             entry.policy = match &entry.target {
-                Target::Command(Command { allow: Some(terms), .. }) => {
-                    Policy::new(terms, &format!("of `{}` ({})", entry.name, entry.target.place()))?
+                Target::Command(Command { allow: Some(allow), .. }) => {
+                    allow.policy(&format!("of `{}` ({})", entry.name, entry.target.place()))?
                 }
                 Target::BuiltIn(_) | Target::PubSub(_) => Policy::Open,
                 _ => rules.default_policy(),
@@ -97,16 +104,16 @@ impl Table {
 
     /// Reads the token file. It is an error if a rule requires a token and there is no file, and if there
     /// is a file and no rule requires a token.
-    pub(crate) fn token(&self, file: Option<&Path>) -> Result<Option<Token>, Error> {
+    pub(crate) fn token(&self, file: Option<&TokenFile>) -> Result<Option<Token>, Error> {
         match (self.find_policy(Policy::wants_token), file) {
             (None, None) => Ok(None),
-            (Some(_), Some(path)) => Token::read(path).map(Some),
+            (Some(_), Some(file)) => file.read().map(Some),
             (Some((name, policy)), None) => Err(Error::bad_rule(
                 &format!("\"{policy}\" for {name}"),
                 "the server has no token: set one with .token_file(…)",
             )),
-            (None, Some(path)) => {
-                Err(Error::bad_token_file(path, "no command has a rule with `token`"))
+            (None, Some(file)) => {
+                Err(Error::bad_token_file(file.path(), "no command has a rule with `token`"))
             }
         }
     }

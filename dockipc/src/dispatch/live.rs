@@ -47,7 +47,11 @@ impl Service {
         run.listens = shape.listens;
         let asks = session.opening.is_some_and(|opening| opening.progress);
         run.asks_progress = asks && shape.reports && session.protocol == Protocol::Resp3;
-        let spawner = self.spawner.as_deref().filter(|_| matches!(command.code, Code::Async(_)));
+        // Without the feature no server has one, and a daemon does not contain the code for it.
+        let spawner = self
+            .spawner
+            .as_deref()
+            .filter(|_| cfg!(feature = "tokio") && matches!(command.code, Code::Async(_)));
         run.answers_later = command.answers_later || spawner.is_some();
         let to = self.loop_of(command, &mut run);
         let body = shape.body.zip(origin).map(|(code, origin)| {

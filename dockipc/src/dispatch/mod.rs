@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::access::{Guesses, Token};
 use crate::audit::Audit;
-use crate::builtin::Context;
+use crate::builtin::{CheckToken, Context};
 use crate::commands::Table;
 use crate::config::Config;
 use crate::counters::Counters;
@@ -53,7 +53,7 @@ pub(crate) struct Service {
     pub(crate) local: Option<LocalCode>,
     /// The commands that run and have an identity.
     pub(crate) running: Arc<Running>,
-    pub(crate) token: Option<Token>,
+    pub(crate) token: Option<(Token, CheckToken)>,
     /// Invariant: locked for one lookup, never while the author's code runs.
     pub(crate) guesses: Mutex<Guesses>,
     pub(crate) audit: Option<Audit>,

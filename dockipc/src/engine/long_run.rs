@@ -64,7 +64,7 @@ impl LongRun {
 
     /// Adds a command that was given no identity at its beginning to the table of running commands.
     pub(super) fn list(&mut self, service: &Service, run: Run) {
-        self.listed = Some(Arc::new(service.running.add(&Cancel(Arc::new(run)))));
+        self.listed = Some(Arc::new(service.running.add_if_new(&Cancel(Arc::new(run)))));
     }
 
     /// Asks the command to stop, if it can be asked.

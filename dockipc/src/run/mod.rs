@@ -10,7 +10,7 @@ mod signal;
 mod stop;
 
 use std::any::TypeId;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,8 @@ pub(crate) struct Run {
     pub(crate) body: Option<Arc<dyn Intake>>,
     /// The server stops when the command is answered.
     stops_server: AtomicBool,
+    /// Where the command is in the table of running ones. Read and written with the table locked.
+    place: AtomicUsize,
 }
 
 impl Run {
@@ -78,6 +80,7 @@ impl Run {
             report: OnceLock::new(),
             body: None,
             stops_server: AtomicBool::new(false),
+            place: AtomicUsize::new(0),
         }
     }
 
@@ -116,5 +119,14 @@ impl Run {
 
     pub(crate) fn stops_server(&self) -> bool {
         self.stops_server.load(Ordering::Relaxed)
+    }
+
+    /// `Relaxed`, as in [`set_place`](Self::set_place): the table's lock orders them.
+    pub(crate) fn place(&self) -> usize {
+        self.place.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_place(&self, place: usize) {
+        self.place.store(place, Ordering::Relaxed);
     }
 }

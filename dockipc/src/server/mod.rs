@@ -23,8 +23,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::access::{Access, Guesses, Pattern};
+use crate::access::{Access, Guesses, Pattern, TokenFile};
 use crate::audit::{Audit, Record};
+use crate::builtin::{CheckToken, check_token};
 use crate::commands::{Command, Mounted, Rules, Table};
 use crate::config::Config;
 use crate::counters::Counters;
@@ -66,7 +67,9 @@ pub struct Server {
     /// The mode of the first path; `None` if the author did not set it.
     mode: Option<u32>,
     rules: Rules,
-    token_file: Option<PathBuf>,
+    /// The token's file, and the code that checks a token that was sent. A daemon without a token file does
+    /// not contain it.
+    token_file: Option<(TokenFile, CheckToken)>,
     audit: Option<Audit>,
     hooks: Option<Box<dyn Hooks>>,
     config: Config,
@@ -253,7 +256,7 @@ impl Server {
     /// command is an [`Error::BadRule`](crate::Error::BadRule). So is a rule with the overflow id (65534, often
     /// `nobody` and `nogroup`) in a user namespace, where every unmapped user has it.
     pub fn allow(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
-        self.rules.given.push((Pattern::new(names), rule.into()));
+        self.rules.give(Pattern::new(names), rule.into());
         self
     }
 
@@ -393,7 +396,7 @@ impl Server {
     /// When the server starts: [`Error::BadTokenFile`](crate::Error::BadTokenFile) if the file is unusable or
     /// no rule has `token`; [`Error::BadRule`](crate::Error::BadRule) if a rule has it and no file is set.
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.token_file = Some(path.into());
+        self.token_file = Some((TokenFile::new(path.into()), check_token));
         self
     }
 
@@ -564,7 +567,8 @@ impl Server {
         let commands = inventory::iter::<Command>;
         let mounted = mem::take(&mut self.mounted);
         let table = Table::new(commands, mounted, self.fallback.take(), &self.rules)?;
-        let token = table.token(self.token_file.as_deref())?;
+        let (token_file, check_token) = self.token_file.take().unzip();
+        let token = table.token(token_file.as_ref())?.zip(check_token);
         Ok(Arc::new(Service {
             table,
             states: Arc::new(mem::take(&mut self.states)),
