@@ -89,12 +89,13 @@ fn stream_is_a_list_in_json() {
 
 #[test]
 fn interrupt_cancels_a_stream() {
-    let (daemon, _gate) = start();
+    let (daemon, gate) = start();
     let mut child = begin(&daemon, &["ticks"]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.next().is_some());
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::INT.as_raw()));
+    gate.open();
 }
 
 #[test]
