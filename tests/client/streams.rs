@@ -198,7 +198,7 @@ fn stream_that_is_cut_is_never_whole() {
         let client = scripted(&place, [&hello, &body[..end]].concat());
         let call = client.command("tail").timeout(Duration::from_secs(20));
         let is_whole = match call.stream::<dockipc::Reply>() {
-            Ok(items) => items.fold(true, |is_whole, item| is_whole && item.is_ok()),
+            Ok(mut items) => items.all(|item| item.is_ok()),
             Err(_) => false,
         };
         if is_whole {

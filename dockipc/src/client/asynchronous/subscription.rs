@@ -25,10 +25,8 @@ impl AsyncSubscription {
         let mut connection = connect(client, call).await?;
         let _ = connection.open(&names.commands(), call).await?;
         let mut state = Received::default();
-        while names.count > 0 {
-            if state.confirm(connection.read_push(call).await?, names.count) {
-                break;
-            }
+        while !state.is_confirmed(names.count) {
+            state.confirm(connection.read_push(call).await?);
         }
         let limits = ClientLimits { read: None, ..client.limits };
         Ok(Self { connection, limits, state })
