@@ -116,9 +116,10 @@ def check(protocol, repeats):
         hung = []
         before = client.execute_command("runs", "hang"), client.execute_command("runs", "hit")
 
+        # A daemon that stops answers first, so nothing is sent again.
         def hang():
             try:
-                client.execute_command("hang")
+                redis.Redis(**settings(protocol, kind == "restart")).execute_command("hang")
             except redis.RedisError as error:
                 hung.append(error)
 
@@ -202,8 +203,9 @@ async def check_async(protocol, repeats):
     assert await get() == item("follow", run)
     for kind in "cut", "restart":
         before = await client.execute_command("runs", "hang")
-        # Not from the pool, whose connections may be lost.
-        caller = redis.asyncio.Redis(**settings(protocol))
+        # Not from the pool, whose connections may be lost. A daemon that stops answers first, so nothing is sent
+        # again.
+        caller = redis.asyncio.Redis(**settings(protocol, kind == "restart"))
         hang = asyncio.ensure_future(caller.execute_command("hang"))
         while await client.execute_command("runs", "hang") == before:
             pass

@@ -17,13 +17,13 @@ fn fault(kind: &str) {
     assert_eq!(line, "done\n");
 }
 
-fn builder(socket: &str, version: RespVersion) -> Builder {
+fn builder(socket: &str, version: RespVersion, attempts: u32) -> Builder {
     let mut config = Config::from_url(&format!("redis+unix://{socket}")).unwrap();
     config.version = version;
     let mut builder = Builder::from_config(config);
     builder.set_policy(ReconnectPolicy::new_constant(0, 5));
-    // Without this it sends commands again whose connection was lost.
-    builder.with_connection_config(|config| config.max_command_attempts = 1);
+    // With the default, 3, it sends commands again whose connection was lost.
+    builder.with_connection_config(|config| config.max_command_attempts = attempts);
     builder
 }
 
@@ -44,7 +44,8 @@ async fn number(client: &Client, name: &'static str, words: Vec<&str>) -> Result
 }
 
 async fn check(socket: &str, version: RespVersion) {
-    let builder = builder(socket, version);
+    let defaults = builder(socket, version.clone(), 3);
+    let builder = builder(socket, version, 1);
     let client = builder.build().unwrap();
     client.init().await.expect("a connection");
     let subscriber: SubscriberClient = builder.build_subscriber_client().unwrap();
@@ -92,8 +93,11 @@ async fn check(socket: &str, version: RespVersion) {
         let hits = number(&client, "runs", vec!["hit"]).await.unwrap();
         let other = builder.build().unwrap();
         other.init().await.expect("a connection");
-        let hanging = client.clone();
-        let hang = tokio::spawn(async move { hanging.custom::<Value, Value>(cmd!("hang"), vec![]).await });
+        // A daemon that stops answers first, so that nothing is sent again.
+        let hanging = if kind == "restart" { &defaults } else { &builder }.build().unwrap();
+        hanging.init().await.expect("a connection");
+        let hang =
+            tokio::spawn(async move { hanging.custom::<Value, Value>(cmd!("hang"), vec![]).await });
         while number(&other, "runs", vec!["hang"]).await.unwrap() == before {}
         fault(kind);
         assert!(hang.await.unwrap().is_err());

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, Connection, Msg, PubSub, PushInfo, PushKind, Value, cmd, from_redis_value};
+use redis::{
+    Client, Cmd, Connection, Msg, PubSub, PushInfo, PushKind, Value, cmd, from_redis_value,
+};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -87,7 +89,9 @@ fn blocking(socket: &str, protocol: &str) {
         assert_eq!(number(&mut other, &["emit", "jobs", &n.to_string()]), 1);
     }
     let all: Vec<_> = (0..2201).map(|_| next(&mut pubsub)).collect();
-    let of = |name: &'static str| all.iter().filter(move |[_, channel, _]| channel == name).map(|[.., text]| text);
+    let of = |name: &'static str| {
+        all.iter().filter(move |[_, channel, _]| channel == name).map(|[.., text]| text)
+    };
     let texts: Vec<_> = (0..2000).map(|n| n.to_string()).collect();
     assert!(of("jobs").eq(&texts[..200]));
     assert!(of("count 2000").eq(texts.iter().chain([&"+END".to_owned()])));
