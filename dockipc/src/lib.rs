@@ -35,6 +35,8 @@
 //! - **Wait.** A command may block, which delays no other client. One that waits for long can be asked to stop
 //!   ([`Cancel`], [`Deadline`]), can answer later from any thread ([`Deferred`]), or is an `async fn`, which with
 //!   the feature `tokio` runs on tokio: `Server::new().serve(path).await`.
+//! - **Publish.** [`Events`] sends values to the clients that have subscribed to a channel, and mirrors states in
+//!   them: see [`events`].
 //! - **Call.** [`send`] for one line, [`Client`] for typed calls. [`FromReply`] converts answers. An
 //!   [`enum@Error`] says why there is none.
 //! - **Test.** [`Server::spawn_in_process`] serves without a path. A command stays a plain function

@@ -20,9 +20,9 @@ fn measure(body: Body) -> io::Result<String> {
 #[command]
 fn label(
     name: &str,
+    #[arg(flag)] loud: bool,
     /// The bytes to be labelled.
     mut bytes: Body,
-    #[arg(flag)] loud: bool,
 ) -> io::Result<Vec<u8>> {
     let mut all = format!("{name}:").into_bytes();
     bytes.read_to_end(&mut all)?;

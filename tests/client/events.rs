@@ -205,3 +205,22 @@ fn mirror_follows_the_state() {
     mirror.canceller().cancel();
     assert!(mirror.next().is_none());
 }
+
+#[cfg(feature = "tokio")]
+#[test]
+fn async_subscription_gets_the_events_to_the_end() {
+    let (daemon, events) = daemon();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = dockipc::AsyncClient::new(daemon.path()).read_timeout(Duration::from_secs(60));
+        let mut subscription = client.subscribe(["disk", "jobs.*"]).await.unwrap();
+        events.publish("jobs.done", 7);
+        let event = subscription.next().await.unwrap().unwrap();
+        assert_eq!((event.channel(), event.get::<u64>().unwrap()), ("jobs.done", 7));
+        assert!(client.subscribe(["Bad Name"]).await.is_err());
+        drop(daemon);
+        let error = subscription.next().await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("the connection was closed"), "{error}");
+        assert!(subscription.next().await.is_none());
+    });
+}

@@ -12,7 +12,7 @@ use tests::{Daemon, Place};
 
 /// Counts the streams that are alive.
 #[derive(Default)]
-struct Alive(AtomicUsize);
+pub(super) struct Alive(pub(super) AtomicUsize);
 
 /// Count from 0.
 #[command(idempotent)]
@@ -61,7 +61,7 @@ fn chunks(count: usize, size: usize) -> Stream<Vec<u8>> {
     Stream::iter((0..count).map(move |i| vec![u8::try_from(i % 251).unwrap(); size]))
 }
 
-fn start() -> (Daemon, State<Alive>) {
+pub(super) fn start() -> (Daemon, State<Alive>) {
     let alive = State::new(Alive::default());
     (Daemon::start(Server::new().share(alive.clone())), alive)
 }
@@ -172,7 +172,7 @@ fn copied_stream_is_written_as_it_arrives() {
 }
 
 /// A daemon that answers each connection with these bytes and closes it.
-fn scripted(place: &Place, answer: Vec<u8>) -> Client {
+pub(super) fn scripted(place: &Place, answer: Vec<u8>) -> Client {
     let listener = UnixListener::bind(place.socket()).unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -198,7 +198,7 @@ fn stream_that_is_cut_is_never_whole() {
         let client = scripted(&place, [&hello, &body[..end]].concat());
         let call = client.command("tail").timeout(Duration::from_secs(20));
         let is_whole = match call.stream::<dockipc::Reply>() {
-            Ok(items) => items.fold(true, |is_whole, item| is_whole && item.is_ok()),
+            Ok(mut items) => items.all(|item| item.is_ok()),
             Err(_) => false,
         };
         if is_whole {

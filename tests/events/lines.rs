@@ -55,6 +55,12 @@ fn refused_line_ends() {
     let why = "channel \"secret\" requires uid:4000000000";
     let denied = format!("-NOPERM permission denied: {why} (you are uid {uid})\\n");
     assert_eq!(daemon.ask("subscribe ready secret\n").replace("\\\"", "\""), denied);
+    assert_eq!(daemon.ask("pubsub numsub ready\n"), "ready\\n0\\n");
+    let wrapped = tests::resp(&["dockipc", "line", "subscribe ready"]);
+    let why = "-USAGE subscribe is no line in RESP; send it as a command\\r\\n";
+    assert_eq!(daemon.ask(wrapped), why);
+    let why = "-USAGE unsubscribe has no meaning on a line: close it\\n";
+    assert_eq!(daemon.ask("unsubscribe\n"), why);
 }
 
 #[test]

@@ -93,14 +93,6 @@ fn subscribe_is_refused_whole() {
 }
 
 #[test]
-fn daemon_without_events_refuses_subscriptions() {
-    // The commands of this program have events, so that only the message of another one is known.
-    let daemon = Daemon::start(Server::new());
-    let mut client = Client::resp2(&daemon);
-    client.ask(&["pubsub", "numpat"], ":0\r\n");
-}
-
-#[test]
 fn pubsub_lists_channels_and_counts() {
     let daemon = Daemon::start(Server::new());
     let mut first = Client::resp2(&daemon);

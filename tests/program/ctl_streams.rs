@@ -4,12 +4,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 
-use dockipc::{Cancel, Failure, Progress, Server, State, Stopped, Stream, command};
+use dockipc::{Failure, Progress, Server, State, Stream, command};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::Daemon;
-use tests::ctl::{self, Ran, dockipc, run};
+use tests::ctl::{self, Ran, run};
 use tests::gate::Gate;
 use tests::process::until;
+use tests::terminal::Terminal;
 
 /// Send one line, wait, and send another; or fail.
 #[command]
@@ -34,13 +35,13 @@ fn repeat_word(word: String) -> String {
     format!("{word}{word}")
 }
 
-/// Report progress, and wait to be asked to stop.
+/// Report progress, and wait.
 #[command]
-fn index(progress: Progress, cancel: Cancel) -> Result<(), Stopped> {
+fn index(progress: Progress, gate: State<Gate>) -> u64 {
     progress.say("reading");
     progress.set(3, 10);
-    assert!(cancel.wait(tests::PATIENCE));
-    cancel.check()
+    gate.pass();
+    7
 }
 
 fn start() -> (Daemon, Gate) {
@@ -89,12 +90,13 @@ fn stream_is_a_list_in_json() {
 
 #[test]
 fn interrupt_cancels_a_stream() {
-    let (daemon, _gate) = start();
+    let (daemon, gate) = start();
     let mut child = begin(&daemon, &["ticks"]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.next().is_some());
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::INT.as_raw()));
+    gate.open();
 }
 
 #[test]
@@ -139,16 +141,24 @@ fn interrupt_cancels_an_upload_that_waits_for_input() {
 
 #[test]
 fn progress_is_not_printed_in_a_pipe() {
-    let (daemon, _gate) = start();
-    let child = begin(&daemon, &["index"]);
-    until("the call", || {
-        let running = daemon.handle().client().send("dockipc running").unwrap();
-        String::from_utf8_lossy(&running).contains("index")
+    let (daemon, gate) = start();
+    gate.open();
+    let ran = call(&daemon, &[], &["index"], b"");
+    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), "7\n", ""));
+}
+
+#[test]
+fn progress_is_a_bar_on_a_terminal() {
+    let (daemon, gate) = start();
+    let (program, socket) = (ctl::path(), daemon.path());
+    let words = [program.as_os_str(), "call".as_ref(), socket.as_os_str(), "index".as_ref()];
+    let Some(terminal) = Terminal::open(words, &[]) else { return };
+    until("a bar", || {
+        let screen = terminal.screen();
+        screen.contains("reading [============") && screen.contains("] 3/10")
     });
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.stdout, b"");
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert!(!err.contains("reading"), "{err}");
-    assert!(dockipc(["--help"]).code == Some(0));
+    gate.open();
+    assert_eq!(terminal.exit(), 0);
+    let screen = terminal.screen();
+    assert!(screen.starts_with("7\n") && !screen.contains("3/10"), "{screen}");
 }

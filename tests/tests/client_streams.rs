@@ -2,6 +2,8 @@
 
 #[path = "../client"]
 mod client {
+    #[cfg(feature = "tokio")]
+    mod async_streams;
     mod bodies;
     mod streams;
 }

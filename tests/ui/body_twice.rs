@@ -1,7 +1,7 @@
 use dockipc::{Body, command};
 
 #[command]
-fn upload(one: Body, name: String, other: Body) {
+fn upload(name: String, one: Body, other: Body) {
     drop((one, name, other));
 }
 

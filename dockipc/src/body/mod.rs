@@ -65,7 +65,7 @@ pub(crate) use self::pipe::pipe;
 ///   [`Server::arrival_timeout`](crate::Server::arrival_timeout). Then the answer is `-TOOBIG` or `-TIMEOUT`, whatever the
 ///   function returns.
 ///
-/// A command has one body at most, and no [`Local`](crate::Local); an `async fn` takes an `AsyncBody` (feature `tokio`).
+/// A command has one body at most, behind its other parameters, and no [`Local`](crate::Local); an `async fn` takes an `AsyncBody` (feature `tokio`).
 /// `MULTI` does not queue such a command.
 pub struct Body(Box<dyn BufRead + Send>);
 

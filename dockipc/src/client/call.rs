@@ -36,6 +36,9 @@ pub struct Call<'c> {
     on_progress: Option<Arc<OnProgress>>,
 }
 
+#[cfg(feature = "tokio")]
+type Parts<'c, 'b> = (&'c Client, Commands<'b>, Option<Duration>, Option<Arc<OnProgress>>);
+
 impl<'c> Call<'c> {
     pub(super) fn new(client: &'c Client, name: &str) -> Self {
         Self {
@@ -216,7 +219,7 @@ impl<'c> Call<'c> {
     }
 
     pub(super) fn items<T: FromReply>(self, body: Option<Arc<dyn SendBody>>) -> Result<Items<T>> {
-        let timeout = self.timeout.filter(|_| !self.has_default_timeout);
+        let timeout = self.own_timeout();
         let Self { client, mut words, idempotent, canceller, key, on_progress, .. } = self;
         let place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
         let mut command = words.command();
@@ -270,14 +273,19 @@ impl<'c> Call<'c> {
         client.ask(&command, &CallLimits { on_progress: on_progress.as_deref(), body, ..call })
     }
 
-    /// Returns the client, the command, and the timeout of the call.
+    /// Returns the timeout that is not the client's.
+    pub(super) fn own_timeout(&self) -> Option<Duration> {
+        self.timeout.filter(|_| !self.has_default_timeout)
+    }
+
+    /// Returns the client, the command, the timeout of the call, and what receives its progress.
     #[cfg(feature = "tokio")]
-    pub(super) fn parts(&mut self) -> (&'c Client, Commands<'_>, Option<Duration>) {
+    pub(super) fn parts(&mut self) -> Parts<'c, '_> {
         let mut command = self.words.command();
         if self.idempotent {
             command.retry = Retry::Always;
         }
-        (self.client, command, self.timeout)
+        (self.client, command, self.timeout, self.on_progress.clone())
     }
 
     /// Makes the call, writes the answer as [`Client::send`] would return it, and returns the

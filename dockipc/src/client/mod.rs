@@ -31,7 +31,9 @@ use crate::access::Token;
 use crate::error::Result;
 
 #[cfg(feature = "tokio")]
-pub use self::asynchronous::{AsyncCall, AsyncClient, AsyncPipeline};
+pub use self::asynchronous::{
+    AsyncCall, AsyncClient, AsyncItems, AsyncPipeline, AsyncSubscription,
+};
 pub use self::call::{Call, Pipeline};
 pub use self::canceller::Canceller;
 pub use self::items::Items;

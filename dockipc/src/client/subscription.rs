@@ -124,13 +124,17 @@ impl Names {
 }
 
 impl Received {
-    /// Takes a frame that came before the subscription was confirmed. Returns whether it is now.
-    pub(super) fn confirm(&mut self, frame: Reply, count: usize) -> bool {
+    /// Returns whether the daemon has confirmed this number of subscriptions.
+    pub(super) fn is_confirmed(&self, count: usize) -> bool {
+        self.open == count
+    }
+
+    /// Takes a frame that came before that.
+    pub(super) fn confirm(&mut self, frame: Reply) {
         match &frame {
             Reply::List(words) if is_confirmation(words) => self.open += 1,
             _ => self.early.push_back(frame),
         }
-        self.open == count
     }
 
     /// Returns the event or the error that a frame has.
@@ -236,7 +240,9 @@ impl Client {
         let run = |connection: &mut Connection| {
             let _ = connection.open(&commands, &call)?;
             let mut state = Received::default();
-            while names.count > 0 && !state.confirm(connection.read_push(&call)?, names.count) {}
+            while !state.is_confirmed(names.count) {
+                state.confirm(connection.read_push(&call)?);
+            }
             Ok((state, connection.attach(&canceller)?))
         };
         let ((state, attached), connection) = self.attempt(&commands, &call, run)?;

@@ -162,7 +162,7 @@ impl<R: Read> State<'_, R> {
                     Ok(n) => self.sent += n,
                     Err(Errno::INTR) => {}
                     Err(Errno::AGAIN) => {
-                        if self.has_answer(stream, call)? {
+                        if has_answer(stream, call)? {
                             return Ok(());
                         }
                     }
@@ -184,17 +184,6 @@ impl<R: Read> State<'_, R> {
                 _ => return Ok(()),
             }
         }
-    }
-
-    /// Waits until there is room or something arrives. Returns whether something has arrived.
-    fn has_answer(&self, stream: &UnixStream, call: &CallLimits<'_>) -> Result<bool> {
-        let wait = call.wait(call.limits.write);
-        let mut fds = [PollFd::new(stream, PollFlags::IN | PollFlags::OUT)];
-        if !is_ready(&mut fds, &wait)? {
-            let (doing, after) = ("sending the body", wait.limit());
-            return Err(Error::TimedOut { doing, after, ran: Ran::Maybe });
-        }
-        Ok(fds[0].revents().contains(PollFlags::IN))
     }
 
     /// Waits for the reader if that is possible. Returns false if something arrives first.
@@ -237,6 +226,17 @@ impl<R: Read> State<'_, R> {
         self.sent = write_head(len, &mut self.frame[..HEAD]);
         Ok(())
     }
+}
+
+/// Waits until there is room or something arrives. Returns whether something has arrived.
+fn has_answer(stream: &UnixStream, call: &CallLimits<'_>) -> Result<bool> {
+    let wait = call.wait(call.limits.write);
+    let mut fds = [PollFd::new(stream, PollFlags::IN | PollFlags::OUT)];
+    if !is_ready(&mut fds, &wait)? {
+        let (doing, after) = ("sending the body", wait.limit());
+        return Err(Error::TimedOut { doing, after, ran: Ran::Maybe });
+    }
+    Ok(fds[0].revents().contains(PollFlags::IN))
 }
 
 /// Writes the head of a frame at the end of its room. Returns where it begins.

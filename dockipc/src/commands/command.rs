@@ -94,11 +94,9 @@ impl Command {
         format!("{self}")
     }
 
-    /// Returns the parameters that are not injected. A body comes last.
+    /// Returns the parameters that are not injected.
     pub(crate) fn given(&self) -> impl Iterator<Item = &'static Param> + use<> {
-        let words =
-            self.params.iter().filter(|param| !matches!(param.way, Way::Injected | Way::Body));
-        words.chain(self.params.iter().filter(|param| param.way == Way::Body))
+        self.params.iter().filter(|param| param.way != Way::Injected)
     }
 }
 

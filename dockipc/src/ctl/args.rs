@@ -170,7 +170,8 @@ pub(super) enum Action {
 ///
 /// An argument `-` is read from standard input, and `@FILE` from a file; `@@TEXT` is the text
 /// `@TEXT`. The same holds for the value in `--name=VALUE`. The words of a text that takes the rest
-/// of the line are joined with one blank each. Options come before the socket: everything after it
+/// of the line are joined with one blank each. For a command with a body, a `-` at the end sends
+/// standard input as the body, while it is read. Options come before the socket: everything after it
 /// belongs to the daemon's command.
 #[derive(Args, Debug, Default)]
 #[command(

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::args::Call;
+use super::bar::Bar;
 use super::candidates::{HELP, asks_for_help};
 use super::daemon::{Daemon, Input};
 use super::error::{CliError, note};
@@ -158,8 +159,11 @@ fn made(
     interrupt: &Interrupt,
 ) -> (Result<(), Error>, bool) {
     let writing = |error| Error::io("writing the answer", error);
+    let bar = Bar::new();
+    let call = bar.follows(call);
     interrupt.during_call(Some(call.canceller()), || {
-        let mut cancelable = Cancelable::new(output, interrupt);
+        let mut beside = bar.beside(output);
+        let mut cancelable = Cancelable::new(&mut beside, interrupt);
         let Some(layout) = json else { return call.copy(&mut cancelable, body).map(drop) };
         let (mut json, mut ready) = (JsonWriter::new(layout), Vec::new());
         call.pieces("items", body, &mut |piece| {

@@ -150,6 +150,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         "Send standard input, and write the answer to a file:",
         "dockipc call -o out hitd store - < in",
     ),
+    ("call", "Send a file as the body of a command:", "dockipc call hitd import - < big.tar"),
     (
         "call",
         "Run the commands in a file over one connection:",

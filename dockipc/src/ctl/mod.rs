@@ -14,6 +14,7 @@ use signal_hook::consts::SIGINT;
 use signal_hook::low_level::emulate_default_handler;
 
 mod args;
+mod bar;
 mod call;
 mod candidates;
 mod commands;

@@ -41,7 +41,10 @@ pub(super) fn watch(daemon: &Daemon, args: &Watch, program: &str) -> Result<Exit
             Err(error) => return Err(error.into()),
         };
         if event.dropped() > 0 {
-            remark(&format!("{} events were dropped: this program was too slow", event.dropped()));
+            remark(format_args!(
+                "{} events were dropped: this program was too slow",
+                event.dropped()
+            ));
         }
         let line = line(&event, args.json)?;
         match output.write_all(&line).and_then(|()| output.flush()) {

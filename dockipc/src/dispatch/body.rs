@@ -1,18 +1,15 @@
 //! Commands with a body: where its bytes are.
 
-use std::sync::Arc;
-
 use super::call::with_usage;
 use super::run::Runner;
 use super::{Outcome, Service};
 use crate::arg::usage;
 use crate::audit::Case;
-use crate::body::{Broken, Origin};
+use crate::body::Origin;
 use crate::commands::Command;
 use crate::error::Failure;
 use crate::param::{Args, Purpose, Shape, Unbound};
 use crate::request::Request;
-use crate::run::Cancel;
 use crate::session::Session;
 use crate::wire::Protocol;
 
@@ -35,7 +32,8 @@ impl Service {
                 return self.unbindable(command, shape, session, unbound, failure, runner);
             }
         };
-        if let Err(failure) = unbound.bind(command.params, &shape.without_body(command.params)) {
+        if let Err(failure) = unbound.bind_each(command.params, &shape.without_body(command.params))
+        {
             return self.unbindable(command, shape, session, unbound, failure, runner);
         }
         let bound = unbound.found();
@@ -85,12 +83,4 @@ fn origin<'r>(session: &Session, unbound: &mut Unbound<'r>) -> Option<Origin<'r>
 fn missing(command: &Command) -> Failure {
     let name = command.given().last().map_or("", |param| param.name);
     usage(format_args!("{name} is missing"))
-}
-
-/// Lets a request to stop end the body of a command.
-pub(super) fn listen(Cancel(run): &Cancel) {
-    if let Some(body) = &run.body {
-        let told = Arc::clone(body);
-        run.signal.on_fire(Box::new(move |why| told.fail(Broken::Stopped(why))));
-    }
 }

@@ -1,18 +1,16 @@
 //! Runs a command that has an identity: one that can be asked to stop, or that is answered later.
 
-use std::any::TypeId;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::Service;
-use super::body::listen;
 use super::call::{recording, takes_none, with_usage};
 use super::outcome::{Outcome, Pending};
 use super::route::as_line;
 use super::run::{Ran, Runner, panicked};
 use crate::answer::{Answered, Beginning, Coming};
-use crate::body::{Body, Origin};
+use crate::body::Origin;
 use crate::caught::caught;
 use crate::commands::{Code, Command, Running};
 use crate::error::{Failure, Stopped};
@@ -55,18 +53,14 @@ impl Service {
         run.answers_later = command.answers_later || spawner.is_some();
         let to = self.loop_of(command, &mut run);
         let body = shape.body.zip(origin).map(|(code, origin)| {
-            run.body = Some((code.pipe)(origin, self.config.max_body));
-            if let Code::Blocking(_) = command.code {
-                run.answers_later = true;
-                run.local = Some((TypeId::of::<Body>(), Later::new(WhenStopped::NotRun)));
-            }
+            let is_job = matches!(command.code, Code::Blocking(_));
+            (code.begin)(&mut run, origin, self.config.max_body, is_job);
             (code, runner.executor.workers())
         });
         let run = Cancel(Arc::new(run));
         let request = args.request.with_run(&run);
         let Args { options, params, .. } = args;
         let args = Args { request: &request, options, params, purpose: Purpose::Run };
-        listen(&run);
         let registered = self.running.add(&run);
         let record = &mut recording(command, &args);
         let answered = runner.guarded(command.name, Some(&request), record, || {

@@ -25,10 +25,19 @@ const CHUNK: usize = 16 * 1024;
 pub(crate) struct Listening {
     /// Sends events that are queued for the client. `None` if the connection goes on.
     pub(super) send: fn(&Core, &Worker, &mut Conn) -> Option<Next>,
+    /// Puts frames into the outbox. Returns how many bytes it then has.
+    pub(super) tell: fn(&Worker, &[u8]) -> usize,
     pub(super) bells: fn(&Arc<Core>) -> Weak<dyn Bells>,
 }
 
-pub(crate) static LISTENING: Listening = Listening { send: Core::send_events, bells: Core::bells };
+pub(crate) static LISTENING: Listening =
+    Listening { send: Core::send_events, tell, bells: Core::bells };
+
+fn tell(me: &Worker, frames: &[u8]) -> usize {
+    let mut outbox = me.outbox();
+    outbox.bytes.tail().extend_from_slice(frames);
+    outbox.bytes.len()
+}
 
 impl Bells for Core {
     fn ring_all(&self, connections: &[u64]) {
@@ -132,15 +141,6 @@ impl Core {
             }
         }
         None
-    }
-
-    /// Puts frames into the outbox. Returns how many bytes it then has.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn tell(me: &Worker, frames: &[u8]) -> usize {
-        let mut outbox = me.outbox();
-        outbox.bytes.tail().extend_from_slice(frames);
-        outbox.bytes.len()
     }
 
     /// Returns whether a connection stays open while the server stops, since commands that still run may

@@ -440,7 +440,9 @@ impl Core {
                     used += n;
                     *answered += u64::from(n > 0);
                     conn.has_progressed = true;
-                    unsent = Self::tell(me, &frames);
+                    if let Some(listening) = self.listening() {
+                        unsent = (listening.tell)(me, &frames);
+                    }
                     if n > 0 && used == bytes.len() {
                         break Pause::NeedsInput;
                     }

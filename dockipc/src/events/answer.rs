@@ -89,7 +89,8 @@ pub(super) fn answer(
     let refuse =
         |code, why: std::fmt::Arguments<'_>| Answer::Reply(Reply::Error(Failure::new(code, why)));
     let name = asked.word.name();
-    if asked.is_line && session.protocol != Protocol::Line {
+    let is_pubsub = asked.word == PubSub::Pubsub;
+    if asked.is_line && !is_pubsub && session.protocol != Protocol::Line {
         return refuse(
             code::USAGE,
             format_args!("{name} is no line in RESP; send it as a command"),
@@ -99,9 +100,10 @@ pub(super) fn answer(
         return refuse(code::USAGE, format_args!("{name} has no meaning on a line: close it"));
     }
     if session.is_in_transaction() {
-        return match asked.word {
-            PubSub::Pubsub => Answer::Reply(Reply::Ok),
-            _ => refuse(code::ERR, format_args!("{name} is not allowed in a transaction")),
+        return if is_pubsub {
+            Answer::Reply(Reply::Ok)
+        } else {
+            refuse(code::ERR, format_args!("{name} is not allowed in a transaction"))
         };
     }
     let result = match asked.word {

@@ -248,8 +248,9 @@ impl<'r> Unbound<'r> {
         self.bind_each(params, shape)
     }
 
+    /// Like [`bind`](Self::bind), which is quick for most commands.
     #[inline(never)]
-    fn bind_each(&mut self, params: &[Param], shape: &Shape) -> Result<(), Failure> {
+    pub(crate) fn bind_each(&mut self, params: &[Param], shape: &Shape) -> Result<(), Failure> {
         if shape.body.is_some() {
             // The caller takes the body first.
             return Err(usage("a body"));

@@ -1,5 +1,6 @@
 //! The parameters [`Body`] and [`AsyncBody`], and how a command with one runs.
 
+use std::any::TypeId;
 use std::sync::Arc;
 
 use super::apart::{Apart, Call};
@@ -9,21 +10,22 @@ use crate::answer::{Answered, Coming};
 use crate::arg::Arity;
 #[cfg(feature = "tokio")]
 use crate::body::AsyncBody;
-use crate::body::{Body, Intake, Origin, pipe};
+use crate::body::{Body, Broken, Intake, Origin, pipe};
 use crate::error::Failure;
+use crate::later::{Later, WhenStopped};
 use crate::reply::Reply;
-use crate::run::Cancel;
+use crate::run::{Cancel, Run};
 use crate::workers::Workers;
 
 /// The code of the commands with a body. It is named by their parameter alone, so that a program without one does not
 /// contain it.
 #[derive(Debug)]
 pub(crate) struct BodyCode {
-    pub(crate) pipe: fn(Origin<'_>, Option<u64>) -> Arc<dyn Intake>,
-    pub(crate) run: Run,
+    pub(crate) begin: fn(&mut Run, Origin<'_>, Option<u64>, bool),
+    pub(crate) run: RunJob,
 }
 
-type Run = fn(
+type RunJob = fn(
     &'static str,
     Call,
     OwnedArgs,
@@ -32,7 +34,18 @@ type Run = fn(
     &Arc<dyn Workers>,
 ) -> Option<Answered>;
 
-static CODE: BodyCode = BodyCode { pipe, run };
+static CODE: BodyCode = BodyCode { begin, run };
+
+/// Makes the way of the body of a command that is about to run, as a job or as a future. `max` is the most bytes.
+fn begin(run: &mut Run, origin: Origin<'_>, max: Option<u64>, is_job: bool) {
+    let body = pipe(origin, max);
+    run.body = Some(Arc::clone(&body));
+    run.signal.on_fire(Box::new(move |why| body.fail(Broken::Stopped(why))));
+    if is_job {
+        run.answers_later = true;
+        run.local = Some((TypeId::of::<Body>(), Later::new(WhenStopped::NotRun)));
+    }
+}
 
 /// Runs a command as a job: its function waits for the client to send.
 fn run(

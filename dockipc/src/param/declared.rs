@@ -246,25 +246,26 @@ const fn check_all(params: &[Param], index: usize) {
         !this.secret || this.propose.is_none(),
         "a secret parameter can't have completions: remove `complete`",
     );
-    if matches!(this.needs, Needs::Local) || this.body.is_some() {
-        let mut i = 0;
-        while i < index {
-            assert!(
-                this.body.is_none() || params[i].body.is_none(),
-                "a command has one body: what the client sends after it",
-            );
-            assert!(
-                this.body.is_some() == params[i].body.is_some()
-                    || !matches!(this.needs, Needs::Local)
-                        && !matches!(params[i].needs, Needs::Local),
-                "a command with a `Local` can't have a body: its loop would wait for the client",
-            );
-            assert!(
-                !matches!(this.needs, Needs::Local) || !matches!(params[i].needs, Needs::Local),
-                "a command runs on one thread, so it has one `Local`: put both values into one type",
-            );
-            i += 1;
-        }
+    let mut i = 0;
+    while i < index {
+        assert!(
+            this.body.is_none() || params[i].body.is_none(),
+            "a command has one body: what the client sends after it",
+        );
+        assert!(
+            injected && this.body.is_none() || params[i].body.is_none(),
+            "a body follows the words of the command: move it behind the other parameters",
+        );
+        assert!(
+            this.body.is_some() == params[i].body.is_some()
+                || !matches!(this.needs, Needs::Local) && !matches!(params[i].needs, Needs::Local),
+            "a command with a `Local` can't have a body: its loop would wait for the client",
+        );
+        assert!(
+            !matches!(this.needs, Needs::Local) || !matches!(params[i].needs, Needs::Local),
+            "a command runs on one thread, so it has one `Local`: put both values into one type",
+        );
+        i += 1;
     }
     if !matches!(this.way, Way::Positional | Way::Rest) {
         return;

@@ -137,14 +137,16 @@ impl Server {
     }
 
     /// Limits how long a connection may be idle. Default: no limit. Then the server closes it. A client
-    /// that has sent nothing, and so may be in line mode, gets `-TIMEOUT` first.
+    /// that has sent nothing, and so may be in line mode, gets `-TIMEOUT` first. It does not apply to a client that
+    /// is subscribed to [events](crate::events).
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.config.times.idle = limit.into();
         self
     }
 
     /// Limits the time for a client to read its answers, from when it stopped reading until it has read
-    /// all. Default: 60 s; `None` removes the limit. Then the connection is cut off.
+    /// all. Default: 60 s; `None` removes the limit. Then the connection is cut off. It does not apply to
+    /// [events](crate::events), which are dropped instead.
     pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.config.times.write = limit.into();
         self

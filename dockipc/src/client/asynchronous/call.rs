@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::exchange::exchange;
-use crate::client::{Call, Pipeline, ToArg};
+use super::exchange::{attempt, exchange};
+use super::items::{AsyncItems, Open};
+use crate::client::limits::CallLimits;
+use crate::client::{Call, Pipeline, Progress, ToArg};
 use crate::error::Result;
 use crate::reply::{FromReply, Reply};
 
@@ -48,6 +50,45 @@ impl AsyncCall<'_> {
         Self(self.0.idempotent())
     }
 
+    /// Calls a function with the progress that the command reports; see [`Call::on_progress`].
+    pub fn on_progress(self, function: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
+        Self(self.0.on_progress(function))
+    }
+
+    /// Makes the call of a command that answers with a [`Stream`](crate::Stream), and returns its items as they are
+    /// made; see [`Call::stream`]. Dropping the items closes the connection, which cancels the command.
+    ///
+    /// ```no_run
+    /// # async fn example() -> dockipc::Result<()> {
+    /// let client = dockipc::AsyncClient::new("/run/hitd.sock");
+    /// let mut lines = client.command("tail").arg("/var/log/hitd.log").stream::<String>().await?;
+    /// while let Some(line) = lines.next().await {
+    ///     println!("{}", line?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call), if they come before the first item.
+    pub async fn stream<T: FromReply>(mut self) -> Result<AsyncItems<T>> {
+        let timeout = self.0.own_timeout();
+        let (client, mut command, _, on_progress) = self.0.parts();
+        command.wanted.stream = Some("items");
+        command.wanted.progress = on_progress.is_some();
+        let call = CallLimits::new(&client.limits, timeout);
+        let call = CallLimits { on_progress: on_progress.as_deref(), ..call };
+        let (mut events, connection) = attempt(client, &command, &call).await?;
+        AsyncItems::begun(Open {
+            client: client.clone(),
+            connection,
+            first: events.pop(),
+            end: call.end,
+            is_reusable: command.reusable,
+            on_progress: on_progress.clone(),
+        })
+    }
+
     /// Makes the call and converts the answer. [`Reply`] accepts any answer. Dropping the future closes the
     /// connection; see [`AsyncClient`](super::AsyncClient).
     ///
@@ -55,8 +96,11 @@ impl AsyncCall<'_> {
     /// [`Error::Refused`](crate::Error::Refused) is an error answer; for the others see
     /// [`enum@crate::Error`].
     pub async fn call<T: FromReply>(mut self) -> Result<T> {
-        let (client, command, timeout) = self.0.parts();
-        exchange(client, &command, timeout).await?.pop().unwrap_or(Reply::Null).parse()
+        let (client, mut command, timeout, on_progress) = self.0.parts();
+        command.wanted.progress = on_progress.is_some();
+        let call = CallLimits::new(&client.limits, timeout);
+        let call = CallLimits { on_progress: on_progress.as_deref(), ..call };
+        exchange(client, &command, &call).await?.pop().unwrap_or(Reply::Null).parse()
     }
 }
 
@@ -120,6 +164,6 @@ impl AsyncPipeline<'_> {
         if commands.count == 0 {
             return Ok(Vec::new());
         }
-        exchange(client, &commands, timeout).await
+        exchange(client, &commands, &CallLimits::new(&client.limits, timeout)).await
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::client::commands::{Commands, Retry};
-use crate::client::connection::{AsyncConnection, within};
+use crate::client::connection::{AsyncConnection, Event, within};
 use crate::client::exchange::MAX_CONNECTIONS;
 use crate::client::limits::{CallLimits, ClientLimits};
 use crate::client::{Client, Endpoint};
@@ -17,15 +17,28 @@ use crate::reply::Reply;
 const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
 
 /// Sends commands, with retries, and returns their answers; see `Client::exchange`.
-///
-/// A call whose future is dropped closes its connection: it goes back into the pool only after the last
-/// answer.
 pub(super) async fn exchange(
     client: &Client,
     commands: &Commands<'_>,
-    timeout: Option<Duration>,
+    call: &CallLimits<'_>,
 ) -> Result<Vec<Reply>> {
-    let call = CallLimits::new(&client.limits, timeout);
+    let (events, connection) = attempt(client, commands, call).await?;
+    client.keep(connection.into_inner(), commands);
+    let replies = events.into_iter().map(|event| match event {
+        Event::Answer(reply) | Event::Item(reply) => reply,
+    });
+    Ok(replies.collect())
+}
+
+/// Sends commands, with retries. Returns what was read first for each of them, and the connection.
+///
+/// A call whose future is dropped closes its connection: it goes back into the pool only after the last
+/// answer.
+pub(super) async fn attempt(
+    client: &Client,
+    commands: &Commands<'_>,
+    call: &CallLimits<'_>,
+) -> Result<(Vec<Event>, AsyncConnection)> {
     let mut answers = Vec::with_capacity(commands.count);
     let (mut fresh, mut refusal) = (0, None);
     loop {
@@ -34,15 +47,10 @@ pub(super) async fn exchange(
         let mut connection = match pooled {
             Some(connection) => AsyncConnection::new(connection)?,
             // If the daemon has no successor, its refusal explains more than this error.
-            None => {
-                connect(client, &call).await.map_err(|error| refusal.take().unwrap_or(error))?
-            }
+            None => connect(client, call).await.map_err(|error| refusal.take().unwrap_or(error))?,
         };
-        match connection.exchange(commands, &call, &mut answers).await {
-            Ok(()) => {
-                client.keep(connection.into_inner(), commands);
-                return Ok(answers);
-            }
+        match connection.exchange(commands, call, &mut answers).await {
+            Ok(()) => return Ok((answers, connection)),
             // Nothing ran. Idle connections may have been closed by the daemon, and a new one may have
             // been in the queue of a daemon that ended.
             Err(Error::CutOff { ran: Ran::No, .. }) if fresh < MAX_CONNECTIONS => {}
@@ -51,8 +59,8 @@ pub(super) async fn exchange(
             }
             Err(error @ Error::CutOff { ran: Ran::Maybe, .. }) => {
                 drop(connection);
-                let retried = retry(client, commands, &call, &mut answers).await;
-                return retried.map(|()| answers).ok_or(error);
+                let retried = retry(client, commands, call, &mut answers).await;
+                return retried.map(|connection| (answers, connection)).ok_or(error);
             }
             Err(error) => return Err(error),
         }
@@ -65,8 +73,8 @@ async fn retry(
     client: &Client,
     commands: &Commands<'_>,
     call: &CallLimits<'_>,
-    answers: &mut Vec<Reply>,
-) -> Option<()> {
+    answers: &mut Vec<Event>,
+) -> Option<AsyncConnection> {
     if let Retry::Never = commands.retry {
         return None;
     }
@@ -80,12 +88,11 @@ async fn retry(
         }
     }
     connection.exchange(commands, call, answers).await.ok()?;
-    client.keep(connection.into_inner(), commands);
-    Some(())
+    Some(connection)
 }
 
 /// Connects without blocking the thread, also while the daemon's queue is full.
-async fn connect(client: &Client, call: &CallLimits<'_>) -> Result<AsyncConnection> {
+pub(super) async fn connect(client: &Client, call: &CallLimits<'_>) -> Result<AsyncConnection> {
     let stream = match &client.endpoint {
         Endpoint::Path(path) => {
             let wait = call.wait(client.limits.connect);

@@ -2,6 +2,8 @@
 
 mod call;
 mod exchange;
+mod items;
+mod subscription;
 
 use std::fmt;
 use std::path::Path;
@@ -10,10 +12,13 @@ use std::time::Duration;
 use self::exchange::exchange;
 use super::Client;
 use super::commands::Line;
+use super::limits::CallLimits;
 use crate::error::Result;
 use crate::reply::Reply;
 
 pub use self::call::{AsyncCall, AsyncPipeline};
+pub use self::items::AsyncItems;
+pub use self::subscription::AsyncSubscription;
 
 /// A client of one daemon, for programs on tokio: [`Client`] with calls that are awaited.
 ///
@@ -138,7 +143,8 @@ impl AsyncClient {
     /// See [`enum@crate::Error`].
     pub async fn send(&self, line: &str) -> Result<Vec<u8>> {
         let mut line = Line::new(line);
-        let answers = exchange(&self.0, &line.command(), self.0.limits.total).await;
+        let call = CallLimits::new(&self.0.limits, self.0.limits.total);
+        let answers = exchange(&self.0, &line.command(), &call).await;
         answers?.pop().unwrap_or(Reply::Null).parse()
     }
 }

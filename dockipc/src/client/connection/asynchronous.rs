@@ -9,12 +9,14 @@ use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::unix::{AsyncFd, AsyncFdReadyMutGuard};
 use tokio::io::{Interest, Ready};
 
+use super::event::{Event, Kind};
 use super::input::{Frame, Next};
 use super::{BUFFER_SIZE, Connection, STREAM_THRESHOLD, explain_end, is_last, not_sent};
 use crate::buffer::Buffer;
-use crate::client::commands::{CommandBuilder, Commands, Wanted, with_opening};
+use crate::client::commands::{CommandBuilder, Commands, with_opening};
 use crate::client::handshake::Handshake;
 use crate::client::limits::{CallLimits, ClientLimits, Wait};
+use crate::client::progress::report;
 use crate::error::{Error, Failure, Ran, Result};
 use crate::reply::Reply;
 use crate::wire::answer::Scanner;
@@ -68,7 +70,7 @@ impl AsyncConnection {
         words.add(name);
         let mut answers = Vec::new();
         self.exchange(&words.command(), call, &mut answers).await?;
-        Ok(answers == [Reply::Int(1)])
+        Ok(matches!(answers[..], [Event::Answer(Reply::Int(1))]))
     }
 
     /// Sends commands and reads their answers.
@@ -76,9 +78,31 @@ impl AsyncConnection {
         &mut self,
         commands: &Commands<'_>,
         call: &CallLimits<'_>,
-        answers: &mut Vec<Reply>,
+        answers: &mut Vec<Event>,
     ) -> Result<()> {
-        let opens = call.has_deadline() && commands.count == 1;
+        let refusal = self.open(commands, call).await?;
+        // Discard the answers of an earlier attempt.
+        answers.clear();
+        for i in 0..commands.count {
+            match self.read_event(call).await {
+                // If the first command was not run, the later ones will not be either.
+                Ok(Event::Answer(Reply::Error(failure))) if i == 0 && failure.is_not_run() => {
+                    return Err(Error::Refused(failure));
+                }
+                Ok(event) => answers.push(event),
+                Err(error) => return Err(explain_end(error, commands, refusal)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends commands; see [`Connection::open`].
+    pub(in crate::client) async fn open(
+        &mut self,
+        commands: &Commands<'_>,
+        call: &CallLimits<'_>,
+    ) -> Result<Option<Failure>> {
+        let opens = call.has_deadline() && commands.count == 1 || commands.wanted.is_any();
         let refusal = match self.inner().handshake.take() {
             Some(handshake) if !handshake.has_token && !opens => {
                 self.greet(&handshake, commands, call).await?
@@ -96,19 +120,54 @@ impl AsyncConnection {
                 refusal
             }
         };
-        // Discard the answers of an earlier attempt.
-        answers.clear();
-        for i in 0..commands.count {
-            match self.read(call).await {
-                // If the first command was not run, the later ones will not be either.
-                Ok(Reply::Error(failure)) if i == 0 && failure.is_not_run() => {
-                    return Err(Error::Refused(failure));
+        Ok(refusal)
+    }
+
+    /// Reads the next item of a stream, or the answer; see [`Connection::read_event`].
+    pub(in crate::client) async fn read_event(&mut self, call: &CallLimits<'_>) -> Result<Event> {
+        loop {
+            match self.inner().kind() {
+                Ok(Kind::Item) => return self.read(call).await.map(Event::Item),
+                Ok(Kind::Push) => {
+                    if let Frame::Push(push) = self.read_any(call).await? {
+                        report(&push, call);
+                    }
                 }
-                Ok(reply) => answers.push(self.inner().explain_denial(reply)),
-                Err(error) => return Err(explain_end(error, commands, refusal)),
+                Ok(Kind::Answer(_)) => {
+                    let answer = self.read(call).await?;
+                    return Ok(Event::Answer(self.inner().explain_denial(answer)));
+                }
+                Err(need) => self.fill(need, call).await?,
             }
         }
-        Ok(())
+    }
+
+    /// Takes an item that has arrived whole.
+    pub(in crate::client) fn ready_item(&mut self, limits: &ClientLimits) -> Option<Result<Reply>> {
+        let connection = self.inner();
+        let Ok(Kind::Item) = connection.kind() else { return None };
+        match connection.next_frame(&mut Scanner::new(), &CallLimits::new(limits, None)) {
+            Ok(Next::Whole(Frame::Answer(item) | Frame::Push(item))) => Some(Ok(item)),
+            Ok(Next::More(_)) => {
+                connection.unread_item();
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Reads the next push frame of a subscription; see [`Connection::read_push`].
+    pub(in crate::client) async fn read_push(&mut self, call: &CallLimits<'_>) -> Result<Reply> {
+        loop {
+            match self.read_any(call).await? {
+                Frame::Push(frame) | Frame::Answer(frame @ Reply::List(_)) => return Ok(frame),
+                Frame::Answer(answer) => {
+                    if let Reply::Error(failure) = self.inner().explain_denial(answer) {
+                        return Err(Error::Refused(failure));
+                    }
+                }
+            }
+        }
     }
 
     /// Sends the handshake with the commands; see [`Connection::greet`].
@@ -173,7 +232,8 @@ impl AsyncConnection {
         commands: &Commands<'_>,
         call: &CallLimits<'_>,
     ) -> Result<()> {
-        let (opening, words) = with_opening(commands.bytes, call.left(), Wanted::default());
+        let wanted = self.inner().keys.known(commands.wanted);
+        let (opening, words) = with_opening(commands.bytes, call.left(), wanted);
         if words.len() > STREAM_THRESHOLD {
             // Nothing runs before all words are there.
             self.send(&opening, usize::MAX, commands.count, call).await?;
@@ -292,11 +352,20 @@ impl AsyncConnection {
 
     /// Reads one whole answer, skipping push frames.
     async fn read(&mut self, call: &CallLimits<'_>) -> Result<Reply> {
+        loop {
+            match self.read_any(call).await? {
+                Frame::Answer(reply) => return Ok(reply),
+                Frame::Push(push) => report(&push, call),
+            }
+        }
+    }
+
+    /// Reads one whole frame. If the future is dropped, the next one reads it.
+    async fn read_any(&mut self, call: &CallLimits<'_>) -> Result<Frame> {
         let mut scanner = Scanner::new();
         loop {
             match self.inner().next_frame(&mut scanner, call)? {
-                Next::Whole(Frame::Answer(reply)) => return Ok(reply),
-                Next::Whole(Frame::Push(_)) => scanner = Scanner::new(),
+                Next::Whole(frame) => return Ok(frame),
                 Next::More(need) => self.fill(need, call).await?,
             }
         }

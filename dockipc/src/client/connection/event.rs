@@ -41,17 +41,31 @@ impl Connection {
 
     pub(super) fn next_kind(&mut self, call: &CallLimits<'_>) -> Result<Kind> {
         loop {
-            let unread = self.unread();
-            match unread.first() {
-                None => self.fill(1, call)?,
-                Some(b'>') if unread.starts_with(ITEM) => {
-                    self.start += ITEM.len();
-                    return Ok(Kind::Item);
-                }
-                Some(b'>') if ITEM.starts_with(unread) => self.fill(ITEM.len(), call)?,
-                Some(b'>') => return Ok(Kind::Push),
-                Some(&first) => return Ok(Kind::Answer(first)),
+            match self.kind() {
+                Ok(kind) => return Ok(kind),
+                Err(need) => self.fill(need, call)?,
             }
         }
+    }
+
+    /// Returns what comes next, or how many bytes are needed to tell.
+    pub(super) fn kind(&mut self) -> Result<Kind, usize> {
+        let unread = self.unread();
+        match unread.first() {
+            None => Err(1),
+            Some(b'>') if unread.starts_with(ITEM) => {
+                self.start += ITEM.len();
+                Ok(Kind::Item)
+            }
+            Some(b'>') if ITEM.starts_with(unread) => Err(ITEM.len()),
+            Some(b'>') => Ok(Kind::Push),
+            Some(&first) => Ok(Kind::Answer(first)),
+        }
+    }
+
+    /// Steps back to the beginning of an item.
+    #[cfg(feature = "tokio")]
+    pub(super) fn unread_item(&mut self) {
+        self.start -= ITEM.len();
     }
 }
