@@ -1,23 +1,29 @@
-//! Shell commands as jobs: started, waited for, and stopped from elsewhere.
+//! Shell commands as jobs: started, waited for, watched, and stopped from elsewhere.
 //!
 //! `cargo run --example jobs [SOCKET]`
 //!
-//! A command that waits holds no thread of the server, and ends when its client leaves.
+//! A command that waits holds no thread of the server, and ends when its client leaves. The channels `jobs.started` and
+//! `jobs.done` have an event for each job, and `jobs.running` the number of those that run.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use dockipc::events::Watch;
 use dockipc::{
-    Answerer, Cancel, Deadline, Deferred, Failure, Server, State, Stop, Stopped, command,
+    Answerer, Cancel, Deadline, Deferred, Events, Failure, Progress, Server, State, Stop, Stopped,
+    command,
 };
 use rustix::process::{Pid, Signal, kill_process_group};
 
-#[derive(Default)]
-struct Jobs(Mutex<Table>);
+struct Jobs {
+    table: Mutex<Table>,
+    /// The number of jobs that run, which clients watch.
+    running: Watch<usize>,
+}
 
 #[derive(Default)]
 struct Table {
@@ -34,7 +40,13 @@ struct Job {
 
 impl Jobs {
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the clients how many jobs run, in the order of the changes.
+    fn count_running(&self, table: &MutexGuard<'_, Table>) {
+        let running = table.jobs.values().filter(|job| job.output.is_none()).count();
+        self.running.set(running);
     }
 }
 
@@ -58,10 +70,15 @@ impl Process {
         Ok((Self(Arc::new(Mutex::new(child))), output))
     }
 
-    /// Reads the output, which ends when the process does.
-    fn output(&self, mut output: ChildStdout) -> io::Result<String> {
+    /// Reads the output, which ends when the process does. Calls the function with each line.
+    fn output(&self, output: ChildStdout, line: impl Fn(&str)) -> io::Result<String> {
+        let mut output = BufReader::new(output);
         let mut text = String::new();
-        output.read_to_string(&mut text)?;
+        let mut start = 0;
+        while output.read_line(&mut text)? > 0 {
+            line(text[start..].trim_end());
+            start = text.len();
+        }
         self.child().wait()?;
         Ok(text)
     }
@@ -82,9 +99,11 @@ impl Process {
 
 /// Run a shell command and answer with its output.
 ///
-/// It is killed when the caller leaves, cancels the call, or has waited until its timeout.
+/// It is killed when the caller leaves, cancels the call, or has waited until its timeout. A caller that asks for the
+/// progress sees the last line of the output.
 #[command]
 fn run(
+    progress: Progress,
     /// The command, to the end of the line
     #[arg(rest)]
     command: &str,
@@ -93,14 +112,17 @@ fn run(
     let (later, answer) = Deferred::new();
     let killed = process.clone();
     answer.on_cancel(move |_| killed.kill());
-    thread::spawn(move || answer.send(process.output(output)));
+    thread::spawn(move || answer.send(process.output(output, |line| progress.say(line))));
     Ok(later)
 }
 
 /// Start a shell command as a job and answer with its number.
+///
+/// The event `jobs.started` has the number and the command, and `jobs.done` the number.
 #[command]
 fn start(
     jobs: State<Arc<Jobs>>,
+    events: Events,
     /// The command, to the end of the line
     #[arg(rest)]
     command: &str,
@@ -116,15 +138,19 @@ fn start(
         waiting: Vec::new(),
     };
     table.jobs.insert(id, job);
+    jobs.count_running(&table);
     drop(table);
+    events.publish("jobs.started", (id, command));
     let jobs = Arc::clone(&jobs);
     thread::spawn(move || {
-        let text = process.output(output).unwrap_or_else(|error| error.to_string());
+        let text = process.output(output, |_| ()).unwrap_or_else(|error| error.to_string());
         let mut table = jobs.lock();
         let Ok(job) = table.job(id) else { return };
         job.output = Some(text.clone());
         let waiting = std::mem::take(&mut job.waiting);
+        jobs.count_running(&table);
         drop(table);
+        events.publish("jobs.done", id);
         for answer in waiting {
             answer.send(text.clone());
         }
@@ -175,7 +201,12 @@ fn list(jobs: State<Arc<Jobs>>) -> Vec<(u64, &'static str, String)> {
 ///
 /// With a timeout of the caller, it answers with the primes that it has found by then, and how far it has come.
 #[command(idempotent)]
-fn primes(below: u64, cancel: Cancel, deadline: Deadline) -> Result<(u64, u64), Stopped> {
+fn primes(
+    below: u64,
+    progress: Progress,
+    cancel: Cancel,
+    deadline: Deadline,
+) -> Result<(u64, u64), Stopped> {
     let mut primes: Vec<u64> = Vec::new();
     for i in 2..below {
         if i % 256 == 0 {
@@ -183,6 +214,7 @@ fn primes(below: u64, cancel: Cancel, deadline: Deadline) -> Result<(u64, u64), 
                 return Ok((primes.len() as u64, i));
             }
             cancel.check()?;
+            progress.set(i, below);
         }
         if primes.iter().take_while(|&p| p * p <= i).all(|p| i % p != 0) {
             primes.push(i);
@@ -202,5 +234,8 @@ fn stop(jobs: State<Arc<Jobs>>, stop: Stop) {
 fn main() -> dockipc::Result<()> {
     let socket = examples::socket("jobs");
     examples::invite(&socket, ["start sleep 60", "list", "cancel 1"]);
-    Server::new().state(Arc::new(Jobs::default())).run(socket)
+    let events = Events::new();
+    let running = events.watch("jobs.running", 0);
+    let jobs = Arc::new(Jobs { table: Mutex::default(), running });
+    Server::new().events(events).state(jobs).run(socket)
 }

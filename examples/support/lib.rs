@@ -22,10 +22,18 @@ pub fn place(name: &str) -> PathBuf {
 /// Prints lines to paste into another terminal: the first command goes through `nc`, the
 /// second through `redis-cli`, the third through the example `client`.
 pub fn invite(socket: &Path, [line, redis, ours]: [&str; 3]) {
+    let line = format!("echo {} | nc -U SOCKET", quote(line));
+    let redis = format!("redis-cli -s SOCKET {redis}");
+    let ours = format!("cargo run -q --example client SOCKET {ours}");
+    show(socket, &[&line, &redis, &ours]);
+}
+
+/// Prints lines to paste into another terminal, with the socket's path in place of `SOCKET`.
+pub fn show(socket: &Path, lines: &[&str]) {
     let socket = socket.to_string_lossy();
     let socket = quote(&socket);
     println!("In another terminal:");
-    println!("  echo {} | nc -U {socket}", quote(line));
-    println!("  redis-cli -s {socket} {redis}");
-    println!("  cargo run -q --example client {socket} {ours}");
+    for line in lines {
+        println!("  {}", line.replace("SOCKET", &socket));
+    }
 }

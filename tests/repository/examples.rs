@@ -1,7 +1,7 @@
 //! The examples as processes, and the README's console blocks.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dockipc::Client;
-use dockipc::client::quote;
+use dockipc::client::{Progress, quote};
+use dockipc::{Client, Reply};
 use tests::example::{example, root};
 use tests::{Place, exchange};
 
@@ -249,6 +249,150 @@ fn job_in_the_foreground_ends_when_its_client_leaves() {
     tests::process::until("its end", || !runs());
 }
 
+/// Returns the next line that a daemon sends.
+#[track_caller]
+fn next_line(lines: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    lines.read_line(&mut line).expect("a line");
+    line
+}
+
+#[test]
+fn jobs_publish_their_start_and_end() {
+    let place = Place::new();
+    let daemon = Daemon::start("jobs", &place.socket(), &[]);
+    let client = Client::new(&daemon.socket);
+    let mut events = client.subscribe(["jobs.*"]).unwrap();
+    let mut next = || {
+        let event = events.next().expect("an event").unwrap();
+        (event.channel().to_owned(), String::from_utf8(event.get::<Reply>().unwrap().into_line()))
+    };
+    let shown = |channel: &str, value: &str| (channel.to_owned(), Ok(value.to_owned()));
+    assert_eq!(next(), shown("jobs.running", "0"));
+    client.command("start").arg("sleep 600").call::<u64>().unwrap();
+    assert_eq!(next(), shown("jobs.running", "1"));
+    assert_eq!(next(), shown("jobs.started", "1\tsleep 600\n"));
+    // A late subscriber.
+    let mut stream = BufReader::new(UnixStream::connect(&daemon.socket).unwrap());
+    stream.get_mut().write_all(b"subscribe jobs.running\n").unwrap();
+    assert_eq!(next_line(&mut stream), "jobs.running\t1\n");
+    client.command("cancel").arg(1).call::<()>().unwrap();
+    assert_eq!(next(), shown("jobs.running", "0"));
+    assert_eq!(next(), shown("jobs.done", "1"));
+    assert_eq!(next_line(&mut stream), "jobs.running\t0\n");
+}
+
+#[test]
+fn jobs_report_their_progress() {
+    let place = Place::new();
+    let daemon = Daemon::start("jobs", &place.socket(), &[]);
+    let client = Client::new(&daemon.socket);
+    let (sender, reports) = std::sync::mpsc::channel();
+    let report = move |progress: &Progress| drop(sender.send(progress.clone()));
+    let call = client.command("primes").arg(1000).on_progress(report.clone());
+    call.call::<(u64, u64)>().unwrap();
+    // The last one before the answer: it comes each 256 numbers.
+    let last = reports.try_iter().last().expect("a report");
+    assert_eq!((last.done, last.total), (768, Some(1000)));
+    let call = client.command("run").arg("echo one; echo two").on_progress(report);
+    assert_eq!(call.call::<String>().unwrap(), "one\ntwo\n");
+    assert_eq!(reports.try_iter().last().expect("a report").text.as_deref(), Some("two"));
+}
+
+#[test]
+fn tail_follows_a_file_until_its_caller_leaves() {
+    let place = Place::new();
+    let daemon = Daemon::start("tail", &place.socket(), &[]);
+    let log = place.directory().join("log");
+    let add = |text: &str| {
+        let mut file = File::options().append(true).create(true).open(&log).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    };
+    add("one\ntwo\nthr");
+    let path = quote(log.to_str().unwrap()).into_owned();
+    assert_eq!(daemon.raw(format!("tail --no-follow {path}\n")), "one\ntwo\nthr\n");
+    assert_eq!(daemon.raw(format!("tail --no-follow --lines 2 {path}\n")), "two\nthr\n");
+    assert_eq!(daemon.raw(format!("tail --no-follow --lines 0 {path}\n")), "");
+    assert!(daemon.raw("tail /none\n").starts_with("-ERR "));
+
+    let client = Client::new(&daemon.socket);
+    let mut lines = client.command("tail").option("lines", 2).arg(&log).stream::<String>().unwrap();
+    let mut stream = BufReader::new(UnixStream::connect(&daemon.socket).unwrap());
+    stream.get_mut().write_all(format!("tail --lines 2 {path}\n").as_bytes()).unwrap();
+    let mut next = |expected: &str| {
+        assert_eq!(lines.next().expect("a line").unwrap(), expected);
+        assert_eq!(next_line(&mut stream), format!("{expected}\n"));
+    };
+    next("two");
+    add("ee\nfour\n");
+    next("three");
+    next("four");
+    fs::rename(&log, place.directory().join("log.1")).unwrap();
+    add("rotated\n");
+    next("rotated");
+    File::create(&log).unwrap();
+    add("cut\n");
+    next("cut");
+
+    assert_eq!(client.running().len(), 2);
+    drop((lines, stream));
+    tests::process::until("the end of both", || client.running().is_empty());
+}
+
+#[test]
+fn redis_client_subscribes_to_tail() {
+    let place = Place::new();
+    let daemon = Daemon::start("tail", &place.socket(), &[]);
+    let log = place.directory().join("log");
+    fs::write(&log, "one\ntwo\n").unwrap();
+    let call = format!("tail --no-follow --lines 1 {}", quote(log.to_str().unwrap()));
+    let mut stream = UnixStream::connect(&daemon.socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(&tests::resp(&["psubscribe", &call])).unwrap();
+    let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+    let messages = [("item", "two"), ("end", "+END")].map(|(kind, text)| {
+        let parts = ["pmessage", &call, kind, text].map(bulk);
+        format!("*4\r\n{}", parts.concat())
+    });
+    let begun = format!("*3\r\n{}{}:1\r\n", bulk("psubscribe"), bulk(&call));
+    tests::expect(&mut stream, (begun + &messages.concat()).as_bytes());
+}
+
+#[test]
+fn backup_returns_the_bytes_of_restore() {
+    let place = Place::new();
+    let daemon = Daemon::start("backup", &place.socket(), &[]);
+    let client = Client::new(&daemon.socket);
+    assert!(daemon.raw("backup\n").starts_with("-NOFILE "));
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let restored = client.command("restore").body(&*bytes).call::<u64>().unwrap();
+    assert_eq!(restored, bytes.len() as u64);
+    let pieces = client.command("backup").stream::<Vec<u8>>().unwrap();
+    let pieces: Vec<_> = pieces.collect::<Result<_, _>>().unwrap();
+    assert!(pieces.len() > 1 && pieces.concat() == bytes);
+    // A line and its body, until the end of the client's side.
+    let stream = UnixStream::connect(&daemon.socket).unwrap();
+    assert_eq!(exchange(stream, b"restore\n\0\n\xff"), b"3");
+    assert_eq!(dockipc::send(&daemon.socket, "backup").unwrap(), b"\0\n\xff");
+    assert_eq!(fs::read(place.socket().with_extension("file")).unwrap(), b"\0\n\xff");
+}
+
+#[test]
+fn backup_keeps_its_file_when_a_body_is_cut_off() {
+    let place = Place::new();
+    let file = place.directory().join("kept");
+    fs::write(&file, "old").unwrap();
+    let daemon = Daemon::start("backup", &place.socket(), &[&file]);
+    let new = place.directory().join("kept.new");
+    let mut stream = UnixStream::connect(&daemon.socket).unwrap();
+    stream.write_all(b"restore\nsome bytes").unwrap();
+    tests::process::until("a new file", || fs::read(&new).is_ok_and(|bytes| !bytes.is_empty()));
+    assert!(daemon.raw("restore\nothers").starts_with("-RESTORING "));
+    drop(stream);
+    tests::process::until("its end", || !new.exists());
+    assert_eq!(daemon.raw("backup\n"), "old");
+}
+
 #[test]
 fn limits_hold_for_each_user() {
     let place = Place::new();
@@ -341,7 +485,7 @@ fn ended(output: &Output) -> String {
 /// A web server that answers each connection with what the function says about its path, and then with the end.
 #[cfg(feature = "tokio")]
 fn web_server(answer: impl Fn(&str) -> Option<&'static str> + Send + 'static) -> String {
-    use std::io::{BufRead, BufReader, Read, Write};
+    use std::io::Read;
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
