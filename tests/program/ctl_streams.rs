@@ -89,6 +89,13 @@ fn stream_is_a_list_in_json() {
 }
 
 #[test]
+fn empty_stream_is_an_empty_list_in_json() {
+    let (daemon, _) = start();
+    let ran = call(&daemon, &["--json"], &["texts", "0"], b"");
+    assert_eq!(ran.text(), "[]\n");
+}
+
+#[test]
 fn interrupt_cancels_a_stream() {
     let (daemon, gate) = start();
     let mut child = begin(&daemon, &["ticks"]);

@@ -16,13 +16,15 @@ use super::daemon::{Daemon, Input};
 use super::error::{CliError, note};
 use super::exit::Exit;
 use super::help;
-use super::interface::{Description, Interface, Kind};
+use super::interface::{Description, Interface, Kind, Type};
 use super::interrupt::{Cancelable, Interrupt};
 use super::output::{Form, JsonWriter, Layout, Output, is_binary, is_closed};
 use super::word::Word;
 use super::written;
 use crate::client::{self, Body, SendBody};
 use crate::error::{Error, code};
+use crate::reply::Reply;
+use crate::wire::answer::{Piece, Shape};
 use crate::wire::words::Splitter;
 
 /// Runs `call`. The socket is already removed from the words.
@@ -147,14 +149,22 @@ fn one(
 ) -> (Result<(), Error>, bool) {
     let Some((name, arguments)) = words.split_first() else { return (Ok(()), false) };
     let name = String::from_utf8_lossy(name.bytes());
-    made(daemon.client.command(&name).words(arguments), body, json, output, interrupt)
+    // Nothing but the description tells an empty stream from no value.
+    let is_stream = || {
+        let command = Interface::command(&daemon.questions(), &name).ok().flatten();
+        let answer = command.and_then(|command| command.answer);
+        answer.is_some_and(|answer| matches!(answer.ty, Type::Stream { .. }))
+    };
+    let call = daemon.client.command(&name).words(arguments);
+    made(call, body, json.map(|layout| (layout, &is_stream as _)), output, interrupt)
 }
 
-/// Makes a call and writes its answer. Also returns whether it was canceled.
+/// Makes a call and writes its answer, in JSON with a function that returns whether the command streams. Also
+/// returns whether the call was canceled.
 fn made(
     call: client::Call<'_>,
     body: Option<&dyn SendBody>,
-    json: Option<Layout>,
+    json: Option<(Layout, &dyn Fn() -> bool)>,
     output: &mut Output,
     interrupt: &Interrupt,
 ) -> (Result<(), Error>, bool) {
@@ -164,9 +174,16 @@ fn made(
     interrupt.during_call(Some(call.canceller()), || {
         let mut beside = bar.beside(output);
         let mut cancelable = Cancelable::new(&mut beside, interrupt);
-        let Some(layout) = json else { return call.copy(&mut cancelable, body).map(drop) };
-        let (mut json, mut ready) = (JsonWriter::new(layout), Vec::new());
+        let Some((layout, is_stream)) = json else {
+            return call.copy(&mut cancelable, body).map(drop);
+        };
+        let (mut json, mut ready, mut is_first) = (JsonWriter::new(layout), Vec::new(), true);
         call.pieces("items", body, &mut |piece| {
+            let is_first = piece.is_some() && std::mem::take(&mut is_first);
+            if is_first && piece == Some(Piece::Value(Reply::Ok)) && is_stream() {
+                json.add(Piece::Begin(Shape::List), &mut ready).map_err(writing)?;
+                return json.add(Piece::End, &mut ready).map_err(writing);
+            }
             if let Some(piece) = piece {
                 return json.add(piece, &mut ready).map_err(writing);
             }
