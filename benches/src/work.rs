@@ -18,6 +18,9 @@ pub(crate) enum Work {
     Mixed,
     Big,
     Sips,
+    Out,
+    In,
+    Events,
     Rows,
     Library,
     Compute(&'static Compute),
@@ -67,7 +70,7 @@ const fn more(key: &'static str, title: &'static str) -> Figure {
 
 /// The number of idle connections beside the measured one in `rtt16i`.
 pub(crate) const BESIDE: usize = 2_000;
-/// The number of handlers that block at a time in `blocked`.
+/// The number of handlers that block at a time in `blocked`, and of subscribers in `events`.
 pub(crate) const BLOCKED: usize = 1_000;
 
 impl Work {
@@ -85,6 +88,9 @@ impl Work {
         Self::Mixed,
         Self::Big,
         Self::Sips,
+        Self::Out,
+        Self::In,
+        Self::Events,
         Self::Rows,
         Self::Library,
         Self::Compute(&COMPUTE[0]),
@@ -122,6 +128,9 @@ impl Work {
             Self::Mixed => "mixed",
             Self::Big => "big",
             Self::Sips => "sips",
+            Self::Out => "out",
+            Self::In => "in",
+            Self::Events => "events",
             Self::Rows => "rows",
             Self::Library => "library",
             Self::Compute(load) => load.name,
@@ -144,6 +153,9 @@ impl Work {
             Self::Mixed => "49 quick connections beside one that computes",
             Self::Big => "an answer of 1 GiB, read 1 MiB at a time",
             Self::Sips => "ping beside 100 answers of 100 MiB, read 1 KiB at a time",
+            Self::Out => "a stream of 1 GiB in items of 64 KiB",
+            Self::In => "a body of 1 GiB",
+            Self::Events => "10,000 events for 1,000 subscribers, one of which never reads",
             Self::Rows => "a list of 1,000,000 strings of 10 bytes",
             Self::Library => "our client beside a loop without a library, one CPU",
             Self::Compute(load) => load.title,
@@ -181,6 +193,19 @@ impl Work {
             less("alone_p99_us", "p99 without the readers, µs"),
             more("gb_s", "GB/s"),
         ];
+        const COPY: &[Figure] = &[
+            more("gb_s", "GB/s"),
+            less("server_kib", "server, most resident memory, KiB"),
+            less("client_kib", "client, most resident memory, KiB"),
+            less("server_ms", "server CPU, ms a GB"),
+        ];
+        const EVENTS: &[Figure] = &[
+            more("events_s", "events/s of all subscribers"),
+            less("p50_us", "100 calls of the publisher, p50, µs"),
+            less("max_us", "100 calls of the publisher, longest, µs"),
+            less("kib_more", "server, resident memory more than before, KiB"),
+            less("server_ns", "server CPU, ns an event and subscriber"),
+        ];
         const ROWS: &[Figure] = &[
             less("server_ms", "server CPU, ms a list"),
             less("encode_ms", "of that, all but the author's function"),
@@ -208,6 +233,8 @@ impl Work {
             Self::Mixed | Self::Beside => MIXED,
             Self::Big => BIG,
             Self::Sips => SIPS,
+            Self::Out | Self::In => COPY,
+            Self::Events => EVENTS,
         }
     }
 
@@ -224,20 +251,29 @@ impl Work {
             Self::Rtt16p | Self::Rtt16i | Self::Idle => Peer::Floor,
             Self::Ep50 | Self::Ep50p16 => Peer::FloorResp,
             // No other floor shares work or sends long answers.
-            Self::Compute(_) | Self::Beside | Self::Big | Self::Sips => Peer::Threads,
+            Self::Compute(_) | Self::Beside | Self::Big | Self::Sips | Self::Out | Self::In => {
+                Peer::Threads
+            }
             _ => Peer::Epoll,
         }
     }
 
     pub(crate) fn connections(self) -> usize {
         match self {
-            Self::Rtt16p | Self::Rtt16i | Self::One1p | Self::Big | Self::Rows | Self::Library => 1,
+            Self::Rtt16p
+            | Self::Rtt16i
+            | Self::One1p
+            | Self::Big
+            | Self::Out
+            | Self::In
+            | Self::Rows
+            | Self::Library => 1,
             Self::One8 | Self::Beside => 8,
             Self::Sips => 100,
             Self::Compute(load) => load.connections,
             Self::Conc50 | Self::Pipe16 | Self::Ep50 | Self::Ep50p16 | Self::Mixed => 50,
             Self::Idle => 10_000,
-            Self::Blocked => BLOCKED,
+            Self::Blocked | Self::Events => BLOCKED,
         }
     }
 
@@ -254,9 +290,9 @@ impl Work {
             Self::Pipe16 => 800_000,
             Self::Ep50p16 => 4_000_000,
             Self::One1p | Self::One8 => 20_000,
-            Self::Mixed | Self::Beside | Self::Sips => 10_000,
+            Self::Mixed | Self::Beside | Self::Sips | Self::Events => 10_000,
             Self::Rows => 20,
-            Self::Big => return if quick { 1 } else { 5 },
+            Self::Big | Self::Out | Self::In => return if quick { 1 } else { 5 },
             // About three seconds of CPU time.
             Self::Compute(load) => 3_000_000 / load.us as usize,
             Self::Idle | Self::Blocked => return self.connections(),

@@ -53,6 +53,8 @@ pub(crate) struct Start<'s> {
     pub(crate) max_collected: usize,
     /// Returns the answer of code that has panicked.
     pub(crate) panicked: fn(&str) -> Reply,
+    /// Returns why the command is to stop, if it is.
+    pub(crate) stopped: Arc<dyn Fn() -> Option<Stopped> + Send + Sync>,
     pub(crate) workers: &'s Arc<dyn Workers>,
     pub(crate) spawner: Option<&'s dyn Spawner>,
 }

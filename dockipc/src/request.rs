@@ -1,7 +1,6 @@
 //! [`Request`], one whole command.
 
 use std::cell::Cell;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arg::Arg;
@@ -66,20 +65,18 @@ impl<'r> Words<'r> {
 const IDS: u64 = 1024;
 
 thread_local! {
-    /// The ids that this thread has left.
-    static OWN_IDS: Cell<Range<u64>> = const { Cell::new(0..0) };
+    /// The last id that this thread has taken. It has none left if this is a multiple of [`IDS`].
+    static LAST_ID: Cell<u64> = const { Cell::new(0) };
 }
 
 pub(crate) fn next_id() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let mut own = OWN_IDS.take();
-    let id = own.next().unwrap_or_else(|| {
-        let first = NEXT.fetch_add(IDS, Ordering::Relaxed);
-        own = first + 1..first + IDS;
-        first
-    });
-    OWN_IDS.set(own);
-    id
+    static TAKEN: AtomicU64 = AtomicU64::new(0);
+    let mut last = LAST_ID.get();
+    if last.is_multiple_of(IDS) {
+        last = TAKEN.fetch_add(IDS, Ordering::Relaxed);
+    }
+    LAST_ID.set(last + 1);
+    last + 1
 }
 
 impl<'r> Request<'r> {

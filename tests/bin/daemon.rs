@@ -9,7 +9,9 @@ use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::Duration;
 
-use dockipc::{Access, Answerer, Cancel, Deferred, Secret, Server, State, Stopped, command};
+use dockipc::{
+    Access, Answerer, Cancel, Deferred, Secret, Server, State, Stopped, Stream, command,
+};
 use rustix::process::{Signal, getpid, getppid, kill_process};
 use tests::program::{blob, entries, items};
 
@@ -35,6 +37,18 @@ fn make_blob(size: usize) -> Vec<u8> {
 #[command("items")]
 fn make_items(count: usize) -> Vec<String> {
     items(count)
+}
+
+/// Return a list, one item at a time.
+#[command("item-stream")]
+fn stream_items(count: usize) -> Stream<String> {
+    Stream::iter(items(count))
+}
+
+/// Return the bytes of a list's items, in chunks.
+#[command("chunk-stream")]
+fn stream_chunks(count: usize, size: usize) -> Stream<Vec<u8>> {
+    Stream::iter((0..count).map(move |_| blob(size)))
 }
 
 /// Return a map.

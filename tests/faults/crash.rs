@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use dockipc::{Client, Error, Result};
+use dockipc::{Client, Error, FromReply, Result, client};
 use rustix::process::Signal;
 use tests::dice::Dice;
 use tests::neighbors::Neighbors;
@@ -110,6 +110,73 @@ fn truncated_answer_is_never_taken_for_a_whole_one() {
         ),
     );
     assert_eq!(wrong, 0);
+}
+
+#[test]
+fn cut_stream_is_never_taken_for_a_whole_one() {
+    let kills = long(50, 1000);
+    let place = Place::new();
+    let mut dice = Dice::thrown();
+    let [mut whole, mut cut, mut before] = [0; 3];
+    for _ in 0..kills {
+        let daemon = Program::start(&place.socket());
+        let client = daemon.client();
+        thread::scope(|scope| {
+            let moment = dice.moment(Duration::from_millis(10));
+            let (in_chunks, size) = (dice.below(2) == 0, 1 + dice.below(100_000));
+            let count = 1 + dice.below(if in_chunks { 200 } else { 50_000 });
+            scope.spawn(move || {
+                thread::sleep(moment);
+                drop(daemon);
+            });
+            let (got, end) = if in_chunks {
+                let call = client.command("chunk-stream").arg(count).arg(size);
+                read(call.stream::<Vec<u8>>(), (0..count).map(|_| blob(size)))
+            } else {
+                let call = client.command("item-stream").arg(count);
+                read(call.stream::<String>(), items(count).into_iter())
+            };
+            match end {
+                Ok(()) => {
+                    assert_eq!(got, count, "a cut stream was taken for a whole one");
+                    whole += 1;
+                }
+                Err(Error::CutOff { .. }) if got > 0 => cut += 1,
+                Err(Error::Refused(_) | Error::Protocol(_) | Error::Mismatch { .. }) => {
+                    panic!("a part of a stream was taken for something else: {end:?}");
+                }
+                Err(_) => before += 1,
+            }
+        });
+    }
+    figure(
+        "killed while streaming",
+        format!(
+            "{kills} kills, {whole} whole streams, {cut} cut streams, {before} calls cut before, \
+             0 cut streams taken for whole ones"
+        ),
+    );
+    assert!(cut > 0, "{whole} whole, {before} cut before");
+}
+
+/// Reads a stream to its end. Returns the number of its items, each of which is right.
+fn read<T: FromReply + PartialEq>(
+    stream: Result<client::Items<T>>,
+    mut right: impl Iterator<Item = T>,
+) -> (usize, Result<()>) {
+    let mut count = 0;
+    let stream = match stream {
+        Ok(stream) => stream,
+        Err(error) => return (0, Err(error)),
+    };
+    for item in stream {
+        match item {
+            Ok(item) => assert!(right.next() == Some(item), "item {count} is another one"),
+            Err(error) => return (count, Err(error)),
+        }
+        count += 1;
+    }
+    (count, Ok(()))
 }
 
 /// When a daemon is killed.

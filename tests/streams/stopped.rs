@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use dockipc::{Server, State, Stopped, Stream, command};
+use dockipc::{Cancel, Server, State, Stopped, Stream, command};
 use tests::{Daemon, expect, resp, rest};
 
 use super::states::{Given, Streaming, Told, in_resp3};
@@ -145,4 +145,27 @@ fn stop_ends_a_stream_with_a_reason() {
     assert!(answer.starts_with("-SHUTDOWN "), "{answer}");
     assert_eq!(reasons.recv().unwrap(), Stopped::ShuttingDown);
     drop(sender);
+}
+
+/// Wait to be asked to stop, and take that for the end.
+#[command]
+fn until_stopped(cancel: Cancel) -> Stream<u32> {
+    Stream::new(move |sink| {
+        sink.send(1)?;
+        while !cancel.wait(Duration::from_secs(600)) {}
+        Ok(())
+    })
+}
+
+#[test]
+fn stopped_stream_is_never_whole() {
+    let (daemon, ..) = start(Server::new());
+    let call = resp(&["dockipc", "with", "stream", "items", "--", "until-stopped"]);
+    for _ in 0..100 {
+        let mut stream = in_resp3(&daemon);
+        stream.write_all(&call).unwrap();
+        expect(&mut stream, b">3\r\n$7\r\ndockipc\r\n$4\r\nitem\r\n:1\r\n");
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(rest(stream), b"-CANCELLED the command was cancelled\r\n");
+    }
 }

@@ -54,7 +54,10 @@ pub(crate) fn bench<C: Caller>(job: &Job, new: impl Fn() -> C) -> Res<Figures> {
         | Work::Big
         | Work::Sips
         | Work::Rows
-        | Work::Library => Err("not for this client".into()),
+        | Work::Library
+        | Work::Out
+        | Work::In
+        | Work::Events => Err("not for this client".into()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod big;
 pub(crate) mod blocking;
+pub(crate) mod copy;
+pub(crate) mod events;
 pub(crate) mod library;
 pub(crate) mod ready;
 pub(crate) mod rows;

@@ -1,15 +1,16 @@
 //! dockipc, and its own client.
 
+use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dockipc::{Client, Reply, Server, State, command};
+use dockipc::{Body, Client, Events, Reply, Server, State, Stream, command};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::Res;
-use crate::load::{Job, PAYLOAD, blocking, rows};
+use crate::load::{Job, PAYLOAD, blocking, copy, rows};
 
 /// A daemon with the commands below.
 pub(crate) fn daemon() -> Server {
@@ -63,6 +64,24 @@ pub(crate) fn fill(bytes: usize) -> Vec<u8> {
 #[command]
 pub(crate) fn zeros(bytes: usize) -> Vec<u8> {
     vec![0; bytes]
+}
+
+/// Answer with a stream of this number of zeros.
+#[command]
+fn stream(bytes: usize) -> Stream<Vec<u8>> {
+    Stream::iter(copy::pieces(bytes))
+}
+
+/// Read a body and answer with its length.
+#[command]
+fn take(mut body: Body) -> io::Result<usize> {
+    copy::count(&mut body)
+}
+
+/// Send an event.
+#[command]
+fn emit(events: Events, channel: &str, value: &[u8]) -> usize {
+    events.publish(channel, value)
 }
 
 /// The rows, made by the first command that asks for them.

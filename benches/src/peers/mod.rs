@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::Res;
 use crate::load::blocking::Raw;
-use crate::load::{Job, PAYLOAD, big, blocking, library, ready, rows, stalls, tasks};
+use crate::load::{Job, PAYLOAD, big, blocking, copy, events, library, ready, rows, stalls, tasks};
 use crate::results::Figures;
 use crate::work::Work;
 
@@ -111,6 +111,8 @@ impl Peer {
             // A client's memory says nothing about the server's.
             Work::Idle => !matches!(self, Self::Line | Self::Client | Self::Async),
             Work::Library => self == Self::Client,
+            Work::Out | Work::In => matches!(self, Self::Threads | Self::Client | Self::Line),
+            Work::Events => matches!(self, Self::Redis | Self::Dockipc),
             Work::Rows => matches!(self, Self::Redis | Self::Dockipc),
             Work::Pipe16 => {
                 matches!(
@@ -162,6 +164,8 @@ impl Peer {
             (_, Work::Mixed) => stalls::mixed(job),
             (_, Work::Big) => big::one(job),
             (_, Work::Sips) => big::sips(job),
+            (_, Work::Out | Work::In) => copy::bench(job),
+            (_, Work::Events) => events::bench(job),
             (_, Work::Library) => library::bench(job),
             (_, Work::Rows) => rows::bench(job),
             (_, Work::Beside) => stalls::beside(job),

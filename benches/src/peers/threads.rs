@@ -7,6 +7,7 @@ use std::thread;
 
 use super::{dockipc, resp};
 use crate::Res;
+use crate::load::copy;
 
 pub(crate) fn serve(socket: &Path) -> Res<()> {
     for stream in UnixListener::bind(socket)?.incoming() {
@@ -36,6 +37,17 @@ fn answer(mut stream: UnixStream) -> Res<()> {
                             stream.write_all(&std::mem::take(&mut output))?;
                             stream.write_all(&bytes)?;
                             output.extend_from_slice(b"\r\n");
+                        }
+                        None if &rest[name.clone()] == b"stream" => {
+                            for piece in copy::pieces(number(&rest[word])? as usize) {
+                                stream.write_all(&piece)?;
+                            }
+                            return Ok(());
+                        }
+                        None if &rest[name.clone()] == b"take" => {
+                            let bytes = rest.len() - end + copy::count(&mut stream)?;
+                            write!(stream, "{bytes}")?;
+                            return Ok(());
                         }
                         None => run(&rest[name], &rest[word], &mut output)?,
                     }

@@ -73,12 +73,18 @@ pub(crate) struct Mounted {
 #[derive(Clone, Copy)]
 struct Place {
     prefix: u64,
+    /// The bytes of the entry's name if these are eight at most, else 0.
+    short: u64,
     /// The index of the first entry with the prefix, or [`FREE`].
     index: usize,
 }
 
 /// The index in a place that is free.
 const FREE: usize = usize::MAX;
+
+impl Place {
+    const FREE: Self = Self { prefix: 0, short: 0, index: FREE };
+}
 
 /// The index of an entry, valid for the table that returned it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +214,7 @@ impl Table {
         let mut table = Self {
             entries: Vec::new(),
             prefixes: Vec::new(),
-            places: vec![Place { prefix: 0, index: FREE }],
+            places: vec![Place::FREE],
             by_name: Vec::new(),
             fallback: Fallback { handler: fallback, policy, speed: Speed::default() },
             hook: Speed::default(),
@@ -296,7 +302,7 @@ impl Table {
             }
             return Err(Error::DuplicateName { name: name.into_owned(), first, second });
         }
-        let key = |name: &str| prefix(name.as_bytes());
+        let key = |name: &str| prefix(name.as_bytes()).0;
         let prefix = key(&name);
         let is_before = |other: &Entry| (key(&other.name), &other.name) < (prefix, &name);
         let index = self.entries.partition_point(is_before);
@@ -308,12 +314,13 @@ impl Table {
 
     fn place_all(&mut self) {
         let size = (2 * self.prefixes.len()).next_power_of_two();
-        self.places = vec![Place { prefix: 0, index: FREE }; size];
-        for (index, &prefix) in self.prefixes.iter().enumerate() {
-            let at = self.place(prefix);
+        self.places = vec![Place::FREE; size];
+        for (index, &key) in self.prefixes.iter().enumerate() {
+            let at = self.place(key);
             let place = &mut self.places[at];
             if place.index == FREE {
-                *place = Place { prefix, index };
+                let (_, short) = prefix(self.entries[index].name.as_bytes());
+                *place = Place { prefix: key, short, index };
             }
         }
     }
@@ -348,21 +355,25 @@ impl Table {
 
     /// Finds an entry by name, ignoring ASCII case as Redis does.
     pub(crate) fn find(&self, name: &[u8]) -> Option<(EntryId, &Entry)> {
-        let prefix = prefix(name);
-        let index = self.places[self.place(prefix)].index;
+        let (prefix, short) = prefix(name);
+        let place = &self.places[self.place(prefix)];
+        let index = place.index;
         // No entry has the index of a free place.
         let entry = self.entries.get(index)?;
-        let own = entry.name.as_bytes();
-        if own == name || own.eq_ignore_ascii_case(name) {
+        if short != 0 && short == place.short {
             return Some((EntryId(index), entry));
         }
-        self.find_behind(index, prefix, name)
+        self.find_from(index, prefix, name)
     }
 
-    /// Searches the entries that have the same prefix as this one and come after it. There may be many,
+    /// Searches the entries that have the same prefix, of which this one is the first. There may be many,
     /// and one request can ask for many names.
-    #[cold]
-    fn find_behind(&self, index: usize, prefix: u64, name: &[u8]) -> Option<(EntryId, &Entry)> {
+    #[inline(never)]
+    fn find_from(&self, index: usize, prefix: u64, name: &[u8]) -> Option<(EntryId, &Entry)> {
+        let entry = &self.entries[index];
+        if entry.name.as_bytes().eq_ignore_ascii_case(name) {
+            return Some((EntryId(index), entry));
+        }
         let begin = index + 1;
         let count = self.prefixes[begin..].partition_point(|other| *other == prefix);
         // All names have small letters only.
@@ -479,16 +490,55 @@ fn file_and_line(place: &str) -> (&str, Option<u32>) {
     (file, number(line))
 }
 
-/// Returns the first eight bytes as a number, the same for both cases of a letter.
-fn prefix(name: &[u8]) -> u64 {
+/// Returns the first eight bytes as a number, the same for both cases of a letter. Returns also the bytes
+/// as they are, if these are eight at most, else 0.
+///
+/// Two names with the same prefix and the same bytes other than 0 are equal: the prefix of a shorter one has
+/// a byte of 0 in front.
+fn prefix(name: &[u8]) -> (u64, u64) {
     const CASE: u64 = 0x2020_2020_2020_2020;
     if let Some(first) = name.first_chunk() {
-        return u64::from_be_bytes(*first) | CASE;
+        let first = u64::from_be_bytes(*first);
+        return (first | CASE, if name.len() == 8 { first } else { 0 });
     }
-    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+    let bytes = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
         // The two overlap by the bytes that are missing from eight.
         let [first, last] = [first, last].map(|four| u64::from(u32::from_be_bytes(*four)));
-        return first << (8 * (name.len() - 4)) | last | CASE >> (8 * (8 - name.len()));
+        first << (8 * (name.len() - 4)) | last
+    } else {
+        name.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    };
+    let case = if name.is_empty() { 0 } else { CASE >> (8 * (8 - name.len())) };
+    (bytes | case, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prefix;
+
+    #[test]
+    fn short_name_is_equal_to_itself_only() {
+        let names: [&[u8]; 12] = [
+            b"",
+            b"\0",
+            b"a",
+            b"A",
+            b"\0a",
+            b" a",
+            b"add",
+            b"\0add",
+            b"add\0",
+            b"eightlen",
+            b"eightlens",
+            b"eightleN",
+        ];
+        for (one, other) in names.iter().flat_map(|one| names.map(|other| (*one, other))) {
+            let (first, second) = (prefix(one), prefix(other));
+            if first == second && first.1 != 0 {
+                assert_eq!(one, other);
+            }
+        }
+        assert_eq!(prefix(b"add").0, prefix(b"ADD").0);
+        assert_ne!(prefix(b"eightlen").1, 0);
     }
-    name.iter().fold(0, |number, byte| number << 8 | u64::from(byte | 0x20))
 }

@@ -52,23 +52,19 @@ impl Service {
             return self.call_with_run(command, shape, session, args, runner, None);
         }
         let Code::Blocking(call) = command.code else { unreachable!("a future has an identity") };
-        let record = &mut recording(command, &args);
-        let reply = runner.guarded(command.name, Some(&request), record, || {
-            // The function's own failure is in `Ok`.
-            match call(&args) {
-                Ok(Answered::Now(Reply::Error(failure))) | Err(failure) => {
-                    with_usage(command, failure)
-                }
-                Ok(Answered::Now(reply)) => reply,
-                Ok(Answered::Later(_) | Answered::Stream(_)) => {
-                    unreachable!("such a command has an identity")
-                }
+        // The function's own failure is in `Ok`.
+        let mut run = || match call(&args) {
+            Ok(Answered::Now(Reply::Error(failure))) | Err(failure) => with_usage(command, failure),
+            Ok(Answered::Now(reply)) => reply,
+            Ok(Answered::Later(_) | Answered::Stream(_)) => {
+                unreachable!("such a command has an identity")
             }
-        });
-        match reply {
-            Ok(reply) => Outcome::Reply(reply),
-            Err(instead) => instead.into(),
+        };
+        if runner.case.is_none() && runner.hooks.is_none() {
+            return runner.guarded_alone(command.name, &request, run).into();
         }
+        let record = &mut recording(command, &args);
+        runner.guarded_dyn(command.name, Some(&request), record, &mut run).into()
     }
 
     /// Returns the command that has the name and the first word as its name.

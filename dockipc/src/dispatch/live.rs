@@ -121,6 +121,8 @@ impl Service {
         workers: &Arc<dyn Workers>,
         stream: Box<dyn Streaming>,
     ) -> (Arc<dyn Items>, Later) {
+        // Not the run itself, which has the stream among its listeners.
+        let asked = Arc::downgrade(&run.0);
         let (items, later) = stream.start(Start {
             name: command.name,
             form: match (&session.messages, session.protocol) {
@@ -133,6 +135,7 @@ impl Service {
             messages: session.messages.clone(),
             max_collected: self.config.max_collected,
             panicked,
+            stopped: Arc::new(move || asked.upgrade()?.stopped()),
             workers,
             spawner: self.spawner.as_deref(),
         });

@@ -56,21 +56,17 @@ impl<'r> Args<'r> {
         index: usize,
         read: impl Fn(&mut dyn Iterator<Item = &'r [u8]>) -> Result<Option<T>, BadWord<'r>>,
     ) -> Result<T, Failure> {
-        let param = &self.params[index];
-        let (mut one, mut all);
-        let words: &mut dyn Iterator<Item = &'r [u8]> = if let Some(word) = self.only_word(index) {
-            one = std::iter::once(word);
-            &mut one
+        let value = if let Some(word) = self.only_word(index) {
+            read(&mut std::iter::once(word))
         } else {
             // With `next` alone: `dyn` has the compiler generate every method that an iterator overrides.
             let mut words = self.words_of(index);
-            all = std::iter::from_fn(move || words.next());
-            &mut all
+            read(&mut std::iter::from_fn(move || words.next()))
         };
-        match read(words) {
+        match value {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(param.is_missing()),
-            Err(bad) => Err(param.refused(self.params, &bad)),
+            Ok(None) => Err(self.params[index].is_missing()),
+            Err(bad) => Err(self.params[index].refused(self.params, &bad)),
         }
     }
 

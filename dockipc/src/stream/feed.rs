@@ -46,6 +46,7 @@ pub(super) struct Feed {
     are_bytes: bool,
     max_collected: usize,
     panicked: fn(&str) -> Reply,
+    stopped: Arc<dyn Fn() -> Option<Stopped> + Send + Sync>,
     workers: Arc<dyn Workers>,
     /// The end.
     later: Later,
@@ -76,7 +77,7 @@ struct State {
 
 impl Feed {
     pub(super) fn new(start: &Start<'_>, are_bytes: bool) -> Arc<Self> {
-        let Start { name, form, messages, max_collected, panicked, workers, .. } = start;
+        let Start { name, form, messages, max_collected, panicked, stopped, workers, .. } = start;
         Arc::new(Self {
             name,
             form: *form,
@@ -84,6 +85,7 @@ impl Feed {
             are_bytes,
             max_collected: *max_collected,
             panicked: *panicked,
+            stopped: Arc::clone(stopped),
             workers: Arc::clone(workers),
             later: Later::new(WhenStopped::Ends),
             state: Mutex::default(),
@@ -203,14 +205,17 @@ impl Feed {
 
     /// The stream ends. Further ends have no effect.
     ///
-    /// Invariant: a stream that was closed is not whole, whatever its code returns.
+    /// Invariant: a stream that was closed, or whose command was asked to stop, is not whole, whatever its code returns.
+    /// The code may see that it is to stop before the stream is closed.
     pub(super) fn end(&self, end: Result<(), Failure>) {
+        // Without the lock: it may close the stream.
+        let stopped = (self.stopped)();
         let (closed, collected) = {
             let mut state = self.lock();
             let closed = state.closed.replace(Stopped::Cancelled);
             (closed, std::mem::take(&mut state.collected))
         };
-        let end = match closed {
+        let end = match closed.or(stopped) {
             Some(why) => Err(why.failure()),
             None => end,
         };
