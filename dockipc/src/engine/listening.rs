@@ -52,8 +52,7 @@ impl Bells for Core {
     }
 
     fn service(&self) -> Arc<dyn Any + Send + Sync> {
-        let service = Arc::clone(&self.service);
-        service
+        Arc::clone(&self.service) as _
     }
 
     fn workers(self: Arc<Self>) -> Arc<dyn Workers> {

@@ -174,25 +174,13 @@ fn subscribe(
         let why = format_args!("too many subscriptions of this connection: {most} at most");
         return Err(Failure::new(code::TOOBIG, why));
     }
-    if let Some(audit) = asked.audit
-        && !decisions.is_empty()
-    {
-        let mut record = || {
-            decisions.iter().try_for_each(|&Decision { index, is_allowed, policy }| {
-                let caller = (&session.peer, session.id);
-                let case = audit.case(caller, is_allowed, policy, Some(asked.word.name()));
-                let spans = words.spans.get(index..=index).unwrap_or_default();
-                case.unbound(b"", None, Words { spans, ..words })
-            })
-        };
-        match host.record(&mut record) {
-            None => return Ok(Answer::NotNow),
-            // A denied one stays denied even if the record fails.
-            Some(Err(failure)) if decisions.iter().all(|decision| decision.is_allowed) => {
-                return Err(failure);
-            }
-            Some(_) => {}
+    match record(asked, session, host, &decisions) {
+        None => return Ok(Answer::NotNow),
+        // A denied one stays denied even if the record fails.
+        Some(Err(failure)) if decisions.iter().all(|decision| decision.is_allowed) => {
+            return Err(failure);
         }
+        Some(_) => {}
     }
     let denied = decisions.iter().find(|decision| !decision.is_allowed && !is_pattern);
     if let Some(Decision { index, policy, .. }) = denied {
@@ -235,6 +223,25 @@ fn subscribe(
         }
     }
     Ok(Answer::Told(frames))
+}
+
+/// Records the decisions about channels. `None` if that is to be tried again.
+fn record(
+    asked: &Asked<'_>,
+    session: &Session,
+    host: &mut dyn Host,
+    decisions: &[Decision<'_>],
+) -> Option<Result<(), Failure>> {
+    let Some(audit) = asked.audit.filter(|_| !decisions.is_empty()) else { return Some(Ok(())) };
+    let words = asked.words;
+    host.record(&mut || {
+        decisions.iter().try_for_each(|&Decision { index, is_allowed, policy }| {
+            let caller = (&session.peer, session.id);
+            let case = audit.case(caller, is_allowed, policy, Some(asked.word.name()));
+            let spans = words.spans.get(index..=index).unwrap_or_default();
+            case.unbound(b"", None, Words { spans, ..words })
+        })
+    })
 }
 
 /// Returns the failure of a client that may not hear a channel.
