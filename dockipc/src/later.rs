@@ -79,6 +79,9 @@ pub(crate) trait Items: Send + Sync {
     /// Moves the encoded items that are there to `out`. If there are none, `bell` is rung when one comes.
     fn take(self: Arc<Self>, bell: &Arc<dyn Bell>, out: &mut Outgoing);
 
+    /// Returns whether the code that makes the items has had a thread, or needs none.
+    fn has_begun(&self) -> bool;
+
     /// Nobody takes further items, for this reason. To close twice is the same as once.
     fn close(&self, why: Stopped);
 

@@ -64,6 +64,7 @@ impl futures_core::Stream for Numbers {
 /// Count with tokio's clock.
 #[command]
 async fn ticks(made: State<Arc<Made>>, end: u64) -> Stream<u64> {
+    tokio::task::yield_now().await;
     Stream::from_stream(Ticks::new(end, &made))
 }
 
@@ -73,21 +74,22 @@ fn numbers() -> Stream<String> {
     Stream::from_stream(Numbers(0))
 }
 
+/// Panics after an item.
+struct Panics(bool);
+
+impl futures_core::Stream for Panics {
+    type Item = u64;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u64>> {
+        assert!(!std::mem::replace(&mut self.0, true), "in the middle");
+        Poll::Ready(Some(1))
+    }
+}
+
 /// Panic after an item.
 #[command]
 async fn async_panic() -> Result<Stream<u64>, String> {
     tokio::task::yield_now().await;
-    struct Panics(bool);
-
-    impl futures_core::Stream for Panics {
-        type Item = u64;
-
-        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u64>> {
-            assert!(!std::mem::replace(&mut self.0, true), "in the middle");
-            Poll::Ready(Some(1))
-        }
-    }
-
     Ok(Stream::from_stream(Panics(false)))
 }
 

@@ -280,9 +280,9 @@ fn redis_cli_streams() {
             let (mut cli, mut lines) = redis_cli(&daemon, &[protocol, "psubscribe", "follow"]);
             assert!(lines.any(|line| line == run.to_string()));
             if restarts {
-                daemon.restart()
+                daemon.restart();
             } else {
-                daemon.cut()
+                daemon.cut();
             }
             for line in lines {
                 assert_ne!(line, "end");

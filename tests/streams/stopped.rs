@@ -169,3 +169,26 @@ fn stopped_stream_is_never_whole() {
         assert_eq!(rest(stream), b"-CANCELLED the command was cancelled\r\n");
     }
 }
+
+/// Hold a thread until the client has left.
+#[command]
+fn stuck() -> Stream<u8> {
+    Stream::new(|sink| {
+        while !sink.is_closed() {
+            std::thread::yield_now();
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn stream_that_gets_no_thread_is_busy() {
+    let server = Server::new().max_threads(4).busy_timeout(Duration::from_millis(100));
+    let (daemon, ..) = start(server);
+    let mut clients: Vec<_> = (0..8).map(|_| daemon.connect()).collect();
+    for client in &mut clients {
+        client.write_all(b"stuck\n").unwrap();
+    }
+    let last = rest(clients.pop().unwrap());
+    assert_eq!(last, b"-BUSY no thread was free for 100ms (of 4); there is no item\n");
+}

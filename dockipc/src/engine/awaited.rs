@@ -78,11 +78,19 @@ impl Awaited {
         run.deadline.filter(|_| run.signal.get().is_none())
     }
 
+    /// Whether a job of the command waits for its first thread.
+    fn waits_for_thread(&self) -> bool {
+        let Pending { items, later, run, .. } = &*self.pending;
+        let has_items = items.as_ref().is_some_and(|items| !items.has_begun());
+        has_items || run.0.body.is_some() && later.is_queued()
+    }
+
     /// When to look at it next.
     pub(super) fn next_look(&self, times: &Times, signs: Signs) -> Option<Instant> {
         let end = times.run.and_then(|limit| self.last_item.checked_add(limit));
         let sign = next_sign(signs, self.last_sign);
-        [end, self.caller_waits_until(), sign, self.next_report, self.body_until(times)]
+        let busy = self.since().checked_add(times.busy).filter(|_| self.waits_for_thread());
+        [end, self.caller_waits_until(), sign, self.next_report, self.body_until(times), busy]
             .into_iter()
             .flatten()
             .min()
@@ -243,6 +251,7 @@ impl Core {
             Some(Given::Stream(stream)) => return Then::Stream(stream),
             None => {}
         }
+        let waited = now.saturating_duration_since(awaited.since());
         let (why, instead) = if is_gone {
             (Stopped::Cancelled, None)
         } else if self.is_over() {
@@ -254,6 +263,10 @@ impl Core {
         } else if is_half_closed && run.ends_with_input {
             let why = "the caller has cancelled the command, which still runs";
             (Stopped::Cancelled, (!run.is_heard()).then(|| (code::CANCELLED, why.to_owned())))
+        } else if waited >= self.service.config.times.busy && awaited.waits_for_thread() {
+            // It is not told that it was cancelled.
+            later.complete(Reply::Error(self.busy(later.is_queued())));
+            (Stopped::Cancelled, None)
         } else if let Some(limit) = limit {
             let why = format!("no answer after {}; the command still runs", units(limit));
             (Stopped::TimedOut, Some((code::TIMEOUT, why)))

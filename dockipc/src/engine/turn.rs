@@ -161,7 +161,7 @@ impl Core {
         let why = match due {
             Due::Reading | Due::End => return Next::Close,
             Due::Thread => {
-                conn.denied = Some(self.busy());
+                conn.denied = Some(self.busy(true));
                 return self.advance(me, memory, conn);
             }
             Due::Decision => {
@@ -187,9 +187,10 @@ impl Core {
     }
 
     #[cold]
-    fn busy(&self) -> Failure {
+    pub(super) fn busy(&self, was_not_run: bool) -> Failure {
         let (most, waited) = (self.max_threads, units(self.service.config.times.busy));
-        let why = format!("no thread was free for {waited} (of {most}); the command was not run");
+        let what = if was_not_run { "the command was not run" } else { "there is no item" };
+        let why = format!("no thread was free for {waited} (of {most}); {what}");
         Failure::new(code::BUSY, why)
     }
 

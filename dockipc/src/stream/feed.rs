@@ -1,5 +1,6 @@
 //! [`Feed`], through which the items of a stream go from the author's code to the connection.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "tokio")]
 use std::task::{Context, Poll, Waker};
@@ -50,6 +51,7 @@ pub(super) struct Feed {
     workers: Arc<dyn Workers>,
     /// The end.
     later: Later,
+    has_begun: AtomicBool,
     /// Invariant: no code of the author's runs while this is locked, and no other lock is taken.
     state: Mutex<State>,
     /// Notified when there is room, and when nobody takes items any more.
@@ -88,6 +90,7 @@ impl Feed {
             stopped: Arc::clone(stopped),
             workers: Arc::clone(workers),
             later: Later::new(WhenStopped::Ends),
+            has_begun: AtomicBool::new(false),
             state: Mutex::default(),
             room: Condvar::new(),
         })
@@ -97,6 +100,10 @@ impl Feed {
         &self.later
     }
 
+    pub(super) fn set_begun(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
+    }
+
     /// Makes the items on a thread of the engine.
     pub(super) fn produce(self: &Arc<Self>, producer: Box<dyn Produce>) {
         let feed = Arc::clone(self);
@@ -104,6 +111,7 @@ impl Feed {
     }
 
     fn run(self: Arc<Self>, mut producer: Box<dyn Produce>) {
+        self.set_begun();
         let end = loop {
             match caught(|| producer.run(&self)) {
                 Some(Ran::Full) => match self.park(producer) {
@@ -256,6 +264,11 @@ impl Feed {
 }
 
 impl Items for Feed {
+    /// `Relaxed`: a thread that comes at the same moment may be late.
+    fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
+    }
+
     fn take(self: Arc<Self>, bell: &Arc<dyn Bell>, out: &mut Outgoing) {
         let mut state = self.lock();
         if state.out.is_empty() {

@@ -16,6 +16,7 @@ pub(super) struct AsyncItems<T>(pub(super) Pin<Box<dyn futures_core::Stream<Item
 
 impl<T: IntoReply + 'static> Begin for AsyncItems<T> {
     fn begin(self: Box<Self>, feed: &Arc<Feed>, spawner: Option<&dyn Spawner>) {
+        feed.set_begun();
         // When it is dropped the stream has an end: also if there is no runtime.
         let task = Task { items: Some(self.0), feed: Arc::clone(feed) };
         if let Some(spawner) = spawner {
