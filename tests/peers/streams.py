@@ -161,6 +161,31 @@ def check(protocol, repeats):
     pubsub.close()
 
 
+def check_refused_name():
+    """redis-py keeps a refused name, and subscribes to it again with all others, which is refused whole."""
+    pubsub = redis.Redis(**settings(None)).pubsub()
+
+    def get():
+        return data(pubsub.get_message(timeout=30))
+
+    pubsub.subscribe("jobs")
+    assert get() == ("subscribe", None, "jobs", 1)
+    pubsub.subscribe("take")
+    refusals = lost = 0
+    while lost == 0 or refusals < 2:
+        try:
+            get()
+        except redis.ResponseError as error:
+            assert str(error).startswith("USAGE "), error
+            refusals += 1
+            if refusals == 1:
+                fault("cut")
+        except redis.ConnectionError:
+            lost += 1
+    assert redis.Redis(**settings(None)).execute_command("emit", "jobs", 1) == 0
+    pubsub.close()
+
+
 async def check_async(protocol, repeats):
     client = redis.asyncio.Redis(**settings(protocol))
     subscriber = redis.asyncio.Redis(**settings(protocol, repeats))
@@ -246,4 +271,5 @@ for protocol in [None] if major < 5 else [2, 3]:
     for repeats in [False] if major < 5 else [False, True]:
         check(protocol, repeats)
         asyncio.run(check_async(protocol, repeats))
+check_refused_name()
 print(redis.__version__, "ok")
