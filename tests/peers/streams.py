@@ -158,6 +158,12 @@ def check(protocol, repeats):
         assert got == ("message", None, "jobs", kind)
         assert client.execute_command("runs", "hang") == before[0] + 1
     assert client.execute_command("runs", "follow") == run
+
+    # A value that can't be read is the end of the stream.
+    pubsub.psubscribe("count many")
+    assert get()[0] == "psubscribe"
+    got = get()
+    assert got[2] == "error" and got[3].startswith("-USAGE "), got
     pubsub.close()
 
 
