@@ -158,6 +158,37 @@ def check(protocol, repeats):
         assert got == ("message", None, "jobs", kind)
         assert client.execute_command("runs", "hang") == before[0] + 1
     assert client.execute_command("runs", "follow") == run
+
+    # A value that can't be read is the end of the stream.
+    pubsub.psubscribe("count many")
+    assert get()[0] == "psubscribe"
+    got = get()
+    assert got[2] == "error" and got[3].startswith("-USAGE "), got
+    pubsub.close()
+
+
+def check_refused_name():
+    """redis-py keeps a refused name, and subscribes to it again with all others, which is refused whole."""
+    pubsub = redis.Redis(**settings(None)).pubsub()
+
+    def get():
+        return data(pubsub.get_message(timeout=30))
+
+    pubsub.subscribe("jobs")
+    assert get() == ("subscribe", None, "jobs", 1)
+    pubsub.subscribe("take")
+    refusals = lost = 0
+    while lost == 0 or refusals < 2:
+        try:
+            get()
+        except redis.ResponseError as error:
+            assert str(error).startswith("USAGE "), error
+            refusals += 1
+            if refusals == 1:
+                fault("cut")
+        except redis.ConnectionError:
+            lost += 1
+    assert redis.Redis(**settings(None)).execute_command("emit", "jobs", 1) == 0
     pubsub.close()
 
 
@@ -246,4 +277,5 @@ for protocol in [None] if major < 5 else [2, 3]:
     for repeats in [False] if major < 5 else [False, True]:
         check(protocol, repeats)
         asyncio.run(check_async(protocol, repeats))
+check_refused_name()
 print(redis.__version__, "ok")
