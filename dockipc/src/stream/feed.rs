@@ -13,7 +13,7 @@ use crate::wire::{Outgoing, Protocol, encode};
 use crate::workers::Workers;
 
 /// The number of waiting bytes from which no further item is made.
-const FULL: usize = 256 * 1024;
+const FULL: usize = 384 * 1024;
 
 /// The most items that are collected for a client that takes a stream as one answer.
 const MOST_COLLECTED: usize = 10_000;

@@ -63,7 +63,7 @@ use crate::workers::block_on;
 ///
 /// # Backpressure
 ///
-/// A stream waits for its client and drops nothing: items are made until 256 KiB of them wait. While a stream of an
+/// A stream waits for its client and drops nothing: items are made until 384 KiB of them wait. While a stream of an
 /// iterator waits, it holds no thread. If the client leaves, or the command is asked to stop
 /// ([`Cancel`](crate::Cancel)), the iterator is dropped after its next item, and [`Sink::send`] fails.
 /// [`Server::run_timeout`](crate::Server::run_timeout) limits the time between two items.
