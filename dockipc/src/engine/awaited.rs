@@ -185,7 +185,12 @@ impl Core {
         conn.needs_input = false;
         conn.has_progressed = true;
         // Before the answer is sent: the client may send the next command at once.
-        self.lock().end_run(me.slot(), &self.service.config.per_user);
+        let limits = &self.service.config.per_user;
+        if awaited.pending.run.0.signal.get().is_some() {
+            self.lock().leave_run(me.slot(), limits);
+        } else {
+            self.lock().end_run(me.slot(), limits);
+        }
         // Also if the answer is one of a transaction's: the rest of a frame comes before anything else.
         me.outbox().bytes.append(&mut awaited.sign);
         if let Step::Answer { reply, last, .. } = conn.conversation.finish(*awaited.pending, reply)
@@ -224,7 +229,8 @@ impl Core {
     fn begin_stream(self: &Arc<Self>, conn: &mut Conn, stream: Box<dyn Streaming>) {
         if let Some(awaited) = &mut conn.awaited {
             let pending = &mut awaited.pending;
-            conn.conversation.stream(&self.service, &self.workers(), pending, stream);
+            let workers = self.workers(Some(conn.token));
+            conn.conversation.stream(&self.service, &workers, pending, stream);
         }
     }
 
