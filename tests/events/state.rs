@@ -144,7 +144,9 @@ fn change_comes_behind_the_state_that_it_changes() {
     let mut client = Client::resp3(&daemon);
     client.ask(&["subscribe", "steps"], &confirmation('>', "subscribe", "steps", 1));
     let publisher = thread::spawn(move || {
-        (1..=LAST).for_each(|number| drop(steps.publish(number)));
+        for number in 1..=LAST {
+            steps.publish(number);
+        }
     });
     let (mut state, mut lines) = (0, BufReader::new(&client.0).lines());
     while state < LAST {
