@@ -1,7 +1,7 @@
 //! States that subscribers mirror.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::thread;
 
 use dockipc::events::{Replica, Replicated};
@@ -71,7 +71,6 @@ fn watch_has_the_last_value() {
 
 /// Reads messages of a channel with one number each until one is `end`.
 fn read_until(client: &mut Client, end: u64) -> Vec<u64> {
-    use std::io::{BufRead, BufReader};
     let mut numbers = Vec::new();
     for line in BufReader::new(&client.0).lines() {
         let line = line.expect("a line");
@@ -118,4 +117,57 @@ fn mirror_that_was_too_slow_gets_the_state_again() {
     assert!(numbers.is_sorted() && numbers.len() < 500, "{}", numbers.len());
     // The state again has what was dropped.
     assert!(numbers.contains(&1000), "{numbers:?}");
+}
+
+/// A number, which each change makes one more. As a state it is negative.
+#[derive(Clone, Default)]
+struct Steps(i64);
+
+impl Replica for Steps {
+    type Event = i64;
+
+    fn apply(&mut self, number: &i64) {
+        self.0 = *number;
+    }
+
+    fn replicate(&self) -> Vec<i64> {
+        vec![-self.0]
+    }
+}
+
+#[test]
+fn change_comes_behind_the_state_that_it_changes() {
+    const LAST: i64 = 50_000;
+    let events = Events::new();
+    let steps = events.replicate("steps", Steps::default());
+    let daemon = Daemon::start(Server::new().events(events).max_queued_events(4, 1 << 20));
+    let mut client = Client::resp3(&daemon);
+    client.ask(&["subscribe", "steps"], &confirmation('>', "subscribe", "steps", 1));
+    let publisher = thread::spawn(move || {
+        for number in 1..=LAST {
+            steps.publish(number);
+        }
+    });
+    let (mut state, mut lines) = (0, BufReader::new(&client.0).lines());
+    while state < LAST {
+        let line = lines.next().expect("an event").expect("a line");
+        let Ok(number) = line.parse::<i64>() else { continue };
+        assert!(number <= 0 || number == state + 1, "{number} behind {state}");
+        state = number.abs();
+    }
+    publisher.join().expect("the publisher");
+}
+
+#[test]
+fn pattern_gets_the_states_of_many_channels() {
+    const CHANNELS: usize = 20_000;
+    let events = Events::new();
+    for at in 0..CHANNELS {
+        events.watch(&format!("w{at}"), "state");
+    }
+    let daemon = Daemon::start(Server::new().events(events));
+    let mut client = Client::resp3(&daemon);
+    client.ask(&["psubscribe", "w*"], &confirmation('>', "psubscribe", "w*", 1));
+    let lines = BufReader::new(&client.0).lines().map(|line| line.expect("a line"));
+    assert_eq!(lines.filter(|line| line == "state").take(CHANNELS).count(), CHANNELS);
 }

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use dockipc::{Cancel, Server, State, Stopped, Stream, command};
+use tests::process::until;
 use tests::{Daemon, expect, resp, rest};
 
 use super::states::{Given, Streaming, Told, in_resp3};
@@ -191,4 +192,39 @@ fn stream_that_gets_no_thread_is_busy() {
     }
     let last = rest(clients.pop().unwrap());
     assert_eq!(last, b"-BUSY no thread was free for 100ms (of 4); there is no item\n");
+}
+
+/// Returns whether the user may run another stream.
+fn has_room(daemon: &Daemon) -> bool {
+    let mut stream = daemon.connect();
+    stream.write_all(b"repeat 7 1\n").unwrap();
+    let mut first = [0];
+    stream.read_exact(&mut first).unwrap();
+    assert!(first == [7] || first == *b"-", "{first:?}");
+    first == [7]
+}
+
+#[test]
+fn stream_that_nobody_reads_counts_while_it_runs() {
+    let (daemon, sender, reasons) = start(Server::new().max_running_per_user(1));
+    let mut stream = daemon.connect();
+    stream.write_all(b"waiting\n").unwrap();
+    sender.send(5).unwrap();
+    expect(&mut stream, b"5\n");
+    drop(stream);
+    until("the end of the connection", || daemon.ask("dockipc running\n").is_empty());
+    assert!(!has_room(&daemon), "its thread still waits for an item");
+    sender.send(6).unwrap();
+    assert_eq!(reasons.recv().unwrap(), Stopped::Cancelled);
+    until("room", || has_room(&daemon));
+}
+
+#[test]
+fn stop_ends_a_stream_that_listens_at_once() {
+    let (daemon, ..) = start(Server::new().shutdown_timeout(Duration::from_secs(600)));
+    let mut stream = daemon.connect();
+    stream.write_all(b"until-stopped\n").unwrap();
+    expect(&mut stream, b"1\n");
+    daemon.handle().shutdown();
+    assert_eq!(rest(stream), b"-SHUTDOWN the daemon stops; the command was ended\n");
 }

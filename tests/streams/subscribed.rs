@@ -208,6 +208,28 @@ fn subscribed_connection_goes_on_and_unsubscribing_cancels() {
 }
 
 #[test]
+fn subscribed_stream_that_nobody_reads_counts_while_it_runs() {
+    let Streaming { daemon, reasons, .. } = Streaming::start(Server::new().max_running_per_user(1));
+    let (sender, items) = channel();
+    SOURCES.lock().unwrap().push(items);
+    let mut stream = in_resp3(&daemon);
+    let subscribe = resp(&["psubscribe", "waiting-again"]);
+    stream.write_all(&subscribe).unwrap();
+    expect(&mut stream, confirmation('>', "psubscribe", "waiting-again", 1).as_bytes());
+    sender.send(5).unwrap();
+    expect(&mut stream, frame('>', &["pmessage", "waiting-again", "item", "5"]).as_bytes());
+    stream.write_all(&resp(&["punsubscribe"])).unwrap();
+    expect(&mut stream, confirmation('>', "punsubscribe", "waiting-again", 0).as_bytes());
+    stream.write_all(&subscribe).unwrap();
+    expect(&mut stream, confirmation('>', "psubscribe", "waiting-again", 1).as_bytes());
+    let busy = "-BUSY too many slow commands of this user: 1 at most; try again";
+    let end = frame('>', &["pmessage", "waiting-again", "error", busy]);
+    expect(&mut stream, end.as_bytes());
+    sender.send(6).unwrap();
+    assert_eq!(reasons.recv().unwrap(), Stopped::Cancelled);
+}
+
+#[test]
 fn stop_ends_a_subscribed_stream_with_a_reason() {
     let server = Server::new().shutdown_timeout(Duration::from_millis(50));
     let Streaming { daemon, .. } = Streaming::start(server);

@@ -22,7 +22,7 @@ use crate::request::Request;
 use crate::run::Cancel;
 use crate::session::Session;
 use crate::wire::{Frame, Outgoing, Protocol, Span, encode};
-use crate::workers::Workers;
+use crate::workers::{Job, Workers};
 
 /// The code for subscriptions to calls. It is reached through this value, so that programs without streams do not
 /// contain it.
@@ -124,7 +124,11 @@ fn begin(
     // Without an engine there is no connection.
     let engine = bells.upgrade()?;
     let service = engine.service().downcast::<Service>().ok()?;
-    let workers = Arc::clone(&engine).workers();
+    let charge = Arc::new(Mutex::new(None));
+    let workers: Arc<dyn Workers> = Arc::new(Charging {
+        workers: Arc::clone(&engine).workers(),
+        charge: Arc::downgrade(&charge),
+    });
     let names =
         Names { call: call.into(), is_pattern, is_push: session.protocol == Protocol::Resp3 };
     let bell: Arc<dyn Bell> = Arc::new(OneBell { bells: bells.clone(), token });
@@ -136,12 +140,12 @@ fn begin(
         bell,
         slot: Arc::clone(&slot),
         stage: Stage::Begins,
-        charge: None,
+        charge,
         refused: None,
     });
     let charged = Arc::clone(&engine).charge(session.peer.uid());
     match charged {
-        Ok(charge) => called.charge = charge,
+        Ok(charge) => *called.charge() = charge,
         Err(failure) => {
             called.refused = Some(Reply::Error(failure));
             called.bell.ring();
@@ -150,8 +154,9 @@ fn begin(
     }
     let session = session.of_call(called.names.head(b"item"));
     let line: Vec<u8> = check_line(call, usize::MAX).unwrap_or_default().into();
-    workers.run(Box::new(move || {
-        let job = CallJob { service, slot, workers: engine.workers() };
+    let its = Arc::clone(&workers);
+    its.run(Box::new(move || {
+        let job = CallJob { service, slot, workers };
         job.run(session, &line);
     }));
     Some(called)
@@ -168,6 +173,26 @@ impl Bell for OneBell {
         if let Some(bells) = self.bells.upgrade() {
             bells.ring_all(&[self.token]);
         }
+    }
+}
+
+/// A charge for a running command.
+type Charge = Mutex<Option<Box<dyn Any + Send + Sync>>>;
+
+/// The engine's threads, for the jobs of one call. A job that still runs when nobody waits for it any more has the
+/// call's charge.
+struct Charging {
+    workers: Arc<dyn Workers>,
+    charge: Weak<Charge>,
+}
+
+impl Workers for Charging {
+    fn run(&self, job: Job) {
+        let charge = self.charge.upgrade();
+        self.workers.run(Box::new(move || {
+            job();
+            drop(charge);
+        }));
     }
 }
 
@@ -274,7 +299,7 @@ struct CalledCommand {
     slot: Arc<Slot>,
     stage: Stage,
     /// The charge for a running command.
-    charge: Option<Box<dyn Any + Send + Sync>>,
+    charge: Arc<Charge>,
     /// The answer of a call that could not begin.
     refused: Option<Reply>,
 }
@@ -287,6 +312,10 @@ enum Stage {
 }
 
 impl CalledCommand {
+    fn charge(&self) -> MutexGuard<'_, Option<Box<dyn Any + Send + Sync>>> {
+        self.charge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Moves the messages that are there to `out`.
     fn gather(&mut self, out: &mut Outgoing) {
         if let Some(reply) = self.refused.take() {
@@ -329,8 +358,17 @@ impl CalledCommand {
 
     /// The stream has ended with this answer.
     fn end(&mut self, reply: Reply, out: &mut Outgoing) {
-        self.charge = None;
-        self.slot.lock().is_gone = true;
+        let is_stopped = {
+            let mut state = self.slot.lock();
+            state.is_gone = true;
+            let run = state.run.as_ref();
+            state.stopped.is_some() || run.is_some_and(|Cancel(run)| run.signal.get().is_some())
+        };
+        if !is_stopped {
+            // Before the end is sent: the client may subscribe again at once.
+            let charge = self.charge().take();
+            drop(charge);
+        }
         let mut reply = reply;
         if let Stage::Runs(pending, session) = std::mem::replace(&mut self.stage, Stage::Ended) {
             let answer = reply.clone();

@@ -8,6 +8,7 @@ use super::connection::Conn;
 use super::core::Core;
 use super::input::Memory;
 use super::output::Sent;
+use super::phase::Phase;
 use super::report::{next_report, send_report};
 use super::sign_of_life::{next_sign, send_sign};
 use super::token::Token;
@@ -146,39 +147,40 @@ impl Core {
         conn: &mut Conn,
     ) -> Option<Next> {
         let awaited = conn.awaited.as_mut()?;
-        let reply = match self.look_at_awaited(conn.is_gone, conn.is_half_closed, awaited) {
-            Then::Wait => {
-                let next = take_body(&self.service.config.times, conn)?;
-                let awaited = conn.awaited.as_mut()?;
-                let now = Instant::now();
-                if awaited.next_report.is_some_and(|at| at <= now) {
-                    let run = &awaited.pending.run.0;
-                    awaited.next_report = next_report(run, now);
-                    send_report(run, &conn.socket, &mut awaited.sign);
+        let reply =
+            match self.look_at_awaited(conn.is_gone, conn.is_half_closed, conn.phase, awaited) {
+                Then::Wait => {
+                    let next = take_body(&self.service.config.times, conn)?;
+                    let awaited = conn.awaited.as_mut()?;
+                    let now = Instant::now();
+                    if awaited.next_report.is_some_and(|at| at <= now) {
+                        let run = &awaited.pending.run.0;
+                        awaited.next_report = next_report(run, now);
+                        send_report(run, &conn.socket, &mut awaited.sign);
+                    }
+                    awaited.take_items(me);
+                    if !me.outbox().bytes.is_empty() {
+                        return Some(match self.flush(me, conn) {
+                            // Others had no turn since this one began.
+                            Sent::All => Next::Again,
+                            sent => Next::after(sent),
+                        });
+                    }
+                    let signs = conn.conversation.signs();
+                    if next_sign(signs, awaited.last_sign).is_some_and(|at| at <= now) {
+                        awaited.last_sign = now;
+                        let since = awaited.since();
+                        send_sign(signs, "running", since, &conn.socket, &mut awaited.sign);
+                    }
+                    return Some(next);
                 }
-                awaited.take_items(me);
-                if !me.outbox().bytes.is_empty() {
-                    return Some(match self.flush(me, conn) {
-                        // Others had no turn since this one began.
-                        Sent::All => Next::Again,
-                        sent => Next::after(sent),
-                    });
+                Then::Close => return Some(Next::Close),
+                Then::Stream(stream) => {
+                    self.begin_stream(conn, stream);
+                    return None;
                 }
-                let signs = conn.conversation.signs();
-                if next_sign(signs, awaited.last_sign).is_some_and(|at| at <= now) {
-                    awaited.last_sign = now;
-                    let since = awaited.since();
-                    send_sign(signs, "running", since, &conn.socket, &mut awaited.sign);
-                }
-                return Some(next);
-            }
-            Then::Close => return Some(Next::Close),
-            Then::Stream(stream) => {
-                self.begin_stream(conn, stream);
-                return None;
-            }
-            Then::Answer(reply) => reply,
-        };
+                Then::Answer(reply) => reply,
+            };
         awaited.reply = Some(reply);
         if let Some(report) = awaited.pending.run.0.report.get() {
             report.write_new(&mut awaited.sign);
@@ -193,7 +195,12 @@ impl Core {
         conn.needs_input = false;
         conn.has_progressed = true;
         // Before the answer is sent: the client may send the next command at once.
-        self.lock().end_run(me.slot(), &self.service.config.per_user);
+        let limits = &self.service.config.per_user;
+        if awaited.pending.run.0.signal.get().is_some() {
+            self.lock().leave_run(me.slot(), limits);
+        } else {
+            self.lock().end_run(me.slot(), limits);
+        }
         // Also if the answer is one of a transaction's: the rest of a frame comes before anything else.
         me.outbox().bytes.append(&mut awaited.sign);
         if let Step::Answer { reply, last, .. } = conn.conversation.finish(*awaited.pending, reply)
@@ -220,7 +227,7 @@ impl Core {
         if !conn.phase.reads_commands() {
             return;
         }
-        match self.look_at_awaited(conn.is_gone, conn.is_half_closed, awaited) {
+        match self.look_at_awaited(conn.is_gone, conn.is_half_closed, conn.phase, awaited) {
             Then::Answer(reply) => awaited.reply = Some(reply),
             Then::Stream(stream) => self.begin_stream(conn, stream),
             Then::Wait | Then::Close => {}
@@ -232,11 +239,18 @@ impl Core {
     fn begin_stream(self: &Arc<Self>, conn: &mut Conn, stream: Box<dyn Streaming>) {
         if let Some(awaited) = &mut conn.awaited {
             let pending = &mut awaited.pending;
-            conn.conversation.stream(&self.service, &self.workers(), pending, stream);
+            let workers = self.workers(Some(conn.token));
+            conn.conversation.stream(&self.service, &workers, pending, stream);
         }
     }
 
-    fn look_at_awaited(&self, is_gone: bool, is_half_closed: bool, awaited: &mut Awaited) -> Then {
+    fn look_at_awaited(
+        &self,
+        is_gone: bool,
+        is_half_closed: bool,
+        phase: Phase,
+        awaited: &mut Awaited,
+    ) -> Then {
         if let Some(reply) = awaited.reply.take() {
             return Then::Answer(reply);
         }
@@ -255,11 +269,14 @@ impl Core {
         let (why, instead) = if is_gone {
             (Stopped::Cancelled, None)
         } else if self.is_over() {
-            if !later.is_queued() {
+            // A stream that does not listen ends with its next item.
+            if !later.is_queued() && awaited.pending.items.is_none() {
                 self.note_unfinished(&run.name, awaited.since().elapsed());
             }
             let why = "the daemon stops without waiting for the command";
             (Stopped::ShuttingDown, Some((code::SHUTDOWN, why.to_owned())))
+        } else if phase != Phase::Open && run.ends_at_stop && run.signal.get().is_none() {
+            (Stopped::ShuttingDown, None)
         } else if is_half_closed && run.ends_with_input {
             let why = "the caller has cancelled the command, which still runs";
             (Stopped::Cancelled, (!run.is_heard()).then(|| (code::CANCELLED, why.to_owned())))

@@ -246,7 +246,7 @@ impl Executor for TurnExecutor<'_> {
     }
 
     fn workers(&self) -> Arc<dyn Workers> {
-        self.core.workers()
+        self.core.workers(Some(self.token))
     }
 
     fn end(&mut self) {

@@ -407,6 +407,18 @@ impl Hub {
         }
     }
 
+    /// Ends the charge of a command for which nobody waits any more. A job of it that still runs has the charge from
+    /// then on.
+    #[cold]
+    pub(super) fn leave_run(&mut self, index: usize, limits: &PerUser) {
+        let connection = self.token(index).to_data();
+        let slot = &mut self.slots[index];
+        if slot.charge != Charge::None && self.jobs.take_charge(connection, slot.uid()) {
+            slot.charge = Charge::None;
+        }
+        self.end_run(index, limits);
+    }
+
     /// Notes that a thread is in a command that lasts. Returns whether a leader must be woken for the timer,
     /// and what was noted before, to be dropped when the hub is unlocked.
     #[must_use = "the earlier one is dropped when the hub is unlocked"]
@@ -583,7 +595,7 @@ impl Hub {
 
     /// Returns the commands that were not waited for, if no thread is left that is.
     pub(super) fn unfinished(&self) -> Option<Vec<Unfinished>> {
-        let jobs = if self.has_ended { self.jobs.running } else { 0 };
+        let jobs = if self.has_ended { self.jobs.running() } else { 0 };
         let abandoned = self.shutdown.as_ref().map_or(0, Shutdown::abandoned) + jobs;
         let has_ended = self.roles.threads <= abandoned;
         let unfinished = self.shutdown.as_ref().map_or(&[][..], Shutdown::unfinished);

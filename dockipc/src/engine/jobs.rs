@@ -13,12 +13,45 @@ use crate::workers::{Job, Workers};
 /// The jobs of a server. Part of the hub.
 #[derive(Default)]
 pub(super) struct Jobs {
-    pub(super) queue: VecDeque<Job>,
-    pub(super) running: usize,
+    pub(super) queue: VecDeque<(Job, Owned)>,
+    running: Vec<Owned>,
 }
 
-/// The engine's threads, for the code that has jobs.
-struct EngineWorkers(Weak<Core>);
+/// Whose job it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owned {
+    /// The token of the connection whose command it belongs to, if the connection pays for it.
+    connection: Option<u64>,
+    /// The user whom it is charged to from now on: nobody waits for its command any more.
+    uid: Option<u32>,
+}
+
+impl Jobs {
+    /// Returns the number of jobs that run.
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Lets a job of this connection have the charge of its command, if there is one that has none.
+    pub(super) fn take_charge(&mut self, connection: u64, uid: u32) -> bool {
+        let queued = self.queue.iter_mut().map(|(_, owned)| owned);
+        let is_its =
+            |owned: &&mut Owned| **owned == Owned { connection: Some(connection), uid: None };
+        let job = self.running.iter_mut().chain(queued).find(is_its);
+        job.map(|owned| owned.uid = Some(uid)).is_some()
+    }
+
+    /// A job of this connection has ended. Returns the user whose charge ends with it: the last of several has it.
+    fn end(&mut self, connection: Option<u64>) -> Option<u32> {
+        let its = |owned: &Owned| owned.connection == connection;
+        let without = self.running.iter().position(|owned| its(owned) && owned.uid.is_none());
+        let index = without.or_else(|| self.running.iter().position(its))?;
+        self.running.swap_remove(index).uid
+    }
+}
+
+/// The engine's threads, for the code that has jobs, and the connection that pays for them.
+struct EngineWorkers(Weak<Core>, Option<u64>);
 
 impl Workers for EngineWorkers {
     fn run(&self, job: Job) {
@@ -28,7 +61,8 @@ impl Workers for EngineWorkers {
         {
             let mut hub = core.lock();
             if !hub.has_ended {
-                hub.jobs.queue.push_back(job);
+                let owned = Owned { connection: self.1, uid: None };
+                hub.jobs.queue.push_back((job, owned));
                 core.recruit(&mut hub);
             }
         }
@@ -36,22 +70,25 @@ impl Workers for EngineWorkers {
 }
 
 impl Core {
-    pub(super) fn workers(self: &Arc<Self>) -> Arc<dyn Workers> {
-        Arc::new(EngineWorkers(Arc::downgrade(self)))
+    /// Returns the engine's threads, for jobs of a connection or of nobody.
+    pub(super) fn workers(self: &Arc<Self>, connection: Option<u64>) -> Arc<dyn Workers> {
+        Arc::new(EngineWorkers(Arc::downgrade(self), connection))
     }
 
     /// The next job that waits for a thread. Without a watcher one thread is kept for that role.
-    pub(super) fn next_job(&self, hub: &mut Hub) -> Option<Job> {
+    pub(super) fn next_job(&self, hub: &mut Hub) -> Option<(Job, Owned)> {
         if self.may_serve(hub) { hub.jobs.queue.pop_front() } else { None }
     }
 
-    pub(super) fn run_job(self: &Arc<Self>, hub: &mut HubGuard<'_>, job: Job) {
-        hub.jobs.running += 1;
+    pub(super) fn run_job(self: &Arc<Self>, hub: &mut HubGuard<'_>, (job, owned): (Job, Owned)) {
+        hub.jobs.running.push(owned);
         hub.unlocked(|| {
             caught(job);
             self.end_forked_child();
         });
-        hub.jobs.running -= 1;
+        if let Some(uid) = hub.jobs.end(owned.connection) {
+            hub.users.end(uid, &self.service.config.per_user);
+        }
         if hub.shutdown.is_some() {
             // The end may have waited for it.
             self.wake_leader(hub);

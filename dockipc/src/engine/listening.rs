@@ -56,7 +56,7 @@ impl Bells for Core {
     }
 
     fn workers(self: Arc<Self>) -> Arc<dyn Workers> {
-        Self::workers(&self)
+        Self::workers(&self, None)
     }
 
     fn charge(self: Arc<Self>, uid: u32) -> Result<Option<Box<dyn Any + Send + Sync>>, Failure> {

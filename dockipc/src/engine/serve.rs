@@ -41,7 +41,9 @@ impl Core {
                 next
             });
             me.serve(None);
-            if conn.awaited.is_none() || next == Next::Close {
+            if next == Next::Close {
+                hub.leave_run(index, limits);
+            } else if conn.awaited.is_none() {
                 hub.end_run(index, limits);
             }
             match next {

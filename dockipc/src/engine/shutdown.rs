@@ -145,7 +145,7 @@ impl Core {
         let Some(shutdown) = &hub.shutdown else { return };
         // The jobs of commands that were ended have as long as their clients have for the last answers.
         let is_over = shutdown.step == Step::Ending && shutdown.next_step() <= Instant::now();
-        let waits_for_jobs = hub.jobs.running > 0 && !is_over;
+        let waits_for_jobs = hub.jobs.running() > 0 && !is_over;
         if hub.connections() == shutdown.abandoned() && !waits_for_jobs {
             hub.has_ended = true;
             self.parked.notify_all();

@@ -364,6 +364,12 @@ impl Subscriber {
         self.subscriptions.get(&(is_pattern, name.into()))
     }
 
+    /// Returns whether a subscription has not ended.
+    fn holds(&self, subscription: &Arc<Subscription>) -> bool {
+        let held = self.get(subscription.is_pattern, &subscription.name);
+        matches!(held, Some(Held::Channel(held)) if Arc::ptr_eq(held, subscription))
+    }
+
     /// Returns the names of all channels, or of all patterns.
     fn names(&self, is_pattern: bool) -> Vec<Box<[u8]>> {
         let its = self.subscriptions.keys().filter(|(is, _)| *is == is_pattern);
@@ -386,35 +392,32 @@ impl Subscriber {
     fn begin(&self, subscription: &Arc<Subscription>) {
         let mut sources = self.inner.lock().sources(subscription);
         sources.retain(|(channel, _)| self.queue.may_hear(channel));
-        let mut begin = |states: Vec<Event>| {
-            self.inner.lock().add(&self.queue, subscription);
-            self.push_state(states, subscription);
-        };
-        // The author's code may panic.
-        if caught(|| with_states(&sources, Vec::new(), &mut begin)).is_none() {
-            begin(Vec::new());
+        // A change is queued from when the state is. One source after the other: there may be many.
+        self.queue.expect_states(subscription, sources.iter().map(|(channel, _)| &**channel));
+        self.inner.lock().add(&self.queue, subscription);
+        for (channel, source) in &sources {
+            self.push_state(subscription, channel, Some(source));
         }
     }
 
-    fn push_state(&self, states: Vec<Event>, subscription: &Arc<Subscription>) {
-        if self.queue.push_state(states, subscription) {
-            let mut wake = Wake::default();
-            wake.add(&self.queue);
-            wake.ring();
-        }
-    }
-
-    /// Queues the state of a channel for whose changes the client was too slow.
-    fn send_state_again(&self, subscription: &Arc<Subscription>, channel: &str) {
-        let mut sources = self.inner.lock().sources(subscription);
-        sources.retain(|(name, _)| **name == *channel);
-        let mut begin = |states: Vec<Event>| {
-            self.queue.end_stale(subscription, channel);
-            self.push_state(states, subscription);
+    /// Queues the state of a channel that is stale, or nothing if it has none.
+    fn push_state(
+        &self,
+        subscription: &Arc<Subscription>,
+        channel: &str,
+        source: Option<&Arc<dyn Source>>,
+    ) {
+        let mut push = |replies: Vec<Reply>| {
+            let events = replies.into_iter().map(|reply| Event::new(channel, reply)).collect();
+            if self.queue.push_state(events, subscription, channel) {
+                let mut wake = Wake::default();
+                wake.add(&self.queue);
+                wake.ring();
+            }
         };
         // The author's code may panic.
-        if caught(|| with_states(&sources, Vec::new(), &mut begin)).is_none() {
-            begin(Vec::new());
+        if source.is_none_or(|source| caught(|| source.with_state(&mut push)).is_none()) {
+            push(Vec::new());
         }
     }
 
@@ -429,19 +432,6 @@ impl Subscriber {
     }
 }
 
-/// Calls a function with the states of all sources as events, none of which changes meanwhile.
-fn with_states(
-    sources: &[(Box<str>, Arc<dyn Source>)],
-    mut states: Vec<Event>,
-    then: &mut dyn FnMut(Vec<Event>),
-) {
-    let Some(((channel, source), others)) = sources.split_first() else { return then(states) };
-    source.with_state(&mut |replies| {
-        states.extend(replies.into_iter().map(|reply| Event::new(channel, reply)));
-        with_states(others, std::mem::take(&mut states), then);
-    });
-}
-
 impl Subscribed for Subscriber {
     fn take(&mut self, form: Form, most: usize, out: &mut Vec<u8>) -> Taken {
         let mut is_over = false;
@@ -449,11 +439,14 @@ impl Subscribed for Subscriber {
             let mut batch = self.queue.take(most);
             let (has_more, stale) = (batch.has_more, std::mem::take(&mut batch.stale));
             is_over |= batch.write(form, out) && form == Form::Line;
-            for (subscription, channel) in &stale {
-                self.send_state_again(subscription, channel);
+            let has_states = !stale.is_empty();
+            for (subscription, channel) in stale.into_iter().rev() {
+                // Nothing comes for a subscription that has ended meanwhile.
+                let source = self.holds(&subscription).then(|| self.inner.lock().source(&channel));
+                self.push_state(&subscription, &channel, source.flatten().as_ref());
             }
             // The states are queued by now.
-            if stale.is_empty() || most < usize::MAX {
+            if !has_states || most < usize::MAX {
                 break has_more;
             }
         };

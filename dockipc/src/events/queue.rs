@@ -134,7 +134,7 @@ struct Queued {
     /// Subscriptions whose client is to be told of dropped events.
     lagging: Vec<Arc<Subscription>>,
     /// Channels whose state the client gets again, since it was too slow for the changes.
-    stale: Vec<(Arc<Subscription>, Box<str>)>,
+    stale: Vec<Stale>,
 }
 
 pub(super) struct Item {
@@ -159,7 +159,7 @@ enum What {
 pub(super) struct Batch {
     lagging: Vec<(Arc<Subscription>, u64)>,
     items: Vec<Item>,
-    pub(super) stale: Vec<(Arc<Subscription>, Box<str>)>,
+    pub(super) stale: Vec<Stale>,
     pub(super) has_more: bool,
 }
 
@@ -238,22 +238,35 @@ impl Queue {
         Pushed { is_queued: true, must_ring: queued.rings() }
     }
 
-    /// Queues the events of states, which do not count towards the limits. Returns whether the connection must be
-    /// woken.
-    pub(super) fn push_state(&self, events: Vec<Event>, subscription: &Arc<Subscription>) -> bool {
+    /// These channels are stale: their states come first.
+    pub(super) fn expect_states<'c>(
+        &self,
+        subscription: &Arc<Subscription>,
+        channels: impl DoubleEndedIterator<Item = &'c str>,
+    ) {
+        let stale = channels.rev().map(|channel| (Arc::clone(subscription), channel.into()));
+        self.lock().stale.extend(stale);
+    }
+
+    /// Queues the events of the state of a stale channel, which do not count towards the limits. The channel's changes
+    /// are queued from now on. Returns whether the connection must be woken.
+    pub(super) fn push_state(
+        &self,
+        events: Vec<Event>,
+        subscription: &Arc<Subscription>,
+        channel: &str,
+    ) -> bool {
         let mut queued = self.lock();
+        // The last ones come first.
+        if let Some(at) = queued.stale.iter().rposition(|stale| is_of(stale, subscription, channel))
+        {
+            queued.stale.remove(at);
+        }
         for event in events {
             let what = What::Event { event: Arc::new(event), is_counted: false, may_go: false };
             queued.items.push_back(Item { subscription: Arc::clone(subscription), what });
         }
         !queued.items.is_empty() && queued.rings()
-    }
-
-    /// A channel's state is queued, or there is none.
-    pub(super) fn end_stale(&self, subscription: &Arc<Subscription>, channel: &str) {
-        self.lock()
-            .stale
-            .retain(|(other, stale)| !(Arc::ptr_eq(other, subscription) && **stale == *channel));
     }
 
     /// A subscription has ended: no state is queued for it any more.
@@ -287,12 +300,19 @@ impl Queue {
         if queued.items.is_empty() && queued.items.capacity() > KEEP {
             queued.items = VecDeque::new();
         }
-        // They stay stale until their states are queued: a change before that would come without its state.
+        // They are stale until their state is queued: a change must not come before it.
         let stale = queued.stale.clone();
         let has_more = !queued.items.is_empty() || !stale.is_empty();
         queued.is_rung = has_more;
         Batch { lagging, items, stale, has_more }
     }
+}
+
+/// A channel of a subscription.
+type Stale = (Arc<Subscription>, Box<str>);
+
+fn is_of(stale: &Stale, subscription: &Arc<Subscription>, channel: &str) -> bool {
+    Arc::ptr_eq(&stale.0, subscription) && *stale.1 == *channel
 }
 
 /// The most places for events that an empty queue keeps.
@@ -305,10 +325,7 @@ impl Queued {
     }
 
     fn is_stale(&self, subscription: &Arc<Subscription>, channel: &str) -> bool {
-        let is_this = |(other, stale): &(Arc<Subscription>, Box<str>)| {
-            Arc::ptr_eq(other, subscription) && **stale == *channel
-        };
-        self.stale.iter().any(is_this)
+        self.stale.iter().any(|stale| is_of(stale, subscription, channel))
     }
 
     fn rings(&mut self) -> bool {

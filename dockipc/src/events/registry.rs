@@ -154,6 +154,11 @@ impl Registry {
         self.sources.insert(channel.into(), source);
     }
 
+    /// Returns the state of a channel.
+    pub(super) fn source(&self, channel: &str) -> Option<Arc<dyn Source>> {
+        self.sources.get(channel).cloned()
+    }
+
     /// Returns the channels of a subscription that have a state, which a client gets first.
     pub(super) fn sources(&self, subscription: &Subscription) -> Vec<(Box<str>, Arc<dyn Source>)> {
         if self.sources.is_empty() {

@@ -43,6 +43,8 @@ pub(crate) struct Run {
     pub(crate) stream: Option<ItemForm>,
     /// A parameter of the command listens to the signal, or the command is dropped by it.
     pub(crate) listens: bool,
+    /// The command is asked to stop as soon as the server stops: it is a stream that listens.
+    pub(crate) ends_at_stop: bool,
     /// The command's answer may come after its function has returned.
     pub(crate) answers_later: bool,
     /// The type of the author's value, and the answer, if the command runs on the author's thread. A command with a
@@ -73,6 +75,7 @@ impl Run {
             ends_with_input: false,
             stream: None,
             listens: false,
+            ends_at_stop: false,
             answers_later: false,
             local: None,
             signal: Signal::default(),
