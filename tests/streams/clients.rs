@@ -287,9 +287,9 @@ fn redis_cli_streams() {
             assert!(lines.any(|line| line == "item"));
             assert_eq!(lines.next(), Some(run.to_string()));
             if restarts {
-                daemon.restart()
+                daemon.restart();
             } else {
-                daemon.cut()
+                daemon.cut();
             }
             for line in lines {
                 assert_ne!(line, "end");
