@@ -1,4 +1,4 @@
-//! The attributes as written: the keys of `#[command(…)]`, `#[arg(…)]`, `#[code(…)]` and
+//! The attributes as written: the keys of `#[command(…)]`, `#[arg(…)]`, `#[code(…)]`, `#[event(…)]` and
 //! `#[dockipc(…)]`, and the doc comments.
 //!
 //! An attribute becomes a list of keys with their spans. Only the syntax of a key is checked here;
@@ -43,6 +43,13 @@ pub(crate) struct FailureAttrs {
     pub(crate) keys: Keys<FailureKey>,
     /// One for each variant, in order.
     pub(crate) variants: Vec<Keys<CodeKey>>,
+}
+
+/// Everything that the author wrote at an enum of event channels for the derive.
+pub(crate) struct EventsAttrs {
+    pub(crate) keys: Keys<CrateKey>,
+    /// One for each variant, in order.
+    pub(crate) variants: Vec<(Keys<EventKey>, Vec<Expr>)>,
 }
 
 /// Everything that the author wrote at a type of answers for the derive.
@@ -111,7 +118,14 @@ pub(crate) enum CodeKey {
     Transparent,
 }
 
-/// The only key of `#[dockipc(…)]` at a type of answers.
+/// A key of `#[event(…)]` at a variant.
+pub(crate) enum EventKey {
+    Name(LitStr),
+    Allow(LitStr),
+    WhenFull(LitStr),
+}
+
+/// The only key of `#[dockipc(…)]` at a type of answers, and of `#[event(…)]` at an enum.
 pub(crate) struct CrateKey(pub(crate) Path);
 
 /// Parses the item that `#[command]` is on, with bare types in its signature.
@@ -222,6 +236,24 @@ impl FailureAttrs {
     }
 }
 
+impl EventsAttrs {
+    pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
+        let keys = Keys::named("event", &input.attrs, errors);
+        let mut variants = Vec::new();
+        if let Data::Enum(data) = &input.data {
+            for variant in &data.variants {
+                variants.push((Keys::named("event", &variant.attrs, errors), docs(&variant.attrs)));
+                let fields = variant.fields.iter().flat_map(|field| &field.attrs);
+                for attr in fields.filter(|attr| attr.path().is_ident("event")) {
+                    let message = "`#[event(…)]` can only be on the enum or a variant";
+                    errors.push(Error::new_spanned(attr, message));
+                }
+            }
+        }
+        Self { keys, variants }
+    }
+}
+
 impl ReplyAttrs {
     pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
         let keys = Keys::named("dockipc", &input.attrs, errors);
@@ -274,6 +306,7 @@ impl<K: Parse> Keys<K> {
         let example = match name {
             "arg" => "arg(long)",
             "code" => "code(\"NOTFOUND\")",
+            "event" => "event(\"jobs.done\")",
             _ => "dockipc(crate = path)",
         };
         for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
@@ -336,10 +369,7 @@ impl Parse for CommandKey {
                 let missing = "`alias` needs a name in quotes: write `alias = \"other-name\"`";
                 text(input, &key, missing).map(Self::Alias)
             }
-            "allow" => {
-                let missing = "`allow` needs a rule in quotes: write `allow = \"uid:root | group:adm | owner\"`";
-                text(input, &key, missing).map(Self::Allow)
-            }
+            "allow" => allow(input, &key).map(Self::Allow),
             "hidden" => Ok(Self::Hidden),
             "abort" => Ok(Self::Abort),
             "newest" => Ok(Self::Newest),
@@ -427,6 +457,24 @@ impl Parse for CodeKey {
     }
 }
 
+impl Parse for EventKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected a name in quotes, `allow = \"…\"` or `when_full = \"end\"`";
+        if input.peek(LitStr) {
+            return input.parse().map(Self::Name);
+        }
+        let key = key(input, expected)?;
+        match &*key.to_string() {
+            "allow" => allow(input, &key).map(Self::Allow),
+            "when_full" => {
+                let missing = "`when_full` needs a policy in quotes: write `when_full = \"drop\"` or `when_full = \"end\"`";
+                text(input, &key, missing).map(Self::WhenFull)
+            }
+            _ => Err(unknown(&key, expected)),
+        }
+    }
+}
+
 impl Parse for CrateKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let expected = "expected `crate = path`";
@@ -499,6 +547,12 @@ fn after_equals(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Resu
 fn text(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Result<LitStr> {
     let span = after_equals(input, key, missing)?;
     input.parse().map_err(|_| Error::new(span, missing))
+}
+
+fn allow(input: ParseStream<'_>, key: &Ident) -> syn::Result<LitStr> {
+    let missing =
+        "`allow` needs a rule in quotes: write `allow = \"uid:root | group:adm | owner\"`";
+    text(input, key, missing)
 }
 
 fn krate(input: ParseStream<'_>, key: &Ident) -> syn::Result<Path> {

@@ -1,5 +1,5 @@
 //! Generates the code: for a command one registered entry and one function that runs it, for a
-//! derived type its implementation of `Arg`, its codes, or its conversions to and from
+//! derived type its implementation of `Arg`, its codes, its channels, or its conversions to and from
 //! an answer.
 //!
 //! Each piece of code that may fail to compile has the span of the author's type or expression.
@@ -10,8 +10,8 @@ use syn::ext::IdentExt;
 use syn::{DeriveInput, Expr, Generics, Ident, Path, WhereClause, parse_quote};
 
 use crate::model::{
-    Answer, ArgImpl, Choice, Codes, Command, Conversion, DefaultValue, FailureImpl, Form, Output,
-    Param, ReplyImpl, Source, Value, VariantCode, WordParser,
+    Answer, ArgImpl, Choice, Codes, Command, Conversion, DefaultValue, EventsImpl, FailureImpl,
+    Form, Output, Param, ReplyImpl, Source, Value, VariantCode, WordParser,
 };
 use crate::rule::{Name, Term};
 use crate::tokens::{first_span, hygienic, kebab, last_span, mentions};
@@ -19,13 +19,7 @@ use crate::tokens::{first_span, hygienic, kebab, last_span, mentions};
 pub(crate) fn command(command: &Command) -> TokenStream {
     let Command { krate, function, name, aliases, docs, cfgs, params, .. } = command;
     let (hidden, idempotent) = (command.hidden, command.idempotent);
-    let allow = match &command.allow {
-        None => quote!(::core::option::Option::None),
-        Some(terms) => {
-            let terms = terms.iter().map(term);
-            quote!(::core::option::Option::Some(__dockipc::allow(&[#(#terms),*])))
-        }
-    };
+    let allow = allow(command.allow.as_deref());
     let docs = text(docs);
     let count = params.len();
     let entries = params.iter().map(entry);
@@ -300,6 +294,16 @@ fn read(i: usize, param: &Param) -> TokenStream {
     }
 }
 
+fn allow(terms: Option<&[Term]>) -> TokenStream {
+    match terms {
+        None => quote!(::core::option::Option::None),
+        Some(terms) => {
+            let terms = terms.iter().map(term);
+            quote!(::core::option::Option::Some(__dockipc::allow(&[#(#terms),*])))
+        }
+    }
+}
+
 fn term(term: &Term) -> TokenStream {
     match term {
         Term::Any => quote!(__dockipc::Term::Any),
@@ -448,6 +452,71 @@ pub(crate) fn failure(model: &FailureImpl) -> TokenStream {
             __dockipc::submit! {
                 __dockipc::CodedType::of::<#ident>()
             }
+        };
+    }
+}
+
+pub(crate) fn events(model: &EventsImpl) -> TokenStream {
+    let EventsImpl { krate, ident, channels } = model;
+    let (mut arms, mut entries) = (Vec::new(), Vec::new());
+    for channel in channels {
+        let (name, ends, docs) = (&channel.name, channel.ends, text(&channel.docs));
+        let (variant, allow) = (silent(&channel.variant), allow(channel.allow.as_deref()));
+        let (arm, ty) = match &channel.value {
+            None => (
+                quote!(Self::#variant => (#name, __dockipc::Reply::Ok)),
+                quote!(&__dockipc::ReplyType::Nothing),
+            ),
+            Some(ty) => {
+                let span = hygienic(first_span(ty));
+                let value = quote_spanned!(span=> <#ty as __dockipc::IntoReply>);
+                (
+                    quote!(Self::#variant(__dockipc_value) => (#name, #value::into_reply(__dockipc_value))),
+                    quote!(#value::REPLY_TYPE),
+                )
+            }
+        };
+        arms.push(arm);
+        entries.push(quote! {
+            __dockipc::Channel { name: #name, doc: #docs, value: #ty, allow: #allow, ends: #ends }
+        });
+    }
+    let registration = quote! {
+        __dockipc::submit! {
+            __dockipc::channels(&[#(#entries),*], ::core::file!(), ::core::line!())
+        }
+    };
+    events_impl(krate, ident, &quote!(match self { #(#arms,)* }), Some(registration))
+}
+
+/// Generates an implementation for a type with a mistake, so that the compiler reports the mistake
+/// alone and not each use of the type as well.
+pub(crate) fn events_stub(input: &DeriveInput, krate: &Path) -> TokenStream {
+    if !input.generics.params.is_empty() {
+        return TokenStream::new();
+    }
+    events_impl(krate, &input.ident, &quote!(::core::unreachable!()), None)
+}
+
+fn events_impl(
+    krate: &Path,
+    ident: &Ident,
+    body: &TokenStream,
+    registration: Option<TokenStream>,
+) -> TokenStream {
+    let ident = silent(ident);
+    quote! {
+        const _: () = {
+            use #krate::private as __dockipc;
+
+            #[automatically_derived]
+            impl __dockipc::EventChannel for #ident {
+                fn into_event(self) -> (&'static ::core::primitive::str, __dockipc::Reply) {
+                    #body
+                }
+            }
+
+            #registration
         };
     }
 }

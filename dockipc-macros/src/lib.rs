@@ -1,4 +1,4 @@
-//! The macros of `dockipc`: `#[command]`, `#[derive(Arg)]`, `#[derive(Failure)]` and
+//! The macros of `dockipc`: `#[command]`, `#[derive(Arg)]`, `#[derive(Events)]`, `#[derive(Failure)]` and
 //! `#[derive(Reply)]`. Use them through `dockipc`, which has the same version.
 //!
 //! This file is the driver. It passes the data through the layers below; on a mistake it emits the
@@ -29,7 +29,7 @@ use proc_macro2::TokenStream as TokenStream2;
 use quote::quote;
 use syn::{DeriveInput, Error};
 
-use crate::attr::{CommandAttrs, FailureAttrs, ReplyAttrs, TypeAttrs};
+use crate::attr::{CommandAttrs, EventsAttrs, FailureAttrs, ReplyAttrs, TypeAttrs};
 use crate::errors::Errors;
 use crate::tokens::with_parentheses;
 
@@ -148,6 +148,41 @@ pub fn derive_arg(item: TokenStream) -> TokenStream {
     expand_arg(item.into()).unwrap_or_else(Error::into_compile_error).into()
 }
 
+/// Declares event channels: one for each variant of an enum.
+///
+/// ```ignore
+/// /// The events of the jobs.
+/// #[derive(Events)]
+/// enum JobEvent {
+///     /// A job is done.
+///     #[event("jobs.done", allow = "group:adm", when_full = "end")]
+///     Done(u64),
+///     /// A job has failed.
+///     #[event("jobs.failed")]
+///     Failed(JobFailure),         // any type that a command can answer with
+///     /// No job is left.
+///     JobsIdle,                   // the channel `jobs-idle`, without a value
+/// }
+///
+/// events.emit(JobEvent::Done(7)); // as events.publish("jobs.done", 7)
+/// ```
+///
+/// A program with such an enum has events. `DOCKIPC DESCRIBE --channels` describes the channels that the caller may
+/// hear: the doc comment, and the type of the value. A variant has one field without a name, or none.
+///
+/// | key | meaning |
+/// | --- | --- |
+/// | `"jobs.done"` | the channel's name, with the characters of a command's; without it, the variant's name in kebab case |
+/// | `allow = "…"` | who may hear the channel, a rule as in `#[command(allow = "…")]`; `Server::allow_channel` replaces it |
+/// | `when_full = "end"` | what happens when a client is too slow: its subscription ends, or, with `"drop"`, the oldest events are dropped, as without the key; `Events::when_full` replaces it |
+///
+/// A server does not start if two enums declare one channel. If the crate `dockipc` has another name in your crate,
+/// write `#[event(crate = other_name)]` at the enum.
+#[proc_macro_derive(Events, attributes(event))]
+pub fn derive_events(item: TokenStream) -> TokenStream {
+    expand_events(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
 /// Gives codes to the errors of a type, so that a failed command answers `-NOTFOUND no note 9` and not
 /// `-ERR no note 9`.
 ///
@@ -212,6 +247,20 @@ fn expand_reply(item: TokenStream2) -> syn::Result<TokenStream2> {
         Ok(model) => expand::reply(&model),
         Err(errors) => {
             let (errors, stub) = (errors.into_compile_error(), expand::reply_stub(&input, &krate));
+            quote!(#errors #stub)
+        }
+    })
+}
+
+fn expand_events(item: TokenStream2) -> syn::Result<TokenStream2> {
+    let input: DeriveInput = syn::parse2(item)?;
+    let mut errors = Errors::default();
+    let attrs = EventsAttrs::of(&input, &mut errors);
+    let krate = validate::events_crate(&attrs.keys);
+    Ok(match validate::events(attrs, &input, errors) {
+        Ok(model) => expand::events(&model),
+        Err(errors) => {
+            let (errors, stub) = (errors.into_compile_error(), expand::events_stub(&input, &krate));
             quote!(#errors #stub)
         }
     })

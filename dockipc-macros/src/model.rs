@@ -155,6 +155,26 @@ pub(crate) enum VariantCode {
     Field(Member, Box<Type>),
 }
 
+/// The channels of an enum.
+pub(crate) struct EventsImpl {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    pub(crate) channels: Vec<Channel>,
+}
+
+/// A variant and its channel.
+pub(crate) struct Channel {
+    pub(crate) variant: Ident,
+    pub(crate) name: String,
+    pub(crate) docs: Vec<Expr>,
+    /// The type of the variant's only field.
+    pub(crate) value: Option<Type>,
+    pub(crate) allow: Option<Vec<Term>>,
+    /// Whether the subscription of a client that is too slow ends.
+    pub(crate) ends: bool,
+}
+
 /// The implementations of `IntoReply` and `FromReply`.
 pub(crate) struct ReplyImpl {
     /// The path of the crate `dockipc`.

@@ -432,6 +432,16 @@ pub enum Error {
         /// The source location of the other declaration.
         second: String,
     },
+    /// Two enums that derive [`Events`](derive@crate::Events) have a channel of one name.
+    #[error("duplicate channel `{name}`: rename it at {first} or at {second}")]
+    DuplicateChannel {
+        /// The name.
+        name: &'static str,
+        /// The source location of one declaration.
+        first: String,
+        /// The source location of the other declaration.
+        second: String,
+    },
     /// A name given at run time is not a valid command name.
     #[error("invalid command name `{name}`: {reason}")]
     BadName {

@@ -35,7 +35,7 @@
 //! - **Wait.** A command may block, which delays no other client. One that waits for long can be asked to stop
 //!   ([`Cancel`], [`Deadline`]), can answer later from any thread ([`Deferred`]), or is an `async fn`, which with
 //!   the feature `tokio` runs on tokio: `Server::new().serve(path).await`.
-//! - **Publish.** [`Events`] sends values to the clients that have subscribed to a channel, and mirrors states in
+//! - **Publish.** [`struct@Events`] sends values to the clients that have subscribed to a channel, and mirrors states in
 //!   them: see [`events`].
 //! - **Stream.** A command answers with a [`Stream`] of items that leave as they are made, reads a [`Body`] that
 //!   arrives while it runs, tells its [`Progress`], and publishes [`Events`] to which clients subscribe.
@@ -191,7 +191,7 @@ pub use crate::server::{Bound, Control, Handle, Server};
 pub use crate::state::State;
 pub use crate::stream::Stream;
 pub use crate::wire::Protocol;
-pub use dockipc_macros::{Arg, Failure, Reply, command};
+pub use dockipc_macros::{Arg, Events, Failure, Reply, command};
 
 /// Serves every `#[command]` of the program at a path until SIGTERM or SIGINT.
 ///

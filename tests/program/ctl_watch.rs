@@ -9,6 +9,16 @@ use tests::Daemon;
 use tests::ctl::{self, dockipc};
 use tests::process::until;
 
+/// The events of the mail.
+#[derive(dockipc::Events)]
+#[expect(dead_code, reason = "they are only declared")]
+enum Mail {
+    #[event("mail.sent")]
+    Sent(u64),
+    #[event("mail.secret", allow = "uid:4000000000")]
+    Secret,
+}
+
 fn daemon(server: Server) -> (Daemon, Events) {
     let events = Events::new();
     (Daemon::start(server.events(events.clone())), events)
@@ -106,11 +116,19 @@ fn time_limit_ends_watch() {
 fn watch_completes_channels() {
     let (daemon, _) = daemon(Server::new());
     let socket = daemon.path();
-    let _others = dockipc::Client::new(&socket).subscribe(["jobs.done", "disk"]).unwrap();
+    let channels = ["jobs.done", "disk", "mail.sent"];
+    let _others = dockipc::Client::new(&socket).subscribe(channels).unwrap();
     let line = |last: &str| format!("dockipc watch {} x {last}", socket.display());
     let complete = |last: &str| dockipc(["__complete", "--", &line(last)]).text();
     assert_eq!(complete("jo"), "jobs.done\t\n");
     let mut all: Vec<_> = complete("").lines().map(|line| line.trim_end().to_owned()).collect();
     all.sort();
-    assert_eq!(all, ["disk", "jobs.done"]);
+    assert_eq!(all, ["disk", "jobs.done", "mail.sent"]);
+}
+
+#[test]
+fn watch_completes_declared_channels() {
+    let (daemon, _) = daemon(Server::new());
+    let line = format!("dockipc watch {} ", daemon.path().display());
+    assert_eq!(dockipc(["__complete", "--", &line]).text(), "mail.sent\t\n");
 }

@@ -4,6 +4,7 @@
 mod events {
     mod access;
     mod client;
+    mod declared;
     mod lines;
     mod peers;
     mod slow;

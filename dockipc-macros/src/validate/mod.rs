@@ -6,6 +6,7 @@
 mod arg;
 mod command;
 mod default;
+mod events;
 mod failure;
 mod param;
 mod redis;
@@ -19,6 +20,7 @@ use crate::tokens::first_span;
 
 pub(crate) use self::arg::{arg, arg_crate};
 pub(crate) use self::command::command;
+pub(crate) use self::events::{events, events_crate};
 pub(crate) use self::failure::failure;
 pub(crate) use self::reply::{reply, reply_crate};
 

@@ -1,10 +1,11 @@
-//! `DOCKIPC DESCRIBE`, the command descriptions that our own programs read.
+//! `DOCKIPC DESCRIBE`, the descriptions of commands and channels that our own programs read.
 
 use std::cell::Cell;
 
 use super::{Context, Fields, help};
+use crate::access::{Credentials, Policy};
 use crate::arg::Arity;
-use crate::commands::{BuiltIn, Command, Entry, Target};
+use crate::commands::{BuiltIn, Channels, Command, Entry, Table, Target, details, summary};
 use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply, ReplyType};
 use crate::session::Session;
@@ -63,10 +64,27 @@ fn command(entry: &Entry) -> Reply {
     fields.list("arguments", arguments);
     let reply =
         if let Target::Command(command) = target { command.reply } else { &ReplyType::Unknown };
-    let left = Cell::new(MOST);
-    let none = Outer { name: "", around: None, depth: 0, left: &left };
-    fields.put("answer", answer(reply, &none));
+    fields.put("answer", outermost(reply));
     fields.into_reply()
+}
+
+/// Describes the declared channels that a caller may hear, each by its name.
+pub(crate) fn channels(table: &Table, caller: &Credentials<'_>) -> Reply {
+    let mut described = Fields::default();
+    for (channel, _) in Channels::all() {
+        let policy = match &table.channels {
+            Some(channels) => channels.policy(caller.socket, channel.name),
+            None => Some(&Policy::Open),
+        };
+        let Some(policy) = policy.filter(|policy| policy.allows(caller)) else { continue };
+        let mut fields = Fields::default();
+        fields.text("summary", &summary(channel.doc));
+        fields.text("details", &details(channel.doc));
+        fields.maybe("for", policy.is_ruled().then(|| policy.shown()));
+        fields.put("value", outermost(channel.value));
+        described.put(channel.name, fields.into_reply());
+    }
+    described.into_reply()
 }
 
 fn given(command: &Command) -> Vec<Reply> {
@@ -176,6 +194,11 @@ struct Outer<'o> {
     depth: u8,
     /// How many more types are described.
     left: &'o Cell<u16>,
+}
+
+fn outermost(ty: &ReplyType) -> Reply {
+    let left = Cell::new(MOST);
+    answer(ty, &Outer { name: "", around: None, depth: 0, left: &left })
 }
 
 /// Describes the type of an answer. A struct within itself has only its name.

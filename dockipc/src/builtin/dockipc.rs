@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::describe::describe;
 use super::{Context, is, running, usage};
 use crate::arg::Quoted;
-use crate::commands::BuiltIn;
+use crate::commands::{BuiltIn, Channels};
 use crate::error::{Failure, code};
 use crate::later::ItemForm;
 use crate::reply::Reply;
@@ -16,6 +16,9 @@ use crate::wire::{Frame, Span, check_text};
 /// Answers the `DOCKIPC` subcommands that run no code of the author's:
 ///
 /// - `DOCKIPC DESCRIBE [name…]`: see [`describe`].
+/// - `DOCKIPC DESCRIBE --channels`: the declared event channels. No command has this name, so that a daemon without
+///   them, or an older one, answers with an empty map. They are not beside the commands: a command may be named
+///   `channels`, and an older program reads all fields of the map as commands.
 /// - `DOCKIPC RUNNING`: see [`running::running`]; `DOCKIPC CANCEL id`: see [`running::cancel`].
 /// - `DOCKIPC IDEMPOTENT name`: 1 if a call that may have run can be repeated, else 0.
 ///
@@ -25,6 +28,11 @@ use crate::wire::{Frame, Span, check_text};
 /// `DOCKIPC COMPLETE command parameter prefix [word…]` ([`Completion`]).
 pub(super) fn dockipc(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     if is(words.get(0), "describe") {
+        if is(words.get(1), "--channels")
+            && let Some(declared) = Channels::any()
+        {
+            return (declared.describe)(context.table, &session.credentials());
+        }
         return describe(context, session, words.skip(1).iter());
     }
     match (words.get(0), words.get(1), words.get(2)) {

@@ -25,6 +25,7 @@ use crate::request::Words;
 use crate::running::Running;
 use crate::session::Session;
 
+pub(crate) use describe::channels as describe_channels;
 pub(crate) use dockipc::{Completion, Prefix, check_line, is_prefixed, prefix};
 pub(crate) use handshake::check_token;
 

@@ -211,8 +211,8 @@ fn text(reply: Reply) -> String {
 }
 
 impl Client {
-    /// Subscribes to channels of the daemon ([`Events`](crate::Events)), over a connection of its own. A name with
-    /// one of `*?[\` is a pattern, as Redis has them. Returns when the daemon has confirmed all of them.
+    /// Subscribes to channels of the daemon ([`Events`](struct@crate::Events)), over a connection of its own. A
+    /// name with one of `*?[\` is a pattern, as Redis has them. Returns when the daemon has confirmed all of them.
     ///
     /// ```no_run
     /// let client = dockipc::Client::new("/run/hitd.sock");

@@ -1,10 +1,62 @@
-//! [`ChannelRules`], who may hear which event channels.
+//! [`Channels`], the registration that `#[derive(Events)]` generates, and [`ChannelRules`], who may hear which
+//! event channels.
 
 use std::sync::Arc;
 
 use super::rules::resolve;
-use crate::access::{Pattern, Policy, SocketId};
+use super::{Rules, Table};
+use crate::access::{Allow, Credentials, Pattern, Policy, SocketId};
 use crate::error::Error;
+use crate::reply::{Reply, ReplyType};
+use crate::state::States;
+
+/// The channels of an enum, as `#[derive(Events)]` registers them.
+///
+/// Only programs with such an enum contain the code that it points to.
+#[doc(hidden)]
+pub struct Channels {
+    pub(crate) list: &'static [Channel],
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+    /// Called when a server starts: gives it the rules and the policies of all declared channels.
+    pub(crate) prepare: fn(&States, &mut Rules) -> Result<(), Error>,
+    /// Describes the declared channels that a caller may hear.
+    pub(crate) describe: fn(&Table, &Credentials<'_>) -> Reply,
+}
+
+/// One channel of an enum.
+#[doc(hidden)]
+pub struct Channel {
+    pub name: &'static str,
+    /// The doc comment, with the space after each `///`.
+    pub doc: &'static str,
+    /// The type of the value.
+    pub value: &'static ReplyType,
+    pub allow: Option<Allow>,
+    /// Whether the subscription of a client that is too slow ends.
+    pub ends: bool,
+}
+
+inventory::collect!(Channels);
+
+impl Channels {
+    /// Returns one of the program's enums, if there are any.
+    pub(crate) fn any() -> Option<&'static Self> {
+        inventory::iter::<Self>().next()
+    }
+
+    /// Returns the channels of all enums by name, those of one name by their places.
+    pub(crate) fn all() -> Vec<(&'static Channel, &'static Self)> {
+        let of = |channels: &'static Self| channels.list.iter().map(move |one| (one, channels));
+        let mut all: Vec<_> = inventory::iter::<Self>().flat_map(of).collect();
+        all.sort_by_key(|(channel, at)| (channel.name, at.file, at.line));
+        all
+    }
+
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
 
 /// The rules about event channels, as a server with and without them has them. Only programs that give such
 /// rules contain the code behind it.
@@ -27,8 +79,8 @@ pub(crate) trait ChannelAccess: Send + Sync {
 pub(crate) struct ChannelRules {
     /// The patterns of channels and their rules. If several match a channel, the last one counts.
     pub(crate) given: Vec<(Pattern, String)>,
-    /// The policies of `given`, once they are resolved.
-    policies: Vec<Policy>,
+    /// The policies of declared channels, and behind them those of `given`, once they are resolved.
+    pub(crate) policies: Vec<(Pattern, Policy)>,
     pub(crate) default_deny: bool,
     /// The channels that each additional socket offers. `None` is all.
     pub(crate) offers: Vec<Option<Vec<Pattern>>>,
@@ -41,16 +93,14 @@ impl ChannelAccess for ChannelRules {
         if offer.is_some_and(|names| !names.iter().any(|pattern| pattern.matches(channel))) {
             return None;
         }
-        let mut given = self.given.iter().zip(&self.policies).rev();
-        let given = given.find(|((pattern, _), _)| pattern.matches(channel));
+        let given = self.policies.iter().rfind(|(pattern, _)| pattern.matches(channel));
         let default = if self.default_deny { &Policy::Closed } else { &Policy::Open };
         Some(given.map_or(default, |(_, policy)| policy))
     }
 
     fn find(&self, test: fn(&Policy) -> bool) -> Option<(&str, &Policy)> {
-        let (pattern, policy) =
-            self.given.iter().zip(&self.policies).find(|(_, policy)| test(policy))?;
-        Some((pattern.0.text(), policy))
+        let (pattern, policy) = self.policies.iter().find(|(_, policy)| test(policy))?;
+        Some((pattern.text(), policy))
     }
 
     fn edit(&mut self) -> &mut ChannelRules {
@@ -58,10 +108,11 @@ impl ChannelAccess for ChannelRules {
     }
 
     fn resolved(&self) -> Result<Arc<dyn ChannelAccess>, Error> {
-        let Self { given, default_deny, offers, .. } = self;
-        let policy = |(pattern, text): &(Pattern, String)| Ok(resolve(pattern, text)?.1);
-        let policies = given.iter().map(policy).collect::<Result<_, Error>>()?;
-        let (given, default_deny, offers) = (given.clone(), *default_deny, offers.clone());
-        Ok(Arc::new(Self { given, policies, default_deny, offers }))
+        let mut policies = self.policies.clone();
+        for (pattern, text) in &self.given {
+            policies.push((pattern.clone(), resolve(pattern, text)?.1));
+        }
+        let (default_deny, offers) = (self.default_deny, self.offers.clone());
+        Ok(Arc::new(Self { given: Vec::new(), policies, default_deny, offers }))
     }
 }

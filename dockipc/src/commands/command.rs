@@ -67,19 +67,12 @@ impl Command {
 
     /// Returns the first paragraph of the doc comment as one line.
     pub(crate) fn summary(&self) -> String {
-        let lines = self.doc.lines().map(str::trim_ascii);
-        let mut first =
-            lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
-        joined(&mut first, " ")
+        summary(self.doc)
     }
 
     /// Returns the doc comment after its first paragraph.
     pub(crate) fn details(&self) -> String {
-        let lines =
-            self.doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_ascii_end());
-        let mut after =
-            lines.skip_while(|line| line.is_empty()).skip_while(|line| !line.is_empty());
-        joined(&mut after, "\n")
+        details(self.doc)
     }
 
     pub(super) fn shape(&self) -> Shape {
@@ -98,6 +91,20 @@ impl Command {
     pub(crate) fn given(&self) -> impl Iterator<Item = &'static Param> + use<> {
         self.params.iter().filter(|param| param.way != Way::Injected)
     }
+}
+
+/// Returns the first paragraph of a doc comment as one line.
+pub(crate) fn summary(doc: &str) -> String {
+    let lines = doc.lines().map(str::trim_ascii);
+    let mut first = lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+    joined(&mut first, " ")
+}
+
+/// Returns a doc comment after its first paragraph.
+pub(crate) fn details(doc: &str) -> String {
+    let lines = doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_ascii_end());
+    let mut after = lines.skip_while(|line| line.is_empty()).skip_while(|line| !line.is_empty());
+    joined(&mut after, "\n")
 }
 
 impl fmt::Display for Command {

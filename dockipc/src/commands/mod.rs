@@ -14,8 +14,10 @@ mod table;
 mod unknown;
 
 pub(crate) use builtin::{BuiltIn, PubSub};
+pub use channels::{Channel, Channels};
 pub(crate) use channels::{ChannelAccess, ChannelRules};
 pub use command::{Code, Command, CommandParts, Running};
+pub(crate) use command::{details, summary};
 pub(crate) use rules::Rules;
 pub(crate) use speed::{Cost, Speed};
 pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};

@@ -1,5 +1,6 @@
 //! `watch`: the events of the daemon's channels.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use serde_json::json;
@@ -87,10 +88,13 @@ fn explained(error: Error) -> CliError {
     }
 }
 
-/// Returns the channels with subscribers that begin with `prefix`, for a completion.
+/// Returns the channels that begin with `prefix`, for a completion: those with subscribers, and those that the daemon
+/// declares.
 pub(super) fn channels(client: &Client, prefix: &str) -> Vec<String> {
     let call = client.command("pubsub").arg("channels").call::<Vec<String>>();
-    let mut channels = call.unwrap_or_default();
+    let mut channels = BTreeSet::from_iter(call.unwrap_or_default());
+    let call = client.command("dockipc").arg("describe").arg("--channels");
+    channels.extend(call.call::<BTreeMap<String, Reply>>().unwrap_or_default().into_keys());
     channels.retain(|channel| channel.starts_with(prefix));
-    channels
+    channels.into_iter().collect()
 }

@@ -25,6 +25,33 @@
 //! line mode writes it. A line `subscribe jobs.done` or `psubscribe 'jobs.*'` stays open and gets one line for each
 //! event: the channel, a tab, and the value as one row.
 //!
+//! # Declared channels
+//!
+//! An enum can declare channels, [`#[derive(Events)]`](derive@crate::Events): clients then learn their names and the
+//! types of their values, and a misspelled name does not compile.
+//!
+//! ```standalone_crate
+//! use dockipc::{Events, Server};
+//!
+//! /// The events of the jobs.
+//! #[derive(dockipc::Events)]
+//! enum JobEvent {
+//!     /// A job is done: its number.
+//!     #[event("jobs.done", allow = "owner", when_full = "end")]
+//!     Done(u64),
+//!     /// No job is left.
+//!     #[event("jobs.idle")]
+//!     Idle,
+//! }
+//!
+//! let events = Events::new();
+//! let daemon = Server::new().events(events.clone()).spawn_in_process()?;
+//! events.emit(JobEvent::Done(7));
+//! events.emit(JobEvent::Idle);
+//! # drop(daemon);
+//! # Ok::<(), dockipc::Error>(())
+//! ```
+//!
 //! # Slow subscribers
 //!
 //! A publisher never waits. The events of each connection wait in a queue of their own
@@ -97,6 +124,17 @@ pub enum WhenFull {
     End,
 }
 
+/// An event that its type's declaration gives a channel: implemented by [`#[derive(Events)]`](derive@crate::Events).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` declares no event channels",
+    label = "no declared event",
+    note = "put `#[derive(dockipc::Events)]` on the enum, or use `publish` with a channel's name"
+)]
+pub trait EventChannel {
+    /// Returns the channel's name and the value.
+    fn into_event(self) -> (&'static str, Reply);
+}
+
 /// The event channels of a server, as dispatch sees them. Only programs with events contain the code behind it.
 pub(crate) trait Channels: Send + Sync {
     /// Answers `SUBSCRIBE` or one of its kin.
@@ -147,6 +185,18 @@ impl Events {
     /// warning is written to standard error.
     pub fn publish(&self, channel: impl AsRef<str>, value: impl IntoReply) -> usize {
         self.0.publish(channel.as_ref(), value.into_reply())
+    }
+
+    /// Sends a declared event to all clients that have subscribed to its channel: [`publish`](Self::publish) with the
+    /// name and the value of an enum that derives [`Events`](derive@crate::Events).
+    pub fn emit(&self, event: impl EventChannel) -> usize {
+        let (channel, value) = event.into_event();
+        self.0.publish(channel, value)
+    }
+
+    /// Ends the subscriptions of clients that are too slow for a channel, unless the program sets a policy.
+    pub(crate) fn end_when_full(&self, channel: &str) {
+        self.0.lock().set_default_policy(Pattern::new(channel), WhenFull::End);
     }
 
     /// Returns the events of a server, which has some from now on. `listening` is the engine's code for

@@ -149,6 +149,12 @@ impl Registry {
         self.policies.push((channels, policy));
     }
 
+    /// Sets a policy that any other replaces.
+    pub(super) fn set_default_policy(&mut self, channels: Pattern, policy: WhenFull) {
+        self.heard.clear();
+        self.policies.insert(0, (channels, policy));
+    }
+
     pub(super) fn set_source(&mut self, channel: &str, source: Arc<dyn Source>) {
         self.heard.remove(channel);
         self.sources.insert(channel.into(), source);

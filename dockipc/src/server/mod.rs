@@ -26,7 +26,7 @@ use std::time::Duration;
 use crate::access::{Access, Guesses, Pattern, TokenFile};
 use crate::audit::{Audit, Record};
 use crate::builtin::{CheckToken, check_token};
-use crate::commands::{Command, Mounted, Rules, Table};
+use crate::commands::{Channels, Command, Mounted, Rules, Table};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::dispatch::{LOCAL, LocalCode, Service};
@@ -43,6 +43,7 @@ use crate::state::{State, States};
 pub use self::bound::Bound;
 use self::bound::Given;
 pub use self::control::Control;
+pub(crate) use self::events::declare;
 pub use self::handle::Handle;
 #[cfg(feature = "tokio")]
 pub use self::serve::Serve;
@@ -262,9 +263,10 @@ impl Server {
 
     /// Says who may hear the events of these channels: `Server::new().allow_channel("jobs.*", "group:adm")`.
     ///
-    /// Names and rule are written as in [`allow`](Self::allow); the last rule that matches a channel counts. A
-    /// channel without a rule is open to every caller, or closed with [`default_deny`](Self::default_deny). A
-    /// `SUBSCRIBE` to a channel that the caller may not hear gets `-NOPERM`; a `PSUBSCRIBE` gets the others.
+    /// Names and rule are written as in [`allow`](Self::allow); the last rule that matches a channel counts, and
+    /// replaces the one of its [declaration](derive@crate::Events). A channel without a rule is open to every
+    /// caller, or closed with [`default_deny`](Self::default_deny). A `SUBSCRIBE` to a channel that the caller may
+    /// not hear gets `-NOPERM`; a `PSUBSCRIBE` gets the others.
     pub fn allow_channel(mut self, names: impl Into<String>, rule: impl Into<String>) -> Self {
         self.rules.channels().given.push((Pattern::new(names), rule.into()));
         self
@@ -566,6 +568,9 @@ impl Server {
     fn prepare(&mut self) -> Result<Arc<Service>> {
         let commands = inventory::iter::<Command>;
         let mounted = mem::take(&mut self.mounted);
+        if let Some(declared) = Channels::any() {
+            (declared.prepare)(&self.states, &mut self.rules)?;
+        }
         let table = Table::new(commands, mounted, self.fallback.take(), &self.rules)?;
         let (token_file, check_token) = self.token_file.take().unzip();
         let token = table.token(token_file.as_ref())?.zip(check_token);
