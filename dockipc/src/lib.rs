@@ -38,7 +38,7 @@
 //! - **Publish.** [`struct@Events`] sends values to the clients that have subscribed to a channel, and mirrors states in
 //!   them: see [`events`].
 //! - **Stream.** A command answers with a [`Stream`] of items that leave as they are made, reads a [`Body`] that
-//!   arrives while it runs, tells its [`Progress`], and publishes [`Events`] to which clients subscribe.
+//!   arrives while it runs, tells its [`Progress`], and publishes [`Events`](struct@Events) to which clients subscribe.
 //! - **Call.** [`send`] for one line, [`Client`] for typed calls. [`FromReply`] converts answers. An
 //!   [`enum@Error`] says why there is none.
 //! - **Test.** [`Server::spawn_in_process`] serves without a path. A command stays a plain function
