@@ -71,7 +71,8 @@ impl Host for Hosted<'_> {
             let name = call.split(u8::is_ascii_whitespace).next().unwrap_or_default();
             let (table, caller) = (&self.service.table, session.credentials());
             let is_known = table.find_visible(&caller, name).is_some();
-            let why = format_args!("{} is not a stream; call it", Quoted(name));
+            let shown = Quoted(name);
+            let why = format_args!("{shown} is not a stream; call it");
             return Err(Some(Reply::Error(if is_known {
                 Failure::new(code::USAGE, why)
             } else {

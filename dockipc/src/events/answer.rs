@@ -141,7 +141,8 @@ fn subscribe(
         are_calls.push(is_call);
         if is_call {
             if asked.is_line {
-                let why = format_args!("{} is a call: send it as the line", Quoted(name));
+                let shown = Quoted(name);
+                let why = format_args!("{shown} is a call: send it as the line");
                 return Err(Failure::new(code::USAGE, why));
             }
             match host.check_call(session, name) {
