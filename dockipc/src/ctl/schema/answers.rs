@@ -132,7 +132,8 @@ mod tests {
         check(&u8, &ty("unknown"), &["type of answer changed from int to unknown"]);
         check(&ty("unknown"), &u8, &[]);
         // Only a newer daemon knows it.
-        check(&json!({ "type": "stream", "of": u8 }), &u8, &[]);
+        check(&json!({ "type": "future", "of": u8 }), &u8, &[]);
+        check(&of("stream", &u8), &u8, &["type of answer changed from stream of int to int"]);
     }
 
     #[test]
