@@ -59,12 +59,6 @@ fn break_after(n: u32) -> Stream<Result<u32, Failure>> {
     Stream::iter((0..n).map(Ok).chain([end]))
 }
 
-/// Count without end.
-#[command(idempotent)]
-fn flood() -> Stream<u64> {
-    Stream::iter(0..)
-}
-
 /// Answer with the number of this run, and then with nothing until the client leaves.
 #[command(idempotent)]
 fn follow(runs: State<Runs>, cancel: Cancel) -> Stream<u64> {
