@@ -29,7 +29,7 @@ pub(crate) trait Bells: Send + Sync {
     fn charge(self: Arc<Self>, uid: u32) -> Result<Option<Box<dyn Any + Send + Sync>>, Failure>;
 }
 
-/// What a command that is answered later gives.
+/// The result of a command that is answered later.
 pub(crate) enum Given {
     Reply(Reply),
     Stream(Box<dyn Streaming>),
@@ -43,7 +43,7 @@ pub(crate) trait Streaming: Send {
     fn start(self: Box<Self>, start: Start<'_>) -> (Arc<dyn Items>, Later);
 }
 
-/// What a stream needs to begin.
+/// The parts of a server that a stream needs to begin.
 pub(crate) struct Start<'s> {
     /// The command's name.
     pub(crate) name: &'static str,

@@ -45,6 +45,17 @@ enum Test {
 }
 
 impl Policy {
+    /// Returns why a policy denies something, as the end of a sentence about it. `None` is something that the
+    /// client's socket does not offer.
+    #[cold]
+    pub(crate) fn denial(policy: Option<&Self>) -> String {
+        match policy {
+            None => "is not offered at this socket".into(),
+            Some(Self::Closed) => "is denied to everyone".into(),
+            Some(policy) => format!("requires {policy}"),
+        }
+    }
+
     /// Resolves the names of a rule to ids. `what` is the rule as the error shows it.
     pub(crate) fn new(terms: &[Term<'_>], what: &str) -> Result<Self, Error> {
         let (mut shown, mut tests) = (String::new(), Vec::new());

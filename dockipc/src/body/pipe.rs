@@ -72,7 +72,7 @@ enum End {
     Broken(Broken),
 }
 
-/// What of the input is the body's.
+/// The part of the input that belongs to the body.
 struct Framing {
     /// The decoder of a body in commands; none if all input is the body's.
     frames: Option<Frames>,

@@ -27,7 +27,7 @@ pub(super) struct Commands<'b> {
     pub(super) wanted: Wanted,
 }
 
-/// What the caller wants beside the answer. A daemon that does not know it is not asked for it.
+/// The options in front of a command. Only those that the daemon lists in its greeting are sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wanted {
     /// The items of a stream when they are made: `items` or `rows`.
@@ -38,7 +38,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Returns whether it is anything.
+    /// Returns whether there are any.
     pub(super) fn is_any(self) -> bool {
         self.stream.is_some() || self.progress || self.body
     }

@@ -38,7 +38,7 @@ enum State {
 pub(super) struct Open {
     pub(super) client: Client,
     pub(super) connection: Connection,
-    /// What has come first: until then the call could be repeated.
+    /// The first item or the answer, which was read to know whether the call must be repeated.
     pub(super) first: Option<Event>,
     pub(super) end: Option<Deadline>,
     pub(super) on_progress: Option<Arc<OnProgress>>,

@@ -14,7 +14,7 @@ pub struct Progress {
     pub done: u64,
     /// The whole, if the command knows it.
     pub total: Option<u64>,
-    /// What the command does at the moment.
+    /// The current step of the command, in words.
     pub text: Option<String>,
 }
 

@@ -75,6 +75,11 @@ impl Command {
         details(self.doc)
     }
 
+    /// Returns whether it answers with a stream.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.reply, ReplyType::Stream(_))
+    }
+
     pub(super) fn shape(&self) -> Shape {
         let mut shape = Shape::of(self.params);
         shape.has_run |= self.answers_later || matches!(self.code, Code::Async(_));

@@ -15,7 +15,7 @@ use crate::error::{Error, Result, code};
 use crate::reply::Reply;
 use crate::wire::encode::row;
 
-/// Writes each event as it arrives, until the daemon ends or so many were written. The end of one subscription
+/// Writes each event as it arrives, until the daemon ends or `--count` events were written. The end of one subscription
 /// does not end the others; the exit code is that of the first.
 pub(super) fn watch(daemon: &Daemon, args: &Watch, program: &str) -> Result<Exit, CliError> {
     if args.words.is_empty() {

@@ -12,12 +12,12 @@ use super::run::{Begin, Executor, Runner};
 use super::{Service, call::with_usage};
 use crate::arg::Quoted;
 use crate::builtin::check_line;
-use crate::commands::{Command, Entry, Runnable, Speed, Target};
+use crate::commands::{Entry, Runnable, Speed, Target};
 use crate::error::{Failure, Stopped, code};
 use crate::events::Called;
 use crate::later::{Bell, Bells, Given};
 use crate::param::{Args, Purpose, Scratch, Unbound, Way};
-use crate::reply::{Reply, ReplyType};
+use crate::reply::Reply;
 use crate::request::Request;
 use crate::run::Cancel;
 use crate::session::Session;
@@ -43,11 +43,6 @@ impl Service {
     pub(super) fn calls(&self) -> Option<&'static Calls> {
         self.states.calls.get()?.downcast_ref()
     }
-}
-
-/// Returns whether a command answers with a stream.
-pub(super) fn is_stream(command: &Command) -> bool {
-    matches!(command.reply, ReplyType::Stream(_))
 }
 
 fn check(
@@ -85,14 +80,12 @@ fn check(
         return Err(service.deny(session, Some(entry), policy, &mut unbound, &mut runner));
     }
     let shown = Quoted(name);
-    let Entry { target: Target::Command(command), shape, .. } = entry else {
-        let why = format_args!("{shown} is not a stream; call it");
-        return refuse(Failure::new(code::USAGE, why));
+    let (command, shape) = match entry {
+        Entry { target: Target::Command(command), shape, .. } if command.is_stream() => {
+            (command, shape)
+        }
+        _ => return refuse(not_a_stream(name)),
     };
-    if !is_stream(command) {
-        let why = format_args!("{shown} is not a stream; call it");
-        return refuse(Failure::new(code::USAGE, why));
-    }
     if !command.idempotent {
         let why = format_args!(
             "{shown} can't be subscribed to: it is not marked idempotent, and clients subscribe again by themselves after a lost connection"
@@ -113,6 +106,12 @@ fn check(
     let missing = params
         .find(|(i, param)| !param.is_optional() && param.way != Way::Injected && !args.has(*i));
     missing.map_or(Ok(()), |(_, param)| Err(usage(param.is_missing())))
+}
+
+/// Returns the failure of a subscription to a command that does not stream.
+pub(super) fn not_a_stream(name: &[u8]) -> Failure {
+    let name = Quoted(name);
+    Failure::new(code::USAGE, format_args!("{name} is not a stream; call it"))
 }
 
 fn begin(
@@ -196,7 +195,7 @@ impl Workers for Charging {
     }
 }
 
-/// What the job of a call gives to its connection.
+/// The place where the job of a call leaves its outcome for the connection.
 struct Slot {
     /// Invariant: no code of the author's runs while this is locked.
     state: Mutex<SlotState>,

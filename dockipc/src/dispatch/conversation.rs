@@ -175,21 +175,8 @@ impl Conversation {
                 if session.aside.is_some() {
                     return self.step_aside(service, input, used, frame, scratch, executor);
                 }
-                match service.dispatch(session, input, frame, scratch, executor) {
-                    Outcome::Reply(reply) => {
-                        Step::Answer { used, reply, last: is_last_answer(session) }
-                    }
-                    Outcome::Unread(reply) => {
-                        self.decoder.skip_body(Frames::default());
-                        Step::Answer { used, reply, last: is_last_answer(session) }
-                    }
-                    Outcome::Later(pending) => Step::Pending { used, pending },
-                    Outcome::Told(frames) => Step::Told { used, frames },
-                    Outcome::NotNow => {
-                        self.decoder.unread();
-                        Step::NotNow
-                    }
-                }
+                let outcome = service.dispatch(session, input, frame, scratch, executor);
+                self.dispatched(used, outcome)
             }
         }
     }
@@ -229,11 +216,22 @@ impl Conversation {
                 None => service.dispatch(session, input, frame, scratch, executor),
             }
         };
+        match self.dispatched(used, outcome) {
+            Step::Answer { used, reply, .. } => self.end_of_execution(used, reply),
+            step => step,
+        }
+    }
+
+    /// Returns the step that follows from a command.
+    #[inline]
+    fn dispatched(&mut self, used: usize, outcome: Outcome) -> Step {
         match outcome {
-            Outcome::Reply(reply) => self.end_of_execution(used, reply),
+            Outcome::Reply(reply) => {
+                Step::Answer { used, reply, last: is_last_answer(&self.session) }
+            }
             Outcome::Unread(reply) => {
                 self.decoder.skip_body(Frames::default());
-                self.end_of_execution(used, reply)
+                Step::Answer { used, reply, last: is_last_answer(&self.session) }
             }
             Outcome::Later(pending) => Step::Pending { used, pending },
             Outcome::Told(frames) => Step::Told { used, frames },

@@ -61,11 +61,7 @@ impl Service {
 /// does not offer the command.
 #[cold]
 fn denied(session: &Session, name: &[u8], policy: Option<&Policy>) -> Failure {
-    let reason = match policy {
-        None => "is not offered at this socket".into(),
-        Some(Policy::Closed) => "is denied to everyone".into(),
-        Some(policy) => format!("requires {policy}"),
-    };
+    let reason = Policy::denial(policy);
     let hint = match (policy, session.protocol) {
         (Some(policy), _) if session.has_token || !policy.wants_token() => "",
         (None, _) => "",

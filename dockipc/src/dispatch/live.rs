@@ -17,7 +17,7 @@ use crate::error::{Failure, Stopped};
 use crate::hooks::{Begun, Call};
 use crate::later::{ItemForm, Items, Later, Start, Streaming, WhenStopped};
 use crate::param::{Args, Needs, OwnedArgs, Purpose, Shape};
-use crate::reply::{Reply, ReplyType};
+use crate::reply::Reply;
 use crate::request::Request;
 use crate::run::{Cancel, Run};
 use crate::running::Registered;
@@ -43,8 +43,8 @@ impl Service {
         }
         let mut run = new_run(args.request, session);
         run.listens = shape.listens;
-        run.ends_at_stop = matches!(command.reply, ReplyType::Stream(_))
-            && command.params.iter().any(|param| param.needs == Needs::Signal);
+        run.ends_at_stop =
+            command.is_stream() && command.params.iter().any(|param| param.needs == Needs::Signal);
         let asks = session.opening.is_some_and(|opening| opening.progress);
         run.asks_progress = asks && shape.reports && session.protocol == Protocol::Resp3;
         // Without the feature no server has one, and a daemon does not contain the code for it.

@@ -2,15 +2,15 @@
 
 use std::sync::{Arc, Weak};
 
+use super::called::not_a_stream;
 use super::run::{Executor, Recorded, Runner};
 use super::{Outcome, Service};
-use crate::arg::Quoted;
 use crate::commands::{PubSub, Runnable, Target};
-use crate::error::{Failure, code};
+use crate::error::Failure;
 use crate::events::{Answer, Asked, Called, Channels, Host};
 use crate::later::Bells;
 use crate::param::Unbound;
-use crate::reply::{Reply, ReplyType};
+use crate::reply::Reply;
 use crate::session::Session;
 use crate::wire::Protocol;
 
@@ -61,7 +61,7 @@ impl Host for Hosted<'_> {
         let has_blank = name.iter().any(u8::is_ascii_whitespace);
         has_blank
             || self.service.table.find(name).is_some_and(|(_, entry)| match entry.target {
-                Target::Command(command) => matches!(command.reply, ReplyType::Stream(_)),
+                Target::Command(command) => command.is_stream(),
                 _ => false,
             })
     }
@@ -71,13 +71,9 @@ impl Host for Hosted<'_> {
             let name = call.split(u8::is_ascii_whitespace).next().unwrap_or_default();
             let (table, caller) = (&self.service.table, session.credentials());
             let is_known = table.find_visible(&caller, name).is_some();
-            let shown = Quoted(name);
-            let why = format_args!("{shown} is not a stream; call it");
-            return Err(Some(Reply::Error(if is_known {
-                Failure::new(code::USAGE, why)
-            } else {
-                table.unknown(&caller, name, None)
-            })));
+            let unknown = || table.unknown(&caller, name, None);
+            let failure = if is_known { not_a_stream(name) } else { unknown() };
+            return Err(Some(Reply::Error(failure)));
         };
         (calls.check)(self.service, session, call, self.executor)
     }

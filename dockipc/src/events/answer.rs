@@ -247,11 +247,7 @@ fn record(
 
 /// Returns the failure of a client that may not hear a channel.
 fn denial(session: &Session, channel: &[u8], policy: Option<&Policy>) -> Failure {
-    let reason = match policy {
-        None => "is not offered at this socket".to_owned(),
-        Some(Policy::Closed) => "is denied to everyone".to_owned(),
-        Some(policy) => format!("requires {policy}"),
-    };
+    let reason = Policy::denial(policy);
     let (channel, uid) = (Quoted(channel), session.peer.uid());
     let why = format_args!("permission denied: channel {channel} {reason} (you are uid {uid})");
     Failure::new(code::NOPERM, why)

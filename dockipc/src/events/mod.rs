@@ -111,7 +111,7 @@ struct Inner {
     has_warned: AtomicBool,
 }
 
-/// What happens when the events that wait for a client are as many as they may be.
+/// The policy for a client whose queue of events is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {

@@ -37,7 +37,7 @@ struct Hearer {
     subscription: Arc<Subscription>,
 }
 
-/// What happens to an event for a queue that is full.
+/// The policy for an event whose queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Full {
     Drop,

@@ -1,4 +1,4 @@
-//! What a server needs for commands that answer with a stream: clients can subscribe to them.
+//! Prepares a server for commands that answer with a stream: clients can subscribe to them.
 //!
 //! Only here is the code for that named, so that a program without streams does not contain it.
 

@@ -258,6 +258,26 @@ impl Feed {
         }
     }
 
+    /// Unlocks the state, and wakes the code that waits for room or is to end.
+    fn wake(
+        room: &Condvar,
+        mut state: MutexGuard<'_, State>,
+        parked: impl FnOnce(Box<dyn Produce>),
+    ) {
+        let producer = state.parked.take();
+        #[cfg(feature = "tokio")]
+        let task = state.task.take();
+        drop(state);
+        room.notify_all();
+        if let Some(producer) = producer {
+            parked(producer);
+        }
+        #[cfg(feature = "tokio")]
+        if let Some(task) = task {
+            caught(|| task.wake());
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -278,36 +298,16 @@ impl Items for Feed {
             return;
         }
         out.append(&mut state.out);
-        let parked = state.parked.take();
-        #[cfg(feature = "tokio")]
-        let task = state.task.take();
-        drop(state);
-        self.room.notify_all();
-        if let Some(producer) = parked {
-            self.produce(producer);
-        }
-        #[cfg(feature = "tokio")]
-        if let Some(task) = task {
-            caught(|| task.wake());
-        }
+        Self::wake(&self.room, state, |producer| self.produce(producer));
     }
 
     fn close(&self, why: Stopped) {
         let mut state = self.lock();
         state.closed.get_or_insert(why);
-        let parked = state.parked.take();
-        #[cfg(feature = "tokio")]
-        let task = state.task.take();
-        drop(state);
-        self.room.notify_all();
-        if let Some(producer) = parked {
+        Self::wake(&self.room, state, |producer| {
             // Its drop is the author's code and may block.
             self.workers.run(Box::new(move || drop(producer)));
-        }
-        #[cfg(feature = "tokio")]
-        if let Some(task) = task {
-            caught(|| task.wake());
-        }
+        });
     }
 
     fn are_bytes(&self) -> bool {

@@ -14,7 +14,7 @@ pub(in crate::client) enum Event {
     Answer(Reply),
 }
 
-/// What comes next.
+/// The kind of the next frame.
 pub(super) enum Kind {
     /// An item, whose beginning was taken.
     Item,
