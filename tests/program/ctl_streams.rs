@@ -118,6 +118,8 @@ fn dash_sends_standard_input_as_the_body() {
     // For other commands it is the argument.
     assert_eq!(call(&daemon, &[], &["repeat-word", "-"], b"ab").text(), "abab\n");
     assert_eq!(call(&daemon, &["--literal"], &["repeat-word", "-"], b"").text(), "--\n");
+    let without = call(&daemon, &[], &["sum"], b"");
+    assert!(without.err.contains("`-` as the last word sends standard input"), "{}", without.err);
     let twice = call(&daemon, &["--repeat=2"], &["sum", "-"], b"ab");
     assert_eq!(twice.code, Some(2), "{}", twice.err);
 }

@@ -1,13 +1,14 @@
 //! The subcommand `watch`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use dockipc::{Events, Server};
 use rustix::process::{Pid, Signal, kill_process};
-use tests::Daemon;
 use tests::ctl::{self, dockipc};
 use tests::process::until;
+use tests::scripted::{DOCKIPC_GREETING, greet_alone, scripted};
+use tests::{Daemon, Place, expect, resp};
 
 /// The events of the mail.
 #[derive(dockipc::Events)]
@@ -22,6 +23,27 @@ enum Mail {
 fn daemon(server: Server) -> (Daemon, Events) {
     let events = Events::new();
     (Daemon::start(server.events(events.clone())), events)
+}
+
+#[test]
+fn daemon_without_events_is_named() {
+    let place = Place::new();
+    let server = scripted(&place, |accept| {
+        let mut stream = accept();
+        greet_alone(&mut stream, DOCKIPC_GREETING);
+        expect(&mut stream, &resp(&["subscribe", "mail"]));
+        stream.write_all(b"-ERR unknown command 'subscribe'\r\n").unwrap();
+    });
+    let ran = dockipc(["watch", "-s", place.socket().to_str().unwrap(), "mail"]);
+    assert_eq!((ran.code, &*ran.err), (Some(1), "test-dockipc: the daemon has no events\n"));
+    server.join().unwrap();
+}
+
+#[test]
+fn refused_name_is_explained() {
+    let (daemon, _) = daemon(Server::new());
+    let ran = dockipc(["watch", "-s", daemon.path().to_str().unwrap(), "two words"]);
+    assert!(ran.err.starts_with("test-dockipc: UNKNOWN no command \"two\""), "{}", ran.err);
 }
 
 /// Runs `watch` with these words, and publishes when it has subscribed.

@@ -78,7 +78,16 @@ pub(super) fn call(daemon: &Daemon, mut args: Call, program: &str) -> Result<Exi
             Err(error) => {
                 let is_unknown =
                     matches!(&error, Error::Refused(failure) if failure.code() == code::UNKNOWN);
+                let is_missing = matches!(&error, Error::Refused(failure)
+                    if failure.code() == code::USAGE && failure.message().contains(" is missing"));
                 let error = CliError::about(&words, error);
+                if is_missing
+                    && body.is_none()
+                    && takes_body(daemon, words.first().map(Word::bytes))
+                {
+                    let hint = "`-` as the last word sends standard input as the body";
+                    return Err(error.with_lines([hint]));
+                }
                 // The first word may be meant as the socket.
                 let is_preset = daemon.is_preset && is_unknown;
                 return Err(if is_preset { error.with_preset_socket() } else { error });
@@ -114,19 +123,24 @@ fn help_of(daemon: &Daemon, args: &Call, program: &str) -> Result<Option<Descrip
 /// Takes the last word if it is a `-` and the command has a body: then standard input is the body. For another
 /// command the `-` is an argument.
 fn take_body(daemon: &Daemon, args: &mut Call) -> Result<Option<Input<File>>, CliError> {
-    let [name, .., last] = &args.words[..] else { return Ok(None) };
-    if last != "-" || args.literal {
-        return Ok(None);
-    }
-    // If the daemon refuses the question, the call has the error.
-    let command = Interface::command(&daemon.questions(), &name.to_string_lossy()).ok().flatten();
-    let has_body = |command: &Description| command.arguments.iter().any(|a| a.kind == Kind::Body);
-    if !command.is_some_and(|command| has_body(&command)) {
+    let is_dash = args.words.len() > 1 && args.words.last().is_some_and(|last| last == "-");
+    if !is_dash
+        || args.literal
+        || !takes_body(daemon, args.words.first().map(|name| name.as_bytes()))
+    {
         return Ok(None);
     }
     args.words.pop();
     let input = daemon.unbuffered_input().map_err(|error| unread("standard input", &error))?;
     Ok(Some(input))
+}
+
+/// Returns whether the command takes a body.
+fn takes_body(daemon: &Daemon, name: Option<&[u8]>) -> bool {
+    let name = String::from_utf8_lossy(name.unwrap_or_default());
+    // If the daemon refuses the question, the call has the error.
+    let command = Interface::command(&daemon.questions(), &name).ok().flatten();
+    command.is_some_and(|command| command.arguments.iter().any(|a| a.kind == Kind::Body))
 }
 
 /// Handles Ctrl-C: while a command runs it is cancelled, and otherwise the program ends.

@@ -11,7 +11,7 @@ use super::error::{CliError, remark};
 use super::exit::Exit;
 use super::output::{Form, Layout, Output, is_closed, json_line, json_text, to_json};
 use crate::client::{Client, Event};
-use crate::error::{Error, Result, code};
+use crate::error::{Error, Result};
 use crate::reply::Reply;
 use crate::wire::encode::row;
 
@@ -81,7 +81,8 @@ fn line(event: &Event, layout: Option<Layout>) -> Result<Vec<u8>> {
 /// Explains the refusal of a daemon that has no events.
 fn explained(error: Error) -> CliError {
     match &error {
-        Error::Refused(failure) if failure.code() == code::UNKNOWN => {
+        // The words are those of Redis.
+        Error::Refused(failure) if failure.message().starts_with("unknown command ") => {
             CliError::new("the daemon has no events", Exit::Refused)
         }
         _ => CliError::about(&[], error),

@@ -16,7 +16,8 @@ pub enum Stopped {
     Cancelled,
     /// The caller's deadline or the daemon's [`run_timeout`](crate::Server::run_timeout) has passed.
     TimedOut,
-    /// The server stops, and its [`shutdown_timeout`](crate::Server::shutdown_timeout) has passed.
+    /// The server stops, and its [`shutdown_timeout`](crate::Server::shutdown_timeout) has passed; a
+    /// [`Stream`](crate::Stream) does not wait for that.
     ShuttingDown,
 }
 

@@ -18,7 +18,8 @@ use crate::peer::Peer;
 ///   (Ctrl-C in `dockipc call`);
 /// - the caller's deadline passes, or [`run_timeout`](crate::Server::run_timeout);
 /// - an operator cancels it (`DOCKIPC CANCEL`, `dockipc kill`) or ends its connection (`CLIENT KILL`);
-/// - the server stops and [`shutdown_timeout`](crate::Server::shutdown_timeout) has passed.
+/// - the server stops and [`shutdown_timeout`](crate::Server::shutdown_timeout) has passed; at once, if the command
+///   answers with a [`Stream`](crate::Stream).
 ///
 /// A command that does not look at its `Cancel` runs on to its end. After the command's answer nothing is asked
 /// of a `Cancel` that was kept.

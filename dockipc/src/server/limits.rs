@@ -165,7 +165,7 @@ impl Server {
 
     /// Limits how long a command waits for a free thread, and a new connection for a free descriptor
     /// if [none is reserved](Self::reserved_connections). Default: 10 s. Then the client gets `-BUSY`, and
-    /// nothing was run.
+    /// nothing was run. The same holds for the code that makes the items of a [`Stream`](crate::Stream).
     pub fn busy_timeout(mut self, limit: Duration) -> Self {
         self.config.times.busy = limit;
         self

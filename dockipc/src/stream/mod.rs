@@ -50,8 +50,8 @@ use crate::workers::block_on;
 /// # Ok::<(), dockipc::Error>(())
 /// ```
 ///
-/// `T` is any type that a command can return. An item that is an `Err` ends the stream with that error. A client
-/// always tells a whole stream from one that was cut off.
+/// `T` is any type that a command can return. An item that is an `Err` ends the stream with that error. Our client and
+/// subscribers tell a whole stream from one that was cut off; a client in line mode cannot.
 ///
 /// # How a client gets the items
 ///
@@ -59,14 +59,19 @@ use crate::workers::block_on;
 /// - In line mode each item is a row, and `Vec<u8>` are written as they are. The end is the end of the connection; an
 ///   error is a last line `-CODE message`, which such a client can't tell from an item for sure.
 /// - A Redis client gets a list, up to [`Server::max_collected`](crate::Server::max_collected) and 10,000 items. More
-///   than that is `-TOOBIG`.
+///   than that is `-TOOBIG`. If the command is [`idempotent`](crate::command), such a client can subscribe to the call
+///   instead, `PSUBSCRIBE "countdown 3"`, and gets a message for each item and one for the end.
 ///
 /// # Backpressure
 ///
 /// A stream waits for its client and drops nothing: items are made until 384 KiB of them wait. While a stream of an
 /// iterator waits, it holds no thread. If the client leaves, or the command is asked to stop
 /// ([`Cancel`](crate::Cancel)), the iterator is dropped after its next item, and [`Sink::send`] fails.
-/// [`Server::run_timeout`](crate::Server::run_timeout) limits the time between two items.
+/// [`Server::run_timeout`](crate::Server::run_timeout) limits the time between two items, but not for subscribers.
+///
+/// The items are made on threads of the server: without one within [`busy_timeout`](crate::Server::busy_timeout) the
+/// answer is `-BUSY`. When the server stops, a command with a `Cancel` is asked to stop at once; other streams can go on
+/// for [`shutdown_timeout`](crate::Server::shutdown_timeout).
 ///
 /// A stream is a running command until its end. `MULTI` does not queue such a command.
 #[must_use = "the items are sent when the command returns this"]
