@@ -61,12 +61,18 @@ impl Event {
         self.pattern.as_deref()
     }
 
-    /// Converts the value. [`Reply`] accepts any value.
+    /// Converts the value. [`Reply`] accepts any value that is no error.
     ///
     /// # Errors
-    /// The value is no `T`; the next event follows as usual.
+    /// The value is no `T`, or it is an `Err` of the daemon's; the next event follows as usual.
     pub fn get<T: FromReply>(&self) -> Result<T> {
         self.value.clone().parse()
+    }
+
+    /// Returns the value as it arrived, also if it is an error.
+    #[cfg(feature = "cli")]
+    pub(crate) fn value(&self) -> &Reply {
+        &self.value
     }
 
     /// Returns how many events were dropped in front of this one because the client was too slow.
