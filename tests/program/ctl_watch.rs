@@ -87,6 +87,14 @@ fn event_that_is_an_error_does_not_end_watch() {
 }
 
 #[test]
+fn watched_call_of_an_unknown_command_is_told() {
+    let (daemon, _) = daemon(Server::new());
+    let ran = dockipc(["watch".as_ref(), daemon.path().as_os_str(), "no such".as_ref()]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    assert!(ran.err.contains("UNKNOWN no command \"no\""), "{}", ran.err);
+}
+
+#[test]
 fn end_of_the_daemon_ends_watch_as_cut_off() {
     let (daemon, events) = daemon(Server::new());
     let mut command = ctl::command(&ctl::path());

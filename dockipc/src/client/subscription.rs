@@ -1,6 +1,6 @@
 //! [`Subscription`], the events of a daemon's channels.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -88,13 +88,17 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Encodes the commands that subscribe.
+    /// Encodes the commands that subscribe, once to each name: that is what the daemon ends.
     pub(super) fn new<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Self {
         let kinds = [("subscribe", false), ("psubscribe", true)];
         let mut commands =
             kinds.map(|(name, is_pattern)| (CommandBuilder::new(name), is_pattern, 0));
+        let mut seen = HashSet::new();
         for name in names {
             let name = name.as_ref();
+            if !seen.insert(name.to_owned()) {
+                continue;
+            }
             let has_wildcard = name.contains(['*', '?', '[', '\\']);
             for (words, is_pattern, count) in &mut commands {
                 if *is_pattern == has_wildcard {

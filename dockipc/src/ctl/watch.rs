@@ -78,10 +78,12 @@ fn line(event: &Event, layout: Option<Layout>) -> Vec<u8> {
     (text + "\n").into_bytes()
 }
 
-/// Explains the refusal of a daemon that has no events.
+/// Explains the refusal of a daemon that has no events, and so does not know the commands.
 fn explained(error: Error) -> CliError {
     match &error {
-        Error::Refused(failure) if failure.code() == code::UNKNOWN => {
+        Error::Refused(failure)
+            if failure.code() == code::UNKNOWN && failure.message().contains("subscribe\"") =>
+        {
             CliError::new("the daemon has no events", Exit::Refused)
         }
         _ => CliError::about(&[], error),
