@@ -161,8 +161,12 @@ fn converse(
                     break;
                 }
                 // More input may arrive meanwhile, as in the engine.
-                Step::NotNow if end < bytes.len() => break,
-                Step::NotNow => {}
+                Step::NotNow { used } => {
+                    start += used;
+                    if end < bytes.len() {
+                        break;
+                    }
+                }
                 Step::Pending { .. } => unreachable!("no command is answered later"),
                 Step::Told { .. } => unreachable!("there are no events"),
                 Step::Continue => in_transaction = true,

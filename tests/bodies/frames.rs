@@ -69,6 +69,31 @@ fn rest_of_a_body_is_skipped_after_an_early_answer() {
 }
 
 #[test]
+fn skipped_body_is_never_taken_for_commands() {
+    let it = Reading::start(Server::new());
+    // Once it has kept a thread for long, it waits for another one each time.
+    let mut stream = it.daemon.connect();
+    stream.write_all(&resp(&["pass-gate"])).unwrap();
+    until("the command at the gate", || it.gate.waiting() == 1);
+    assert_eq!(it.daemon.handle().client().send("ping").unwrap(), b"PONG");
+    it.gate.open();
+    expect(&mut stream, b"+OK\r\n");
+    for _ in 0..20 {
+        stream.write_all(&[opened(&["first-byte"]), data("a")].concat()).unwrap();
+        expect(&mut stream, b"$1\r\na\r\n");
+        let (body, next) = (data(resp(&["quit"])), resp(&["pass-gate"]));
+        let (seen, rest) = body.split_at(body.len() - resp(&["quit"]).len() - b"\r\n".len());
+        stream.write_all(seen).unwrap();
+        // So that the rest comes with the next command.
+        assert_eq!(it.daemon.handle().client().send("ping").unwrap(), b"PONG");
+        stream.write_all(&[rest, &end(), &next].concat()).unwrap();
+        expect(&mut stream, b"+OK\r\n");
+        stream.write_all(&resp(&["ping"])).unwrap();
+        expect(&mut stream, b"+PONG\r\n");
+    }
+}
+
+#[test]
 fn body_of_a_refused_call_is_skipped() {
     let it = Reading::start(Server::new());
     let body = [data("ping"), data(noise(2_000_000)), end()].concat();

@@ -93,6 +93,12 @@ fn back(mut body: Body) -> Stream<Vec<u8>> {
     })
 }
 
+/// Pass the gate.
+#[command]
+fn pass_gate(gate: State<Gate>) {
+    gate.pass();
+}
+
 /// Take no body.
 #[command]
 fn plain(word: Option<String>) -> String {

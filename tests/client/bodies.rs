@@ -106,6 +106,26 @@ fn body_arrives_whole_and_connection_is_used_again() {
 }
 
 #[test]
+fn answers_to_a_refused_body_are_no_other_calls() {
+    let place = Place::new();
+    let server = scripted(&place, |accept| {
+        let (mut stream, mut input) = open(accept);
+        while part(&mut input).is_some() {}
+        // As a daemon does that has not read the command.
+        stream.write_all(b"-TOOBIG the command is too long\r\n").unwrap();
+        let (mut next, mut input) = open(accept);
+        stream.write_all(b"-USAGE data\r\n-USAGE end\r\n").unwrap_err();
+        while part(&mut input).is_some() {}
+        next.write_all(b":1\r\n").unwrap();
+    });
+    let client = Client::new(place.socket());
+    let error = client.command("import").body(&b"abc"[..]).call::<u64>().unwrap_err();
+    assert_eq!(error.failure().unwrap().code(), "TOOBIG");
+    assert_eq!(client.command("import").body(&b"abc"[..]).call::<u64>().unwrap(), 1);
+    server.join().unwrap();
+}
+
+#[test]
 fn early_answer_ends_the_upload() {
     let place = Place::new();
     let (sender, ends) = mpsc::channel::<()>();

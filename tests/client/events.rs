@@ -157,6 +157,33 @@ fn last_subscription_that_lags_ends_the_items() {
 }
 
 #[test]
+fn name_that_is_given_twice_is_subscribed_to_once() {
+    let place = Place::new();
+    let server = scripted(&place, |accept| {
+        let mut stream = accept();
+        let both = [resp(&["subscribe", "a"]), resp(&["psubscribe", "c*"])].concat();
+        expect(&mut stream, &[handshake(), both].concat());
+        let frames = "%1\r\n$5\r\nproto\r\n:3\r\n+OK\r\n\
+            >3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n\
+            >3\r\n$10\r\npsubscribe\r\n$2\r\nc*\r\n:2\r\n";
+        stream.write_all(frames.as_bytes()).unwrap();
+        for name in ["a", "c*"] {
+            let frame = format!(
+                ">3\r\n$7\r\ndockipc\r\n$5\r\nended\r\n*2\r\n${}\r\n{name}\r\n-LAGGED it was slow\r\n",
+                name.len()
+            );
+            stream.write_all(frame.as_bytes()).unwrap();
+        }
+        tests::rest(stream);
+    });
+    let names = ["a", "c*", "a", "c*"];
+    let mut subscription = Client::new(place.socket()).subscribe(names).unwrap();
+    assert_eq!(subscription.by_ref().map(|event| event.unwrap_err().to_string()).count(), 2);
+    drop(subscription);
+    server.join().unwrap();
+}
+
+#[test]
 fn subscription_goes_to_the_next_daemon_if_the_first_is_gone() {
     let place = Place::new();
     let server = scripted(&place, |accept| {

@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use dockipc::{Client, Error, Failure, Server, State, Stream, command};
+use dockipc::client::Canceller;
+use dockipc::{Answerer, Client, Deferred, Error, Failure, Server, State, Stream, command};
 use tests::process::until;
 use tests::{Daemon, Place};
 
@@ -47,6 +49,16 @@ fn count_up(
 #[command]
 fn mixed() -> Stream<String> {
     Stream::iter(["1", "two", "3"].map(String::from))
+}
+
+static WAITING: Mutex<Vec<Answerer<String>>> = Mutex::new(Vec::new());
+
+/// Answer when the test does.
+#[command]
+fn late() -> Deferred<String> {
+    let (later, answer) = Deferred::new();
+    WAITING.lock().unwrap().push(answer);
+    later
 }
 
 /// Answer with a list.
@@ -136,6 +148,35 @@ fn canceller_ends_a_stream() {
     let last = items.by_ref().last().unwrap().unwrap_err();
     assert_eq!(last.failure().unwrap().code(), "CANCELLED");
     until("the stream to be dropped", || alive.0.load(Relaxed) == 0);
+}
+
+#[test]
+fn canceller_of_an_ended_stream_cancels_no_other_call() {
+    /// The call that is made when the stream's function is dropped, after its end.
+    struct Next(Client, Canceller, Arc<Mutex<Option<dockipc::Result<String>>>>);
+
+    impl Drop for Next {
+        fn drop(&mut self) {
+            let client = self.0.clone();
+            let call = thread::spawn(move || {
+                client.command("late").timeout(Duration::from_secs(60)).call::<String>()
+            });
+            until("the next call", || !WAITING.lock().unwrap().is_empty());
+            self.1.cancel();
+            WAITING.lock().unwrap().pop().unwrap().send("its own".into());
+            *self.2.lock().unwrap() = Some(call.join().unwrap());
+        }
+    }
+
+    let (daemon, _) = start();
+    let client = client(&daemon);
+    let answer = Arc::default();
+    let call = client.command("count-up").arg(2);
+    let next = Next(client.clone(), call.canceller(), Arc::clone(&answer));
+    let items = call.on_progress(move |_| _ = &next).stream::<u64>().unwrap();
+    assert_eq!(items.map(Result::unwrap).collect::<Vec<_>>(), [0, 1]);
+    let answer = answer.lock().unwrap().take().unwrap();
+    assert_eq!(answer.unwrap(), "its own");
 }
 
 #[test]

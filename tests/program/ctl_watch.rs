@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use dockipc::{Events, Server};
+use dockipc::{Events, Failure, Server};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::ctl::{self, dockipc};
 use tests::process::until;
@@ -90,6 +90,30 @@ fn refused_channel_has_the_exit_code_of_its_error() {
     let ran = dockipc(["watch".as_ref(), socket.as_os_str()]);
     assert_eq!((ran.code, &*ran.text()), (Some(2), ""));
     assert!(ran.err.contains("missing channel"), "{}", ran.err);
+}
+
+#[test]
+fn event_that_is_an_error_does_not_end_watch() {
+    let publish = |events: &Events| {
+        events.publish("jobs.done", Err::<u64, _>(Failure::new("BROKEN", "no paper")));
+        events.publish("jobs.done", 7);
+    };
+    let ran = watch(&["-c3", "jobs.*"], publish);
+    let lines = "start\t0\njobs.done\t-BROKEN no paper\njobs.done\t7\n";
+    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), lines, ""));
+    let ran = watch(&["-c3", "--json=line", "jobs.*"], publish);
+    let lines = "{\"channel\":\"start\",\"value\":0}\n\
+        {\"channel\":\"jobs.done\",\"value\":{\"error\":\"BROKEN no paper\"}}\n\
+        {\"channel\":\"jobs.done\",\"value\":7}\n";
+    assert_eq!((ran.code, &*ran.text(), &*ran.err), (Some(0), lines, ""));
+}
+
+#[test]
+fn watched_call_of_an_unknown_command_is_told() {
+    let (daemon, _) = daemon(Server::new());
+    let ran = dockipc(["watch".as_ref(), daemon.path().as_os_str(), "no such".as_ref()]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    assert!(ran.err.contains("UNKNOWN no command \"no\""), "{}", ran.err);
 }
 
 #[test]

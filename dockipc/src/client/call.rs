@@ -243,7 +243,7 @@ impl<'c> Call<'c> {
             on_progress,
             body,
             canceller: canceller.get().cloned(),
-            _attached: attached,
+            attached,
             _place: place,
             is_reusable,
         };

@@ -147,7 +147,7 @@ impl Connection {
                 Ok(Reply::Error(failure)) if i == 0 && failure.is_not_run() => {
                     return Err(Error::Refused(failure));
                 }
-                Ok(reply) => each(i, AnswerPart::Whole(self.explain_denial(reply)))?,
+                Ok(reply) => each(i, AnswerPart::Whole(self.explained(reply, call)))?,
                 Err(error) => return Err(explain_end(error, commands, refusal)),
             }
         }
@@ -225,6 +225,15 @@ impl Connection {
             self.read_timeout = call.limits.read;
         }
         Ok(())
+    }
+
+    /// Returns the answer to a command. After an error the connection of a call with a body is not used again: a
+    /// daemon that has not read the command, which is too long, answers the parts of the body as well.
+    fn explained(&self, reply: Reply, call: &CallLimits<'_>) -> Reply {
+        if let (Reply::Error(_), Some(body)) = (&reply, call.body) {
+            body.follow(false);
+        }
+        self.explain_denial(reply)
     }
 
     /// Adds the reason why the token was withheld to a NOPERM answer.

@@ -44,7 +44,7 @@ pub(super) struct Open {
     pub(super) on_progress: Option<Arc<OnProgress>>,
     pub(super) body: Option<Arc<dyn SendBody>>,
     pub(super) canceller: Option<Canceller>,
-    pub(super) _attached: Option<Attachment>,
+    pub(super) attached: Option<Attachment>,
     pub(super) _place: Option<Place>,
     /// Whether the connection can be used again.
     pub(super) is_reusable: bool,
@@ -69,7 +69,9 @@ impl Open {
     }
 
     /// Returns the connection to the pool.
-    fn keep(self) {
+    fn keep(mut self) {
+        // The next call on the connection is not cancelled with this one.
+        drop(self.attached.take());
         // That of a cancelled call may be half-closed.
         let is_cancelled = self.canceller.as_ref().is_some_and(Canceller::is_cancelled);
         let has_sent_body = self.body.is_none_or(|body| body.is_whole());

@@ -1,6 +1,6 @@
 //! [`Subscription`], the events of a daemon's channels.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -61,12 +61,18 @@ impl Event {
         self.pattern.as_deref()
     }
 
-    /// Converts the value. [`Reply`] accepts any value.
+    /// Converts the value. [`Reply`] accepts any value that is no error.
     ///
     /// # Errors
-    /// The value is no `T`; the next event follows as usual.
+    /// The value is no `T`, or it is an `Err` of the daemon's; the next event follows as usual.
     pub fn get<T: FromReply>(&self) -> Result<T> {
         self.value.clone().parse()
+    }
+
+    /// Returns the value as it arrived, also if it is an error.
+    #[cfg(feature = "cli")]
+    pub(crate) fn value(&self) -> &Reply {
+        &self.value
     }
 
     /// Returns how many events were dropped in front of this one because the client was too slow.
@@ -82,13 +88,17 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Encodes the commands that subscribe.
+    /// Encodes the commands that subscribe, once to each name: that is what the daemon ends.
     pub(super) fn new<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Self {
         let kinds = [("subscribe", false), ("psubscribe", true)];
         let mut commands =
             kinds.map(|(name, is_pattern)| (CommandBuilder::new(name), is_pattern, 0));
+        let mut seen = HashSet::new();
         for name in names {
             let name = name.as_ref();
+            if !seen.insert(name.to_owned()) {
+                continue;
+            }
             let has_wildcard = name.contains(['*', '?', '[', '\\']);
             for (words, is_pattern, count) in &mut commands {
                 if *is_pattern == has_wildcard {

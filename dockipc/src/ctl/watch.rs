@@ -11,7 +11,7 @@ use super::error::{CliError, remark};
 use super::exit::Exit;
 use super::output::{Form, Layout, Output, is_closed, json_line, json_text, to_json};
 use crate::client::{Client, Event};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::reply::Reply;
 use crate::wire::encode::row;
 
@@ -47,7 +47,7 @@ pub(super) fn watch(daemon: &Daemon, args: &Watch, program: &str) -> Result<Exit
                 event.dropped()
             ));
         }
-        let line = line(&event, args.json)?;
+        let line = line(&event, args.json);
         match output.write_all(&line).and_then(|()| output.flush()) {
             Err(error) if is_closed(&error) => return Ok(exit),
             written => written.map_err(|error| CliError::io("writing the output", &error))?,
@@ -61,24 +61,24 @@ pub(super) fn watch(daemon: &Daemon, args: &Watch, program: &str) -> Result<Exit
 }
 
 /// Returns an event as line mode writes it, or as JSON.
-fn line(event: &Event, layout: Option<Layout>) -> Result<Vec<u8>> {
-    let (channel, value) = (event.channel(), event.get::<Reply>()?);
+fn line(event: &Event, layout: Option<Layout>) -> Vec<u8> {
+    let (channel, value) = (event.channel(), event.value().clone());
     let Some(layout) = layout else {
         let (mut line, mut is_first) = (Vec::new(), true);
         row(Reply::bytes(channel), &mut is_first, &mut line);
         row(value, &mut is_first, &mut line);
         line.push(b'\n');
-        return Ok(line);
+        return line;
     };
     let json = json!({ "channel": channel, "value": to_json(value) });
     let text = match layout {
         Layout::Indented => json_text(&json),
         Layout::Line => json_line(&json),
     };
-    Ok((text + "\n").into_bytes())
+    (text + "\n").into_bytes()
 }
 
-/// Explains the refusal of a daemon that has no events.
+/// Explains the refusal of a daemon that has no events, and so does not know the commands.
 fn explained(error: Error) -> CliError {
     match &error {
         // The words are those of Redis.

@@ -39,8 +39,8 @@ pub(crate) enum Step {
     /// The conversation consumed `used` bytes. Their command is answered later, and none of the other bytes
     /// is looked at before [`Conversation::finish`].
     Pending { used: usize, pending: Box<Pending> },
-    /// The command can't run now. The caller shows the same bytes again later.
-    NotNow,
+    /// The conversation consumed `used` bytes. The command after them can't run now. The caller shows it again later.
+    NotNow { used: usize },
 }
 
 impl Conversation {
@@ -176,7 +176,7 @@ impl Conversation {
                     return self.step_aside(service, input, used, frame, scratch, executor);
                 }
                 let outcome = service.dispatch(session, input, frame, scratch, executor);
-                self.dispatched(used, outcome)
+                self.dispatched(skipped, used, outcome)
             }
         }
     }
@@ -237,7 +237,7 @@ impl Conversation {
             Outcome::Told(frames) => Step::Told { used, frames },
             Outcome::NotNow => {
                 self.decoder.unread();
-                Step::NotNow
+                Step::NotNow { used: used - input.len() }
             }
         }
     }

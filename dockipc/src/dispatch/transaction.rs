@@ -203,7 +203,7 @@ impl Execution {
             Outcome::Told(_) => unreachable!("such a command is not queued"),
             Outcome::NotNow => {
                 decoder.unread();
-                return Step::NotNow;
+                return Step::NotNow { used: 0 };
             }
         };
         self.done += len;

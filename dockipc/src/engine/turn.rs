@@ -430,7 +430,10 @@ impl Core {
                     used += n;
                     break Pause::NeedsInput;
                 }
-                Step::NotNow => break Pause::Slow,
+                Step::NotNow { used: n } => {
+                    used += n;
+                    break Pause::Slow;
+                }
                 Step::Pending { used: n, pending } => {
                     used += n;
                     let awaited = Awaited::new(self, conn.token, pending);

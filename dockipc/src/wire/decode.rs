@@ -115,7 +115,6 @@ impl Decoder {
 
     /// Makes the next call return the last command again, which did not run.
     pub(crate) fn unread(&mut self) {
-        // Not `Line`: skipped bytes may come before it.
         self.state = if self.is_resp() { Expecting::Head } else { Expecting::Start };
     }
 

@@ -33,7 +33,7 @@ impl Connection {
                 Kind::Push => drop(self.read_frame(call)?),
                 Kind::Answer(_) => {
                     let answer = self.read(call)?;
-                    return Ok(Event::Answer(self.explain_denial(answer)));
+                    return Ok(Event::Answer(self.explained(answer, call)));
                 }
             }
         }
