@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use dockipc::audit::Decision;
 use dockipc::{Access, Server};
 use tests::{Daemon, Place};
 
@@ -82,6 +83,57 @@ fn subscription_with_a_rule_is_recorded() {
     let [allowed, denied] = &records[..] else { panic!("{records:?}") };
     assert!(allowed.contains("subscribe") && allowed.contains("jobs"), "{allowed}");
     assert!(denied.contains("subscribe") && denied.contains("secret"), "{denied}");
+}
+
+#[test]
+fn pattern_is_recorded_with_each_rule_that_lets_it() {
+    // The first rule is that of a declared channel.
+    let records = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&records);
+    let server = Server::new()
+        .default_deny()
+        .allow_channel("jobs.*", "any")
+        .allow_channel("jobs.secret", NOBODY)
+        .allow_channel("disk", "owner")
+        .audit(move |record| {
+            let what = format!("{} {}", record.arguments()[0].value(), record.rule());
+            kept.lock().expect("the records").push((what, record.decision()));
+            Ok(())
+        });
+    let daemon = Daemon::start(server);
+    let mut client = Client::resp2(&daemon);
+    for (index, pattern) in ["*", "job?.*", "jobs.secret", "cpu"].iter().enumerate() {
+        client.ask(&["psubscribe", pattern], &confirmation('*', "psubscribe", pattern, index + 1));
+    }
+    let records = records.lock().expect("the records");
+    let records: Vec<_> =
+        records.iter().map(|(what, decision)| (what.as_str(), *decision)).collect();
+    let (allowed, denied) = (Decision::Allowed, Decision::Denied);
+    let expected = [
+        ("* owner", allowed),
+        ("* any", allowed),
+        ("* owner", allowed),
+        ("job?.* any", allowed),
+        ("jobs.secret any", allowed),
+        ("cpu nobody", denied),
+    ];
+    assert_eq!(records, expected);
+}
+
+#[test]
+fn pattern_that_is_not_recorded_is_refused() {
+    let server = Server::new()
+        .allow_channel("jobs.*", "any")
+        .allow_channel("closed", NOBODY)
+        .audit(|_| Err(std::io::ErrorKind::StorageFull.into()));
+    let daemon = Daemon::start(server);
+    let mut client = Client::resp2(&daemon);
+    let failed = "-ERR the audit failed: no storage space; the command was not run\r\n";
+    for patterns in [&["job?.*"][..], &["jobs.*", "closed"]] {
+        client.ask(&[&["psubscribe"], patterns].concat(), failed);
+    }
+    client.ask(&["psubscribe", "disk"], &confirmation('*', "psubscribe", "disk", 1));
+    assert_eq!(daemon.handle().events().publish("jobs.x", 1), 0);
 }
 
 #[test]

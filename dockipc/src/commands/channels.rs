@@ -64,6 +64,14 @@ pub(crate) trait ChannelAccess: Send + Sync {
     /// Returns the policy of a channel, or `None` if the socket does not offer the channel.
     fn policy(&self, socket: SocketId, channel: &str) -> Option<&Policy>;
 
+    /// Returns the rules that allow a caller to hear channels. `meets` tells whether the channels that a pattern
+    /// matches are among those asked for.
+    fn allowing<'a>(
+        &'a self,
+        caller: &Credentials<'_>,
+        meets: &dyn Fn(&Pattern) -> bool,
+    ) -> Vec<&'a Policy>;
+
     /// Returns the first policy for which a test is true, with its pattern.
     fn find(&self, test: fn(&Policy) -> bool) -> Option<(&str, &Policy)>;
 
@@ -86,16 +94,34 @@ pub(crate) struct ChannelRules {
     pub(crate) offers: Vec<Option<Vec<Pattern>>>,
 }
 
+impl ChannelRules {
+    /// Returns the channels that a socket offers. `None` is all.
+    fn offer(&self, socket: SocketId) -> Option<&[Pattern]> {
+        self.offers.get(socket.index().checked_sub(1)?)?.as_deref()
+    }
+}
+
 impl ChannelAccess for ChannelRules {
     fn policy(&self, socket: SocketId, channel: &str) -> Option<&Policy> {
-        let offer =
-            socket.index().checked_sub(1).and_then(|index| self.offers.get(index)?.as_ref());
+        let offer = self.offer(socket);
         if offer.is_some_and(|names| !names.iter().any(|pattern| pattern.matches(channel))) {
             return None;
         }
         let given = self.policies.iter().rfind(|(pattern, _)| pattern.matches(channel));
         let default = if self.default_deny { &Policy::Closed } else { &Policy::Open };
         Some(given.map_or(default, |(_, policy)| policy))
+    }
+
+    fn allowing<'a>(
+        &'a self,
+        caller: &Credentials<'_>,
+        meets: &dyn Fn(&Pattern) -> bool,
+    ) -> Vec<&'a Policy> {
+        if self.offer(caller.socket).is_some_and(|names| !names.iter().any(meets)) {
+            return Vec::new();
+        }
+        let all = self.policies.iter().filter(|(pattern, _)| meets(pattern));
+        all.map(|(_, policy)| policy).filter(|policy| policy.allows(caller)).collect()
     }
 
     fn find(&self, test: fn(&Policy) -> bool) -> Option<(&str, &Policy)> {

@@ -11,7 +11,7 @@ use super::queue::{Queue, Subscription, policy};
 use super::registry::Wake;
 use super::replica::Source;
 use super::{Inner, LONGEST_NAME, NAMES, glob, is_channel};
-use crate::access::Policy;
+use crate::access::{Pattern, Policy};
 use crate::arg::Quoted;
 use crate::audit::Audit;
 use crate::caught::caught;
@@ -159,9 +159,19 @@ fn subscribe(
             let why = format_args!("bad channel {}: {NAMES}", Quoted(name));
             return Err(Failure::new(code::USAGE, why));
         }
-        // A pattern is allowed: it gets the channels that the client may hear.
+        // A pattern is allowed: it gets the channels that the client may hear. Each rule that lets it is recorded.
+        let caller = session.credentials();
+        if let (true, Some(rules)) = (is_pattern, rules) {
+            let meets = |channels: &Pattern| glob::meets(name, channels.text().as_bytes());
+            let allowing = rules.allowing(&caller, &meets);
+            let allowed = |policy| Decision { index, is_allowed: true, policy: Some(policy) };
+            decisions.extend(allowing.iter().copied().map(allowed));
+            if !allowing.is_empty() {
+                continue;
+            }
+        }
         let policy = policy(rules, session.socket, &String::from_utf8_lossy(name));
-        let is_allowed = policy.is_some_and(|policy| policy.allows(&session.credentials()));
+        let is_allowed = policy.is_some_and(|policy| policy.allows(&caller));
         if policy.is_none_or(|policy| !matches!(policy, Policy::Open)) {
             decisions.push(Decision { index, is_allowed, policy });
         }
@@ -177,8 +187,10 @@ fn subscribe(
     }
     match record(asked, session, host, &decisions) {
         None => return Ok(Answer::NotNow),
-        // A denied one stays denied even if the record fails.
-        Some(Err(failure)) if decisions.iter().all(|decision| decision.is_allowed) => {
+        // A channel that is denied stays denied even if the record fails.
+        Some(Err(failure))
+            if is_pattern || decisions.iter().all(|decision| decision.is_allowed) =>
+        {
             return Err(failure);
         }
         Some(_) => {}

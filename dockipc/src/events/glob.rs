@@ -26,6 +26,54 @@ pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at..].iter().all(|&b| b == b'*')
 }
 
+/// Returns whether a pattern matches a name that a rule matches, in which `*` stands for any bytes and `?` for one. The
+/// time is at most the product of both lengths.
+pub(super) fn meets(pattern: &[u8], rule: &[u8]) -> bool {
+    // The places in the pattern up to which both can match the same bytes.
+    let mut reached = vec![false; pattern.len() + 1];
+    reached[0] = true;
+    pass(pattern, &mut reached, false);
+    for byte in rule {
+        if *byte == b'*' {
+            pass(pattern, &mut reached, true);
+            continue;
+        }
+        let mut next = vec![false; reached.len()];
+        for at in (0..pattern.len()).filter(|at| reached[*at]) {
+            let rest = &pattern[at..];
+            let length = match (rest[0], byte) {
+                (b'*', _) => Some(0),
+                (_, b'?') => Some(length(rest)),
+                _ => one(rest, byte.to_ascii_lowercase()),
+            };
+            if let Some(length) = length {
+                next[at + length] = true;
+            }
+        }
+        pass(pattern, &mut next, false);
+        reached = next;
+    }
+    reached[pattern.len()]
+}
+
+/// Adds the places behind each `*`, which may match no byte, or those behind any element.
+fn pass(pattern: &[u8], reached: &mut [bool], any: bool) {
+    for at in 0..pattern.len() {
+        if reached[at] && (any || pattern[at] == b'*') {
+            reached[at + length(&pattern[at..])] = true;
+        }
+    }
+}
+
+/// Returns the length of the first element of a pattern.
+fn length(pattern: &[u8]) -> usize {
+    match pattern {
+        [b'\\', _, ..] => 2,
+        [b'[', ..] => set(pattern, 0).0,
+        _ => 1,
+    }
+}
+
 /// Returns the length of the first element of a pattern if it matches a byte.
 fn one(pattern: &[u8], byte: u8) -> Option<usize> {
     match *pattern {
@@ -71,7 +119,7 @@ fn set(pattern: &[u8], byte: u8) -> (usize, bool) {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{matches, meets};
 
     #[test]
     fn pattern_matches_as_in_redis() {
@@ -105,6 +153,33 @@ mod tests {
             ("Jobs.*", "jobs.done", false),
         ] {
             assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn pattern_meets_a_rule_if_one_name_matches_both() {
+        for (pattern, rule, expected) in [
+            ("jobs.*", "jobs.*", true),
+            ("*", "jobs.done", true),
+            ("job?.x", "jobs.*", true),
+            ("job[a-s].*", "jobs.done", true),
+            ("job[^s].*", "jobs.done", false),
+            (r"\jobs.*", "JOBS.?one", true),
+            ("*.x", "jobs.*", true),
+            ("*x*", "a*b", true),
+            ("a*b", "*c", false),
+            ("a*c*", "a?", true),
+            ("a?c*", "a?", false),
+            ("disk*", "jobs.*", false),
+            ("", "*", true),
+            ("", "", true),
+            ("", "?", false),
+            ("*", "", true),
+            ("[", "?", true),
+            (r"\*", "b*", false),
+        ] {
+            let meets = meets(pattern.as_bytes(), rule.as_bytes());
+            assert_eq!(meets, expected, "{pattern} {rule}");
         }
     }
 
