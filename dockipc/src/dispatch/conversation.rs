@@ -216,15 +216,15 @@ impl Conversation {
                 None => service.dispatch(session, input, frame, scratch, executor),
             }
         };
-        match self.dispatched(used, outcome) {
+        match self.dispatched(used - input.len(), used, outcome) {
             Step::Answer { used, reply, .. } => self.end_of_execution(used, reply),
             step => step,
         }
     }
 
-    /// Returns the step that follows from a command.
+    /// Returns the step that follows from a command. `skipped` bytes are in front of it.
     #[inline]
-    fn dispatched(&mut self, used: usize, outcome: Outcome) -> Step {
+    fn dispatched(&mut self, skipped: usize, used: usize, outcome: Outcome) -> Step {
         match outcome {
             Outcome::Reply(reply) => {
                 Step::Answer { used, reply, last: is_last_answer(&self.session) }
@@ -237,7 +237,7 @@ impl Conversation {
             Outcome::Told(frames) => Step::Told { used, frames },
             Outcome::NotNow => {
                 self.decoder.unread();
-                Step::NotNow { used: used - input.len() }
+                Step::NotNow { used: skipped }
             }
         }
     }

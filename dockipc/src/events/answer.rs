@@ -176,15 +176,7 @@ fn subscribe(
             decisions.push(Decision { index, is_allowed, policy });
         }
     }
-    let have = subscriber(session).map_or(0, |subscriber| subscriber.count());
-    let new = words.iter().filter(|name| {
-        subscriber(session).is_none_or(|subscriber| subscriber.get(is_pattern, name).is_none())
-    });
-    let most = asked.limits.subscriptions;
-    if have + new.count() > most {
-        let why = format_args!("too many subscriptions of this connection: {most} at most");
-        return Err(Failure::new(code::TOOBIG, why));
-    }
+    check_count(asked, session, is_pattern)?;
     match record(asked, session, host, &decisions) {
         None => return Ok(Answer::NotNow),
         // A channel that is denied stays denied even if the record fails.
@@ -236,6 +228,20 @@ fn subscribe(
         }
     }
     Ok(Answer::Told(frames))
+}
+
+/// Checks how many subscriptions the connection would have.
+fn check_count(asked: &Asked<'_>, session: &mut Session, is_pattern: bool) -> Result<(), Failure> {
+    let have = subscriber(session).map_or(0, |subscriber| subscriber.count());
+    let new = asked.words.iter().filter(|name| {
+        subscriber(session).is_none_or(|subscriber| subscriber.get(is_pattern, name).is_none())
+    });
+    let most = asked.limits.subscriptions;
+    if have + new.count() > most {
+        let why = format_args!("too many subscriptions of this connection: {most} at most");
+        return Err(Failure::new(code::TOOBIG, why));
+    }
+    Ok(())
 }
 
 /// Records the decisions about channels. `None` if that is to be tried again.
