@@ -58,7 +58,7 @@ fn run(
 ) -> Option<Answered> {
     let (_, later) = run.0.local.as_ref()?;
     let command = Apart::new(name, call, args, run, later, panicked);
-    workers.run(Box::new(move || {
+    workers.run("", Box::new(move || {
         if command.begin() {
             command.call(None);
         }
