@@ -155,10 +155,13 @@ fn begin(
     let line: Vec<u8> = check_line(call, usize::MAX).unwrap_or_default().into();
     let its = Arc::clone(&workers);
     let name = command_name(&service, &line);
-    its.run(name, Box::new(move || {
-        let job = CallJob { service, slot, workers };
-        job.run(session, &line);
-    }));
+    its.run(
+        name,
+        Box::new(move || {
+            let job = CallJob { service, slot, workers };
+            job.run(session, &line);
+        }),
+    );
     Some(called)
 }
 
@@ -200,10 +203,13 @@ struct Charging {
 impl Workers for Charging {
     fn run(&self, name: &'static str, job: Job) {
         let charge = self.charge.upgrade();
-        self.workers.run(name, Box::new(move || {
-            job();
-            drop(charge);
-        }));
+        self.workers.run(
+            name,
+            Box::new(move || {
+                job();
+                drop(charge);
+            }),
+        );
     }
 }
 
