@@ -14,6 +14,7 @@ mod newest;
 mod pool;
 mod progress;
 mod subscription;
+mod to_args;
 mod upload;
 mod word;
 
@@ -41,6 +42,7 @@ pub use self::items::Items;
 pub(crate) use self::limits::Deadline;
 pub use self::progress::Progress;
 pub use self::subscription::{Event, Mirror, Subscription};
+pub use self::to_args::{Arguments, ToArgs, Way};
 pub use self::upload::Upload;
 #[cfg(feature = "cli")]
 pub(crate) use self::upload::{Body, SendBody};

@@ -11,7 +11,7 @@ use crate::state::States;
 
 /// One declared parameter of a registered command.
 #[doc(hidden)]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Param {
     pub name: &'static str,
     pub help: &'static str,
