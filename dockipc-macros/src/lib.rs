@@ -25,7 +25,7 @@ mod tokens;
 mod validate;
 
 use proc_macro::TokenStream;
-use proc_macro2::TokenStream as TokenStream2;
+use proc_macro2::{Span, TokenStream as TokenStream2};
 use quote::quote;
 use syn::{DeriveInput, Error};
 
@@ -134,6 +134,17 @@ use crate::tokens::with_parentheses;
 #[proc_macro_attribute]
 pub fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
     expand_command(attr.into(), item.into()).into()
+}
+
+/// Is `command` where dockipc has no server: reports the feature that is missing.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn command_without_server(_: TokenStream, item: TokenStream) -> TokenStream {
+    let message = "`#[command]` needs the feature `server` of dockipc, which is on by default: remove \
+        `default-features = false`, or add `features = [\"server\"]`";
+    let error = Error::new(Span::call_site(), message).into_compile_error();
+    let item = TokenStream2::from(item);
+    quote!(#item #error).into()
 }
 
 /// Implements `Arg`, so that commands can have parameters of the type.

@@ -23,7 +23,7 @@ mod transaction;
 
 use std::sync::{Arc, Mutex};
 
-use crate::access::{Guesses, Token};
+use crate::access::Guesses;
 use crate::audit::Audit;
 use crate::builtin::{CheckToken, Context};
 use crate::commands::Table;
@@ -34,6 +34,7 @@ use crate::hooks::Hooks;
 use crate::local::Loops;
 use crate::running::Running;
 use crate::state::States;
+use crate::token::Token;
 use crate::workers::Spawner;
 
 pub(crate) use called::CALLS;

@@ -3,7 +3,7 @@
 use super::super::interface::{Argument, Interface, Kind};
 use super::answers::answer_changes;
 use super::range::is_within;
-use crate::access::{self, Term};
+use crate::rule::{self, Term};
 
 /// Returns the changes that can break a caller, each as a line of text.
 pub(super) fn breaking_changes(old: &Interface, new: &Interface) -> Vec<String> {
@@ -39,7 +39,7 @@ pub(super) fn breaking_changes(old: &Interface, new: &Interface) -> Vec<String> 
 
 /// Returns whether an access rule can deny a caller that another one allowed.
 fn is_narrower(before: &str, after: &str) -> bool {
-    let (Ok(old), Ok(new)) = (access::parse(before), access::parse(after)) else {
+    let (Ok(old), Ok(new)) = (rule::parse(before), rule::parse(after)) else {
         // Rules of a newer daemon.
         return before != after;
     };
