@@ -97,6 +97,16 @@
 //! kernel identifies the caller ([`Peer`]). [`Server::also_at`] offers a subset at a second path, and
 //! [`Server::token_file`] tells clients of one uid apart. [`Server::audit`] records every decision.
 //!
+//! # Clients without a server
+//!
+//! The server is the feature `server`, which is on by default. Without it this crate has [`Client`], the conversions
+//! ([`Arg`], [`IntoReply`], [`FromReply`]) with their derives, and the errors: enough for a program that only calls a daemon, and for
+//! the crate with the types that a daemon and its clients share.
+//!
+//! ```toml
+//! dockipc = { version = "0.1", default-features = false }
+//! ```
+//!
 //! # Platform
 //!
 //! dockipc supports Linux.
