@@ -16,7 +16,10 @@ pub use crate::param::{
     Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, OwnedArgs, Param, Parse, Propose,
     Way, check, check_async, flag, newest, param,
 };
-pub use crate::reply::{Fields, FromReply, IntoReply, Map, MapParts, Reply, ReplyType, no_variant};
+pub use crate::reply::{
+    Columns, Derived, Fields, FromReply, IntoReply, Parts, Reply, ReplyType, no_variant, variant,
+    widest,
+};
 
 /// Makes the registration of an enum's channels.
 pub const fn channels(list: &'static [Channel], file: &'static str, line: u32) -> Channels {
