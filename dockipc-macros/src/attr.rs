@@ -10,8 +10,8 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, FnArg, Ident, Item, ItemFn, LitStr, Meta, Path,
-    ReturnType, Token, token,
+    Attribute, Data, DeriveInput, Error, Expr, Fields, FnArg, Ident, Item, ItemFn, LitStr, Meta,
+    Path, ReturnType, Token, token,
 };
 
 use crate::errors::Errors;
@@ -54,9 +54,20 @@ pub(crate) struct EventsAttrs {
 
 /// Everything that the author wrote at a type of answers for the derive.
 pub(crate) struct ReplyAttrs {
-    pub(crate) keys: Keys<CrateKey>,
+    pub(crate) keys: Keys<ReplyKey>,
+    /// One for each field of a struct, in order.
+    pub(crate) fields: Vec<Keys<ReplyFieldKey>>,
     /// One for each variant, in order.
-    pub(crate) variants: Vec<Keys<VariantKey>>,
+    pub(crate) variants: Vec<ReplyVariantAttrs>,
+}
+
+/// Everything that the author wrote at a variant of answers for the derive.
+pub(crate) struct ReplyVariantAttrs {
+    pub(crate) keys: Keys<ReplyVariantKey>,
+    /// The keys of `#[arg(…)]`, since a word is that of `Arg`.
+    pub(crate) arg: Keys<VariantKey>,
+    /// One for each field, in order.
+    pub(crate) fields: Vec<Keys<ReplyFieldKey>>,
 }
 
 /// The keys of the attributes of one kind at one place.
@@ -125,7 +136,21 @@ pub(crate) enum EventKey {
     WhenFull(LitStr),
 }
 
-/// The only key of `#[dockipc(…)]` at a type of answers, and of `#[event(…)]` at an enum.
+/// A key of `#[dockipc(…)]` at a type of answers.
+pub(crate) enum ReplyKey {
+    Crate(Path),
+}
+
+/// A key of `#[dockipc(…)]` at a variant of answers.
+pub(crate) enum ReplyVariantKey {
+    Name(LitStr),
+    Other,
+}
+
+/// The only key of `#[dockipc(…)]` at a field of an answer: its name.
+pub(crate) struct ReplyFieldKey(pub(crate) LitStr);
+
+/// The only key of `#[event(…)]` at an enum.
 pub(crate) struct CrateKey(pub(crate) Path);
 
 /// Parses the item that `#[command]` is on, with bare types in its signature.
@@ -257,19 +282,24 @@ impl EventsAttrs {
 impl ReplyAttrs {
     pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
         let keys = Keys::named("dockipc", &input.attrs, errors);
-        let inner: Vec<_> = match &input.data {
-            Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
-            Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.attrs).collect(),
-            Data::Union(_) => Vec::new(),
+        let of_fields = |fields: &Fields, errors: &mut Errors| {
+            fields.iter().map(|field| Keys::named("dockipc", &field.attrs, errors)).collect()
         };
-        for attr in inner.into_iter().filter(|attr| attr.path().is_ident("dockipc")) {
-            errors.push(Error::new_spanned(attr, "`#[dockipc(…)]` can only be on the type"));
+        let (mut fields, mut variants) = (Vec::new(), Vec::new());
+        match &input.data {
+            Data::Struct(data) => fields = of_fields(&data.fields, errors),
+            Data::Enum(data) => {
+                for variant in &data.variants {
+                    variants.push(ReplyVariantAttrs {
+                        keys: Keys::named("dockipc", &variant.attrs, errors),
+                        arg: Keys::of(&variant.attrs, errors),
+                        fields: of_fields(&variant.fields, errors),
+                    });
+                }
+            }
+            Data::Union(_) => {}
         }
-        let variants = match &input.data {
-            Data::Enum(data) => data.variants.iter().map(|v| Keys::of(&v.attrs, errors)).collect(),
-            _ => Vec::new(),
-        };
-        Self { keys, variants }
+        Self { keys, fields, variants }
     }
 }
 
@@ -427,10 +457,11 @@ impl Parse for VariantKey {
         if key != "name" {
             return Err(unknown(&key, expected));
         }
-        let missing = "`name` needs a word in quotes: write `name = \"word\"`";
-        text(input, &key, missing).map(Self::Name)
+        text(input, &key, NO_WORD).map(Self::Name)
     }
 }
+
+const NO_WORD: &str = "`name` needs a word in quotes: write `name = \"word\"`";
 
 impl Parse for FailureKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
@@ -472,6 +503,55 @@ impl Parse for EventKey {
             }
             _ => Err(unknown(&key, expected)),
         }
+    }
+}
+
+impl Parse for ReplyKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `crate = path`";
+        let key = key(input, expected)?;
+        match &*key.to_string() {
+            "crate" => krate(input, &key).map(Self::Crate),
+            "name" | "rename" => Err(unknown(
+                &key,
+                "a type has its own name in a description; write `name = \"…\"` at a field or a variant",
+            )),
+            "rename_all" => Err(unknown(&key, "write `name = \"…\"` at each field or variant")),
+            "other" => Err(unknown(&key, "`other` is for a variant of an enum")),
+            _ => Err(unknown(&key, expected)),
+        }
+    }
+}
+
+impl Parse for ReplyVariantKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `name = \"word\"` or `other`";
+        let key = key(input, expected)?;
+        match &*key.to_string() {
+            "name" => text(input, &key, NO_WORD).map(Self::Name),
+            "other" => Ok(Self::Other),
+            "rename" => Err(unknown(&key, "write `name = \"word\"`")),
+            _ => Err(unknown(&key, expected)),
+        }
+    }
+}
+
+impl Parse for ReplyFieldKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `name = \"word\"`";
+        let key = key(input, expected)?;
+        if key != "name" {
+            let instead = match &*key.to_string() {
+                "rename" => "write `name = \"word\"`",
+                "default" => "a field that may be missing is an `Option`",
+                "skip" | "flatten" => {
+                    "a struct is a map of all its fields; implement `dockipc::IntoReply` for another form"
+                }
+                _ => expected,
+            };
+            return Err(unknown(&key, instead));
+        }
+        text(input, &key, NO_WORD).map(Self)
     }
 }
 

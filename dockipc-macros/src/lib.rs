@@ -240,10 +240,38 @@ pub fn derive_failure(item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// A struct is a map of its named fields. When it is read, unknown fields are ignored, and a missing one is
-/// an error unless it is an `Option`. A struct with a field that cannot be read, such as a `&str`, implements
-/// `IntoReply` alone. A struct may hold values of its own type, written without a path; of two structs that hold each other,
-/// implement the traits of one by hand. An enum of unit variants is the word that `#[derive(Arg)]` accepts. If the crate
-/// `dockipc` has another name in your crate, write `#[dockipc(crate = other_name)]`.
+/// an error unless it is an `Option`. A struct with one field without a name is that field's value, with several a
+/// list of fixed length as a tuple is, and a unit struct is no value, as `()` is. A struct may hold values of its own
+/// type in fields with names, written without a path; of two types that hold each other, implement the traits of one
+/// by hand.
+///
+/// A variant without fields is a word: its name in kebab case, the word that `#[derive(Arg)]` accepts. Any other
+/// variant is a map of one entry, from the word to the value, which the variant's fields make as a struct's do:
+///
+/// ```ignore
+/// #[derive(Reply)]
+/// enum Target {
+///     Nobody,                         // nobody
+///     Group(String),                  // group => "staff"
+///     Point { x: i64, y: i64 },       // point => { x => 1, y => 2 }
+///     #[dockipc(other)]
+///     Unknown(String),                // a word or a variant that this version does not know
+/// }
+/// ```
+///
+/// In line mode that is the word, a tab and the columns of the value. The variants may have different numbers of
+/// columns, so put such a value last in a row.
+///
+/// A type may have parameters, which then must be answers too: `struct Page<T> { items: Vec<T>, next: Option<u64> }`.
+/// A type with a field that cannot be read, such as a `&str`, implements `IntoReply` alone.
+///
+/// | attribute | meaning |
+/// | --- | --- |
+/// | `#[dockipc(name = "word")]` at a field or a variant | its name on the wire; at a variant, `#[arg(name = "word")]` is the same |
+/// | `#[dockipc(other)]` at a variant | words and variants that this version does not know are read as this one: a unit variant, or one that holds the word in a `String`, without the value |
+/// | `#[dockipc(crate = other_name)]` at the type | the name that the crate `dockipc` has in your crate |
+///
+/// `dockipc schema --check` reports a new variant as a change that can break callers, unless the enum had an `other`.
 #[proc_macro_derive(Reply, attributes(arg, dockipc))]
 pub fn derive_reply(item: TokenStream) -> TokenStream {
     expand_reply(item.into()).unwrap_or_else(Error::into_compile_error).into()

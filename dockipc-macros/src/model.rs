@@ -180,15 +180,45 @@ pub(crate) struct ReplyImpl {
     /// The path of the crate `dockipc`.
     pub(crate) krate: Path,
     pub(crate) ident: Ident,
-    /// The type's lifetimes.
     pub(crate) generics: Generics,
     pub(crate) answer: Answer,
 }
 
 /// The form of an answer.
 pub(crate) enum Answer {
-    /// A map of the fields.
-    Map(Vec<(Ident, Type)>),
-    /// One of these.
-    Word(Vec<Choice>),
+    Struct(Content),
+    Enum { variants: Vec<ReplyVariant>, other: Option<Other> },
+}
+
+/// The fields of a struct or a variant.
+pub(crate) enum Content {
+    Nothing,
+    /// One field without a name.
+    One(Type),
+    /// Several fields without names.
+    Row(Vec<Type>),
+    Map(Vec<ReplyField>),
+}
+
+/// A field of an answer.
+pub(crate) struct ReplyField {
+    pub(crate) ident: Ident,
+    /// The name on the wire.
+    pub(crate) name: String,
+    pub(crate) ty: Type,
+}
+
+/// A variant of an answer.
+pub(crate) struct ReplyVariant {
+    pub(crate) ident: Ident,
+    pub(crate) word: String,
+    pub(crate) content: Content,
+}
+
+/// The variant as which unknown words and variants are read.
+pub(crate) enum Other {
+    /// A unit variant, which has a word of its own.
+    Unit(Ident),
+    /// One that holds the word, with the type of its field.
+    Word(Ident, Type),
 }

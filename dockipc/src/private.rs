@@ -8,6 +8,7 @@ pub use inventory::submit;
 #[cfg(feature = "server")]
 use crate::{builtin, server as serving};
 
+pub use crate::__dockipc_server as server;
 #[cfg(feature = "server")]
 pub use crate::access::{Allow, allow};
 #[cfg(feature = "server")]
@@ -25,10 +26,24 @@ pub use crate::param::{
     Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, OwnedArgs, Param, Parse, Propose,
     Way, check, check_async, flag, newest, param,
 };
-pub use crate::reply::{Fields, FromReply, IntoReply, Map, MapParts, Reply, ReplyType, no_variant};
+pub use crate::reply::{
+    Columns, Derived, Fields, FromReply, IntoReply, Parts, Reply, ReplyType, no_variant, variant,
+    widest,
+};
 pub use crate::rule::{Name, Term};
 
-pub use crate::__dockipc_server as server;
+/// Makes the registration of an enum's channels.
+#[cfg(feature = "server")]
+pub const fn channels(list: &'static [Channel], file: &'static str, line: u32) -> Channels {
+    let (prepare, describe) = (serving::declare, builtin::describe_channels);
+    Channels { list, file, line, prepare, describe }
+}
+
+/// Boxes the future of an async command.
+#[cfg(feature = "server")]
+pub fn future(future: impl Future<Output = Result<Answered, Failure>> + Send + 'static) -> Running {
+    Box::pin(future)
+}
 
 /// Passes on the generated code that only a server has.
 #[cfg(feature = "server")]
@@ -45,17 +60,4 @@ macro_rules! __dockipc_server {
 #[macro_export]
 macro_rules! __dockipc_server {
     ($($code:tt)*) => {};
-}
-
-/// Makes the registration of an enum's channels.
-#[cfg(feature = "server")]
-pub const fn channels(list: &'static [Channel], file: &'static str, line: u32) -> Channels {
-    let (prepare, describe) = (serving::declare, builtin::describe_channels);
-    Channels { list, file, line, prepare, describe }
-}
-
-/// Boxes the future of an async command.
-#[cfg(feature = "server")]
-pub fn future(future: impl Future<Output = Result<Answered, Failure>> + Send + 'static) -> Running {
-    Box::pin(future)
 }

@@ -210,17 +210,23 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
         ReplyType::Form(of, form) => (*of, Some(*form)),
         _ => (ty, None),
     };
+    let (ty, is_open) = if let ReplyType::Open(of) = ty { (*of, true) } else { (ty, false) };
     let mut fields = Fields::default();
     fields.text("type", word(ty));
     if let Some(form) = form {
         fields.text("form", form);
     }
     let name = match *ty {
-        ReplyType::Struct { name, .. } | ReplyType::Enum { name, .. } => name,
+        ReplyType::Struct { name, .. }
+        | ReplyType::Enum { name, .. }
+        | ReplyType::Union { name, .. } => name,
         _ => "",
     };
     if !name.is_empty() {
         fields.text("name", name.rsplit(':').next().unwrap_or_default());
+    }
+    if is_open {
+        fields.number("other", 1);
     }
     let here = Outer { name, around: Some(outer), depth: outer.depth + 1, left: outer.left };
     match *ty {
@@ -243,14 +249,10 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
             fields.list("columns", list);
         }
         ReplyType::Struct { fields: of, .. } if !outer.has(name) => {
-            let mut list = Vec::new();
-            for (name, ty) in of() {
-                let mut field = Fields::default();
-                field.text("name", name);
-                put_type(&mut field, "of", ty, &here);
-                list.push(field.into_reply());
-            }
-            fields.list("fields", list);
+            fields.list("fields", named(of(), true, &here));
+        }
+        ReplyType::Union { variants, .. } if !outer.has(name) => {
+            fields.list("variants", named(variants(), false, &here));
         }
         ReplyType::Enum { words, .. } => fields.list("words", texts(words)),
         _ => {}
@@ -258,9 +260,29 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
     fields.into_reply()
 }
 
+/// Describes the fields of a struct or the variants of a union; a variant without a value has no type.
+#[inline(never)]
+fn named(list: &[(&str, &ReplyType)], are_fields: bool, outer: &Outer<'_>) -> Vec<Reply> {
+    let mut described = Vec::new();
+    for (name, ty) in list {
+        let mut fields = Fields::default();
+        fields.text("name", name);
+        if are_fields || !matches!(ty, ReplyType::Nothing) {
+            put_type(&mut fields, "of", ty, outer);
+        }
+        described.push(fields.into_reply());
+    }
+    described
+}
+
 impl Outer<'_> {
+    /// The fields of a variant have no name.
     fn has(&self, name: &str) -> bool {
-        self.name == name || self.around.is_some_and(|outer| outer.has(name))
+        !name.is_empty() && self.is(name)
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.name == name || self.around.is_some_and(|outer| outer.is(name))
     }
 }
 
@@ -287,6 +309,8 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Row(_) => "row",
         ReplyType::Struct { .. } => "struct",
         ReplyType::Enum { .. } => "enum",
+        ReplyType::Union { .. } => "union",
+        ReplyType::Open(of) => word(of),
     }
 }
 

@@ -71,4 +71,15 @@ pub enum ReplyType {
         /// The words.
         words: &'static [&'static str],
     },
+    /// One of several variants, of which some have a value: a variant without one is a word, and any other a
+    /// map of one entry, from the word to the value.
+    Union {
+        /// The name, behind the path of its module.
+        name: &'static str,
+        /// Returns the words and the types of their values; [`Nothing`](Self::Nothing) for a word alone.
+        variants: fn() -> &'static [(&'static str, &'static Self)],
+    },
+    /// An enum or a union that may have other words and variants in another version, for which its readers are
+    /// prepared.
+    Open(&'static Self),
 }
