@@ -1,10 +1,13 @@
 //! The items that generated code uses. Not a public API: they change without notice.
 
-pub use std::string::String;
+pub use std::borrow::Cow;
+pub use std::string::{String, ToString};
 
 pub use inventory::submit;
 
 use crate::{builtin, server};
+
+pub use crate::client::{Arguments, ToArg, ToArgs, Way as SentWay};
 
 pub use crate::access::{Allow, Name, Term, allow};
 pub use crate::answer::{Answer, Answered};
