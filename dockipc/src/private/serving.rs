@@ -1,0 +1,27 @@
+//! The items that only the code of a server uses.
+
+pub use inventory::submit;
+
+use crate::{builtin, server};
+
+pub use crate::access::{Allow, allow};
+pub use crate::answer::{Answer, Answered};
+pub use crate::commands::{Channel, Channels, Code, Command, CommandParts, Running};
+pub use crate::error::CodedType;
+use crate::error::Failure;
+pub use crate::events::EventChannel;
+pub use crate::param::{
+    Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, OwnedArgs, Param, Parse, Propose,
+    Way, check, check_async, flag, newest, param,
+};
+
+/// Makes the registration of an enum's channels.
+pub const fn channels(list: &'static [Channel], file: &'static str, line: u32) -> Channels {
+    let (prepare, describe) = (server::declare, builtin::describe_channels);
+    Channels { list, file, line, prepare, describe }
+}
+
+/// Boxes the future of an async command.
+pub fn future(future: impl Future<Output = Result<Answered, Failure>> + Send + 'static) -> Running {
+    Box::pin(future)
+}

@@ -1,0 +1,6 @@
+//! Types that a daemon and its client share: what a client sends, the daemon parses back.
+
+#[path = "../groups"]
+mod groups {
+    mod words;
+}
