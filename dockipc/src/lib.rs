@@ -227,12 +227,12 @@ mod workers;
 pub use crate::arg::{Arg, BadValue};
 #[cfg(feature = "tokio")]
 pub use crate::client::AsyncClient;
-pub use crate::client::{Client, send};
+pub use crate::client::{Client, Commands, send};
 pub use crate::error::{Error, Failure, Result, Stopped};
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::secret::Secret;
 pub use crate::wire::Protocol;
-pub use dockipc_macros::{Arg, Failure, Reply};
+pub use dockipc_macros::{Arg, Args, Commands, Failure, Reply};
 
 #[cfg(feature = "server")]
 pub use crate::{

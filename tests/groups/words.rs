@@ -5,7 +5,9 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 
 use dockipc::client::Way;
-use dockipc::{Arg, Server, command};
+use dockipc::{Arg, command};
+
+use super::daemon;
 
 #[derive(Arg, Clone, Copy, Debug, PartialEq)]
 enum Color {
@@ -58,7 +60,7 @@ fn take_quiet(_quiet: Quiet) {}
 
 #[test]
 fn derived_types_are_sent_as_they_are_parsed() {
-    let daemon = Server::new().spawn_in_process().unwrap();
+    let daemon = daemon();
     let client = daemon.client();
     let call = client
         .command("paint")

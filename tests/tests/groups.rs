@@ -1,6 +1,4 @@
-//! Types that a daemon and its client share: what a client sends, the daemon parses back.
+//! Types that a daemon and its client share.
 
-#[path = "../groups"]
-mod groups {
-    mod words;
-}
+#[path = "../groups/mod.rs"]
+mod groups;

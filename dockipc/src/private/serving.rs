@@ -6,13 +6,14 @@ use crate::{builtin, server};
 
 pub use crate::access::{Allow, allow};
 pub use crate::answer::{Answer, Answered};
-pub use crate::commands::{Channel, Channels, Code, Command, CommandParts, Running};
+pub use crate::commands::{Channel, Channels, Code, Command, CommandParts, Running, expand};
 pub use crate::error::CodedType;
 use crate::error::Failure;
 pub use crate::events::EventChannel;
 pub use crate::param::{
-    Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, OwnedArgs, Param, Parse, Propose,
-    Way, check, check_async, flag, newest, param,
+    Args, CommandSet, DefaultValue, Display, Flag, FromRequest, Grouped, Kind, NotDisplay,
+    OwnedArgs, Param, Parse, Propose, Variant, Way, base, check, check_alternative, check_async,
+    check_field, check_unnamed, commands, count, fields, flag, flat, newest, one_of, param, place,
 };
 
 /// Makes the registration of an enum's channels.
