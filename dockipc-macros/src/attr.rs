@@ -185,6 +185,7 @@ pub(crate) enum EventKey {
 
 /// A key of `#[dockipc(…)]` at a type of answers.
 pub(crate) enum ReplyKey {
+    Table,
     Crate(Path),
 }
 
@@ -628,9 +629,10 @@ impl Parse for EventKey {
 
 impl Parse for ReplyKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected = "expected `crate = path`";
+        let expected = "expected `table` or `crate = path`";
         let key = key(input, expected)?;
         match &*key.to_string() {
+            "table" => Ok(Self::Table),
             "crate" => krate(input, &key).map(Self::Crate),
             "name" | "rename" => Err(unknown(
                 &key,

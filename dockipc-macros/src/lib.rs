@@ -288,6 +288,7 @@ pub fn derive_failure(item: TokenStream) -> TokenStream {
 /// | --- | --- |
 /// | `#[dockipc(name = "word")]` at a field or a variant | its name on the wire; at a variant, `#[arg(name = "word")]` is the same |
 /// | `#[dockipc(other)]` at a variant | words and variants that this version does not know are read as this one: a unit variant, or one that holds the word in a `String`, without the value |
+/// | `#[dockipc(table)]` at a struct with named fields | in line mode, a list or a stream of it is a table: a row with the names of the fields, and then the values of each, separated by tabs |
 /// | `#[dockipc(crate = other_name)]` at the type | the name that the crate `dockipc` has in your crate |
 ///
 /// `dockipc schema --check` reports a new variant as a change that can break callers, unless the enum had an `other`.

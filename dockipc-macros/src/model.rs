@@ -188,7 +188,11 @@ pub(crate) struct ReplyImpl {
 
 /// The form of an answer.
 pub(crate) enum Answer {
-    Struct(Content),
+    Struct {
+        content: Content,
+        /// Whether a list of them is a table in line mode.
+        is_table: bool,
+    },
     Enum { variants: Vec<ReplyVariant>, other: Option<Other> },
 }
 

@@ -11,5 +11,6 @@ pub mod macros {
     mod reply;
     mod reply_enums;
     pub mod silent;
+    mod tables;
     mod ui;
 }

@@ -92,3 +92,13 @@ fn page() -> Page<Opaque> {
 }
 
 fn main() {}
+
+#[derive(Reply)]
+#[dockipc(table)]
+enum Word {
+    One,
+}
+
+#[derive(Reply)]
+#[dockipc(table, crate = dockipc)]
+struct Row(u8, u8);

@@ -15,15 +15,15 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
     let ident = &silent(ident);
     let path = format!("::{}", ident.unraw());
     let path = quote!(::core::concat!(::core::module_path!(), #path));
+    let mut header = None;
     let Parts { columns, into, ty, from, held } = match answer {
-        Answer::Struct(content) => {
-            let Parts { columns, into, ty, from, held } =
-                parts(content, ident, &path, &quote!(Self));
-            let pattern = pattern(content, &quote!(Self));
-            let into = quote!({ let #pattern = __dockipc_value; #into });
-            let columns =
-                if let Content::Map(_) = content { columns } else { quote!(0 + #columns) };
-            Parts { columns, into, ty, from, held }
+        Answer::Struct { content, is_table } => {
+            let mut parts = parts(content, ident, &path, &quote!(Self));
+            let (pattern, into, ty) = (pattern(content, &quote!(Self)), parts.into, parts.ty);
+            parts.into = quote!({ let #pattern = __dockipc_value; #into });
+            parts.ty = if *is_table { quote!(__dockipc::ReplyType::Table(&#ty)) } else { ty };
+            header = is_table.then(|| table(content, ident));
+            parts
         }
         Answer::Enum { variants, other } => of_enum(variants, other.as_ref(), ident, &path),
     };
@@ -57,6 +57,7 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
         const COLUMNS: ::core::primitive::usize = <Self as __dockipc::Derived>::PARTS.columns;
         const REPLY_TYPE: &'static __dockipc::ReplyType =
             &{ <Self as __dockipc::Derived>::PARTS.ty };
+        #header
 
         fn into_reply(self) -> __dockipc::Reply {
             (<Self as __dockipc::Derived>::PARTS.into)(self)
@@ -64,6 +65,21 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
     };
     let from = quote!(::core::result::Result::Ok(#from));
     reply_impls(krate, ident, (&writable, &readable), &into, &from, Some(parts))
+}
+
+/// The columns of the table that a list of the type is.
+fn table(content: &Content, ident: &Ident) -> TokenStream {
+    let Content::Map(fields) = content else { return TokenStream::new() };
+    let columns = fields.iter().map(|field| {
+        let (name, into) = (&field.name, as_into(&field.ty));
+        let is_recursive = mentions(ident, field.ty.to_token_stream());
+        let columns = if is_recursive { quote!(1) } else { quote!(#into::COLUMNS) };
+        quote!((#name, #columns))
+    });
+    quote! {
+        const HEADER: &'static [(&'static ::core::primitive::str, ::core::primitive::usize)] =
+            &[#(#columns),*];
+    }
 }
 
 /// The code for the fields of a type or a variant.

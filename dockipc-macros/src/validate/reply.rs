@@ -19,9 +19,10 @@ pub(crate) fn reply(
     mut errors: Errors,
 ) -> syn::Result<ReplyImpl> {
     let krate = reply_crate(&attrs.keys);
-    let mut path = None;
+    let (mut path, mut table) = (None, None);
     for Key { span, kind } in attrs.keys.list {
         match kind {
+            ReplyKey::Table => once(&mut table, span, (), "table", &mut errors),
             ReplyKey::Crate(other) => once(&mut path, span, other, "crate", &mut errors),
         }
     }
@@ -30,21 +31,34 @@ pub(crate) fn reply(
         Data::Struct(data) => {
             let content = content(attrs.fields, &data.fields, &mut errors);
             check_recursion(&ident, &content, &mut errors);
-            Answer::Struct(content)
+            Answer::Struct { content, is_table: table.is_some() }
         }
         Data::Enum(data) => variants(attrs.variants, data, &ident, &mut errors),
         Data::Union(_) => {
             let message = "`Reply` cannot be derived for a union: make it an enum, or write `impl dockipc::IntoReply`";
             errors.add(ident.span(), message);
-            Answer::Struct(Content::Nothing)
+            Answer::Struct { content: Content::Nothing, is_table: false }
         }
     };
+    if let Some((span, ())) = table {
+        let has_names = match &answer {
+            Answer::Struct { content: Content::Map(fields), .. } => !fields.is_empty(),
+            _ => false,
+        };
+        if !has_names {
+            let message = "`table` needs a struct with named fields, whose names are those of the columns: name the fields, or leave out `table`";
+            errors.add(span, message);
+        }
+    }
     errors.finish(ReplyImpl { krate, ident, generics: input.generics.clone(), answer })
 }
 
 /// Returns the path of the crate `dockipc`, also for a type with mistakes.
 pub(crate) fn reply_crate(keys: &Keys<ReplyKey>) -> Path {
-    let path = keys.list.first().map(|Key { kind: ReplyKey::Crate(path), .. }| path.clone());
+    let path = keys.list.iter().find_map(|key| match &key.kind {
+        ReplyKey::Crate(path) => Some(path.clone()),
+        ReplyKey::Table => None,
+    });
     path.unwrap_or_else(default_crate)
 }
 

@@ -230,7 +230,11 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
         ReplyType::Form(of, form) => (*of, Some(*form)),
         _ => (ty, None),
     };
-    let (ty, is_open) = if let ReplyType::Open(of) = ty { (*of, true) } else { (ty, false) };
+    let (ty, mark) = match ty {
+        ReplyType::Open(of) => (*of, "other"),
+        ReplyType::Table(of) => (*of, "table"),
+        _ => (ty, ""),
+    };
     let mut fields = Fields::default();
     fields.text("type", word(ty));
     if let Some(form) = form {
@@ -245,8 +249,8 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
     if !name.is_empty() {
         fields.text("name", name.rsplit(':').next().unwrap_or_default());
     }
-    if is_open {
-        fields.number("other", 1);
+    if !mark.is_empty() {
+        fields.number(mark, 1);
     }
     let here = Outer { name, around: Some(outer), depth: outer.depth + 1, left: outer.left };
     match *ty {
@@ -330,7 +334,7 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Struct { .. } => "struct",
         ReplyType::Enum { .. } => "enum",
         ReplyType::Union { .. } => "union",
-        ReplyType::Open(of) => word(of),
+        ReplyType::Open(of) | ReplyType::Table(of) => word(of),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::Error;
 
 pub use crate::wire::Reply;
 pub use derived::{Columns, Derived, Fields, Parts, no_variant, variant, widest};
-pub(crate) use into::IntoFailure;
+pub(crate) use into::{IntoFailure, list};
 pub use reply_type::ReplyType;
 
 impl Reply {
@@ -17,6 +17,7 @@ impl Reply {
     pub fn parse<T: FromReply>(self) -> Result<T, Error> {
         match self {
             Self::Error(failure) => Err(Error::Refused(failure)),
+            Self::Formed(formed) => formed.value.parse(),
             reply => T::from_reply(reply),
         }
     }
@@ -64,13 +65,17 @@ pub trait IntoReply: Sized {
     #[doc(hidden)]
     const IS_BYTE: bool = false;
 
+    /// The columns of the table that a list of this type is in line mode. None if it is none.
+    #[doc(hidden)]
+    const HEADER: &'static [(&'static str, usize)] = &[];
+
     /// Converts the value to an answer.
     fn into_reply(self) -> Reply;
 
     /// Converts a `Vec` of this type to an answer; a `Vec<u8>` is bytes.
     #[doc(hidden)]
     fn list_into_reply(items: Vec<Self>) -> Reply {
-        Reply::List(items.into_iter().map(Self::into_reply).collect())
+        list::<Self>(items.into_iter().map(Self::into_reply).collect())
     }
 }
 

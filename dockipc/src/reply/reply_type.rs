@@ -64,6 +64,8 @@ pub enum ReplyType {
         /// Returns the fields. A function, since a struct can contain itself, as in a tree.
         fields: fn() -> &'static [(&'static str, &'static Self)],
     },
+    /// A struct of which a list is a table in line mode.
+    Table(&'static Self),
     /// One of several words, as of an enum.
     Enum {
         /// The name, behind the path of its module.

@@ -15,6 +15,9 @@ pub(in super::super) struct Answer {
     /// Whether an enum or a union may have other words and variants in another version.
     #[serde(rename = "other", default, skip_serializing_if = "std::ops::Not::not")]
     pub(in super::super) is_open: bool,
+    /// Whether a list of the struct is a table in line mode.
+    #[serde(rename = "table", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in super::super) is_table: bool,
 }
 
 /// A type without its form.
