@@ -12,9 +12,11 @@ pub use crate::arg::{Arg, BadValue, no_choice};
 pub use crate::commands::{Channel, Channels, Code, Command, CommandParts, Running};
 pub use crate::error::{Coded, CodedType, Error, Failure, check_code};
 pub use crate::events::EventChannel;
+#[cfg(feature = "pattern")]
+pub use crate::param::Pattern;
 pub use crate::param::{
-    Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, OwnedArgs, Param, Parse, Propose,
-    Way, check, check_async, flag, newest, param,
+    Args, DefaultValue, Display, Extra, Flag, FromRequest, NotDisplay, OwnedArgs, Param, Parse,
+    Propose, Way, check, check_async, flag, newest, param,
 };
 pub use crate::reply::{Fields, FromReply, IntoReply, Map, MapParts, Reply, ReplyType, no_variant};
 

@@ -43,7 +43,9 @@ fn each_mistake_is_counted_once() {
     };
     let directory = place.directory();
     std::fs::write(directory.join("Cargo.toml"), package).unwrap();
-    std::fs::write(directory.join("lib.rs"), FILES.map(module).concat()).unwrap();
+    let pattern = "#[dockipc::command]\nfn user(#[arg(pattern = \"a\")] _name: &str) {}\n";
+    let lib = FILES.map(module).concat() + pattern;
+    std::fs::write(directory.join("lib.rs"), lib).unwrap();
     std::fs::copy(root.join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = std::process::Command::new(cargo)
@@ -62,6 +64,8 @@ fn each_mistake_is_counted_once() {
         }
     }
     assert!(mistakes.len() > 10, "{}", String::from_utf8_lossy(&output.stderr));
+    let needs_feature = |[.., message]: &&[String; 3]| message.contains("the feature `pattern`");
+    assert!(mistakes.iter().any(|mistake| needs_feature(&mistake)), "{mistakes:#?}");
     let all = mistakes.len();
     mistakes.sort();
     mistakes.dedup();

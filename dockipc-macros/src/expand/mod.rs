@@ -7,6 +7,7 @@
 mod arg;
 mod command;
 mod events;
+mod extra;
 mod failure;
 mod param;
 mod reply;

@@ -50,7 +50,7 @@ fn command(entry: &Entry) -> Reply {
         Target::BuiltIn(builtin) => (&[], words(*builtin)),
         // A mounted handler declares no parameters.
         Target::Mounted(_) | Target::PubSub(_) => {
-            (&[], vec![argument(&ArgumentInfo::word("word", true, true))])
+            (&[], vec![argument(ArgumentInfo::word("word", true, true))])
         }
     };
     let mut fields = Fields::default();
@@ -88,12 +88,12 @@ pub(crate) fn channels(table: &Table, caller: &Credentials<'_>) -> Reply {
 }
 
 fn given(command: &Command) -> Vec<Reply> {
-    command.given().map(|param| argument(&ArgumentInfo::of(param))).collect()
+    command.given().map(|param| argument(ArgumentInfo::of(param))).collect()
 }
 
 fn words(builtin: BuiltIn) -> Vec<Reply> {
     let words = builtin.words().iter();
-    words.map(|&(name, optional)| argument(&ArgumentInfo::word(name, optional, false))).collect()
+    words.map(|&(name, optional)| argument(ArgumentInfo::word(name, optional, false))).collect()
 }
 
 /// The description of one argument.
@@ -110,6 +110,7 @@ struct ArgumentInfo<'p> {
     help: String,
     secret: bool,
     completes: bool,
+    more: Vec<(&'static str, Reply)>,
 }
 
 impl<'p> ArgumentInfo<'p> {
@@ -134,6 +135,7 @@ impl<'p> ArgumentInfo<'p> {
             help: help::of(param),
             secret: param.secret,
             completes: param.propose.is_some(),
+            more: param.extra.map(|extra| (extra.code.describe)(param, extra)).unwrap_or_default(),
         }
     }
 
@@ -151,11 +153,12 @@ impl<'p> ArgumentInfo<'p> {
             help: String::new(),
             secret: false,
             completes: false,
+            more: Vec::new(),
         }
     }
 }
 
-fn argument(argument: &ArgumentInfo<'_>) -> Reply {
+fn argument(argument: ArgumentInfo<'_>) -> Reply {
     let mut fields = Fields::default();
     fields.text("name", argument.name);
     fields.text("kind", argument.kind);
@@ -171,6 +174,7 @@ fn argument(argument: &ArgumentInfo<'_>) -> Reply {
     fields.text("help", &argument.help);
     fields.number("secret", argument.secret.into());
     fields.number("completes", argument.completes.into());
+    argument.more.into_iter().for_each(|(name, value)| fields.put(name, value));
     fields.into_reply()
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{BodyCode, FromRequest, Kind, Needs, Wanted};
+use super::extra::check_extra;
+use super::{BodyCode, Extra, FromRequest, Kind, Needs, Wanted};
 use crate::arg::{Arity, BadValue, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
@@ -34,6 +35,7 @@ pub struct Param {
     pub(crate) body: Option<&'static BodyCode>,
     /// Returns completions for a prefix.
     pub propose: Option<fn(&Request<'_>, &str) -> Vec<String>>,
+    pub(crate) extra: Option<&'static Extra>,
 }
 
 /// The value of an omitted parameter.
@@ -142,7 +144,16 @@ impl Param {
 
     /// Returns whether the parameter may be omitted.
     pub(crate) fn is_optional(&self) -> bool {
-        self.arity != Arity::One || self.default.is_some() || matches!(self.way, Way::Flag(_))
+        !self.is_required()
+    }
+
+    pub(super) const fn is_required(&self) -> bool {
+        let needs_word = match (self.arity, self.extra) {
+            (Arity::One, _) => true,
+            (Arity::Many, Some(extra)) => extra.count.0 > 0,
+            _ => false,
+        };
+        needs_word && self.default.is_none() && !matches!(self.way, Way::Flag(_))
     }
 }
 
@@ -155,11 +166,11 @@ impl fmt::Display for Param {
             Way::Injected => Ok(()),
             Way::Flag(long) => write!(f, "[--{long}]"),
             Way::Long(long) if self.is_optional() => write!(f, "[--{long} <{name}>]{many}"),
-            Way::Long(long) => write!(f, "--{long} <{name}>"),
+            Way::Long(long) => write!(f, "--{long} <{name}>{many}"),
             Way::Rest if self.is_optional() => write!(f, "[<{name}…>]"),
             Way::Rest => write!(f, "<{name}…>"),
             Way::Positional if self.is_optional() => write!(f, "[<{name}>{many}]"),
-            Way::Positional | Way::Body => write!(f, "<{name}>"),
+            Way::Positional | Way::Body => write!(f, "<{name}>{many}"),
         }
     }
 }
@@ -196,6 +207,7 @@ pub const fn param(
         at_start,
         body,
         propose: None,
+        extra: None,
     }
 }
 
@@ -231,7 +243,8 @@ const fn check_all(params: &[Param], index: usize) {
             || (matches!(this.way, Way::Injected | Way::Body)
                 && this.default.is_none()
                 && !this.secret
-                && this.propose.is_none()),
+                && this.propose.is_none()
+                && this.extra.is_none()),
         "an injected parameter is not parsed from words: remove its #[arg(…)]",
     );
     assert!(
@@ -246,6 +259,9 @@ const fn check_all(params: &[Param], index: usize) {
         !this.secret || this.propose.is_none(),
         "a secret parameter can't have completions: remove `complete`",
     );
+    if let Some(extra) = this.extra {
+        check_extra(this, extra);
+    }
     let mut i = 0;
     while i < index {
         assert!(
@@ -270,7 +286,6 @@ const fn check_all(params: &[Param], index: usize) {
     if !matches!(this.way, Way::Positional | Way::Rest) {
         return;
     }
-    let is_optional = !matches!(this.arity, Arity::One) || this.default.is_some();
     let mut i = 0;
     while i < index {
         let earlier = &params[i];
@@ -280,7 +295,7 @@ const fn check_all(params: &[Param], index: usize) {
                 "the previous parameter takes all remaining words: move it to the end",
             );
             assert!(
-                is_optional || (matches!(earlier.arity, Arity::One) && earlier.default.is_none()),
+                !this.is_required() || earlier.is_required(),
                 "a required parameter follows an optional one: move it before that one, make it an Option, or give it a default",
             );
         }

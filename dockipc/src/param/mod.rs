@@ -8,6 +8,7 @@ mod args;
 mod bind;
 mod body;
 mod declared;
+mod extra;
 mod from_request;
 mod owned;
 mod propose;
@@ -21,6 +22,9 @@ pub(crate) use body::BodyCode;
 pub use declared::{
     DefaultValue, Display, NotDisplay, Param, Way, check, check_async, flag, param,
 };
+pub use extra::Extra;
+#[cfg(feature = "pattern")]
+pub use extra::Pattern;
 pub use from_request::{Flag, FromRequest, Parse};
 pub(crate) use from_request::{Kind, Needs, Wanted};
 pub use owned::OwnedArgs;
