@@ -10,8 +10,8 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, Field, Fields, FnArg, Ident, Item, ItemFn, LitStr,
-    Meta, Path, ReturnType, Token, token,
+    Attribute, Data, DeriveInput, Error, Expr, Field, Fields, FnArg, Ident, Item, ItemFn, LitInt,
+    LitStr, Meta, Path, ReturnType, Token, token,
 };
 
 use crate::errors::Errors;
@@ -151,6 +151,18 @@ pub(crate) enum ArgKey {
     Complete(Path),
     Secret,
     FromStr,
+    /// The numbers that are accepted.
+    Range(Expr),
+    /// The fewest words of a list.
+    Min(LitInt),
+    /// The most words of a list.
+    Max(LitInt),
+    /// The fewest bytes of a word.
+    MinLen(LitInt),
+    /// The most bytes of a word.
+    MaxLen(LitInt),
+    /// The texts that are accepted, as a regular expression.
+    Pattern(LitStr),
 }
 
 /// A key of `#[arg(…)]` at a derived type.
@@ -512,7 +524,7 @@ impl Parse for CommandKey {
 
 impl Parse for ArgKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected = "expected `complete = …`, `default = …`, `flag`, `long`, `rest`, `secret` or `from_str`";
+        let expected = "expected `complete = …`, `default = …`, `flag`, `from_str`, `long`, `max = …`, `max_len = …`, `min = …`, `min_len = …`, `pattern = …`, `range = …`, `rest` or `secret`";
         let key = key(input, expected)?;
         match &*key.to_string() {
             "flag" => option_name(input, &key).map(Self::Flag),
@@ -528,6 +540,20 @@ impl Parse for ArgKey {
             "default" => {
                 after_equals(input, &key, "`default` needs a value: write `default = …`")?;
                 input.parse().map(|expr| Self::Default(bare_expr(&expr).clone()))
+            }
+            "range" => {
+                let missing = "`range` needs a range of numbers: write `range = 0..=100`";
+                after_equals(input, &key, missing)?;
+                input.parse().map(Self::Range)
+            }
+            "min" => count(input, &key).map(Self::Min),
+            "max" => count(input, &key).map(Self::Max),
+            "min_len" => count(input, &key).map(Self::MinLen),
+            "max_len" => count(input, &key).map(Self::MaxLen),
+            "pattern" => {
+                let missing =
+                    "`pattern` needs a regular expression in quotes: write `pattern = \"[a-z]+\"`";
+                text(input, &key, missing).map(Self::Pattern)
             }
             other => Err(unknown(&key, instead_at_parameter(other).unwrap_or(expected))),
         }
@@ -748,6 +774,12 @@ fn after_equals(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Resu
 
 fn text(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Result<LitStr> {
     let span = after_equals(input, key, missing)?;
+    input.parse().map_err(|_| Error::new(span, missing))
+}
+
+fn count(input: ParseStream<'_>, key: &Ident) -> syn::Result<LitInt> {
+    let missing = format!("`{key}` needs a number: write for example `{key} = 1`");
+    let span = after_equals(input, key, &missing)?;
     input.parse().map_err(|_| Error::new(span, missing))
 }
 

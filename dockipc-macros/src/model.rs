@@ -53,6 +53,30 @@ pub(crate) struct Param {
     pub(crate) docs: Vec<Expr>,
     pub(crate) ty: Type,
     pub(crate) form: Form,
+    pub(crate) extra: Extra,
+}
+
+/// The keys that few parameters have.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// The smallest and the largest number, and the number that a float must be less than.
+    pub(crate) min: Option<String>,
+    pub(crate) max: Option<String>,
+    pub(crate) below: Option<String>,
+    /// The fewest and the most bytes of a word.
+    pub(crate) len: (Option<usize>, Option<usize>),
+    /// The fewest and the most words of a list.
+    pub(crate) count: (Option<usize>, Option<usize>),
+    pub(crate) pattern: Option<String>,
+}
+
+impl Extra {
+    /// Returns whether a call must be checked.
+    pub(crate) fn is_checked(&self) -> bool {
+        let has = |(min, max): (Option<usize>, Option<usize>)| min.or(max).is_some();
+        let is_number = self.min.is_some() || self.max.is_some() || self.below.is_some();
+        is_number || has(self.len) || has(self.count) || self.pattern.is_some()
+    }
 }
 
 /// How a client gives a parameter.
@@ -193,7 +217,10 @@ pub(crate) enum Answer {
         /// Whether a list of them is a table in line mode.
         is_table: bool,
     },
-    Enum { variants: Vec<ReplyVariant>, other: Option<Other> },
+    Enum {
+        variants: Vec<ReplyVariant>,
+        other: Option<Other>,
+    },
 }
 
 /// The fields of a struct or a variant.

@@ -35,7 +35,8 @@ fn each_mistake_is_counted_once() {
     let ui = tests::example::root().join("tests/ui");
     let module =
         |name| format!("#[path = {:?}]\nmod {name};\n", ui.join(name).with_extension("rs"));
-    let main = FILES.map(module).concat() + "fn main() {}\n";
+    let pattern = "#[dockipc::command]\nfn user(#[arg(pattern = \"a\")] _name: &str) {}\n";
+    let main = FILES.map(module).concat() + pattern + "fn main() {}\n";
     let output = Package::new("mistakes", "", &main).cargo(&["check", "--message-format=json"]);
     let mut mistakes = Vec::new();
     for line in String::from_utf8(output.stdout).unwrap().lines() {
@@ -47,6 +48,8 @@ fn each_mistake_is_counted_once() {
         }
     }
     assert!(mistakes.len() > 10, "{}", String::from_utf8_lossy(&output.stderr));
+    let needs_feature = |[.., message]: &&[String; 3]| message.contains("the feature `pattern`");
+    assert!(mistakes.iter().any(|mistake| needs_feature(&mistake)), "{mistakes:#?}");
     let all = mistakes.len();
     mistakes.sort();
     mistakes.dedup();

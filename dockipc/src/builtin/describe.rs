@@ -64,7 +64,7 @@ fn command(entry: &Entry) -> Reply {
         Target::Command(command) => (command.aliases, given(command)),
         Target::BuiltIn(builtin) => (&[], words(*builtin)),
         // A mounted handler declares no parameters.
-        _ => (&[], vec![argument(&ArgumentInfo::word("word", true, true))]),
+        _ => (&[], vec![argument(ArgumentInfo::word("word", true, true))]),
     };
     let mut fields = Fields::default();
     fields.text("summary", &summary);
@@ -101,12 +101,12 @@ pub(crate) fn channels(table: &Table, caller: &Credentials<'_>) -> Reply {
 }
 
 fn given(command: &Command) -> Vec<Reply> {
-    command.given().map(|param| argument(&ArgumentInfo::of(param))).collect()
+    command.given().map(|param| argument(ArgumentInfo::of(param))).collect()
 }
 
 fn words(builtin: BuiltIn) -> Vec<Reply> {
     let words = builtin.words().iter();
-    words.map(|&(name, optional)| argument(&ArgumentInfo::word(name, optional, false))).collect()
+    words.map(|&(name, optional)| argument(ArgumentInfo::word(name, optional, false))).collect()
 }
 
 /// The description of one argument.
@@ -125,6 +125,7 @@ struct ArgumentInfo<'p> {
     completes: bool,
     /// The parameter in whose place exactly one is given.
     one_of: Option<&'static str>,
+    more: Vec<(&'static str, Reply)>,
 }
 
 impl<'p> ArgumentInfo<'p> {
@@ -150,6 +151,7 @@ impl<'p> ArgumentInfo<'p> {
             secret: param.secret,
             completes: param.propose.is_some(),
             one_of: param.alternative().map(|(of, _)| of),
+            more: param.extra.map(|extra| (extra.code.describe)(param, extra)).unwrap_or_default(),
         }
     }
 
@@ -168,11 +170,12 @@ impl<'p> ArgumentInfo<'p> {
             secret: false,
             completes: false,
             one_of: None,
+            more: Vec::new(),
         }
     }
 }
 
-fn argument(argument: &ArgumentInfo<'_>) -> Reply {
+fn argument(argument: ArgumentInfo<'_>) -> Reply {
     let mut fields = Fields::default();
     fields.text("name", argument.name);
     fields.text("kind", argument.kind);
@@ -191,6 +194,7 @@ fn argument(argument: &ArgumentInfo<'_>) -> Reply {
     if let Some(of) = argument.one_of {
         fields.text("one_of", of);
     }
+    argument.more.into_iter().for_each(|(name, value)| fields.put(name, value));
     fields.into_reply()
 }
 

@@ -10,8 +10,10 @@ pub use crate::commands::{Channel, Channels, Code, Command, CommandParts, Runnin
 pub use crate::error::CodedType;
 use crate::error::Failure;
 pub use crate::events::EventChannel;
+#[cfg(feature = "pattern")]
+pub use crate::param::Pattern;
 pub use crate::param::{
-    Args, CommandSet, DefaultValue, Display, Flag, FromRequest, Grouped, Kind, NotDisplay,
+    Args, CommandSet, DefaultValue, Display, Extra, Flag, FromRequest, Grouped, Kind, NotDisplay,
     OwnedArgs, Param, Parse, Propose, Variant, Way, base, check, check_alternative, check_async,
     check_field, check_unnamed, commands, count, fields, flag, flat, newest, one_of, param, place,
 };
