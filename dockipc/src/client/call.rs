@@ -12,6 +12,7 @@ use super::connection::{AnswerPart, Connection};
 use super::items::{Items, Open};
 use super::limits::{CallLimits, nonzero_timeout};
 use super::progress::{OnProgress, Progress};
+use super::to_args::{Arguments, ToArgs, Way};
 use super::upload::{SendBody, Upload};
 use super::word::ToArg;
 use crate::buffer::Buffer;
@@ -84,6 +85,18 @@ impl<'c> Call<'c> {
     /// Adds the flag `--name`, before or after arguments.
     pub fn flag(mut self, name: &str) -> Self {
         self.words.flag(name);
+        self
+    }
+
+    /// Adds the value of a typed parameter, given in this way: one word, several, or options.
+    pub fn give<T: ToArgs + ?Sized>(mut self, value: &T, way: Way) -> Self {
+        value.to_args(way, &mut Arguments(&mut self.words));
+        self
+    }
+
+    /// Adds the values of several parameters.
+    pub(super) fn fill(mut self, add: impl FnOnce(&mut Arguments<'_>)) -> Self {
+        add(&mut Arguments(&mut self.words));
         self
     }
 

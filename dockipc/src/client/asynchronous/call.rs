@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::exchange::{attempt, exchange};
 use super::items::{AsyncItems, Open};
 use crate::client::limits::CallLimits;
-use crate::client::{Call, Pipeline, Progress, ToArg};
+use crate::client::{Call, Pipeline, Progress, ToArg, ToArgs, Way};
 use crate::error::Result;
 use crate::reply::{FromReply, Reply};
 
@@ -33,6 +33,11 @@ impl AsyncCall<'_> {
     /// Adds the flag `--name`, before or after arguments.
     pub fn flag(self, name: &str) -> Self {
         Self(self.0.flag(name))
+    }
+
+    /// Adds the value of a typed parameter; see [`Call::give`].
+    pub fn give<T: ToArgs + ?Sized>(self, value: &T, way: Way) -> Self {
+        Self(self.0.give(value, way))
     }
 
     /// Adds words in front of the arguments, as a person typed them; see [`Call::words`].

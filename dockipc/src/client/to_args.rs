@@ -1,0 +1,170 @@
+//! Conversion of a typed parameter to the words of a call.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::commands::CommandBuilder;
+use super::word::ToArg;
+use crate::secret::Secret;
+
+/// A value that a typed call can send for one parameter, as one word, as several, or as options.
+///
+/// Implemented for what a parameter of a command can be, and by `#[derive(Arg)]`, `#[derive(Args)]` and
+/// `#[derive(Commands)]`. A type of another crate is sent by its `Display`: wrap it, or send `.to_string()`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be sent for a parameter of a command",
+    note = "add `#[derive(dockipc::Arg)]` or `#[derive(dockipc::Args)]` to your own type",
+    note = "a parameter can be text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option`, `Vec` and maps of those"
+)]
+pub trait ToArgs {
+    /// Adds the words of the value to a call.
+    fn to_args(&self, way: Way, arguments: &mut Arguments<'_>);
+
+    /// Adds the words of a list of this type; a list of `u8` is the bytes of one word.
+    #[doc(hidden)]
+    fn list_to_args(list: &[Self], way: Way, arguments: &mut Arguments<'_>)
+    where
+        Self: Sized,
+    {
+        for item in list {
+            item.to_args(way, arguments);
+        }
+    }
+}
+
+/// How a value is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Way {
+    /// As a word in its place.
+    Position,
+    /// As `--name VALUE`.
+    Long(&'static str),
+    /// As `--name`, if it is true.
+    Flag(&'static str),
+}
+
+/// The words of a call to which values are added.
+pub struct Arguments<'c>(pub(super) &'c mut CommandBuilder);
+
+impl Arguments<'_> {
+    /// Adds one word.
+    pub fn add<T: ToArg>(&mut self, value: T, way: Way) {
+        match way {
+            Way::Position => self.0.argument(value),
+            Way::Long(name) => self.0.option(name, value),
+            Way::Flag(name) => {
+                if value.to_arg().as_deref() == Some(b"true") {
+                    self.0.flag(name);
+                }
+            }
+        }
+    }
+}
+
+macro_rules! to_args {
+    ($($ty:ty)*) => {$(
+        impl ToArgs for $ty {
+            fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+                arguments.add(self, way);
+            }
+        }
+    )*};
+}
+
+to_args! {
+    str String u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char
+    Duration SystemTime OsStr OsString Path PathBuf
+    std::net::IpAddr std::net::Ipv4Addr std::net::Ipv6Addr std::net::SocketAddr
+    std::net::SocketAddrV4 std::net::SocketAddrV6
+    std::num::NonZeroU8 std::num::NonZeroU16 std::num::NonZeroU32 std::num::NonZeroU64
+    std::num::NonZeroU128 std::num::NonZeroUsize std::num::NonZeroI8 std::num::NonZeroI16
+    std::num::NonZeroI32 std::num::NonZeroI64 std::num::NonZeroI128 std::num::NonZeroIsize
+}
+
+impl ToArgs for u8 {
+    fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+        arguments.add(self, way);
+    }
+
+    fn list_to_args(list: &[Self], way: Way, arguments: &mut Arguments<'_>) {
+        arguments.add(list, way);
+    }
+}
+
+impl<T: ToArgs> ToArgs for [T] {
+    fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+        T::list_to_args(self, way, arguments);
+    }
+}
+
+impl<T: ToArgs> ToArgs for Vec<T> {
+    fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+        T::list_to_args(self, way, arguments);
+    }
+}
+
+impl<T: ToArgs, const N: usize> ToArgs for [T; N] {
+    fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+        T::list_to_args(self, way, arguments);
+    }
+}
+
+impl<T: ToArgs> ToArgs for Option<T> {
+    fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+        if let Some(value) = self {
+            value.to_args(way, arguments);
+        }
+    }
+}
+
+macro_rules! pointer_to_args {
+    ($($pointer:ty)*) => {$(
+        impl<T: ToArgs + ?Sized> ToArgs for $pointer {
+            fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+                (**self).to_args(way, arguments);
+            }
+        }
+    )*};
+}
+
+pointer_to_args! { &T Box<T> Rc<T> Arc<T> }
+
+impl<T: ToOwned + ToArgs + ?Sized> ToArgs for Cow<'_, T> {
+    fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+        (**self).to_args(way, arguments);
+    }
+}
+
+impl<T: ToArg> ToArgs for Secret<T> {
+    fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+        arguments.add(self, way);
+    }
+}
+
+/// Returns an entry of a map as `KEY=VALUE`.
+fn entry(key: &impl ToArg, value: &impl ToArg) -> Vec<u8> {
+    let (key, value) = (key.to_arg().unwrap_or_default(), value.to_arg().unwrap_or_default());
+    [&key[..], b"=", &value[..]].concat()
+}
+
+impl<K: ToArg, V: ToArg> ToArgs for BTreeMap<K, V> {
+    fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+        for (key, value) in self {
+            arguments.add(entry(key, value), way);
+        }
+    }
+}
+
+impl<K: ToArg, V: ToArg, S> ToArgs for HashMap<K, V, S> {
+    fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+        for (key, value) in self {
+            arguments.add(entry(key, value), way);
+        }
+    }
+}
