@@ -108,6 +108,26 @@
 // Lets the crate's own doctests and tests use its macros, which name `::dockipc`.
 extern crate self as dockipc;
 
+/// Takes the code of an async client, which needs a feature.
+#[cfg(feature = "tokio")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __async_client {
+    ($($code:tt)*) => { $($code)* };
+}
+
+/// Takes the code of an async client, which needs a feature.
+#[cfg(not(feature = "tokio"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __async_client {
+    ($($code:tt)*) => {
+        compile_error!(
+            "a client with `async fn` needs the feature `tokio` of dockipc: write `dockipc = { …, features = [\"tokio\"] }`, or `fn`"
+        );
+    };
+}
+
 /// `std::format!` without its inlined part.
 macro_rules! format {
     ($($parts:tt)*) => {
@@ -191,7 +211,7 @@ pub use crate::server::{Bound, Control, Handle, Server};
 pub use crate::state::State;
 pub use crate::stream::Stream;
 pub use crate::wire::Protocol;
-pub use dockipc_macros::{Arg, Events, Failure, Reply, command};
+pub use dockipc_macros::{Arg, Events, Failure, Reply, client, command};
 
 /// Serves every `#[command]` of the program at a path until SIGTERM or SIGINT.
 ///

@@ -6,6 +6,8 @@ pub use inventory::submit;
 
 use crate::{builtin, server};
 
+pub use crate::client::typed;
+
 pub use crate::access::{Allow, Name, Term, allow};
 pub use crate::answer::{Answer, Answered};
 pub use crate::arg::{Arg, BadValue, no_choice};

@@ -5,6 +5,7 @@
 //! Each piece of code that may fail to compile has the span of the author's type or expression.
 
 mod arg;
+mod client;
 mod command;
 mod events;
 mod failure;
@@ -19,6 +20,7 @@ use syn::{Expr, Ident};
 use crate::tokens::hygienic;
 
 pub(crate) use self::arg::{arg, arg_stub};
+pub(crate) use self::client::client;
 pub(crate) use self::command::command;
 pub(crate) use self::events::{events, events_stub};
 pub(crate) use self::failure::failure;

@@ -158,7 +158,7 @@ const RESERVED: &[&str] = &[
     "unsubscribe",
 ];
 
-fn check_name(name: &str, span: Span, errors: &mut Errors) {
+pub(super) fn check_name(name: &str, span: Span, errors: &mut Errors) {
     if name.is_empty() {
         return errors.add(span, "a command needs a name: write `#[command(\"name\")]`");
     }

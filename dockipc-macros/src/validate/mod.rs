@@ -4,6 +4,7 @@
 //! mistake was recorded. Mistakes that only types show are left to the generated code.
 
 mod arg;
+mod client;
 mod command;
 mod default;
 mod events;
@@ -19,6 +20,7 @@ use crate::errors::Errors;
 use crate::tokens::first_span;
 
 pub(crate) use self::arg::{arg, arg_crate};
+pub(crate) use self::client::client;
 pub(crate) use self::command::command;
 pub(crate) use self::events::{events, events_crate};
 pub(crate) use self::failure::failure;

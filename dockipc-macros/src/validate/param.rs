@@ -181,7 +181,7 @@ fn form(
 }
 
 /// Returns the name of an option: the one that is written, or the parameter's.
-fn option_name(
+pub(super) fn option_name(
     key: &str,
     name: Option<LitStr>,
     ident: Option<&Ident>,
@@ -272,7 +272,7 @@ fn injected(ty: &Type) -> Option<&'static str> {
 ///
 /// The name of the type decides, for `from_str` and for mistakes: the author's type has no trait there
 /// that could.
-fn inside<'t>(outer: &str, ty: &'t Type) -> Option<&'t Type> {
+pub(super) fn inside<'t>(outer: &str, ty: &'t Type) -> Option<&'t Type> {
     let Type::Path(path) = ty else { return None };
     let segment = path.path.segments.last().filter(|segment| segment.ident == outer)?;
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };

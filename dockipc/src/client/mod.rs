@@ -15,6 +15,8 @@ mod pool;
 mod progress;
 mod subscription;
 mod to_args;
+#[doc(hidden)]
+pub mod typed;
 mod upload;
 mod word;
 
@@ -43,6 +45,7 @@ pub(crate) use self::limits::Deadline;
 pub use self::progress::Progress;
 pub use self::subscription::{Event, Mirror, Subscription};
 pub use self::to_args::{Arguments, ToArgs, Way};
+pub use self::typed::Difference;
 pub use self::upload::Upload;
 #[cfg(feature = "cli")]
 pub(crate) use self::upload::{Body, SendBody};

@@ -4,7 +4,7 @@
 //! integer, and a struct with more fields are no changes.
 
 use super::super::interface::{Answer, Type};
-use super::range::is_within;
+use crate::text::is_within;
 
 /// Returns the changes between two types of an answer, each as a line of text.
 pub(super) fn answer_changes(old: &Answer, new: &Answer) -> Vec<String> {
