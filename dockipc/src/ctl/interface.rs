@@ -15,7 +15,7 @@ use crate::reply::Reply;
 
 mod answer;
 
-pub(super) use answer::{Answer, Type};
+pub(super) use answer::{Answer, Field, Type};
 
 /// The commands that the caller may run, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
