@@ -12,8 +12,8 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, FnArg, Ident, Item, ItemFn, LitStr, Meta, Path,
-    ReturnType, Token, token,
+    Attribute, Data, DeriveInput, Error, Expr, Field, Fields, FnArg, Ident, Item, ItemFn, LitStr,
+    Meta, Path, ReturnType, Token, token,
 };
 
 use crate::errors::Errors;
@@ -63,6 +63,38 @@ pub(crate) struct ReplyAttrs {
     pub(crate) variants: Vec<Keys<VariantKey>>,
 }
 
+/// Everything that the author wrote at a group of parameters for the derive.
+pub(crate) struct ArgsAttrs {
+    pub(crate) keys: Keys<CrateKey>,
+    /// One for each field of a struct, in order.
+    pub(crate) fields: Vec<ParamAttrs>,
+    /// One for each variant, in order.
+    pub(crate) variants: Vec<AlternativeAttrs>,
+}
+
+/// Everything that the author wrote at a variant of a group of parameters.
+pub(crate) struct AlternativeAttrs {
+    pub(crate) keys: Keys<AlternativeKey>,
+    pub(crate) docs: Vec<Expr>,
+    /// One for each field, in order.
+    pub(crate) fields: Vec<ParamAttrs>,
+}
+
+/// Everything that the author wrote at an enum of commands for the derive.
+pub(crate) struct CommandsAttrs {
+    pub(crate) keys: Keys<CommandsKey>,
+    /// One for each variant, in order.
+    pub(crate) variants: Vec<VariantAttrs>,
+}
+
+/// Everything that the author wrote at a variant that is a command.
+pub(crate) struct VariantAttrs {
+    pub(crate) keys: Keys<CommandKey>,
+    pub(crate) docs: Vec<Expr>,
+    /// One for each field, in order.
+    pub(crate) fields: Vec<ParamAttrs>,
+}
+
 /// The keys of the attributes of one kind at one place.
 pub(crate) struct Keys<K> {
     pub(crate) list: Vec<Key<K>>,
@@ -85,7 +117,22 @@ pub(crate) enum CommandKey {
     Abort,
     Newest,
     Idempotent,
+    /// The variants of the function's enum are commands by their own names.
+    Flatten,
     Crate(Path),
+}
+
+/// A key of `#[command(…)]` at an enum of commands.
+pub(crate) enum CommandsKey {
+    Prefix(LitStr),
+    Crate(Path),
+}
+
+/// A key of `#[arg(…)]` at a variant of a group of parameters.
+pub(crate) enum AlternativeKey {
+    Positional,
+    /// As at a parameter.
+    Arg(ArgKey),
 }
 
 /// A key of `#[arg(…)]` at a parameter.
@@ -129,7 +176,8 @@ pub(crate) enum EventKey {
     WhenFull(LitStr),
 }
 
-/// The only key of `#[dockipc(…)]` at a type of answers, and of `#[event(…)]` at an enum.
+/// The only key of `#[dockipc(…)]` at a type of answers, of `#[event(…)]` at an enum, and of `#[arg(…)]` at a group of
+/// parameters.
 pub(crate) struct CrateKey(pub(crate) Path);
 
 /// Parses the item that `#[command]` is on, with bare types in its signature.
@@ -196,6 +244,52 @@ impl ParamAttrs {
             !conditional && !attr.path().is_ident("arg") && doc(attr).is_none()
         });
         taken
+    }
+}
+
+impl ParamAttrs {
+    fn of_fields(fields: &Fields, errors: &mut Errors) -> Vec<Self> {
+        let of =
+            |field: &Field| Self { keys: Keys::of(&field.attrs, errors), docs: docs(&field.attrs) };
+        fields.iter().map(of).collect()
+    }
+}
+
+impl ArgsAttrs {
+    pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
+        let keys = Keys::of(&input.attrs, errors);
+        let (mut fields, mut variants) = (Vec::new(), Vec::new());
+        match &input.data {
+            Data::Struct(data) => fields = ParamAttrs::of_fields(&data.fields, errors),
+            Data::Enum(data) => {
+                for variant in &data.variants {
+                    variants.push(AlternativeAttrs {
+                        keys: Keys::of(&variant.attrs, errors),
+                        docs: docs(&variant.attrs),
+                        fields: ParamAttrs::of_fields(&variant.fields, errors),
+                    });
+                }
+            }
+            Data::Union(_) => {}
+        }
+        Self { keys, fields, variants }
+    }
+}
+
+impl CommandsAttrs {
+    pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
+        let keys = Keys::named("command", &input.attrs, errors);
+        let mut variants = Vec::new();
+        if let Data::Enum(data) = &input.data {
+            for variant in &data.variants {
+                variants.push(VariantAttrs {
+                    keys: Keys::named("command", &variant.attrs, errors),
+                    docs: docs(&variant.attrs),
+                    fields: ParamAttrs::of_fields(&variant.fields, errors),
+                });
+            }
+        }
+        Self { keys, variants }
     }
 }
 
@@ -310,6 +404,7 @@ impl<K: Parse> Keys<K> {
         let example = match name {
             "arg" => "arg(long)",
             "code" => "code(\"NOTFOUND\")",
+            "command" => "command(\"name\")",
             "event" => "event(\"jobs.done\")",
             _ => "dockipc(crate = path)",
         };
@@ -378,6 +473,7 @@ impl Parse for CommandKey {
             "abort" => Ok(Self::Abort),
             "newest" => Ok(Self::Newest),
             "idempotent" => Ok(Self::Idempotent),
+            "flatten" => Ok(Self::Flatten),
             "crate" => krate(input, &key).map(Self::Crate),
             "name" => Err(Error::new(
                 key.span(),
@@ -409,6 +505,31 @@ impl Parse for ArgKey {
             }
             other => Err(unknown(&key, instead_at_parameter(other).unwrap_or(expected))),
         }
+    }
+}
+
+impl Parse for CommandsKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `prefix = \"name\"` or `crate = path`";
+        let key = key(input, expected)?;
+        match &*key.to_string() {
+            "prefix" => {
+                let missing = "`prefix` needs a name in quotes: write `prefix = \"name\"`";
+                text(input, &key, missing).map(Self::Prefix)
+            }
+            "crate" => krate(input, &key).map(Self::Crate),
+            _ => Err(unknown(&key, expected)),
+        }
+    }
+}
+
+impl Parse for AlternativeKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(Ident::peek_any) && input.fork().call(Ident::parse_any)? == "positional" {
+            input.call(Ident::parse_any)?;
+            return Ok(Self::Positional);
+        }
+        input.parse().map(Self::Arg)
     }
 }
 

@@ -29,7 +29,10 @@ use proc_macro2::TokenStream as TokenStream2;
 use quote::quote;
 use syn::{DeriveInput, Error, ItemTrait};
 
-use crate::attr::{ClientAttrs, CommandAttrs, EventsAttrs, FailureAttrs, ReplyAttrs, TypeAttrs};
+use crate::attr::{
+    ArgsAttrs, ClientAttrs, CommandAttrs, CommandsAttrs, EventsAttrs, FailureAttrs, ReplyAttrs,
+    TypeAttrs,
+};
 use crate::errors::Errors;
 use crate::tokens::{first_span, with_parentheses};
 
@@ -206,6 +209,18 @@ pub fn derive_arg(item: TokenStream) -> TokenStream {
     expand_arg(item.into()).unwrap_or_else(Error::into_compile_error).into()
 }
 
+/// Makes a type a group of parameters, which commands take in the place of one.
+#[proc_macro_derive(Args, attributes(arg))]
+pub fn derive_args(item: TokenStream) -> TokenStream {
+    expand_args(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// Makes each variant of an enum a command.
+#[proc_macro_derive(Commands, attributes(command, arg))]
+pub fn derive_commands(item: TokenStream) -> TokenStream {
+    expand_commands(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
 /// Declares event channels: one for each variant of an enum.
 ///
 /// ```ignore
@@ -294,6 +309,35 @@ pub fn derive_failure(item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Reply, attributes(arg, dockipc))]
 pub fn derive_reply(item: TokenStream) -> TokenStream {
     expand_reply(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+fn expand_args(item: TokenStream2) -> syn::Result<TokenStream2> {
+    let input: DeriveInput = syn::parse2(item)?;
+    let mut errors = Errors::default();
+    let attrs = ArgsAttrs::of(&input, &mut errors);
+    let krate = validate::args_crate(&attrs.keys);
+    Ok(match validate::args(attrs, &input, errors) {
+        Ok(model) => expand::args(&model),
+        Err(errors) => {
+            let (errors, stub) = (errors.into_compile_error(), expand::args_stub(&input, &krate));
+            quote!(#errors #stub)
+        }
+    })
+}
+
+fn expand_commands(item: TokenStream2) -> syn::Result<TokenStream2> {
+    let input: DeriveInput = syn::parse2(item)?;
+    let mut errors = Errors::default();
+    let attrs = CommandsAttrs::of(&input, &mut errors);
+    let krate = validate::commands_crate(&attrs.keys);
+    Ok(match validate::commands(attrs, &input, errors) {
+        Ok(model) => expand::commands(&model),
+        Err(errors) => {
+            let stub = expand::commands_stub(&input, &krate);
+            let errors = errors.into_compile_error();
+            quote!(#errors #stub)
+        }
+    })
 }
 
 fn expand_reply(item: TokenStream2) -> syn::Result<TokenStream2> {

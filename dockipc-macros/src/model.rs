@@ -17,6 +17,8 @@ pub(crate) struct Command {
     pub(crate) aliases: Vec<String>,
     pub(crate) hidden: bool,
     pub(crate) idempotent: bool,
+    /// Whether the variants of the function's enum are commands by their own names.
+    pub(crate) flatten: bool,
     /// Whether the future is dropped when the command is asked to stop.
     pub(crate) abort: bool,
     /// Whether a newer call of the same process cancels an older one.
@@ -241,4 +243,55 @@ pub(crate) enum SentWay {
     Rest,
     Long(String),
     Flag(String),
+}
+
+/// A group of parameters.
+pub(crate) struct ArgsImpl {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    pub(crate) group: Group,
+}
+
+/// The form of a group of parameters.
+pub(crate) enum Group {
+    Fields(Vec<Field>),
+    /// Exactly one of these is given.
+    OneOf(Vec<Alternative>),
+}
+
+/// A field that is a parameter, or a group of parameters.
+pub(crate) struct Field {
+    pub(crate) member: Member,
+    pub(crate) param: Param,
+}
+
+/// A variant that is given by a parameter.
+pub(crate) struct Alternative {
+    pub(crate) variant: Ident,
+    /// A flag if the variant has no field.
+    pub(crate) param: Param,
+    pub(crate) member: Option<Member>,
+}
+
+/// The commands of an enum.
+pub(crate) struct CommandsImpl {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    pub(crate) prefix: Option<String>,
+    pub(crate) variants: Vec<CommandVariant>,
+}
+
+/// A variant that is a command.
+pub(crate) struct CommandVariant {
+    pub(crate) variant: Ident,
+    pub(crate) name: String,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) hidden: bool,
+    pub(crate) idempotent: bool,
+    /// The text of its rule.
+    pub(crate) allow: Option<String>,
+    pub(crate) docs: Vec<Expr>,
+    pub(crate) fields: Vec<Field>,
 }

@@ -193,7 +193,7 @@ pub use crate::body::AsyncBody;
 pub use crate::body::Body;
 #[cfg(feature = "tokio")]
 pub use crate::client::AsyncClient;
-pub use crate::client::{Client, send};
+pub use crate::client::{Client, Commands, send};
 pub use crate::deferred::{Answerer, Deferred};
 pub use crate::error::{Error, Failure, Result, Stopped};
 pub use crate::events::Events;
@@ -211,7 +211,7 @@ pub use crate::server::{Bound, Control, Handle, Server};
 pub use crate::state::State;
 pub use crate::stream::Stream;
 pub use crate::wire::Protocol;
-pub use dockipc_macros::{Arg, Events, Failure, Reply, client, command};
+pub use dockipc_macros::{Arg, Args, Commands, Events, Failure, Reply, client, command};
 
 /// Serves every `#[command]` of the program at a path until SIGTERM or SIGINT.
 ///

@@ -1,22 +1,26 @@
 //! The items that generated code uses. Not a public API: they change without notice.
 
-pub use std::string::String;
+pub use std::borrow::Cow;
+pub use std::string::{String, ToString};
 
 pub use inventory::submit;
 
 use crate::{builtin, server};
 
 pub use crate::client::typed;
+pub use crate::client::{Arguments, Commands, ToArg, ToArgs, Way as SentWay};
 
 pub use crate::access::{Allow, Name, Term, allow};
 pub use crate::answer::{Answer, Answered};
 pub use crate::arg::{Arg, BadValue, no_choice};
-pub use crate::commands::{Channel, Channels, Code, Command, CommandParts, Running};
+pub use crate::commands::{Channel, Channels, Code, Command, CommandParts, Running, expand};
 pub use crate::error::{Coded, CodedType, Error, Failure, check_code};
 pub use crate::events::EventChannel;
 pub use crate::param::{
-    Args, DefaultValue, Display, Flag, FromRequest, NotDisplay, OwnedArgs, Param, Parse, Propose,
-    Way, check, check_async, flag, newest, param,
+    Args, CommandSet, DefaultValue, Display, Flag, FromRequest, Grouped, Kind, NotDisplay,
+    OwnedArgs, Param, Parse, Propose, Variant, Way, base, check, check_alternative, check_async,
+    check_field, check_unnamed, commands, count, fields, flag, flat, newest, one_of, param,
+    variant,
 };
 pub use crate::reply::{Fields, FromReply, IntoReply, Map, MapParts, Reply, ReplyType, no_variant};
 

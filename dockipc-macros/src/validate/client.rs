@@ -8,12 +8,12 @@ use syn::{
 };
 
 use super::command::check_name;
-use super::param::{Taken, inside, option_name};
+use super::param::{Taken, option_name};
 use super::{default_crate, once, once_or};
 use crate::attr::{ClientAttrs, CrateKey, Key, Keys, MethodAttrs, MethodKey, SentKey};
 use crate::errors::Errors;
 use crate::model::{ClientTrait, Method, Sent, SentForm, SentWay};
-use crate::tokens::{bare_type, first_span, impl_spans, kebab};
+use crate::tokens::{bare_type, first_span, impl_spans, inside, kebab};
 
 /// Checks a trait and its attributes; `errors` are the mistakes in their syntax. The methods of the trait that are
 /// `async` become methods that return a future.
@@ -98,7 +98,7 @@ fn method(attrs: MethodAttrs, method: &mut TraitItemFn, errors: &mut Errors) -> 
         None => {
             let name = kebab(&sig.ident);
             if attrs.keys.is_complete {
-                check_name(&name, sig.ident.span(), errors);
+                check_name(&name, true, sig.ident.span(), errors);
             }
             name
         }
@@ -170,7 +170,9 @@ fn command_name(text: &LitStr, errors: &mut Errors) -> String {
     if words > 2 {
         errors.add(text.span(), format!("invalid command name {name:?}: use at most two words"));
     } else {
-        name.split(' ').for_each(|word| check_name(word, text.span(), errors));
+        for (i, word) in name.split(' ').enumerate() {
+            check_name(word, i == 0, text.span(), errors);
+        }
     }
     name
 }

@@ -3,15 +3,14 @@
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{
-    Error, Expr, ExprLit, ExprUnary, FnArg, GenericArgument, Ident, Lit, LitStr, Pat,
-    PathArguments, Type, TypeReference, UnOp,
+    Error, Expr, ExprLit, ExprUnary, FnArg, Ident, Lit, LitStr, Pat, Type, TypeReference, UnOp,
 };
 
 use super::{GENERIC, default, invalid, once, once_or};
 use crate::attr::{ArgKey, Key, Keys, ParamAttrs};
 use crate::errors::Errors;
 use crate::model::{Conversion, DefaultValue, Form, Param, Source, Value};
-use crate::tokens::{bare_expr, bare_type, first_span, impl_spans, kebab};
+use crate::tokens::{bare_expr, bare_type, first_span, impl_spans, inside, kebab, snake};
 
 /// Names and words taken by earlier parameters, which no other parameter can use.
 #[derive(Default)]
@@ -43,8 +42,31 @@ pub(super) fn param(
         );
     }
     let name = param_name(&typed.pat, errors);
-    check_type(&typed.ty, errors);
-    let form = form(attrs.keys, name.as_ref().map(|(ident, _)| *ident), &typed.ty, taken, errors);
+    named(attrs, name, &typed.ty, taken, errors)
+}
+
+/// Checks a field that is a parameter; `ident` is its name, or that of its variant.
+pub(super) fn field(
+    attrs: ParamAttrs,
+    ident: &Ident,
+    ty: &Type,
+    taken: &mut Taken,
+    errors: &mut Errors,
+) -> Option<Param> {
+    let name = snake(ident);
+    named(attrs, Some((ident, name)), bare_type(ty), taken, errors)
+}
+
+/// Checks a parameter with the name that clients see.
+fn named(
+    attrs: ParamAttrs,
+    name: Option<(&Ident, String)>,
+    ty: &Type,
+    taken: &mut Taken,
+    errors: &mut Errors,
+) -> Option<Param> {
+    check_type(ty, errors);
+    let form = form(attrs.keys, name.as_ref().map(|(ident, _)| *ident), ty, taken, errors);
     let (ident, name) = name?;
     // The compiler reports two that are one identifier.
     if let Some((other, _)) = taken.names.iter().find(|(other, n)| *n == name && other != ident) {
@@ -54,7 +76,7 @@ pub(super) fn param(
         errors.add(ident.span(), message);
     }
     taken.names.push((ident.clone(), name.clone()));
-    Some(Param { name, docs: attrs.docs, ty: (*typed.ty).clone(), form })
+    Some(Param { name, docs: attrs.docs, ty: ty.clone(), form })
 }
 
 /// Returns the identifier of a parameter, and the name that clients see.
@@ -266,18 +288,4 @@ fn injected(ty: &Type) -> Option<&'static str> {
     let Type::Path(path) = ty else { return None };
     let name = &path.path.segments.last()?.ident;
     ["Peer", "Request"].into_iter().find(|injected| name == injected)
-}
-
-/// Returns the `T` of `Option<T>`, where `outer` is `Option`.
-///
-/// The name of the type decides, for `from_str` and for mistakes: the author's type has no trait there
-/// that could.
-pub(super) fn inside<'t>(outer: &str, ty: &'t Type) -> Option<&'t Type> {
-    let Type::Path(path) = ty else { return None };
-    let segment = path.path.segments.last().filter(|segment| segment.ident == outer)?;
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
-    match arguments.args.first()? {
-        GenericArgument::Type(inner) => Some(bare_type(inner)),
-        _ => None,
-    }
 }

@@ -23,6 +23,7 @@ pub(crate) enum Policy {
 
 /// The rule of a command's attribute: a caller that matches any of the terms may run the command.
 #[doc(hidden)]
+#[derive(Clone, Copy)]
 pub struct Allow {
     terms: &'static [Term<'static>],
     /// [`Policy::new`]. A daemon whose commands have no rule does not contain the code.

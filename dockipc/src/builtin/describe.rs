@@ -110,6 +110,8 @@ struct ArgumentInfo<'p> {
     help: String,
     secret: bool,
     completes: bool,
+    /// The parameter in whose place exactly one is given.
+    one_of: Option<&'static str>,
 }
 
 impl<'p> ArgumentInfo<'p> {
@@ -134,6 +136,7 @@ impl<'p> ArgumentInfo<'p> {
             help: help::of(param),
             secret: param.secret,
             completes: param.propose.is_some(),
+            one_of: param.alternative().map(|(of, _)| of),
         }
     }
 
@@ -151,6 +154,7 @@ impl<'p> ArgumentInfo<'p> {
             help: String::new(),
             secret: false,
             completes: false,
+            one_of: None,
         }
     }
 }
@@ -171,6 +175,9 @@ fn argument(argument: &ArgumentInfo<'_>) -> Reply {
     fields.text("help", &argument.help);
     fields.number("secret", argument.secret.into());
     fields.number("completes", argument.completes.into());
+    if let Some(of) = argument.one_of {
+        fields.text("one_of", of);
+    }
     fields.into_reply()
 }
 

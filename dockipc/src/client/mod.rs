@@ -13,6 +13,7 @@ mod limits;
 mod newest;
 mod pool;
 mod progress;
+mod request;
 mod subscription;
 mod to_args;
 #[doc(hidden)]
@@ -43,6 +44,7 @@ pub use self::items::Items;
 #[cfg(feature = "cli")]
 pub(crate) use self::limits::Deadline;
 pub use self::progress::Progress;
+pub use self::request::Commands;
 pub use self::subscription::{Event, Mirror, Subscription};
 pub use self::to_args::{Arguments, ToArgs, Way};
 pub use self::typed::Difference;

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::pin::Pin;
 
+use super::expand::Expand;
 use crate::access::Allow;
 use crate::answer::{Answered, Prepare};
 use crate::arg::Arity;
 use crate::error::Failure;
-use crate::param::{Args, OwnedArgs, Param, Shape, Way};
+use crate::param::{Args, OwnedArgs, Param, Shape, Usage, Way};
 use crate::reply::ReplyType;
 use crate::text::joined;
 
@@ -38,6 +39,8 @@ pub struct Command {
     pub at_start: Option<Prepare>,
     /// Parses the parameters and calls the function.
     pub code: Code,
+    /// Returns the commands that are instead of this one, if its function takes an enum of commands.
+    pub expand: Option<Expand>,
 }
 
 /// How a command runs.
@@ -114,8 +117,7 @@ pub(crate) fn details(doc: &str) -> String {
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)?;
-        self.given().try_for_each(|param| write!(f, " {param}"))
+        Usage { name: self.name, params: self.params }.fmt(f)
     }
 }
 

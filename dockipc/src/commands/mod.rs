@@ -7,6 +7,7 @@
 mod builtin;
 mod channels;
 mod command;
+mod expand;
 mod name;
 mod rules;
 mod speed;
@@ -18,6 +19,7 @@ pub use channels::{Channel, Channels};
 pub(crate) use channels::{ChannelAccess, ChannelRules};
 pub use command::{Code, Command, CommandParts, Running};
 pub(crate) use command::{details, summary};
+pub use expand::expand;
 pub(crate) use rules::Rules;
 pub(crate) use speed::{Cost, Speed};
 pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};

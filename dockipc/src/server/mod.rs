@@ -566,7 +566,7 @@ impl Server {
 
     /// Takes the settings and checks them, except for the states.
     fn prepare(&mut self) -> Result<Arc<Service>> {
-        let commands = inventory::iter::<Command>;
+        let commands = Command::all();
         let mounted = mem::take(&mut self.mounted);
         if let Some(declared) = Channels::any() {
             (declared.prepare)(&self.states, &mut self.rules)?;

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::exchange::exchange;
-use super::Client;
 use super::commands::Line;
 use super::limits::CallLimits;
+use super::{Client, Commands};
 use crate::error::Result;
 use crate::reply::Reply;
 
@@ -135,6 +135,11 @@ impl AsyncClient {
     /// Prepares a call of the command with this name.
     pub fn command(&self, name: &str) -> AsyncCall<'_> {
         AsyncCall(self.0.command(name))
+    }
+
+    /// Prepares a call of a command that is a variant of an enum of commands; see [`Client::request`].
+    pub fn request<C: Commands>(&self, command: C) -> AsyncCall<'_> {
+        AsyncCall(self.0.request(command))
     }
 
     /// Prepares a number of calls to send together over one connection; see [`AsyncPipeline`].

@@ -17,15 +17,27 @@ pub struct Gives {
     is_optional: bool,
     /// It may send several words.
     is_multiple: bool,
+    /// It is several parameters, whose words are not known.
+    is_group: bool,
 }
 
 impl Gives {
     /// Any words.
     pub const UNKNOWN: Self = Self::of("");
 
+    /// The words of several parameters.
+    pub const GROUP: Self = Self { is_group: true, ..Self::UNKNOWN };
+
     /// One word of the type with this name.
     pub const fn of(ty: &'static str) -> Self {
-        Self { ty, choices: &[], range: None, is_optional: false, is_multiple: false }
+        Self {
+            ty,
+            choices: &[],
+            range: None,
+            is_optional: false,
+            is_multiple: false,
+            is_group: false,
+        }
     }
 
     /// One of these words.
@@ -52,10 +64,17 @@ impl Gives {
 /// Returns each difference between the parameters of a method and those of the command.
 pub(super) fn differences(method: &Method, described: &[Described]) -> Vec<String> {
     let mut found = Vec::new();
-    positionals(method, described, &mut found);
+    if !has_group(method) {
+        positionals(method, described, &mut found);
+    }
     options(method, described, &mut found);
     body(method, described, &mut found);
     found
+}
+
+/// Returns whether a parameter may give any of the daemon's.
+fn has_group(method: &Method) -> bool {
+    method.params.iter().any(|sent| sent.gives.is_group)
 }
 
 fn flag(described: &Described) -> Option<String> {
@@ -158,7 +177,8 @@ fn options(method: &Method, described: &[Described], found: &mut Vec<String>) {
         }
         given.push(option);
     }
-    for theirs in described.iter().filter(|theirs| !theirs.is("optional")) {
+    let needed = described.iter().filter(|theirs| !theirs.is("optional"));
+    for theirs in needed.filter(|_| !has_group(method)) {
         if let Some(option) = flag(theirs).filter(|option| !given.contains(option)) {
             let is_positional =
                 |sent: &Sent| sent.way == Some(Way::Position) && sent.name == name(theirs);
@@ -183,7 +203,7 @@ fn body(method: &Method, described: &[Described], found: &mut Vec<String>) {
 
 /// Compares the value of a parameter. `shown` names it.
 fn value(sent: &Sent, shown: &str, theirs: &Described, found: &mut Vec<String>) {
-    let Gives { ty, choices, range, is_optional, is_multiple } = sent.gives;
+    let Gives { ty, choices, range, is_optional, is_multiple, .. } = sent.gives;
     let is_optional = is_optional && sent.fill != Fill::Caller;
     if is_multiple
         && !theirs.is("multiple")
