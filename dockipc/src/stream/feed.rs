@@ -124,7 +124,7 @@ impl Feed {
     /// Makes the items on a thread of the engine.
     pub(super) fn produce(self: &Arc<Self>, producer: Box<dyn Produce>) {
         let feed = Arc::clone(self);
-        self.workers.run(Box::new(move || feed.run(producer)));
+        self.workers.run(self.name, Box::new(move || feed.run(producer)));
     }
 
     fn run(self: Arc<Self>, mut producer: Box<dyn Produce>) {
@@ -348,7 +348,7 @@ impl Items for Feed {
         state.closed.get_or_insert(why);
         Self::wake(&self.room, state, |producer| {
             // Its drop is the author's code and may block.
-            self.workers.run(Box::new(move || drop(producer)));
+            self.workers.run(self.name, Box::new(move || drop(producer)));
         });
     }
 
