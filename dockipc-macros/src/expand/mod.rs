@@ -9,6 +9,7 @@ mod args;
 mod command;
 mod commands;
 mod events;
+mod extra;
 mod failure;
 mod param;
 mod reply;

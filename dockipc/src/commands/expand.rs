@@ -8,8 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Command;
 use super::name::RESERVED;
-use crate::access::{allow, parse};
+use crate::access::allow;
 use crate::param::{CommandSet, Group, Param, Variant};
+use crate::rule::parse;
 
 /// Returns the commands of a template.
 pub(super) type Expand = fn(&'static Command) -> &'static [Command];
