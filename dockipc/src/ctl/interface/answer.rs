@@ -52,6 +52,9 @@ pub(in super::super) enum Type {
         /// The fields; none for a struct within itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fields: Option<Vec<Field>>,
+        /// Whether a list of it begins with a header.
+        #[serde(rename = "table", default, skip_serializing_if = "std::ops::Not::not")]
+        is_table: bool,
     },
     Enum {
         name: String,
