@@ -40,6 +40,7 @@ use crate::tokens::with_parentheses;
 /// #[command]                                  // the function's name, with `-` for `_`
 /// #[command("greet")]                         // a name
 /// #[command("greet", alias = "hi", hidden)]   // another name; not in lists
+/// #[command("group add")]                     // a name of two words: a command of the group `group`
 /// #[command("mute", idempotent)]              // running it twice has the same effect as once
 /// #[command("stop", allow = "uid:root | group:adm | owner")] // the callers who may run it
 /// ```
@@ -98,7 +99,11 @@ use crate::tokens::with_parentheses;
 ///
 /// # Names
 /// A name has at most 64 bytes of `a-z`, `0-9`, `.`, `_`, `:` and `-`, and begins with a letter or a
-/// digit. Names that the protocol uses are reserved: `acl`, `auth`, `client`, `command`, `config`,
+/// digit. It may have two such words with one blank between, `group add`; so may an alias. The first word is then
+/// the name of a group: `group` alone, and `help group`, list its commands. Clients send the two words apart, or as
+/// one word with the blank. Rules, hooks, audit records and `Request::name` have the full name, and
+/// `Server::allow("group *", …)` gives a rule to the whole group. A server does not start if a group has the name of
+/// a command. Names that the protocol uses are reserved: `acl`, `auth`, `client`, `command`, `config`,
 /// `dockipc`, `hello`, `latency`, `monitor`, `psubscribe`, `psync`, `publish`, `pubsub`, `punsubscribe`, `quit`,
 /// `reset`, `select`, `slowlog`, `spublish`, `ssubscribe`, `subscribe`, `sunsubscribe`, `sync`, `unsubscribe`.
 /// `ping`, `echo`, `info` and `help` replace the built-in commands. `exec`, `discard` and `watch` can be

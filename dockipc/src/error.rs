@@ -432,6 +432,20 @@ pub enum Error {
         /// The source location of the other declaration.
         second: String,
     },
+    /// A command has the first word of another's name of two words as its name.
+    #[error(
+        "`{name}` is a command at {command}, and the group of `{member}` at {place}; rename one of them"
+    )]
+    GroupIsCommand {
+        /// The name of the command and the group.
+        name: String,
+        /// The source location of the command.
+        command: String,
+        /// A command of the group.
+        member: String,
+        /// The source location of that command.
+        place: String,
+    },
     /// Two enums that derive [`Events`](derive@crate::Events) have a channel of one name.
     #[error("duplicate channel `{name}`: rename it at {first} or at {second}")]
     DuplicateChannel {

@@ -10,8 +10,8 @@ use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply, ReplyType};
 use crate::session::Session;
 
-/// Describes the commands that the caller may run: those with one of the names, or, without names, all
-/// that help lists.
+/// Describes the commands that the caller may run: those with one of the names, those of the groups with one of
+/// the names, or, without names, all that help lists.
 pub(super) fn describe<'n>(
     context: Context<'_>,
     session: &Session,
@@ -26,7 +26,22 @@ pub(super) fn describe<'n>(
         Some(Entry { target: Target::Command(command), .. }) => command.name.as_bytes(),
         _ => name,
     };
-    all(&mut table.named(&caller, names.map(declared)).flatten())
+    let mut entries: Vec<_> = table.named(&caller, names.map(declared)).flatten().collect();
+    if entries.iter().any(|entry| matches!(entry.target, Target::Group)) {
+        let mut names = Vec::new();
+        for entry in entries {
+            match entry.target {
+                Target::Group => {
+                    names.extend(table.of_group(&caller, &entry.name).iter().map(|of| &*of.name));
+                }
+                _ => names.push(&entry.name),
+            }
+        }
+        // A command may be named beside its group.
+        let names = names.iter().map(|name| name.as_bytes());
+        entries = table.named(&caller, names).flatten().collect();
+    }
+    all(&mut entries.into_iter())
 }
 
 /// Each of these commands by its name.
@@ -43,15 +58,13 @@ fn command(entry: &Entry) -> Reply {
     let (summary, details, usage) = match target {
         Target::Command(command) => (command.summary(), command.details(), command.usage()),
         Target::BuiltIn(builtin) => (help::summary(*builtin), none(), help::usage_of(*builtin)),
-        Target::Mounted(_) | Target::PubSub(_) => (none(), none(), name.clone().into_owned()),
+        _ => (none(), none(), name.clone().into_owned()),
     };
     let (aliases, arguments): (&[&str], _) = match target {
         Target::Command(command) => (command.aliases, given(command)),
         Target::BuiltIn(builtin) => (&[], words(*builtin)),
         // A mounted handler declares no parameters.
-        Target::Mounted(_) | Target::PubSub(_) => {
-            (&[], vec![argument(&ArgumentInfo::word("word", true, true))])
-        }
+        _ => (&[], vec![argument(&ArgumentInfo::word("word", true, true))]),
     };
     let mut fields = Fields::default();
     fields.text("summary", &summary);

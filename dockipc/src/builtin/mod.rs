@@ -28,6 +28,7 @@ use crate::session::Session;
 pub(crate) use describe::channels as describe_channels;
 pub(crate) use dockipc::{Completion, Prefix, check_line, is_prefixed, prefix};
 pub(crate) use handshake::check_token;
+pub(crate) use help::list_group;
 
 /// A map that is built field by field.
 ///

@@ -13,6 +13,7 @@ mod call;
 mod called;
 mod conversation;
 mod deny;
+mod group;
 mod live;
 mod local;
 mod outcome;
