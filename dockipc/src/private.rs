@@ -9,7 +9,7 @@ use crate::{builtin, server};
 pub use crate::access::{Allow, Name, Term, allow};
 pub use crate::answer::{Answer, Answered};
 pub use crate::arg::{Arg, BadValue, no_choice};
-pub use crate::commands::{Channel, Channels, Code, Command, CommandParts, Running};
+pub use crate::commands::{Channel, Channels, Code, Command, CommandParts, Marks, Running};
 pub use crate::error::{Coded, CodedType, Error, Failure, check_code};
 pub use crate::events::EventChannel;
 pub use crate::param::{

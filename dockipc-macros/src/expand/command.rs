@@ -7,12 +7,13 @@ use syn::Ident;
 use super::param::{check, entry, read, type_span};
 use super::rule::allow;
 use super::text;
-use crate::model::{Command, Output};
+use crate::model::{Command, Marks, Output};
 use crate::tokens::{first_span, hygienic};
 
 pub(crate) fn command(command: &Command) -> TokenStream {
     let Command { krate, function, name, aliases, docs, cfgs, params, .. } = command;
     let (hidden, idempotent) = (command.hidden, command.idempotent);
+    let marks = marks(&command.marks);
     let allow = allow(command.allow.as_deref());
     let docs = text(docs);
     let count = params.len();
@@ -63,6 +64,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     aliases: &[#(#aliases),*],
                     hidden: #hidden,
                     idempotent: #idempotent,
+                    marks: #marks,
                     allow: #allow,
                     doc: #docs,
                     params: __DOCKIPC_PARAMS,
@@ -77,6 +79,22 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                 }
             }
         };
+    }
+}
+
+fn marks(marks: &Marks) -> TokenStream {
+    let Marks { since, deprecated, readonly, destructive } = marks;
+    let [since, deprecated] = [since, deprecated].map(|text| match text {
+        Some(text) => quote!(::core::option::Option::Some(#text)),
+        None => quote!(::core::option::Option::None),
+    });
+    quote! {
+        __dockipc::Marks {
+            since: #since,
+            deprecated: #deprecated,
+            readonly: #readonly,
+            destructive: #destructive,
+        }
     }
 }
 

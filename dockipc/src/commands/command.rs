@@ -19,6 +19,7 @@ pub struct Command {
     pub hidden: bool,
     /// The author declares that running it twice has the same effect as once.
     pub idempotent: bool,
+    pub marks: Marks,
     /// The command's own rule.
     pub allow: Option<Allow>,
     /// The doc comment, with the space after each `///`.
@@ -38,6 +39,20 @@ pub struct Command {
     pub at_start: Option<Prepare>,
     /// Parses the parameters and calls the function.
     pub code: Code,
+}
+
+/// What programs and people should know before they call a command.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Marks {
+    /// The version of the daemon that had the command first.
+    pub since: Option<&'static str>,
+    /// What to use instead.
+    pub deprecated: Option<&'static str>,
+    /// It changes nothing.
+    pub readonly: bool,
+    /// What it removes is lost.
+    pub destructive: bool,
 }
 
 /// How a command runs.

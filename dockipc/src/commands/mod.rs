@@ -16,7 +16,7 @@ mod unknown;
 pub(crate) use builtin::{BuiltIn, PubSub};
 pub use channels::{Channel, Channels};
 pub(crate) use channels::{ChannelAccess, ChannelRules};
-pub use command::{Code, Command, CommandParts, Running};
+pub use command::{Code, Command, CommandParts, Marks, Running};
 pub(crate) use command::{details, summary};
 pub(crate) use rules::Rules;
 pub(crate) use speed::{Cost, Speed};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::name::check_name;
-use super::{BuiltIn, ChannelAccess, Command, PubSub, Rules, Speed};
+use super::{BuiltIn, ChannelAccess, Command, Marks, PubSub, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
 use crate::answer::Prepare;
 use crate::error::Error;
@@ -146,6 +146,13 @@ impl Target {
             Self::Command(command) => command.place(),
             Self::Mounted(Mounted { place, .. }) => place.clone(),
             Self::BuiltIn(_) | Self::PubSub(_) | Self::Group => "dockipc itself".into(),
+        }
+    }
+
+    pub(crate) fn marks(&self) -> Marks {
+        match self {
+            Self::Command(command) => command.marks,
+            _ => Marks::default(),
         }
     }
 
