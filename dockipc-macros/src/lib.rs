@@ -25,7 +25,7 @@ mod tokens;
 mod validate;
 
 use proc_macro::TokenStream;
-use proc_macro2::TokenStream as TokenStream2;
+use proc_macro2::{Span, TokenStream as TokenStream2};
 use quote::quote;
 use syn::{DeriveInput, Error, ItemTrait};
 
@@ -43,6 +43,7 @@ use crate::tokens::{first_span, with_parentheses};
 /// #[command]                                  // the function's name, with `-` for `_`
 /// #[command("greet")]                         // a name
 /// #[command("greet", alias = "hi", hidden)]   // another name; not in lists
+/// #[command("group add")]                     // a name of two words: a command of the group `group`
 /// #[command("mute", idempotent)]              // running it twice has the same effect as once
 /// #[command("stop", allow = "uid:root | group:adm | owner")] // the callers who may run it
 /// ```
@@ -101,7 +102,11 @@ use crate::tokens::{first_span, with_parentheses};
 ///
 /// # Names
 /// A name has at most 64 bytes of `a-z`, `0-9`, `.`, `_`, `:` and `-`, and begins with a letter or a
-/// digit. Names that the protocol uses are reserved: `acl`, `auth`, `client`, `command`, `config`,
+/// digit. It may have two such words with one blank between, `group add`; so may an alias. The first word is then
+/// the name of a group: `group` alone, and `help group`, list its commands. Clients send the two words apart, or as
+/// one word with the blank. Rules, hooks, audit records and `Request::name` have the full name, and
+/// `Server::allow("group *", …)` gives a rule to the whole group. A server does not start if a group has the name of
+/// a command. Names that the protocol uses are reserved: `acl`, `auth`, `client`, `command`, `config`,
 /// `dockipc`, `hello`, `latency`, `monitor`, `psubscribe`, `psync`, `publish`, `pubsub`, `punsubscribe`, `quit`,
 /// `reset`, `select`, `slowlog`, `spublish`, `ssubscribe`, `subscribe`, `sunsubscribe`, `sync`, `unsubscribe`.
 /// `ping`, `echo`, `info` and `help` replace the built-in commands. `exec`, `discard` and `watch` can be
@@ -137,6 +142,17 @@ use crate::tokens::{first_span, with_parentheses};
 #[proc_macro_attribute]
 pub fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
     expand_command(attr.into(), item.into()).into()
+}
+
+/// Is `command` where dockipc has no server: reports the feature that is missing.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn command_without_server(_: TokenStream, item: TokenStream) -> TokenStream {
+    let message = "`#[command]` needs the feature `server` of dockipc, which is on by default: remove \
+        `default-features = false`, or add `features = [\"server\"]`";
+    let error = Error::new(Span::call_site(), message).into_compile_error();
+    let item = TokenStream2::from(item);
+    quote!(#item #error).into()
 }
 
 /// Makes a typed client of a trait: each method calls a command.
@@ -302,10 +318,39 @@ pub fn derive_failure(item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// A struct is a map of its named fields. When it is read, unknown fields are ignored, and a missing one is
-/// an error unless it is an `Option`. A struct with a field that cannot be read, such as a `&str`, implements
-/// `IntoReply` alone. A struct may hold values of its own type, written without a path; of two structs that hold each other,
-/// implement the traits of one by hand. An enum of unit variants is the word that `#[derive(Arg)]` accepts. If the crate
-/// `dockipc` has another name in your crate, write `#[dockipc(crate = other_name)]`.
+/// an error unless it is an `Option`. A struct with one field without a name is that field's value, with several a
+/// list of fixed length as a tuple is, and a unit struct is no value, as `()` is. A struct may hold values of its own
+/// type in fields with names, written without a path; of two types that hold each other, implement the traits of one
+/// by hand.
+///
+/// A variant without fields is a word: its name in kebab case, the word that `#[derive(Arg)]` accepts. Any other
+/// variant is a map of one entry, from the word to the value, which the variant's fields make as a struct's do:
+///
+/// ```ignore
+/// #[derive(Reply)]
+/// enum Target {
+///     Nobody,                         // nobody
+///     Group(String),                  // group => "staff"
+///     Point { x: i64, y: i64 },       // point => { x => 1, y => 2 }
+///     #[dockipc(other)]
+///     Unknown(String),                // a word or a variant that this version does not know
+/// }
+/// ```
+///
+/// In line mode that is the word, a tab and the columns of the value. The variants may have different numbers of
+/// columns, so put such a value last in a row.
+///
+/// A type may have parameters, which then must be answers too: `struct Page<T> { items: Vec<T>, next: Option<u64> }`.
+/// A type with a field that cannot be read, such as a `&str`, implements `IntoReply` alone.
+///
+/// | attribute | meaning |
+/// | --- | --- |
+/// | `#[dockipc(name = "word")]` at a field or a variant | its name on the wire; at a variant, `#[arg(name = "word")]` is the same |
+/// | `#[dockipc(other)]` at a variant | words and variants that this version does not know are read as this one: a unit variant, or one that holds the word in a `String`, without the value |
+/// | `#[dockipc(table)]` at a struct with named fields | in line mode, a list or a stream of it is a table: a row with the names of the fields, and then the values of each, separated by tabs |
+/// | `#[dockipc(crate = other_name)]` at the type | the name that the crate `dockipc` has in your crate |
+///
+/// `dockipc schema --check` reports a new variant as a change that can break callers, unless the enum had an `other`.
 #[proc_macro_derive(Reply, attributes(arg, dockipc))]
 pub fn derive_reply(item: TokenStream) -> TokenStream {
     expand_reply(item.into()).unwrap_or_else(Error::into_compile_error).into()

@@ -53,6 +53,30 @@ pub(crate) struct Param {
     pub(crate) docs: Vec<Expr>,
     pub(crate) ty: Type,
     pub(crate) form: Form,
+    pub(crate) extra: Extra,
+}
+
+/// The keys that few parameters have.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// The smallest and the largest number, and the number that a float must be less than.
+    pub(crate) min: Option<String>,
+    pub(crate) max: Option<String>,
+    pub(crate) below: Option<String>,
+    /// The fewest and the most bytes of a word.
+    pub(crate) len: (Option<usize>, Option<usize>),
+    /// The fewest and the most words of a list.
+    pub(crate) count: (Option<usize>, Option<usize>),
+    pub(crate) pattern: Option<String>,
+}
+
+impl Extra {
+    /// Returns whether a call must be checked.
+    pub(crate) fn is_checked(&self) -> bool {
+        let has = |(min, max): (Option<usize>, Option<usize>)| min.or(max).is_some();
+        let is_number = self.min.is_some() || self.max.is_some() || self.below.is_some();
+        is_number || has(self.len) || has(self.count) || self.pattern.is_some()
+    }
 }
 
 /// How a client gives a parameter.
@@ -182,17 +206,54 @@ pub(crate) struct ReplyImpl {
     /// The path of the crate `dockipc`.
     pub(crate) krate: Path,
     pub(crate) ident: Ident,
-    /// The type's lifetimes.
     pub(crate) generics: Generics,
     pub(crate) answer: Answer,
 }
 
 /// The form of an answer.
 pub(crate) enum Answer {
-    /// A map of the fields.
-    Map(Vec<(Ident, Type)>),
-    /// One of these.
-    Word(Vec<Choice>),
+    Struct {
+        content: Content,
+        /// Whether a list of them is a table in line mode.
+        is_table: bool,
+    },
+    Enum {
+        variants: Vec<ReplyVariant>,
+        other: Option<Other>,
+    },
+}
+
+/// The fields of a struct or a variant.
+pub(crate) enum Content {
+    Nothing,
+    /// One field without a name.
+    One(Type),
+    /// Several fields without names.
+    Row(Vec<Type>),
+    Map(Vec<ReplyField>),
+}
+
+/// A field of an answer.
+pub(crate) struct ReplyField {
+    pub(crate) ident: Ident,
+    /// The name on the wire.
+    pub(crate) name: String,
+    pub(crate) ty: Type,
+}
+
+/// A variant of an answer.
+pub(crate) struct ReplyVariant {
+    pub(crate) ident: Ident,
+    pub(crate) word: String,
+    pub(crate) content: Content,
+}
+
+/// The variant as which unknown words and variants are read.
+pub(crate) enum Other {
+    /// A unit variant, which has a word of its own.
+    Unit(Ident),
+    /// One that holds the word, with the type of its field.
+    Word(Ident, Type),
 }
 
 /// A trait whose methods call commands.

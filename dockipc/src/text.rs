@@ -1,5 +1,6 @@
 //! Text that is put together from parts, and the text of times and of integers' ranges.
 
+pub(crate) mod decimals;
 mod integer;
 mod range;
 pub(crate) mod time;

@@ -16,7 +16,7 @@ pub(crate) fn arg(model: &ArgImpl) -> TokenStream {
             fn from_word(
                 __dockipc_word: &[::core::primitive::u8],
             ) -> ::core::result::Result<Self, __dockipc::BadValue> {
-                <#ident as __dockipc::Parse>::from_word(__dockipc_word)
+                <#ident as __dockipc::FromText>::from_text(__dockipc_word)
             }
         },
         WordParser::Choices(choices) => from_choices(choices),

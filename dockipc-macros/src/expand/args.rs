@@ -38,39 +38,41 @@ fn group_of_fields(ArgsImpl { krate, ident, .. }: &ArgsImpl, fields: &[Field]) -
         const _: () = {
             use #krate::private as __dockipc;
 
-            #[automatically_derived]
-            impl __dockipc::Grouped<&'static [__dockipc::Param]> for #ident {
-                const PARTS: (
-                    fn(
-                        &__dockipc::Args<'_>,
-                        ::core::primitive::usize,
-                    ) -> ::core::result::Result<Self, __dockipc::Failure>,
-                    &'static [__dockipc::Param],
-                ) = (
-                    |__dockipc_args, __dockipc_base| {
-                        ::core::result::Result::Ok(Self { #read })
-                    },
-                    &[#(#entries),*],
-                );
-            }
+            __dockipc::server! {
+                #[automatically_derived]
+                impl __dockipc::Grouped<&'static [__dockipc::Param]> for #ident {
+                    const PARTS: (
+                        fn(
+                            &__dockipc::Args<'_>,
+                            ::core::primitive::usize,
+                        ) -> ::core::result::Result<Self, __dockipc::Failure>,
+                        &'static [__dockipc::Param],
+                    ) = (
+                        |__dockipc_args, __dockipc_base| {
+                            ::core::result::Result::Ok(Self { #read })
+                        },
+                        &[#(#entries),*],
+                    );
+                }
 
-            const __DOCKIPC_DECLARED: &[__dockipc::Param] = #declared;
-            const __DOCKIPC_PARAMS: &[__dockipc::Param] =
-                &__dockipc::flat::<{ __dockipc::count(__DOCKIPC_DECLARED) }>(__DOCKIPC_DECLARED);
-            #(#checks)*
+                const __DOCKIPC_DECLARED: &[__dockipc::Param] = #declared;
+                const __DOCKIPC_PARAMS: &[__dockipc::Param] =
+                    &__dockipc::flat::<{ __dockipc::count(__DOCKIPC_DECLARED) }>(__DOCKIPC_DECLARED);
+                #(#checks)*
 
-            #[automatically_derived]
-            impl<'__dockipc_request> __dockipc::FromRequest<'__dockipc_request> for #ident {
-                const KIND: __dockipc::Kind = __dockipc::fields(__DOCKIPC_PARAMS);
+                #[automatically_derived]
+                impl<'__dockipc_request> __dockipc::FromRequest<'__dockipc_request> for #ident {
+                    const KIND: __dockipc::Kind = __dockipc::fields(__DOCKIPC_PARAMS);
 
-                fn from_request(
-                    __dockipc_args: &__dockipc::Args<'__dockipc_request>,
-                    __dockipc_base: ::core::primitive::usize,
-                ) -> ::core::result::Result<Self, __dockipc::Failure> {
-                    (<Self as __dockipc::Grouped<&[__dockipc::Param]>>::PARTS.0)(
-                        __dockipc_args,
-                        __dockipc_base,
-                    )
+                    fn from_request(
+                        __dockipc_args: &__dockipc::Args<'__dockipc_request>,
+                        __dockipc_base: ::core::primitive::usize,
+                    ) -> ::core::result::Result<Self, __dockipc::Failure> {
+                        (<Self as __dockipc::Grouped<&[__dockipc::Param]>>::PARTS.0)(
+                            __dockipc_args,
+                            __dockipc_base,
+                        )
+                    }
                 }
             }
 
@@ -119,58 +121,60 @@ fn one_of(ArgsImpl { krate, ident, .. }: &ArgsImpl, alternatives: &[Alternative]
         const _: () = {
             use #krate::private as __dockipc;
 
-            #[automatically_derived]
-            impl __dockipc::Grouped<&'static [__dockipc::Param]> for #ident {
-                const PARTS: (
-                    fn(
-                        &__dockipc::Args<'_>,
-                        ::core::primitive::usize,
-                    ) -> ::core::result::Result<Self, __dockipc::Failure>,
-                    &'static [__dockipc::Param],
-                ) = (
-                    |__dockipc_args, __dockipc_base| {
-                        ::core::result::Result::Ok(
-                            match __dockipc_args.only(__dockipc_base, #count)? { #(#arms)* },
-                        )
-                    },
-                    &[#(#entries),*],
-                );
-            }
-
-            const __DOCKIPC_PARAMS: &[__dockipc::Param] =
-                <#ident as __dockipc::Grouped<&[__dockipc::Param]>>::PARTS.1;
-            #(#checks)*
-
-            #[automatically_derived]
-            impl<'__dockipc_request> __dockipc::FromRequest<'__dockipc_request> for #ident {
-                const KIND: __dockipc::Kind = __dockipc::one_of(__DOCKIPC_PARAMS, false);
-                const OPTIONAL: __dockipc::Kind = __dockipc::one_of(__DOCKIPC_PARAMS, true);
-
-                fn from_request(
-                    __dockipc_args: &__dockipc::Args<'__dockipc_request>,
-                    __dockipc_base: ::core::primitive::usize,
-                ) -> ::core::result::Result<Self, __dockipc::Failure> {
-                    (<Self as __dockipc::Grouped<&[__dockipc::Param]>>::PARTS.0)(
-                        __dockipc_args,
-                        __dockipc_base,
-                    )
+            __dockipc::server! {
+                #[automatically_derived]
+                impl __dockipc::Grouped<&'static [__dockipc::Param]> for #ident {
+                    const PARTS: (
+                        fn(
+                            &__dockipc::Args<'_>,
+                            ::core::primitive::usize,
+                        ) -> ::core::result::Result<Self, __dockipc::Failure>,
+                        &'static [__dockipc::Param],
+                    ) = (
+                        |__dockipc_args, __dockipc_base| {
+                            ::core::result::Result::Ok(
+                                match __dockipc_args.only(__dockipc_base, #count)? { #(#arms)* },
+                            )
+                        },
+                        &[#(#entries),*],
+                    );
                 }
 
-                fn optional(
-                    __dockipc_args: &__dockipc::Args<'__dockipc_request>,
-                    __dockipc_base: ::core::primitive::usize,
-                ) -> ::core::result::Result<
-                    ::core::option::Option<Self>,
-                    __dockipc::Failure,
-                > {
-                    if __dockipc_args.has_any(__dockipc_base, #count) {
-                        <Self as __dockipc::FromRequest<'_>>::from_request(
+                const __DOCKIPC_PARAMS: &[__dockipc::Param] =
+                    <#ident as __dockipc::Grouped<&[__dockipc::Param]>>::PARTS.1;
+                #(#checks)*
+
+                #[automatically_derived]
+                impl<'__dockipc_request> __dockipc::FromRequest<'__dockipc_request> for #ident {
+                    const KIND: __dockipc::Kind = __dockipc::one_of(__DOCKIPC_PARAMS, false);
+                    const OPTIONAL: __dockipc::Kind = __dockipc::one_of(__DOCKIPC_PARAMS, true);
+
+                    fn from_request(
+                        __dockipc_args: &__dockipc::Args<'__dockipc_request>,
+                        __dockipc_base: ::core::primitive::usize,
+                    ) -> ::core::result::Result<Self, __dockipc::Failure> {
+                        (<Self as __dockipc::Grouped<&[__dockipc::Param]>>::PARTS.0)(
                             __dockipc_args,
                             __dockipc_base,
                         )
-                        .map(::core::option::Option::Some)
-                    } else {
-                        ::core::result::Result::Ok(::core::option::Option::None)
+                    }
+
+                    fn optional(
+                        __dockipc_args: &__dockipc::Args<'__dockipc_request>,
+                        __dockipc_base: ::core::primitive::usize,
+                    ) -> ::core::result::Result<
+                        ::core::option::Option<Self>,
+                        __dockipc::Failure,
+                    > {
+                        if __dockipc_args.has_any(__dockipc_base, #count) {
+                            <Self as __dockipc::FromRequest<'_>>::from_request(
+                                __dockipc_args,
+                                __dockipc_base,
+                            )
+                            .map(::core::option::Option::Some)
+                        } else {
+                            ::core::result::Result::Ok(::core::option::Option::None)
+                        }
                     }
                 }
             }
@@ -261,16 +265,18 @@ pub(crate) fn args_stub(input: &DeriveInput, krate: &Path) -> TokenStream {
         const _: () = {
             use #krate::private as __dockipc;
 
-            #[automatically_derived]
-            impl<'__dockipc_request> __dockipc::FromRequest<'__dockipc_request> for #ident {
-                const KIND: __dockipc::Kind = __dockipc::fields(&[]);
-                const OPTIONAL: __dockipc::Kind = Self::KIND;
+            __dockipc::server! {
+                #[automatically_derived]
+                impl<'__dockipc_request> __dockipc::FromRequest<'__dockipc_request> for #ident {
+                    const KIND: __dockipc::Kind = __dockipc::fields(&[]);
+                    const OPTIONAL: __dockipc::Kind = Self::KIND;
 
-                fn from_request(
-                    _: &__dockipc::Args<'__dockipc_request>,
-                    _: ::core::primitive::usize,
-                ) -> ::core::result::Result<Self, __dockipc::Failure> {
-                    ::core::unreachable!()
+                    fn from_request(
+                        _: &__dockipc::Args<'__dockipc_request>,
+                        _: ::core::primitive::usize,
+                    ) -> ::core::result::Result<Self, __dockipc::Failure> {
+                        ::core::unreachable!()
+                    }
                 }
             }
 

@@ -20,7 +20,7 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
     let prefix = option(prefix.as_ref());
     let (mut arms, mut entries, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     let (mut described, mut send, mut all_sent) = (Vec::new(), Vec::new(), Vec::new());
-    let mut numbers = Vec::new();
+    let mut names_of = Vec::new();
     for (i, variant) in variants.iter().enumerate() {
         let CommandVariant { variant, name, aliases, hidden, idempotent, allow, docs, fields } =
             variant;
@@ -31,7 +31,7 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
         let pattern = if i + 1 == count { quote!(_) } else { quote!(#i) };
         arms.push(quote!(#pattern => Self::#variant { #read },));
         let params_of = fields.iter().map(|field| entry(&field.param));
-        entries.push(quote!(&[__dockipc::variant(#i), #(#params_of),*]));
+        entries.push(quote!(&[__dockipc::place(#i), #(#params_of),*]));
         checks.push(quote! {
             const #params: &[__dockipc::Param] =
                 &__dockipc::flat::<{ __dockipc::count(#declared) }>(#declared);
@@ -60,7 +60,7 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
         let sent: Vec<_> = sent.collect();
         let code = sent.iter().map(|sent| &sent.code);
         send.push(quote!(Self::#variant { #(#names: #values),* } => { #(#code)* }));
-        numbers.push(quote!(Self::#variant { .. } => #i,));
+        names_of.push(quote!(Self::#variant { .. } => #name,));
         all_sent.extend(sent);
     }
     let bounds = bounds(&all_sent);
@@ -69,51 +69,53 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
         const _: () = {
             use #krate::private as __dockipc;
 
-            #[automatically_derived]
-            impl __dockipc::Grouped<[&'static [__dockipc::Param]; #count]> for #ident {
-                const PARTS: (
-                    fn(
-                        &__dockipc::Args<'_>,
-                        ::core::primitive::usize,
-                    ) -> ::core::result::Result<Self, __dockipc::Failure>,
-                    [&'static [__dockipc::Param]; #count],
-                ) = (
-                    |__dockipc_args, __dockipc_base| {
-                        ::core::result::Result::Ok(
-                            match __dockipc_args.variant(__dockipc_base) { #(#arms)* },
+            __dockipc::server! {
+                #[automatically_derived]
+                impl __dockipc::Grouped<[&'static [__dockipc::Param]; #count]> for #ident {
+                    const PARTS: (
+                        fn(
+                            &__dockipc::Args<'_>,
+                            ::core::primitive::usize,
+                        ) -> ::core::result::Result<Self, __dockipc::Failure>,
+                        [&'static [__dockipc::Param]; #count],
+                    ) = (
+                        |__dockipc_args, __dockipc_base| {
+                            ::core::result::Result::Ok(
+                                match __dockipc_args.variant(__dockipc_base) { #(#arms)* },
+                            )
+                        },
+                        [#(#entries),*],
+                    );
+                }
+
+                const __DOCKIPC_DECLARED: [&[__dockipc::Param]; #count] =
+                    <#ident as __dockipc::Grouped<[&[__dockipc::Param]; #count]>>::PARTS.1;
+                #(#checks)*
+                static __DOCKIPC_SET: __dockipc::CommandSet =
+                    __dockipc::CommandSet { prefix: #prefix, variants: &[#(#described),*] };
+
+                #[automatically_derived]
+                impl<'__dockipc_request> __dockipc::FromRequest<'__dockipc_request> for #ident {
+                    const KIND: __dockipc::Kind = __dockipc::commands(&__DOCKIPC_SET);
+
+                    fn from_request(
+                        __dockipc_args: &__dockipc::Args<'__dockipc_request>,
+                        __dockipc_base: ::core::primitive::usize,
+                    ) -> ::core::result::Result<Self, __dockipc::Failure> {
+                        (<Self as __dockipc::Grouped<[&[__dockipc::Param]; #count]>>::PARTS.0)(
+                            __dockipc_args,
+                            __dockipc_base,
                         )
-                    },
-                    [#(#entries),*],
-                );
-            }
-
-            const __DOCKIPC_DECLARED: [&[__dockipc::Param]; #count] =
-                <#ident as __dockipc::Grouped<[&[__dockipc::Param]; #count]>>::PARTS.1;
-            #(#checks)*
-            static __DOCKIPC_SET: __dockipc::CommandSet =
-                __dockipc::CommandSet { prefix: #prefix, variants: &[#(#described),*] };
-
-            #[automatically_derived]
-            impl<'__dockipc_request> __dockipc::FromRequest<'__dockipc_request> for #ident {
-                const KIND: __dockipc::Kind = __dockipc::commands(&__DOCKIPC_SET);
-
-                fn from_request(
-                    __dockipc_args: &__dockipc::Args<'__dockipc_request>,
-                    __dockipc_base: ::core::primitive::usize,
-                ) -> ::core::result::Result<Self, __dockipc::Failure> {
-                    (<Self as __dockipc::Grouped<[&[__dockipc::Param]; #count]>>::PARTS.0)(
-                        __dockipc_args,
-                        __dockipc_base,
-                    )
+                    }
                 }
             }
 
             #[automatically_derived]
             impl __dockipc::Commands for #ident #bounds {
-                const SET: &'static __dockipc::CommandSet = &__DOCKIPC_SET;
+                const PREFIX: ::core::option::Option<&'static ::core::primitive::str> = #prefix;
 
-                fn number(&self) -> ::core::primitive::usize {
-                    match self { #(#numbers)* }
+                fn name(&self) -> &'static ::core::primitive::str {
+                    match self { #(#names_of)* }
                 }
 
                 fn send(&self, __dockipc_arguments: &mut __dockipc::Arguments<'_>) {
@@ -135,26 +137,29 @@ pub(crate) fn commands_stub(input: &DeriveInput, krate: &Path) -> TokenStream {
         const _: () = {
             use #krate::private as __dockipc;
 
-            static __DOCKIPC_SET: __dockipc::CommandSet =
-                __dockipc::CommandSet { prefix: ::core::option::Option::None, variants: &[] };
+            __dockipc::server! {
+                static __DOCKIPC_SET: __dockipc::CommandSet =
+                    __dockipc::CommandSet { prefix: ::core::option::Option::None, variants: &[] };
 
-            #[automatically_derived]
-            impl<'__dockipc_request> __dockipc::FromRequest<'__dockipc_request> for #ident {
-                const KIND: __dockipc::Kind = __dockipc::commands(&__DOCKIPC_SET);
+                #[automatically_derived]
+                impl<'__dockipc_request> __dockipc::FromRequest<'__dockipc_request> for #ident {
+                    const KIND: __dockipc::Kind = __dockipc::commands(&__DOCKIPC_SET);
 
-                fn from_request(
-                    _: &__dockipc::Args<'__dockipc_request>,
-                    _: ::core::primitive::usize,
-                ) -> ::core::result::Result<Self, __dockipc::Failure> {
-                    ::core::unreachable!()
+                    fn from_request(
+                        _: &__dockipc::Args<'__dockipc_request>,
+                        _: ::core::primitive::usize,
+                    ) -> ::core::result::Result<Self, __dockipc::Failure> {
+                        ::core::unreachable!()
+                    }
                 }
             }
 
             #[automatically_derived]
             impl __dockipc::Commands for #ident {
-                const SET: &'static __dockipc::CommandSet = &__DOCKIPC_SET;
+                const PREFIX: ::core::option::Option<&'static ::core::primitive::str> =
+                    ::core::option::Option::None;
 
-                fn number(&self) -> ::core::primitive::usize {
+                fn name(&self) -> &'static ::core::primitive::str {
                     ::core::unreachable!()
                 }
 

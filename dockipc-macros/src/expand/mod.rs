@@ -10,6 +10,7 @@ mod client;
 mod command;
 mod commands;
 mod events;
+mod extra;
 mod failure;
 mod param;
 mod reply;

@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Ident;
 
-use super::text;
+use super::{extra, text};
 use crate::model::{Conversion, DefaultValue, Form, Param, Source, Value};
 use crate::tokens::{first_span, hygienic, last_span, optional};
 
@@ -31,7 +31,7 @@ pub(super) fn check_with(check: &str, param: &Param, arguments: TokenStream) -> 
 
 /// Generates the description of a parameter.
 pub(super) fn entry(param: &Param) -> TokenStream {
-    let Param { name, docs, ty, form } = param;
+    let Param { name, docs, ty, form, .. } = param;
     let docs = text(docs);
     let span = type_span(param);
     let Value { source, conversion, complete, secret } = match form {
@@ -92,7 +92,8 @@ pub(super) fn entry(param: &Param) -> TokenStream {
             __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::LIST)
         },
     };
-    let entry = if *secret { quote!(#entry.secret()) } else { entry };
+    let with = extra::with(param);
+    let entry = if *secret { quote!(#entry #with.secret()) } else { quote!(#entry #with) };
     let Some(function) = complete else { return entry };
     let propose = quote_spanned! {hygienic(first_span(function))=>
         |__dockipc_request, __dockipc_prefix| __dockipc::Propose::propose(#function, __dockipc_request, __dockipc_prefix)
@@ -129,7 +130,7 @@ pub(super) fn read(i: &TokenStream, param: &Param) -> TokenStream {
             <#inner as __dockipc::Parse>::list(__dockipc_args, #i)?
         },
     };
-    match conversion.default() {
+    let value = match conversion.default() {
         Some(DefaultValue::Expr(expr)) => quote_spanned! {span=>
             if __dockipc_args.has(#i) {
                 #given
@@ -139,6 +140,15 @@ pub(super) fn read(i: &TokenStream, param: &Param) -> TokenStream {
             }
         },
         _ => given,
+    };
+    if !param.extra.is_checked() {
+        return value;
+    }
+    quote_spanned! {span=>
+        {
+            __dockipc_args.check(#i)?;
+            #value
+        }
     }
 }
 

@@ -171,14 +171,24 @@ const RESERVED: &[&str] = &[
     "unsubscribe",
 ];
 
+/// The built-in commands that a command may replace, but not a group.
+const BUILT_IN: &[&str] =
+    &["discard", "echo", "exec", "help", "info", "multi", "ping", "unwatch", "watch"];
+
+/// Checks a name of one word, or of two with one blank between.
 pub(super) fn check_name(name: &str, is_first: bool, span: Span, errors: &mut Errors) {
     if name.is_empty() {
         return errors.add(span, "a command needs a name: write `#[command(\"name\")]`");
     }
+    let (first, second) = name.split_once(' ').map_or((name, None), |(a, b)| (a, Some(b)));
+    let words = [first, second.unwrap_or("a")];
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._:-".contains(c);
     let explained = |c: char| c.is_whitespace() || c.is_ascii_uppercase();
     let reasons = [
-        (name.contains(char::is_whitespace), "join the words with `-`"),
+        (
+            words.iter().any(|word| word.is_empty() || word.contains(char::is_whitespace)),
+            "write one word, or two with one blank between",
+        ),
         (
             name.contains(|c: char| c.is_ascii_uppercase()),
             "use lower case (callers may use upper case)",
@@ -187,9 +197,16 @@ pub(super) fn check_name(name: &str, is_first: bool, span: Span, errors: &mut Er
             name.contains(|c: char| !allowed(c) && !explained(c)),
             "use only a-z, 0-9, `.`, `_`, `:` and `-`",
         ),
-        (name.starts_with(['.', '_', ':', '-']), "begin with a letter or a digit"),
+        (
+            words.iter().any(|word| word.starts_with(['.', '_', ':', '-'])),
+            "begin with a letter or a digit",
+        ),
         (name.len() > LONGEST_NAME, "use at most 64 bytes"),
-        (is_first && RESERVED.contains(&name), "the protocol uses this name; choose another"),
+        (is_first && RESERVED.contains(&first), "the protocol uses this name; choose another"),
+        (
+            is_first && second.is_some() && BUILT_IN.contains(&first),
+            "a built-in command has the name of this group; choose another",
+        ),
     ];
     invalid("command name", name, &reasons, span, errors);
 }

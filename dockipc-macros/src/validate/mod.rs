@@ -10,6 +10,7 @@ mod command;
 mod commands;
 mod default;
 mod events;
+mod extra;
 mod failure;
 mod param;
 mod redis;

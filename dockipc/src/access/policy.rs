@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::credentials::Credentials;
-use super::rule::{Name, Term};
 use crate::error::Error;
 use crate::proc::small_text;
+use crate::rule::{Name, Term};
 use crate::sys;
 use crate::text::{append, number};
 

@@ -31,8 +31,8 @@ use self::commands::Line;
 use self::handshake::{Credential, Recipients, TokenSource};
 use self::limits::{CallLimits, ClientLimits, nonzero_timeout};
 use self::pool::Pool;
-use crate::access::Token;
 use crate::error::Result;
+use crate::token::Token;
 
 #[cfg(feature = "tokio")]
 pub use self::asynchronous::{

@@ -41,7 +41,9 @@ pub trait ToArgs {
     where
         Self: Sized,
     {
-        list.iter().for_each(|item| item.to_args(way, arguments));
+        for item in list {
+            item.to_args(way, arguments);
+        }
     }
 }
 
@@ -205,7 +207,9 @@ impl<K: ToArg, V: ToArg> ToArgs for BTreeMap<K, V> {
     const GIVES: Gives = Gives::UNKNOWN.list();
 
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
-        self.iter().for_each(|(key, value)| arguments.add(entry(key, value), way));
+        for (key, value) in self {
+            arguments.add(entry(key, value), way);
+        }
     }
 }
 
@@ -213,6 +217,8 @@ impl<K: ToArg, V: ToArg, S> ToArgs for HashMap<K, V, S> {
     const GIVES: Gives = Gives::UNKNOWN.list();
 
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
-        self.iter().for_each(|(key, value)| arguments.add(entry(key, value), way));
+        for (key, value) in self {
+            arguments.add(entry(key, value), way);
+        }
     }
 }

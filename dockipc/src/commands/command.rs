@@ -124,12 +124,16 @@ impl fmt::Display for Command {
 impl Param {
     /// Returns the type or the choices, as help shows them.
     pub(crate) fn values(&self) -> String {
-        let many = if self.arity == Arity::Many { ", any number" } else { "" };
+        let more = match self.extra {
+            Some(extra) => (extra.code.values)(self, extra),
+            None if self.arity == Arity::Many => ", any number".to_owned(),
+            None => String::new(),
+        };
         match (self.way, self.choices) {
             (Way::Flag(_), _) => String::new(),
             (Way::Body, _) => "the last word, or all that follows a line".to_owned(),
-            (_, []) => format!("{}{many}", self.ty),
-            (_, choices) => format!("{}{many}", joined(&mut choices.iter().copied(), "|")),
+            (_, []) => format!("{}{more}", self.ty),
+            (_, choices) => format!("{}{more}", joined(&mut choices.iter().copied(), "|")),
         }
     }
 }

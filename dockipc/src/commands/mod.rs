@@ -13,6 +13,7 @@ mod rules;
 mod speed;
 mod table;
 mod unknown;
+mod words;
 
 pub(crate) use builtin::{BuiltIn, PubSub};
 pub use channels::{Channel, Channels};
@@ -23,3 +24,4 @@ pub use expand::expand;
 pub(crate) use rules::Rules;
 pub(crate) use speed::{Cost, Speed};
 pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};
+pub(crate) use words::from_words;

@@ -68,6 +68,7 @@ fn right(argument: &Argument) -> String {
     let is_flag = argument.kind == Kind::Flag;
     if !is_flag && argument.choices.is_empty() {
         notes.push(argument.ty.clone());
+        notes.extend(argument.limits());
     } else if !is_flag {
         notes.push(argument.choices.join("|"));
     }

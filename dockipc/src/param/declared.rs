@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{BodyCode, FromRequest, Group, Kind, Needs, Wanted, base};
+use super::extra::check_extra;
+use super::{BodyCode, Extra, FromRequest, Group, Kind, Needs, Wanted, base};
 use crate::arg::{Arity, BadValue, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
@@ -36,6 +37,7 @@ pub struct Param {
     pub propose: Option<fn(&Request<'_>, &str) -> Vec<String>>,
     /// How it belongs to others.
     pub group: Group,
+    pub(crate) extra: Option<&'static Extra>,
 }
 
 /// The value of an omitted parameter.
@@ -148,10 +150,16 @@ impl Param {
 
     /// Returns whether the parameter may be omitted.
     pub(crate) fn is_optional(&self) -> bool {
-        self.arity != Arity::One
-            || self.default.is_some()
-            || matches!(self.way, Way::Flag(_))
-            || self.alternative().is_some()
+        !self.is_required() || self.alternative().is_some()
+    }
+
+    pub(super) const fn is_required(&self) -> bool {
+        let needs_word = match (self.arity, self.extra) {
+            (Arity::One, _) => true,
+            (Arity::Many, Some(extra)) => extra.count.0 > 0,
+            _ => false,
+        };
+        needs_word && self.default.is_none() && !matches!(self.way, Way::Flag(_))
     }
 }
 
@@ -236,6 +244,7 @@ pub const fn param(
         body,
         propose: None,
         group,
+        extra: None,
     }
 }
 
@@ -290,7 +299,7 @@ const fn check_group(declared: &[Param], index: usize) {
     while i < declared.len() {
         if let Group::Commands(_) = declared[i].group {
             assert!(
-                i == index || is_alone && this.is_injected(),
+                i >= index && !is_alone || is_alone && this.is_injected(),
                 "the commands of an enum have the parameters of its variants: make this one a field of a variant",
             );
             assert!(
@@ -306,7 +315,7 @@ const fn check_group(declared: &[Param], index: usize) {
 const fn check_all(params: &[Param], index: usize) {
     let this = &params[index];
     assert!(
-        !matches!(this.arity, Arity::Nested) || !this.ty.is_empty(),
+        !matches!(this.arity, Arity::Nested) || !this.ty.is_empty() && this.body.is_none(),
         "an injected value is always there: remove `Option`",
     );
     assert!(
@@ -319,7 +328,8 @@ const fn check_all(params: &[Param], index: usize) {
             || (matches!(this.way, Way::Injected | Way::Body)
                 && this.default.is_none()
                 && !this.secret
-                && this.propose.is_none()),
+                && this.propose.is_none()
+                && this.extra.is_none()),
         "an injected parameter is not parsed from words: remove its #[arg(…)]",
     );
     assert!(
@@ -334,6 +344,9 @@ const fn check_all(params: &[Param], index: usize) {
         !this.secret || this.propose.is_none(),
         "a secret parameter can't have completions: remove `complete`",
     );
+    if let Some(extra) = this.extra {
+        check_extra(this, extra);
+    }
     let mut i = 0;
     while i < index {
         assert!(
@@ -368,7 +381,6 @@ const fn check_all(params: &[Param], index: usize) {
     if !matches!(this.way, Way::Positional | Way::Rest) {
         return;
     }
-    let is_optional = !matches!(this.arity, Arity::One) || this.default.is_some();
     let mut i = 0;
     while i < index {
         let earlier = &params[i];
@@ -378,7 +390,7 @@ const fn check_all(params: &[Param], index: usize) {
                 "the previous parameter takes all remaining words: move it to the end",
             );
             assert!(
-                is_optional || (matches!(earlier.arity, Arity::One) && earlier.default.is_none()),
+                !this.is_required() || earlier.is_required(),
                 "a required parameter follows an optional one: move it before that one, make it an Option, or give it a default",
             );
         }

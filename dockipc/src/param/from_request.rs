@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Args, BodyCode, Group, Purpose};
-use crate::arg::{Arg, Arity, BadValue, BadWord, text};
+use crate::arg::{Arg, Arity, BadValue, BadWord, FromText};
 use crate::error::Failure;
 use crate::local::Local;
 use crate::peer::Peer;
@@ -339,6 +339,6 @@ pub trait Parse: Sized {
 #[diagnostic::do_not_recommend]
 impl<T: std::str::FromStr<Err: fmt::Display>> Parse for T {
     fn from_word(word: &[u8]) -> Result<Self, BadValue> {
-        text(word)?.parse().map_err(BadValue::new)
+        T::from_text(word)
     }
 }

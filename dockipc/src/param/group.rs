@@ -124,8 +124,18 @@ pub const fn flat<const COUNT: usize>(params: &[Param]) -> [Param; COUNT] {
 
 /// Makes the parameter that is in the place of an enum of commands, in front of those of one of its variants.
 #[doc(hidden)]
-pub const fn variant(number: usize) -> Param {
+pub const fn place(number: usize) -> Param {
     Param { group: Group::Variant(number), ..param("", "", None, None, Kind::INJECTED) }
+}
+
+impl Kind {
+    /// Returns the commands, if each variant of the type is one.
+    pub(crate) const fn commands(self) -> Option<&'static CommandSet> {
+        match self.group {
+            Group::Commands(set) => Some(set),
+            _ => None,
+        }
+    }
 }
 
 /// Returns the properties of a group of fields.

@@ -8,6 +8,7 @@ mod args;
 mod bind;
 mod body;
 mod declared;
+mod extra;
 mod from_request;
 mod group;
 mod owned;
@@ -24,13 +25,14 @@ pub use declared::{
     DefaultValue, Display, NotDisplay, Param, Way, check, check_alternative, check_async,
     check_field, check_unnamed, flag, param,
 };
+pub use extra::Extra;
+#[cfg(feature = "pattern")]
+pub use extra::Pattern;
 pub use from_request::Kind;
 pub use from_request::{Flag, FromRequest, Parse};
 pub(crate) use from_request::{Needs, Wanted};
 pub(crate) use group::Group;
-pub use group::{
-    CommandSet, Grouped, Variant, base, commands, count, fields, flat, one_of, variant,
-};
+pub use group::{CommandSet, Grouped, Variant, base, commands, count, fields, flat, one_of, place};
 pub use owned::OwnedArgs;
 pub use propose::Propose;
 pub(crate) use shape::Shape;

@@ -24,7 +24,7 @@ pub(super) fn items<T: FromReply, L: FromIterator<T>>(reply: Reply) -> Result<L,
     }
 }
 
-fn mismatch<T>(wanted: &'static str, got: &Reply) -> Result<T, Error> {
+pub(super) fn mismatch<T>(wanted: &'static str, got: &Reply) -> Result<T, Error> {
     Err(Error::Mismatch { wanted, got: got.describe() })
 }
 
@@ -274,7 +274,7 @@ impl<T: FromReply + Ord> FromReply for BTreeSet<T> {
     }
 }
 
-fn pairs<K: FromReply, V: FromReply>(reply: Reply) -> Result<Vec<(K, V)>, Error> {
+pub(super) fn pairs<K: FromReply, V: FromReply>(reply: Reply) -> Result<Vec<(K, V)>, Error> {
     match reply {
         // A map whose keys are lists. A flat list of pairs, as in RESP2, looks the same.
         Reply::List(items) if items.iter().all(is_pair) && !items.is_empty() => {
@@ -285,35 +285,6 @@ fn pairs<K: FromReply, V: FromReply>(reply: Reply) -> Result<Vec<(K, V)>, Error>
         Reply::List(items) => flat(items),
         other => mismatch("a map", &other),
     }
-}
-
-/// The fields of a struct that derives `Reply`.
-pub struct Fields(Vec<(String, Reply)>);
-
-impl Fields {
-    /// Takes the pairs of an answer.
-    pub fn of(reply: Reply) -> Result<Self, Error> {
-        pairs(reply).map(Self)
-    }
-
-    /// Takes the value of a field out. A missing one is a missing value.
-    pub fn take<T: FromReply>(&mut self, name: &'static str) -> Result<T, Error> {
-        let Some(at) = self.0.iter().position(|(key, _)| key == name) else {
-            let (wanted, got) = ("a map with all fields", format!("a map without `{name}`"));
-            return T::from_reply(Reply::Null).map_err(|_| Error::Mismatch { wanted, got });
-        };
-        self.0.swap_remove(at).1.parse().map_err(|error| match error {
-            Error::Mismatch { wanted, got } => {
-                Error::Mismatch { wanted, got: format!("{got} in `{name}`") }
-            }
-            other => other,
-        })
-    }
-}
-
-/// Returns the error for a word that names no variant of a derived enum.
-pub fn no_variant<T>(word: String, wanted: &'static str) -> Result<T, Error> {
-    mismatch(wanted, &Reply::Bytes(word.into()))
 }
 
 fn is_pair(item: &Reply) -> bool {

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::access::{Access, Guesses, Pattern, TokenFile};
+use crate::access::{Access, Guesses, Pattern};
 use crate::audit::{Audit, Record};
 use crate::builtin::{CheckToken, check_token};
 use crate::commands::{Channels, Command, Mounted, Rules, Table};
@@ -39,6 +39,7 @@ use crate::local::{Job, Loops};
 use crate::reply::IntoReply;
 use crate::request::Request;
 use crate::state::{State, States};
+use crate::token::TokenFile;
 
 pub use self::bound::Bound;
 use self::bound::Given;
@@ -201,7 +202,8 @@ impl Server {
 
     /// Adds a closure as a command. The closure gets the words unparsed; help has only its name.
     ///
-    /// The name follows the rules of `#[command("name")]`, which are checked when the server starts.
+    /// The name follows the rules of `#[command("name")]`, which are checked when the server starts; it may have two
+    /// words.
     #[track_caller]
     pub fn handle<F, R>(self, name: impl Into<String>, handler: F) -> Self
     where
@@ -221,7 +223,7 @@ impl Server {
     }
 
     /// Sets the closure that handles requests whose name matches no command. Without it they get
-    /// `-UNKNOWN`.
+    /// `-UNKNOWN`. So does an unknown second word behind the name of a group.
     ///
     /// [`Request::name`] is the first word as it was sent, which may be in capitals.
     pub fn fallback<F, R>(mut self, handler: F) -> Self

@@ -127,26 +127,19 @@ pub(super) fn arguments(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{Candidate, PartialLine, arguments, names, remaining_usage};
     use crate::ctl::interface::{Argument, Description, Interface, Kind};
 
     fn argument(name: &str, kind: Kind) -> Argument {
         let is_named = matches!(kind, Kind::Option | Kind::Flag);
-        Argument {
-            name: name.into(),
-            kind,
-            flag: is_named.then(|| format!("--{name}")),
-            ty: "text".into(),
-            choices: Vec::new(),
-            min: None,
-            max: None,
-            default: None,
-            is_optional: false,
-            is_multiple: false,
-            help: format!("The {name}."),
-            is_secret: false,
-            completes: false,
-        }
+        let argument = json!({
+            "name": name, "kind": kind, "flag": is_named.then(|| format!("--{name}")),
+            "type": "text", "choices": [], "optional": false, "multiple": false,
+            "help": format!("The {name}."), "secret": false, "completes": false,
+        });
+        serde_json::from_value(argument).unwrap()
     }
 
     fn command(name: &str, arguments: Vec<Argument>) -> Description {
