@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::commands;
 use super::interface::{Argument, Description, Interface, Kind, OfCaller};
+use super::output::{Layout, json_line, json_text};
 use crate::client::Client;
 use crate::error::{Error, Result};
 
@@ -21,6 +23,16 @@ pub(super) enum Topic {
 }
 
 impl Topic {
+    /// Finds the command or the group that the first words name. Also returns the number of these words.
+    pub(super) fn among(interface: Interface, words: &[impl AsRef<str>]) -> Option<(Self, usize)> {
+        let Some(first) = words.first() else { return Some((Self::Group(interface), 0)) };
+        if let Some((command, used)) = interface.resolve(words) {
+            return Some((Self::Command(command.clone()), used));
+        }
+        let group = interface.group(first.as_ref());
+        (!group.commands.is_empty()).then_some((Self::Group(group), 1))
+    }
+
     /// Asks the daemon for the command or the group that the first words name. Also returns the number
     /// of these words.
     pub(super) fn of(client: &Client, words: &[impl AsRef<str>]) -> Result<(Self, usize)> {
@@ -42,12 +54,25 @@ impl Topic {
     }
 
     /// Writes the explanation.
-    pub(super) fn write(&self) -> io::Result<()> {
+    pub(super) fn write(&self, json: Option<Layout>) -> io::Result<()> {
         match self {
-            Self::Command(command) => anstream::stdout().lock().write_all(text(command).as_bytes()),
-            Self::Group(commands) => commands::write(commands),
+            Self::Group(commands) => commands::write(commands, json),
+            Self::Command(command) => match json {
+                Some(layout) => write_json(command, layout),
+                None => anstream::stdout().lock().write_all(text(command).as_bytes()),
+            },
         }
     }
+}
+
+/// Writes a value as JSON.
+pub(super) fn write_json(value: &impl Serialize, layout: Layout) -> io::Result<()> {
+    let value = serde_json::to_value(value)?;
+    let text = match layout {
+        Layout::Indented => json_text(&value),
+        Layout::Line => json_line(&value),
+    };
+    writeln!(io::stdout().lock(), "{text}")
 }
 
 fn text(command: &Description) -> String {
