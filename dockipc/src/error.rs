@@ -2,6 +2,15 @@
 
 mod acted_on;
 mod coded;
+#[cfg(feature = "server")]
+mod registered;
+/// A client sends no errors, so it registers no types.
+#[cfg(not(feature = "server"))]
+mod registered {
+    pub(super) fn code_of(_: &dyn std::any::Any) -> Option<&'static str> {
+        None
+    }
+}
 mod stopped;
 
 use std::borrow::Cow;
@@ -16,7 +25,9 @@ use crate::text::append;
 use crate::text::time::units;
 
 pub(crate) use acted_on::is_acted_on;
-pub use coded::{Coded, CodedType, check_code};
+pub use coded::{Coded, check_code};
+#[cfg(feature = "server")]
+pub use registered::CodedType;
 pub use stopped::Stopped;
 
 /// The error codes that dockipc itself sends. All other codes are defined by the daemon's author;

@@ -1,7 +1,4 @@
-//! Names of two words. A test lists all commands of its program, so this program has no other file about
-//! something else.
+//! Types that a daemon and its client share.
 
-#[path = "../wire"]
-mod wire {
-    mod groups;
-}
+#[path = "../groups/mod.rs"]
+mod groups;

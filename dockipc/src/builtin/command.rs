@@ -135,7 +135,8 @@ fn arity(entry: &Entry) -> i64 {
             let options = command.given().any(|p| matches!(p.way, Way::Long(_) | Way::Flag(_)));
             let count = command.given().count();
             let least = command.given().filter(|p| !p.is_optional()).count();
-            let exact = least == count && !options && command.given().all(|p| p.way != Way::Rest);
+            let is_one = |p: &Param| p.way != Way::Rest && p.arity != Arity::Many;
+            let exact = least == count && !options && command.given().all(is_one);
             let words = i64::try_from(least).unwrap_or(i64::MAX - 2) + words_of_name;
             if exact { words } else { -words }
         }
@@ -150,7 +151,7 @@ fn documented(target: &Target) -> Fields {
         Target::Command(command) => (command.summary(), command.given().map(argument).collect()),
         Target::BuiltIn(builtin) => {
             let words = builtin.words().iter().map(|&(name, is_optional)| {
-                described(name, "string", None, is_optional, false, Vec::new())
+                described(name, "string", None, is_optional, false, Vec::new()).into_reply()
             });
             (builtin.summary().unwrap_or_default().to_owned(), words.collect())
         }
@@ -176,10 +177,17 @@ fn argument(param: &Param) -> Reply {
     let choices = if kind == "oneof" { param.choices } else { &[] };
     let choices = choices
         .iter()
-        .map(|word| described(word, "pure-token", Some(word), false, false, Vec::new()))
+        .map(|word| {
+            described(word, "pure-token", Some(word), false, false, Vec::new()).into_reply()
+        })
         .collect();
     let many = param.arity == Arity::Many || param.way == Way::Rest;
-    described(param.name, kind, token.as_deref(), param.is_optional(), many, choices)
+    let optional = param.is_optional();
+    let mut fields = described(param.name, kind, token.as_deref(), optional, many, choices);
+    if param.extra.is_some() {
+        fields.text("summary", &param.values());
+    }
+    fields.into_reply()
 }
 
 fn kind(param: &Param) -> &'static str {
@@ -198,7 +206,7 @@ fn described(
     optional: bool,
     many: bool,
     choices: Vec<Reply>,
-) -> Reply {
+) -> Fields {
     let mut fields = Fields::default();
     fields.text("name", name);
     fields.text("type", kind);
@@ -220,5 +228,5 @@ fn described(
     if !choices.is_empty() {
         fields.list("arguments", choices);
     }
-    fields.into_reply()
+    fields
 }

@@ -75,7 +75,7 @@ fn command(entry: &Entry) -> Reply {
         Target::Command(command) => (command.aliases, given(command)),
         Target::BuiltIn(builtin) => (&[], words(*builtin)),
         // A mounted handler declares no parameters.
-        _ => (&[], vec![argument(&ArgumentInfo::word("word", true, true))]),
+        _ => (&[], vec![argument(ArgumentInfo::word("word", true, true))]),
     };
     let mut fields = Fields::default();
     fields.text("summary", &summary);
@@ -112,12 +112,12 @@ pub(crate) fn channels(table: &Table, caller: &Credentials<'_>) -> Reply {
 }
 
 fn given(command: &Command) -> Vec<Reply> {
-    command.given().map(|param| argument(&ArgumentInfo::of(param))).collect()
+    command.given().map(|param| argument(ArgumentInfo::of(param))).collect()
 }
 
 fn words(builtin: BuiltIn) -> Vec<Reply> {
     let words = builtin.words().iter();
-    words.map(|&(name, optional)| argument(&ArgumentInfo::word(name, optional, false))).collect()
+    words.map(|&(name, optional)| argument(ArgumentInfo::word(name, optional, false))).collect()
 }
 
 /// The description of one argument.
@@ -134,6 +134,9 @@ struct ArgumentInfo<'p> {
     help: String,
     secret: bool,
     completes: bool,
+    /// The parameter in whose place exactly one is given.
+    one_of: Option<&'static str>,
+    more: Vec<(&'static str, Reply)>,
 }
 
 impl<'p> ArgumentInfo<'p> {
@@ -158,6 +161,8 @@ impl<'p> ArgumentInfo<'p> {
             help: help::of(param),
             secret: param.secret,
             completes: param.propose.is_some(),
+            one_of: param.alternative().map(|(of, _)| of),
+            more: param.extra.map(|extra| (extra.code.describe)(param, extra)).unwrap_or_default(),
         }
     }
 
@@ -175,11 +180,13 @@ impl<'p> ArgumentInfo<'p> {
             help: String::new(),
             secret: false,
             completes: false,
+            one_of: None,
+            more: Vec::new(),
         }
     }
 }
 
-fn argument(argument: &ArgumentInfo<'_>) -> Reply {
+fn argument(argument: ArgumentInfo<'_>) -> Reply {
     let mut fields = Fields::default();
     fields.text("name", argument.name);
     fields.text("kind", argument.kind);
@@ -195,6 +202,10 @@ fn argument(argument: &ArgumentInfo<'_>) -> Reply {
     fields.text("help", &argument.help);
     fields.number("secret", argument.secret.into());
     fields.number("completes", argument.completes.into());
+    if let Some(of) = argument.one_of {
+        fields.text("one_of", of);
+    }
+    argument.more.into_iter().for_each(|(name, value)| fields.put(name, value));
     fields.into_reply()
 }
 
@@ -234,17 +245,27 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
         ReplyType::Form(of, form) => (*of, Some(*form)),
         _ => (ty, None),
     };
+    let (ty, mark) = match ty {
+        ReplyType::Open(of) => (*of, "other"),
+        ReplyType::Table(of) => (*of, "table"),
+        _ => (ty, ""),
+    };
     let mut fields = Fields::default();
     fields.text("type", word(ty));
     if let Some(form) = form {
         fields.text("form", form);
     }
     let name = match *ty {
-        ReplyType::Struct { name, .. } | ReplyType::Enum { name, .. } => name,
+        ReplyType::Struct { name, .. }
+        | ReplyType::Enum { name, .. }
+        | ReplyType::Union { name, .. } => name,
         _ => "",
     };
     if !name.is_empty() {
         fields.text("name", name.rsplit(':').next().unwrap_or_default());
+    }
+    if !mark.is_empty() {
+        fields.number(mark, 1);
     }
     let here = Outer { name, around: Some(outer), depth: outer.depth + 1, left: outer.left };
     match *ty {
@@ -267,14 +288,10 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
             fields.list("columns", list);
         }
         ReplyType::Struct { fields: of, .. } if !outer.has(name) => {
-            let mut list = Vec::new();
-            for (name, ty) in of() {
-                let mut field = Fields::default();
-                field.text("name", name);
-                put_type(&mut field, "of", ty, &here);
-                list.push(field.into_reply());
-            }
-            fields.list("fields", list);
+            fields.list("fields", named(of(), true, &here));
+        }
+        ReplyType::Union { variants, .. } if !outer.has(name) => {
+            fields.list("variants", named(variants(), false, &here));
         }
         ReplyType::Enum { words, .. } => fields.list("words", texts(words)),
         _ => {}
@@ -282,9 +299,29 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
     fields.into_reply()
 }
 
+/// Describes the fields of a struct or the variants of a union; a variant without a value has no type.
+#[inline(never)]
+fn named(list: &[(&str, &ReplyType)], are_fields: bool, outer: &Outer<'_>) -> Vec<Reply> {
+    let mut described = Vec::new();
+    for (name, ty) in list {
+        let mut fields = Fields::default();
+        fields.text("name", name);
+        if are_fields || !matches!(ty, ReplyType::Nothing) {
+            put_type(&mut fields, "of", ty, outer);
+        }
+        described.push(fields.into_reply());
+    }
+    described
+}
+
 impl Outer<'_> {
+    /// The fields of a variant have no name.
     fn has(&self, name: &str) -> bool {
-        self.name == name || self.around.is_some_and(|outer| outer.has(name))
+        !name.is_empty() && self.is(name)
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.name == name || self.around.is_some_and(|outer| outer.is(name))
     }
 }
 
@@ -311,6 +348,8 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Row(_) => "row",
         ReplyType::Struct { .. } => "struct",
         ReplyType::Enum { .. } => "enum",
+        ReplyType::Union { .. } => "union",
+        ReplyType::Open(of) | ReplyType::Table(of) => word(of),
     }
 }
 

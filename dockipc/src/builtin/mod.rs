@@ -14,7 +14,7 @@ mod transaction;
 
 use std::sync::Mutex;
 
-use crate::access::{Guesses, Token};
+use crate::access::Guesses;
 use crate::arg::{Quoted, Truncated};
 use crate::commands::{BuiltIn, Table};
 use crate::config::Config;
@@ -24,6 +24,7 @@ use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::running::Running;
 use crate::session::Session;
+use crate::token::Token;
 
 pub(crate) use describe::channels as describe_channels;
 #[cfg(feature = "cli")]

@@ -94,6 +94,12 @@ impl<'c> Call<'c> {
         self
     }
 
+    /// Adds the values of several parameters.
+    pub(super) fn fill(mut self, add: impl FnOnce(&mut Arguments<'_>)) -> Self {
+        add(&mut Arguments(&mut self.words));
+        self
+    }
+
     /// Adds words in front of the arguments, as a person typed them: one that begins with `--` is an
     /// option, and `--` is the end of the options.
     pub fn words<T: ToArg>(mut self, words: impl IntoIterator<Item = T>) -> Self {

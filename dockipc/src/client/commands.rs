@@ -199,6 +199,29 @@ impl CommandBuilder {
         is_dashed
     }
 
+    /// Returns the words of the command, as a person types them.
+    pub(super) fn words(&self) -> Vec<Vec<u8>> {
+        let (mut words, mut at) = (Vec::new(), HEAD);
+        let (mut arguments, mut is_dashed) = (0, false);
+        while let Some(end) = self.bytes[at..].iter().position(|&b| b == b'\n') {
+            let digits = self.bytes[at..at + end].iter().filter(|b| b.is_ascii_digit());
+            let length = digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
+            let start = at + end + 1;
+            let word = &self.bytes[start..start + length];
+            if at < self.arguments {
+                arguments += 1;
+            } else {
+                is_dashed |= word.starts_with(b"--");
+            }
+            words.push(word.to_vec());
+            at = start + length + b"\r\n".len();
+        }
+        if is_dashed && self.end.is_none() {
+            words.insert(arguments, b"--".to_vec());
+        }
+        words
+    }
+
     /// Writes the header and returns the command.
     pub(super) fn command(&mut self) -> Commands<'_> {
         if self.needs_end && self.end.is_none() {

@@ -515,18 +515,21 @@ impl Table {
 /// Checks the defaults of a command's parameters.
 fn check_defaults(command: &'static Command) -> Result<(), Error> {
     for param in command.params {
-        if let Some(DefaultValue::Word(word)) = param.default
-            && let Err(bad) = (param.check)(word)
-        {
+        let bad = match param.default {
+            Some(DefaultValue::Word(word)) => (param.check)(word).err(),
+            _ => None,
+        };
+        let reason = match bad {
+            Some(_) if param.secret => Some(format!("expected {}", param.ty)),
+            Some(bad) => Some(bad.reason().to_owned()),
+            None => param.extra.and_then(|extra| (extra.code.bad_default)(param, extra)),
+        };
+        if let Some(reason) = reason {
             return Err(Error::BadDefault {
                 command: command.name,
                 place: command.place(),
                 param: param.name,
-                reason: if param.secret {
-                    format!("expected {}", param.ty)
-                } else {
-                    bad.reason().to_owned()
-                },
+                reason,
             });
         }
     }

@@ -354,15 +354,47 @@ pub(super) struct List {
     pub(super) json: Option<Layout>,
 }
 
-/// Print the daemon's interface as JSON, or compare it with an earlier one
+/// Print the daemon's interface as JSON or as a typed client, or compare it with an earlier one
 #[derive(Args, Debug)]
 pub(super) struct Schema {
     /// Compare with the interface in this file; exit with 1 if a change can break callers
     #[arg(long, value_name = "FILE")]
     pub(super) check: Option<PathBuf>,
 
+    /// Print a trait for Rust (`#[dockipc::client]`), with the types that it needs
+    #[arg(long, group = "language", conflicts_with = "check")]
+    pub(super) rust: bool,
+
+    /// Print a module for Python 3.9 and redis-py 5, or newer
+    #[arg(long, group = "language", conflicts_with = "check")]
+    pub(super) python: bool,
+
+    /// Print a module for TypeScript and node-redis 4.7, or newer
+    #[arg(long, group = "language", conflicts_with = "check")]
+    pub(super) typescript: bool,
+
     #[command(flatten)]
     pub(super) socket: Socket,
+}
+
+/// A language in which `schema` prints a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    Rust,
+    Python,
+    Typescript,
+}
+
+impl Schema {
+    /// Returns the language, if there is one.
+    pub(super) fn language(&self) -> Option<Language> {
+        let languages = [
+            (self.rust, Language::Rust),
+            (self.python, Language::Python),
+            (self.typescript, Language::Typescript),
+        ];
+        languages.into_iter().find_map(|(is_given, language)| is_given.then_some(language))
+    }
 }
 
 /// Print the manual page, or write all manual pages to a directory

@@ -159,7 +159,9 @@ fn right(argument: &Argument) -> String {
         });
         notes.push(with_aliases.collect::<Vec<_>>().join("|"));
     }
-    notes.extend(limits(argument));
+    if !is_flag {
+        notes.extend(argument.limits());
+    }
     if argument.is_secret {
         notes.push("secret".into());
     }
@@ -180,34 +182,4 @@ fn right(argument: &Argument) -> String {
     }
     let notes = if notes.is_empty() { String::new() } else { format!("[{}]", notes.join(", ")) };
     [&*argument.help, &*notes].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// Returns the limits of an argument that its type does not imply.
-fn limits(argument: &Argument) -> impl Iterator<Item = String> {
-    let between = |fewest: Option<u64>, most: Option<u64>, unit: &str| match (fewest, most) {
-        (Some(fewest), Some(most)) => Some(format!("{fewest} to {most} {unit}")),
-        (Some(fewest), None) => Some(format!("at least {fewest} {unit}")),
-        (None, Some(most)) => Some(format!("at most {most} {unit}")),
-        (None, None) => None,
-    };
-    // The limits of the types themselves, such as those of u64, say nothing to a user.
-    let range = match (&argument.min, &argument.max) {
-        (Some(min), Some(max)) if !is_of_type(min, max) => Some(format!("{min} to {max}")),
-        _ => None,
-    };
-    let pattern = argument.pattern.as_ref().map(|pattern| format!("matches {pattern}"));
-    let counts = between(argument.min_count, argument.max_count, "values");
-    let lengths = between(argument.min_len, argument.max_len, "bytes");
-    [range, counts, lengths, pattern].into_iter().flatten()
-}
-
-/// Returns whether a range is that of an integer type.
-fn is_of_type(min: &str, max: &str) -> bool {
-    let (Ok(min), Ok(max)) = (min.parse::<i128>(), max.parse::<u128>()) else { return true };
-    let bits = 128 - max.leading_zeros();
-    let is_full = max == u128::MAX >> (128 - bits.max(1));
-    match min {
-        0 | 1 => is_full && matches!(bits, 8 | 16 | 32 | 64 | 128),
-        min => is_full && matches!(bits, 7 | 15 | 31 | 63 | 127) && min == -(max.cast_signed()) - 1,
-    }
 }

@@ -13,6 +13,7 @@ use crate::builtin::linked;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::reply::Reply;
+use crate::text::Integer;
 
 mod answer;
 
@@ -75,24 +76,27 @@ pub(super) struct Argument {
     /// Other words for some of the choices.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) aliases: BTreeMap<String, String>,
-    /// The smallest value of an integer.
+    /// The smallest value of a number. An integer has one always, also if its type is the only limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) min: Option<String>,
-    /// The largest value of an integer.
+    /// The largest value of a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max: Option<String>,
-    /// The fewest and the most words of a list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) min_count: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) max_count: Option<u64>,
-    /// The shortest and the longest word, in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The number that a float is less than, in place of `max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) below: Option<String>,
+    /// The fewest and the most bytes of a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) min_len: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_len: Option<u64>,
-    /// The regular expression that a word matches as a whole.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The fewest and the most words of an argument that can be repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) min_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_count: Option<u64>,
+    /// The regular expression of the accepted words.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pattern: Option<String>,
     pub(super) default: Option<String>,
     #[serde(rename = "optional")]
@@ -116,6 +120,58 @@ pub(super) struct Argument {
     pub(super) is_secret: bool,
     /// Whether the daemon can complete values.
     pub(super) completes: bool,
+}
+
+impl Argument {
+    /// Returns the values that the author accepts, other than those of the type.
+    pub(super) fn limits(&self) -> Vec<String> {
+        let mut limits = Vec::new();
+        let (min, max, below) = (&self.min, &self.max, &self.below);
+        let range = match (min, max, below) {
+            (Some(min), _, Some(below)) => Some(format!("at least {min} and less than {below}")),
+            (None, _, Some(below)) => Some(format!("less than {below}")),
+            // Every integer has a range.
+            (Some(min), Some(max), None) if !is_of_type(min, max) => {
+                Some(format!("{min} to {max}"))
+            }
+            (Some(min), None, None) => Some(format!("at least {min}")),
+            (None, Some(max), None) => Some(format!("at most {max}")),
+            _ => None,
+        };
+        limits.extend(range);
+        let count = |min: Option<u64>, max: Option<u64>, unit: &str| {
+            let (last, text) = match (min, max) {
+                (None, None) => return None,
+                (Some(min), None) => (min, format!("at least {min}")),
+                (None, Some(max)) => (max, format!("at most {max}")),
+                (Some(min), Some(max)) if min == max => (max, max.to_string()),
+                (Some(min), Some(max)) => (max, format!("{min} to {max}")),
+            };
+            Some(format!("{text} {unit}{}", if last == 1 { "" } else { "s" }))
+        };
+        limits.extend(count(self.min_len, self.max_len, "byte"));
+        limits.extend(self.pattern.as_ref().map(|pattern| format!("matching {pattern}")));
+        limits.extend(count(self.min_count, self.max_count, "value"));
+        limits
+    }
+}
+
+/// Returns whether a range is that of an integer type.
+fn is_of_type(min: &str, max: &str) -> bool {
+    let ranges = [
+        <u8 as Integer>::RANGE,
+        <u16 as Integer>::RANGE,
+        <u32 as Integer>::RANGE,
+        <u64 as Integer>::RANGE,
+        <u128 as Integer>::RANGE,
+        <i8 as Integer>::RANGE,
+        <i16 as Integer>::RANGE,
+        <i32 as Integer>::RANGE,
+        <i64 as Integer>::RANGE,
+        <i128 as Integer>::RANGE,
+    ];
+    let is_nonzero = |max: &str| min == "1" && ranges.iter().any(|range| *range == ("0", max));
+    ranges.contains(&(min, max)) || is_nonzero(max)
 }
 
 /// How an argument is given.
@@ -256,11 +312,11 @@ impl FromIterator<Description> for Interface {
     }
 }
 
-/// The numbers of a description that are counts.
-const COUNTS: [&str; 4] = ["min_count", "max_count", "min_len", "max_len"];
+/// The numbers of a description. All others stand for booleans.
+const NUMBERS: [&str; 4] = ["min_len", "max_len", "min_count", "max_count"];
 
-/// Escapes the texts of a description, and converts its numbers, except counts, to the booleans
-/// that they stand for.
+/// Escapes the texts of a description, and converts its numbers to the booleans that they stand
+/// for.
 fn sanitize(value: &mut Value) {
     match value {
         Value::String(text) => *text = escaped(text).into_owned(),
@@ -269,11 +325,11 @@ fn sanitize(value: &mut Value) {
         Value::Object(fields) => {
             for (key, value) in fields {
                 match value {
-                    Value::Number(_) if COUNTS.contains(&&**key) => {}
                     // The only text with more than one line.
                     Value::String(text) if key == "details" => {
                         *text = text.split('\n').map(escaped).collect::<Vec<_>>().join("\n");
                     }
+                    Value::Number(_) if NUMBERS.contains(&key.as_str()) => {}
                     value => sanitize(value),
                 }
             }

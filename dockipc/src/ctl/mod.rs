@@ -197,8 +197,9 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
         )),
         Action::List(args) => list::list(&args, &common, program),
         Action::Schema(args) => {
+            let language = args.language();
             let daemon = find_named(args.socket)?;
-            schema::schema(&daemon, args.check.as_deref())
+            schema::schema(&daemon, args.check.as_deref(), language)
         }
         Action::Man(args) => {
             man::man(target.own().map(|own| args::Own { name: program, program: own }), args)

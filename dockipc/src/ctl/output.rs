@@ -275,6 +275,7 @@ pub(super) fn to_json(reply: Reply) -> Value {
             Err(bytes) => json!({ "base64": STANDARD.encode(bytes.as_bytes()) }),
         },
         Reply::List(items) | Reply::Set(items) => items.into_iter().map(to_json).collect(),
+        Reply::Formed(formed) => to_json(formed.value),
         Reply::Error(failure) => {
             json!({ "error": format!("{} {}", failure.code(), failure.message()) })
         }

@@ -162,11 +162,26 @@ fn begin(
     let session = session.of_call(called.names.head(b"item"));
     let line: Vec<u8> = check_line(call, usize::MAX).unwrap_or_default().into();
     let its = Arc::clone(&workers);
-    its.run(Box::new(move || {
-        let job = CallJob { service, slot, workers };
-        job.run(session, &line);
-    }));
+    let name = command_name(&service, &line);
+    its.run(
+        name,
+        Box::new(move || {
+            let job = CallJob { service, slot, workers };
+            job.run(session, &line);
+        }),
+    );
     Some(called)
+}
+
+/// Returns the declared name of the command on a line.
+fn command_name(service: &Service, line: &[u8]) -> &'static str {
+    let mut scratch = Scratch::default();
+    let mut unbound = Unbound::new(line, Frame::Line(Span::input(0, line.len())), &mut scratch);
+    let found = unbound.read_name().ok().and_then(|()| service.table.find(unbound.name()?));
+    match found {
+        Some((_, Entry { target: Target::Command(command), .. })) => command.name,
+        _ => "",
+    }
 }
 
 /// Wakes one connection.
@@ -194,12 +209,15 @@ struct Charging {
 }
 
 impl Workers for Charging {
-    fn run(&self, job: Job) {
+    fn run(&self, name: &'static str, job: Job) {
         let charge = self.charge.upgrade();
-        self.workers.run(Box::new(move || {
-            job();
-            drop(charge);
-        }));
+        self.workers.run(
+            name,
+            Box::new(move || {
+                job();
+                drop(charge);
+            }),
+        );
     }
 }
 
@@ -408,7 +426,7 @@ impl CalledCommand {
             finish();
         } else {
             // They are the author's code and may block.
-            self.workers.run(Box::new(finish));
+            self.workers.run("", Box::new(finish));
         }
     }
 }

@@ -24,7 +24,7 @@ mod transaction;
 
 use std::sync::{Arc, Mutex};
 
-use crate::access::{Guesses, Token};
+use crate::access::Guesses;
 use crate::audit::Audit;
 use crate::builtin::{CheckToken, Context};
 use crate::commands::Table;
@@ -35,6 +35,7 @@ use crate::hooks::Hooks;
 use crate::local::Loops;
 use crate::running::Running;
 use crate::state::States;
+use crate::token::Token;
 use crate::workers::Spawner;
 
 pub(crate) use called::CALLS;

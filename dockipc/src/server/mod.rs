@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::access::{Access, Guesses, Pattern, TokenFile};
+use crate::access::{Access, Guesses, Pattern};
 use crate::audit::{Audit, Record};
 use crate::builtin::{CheckToken, check_token};
 use crate::commands::{Channels, Command, Mounted, Rules, Table};
@@ -39,6 +39,7 @@ use crate::local::{Job, Loops};
 use crate::reply::IntoReply;
 use crate::request::Request;
 use crate::state::{State, States};
+use crate::token::TokenFile;
 
 pub use self::bound::Bound;
 use self::bound::Given;
@@ -567,7 +568,7 @@ impl Server {
 
     /// Takes the settings and checks them, except for the states.
     fn prepare(&mut self) -> Result<Arc<Service>> {
-        let commands = inventory::iter::<Command>;
+        let commands = Command::all();
         let mounted = mem::take(&mut self.mounted);
         if let Some(declared) = Channels::any() {
             (declared.prepare)(&self.states, &mut self.rules)?;

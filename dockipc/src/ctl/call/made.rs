@@ -56,7 +56,7 @@ impl<'s> Show<'s> {
         let is_aligned = output.is_terminal();
         match ty {
             Some(Type::List { of } | Type::Stream { of }) => match &of.ty {
-                Type::Struct { fields: Some(fields), is_table, .. } if is_aligned || *is_table => {
+                Type::Struct { fields: Some(fields), .. } if is_aligned || of.is_table => {
                     Self::Table { fields: fields.clone(), is_aligned, is_stream }
                 }
                 _ => Self::Rows,
