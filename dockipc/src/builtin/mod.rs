@@ -27,6 +27,8 @@ use crate::session::Session;
 use crate::token::Token;
 
 pub(crate) use describe::channels as describe_channels;
+#[cfg(feature = "cli")]
+pub(crate) use describe::linked;
 pub(crate) use dockipc::{Completion, Prefix, check_line, is_prefixed, prefix};
 pub(crate) use handshake::check_token;
 pub(crate) use help::list_group;
