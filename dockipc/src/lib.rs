@@ -145,6 +145,7 @@ mod later;
 mod listener;
 mod local;
 mod nearest;
+mod once;
 mod param;
 mod peer;
 #[doc(hidden)]
@@ -183,7 +184,7 @@ pub use crate::local::{Job, Local};
 pub use crate::peer::Peer;
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::request::Request;
-pub use crate::run::{Cancel, Deadline, Progress, Stop};
+pub use crate::run::{Cancel, Deadline, Once, Progress, Stop};
 pub use crate::secret::Secret;
 #[cfg(feature = "tokio")]
 pub use crate::server::Serve;
