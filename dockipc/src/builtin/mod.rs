@@ -78,6 +78,8 @@ pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) counters: &'a Counters,
     pub(crate) running: &'a Running,
+    /// The identity of the store that remembers the answers to calls with a token.
+    pub(crate) store: Option<&'a str>,
 }
 
 /// Checks a token that a client has sent: see [`check_token`].
