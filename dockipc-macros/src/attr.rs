@@ -5,17 +5,21 @@
 //! whether the keys fit each other is the duty of `validate`. After a mistake parsing continues
 //! behind the next comma, so that one run reports every mistake.
 
+mod client;
+
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, FnArg, Ident, Item, ItemFn, LitStr, Meta, Path,
-    ReturnType, Token, token,
+    Attribute, Data, DeriveInput, Error, Expr, Field, Fields, FnArg, Ident, Item, ItemFn, LitInt,
+    LitStr, Meta, Path, ReturnType, Token, token,
 };
 
 use crate::errors::Errors;
 use crate::tokens::{bare_expr, bare_type, first_span};
+
+pub(crate) use self::client::{ClientAttrs, MethodAttrs, MethodKey, SentKey};
 
 /// Everything that the author wrote at a function for the macro.
 pub(crate) struct CommandAttrs {
@@ -54,9 +58,52 @@ pub(crate) struct EventsAttrs {
 
 /// Everything that the author wrote at a type of answers for the derive.
 pub(crate) struct ReplyAttrs {
-    pub(crate) keys: Keys<CrateKey>,
+    pub(crate) keys: Keys<ReplyKey>,
+    /// One for each field of a struct, in order.
+    pub(crate) fields: Vec<Keys<ReplyFieldKey>>,
     /// One for each variant, in order.
-    pub(crate) variants: Vec<Keys<VariantKey>>,
+    pub(crate) variants: Vec<ReplyVariantAttrs>,
+}
+
+/// Everything that the author wrote at a variant of answers for the derive.
+pub(crate) struct ReplyVariantAttrs {
+    pub(crate) keys: Keys<ReplyVariantKey>,
+    /// The keys of `#[arg(…)]`, since a word is that of `Arg`.
+    pub(crate) arg: Keys<VariantKey>,
+    /// One for each field, in order.
+    pub(crate) fields: Vec<Keys<ReplyFieldKey>>,
+}
+
+/// Everything that the author wrote at a group of parameters for the derive.
+pub(crate) struct ArgsAttrs {
+    pub(crate) keys: Keys<CrateKey>,
+    /// One for each field of a struct, in order.
+    pub(crate) fields: Vec<ParamAttrs>,
+    /// One for each variant, in order.
+    pub(crate) variants: Vec<AlternativeAttrs>,
+}
+
+/// Everything that the author wrote at a variant of a group of parameters.
+pub(crate) struct AlternativeAttrs {
+    pub(crate) keys: Keys<AlternativeKey>,
+    pub(crate) docs: Vec<Expr>,
+    /// One for each field, in order.
+    pub(crate) fields: Vec<ParamAttrs>,
+}
+
+/// Everything that the author wrote at an enum of commands for the derive.
+pub(crate) struct CommandsAttrs {
+    pub(crate) keys: Keys<CommandsKey>,
+    /// One for each variant, in order.
+    pub(crate) variants: Vec<VariantAttrs>,
+}
+
+/// Everything that the author wrote at a variant that is a command.
+pub(crate) struct VariantAttrs {
+    pub(crate) keys: Keys<CommandKey>,
+    pub(crate) docs: Vec<Expr>,
+    /// One for each field, in order.
+    pub(crate) fields: Vec<ParamAttrs>,
 }
 
 /// The keys of the attributes of one kind at one place.
@@ -81,7 +128,22 @@ pub(crate) enum CommandKey {
     Abort,
     Newest,
     Idempotent,
+    /// The variants of the function's enum are commands by their own names.
+    Flatten,
     Crate(Path),
+}
+
+/// A key of `#[command(…)]` at an enum of commands.
+pub(crate) enum CommandsKey {
+    Prefix(LitStr),
+    Crate(Path),
+}
+
+/// A key of `#[arg(…)]` at a variant of a group of parameters.
+pub(crate) enum AlternativeKey {
+    Positional,
+    /// As at a parameter.
+    Arg(ArgKey),
 }
 
 /// A key of `#[arg(…)]` at a parameter.
@@ -93,6 +155,18 @@ pub(crate) enum ArgKey {
     Complete(Path),
     Secret,
     FromStr,
+    /// The numbers that are accepted.
+    Range(Expr),
+    /// The fewest words of a list.
+    Min(LitInt),
+    /// The most words of a list.
+    Max(LitInt),
+    /// The fewest bytes of a word.
+    MinLen(LitInt),
+    /// The most bytes of a word.
+    MaxLen(LitInt),
+    /// The texts that are accepted, as a regular expression.
+    Pattern(LitStr),
 }
 
 /// A key of `#[arg(…)]` at a derived type.
@@ -125,7 +199,22 @@ pub(crate) enum EventKey {
     WhenFull(LitStr),
 }
 
-/// The only key of `#[dockipc(…)]` at a type of answers, and of `#[event(…)]` at an enum.
+/// A key of `#[dockipc(…)]` at a type of answers.
+pub(crate) enum ReplyKey {
+    Table,
+    Crate(Path),
+}
+
+/// A key of `#[dockipc(…)]` at a variant of answers.
+pub(crate) enum ReplyVariantKey {
+    Name(LitStr),
+    Other,
+}
+
+/// The only key of `#[dockipc(…)]` at a field of an answer: its name.
+pub(crate) struct ReplyFieldKey(pub(crate) LitStr);
+
+/// The only key of `#[event(…)]` at an enum, and of `#[arg(…)]` at a group of parameters.
 pub(crate) struct CrateKey(pub(crate) Path);
 
 /// Parses the item that `#[command]` is on, with bare types in its signature.
@@ -195,6 +284,52 @@ impl ParamAttrs {
     }
 }
 
+impl ParamAttrs {
+    fn of_fields(fields: &Fields, errors: &mut Errors) -> Vec<Self> {
+        let of =
+            |field: &Field| Self { keys: Keys::of(&field.attrs, errors), docs: docs(&field.attrs) };
+        fields.iter().map(of).collect()
+    }
+}
+
+impl ArgsAttrs {
+    pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
+        let keys = Keys::of(&input.attrs, errors);
+        let (mut fields, mut variants) = (Vec::new(), Vec::new());
+        match &input.data {
+            Data::Struct(data) => fields = ParamAttrs::of_fields(&data.fields, errors),
+            Data::Enum(data) => {
+                for variant in &data.variants {
+                    variants.push(AlternativeAttrs {
+                        keys: Keys::of(&variant.attrs, errors),
+                        docs: docs(&variant.attrs),
+                        fields: ParamAttrs::of_fields(&variant.fields, errors),
+                    });
+                }
+            }
+            Data::Union(_) => {}
+        }
+        Self { keys, fields, variants }
+    }
+}
+
+impl CommandsAttrs {
+    pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
+        let keys = Keys::named("command", &input.attrs, errors);
+        let mut variants = Vec::new();
+        if let Data::Enum(data) = &input.data {
+            for variant in &data.variants {
+                variants.push(VariantAttrs {
+                    keys: Keys::named("command", &variant.attrs, errors),
+                    docs: docs(&variant.attrs),
+                    fields: ParamAttrs::of_fields(&variant.fields, errors),
+                });
+            }
+        }
+        Self { keys, variants }
+    }
+}
+
 impl TypeAttrs {
     pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
         let keys = Keys::of(&input.attrs, errors);
@@ -257,19 +392,24 @@ impl EventsAttrs {
 impl ReplyAttrs {
     pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
         let keys = Keys::named("dockipc", &input.attrs, errors);
-        let inner: Vec<_> = match &input.data {
-            Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
-            Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.attrs).collect(),
-            Data::Union(_) => Vec::new(),
+        let of_fields = |fields: &Fields, errors: &mut Errors| {
+            fields.iter().map(|field| Keys::named("dockipc", &field.attrs, errors)).collect()
         };
-        for attr in inner.into_iter().filter(|attr| attr.path().is_ident("dockipc")) {
-            errors.push(Error::new_spanned(attr, "`#[dockipc(…)]` can only be on the type"));
+        let (mut fields, mut variants) = (Vec::new(), Vec::new());
+        match &input.data {
+            Data::Struct(data) => fields = of_fields(&data.fields, errors),
+            Data::Enum(data) => {
+                for variant in &data.variants {
+                    variants.push(ReplyVariantAttrs {
+                        keys: Keys::named("dockipc", &variant.attrs, errors),
+                        arg: Keys::of(&variant.attrs, errors),
+                        fields: of_fields(&variant.fields, errors),
+                    });
+                }
+            }
+            Data::Union(_) => {}
         }
-        let variants = match &input.data {
-            Data::Enum(data) => data.variants.iter().map(|v| Keys::of(&v.attrs, errors)).collect(),
-            _ => Vec::new(),
-        };
-        Self { keys, variants }
+        Self { keys, fields, variants }
     }
 }
 
@@ -306,6 +446,7 @@ impl<K: Parse> Keys<K> {
         let example = match name {
             "arg" => "arg(long)",
             "code" => "code(\"NOTFOUND\")",
+            "command" => "command(\"name\")",
             "event" => "event(\"jobs.done\")",
             _ => "dockipc(crate = path)",
         };
@@ -374,6 +515,7 @@ impl Parse for CommandKey {
             "abort" => Ok(Self::Abort),
             "newest" => Ok(Self::Newest),
             "idempotent" => Ok(Self::Idempotent),
+            "flatten" => Ok(Self::Flatten),
             "crate" => krate(input, &key).map(Self::Crate),
             "name" => Err(Error::new(
                 key.span(),
@@ -386,7 +528,7 @@ impl Parse for CommandKey {
 
 impl Parse for ArgKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected = "expected `complete = …`, `default = …`, `flag`, `long`, `rest`, `secret` or `from_str`";
+        let expected = "expected `complete = …`, `default = …`, `flag`, `from_str`, `long`, `max = …`, `max_len = …`, `min = …`, `min_len = …`, `pattern = …`, `range = …`, `rest` or `secret`";
         let key = key(input, expected)?;
         match &*key.to_string() {
             "flag" => option_name(input, &key).map(Self::Flag),
@@ -403,8 +545,47 @@ impl Parse for ArgKey {
                 after_equals(input, &key, "`default` needs a value: write `default = …`")?;
                 input.parse().map(|expr| Self::Default(bare_expr(&expr).clone()))
             }
+            "range" => {
+                let missing = "`range` needs a range of numbers: write `range = 0..=100`";
+                after_equals(input, &key, missing)?;
+                input.parse().map(Self::Range)
+            }
+            "min" => count(input, &key).map(Self::Min),
+            "max" => count(input, &key).map(Self::Max),
+            "min_len" => count(input, &key).map(Self::MinLen),
+            "max_len" => count(input, &key).map(Self::MaxLen),
+            "pattern" => {
+                let missing =
+                    "`pattern` needs a regular expression in quotes: write `pattern = \"[a-z]+\"`";
+                text(input, &key, missing).map(Self::Pattern)
+            }
             other => Err(unknown(&key, instead_at_parameter(other).unwrap_or(expected))),
         }
+    }
+}
+
+impl Parse for CommandsKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `prefix = \"name\"` or `crate = path`";
+        let key = key(input, expected)?;
+        match &*key.to_string() {
+            "prefix" => {
+                let missing = "`prefix` needs a name in quotes: write `prefix = \"name\"`";
+                text(input, &key, missing).map(Self::Prefix)
+            }
+            "crate" => krate(input, &key).map(Self::Crate),
+            _ => Err(unknown(&key, expected)),
+        }
+    }
+}
+
+impl Parse for AlternativeKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(Ident::peek_any) && input.fork().call(Ident::parse_any)? == "positional" {
+            input.call(Ident::parse_any)?;
+            return Ok(Self::Positional);
+        }
+        input.parse().map(Self::Arg)
     }
 }
 
@@ -427,10 +608,11 @@ impl Parse for VariantKey {
         if key != "name" {
             return Err(unknown(&key, expected));
         }
-        let missing = "`name` needs a word in quotes: write `name = \"word\"`";
-        text(input, &key, missing).map(Self::Name)
+        text(input, &key, NO_WORD).map(Self::Name)
     }
 }
+
+const NO_WORD: &str = "`name` needs a word in quotes: write `name = \"word\"`";
 
 impl Parse for FailureKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
@@ -472,6 +654,56 @@ impl Parse for EventKey {
             }
             _ => Err(unknown(&key, expected)),
         }
+    }
+}
+
+impl Parse for ReplyKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `table` or `crate = path`";
+        let key = key(input, expected)?;
+        match &*key.to_string() {
+            "table" => Ok(Self::Table),
+            "crate" => krate(input, &key).map(Self::Crate),
+            "name" | "rename" => Err(unknown(
+                &key,
+                "a type has its own name in a description; write `name = \"…\"` at a field or a variant",
+            )),
+            "rename_all" => Err(unknown(&key, "write `name = \"…\"` at each field or variant")),
+            "other" => Err(unknown(&key, "`other` is for a variant of an enum")),
+            _ => Err(unknown(&key, expected)),
+        }
+    }
+}
+
+impl Parse for ReplyVariantKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `name = \"word\"` or `other`";
+        let key = key(input, expected)?;
+        match &*key.to_string() {
+            "name" => text(input, &key, NO_WORD).map(Self::Name),
+            "other" => Ok(Self::Other),
+            "rename" => Err(unknown(&key, "write `name = \"word\"`")),
+            _ => Err(unknown(&key, expected)),
+        }
+    }
+}
+
+impl Parse for ReplyFieldKey {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expected = "expected `name = \"word\"`";
+        let key = key(input, expected)?;
+        if key != "name" {
+            let instead = match &*key.to_string() {
+                "rename" => "write `name = \"word\"`",
+                "default" => "a field that may be missing is an `Option`",
+                "skip" | "flatten" => {
+                    "a struct is a map of all its fields; implement `dockipc::IntoReply` for another form"
+                }
+                _ => expected,
+            };
+            return Err(unknown(&key, instead));
+        }
+        text(input, &key, NO_WORD).map(Self)
     }
 }
 
@@ -546,6 +778,12 @@ fn after_equals(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Resu
 
 fn text(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Result<LitStr> {
     let span = after_equals(input, key, missing)?;
+    input.parse().map_err(|_| Error::new(span, missing))
+}
+
+fn count(input: ParseStream<'_>, key: &Ident) -> syn::Result<LitInt> {
+    let missing = format!("`{key}` needs a number: write for example `{key} = 1`");
+    let span = after_equals(input, key, &missing)?;
     input.parse().map_err(|_| Error::new(span, missing))
 }
 

@@ -1,4 +1,4 @@
-//! The macros of `dockipc`: `#[command]`, `#[derive(Arg)]`, `#[derive(Events)]`, `#[derive(Failure)]` and
+//! The macros of `dockipc`: `#[command]`, `#[client]`, `#[derive(Arg)]`, `#[derive(Events)]`, `#[derive(Failure)]` and
 //! `#[derive(Reply)]`. Use them through `dockipc`, which has the same version.
 //!
 //! This file is the driver. It passes the data through the layers below; on a mistake it emits the
@@ -25,13 +25,16 @@ mod tokens;
 mod validate;
 
 use proc_macro::TokenStream;
-use proc_macro2::TokenStream as TokenStream2;
+use proc_macro2::{Span, TokenStream as TokenStream2};
 use quote::quote;
-use syn::{DeriveInput, Error};
+use syn::{DeriveInput, Error, ItemTrait};
 
-use crate::attr::{CommandAttrs, EventsAttrs, FailureAttrs, ReplyAttrs, TypeAttrs};
+use crate::attr::{
+    ArgsAttrs, ClientAttrs, CommandAttrs, CommandsAttrs, EventsAttrs, FailureAttrs, ReplyAttrs,
+    TypeAttrs,
+};
 use crate::errors::Errors;
-use crate::tokens::with_parentheses;
+use crate::tokens::{first_span, with_parentheses};
 
 /// Registers a function as a command.
 ///
@@ -40,6 +43,7 @@ use crate::tokens::with_parentheses;
 /// #[command]                                  // the function's name, with `-` for `_`
 /// #[command("greet")]                         // a name
 /// #[command("greet", alias = "hi", hidden)]   // another name; not in lists
+/// #[command("group add")]                     // a name of two words: a command of the group `group`
 /// #[command("mute", idempotent)]              // running it twice has the same effect as once
 /// #[command("stop", allow = "uid:root | group:adm | owner")] // the callers who may run it
 /// ```
@@ -98,7 +102,11 @@ use crate::tokens::with_parentheses;
 ///
 /// # Names
 /// A name has at most 64 bytes of `a-z`, `0-9`, `.`, `_`, `:` and `-`, and begins with a letter or a
-/// digit. Names that the protocol uses are reserved: `acl`, `auth`, `client`, `command`, `config`,
+/// digit. It may have two such words with one blank between, `group add`; so may an alias. The first word is then
+/// the name of a group: `group` alone, and `help group`, list its commands. Clients send the two words apart, or as
+/// one word with the blank. Rules, hooks, audit records and `Request::name` have the full name, and
+/// `Server::allow("group *", …)` gives a rule to the whole group. A server does not start if a group has the name of
+/// a command. Names that the protocol uses are reserved: `acl`, `auth`, `client`, `command`, `config`,
 /// `dockipc`, `hello`, `latency`, `monitor`, `psubscribe`, `psync`, `publish`, `pubsub`, `punsubscribe`, `quit`,
 /// `reset`, `select`, `slowlog`, `spublish`, `ssubscribe`, `subscribe`, `sunsubscribe`, `sync`, `unsubscribe`.
 /// `ping`, `echo`, `info` and `help` replace the built-in commands. `exec`, `discard` and `watch` can be
@@ -136,6 +144,75 @@ pub fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
     expand_command(attr.into(), item.into()).into()
 }
 
+/// Is `command` where dockipc has no server: reports the feature that is missing.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn command_without_server(_: TokenStream, item: TokenStream) -> TokenStream {
+    let message = "`#[command]` needs the feature `server` of dockipc, which is on by default: remove \
+        `default-features = false`, or add `features = [\"server\"]`";
+    let error = Error::new(Span::call_site(), message).into_compile_error();
+    let item = TokenStream2::from(item);
+    quote!(#item #error).into()
+}
+
+/// Makes a typed client of a trait: each method calls a command.
+///
+/// ```ignore
+/// #[dockipc::client]
+/// pub trait Hits {
+///     /// Adds `n` to the counter.
+///     fn add(&self, n: u64) -> dockipc::Result<u64>;
+///
+///     /// Follows a file.
+///     #[command("log tail", idempotent)]
+///     fn tail(&self, path: &Path, #[arg(long)] lines: Option<u32>) -> dockipc::Result<Items<String>>;
+/// }
+///
+/// let hits = HitsClient::new(dockipc::Client::new("/run/hitd.sock"));
+/// hits.add(2)?;
+/// assert_eq!(hits.check()?, []);
+/// ```
+///
+/// The trait does not change, so that code can take an `impl Hits` or a `&dyn Hits`, and a test can implement it by
+/// hand. `HitsClient` implements it: `HitsClient::new` takes a `dockipc::Client`, with its timeouts and its token,
+/// and `client()` returns it. With `async fn` for all methods, `HitsClient` is made of a `dockipc::AsyncClient`
+/// (feature `tokio`), and each method of the trait returns `impl Future + Send`.
+///
+/// # Methods
+/// A method has the name of its command with `_` for `-`, or `#[command("name")]`; a name can have two words. It
+/// returns `dockipc::Result<T>`, or a `Result` whose error is made from `dockipc::Error`: `T` is a type that an
+/// answer can be converted to (`FromReply`), or `dockipc::client::Items<T>` for a stream, `AsyncItems<T>` in an async
+/// trait. `#[command(idempotent)]` declares that a call may be repeated if its answer is cut off. A method with a body
+/// is left as it is.
+///
+/// # Parameters
+/// A parameter is sent by its type (`ToArgs`): text, bytes, paths, numbers and so on, by value or borrowed. `None`
+/// sends nothing, and `&[T]` a word for each item. `#[derive(Arg)]` makes a type that can be sent.
+///
+/// | attribute | meaning |
+/// | --- | --- |
+/// | `#[arg(long)]`, `#[arg(long = "name")]` | an option with a value |
+/// | `#[arg(flag)]`, `#[arg(flag = "name")]` | a flag, from a `bool` |
+/// | `#[arg(rest)]` | the rest of the line |
+/// | `#[arg(body)]` | the body of the call, from a reader: `impl Read + Send`, or `&mut (dyn Read + Send)` |
+/// | `#[arg(absolute)]` | a path, which is made absolute against the directory of the process |
+/// | `#[arg(caller = "cwd")]` | an `Option` of a path: `None` sends the directory of the process |
+/// | `#[arg(caller = "env")]` | a map: an empty one sends the environment of the process |
+/// | `#[arg(name = "word")]` | another name than the parameter's |
+///
+/// # Check
+/// `check()` compares the trait with what the daemon says about its commands, and returns each difference as a
+/// sentence: a command that is missing or deprecated, a parameter that the daemon does not have, needs, or has with
+/// another type, an answer that the method's type does not accept, a stream, an `idempotent` that the daemon does not
+/// confirm. `dockipc schema --rust SOCK` prints a trait that fits.
+///
+/// If the crate `dockipc` has another name in your crate, write `#[client(crate = other_name)]`. A command named
+/// `check` is called with `Hits::check(&hits)`.
+#[proc_macro_attribute]
+pub fn client(attr: TokenStream, item: TokenStream) -> TokenStream {
+    expand_client(attr.into(), item.into()).into()
+}
+
 /// Implements `Arg`, so that commands can have parameters of the type.
 ///
 /// On an enum of unit variants, each variant is one word: its name in kebab case (`DryRun` is
@@ -146,6 +223,18 @@ pub fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Arg, attributes(arg))]
 pub fn derive_arg(item: TokenStream) -> TokenStream {
     expand_arg(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// Makes a type a group of parameters, which commands take in the place of one.
+#[proc_macro_derive(Args, attributes(arg))]
+pub fn derive_args(item: TokenStream) -> TokenStream {
+    expand_args(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// Makes each variant of an enum a command.
+#[proc_macro_derive(Commands, attributes(command, arg))]
+pub fn derive_commands(item: TokenStream) -> TokenStream {
+    expand_commands(item.into()).unwrap_or_else(Error::into_compile_error).into()
 }
 
 /// Declares event channels: one for each variant of an enum.
@@ -229,13 +318,71 @@ pub fn derive_failure(item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// A struct is a map of its named fields. When it is read, unknown fields are ignored, and a missing one is
-/// an error unless it is an `Option`. A struct with a field that cannot be read, such as a `&str`, implements
-/// `IntoReply` alone. A struct may hold values of its own type, written without a path; of two structs that hold each other,
-/// implement the traits of one by hand. An enum of unit variants is the word that `#[derive(Arg)]` accepts. If the crate
-/// `dockipc` has another name in your crate, write `#[dockipc(crate = other_name)]`.
+/// an error unless it is an `Option`. A struct with one field without a name is that field's value, with several a
+/// list of fixed length as a tuple is, and a unit struct is no value, as `()` is. A struct may hold values of its own
+/// type in fields with names, written without a path; of two types that hold each other, implement the traits of one
+/// by hand.
+///
+/// A variant without fields is a word: its name in kebab case, the word that `#[derive(Arg)]` accepts. Any other
+/// variant is a map of one entry, from the word to the value, which the variant's fields make as a struct's do:
+///
+/// ```ignore
+/// #[derive(Reply)]
+/// enum Target {
+///     Nobody,                         // nobody
+///     Group(String),                  // group => "staff"
+///     Point { x: i64, y: i64 },       // point => { x => 1, y => 2 }
+///     #[dockipc(other)]
+///     Unknown(String),                // a word or a variant that this version does not know
+/// }
+/// ```
+///
+/// In line mode that is the word, a tab and the columns of the value. The variants may have different numbers of
+/// columns, so put such a value last in a row.
+///
+/// A type may have parameters, which then must be answers too: `struct Page<T> { items: Vec<T>, next: Option<u64> }`.
+/// A type with a field that cannot be read, such as a `&str`, implements `IntoReply` alone.
+///
+/// | attribute | meaning |
+/// | --- | --- |
+/// | `#[dockipc(name = "word")]` at a field or a variant | its name on the wire; at a variant, `#[arg(name = "word")]` is the same |
+/// | `#[dockipc(other)]` at a variant | words and variants that this version does not know are read as this one: a unit variant, or one that holds the word in a `String`, without the value |
+/// | `#[dockipc(table)]` at a struct with named fields | in line mode, a list or a stream of it is a table: a row with the names of the fields, and then the values of each, separated by tabs |
+/// | `#[dockipc(crate = other_name)]` at the type | the name that the crate `dockipc` has in your crate |
+///
+/// `dockipc schema --check` reports a new variant as a change that can break callers, unless the enum had an `other`.
 #[proc_macro_derive(Reply, attributes(arg, dockipc))]
 pub fn derive_reply(item: TokenStream) -> TokenStream {
     expand_reply(item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+fn expand_args(item: TokenStream2) -> syn::Result<TokenStream2> {
+    let input: DeriveInput = syn::parse2(item)?;
+    let mut errors = Errors::default();
+    let attrs = ArgsAttrs::of(&input, &mut errors);
+    let krate = validate::args_crate(&attrs.keys);
+    Ok(match validate::args(attrs, &input, errors) {
+        Ok(model) => expand::args(&model),
+        Err(errors) => {
+            let (errors, stub) = (errors.into_compile_error(), expand::args_stub(&input, &krate));
+            quote!(#errors #stub)
+        }
+    })
+}
+
+fn expand_commands(item: TokenStream2) -> syn::Result<TokenStream2> {
+    let input: DeriveInput = syn::parse2(item)?;
+    let mut errors = Errors::default();
+    let attrs = CommandsAttrs::of(&input, &mut errors);
+    let krate = validate::commands_crate(&attrs.keys);
+    Ok(match validate::commands(attrs, &input, errors) {
+        Ok(model) => expand::commands(&model),
+        Err(errors) => {
+            let stub = expand::commands_stub(&input, &krate);
+            let errors = errors.into_compile_error();
+            quote!(#errors #stub)
+        }
+    })
 }
 
 fn expand_reply(item: TokenStream2) -> syn::Result<TokenStream2> {
@@ -289,6 +436,27 @@ fn expand_command(attr: TokenStream2, item: TokenStream2) -> TokenStream2 {
         Err(errors) => errors.into_compile_error(),
     };
     quote!(#function #generated)
+}
+
+fn expand_client(attr: TokenStream2, item: TokenStream2) -> TokenStream2 {
+    let mut trait_item: ItemTrait = match syn::parse2(item.clone()) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let error = match syn::parse2::<syn::Item>(item.clone()) {
+                Ok(_) => Error::new(first_span(&item), "`#[client]` can only be on a trait"),
+                Err(_) => error,
+            };
+            let error = error.into_compile_error();
+            return quote!(#item #error);
+        }
+    };
+    let mut errors = Errors::default();
+    let attrs = ClientAttrs::take(attr, &mut trait_item, &mut errors);
+    let generated = match validate::client(attrs, &mut trait_item, errors) {
+        Ok(model) => expand::client(&model),
+        Err(errors) => errors.into_compile_error(),
+    };
+    quote!(#trait_item #generated)
 }
 
 fn expand_arg(item: TokenStream2) -> syn::Result<TokenStream2> {

@@ -4,7 +4,7 @@
 //! the author's types fit is checked by the compiler in the generated code.
 
 use proc_macro2::Span;
-use syn::{Attribute, Expr, Generics, Ident, LitStr, Member, Path, Type};
+use syn::{Attribute, Expr, Generics, Ident, LitStr, Member, Path, Signature, Type, Visibility};
 
 use crate::rule::Term;
 
@@ -17,6 +17,8 @@ pub(crate) struct Command {
     pub(crate) aliases: Vec<String>,
     pub(crate) hidden: bool,
     pub(crate) idempotent: bool,
+    /// Whether the variants of the function's enum are commands by their own names.
+    pub(crate) flatten: bool,
     /// Whether the future is dropped when the command is asked to stop.
     pub(crate) abort: bool,
     /// Whether a newer call of the same process cancels an older one.
@@ -51,6 +53,30 @@ pub(crate) struct Param {
     pub(crate) docs: Vec<Expr>,
     pub(crate) ty: Type,
     pub(crate) form: Form,
+    pub(crate) extra: Extra,
+}
+
+/// The keys that few parameters have.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// The smallest and the largest number, and the number that a float must be less than.
+    pub(crate) min: Option<String>,
+    pub(crate) max: Option<String>,
+    pub(crate) below: Option<String>,
+    /// The fewest and the most bytes of a word.
+    pub(crate) len: (Option<usize>, Option<usize>),
+    /// The fewest and the most words of a list.
+    pub(crate) count: (Option<usize>, Option<usize>),
+    pub(crate) pattern: Option<String>,
+}
+
+impl Extra {
+    /// Returns whether a call must be checked.
+    pub(crate) fn is_checked(&self) -> bool {
+        let has = |(min, max): (Option<usize>, Option<usize>)| min.or(max).is_some();
+        let is_number = self.min.is_some() || self.max.is_some() || self.below.is_some();
+        is_number || has(self.len) || has(self.count) || self.pattern.is_some()
+    }
 }
 
 /// How a client gives a parameter.
@@ -180,15 +206,153 @@ pub(crate) struct ReplyImpl {
     /// The path of the crate `dockipc`.
     pub(crate) krate: Path,
     pub(crate) ident: Ident,
-    /// The type's lifetimes.
     pub(crate) generics: Generics,
     pub(crate) answer: Answer,
 }
 
 /// The form of an answer.
 pub(crate) enum Answer {
-    /// A map of the fields.
-    Map(Vec<(Ident, Type)>),
-    /// One of these.
-    Word(Vec<Choice>),
+    Struct {
+        content: Content,
+        /// Whether a list of them is a table in line mode.
+        is_table: bool,
+    },
+    Enum {
+        variants: Vec<ReplyVariant>,
+        other: Option<Other>,
+    },
+}
+
+/// The fields of a struct or a variant.
+pub(crate) enum Content {
+    Nothing,
+    /// One field without a name.
+    One(Type),
+    /// Several fields without names.
+    Row(Vec<Type>),
+    Map(Vec<ReplyField>),
+}
+
+/// A field of an answer.
+pub(crate) struct ReplyField {
+    pub(crate) ident: Ident,
+    /// The name on the wire.
+    pub(crate) name: String,
+    pub(crate) ty: Type,
+}
+
+/// A variant of an answer.
+pub(crate) struct ReplyVariant {
+    pub(crate) ident: Ident,
+    pub(crate) word: String,
+    pub(crate) content: Content,
+}
+
+/// The variant as which unknown words and variants are read.
+pub(crate) enum Other {
+    /// A unit variant, which has a word of its own.
+    Unit(Ident),
+    /// One that holds the word, with the type of its field.
+    Word(Ident, Type),
+}
+
+/// A trait whose methods call commands.
+pub(crate) struct ClientTrait {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    pub(crate) vis: Visibility,
+    pub(crate) is_async: bool,
+    pub(crate) methods: Vec<Method>,
+}
+
+/// A method, which calls a command.
+pub(crate) struct Method {
+    /// The signature in the trait; that of an async method returns a future.
+    pub(crate) sig: Signature,
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) name: String,
+    pub(crate) is_idempotent: bool,
+    pub(crate) params: Vec<Sent>,
+    /// The result, also of the future.
+    pub(crate) output: Type,
+}
+
+/// A parameter of a method.
+pub(crate) struct Sent {
+    pub(crate) ident: Ident,
+    pub(crate) name: String,
+    pub(crate) ty: Type,
+    pub(crate) form: SentForm,
+}
+
+/// What a client does with the value of a parameter.
+pub(crate) enum SentForm {
+    Value(SentWay),
+    /// A path that is made absolute.
+    Absolute(SentWay),
+    /// A directory that is the caller's if it is left out.
+    Directory(SentWay),
+    /// Variables that are the caller's if they are left out.
+    Environment(SentWay),
+    Body,
+}
+
+/// How a client gives the value of a parameter.
+pub(crate) enum SentWay {
+    Position,
+    Rest,
+    Long(String),
+    Flag(String),
+}
+
+/// A group of parameters.
+pub(crate) struct ArgsImpl {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    pub(crate) group: Group,
+}
+
+/// The form of a group of parameters.
+pub(crate) enum Group {
+    Fields(Vec<Field>),
+    /// Exactly one of these is given.
+    OneOf(Vec<Alternative>),
+}
+
+/// A field that is a parameter, or a group of parameters.
+pub(crate) struct Field {
+    pub(crate) member: Member,
+    pub(crate) param: Param,
+}
+
+/// A variant that is given by a parameter.
+pub(crate) struct Alternative {
+    pub(crate) variant: Ident,
+    /// A flag if the variant has no field.
+    pub(crate) param: Param,
+    pub(crate) member: Option<Member>,
+}
+
+/// The commands of an enum.
+pub(crate) struct CommandsImpl {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    pub(crate) prefix: Option<String>,
+    pub(crate) variants: Vec<CommandVariant>,
+}
+
+/// A variant that is a command.
+pub(crate) struct CommandVariant {
+    pub(crate) variant: Ident,
+    pub(crate) name: String,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) hidden: bool,
+    pub(crate) idempotent: bool,
+    /// The text of its rule.
+    pub(crate) allow: Option<String>,
+    pub(crate) docs: Vec<Expr>,
+    pub(crate) fields: Vec<Field>,
 }

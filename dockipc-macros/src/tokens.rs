@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Expr, Ident, Type};
+use syn::{Expr, GenericArgument, Ident, PathArguments, Type};
 
 /// Returns a type without parentheses, and without the invisible groups around what a `macro_rules`
 /// macro was given.
@@ -12,6 +12,24 @@ pub(crate) fn bare_type(ty: &Type) -> &Type {
         Type::Group(group) => bare_type(&group.elem),
         Type::Paren(paren) => bare_type(&paren.elem),
         ty => ty,
+    }
+}
+
+/// Returns the `T` of `Option<T>`.
+pub(crate) fn optional(ty: &Type) -> Option<&Type> {
+    inside("Option", ty)
+}
+
+/// Returns the `T` of `Option<T>`, where `outer` is `Option`.
+///
+/// The name of the type decides, where the author's type has no trait that could.
+pub(crate) fn inside<'t>(outer: &str, ty: &'t Type) -> Option<&'t Type> {
+    let Type::Path(path) = ty else { return None };
+    let segment = path.path.segments.last().filter(|segment| segment.ident == outer)?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(inner) => Some(bare_type(inner)),
+        _ => None,
     }
 }
 
@@ -133,4 +151,9 @@ pub(crate) fn kebab(ident: &Ident) -> String {
         if c == '_' { out.push('-') } else { out.extend(c.to_lowercase()) }
     }
     out
+}
+
+/// Returns an identifier in snake case without `_` around it: `DryRun` becomes `dry_run`.
+pub(crate) fn snake(ident: &Ident) -> String {
+    kebab(ident).replace('-', "_")
 }

@@ -2,6 +2,15 @@
 
 mod acted_on;
 mod coded;
+#[cfg(feature = "server")]
+mod registered;
+/// A client sends no errors, so it registers no types.
+#[cfg(not(feature = "server"))]
+mod registered {
+    pub(super) fn code_of(_: &dyn std::any::Any) -> Option<&'static str> {
+        None
+    }
+}
 mod stopped;
 
 use std::borrow::Cow;
@@ -16,7 +25,9 @@ use crate::text::append;
 use crate::text::time::units;
 
 pub(crate) use acted_on::is_acted_on;
-pub use coded::{Coded, CodedType, check_code};
+pub use coded::{Coded, check_code};
+#[cfg(feature = "server")]
+pub use registered::CodedType;
 pub use stopped::Stopped;
 
 /// The error codes that dockipc itself sends. All other codes are defined by the daemon's author;
@@ -434,6 +445,20 @@ pub enum Error {
         first: String,
         /// The source location of the other declaration.
         second: String,
+    },
+    /// A command has the first word of another's name of two words as its name.
+    #[error(
+        "`{name}` is a command at {command}, and the group of `{member}` at {place}; rename one of them"
+    )]
+    GroupIsCommand {
+        /// The name of the command and the group.
+        name: String,
+        /// The source location of the command.
+        command: String,
+        /// A command of the group.
+        member: String,
+        /// The source location of that command.
+        place: String,
     },
     /// Two enums that derive [`Events`](derive@crate::Events) have a channel of one name.
     #[error("duplicate channel `{name}`: rename it at {first} or at {second}")]

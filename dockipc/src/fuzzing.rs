@@ -245,7 +245,7 @@ impl Executor for Turns {
         struct Here;
 
         impl Workers for Here {
-            fn run(&self, job: Job) {
+            fn run(&self, _name: &'static str, job: Job) {
                 job();
             }
         }

@@ -97,6 +97,16 @@
 //! kernel identifies the caller ([`Peer`]). [`Server::also_at`] offers a subset at a second path, and
 //! [`Server::token_file`] tells clients of one uid apart. [`Server::audit`] records every decision.
 //!
+//! # Clients without a server
+//!
+//! The server is the feature `server`, which is on by default. Without it this crate has [`Client`], the conversions
+//! ([`Arg`], [`IntoReply`], [`FromReply`]) with their derives, and the errors: enough for a program that only calls a daemon, and for
+//! the crate with the types that a daemon and its clients share.
+//!
+//! ```toml
+//! dockipc = { version = "0.1", default-features = false }
+//! ```
+//!
 //! # Platform
 //!
 //! dockipc supports Linux.
@@ -104,9 +114,37 @@
 // docs.rs then shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(
+    not(feature = "server"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "the lower layers have items that only the server uses"
+    )
+)]
 
 // Lets the crate's own doctests and tests use its macros, which name `::dockipc`.
 extern crate self as dockipc;
+
+/// Takes the code of an async client, which needs a feature.
+#[cfg(feature = "tokio")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __async_client {
+    ($($code:tt)*) => { $($code)* };
+}
+
+/// Takes the code of an async client, which needs a feature.
+#[cfg(not(feature = "tokio"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __async_client {
+    ($($code:tt)*) => {
+        compile_error!(
+            "a client with `async fn` needs the feature `tokio` of dockipc: write `dockipc = { …, features = [\"tokio\"] }`, or `fn`"
+        );
+    };
+}
 
 /// `std::format!` without its inlined part.
 macro_rules! format {
@@ -115,84 +153,133 @@ macro_rules! format {
     };
 }
 
+#[cfg(feature = "server")]
 mod access;
+#[cfg(feature = "server")]
 mod answer;
 mod arg;
+#[cfg(feature = "server")]
 pub mod audit;
+#[cfg(feature = "server")]
 mod body;
 mod buffer;
+#[cfg(feature = "server")]
 mod builtin;
 mod caught;
 pub mod client;
+#[cfg(feature = "server")]
 mod commands;
 mod config;
+#[cfg(feature = "server")]
 mod counters;
 #[cfg(feature = "cli")]
 pub mod ctl;
+#[cfg(feature = "server")]
 mod deferred;
 mod directory;
+#[cfg(feature = "server")]
 mod dispatch;
+#[cfg(feature = "server")]
 mod engine;
 pub mod error;
+#[cfg(feature = "server")]
 pub mod events;
-#[cfg(any(test, fuzzing))]
+/// The part of events that clients share with the server.
+#[cfg(not(feature = "server"))]
+pub mod events {
+    pub use crate::replica::Replica;
+}
+#[cfg(all(any(test, fuzzing), feature = "server"))]
 #[doc(hidden)]
 pub mod fuzzing;
+/// The tests of the other modules make up inputs.
+#[cfg(all(test, not(feature = "server")))]
+mod fuzzing {
+    pub(crate) mod dice;
+}
+#[cfg(feature = "server")]
 mod hand_over;
+#[cfg(feature = "server")]
 mod handler;
+#[cfg(feature = "server")]
 pub mod hooks;
+#[cfg(feature = "server")]
 mod later;
 mod listener;
+#[cfg(feature = "server")]
 mod local;
 mod nearest;
+#[cfg(feature = "server")]
 mod once;
+#[cfg(feature = "server")]
 mod param;
+#[cfg(feature = "server")]
 mod peer;
 #[doc(hidden)]
 pub mod private;
 mod proc;
+mod replica;
 mod reply;
+#[cfg(feature = "server")]
 mod request;
+mod rule;
+#[cfg(feature = "server")]
 mod run;
+#[cfg(feature = "server")]
 mod running;
 pub mod secret;
+#[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
 mod session;
+#[cfg(feature = "server")]
 mod signals;
+#[cfg(feature = "server")]
 mod state;
+#[cfg(feature = "server")]
 pub mod stream;
 mod sys;
 mod text;
+mod token;
 mod warning;
 mod wire;
+#[cfg(feature = "server")]
 mod workers;
 
-pub use crate::access::Access;
 pub use crate::arg::{Arg, BadValue};
 #[cfg(feature = "tokio")]
-pub use crate::body::AsyncBody;
-pub use crate::body::Body;
-#[cfg(feature = "tokio")]
 pub use crate::client::AsyncClient;
-pub use crate::client::{Client, send};
-pub use crate::deferred::{Answerer, Deferred};
+pub use crate::client::{Client, Commands, send};
 pub use crate::error::{Error, Failure, Result, Stopped};
-pub use crate::events::Events;
-pub use crate::hand_over::HandOver;
-pub use crate::handler::Handler;
-pub use crate::local::{Job, Local};
-pub use crate::peer::Peer;
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
-pub use crate::request::Request;
-pub use crate::run::{Cancel, Deadline, Once, Progress, Stop};
 pub use crate::secret::Secret;
-#[cfg(feature = "tokio")]
-pub use crate::server::Serve;
-pub use crate::server::{Bound, Control, Handle, Server};
-pub use crate::state::State;
-pub use crate::stream::Stream;
 pub use crate::wire::Protocol;
-pub use dockipc_macros::{Arg, Events, Failure, Reply, command};
+pub use dockipc_macros::{Arg, Args, Commands, Failure, Reply, client};
+
+#[cfg(feature = "server")]
+pub use crate::{
+    access::Access,
+    body::Body,
+    deferred::{Answerer, Deferred},
+    events::Events,
+    hand_over::HandOver,
+    handler::Handler,
+    local::{Job, Local},
+    peer::Peer,
+    request::Request,
+    run::{Cancel, Deadline, Once, Progress, Stop},
+    server::{Bound, Control, Handle, Server},
+    state::State,
+    stream::Stream,
+};
+#[cfg(all(feature = "server", feature = "tokio"))]
+pub use crate::{body::AsyncBody, server::Serve};
+#[cfg(feature = "server")]
+pub use dockipc_macros::{Events, command};
+
+/// Not part of this build: commands need the feature `server`.
+#[cfg(not(feature = "server"))]
+pub use dockipc_macros::command_without_server as command;
 
 /// Serves every `#[command]` of the program at a path until SIGTERM or SIGINT.
 ///
@@ -200,26 +287,27 @@ pub use dockipc_macros::{Arg, Events, Failure, Reply, command};
 ///
 /// # Errors
 /// See [`Server::run`].
+#[cfg(feature = "server")]
 pub fn run(path: impl AsRef<std::path::Path>) -> Result<()> {
     Server::new().run(path)
 }
 
 /// The README's snippets, so that they are tested.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "server"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
 /// The snippets of the page on access control.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "server"))]
 #[doc = include_str!("../docs/ACCESS.md")]
 struct AccessGuide;
 
 /// The snippets of the page on clients.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "server"))]
 #[doc = include_str!("../docs/CLIENTS.md")]
 struct ClientsGuide;
 
 /// The snippets about the program.
-#[cfg(all(doctest, feature = "cli"))]
+#[cfg(all(doctest, feature = "cli", feature = "server"))]
 #[doc = include_str!("../docs/CLI.md")]
 struct CliGuide;

@@ -384,6 +384,7 @@ static SIGNALED: AtomicU32 = AtomicU32::new(0);
 
 /// Adds an action to a signal's handler, for the life of the process: the signal's default action, after
 /// [`set_default_action`] and in a forked child.
+#[cfg(feature = "server")]
 pub(crate) fn default_action(signal: c_int) -> io::Result<()> {
     let action = move || {
         if HAS_DEFAULT_ACTION.load(Relaxed) || SIGNALED.load(Relaxed) != std::process::id() {

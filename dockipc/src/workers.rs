@@ -13,7 +13,10 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 /// The threads of the engine.
 pub(crate) trait Workers: Send + Sync {
     /// Runs a job on a thread of its own, when there is one. Drops it if the server has ended.
-    fn run(&self, job: Job);
+    ///
+    /// If it still runs then, the command with this name was left unfinished. The name is empty for a job that does
+    /// not tell that.
+    fn run(&self, name: &'static str, job: Job);
 }
 
 /// A runtime that drives futures.

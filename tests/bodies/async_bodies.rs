@@ -12,7 +12,18 @@ use super::states::{Ends, Reading, data, end, noise, opened};
 
 /// Answer with the length of the body.
 #[command]
-async fn measure_async(ends: State<Ends>, mut body: AsyncBody) -> io::Result<u64> {
+async fn measure_async(ends: State<Ends>, body: AsyncBody) -> io::Result<u64> {
+    read_to_end(ends, body).await
+}
+
+/// Answer at once, and let another task read.
+#[command]
+#[expect(clippy::unused_async, reason = "it answers at once")]
+async fn pass_body_on_async(ends: State<Ends>, body: AsyncBody) {
+    tokio::spawn(read_to_end(ends, body));
+}
+
+async fn read_to_end(ends: State<Ends>, mut body: AsyncBody) -> io::Result<u64> {
     let (mut length, mut buffer) = (0, vec![0; 50_000]);
     let result = loop {
         let mut read = ReadBuf::new(&mut buffer);

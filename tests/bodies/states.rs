@@ -72,6 +72,12 @@ fn ignore_body(gate: State<Gate>, body: Body) {
     gate.pass();
 }
 
+/// Answer, and let another thread read.
+#[command]
+fn pass_body_on(ends: State<Ends>, body: Body) {
+    std::thread::spawn(move || ends.read(body));
+}
+
 /// Panic after the first byte.
 #[command]
 fn fall_over(mut body: Body) {

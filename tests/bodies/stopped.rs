@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dockipc::Server;
 use tests::process::until;
-use tests::{expect, rest};
+use tests::{expect, resp, rest};
 
 use super::states::{Reading, data, end, noise, opened};
 
@@ -51,6 +51,20 @@ fn half_close_in_a_body_cancels() {
     it.gate.open();
     assert!(it.end().is_err());
     assert_eq!(rest(stream), b"");
+}
+
+#[test]
+fn body_that_is_kept_ends_with_the_answer() {
+    let it = Reading::start(Server::new());
+    let mut stream = it.daemon.connect();
+    for name in ["pass-body-on", "pass-body-on-async"] {
+        stream.write_all(&[opened(&[name]), data("abc")].concat()).unwrap();
+        expect(&mut stream, b"+OK\r\n");
+        assert_eq!(it.end(), Err(ErrorKind::UnexpectedEof), "{name}");
+        stream.write_all(&[data(noise(1000)), end()].concat()).unwrap();
+    }
+    stream.write_all(&resp(&["ping"])).unwrap();
+    expect(&mut stream, b"+PONG\r\n");
 }
 
 #[test]

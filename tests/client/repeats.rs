@@ -140,6 +140,22 @@ fn client_parses_the_name_like_the_daemon() {
         assert_eq!(client(place.socket()).send(text).unwrap(), b"7", "{text}");
         server.join().unwrap();
     }
+    // A name may have two words.
+    let place = Place::new();
+    let text = "group 'members' ops";
+    let server = scripted(&place, move |accept| {
+        let mut stream = accept();
+        expect(&mut stream, &[handshake(), line(text)].concat());
+        drop(stream);
+        let mut stream = accept();
+        asked(&mut stream, "group", b":0\r\n");
+        expect(&mut stream, &resp(&["dockipc", "idempotent", "group members"]));
+        stream.write_all(b":1\r\n").unwrap();
+        expect(&mut stream, &line(text));
+        stream.write_all(b"$1\r\n7\r\n").unwrap();
+    });
+    assert_eq!(client(place.socket()).send(text).unwrap(), b"7");
+    server.join().unwrap();
     // Without a name, the daemon is not asked.
     for text in ["", "'get"] {
         let place = Place::new();

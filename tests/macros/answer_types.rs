@@ -132,10 +132,11 @@ macro_rules! holding {
 holding! { u8 Held1 Held2 Held3 Held4 Held5 Held6 Held7 }
 
 /// Returns a type's description as a text.
-fn text(reply: &Reply) -> String {
+pub(super) fn text(reply: &Reply) -> String {
     let list = |items: &[Reply]| items.iter().map(text).collect::<Vec<_>>().join(", ");
     match reply {
         Reply::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
+        Reply::Int(value) => value.to_string(),
         Reply::List(items) => format!("[{}]", list(items)),
         Reply::Map(map) => {
             let (ty, more) = map.split_first().unwrap();

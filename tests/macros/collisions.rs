@@ -33,6 +33,7 @@ struct Ok;
 struct Err;
 struct usize;
 struct IntoReply;
+struct Columns;
 struct FromReply;
 struct Fields;
 const __error: () = ();
@@ -78,6 +79,18 @@ struct Row {
     __reply: Word,
 }
 
+#[derive(Reply)]
+enum Shape {
+    Some(u64),
+    None {
+        __dockipc: u64,
+        __word: ::core::option::Option<Word>,
+    },
+    Ok(u64, Word),
+    #[dockipc(other)]
+    Err(String),
+}
+
 #[derive(Failure)]
 enum Mistake {
     #[code("COLLIDED")]
@@ -118,6 +131,17 @@ mod without_prelude {
     #[derive(::dockipc::Arg, ::dockipc::Reply)]
     enum Word {
         One,
+    }
+
+    #[derive(::dockipc::Reply)]
+    enum Shape {
+        Point,
+        Circle(::core::primitive::f64),
+        Line {
+            r#type: ::core::option::Option<Word>,
+        },
+        #[dockipc(other)]
+        Other(::std::string::String),
     }
 
     #[derive(::dockipc::Reply)]

@@ -105,6 +105,31 @@ pub enum OldWord {
     Old,
 }
 
+/// An answer with a word or a value.
+#[derive(Reply, Debug)]
+#[deprecated]
+pub enum OldShape<T> {
+    /// Nothing.
+    Empty,
+    /// A field with a deprecated name.
+    Square {
+        /// Its side.
+        #[deprecated]
+        side: T,
+    },
+    /// A deprecated name.
+    #[deprecated]
+    Pair(T, u8),
+    /// Another.
+    #[dockipc(other)]
+    #[deprecated]
+    Other(String),
+}
+
+/// An answer of two columns.
+#[derive(Reply, Debug)]
+pub struct Point(pub u8, #[deprecated] pub u8);
+
 /// An error with codes.
 #[derive(Failure, Debug)]
 #[code("OTHER", crate = dockipc)]

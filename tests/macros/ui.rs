@@ -4,6 +4,8 @@
 //! The compiler writes the text around the messages, so the snapshots belong to Rust 1.95. After a
 //! change run `TRYBUILD=overwrite cargo test -p tests macros::ui` and read the new snapshots.
 
+use tests::package::Package;
+
 /// The version of the compiler that wrote the snapshots.
 const VERSION: &str = "rustc 1.95.";
 
@@ -30,28 +32,12 @@ fn each_mistake_is_counted_once() {
         "unsupported_state",
         "unsupported_type",
     ];
-    let (root, place) = (tests::example::root(), tests::Place::new());
-    let package = format!(
-        "[package]\nname = 'mistakes'\nedition = '2024'\n[workspace]\n[dependencies]\ndockipc.path = {:?}\n[lib]\npath = 'lib.rs'\n",
-        root.join("dockipc"),
-    );
-    let module = |name| {
-        format!(
-            "#[path = {:?}]\nmod {name};\n",
-            root.join("tests/ui").join(name).with_extension("rs")
-        )
-    };
-    let directory = place.directory();
-    std::fs::write(directory.join("Cargo.toml"), package).unwrap();
-    std::fs::write(directory.join("lib.rs"), FILES.map(module).concat()).unwrap();
-    std::fs::copy(root.join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = std::process::Command::new(cargo)
-        .args(["check", "--offline", "--message-format=json"])
-        .current_dir(directory)
-        .env("CARGO_TARGET_DIR", root.join("target/tests/mistakes"))
-        .output()
-        .unwrap();
+    let ui = tests::example::root().join("tests/ui");
+    let module =
+        |name| format!("#[path = {:?}]\nmod {name};\n", ui.join(name).with_extension("rs"));
+    let pattern = "#[dockipc::command]\nfn user(#[arg(pattern = \"a\")] _name: &str) {}\n";
+    let main = FILES.map(module).concat() + pattern + "fn main() {}\n";
+    let output = Package::new("mistakes", "", &main).cargo(&["check", "--message-format=json"]);
     let mut mistakes = Vec::new();
     for line in String::from_utf8(output.stdout).unwrap().lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -62,6 +48,8 @@ fn each_mistake_is_counted_once() {
         }
     }
     assert!(mistakes.len() > 10, "{}", String::from_utf8_lossy(&output.stderr));
+    let needs_feature = |[.., message]: &&[String; 3]| message.contains("the feature `pattern`");
+    assert!(mistakes.iter().any(|mistake| needs_feature(&mistake)), "{mistakes:#?}");
     let all = mistakes.len();
     mistakes.sort();
     mistakes.dedup();

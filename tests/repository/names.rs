@@ -55,7 +55,7 @@ fn macros_and_runtime_parse_the_same_rules() {
         ("fn is_plain(", "\n}\n", "b'_'"),
     ] {
         let body = |path: &str| between(&source(path), begin, end).to_owned();
-        let runtime = body("dockipc/src/access/rule.rs");
+        let runtime = body("dockipc/src/rule.rs");
         assert!(runtime.contains(expected), "{runtime}");
         assert_eq!(body("dockipc-macros/src/rule.rs"), runtime);
     }

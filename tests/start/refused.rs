@@ -94,7 +94,7 @@ fn duplicate_state_is_refused() {
 #[test]
 fn invalid_name_is_refused() {
     let long = "x".repeat(65);
-    for name in ["", "Add", "a b", "-a", "a/b", "ä", "hello", "quit", &long] {
+    for name in ["", "Add", "a b c", "-a", "a/b", "ä", "hello", "quit", &long] {
         let error = refusal(server().handle(name, |_| ()));
         assert!(
             matches!(&error, Error::BadName { name: bad, .. } if bad == name),
@@ -102,7 +102,7 @@ fn invalid_name_is_refused() {
         );
     }
     let longest = "x".repeat(64);
-    for name in ["a", "9", "a.b_c:d-e", "ping", "help", "clear", &longest] {
+    for name in ["a", "9", "a b", "a.b_c:d-e", "ping", "help", "clear", &longest] {
         assert!(server().handle(name, |_| ()).spawn_in_process().is_ok(), "{name}");
     }
 }

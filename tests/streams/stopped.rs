@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
+use dockipc::error::Unfinished;
 use dockipc::{Cancel, Server, State, Stopped, Stream, command};
 use tests::process::until;
 use tests::{Daemon, expect, resp, rest};
@@ -227,4 +228,19 @@ fn stop_ends_a_stream_that_listens_at_once() {
     expect(&mut stream, b"1\n");
     daemon.handle().shutdown();
     assert_eq!(rest(stream), b"-SHUTDOWN the daemon stops; the command was ended\n");
+}
+
+#[test]
+fn code_of_a_stream_that_a_stop_does_not_end_is_named() {
+    let (daemon, sender, reasons) =
+        start(Server::new().shutdown_timeout(Duration::from_millis(50)));
+    let mut stream = daemon.connect();
+    stream.write_all(b"waiting\n").unwrap();
+    sender.send(5).unwrap();
+    expect(&mut stream, b"5\n");
+    daemon.handle().shutdown();
+    let unfinished = daemon.handle().join();
+    assert_eq!(unfinished.iter().map(Unfinished::name).collect::<Vec<_>>(), ["waiting"]);
+    drop(sender);
+    assert_eq!(reasons.recv().unwrap(), Stopped::Cancelled, "it ran on");
 }

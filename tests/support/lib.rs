@@ -7,6 +7,7 @@ pub mod example;
 pub mod figures;
 pub mod gate;
 pub mod neighbors;
+pub mod package;
 pub mod peers;
 pub mod process;
 pub mod program;

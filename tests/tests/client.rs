@@ -11,4 +11,5 @@ mod client {
     mod options;
     mod repeats;
     mod sigpipe;
+    mod without_server;
 }

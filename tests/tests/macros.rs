@@ -9,6 +9,8 @@ pub mod macros {
     pub mod forbidden;
     mod macro_rules;
     mod reply;
+    mod reply_enums;
     pub mod silent;
+    mod tables;
     mod ui;
 }

@@ -16,12 +16,62 @@ pub(crate) fn arg(model: &ArgImpl) -> TokenStream {
             fn from_word(
                 __dockipc_word: &[::core::primitive::u8],
             ) -> ::core::result::Result<Self, __dockipc::BadValue> {
-                <#ident as __dockipc::Parse>::from_word(__dockipc_word)
+                <#ident as __dockipc::FromText>::from_text(__dockipc_word)
             }
         },
         WordParser::Choices(choices) => from_choices(choices),
     };
-    arg_impl(krate, &kebab(ident), &quote!(impl __dockipc::Arg<'_> for #ident), &body)
+    arg_impl(krate, &kebab(ident), &quote!(impl __dockipc::Arg<'_> for #ident), &body, sent(model))
+}
+
+/// Generates the conversions to a word of a call: the word of the variant, or the text that `Display` writes. A
+/// type with `from_str` may have no `Display`; the lifetime in the bound lets it compile, and it cannot be sent.
+fn sent(model: &ArgImpl) -> TokenStream {
+    let ident = &silent(&model.ident);
+    let (bound, word) = match &model.parser {
+        WordParser::FromStr => (
+            quote!(where for<'__dockipc> #ident: ::core::fmt::Display),
+            quote! {
+                __dockipc::Cow::Owned(__dockipc::ToString::to_string(self).into_bytes())
+            },
+        ),
+        WordParser::Choices(choices) => {
+            let variants = choices.iter().map(|choice| silent(&choice.variant));
+            let words = choices.iter().map(|choice| Literal::byte_string(choice.word.as_bytes()));
+            let word = quote! {
+                __dockipc::Cow::Borrowed(match *self {
+                    #(Self::#variants => #words,)*
+                })
+            };
+            (TokenStream::new(), word)
+        }
+    };
+    quote! {
+        #[automatically_derived]
+        impl __dockipc::ToArg for #ident #bound {
+            fn to_arg(
+                &self,
+            ) -> ::core::option::Option<__dockipc::Cow<'_, [::core::primitive::u8]>> {
+                ::core::option::Option::Some(#word)
+            }
+        }
+
+        #[automatically_derived]
+        impl __dockipc::ToArgs for #ident #bound {
+            const GIVES: __dockipc::typed::Gives = __dockipc::typed::Gives::one_of(
+                <Self as __dockipc::Arg<'_>>::TYPE,
+                <Self as __dockipc::Arg<'_>>::CHOICES,
+            );
+
+            fn to_args(
+                &self,
+                __dockipc_way: __dockipc::SentWay,
+                __dockipc_arguments: &mut __dockipc::Arguments<'_>,
+            ) {
+                __dockipc_arguments.add(self, __dockipc_way);
+            }
+        }
+    }
 }
 
 pub(super) fn from_choices(choices: &[Choice]) -> TokenStream {
@@ -62,10 +112,16 @@ pub(crate) fn arg_stub(input: &DeriveInput, krate: &Path) -> TokenStream {
             ::core::unreachable!()
         }
     };
-    arg_impl(krate, &kebab(ident), &head, &body)
+    arg_impl(krate, &kebab(ident), &head, &body, TokenStream::new())
 }
 
-fn arg_impl(krate: &Path, name: &str, head: &TokenStream, body: &TokenStream) -> TokenStream {
+fn arg_impl(
+    krate: &Path,
+    name: &str,
+    head: &TokenStream,
+    body: &TokenStream,
+    sent: TokenStream,
+) -> TokenStream {
     quote! {
         const _: () = {
             use #krate::private as __dockipc;
@@ -75,6 +131,8 @@ fn arg_impl(krate: &Path, name: &str, head: &TokenStream, body: &TokenStream) ->
                 const TYPE: &'static ::core::primitive::str = #name;
                 #body
             }
+
+            #sent
         };
     }
 }

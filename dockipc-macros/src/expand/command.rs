@@ -26,6 +26,10 @@ pub(crate) fn command(command: &Command) -> TokenStream {
     } else {
         quote!(false)
     };
+    let flatten = command.flatten;
+    let expand = quote_spanned! {hygienic(function.span())=>
+        __dockipc::expand(&__DOCKIPC_PARTS.1, #name, #flatten)
+    };
     // A function at the place of the author's: the compiler proposes a type parameter for a type that it cannot
     // find, and shows one of two errors that are the same.
     let parts = Ident::new("__dockipc_parts", function.span());
@@ -54,7 +58,8 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                 )
             }
             const __DOCKIPC_PARTS: __dockipc::CommandParts<#count> = #parts();
-            const __DOCKIPC_PARAMS: &[__dockipc::Param] = &__DOCKIPC_PARTS.1;
+            const __DOCKIPC_PARAMS: &[__dockipc::Param] =
+                &__dockipc::flat::<{ __dockipc::count(&__DOCKIPC_PARTS.1) }>(&__DOCKIPC_PARTS.1);
             #(#checks)*
 
             __dockipc::submit! {
@@ -74,10 +79,19 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     newest: #newest,
                     at_start: __DOCKIPC_PARTS.4,
                     code: __DOCKIPC_PARTS.0,
+                    expand: #expand,
                 }
             }
         };
     }
+}
+
+/// Generates the index of a parameter among those of the command, where groups of parameters are flat.
+fn index(i: usize) -> TokenStream {
+    if i == 0 {
+        return quote!(0_usize);
+    }
+    quote_spanned!(Span::mixed_site()=> const { __dockipc::base(&__DOCKIPC_PARTS.1, #i) })
 }
 
 /// Generates the code that reads the parameters, calls the function and converts its answer, the type of the
@@ -88,7 +102,7 @@ fn code(command: &Command) -> (TokenStream, TokenStream, TokenStream, TokenStrea
     let local = |i| format_ident!("__dockipc_{i}", span = Span::mixed_site());
     let values: Vec<_> = (0..params.len()).map(local).collect();
     let lets = params.iter().enumerate().map(|(i, param)| {
-        let (value, expr) = (&values[i], read(i, param));
+        let (value, expr) = (&values[i], read(&index(i), param));
         quote_spanned!(type_span(param)=> let #value = #expr;)
     });
     let lets: Vec<_> = lets.collect();

@@ -42,8 +42,10 @@ pub(crate) fn failure(model: &FailureImpl) -> TokenStream {
                 }
             }
 
-            __dockipc::submit! {
-                __dockipc::CodedType::of::<#ident>()
+            __dockipc::server! {
+                __dockipc::submit! {
+                    __dockipc::CodedType::of::<#ident>()
+                }
             }
         };
     }

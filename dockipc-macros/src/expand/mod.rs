@@ -5,8 +5,12 @@
 //! Each piece of code that may fail to compile has the span of the author's type or expression.
 
 mod arg;
+mod args;
+mod client;
 mod command;
+mod commands;
 mod events;
+mod extra;
 mod failure;
 mod param;
 mod reply;
@@ -19,7 +23,10 @@ use syn::{Expr, Ident};
 use crate::tokens::hygienic;
 
 pub(crate) use self::arg::{arg, arg_stub};
+pub(crate) use self::args::{args, args_stub};
+pub(crate) use self::client::client;
 pub(crate) use self::command::command;
+pub(crate) use self::commands::{commands, commands_stub};
 pub(crate) use self::events::{events, events_stub};
 pub(crate) use self::failure::failure;
 pub(crate) use self::reply::{reply, reply_stub};

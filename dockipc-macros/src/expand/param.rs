@@ -4,9 +4,9 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Ident;
 
-use super::text;
+use super::{extra, text};
 use crate::model::{Conversion, DefaultValue, Form, Param, Source, Value};
-use crate::tokens::{first_span, hygienic, last_span};
+use crate::tokens::{first_span, hygienic, last_span, optional};
 
 /// Returns the span of the code that the parameter's type decides.
 pub(super) fn type_span(param: &Param) -> Span {
@@ -16,16 +16,22 @@ pub(super) fn type_span(param: &Param) -> Span {
 /// Generates the checks that need types and are made at compile time. The call begins at the first
 /// token of the type and ends at its last, so that the compiler underlines the whole type.
 pub(super) fn check((i, param): (usize, &Param), is_async: bool) -> TokenStream {
-    let mut arguments = Group::new(Delimiter::Parenthesis, quote!(__DOCKIPC_PARAMS, #i));
+    let check = if is_async { "check_async" } else { "check" };
+    check_with(check, param, quote!(&__DOCKIPC_PARTS.1, __DOCKIPC_PARAMS, #i))
+}
+
+/// Generates a call of one of the functions that check a parameter.
+pub(super) fn check_with(check: &str, param: &Param, arguments: TokenStream) -> TokenStream {
+    let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
     arguments.set_span(hygienic(last_span(&param.ty)));
     let span = type_span(param);
-    let check = Ident::new(if is_async { "check_async" } else { "check" }, span);
+    let check = Ident::new(check, span);
     quote_spanned!(span=> const _: () = __dockipc::#check #arguments;)
 }
 
 /// Generates the description of a parameter.
 pub(super) fn entry(param: &Param) -> TokenStream {
-    let Param { name, docs, ty, form } = param;
+    let Param { name, docs, ty, form, .. } = param;
     let docs = text(docs);
     let span = type_span(param);
     let Value { source, conversion, complete, secret } = match form {
@@ -65,11 +71,17 @@ pub(super) fn entry(param: &Param) -> TokenStream {
         }
     };
     let entry = match conversion {
-        Conversion::ByType(_) => quote_spanned! {span=>
-            __dockipc::param(
-                #name, #docs, #way, #default, <#ty as __dockipc::FromRequest<'_>>::KIND,
-            )
-        },
+        Conversion::ByType(_) => {
+            let (ty, kind) = match optional(ty) {
+                Some(inner) => (inner, quote!(OPTIONAL)),
+                None => (ty, quote!(KIND)),
+            };
+            quote_spanned! {hygienic(first_span(ty))=>
+                __dockipc::param(
+                    #name, #docs, #way, #default, <#ty as __dockipc::FromRequest<'_>>::#kind,
+                )
+            }
+        }
         Conversion::FromStr(_) => quote_spanned! {span=>
             __dockipc::param(#name, #docs, #way, #default, <#ty as __dockipc::Parse>::REQUIRED)
         },
@@ -80,7 +92,8 @@ pub(super) fn entry(param: &Param) -> TokenStream {
             __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::LIST)
         },
     };
-    let entry = if *secret { quote!(#entry.secret()) } else { entry };
+    let with = extra::with(param);
+    let entry = if *secret { quote!(#entry #with.secret()) } else { quote!(#entry #with) };
     let Some(function) = complete else { return entry };
     let propose = quote_spanned! {hygienic(first_span(function))=>
         |__dockipc_request, __dockipc_prefix| __dockipc::Propose::propose(#function, __dockipc_request, __dockipc_prefix)
@@ -89,7 +102,7 @@ pub(super) fn entry(param: &Param) -> TokenStream {
 }
 
 /// Generates the expression that reads a parameter.
-pub(super) fn read(i: usize, param: &Param) -> TokenStream {
+pub(super) fn read(i: &TokenStream, param: &Param) -> TokenStream {
     let (span, ty) = (type_span(param), &param.ty);
     let conversion = match &param.form {
         Form::Flag(_) => {
@@ -98,9 +111,15 @@ pub(super) fn read(i: usize, param: &Param) -> TokenStream {
         Form::Value(value) => &value.conversion,
     };
     let given = match conversion {
-        Conversion::ByType(_) => quote_spanned! {span=>
-            <#ty as __dockipc::FromRequest<'_>>::from_request(__dockipc_args, #i)?
-        },
+        Conversion::ByType(_) => {
+            let (ty, from_request) = match optional(ty) {
+                Some(inner) => (inner, quote!(optional)),
+                None => (ty, quote!(from_request)),
+            };
+            quote_spanned! {hygienic(first_span(ty))=>
+                <#ty as __dockipc::FromRequest<'_>>::#from_request(__dockipc_args, #i)?
+            }
+        }
         Conversion::FromStr(_) => quote_spanned! {span=>
             <#ty as __dockipc::Parse>::required(__dockipc_args, #i)?
         },
@@ -111,7 +130,7 @@ pub(super) fn read(i: usize, param: &Param) -> TokenStream {
             <#inner as __dockipc::Parse>::list(__dockipc_args, #i)?
         },
     };
-    match conversion.default() {
+    let value = match conversion.default() {
         Some(DefaultValue::Expr(expr)) => quote_spanned! {span=>
             if __dockipc_args.has(#i) {
                 #given
@@ -121,5 +140,55 @@ pub(super) fn read(i: usize, param: &Param) -> TokenStream {
             }
         },
         _ => given,
+    };
+    if !param.extra.is_checked() {
+        return value;
+    }
+    quote_spanned! {span=>
+        {
+            __dockipc_args.check(#i)?;
+            #value
+        }
+    }
+}
+
+/// The conversion of a value to words of a call: the code, with the bound that it needs.
+pub(super) struct Sent {
+    pub(super) code: TokenStream,
+    pub(super) bound: TokenStream,
+}
+
+/// Generates the code that adds the words of a value to a call; `value` is a reference to it.
+pub(super) fn sent(param: &Param, value: &Ident) -> Sent {
+    let (span, ty) = (type_span(param), &param.ty);
+    let by_type = |way: TokenStream| Sent {
+        code: quote_spanned!(span=> __dockipc::ToArgs::to_args(#value, #way, __dockipc_arguments);),
+        bound: quote!(for<'__dockipc> #ty: __dockipc::ToArgs),
+    };
+    let given = match &param.form {
+        Form::Flag(long) => return by_type(quote!(__dockipc::SentWay::Flag(#long))),
+        Form::Value(value) => &**value,
+    };
+    let way = match &given.source {
+        Source::Position | Source::Rest => quote!(__dockipc::SentWay::Position),
+        Source::Long(long) => quote!(__dockipc::SentWay::Long(#long)),
+    };
+    let (inner, values) = match &given.conversion {
+        Conversion::ByType(_) => return by_type(way),
+        Conversion::FromStr(_) => (ty, quote!(::core::iter::once(#value))),
+        Conversion::OptionalFromStr(inner) => {
+            (&**inner, quote!(::core::option::Option::iter(#value)))
+        }
+        Conversion::ListFromStr(inner, _) => {
+            (&**inner, quote!(::core::iter::IntoIterator::into_iter(#value)))
+        }
+    };
+    Sent {
+        code: quote_spanned! {span=>
+            for __dockipc_one in #values {
+                __dockipc_arguments.add(__dockipc::ToString::to_string(__dockipc_one), #way);
+            }
+        },
+        bound: quote!(for<'__dockipc> #inner: ::core::fmt::Display),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn command(
 ) -> syn::Result<Command> {
     let ident = &function.sig.ident;
     let (mut name, mut allow, mut krate) = Default::default();
-    let (mut hidden, mut idempotent, mut abort, mut newest) = Default::default();
+    let (mut hidden, mut idempotent, mut abort, mut newest, mut flatten) = Default::default();
     let mut aliases = Vec::new();
     for Key { span, kind } in attrs.keys.list {
         match kind {
@@ -39,11 +39,21 @@ pub(crate) fn command(
             CommandKey::Idempotent => once(&mut idempotent, span, (), "idempotent", &mut errors),
             CommandKey::Abort => once(&mut abort, span, (), "abort", &mut errors),
             CommandKey::Newest => once(&mut newest, span, (), "newest", &mut errors),
+            CommandKey::Flatten => once(&mut flatten, span, (), "flatten", &mut errors),
             CommandKey::Crate(path) => once(&mut krate, span, path, "crate", &mut errors),
         }
     }
+    if let Some((span, ())) = flatten
+        && (name.is_some() || !aliases.is_empty())
+    {
+        errors.add(
+            span,
+            "`flatten` conflicts with a name: the commands have the names of the variants; remove one of the two",
+        );
+    }
     let name = match &name {
         Some((span, text)) => Some((text.value(), *span)),
+        None if flatten.is_some() => None,
         // The name may be what could not be parsed.
         None if !attrs.keys.is_complete => None,
         None => Some((kebab(ident), ident.span())),
@@ -54,7 +64,7 @@ pub(crate) fn command(
         .chain(aliases.iter().map(|alias| (alias.value(), alias.span())))
         .filter_map(|(name, span)| is_converted(&name).then_some(span));
     let converted = converted.collect();
-    let mut names = command_names(name, &aliases, &mut errors).into_iter();
+    let mut names = command_names(name, &aliases, true, &mut errors).into_iter();
     if let Some(second) = function.attrs.iter().find(|attr| ends_in_command(attr)) {
         errors.add(
             first_span(second.path()),
@@ -84,6 +94,7 @@ pub(crate) fn command(
         idempotent: idempotent.is_some(),
         abort: abort.is_some(),
         newest: newest.is_some(),
+        flatten: flatten.is_some(),
         is_async: function.sig.asyncness.is_some(),
         allow: allow.map(|(_, terms)| terms),
         docs: attrs.docs,
@@ -108,10 +119,12 @@ fn mentions_deprecated(attr: &Attribute) -> bool {
         || (is_lint_level && attr.meta.to_token_stream().to_string().contains("deprecated"))
 }
 
-/// Checks the name and the aliases, and returns them in this order.
-fn command_names(
+/// Checks the name and the aliases, and returns them in this order. Those of a variant may be the second words of
+/// commands, and then be names that the protocol uses.
+pub(super) fn command_names(
     name: Option<(String, Span)>,
     aliases: &[LitStr],
+    is_first: bool,
     errors: &mut Errors,
 ) -> Vec<String> {
     let aliases = aliases.iter().map(|alias| (alias.value(), alias.span()));
@@ -120,7 +133,7 @@ fn command_names(
         if names.contains(&name) {
             errors.add(span, format!("duplicate command name `{name}`: remove this alias"));
         } else {
-            check_name(&name, span, errors);
+            check_name(&name, is_first, span, errors);
         }
         names.push(name);
     }
@@ -158,14 +171,24 @@ const RESERVED: &[&str] = &[
     "unsubscribe",
 ];
 
-fn check_name(name: &str, span: Span, errors: &mut Errors) {
+/// The built-in commands that a command may replace, but not a group.
+const BUILT_IN: &[&str] =
+    &["discard", "echo", "exec", "help", "info", "multi", "ping", "unwatch", "watch"];
+
+/// Checks a name of one word, or of two with one blank between.
+pub(super) fn check_name(name: &str, is_first: bool, span: Span, errors: &mut Errors) {
     if name.is_empty() {
         return errors.add(span, "a command needs a name: write `#[command(\"name\")]`");
     }
+    let (first, second) = name.split_once(' ').map_or((name, None), |(a, b)| (a, Some(b)));
+    let words = [first, second.unwrap_or("a")];
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._:-".contains(c);
     let explained = |c: char| c.is_whitespace() || c.is_ascii_uppercase();
     let reasons = [
-        (name.contains(char::is_whitespace), "join the words with `-`"),
+        (
+            words.iter().any(|word| word.is_empty() || word.contains(char::is_whitespace)),
+            "write one word, or two with one blank between",
+        ),
         (
             name.contains(|c: char| c.is_ascii_uppercase()),
             "use lower case (callers may use upper case)",
@@ -174,9 +197,16 @@ fn check_name(name: &str, span: Span, errors: &mut Errors) {
             name.contains(|c: char| !allowed(c) && !explained(c)),
             "use only a-z, 0-9, `.`, `_`, `:` and `-`",
         ),
-        (name.starts_with(['.', '_', ':', '-']), "begin with a letter or a digit"),
+        (
+            words.iter().any(|word| word.starts_with(['.', '_', ':', '-'])),
+            "begin with a letter or a digit",
+        ),
         (name.len() > LONGEST_NAME, "use at most 64 bytes"),
-        (RESERVED.contains(&name), "the protocol uses this name; choose another"),
+        (is_first && RESERVED.contains(&first), "the protocol uses this name; choose another"),
+        (
+            is_first && second.is_some() && BUILT_IN.contains(&first),
+            "a built-in command has the name of this group; choose another",
+        ),
     ];
     invalid("command name", name, &reasons, span, errors);
 }

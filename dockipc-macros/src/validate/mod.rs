@@ -4,9 +4,13 @@
 //! mistake was recorded. Mistakes that only types show are left to the generated code.
 
 mod arg;
+mod args;
+mod client;
 mod command;
+mod commands;
 mod default;
 mod events;
+mod extra;
 mod failure;
 mod param;
 mod redis;
@@ -19,7 +23,10 @@ use crate::errors::Errors;
 use crate::tokens::first_span;
 
 pub(crate) use self::arg::{arg, arg_crate};
+pub(crate) use self::args::{args, args_crate};
+pub(crate) use self::client::client;
 pub(crate) use self::command::command;
+pub(crate) use self::commands::{commands, commands_crate};
 pub(crate) use self::events::{events, events_crate};
 pub(crate) use self::failure::failure;
 pub(crate) use self::reply::{reply, reply_crate};

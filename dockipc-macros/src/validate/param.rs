@@ -3,15 +3,15 @@
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{
-    Error, Expr, ExprLit, ExprUnary, FnArg, GenericArgument, Ident, Lit, LitStr, Pat,
-    PathArguments, Type, TypeReference, UnOp,
+    Error, Expr, ExprLit, ExprUnary, FnArg, Ident, Lit, LitStr, Pat, Type, TypeReference, UnOp,
 };
 
+use super::extra::ExtraKeys;
 use super::{GENERIC, default, invalid, once, once_or};
 use crate::attr::{ArgKey, Key, Keys, ParamAttrs};
 use crate::errors::Errors;
-use crate::model::{Conversion, DefaultValue, Form, Param, Source, Value};
-use crate::tokens::{bare_expr, bare_type, first_span, impl_spans, kebab};
+use crate::model::{Conversion, DefaultValue, Extra, Form, Param, Source, Value};
+use crate::tokens::{bare_expr, bare_type, first_span, impl_spans, inside, kebab, snake};
 
 /// Names and words taken by earlier parameters, which no other parameter can use.
 #[derive(Default)]
@@ -43,8 +43,31 @@ pub(super) fn param(
         );
     }
     let name = param_name(&typed.pat, errors);
-    check_type(&typed.ty, errors);
-    let form = form(attrs.keys, name.as_ref().map(|(ident, _)| *ident), &typed.ty, taken, errors);
+    named(attrs, name, &typed.ty, taken, errors)
+}
+
+/// Checks a field that is a parameter; `ident` is its name, or that of its variant.
+pub(super) fn field(
+    attrs: ParamAttrs,
+    ident: &Ident,
+    ty: &Type,
+    taken: &mut Taken,
+    errors: &mut Errors,
+) -> Option<Param> {
+    let name = snake(ident);
+    named(attrs, Some((ident, name)), bare_type(ty), taken, errors)
+}
+
+/// Checks a parameter with the name that clients see.
+fn named(
+    attrs: ParamAttrs,
+    name: Option<(&Ident, String)>,
+    ty: &Type,
+    taken: &mut Taken,
+    errors: &mut Errors,
+) -> Option<Param> {
+    check_type(ty, errors);
+    let (form, extra) = form(attrs.keys, name.as_ref().map(|(ident, _)| *ident), ty, taken, errors);
     let (ident, name) = name?;
     // The compiler reports two that are one identifier.
     if let Some((other, _)) = taken.names.iter().find(|(other, n)| *n == name && other != ident) {
@@ -54,7 +77,7 @@ pub(super) fn param(
         errors.add(ident.span(), message);
     }
     taken.names.push((ident.clone(), name.clone()));
-    Some(Param { name, docs: attrs.docs, ty: (*typed.ty).clone(), form })
+    Some(Param { name, docs: attrs.docs, ty: ty.clone(), form, extra })
 }
 
 /// Returns the identifier of a parameter, and the name that clients see.
@@ -113,13 +136,15 @@ fn form(
     ty: &Type,
     taken: &mut Taken,
     errors: &mut Errors,
-) -> Form {
+) -> (Form, Extra) {
     let (mut form, mut default, mut complete, mut secret, mut from_str) = Default::default();
+    let mut extra = ExtraKeys::default();
     let mut set_form = |span, key, errors: &mut Errors| {
         let message = "conflicting keys: write only one of `flag`, `long` and `rest`";
         once_or(message, &mut form, span, key, errors);
     };
     for Key { span, kind } in keys.list {
+        let Some(kind) = extra.take(span, kind, errors) else { continue };
         match kind {
             ArgKey::Flag(name) => set_form(span, FormKey::Flag(name), errors),
             ArgKey::Long(name) => set_form(span, FormKey::Long(name), errors),
@@ -128,6 +153,8 @@ fn form(
             ArgKey::Complete(path) => once(&mut complete, span, path, "complete", errors),
             ArgKey::Secret => once(&mut secret, span, (), "secret", errors),
             ArgKey::FromStr => once(&mut from_str, span, (), "from_str", errors),
+            // Taken above.
+            _ => {}
         }
     }
     let source = match form {
@@ -156,7 +183,11 @@ fn form(
             if let Some((span, ())) = from_str {
                 conflict(span, "from_str", "a flag is a `bool`");
             }
-            return Form::Flag(option_name("flag", name, ident, taken, errors));
+            for (span, key) in extra.of_value() {
+                conflict(span, key, "a flag has no value");
+            }
+            let name = option_name("flag", name, ident, taken, errors);
+            return (Form::Flag(name), Extra::default());
         }
         Some((_, FormKey::Long(name))) => {
             Source::Long(option_name("long", name, ident, taken, errors))
@@ -175,13 +206,15 @@ fn form(
     {
         errors.add(*span, format!("invalid default {word:?}: {expected}"));
     }
+    let extra = extra.check(ty, default.as_ref(), errors);
     let conversion = conversion(from_str.is_some(), ty, default, errors);
     let complete = complete.map(|(_, path)| path);
-    Form::Value(Box::new(Value { source, conversion, complete, secret: secret.is_some() }))
+    let value = Value { source, conversion, complete, secret: secret.is_some() };
+    (Form::Value(Box::new(value)), extra)
 }
 
 /// Returns the name of an option: the one that is written, or the parameter's.
-fn option_name(
+pub(super) fn option_name(
     key: &str,
     name: Option<LitStr>,
     ident: Option<&Ident>,
@@ -232,7 +265,15 @@ fn conversion(
 
 /// Returns the default as a word if it is a literal.
 fn default_value(expr: Expr) -> DefaultValue {
-    let (sign, lit) = match &expr {
+    match literal(&expr) {
+        Some((word, _)) => DefaultValue::Word(word, first_span(&expr)),
+        None => DefaultValue::Expr(expr),
+    }
+}
+
+/// Returns a literal as a word, and whether it is a number.
+pub(super) fn literal(expr: &Expr) -> Option<(String, bool)> {
+    let (sign, lit) = match bare_expr(expr) {
         Expr::Lit(ExprLit { lit, .. }) => ("", Some(lit)),
         Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match bare_expr(expr) {
             Expr::Lit(ExprLit { lit, .. }) => ("-", Some(lit)),
@@ -240,18 +281,15 @@ fn default_value(expr: Expr) -> DefaultValue {
         },
         _ => ("", None),
     };
-    let word = lit.and_then(|lit| match lit {
-        Lit::Str(text) => Some(text.value()),
-        Lit::Int(int) => Some(int.base10_digits().to_owned()),
-        Lit::Float(float) => Some(float.base10_digits().to_owned()),
-        Lit::Bool(bool) => Some(bool.value().to_string()),
-        Lit::Char(char) => Some(char.value().to_string()),
-        _ => None,
-    });
-    match word {
-        Some(word) => DefaultValue::Word(format!("{sign}{word}"), first_span(&expr)),
-        None => DefaultValue::Expr(expr),
-    }
+    let word = match lit? {
+        Lit::Str(text) => text.value(),
+        Lit::Int(int) => int.base10_digits().to_owned(),
+        Lit::Float(float) => float.base10_digits().to_owned(),
+        Lit::Bool(bool) => bool.value().to_string(),
+        Lit::Char(char) => char.value().to_string(),
+        _ => return None,
+    };
+    Some((format!("{sign}{word}"), matches!(lit, Some(Lit::Int(_) | Lit::Float(_)))))
 }
 
 /// Returns the name of an injected type that the type certainly is, as an author writes it.
@@ -266,18 +304,4 @@ fn injected(ty: &Type) -> Option<&'static str> {
     let Type::Path(path) = ty else { return None };
     let name = &path.path.segments.last()?.ident;
     ["Peer", "Request"].into_iter().find(|injected| name == injected)
-}
-
-/// Returns the `T` of `Option<T>`, where `outer` is `Option`.
-///
-/// The name of the type decides, for `from_str` and for mistakes: the author's type has no trait there
-/// that could.
-fn inside<'t>(outer: &str, ty: &'t Type) -> Option<&'t Type> {
-    let Type::Path(path) = ty else { return None };
-    let segment = path.path.segments.last().filter(|segment| segment.ident == outer)?;
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
-    match arguments.args.first()? {
-        GenericArgument::Type(inner) => Some(bare_type(inner)),
-        _ => None,
-    }
 }

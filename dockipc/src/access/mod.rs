@@ -8,14 +8,9 @@ mod credentials;
 mod guesses;
 mod offer;
 mod policy;
-mod rule;
-mod token;
 
 pub(crate) use credentials::{Credentials, SocketId};
 pub(crate) use guesses::{Attempt, Guesses};
 pub use offer::Access;
 pub use policy::{Allow, allow};
 pub(crate) use policy::{Pattern, Policy};
-pub(crate) use rule::parse;
-pub use rule::{Name, Term};
-pub(crate) use token::{Token, TokenFile};

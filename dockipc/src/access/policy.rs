@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::credentials::Credentials;
-use super::rule::{Name, Term};
 use crate::error::Error;
 use crate::proc::small_text;
+use crate::rule::{Name, Term};
 use crate::sys;
 use crate::text::{append, number};
 
@@ -23,6 +23,7 @@ pub(crate) enum Policy {
 
 /// The rule of a command's attribute: a caller that matches any of the terms may run the command.
 #[doc(hidden)]
+#[derive(Clone, Copy)]
 pub struct Allow {
     terms: &'static [Term<'static>],
     /// [`Policy::new`]. A daemon whose commands have no rule does not contain the code.

@@ -8,7 +8,6 @@ use crate::wire::words::quote;
 mod values;
 
 pub use values::no_choice;
-pub(crate) use values::text;
 
 /// A type that can be parsed from a word, so that it can be a parameter of a command.
 ///
@@ -102,6 +101,25 @@ pub trait Arg<'r>: Sized {
     fn list_shown(items: &[Self]) -> Option<String> {
         let words = items.iter().map(|item| Some(quote(&item.shown()?).into_owned()));
         Some(words.collect::<Option<Vec<_>>>()?.join(" "))
+    }
+}
+
+/// A type that can be parsed through its `FromStr`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be parsed from text",
+    label = "does not implement `FromStr` with an error that is `Display`",
+    note = "`from_str` requires `std::str::FromStr`; for an enum of unit variants use `#[derive(dockipc::Arg)]` without it"
+)]
+pub trait FromText: Sized {
+    fn from_text(word: &[u8]) -> Result<Self, BadValue>;
+}
+
+// Keeps the compiler from listing every type that implements `FromStr`.
+#[diagnostic::do_not_recommend]
+impl<T: std::str::FromStr<Err: fmt::Display>> FromText for T {
+    fn from_text(word: &[u8]) -> Result<Self, BadValue> {
+        values::text(word)?.parse().map_err(BadValue::new)
     }
 }
 

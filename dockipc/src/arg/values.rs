@@ -10,7 +10,7 @@ use crate::error::code;
 use crate::secret::{Secret, Wipe};
 use crate::text::{Integer, time};
 
-pub(crate) fn text(word: &[u8]) -> Result<&str, BadValue> {
+pub(super) fn text(word: &[u8]) -> Result<&str, BadValue> {
     std::str::from_utf8(word).map_err(|e| BadValue {
         code: code::UTF8,
         reason: format!("not UTF-8 at byte {}", e.valid_up_to()),

@@ -59,7 +59,8 @@ pub(crate) use self::pipe::pipe;
 ///
 /// The end of the body is told from a body that was cut off: then [`read`](Read::read) fails. It fails
 ///
-/// - if the client leaves in the middle: [`UnexpectedEof`](io::ErrorKind::UnexpectedEof);
+/// - if the client leaves in the middle, or the command has answered before the end:
+///   [`UnexpectedEof`](io::ErrorKind::UnexpectedEof);
 /// - if the command is asked to stop, with its [`Stopped`];
 /// - if the body is longer than [`Server::max_body`](crate::Server::max_body), and if nothing comes within
 ///   [`Server::arrival_timeout`](crate::Server::arrival_timeout). Then the answer is `-TOOBIG` or `-TIMEOUT`, whatever the
@@ -236,6 +237,8 @@ pub(crate) enum Broken {
     Cut,
     /// The command was asked to stop.
     Stopped(Stopped),
+    /// The command has answered, and whoever has kept the body gets no more of it.
+    Answered,
     /// Nothing came for too long.
     Late,
     /// The body is longer than this limit.

@@ -345,6 +345,9 @@ impl Broken {
                 Failure::new(code::INCOMPLETE, "the client left in the middle of the body")
             }
             Self::Stopped(why) => why.failure(),
+            Self::Answered => {
+                Failure::new(code::INCOMPLETE, "the command has answered before the body's end")
+            }
             Self::Late => Failure::new(code::TIMEOUT, "the rest of the body did not come in time"),
             Self::TooBig(max) => {
                 Failure::new(code::TOOBIG, format_args!("the body is longer than {max} bytes"))
@@ -355,7 +358,7 @@ impl Broken {
     fn error(self) -> io::Error {
         let kind = match self {
             Self::Stopped(why) => return why.into(),
-            Self::Cut => ErrorKind::UnexpectedEof,
+            Self::Cut | Self::Answered => ErrorKind::UnexpectedEof,
             Self::Late => ErrorKind::TimedOut,
             Self::TooBig(_) => ErrorKind::FileTooLarge,
         };

@@ -10,8 +10,8 @@ use crate::param::{Param, Way};
 use crate::reply::{IntoReply, Reply, ReplyType};
 use crate::session::Session;
 
-/// Describes the commands that the caller may run: those with one of the names, or, without names, all
-/// that help lists.
+/// Describes the commands that the caller may run: those with one of the names, those of the groups with one of
+/// the names, or, without names, all that help lists.
 pub(super) fn describe<'n>(
     context: Context<'_>,
     session: &Session,
@@ -26,7 +26,22 @@ pub(super) fn describe<'n>(
         Some(Entry { target: Target::Command(command), .. }) => command.name.as_bytes(),
         _ => name,
     };
-    all(&mut table.named(&caller, names.map(declared)).flatten())
+    let mut entries: Vec<_> = table.named(&caller, names.map(declared)).flatten().collect();
+    if entries.iter().any(|entry| matches!(entry.target, Target::Group)) {
+        let mut names = Vec::new();
+        for entry in entries {
+            match entry.target {
+                Target::Group => {
+                    names.extend(table.of_group(&caller, &entry.name).iter().map(|of| &*of.name));
+                }
+                _ => names.push(&entry.name),
+            }
+        }
+        // A command may be named beside its group.
+        let names = names.iter().map(|name| name.as_bytes());
+        entries = table.named(&caller, names).flatten().collect();
+    }
+    all(&mut entries.into_iter())
 }
 
 /// Each of these commands by its name.
@@ -43,15 +58,13 @@ fn command(entry: &Entry) -> Reply {
     let (summary, details, usage) = match target {
         Target::Command(command) => (command.summary(), command.details(), command.usage()),
         Target::BuiltIn(builtin) => (help::summary(*builtin), none(), help::usage_of(*builtin)),
-        Target::Mounted(_) | Target::PubSub(_) => (none(), none(), name.clone().into_owned()),
+        _ => (none(), none(), name.clone().into_owned()),
     };
     let (aliases, arguments): (&[&str], _) = match target {
         Target::Command(command) => (command.aliases, given(command)),
         Target::BuiltIn(builtin) => (&[], words(*builtin)),
         // A mounted handler declares no parameters.
-        Target::Mounted(_) | Target::PubSub(_) => {
-            (&[], vec![argument(&ArgumentInfo::word("word", true, true))])
-        }
+        _ => (&[], vec![argument(ArgumentInfo::word("word", true, true))]),
     };
     let mut fields = Fields::default();
     fields.text("summary", &summary);
@@ -88,12 +101,12 @@ pub(crate) fn channels(table: &Table, caller: &Credentials<'_>) -> Reply {
 }
 
 fn given(command: &Command) -> Vec<Reply> {
-    command.given().map(|param| argument(&ArgumentInfo::of(param))).collect()
+    command.given().map(|param| argument(ArgumentInfo::of(param))).collect()
 }
 
 fn words(builtin: BuiltIn) -> Vec<Reply> {
     let words = builtin.words().iter();
-    words.map(|&(name, optional)| argument(&ArgumentInfo::word(name, optional, false))).collect()
+    words.map(|&(name, optional)| argument(ArgumentInfo::word(name, optional, false))).collect()
 }
 
 /// The description of one argument.
@@ -110,6 +123,9 @@ struct ArgumentInfo<'p> {
     help: String,
     secret: bool,
     completes: bool,
+    /// The parameter in whose place exactly one is given.
+    one_of: Option<&'static str>,
+    more: Vec<(&'static str, Reply)>,
 }
 
 impl<'p> ArgumentInfo<'p> {
@@ -134,6 +150,8 @@ impl<'p> ArgumentInfo<'p> {
             help: help::of(param),
             secret: param.secret,
             completes: param.propose.is_some(),
+            one_of: param.alternative().map(|(of, _)| of),
+            more: param.extra.map(|extra| (extra.code.describe)(param, extra)).unwrap_or_default(),
         }
     }
 
@@ -151,11 +169,13 @@ impl<'p> ArgumentInfo<'p> {
             help: String::new(),
             secret: false,
             completes: false,
+            one_of: None,
+            more: Vec::new(),
         }
     }
 }
 
-fn argument(argument: &ArgumentInfo<'_>) -> Reply {
+fn argument(argument: ArgumentInfo<'_>) -> Reply {
     let mut fields = Fields::default();
     fields.text("name", argument.name);
     fields.text("kind", argument.kind);
@@ -171,6 +191,10 @@ fn argument(argument: &ArgumentInfo<'_>) -> Reply {
     fields.text("help", &argument.help);
     fields.number("secret", argument.secret.into());
     fields.number("completes", argument.completes.into());
+    if let Some(of) = argument.one_of {
+        fields.text("one_of", of);
+    }
+    argument.more.into_iter().for_each(|(name, value)| fields.put(name, value));
     fields.into_reply()
 }
 
@@ -210,17 +234,27 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
         ReplyType::Form(of, form) => (*of, Some(*form)),
         _ => (ty, None),
     };
+    let (ty, mark) = match ty {
+        ReplyType::Open(of) => (*of, "other"),
+        ReplyType::Table(of) => (*of, "table"),
+        _ => (ty, ""),
+    };
     let mut fields = Fields::default();
     fields.text("type", word(ty));
     if let Some(form) = form {
         fields.text("form", form);
     }
     let name = match *ty {
-        ReplyType::Struct { name, .. } | ReplyType::Enum { name, .. } => name,
+        ReplyType::Struct { name, .. }
+        | ReplyType::Enum { name, .. }
+        | ReplyType::Union { name, .. } => name,
         _ => "",
     };
     if !name.is_empty() {
         fields.text("name", name.rsplit(':').next().unwrap_or_default());
+    }
+    if !mark.is_empty() {
+        fields.number(mark, 1);
     }
     let here = Outer { name, around: Some(outer), depth: outer.depth + 1, left: outer.left };
     match *ty {
@@ -243,14 +277,10 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
             fields.list("columns", list);
         }
         ReplyType::Struct { fields: of, .. } if !outer.has(name) => {
-            let mut list = Vec::new();
-            for (name, ty) in of() {
-                let mut field = Fields::default();
-                field.text("name", name);
-                put_type(&mut field, "of", ty, &here);
-                list.push(field.into_reply());
-            }
-            fields.list("fields", list);
+            fields.list("fields", named(of(), true, &here));
+        }
+        ReplyType::Union { variants, .. } if !outer.has(name) => {
+            fields.list("variants", named(variants(), false, &here));
         }
         ReplyType::Enum { words, .. } => fields.list("words", texts(words)),
         _ => {}
@@ -258,9 +288,29 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
     fields.into_reply()
 }
 
+/// Describes the fields of a struct or the variants of a union; a variant without a value has no type.
+#[inline(never)]
+fn named(list: &[(&str, &ReplyType)], are_fields: bool, outer: &Outer<'_>) -> Vec<Reply> {
+    let mut described = Vec::new();
+    for (name, ty) in list {
+        let mut fields = Fields::default();
+        fields.text("name", name);
+        if are_fields || !matches!(ty, ReplyType::Nothing) {
+            put_type(&mut fields, "of", ty, outer);
+        }
+        described.push(fields.into_reply());
+    }
+    described
+}
+
 impl Outer<'_> {
+    /// The fields of a variant have no name.
     fn has(&self, name: &str) -> bool {
-        self.name == name || self.around.is_some_and(|outer| outer.has(name))
+        !name.is_empty() && self.is(name)
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.name == name || self.around.is_some_and(|outer| outer.is(name))
     }
 }
 
@@ -287,6 +337,8 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Row(_) => "row",
         ReplyType::Struct { .. } => "struct",
         ReplyType::Enum { .. } => "enum",
+        ReplyType::Union { .. } => "union",
+        ReplyType::Open(of) | ReplyType::Table(of) => word(of),
     }
 }
 

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::running::parsed_id;
 use super::{Context, Fields, is, unknown_subcommand, usage};
-use crate::access::{Attempt, Credentials, Token};
+use crate::access::{Attempt, Credentials};
 use crate::error::{Failure, code};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
 use crate::sys;
 use crate::text::time::units;
+use crate::token::Token;
 use crate::wire::Protocol;
 
 /// Answers `HELLO [version [AUTH user password] [SETNAME name]]` as Redis does.

@@ -17,9 +17,13 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
         let rows: Vec<_> = table.visible(&caller).map(row).collect();
         return columns(&rows).into_reply();
     };
-    if let Some(word) = words.get(1) {
+    if let Some(word) = words.get(2) {
         return too_many(word, "usage: help [<command>]");
     }
+    let name = match words.get(1) {
+        Some(second) => &[name, second].join(&b' '),
+        None => name,
+    };
     let Some(entry) = table.find_visible(&caller, name) else {
         return Reply::Error(table.unknown(&caller, name, None));
     };
@@ -29,6 +33,7 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
         Target::Mounted(_) | Target::PubSub(_) => {
             format!("{}\n\nNo help available.\n", entry.name)
         }
+        Target::Group => return list_group(context, session, &entry.name),
     };
     if entry.policy.is_ruled() {
         append(&mut text, format_args!("\nallowed: {}\n", entry.policy));
@@ -36,12 +41,25 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
     text.into_reply()
 }
 
+/// Answers with the commands of a group.
+#[cold]
+pub(crate) fn list_group(context: Context<'_>, session: &Session, group: &str) -> Reply {
+    let (table, caller) = (context.table, session.credentials());
+    let rows: Vec<_> = table.of_group(&caller, group).into_iter().map(row).collect();
+    if rows.is_empty() {
+        return Reply::Error(table.unknown(&caller, group.as_bytes(), None));
+    }
+    columns(&rows).into_reply()
+}
+
 /// Returns one row of the list: the usage line and the summary.
 fn row(entry: &Entry) -> (String, String) {
     match entry.target {
         Target::Command(command) => (command.usage(), command.summary()),
         Target::BuiltIn(builtin) => (usage_of(builtin), summary(builtin)),
-        Target::Mounted(_) | Target::PubSub(_) => (entry.name.clone().into_owned(), String::new()),
+        Target::Mounted(_) | Target::PubSub(_) | Target::Group => {
+            (entry.name.clone().into_owned(), String::new())
+        }
     }
 }
 

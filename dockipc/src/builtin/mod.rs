@@ -14,7 +14,7 @@ mod transaction;
 
 use std::sync::Mutex;
 
-use crate::access::{Guesses, Token};
+use crate::access::Guesses;
 use crate::arg::{Quoted, Truncated};
 use crate::commands::{BuiltIn, Table};
 use crate::config::Config;
@@ -24,10 +24,12 @@ use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::running::Running;
 use crate::session::Session;
+use crate::token::Token;
 
 pub(crate) use describe::channels as describe_channels;
 pub(crate) use dockipc::{Completion, Prefix, check_line, is_prefixed, prefix};
 pub(crate) use handshake::check_token;
+pub(crate) use help::list_group;
 
 /// A map that is built field by field.
 ///

@@ -99,6 +99,12 @@ impl<'c> Call<'c> {
         self
     }
 
+    /// Adds the values of several parameters.
+    pub(super) fn fill(mut self, add: impl FnOnce(&mut Arguments<'_>)) -> Self {
+        add(&mut Arguments(&mut self.words));
+        self
+    }
+
     /// Adds words in front of the arguments, as a person typed them: one that begins with `--` is an
     /// option, and `--` is the end of the options.
     pub fn words<T: ToArg>(mut self, words: impl IntoIterator<Item = T>) -> Self {
@@ -306,7 +312,7 @@ impl<'c> Call<'c> {
         self.ask(None)
     }
 
-    pub(super) fn ask<T: FromReply>(self, body: Option<&dyn SendBody>) -> Result<T> {
+    pub(crate) fn ask<T: FromReply>(self, body: Option<&dyn SendBody>) -> Result<T> {
         let Self { client, mut words, timeout, idempotent, canceller, key, .. } = self;
         let (on_progress, token) = (self.on_progress, self.once.token(body.is_none()));
         let _place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));

@@ -75,8 +75,8 @@ pub(super) enum Retry<'b> {
     Never,
     /// The caller declared the call idempotent.
     Always,
-    /// If the daemon reports that the command with this name is idempotent.
-    AskDaemon(&'b [u8]),
+    /// If the daemon reports that the command with one of these names is idempotent.
+    AskDaemon([Option<&'b [u8]>; 2]),
 }
 
 /// Encodes one command, with room in front for its header.
@@ -203,6 +203,29 @@ impl CommandBuilder {
         is_dashed
     }
 
+    /// Returns the words of the command, as a person types them.
+    pub(super) fn words(&self) -> Vec<Vec<u8>> {
+        let (mut words, mut at) = (Vec::new(), HEAD);
+        let (mut arguments, mut is_dashed) = (0, false);
+        while let Some(end) = self.bytes[at..].iter().position(|&b| b == b'\n') {
+            let digits = self.bytes[at..at + end].iter().filter(|b| b.is_ascii_digit());
+            let length = digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
+            let start = at + end + 1;
+            let word = &self.bytes[start..start + length];
+            if at < self.arguments {
+                arguments += 1;
+            } else {
+                is_dashed |= word.starts_with(b"--");
+            }
+            words.push(word.to_vec());
+            at = start + length + b"\r\n".len();
+        }
+        if is_dashed && self.end.is_none() {
+            words.insert(arguments, b"--".to_vec());
+        }
+        words
+    }
+
     /// Writes the header and returns the command.
     pub(super) fn command(&mut self) -> Commands<'_> {
         if self.needs_end && self.end.is_none() {
@@ -229,7 +252,7 @@ impl CommandBuilder {
             first: bytes.len(),
             reusable,
             streamed: false,
-            retry: Retry::AskDaemon(name),
+            retry: Retry::AskDaemon([Some(name), None]),
             canceller: None,
             wanted: Wanted::default(),
             once: None,
@@ -292,7 +315,8 @@ impl fmt::Debug for CommandBuilder {
 /// A line for the command `DOCKIPC LINE`, which answers as in line mode.
 pub(super) struct Line<'l> {
     words: CommandBuilder,
-    name: Option<Cow<'l, [u8]>>,
+    /// The first word, and the first two with a blank between: a command's name has one word or two.
+    names: [Option<Cow<'l, [u8]>>; 2],
 }
 
 impl<'l> Line<'l> {
@@ -301,28 +325,35 @@ impl<'l> Line<'l> {
         let mut words = CommandBuilder::new("dockipc");
         words.add("line");
         words.add(line);
-        Self { words, name: name_on(line) }
+        Self { words, names: names_on(line) }
     }
 
     pub(super) fn command(&mut self) -> Commands<'_> {
-        let name = self.name.as_deref();
+        let names = self.names.each_ref().map(Option::as_deref);
         let mut command = self.words.command();
-        command.reusable = name.is_none_or(is_reusable_after);
-        command.retry = name.map_or(Retry::Never, Retry::AskDaemon);
+        command.reusable = names[0].is_none_or(is_reusable_after);
+        command.retry = names[0].map_or(Retry::Never, |_| Retry::AskDaemon(names));
         command
     }
 }
 
-/// Returns the command name on a line, parsed as the daemon does. `None` for a blank line or an
-/// unclosed quote.
-fn name_on(line: &str) -> Option<Cow<'_, [u8]>> {
+/// Returns the first word on a line, and the first two, parsed as the daemon does. `None` if they are missing or
+/// have an unclosed quote.
+fn names_on(line: &str) -> [Option<Cow<'_, [u8]>>; 2] {
     let line = line.strip_suffix('\r').unwrap_or(line).as_bytes();
-    let mut text = Vec::new();
-    let span = Splitter::new(line).next(&mut text).ok()??;
-    Some(match span.base {
-        Base::Input => Cow::Borrowed(&line[span.start..span.end]),
-        Base::Text => Cow::Owned(text),
-    })
+    let mut splitter = Splitter::new(line);
+    let mut next = || {
+        let mut text = Vec::new();
+        let span = splitter.next(&mut text).ok()??;
+        Some(match span.base {
+            Base::Input => Cow::Borrowed(&line[span.start..span.end]),
+            Base::Text => Cow::Owned(text),
+        })
+    };
+    let (first, second) = (next(), next());
+    let both = first.as_deref().zip(second.as_deref());
+    let both = both.map(|(first, second)| Cow::Owned([first, second].join(&b' ')));
+    [first, both]
 }
 
 #[cfg(test)]

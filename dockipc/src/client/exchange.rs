@@ -159,11 +159,15 @@ impl Client {
         let mut connection = self.connect(call).ok()?;
         #[cfg(feature = "cli")]
         self.identify(&mut connection, call, true).ok()?;
-        if let Retry::AskDaemon(name) = commands.retry {
+        if let Retry::AskDaemon(names) = commands.retry {
             // The call has failed already, so wait no longer than for a connection.
             let read = [self.limits.read, self.limits.connect].into_iter().flatten().min();
             let limits = ClientLimits { read, ..self.limits };
-            if !connection.is_idempotent(name, &call.with(&limits)).ok()? {
+            let (call, mut is_idempotent) = (&call.with(&limits), false);
+            for name in names.into_iter().flatten() {
+                is_idempotent = is_idempotent || connection.is_idempotent(name, call).ok()?;
+            }
+            if !is_idempotent {
                 return None;
             }
         }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::commands::CommandBuilder;
-use crate::access::Token;
 use crate::buffer::wipe;
 use crate::error::Result;
+use crate::token::Token;
 
 /// Requests RESP3, whose answers preserve types, and names the client. By the name, a daemon knows that the
 /// client skips push frames, and sends them while a command runs.

@@ -14,8 +14,11 @@ mod newest;
 mod once;
 mod pool;
 mod progress;
+mod request;
 mod subscription;
 mod to_args;
+#[doc(hidden)]
+pub mod typed;
 mod upload;
 mod word;
 
@@ -30,8 +33,8 @@ use self::handshake::{Credential, Recipients, TokenSource};
 use self::limits::{CallLimits, ClientLimits, nonzero_timeout};
 use self::once::Once;
 use self::pool::Pool;
-use crate::access::Token;
 use crate::error::Result;
+use crate::token::Token;
 
 #[cfg(feature = "tokio")]
 pub use self::asynchronous::{
@@ -43,8 +46,10 @@ pub use self::items::Items;
 #[cfg(feature = "cli")]
 pub(crate) use self::limits::Deadline;
 pub use self::progress::Progress;
+pub use self::request::Commands;
 pub use self::subscription::{Event, Mirror, Subscription};
 pub use self::to_args::{Arguments, ToArgs, Way};
+pub use self::typed::Difference;
 pub use self::upload::Upload;
 #[cfg(feature = "cli")]
 pub(crate) use self::upload::{Body, SendBody};

@@ -11,7 +11,7 @@ use super::commands::{CommandBuilder, Commands, Retry, Wanted};
 use super::connection::{Connection, Frame};
 use super::limits::{CallLimits, ClientLimits, Deadline};
 use crate::error::{Error, Result};
-use crate::events::Replica;
+use crate::replica::Replica;
 use crate::reply::{FromReply, Reply};
 
 /// The events of some channels as they arrive; see [`Client::subscribe`].

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::pin::Pin;
 
+use super::expand::Expand;
 use crate::access::Allow;
 use crate::answer::{Answered, Prepare};
 use crate::arg::Arity;
 use crate::error::Failure;
-use crate::param::{Args, OwnedArgs, Param, Shape, Way};
+use crate::param::{Args, OwnedArgs, Param, Shape, Usage, Way};
 use crate::reply::ReplyType;
 use crate::text::joined;
 
@@ -38,6 +39,8 @@ pub struct Command {
     pub at_start: Option<Prepare>,
     /// Parses the parameters and calls the function.
     pub code: Code,
+    /// Returns the commands that are instead of this one, if its function takes an enum of commands.
+    pub expand: Option<Expand>,
 }
 
 /// How a command runs.
@@ -114,20 +117,23 @@ pub(crate) fn details(doc: &str) -> String {
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)?;
-        self.given().try_for_each(|param| write!(f, " {param}"))
+        Usage { name: self.name, params: self.params }.fmt(f)
     }
 }
 
 impl Param {
     /// Returns the type or the choices, as help shows them.
     pub(crate) fn values(&self) -> String {
-        let many = if self.arity == Arity::Many { ", any number" } else { "" };
+        let more = match self.extra {
+            Some(extra) => (extra.code.values)(self, extra),
+            None if self.arity == Arity::Many => ", any number".to_owned(),
+            None => String::new(),
+        };
         match (self.way, self.choices) {
             (Way::Flag(_), _) => String::new(),
             (Way::Body, _) => "the last word, or all that follows a line".to_owned(),
-            (_, []) => format!("{}{many}", self.ty),
-            (_, choices) => format!("{}{many}", joined(&mut choices.iter().copied(), "|")),
+            (_, []) => format!("{}{more}", self.ty),
+            (_, choices) => format!("{}{more}", joined(&mut choices.iter().copied(), "|")),
         }
     }
 }

@@ -7,17 +7,21 @@
 mod builtin;
 mod channels;
 mod command;
+mod expand;
 mod name;
 mod rules;
 mod speed;
 mod table;
 mod unknown;
+mod words;
 
 pub(crate) use builtin::{BuiltIn, PubSub};
 pub use channels::{Channel, Channels};
 pub(crate) use channels::{ChannelAccess, ChannelRules};
 pub use command::{Code, Command, CommandParts, Running};
 pub(crate) use command::{details, summary};
+pub use expand::expand;
 pub(crate) use rules::Rules;
 pub(crate) use speed::{Cost, Speed};
 pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};
+pub(crate) use words::from_words;

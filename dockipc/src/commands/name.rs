@@ -31,15 +31,18 @@ pub(crate) const RESERVED: &[&str] = &[
     "unsubscribe",
 ];
 
-/// Checks a name given at run time. The macro checks the names of `#[command]`.
+/// Checks a name given at run time, of one word or two. The macro checks the names of `#[command]`.
 pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     let fits = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b':' | b'-');
-    let first = name.as_bytes().first();
-    if !first.is_some_and(u8::is_ascii_alphanumeric) || !name.bytes().all(fits) {
-        Err("use a-z, 0-9 and, after the first character, . _ : -")
+    let is_word = |word: &str| {
+        word.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) && word.bytes().all(fits)
+    };
+    let (first, second) = name.split_once(' ').map_or((name, None), |(a, b)| (a, Some(b)));
+    if !is_word(first) || !second.is_none_or(is_word) {
+        Err("use one word or two of a-z, 0-9 and, after the first character, . _ : -")
     } else if name.len() > LONGEST_NAME {
         Err("use at most 64 bytes")
-    } else if RESERVED.contains(&name) {
+    } else if RESERVED.contains(&first) {
         Err("the name is reserved for the protocol")
     } else {
         Ok(())

@@ -1,8 +1,10 @@
 //! The rules given to the server, applied to its commands.
 
 use super::{ChannelAccess, ChannelRules, Command, Entry, Table, Target};
-use crate::access::{self, Pattern, Policy, Token, TokenFile};
+use crate::access::{Pattern, Policy};
 use crate::error::Error;
+use crate::rule;
+use crate::token::{Token, TokenFile};
 
 /// The access rules given to the builder.
 #[derive(Default)]
@@ -59,7 +61,7 @@ impl Rules {
 /// Returns a rule with its pattern, for an error message, and its policy.
 pub(super) fn resolve(pattern: &Pattern, text: &str) -> Result<(String, Policy), Error> {
     let shown = format!("{text:?} for {pattern}");
-    let terms = access::parse(text).map_err(|(at, reason)| {
+    let terms = rule::parse(text).map_err(|(at, reason)| {
         Error::bad_rule(&shown, &format!("{reason}, at character {}", at + 1))
     })?;
     let policy = Policy::new(&terms, &shown)?;
@@ -76,7 +78,7 @@ impl Table {
                 Target::Command(Command { allow: Some(allow), .. }) => {
                     allow.policy(&format!("of `{}` ({})", entry.name, entry.target.place()))?
                 }
-                Target::BuiltIn(_) | Target::PubSub(_) => Policy::Open,
+                Target::BuiltIn(_) | Target::PubSub(_) | Target::Group => Policy::Open,
                 _ => rules.default_policy(),
             };
             // A protocol command has no names here: clients need it even to be denied.

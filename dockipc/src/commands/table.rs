@@ -59,6 +59,8 @@ pub(crate) enum Target {
     Mounted(Mounted),
     BuiltIn(BuiltIn),
     PubSub(PubSub),
+    /// The first word of names of two words, the group of these commands.
+    Group,
 }
 
 /// A handler that was mounted under a name.
@@ -143,7 +145,7 @@ impl Target {
         match self {
             Self::Command(command) => command.place(),
             Self::Mounted(Mounted { place, .. }) => place.clone(),
-            Self::BuiltIn(_) | Self::PubSub(_) => "dockipc itself".into(),
+            Self::BuiltIn(_) | Self::PubSub(_) | Self::Group => "dockipc itself".into(),
         }
     }
 
@@ -152,7 +154,7 @@ impl Target {
         match self {
             Self::Command(command) => command.idempotent,
             Self::BuiltIn(builtin) => !builtin.is_protocol(),
-            Self::Mounted(_) | Self::PubSub(_) => false,
+            Self::Mounted(_) | Self::PubSub(_) | Self::Group => false,
         }
     }
 }
@@ -161,7 +163,7 @@ impl Entry {
     fn new(name: Cow<'static, str>, target: Target) -> Self {
         let shape = match target {
             Target::Command(command) => command.shape(),
-            Target::Mounted(_) | Target::BuiltIn(_) | Target::PubSub(_) => Shape::of(&[]),
+            _ => Shape::of(&[]),
         };
         Self { name, target, policy: Policy::Open, speed: Speed::default(), shape }
     }
@@ -170,8 +172,13 @@ impl Entry {
     pub(crate) fn declared_name(&self) -> &str {
         match self.target {
             Target::Command(command) => command.name,
-            Target::Mounted(_) | Target::BuiltIn(_) | Target::PubSub(_) => &self.name,
+            _ => &self.name,
         }
+    }
+
+    /// Returns the group of a name of two words.
+    pub(crate) fn group(&self) -> Option<&str> {
+        self.name.split_once(' ').map(|(group, _)| group)
     }
 
     /// Returns whether a rule for these names applies to this entry. A rule for one name of a command
@@ -184,19 +191,19 @@ impl Entry {
                     || command.aliases.iter().any(|name| pattern.matches(name))
             }
             Target::BuiltIn(builtin) if builtin.is_protocol() => false,
-            Target::PubSub(_) => false,
+            Target::PubSub(_) | Target::Group => false,
             Target::Mounted(_) | Target::BuiltIn(_) => pattern.matches(&self.name),
         }
     }
 
-    /// Returns whether lists of commands include the entry. Hidden commands, aliases and protocol
-    /// commands are left out.
+    /// Returns whether lists of commands include the entry. Hidden commands, aliases, protocol commands and
+    /// groups are left out.
     pub(super) fn is_listed(&self) -> bool {
         match &self.target {
             Target::Command(command) => !command.hidden && command.name == self.name,
             Target::Mounted(_) => true,
             Target::BuiltIn(builtin) => !builtin.is_protocol(),
-            Target::PubSub(_) => false,
+            Target::PubSub(_) | Target::Group => false,
         }
     }
 }
@@ -232,6 +239,7 @@ impl Table {
             check_name(&name).map_err(|reason| Error::BadName { name: name.clone(), reason })?;
             table.add(Cow::Owned(name), Target::Mounted(mounted))?;
         }
+        table.add_groups()?;
         for builtin in BuiltIn::ALL {
             // The author's own command replaces a built-in command. A fallback replaces those that answer
             // only an error without MULTI; after MULTI, dispatch knows EXEC and DISCARD by their names.
@@ -312,6 +320,30 @@ impl Table {
         Ok(())
     }
 
+    /// Adds the first words of the names of two words.
+    fn add_groups(&mut self) -> Result<(), Error> {
+        let mut groups: Vec<String> = Vec::new();
+        for entry in &self.entries {
+            let Some(group) = entry.group() else { continue };
+            let other = match self.find(group.as_bytes()) {
+                Some((_, other)) => Some(other.target.place()),
+                None if BuiltIn::ALL.iter().any(|builtin| builtin.name() == group) => {
+                    Some(Target::Group.place())
+                }
+                None => None,
+            };
+            if let Some(command) = other {
+                let (name, member) = (group.to_owned(), entry.name.clone().into_owned());
+                let place = entry.target.place();
+                return Err(Error::GroupIsCommand { name, command, member, place });
+            }
+            if !groups.iter().any(|other| other == group) {
+                groups.push(group.to_owned());
+            }
+        }
+        groups.into_iter().try_for_each(|group| self.add(Cow::Owned(group), Target::Group))
+    }
+
     fn place_all(&mut self) {
         let size = (2 * self.prefixes.len()).next_power_of_two();
         self.places = vec![Place::FREE; size];
@@ -346,7 +378,7 @@ impl Table {
             return Err(Error::bad_rule(&rule, "no command has such a name"));
         }
         let is_offered = |entry: &Entry| {
-            matches!(entry.target, Target::BuiltIn(_) | Target::PubSub(_))
+            matches!(entry.target, Target::BuiltIn(_) | Target::PubSub(_) | Target::Group)
                 || patterns.iter().any(|pattern| entry.is_ruled_by(pattern))
         };
         let entries = self.entries.iter().map(is_offered).collect();
@@ -418,6 +450,17 @@ impl Table {
         visible.into_iter()
     }
 
+    /// Returns the listed commands of a group that the caller may run, sorted by name.
+    pub(crate) fn of_group(&self, caller: &Credentials<'_>, group: &str) -> Vec<&Entry> {
+        let mut entries = Vec::new();
+        for entry in self.visible(caller) {
+            if entry.group() == Some(group) {
+                entries.push(entry);
+            }
+        }
+        entries
+    }
+
     fn may_run(&self, caller: &Credentials<'_>, id: EntryId, entry: &Entry) -> bool {
         entry.policy.allows(caller) && self.is_offered(caller.socket, Runnable::Command(id))
     }
@@ -466,18 +509,21 @@ impl Table {
 /// Checks the defaults of a command's parameters.
 fn check_defaults(command: &'static Command) -> Result<(), Error> {
     for param in command.params {
-        if let Some(DefaultValue::Word(word)) = param.default
-            && let Err(bad) = (param.check)(word)
-        {
+        let bad = match param.default {
+            Some(DefaultValue::Word(word)) => (param.check)(word).err(),
+            _ => None,
+        };
+        let reason = match bad {
+            Some(_) if param.secret => Some(format!("expected {}", param.ty)),
+            Some(bad) => Some(bad.reason().to_owned()),
+            None => param.extra.and_then(|extra| (extra.code.bad_default)(param, extra)),
+        };
+        if let Some(reason) = reason {
             return Err(Error::BadDefault {
                 command: command.name,
                 place: command.place(),
                 param: param.name,
-                reason: if param.secret {
-                    format!("expected {}", param.ty)
-                } else {
-                    bad.reason().to_owned()
-                },
+                reason,
             });
         }
     }

@@ -1,7 +1,7 @@
 //! The answer to an unknown name, with a suggestion.
 
-use super::Table;
 use super::name::{LONGEST_NAME, RESERVED};
+use super::{Entry, Table, Target};
 use crate::access::Credentials;
 use crate::arg::{Quoted, Truncated};
 use crate::error::{Failure, code};
@@ -21,14 +21,36 @@ impl Table {
             let name = Truncated(name);
             return Failure::new(code::ERR, format_args!("unknown command '{name}'"));
         }
-        let (word, most) = (name.to_ascii_lowercase(), (name.len() / 3).max(1));
-        let names = self.visible(caller).map(|entry| &*entry.name);
+        let (group, word) = self.in_group(name);
+        let mut names = Vec::new();
+        for entry in self.visible(caller) {
+            match (group, entry.name.split_once(' ')) {
+                (None, Some((first, _))) => names.extend([first, &*entry.name]),
+                (None, None) => names.push(&*entry.name),
+                (Some(group), Some((first, second))) if first == group => names.push(second),
+                (Some(_), _) => {}
+            }
+        }
+        let group = group.filter(|_| !names.is_empty());
+        let (before, blank) = group.map_or(("", ""), |group| (group, " "));
+        let (word, most) = (word.to_ascii_lowercase(), (word.len() / 3).max(1));
         let joined = next.and_then(|next| self.joined(caller, name, next));
-        let hint = match joined.or_else(|| nearest(&word, names, most)) {
-            Some(other) => format!("did you mean {other}?"),
-            None => "send help for a list".into(),
+        let hint = match joined.or_else(|| nearest(&word, names.into_iter(), most)) {
+            Some(other) => format!("did you mean {before}{blank}{other}?"),
+            None => format!("send help{blank}{before} for a list"),
         };
         Failure::new(code::UNKNOWN, format_args!("no command {}; {hint}", Quoted(name)))
+    }
+
+    /// Returns the group that a name begins with, and the rest of the name.
+    fn in_group<'n>(&self, name: &'n [u8]) -> (Option<&str>, &'n [u8]) {
+        let Some(at) = name.iter().position(|byte| *byte == b' ') else { return (None, name) };
+        match self.find(&name[..at]) {
+            Some((_, Entry { target: Target::Group, name: group, .. })) => {
+                (Some(group), &name[at + 1..])
+            }
+            _ => (None, name),
+        }
     }
 
     /// Returns the command that has two words as its name, with a `-` or the like between.

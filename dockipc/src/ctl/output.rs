@@ -16,11 +16,13 @@ use crate::reply::Reply;
 
 mod json;
 mod shown;
+mod table;
 mod target;
 
 pub(super) use json::{JsonWriter, Layout};
 pub(super) use shown::is_binary;
 use shown::{Shown, TextCheck};
+pub(super) use table::{TableWriter, space, table};
 use target::Target;
 
 /// The destination of answers.
@@ -68,6 +70,10 @@ impl Output {
         };
         let shown = (is_terminal && !form.is_raw).then(|| Shown::new(has_colors()));
         Ok(Self { to, shown, form, last: None, text: TextCheck::default() })
+    }
+
+    pub(super) fn is_raw(&self) -> bool {
+        self.form.is_raw
     }
 
     pub(super) fn is_terminal(&self) -> bool {
@@ -269,6 +275,7 @@ pub(super) fn to_json(reply: Reply) -> Value {
             Err(bytes) => json!({ "base64": STANDARD.encode(bytes.as_bytes()) }),
         },
         Reply::List(items) | Reply::Set(items) => items.into_iter().map(to_json).collect(),
+        Reply::Formed(formed) => to_json(formed.value),
         Reply::Error(failure) => {
             json!({ "error": format!("{} {}", failure.code(), failure.message()) })
         }

@@ -62,8 +62,15 @@ fn check(
     if let Err(failure) = unbound.read_name() {
         return refuse(failure);
     }
-    let name = unbound.name().unwrap_or_default();
-    let Some((id, entry)) = service.table.find(name) else {
+    let mut found = service.table.find(unbound.name().unwrap_or_default());
+    if let Some((_, Entry { target: Target::Group, name, .. })) = found {
+        match service.enter_group(name, session, &mut unbound) {
+            Some(error @ Reply::Error(_)) => return Err(Some(error)),
+            Some(_) => return refuse(not_a_stream(name.as_bytes())),
+            None => found = service.table.find(unbound.name().unwrap_or_default()),
+        }
+    }
+    let Some((id, entry)) = found else {
         return refuse(service.unknown(session, &mut unbound));
     };
     let what = Runnable::Command(id);
@@ -79,21 +86,22 @@ fn check(
         let mut runner = Runner { executor, what, speed, protocol, case: case.as_ref(), hooks };
         return Err(service.deny(session, Some(entry), policy, &mut unbound, &mut runner));
     }
-    let shown = Quoted(name);
     let (command, shape) = match entry {
         Entry { target: Target::Command(command), shape, .. } if command.is_stream() => {
             (command, shape)
         }
-        _ => return refuse(not_a_stream(name)),
+        _ => return refuse(not_a_stream(unbound.name().unwrap_or_default())),
     };
     if !command.idempotent {
+        let name = Quoted(unbound.name().unwrap_or_default());
         let why = format_args!(
-            "{shown} can't be subscribed to: it is not marked idempotent, and clients subscribe again by themselves after a lost connection"
+            "{name} can't be subscribed to: it is not marked idempotent, and clients subscribe again by themselves after a lost connection"
         );
         return refuse(Failure::new(code::USAGE, why));
     }
     if command.params.iter().any(|param| param.body.is_some()) {
-        let why = format_args!("{shown} can't be subscribed to: it takes a body; call it");
+        let name = Quoted(unbound.name().unwrap_or_default());
+        let why = format_args!("{name} can't be subscribed to: it takes a body; call it");
         return refuse(Failure::new(code::USAGE, why));
     }
     let usage = |failure| Some(with_usage(command, failure));
@@ -154,11 +162,26 @@ fn begin(
     let session = session.of_call(called.names.head(b"item"));
     let line: Vec<u8> = check_line(call, usize::MAX).unwrap_or_default().into();
     let its = Arc::clone(&workers);
-    its.run(Box::new(move || {
-        let job = CallJob { service, slot, workers };
-        job.run(session, &line);
-    }));
+    let name = command_name(&service, &line);
+    its.run(
+        name,
+        Box::new(move || {
+            let job = CallJob { service, slot, workers };
+            job.run(session, &line);
+        }),
+    );
     Some(called)
+}
+
+/// Returns the declared name of the command on a line.
+fn command_name(service: &Service, line: &[u8]) -> &'static str {
+    let mut scratch = Scratch::default();
+    let mut unbound = Unbound::new(line, Frame::Line(Span::input(0, line.len())), &mut scratch);
+    let found = unbound.read_name().ok().and_then(|()| service.table.find(unbound.name()?));
+    match found {
+        Some((_, Entry { target: Target::Command(command), .. })) => command.name,
+        _ => "",
+    }
 }
 
 /// Wakes one connection.
@@ -186,12 +209,15 @@ struct Charging {
 }
 
 impl Workers for Charging {
-    fn run(&self, job: Job) {
+    fn run(&self, name: &'static str, job: Job) {
         let charge = self.charge.upgrade();
-        self.workers.run(Box::new(move || {
-            job();
-            drop(charge);
-        }));
+        self.workers.run(
+            name,
+            Box::new(move || {
+                job();
+                drop(charge);
+            }),
+        );
     }
 }
 
@@ -404,7 +430,7 @@ impl CalledCommand {
             finish();
         } else {
             // They are the author's code and may block.
-            self.workers.run(Box::new(finish));
+            self.workers.run("", Box::new(finish));
         }
     }
 }

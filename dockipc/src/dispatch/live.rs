@@ -11,7 +11,7 @@ use super::outcome::{Outcome, Pending};
 use super::route::as_line;
 use super::run::{Ran, Runner, panicked};
 use crate::answer::{Answered, Beginning, Coming};
-use crate::body::Origin;
+use crate::body::{Broken, Origin};
 use crate::caught::caught;
 use crate::commands::{Code, Command, Running};
 use crate::error::{Failure, Stopped};
@@ -101,6 +101,7 @@ impl Service {
         session.stops_server.set(session.stops_server.get() | run.0.stops_server());
         if !matches!(answered, Ok(Ok(Answered::Later(_) | Answered::Stream(_)))) {
             run.0.signal.end();
+            end_body(&run.0);
             if run.0.asks_progress {
                 runner.executor.report(&run.0);
             }
@@ -281,6 +282,7 @@ impl Pending {
         let are_bytes = || self.items.as_ref().is_some_and(|items| items.are_bytes());
         // The function has seen that the body is not whole.
         let broken = self.run.0.body.as_ref().and_then(|body| body.failure());
+        end_body(&self.run.0);
         let reply = match broken.map_or(reply, Reply::Error) {
             Reply::Error(failure) => match self.command {
                 Some(command) => with_usage(command, failure),
@@ -292,6 +294,13 @@ impl Pending {
             reply => reply,
         };
         if self.as_line { as_line(reply) } else { reply }
+    }
+}
+
+/// The command has answered: code that has kept its body would wait for the rest for ever.
+fn end_body(run: &Run) {
+    if let Some(body) = &run.body {
+        body.fail(Broken::Answered);
     }
 }
 

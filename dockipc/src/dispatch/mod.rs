@@ -13,6 +13,7 @@ mod call;
 mod called;
 mod conversation;
 mod deny;
+mod group;
 mod live;
 mod local;
 mod once;
@@ -24,7 +25,7 @@ mod transaction;
 
 use std::sync::{Arc, Mutex};
 
-use crate::access::{Guesses, Token};
+use crate::access::Guesses;
 use crate::audit::Audit;
 use crate::builtin::{CheckToken, Context};
 use crate::commands::Table;
@@ -36,6 +37,7 @@ use crate::local::Loops;
 use crate::once::Remember;
 use crate::running::Running;
 use crate::state::States;
+use crate::token::Token;
 use crate::workers::Spawner;
 
 pub(crate) use called::CALLS;

@@ -135,52 +135,64 @@ impl Service {
         unbound: &mut Unbound<'_>,
         executor: &mut dyn Executor,
     ) -> Outcome {
-        let Some(name) = unbound.name() else { return Outcome::Reply(empty_line()) };
-        let fallback = self.table.fallback();
-        let (what, entry, policy, speed) = match self.table.find(name) {
-            Some((id, entry)) => (Runnable::Command(id), Some(entry), &entry.policy, &entry.speed),
-            None => (Runnable::Fallback, None, &fallback.policy, &fallback.speed),
-        };
-        let is_offered = self.table.is_offered(session.socket, what);
-        let is_open = matches!(policy, Policy::Open);
-        let is_allowed = is_offered && (is_open || policy.allows(&session.credentials()));
-        let case = match &self.audit {
-            Some(audit) if !is_offered || !is_open => {
-                let declared = entry.map(Entry::declared_name);
-                let caller = (&session.peer, session.id);
-                Some(audit.case(caller, is_allowed, is_offered.then_some(policy), declared))
-            }
-            _ => None,
-        };
-        let case = case.as_ref();
-        let hooks = self.hooks.as_deref();
-        let mut runner = Runner { executor, what, speed, protocol: session.protocol, case, hooks };
-        if !is_allowed {
-            let policy = is_offered.then_some(policy);
-            return self.deny(session, entry, policy, unbound, &mut runner).into();
-        }
-        let Some(Entry { target, shape, .. }) = entry else {
-            return match &fallback.handler {
-                Some(handler) => self.handle(&**handler, session, unbound, &mut runner),
-                None => Outcome::Reply(Reply::Error(self.unknown(session, unbound))),
-            };
-        };
-        match target {
-            Target::Command(command) => self.call(command, shape, session, unbound, &mut runner),
-            Target::Mounted(Mounted { handler, .. }) => {
-                self.handle(&**handler, session, unbound, &mut runner)
-            }
-            &Target::PubSub(word) => self.pubsub(word, session, unbound, executor),
-            &Target::BuiltIn(builtin) if session.is_in_transaction() => {
-                let (_, words, _) = unbound.all();
-                Outcome::Reply(self.check_builtin(builtin, session, words))
-            }
-            &Target::BuiltIn(builtin) => {
-                match self.begin_builtin(builtin, session, unbound, &mut runner) {
-                    Ok(words) => self.answer(builtin, session, words, executor).into(),
-                    Err(reply) => reply.into(),
+        loop {
+            let Some(name) = unbound.name() else { return Outcome::Reply(empty_line()) };
+            let fallback = self.table.fallback();
+            let (what, entry, policy, speed) = match self.table.find(name) {
+                Some((id, entry)) => {
+                    (Runnable::Command(id), Some(entry), &entry.policy, &entry.speed)
                 }
+                None => (Runnable::Fallback, None, &fallback.policy, &fallback.speed),
+            };
+            let is_offered = self.table.is_offered(session.socket, what);
+            let is_open = matches!(policy, Policy::Open);
+            let is_allowed = is_offered && (is_open || policy.allows(&session.credentials()));
+            let case = match &self.audit {
+                Some(audit) if !is_offered || !is_open => {
+                    let declared = entry.map(Entry::declared_name);
+                    let caller = (&session.peer, session.id);
+                    Some(audit.case(caller, is_allowed, is_offered.then_some(policy), declared))
+                }
+                _ => None,
+            };
+            let case = case.as_ref();
+            let hooks = self.hooks.as_deref();
+            let mut runner =
+                Runner { executor, what, speed, protocol: session.protocol, case, hooks };
+            if !is_allowed {
+                let policy = is_offered.then_some(policy);
+                return self.deny(session, entry, policy, unbound, &mut runner).into();
             }
+            let Some(Entry { target, shape, name, .. }) = entry else {
+                return match &fallback.handler {
+                    Some(handler) => self.handle(&**handler, session, unbound, &mut runner),
+                    None => Outcome::Reply(Reply::Error(self.unknown(session, unbound))),
+                };
+            };
+            return match target {
+                Target::Command(command) => {
+                    self.call(command, shape, session, unbound, &mut runner)
+                }
+                Target::Mounted(Mounted { handler, .. }) => {
+                    self.handle(&**handler, session, unbound, &mut runner)
+                }
+                Target::Group => match self.enter_group(name, session, unbound) {
+                    Some(reply) => Outcome::Reply(reply),
+                    // The name has two words now, and is that of a command.
+                    None => continue,
+                },
+                &Target::PubSub(word) => self.pubsub(word, session, unbound, executor),
+                &Target::BuiltIn(builtin) if session.is_in_transaction() => {
+                    let (_, words, _) = unbound.all();
+                    Outcome::Reply(self.check_builtin(builtin, session, words))
+                }
+                &Target::BuiltIn(builtin) => {
+                    match self.begin_builtin(builtin, session, unbound, &mut runner) {
+                        Ok(words) => self.answer(builtin, session, words, executor).into(),
+                        Err(reply) => reply.into(),
+                    }
+                }
+            };
         }
     }
 

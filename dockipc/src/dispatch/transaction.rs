@@ -259,6 +259,7 @@ fn size(reply: &Reply) -> usize {
         Reply::Error(failure) => failure.message().len(),
         Reply::List(items) | Reply::Set(items) => items.iter().map(size).sum(),
         Reply::Map(pairs) => pairs.iter().map(|(key, value)| size(key) + size(value)).sum(),
+        Reply::Formed(formed) => size(&formed.value),
         _ => 0,
     };
     size_of::<Reply>() + inside

@@ -148,6 +148,12 @@ impl Core {
         let waits_for_jobs = hub.jobs.running() > 0 && !is_over;
         if hub.connections() == shutdown.abandoned() && !waits_for_jobs {
             hub.has_ended = true;
+            let unfinished: Vec<_> = hub.jobs.unfinished().collect();
+            if let Some(shutdown) = &mut hub.shutdown {
+                for one in unfinished {
+                    shutdown.ended(one);
+                }
+            }
             self.parked.notify_all();
             self.watcher.notify_all();
             self.ended.notify_all();

@@ -1,13 +1,14 @@
 //! The codes of error types that derive `Failure`, which the conversion to a [`Failure`] finds by the type.
 //!
-//! Each derive registers its type with `inventory`. Rust permits one blanket `From` for [`Failure`], so the
-//! codes cannot be in a second one.
+//! Rust permits one blanket `From` for [`Failure`], so the codes cannot be in a second one: each derive registers its
+//! type ([`super::registered`]).
 
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io;
 
+use super::registered::code_of;
 use super::{Failure, Stopped, code, is_acted_on};
 
 /// An error type with codes. Implemented by `#[derive(Failure)]`, which refuses types with lifetimes: the
@@ -27,21 +28,6 @@ impl<T: Coded + ?Sized> Coded for Box<T> {
     }
 }
 
-/// A registered error type.
-pub struct CodedType {
-    /// Returns the error's code if it is of this type.
-    code: fn(&dyn Any) -> Option<&'static str>,
-}
-
-inventory::collect!(CodedType);
-
-impl CodedType {
-    /// Creates the entry of a type.
-    pub const fn of<T: Coded + 'static>() -> Self {
-        Self { code: |error| error.downcast_ref::<T>().map(T::code) }
-    }
-}
-
 /// Converts an error, which the caller gives in both forms.
 #[cold]
 #[inline(never)]
@@ -58,9 +44,7 @@ pub(super) fn failure(shown: &dyn fmt::Display, error: &dyn Any) -> Failure {
     if let Some(stopped) = inner.and_then(|inner| inner.downcast_ref::<Stopped>()) {
         return stopped.failure();
     }
-    let mut types = inventory::iter::<CodedType>();
-    let found = types.find_map(|coded| (coded.code)(error));
-    Failure::new(found.unwrap_or(code::ERR), shown)
+    Failure::new(code_of(error).unwrap_or(code::ERR), shown)
 }
 
 /// A failure in a `Box<dyn Error>`. In front of the message its text has the code, unless that is `ERR`.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Coded, CodedType, Failure, code};
+use super::{Coded, Failure, code};
 
 /// Why a command was asked to stop ([`Cancel`](crate::Cancel)), as an error: `cancel.check()?` ends the command
 /// with it.
@@ -68,8 +68,6 @@ impl Coded for Stopped {
         }
     }
 }
-
-inventory::submit! { CodedType::of::<Stopped>() }
 
 impl From<Stopped> for std::io::Error {
     fn from(stopped: Stopped) -> Self {

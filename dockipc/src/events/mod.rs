@@ -91,7 +91,8 @@ use crate::warning::warn;
 
 pub(crate) use self::answer::{Answer, Asked, Host};
 pub(crate) use self::call::Called;
-pub use self::replica::{Replica, Replicated, Watch};
+pub use self::replica::{Replicated, Watch};
+pub use crate::replica::Replica;
 
 /// The event channels of a server, to publish to.
 ///

@@ -1,25 +1,11 @@
-//! States that clients mirror: [`Replica`], [`Replicated`] and [`Watch`].
+//! States that clients mirror: [`Replicated`] and [`Watch`].
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::{Events, Inner};
+use crate::replica::Replica;
 use crate::reply::{IntoReply, Reply};
-
-/// A state that clients mirror from its changes: see [`Events::replicate`].
-///
-/// The events of [`replicate`](Self::replicate), applied to any earlier state in their order, must lead to this
-/// state: a client that was too slow gets them again.
-pub trait Replica: Clone {
-    /// One change.
-    type Event: IntoReply;
-
-    /// Makes a change.
-    fn apply(&mut self, event: &Self::Event);
-
-    /// Returns the state as changes, which a new subscriber gets first.
-    fn replicate(&self) -> Vec<Self::Event>;
-}
 
 /// The state of a channel, which dockipc owns: see [`Events::replicate`]. Clones are of the same state.
 pub struct Replicated<T>(Arc<Shared<T>>);

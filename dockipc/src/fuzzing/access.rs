@@ -11,11 +11,12 @@ use std::sync::{Arc, OnceLock};
 
 use super::dice::Dice;
 use super::{Turns, converse, cut};
-use crate::access::{self, Access, Credentials, Name, Policy, SocketId, Term};
+use crate::access::{Access, Credentials, Policy, SocketId};
 use crate::dispatch::{Conversation, Service};
 use crate::error::code;
 use crate::peer::Peer;
 use crate::reply::Reply;
+use crate::rule::{self, Name, Term};
 use crate::server::Server;
 use crate::wire::check::LIMITS;
 use crate::{Request, command};
@@ -24,7 +25,7 @@ use crate::{Request, command};
 /// decide as the model does. An error must have a position.
 pub fn rule(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let terms = match access::parse(text) {
+    let terms = match rule::parse(text) {
         Ok(terms) => terms,
         Err((at, _)) => {
             assert!(text.is_char_boundary(at), "{text:?}: no character begins at {at}");
@@ -34,7 +35,7 @@ pub fn rule(data: &[u8]) {
     };
     assert!(is_rule(text), "{text:?} is none");
     let shown = terms.iter().map(Term::to_string).collect::<Vec<_>>().join(" | ");
-    assert_eq!(access::parse(&shown), Ok(terms.clone()), "{text:?}");
+    assert_eq!(rule::parse(&shown), Ok(terms.clone()), "{text:?}");
     let principals: Option<Vec<_>> = terms.iter().map(Principal::of).collect();
     if let (Some(principals), Ok(policy)) = (principals, Policy::new(&terms, text)) {
         assert_eq!(policy.to_string(), shown);

@@ -42,6 +42,7 @@ fn memory(reply: &Reply) -> usize {
         Reply::Error(failure) => failure.message().len(),
         Reply::List(items) | Reply::Set(items) => items.iter().map(memory).sum(),
         Reply::Map(pairs) => pairs.iter().map(|(key, value)| memory(key) + memory(value)).sum(),
+        Reply::Formed(formed) => memory(&formed.value),
         _ => 0,
     };
     size_of::<Reply>() + inside

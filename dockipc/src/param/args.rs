@@ -89,7 +89,7 @@ impl<'r> Args<'r> {
         self.params[..index].iter().filter(|param| param.way.is_positional()).count()
     }
 
-    fn words_of(&self, index: usize) -> impl Iterator<Item = &'r [u8]> {
+    pub(super) fn words_of(&self, index: usize) -> impl Iterator<Item = &'r [u8]> {
         let (words, options) = (self.request.words, self.options);
         let way = self.params[index].way;
         let take = match (way.is_positional(), self.params[index].arity) {

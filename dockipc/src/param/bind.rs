@@ -109,6 +109,38 @@ impl<'r> Unbound<'r> {
         Ok(())
     }
 
+    /// Joins the next word to the name, which is a group. Returns whether there is one.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn join_name(&mut self) -> Result<bool, Failure> {
+        let first = self.name().unwrap_or_default().to_vec();
+        let second = match &mut self.source {
+            Source::Line(splitter) => {
+                if cfg!(feature = "zeroize") {
+                    // As in `new`, beside the joined name.
+                    self.scratch.text.reserve(3 * self.input.len() + 1);
+                }
+                splitter.start_here();
+                self.next()?
+            }
+            Source::Resp(at) => {
+                // The words are those behind the first one.
+                let second = self.scratch.incoming.get(*at).copied();
+                if second.is_some() {
+                    self.scratch.incoming.remove(0);
+                }
+                second
+            }
+        };
+        let Some(second) = second else { return Ok(false) };
+        let second = second.of(self.input, &self.scratch.text).to_vec();
+        let text = &mut self.scratch.text;
+        let start = text.len();
+        text.extend_from_slice(&[&first[..], &second].join(&b' '));
+        self.name = Some(Span { start, end: text.len(), base: Base::Text });
+        Ok(true)
+    }
+
     /// Returns the name, or `None` on an empty line.
     pub(crate) fn name(&self) -> Option<&[u8]> {
         self.name.map(|span| span.of(self.input, &self.scratch.text))
@@ -194,14 +226,14 @@ impl<'r> Unbound<'r> {
     /// Returns the name and all words, for a handler without declared parameters. On failure, the words
     /// are those before the failure.
     pub(crate) fn all(&mut self) -> (&[u8], Words<'_>, Result<(), Failure>) {
-        let (name, mut result) = (self.name, Ok(()));
-        let words = if let Source::Resp(_) = self.source {
+        let mut result = Ok(());
+        if let Source::Resp(_) = self.source {
             if self.ends_options {
                 let Scratch { incoming, .. } = &mut *self.scratch;
                 let end = incoming.iter().position(|span| span.of(self.input, &[]) == b"--");
                 end.map(|end| incoming.remove(end));
             }
-            self.unchanged().words
+            self.is_unchanged = true;
         } else {
             loop {
                 match self.next() {
@@ -213,9 +245,8 @@ impl<'r> Unbound<'r> {
                     }
                 }
             }
-            self.bound().words
-        };
-        (name.map(|span| span.of(words.input, words.text)).unwrap_or_default(), words, result)
+        }
+        (self.name().unwrap_or_default(), self.found().words, result)
     }
 
     /// Like [`all`](Self::all), after some words have been taken.

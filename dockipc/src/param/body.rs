@@ -58,11 +58,14 @@ fn run(
 ) -> Option<Answered> {
     let (_, later) = run.0.local.as_ref()?;
     let command = Apart::new(name, call, args, run, later, panicked);
-    workers.run(Box::new(move || {
-        if command.begin() {
-            command.call(None);
-        }
-    }));
+    workers.run(
+        "",
+        Box::new(move || {
+            if command.begin() {
+                command.call(None);
+            }
+        }),
+    );
     Some(Answered::Later(Coming(later.clone())))
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{BodyCode, FromRequest, Kind, Needs, Wanted};
+use super::extra::check_extra;
+use super::{BodyCode, Extra, FromRequest, Group, Kind, Needs, Wanted, base};
 use crate::arg::{Arity, BadValue, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
@@ -34,6 +35,9 @@ pub struct Param {
     pub(crate) body: Option<&'static BodyCode>,
     /// Returns completions for a prefix.
     pub propose: Option<fn(&Request<'_>, &str) -> Vec<String>>,
+    /// How it belongs to others.
+    pub group: Group,
+    pub(crate) extra: Option<&'static Extra>,
 }
 
 /// The value of an omitted parameter.
@@ -84,7 +88,7 @@ pub enum Way {
 }
 
 impl Way {
-    pub(super) fn option(self) -> Option<&'static str> {
+    pub(super) const fn option(self) -> Option<&'static str> {
         match self {
             Self::Long(name) | Self::Flag(name) => Some(name),
             _ => None,
@@ -107,6 +111,10 @@ impl Param {
     #[must_use]
     pub const fn proposed_by(self, propose: fn(&Request<'_>, &str) -> Vec<String>) -> Self {
         Self { propose: Some(propose), ..self }
+    }
+
+    const fn is_injected(&self) -> bool {
+        matches!(self.arity, Arity::Injected) || self.body.is_some()
     }
 
     /// Returns the name as a caller writes it: `--name` for an option.
@@ -142,7 +150,16 @@ impl Param {
 
     /// Returns whether the parameter may be omitted.
     pub(crate) fn is_optional(&self) -> bool {
-        self.arity != Arity::One || self.default.is_some() || matches!(self.way, Way::Flag(_))
+        !self.is_required() || self.alternative().is_some()
+    }
+
+    pub(super) const fn is_required(&self) -> bool {
+        let needs_word = match (self.arity, self.extra) {
+            (Arity::One, _) => true,
+            (Arity::Many, Some(extra)) => extra.count.0 > 0,
+            _ => false,
+        };
+        needs_word && self.default.is_none() && !matches!(self.way, Way::Flag(_))
     }
 }
 
@@ -151,16 +168,45 @@ impl fmt::Display for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name;
         let many = if self.arity == Arity::Many { "…" } else { "" };
+        // The brackets are around all alternatives.
+        let is_optional = self.is_optional() && self.alternative().is_none();
         match self.way {
+            Way::Flag(long) if self.alternative().is_some() => write!(f, "--{long}"),
             Way::Injected => Ok(()),
             Way::Flag(long) => write!(f, "[--{long}]"),
-            Way::Long(long) if self.is_optional() => write!(f, "[--{long} <{name}>]{many}"),
-            Way::Long(long) => write!(f, "--{long} <{name}>"),
-            Way::Rest if self.is_optional() => write!(f, "[<{name}…>]"),
+            Way::Long(long) if is_optional => write!(f, "[--{long} <{name}>]{many}"),
+            Way::Long(long) => write!(f, "--{long} <{name}>{many}"),
+            Way::Rest if is_optional => write!(f, "[<{name}…>]"),
             Way::Rest => write!(f, "<{name}…>"),
-            Way::Positional if self.is_optional() => write!(f, "[<{name}>{many}]"),
-            Way::Positional | Way::Body => write!(f, "<{name}>"),
+            Way::Positional if is_optional => write!(f, "[<{name}>{many}]"),
+            Way::Positional | Way::Body => write!(f, "<{name}>{many}"),
         }
+    }
+}
+
+/// Displays a usage line: `add <n> [--loud]`.
+pub(crate) struct Usage<'u> {
+    pub(crate) name: &'u str,
+    pub(crate) params: &'u [Param],
+}
+
+impl fmt::Display for Usage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        let mut given = self.params.iter().filter(|param| param.way != Way::Injected).peekable();
+        while let Some(param) = given.next() {
+            let Some((of, is_optional)) = param.alternative() else {
+                write!(f, " {param}")?;
+                continue;
+            };
+            let (open, close) = if is_optional { (" [", "]") } else { (" (", ")") };
+            write!(f, "{open}{param}")?;
+            while let Some(other) = given.next_if(|p| p.alternative().is_some_and(|p| p.0 == of)) {
+                write!(f, " | {other}")?;
+            }
+            f.write_str(close)?;
+        }
+        Ok(())
     }
 }
 
@@ -173,7 +219,8 @@ pub const fn param(
     default: Option<DefaultValue>,
     kind: Kind,
 ) -> Param {
-    let Kind { ty, choices, range, arity, secret, needs, wanted, check, at_start, body } = kind;
+    let Kind { ty, choices, range, arity, secret, needs, wanted, check, at_start, body, group } =
+        kind;
     let way = match (way, arity) {
         (Some(way), _) => way,
         (None, _) if body.is_some() => Way::Body,
@@ -196,6 +243,8 @@ pub const fn param(
         at_start,
         body,
         propose: None,
+        group,
+        extra: None,
     }
 }
 
@@ -205,33 +254,82 @@ pub const fn flag(name: &'static str, help: &'static str, way: Option<Way>) -> P
     param(name, help, way, None, <bool as FromRequest<'_>>::KIND)
 }
 
-/// Rejects ambiguous declarations at compile time.
+/// Rejects ambiguous declarations at compile time. `flat` are the declared parameters, with those of groups in their
+/// places.
 // `track_caller` makes the error point at the author's parameter.
 #[doc(hidden)]
 #[track_caller]
-pub const fn check(params: &[Param], index: usize) {
+pub const fn check(declared: &[Param], flat: &[Param], index: usize) {
     #[cfg(feature = "tokio")]
     assert!(
-        !matches!(params[index].needs, Needs::AsyncBody),
+        !matches!(declared[index].needs, Needs::AsyncBody),
         "an `AsyncBody` is for an `async fn`: take a `Body`",
     );
-    check_all(params, index);
+    check_each(declared, flat, index);
+}
+
+#[track_caller]
+const fn check_each(declared: &[Param], flat: &[Param], index: usize) {
+    check_group(declared, index);
+    let (mut i, end) = (base(declared, index), base(declared, index + 1));
+    while i < end {
+        check_all(flat, i);
+        i += 1;
+    }
+}
+
+/// Checks a parameter that stands for others, or for a command.
+#[track_caller]
+const fn check_group(declared: &[Param], index: usize) {
+    let this = &declared[index];
+    let is_alone = matches!(this.group, Group::Alone);
+    assert!(
+        is_alone || !matches!(this.arity, Arity::Nested),
+        "a group of parameters can't be in an `Option`, unless it is an enum that derives `Args`: make its fields optional",
+    );
+    assert!(
+        is_alone
+            || matches!(this.way, Way::Injected)
+                && this.default.is_none()
+                && !this.secret
+                && this.propose.is_none(),
+        "the parameters of a group have their own #[arg(…)]: remove this one",
+    );
+    let mut i = 0;
+    while i < declared.len() {
+        if let Group::Commands(_) = declared[i].group {
+            assert!(
+                i >= index && !is_alone || is_alone && this.is_injected(),
+                "the commands of an enum have the parameters of its variants: make this one a field of a variant",
+            );
+            assert!(
+                i < index || this.body.is_none(),
+                "a body follows the words of the command: move it behind the other parameters",
+            );
+        }
+        i += 1;
+    }
 }
 
 #[track_caller]
 const fn check_all(params: &[Param], index: usize) {
     let this = &params[index];
     assert!(
+        !matches!(this.arity, Arity::Nested) || !this.ty.is_empty() && this.body.is_none(),
+        "an injected value is always there: remove `Option`",
+    );
+    assert!(
         !matches!(this.arity, Arity::Nested),
         "Option and Vec can't be nested in a parameter: use one of them",
     );
-    let injected = matches!(this.arity, Arity::Injected) || this.body.is_some();
+    let injected = this.is_injected();
     assert!(
         !injected
             || (matches!(this.way, Way::Injected | Way::Body)
                 && this.default.is_none()
                 && !this.secret
-                && this.propose.is_none()),
+                && this.propose.is_none()
+                && this.extra.is_none()),
         "an injected parameter is not parsed from words: remove its #[arg(…)]",
     );
     assert!(
@@ -246,6 +344,9 @@ const fn check_all(params: &[Param], index: usize) {
         !this.secret || this.propose.is_none(),
         "a secret parameter can't have completions: remove `complete`",
     );
+    if let Some(extra) = this.extra {
+        check_extra(this, extra);
+    }
     let mut i = 0;
     while i < index {
         assert!(
@@ -265,12 +366,21 @@ const fn check_all(params: &[Param], index: usize) {
             !matches!(this.needs, Needs::Local) || !matches!(params[i].needs, Needs::Local),
             "a command runs on one thread, so it has one `Local`: put both values into one type",
         );
+        assert!(
+            injected || params[i].is_injected() || !is_same(this.name, params[i].name),
+            "an earlier parameter has the name of this one, or of one in its group: rename one of the two",
+        );
+        if let (Some(option), Some(earlier)) = (this.way.option(), params[i].way.option()) {
+            assert!(
+                !is_same(option, earlier),
+                "an earlier option has the name of this one, or of one in its group: rename one of the two",
+            );
+        }
         i += 1;
     }
     if !matches!(this.way, Way::Positional | Way::Rest) {
         return;
     }
-    let is_optional = !matches!(this.arity, Arity::One) || this.default.is_some();
     let mut i = 0;
     while i < index {
         let earlier = &params[i];
@@ -280,7 +390,7 @@ const fn check_all(params: &[Param], index: usize) {
                 "the previous parameter takes all remaining words: move it to the end",
             );
             assert!(
-                is_optional || (matches!(earlier.arity, Arity::One) && earlier.default.is_none()),
+                !this.is_required() || earlier.is_required(),
                 "a required parameter follows an optional one: move it before that one, make it an Option, or give it a default",
             );
         }
@@ -291,16 +401,67 @@ const fn check_all(params: &[Param], index: usize) {
 /// Like [`check`], for a parameter of an async command.
 #[doc(hidden)]
 #[track_caller]
-pub const fn check_async(params: &[Param], index: usize) {
+pub const fn check_async(declared: &[Param], flat: &[Param], index: usize) {
     assert!(
-        !matches!(params[index].needs, Needs::Local),
+        !matches!(declared[index].needs, Needs::Local),
         "an async command can't have a `Local`, which stays on one thread: write a plain `fn`, which can return a `Deferred`",
     );
     assert!(
-        !matches!(params[index].needs, Needs::Body),
+        !matches!(declared[index].needs, Needs::Body),
         "a `Body` blocks its thread: an `async fn` takes an `AsyncBody`, with the feature `tokio`",
     );
-    check_all(params, index);
+    check_each(declared, flat, index);
+}
+
+/// Like [`check`], for a field of a type that derives `Args`, or of a variant that is a command.
+#[doc(hidden)]
+#[track_caller]
+pub const fn check_field(declared: &[Param], flat: &[Param], index: usize) {
+    let this = &declared[index];
+    assert!(
+        !matches!(this.group, Group::Commands(_)),
+        "an enum that derives `Commands` is a parameter of a function: remove this field",
+    );
+    assert!(
+        !matches!(this.group, Group::Alone) || !this.is_injected(),
+        "a group has only parameters that are parsed from words: make this one a parameter of the command",
+    );
+    check(declared, flat, index);
+}
+
+/// Checks the field without a name of a variant that is a command.
+#[doc(hidden)]
+#[track_caller]
+pub const fn check_unnamed(declared: &[Param]) {
+    assert!(
+        !matches!(declared[1].group, Group::Alone),
+        "a field without a name is a type that derives `Args`: give the field a name",
+    );
+}
+
+/// Checks an alternative of an enum that derives `Args`.
+#[doc(hidden)]
+#[track_caller]
+pub const fn check_alternative(params: &[Param], index: usize) {
+    let this = &params[index];
+    assert!(
+        matches!(this.group, Group::Alone),
+        "a variant is given by one parameter: write a type that is parsed from words",
+    );
+    assert!(
+        !matches!(this.arity, Arity::Optional),
+        "a variant is given if its value is: remove `Option`",
+    );
+    check_field(params, params, index);
+}
+
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut i = 0;
+    while i < one.len() && i < other.len() && one[i] == other[i] {
+        i += 1;
+    }
+    i == one.len() && i == other.len()
 }
 
 /// Returns a hint at the end of a message about a word such as `-s`. There are no short options.

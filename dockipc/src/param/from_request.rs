@@ -4,8 +4,8 @@ use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Args, BodyCode, Purpose};
-use crate::arg::{Arg, Arity, BadValue, BadWord, text, usage};
+use super::{Args, BodyCode, Group, Purpose};
+use crate::arg::{Arg, Arity, BadValue, BadWord, FromText, usage};
 use crate::error::Failure;
 use crate::local::Local;
 use crate::peer::Peer;
@@ -32,6 +32,15 @@ pub trait FromRequest<'r>: Sized {
     fn shown(&self) -> Option<String> {
         None
     }
+
+    /// The properties of an `Option` of the type. Only one that is parsed, or of which one alternative is given, can be
+    /// in one.
+    const OPTIONAL: Kind = Kind { arity: Arity::Nested, ..Self::KIND };
+
+    /// Reads an `Option` of the type.
+    fn optional(args: &Args<'r>, index: usize) -> Result<Option<Self>, Failure> {
+        Self::from_request(args, index).map(Some)
+    }
 }
 
 /// The properties that a parameter gets from its type.
@@ -49,6 +58,7 @@ pub struct Kind {
     pub(super) at_start: Option<fn(&States)>,
     /// Of a body.
     pub(super) body: Option<&'static BodyCode>,
+    pub(super) group: Group,
 }
 
 /// The part of a call that a parameter needs beside its words.
@@ -95,6 +105,7 @@ impl Kind {
         check: |_| Ok(()),
         at_start: None,
         body: None,
+        group: Group::Alone,
     };
 
     /// Returns the properties of an injected parameter for which the server prepares itself when it starts.
@@ -124,6 +135,7 @@ impl<'r, T: Arg<'r>> FromRequest<'r> for T {
         },
         at_start: None,
         body: None,
+        group: Group::Alone,
     };
 
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
@@ -132,6 +144,12 @@ impl<'r, T: Arg<'r>> FromRequest<'r> for T {
 
     fn shown(&self) -> Option<String> {
         Arg::shown(self)
+    }
+
+    const OPTIONAL: Kind = <Option<T> as FromRequest<'r>>::KIND;
+
+    fn optional(args: &Args<'r>, index: usize) -> Result<Option<Self>, Failure> {
+        <Option<T> as FromRequest<'r>>::from_request(args, index)
     }
 }
 
@@ -316,6 +334,7 @@ pub trait Parse: Sized {
         check: |default| Self::from_word(default.as_bytes()).map(drop),
         at_start: None,
         body: None,
+        group: Group::Alone,
     };
     const OPTIONAL: Kind = Kind { arity: Arity::Optional, ..Self::REQUIRED };
     const LIST: Kind = Kind { arity: Arity::Many, ..Self::REQUIRED };
@@ -345,6 +364,6 @@ pub trait Parse: Sized {
 #[diagnostic::do_not_recommend]
 impl<T: std::str::FromStr<Err: fmt::Display>> Parse for T {
     fn from_word(word: &[u8]) -> Result<Self, BadValue> {
-        text(word)?.parse().map_err(BadValue::new)
+        T::from_text(word)
     }
 }

@@ -8,7 +8,9 @@ mod args;
 mod bind;
 mod body;
 mod declared;
+mod extra;
 mod from_request;
+mod group;
 mod owned;
 mod propose;
 mod shape;
@@ -18,11 +20,19 @@ pub use args::Args;
 pub(crate) use args::Purpose;
 pub(crate) use bind::{Bound, Scratch, Unbound};
 pub(crate) use body::BodyCode;
+pub(crate) use declared::Usage;
 pub use declared::{
-    DefaultValue, Display, NotDisplay, Param, Way, check, check_async, flag, param,
+    DefaultValue, Display, NotDisplay, Param, Way, check, check_alternative, check_async,
+    check_field, check_unnamed, flag, param,
 };
+pub use extra::Extra;
+#[cfg(feature = "pattern")]
+pub use extra::Pattern;
+pub use from_request::Kind;
 pub use from_request::{Flag, FromRequest, Parse};
-pub(crate) use from_request::{Kind, Needs, Wanted};
+pub(crate) use from_request::{Needs, Wanted};
+pub(crate) use group::Group;
+pub use group::{CommandSet, Grouped, Variant, base, commands, count, fields, flat, one_of, place};
 pub use owned::OwnedArgs;
 pub use propose::Propose;
 pub(crate) use shape::Shape;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use super::{IntoReply, Reply, ReplyType};
 use crate::error::Failure;
 use crate::text::{Integer, time};
-use crate::wire::copied;
+use crate::wire::{Formed, Header, copied, encode};
 
 impl IntoReply for Reply {
     fn into_reply(self) -> Reply {
@@ -48,6 +48,7 @@ impl<E: Into<Failure>> IntoFailure for E {
 
 impl<T: IntoReply, E: IntoFailure> IntoReply for Result<T, E> {
     const COLUMNS: usize = T::COLUMNS;
+    const HEADER: Header = T::HEADER;
     const REPLY_TYPE: &'static ReplyType = T::REPLY_TYPE;
 
     fn into_reply(self) -> Reply {
@@ -60,6 +61,7 @@ impl<T: IntoReply, E: IntoFailure> IntoReply for Result<T, E> {
 
 impl<T: IntoReply> IntoReply for Option<T> {
     const COLUMNS: usize = T::COLUMNS;
+    const HEADER: Header = T::HEADER;
     const REPLY_TYPE: &'static ReplyType = &ReplyType::Optional(T::REPLY_TYPE);
 
     fn into_reply(self) -> Reply {
@@ -230,6 +232,7 @@ owned_bytes! {
 
 impl<T: IntoReply> IntoReply for Box<T> {
     const COLUMNS: usize = T::COLUMNS;
+    const HEADER: Header = T::HEADER;
     const REPLY_TYPE: &'static ReplyType = T::REPLY_TYPE;
 
     fn into_reply(self) -> Reply {
@@ -242,6 +245,7 @@ macro_rules! shared {
         /// Clones the value, unless this is the only reference.
         impl<T: IntoReply + Clone> IntoReply for $shared<T> {
             const COLUMNS: usize = T::COLUMNS;
+            const HEADER: Header = T::HEADER;
             const REPLY_TYPE: &'static ReplyType = T::REPLY_TYPE;
 
             fn into_reply(self) -> Reply {
@@ -266,8 +270,18 @@ impl<T: IntoReply> IntoReply for VecDeque<T> {
     const REPLY_TYPE: &'static ReplyType = &ReplyType::List(T::REPLY_TYPE);
 
     fn into_reply(self) -> Reply {
-        Reply::List(self.into_iter().map(T::into_reply).collect())
+        list::<T>(self.into_iter().map(T::into_reply).collect())
     }
+}
+
+/// Makes the answer of a list: a table, if lists of its type are tables.
+pub(crate) fn list<T: IntoReply>(items: Vec<Reply>) -> Reply {
+    let items = Reply::List(items);
+    if T::HEADER.is_empty() {
+        return items;
+    }
+    let line = |items, out: &mut Vec<u8>| encode::table(T::HEADER, items, out);
+    Reply::Formed(Box::new(Formed { value: items, line }))
 }
 
 impl<T: IntoReply, S> IntoReply for HashSet<T, S> {

@@ -1,5 +1,6 @@
 //! Conversions to and from [`Reply`].
 
+mod derived;
 mod from;
 mod into;
 mod reply_type;
@@ -7,8 +8,8 @@ mod reply_type;
 use crate::error::Error;
 
 pub use crate::wire::Reply;
-pub use from::{Fields, no_variant};
-pub(crate) use into::IntoFailure;
+pub use derived::{Columns, Derived, Fields, Parts, no_variant, variant, widest};
+pub(crate) use into::{IntoFailure, list};
 pub use reply_type::ReplyType;
 
 impl Reply {
@@ -16,6 +17,7 @@ impl Reply {
     pub fn parse<T: FromReply>(self) -> Result<T, Error> {
         match self {
             Self::Error(failure) => Err(Error::Refused(failure)),
+            Self::Formed(formed) => formed.value.parse(),
             reply => T::from_reply(reply),
         }
     }
@@ -27,8 +29,8 @@ impl Reply {
 /// [`Duration`](std::time::Duration) (`1.5s`), [`SystemTime`](std::time::SystemTime) (RFC 3339 in UTC,
 /// `2026-01-31T23:59:59Z`), IP and socket addresses, `Option`, lists, arrays, sets, maps, tuples of up to
 /// twelve, `Box`, `Rc` and `Arc` of those, [`Reply`], and `Result<T, E>` of those with any `E: Display`. For
-/// your own type, `#[derive(Reply)]` makes a map of a struct's fields, and a word of an enum's unit variant. A
-/// type of another crate needs a type of your own around it. By hand:
+/// your own type, write `#[derive(Reply)]`: a struct becomes a map of its fields, and a variant of an enum a word, with
+/// its value if it has one. A type of another crate needs a type of your own around it. By hand:
 ///
 /// ```
 /// use dockipc::{IntoReply, Reply, ReplyType};
@@ -63,25 +65,19 @@ pub trait IntoReply: Sized {
     #[doc(hidden)]
     const IS_BYTE: bool = false;
 
+    /// The columns of the table that a list of this type is in line mode. None if it is none.
+    #[doc(hidden)]
+    const HEADER: &'static [(&'static str, usize)] = &[];
+
     /// Converts the value to an answer.
     fn into_reply(self) -> Reply;
 
     /// Converts a `Vec` of this type to an answer; a `Vec<u8>` is bytes.
     #[doc(hidden)]
     fn list_into_reply(items: Vec<Self>) -> Reply {
-        Reply::List(items.into_iter().map(Self::into_reply).collect())
+        list::<Self>(items.into_iter().map(Self::into_reply).collect())
     }
 }
-
-/// A struct that derives `Reply`.
-pub trait Map: Sized {
-    /// See [`MapParts`].
-    const PARTS: MapParts<Self>;
-}
-
-/// The columns of all fields and their names, the conversion to an answer, and the types of the fields.
-pub type MapParts<T> =
-    (usize, fn(T) -> Reply, fn() -> &'static [(&'static str, &'static ReplyType)]);
 
 /// A type that an answer can be converted to.
 ///
@@ -92,6 +88,14 @@ pub type MapParts<T> =
     note = "use (), bytes, text, a number, bool, Option, Vec, a set, a map, a tuple, or `dockipc::Reply`, which accepts every answer"
 )]
 pub trait FromReply: Sized {
+    /// The type of answers that the conversion accepts, [`ReplyType::Unknown`] by default: any. A typed client
+    /// ([`macro@client`](crate::client)) compares it with the daemon's description.
+    const EXPECTED: &'static ReplyType = &ReplyType::Unknown;
+
+    /// The type of answers that a `Vec` of this type accepts; a `Vec<u8>` is bytes.
+    #[doc(hidden)]
+    const LIST_EXPECTED: &'static ReplyType = &ReplyType::List(Self::EXPECTED);
+
     /// Converts an answer. An answer of another type is an [`Error::Mismatch`].
     fn from_reply(reply: Reply) -> Result<Self, Error>;
 

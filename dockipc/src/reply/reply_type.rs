@@ -64,6 +64,8 @@ pub enum ReplyType {
         /// Returns the fields. A function, since a struct can contain itself, as in a tree.
         fields: fn() -> &'static [(&'static str, &'static Self)],
     },
+    /// A struct of which a list is a table in line mode.
+    Table(&'static Self),
     /// One of several words, as of an enum.
     Enum {
         /// The name, behind the path of its module.
@@ -71,4 +73,15 @@ pub enum ReplyType {
         /// The words.
         words: &'static [&'static str],
     },
+    /// One of several variants, of which some have a value: a variant without one is a word, and any other a
+    /// map of one entry, from the word to the value.
+    Union {
+        /// The name, behind the path of its module.
+        name: &'static str,
+        /// Returns the words and the types of their values; [`Nothing`](Self::Nothing) for a word alone.
+        variants: fn() -> &'static [(&'static str, &'static Self)],
+    },
+    /// An enum or a union that may have other words and variants in another version, for which its readers are
+    /// prepared.
+    Open(&'static Self),
 }

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::access::{Access, Guesses, Pattern, TokenFile};
+use crate::access::{Access, Guesses, Pattern};
 use crate::audit::{Audit, Record};
 use crate::builtin::{CheckToken, check_token};
 use crate::commands::{Channels, Command, Mounted, Rules, Table};
@@ -40,6 +40,7 @@ use crate::local::{Job, Loops};
 use crate::reply::IntoReply;
 use crate::request::Request;
 use crate::state::{State, States};
+use crate::token::TokenFile;
 
 pub use self::bound::Bound;
 use self::bound::Given;
@@ -205,7 +206,8 @@ impl Server {
 
     /// Adds a closure as a command. The closure gets the words unparsed; help has only its name.
     ///
-    /// The name follows the rules of `#[command("name")]`, which are checked when the server starts.
+    /// The name follows the rules of `#[command("name")]`, which are checked when the server starts; it may have two
+    /// words.
     #[track_caller]
     pub fn handle<F, R>(self, name: impl Into<String>, handler: F) -> Self
     where
@@ -225,7 +227,7 @@ impl Server {
     }
 
     /// Sets the closure that handles requests whose name matches no command. Without it they get
-    /// `-UNKNOWN`.
+    /// `-UNKNOWN`. So does an unknown second word behind the name of a group.
     ///
     /// [`Request::name`] is the first word as it was sent, which may be in capitals.
     pub fn fallback<F, R>(mut self, handler: F) -> Self
@@ -572,7 +574,7 @@ impl Server {
 
     /// Takes the settings and checks them, except for the states.
     fn prepare(&mut self) -> Result<Arc<Service>> {
-        let commands = inventory::iter::<Command>;
+        let commands = Command::all();
         let mounted = mem::take(&mut self.mounted);
         if let Some(declared) = Channels::any() {
             (declared.prepare)(&self.states, &mut self.rules)?;

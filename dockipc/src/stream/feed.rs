@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 use crate::caught::caught;
 use crate::error::{Failure, Stopped, code};
 use crate::later::{Bell, ItemForm, Items, Later, Start, WhenStopped};
-use crate::reply::Reply;
-use crate::wire::{Outgoing, Protocol, encode};
+use crate::reply::{IntoReply, Reply, ReplyType, list};
+use crate::wire::{Header, Outgoing, Protocol, encode};
 use crate::workers::Workers;
 
 /// The number of waiting bytes from which no further item is made.
@@ -44,7 +44,7 @@ pub(super) struct Feed {
     form: ItemForm,
     /// The beginning of each message.
     messages: Option<Arc<[u8]>>,
-    are_bytes: bool,
+    items: ItemType,
     max_collected: usize,
     panicked: fn(&str) -> Reply,
     stopped: Arc<dyn Fn() -> Option<Stopped> + Send + Sync>,
@@ -56,6 +56,23 @@ pub(super) struct Feed {
     state: Mutex<State>,
     /// Notified when there is room, and when nobody takes items any more.
     room: Condvar,
+}
+
+/// What the type of the items decides.
+#[derive(Clone, Copy)]
+pub(super) struct ItemType {
+    are_bytes: bool,
+    /// The columns, if the rows are those of a table.
+    header: Header,
+    /// Makes one answer of all items.
+    collect: fn(Vec<Reply>) -> Reply,
+}
+
+impl ItemType {
+    pub(super) fn of<T: IntoReply>() -> Self {
+        let are_bytes = matches!(T::REPLY_TYPE, ReplyType::Bytes);
+        Self { are_bytes, header: T::HEADER, collect: list::<T> }
+    }
 }
 
 #[derive(Default)]
@@ -78,13 +95,13 @@ struct State {
 }
 
 impl Feed {
-    pub(super) fn new(start: &Start<'_>, are_bytes: bool) -> Arc<Self> {
+    pub(super) fn new(start: &Start<'_>, items: ItemType) -> Arc<Self> {
         let Start { name, form, messages, max_collected, panicked, stopped, workers, .. } = start;
         Arc::new(Self {
             name,
             form: *form,
             messages: messages.clone(),
-            are_bytes,
+            items,
             max_collected: *max_collected,
             panicked: *panicked,
             stopped: Arc::clone(stopped),
@@ -107,7 +124,7 @@ impl Feed {
     /// Makes the items on a thread of the engine.
     pub(super) fn produce(self: &Arc<Self>, producer: Box<dyn Produce>) {
         let feed = Arc::clone(self);
-        self.workers.run(Box::new(move || feed.run(producer)));
+        self.workers.run(self.name, Box::new(move || feed.run(producer)));
     }
 
     fn run(self: Arc<Self>, mut producer: Box<dyn Produce>) {
@@ -162,7 +179,11 @@ impl Feed {
             }
             return Ok(Room::Free);
         }
+        let is_first = state.count == 1;
         let out = &mut state.out;
+        if is_first {
+            self.begin_table(out);
+        }
         match self.form {
             ItemForm::Line => encode::reply(self.row(item), Protocol::Line, out),
             ItemForm::Values => encode::push_item(item, out),
@@ -221,6 +242,9 @@ impl Feed {
         let (closed, collected) = {
             let mut state = self.lock();
             let closed = state.closed.replace(Stopped::Cancelled);
+            if state.count == 0 && end.is_ok() {
+                self.begin_table(&mut state.out);
+            }
             (closed, std::mem::take(&mut state.collected))
         };
         let end = match closed.or(stopped) {
@@ -229,7 +253,7 @@ impl Feed {
         };
         self.later.complete(match end {
             Err(failure) => Reply::Error(failure),
-            Ok(()) if self.form == ItemForm::Collected => Reply::List(collected),
+            Ok(()) if self.form == ItemForm::Collected => (self.items.collect)(collected),
             Ok(()) => Reply::Ok,
         });
     }
@@ -250,10 +274,28 @@ impl Feed {
         )
     }
 
+    /// Appends the names of the columns, in front of the first item.
+    fn begin_table(&self, out: &mut Outgoing) {
+        if self.items.header.is_empty() || !matches!(self.form, ItemForm::Line | ItemForm::Rows) {
+            return;
+        }
+        let mut names = Vec::new();
+        encode::header_row(self.items.header, &mut names);
+        match self.form {
+            ItemForm::Line => encode::reply(Reply::Bytes(names), Protocol::Line, out),
+            _ => encode::push_item(Reply::Bytes(names), out),
+        }
+    }
+
     /// Returns an item as the bytes of line mode.
     fn row(&self, item: Reply) -> Reply {
         match item {
-            Reply::Bytes(bytes) if self.are_bytes => Reply::Bytes(bytes),
+            Reply::Bytes(bytes) if self.items.are_bytes => Reply::Bytes(bytes),
+            item if !self.items.header.is_empty() => {
+                let mut row = Vec::new();
+                encode::table_row(self.items.header, item, &mut row);
+                Reply::Bytes(row)
+            }
             item => encode::row_line(item),
         }
     }
@@ -306,12 +348,12 @@ impl Items for Feed {
         state.closed.get_or_insert(why);
         Self::wake(&self.room, state, |producer| {
             // Its drop is the author's code and may block.
-            self.workers.run(Box::new(move || drop(producer)));
+            self.workers.run(self.name, Box::new(move || drop(producer)));
         });
     }
 
     fn are_bytes(&self) -> bool {
-        self.are_bytes
+        self.items.are_bytes
     }
 
     fn count(&self) -> u64 {

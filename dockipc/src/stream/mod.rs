@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use self::feed::{Feed, Produce, Ran, Room};
+use self::feed::{Feed, ItemType, Produce, Ran, Room};
 use crate::error::{Failure, Stopped};
 use crate::later::{Items, Later, Start, Streaming};
-use crate::reply::{IntoReply, ReplyType};
+use crate::reply::IntoReply;
 use crate::workers::Spawner;
 #[cfg(feature = "tokio")]
 use crate::workers::block_on;
@@ -56,7 +56,8 @@ use crate::workers::block_on;
 /// # How a client gets the items
 ///
 /// - Our client, with [`Call::stream`](crate::client::Call::stream), and `dockipc call` get them as they are made.
-/// - In line mode each item is a row, and `Vec<u8>` are written as they are. The end is the end of the connection; an
+/// - In line mode each item is a row, below the names of the columns if the item's type is a
+///   [`table`](derive@crate::Reply), and `Vec<u8>` are written as they are. The end is the end of the connection; an
 ///   error is a last line `-CODE message`, which such a client can't tell from an item for sure.
 /// - A Redis client gets a list, up to [`Server::max_collected`](crate::Server::max_collected) and 10,000 items. More
 ///   than that is `-TOOBIG`. If the command is [`idempotent`](crate::command), such a client can subscribe to the call
@@ -110,14 +111,13 @@ impl<T: IntoReply + 'static> Stream<T> {
     }
 
     pub(crate) fn into_streaming(self) -> Box<dyn Streaming> {
-        let are_bytes = matches!(T::REPLY_TYPE, ReplyType::Bytes);
         let source: Box<dyn Begin> = match self.0 {
             Source::Iter(items) => Box::new(IterItems(items)),
             Source::Code(code) => Box::new(CodeItems(Some(code))),
             #[cfg(feature = "tokio")]
             Source::Async(items) => Box::new(task::AsyncItems(items)),
         };
-        Box::new(NotBegun { source, are_bytes })
+        Box::new(NotBegun { source, items: ItemType::of::<T>() })
     }
 }
 
@@ -212,12 +212,12 @@ impl<T> fmt::Debug for Sink<T> {
 
 struct NotBegun {
     source: Box<dyn Begin>,
-    are_bytes: bool,
+    items: ItemType,
 }
 
 impl Streaming for NotBegun {
     fn start(self: Box<Self>, start: Start<'_>) -> (Arc<dyn Items>, Later) {
-        let feed = Feed::new(&start, self.are_bytes);
+        let feed = Feed::new(&start, self.items);
         let later = feed.later().clone();
         self.source.begin(&feed, start.spawner);
         (feed, later)

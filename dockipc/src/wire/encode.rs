@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::float::float_text;
 use super::outgoing::{LONG, Outgoing};
-use super::reply::{Reply, recycle, spare};
+use super::reply::{Header, Reply, recycle, spare};
 use super::{Protocol, escape_into};
 use crate::error::{Failure, is_acted_on};
 
@@ -77,8 +77,8 @@ pub(crate) fn push_item(item: Reply, out: &mut Outgoing) {
 
 /// Appends a message with this beginning and one item of a stream as its text: a row if the item has columns.
 pub(crate) fn message(head: &[u8], item: Reply, out: &mut Outgoing) {
-    out.tail().extend_from_slice(head);
     let text = match item {
+        Reply::Formed(formed) => return message(head, formed.value, out),
         item @ (Reply::List(_) | Reply::Set(_) | Reply::Map(_)) => {
             let mut bytes = spare();
             row(item, &mut true, &mut bytes);
@@ -86,6 +86,7 @@ pub(crate) fn message(head: &[u8], item: Reply, out: &mut Outgoing) {
         }
         item => item.into_line(),
     };
+    out.tail().extend_from_slice(head);
     reply(Reply::Bytes(text), Protocol::Resp2, out);
 }
 
@@ -121,8 +122,47 @@ pub(super) fn line(reply: Reply, out: &mut Vec<u8>) {
             recycle(bytes);
         }
         Reply::Null | Reply::Nulls(_) => {}
+        Reply::Formed(formed) => (formed.line)(formed.value, out),
         number => row(number, &mut true, out),
     }
+}
+
+/// Appends the rows of a table, below the names of its columns.
+pub(crate) fn table(header: Header, items: Reply, out: &mut Vec<u8>) {
+    header_row(header, out);
+    if let Reply::List(items) = items {
+        for item in items {
+            table_row(header, item, out);
+        }
+    }
+}
+
+/// Appends the names of a table's columns. A name stands for the first of its columns.
+pub(crate) fn header_row(header: Header, out: &mut Vec<u8>) {
+    let mut is_first = true;
+    for (name, columns) in header {
+        row(Reply::bytes(*name), &mut is_first, out);
+        out.extend(std::iter::repeat_n(b'\t', columns.saturating_sub(1)));
+    }
+    out.push(b'\n');
+}
+
+/// Appends a row of a table: the values of a map, without its keys.
+pub(crate) fn table_row(header: Header, item: Reply, out: &mut Vec<u8>) {
+    let mut is_first = true;
+    match item {
+        Reply::Map(pairs) => {
+            for (_, value) in pairs {
+                row(value, &mut is_first, out);
+            }
+        }
+        Reply::Null | Reply::Nulls(_) => {
+            let columns = header.iter().map(|(_, columns)| columns).sum();
+            row(Reply::Nulls(columns), &mut is_first, out);
+        }
+        item => row(item, &mut is_first, out),
+    }
+    out.push(b'\n');
 }
 
 /// Appends a value as columns of one row, separated by tabs.
@@ -144,6 +184,7 @@ pub(crate) fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
             }
             return;
         }
+        Reply::Formed(formed) => return row(formed.value, first, out),
         _ => {}
     }
     if !std::mem::replace(first, false) {
@@ -162,7 +203,12 @@ pub(crate) fn row(reply: Reply, first: &mut bool, out: &mut Vec<u8>) {
         Reply::Error(failure) => failure_text(&failure, out, escape_into),
         // n columns have n - 1 tabs between them.
         Reply::Nulls(columns) => out.extend(std::iter::repeat_n(b'\t', columns.saturating_sub(1))),
-        Reply::Ok | Reply::Null | Reply::List(_) | Reply::Set(_) | Reply::Map(_) => {}
+        Reply::Ok
+        | Reply::Null
+        | Reply::List(_)
+        | Reply::Set(_)
+        | Reply::Map(_)
+        | Reply::Formed(_) => {}
     }
 }
 
@@ -214,13 +260,18 @@ fn resp(reply: Reply, v3: bool, queue: &mut Outgoing) {
             }
         }
         Reply::Error(f) => failure(&f, Protocol::Resp2, out),
+        Reply::Formed(formed) => resp(formed.value, v3, queue),
     }
 }
 
 /// Returns whether a value can be a key of a map and an item of a set: clients put both into hash tables.
 /// With a list there, redis-py raises a `TypeError` and fred closes the connection.
 fn is_scalar(reply: &Reply) -> bool {
-    !matches!(reply, Reply::List(_) | Reply::Set(_) | Reply::Map(_) | Reply::Error(_))
+    match reply {
+        Reply::List(_) | Reply::Set(_) | Reply::Map(_) | Reply::Error(_) => false,
+        Reply::Formed(formed) => is_scalar(&formed.value),
+        _ => true,
+    }
 }
 
 fn list(kind: u8, items: Vec<Reply>, v3: bool, out: &mut Outgoing) {

@@ -20,7 +20,7 @@ pub(crate) use escape::escape_into;
 pub(crate) use float::float_text;
 pub(crate) use outgoing::Outgoing;
 pub use reply::Reply;
-pub(crate) use reply::copied;
+pub(crate) use reply::{Formed, Header, copied};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod check;

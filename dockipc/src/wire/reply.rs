@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::fmt;
 
 use super::encode;
 use crate::error::Failure;
@@ -66,7 +67,37 @@ pub enum Reply {
     Map(Vec<(Reply, Reply)>),
     /// The failure of the command.
     Error(Failure),
+    /// A value that line mode writes in a form of its own.
+    #[doc(hidden)]
+    Formed(Box<Formed>),
 }
+
+/// A value with a form of its own.
+///
+/// A program in which no answer has such a form does not contain the code that writes it.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct Formed {
+    pub(crate) value: Reply,
+    /// Appends the bytes of line mode.
+    pub(crate) line: fn(Reply, &mut Vec<u8>),
+}
+
+/// Only the values decide: the rest follows from their types.
+impl PartialEq for Formed {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl fmt::Debug for Formed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+/// The names of a table's columns, and how many columns each name stands for.
+pub(crate) type Header = &'static [(&'static str, usize)];
 
 impl Reply {
     /// Makes a reply of text or other bytes.
@@ -111,6 +142,7 @@ impl Reply {
                     pairs.iter().map(|(key, value)| key.size() + value.size()).sum()
                 }
                 Self::Error(failure) => failure.message().len(),
+                Self::Formed(formed) => formed.value.size(),
                 _ => 0,
             }
     }
@@ -131,6 +163,7 @@ impl Reply {
             Self::Set(items) => format!("a set of {}", items.len()),
             Self::Map(pairs) => format!("a map of {}", pairs.len()),
             Self::Error(failure) => format!("the error {}", failure.code()),
+            Self::Formed(formed) => formed.value.describe(),
         }
     }
 }

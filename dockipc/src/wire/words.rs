@@ -11,6 +11,8 @@ use super::{Base, Span};
 /// A line being split.
 pub(crate) struct Splitter<'t> {
     line: &'t [u8],
+    /// The position of the first word, or in front of it.
+    start: usize,
     at: usize,
 }
 
@@ -25,12 +27,17 @@ pub(crate) enum Unbalanced {
 
 impl<'t> Splitter<'t> {
     pub(crate) fn new(line: &'t [u8]) -> Self {
-        Self { line, at: 0 }
+        Self { line, start: 0, at: 0 }
     }
 
     /// Goes back to the first word.
     pub(crate) fn rewind(&mut self) {
-        self.at = 0;
+        self.at = self.start;
+    }
+
+    /// Makes the next word the first one.
+    pub(crate) fn start_here(&mut self) {
+        self.start = self.at;
     }
 
     /// Takes the next word. Only a word with quotes or backslashes is written to `text`.

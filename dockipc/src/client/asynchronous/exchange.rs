@@ -115,11 +115,15 @@ async fn retry(
         return None;
     }
     let mut connection = connect(client, call).await.ok()?;
-    if let Retry::AskDaemon(name) = commands.retry {
+    if let Retry::AskDaemon(names) = commands.retry {
         // The call has failed already, so wait no longer than for a connection.
         let read = [client.limits.read, client.limits.connect].into_iter().flatten().min();
         let limits = ClientLimits { read, ..client.limits };
-        if !connection.is_idempotent(name, &call.with(&limits)).await.ok()? {
+        let (call, mut is_idempotent) = (&call.with(&limits), false);
+        for name in names.into_iter().flatten() {
+            is_idempotent = is_idempotent || connection.is_idempotent(name, call).await.ok()?;
+        }
+        if !is_idempotent {
             return None;
         }
     }

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::exchange::exchange;
-use super::Client;
 use super::commands::Line;
 use super::limits::CallLimits;
+use super::{Client, Commands};
 use crate::error::Result;
 use crate::reply::Reply;
 
@@ -133,9 +133,19 @@ impl AsyncClient {
         Self(self.0.token_from_env())
     }
 
+    /// Returns the client that has the connections and the limits.
+    pub(in crate::client) fn blocking(&self) -> &Client {
+        &self.0
+    }
+
     /// Prepares a call of the command with this name.
     pub fn command(&self, name: &str) -> AsyncCall<'_> {
         AsyncCall(self.0.command(name))
+    }
+
+    /// Prepares a call of a command that is a variant of an enum of commands; see [`Client::request`].
+    pub fn request<C: Commands>(&self, command: C) -> AsyncCall<'_> {
+        AsyncCall(self.0.request(command))
     }
 
     /// Prepares a number of calls to send together over one connection; see [`AsyncPipeline`].

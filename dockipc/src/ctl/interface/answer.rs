@@ -12,6 +12,12 @@ pub(in super::super) struct Answer {
     /// The name of the form of a text, such as `duration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in super::super) form: Option<String>,
+    /// Whether an enum or a union may have other words and variants in another version.
+    #[serde(rename = "other", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in super::super) is_open: bool,
+    /// Whether a list of the struct is a table in line mode.
+    #[serde(rename = "table", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in super::super) is_table: bool,
 }
 
 /// A type without its form.
@@ -48,6 +54,8 @@ pub(in super::super) enum Type {
         columns: Vec<Answer>,
     },
     Struct {
+        /// The name; none for the fields of a variant.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         name: String,
         /// The fields; none for a struct within itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +64,13 @@ pub(in super::super) enum Type {
     Enum {
         name: String,
         words: Vec<String>,
+    },
+    /// An enum of which some variants have a value.
+    Union {
+        name: String,
+        /// The variants; none for a union within itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variants: Option<Vec<Variant>>,
     },
     /// A type that the daemon does not know, or that only newer daemons know.
     #[serde(other)]
@@ -67,6 +82,15 @@ pub(in super::super) enum Type {
 pub(in super::super) struct Field {
     pub(in super::super) name: String,
     pub(in super::super) of: Answer,
+}
+
+/// A variant of a union.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in super::super) struct Variant {
+    pub(in super::super) name: String,
+    /// The type of its value, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) of: Option<Answer>,
 }
 
 /// The type as messages name it.
@@ -97,7 +121,10 @@ impl fmt::Display for Type {
             Self::Stream { of } => write!(f, "stream of {of}"),
             Self::Map { key, of } => write!(f, "map of {key} to {of}"),
             Self::Row { columns } => write!(f, "row of {}", joined(columns)),
-            Self::Struct { name, .. } | Self::Enum { name, .. } => f.write_str(name),
+            Self::Struct { name, .. } if name.is_empty() => f.write_str("fields"),
+            Self::Struct { name, .. } | Self::Enum { name, .. } | Self::Union { name, .. } => {
+                f.write_str(name)
+            }
             Self::Unknown => f.write_str("unknown"),
         }
     }

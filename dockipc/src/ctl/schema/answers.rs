@@ -1,10 +1,12 @@
 //! Finds the changes of an answer that can break its readers.
 //!
 //! A reader takes every answer of the old type. So a type that has only some of its values, such as a smaller
-//! integer, and a struct with more fields are no changes.
+//! integer, and a struct with more fields are no changes. An enum that may have other words, `#[dockipc(other)]`, may get
+//! more of them, since its readers are prepared. So an enum that becomes one of these can break a reader: of the next
+//! version that has more, nothing would be said.
 
 use super::super::interface::{Answer, Type};
-use super::range::is_within;
+use crate::text::is_within;
 
 /// Returns the changes between two types of an answer, each as a line of text.
 pub(super) fn answer_changes(old: &Answer, new: &Answer) -> Vec<String> {
@@ -55,10 +57,8 @@ fn compare(old: &Answer, new: &Answer, what: &str, changes: &mut Vec<String>) {
                 }
             }
         }
-        (Type::Enum { words: old, .. }, Type::Enum { words: new, .. }) => {
-            for word in new.iter().filter(|word| !old.contains(word)) {
-                changes.push(format!("{what} can now be {word}"));
-            }
+        (Type::Enum { .. } | Type::Union { .. }, Type::Enum { .. } | Type::Union { .. }) => {
+            compare_variants(old, new, what, changes);
         }
         (Type::Int { min, max }, Type::Int { min: new_min, max: new_max }) => {
             if !is_within((new_min, new_max), (min, max)) {
@@ -78,6 +78,40 @@ fn compare(old: &Answer, new: &Answer, what: &str, changes: &mut Vec<String>) {
                 changes.push(format!("type of {what} changed from {old} to {new}"));
             }
         }
+    }
+}
+
+/// Compares two enums. One of words is a union whose variants have no values.
+fn compare_variants(old: &Answer, new: &Answer, what: &str, changes: &mut Vec<String>) {
+    // A union within itself was compared there.
+    let (Some(before), Some(after)) = (variants(&old.ty), variants(&new.ty)) else { return };
+    for (name, of) in after {
+        match (before.iter().find(|(old, _)| *old == name), of) {
+            (None, _) if old.is_open => {}
+            (None, _) => changes.push(format!("{what} can now be {name}")),
+            (Some((_, Some(old))), Some(new)) => {
+                compare(old, new, &format!("{name} of {what}"), changes);
+            }
+            (Some((_, Some(_))), None) => {
+                changes.push(format!("{name} of {what} no longer has a value"));
+            }
+            (Some((_, None)), Some(_)) => changes.push(format!("{name} of {what} now has a value")),
+            (Some((_, None)), None) => {}
+        }
+    }
+    if new.is_open && !old.is_open {
+        changes.push(format!("{what} can be another word in the next version"));
+    }
+}
+
+fn variants(ty: &Type) -> Option<Vec<(&str, Option<&Answer>)>> {
+    match ty {
+        Type::Enum { words, .. } => Some(words.iter().map(|word| (&**word, None)).collect()),
+        Type::Union { variants, .. } => {
+            let variants = variants.as_ref()?.iter();
+            Some(variants.map(|variant| (&*variant.name, variant.of.as_ref())).collect())
+        }
+        _ => None,
     }
 }
 
@@ -216,5 +250,51 @@ mod tests {
                 "field branches of item of answer removed",
             ],
         );
+    }
+
+    #[test]
+    fn new_variant_breaks_unless_the_enum_is_open() {
+        let shape = |variants: &[(&str, Option<Value>)], is_open: bool| {
+            let variants: Vec<_> = variants
+                .iter()
+                .map(|(name, of)| match of {
+                    Some(of) => json!({ "name": name, "of": of }),
+                    None => json!({ "name": name }),
+                })
+                .collect();
+            let mut ty = json!({ "type": "union", "name": "Shape", "variants": variants });
+            if is_open {
+                ty["other"] = json!(true);
+            }
+            ty
+        };
+        let (point, circle) = (("point", None), ("circle", Some(ty("float"))));
+        let square = ("square", Some(int("0", "9")));
+        let two = [point.clone(), circle.clone()];
+        let three = [point.clone(), circle.clone(), square];
+        check(&shape(&two, false), &shape(&three, false), &["answer can now be square"]);
+        check(&shape(&three, false), &shape(&two, false), &[]);
+        check(&shape(&two, true), &shape(&three, true), &[]);
+        check(&shape(&two, true), &shape(&two, false), &[]);
+        check(
+            &of("list", &shape(&two, false)),
+            &of("list", &shape(&two, true)),
+            &["item of answer can be another word in the next version"],
+        );
+        let changed = [("point", Some(ty("text"))), ("circle", None)];
+        check(
+            &shape(&two, true),
+            &shape(&changed, true),
+            &["point of answer now has a value", "circle of answer no longer has a value"],
+        );
+        check(
+            &shape(&two, false),
+            &shape(&[point, ("circle", Some(ty("text")))], false),
+            &["type of circle of answer changed from float to text"],
+        );
+        // Words are variants without values.
+        let words = json!({ "type": "enum", "name": "Shape", "words": ["point"] });
+        check(&words, &shape(&two, false), &["answer can now be circle"]);
+        check(&shape(&two, false), &words, &[]);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::super::interface::{Argument, Interface, Kind};
 use super::answers::answer_changes;
-use super::range::is_within;
-use crate::access::{self, Term};
+use crate::rule::{self, Term};
+use crate::text::is_within;
 
 /// Returns the changes that can break a caller, each as a line of text.
 pub(super) fn breaking_changes(old: &Interface, new: &Interface) -> Vec<String> {
@@ -39,7 +39,7 @@ pub(super) fn breaking_changes(old: &Interface, new: &Interface) -> Vec<String> 
 
 /// Returns whether an access rule can deny a caller that another one allowed.
 fn is_narrower(before: &str, after: &str) -> bool {
-    let (Ok(old), Ok(new)) = (access::parse(before), access::parse(after)) else {
+    let (Ok(old), Ok(new)) = (rule::parse(before), rule::parse(after)) else {
         // Rules of a newer daemon.
         return before != after;
     };
@@ -160,13 +160,38 @@ fn narrowed_type(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
         };
         return vec![format!("type of {name} changed from {} to {}", shown(old), shown(new))];
     }
+    let mut changes = Vec::new();
     let range = |argument: &Argument| argument.min.clone().zip(argument.max.clone());
-    if let (Some((min, max)), Some((new_min, new_max))) = (range(old), range(new))
+    if old.ty == "integer"
+        && let (Some((min, max)), Some((new_min, new_max))) = (range(old), range(new))
         && !is_within((&min, &max), (&new_min, &new_max))
     {
-        return vec![format!("{name} now accepts only {new_min} to {new_max}, not {min} to {max}")];
+        changes.push(format!("{name} now accepts only {new_min} to {new_max}, not {min} to {max}"));
     }
-    Vec::new()
+    let most = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+    let is_narrower = new.min_len > old.min_len
+        || new.min_count > old.min_count
+        || most(new.max_len) < most(old.max_len)
+        || most(new.max_count) < most(old.max_count)
+        // It cannot be told which of two patterns accepts more.
+        || (new.pattern.is_some() && new.pattern != old.pattern)
+        || (new.ty == "number" && is_narrower_float(old, new));
+    if is_narrower {
+        changes.push(format!("{name} now accepts only {}", new.limits().join(", ")));
+    }
+    changes
+}
+
+/// Returns whether a float accepts fewer numbers than before.
+fn is_narrower_float(old: &Argument, new: &Argument) -> bool {
+    let float = |limit: &Option<String>| limit.as_ref().and_then(|limit| limit.parse().ok());
+    let least = |argument: &Argument| float(&argument.min).unwrap_or(f64::NEG_INFINITY);
+    // With whether the number itself is accepted.
+    let most = |argument: &Argument| match float(&argument.below) {
+        Some(below) => (below, false),
+        None => (float(&argument.max).unwrap_or(f64::INFINITY), true),
+    };
+    least(new) > least(old) || most(new) < most(old)
 }
 
 #[cfg(test)]
@@ -301,6 +326,41 @@ pub(super) mod tests {
         let unknown = argument("n", json!({ "type": "integer" }));
         arguments(std::slice::from_ref(&unknown), std::slice::from_ref(&wide), &[]);
         arguments(&[wide], &[unknown], &[]);
+    }
+
+    #[test]
+    fn narrowed_values_break() {
+        let float = |with: Value| {
+            let mut number = argument("n", json!({ "type": "number" }));
+            with.as_object().unwrap().iter().for_each(|(key, value)| number[key] = value.clone());
+            number
+        };
+        let text = |with: Value| argument("n", with);
+        let list = |with: Value| {
+            let mut list = argument("n", json!({ "multiple": true, "optional": true }));
+            with.as_object().unwrap().iter().for_each(|(key, value)| list[key] = value.clone());
+            list
+        };
+        for (wide, narrow, change) in [
+            (float(json!({})), float(json!({ "min": "0.5" })), "at least 0.5"),
+            (
+                float(json!({ "min": "-1.0", "max": "1.0" })),
+                float(json!({ "min": "-1.0", "below": "1.0" })),
+                "at least -1.0 and less than 1.0",
+            ),
+            (text(json!({})), text(json!({ "min_len": 1 })), "at least 1 byte"),
+            (text(json!({ "max_len": 9 })), text(json!({ "max_len": 8 })), "at most 8 bytes"),
+            (text(json!({})), text(json!({ "pattern": "a+" })), "matching a+"),
+            (list(json!({})), list(json!({ "min_count": 2 })), "at least 2 values"),
+            (list(json!({ "max_count": 3 })), list(json!({ "max_count": 1 })), "at most 1 value"),
+        ] {
+            let change = format!("add: <n> now accepts only {change}");
+            arguments(std::slice::from_ref(&wide), std::slice::from_ref(&narrow), &[&change]);
+            arguments(&[narrow], &[wide], &[]);
+        }
+        let pattern = |pattern: &str| text(json!({ "pattern": pattern }));
+        let change = "add: <n> now accepts only matching b+";
+        arguments(&[pattern("a+")], &[pattern("b+")], &[change]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Generated rules and clients.
 
 use super::*;
-use crate::access::parse;
 use crate::fuzzing::dice::many;
 use crate::fuzzing::request;
+use crate::rule::parse;
 
 #[test]
 fn generated_client_runs_only_what_the_model_allows() {

@@ -1,0 +1,6 @@
+//! The keys of `#[arg(…)]` that decide which values a parameter accepts, and how they are given.
+
+#[path = "../wire"]
+mod wire {
+    mod ranges;
+}
