@@ -4,12 +4,14 @@
 //! front. A record is its length, a hash of its bytes, and these; so one that was not written whole is noticed.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::memory::Key;
 use crate::error::Failure;
 use crate::reply::Reply;
 use crate::run::hash;
+use crate::wire::Formed;
 
 /// The event of a call's life that a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,15 +104,44 @@ impl<'r> Record<'r> {
     }
 }
 
+/// An answer that is remembered.
+#[derive(Clone)]
+pub(super) struct Answer {
+    pub(super) bytes: Arc<[u8]>,
+    /// That of the answer in line mode, if it has one of its own. The file does not have it.
+    form: Option<Box<Formed>>,
+}
+
+impl Answer {
+    pub(super) fn of(reply: &Reply) -> Self {
+        let bytes = write(reply).into();
+        let Reply::Formed(formed) = reply else { return Self { bytes, form: None } };
+        let mut form = formed.clone();
+        form.value = Reply::Null;
+        Self { bytes, form: Some(form) }
+    }
+
+    pub(super) fn of_record(record: &Record<'_>) -> Self {
+        Self { bytes: record.answer.into(), form: None }
+    }
+
+    pub(super) fn reply(&self) -> Reply {
+        let value = read(&self.bytes);
+        let Some(mut formed) = self.form.clone() else { return value };
+        formed.value = value;
+        Reply::Formed(formed)
+    }
+}
+
 /// Returns the form of an answer.
-pub(super) fn write(reply: &Reply) -> Vec<u8> {
+fn write(reply: &Reply) -> Vec<u8> {
     let mut out = Vec::with_capacity(32);
     put(reply, &mut out);
     out
 }
 
 /// Returns the answer of this form.
-pub(super) fn read(mut form: &[u8]) -> Reply {
+fn read(mut form: &[u8]) -> Reply {
     // Not reached: the hash of the file's record was right, or the form was never in a file.
     get(&mut form)
         .unwrap_or_else(|| Reply::Error(Failure::from("the remembered answer is damaged")))
@@ -167,6 +198,7 @@ fn put(reply: &Reply, out: &mut Vec<u8>) {
             text(failure.code().as_bytes(), out);
             text(failure.message().as_bytes(), out);
         }
+        Reply::Formed(formed) => put(&formed.value, out),
     }
 }
 

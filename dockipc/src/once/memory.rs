@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::form::{Kind, Record};
+use super::form::{Answer, Kind, Record};
 use crate::config::OnceLimits;
 use crate::error::{Failure, code};
 use crate::later::{Later, WhenStopped};
@@ -25,7 +25,7 @@ pub(super) enum Claim {
         is_repeat: bool,
     },
     /// It has run, with this answer.
-    Known(Arc<[u8]>),
+    Known(Answer),
     /// It runs.
     Runs {
         first: Weak<Run>,
@@ -68,7 +68,7 @@ enum State {
     },
     Ended {
         at: Instant,
-        answer: Arc<[u8]>,
+        answer: Answer,
     },
     /// It began, and the daemon ended.
     Unknown {
@@ -117,7 +117,7 @@ impl Memory {
                 return Claim::Runs { first: Weak::clone(first), later };
             }
             Some(Entry { state: State::Ended { answer, .. }, .. }) => {
-                return Claim::Known(Arc::clone(answer));
+                return Claim::Known(answer.clone());
             }
             Some(Entry { state: State::Unknown { .. }, .. }) if !resumes => {
                 let why = "the daemon ended while the command ran: it may have had its effect, and its answer is not known";
@@ -141,13 +141,13 @@ impl Memory {
     }
 
     /// A run has ended. Returns those who wait for its answer.
-    pub(super) fn end(&mut self, key: &Key, answer: &[u8]) -> Vec<Later> {
+    pub(super) fn end(&mut self, key: &Key, answer: Answer) -> Vec<Later> {
         let Some(shelf) = self.users.get_mut(&key.uid) else { return Vec::new() };
         let Some(Entry { words, state: State::Runs { waiting, .. } }) = shelf.tokens.remove(key)
         else {
             return Vec::new();
         };
-        let state = State::Ended { at: Instant::now(), answer: answer.into() };
+        let state = State::Ended { at: Instant::now(), answer };
         shelf.put(key.clone(), Entry { words, state }, self.limits.bytes);
         self.trim();
         waiting
@@ -216,7 +216,7 @@ impl Memory {
         shelf.take_out(&key);
         let state = match record.kind {
             Kind::Began => State::Unknown { at },
-            Kind::Ended => State::Ended { at, answer: record.answer.into() },
+            Kind::Ended => State::Ended { at, answer: Answer::of_record(record) },
             Kind::NotRun | Kind::Forgotten => return,
         };
         shelf.put(key, Entry { words: record.words, state }, self.limits.bytes);
@@ -303,7 +303,7 @@ impl Entry {
 
     fn answer(&self) -> &[u8] {
         match &self.state {
-            State::Ended { answer, .. } => answer,
+            State::Ended { answer, .. } => &answer.bytes,
             State::Runs { .. } | State::Unknown { .. } => &[],
         }
     }

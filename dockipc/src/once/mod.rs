@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
-use self::form::{Kind, Record};
+use self::form::{Answer, Kind, Record};
 use self::journal::Journal;
 use self::memory::{Claim, Key, Memory};
 use crate::answer::{Answered, Coming};
@@ -94,7 +94,7 @@ impl Remember for Store {
         let claimed = self.memory().claim(&key, once.token.words, run, resumes);
         match claimed {
             Claim::First { is_repeat } => once.begin(is_repeat),
-            Claim::Known(answer) => return Ok(Answered::Now(form::read(&answer))),
+            Claim::Known(answer) => return Ok(Answered::Now(answer.reply())),
             Claim::Runs { first, later } => {
                 wait(run, &first);
                 return Ok(Answered::Later(Coming(later)));
@@ -162,18 +162,18 @@ impl Store {
 
     /// The command has answered.
     fn end(&self, key: &Key, once: &OnceCall, reply: &Reply) {
-        let answer = form::write(reply);
+        let answer = Answer::of(reply);
         let waiting = match self.journal() {
-            None => self.memory().end(key, &answer),
+            None => self.memory().end(key, answer),
             // Locked until the memory has the answer: a file that is written anew has it too.
             Some(mut journal) => {
-                let record = Record::new(Kind::Ended, key, once.token.words, &answer);
+                let record = Record::new(Kind::Ended, key, once.token.words, &answer.bytes);
                 if let Err(error) = journal.append(&record) {
                     warn(format_args!(
                         "the answer to a call that runs once can't be kept: {error}"
                     ));
                 }
-                let waiting = self.memory().end(key, &answer);
+                let waiting = self.memory().end(key, answer);
                 if journal.is_due() {
                     let live = self.memory().records();
                     if let Err(error) = journal.rewrite(&live) {
