@@ -191,7 +191,10 @@ pub(crate) enum Answer {
         /// Whether a list of them is a table in line mode.
         is_table: bool,
     },
-    Enum { variants: Vec<ReplyVariant>, other: Option<Other> },
+    Enum {
+        variants: Vec<ReplyVariant>,
+        other: Option<Other>,
+    },
 }
 
 /// The fields of a struct or a variant.

@@ -141,9 +141,13 @@ pub mod fuzzing;
 mod hand_over;
 mod handler;
 pub mod hooks;
+#[cfg(feature = "json")]
+mod json;
 mod later;
 mod listener;
 mod local;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod nearest;
 mod param;
 mod peer;
@@ -179,7 +183,13 @@ pub use crate::error::{Error, Failure, Result, Stopped};
 pub use crate::events::Events;
 pub use crate::hand_over::HandOver;
 pub use crate::handler::Handler;
+#[cfg(feature = "json-schema")]
+pub use crate::json::DescribedJson;
+#[cfg(feature = "json")]
+pub use crate::json::Json;
 pub use crate::local::{Job, Local};
+#[cfg(feature = "msgpack")]
+pub use crate::msgpack::MsgPack;
 pub use crate::peer::Peer;
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::request::Request;

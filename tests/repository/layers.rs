@@ -16,6 +16,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "hand_over",
             "handler",
+            "json",
+            "msgpack",
             "param",
             "request",
             "arg",

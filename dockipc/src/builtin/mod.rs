@@ -26,6 +26,8 @@ use crate::running::Running;
 use crate::session::Session;
 
 pub(crate) use describe::channels as describe_channels;
+#[cfg(feature = "json")]
+pub(crate) use dockipc::json_on_line;
 pub(crate) use dockipc::{Completion, Prefix, check_line, is_prefixed, prefix};
 pub(crate) use handshake::check_token;
 

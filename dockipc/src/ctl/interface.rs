@@ -60,6 +60,9 @@ pub(super) struct Argument {
     /// The largest value of an integer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max: Option<String>,
+    /// The JSON Schema of a value, as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) schema: Option<String>,
     pub(super) default: Option<String>,
     #[serde(rename = "optional")]
     pub(super) is_optional: bool,

@@ -140,6 +140,7 @@ mod tests {
             choices: Vec::new(),
             min: None,
             max: None,
+            schema: None,
             default: None,
             is_optional: false,
             is_multiple: false,
