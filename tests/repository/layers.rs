@@ -17,6 +17,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "once",
             "hand_over",
             "handler",
+            "json",
+            "msgpack",
             "param",
             "request",
             "arg",

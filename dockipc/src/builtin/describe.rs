@@ -139,6 +139,7 @@ struct ArgumentInfo<'p> {
     ty: &'static str,
     choices: &'p [&'static str],
     range: Option<(&'static str, &'static str)>,
+    schema: Option<fn() -> String>,
     default: Option<String>,
     optional: bool,
     multiple: bool,
@@ -166,6 +167,7 @@ impl<'p> ArgumentInfo<'p> {
             ty: param.ty,
             choices: if kind == "flag" { &[] } else { param.choices },
             range: param.range,
+            schema: param.schema,
             default: help::default(param).filter(|_| !param.secret),
             optional: param.is_optional(),
             multiple: param.arity == Arity::Many,
@@ -185,6 +187,7 @@ impl<'p> ArgumentInfo<'p> {
             ty: "text",
             choices: &[],
             range: None,
+            schema: None,
             default: None,
             optional,
             multiple,
@@ -206,6 +209,9 @@ fn argument(argument: ArgumentInfo<'_>) -> Reply {
     fields.list("choices", texts(argument.choices));
     if let Some(range) = argument.range {
         put_range(&mut fields, range);
+    }
+    if let Some(schema) = argument.schema {
+        fields.text("schema", &schema());
     }
     fields.maybe("default", argument.default.as_deref());
     fields.number("optional", argument.optional.into());
@@ -304,6 +310,7 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
         ReplyType::Union { variants, .. } if !outer.has(name) => {
             fields.list("variants", named(variants(), false, &here));
         }
+        ReplyType::Json { schema: Some(schema) } => fields.text("schema", &schema()),
         ReplyType::Enum { words, .. } => fields.list("words", texts(words)),
         _ => {}
     }
@@ -360,6 +367,7 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Struct { .. } => "struct",
         ReplyType::Enum { .. } => "enum",
         ReplyType::Union { .. } => "union",
+        ReplyType::Json { .. } => "json",
         ReplyType::Open(of) | ReplyType::Table(of) => word(of),
     }
 }

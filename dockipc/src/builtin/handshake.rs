@@ -271,6 +271,8 @@ pub(super) fn reset(session: &mut Session) -> Reply {
     session.has_token = false;
     session.end_transaction();
     session.end_subscriptions();
+    #[cfg(feature = "json")]
+    session.set_json(false);
     Reply::Status("RESET".into())
 }
 

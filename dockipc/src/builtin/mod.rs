@@ -29,6 +29,8 @@ use crate::token::Token;
 pub(crate) use describe::channels as describe_channels;
 #[cfg(feature = "cli")]
 pub(crate) use describe::linked;
+#[cfg(feature = "json")]
+pub(crate) use dockipc::json_on_line;
 pub(crate) use dockipc::{Completion, Prefix, check_line, is_prefixed, prefix};
 pub(crate) use handshake::check_token;
 pub(crate) use help::list_group;

@@ -104,6 +104,9 @@ fn is_reusable_after(name: &[u8]) -> bool {
         .any(|other| name.eq_ignore_ascii_case(other))
 }
 
+/// The word that follows the name in `DOCKIPC FORMAT`, which changes the answers of its connection.
+const FORMAT: &[u8; 14] = b"\r\n$6\r\nformat\r\n";
+
 /// Room for `*`, a count and CRLF, and for [`ARGS`].
 const HEAD: usize = 23 + ARGS.len();
 
@@ -245,7 +248,10 @@ impl CommandBuilder {
         start = encode::digits(i64::try_from(count).unwrap_or(i64::MAX), &mut head[..start]) - 1;
         head[start] = b'*';
         let (bytes, name) = (&self.bytes[start..], &self.bytes[self.name.clone()]);
-        let reusable = is_reusable_after(name);
+        let behind = &self.bytes[self.name.end..];
+        let is_format = behind.get(..14).is_some_and(|word| word.eq_ignore_ascii_case(FORMAT));
+        let reusable =
+            is_reusable_after(name) && !(is_format && name.eq_ignore_ascii_case(b"dockipc"));
         Commands {
             bytes,
             count: 1,

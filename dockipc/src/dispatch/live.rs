@@ -22,7 +22,7 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::run::{Cancel, OnceCall, Run};
 use crate::running::Registered;
-use crate::session::Session;
+use crate::session::{Format, Session};
 use crate::wire::Protocol;
 use crate::workers::{Spawner, Workers, block_on};
 
@@ -118,7 +118,8 @@ impl Service {
             }
             Ok(Ok(Answered::Stream(Beginning(stream)))) => {
                 let workers = runner.executor.workers();
-                let (items, later) = self.start(command, session, &run, &workers, stream);
+                let format = session.format();
+                let (items, later) = self.start(command, session, &run, &workers, stream, format);
                 let mut pending = Pending::new(Some(command), &run, registered, later);
                 pending.items = Some(items);
                 Outcome::Later(Box::new(pending))
@@ -135,6 +136,7 @@ impl Service {
         run: &Cancel,
         workers: &Arc<dyn Workers>,
         stream: Box<dyn Streaming>,
+        format: Option<Format>,
     ) -> (Arc<dyn Items>, Later) {
         // Not the run itself, which has the stream among its listeners.
         let asked = Arc::downgrade(&run.0);
@@ -148,6 +150,7 @@ impl Service {
                 }
             },
             messages: session.messages.clone(),
+            format,
             max_collected: self.config.max_collected,
             panicked,
             stopped: Arc::new(move || asked.upgrade()?.stopped()),
@@ -244,6 +247,7 @@ impl Pending {
             run: run.clone(),
             command,
             as_line: false,
+            format: None,
             is_answered: false,
             _registered: registered,
         };
@@ -269,7 +273,8 @@ impl Pending {
         stream: Box<dyn Streaming>,
     ) {
         let Some(command) = self.command else { return };
-        let (items, later) = service.start(command, session, &self.run, workers, stream);
+        let format = self.format.or_else(|| session.format());
+        let (items, later) = service.start(command, session, &self.run, workers, stream, format);
         (self.items, self.later) = (Some(items), later);
         self.listen();
     }
@@ -292,6 +297,16 @@ impl Pending {
                 Reply::Bytes(items.into_iter().flat_map(Reply::into_line).collect())
             }
             reply => reply,
+        };
+        let reply = match (self.format, reply) {
+            (None, reply) => reply,
+            // As in line mode, each item is a line.
+            (Some(format), Reply::List(items)) if self.as_line && self.items.is_some() => {
+                Reply::List(items.into_iter().map(format).collect())
+            }
+            // The items are converted already.
+            (Some(_), Reply::Ok) if self.items.is_some() => Reply::Ok,
+            (Some(format), reply) => format(reply),
         };
         if self.as_line { as_line(reply) } else { reply }
     }

@@ -8,6 +8,7 @@ use crate::later::{Items, Later};
 use crate::reply::Reply;
 use crate::run::Cancel;
 use crate::running::Registered;
+use crate::session::Format;
 
 /// The result of dispatching a command.
 pub(crate) enum Outcome {
@@ -39,6 +40,8 @@ pub(crate) struct Pending {
     pub(super) command: Option<&'static Command>,
     /// The answer is that of line mode, as one RESP value.
     pub(super) as_line: bool,
+    /// The format of this answer alone.
+    pub(super) format: Option<Format>,
     /// The client has its answer.
     pub(super) is_answered: bool,
     /// Its place in the table of running commands, unless that outlives the connection.

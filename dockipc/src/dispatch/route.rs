@@ -26,6 +26,13 @@ impl Service {
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
     ) -> Outcome {
+        #[cfg(feature = "json")]
+        if let Frame::Line(span) = frame
+            && let Some(start) = builtin::json_on_line(span.of(input, &[]))
+        {
+            let frame = Frame::Line(Span::input(0, span.end - start));
+            return self.json(session, &input[start..], frame, scratch, executor);
+        }
         let is_prefixed = builtin::is_prefixed(input, frame, &scratch.incoming);
         let mut ends_options = false;
         if is_prefixed {
@@ -34,6 +41,8 @@ impl Service {
                 Prefix::Args => ends_options = true,
                 Prefix::Line(_) if session.is_in_transaction() => {}
                 Prefix::Line(line) => return self.line(session, line, scratch, executor),
+                #[cfg(feature = "json")]
+                Prefix::Json => return self.json(session, input, frame, scratch, executor),
                 Prefix::With(opening) => {
                     return self.open(session, input, frame, opening, scratch, executor);
                 }
@@ -93,6 +102,34 @@ impl Service {
             Outcome::Reply(reply) if expects_body && !has_body => Outcome::Unread(reply),
             outcome => outcome,
         }
+    }
+
+    /// Answers a command with JSON text.
+    #[cfg(feature = "json")]
+    #[cold]
+    fn json(
+        &self,
+        session: &mut Session,
+        input: &[u8],
+        frame: Frame,
+        scratch: &mut Scratch,
+        executor: &mut dyn Executor,
+    ) -> Outcome {
+        // Each one would take a part of the thread's stack.
+        if std::mem::replace(&mut session.is_json_call, true) {
+            let why = Failure::new(code::USAGE, "dockipc json can't be nested");
+            return Outcome::Reply(Reply::Error(why));
+        }
+        let mut outcome = self.dispatch(session, input, frame, scratch, executor);
+        match &mut outcome {
+            Outcome::Reply(reply) | Outcome::Unread(reply) => {
+                *reply = session.formatted(std::mem::replace(reply, Reply::Ok));
+            }
+            Outcome::Later(pending) => pending.format = session.format(),
+            Outcome::Told(_) | Outcome::NotNow => {}
+        }
+        session.is_json_call = false;
+        outcome
     }
 
     /// Answers a line that was sent as one RESP word, with the bytes of line mode.

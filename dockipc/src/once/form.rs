@@ -191,8 +191,6 @@ fn put(reply: &Reply, out: &mut Vec<u8>) {
                 put(value, out);
             }
         }
-        // Line mode has its own form only for the first answer.
-        Reply::Formed(formed) => put(&formed.value, out),
         Reply::Error(failure) => {
             out.push(12);
             text(failure.code().as_bytes(), out);

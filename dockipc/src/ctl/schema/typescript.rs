@@ -229,7 +229,7 @@ fn ty(answer: &Answer, types: &Types) -> String {
             format!("[{}]", columns.join(", "))
         }
         Type::Struct { .. } | Type::Enum { .. } => name(answer, types).unwrap_or("unknown").into(),
-        Type::Union { .. } | Type::Unknown => "unknown".into(),
+        Type::Union { .. } | Type::Json { .. } | Type::Unknown => "unknown".into(),
     }
 }
 
@@ -279,7 +279,7 @@ fn reader(answer: &Answer, types: &Types) -> String {
             Some(name) => format!("($.text as Read<{name}>)"),
             None => "$.text".into(),
         },
-        Type::Union { .. } | Type::Unknown => "$.any".into(),
+        Type::Union { .. } | Type::Json { .. } | Type::Unknown => "$.any".into(),
     }
 }
 
