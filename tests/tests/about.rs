@@ -3,4 +3,5 @@
 #[path = "../wire"]
 mod wire {
     mod marks;
+    mod version;
 }

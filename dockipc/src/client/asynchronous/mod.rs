@@ -10,9 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::exchange::exchange;
-use super::Client;
 use super::commands::Line;
 use super::limits::CallLimits;
+use super::{Client, Daemon};
 use crate::error::Result;
 use crate::reply::Reply;
 
@@ -130,6 +130,14 @@ impl AsyncClient {
     /// Prepares a call of the command with this name.
     pub fn command(&self, name: &str) -> AsyncCall<'_> {
         AsyncCall(self.0.command(name))
+    }
+
+    /// Asks the daemon for its versions; see [`Client::daemon`].
+    ///
+    /// # Errors
+    /// See [`enum@crate::Error`].
+    pub async fn daemon(&self) -> Result<Daemon> {
+        AsyncCall(Daemon::question(&self.0)).call().await.map(Daemon::new)
     }
 
     /// Prepares a number of calls to send together over one connection; see [`AsyncPipeline`].
