@@ -20,4 +20,4 @@ pub use command::{Code, Command, CommandParts, Marks, Running};
 pub(crate) use command::{details, summary};
 pub(crate) use rules::Rules;
 pub(crate) use speed::{Cost, Speed};
-pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};
+pub(crate) use table::{Entry, EntryId, Mounted, Runnable, Table, Target};
