@@ -303,6 +303,22 @@ impl<'c> Call<'c> {
         Items::new(open).begun()
     }
 
+    /// Asks the daemon what the call would do, without running anything: the daemon authorizes the caller and checks the
+    /// words, as it does for the call. Returns the daemon's sentence, for example `group add would run: name=ops`. A
+    /// body is not sent.
+    ///
+    /// # Errors
+    /// The error that the call would get before its command runs.
+    pub fn check(self) -> Result<String> {
+        self.checked().call()
+    }
+
+    /// Returns the call that only checks this one.
+    pub(super) fn checked(mut self) -> Self {
+        self.words.check();
+        self.idempotent()
+    }
+
     /// Makes the call and converts the answer. [`Reply`] accepts any answer.
     ///
     /// # Errors

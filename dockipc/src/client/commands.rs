@@ -167,6 +167,17 @@ impl CommandBuilder {
         self.awaits_value = word.starts_with(b"--") && word.len() > 4 && !word.contains(&b'=');
     }
 
+    /// Puts words in front of the command that make it only be checked.
+    pub(super) fn check(&mut self) {
+        let added = self.insert(HEAD, |words| {
+            words.add("dockipc");
+            words.add("check");
+        });
+        self.arguments += added;
+        self.end = self.end.map(|end| end + added);
+        self.name = self.name.start + added..self.name.end + added;
+    }
+
     /// Inserts an option behind those that are there.
     fn insert_option(&mut self, add: impl FnOnce(&mut Self)) {
         let added = self.insert(self.end.unwrap_or(self.arguments), add);

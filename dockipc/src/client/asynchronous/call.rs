@@ -107,6 +107,14 @@ impl AsyncCall<'_> {
         })
     }
 
+    /// Asks the daemon what the call would do, without running anything; see [`Call::check`].
+    ///
+    /// # Errors
+    /// The error that the call would get before its command runs.
+    pub async fn check(self) -> Result<String> {
+        Self(self.0.checked()).call().await
+    }
+
     /// Makes the call and converts the answer. [`Reply`] accepts any answer. Dropping the future closes the
     /// connection; see [`AsyncClient`](super::AsyncClient).
     ///
