@@ -17,7 +17,7 @@ use crate::text::Integer;
 
 mod answer;
 
-pub(super) use answer::{Answer, Field, Type};
+pub(super) use answer::{Answer, Field, Type, Variant};
 
 /// The commands that the caller may run, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]

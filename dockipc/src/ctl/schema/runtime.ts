@@ -253,6 +253,15 @@ function map<K, V>(key: Read<K>, of: Read<V>): Read<Map<K, V>> {
   };
 }
 
+/** Reads a word, or an object with one word and its value. */
+function union(values: Record<string, Read<unknown>>): Read<unknown> {
+  return (answer) => {
+    if (!Array.isArray(answer)) return text(answer);
+    const word = text(answer[0]);
+    return { [word]: (values[word] ?? any)(answer[1]) };
+  };
+}
+
 /** The conversions, under a name that no parameter has. */
 const $ = {
   any,
@@ -269,5 +278,6 @@ const $ = {
   array,
   items,
   map,
+  union,
   nanoseconds,
 };
