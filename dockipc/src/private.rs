@@ -8,7 +8,7 @@ use crate::{builtin, server};
 
 pub use crate::access::{Allow, Name, Term, allow};
 pub use crate::answer::{Answer, Answered};
-pub use crate::arg::{Arg, BadValue, no_choice};
+pub use crate::arg::{Arg, BadValue, is_one_of, no_choice};
 pub use crate::commands::{Channel, Channels, Code, Command, CommandParts, Running};
 pub use crate::error::{Coded, CodedType, Error, Failure, check_code};
 pub use crate::events::EventChannel;
@@ -16,7 +16,7 @@ pub use crate::events::EventChannel;
 pub use crate::param::Pattern;
 pub use crate::param::{
     Args, DefaultValue, Display, Extra, Flag, FromRequest, NotDisplay, OwnedArgs, Param, Parse,
-    Propose, Way, check, check_async, flag, newest, param,
+    Propose, Way, check, check_async, check_name, flag, newest, param,
 };
 pub use crate::reply::{Fields, FromReply, IntoReply, Map, MapParts, Reply, ReplyType, no_variant};
 

@@ -20,7 +20,11 @@ pub(super) fn check((i, param): (usize, &Param), is_async: bool) -> TokenStream 
     arguments.set_span(hygienic(last_span(&param.ty)));
     let span = type_span(param);
     let check = Ident::new(if is_async { "check_async" } else { "check" }, span);
-    quote_spanned!(span=> const _: () = __dockipc::#check #arguments;)
+    let is_named = param.is_named.then(|| {
+        let check = Ident::new("check_name", span);
+        quote_spanned!(span=> const _: () = __dockipc::#check #arguments;)
+    });
+    quote_spanned!(span=> const _: () = __dockipc::#check #arguments; #is_named)
 }
 
 /// Generates the description of a parameter.
@@ -28,16 +32,18 @@ pub(super) fn entry(param: &Param) -> TokenStream {
     let Param { name, docs, ty, form, .. } = param;
     let docs = text(docs);
     let span = type_span(param);
+    let with = extra::with(param);
     let Value { source, conversion, complete, secret } = match form {
         Form::Flag(long) => {
             let way = quote!(::core::option::Option::Some(__dockipc::Way::Flag(#long)));
-            return quote_spanned!(span=> __dockipc::flag(#name, #docs, #way));
+            return quote_spanned!(span=> __dockipc::flag(#name, #docs, #way) #with);
         }
         Form::Value(value) => &**value,
     };
     let way = match source {
         Source::Position => quote!(::core::option::Option::None),
         Source::Long(long) => quote!(::core::option::Option::Some(__dockipc::Way::Long(#long))),
+        Source::Last => quote!(::core::option::Option::Some(__dockipc::Way::Last)),
         Source::Rest => quote!(::core::option::Option::Some(__dockipc::Way::Rest)),
     };
     let default = match conversion.default() {
@@ -80,7 +86,6 @@ pub(super) fn entry(param: &Param) -> TokenStream {
             __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::LIST)
         },
     };
-    let with = extra::with(param);
     let entry = if *secret { quote!(#entry #with.secret()) } else { quote!(#entry #with) };
     let Some(function) = complete else { return entry };
     let propose = quote_spanned! {hygienic(first_span(function))=>

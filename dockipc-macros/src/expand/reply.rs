@@ -70,6 +70,7 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
         Answer::Word(choices) => {
             let words: Vec<_> = choices.iter().map(|choice| &*choice.word).collect();
             let variants: Vec<_> = choices.iter().map(|choice| &choice.variant).collect();
+            let aliases = choices.iter().map(|choice| &choice.aliases);
             let wanted = format!("one of {}", words.join(", "));
             let into = quote! {
                 const REPLY_TYPE: &'static __dockipc::ReplyType = &__dockipc::ReplyType::Enum {
@@ -86,7 +87,7 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
             let from = quote! {
                 let __dockipc_word = <::std::string::String as __dockipc::FromReply>::from_reply(__dockipc_reply)?;
                 match &*__dockipc_word {
-                    #(#words => ::core::result::Result::Ok(Self::#variants),)*
+                    #(#words #(| #aliases)* => ::core::result::Result::Ok(Self::#variants),)*
                     _ => __dockipc::no_variant(__dockipc_word, #wanted),
                 }
             };

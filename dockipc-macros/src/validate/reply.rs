@@ -31,7 +31,7 @@ pub(crate) fn reply(
             Answer::Map(fields.filter_map(|field| Some((field.ident?, field.ty))).collect())
         }
         Data::Enum(data) if is_unit(data) => {
-            Answer::Word(choices(attrs.variants, &data.variants, &mut errors))
+            Answer::Word(choices(attrs.variants, &data.variants, false, &mut errors))
         }
         _ => {
             let message = "`Reply` cannot be derived for this type: make it a struct with named fields or an enum of unit variants, or write `impl dockipc::IntoReply`";

@@ -103,6 +103,8 @@ struct ArgumentInfo<'p> {
     flag: Option<String>,
     ty: &'static str,
     choices: &'p [&'static str],
+    aliases: &'p [(&'static str, &'static str)],
+    is_map: bool,
     range: Option<(&'static str, &'static str)>,
     default: Option<String>,
     optional: bool,
@@ -118,6 +120,7 @@ impl<'p> ArgumentInfo<'p> {
         let (kind, flag) = match param.way {
             Way::Injected | Way::Positional => ("positional", None),
             Way::Rest => ("rest", None),
+            Way::Last => ("last", None),
             Way::Body => ("body", None),
             Way::Long(long) => ("option", Some(format!("--{long}"))),
             Way::Flag(long) => ("flag", Some(format!("--{long}"))),
@@ -128,6 +131,8 @@ impl<'p> ArgumentInfo<'p> {
             flag,
             ty: param.ty,
             choices: if kind == "flag" { &[] } else { param.choices },
+            aliases: param.aliases,
+            is_map: param.is_map,
             range: param.range,
             default: help::default(param).filter(|_| !param.secret),
             optional: param.is_optional(),
@@ -146,6 +151,8 @@ impl<'p> ArgumentInfo<'p> {
             flag: None,
             ty: "text",
             choices: &[],
+            aliases: &[],
+            is_map: false,
             range: None,
             default: None,
             optional,
@@ -174,6 +181,14 @@ fn argument(argument: ArgumentInfo<'_>) -> Reply {
     fields.text("help", &argument.help);
     fields.number("secret", argument.secret.into());
     fields.number("completes", argument.completes.into());
+    if argument.is_map {
+        fields.number("map", 1);
+    }
+    if !argument.aliases.is_empty() {
+        let mut aliases = Fields::default();
+        argument.aliases.iter().for_each(|(alias, word)| aliases.text(alias, word));
+        fields.put("aliases", aliases.into_reply());
+    }
     argument.more.into_iter().for_each(|(name, value)| fields.put(name, value));
     fields.into_reply()
 }

@@ -31,7 +31,9 @@ pub trait ToArgs {
     where
         Self: Sized,
     {
-        list.iter().for_each(|item| item.to_args(way, arguments));
+        for item in list {
+            item.to_args(way, arguments);
+        }
     }
 }
 
@@ -45,6 +47,8 @@ pub enum Way {
     Long(&'static str),
     /// As `--name`, if it is true.
     Flag(&'static str),
+    /// Behind `--`, as a word of another command line.
+    Last,
 }
 
 /// The words of a call to which values are added.
@@ -55,6 +59,7 @@ impl Arguments<'_> {
     pub fn add<T: ToArg>(&mut self, value: T, way: Way) {
         match way {
             Way::Position => self.0.argument(value),
+            Way::Last => self.0.last(value),
             Way::Long(name) => self.0.option(name, value),
             Way::Flag(name) => {
                 if value.to_arg().as_deref() == Some(b"true") {
@@ -153,12 +158,16 @@ fn entry(key: &impl ToArg, value: &impl ToArg) -> Vec<u8> {
 
 impl<K: ToArg, V: ToArg> ToArgs for BTreeMap<K, V> {
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
-        self.iter().for_each(|(key, value)| arguments.add(entry(key, value), way));
+        for (key, value) in self {
+            arguments.add(entry(key, value), way);
+        }
     }
 }
 
 impl<K: ToArg, V: ToArg, S> ToArgs for HashMap<K, V, S> {
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
-        self.iter().for_each(|(key, value)| arguments.add(entry(key, value), way));
+        for (key, value) in self {
+            arguments.add(entry(key, value), way);
+        }
     }
 }

@@ -55,9 +55,11 @@ fn text(command: &Description) -> String {
 fn left(argument: &Argument) -> String {
     let name = &argument.name;
     let many = if argument.is_multiple || argument.kind == Kind::Rest { "…" } else { "" };
+    let short = argument.short.as_ref().map(|short| format!("{short}, ")).unwrap_or_default();
     match &argument.flag {
-        Some(flag) if argument.kind == Kind::Flag => flag.clone(),
-        Some(flag) => format!("{flag} <{name}>{many}"),
+        Some(flag) if argument.kind == Kind::Flag => format!("{short}{flag}"),
+        Some(flag) => format!("{short}{flag} <{name}>{many}"),
+        None if argument.kind == Kind::Last => format!("-- <{name}{many}>"),
         None => format!("<{name}{many}>"),
     }
 }
@@ -67,13 +69,20 @@ fn right(argument: &Argument) -> String {
     let mut notes = Vec::new();
     let is_flag = argument.kind == Kind::Flag;
     if !is_flag && argument.choices.is_empty() {
-        notes.push(argument.ty.clone());
+        let pair = if argument.is_map { "KEY=VALUE, " } else { "" };
+        notes.push(format!("{pair}{}", argument.ty));
         notes.extend(argument.limits());
     } else if !is_flag {
         notes.push(argument.choices.join("|"));
+        notes.extend(argument.aliases.iter().map(|(alias, word)| format!("{alias} for {word}")));
     }
     if argument.is_secret {
         notes.push("secret".into());
+    }
+    match argument.caller.as_deref() {
+        Some("cwd") => notes.push("your directory unless given".into()),
+        Some("env") => notes.push("your environment unless given".into()),
+        _ => {}
     }
     match &argument.default {
         Some(default) => notes.push(format!("default {default}")),

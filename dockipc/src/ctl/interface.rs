@@ -77,6 +77,21 @@ pub(super) struct Argument {
     /// The regular expression of the accepted words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pattern: Option<String>,
+    /// The short name of an option, with its dash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) short: Option<String>,
+    /// Other words for the choices, each with its choice.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) aliases: BTreeMap<String, String>,
+    /// Whether each word is `KEY=VALUE`, with a value of the type.
+    #[serde(rename = "map", default, skip_serializing_if = "is_false")]
+    pub(super) is_map: bool,
+    /// Whether a path must be absolute.
+    #[serde(rename = "absolute", default, skip_serializing_if = "is_false")]
+    pub(super) is_absolute: bool,
+    /// The value that the program fills in unless it is given: `cwd` or `env`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) caller: Option<String>,
     pub(super) default: Option<String>,
     #[serde(rename = "optional")]
     pub(super) is_optional: bool,
@@ -118,9 +133,17 @@ impl Argument {
         };
         limits.extend(count(self.min_len, self.max_len, "byte"));
         limits.extend(self.pattern.as_ref().map(|pattern| format!("matching {pattern}")));
+        if self.is_absolute {
+            limits.push("absolute".into());
+        }
         limits.extend(count(self.min_count, self.max_count, "value"));
         limits
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Returns whether a range is that of an integer type.
@@ -137,8 +160,8 @@ fn is_of_type(min: &str, max: &str) -> bool {
         <i64 as Integer>::RANGE,
         <i128 as Integer>::RANGE,
     ];
-    let is_nonzero = |max: &str| min == "1" && ranges.iter().any(|range| *range == ("0", max));
-    ranges.contains(&(min, max)) || is_nonzero(max)
+    let is_nonzero = min == "1" && ranges.contains(&("0", max));
+    ranges.contains(&(min, max)) || is_nonzero
 }
 
 /// How an argument is given.
@@ -148,6 +171,8 @@ pub(super) enum Kind {
     Positional,
     /// The rest of the line, as one text.
     Rest,
+    /// The words behind `--`.
+    Last,
     /// The bytes that follow the command.
     Body,
     /// `--name value`.

@@ -20,7 +20,7 @@ pub(crate) use args::Purpose;
 pub(crate) use bind::{Bound, Scratch, Unbound};
 pub(crate) use body::BodyCode;
 pub use declared::{
-    DefaultValue, Display, NotDisplay, Param, Way, check, check_async, flag, param,
+    DefaultValue, Display, NotDisplay, Param, Way, check, check_async, check_name, flag, param,
 };
 pub use extra::Extra;
 #[cfg(feature = "pattern")]

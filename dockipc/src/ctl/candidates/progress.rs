@@ -16,13 +16,15 @@ pub(super) struct Progress<'c> {
     no_options: bool,
     /// Whether a further `--` is a word, as after the first.
     has_end: bool,
+    /// Whether the words are those of a [`Kind::Last`] argument.
+    is_last: bool,
     /// The words of a [`Kind::Rest`] argument.
     pub(super) rest: &'c [String],
 }
 
 impl<'c> Progress<'c> {
     pub(super) fn of(command: &'c Description, words: &'c [String]) -> Self {
-        let no_options = command.arguments.iter().all(|argument| argument.flag.is_none());
+        let no_options = command.arguments.iter().all(is_positional);
         let mut progress = Self {
             command,
             awaits: None,
@@ -30,6 +32,7 @@ impl<'c> Progress<'c> {
             position: 0,
             no_options,
             has_end: false,
+            is_last: false,
             rest: &[],
         };
         for (i, word) in words.iter().enumerate() {
@@ -38,6 +41,8 @@ impl<'c> Progress<'c> {
             }
             if !progress.has_end && word == "--" {
                 (progress.no_options, progress.has_end) = (true, true);
+                progress.is_last = progress.last().is_some();
+            } else if !progress.no_options && progress.takes_short(word) {
             } else if progress.takes_options(word) {
                 let (flag, value) = match word.split_once('=') {
                     Some((flag, value)) => (flag, Some(value)),
@@ -47,6 +52,7 @@ impl<'c> Progress<'c> {
                 progress.given.push(option);
                 let takes_next = option.kind != Kind::Flag && value.is_none();
                 progress.awaits = takes_next.then_some(option);
+            } else if progress.is_last {
             } else if progress.next().is_some_and(|argument| argument.kind == Kind::Rest) {
                 progress.rest = &words[i..];
                 break;
@@ -67,10 +73,39 @@ impl<'c> Progress<'c> {
         self.command.arguments.iter().find(|argument| argument.flag.as_deref() == Some(name))
     }
 
+    /// Takes a word of short options, `-n3`, `-v` or `-vx`. Returns false for any other word.
+    fn takes_short(&mut self, word: &str) -> bool {
+        let letters = match word.strip_prefix('-') {
+            Some(letters) if letters.starts_with(|c: char| c.is_ascii_alphabetic()) => letters,
+            _ => return false,
+        };
+        let has_short = |argument: &Argument| argument.short.is_some();
+        if !self.command.arguments.iter().any(has_short) {
+            return false;
+        }
+        for (at, letter) in letters.char_indices() {
+            let is_this = |argument: &&Argument| argument.short == Some(format!("-{letter}"));
+            let Some(option) = self.command.arguments.iter().find(is_this) else { break };
+            self.given.push(option);
+            if option.kind != Kind::Flag {
+                let is_over = at + letter.len_utf8() == letters.len();
+                self.awaits = is_over.then_some(option);
+                break;
+            }
+        }
+        true
+    }
+
+    fn last(&self) -> Option<&'c Argument> {
+        self.command.arguments.iter().find(|argument| argument.kind == Kind::Last)
+    }
+
     /// Returns the argument that takes the next positional word.
     pub(super) fn next(&self) -> Option<&'c Argument> {
-        let mut positional =
-            self.command.arguments.iter().filter(|argument| argument.flag.is_none());
+        if self.is_last {
+            return self.last();
+        }
+        let mut positional = self.command.arguments.iter().filter(|a| is_positional(a));
         let last = positional.clone().next_back().filter(|last| last.is_multiple);
         positional.nth(self.position).or(last)
     }
@@ -89,6 +124,11 @@ impl<'c> Progress<'c> {
     fn can_be_given(&self, argument: &Argument) -> bool {
         argument.is_multiple || !self.given.contains(&argument)
     }
+}
+
+/// Returns whether an argument is given by its place among the words.
+fn is_positional(argument: &Argument) -> bool {
+    argument.flag.is_none() && argument.kind != Kind::Last
 }
 
 /// The word that asks for the help of a command.
@@ -126,13 +166,16 @@ pub(in crate::ctl) fn remaining_usage(
     for argument in &command.arguments {
         let is_left = if argument.flag.is_some() {
             progress.can_be_given(argument)
+        } else if argument.kind == Kind::Last {
+            true
         } else {
             position += 1;
             let is_begun = position <= progress.position;
             (!is_begun || argument.is_multiple) && progress.rest.is_empty()
         };
         if is_left {
-            left.push(usage(argument));
+            let is_begun = argument.kind == Kind::Last && progress.is_last;
+            left.push(if is_begun { format!("[<{}>…]", argument.name) } else { usage(argument) });
         }
     }
     (!left.is_empty()).then(|| format!("{blank}{}", left.join(" ")))
@@ -146,6 +189,8 @@ fn usage(argument: &Argument) -> String {
         (Some(flag), Kind::Flag) => format!("[{flag}]"),
         (Some(flag), _) if *is_optional => format!("[{flag} <{name}>]{many}"),
         (Some(flag), _) => format!("{flag} <{name}>"),
+        (None, Kind::Last) if *is_optional => format!("[-- <{name}>…]"),
+        (None, Kind::Last) => format!("-- <{name}>…"),
         (None, Kind::Rest) if *is_optional => format!("[<{name}…>]"),
         (None, Kind::Rest) => format!("<{name}…>"),
         (None, _) if *is_optional => format!("[<{name}>{many}]"),

@@ -48,7 +48,10 @@ fn is_narrower(before: &str, after: &str) -> bool {
 
 fn arguments(before: &[Argument], after: &[Argument]) -> Vec<String> {
     let mut changes = positionals(before, after);
-    let has_options = |arguments: &[Argument]| arguments.iter().any(|a| a.flag.is_some());
+    changes.extend(last_words(before, after));
+    let has_options =
+        |arguments: &[Argument]| arguments.iter().any(|a| a.flag.is_some() || a.kind == Kind::Last);
+    let has_short = |arguments: &[Argument]| arguments.iter().any(|a| a.short.is_some());
     let find = |arguments: &[Argument], name: &str| {
         arguments.iter().find(|argument| argument.flag.as_deref() == Some(name)).cloned()
     };
@@ -68,14 +71,31 @@ fn arguments(before: &[Argument], after: &[Argument]) -> Vec<String> {
     if has_options(after) && !has_options(before) && before.iter().any(can_be_any_text) {
         changes.push("words that begin with -- are now options".into());
     }
+    if has_short(after) && !has_short(before) && before.iter().any(can_be_any_text) {
+        changes.push("words that begin with - and a letter are now options".into());
+    }
     changes
+}
+
+/// Compares the arguments that take the words behind `--`.
+fn last_words(before: &[Argument], after: &[Argument]) -> Vec<String> {
+    let [old, new] = [before, after]
+        .map(|arguments| arguments.iter().find(|argument| argument.kind == Kind::Last));
+    match (old, new) {
+        (Some(old), Some(new)) => narrowed(old, new, &format!("<{}>", old.name)),
+        (Some(old), None) => vec![format!("<{}> removed", old.name)],
+        (None, Some(new)) if !new.is_optional => vec![format!("<{}> is now required", new.name)],
+        (None, _) => Vec::new(),
+    }
 }
 
 /// Compares positional arguments by their positions: a caller does not use their names.
 fn positionals(before: &[Argument], after: &[Argument]) -> Vec<String> {
     let mut changes = Vec::new();
     let [before, after] = [before, after].map(|arguments| {
-        arguments.iter().filter(|argument| argument.flag.is_none()).collect::<Vec<_>>()
+        let is_placed =
+            |argument: &&Argument| argument.flag.is_none() && argument.kind != Kind::Last;
+        arguments.iter().filter(is_placed).collect::<Vec<_>>()
     });
     for (i, old) in before.iter().enumerate() {
         match after.get(i) {
@@ -124,6 +144,17 @@ fn narrowed(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
         }
         _ => {}
     }
+    if let Some(short) = old.short.as_ref().filter(|short| new.short.as_ref() != Some(short)) {
+        changes.push(format!("{short} for {name} removed"));
+    }
+    match (old.is_map, new.is_map) {
+        (true, false) => changes.push(format!("{name} no longer takes KEY=VALUE")),
+        (false, true) => changes.push(format!("{name} now takes KEY=VALUE")),
+        _ => {}
+    }
+    if new.is_absolute && !old.is_absolute {
+        changes.push(format!("{name} now accepts only absolute paths"));
+    }
     changes.extend(narrowed_type(old, new, name));
     if old.is_optional && !new.is_optional {
         changes.push(format!("{name} is now required"));
@@ -143,7 +174,9 @@ fn narrowed(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
 /// Returns how the type of an argument accepts fewer words than before.
 fn narrowed_type(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
     if !old.choices.is_empty() && !new.choices.is_empty() {
-        let removed = old.choices.iter().filter(|choice| !new.choices.contains(choice));
+        let removed = old.choices.iter().chain(old.aliases.keys());
+        let removed =
+            removed.filter(|word| !new.choices.contains(word) && !new.aliases.contains_key(*word));
         return removed.map(|choice| format!("{name} no longer accepts {choice}")).collect();
     }
     let accepts_all = match &*new.ty {
