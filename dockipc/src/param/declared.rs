@@ -251,7 +251,7 @@ const fn check_all(params: &[Param], index: usize) {
     let this = &params[index];
     assert!(
         !matches!(this.arity, Arity::Nested),
-        "Option and Vec can't be nested in a parameter: use one of them",
+        "Option, Vec and maps can't be nested in a parameter: use one of them",
     );
     let injected = matches!(this.arity, Arity::Injected) || this.body.is_some();
     assert!(

@@ -343,10 +343,6 @@ pub(super) const fn check_extra(param: &Param, extra: &Extra) {
         extra.pattern.is_none() || is_text,
         "`pattern` is for text: for a number write `range = …`",
     );
-    assert!(
-        !extra.absolute || is_path && !param.is_map,
-        "`absolute` is for a path: make the type `PathBuf` or `&Path`",
-    );
     if let Some(caller) = extra.caller {
         assert!(
             !same(caller, "cwd") || is_path && matches!(param.arity, Arity::One | Arity::Optional),
@@ -357,6 +353,10 @@ pub(super) const fn check_extra(param: &Param, extra: &Extra) {
             "the caller's environment is a map: make the type `HashMap<OsString, OsString>`, which is empty for other clients",
         );
     }
+    assert!(
+        !extra.absolute || is_path && !param.is_map,
+        "`absolute` is for a path: make the type `PathBuf` or `&Path`",
+    );
     assert!(
         extra.count.0 == 0 && extra.count.1 == usize::MAX || matches!(param.arity, Arity::Many),
         "`min` and `max` count the words of a `Vec`: for the value of a number write `range = …`, for the length of a text `min_len` and `max_len`",

@@ -71,7 +71,8 @@ fn arguments(before: &[Argument], after: &[Argument]) -> Vec<String> {
     if has_options(after) && !has_options(before) && before.iter().any(can_be_any_text) {
         changes.push("words that begin with -- are now options".into());
     }
-    if has_short(after) && !has_short(before) && before.iter().any(can_be_any_text) {
+    let is_free_word = |a: &Argument| is_placed(a) && can_be_any_text(a);
+    if has_short(after) && !has_short(before) && before.iter().any(is_free_word) {
         changes.push("words that begin with - and a letter are now options".into());
     }
     changes
@@ -93,9 +94,7 @@ fn last_words(before: &[Argument], after: &[Argument]) -> Vec<String> {
 fn positionals(before: &[Argument], after: &[Argument]) -> Vec<String> {
     let mut changes = Vec::new();
     let [before, after] = [before, after].map(|arguments| {
-        let is_placed =
-            |argument: &&Argument| argument.flag.is_none() && argument.kind != Kind::Last;
-        arguments.iter().filter(is_placed).collect::<Vec<_>>()
+        arguments.iter().filter(|argument| is_placed(argument)).collect::<Vec<_>>()
     });
     for (i, old) in before.iter().enumerate() {
         match after.get(i) {
@@ -113,6 +112,11 @@ fn positionals(before: &[Argument], after: &[Argument]) -> Vec<String> {
         }
     }
     changes
+}
+
+/// Returns whether an argument is given by its place among the words.
+fn is_placed(argument: &Argument) -> bool {
+    argument.flag.is_none() && argument.kind != Kind::Last
 }
 
 /// Returns whether a positional argument takes all remaining words.
@@ -394,6 +398,54 @@ pub(super) mod tests {
         let pattern = |pattern: &str| text(json!({ "pattern": pattern }));
         let change = "add: <n> now accepts only matching b+";
         arguments(&[pattern("a+")], &[pattern("b+")], &[change]);
+    }
+
+    #[test]
+    fn narrowed_way_to_give_breaks() {
+        let by = |with: Value| option("by", with);
+        let short = by(json!({ "short": "-b" }));
+        arguments(std::slice::from_ref(&short), &[by(json!({}))], &["add: -b for --by removed"]);
+        arguments(&[by(json!({}))], &[short.clone()], &[]);
+        let text = argument("text", json!({}));
+        arguments(
+            &[text.clone(), by(json!({}))],
+            &[text.clone(), short],
+            &["add: words that begin with - and a letter are now options"],
+        );
+        let last = |optional: bool| {
+            argument("words", json!({ "kind": "last", "multiple": true, "optional": optional }))
+        };
+        arguments(&[last(true)], &[last(false)], &["add: <words> is now required"]);
+        arguments(&[last(true)], &[], &["add: <words> removed"]);
+        arguments(&[], &[last(false)], &["add: <words> is now required"]);
+        let number = argument("n", json!({ "type": "integer" }));
+        arguments(std::slice::from_ref(&number), &[number.clone(), last(true)], &[]);
+        arguments(
+            std::slice::from_ref(&text),
+            &[text.clone(), last(true)],
+            &["add: words that begin with -- are now options"],
+        );
+        let map = argument("text", json!({ "map": true }));
+        arguments(
+            std::slice::from_ref(&text),
+            &[map.clone()],
+            &["add: <text> now takes KEY=VALUE"],
+        );
+        arguments(&[map], &[text], &["add: <text> no longer takes KEY=VALUE"]);
+        let path = |absolute: bool| argument("p", json!({ "type": "path", "absolute": absolute }));
+        let change = "add: <p> now accepts only absolute paths";
+        arguments(&[path(false)], &[path(true)], &[change]);
+        arguments(&[path(true)], &[path(false)], &[]);
+    }
+
+    #[test]
+    fn removed_alias_of_a_choice_breaks() {
+        let n = |choices: &[&str], aliases: Value| {
+            argument("n", json!({ "type": "unit", "choices": choices, "aliases": aliases }))
+        };
+        let (old, new) = (n(&["a"], json!({ "x": "a" })), n(&["b"], json!({ "a": "b" })));
+        arguments(&[old.clone()], &[new], &["add: <n> no longer accepts x"]);
+        arguments(&[n(&["a"], json!({}))], &[old], &[]);
     }
 
     #[test]
