@@ -2,5 +2,9 @@
 
 #[path = "../wire"]
 mod wire {
+    mod caller;
+    mod maps;
+    mod options;
     mod ranges;
+    mod variants;
 }

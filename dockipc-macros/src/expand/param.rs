@@ -25,8 +25,12 @@ pub(super) fn check_with(check: &str, param: &Param, arguments: TokenStream) -> 
     let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
     arguments.set_span(hygienic(last_span(&param.ty)));
     let span = type_span(param);
+    let is_named = param.is_named.then(|| {
+        let check = Ident::new("check_name", span);
+        quote_spanned!(span=> const _: () = __dockipc::#check #arguments;)
+    });
     let check = Ident::new(check, span);
-    quote_spanned!(span=> const _: () = __dockipc::#check #arguments;)
+    quote_spanned!(span=> const _: () = __dockipc::#check #arguments; #is_named)
 }
 
 /// Generates the description of a parameter.
@@ -34,16 +38,18 @@ pub(super) fn entry(param: &Param) -> TokenStream {
     let Param { name, docs, ty, form, .. } = param;
     let docs = text(docs);
     let span = type_span(param);
+    let with = extra::with(param);
     let Value { source, conversion, complete, secret } = match form {
         Form::Flag(long) => {
             let way = quote!(::core::option::Option::Some(__dockipc::Way::Flag(#long)));
-            return quote_spanned!(span=> __dockipc::flag(#name, #docs, #way));
+            return quote_spanned!(span=> __dockipc::flag(#name, #docs, #way) #with);
         }
         Form::Value(value) => &**value,
     };
     let way = match source {
         Source::Position => quote!(::core::option::Option::None),
         Source::Long(long) => quote!(::core::option::Option::Some(__dockipc::Way::Long(#long))),
+        Source::Last => quote!(::core::option::Option::Some(__dockipc::Way::Last)),
         Source::Rest => quote!(::core::option::Option::Some(__dockipc::Way::Rest)),
     };
     let default = match conversion.default() {
@@ -92,7 +98,6 @@ pub(super) fn entry(param: &Param) -> TokenStream {
             __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::LIST)
         },
     };
-    let with = extra::with(param);
     let entry = if *secret { quote!(#entry #with.secret()) } else { quote!(#entry #with) };
     let Some(function) = complete else { return entry };
     let propose = quote_spanned! {hygienic(first_span(function))=>
@@ -172,6 +177,7 @@ pub(super) fn sent(param: &Param, value: &Ident) -> Sent {
     let way = match &given.source {
         Source::Position | Source::Rest => quote!(__dockipc::SentWay::Position),
         Source::Long(long) => quote!(__dockipc::SentWay::Long(#long)),
+        Source::Last => quote!(__dockipc::SentWay::Last),
     };
     let (inner, values) = match &given.conversion {
         Conversion::ByType(_) => return by_type(way),

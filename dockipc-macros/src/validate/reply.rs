@@ -134,7 +134,7 @@ fn variants(
     }
     for (attrs, variant) in attrs.into_iter().zip(&data.variants) {
         let ident = variant.ident.clone();
-        let (mut name, mut other) = (None, None);
+        let (mut name, mut other, mut aliases) = (None, None, Vec::new());
         for Key { span, kind } in attrs.keys.list {
             match kind {
                 ReplyVariantKey::Name(text) => once(&mut name, span, text, "name", errors),
@@ -144,6 +144,7 @@ fn variants(
         for Key { span, kind } in attrs.arg.list {
             match kind {
                 VariantKey::Name(text) => once(&mut name, span, text, "name", errors),
+                VariantKey::Alias(text) => aliases.push(text.value()),
             }
         }
         let is_complete = attrs.keys.is_complete && attrs.arg.is_complete;
@@ -183,7 +184,7 @@ fn variants(
                 format!("duplicate word `{word}`: give another, `#[dockipc(name = \"word\")]`");
             errors.add(span, message);
         }
-        variants.push(ReplyVariant { ident, word, content });
+        variants.push(ReplyVariant { ident, word, aliases, content });
     }
     Answer::Enum { variants, other: unknown.map(|(_, other)| other) }
 }

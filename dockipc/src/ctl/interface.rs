@@ -154,6 +154,9 @@ impl Argument {
         };
         limits.extend(count(self.min_len, self.max_len, "byte"));
         limits.extend(self.pattern.as_ref().map(|pattern| format!("matching {pattern}")));
+        if self.is_absolute {
+            limits.push("absolute".into());
+        }
         limits.extend(count(self.min_count, self.max_count, "value"));
         limits
     }
@@ -173,8 +176,8 @@ fn is_of_type(min: &str, max: &str) -> bool {
         <i64 as Integer>::RANGE,
         <i128 as Integer>::RANGE,
     ];
-    let is_nonzero = |max: &str| min == "1" && ranges.iter().any(|range| *range == ("0", max));
-    ranges.contains(&(min, max)) || is_nonzero(max)
+    let is_nonzero = min == "1" && ranges.contains(&("0", max));
+    ranges.contains(&(min, max)) || is_nonzero
 }
 
 /// How an argument is given.
@@ -186,7 +189,7 @@ pub(super) enum Kind {
     Positional,
     /// The rest of the line, as one text.
     Rest,
-    /// The words of another command line, behind a `--`.
+    /// The words behind `--`.
     Last,
     /// The bytes that follow the command.
     Body,
