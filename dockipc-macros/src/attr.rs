@@ -5,6 +5,8 @@
 //! whether the keys fit each other is the duty of `validate`. After a mistake parsing continues
 //! behind the next comma, so that one run reports every mistake.
 
+mod client;
+
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -16,6 +18,8 @@ use syn::{
 
 use crate::errors::Errors;
 use crate::tokens::{bare_expr, bare_type, first_span};
+
+pub(crate) use self::client::{ClientAttrs, MethodAttrs, MethodKey, SentKey};
 
 /// Everything that the author wrote at a function for the macro.
 pub(crate) struct CommandAttrs {

@@ -1,4 +1,4 @@
-//! The macros of `dockipc`: `#[command]`, `#[derive(Arg)]`, `#[derive(Events)]`, `#[derive(Failure)]` and
+//! The macros of `dockipc`: `#[command]`, `#[client]`, `#[derive(Arg)]`, `#[derive(Events)]`, `#[derive(Failure)]` and
 //! `#[derive(Reply)]`. Use them through `dockipc`, which has the same version.
 //!
 //! This file is the driver. It passes the data through the layers below; on a mistake it emits the
@@ -27,13 +27,14 @@ mod validate;
 use proc_macro::TokenStream;
 use proc_macro2::{Span, TokenStream as TokenStream2};
 use quote::quote;
-use syn::{DeriveInput, Error};
+use syn::{DeriveInput, Error, ItemTrait};
 
 use crate::attr::{
-    ArgsAttrs, CommandAttrs, CommandsAttrs, EventsAttrs, FailureAttrs, ReplyAttrs, TypeAttrs,
+    ArgsAttrs, ClientAttrs, CommandAttrs, CommandsAttrs, EventsAttrs, FailureAttrs, ReplyAttrs,
+    TypeAttrs,
 };
 use crate::errors::Errors;
-use crate::tokens::with_parentheses;
+use crate::tokens::{first_span, with_parentheses};
 
 /// Registers a function as a command.
 ///
@@ -152,6 +153,64 @@ pub fn command_without_server(_: TokenStream, item: TokenStream) -> TokenStream 
     let error = Error::new(Span::call_site(), message).into_compile_error();
     let item = TokenStream2::from(item);
     quote!(#item #error).into()
+}
+
+/// Makes a typed client of a trait: each method calls a command.
+///
+/// ```ignore
+/// #[dockipc::client]
+/// pub trait Hits {
+///     /// Adds `n` to the counter.
+///     fn add(&self, n: u64) -> dockipc::Result<u64>;
+///
+///     /// Follows a file.
+///     #[command("log tail", idempotent)]
+///     fn tail(&self, path: &Path, #[arg(long)] lines: Option<u32>) -> dockipc::Result<Items<String>>;
+/// }
+///
+/// let hits = HitsClient::new(dockipc::Client::new("/run/hitd.sock"));
+/// hits.add(2)?;
+/// assert_eq!(hits.check()?, []);
+/// ```
+///
+/// The trait does not change, so that code can take an `impl Hits` or a `&dyn Hits`, and a test can implement it by
+/// hand. `HitsClient` implements it: `HitsClient::new` takes a `dockipc::Client`, with its timeouts and its token,
+/// and `client()` returns it. With `async fn` for all methods, `HitsClient` is made of a `dockipc::AsyncClient`
+/// (feature `tokio`), and each method of the trait returns `impl Future + Send`.
+///
+/// # Methods
+/// A method has the name of its command with `_` for `-`, or `#[command("name")]`; a name can have two words. It
+/// returns `dockipc::Result<T>`, or a `Result` whose error is made from `dockipc::Error`: `T` is a type that an
+/// answer can be converted to (`FromReply`), or `dockipc::client::Items<T>` for a stream, `AsyncItems<T>` in an async
+/// trait. `#[command(idempotent)]` declares that a call may be repeated if its answer is cut off. A method with a body
+/// is left as it is.
+///
+/// # Parameters
+/// A parameter is sent by its type (`ToArgs`): text, bytes, paths, numbers and so on, by value or borrowed. `None`
+/// sends nothing, and `&[T]` a word for each item. `#[derive(Arg)]` makes a type that can be sent.
+///
+/// | attribute | meaning |
+/// | --- | --- |
+/// | `#[arg(long)]`, `#[arg(long = "name")]` | an option with a value |
+/// | `#[arg(flag)]`, `#[arg(flag = "name")]` | a flag, from a `bool` |
+/// | `#[arg(rest)]` | the rest of the line |
+/// | `#[arg(body)]` | the body of the call, from a reader: `impl Read + Send`, or `&mut (dyn Read + Send)` |
+/// | `#[arg(absolute)]` | a path, which is made absolute against the directory of the process |
+/// | `#[arg(caller = "cwd")]` | an `Option` of a path: `None` sends the directory of the process |
+/// | `#[arg(caller = "env")]` | a map: an empty one sends the environment of the process |
+/// | `#[arg(name = "word")]` | another name than the parameter's |
+///
+/// # Check
+/// `check()` compares the trait with what the daemon says about its commands, and returns each difference as a
+/// sentence: a command that is missing or deprecated, a parameter that the daemon does not have, needs, or has with
+/// another type, an answer that the method's type does not accept, a stream, an `idempotent` that the daemon does not
+/// confirm. `dockipc schema --rust SOCK` prints a trait that fits.
+///
+/// If the crate `dockipc` has another name in your crate, write `#[client(crate = other_name)]`. A command named
+/// `check` is called with `Hits::check(&hits)`.
+#[proc_macro_attribute]
+pub fn client(attr: TokenStream, item: TokenStream) -> TokenStream {
+    expand_client(attr.into(), item.into()).into()
 }
 
 /// Implements `Arg`, so that commands can have parameters of the type.
@@ -377,6 +436,27 @@ fn expand_command(attr: TokenStream2, item: TokenStream2) -> TokenStream2 {
         Err(errors) => errors.into_compile_error(),
     };
     quote!(#function #generated)
+}
+
+fn expand_client(attr: TokenStream2, item: TokenStream2) -> TokenStream2 {
+    let mut trait_item: ItemTrait = match syn::parse2(item.clone()) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let error = match syn::parse2::<syn::Item>(item.clone()) {
+                Ok(_) => Error::new(first_span(&item), "`#[client]` can only be on a trait"),
+                Err(_) => error,
+            };
+            let error = error.into_compile_error();
+            return quote!(#item #error);
+        }
+    };
+    let mut errors = Errors::default();
+    let attrs = ClientAttrs::take(attr, &mut trait_item, &mut errors);
+    let generated = match validate::client(attrs, &mut trait_item, errors) {
+        Ok(model) => expand::client(&model),
+        Err(errors) => errors.into_compile_error(),
+    };
+    quote!(#trait_item #generated)
 }
 
 fn expand_arg(item: TokenStream2) -> syn::Result<TokenStream2> {

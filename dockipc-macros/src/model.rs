@@ -4,7 +4,7 @@
 //! the author's types fit is checked by the compiler in the generated code.
 
 use proc_macro2::Span;
-use syn::{Attribute, Expr, Generics, Ident, LitStr, Member, Path, Type};
+use syn::{Attribute, Expr, Generics, Ident, LitStr, Member, Path, Signature, Type, Visibility};
 
 use crate::rule::Term;
 
@@ -254,6 +254,56 @@ pub(crate) enum Other {
     Unit(Ident),
     /// One that holds the word, with the type of its field.
     Word(Ident, Type),
+}
+
+/// A trait whose methods call commands.
+pub(crate) struct ClientTrait {
+    /// The path of the crate `dockipc`.
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    pub(crate) vis: Visibility,
+    pub(crate) is_async: bool,
+    pub(crate) methods: Vec<Method>,
+}
+
+/// A method, which calls a command.
+pub(crate) struct Method {
+    /// The signature in the trait; that of an async method returns a future.
+    pub(crate) sig: Signature,
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) name: String,
+    pub(crate) is_idempotent: bool,
+    pub(crate) params: Vec<Sent>,
+    /// The result, also of the future.
+    pub(crate) output: Type,
+}
+
+/// A parameter of a method.
+pub(crate) struct Sent {
+    pub(crate) ident: Ident,
+    pub(crate) name: String,
+    pub(crate) ty: Type,
+    pub(crate) form: SentForm,
+}
+
+/// What a client does with the value of a parameter.
+pub(crate) enum SentForm {
+    Value(SentWay),
+    /// A path that is made absolute.
+    Absolute(SentWay),
+    /// A directory that is the caller's if it is left out.
+    Directory(SentWay),
+    /// Variables that are the caller's if they are left out.
+    Environment(SentWay),
+    Body,
+}
+
+/// How a client gives the value of a parameter.
+pub(crate) enum SentWay {
+    Position,
+    Rest,
+    Long(String),
+    Flag(String),
 }
 
 /// A group of parameters.

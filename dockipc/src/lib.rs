@@ -126,6 +126,26 @@
 // Lets the crate's own doctests and tests use its macros, which name `::dockipc`.
 extern crate self as dockipc;
 
+/// Takes the code of an async client, which needs a feature.
+#[cfg(feature = "tokio")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __async_client {
+    ($($code:tt)*) => { $($code)* };
+}
+
+/// Takes the code of an async client, which needs a feature.
+#[cfg(not(feature = "tokio"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __async_client {
+    ($($code:tt)*) => {
+        compile_error!(
+            "a client with `async fn` needs the feature `tokio` of dockipc: write `dockipc = { …, features = [\"tokio\"] }`, or `fn`"
+        );
+    };
+}
+
 /// `std::format!` without its inlined part.
 macro_rules! format {
     ($($parts:tt)*) => {
@@ -232,7 +252,7 @@ pub use crate::error::{Error, Failure, Result, Stopped};
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::secret::Secret;
 pub use crate::wire::Protocol;
-pub use dockipc_macros::{Arg, Args, Commands, Failure, Reply};
+pub use dockipc_macros::{Arg, Args, Commands, Failure, Reply, client};
 
 #[cfg(feature = "server")]
 pub use crate::{

@@ -2,11 +2,13 @@
 
 pub(crate) mod decimals;
 mod integer;
+mod range;
 pub(crate) mod time;
 
 use std::fmt::{self, Write};
 
 pub(crate) use integer::Integer;
+pub(crate) use range::is_within;
 
 /// Appends a formatted part.
 // Not inlined: each place with a `write!` of its own brings a copy of how a String is written to.

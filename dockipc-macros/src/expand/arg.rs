@@ -58,6 +58,11 @@ fn sent(model: &ArgImpl) -> TokenStream {
 
         #[automatically_derived]
         impl __dockipc::ToArgs for #ident #bound {
+            const GIVES: __dockipc::typed::Gives = __dockipc::typed::Gives::one_of(
+                <Self as __dockipc::Arg<'_>>::TYPE,
+                <Self as __dockipc::Arg<'_>>::CHOICES,
+            );
+
             fn to_args(
                 &self,
                 __dockipc_way: __dockipc::SentWay,

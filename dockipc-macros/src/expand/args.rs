@@ -229,6 +229,8 @@ fn to_args(
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
         impl __dockipc::ToArgs for #ident #bounds {
+            const GIVES: __dockipc::typed::Gives = __dockipc::typed::Gives::GROUP;
+
             fn to_args(
                 &self,
                 _: __dockipc::SentWay,

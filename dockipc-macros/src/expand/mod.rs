@@ -6,6 +6,7 @@
 
 mod arg;
 mod args;
+mod client;
 mod command;
 mod commands;
 mod events;
@@ -23,6 +24,7 @@ use crate::tokens::hygienic;
 
 pub(crate) use self::arg::{arg, arg_stub};
 pub(crate) use self::args::{args, args_stub};
+pub(crate) use self::client::client;
 pub(crate) use self::command::command;
 pub(crate) use self::commands::{commands, commands_stub};
 pub(crate) use self::events::{events, events_stub};

@@ -298,6 +298,8 @@ fn reply_impls(
 
             #[automatically_derived]
             impl #generics __dockipc::FromReply for #ident #types #readable {
+                const EXPECTED: &'static __dockipc::ReplyType = <Self as __dockipc::IntoReply>::REPLY_TYPE;
+
                 fn from_reply(
                     __dockipc_reply: __dockipc::Reply,
                 ) -> ::core::result::Result<Self, __dockipc::Error> {

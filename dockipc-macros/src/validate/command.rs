@@ -176,7 +176,7 @@ const BUILT_IN: &[&str] =
     &["discard", "echo", "exec", "help", "info", "multi", "ping", "unwatch", "watch"];
 
 /// Checks a name of one word, or of two with one blank between.
-fn check_name(name: &str, is_first: bool, span: Span, errors: &mut Errors) {
+pub(super) fn check_name(name: &str, is_first: bool, span: Span, errors: &mut Errors) {
     if name.is_empty() {
         return errors.add(span, "a command needs a name: write `#[command(\"name\")]`");
     }

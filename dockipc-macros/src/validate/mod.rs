@@ -5,6 +5,7 @@
 
 mod arg;
 mod args;
+mod client;
 mod command;
 mod commands;
 mod default;
@@ -23,6 +24,7 @@ use crate::tokens::first_span;
 
 pub(crate) use self::arg::{arg, arg_crate};
 pub(crate) use self::args::{args, args_crate};
+pub(crate) use self::client::client;
 pub(crate) use self::command::command;
 pub(crate) use self::commands::{commands, commands_crate};
 pub(crate) use self::events::{events, events_crate};

@@ -214,7 +214,7 @@ fn form(
 }
 
 /// Returns the name of an option: the one that is written, or the parameter's.
-fn option_name(
+pub(super) fn option_name(
     key: &str,
     name: Option<LitStr>,
     ident: Option<&Ident>,

@@ -16,6 +16,8 @@ mod progress;
 mod request;
 mod subscription;
 mod to_args;
+#[doc(hidden)]
+pub mod typed;
 mod upload;
 mod word;
 
@@ -45,6 +47,7 @@ pub use self::progress::Progress;
 pub use self::request::Commands;
 pub use self::subscription::{Event, Mirror, Subscription};
 pub use self::to_args::{Arguments, ToArgs, Way};
+pub use self::typed::Difference;
 pub use self::upload::Upload;
 #[cfg(feature = "cli")]
 pub(crate) use self::upload::{Body, SendBody};

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::commands::CommandBuilder;
+use super::typed::Gives;
 use super::word::ToArg;
 use crate::secret::Secret;
+use crate::text::Integer;
 
 /// A value that a typed call can send for one parameter, as one word, as several, or as options.
 ///
@@ -22,6 +24,14 @@ use crate::secret::Secret;
     note = "a parameter can be text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option`, `Vec` and maps of those"
 )]
 pub trait ToArgs {
+    /// The words that the type sends.
+    #[doc(hidden)]
+    const GIVES: Gives = Gives::UNKNOWN;
+
+    /// The words that a list of this type sends.
+    #[doc(hidden)]
+    const LIST_GIVES: Gives = Self::GIVES.list();
+
     /// Adds the words of the value to a call.
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>);
 
@@ -68,8 +78,34 @@ impl Arguments<'_> {
 }
 
 macro_rules! to_args {
+    ($($name:literal: $($ty:ty)*;)*) => {$($(
+        impl ToArgs for $ty {
+            const GIVES: Gives = Gives::of($name);
+
+            fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+                arguments.add(self, way);
+            }
+        }
+    )*)*};
+}
+
+to_args! {
+    "text": str String OsStr OsString;
+    "number": f32 f64;
+    "boolean": bool;
+    "character": char;
+    "duration": Duration;
+    "time": SystemTime;
+    "path": Path PathBuf;
+    "address": std::net::IpAddr std::net::Ipv4Addr std::net::Ipv6Addr std::net::SocketAddr
+        std::net::SocketAddrV4 std::net::SocketAddrV6;
+}
+
+macro_rules! integers_to_args {
     ($($ty:ty)*) => {$(
         impl ToArgs for $ty {
+            const GIVES: Gives = Gives::integer(<Self as Integer>::RANGE);
+
             fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
                 arguments.add(self, way);
             }
@@ -77,17 +113,17 @@ macro_rules! to_args {
     )*};
 }
 
-to_args! {
-    str String u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char
-    Duration SystemTime OsStr OsString Path PathBuf
-    std::net::IpAddr std::net::Ipv4Addr std::net::Ipv6Addr std::net::SocketAddr
-    std::net::SocketAddrV4 std::net::SocketAddrV6
+integers_to_args! {
+    u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize
     std::num::NonZeroU8 std::num::NonZeroU16 std::num::NonZeroU32 std::num::NonZeroU64
     std::num::NonZeroU128 std::num::NonZeroUsize std::num::NonZeroI8 std::num::NonZeroI16
     std::num::NonZeroI32 std::num::NonZeroI64 std::num::NonZeroI128 std::num::NonZeroIsize
 }
 
 impl ToArgs for u8 {
+    const GIVES: Gives = Gives::integer(<Self as Integer>::RANGE);
+    const LIST_GIVES: Gives = Gives::of("bytes");
+
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
         arguments.add(self, way);
     }
@@ -98,24 +134,32 @@ impl ToArgs for u8 {
 }
 
 impl<T: ToArgs> ToArgs for [T] {
+    const GIVES: Gives = T::LIST_GIVES;
+
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
         T::list_to_args(self, way, arguments);
     }
 }
 
 impl<T: ToArgs> ToArgs for Vec<T> {
+    const GIVES: Gives = T::LIST_GIVES;
+
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
         T::list_to_args(self, way, arguments);
     }
 }
 
 impl<T: ToArgs, const N: usize> ToArgs for [T; N] {
+    const GIVES: Gives = T::LIST_GIVES;
+
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
         T::list_to_args(self, way, arguments);
     }
 }
 
 impl<T: ToArgs> ToArgs for Option<T> {
+    const GIVES: Gives = T::GIVES.optional();
+
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
         if let Some(value) = self {
             value.to_args(way, arguments);
@@ -126,6 +170,8 @@ impl<T: ToArgs> ToArgs for Option<T> {
 macro_rules! pointer_to_args {
     ($($pointer:ty)*) => {$(
         impl<T: ToArgs + ?Sized> ToArgs for $pointer {
+            const GIVES: Gives = T::GIVES;
+
             fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
                 (**self).to_args(way, arguments);
             }
@@ -136,12 +182,16 @@ macro_rules! pointer_to_args {
 pointer_to_args! { &T Box<T> Rc<T> Arc<T> }
 
 impl<T: ToOwned + ToArgs + ?Sized> ToArgs for Cow<'_, T> {
+    const GIVES: Gives = T::GIVES;
+
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
         (**self).to_args(way, arguments);
     }
 }
 
-impl<T: ToArg> ToArgs for Secret<T> {
+impl<T: ToArg + ToArgs> ToArgs for Secret<T> {
+    const GIVES: Gives = T::GIVES;
+
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
         arguments.add(self, way);
     }
@@ -154,6 +204,8 @@ fn entry(key: &impl ToArg, value: &impl ToArg) -> Vec<u8> {
 }
 
 impl<K: ToArg, V: ToArg> ToArgs for BTreeMap<K, V> {
+    const GIVES: Gives = Gives::UNKNOWN.list();
+
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
         for (key, value) in self {
             arguments.add(entry(key, value), way);
@@ -162,6 +214,8 @@ impl<K: ToArg, V: ToArg> ToArgs for BTreeMap<K, V> {
 }
 
 impl<K: ToArg, V: ToArg, S> ToArgs for HashMap<K, V, S> {
+    const GIVES: Gives = Gives::UNKNOWN.list();
+
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
         for (key, value) in self {
             arguments.add(entry(key, value), way);

@@ -24,7 +24,7 @@ mod own;
 mod refused;
 
 pub(super) use hints::{unknown, unknown_option};
-pub(super) use own::command;
+pub(super) use own::{Own, command};
 use refused::refused;
 
 /// Talk to the control sockets of daemons.
@@ -227,10 +227,10 @@ pub(super) struct Call {
 /// A single word that is the name of a subcommand means that subcommand. For a socket of such a
 /// name, write `-s NAME`.
 #[derive(Args, Debug)]
-#[command(override_usage = "dockipc help [SOCK] [NAME]\n       dockipc help SUBCOMMAND")]
+#[command(override_usage = "dockipc help [SOCK] [NAME]...\n       dockipc help SUBCOMMAND")]
 pub(super) struct Help {
-    /// The socket, unless given otherwise, and a command's name; or a subcommand
-    #[arg(value_name = "SOCK NAME", num_args = 0..=2)]
+    /// The socket, unless given otherwise, and the name of a command or of a group; or a subcommand
+    #[arg(value_name = "SOCK NAME", num_args = 0..=3)]
     pub(super) words: Vec<OsString>,
 }
 
@@ -326,15 +326,47 @@ pub(super) struct List {
     pub(super) json: Option<Layout>,
 }
 
-/// Print the daemon's interface as JSON, or compare it with an earlier one
+/// Print the daemon's interface as JSON or as a typed client, or compare it with an earlier one
 #[derive(Args, Debug)]
 pub(super) struct Schema {
     /// Compare with the interface in this file; exit with 1 if a change can break callers
     #[arg(long, value_name = "FILE")]
     pub(super) check: Option<PathBuf>,
 
+    /// Print a trait for Rust (`#[dockipc::client]`), with the types that it needs
+    #[arg(long, group = "language", conflicts_with = "check")]
+    pub(super) rust: bool,
+
+    /// Print a module for Python 3.9 and redis-py 5, or newer
+    #[arg(long, group = "language", conflicts_with = "check")]
+    pub(super) python: bool,
+
+    /// Print a module for TypeScript and node-redis 4.7, or newer
+    #[arg(long, group = "language", conflicts_with = "check")]
+    pub(super) typescript: bool,
+
     #[command(flatten)]
     pub(super) socket: Socket,
+}
+
+/// A language in which `schema` prints a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    Rust,
+    Python,
+    Typescript,
+}
+
+impl Schema {
+    /// Returns the language, if there is one.
+    pub(super) fn language(&self) -> Option<Language> {
+        let languages = [
+            (self.rust, Language::Rust),
+            (self.python, Language::Python),
+            (self.typescript, Language::Typescript),
+        ];
+        languages.into_iter().find_map(|(is_given, language)| is_given.then_some(language))
+    }
 }
 
 /// Print the manual page, or write all manual pages to a directory
@@ -442,7 +474,7 @@ pub(super) enum NotRun {
 /// a command, if `call` is left out.
 pub(super) fn place_of_name(
     root: &clap::Command,
-    own: Option<&str>,
+    own: Option<Own<'_>>,
     words: &[impl AsRef<OsStr>],
 ) -> Option<usize> {
     let mut line = OwnWords::of(root.find_subcommand("call")?);
@@ -483,7 +515,11 @@ fn time_without_equals(program: &str, words: &[OsString]) -> Option<CliError> {
 }
 
 /// Parses the command line, the words after the program's name.
-pub(super) fn read(own: Option<&str>, program: &str, words: Vec<OsString>) -> Result<Cli, NotRun> {
+pub(super) fn read(
+    own: Option<Own<'_>>,
+    program: &str,
+    words: Vec<OsString>,
+) -> Result<Cli, NotRun> {
     let mut command = command(own);
     command.build();
     let place = place_of_name(&command, own, &words);

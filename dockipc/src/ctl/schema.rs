@@ -1,4 +1,4 @@
-//! `schema`: prints a daemon's interface as JSON, or compares it with an earlier one.
+//! `schema`: prints a daemon's interface as JSON or as a typed client, or compares it with an earlier one.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::args::Language;
 use super::call::unread;
 use super::daemon::Daemon;
 use super::error::{CliError, remark};
@@ -17,7 +18,10 @@ use super::written;
 mod answers;
 mod breaking;
 mod caller;
-mod range;
+mod python;
+mod rust;
+mod types;
+mod typescript;
 
 use breaking::breaking_changes;
 use caller::Caller;
@@ -38,8 +42,21 @@ struct Schema {
 }
 
 /// Prints the interface, or compares it with the one in a file.
-pub(super) fn schema(daemon: &Daemon, old: Option<&Path>) -> Result<Exit, CliError> {
+pub(super) fn schema(
+    daemon: &Daemon,
+    old: Option<&Path>,
+    language: Option<Language>,
+) -> Result<Exit, CliError> {
     let client = &daemon.questions();
+    if let Some(language) = language {
+        let (interface, name) = (Interface::of(client)?, &*daemon.name);
+        let text = match language {
+            Language::Rust => rust::rust(&interface, name),
+            Language::Python => python::python(&interface, name),
+            Language::Typescript => typescript::typescript(&interface, name),
+        };
+        return written(io::stdout().lock().write_all(text.as_bytes()));
+    }
     let (mut interface, caller) = (Interface::of(client)?, Caller::of(client));
     let Some(path) = old else {
         let mut out = io::stdout().lock();

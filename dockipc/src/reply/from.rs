@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{FromReply, Reply};
+use super::{FromReply, IntoReply, Reply, ReplyType};
 use crate::error::Error;
 use crate::text::time;
 use crate::wire::float_text;
@@ -36,12 +36,16 @@ impl FromReply for Reply {
 
 /// Accepts every answer that is not an error.
 impl FromReply for () {
+    const EXPECTED: &'static ReplyType = &ReplyType::Nothing;
+
     fn from_reply(_: Reply) -> Result<Self, Error> {
         Ok(())
     }
 }
 
 impl<T: FromReply> FromReply for Option<T> {
+    const EXPECTED: &'static ReplyType = &ReplyType::Optional(T::EXPECTED);
+
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         match reply {
             Reply::Null | Reply::Nulls(_) => Ok(None),
@@ -51,6 +55,8 @@ impl<T: FromReply> FromReply for Option<T> {
 }
 
 impl FromReply for bool {
+    const EXPECTED: &'static ReplyType = <Self as IntoReply>::REPLY_TYPE;
+
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         match &reply {
             Reply::Bool(value) => Ok(*value),
@@ -66,6 +72,8 @@ impl FromReply for bool {
 macro_rules! integers {
     ($($int:ty)*) => {$(
         impl FromReply for $int {
+            const EXPECTED: &'static ReplyType = <Self as IntoReply>::REPLY_TYPE;
+
             fn from_reply(reply: Reply) -> Result<Self, Error> {
                 integer(&reply).map_or_else(|| mismatch(stringify!($int), &reply), Ok)
             }
@@ -78,6 +86,8 @@ integers! { u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
 macro_rules! nonzero {
     ($($int:ident)*) => {$(
         impl FromReply for std::num::$int {
+            const EXPECTED: &'static ReplyType = <Self as IntoReply>::REPLY_TYPE;
+
             fn from_reply(reply: Reply) -> Result<Self, Error> {
                 let value = integer(&reply).and_then(Self::new);
                 value.map_or_else(|| mismatch(stringify!($int), &reply), Ok)
@@ -92,6 +102,9 @@ nonzero! {
 }
 
 impl FromReply for u8 {
+    const EXPECTED: &'static ReplyType = <Self as IntoReply>::REPLY_TYPE;
+    const LIST_EXPECTED: &'static ReplyType = &ReplyType::Bytes;
+
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         integer(&reply).map_or_else(|| mismatch("u8", &reply), Ok)
     }
@@ -118,6 +131,8 @@ fn integer<T: TryFrom<i64> + std::str::FromStr>(reply: &Reply) -> Option<T> {
 }
 
 impl FromReply for f64 {
+    const EXPECTED: &'static ReplyType = <Self as IntoReply>::REPLY_TYPE;
+
     #[expect(clippy::cast_precision_loss, reason = "a number is asked for as a float")]
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         let parsed = match &reply {
@@ -132,6 +147,8 @@ impl FromReply for f64 {
 }
 
 impl FromReply for f32 {
+    const EXPECTED: &'static ReplyType = <Self as IntoReply>::REPLY_TYPE;
+
     #[expect(clippy::cast_possible_truncation, reason = "the caller asked for f32")]
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         f64::from_reply(reply).map(|value| value as f32)
@@ -139,6 +156,8 @@ impl FromReply for f32 {
 }
 
 impl FromReply for String {
+    const EXPECTED: &'static ReplyType = <Self as IntoReply>::REPLY_TYPE;
+
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         let bytes = match reply {
             Reply::Bool(value) => return Ok(value.to_string()),
@@ -151,6 +170,8 @@ impl FromReply for String {
 macro_rules! parsed {
     ($($ty:ty: $wanted:literal, $parse:expr;)*) => {$(
         impl FromReply for $ty {
+            const EXPECTED: &'static ReplyType = <Self as IntoReply>::REPLY_TYPE;
+
             fn from_reply(reply: Reply) -> Result<Self, Error> {
                 let text = String::from_reply(reply)?;
                 let parse: fn(&str) -> Option<$ty> = $parse;
@@ -175,6 +196,8 @@ parsed! {
 macro_rules! converted {
     ($($ty:ty: $from:ty, $convert:expr;)*) => {$(
         impl FromReply for $ty {
+            const EXPECTED: &'static ReplyType = <Self as IntoReply>::REPLY_TYPE;
+
             fn from_reply(reply: Reply) -> Result<Self, Error> {
                 <$from>::from_reply(reply).map($convert)
             }
@@ -196,6 +219,8 @@ converted! {
 macro_rules! pointers {
     ($($pointer:ident)*) => {$(
         impl<T: FromReply> FromReply for $pointer<T> {
+            const EXPECTED: &'static ReplyType = T::EXPECTED;
+
             fn from_reply(reply: Reply) -> Result<Self, Error> {
                 T::from_reply(reply).map(Self::new)
             }
@@ -206,18 +231,24 @@ macro_rules! pointers {
 pointers! { Box Rc Arc }
 
 impl<T: FromReply> FromReply for Vec<T> {
+    const EXPECTED: &'static ReplyType = T::LIST_EXPECTED;
+
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         T::list_from_reply(reply)
     }
 }
 
 impl<T: FromReply> FromReply for VecDeque<T> {
+    const EXPECTED: &'static ReplyType = &ReplyType::List(T::EXPECTED);
+
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         items(reply)
     }
 }
 
 impl<T: FromReply, const N: usize> FromReply for [T; N] {
+    const EXPECTED: &'static ReplyType = T::LIST_EXPECTED;
+
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         let items = T::list_from_reply(reply)?;
         items.try_into().map_err(|items: Vec<T>| Error::Mismatch {
@@ -228,12 +259,16 @@ impl<T: FromReply, const N: usize> FromReply for [T; N] {
 }
 
 impl<T: FromReply + Eq + Hash, S: BuildHasher + Default> FromReply for HashSet<T, S> {
+    const EXPECTED: &'static ReplyType = &ReplyType::Set(T::EXPECTED);
+
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         items(reply)
     }
 }
 
 impl<T: FromReply + Ord> FromReply for BTreeSet<T> {
+    const EXPECTED: &'static ReplyType = &ReplyType::Set(T::EXPECTED);
+
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         items(reply)
     }
@@ -275,12 +310,16 @@ where
     V: FromReply,
     S: BuildHasher + Default,
 {
+    const EXPECTED: &'static ReplyType = &ReplyType::Map(K::EXPECTED, V::EXPECTED);
+
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         pairs(reply).map(Self::from_iter)
     }
 }
 
 impl<K: FromReply + Ord, V: FromReply> FromReply for BTreeMap<K, V> {
+    const EXPECTED: &'static ReplyType = &ReplyType::Map(K::EXPECTED, V::EXPECTED);
+
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         pairs(reply).map(Self::from_iter)
     }
@@ -289,6 +328,8 @@ impl<K: FromReply + Ord, V: FromReply> FromReply for BTreeMap<K, V> {
 macro_rules! tuples {
     ($($n:literal: $($t:ident)*;)*) => {$(
         impl<$($t: FromReply),*> FromReply for ($($t,)*) {
+            const EXPECTED: &'static ReplyType = &ReplyType::Row(&[$($t::EXPECTED),*]);
+
             fn from_reply(reply: Reply) -> Result<Self, Error> {
                 match reply {
                     Reply::List(items) if items.len() == $n => {

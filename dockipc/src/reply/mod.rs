@@ -88,6 +88,14 @@ pub trait IntoReply: Sized {
     note = "use (), bytes, text, a number, bool, Option, Vec, a set, a map, a tuple, or `dockipc::Reply`, which accepts every answer"
 )]
 pub trait FromReply: Sized {
+    /// The type of answers that the conversion accepts, [`ReplyType::Unknown`] by default: any. A typed client
+    /// ([`macro@client`](crate::client)) compares it with the daemon's description.
+    const EXPECTED: &'static ReplyType = &ReplyType::Unknown;
+
+    /// The type of answers that a `Vec` of this type accepts; a `Vec<u8>` is bytes.
+    #[doc(hidden)]
+    const LIST_EXPECTED: &'static ReplyType = &ReplyType::List(Self::EXPECTED);
+
     /// Converts an answer. An answer of another type is an [`Error::Mismatch`].
     fn from_reply(reply: Reply) -> Result<Self, Error>;
 

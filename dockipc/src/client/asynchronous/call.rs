@@ -12,7 +12,7 @@ use crate::reply::{FromReply, Reply};
 /// A builder for one call; see [`AsyncClient::command`](super::AsyncClient::command).
 #[must_use = "a call is made with `.call().await`"]
 #[derive(Clone, Debug)]
-pub struct AsyncCall<'c>(pub(super) Call<'c>);
+pub struct AsyncCall<'c>(pub(in crate::client) Call<'c>);
 
 impl AsyncCall<'_> {
     /// Adds an argument; see [`Call::arg`].

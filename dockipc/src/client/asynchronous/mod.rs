@@ -127,6 +127,11 @@ impl AsyncClient {
         Self(self.0.token_from_env())
     }
 
+    /// Returns the client that has the connections and the limits.
+    pub(in crate::client) fn blocking(&self) -> &Client {
+        &self.0
+    }
+
     /// Prepares a call of the command with this name.
     pub fn command(&self, name: &str) -> AsyncCall<'_> {
         AsyncCall(self.0.command(name))

@@ -6,7 +6,7 @@
 //! version that has more, nothing would be said.
 
 use super::super::interface::{Answer, Type};
-use super::range::is_within;
+use crate::text::is_within;
 
 /// Returns the changes between two types of an answer, each as a line of text.
 pub(super) fn answer_changes(old: &Answer, new: &Answer) -> Vec<String> {

@@ -2,8 +2,8 @@
 
 use super::super::interface::{Argument, Interface, Kind};
 use super::answers::answer_changes;
-use super::range::is_within;
 use crate::rule::{self, Term};
+use crate::text::is_within;
 
 /// Returns the changes that can break a caller, each as a line of text.
 pub(super) fn breaking_changes(old: &Interface, new: &Interface) -> Vec<String> {

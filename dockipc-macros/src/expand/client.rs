@@ -1,0 +1,199 @@
+//! A client's trait: the type that implements it by calling commands.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{FnArg, Type};
+
+use crate::model::{ClientTrait, Method, Sent, SentForm, SentWay};
+use crate::tokens::{first_span, hygienic};
+
+pub(crate) fn client(model: &ClientTrait) -> TokenStream {
+    let ClientTrait { krate, ident, vis, is_async, methods } = model;
+    let client = format_ident!("{ident}Client");
+    let private = quote!(#krate::private::typed);
+    let (inner, asyncness, wait, check) = if *is_async {
+        (quote!(AsyncClient), quote!(async), quote!(.await), quote!(check_async))
+    } else {
+        (quote!(Client), quote!(), quote!(), quote!(check))
+    };
+    let from_client = is_async.then(|| {
+        quote! {
+            impl ::core::convert::From<#private::Client> for #client {
+                fn from(client: #private::Client) -> Self {
+                    Self(::core::convert::Into::into(client))
+                }
+            }
+        }
+    });
+    let calls = methods.iter().map(|method| call(method, *is_async));
+    let described = methods.iter().map(|method| description(method, *is_async));
+    let doc = format!("Calls the commands of [`{ident}`] on a daemon.");
+    let check_doc = format!(
+        "Compares [`{ident}`] with the daemon's description of its commands, and returns each difference. Without one, every call of this version of the daemon fits."
+    );
+    let code = quote_spanned! {Span::mixed_site()=>
+        #[doc = #doc]
+        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+        #vis struct #client(#private::#inner);
+
+        impl #client {
+            /// Creates a client that makes its calls through this one.
+            #vis fn new(client: #private::#inner) -> Self {
+                Self(client)
+            }
+
+            /// Returns the client that makes the calls.
+            #vis fn client(&self) -> &#private::#inner {
+                &self.0
+            }
+
+            #[doc = #check_doc]
+            ///
+            /// # Errors
+            /// The daemon cannot be asked. A difference is no error.
+            #[must_use = "the differences are returned, and not an error"]
+            #vis #asyncness fn check(
+                &self,
+            ) -> ::core::result::Result<::std::vec::Vec<#private::Difference>, #private::Error> {
+                use #private as __dockipc;
+
+                const METHODS: &[__dockipc::Method] = &[#(#described),*];
+                __dockipc::#check(&self.0, METHODS)#wait
+            }
+        }
+
+        impl ::core::convert::From<#private::#inner> for #client {
+            fn from(client: #private::#inner) -> Self {
+                Self(client)
+            }
+        }
+
+        #from_client
+
+        const _: () = {
+            use #private as __dockipc;
+
+            impl #ident for #client {
+                #(#calls)*
+            }
+        };
+    };
+    if *is_async { quote!(#krate::__async_client! { #code }) } else { code }
+}
+
+/// Generates the method, which makes the call.
+fn call(method: &Method, is_async: bool) -> TokenStream {
+    let Method { sig, cfgs, name, is_idempotent, params, output } = method;
+    let this = sig.inputs.first().and_then(|input| match input {
+        FnArg::Receiver(receiver) => Some(receiver.self_token),
+        FnArg::Typed(_) => None,
+    });
+    let span = hygienic(first_span(output));
+    let given = params.iter().map(give);
+    let idempotent = is_idempotent.then(|| quote!(.idempotent()));
+    let typed = quote_spanned! {Span::mixed_site()=>
+        __dockipc::Typed::new(&#this.0, #name)#(#given)*#idempotent
+    };
+    let body = params.iter().find(|param| matches!(param.form, SentForm::Body));
+    let call = match body {
+        Some(Sent { ident, ty, .. }) if generic_or_impl(ty) => quote_spanned! {span=>
+            <#output as __dockipc::BodyOutcome<_>>::of(#typed, #ident)
+        },
+        Some(Sent { ident, ty, .. }) => quote_spanned! {span=>
+            <#output as __dockipc::BodyOutcome<#ty>>::of(#typed, #ident)
+        },
+        None if is_async => quote_spanned!(span=> <#output as __dockipc::AsyncOutcome>::of(#typed)),
+        None => quote_spanned!(span=> <#output as __dockipc::Outcome>::of(#typed)),
+    };
+    quote! {
+        #(#cfgs)*
+        #sig {
+            #call
+        }
+    }
+}
+
+fn generic_or_impl(ty: &Type) -> bool {
+    matches!(ty, Type::ImplTrait(_))
+}
+
+/// Generates the call of the method that gives a parameter.
+fn give(param: &Sent) -> TokenStream {
+    let Sent { ident, ty, form, .. } = param;
+    let span = hygienic(first_span(ty));
+    let (method, way) = match form {
+        SentForm::Value(way) => ("give", way),
+        SentForm::Absolute(way) => ("absolute", way),
+        SentForm::Directory(way) => ("directory", way),
+        SentForm::Environment(way) => ("environment", way),
+        SentForm::Body => return TokenStream::new(),
+    };
+    let (method, way) = (Ident::new(method, span), self::way(way));
+    quote_spanned!(span=> .#method(&#ident, #way))
+}
+
+fn way(way: &SentWay) -> TokenStream {
+    match way {
+        SentWay::Position | SentWay::Rest => quote!(__dockipc::Way::Position),
+        SentWay::Long(name) => quote!(__dockipc::Way::Long(#name)),
+        SentWay::Flag(name) => quote!(__dockipc::Way::Flag(#name)),
+    }
+}
+
+/// Generates the description of a method, which is compared with the daemon's.
+fn description(method: &Method, is_async: bool) -> TokenStream {
+    let Method { cfgs, name, is_idempotent, params, output, .. } = method;
+    let span = hygienic(first_span(output));
+    let answer = without_lifetimes(output.to_token_stream());
+    let answer = if is_async {
+        quote_spanned!(span=> <#answer as __dockipc::AsyncOutcome>::EXPECTED)
+    } else {
+        quote_spanned!(span=> <#answer as __dockipc::Outcome>::EXPECTED)
+    };
+    let params = params.iter().map(|Sent { name, ty, form, .. }| {
+        let span = hygienic(first_span(ty));
+        let ty = without_lifetimes(ty.to_token_stream());
+        let gives = quote_spanned!(span=> <#ty as __dockipc::ToArgs>::GIVES);
+        let (fill, way) = match form {
+            SentForm::Value(way) => (quote!(Nothing), way),
+            SentForm::Absolute(way) => (quote!(Absolute), way),
+            SentForm::Directory(way) | SentForm::Environment(way) => (quote!(Caller), way),
+            SentForm::Body => return quote!(__dockipc::Sent::body(#name)),
+        };
+        let way = self::way(way);
+        quote!(__dockipc::Sent::new(#name, #way, #gives, __dockipc::Fill::#fill))
+    });
+    quote_spanned! {Span::mixed_site()=>
+        #(#cfgs)*
+        __dockipc::Method {
+            name: #name,
+            is_idempotent: #is_idempotent,
+            params: &[#(#params),*],
+            answer: #answer,
+        }
+    }
+}
+
+/// Replaces the lifetimes of a method, which a constant does not know.
+fn without_lifetimes(tokens: TokenStream) -> TokenStream {
+    let mut is_lifetime = false;
+    let tokens = tokens.into_iter().map(|token| {
+        let follows = std::mem::take(&mut is_lifetime);
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '\'' => {
+                is_lifetime = true;
+                TokenTree::Punct(punct)
+            }
+            TokenTree::Ident(ident) if follows && ident != "static" => {
+                TokenTree::Ident(Ident::new("_", ident.span()))
+            }
+            TokenTree::Group(group) => {
+                let mut replaced = Group::new(group.delimiter(), without_lifetimes(group.stream()));
+                replaced.set_span(group.span());
+                TokenTree::Group(replaced)
+            }
+            token => token,
+        }
+    });
+    tokens.collect()
+}

@@ -1,0 +1,276 @@
+//! The parameters of a method beside those of the daemon's command.
+
+use super::{Fill, Method, Sent, Way};
+use crate::client::typed::fit::Described;
+use crate::text::is_within;
+
+/// The words that a type sends for a parameter.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Gives {
+    /// The name of the type, as a daemon describes it; empty if it is unknown.
+    ty: &'static str,
+    /// The only words, if they can be listed.
+    choices: &'static [&'static str],
+    range: Option<(&'static str, &'static str)>,
+    /// It may send nothing.
+    is_optional: bool,
+    /// It may send several words.
+    is_multiple: bool,
+    /// It is several parameters, whose words are not known.
+    is_group: bool,
+}
+
+impl Gives {
+    /// Any words.
+    pub const UNKNOWN: Self = Self::of("");
+
+    /// The words of several parameters.
+    pub const GROUP: Self = Self { is_group: true, ..Self::UNKNOWN };
+
+    /// One word of the type with this name.
+    pub const fn of(ty: &'static str) -> Self {
+        Self {
+            ty,
+            choices: &[],
+            range: None,
+            is_optional: false,
+            is_multiple: false,
+            is_group: false,
+        }
+    }
+
+    /// One of these words.
+    pub const fn one_of(ty: &'static str, choices: &'static [&'static str]) -> Self {
+        Self { choices, ..Self::of(ty) }
+    }
+
+    /// An integer within these limits.
+    pub const fn integer(range: (&'static str, &'static str)) -> Self {
+        Self { range: Some(range), ..Self::of("integer") }
+    }
+
+    #[must_use]
+    pub const fn optional(self) -> Self {
+        Self { is_optional: true, ..self }
+    }
+
+    #[must_use]
+    pub const fn list(self) -> Self {
+        Self { is_optional: true, is_multiple: true, ..self }
+    }
+}
+
+/// Returns each difference between the parameters of a method and those of the command.
+pub(super) fn differences(method: &Method, described: &[Described]) -> Vec<String> {
+    let mut found = Vec::new();
+    if !has_group(method) {
+        positionals(method, described, &mut found);
+    }
+    options(method, described, &mut found);
+    body(method, described, &mut found);
+    found
+}
+
+/// Returns whether a parameter may give any of the daemon's.
+fn has_group(method: &Method) -> bool {
+    method.params.iter().any(|sent| sent.gives.is_group)
+}
+
+fn flag(described: &Described) -> Option<String> {
+    described.text("flag")
+}
+
+fn is_positional(described: &Described) -> bool {
+    flag(described).is_none() && !described.has("kind", "body")
+}
+
+fn name(described: &Described) -> String {
+    described.text("name").unwrap_or_default()
+}
+
+fn positionals(method: &Method, described: &[Described], found: &mut Vec<String>) {
+    let theirs: Vec<_> = described.iter().filter(|argument| is_positional(argument)).collect();
+    let mut ours = method.params.iter().filter(|sent| sent.way == Some(Way::Position)).enumerate();
+    for (i, sent) in ours.by_ref() {
+        let option = described
+            .iter()
+            .find(|argument| name(argument) == sent.name && flag(argument).is_some());
+        let theirs = theirs.get(i).or_else(|| {
+            theirs.last().filter(|last| last.is("multiple") || last.has("kind", "rest"))
+        });
+        match (theirs, option.and_then(flag)) {
+            (theirs, Some(flag)) if theirs.is_none_or(|theirs| name(theirs) != sent.name) => {
+                let key = if option.is_some_and(|option| option.has("kind", "flag")) {
+                    "flag"
+                } else {
+                    "long"
+                };
+                found.push(format!(
+                    "`{}` is the option {flag} in the daemon: add `#[arg({key})]`",
+                    sent.name
+                ));
+            }
+            (Some(theirs), _) => value(sent, &format!("<{}>", sent.name), theirs, found),
+            (None, _) => {
+                found.push(format!("the daemon has no parameter <{}>", sent.name));
+            }
+        }
+    }
+    let count = method.params.iter().filter(|sent| sent.way == Some(Way::Position)).count();
+    // One that is an option in the trait is reported there.
+    let is_option = |theirs: &Described| method.params.iter().any(|sent| sent.name == name(theirs));
+    let needed = theirs.iter().skip(count).filter(|theirs| !theirs.is("optional"));
+    for missing in needed.filter(|theirs| !is_option(theirs)) {
+        found.push(format!("the daemon needs <{}>, which is missing in the trait", name(missing)));
+    }
+    swapped(method, &theirs, found);
+}
+
+/// Reports parameters that have the names of others, as after two of the same type have changed places.
+fn swapped(method: &Method, theirs: &[&Described], found: &mut Vec<String>) {
+    let ours = method.params.iter().filter(|sent| sent.way == Some(Way::Position));
+    for (i, sent) in ours.enumerate() {
+        let place = theirs.iter().position(|argument| name(argument) == sent.name);
+        if let Some(place) = place.filter(|place| *place != i) {
+            found.push(format!(
+                "<{}> is word {} in the trait and word {} in the daemon",
+                sent.name,
+                i + 1,
+                place + 1,
+            ));
+        }
+    }
+}
+
+fn options(method: &Method, described: &[Described], found: &mut Vec<String>) {
+    let mut given = Vec::new();
+    for sent in method.params {
+        let (Some(Way::Long(option) | Way::Flag(option)), is_flag) =
+            (sent.way, matches!(sent.way, Some(Way::Flag(_))))
+        else {
+            continue;
+        };
+        let option = format!("--{option}");
+        let theirs = described.iter().find(|argument| flag(argument).as_ref() == Some(&option));
+        match theirs {
+            None if described
+                .iter()
+                .any(|theirs| name(theirs) == sent.name && is_positional(theirs)) =>
+            {
+                found.push(format!(
+                    "`{}` is a word in its place in the daemon, and not the option {option}: remove `long` or `flag`",
+                    sent.name
+                ));
+            }
+            None => found.push(format!("the daemon has no option {option}")),
+            Some(theirs) => match (is_flag, theirs.has("kind", "flag")) {
+                (true, false) => {
+                    found.push(format!("{option} needs a value in the daemon: write `long`"))
+                }
+                (false, true) => {
+                    found.push(format!("{option} has no value in the daemon: write `flag`"))
+                }
+                (true, true) => {}
+                (false, false) => value(sent, &option, theirs, found),
+            },
+        }
+        given.push(option);
+    }
+    let needed = described.iter().filter(|theirs| !theirs.is("optional"));
+    for theirs in needed.filter(|_| !has_group(method)) {
+        if let Some(option) = flag(theirs).filter(|option| !given.contains(option)) {
+            let is_positional =
+                |sent: &Sent| sent.way == Some(Way::Position) && sent.name == name(theirs);
+            if !method.params.iter().any(is_positional) {
+                found.push(format!("the daemon needs {option}, which is missing in the trait"));
+            }
+        }
+    }
+}
+
+fn body(method: &Method, described: &[Described], found: &mut Vec<String>) {
+    let sends = method.params.iter().any(|sent| sent.way.is_none());
+    let takes = described.iter().any(|argument| argument.has("kind", "body"));
+    match (sends, takes) {
+        (true, false) => found.push("the daemon takes no body".into()),
+        (false, true) => {
+            found.push("the daemon takes a body: add `#[arg(body)] body: impl Read + Send`".into())
+        }
+        _ => {}
+    }
+}
+
+/// Compares the value of a parameter. `shown` names it.
+fn value(sent: &Sent, shown: &str, theirs: &Described, found: &mut Vec<String>) {
+    let Gives { ty, choices, range, is_optional, is_multiple, .. } = sent.gives;
+    let is_optional = is_optional && sent.fill != Fill::Caller;
+    if is_multiple
+        && !theirs.is("multiple")
+        && !theirs.has("kind", "rest")
+        && !theirs.has("kind", "last")
+    {
+        found.push(format!("{shown} can be several words in the trait; the daemon takes one"));
+    } else if is_optional && !is_multiple && !theirs.is("optional") {
+        found.push(format!("{shown} can be left out in the trait; the daemon needs it"));
+    }
+    if theirs.is("absolute") && sent.fill == Fill::Nothing {
+        found.push(format!("{shown} must be an absolute path: add `#[arg(absolute)]`"));
+    }
+    let (their_type, words) = (theirs.text("type").unwrap_or_default(), theirs.texts("choices"));
+    let refused: Vec<_> = choices.iter().filter(|word| !words.iter().any(|w| w == *word)).collect();
+    if !choices.is_empty() && !words.is_empty() {
+        if !refused.is_empty() {
+            let refused: Vec<_> = refused.into_iter().copied().collect();
+            found.push(format!("the daemon does not accept {} for {shown}", refused.join(", ")));
+        }
+    } else if !accepts(&their_type, !words.is_empty(), ty) {
+        let their_type =
+            if words.is_empty() { their_type } else { format!("one of {}", words.join(", ")) };
+        found.push(format!(
+            "{shown} is of the type {ty} in the trait, and {their_type} in the daemon"
+        ));
+    } else if let (Some(range), Some(min), Some(max)) =
+        (range, theirs.text("min"), theirs.text("max"))
+        && ty == their_type
+        && is_of_type(&min, &max)
+        && !is_within(range, (&min, &max))
+    {
+        let (from, to) = range;
+        found.push(format!(
+            "{shown} is {from} to {to} in the trait, and {min} to {max} in the daemon"
+        ));
+    }
+}
+
+/// Returns whether each word of a type `ours` can be a value of the daemon's type. A type that one of the two does not
+/// know may be anything.
+fn accepts(theirs: &str, has_choices: bool, ours: &str) -> bool {
+    match (ours, theirs) {
+        ("", _) | (_, "bytes") => true,
+        _ if ours == theirs => true,
+        // A path that is no UTF-8 is refused where it is used.
+        ("bytes", "text") => false,
+        ("integer", "number") => true,
+        (_, "text") => true,
+        ("bytes" | "text", "path") => true,
+        (
+            _,
+            "integer" | "number" | "boolean" | "character" | "duration" | "time" | "address"
+            | "path",
+        ) => false,
+        ("text", _) => true,
+        // A type of the daemon's author: by its words, or by any.
+        _ => !has_choices,
+    }
+}
+
+/// Returns whether these are the limits of one of Rust's types, and not those that an author has set: no type has
+/// those.
+fn is_of_type(min: &str, max: &str) -> bool {
+    use crate::text::Integer;
+    macro_rules! ranges {
+        ($($int:ty)*) => { [$(<$int as Integer>::RANGE),*] };
+    }
+    ranges!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128).contains(&(min, max))
+}

@@ -1,0 +1,257 @@
+
+import { ErrorReply, createClient } from "redis";
+
+/** An error answer: `code`, such as "NOTFOUND", and `message`. */
+export class Failure extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = "Failure";
+    this.code = code;
+  }
+}
+
+/** `timeout` limits the milliseconds of each call, and of each wait for an item of a stream. */
+export interface Settings {
+  timeout?: number;
+  token?: string;
+}
+
+type Word = string | Buffer;
+type Read<T> = (answer: unknown) => T;
+
+/** What is used of node-redis, whose types differ between versions. */
+interface Redis {
+  on(event: string, listener: (...values: unknown[]) => void): unknown;
+  connect(): Promise<unknown>;
+  sendCommand(words: Word[], options: object): Promise<unknown>;
+  pSubscribe(call: string, listener: (item: Buffer, channel: Buffer) => void, buffers: true): Promise<unknown>;
+  disconnect?(): unknown;
+  destroy?(): unknown;
+}
+
+/** Bytes, and integers as text: `returnBuffers` is that of node-redis 4, which has no integers as text. */
+const EXACT = { returnBuffers: true, typeMapping: { 36: Buffer, 58: String } };
+
+class Client {
+  readonly #path: string;
+  readonly #settings: Settings;
+  #connected: Promise<Redis> | undefined;
+
+  constructor(path: string, settings: Settings) {
+    this.#path = path;
+    this.#settings = settings;
+  }
+
+  close(): void {
+    this.#connected?.then(end, () => {});
+    this.#connected = undefined;
+  }
+
+  async #connect(): Promise<Redis> {
+    const redis = createClient({
+      socket: { path: this.#path, reconnectStrategy: false } as never,
+      password: this.#settings.token,
+      RESP: 2,
+    } as never) as unknown as Redis;
+    redis.on("error", () => {});
+    await redis.connect();
+    return redis;
+  }
+
+  #shared(): Promise<Redis> {
+    if (!this.#connected) {
+      const connected = this.#connect();
+      this.#connected = connected;
+      const forget = () => {
+        if (this.#connected === connected) this.#connected = undefined;
+      };
+      connected.then((redis) => {
+        redis.on("end", forget);
+        redis.on("error", forget);
+      }, forget);
+    }
+    return this.#connected;
+  }
+
+  async call<T>(read: Read<T>, name: string[], options: [string, unknown][], values: unknown[]): Promise<T> {
+    const redis = await this.#shared();
+    const answer = redis.sendCommand([...name, ...words(options, values)], EXACT);
+    return read(await this.#within(answer.catch(refused)));
+  }
+
+  async *list<T>(read: Read<T>, name: string[], options: [string, unknown][], values: unknown[]): AsyncGenerator<T> {
+    yield* await this.call(items(read), name, options, values);
+  }
+
+  /** Yields the items as they are made. Leaving the loop cancels the command. */
+  async *stream<T>(read: Read<T>, name: string[], options: [string, unknown][], values: unknown[]): AsyncGenerator<T> {
+    const call = [...name, ...words(options, values)].map(quoted).join(" ");
+    const redis = await this.#connect();
+    const messages: [string, Buffer][] = [];
+    let wake = () => {};
+    let lost: unknown;
+    redis.on("error", (error) => {
+      lost = error ?? new Error("the connection is lost");
+      wake();
+    });
+    const listen = (item: Buffer, channel: Buffer) => {
+      messages.push([channel.toString(), item]);
+      wake();
+    };
+    try {
+      await this.#within(redis.pSubscribe(call, listen, true).catch(refused));
+      for (;;) {
+        while (messages.length === 0) {
+          if (lost) throw lost;
+          await this.#within(new Promise<void>((resolve) => (wake = resolve)));
+        }
+        for (const [kind, item] of messages.splice(0)) {
+          if (kind === "item") yield read(item);
+          else if (kind === "end") return;
+          else throw failure(item.toString().slice(1));
+        }
+      }
+    } finally {
+      end(redis);
+    }
+  }
+
+  async #within<T>(answer: Promise<T>): Promise<T> {
+    const { timeout } = this.#settings;
+    if (timeout === undefined) return answer;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer in ${timeout} ms`)), timeout);
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function end(redis: Redis): void {
+  void (async () => (redis.destroy ?? redis.disconnect)?.call(redis))().catch(() => {});
+}
+
+function failure(text: string): Failure {
+  const [, code, message] = /^([A-Z][A-Z0-9_]*) ([^]*)$/.exec(text) ?? [text, "ERR", text];
+  return new Failure(code as string, message as string);
+}
+
+function refused(error: unknown): never {
+  throw error instanceof ErrorReply ? failure(error.message) : error;
+}
+
+function words(options: [string, unknown][], values: unknown[]): Word[] {
+  const words: Word[] = [];
+  for (const [flag, value] of options) {
+    if (value === SET) words.push(flag);
+    else for (const each of given(value)) words.push(flag, word(each));
+  }
+  const last = values.flatMap(given).map(word);
+  // A value may begin with dashes.
+  return last.length > 0 ? [...words, "--", ...last] : words;
+}
+
+/** The value of a flag that is set. */
+const SET = Symbol("set");
+
+function given(value: unknown): unknown[] {
+  if (value === undefined || value === null) return [];
+  return Array.isArray(value) ? value : [value];
+}
+
+function word(value: unknown): Word {
+  if (value instanceof Uint8Array) return Buffer.from(value);
+  return value instanceof Date ? value.toISOString() : String(value);
+}
+
+/** The word of a duration in milliseconds. */
+function nanoseconds(duration: number | readonly number[] | null | undefined): string | string[] | undefined {
+  if (duration === undefined || duration === null) return undefined;
+  if (typeof duration !== "number") return duration.map((each) => nanoseconds(each) as string);
+  return `${Math.round(duration * 1e6)}ns`;
+}
+
+function quoted(word: Word): string {
+  return `'${String(word).replaceAll("'", `'\\''`)}'`;
+}
+
+function any(answer: unknown): unknown {
+  return answer;
+}
+
+function nothing(_: unknown): void {}
+
+function bytes(answer: unknown): Buffer {
+  if (Buffer.isBuffer(answer)) return answer;
+  if (answer === undefined || answer === null) throw new TypeError("a value is missing in an answer");
+  return Buffer.from(String(answer));
+}
+
+function text(answer: unknown): string {
+  return bytes(answer).toString();
+}
+
+function bool(answer: unknown): boolean {
+  return answer === true || ["1", "true"].includes(text(answer));
+}
+
+function int(answer: unknown): number {
+  return Number(text(answer));
+}
+
+function bigint(answer: unknown): bigint {
+  if (typeof answer === "number" && !Number.isSafeInteger(answer)) {
+    throw new RangeError("node-redis 4 can't read so large an integer: use node-redis 5 or newer");
+  }
+  return BigInt(text(answer));
+}
+
+function float(answer: unknown): number {
+  const word = text(answer);
+  return word === "inf" ? Infinity : word === "-inf" ? -Infinity : Number(word);
+}
+
+const UNITS: Record<string, number> = { ns: 1e-6, us: 1e-3, "µs": 1e-3, ms: 1, s: 1e3, m: 6e4, h: 3.6e6, d: 8.64e7 };
+
+function duration(answer: unknown): number {
+  let sum = 0;
+  for (const [, number, unit] of text(answer).matchAll(/([0-9.]+)([a-zµ]+)/g)) {
+    sum += Number(number) * (UNITS[unit as string] ?? NaN);
+  }
+  return sum;
+}
+
+function time(answer: unknown): Date {
+  return new Date(text(answer));
+}
+
+function optional<T>(read: Read<T>): Read<T | null> {
+  return (answer) => (answer === null || answer === undefined ? null : read(answer));
+}
+
+function array(answer: unknown): unknown[] {
+  if (!Array.isArray(answer)) throw new TypeError("an answer is no list");
+  return answer;
+}
+
+function items<T>(read: Read<T>): Read<T[]> {
+  return (answer) => array(answer).map(read);
+}
+
+function map<K, V>(key: Read<K>, of: Read<V>): Read<Map<K, V>> {
+  return (answer) => {
+    const flat = array(answer);
+    const map = new Map<K, V>();
+    for (let i = 0; i + 1 < flat.length; i += 2) map.set(key(flat[i]), of(flat[i + 1]));
+    return map;
+  };
+}
+
+/** All conversions: a daemon may need only some of them. */
+export const conversions = { nanoseconds, any, nothing, bytes, text, bool, int, bigint, float, duration, time, optional, items, map };

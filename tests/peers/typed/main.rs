@@ -1,0 +1,61 @@
+//! Calls a daemon with the trait that `dockipc schema --rust` printed: typed SOCKET
+
+mod typed;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use dockipc::{Client, Error, Secret};
+use typed::{Folder, Mood, S, SClient};
+
+fn main() -> dockipc::Result<()> {
+    let socket = std::env::args().nth(1).expect("a socket");
+    let client = SClient::new(Client::new(socket));
+    assert_eq!(client.check()?, []);
+    let hits: &dyn S = &client;
+    let (wait, at) = (Duration::from_nanos(1_500_000_001), SystemTime::UNIX_EPOCH);
+    let kinds = hits.kinds(
+        "--text",
+        b"\r\n\0\xff",
+        Path::new("/tmp"),
+        true,
+        'ß',
+        wait,
+        at,
+        "::1",
+        -1.5,
+        -7,
+        u128::MAX,
+        Mood::SoSo,
+        Some("x"),
+    )?;
+    assert_eq!((&*kinds.text, &*kinds.bytes, kinds.truth), ("--text", &b"\r\n\0\xff"[..], true));
+    assert_eq!((kinds.path.as_path(), kinds.sign, kinds.wait, kinds.at), (Path::new("/tmp"), 'ß', wait, at));
+    assert_eq!((&*kinds.address, kinds.number, kinds.small, kinds.big), ("::1", -1.5, -7, u128::MAX));
+    assert_eq!((kinds.mood, kinds.none, kinds.r#type.as_deref()), (Mood::SoSo, None, Some("x")));
+    assert_eq!((kinds.row, kinds.set, kinds.optional), ((1, "one".into()), vec![1, 2], vec![Some(-1), None]));
+    assert_eq!(kinds.map, BTreeMap::from([("k".into(), b"\xff".to_vec())]));
+    assert_eq!(kinds.moods, BTreeMap::from([(Mood::V7th, 7)]));
+    assert_eq!(hits.class("a b", Some(3), true)?, "a b Some(3) true");
+    assert_eq!(hits.class("--", None, false)?, "-- None false");
+    assert_eq!(hits.job_list_all(&["a", "--b"], &[1, 2])?, (vec!["a".into(), "--b".into()], vec![1, 2]));
+    assert_eq!(hits.say("two  blanks")?, "two  blanks");
+    assert_eq!(hits.save(Secret::new("sesame".into()))?, "6");
+    assert_eq!(hits.size(&mut &[0; 300_000][..])?, 300_000);
+    let Err(Error::Refused(failure)) = hits.fail(Some("x")) else { panic!("no failure") };
+    assert_eq!((failure.code(), failure.message()), ("NOTFOUND", "no tea"));
+    let items: dockipc::Result<Vec<String>> = hits.count(2, Some("-'x"))?.collect();
+    assert_eq!(items?, ["0-'x", "1-'x"]);
+    assert!(hits.count(4, None)?.last().is_some_and(|last| last.is_err()));
+    let pairs: dockipc::Result<Vec<_>> = hits.pairs()?.collect();
+    assert_eq!(pairs?, [(1, Mood::Good), (2, Mood::SoSo)]);
+    let leaf = Folder { name: "leaf".into(), folders: Vec::new(), parent: None };
+    let root = Folder { name: "root".into(), folders: vec![leaf.clone()], parent: Some(Box::new(leaf)) };
+    assert_eq!(hits.tree()?, root);
+    assert_eq!(hits.anything()?.parse::<u8>()?, 7);
+    hits.nothing()?;
+    assert_eq!((hits.maybe(None)?, hits.maybe(Some(6))?), (None, Some(6)));
+    println!("ok");
+    Ok(())
+}

@@ -1,0 +1,79 @@
+"""Calls a daemon with the module that `dockipc schema --python` printed: typed.py SOCKET"""
+
+import datetime
+import pathlib
+import sys
+
+import typed_client
+from typed_client import Failure, Folder, Mood, S
+
+with S(sys.argv[1], timeout=30) as hits:
+    wait = datetime.timedelta(seconds=1.5)
+    at = datetime.datetime(2026, 1, 31, 23, 59, 59, 5, datetime.timezone.utc)
+    kinds = hits.kinds(
+        "--text",
+        b"\r\n\0\xff",
+        pathlib.Path("/tmp"),
+        True,
+        "ß",
+        wait,
+        at,
+        "::1",
+        -1.5,
+        -7,
+        big=2**128 - 1,
+        mood=Mood.SO_SO,
+        type="x",
+    )
+    assert kinds == typed_client.Kinds(
+        text="--text",
+        bytes=b"\r\n\0\xff",
+        path=b"/tmp",
+        truth=True,
+        sign="ß",
+        wait=wait,
+        at=at,
+        address="::1",
+        number=-1.5,
+        small=-7,
+        big=2**128 - 1,
+        mood=Mood.SO_SO,
+        none=None,
+        type="x",
+        row=(1, "one"),
+        map={"k": b"\xff"},
+        moods={Mood.N7TH: 7},
+        set=[1, 2],
+        optional=[-1, None],
+    ), kinds
+    assert hits.class_("a b", while_=3, delete=True) == "a b Some(3) true"
+    assert hits.class_("--") == "-- None false"
+    assert hits.job_list_all("a", "--b", limits=[1, 2]) == (["a", "--b"], [1, 2])
+    assert hits.say("two  blanks") == "two  blanks"
+    assert hits.save("sesame") == "6"
+    assert hits.size(b"\0" * 300_000) == 300_000
+    for code, expected in (("x", "NOTFOUND"), (None, "ERR")):
+        try:
+            hits.fail(code)
+        except Failure as failure:
+            assert (failure.code, failure.message) == (expected, "no tea"), failure
+        else:
+            raise AssertionError("no failure")
+    assert list(hits.count(2, "-'x")) == ["0-'x", "1-'x"]
+    got = []
+    try:
+        for item in hits.count(4):
+            got.append(item)
+    except Failure as failure:
+        assert (failure.code, failure.message) == ("BROKEN", "in the end")
+    assert got == ["0", "1", "2", "3"]
+    for item in hits.count(3):
+        break
+    assert list(hits.pairs()) == [(1, Mood.GOOD), (2, Mood.SO_SO)]
+    leaf = Folder(name="leaf", folders=[])
+    assert hits.tree() == Folder(name="root", folders=[leaf], parent=leaf)
+    assert hits.anything() == 7
+    assert hits.nothing() is None
+    assert (hits.maybe(), hits.maybe(6)) == (None, 6)
+    assert "Some text." in S.kinds.__doc__ and '"Quotes", \\ and */' in S.kinds.__doc__
+print("ok")

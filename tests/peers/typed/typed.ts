@@ -1,0 +1,85 @@
+// Calls a daemon with the module that `dockipc schema --typescript` printed: typed.js SOCKET
+import * as assert from "node:assert/strict";
+
+import { Failure, type Folder, type Kinds, type Mood, S } from "./typed_client";
+
+async function all<T>(items: AsyncGenerator<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
+
+async function main(): Promise<void> {
+  const hits = new S(process.argv[2] as string, { timeout: 30_000 });
+  const at = new Date("2026-01-31T23:59:59.005Z");
+  const mood: Mood = "so-so";
+  const kinds: Kinds = await hits.kinds(
+    "--text",
+    Buffer.from([13, 10, 0, 255]),
+    "/tmp",
+    true,
+    "ß",
+    1500.5,
+    at,
+    "::1",
+    -1.5,
+    -7,
+    { big: 2n ** 128n - 1n, mood, type: "x" },
+  );
+  assert.deepEqual(kinds, {
+    text: "--text",
+    bytes: Buffer.from([13, 10, 0, 255]),
+    path: Buffer.from("/tmp"),
+    truth: true,
+    sign: "ß",
+    wait: 1500.5,
+    at,
+    address: "::1",
+    number: -1.5,
+    small: -7,
+    big: 2n ** 128n - 1n,
+    mood: "so-so",
+    none: null,
+    type: "x",
+    row: [1, "one"],
+    map: new Map([["k", Buffer.from([255])]]),
+    moods: new Map<Mood, bigint>([["7th", 7n]]),
+    set: [1, 2],
+    optional: [-1n, null],
+  });
+  assert.equal(await hits.class("a b", { while: 3, delete: true }), "a b Some(3) true");
+  assert.equal(await hits.class("--"), "-- None false");
+  assert.deepEqual(await hits.jobListAll(["a", "--b"], { limits: [1, 2] }), [["a", "--b"], [1, 2]]);
+  assert.equal(await hits.say("two  blanks"), "two  blanks");
+  assert.equal(await hits.save("sesame"), "6");
+  assert.equal(await hits.size(Buffer.alloc(300_000)), 300_000n);
+  for (const [given, code] of [["x", "NOTFOUND"], [undefined, "ERR"]] as const) {
+    await assert.rejects(hits.fail(given), (error) => {
+      assert.ok(error instanceof Failure);
+      return error.code === code && error.message === "no tea";
+    });
+  }
+  assert.deepEqual(await all(hits.count(2, "-'x")), ["0-'x", "1-'x"]);
+  const got: string[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const item of hits.count(4)) got.push(item);
+    },
+    (error) => error instanceof Failure && error.code === "BROKEN" && error.message === "in the end",
+  );
+  assert.deepEqual(got, ["0", "1", "2", "3"]);
+  for await (const item of hits.count(3)) {
+    assert.equal(item, "0");
+    break;
+  }
+  assert.deepEqual(await all(hits.pairs()), [[1, "good"], [2, "so-so"]]);
+  const leaf: Folder = { name: "leaf", folders: [], parent: null };
+  assert.deepEqual(await hits.tree(), { name: "root", folders: [leaf], parent: leaf });
+  assert.equal(await hits.anything(), "7");
+  assert.equal(await hits.nothing(), undefined);
+  assert.deepEqual([await hits.maybe(), await hits.maybe(6)], [null, 6]);
+  hits.close();
+  console.log("ok");
+}
+
+main();

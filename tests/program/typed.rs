@@ -1,0 +1,264 @@
+//! The typed clients that `schema --rust`, `--python` and `--typescript` print: each is compiled where its language is,
+//! and calls a daemon that has every type, and names that are keywords.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use dockipc::{Arg, Body, Failure, Reply, Secret, Server, Stream, command};
+use tests::ctl::dockipc;
+use tests::peers::{installed, lacks, text, versions};
+use tests::{Daemon, Place};
+
+#[derive(Arg, Reply, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Mood {
+    Good,
+    #[arg(name = "so-so")]
+    Middling,
+    #[arg(name = "7th")]
+    Heaven,
+}
+
+/// A value of each type.
+#[derive(Reply)]
+struct Kinds {
+    text: String,
+    bytes: Vec<u8>,
+    path: PathBuf,
+    truth: bool,
+    sign: char,
+    wait: Duration,
+    at: SystemTime,
+    address: IpAddr,
+    number: f64,
+    small: i8,
+    big: u128,
+    mood: Mood,
+    none: Option<u8>,
+    r#type: Option<String>,
+    row: (u8, String),
+    map: BTreeMap<String, Vec<u8>>,
+    moods: BTreeMap<Mood, u64>,
+    set: BTreeSet<u8>,
+    optional: Vec<Option<i64>>,
+}
+
+#[derive(Reply, Clone)]
+struct Folder {
+    name: String,
+    folders: Vec<Folder>,
+    parent: Option<Box<Folder>>,
+}
+
+/// Answer with what was given.
+///
+/// Every parameter has another type. "Quotes", \ and */ are text.
+#[command]
+#[expect(clippy::too_many_arguments, reason = "one of each type")]
+fn kinds(
+    /// Some text.
+    text: &str,
+    bytes: &[u8],
+    path: PathBuf,
+    truth: bool,
+    sign: char,
+    wait: Duration,
+    at: SystemTime,
+    address: IpAddr,
+    number: f64,
+    small: i8,
+    /// A large number.
+    #[arg(long)]
+    big: u128,
+    #[arg(long)] mood: Mood,
+    #[arg(long)] r#type: Option<String>,
+) -> Kinds {
+    Kinds {
+        text: text.into(),
+        bytes: bytes.into(),
+        path,
+        truth,
+        sign,
+        wait,
+        at,
+        address,
+        number,
+        small,
+        big,
+        mood,
+        none: None,
+        r#type,
+        row: (1, "one".into()),
+        map: BTreeMap::from([("k".into(), b"\xff".to_vec())]),
+        moods: BTreeMap::from([(Mood::Heaven, 7)]),
+        set: BTreeSet::from([1, 2]),
+        optional: vec![Some(-1), None],
+    }
+}
+
+#[command("class", idempotent)]
+fn class(
+    r#for: &str,
+    #[arg(long = "in")] r#while: Option<u32>,
+    #[arg(flag)] delete: bool,
+) -> String {
+    format!("{for} {while:?} {delete}")
+}
+
+#[command("job.list-all")]
+fn join(words: Vec<String>, #[arg(long)] limits: Vec<u16>) -> (Vec<String>, Vec<u16>) {
+    (words, limits)
+}
+
+#[command]
+fn say(#[arg(rest)] text: &str) -> String {
+    text.into()
+}
+
+/// A name that is Redis' own.
+#[command("save")]
+#[allow(deprecated, reason = "a name whose answer redis-py converts")]
+fn save(password: Secret<String>) -> String {
+    password.expose().len().to_string()
+}
+
+#[command]
+fn size(mut body: Body) -> std::io::Result<usize> {
+    let mut all = Vec::new();
+    body.read_to_end(&mut all)?;
+    Ok(all.len())
+}
+
+#[command]
+fn fail(code: Option<String>) -> Result<(), Failure> {
+    Err(Failure::new(if code.is_some() { "NOTFOUND" } else { "ERR" }, "no tea"))
+}
+
+/// Count.
+#[command(idempotent)]
+fn count(to: u32, word: Option<String>) -> Stream<Result<String, Failure>> {
+    let word = word.unwrap_or_default();
+    let end = (to > 3).then(|| Err(Failure::new("BROKEN", "in the end")));
+    Stream::iter((0..to).map(move |n| Ok(format!("{n}{word}"))).chain(end))
+}
+
+#[command]
+fn pairs() -> Stream<(u8, Mood)> {
+    Stream::iter([(1, Mood::Good), (2, Mood::Middling)])
+}
+
+#[command]
+fn tree() -> Folder {
+    let leaf = Folder { name: "leaf".into(), folders: Vec::new(), parent: None };
+    Folder { name: "root".into(), folders: vec![leaf.clone()], parent: Some(Box::new(leaf)) }
+}
+
+#[command]
+fn anything() -> Reply {
+    Reply::Int(7)
+}
+
+#[command]
+fn nothing() {}
+
+#[command]
+fn maybe(#[arg(default = 5)] n: u8) -> Option<u8> {
+    (n > 5).then_some(n)
+}
+
+fn daemon() -> Daemon {
+    Daemon::start(Server::new())
+}
+
+/// Returns a typed client of the daemon.
+fn printed(daemon: &Daemon, language: &str) -> String {
+    let ran = dockipc(["schema".as_ref(), language.as_ref(), daemon.path().as_os_str()]);
+    assert_eq!((ran.code, &*ran.err), (Some(0), ""));
+    ran.text()
+}
+
+/// Returns the path of a program that uses the client.
+fn caller(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/typed").join(name)
+}
+
+#[test]
+fn rust_client_compiles_fits_and_calls() {
+    let (daemon, place) = (daemon(), Place::new());
+    let root = tests::example::root();
+    let package = format!(
+        "[package]\nname = 'typed'\nedition = '2024'\n[workspace]\n[dependencies]\ndockipc.path = {:?}\n[[bin]]\nname = 'typed'\npath = 'main.rs'\n",
+        root.join("dockipc"),
+    );
+    let directory = place.directory();
+    fs::write(directory.join("Cargo.toml"), package).unwrap();
+    fs::write(directory.join("typed.rs"), printed(&daemon, "--rust")).unwrap();
+    fs::copy(caller("main.rs"), directory.join("main.rs")).unwrap();
+    fs::copy(root.join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut cargo = Command::new(cargo);
+    cargo.args(["run", "--quiet", "--offline", "--"]).arg(daemon.path()).current_dir(directory);
+    cargo.env("CARGO_TARGET_DIR", root.join("target/tests/typed"));
+    assert_eq!(text(&mut cargo, b""), "ok\n");
+}
+
+#[test]
+fn python_client_calls_with_each_version() {
+    if lacks("python3") {
+        return;
+    }
+    let (daemon, place) = (daemon(), Place::new());
+    fs::write(place.directory().join("typed_client.py"), printed(&daemon, "--python")).unwrap();
+    for version in versions("python", "redis") {
+        if version.ends_with("redis-4.6.0") {
+            continue;
+        }
+        let path = std::env::join_paths([&version, place.directory()]).unwrap();
+        let mut python = Command::new("timeout");
+        python.args(["60", "python3", "-W", "error"]).arg(caller("typed.py")).arg(daemon.path());
+        assert_eq!(text(python.env("PYTHONPATH", path), b""), "ok\n", "{version:?}");
+    }
+}
+
+#[test]
+fn typescript_client_compiles_and_calls_with_each_version() {
+    let Some(compiler) = installed("node/typescript-5.9.3/node_modules") else { return };
+    if lacks("node") {
+        return;
+    }
+    let daemon = daemon();
+    let client = printed(&daemon, "--typescript");
+    for version in versions("node", "redis") {
+        let place = Place::new();
+        let directory = place.directory();
+        fs::write(directory.join("typed_client.ts"), &client).unwrap();
+        fs::copy(caller("typed.ts"), directory.join("typed.ts")).unwrap();
+        let modules = version.join("node_modules");
+        std::os::unix::fs::symlink(modules, directory.join("node_modules")).unwrap();
+        let mut tsc = Command::new("node");
+        tsc.arg(compiler.join("typescript/bin/tsc")).current_dir(directory).args([
+            "--strict",
+            "--noUncheckedIndexedAccess",
+            "--noUnusedLocals",
+            "--erasableSyntaxOnly",
+            "--skipLibCheck",
+            "--target",
+            "es2022",
+            "--module",
+            "commonjs",
+            "--moduleResolution",
+            "node10",
+            "--types",
+            "node",
+            "--typeRoots",
+        ]);
+        text(tsc.arg(compiler.join("@types")).arg("typed.ts"), b"");
+        let mut node = Command::new("timeout");
+        node.args(["60", "node", "typed.js"]).arg(daemon.path()).current_dir(directory);
+        assert_eq!(text(&mut node, b""), "ok\n", "{version:?}");
+    }
+}

@@ -1,0 +1,6 @@
+//! Typed clients that the program prints. They have all commands of a daemon, so this program has no other file.
+
+#[path = "../program"]
+mod program {
+    mod typed;
+}

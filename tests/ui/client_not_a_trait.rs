@@ -1,0 +1,4 @@
+#[dockipc::client]
+struct Hits;
+
+fn main() {}

@@ -1,0 +1,11 @@
+#[dockipc::client]
+trait Hits {
+    fn add(&self, n: u64) -> dockipc::Result<u64>;
+
+    #[command("add")]
+    fn add_one(&self) -> dockipc::Result<u64> {
+        self.add(1)
+    }
+}
+
+fn main() {}
