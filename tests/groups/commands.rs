@@ -79,7 +79,7 @@ async fn job(job: Job2, peer: Peer) -> String {
 #[command(prefix = "window")]
 enum Window {
     /// Select a window.
-    #[command(alias = "pick")]
+    #[command(alias = "pick", since = "1.2", readonly)]
     Select {
         id: u64,
     },
@@ -87,7 +87,7 @@ enum Window {
     Place(Place),
 }
 
-#[command(alias = "win", idempotent)]
+#[command(alias = "win", idempotent, deprecated = "use windows")]
 fn window(window: Window) -> String {
     format!("{window:?}")
 }
@@ -258,9 +258,14 @@ fn variants_are_commands_of_a_group() {
     let list = line(&client, "window");
     assert!(list.contains("window select <id>"), "{list}");
     assert!(list.contains("Select a window."), "{list}");
+    let described = line(&client, "dockipc describe \"window select\"");
+    for part in ["since", "1.2", "readonly", "use windows"] {
+        assert!(described.contains(part), "{part}: {described}");
+    }
     let help = line(&client, "help window select");
     assert!(help.contains("aliases: window pick, win select, win pick\n"), "{help}");
-    assert!(help.contains("idempotent"), "{help}");
+    assert!(help.contains("readonly"), "{help}");
+    assert!(line(&client, "help window quit").contains("idempotent"), "of the function");
     let answer = line(&client, "window select");
     assert!(answer.contains("id is missing; usage: window select <id>"), "{answer}");
 }

@@ -5,6 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::{DeriveInput, Path};
 
 use super::args::{Fields, bounds, read_fields};
+use super::command::marks;
 use super::param::{check_with, entry, sent};
 use super::{silent, text};
 use crate::model::{CommandVariant, CommandsImpl};
@@ -22,9 +23,9 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
     let (mut described, mut send, mut all_sent) = (Vec::new(), Vec::new(), Vec::new());
     let mut names_of = Vec::new();
     for (i, variant) in variants.iter().enumerate() {
-        let CommandVariant { variant, name, aliases, hidden, idempotent, allow, docs, fields } =
-            variant;
-        let variant = silent(variant);
+        let CommandVariant { name, aliases, hidden, idempotent, allow, docs, fields, .. } = variant;
+        let marks = marks(&variant.marks);
+        let variant = silent(&variant.variant);
         let declared = quote_spanned!(Span::mixed_site()=> __DOCKIPC_DECLARED[#i]);
         let params = format_ident!("__DOCKIPC_PARAMS_{i}", span = Span::mixed_site());
         let read = read_fields(fields, &declared, 1);
@@ -50,6 +51,7 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
                 aliases: &[#(#aliases),*],
                 hidden: #hidden,
                 idempotent: #idempotent,
+                marks: #marks,
                 allow: #allow,
                 doc: #docs,
                 params: #params,

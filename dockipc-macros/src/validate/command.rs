@@ -9,7 +9,7 @@ use super::redis::is_converted;
 use super::{GENERIC, default_crate, invalid, once, once_or};
 use crate::attr::{CommandAttrs, CommandKey, Key};
 use crate::errors::Errors;
-use crate::model::{Command, Output};
+use crate::model::{Command, Marks, Output};
 use crate::rule;
 use crate::tokens::{first_span, hygienic, impl_spans, iterator_span, kebab};
 
@@ -22,6 +22,7 @@ pub(crate) fn command(
     let ident = &function.sig.ident;
     let (mut name, mut allow, mut krate) = Default::default();
     let (mut hidden, mut idempotent, mut abort, mut newest, mut flatten) = Default::default();
+    let (mut since, mut deprecated, mut readonly, mut destructive) = Default::default();
     let mut aliases = Vec::new();
     for Key { span, kind } in attrs.keys.list {
         match kind {
@@ -37,6 +38,12 @@ pub(crate) fn command(
             }
             CommandKey::Hidden => once(&mut hidden, span, (), "hidden", &mut errors),
             CommandKey::Idempotent => once(&mut idempotent, span, (), "idempotent", &mut errors),
+            CommandKey::Since(text) => once(&mut since, span, text.value(), "since", &mut errors),
+            CommandKey::Deprecated(text) => {
+                once(&mut deprecated, span, text.value(), "deprecated", &mut errors);
+            }
+            CommandKey::Readonly => once(&mut readonly, span, (), "readonly", &mut errors),
+            CommandKey::Destructive => once(&mut destructive, span, (), "destructive", &mut errors),
             CommandKey::Abort => once(&mut abort, span, (), "abort", &mut errors),
             CommandKey::Newest => once(&mut newest, span, (), "newest", &mut errors),
             CommandKey::Flatten => once(&mut flatten, span, (), "flatten", &mut errors),
@@ -77,6 +84,7 @@ pub(crate) fn command(
             "`abort` drops the future of an async command: write `async fn`, or take a `Cancel`",
         );
     }
+    check_marks(readonly, destructive, &mut errors);
     check_signature(&function.sig, &mut errors);
     let mut taken = Taken::default();
     let inputs = attrs.params.into_iter().zip(&function.sig.inputs);
@@ -91,7 +99,14 @@ pub(crate) fn command(
         name: names.next().unwrap_or_default(),
         aliases: names.collect(),
         hidden: hidden.is_some(),
-        idempotent: idempotent.is_some(),
+        // One that changes nothing can be repeated.
+        idempotent: idempotent.is_some() || readonly.is_some(),
+        marks: Marks {
+            since: since.map(|(_, version)| version),
+            deprecated: deprecated.map(|(_, instead)| instead),
+            readonly: readonly.is_some(),
+            destructive: destructive.is_some(),
+        },
         abort: abort.is_some(),
         newest: newest.is_some(),
         flatten: flatten.is_some(),
@@ -105,6 +120,20 @@ pub(crate) fn command(
         params,
         output: output(&function.sig),
     })
+}
+
+/// Checks the marks of a command, which is a function or a variant.
+pub(super) fn check_marks(
+    readonly: Option<(Span, ())>,
+    destructive: Option<(Span, ())>,
+    errors: &mut Errors,
+) {
+    if let (Some(_), Some((span, ()))) = (readonly, destructive) {
+        errors.add(
+            span,
+            "a `readonly` command changes nothing and can't be `destructive`: remove one of the two",
+        );
+    }
 }
 
 fn ends_in_command(attr: &Attribute) -> bool {

@@ -4,12 +4,12 @@ use proc_macro2::Span;
 use syn::{Data, DeriveInput, Error, Fields, LitStr, Member, Path};
 
 use super::args::fields;
-use super::command::command_names;
+use super::command::{check_marks, command_names};
 use super::param::{Taken, field};
 use super::{default_crate, no_generics, once, once_or};
 use crate::attr::{CommandKey, CommandsAttrs, CommandsKey, Key, Keys, VariantAttrs};
 use crate::errors::Errors;
-use crate::model::{CommandVariant, CommandsImpl, Field};
+use crate::model::{CommandVariant, CommandsImpl, Field, Marks};
 use crate::rule;
 use crate::tokens::kebab;
 
@@ -80,6 +80,7 @@ fn command(
     let ident = &variant.ident;
     let (mut name, mut allow) = Default::default();
     let (mut hidden, mut idempotent) = Default::default();
+    let (mut since, mut deprecated, mut readonly, mut destructive) = Default::default();
     let mut aliases = Vec::new();
     for Key { span, kind } in attrs.keys.list {
         match kind {
@@ -95,11 +96,18 @@ fn command(
             }
             CommandKey::Hidden => once(&mut hidden, span, (), "hidden", errors),
             CommandKey::Idempotent => once(&mut idempotent, span, (), "idempotent", errors),
+            CommandKey::Since(text) => once(&mut since, span, text.value(), "since", errors),
+            CommandKey::Deprecated(text) => {
+                once(&mut deprecated, span, text.value(), "deprecated", errors);
+            }
+            CommandKey::Readonly => once(&mut readonly, span, (), "readonly", errors),
+            CommandKey::Destructive => once(&mut destructive, span, (), "destructive", errors),
             CommandKey::Abort | CommandKey::Newest | CommandKey::Flatten | CommandKey::Crate(_) => {
                 errors.add(span, "this key is of the function or the enum, not of a variant");
             }
         }
     }
+    check_marks(readonly, destructive, errors);
     let name = match name {
         Some((span, text)) => (text.value(), span),
         // The name may be what could not be parsed.
@@ -129,7 +137,13 @@ fn command(
         name: names.next()?,
         aliases: names.collect(),
         hidden: hidden.is_some(),
-        idempotent: idempotent.is_some(),
+        idempotent: idempotent.is_some() || readonly.is_some(),
+        marks: Marks {
+            since: since.map(|(_, version)| version),
+            deprecated: deprecated.map(|(_, instead)| instead),
+            readonly: readonly.is_some(),
+            destructive: destructive.is_some(),
+        },
         allow: allow.map(|(_, text)| text),
         docs: attrs.docs,
         fields,

@@ -6,7 +6,7 @@ use super::{Context, Fields, help};
 use crate::access::{Credentials, Policy};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Channels, Command, Entry, Table, Target, details, summary};
-use crate::param::{Param, Way};
+use crate::param::{Marks, Param, Way};
 use crate::reply::{IntoReply, Reply, ReplyType};
 use crate::session::Session;
 
@@ -73,6 +73,17 @@ fn command(entry: &Entry) -> Reply {
     fields.list("aliases", texts(aliases));
     fields.number("idempotent", target.is_idempotent().into());
     fields.maybe("for", policy);
+    let Marks { since, deprecated, readonly, destructive } = target.marks();
+    for (name, text) in [("since", since), ("deprecated", deprecated)] {
+        if let Some(text) = text {
+            fields.text(name, text);
+        }
+    }
+    for (name, is_on) in [("readonly", readonly), ("destructive", destructive)] {
+        if is_on {
+            fields.number(name, 1);
+        }
+    }
     fields.number("builtin", matches!(target, Target::BuiltIn(_)).into());
     fields.list("arguments", arguments);
     let reply =

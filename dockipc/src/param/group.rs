@@ -45,12 +45,27 @@ pub struct Variant {
     pub aliases: &'static [&'static str],
     pub hidden: bool,
     pub idempotent: bool,
+    pub marks: Marks,
     /// The text of its rule.
     pub allow: Option<&'static str>,
     /// The doc comment, with the space after each `///`.
     pub doc: &'static str,
     /// The place of the enum, and the parameters of the variant.
     pub params: &'static [Param],
+}
+
+/// What programs and people should know before they call a command.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Marks {
+    /// The version of the daemon that had the command first.
+    pub since: Option<&'static str>,
+    /// What to use instead.
+    pub deprecated: Option<&'static str>,
+    /// It changes nothing.
+    pub readonly: bool,
+    /// What it removes is lost.
+    pub destructive: bool,
 }
 
 /// A type that reads itself from parameters, and the parameters. One constant has both, because the compiler reports a
