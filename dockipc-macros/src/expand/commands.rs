@@ -22,10 +22,12 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
     let (mut arms, mut entries, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     let (mut described, mut send, mut all_sent) = (Vec::new(), Vec::new(), Vec::new());
     let mut names_of = Vec::new();
-    for (i, variant) in variants.iter().enumerate() {
-        let CommandVariant { name, aliases, hidden, idempotent, allow, docs, fields, .. } = variant;
-        let marks = marks(&variant.marks);
-        let variant = silent(&variant.variant);
+    for (i, command) in variants.iter().enumerate() {
+        let CommandVariant {
+            variant, name, aliases, hidden, idempotent, allow, docs, fields, ..
+        } = command;
+        let marks = marks(&command.marks);
+        let variant = silent(variant);
         let declared = quote_spanned!(Span::mixed_site()=> __DOCKIPC_DECLARED[#i]);
         let params = format_ident!("__DOCKIPC_PARAMS_{i}", span = Span::mixed_site());
         let read = read_fields(fields, &declared, 1);

@@ -4,12 +4,13 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{Attribute, GenericParam, ItemFn, LitStr, ReturnType, Signature, Type};
 
+use super::marks::MarkKeys;
 use super::param::{Taken, param};
 use super::redis::is_converted;
 use super::{GENERIC, default_crate, invalid, once, once_or};
 use crate::attr::{CommandAttrs, CommandKey, Key};
 use crate::errors::Errors;
-use crate::model::{Command, Marks, Output};
+use crate::model::{Command, Output};
 use crate::rule;
 use crate::tokens::{first_span, hygienic, impl_spans, iterator_span, kebab};
 
@@ -22,9 +23,10 @@ pub(crate) fn command(
     let ident = &function.sig.ident;
     let (mut name, mut allow, mut krate) = Default::default();
     let (mut hidden, mut idempotent, mut abort, mut newest, mut flatten) = Default::default();
-    let (mut since, mut deprecated, mut readonly, mut destructive) = Default::default();
+    let mut marks = MarkKeys::default();
     let mut aliases = Vec::new();
     for Key { span, kind } in attrs.keys.list {
+        let Some(kind) = marks.take(span, kind, &mut errors) else { continue };
         match kind {
             CommandKey::Name(text) => {
                 let message = "duplicate command name: write `alias = \"…\"` for another name";
@@ -38,16 +40,14 @@ pub(crate) fn command(
             }
             CommandKey::Hidden => once(&mut hidden, span, (), "hidden", &mut errors),
             CommandKey::Idempotent => once(&mut idempotent, span, (), "idempotent", &mut errors),
-            CommandKey::Since(text) => once(&mut since, span, text.value(), "since", &mut errors),
-            CommandKey::Deprecated(text) => {
-                once(&mut deprecated, span, text.value(), "deprecated", &mut errors);
-            }
-            CommandKey::Readonly => once(&mut readonly, span, (), "readonly", &mut errors),
-            CommandKey::Destructive => once(&mut destructive, span, (), "destructive", &mut errors),
             CommandKey::Abort => once(&mut abort, span, (), "abort", &mut errors),
             CommandKey::Newest => once(&mut newest, span, (), "newest", &mut errors),
             CommandKey::Flatten => once(&mut flatten, span, (), "flatten", &mut errors),
             CommandKey::Crate(path) => once(&mut krate, span, path, "crate", &mut errors),
+            CommandKey::Since(_)
+            | CommandKey::Deprecated(_)
+            | CommandKey::Readonly
+            | CommandKey::Destructive => unreachable!("taken as marks"),
         }
     }
     if let Some((span, ())) = flatten
@@ -84,7 +84,7 @@ pub(crate) fn command(
             "`abort` drops the future of an async command: write `async fn`, or take a `Cancel`",
         );
     }
-    check_marks(readonly, destructive, &mut errors);
+    let marks = marks.finish(&mut errors);
     check_signature(&function.sig, &mut errors);
     let mut taken = Taken::default();
     let inputs = attrs.params.into_iter().zip(&function.sig.inputs);
@@ -100,13 +100,8 @@ pub(crate) fn command(
         aliases: names.collect(),
         hidden: hidden.is_some(),
         // One that changes nothing can be repeated.
-        idempotent: idempotent.is_some() || readonly.is_some(),
-        marks: Marks {
-            since: since.map(|(_, version)| version),
-            deprecated: deprecated.map(|(_, instead)| instead),
-            readonly: readonly.is_some(),
-            destructive: destructive.is_some(),
-        },
+        idempotent: idempotent.is_some() || marks.readonly,
+        marks,
         abort: abort.is_some(),
         newest: newest.is_some(),
         flatten: flatten.is_some(),
@@ -120,20 +115,6 @@ pub(crate) fn command(
         params,
         output: output(&function.sig),
     })
-}
-
-/// Checks the marks of a command, which is a function or a variant.
-pub(super) fn check_marks(
-    readonly: Option<(Span, ())>,
-    destructive: Option<(Span, ())>,
-    errors: &mut Errors,
-) {
-    if let (Some(_), Some((span, ()))) = (readonly, destructive) {
-        errors.add(
-            span,
-            "a `readonly` command changes nothing and can't be `destructive`: remove one of the two",
-        );
-    }
 }
 
 fn ends_in_command(attr: &Attribute) -> bool {

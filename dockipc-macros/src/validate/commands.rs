@@ -4,12 +4,13 @@ use proc_macro2::Span;
 use syn::{Data, DeriveInput, Error, Fields, LitStr, Member, Path};
 
 use super::args::fields;
-use super::command::{check_marks, command_names};
+use super::command::command_names;
+use super::marks::MarkKeys;
 use super::param::{Taken, field};
 use super::{default_crate, no_generics, once, once_or};
 use crate::attr::{CommandKey, CommandsAttrs, CommandsKey, Key, Keys, VariantAttrs};
 use crate::errors::Errors;
-use crate::model::{CommandVariant, CommandsImpl, Field, Marks};
+use crate::model::{CommandVariant, CommandsImpl, Field};
 use crate::rule;
 use crate::tokens::kebab;
 
@@ -80,9 +81,10 @@ fn command(
     let ident = &variant.ident;
     let (mut name, mut allow) = Default::default();
     let (mut hidden, mut idempotent) = Default::default();
-    let (mut since, mut deprecated, mut readonly, mut destructive) = Default::default();
+    let mut marks = MarkKeys::default();
     let mut aliases = Vec::new();
     for Key { span, kind } in attrs.keys.list {
+        let Some(kind) = marks.take(span, kind, errors) else { continue };
         match kind {
             CommandKey::Name(text) => {
                 let message = "duplicate command name: write `alias = \"…\"` for another name";
@@ -96,18 +98,15 @@ fn command(
             }
             CommandKey::Hidden => once(&mut hidden, span, (), "hidden", errors),
             CommandKey::Idempotent => once(&mut idempotent, span, (), "idempotent", errors),
-            CommandKey::Since(text) => once(&mut since, span, text.value(), "since", errors),
-            CommandKey::Deprecated(text) => {
-                once(&mut deprecated, span, text.value(), "deprecated", errors);
-            }
-            CommandKey::Readonly => once(&mut readonly, span, (), "readonly", errors),
-            CommandKey::Destructive => once(&mut destructive, span, (), "destructive", errors),
+            CommandKey::Since(_)
+            | CommandKey::Deprecated(_)
+            | CommandKey::Readonly
+            | CommandKey::Destructive => unreachable!("taken as marks"),
             CommandKey::Abort | CommandKey::Newest | CommandKey::Flatten | CommandKey::Crate(_) => {
                 errors.add(span, "this key is of the function or the enum, not of a variant");
             }
         }
     }
-    check_marks(readonly, destructive, errors);
     let name = match name {
         Some((span, text)) => (text.value(), span),
         // The name may be what could not be parsed.
@@ -132,18 +131,14 @@ fn command(
             Vec::new()
         }
     };
+    let marks = marks.finish(errors);
     Some(CommandVariant {
         variant: ident.clone(),
         name: names.next()?,
         aliases: names.collect(),
         hidden: hidden.is_some(),
-        idempotent: idempotent.is_some() || readonly.is_some(),
-        marks: Marks {
-            since: since.map(|(_, version)| version),
-            deprecated: deprecated.map(|(_, instead)| instead),
-            readonly: readonly.is_some(),
-            destructive: destructive.is_some(),
-        },
+        idempotent: idempotent.is_some() || marks.readonly,
+        marks,
         allow: allow.map(|(_, text)| text),
         docs: attrs.docs,
         fields,

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::Command;
 use super::name::{LONGEST_NAME, RESERVED};
 use crate::access::allow;
-use crate::param::{CommandSet, Group, Marks, Param, Variant};
+use crate::param::{CommandSet, Group, Param, Variant};
 use crate::rule::parse;
 
 /// Returns the commands of a template.
@@ -155,12 +155,7 @@ fn each(template: &'static Command, prefixes: &[&str]) -> Vec<Command> {
             aliases,
             hidden: template.hidden || variant.hidden,
             idempotent: template.idempotent || variant.idempotent,
-            marks: Marks {
-                since: variant.marks.since.or(template.marks.since),
-                deprecated: variant.marks.deprecated.or(template.marks.deprecated),
-                readonly: template.marks.readonly || variant.marks.readonly,
-                destructive: template.marks.destructive || variant.marks.destructive,
-            },
+            marks: template.marks.or(&variant.marks),
             allow: rule.map(|terms| allow(Vec::leak(terms))).or(template.allow),
             doc: variant.doc,
             params: Vec::leak(params(template.params, variant)),

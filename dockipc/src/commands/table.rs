@@ -167,6 +167,12 @@ impl Target {
 }
 
 impl Entry {
+    /// Returns the entry of a command by its name.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of(command: &'static Command) -> Self {
+        Self::new(Cow::Borrowed(command.name), Target::Command(command))
+    }
+
     fn new(name: Cow<'static, str>, target: Target) -> Self {
         let shape = match target {
             Target::Command(command) => command.shape(),

@@ -5,7 +5,7 @@
 //! sees parameters that are one each. Nothing in here runs a command.
 
 use super::from_request::Kind;
-use super::{Args, Param, Way, param};
+use super::{Args, Marks, Param, Way, param};
 use crate::arg::usage;
 use crate::error::Failure;
 use crate::text::joined;
@@ -52,20 +52,6 @@ pub struct Variant {
     pub doc: &'static str,
     /// The place of the enum, and the parameters of the variant.
     pub params: &'static [Param],
-}
-
-/// What programs and people should know before they call a command.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Marks {
-    /// The version of the daemon that had the command first.
-    pub since: Option<&'static str>,
-    /// What to use instead.
-    pub deprecated: Option<&'static str>,
-    /// It changes nothing.
-    pub readonly: bool,
-    /// What it removes is lost.
-    pub destructive: bool,
 }
 
 /// A type that reads itself from parameters, and the parameters. One constant has both, because the compiler reports a

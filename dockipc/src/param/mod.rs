@@ -11,6 +11,7 @@ mod declared;
 mod extra;
 mod from_request;
 mod group;
+mod marks;
 mod owned;
 mod propose;
 mod shape;
@@ -32,9 +33,8 @@ pub use from_request::Kind;
 pub use from_request::{Flag, FromRequest, Parse};
 pub(crate) use from_request::{Needs, Wanted};
 pub(crate) use group::Group;
-pub use group::{
-    CommandSet, Grouped, Marks, Variant, base, commands, count, fields, flat, one_of, place,
-};
+pub use group::{CommandSet, Grouped, Variant, base, commands, count, fields, flat, one_of, place};
+pub use marks::Marks;
 pub use owned::OwnedArgs;
 pub use propose::Propose;
 pub(crate) use shape::Shape;

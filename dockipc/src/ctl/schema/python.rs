@@ -217,7 +217,7 @@ fn ty(answer: &Answer, types: &Types) -> String {
             format!("Tuple[{}]", columns.join(", "))
         }
         Type::Struct { .. } | Type::Enum { .. } => name(answer, types).unwrap_or("Any").into(),
-        Type::Union { .. } | Type::Unknown => "Any".into(),
+        Type::Union { .. } | Type::Json { .. } | Type::Unknown => "Any".into(),
     }
 }
 
@@ -265,7 +265,7 @@ fn reader(answer: &Answer, types: &Types) -> String {
             Some(name) => format!("_enum({name})"),
             None => "_text".into(),
         },
-        Type::Union { .. } | Type::Unknown => "_any".into(),
+        Type::Union { .. } | Type::Json { .. } | Type::Unknown => "_any".into(),
     }
 }
 
