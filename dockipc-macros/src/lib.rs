@@ -1,5 +1,5 @@
-//! The macros of `dockipc`: `#[command]`, `#[client]`, `#[derive(Arg)]`, `#[derive(Events)]`, `#[derive(Failure)]` and
-//! `#[derive(Reply)]`. Use them through `dockipc`, which has the same version.
+//! The macros of `dockipc`: `#[command]`, `#[client]`, `#[derive(Arg)]`, `#[derive(Args)]`, `#[derive(Commands)]`,
+//! `#[derive(Events)]`, `#[derive(Failure)]` and `#[derive(Reply)]`. Use them through `dockipc`, which has the same version.
 //!
 //! This file is the driver. It passes the data through the layers below; on a mistake it emits the
 //! author's item and then every error. Each file or folder imports only those of its row:
@@ -133,7 +133,8 @@ use crate::tokens::{first_span, with_parentheses};
 /// The type decides how a parameter gets its value: `State<T>`, `Peer`, `Cancel`, `Deadline`, `Stop` and
 /// `&Request` are injected, any other type is parsed from a word (see the trait `Arg`). `Option<T>` may be left out; `Vec<T>` takes
 /// all remaining words, and so do `HashMap<K, V>` and `BTreeMap<K, V>`, each word `KEY=VALUE`: the first `=` ends the key, and a
-/// key that is given twice is refused. `Vec<u8>` and `&[u8]` are the bytes of one word. The doc comment at a parameter
+/// key that is given twice is refused. `Vec<u8>` and `&[u8]` are the bytes of one word. A type that derives `Args` is several
+/// parameters, and one that derives `Commands` makes each of its variants a command. The doc comment at a parameter
 /// is its help.
 ///
 /// | attribute | meaning |
@@ -255,12 +256,98 @@ pub fn derive_arg(item: TokenStream) -> TokenStream {
 }
 
 /// Makes a type a group of parameters, which commands take in the place of one.
+///
+/// The fields of a **struct** are parameters, with doc comments and `#[arg(…)]` as at a function. Several commands
+/// can have the same group, beside parameters of their own, and a field can be a group itself:
+///
+/// ```ignore
+/// /// How a command waits.
+/// #[derive(Args)]
+/// struct Waiting {
+///     /// How long it waits.
+///     #[arg(long, default = "5s")]
+///     timeout: Duration,
+///     /// It says nothing.
+///     #[arg(flag)]
+///     quiet: bool,
+/// }
+///
+/// /// End a task: `kill 7 --timeout 1m`.
+/// #[command]
+/// fn kill(tasks: State<Tasks>, id: u64, waiting: Waiting) { … }
+/// ```
+///
+/// Of an **enum**, a client gives exactly one variant. Help shows `(--group <group> | --all | <ids>…)`:
+///
+/// ```ignore
+/// #[derive(Args)]
+/// enum Selection {
+///     /// The tasks of a group.
+///     Group(String),      // --group NAME; also `Group { #[arg(long = "in")] group: String }`
+///     /// All tasks.
+///     All,                // --all
+///     /// These tasks.
+///     Ids(Vec<u64>),      // the words: a `Vec` in the last variant
+/// }
+///
+/// #[command]
+/// fn pause(tasks: State<Tasks>, selection: Selection) { … }
+/// ```
+///
+/// A call without any, or with two, is refused with a sentence that lists them. An `Option<Selection>` may be left out; write it
+/// so, because the macro goes by the name `Option`. `#[arg(long = "name")]`, `#[arg(flag = "name")]` and `#[arg(positional)]` at a variant
+/// say how it is given.
+///
+/// Help, completion and the description of a command show the parameters as if they were written at the function. Two with one name
+/// are a compile error. A client sends such a value by `Call::give`. Two optional parameters that are words in their places can't be told
+/// apart if only the second is given: make the second one `long`. If the crate `dockipc` has another name in your crate, write
+/// `#[arg(crate = other_name)]` at the type.
 #[proc_macro_derive(Args, attributes(arg))]
 pub fn derive_args(item: TokenStream) -> TokenStream {
     expand_args(item.into()).unwrap_or_else(Error::into_compile_error).into()
 }
 
 /// Makes each variant of an enum a command.
+///
+/// A variant has the name of a command in kebab case, and its doc comment is the help. Its fields are the parameters, with
+/// `#[arg(…)]` as at a function; one field without a name is a type that derives `Args`.
+///
+/// ```ignore
+/// /// What the user interface does.
+/// #[derive(Commands)]
+/// #[command(prefix = "action")]
+/// enum Action {
+///     /// Focus a window.
+///     FocusWindow {
+///         /// The window's number.
+///         #[arg(long)]
+///         id: u64,
+///     },
+///     /// Start a program.
+///     Spawn { command: Vec<String> },
+///     #[command("leave", alias = "exit", allow = "owner")]
+///     Quit,
+/// }
+///
+/// #[command]
+/// fn action(ui: Local<'_, Ui>, action: Action) -> Result<(), Failure> { … }
+/// ```
+///
+/// The daemon then has the commands `action focus-window`, `action spawn` and `action leave`, and `action` alone lists them. With
+/// `#[command(flatten)]` at the function, and without `prefix`, they are `focus-window`, `spawn` and `leave`. The other parameters of the function
+/// are injected. It can be async, and its answer is that of each command.
+///
+/// | at a variant | meaning |
+/// | --- | --- |
+/// | `"name"`, `alias = "…"` | the command's name, and others |
+/// | `hidden`, `idempotent`, `readonly`, `destructive` | as at a function; what the function has holds for all |
+/// | `allow = "…"`, `since = "…"`, `deprecated = "…"` | as at a function, instead of the function's |
+///
+/// The enum can be in a crate that the daemon and its clients share. `Client::request(Action::Spawn { … })` calls the command: its name has
+/// the enum's `prefix` in front, which the function must have as its name. (Without `prefix`, an enum can also be under the name of a function,
+/// but then `request` does not know that name.) The trait of the same name, `dockipc::Commands`, has
+/// `Action::from_words` and `to_words`, for a file of settings and a command line. If the crate `dockipc` has another name
+/// in your crate, write `#[command(crate = other_name)]` at the enum.
 #[proc_macro_derive(Commands, attributes(command, arg))]
 pub fn derive_commands(item: TokenStream) -> TokenStream {
     expand_commands(item.into()).unwrap_or_else(Error::into_compile_error).into()
