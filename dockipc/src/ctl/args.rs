@@ -24,7 +24,7 @@ mod own;
 mod refused;
 
 pub(super) use hints::{unknown, unknown_option};
-pub(super) use own::command;
+pub(super) use own::{Own, command};
 use refused::refused;
 
 /// Talk to the control sockets of daemons.
@@ -137,16 +137,9 @@ impl Common {
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     Call(Call),
-    /// List the daemon's commands
-    Commands(Socket),
+    Commands(Commands),
     Help(Help),
-    /// Run the daemon's commands at a prompt, with history, Tab and hints
-    ///
-    /// `help` lists the commands, `help NAME` explains one, `exit` or Ctrl-D leaves the shell.
-    /// Ctrl-C cancels the command that runs. Lines are kept in $XDG_STATE_HOME/dockipc/history,
-    /// except those that may contain a secret or begin with a blank. Without a terminal, lines are
-    /// read as by `call -f -`.
-    Shell(Socket),
+    Shell(Prompt),
     Ping(Ping),
     Ps(Ps),
     Kill(Kill),
@@ -203,6 +196,10 @@ pub(super) struct Call {
     #[arg(long, action = ArgAction::SetTrue)]
     pub(super) literal: bool,
 
+    /// Check the command and its arguments, and print what would run, without running it
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
     /// Run the command COUNT times
     #[arg(long, value_name = "COUNT", value_parser = count::<u64>)]
     pub(super) repeat: Option<u64>,
@@ -227,11 +224,42 @@ pub(super) struct Call {
 /// A single word that is the name of a subcommand means that subcommand. For a socket of such a
 /// name, write `-s NAME`.
 #[derive(Args, Debug)]
-#[command(override_usage = "dockipc help [SOCK] [NAME]\n       dockipc help SUBCOMMAND")]
+#[command(override_usage = "dockipc help [SOCK] [NAME]...\n       dockipc help SUBCOMMAND")]
 pub(super) struct Help {
-    /// The socket, unless given otherwise, and a command's name; or a subcommand
-    #[arg(value_name = "SOCK NAME", num_args = 0..=2)]
+    /// Print JSON or, with =line, each command as a line of JSON
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
+
+    /// The socket, unless given otherwise, and the name of a command or of a group; or a subcommand
+    #[arg(value_name = "SOCK NAME", num_args = 0..=3)]
     pub(super) words: Vec<OsString>,
+}
+
+/// List the daemon's commands
+#[derive(Args, Debug)]
+pub(super) struct Commands {
+    /// Print JSON or, with =line, each command as a line of JSON
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
+
+    #[command(flatten)]
+    pub(super) socket: Socket,
+}
+
+/// Run the daemon's commands at a prompt, with history, Tab and hints
+///
+/// `help` lists the commands, `help NAME` explains one, `exit` or Ctrl-D leaves the shell.
+/// Ctrl-C cancels the command that runs. A destructive command is run after a question. Lines are kept in $XDG_STATE_HOME/dockipc/history,
+/// except those that may contain a secret or begin with a blank. Without a terminal, lines are
+/// read as by `call -f -`.
+#[derive(Args, Debug)]
+pub(super) struct Prompt {
+    /// Run destructive commands without a question
+    #[arg(long)]
+    pub(super) yes: bool,
+
+    #[command(flatten)]
+    pub(super) socket: Socket,
 }
 
 /// Measure how fast the daemon answers
@@ -474,7 +502,7 @@ pub(super) enum NotRun {
 /// a command, if `call` is left out.
 pub(super) fn place_of_name(
     root: &clap::Command,
-    own: Option<&str>,
+    own: Option<Own<'_>>,
     words: &[impl AsRef<OsStr>],
 ) -> Option<usize> {
     let mut line = OwnWords::of(root.find_subcommand("call")?);
@@ -515,7 +543,11 @@ fn time_without_equals(program: &str, words: &[OsString]) -> Option<CliError> {
 }
 
 /// Parses the command line, the words after the program's name.
-pub(super) fn read(own: Option<&str>, program: &str, words: Vec<OsString>) -> Result<Cli, NotRun> {
+pub(super) fn read(
+    own: Option<Own<'_>>,
+    program: &str,
+    words: Vec<OsString>,
+) -> Result<Cli, NotRun> {
     let mut command = command(own);
     command.build();
     let place = place_of_name(&command, own, &words);
@@ -544,7 +576,7 @@ pub(super) fn read(own: Option<&str>, program: &str, words: Vec<OsString>) -> Re
     }
     match &mut cli.action {
         Action::Call(call) => call.is_implied = place.is_some(),
-        Action::Help(Help { words }) if cli.common.socket.is_none() => {
+        Action::Help(Help { words, .. }) if cli.common.socket.is_none() => {
             if let [name] = &words[..]
                 && command.find_subcommand(name).is_some()
             {

@@ -4,6 +4,8 @@ mod derived;
 mod from;
 mod into;
 mod reply_type;
+#[cfg(test)]
+mod tests;
 
 use crate::error::Error;
 

@@ -226,7 +226,7 @@ fn ty(answer: &Answer, types: &Types) -> String {
         Type::Struct { .. } | Type::Enum { .. } | Type::Union { .. } => {
             name(answer, types).unwrap_or("Any").into()
         }
-        Type::Unknown => "Any".into(),
+        Type::Json { .. } | Type::Unknown => "Any".into(),
     }
 }
 
@@ -292,6 +292,7 @@ fn reader(answer: &Answer, types: &Types) -> String {
             Some(name) => format!("_enum({name})"),
             None => "_text".into(),
         },
+        Type::Json { .. } => "_json".into(),
         // The variants of a union within itself are not described.
         Type::Union { variants: None, .. } | Type::Unknown => "_any".into(),
     }

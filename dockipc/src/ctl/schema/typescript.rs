@@ -243,7 +243,7 @@ fn ty(answer: &Answer, types: &Types) -> String {
         Type::Struct { .. } | Type::Enum { .. } | Type::Union { .. } => {
             name(answer, types).unwrap_or("unknown").into()
         }
-        Type::Unknown => "unknown".into(),
+        Type::Json { .. } | Type::Unknown => "unknown".into(),
     }
 }
 
@@ -323,6 +323,7 @@ fn reader(answer: &Answer, types: &Types) -> String {
             Some(name) => format!("($.text as Read<{name}>)"),
             None => "$.text".into(),
         },
+        Type::Json { .. } => "$.json".into(),
         Type::Unknown => "$.any".into(),
     }
 }
