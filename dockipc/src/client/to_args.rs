@@ -31,7 +31,9 @@ pub trait ToArgs {
     where
         Self: Sized,
     {
-        list.iter().for_each(|item| item.to_args(way, arguments));
+        for item in list {
+            item.to_args(way, arguments);
+        }
     }
 }
 
@@ -170,12 +172,16 @@ fn entry(key: &impl ToArg, value: &impl ToArg) -> Vec<u8> {
 
 impl<K: ToArg, V: ToArg> ToArgs for BTreeMap<K, V> {
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
-        self.iter().for_each(|(key, value)| arguments.add(entry(key, value), way));
+        for (key, value) in self {
+            arguments.add(entry(key, value), way);
+        }
     }
 }
 
 impl<K: ToArg, V: ToArg, S> ToArgs for HashMap<K, V, S> {
     fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
-        self.iter().for_each(|(key, value)| arguments.add(entry(key, value), way));
+        for (key, value) in self {
+            arguments.add(entry(key, value), way);
+        }
     }
 }
