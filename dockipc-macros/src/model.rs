@@ -249,7 +249,7 @@ pub(crate) enum Answer {
 pub(crate) enum Content {
     Nothing,
     /// One field without a name.
-    One(Type),
+    One(Box<Type>),
     /// Several fields without names.
     Row(Vec<Type>),
     Map(Vec<ReplyField>),
@@ -277,7 +277,7 @@ pub(crate) enum Other {
     /// A unit variant, which has a word of its own.
     Unit(Ident),
     /// One that holds the word, with the type of its field.
-    Word(Ident, Type),
+    Word(Ident, Box<Type>),
 }
 
 /// A trait whose methods call commands.

@@ -212,9 +212,10 @@ fn of_enum(
         let constructor = quote!(Self::#variant);
         let parts = parts(content, ident, &quote!(""), &constructor);
         let (ty, value, pattern) = (parts.ty, parts.into, pattern(content, &constructor));
-        into.push(match content {
-            Content::Nothing => quote!(#pattern => __dockipc::IntoReply::into_reply(#word)),
-            _ => quote!(#pattern => __dockipc::Reply::map([(#word, #value)])),
+        into.push(if let Content::Nothing = content {
+            quote!(#pattern => __dockipc::IntoReply::into_reply(#word))
+        } else {
+            quote!(#pattern => __dockipc::Reply::map([(#word, #value)]))
         });
         let value = parts.from;
         from.push(quote!(#word #(| #aliases)* => #value));

@@ -93,7 +93,7 @@ fn content(keys: Vec<Keys<ReplyFieldKey>>, fields: &Fields, errors: &mut Errors)
     let mut types: Vec<_> = fields.iter().map(|field| field.ty.clone()).collect();
     match types.len() {
         0 => Content::Nothing,
-        1 => Content::One(types.remove(0)),
+        1 => Content::One(Box::new(types.remove(0))),
         _ => Content::Row(types),
     }
 }
@@ -110,7 +110,7 @@ fn name(keys: Keys<ReplyFieldKey>, errors: &mut Errors) -> Option<LitStr> {
 /// Reports a struct whose type in a description would contain itself without end.
 fn check_recursion(ident: &Ident, content: &Content, errors: &mut Errors) {
     let types = match content {
-        Content::One(ty) => std::slice::from_ref(ty),
+        Content::One(ty) => std::slice::from_ref(&**ty),
         Content::Row(types) => types,
         Content::Nothing | Content::Map(_) => return,
     };

@@ -372,7 +372,6 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Float => "float",
         ReplyType::Text => "text",
         ReplyType::Bytes => "bytes",
-        ReplyType::Form(of, _) => word(of),
         ReplyType::Optional(_) => "optional",
         ReplyType::List(_) => "list",
         ReplyType::Set(_) => "set",
@@ -383,7 +382,7 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Enum { .. } => "enum",
         ReplyType::Union { .. } => "union",
         ReplyType::Json { .. } => "json",
-        ReplyType::Open(of) | ReplyType::Table(of) => word(of),
+        ReplyType::Form(of, _) | ReplyType::Open(of) | ReplyType::Table(of) => word(of),
     }
 }
 
