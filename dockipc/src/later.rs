@@ -49,6 +49,8 @@ pub(crate) struct Start<'s> {
     pub(crate) name: &'static str,
     pub(crate) form: ItemForm,
     pub(crate) messages: Option<Arc<[u8]>>,
+    /// The format of an item, if it is not that of the protocol.
+    pub(crate) format: Option<fn(Reply) -> Reply>,
     /// The most bytes that are [collected](ItemForm::Collected).
     pub(crate) max_collected: usize,
     /// Returns the answer of code that has panicked.

@@ -203,12 +203,18 @@ mod hand_over;
 mod handler;
 #[cfg(feature = "server")]
 pub mod hooks;
+#[cfg(feature = "json")]
+mod json;
 #[cfg(feature = "server")]
 mod later;
 mod listener;
 #[cfg(feature = "server")]
 mod local;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod nearest;
+#[cfg(feature = "server")]
+mod once;
 #[cfg(feature = "server")]
 mod param;
 #[cfg(feature = "server")]
@@ -249,6 +255,12 @@ pub use crate::arg::{Arg, BadValue};
 pub use crate::client::AsyncClient;
 pub use crate::client::{Client, Commands, send};
 pub use crate::error::{Error, Failure, Result, Stopped};
+#[cfg(feature = "json-schema")]
+pub use crate::json::DescribedJson;
+#[cfg(feature = "json")]
+pub use crate::json::Json;
+#[cfg(feature = "msgpack")]
+pub use crate::msgpack::MsgPack;
 pub use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 pub use crate::secret::Secret;
 pub use crate::wire::Protocol;
@@ -265,7 +277,7 @@ pub use crate::{
     local::{Job, Local},
     peer::Peer,
     request::Request,
-    run::{Cancel, Deadline, Progress, Stop},
+    run::{Cancel, Deadline, Once, Progress, Stop},
     server::{Bound, Control, Handle, Server},
     state::State,
     stream::Stream,

@@ -14,6 +14,7 @@ use crate::error::{Failure, code};
 use crate::later::ItemForm;
 use crate::peer::Peer;
 use crate::reply::Reply;
+use crate::run::Token;
 use crate::wire::Protocol;
 
 /// The state of one connection besides its input.
@@ -49,6 +50,9 @@ pub(crate) struct Session {
     pub(crate) messages: Option<Arc<[u8]>>,
     /// The server stops when the answer is sent.
     pub(crate) stops_server: Cell<bool>,
+    /// The client gets the answer to the current command as JSON text.
+    #[cfg(feature = "json")]
+    pub(crate) is_json_call: bool,
 }
 
 /// The parts of a session that few connections have.
@@ -58,7 +62,23 @@ pub(crate) struct Aside {
     transaction: Option<Queue>,
     /// The channels to which the client has subscribed, at least one.
     subscriber: Option<Box<dyn Subscribed>>,
+    /// The client gets each answer as JSON text.
+    #[cfg(feature = "json")]
+    as_json: bool,
 }
+
+impl Aside {
+    fn is_empty(&self) -> bool {
+        #[cfg(feature = "json")]
+        if self.as_json {
+            return false;
+        }
+        self.transaction.is_none() && self.subscriber.is_none()
+    }
+}
+
+/// Converts an answer to the format that the client has asked for.
+pub(crate) type Format = fn(Reply) -> Reply;
 
 /// The subscriptions of one connection. They end when it is dropped.
 pub(crate) trait Subscribed: Send {
@@ -98,7 +118,7 @@ pub(crate) enum Form {
 
 /// The options of a command that our own client sends, `DOCKIPC WITH`. Such a command is cancelled when the client
 /// ends its side of the connection.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(crate) struct Opening {
     /// The time until which the client waits.
     pub(crate) deadline: Option<Instant>,
@@ -108,6 +128,8 @@ pub(crate) struct Opening {
     pub(crate) body: bool,
     /// The client gets the command's progress.
     pub(crate) progress: bool,
+    /// The call runs once, however often it is repeated.
+    pub(crate) once: Option<Token>,
 }
 
 /// The commands that a client has queued since `MULTI`.
@@ -177,6 +199,8 @@ impl Session {
             opening: None,
             messages: None,
             stops_server: Cell::new(false),
+            #[cfg(feature = "json")]
+            is_json_call: false,
         }
     }
 
@@ -218,7 +242,7 @@ impl Session {
     #[inline(never)]
     pub(crate) fn end_transaction(&mut self) -> Option<Queue> {
         let queue = self.aside.as_mut()?.transaction.take();
-        self.aside.take_if(|aside| aside.subscriber.is_none());
+        self.aside.take_if(|aside| aside.is_empty());
         queue
     }
 
@@ -250,7 +274,35 @@ impl Session {
         if let Some(aside) = &mut self.aside {
             aside.subscriber = None;
         }
-        self.aside.take_if(|aside| aside.transaction.is_none());
+        self.aside.take_if(|aside| aside.is_empty());
+    }
+
+    /// Chooses whether the client gets each answer as JSON text.
+    #[cfg(feature = "json")]
+    pub(crate) fn set_json(&mut self, as_json: bool) {
+        if as_json || self.aside.is_some() {
+            self.aside.get_or_insert_default().as_json = as_json;
+        }
+        self.aside.take_if(|aside| aside.is_empty());
+    }
+
+    /// Returns the format of the answers, if it is not that of the protocol.
+    #[inline]
+    pub(crate) fn format(&self) -> Option<Format> {
+        #[cfg(feature = "json")]
+        if self.is_json_call || self.aside.as_ref().is_some_and(|aside| aside.as_json) {
+            return Some(crate::wire::json::answer);
+        }
+        None
+    }
+
+    /// Returns an answer in the format that the client has asked for.
+    #[inline]
+    pub(crate) fn formatted(&self, reply: Reply) -> Reply {
+        match self.format() {
+            Some(format) => format(reply),
+            None => reply,
+        }
     }
 
     /// Returns how events are written for the client.

@@ -14,8 +14,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "values",
         &[
+            "once",
             "hand_over",
             "handler",
+            "json",
+            "msgpack",
             "param",
             "request",
             "arg",

@@ -285,6 +285,13 @@ fn reply_impls(
 ) -> TokenStream {
     let (generics, types, bounds) = writable.split_for_impl();
     let readable = &readable.where_clause;
+    // A type with parameters can be read where it can't be written.
+    let expected = writable.type_params().next().is_none().then(|| {
+        quote! {
+            const EXPECTED: &'static __dockipc::ReplyType =
+                <Self as __dockipc::IntoReply>::REPLY_TYPE;
+        }
+    });
     quote! {
         const _: () = {
             use #krate::private as __dockipc;
@@ -298,7 +305,7 @@ fn reply_impls(
 
             #[automatically_derived]
             impl #generics __dockipc::FromReply for #ident #types #readable {
-                const EXPECTED: &'static __dockipc::ReplyType = <Self as __dockipc::IntoReply>::REPLY_TYPE;
+                #expected
 
                 fn from_reply(
                     __dockipc_reply: __dockipc::Reply,

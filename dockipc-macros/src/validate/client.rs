@@ -93,15 +93,14 @@ fn method(attrs: MethodAttrs, method: &mut TraitItemFn, errors: &mut Errors) -> 
         }
     }
     let sig = &mut method.sig;
-    let name = match &name {
-        Some((_, text)) => command_name(text, errors),
-        None => {
-            let name = kebab(&sig.ident);
-            if attrs.keys.is_complete {
-                check_name(&name, true, sig.ident.span(), errors);
-            }
-            name
+    let name = if let Some((_, text)) = &name {
+        command_name(text, errors)
+    } else {
+        let name = kebab(&sig.ident);
+        if attrs.keys.is_complete {
+            check_name(&name, true, sig.ident.span(), errors);
         }
+        name
     };
     if let syn::Safety::Unsafe(token) = &sig.safety {
         errors.add(token.span, "a client's method cannot be unsafe: remove `unsafe`");

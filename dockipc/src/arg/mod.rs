@@ -66,6 +66,10 @@ pub trait Arg<'r>: Sized {
     #[doc(hidden)]
     const RANGE: Option<(&'static str, &'static str)> = None;
 
+    /// Returns the JSON Schema of a value.
+    #[doc(hidden)]
+    const SCHEMA: Option<fn() -> String> = None;
+
     /// Returns the value of an omitted parameter, if the parameter is optional.
     #[doc(hidden)]
     fn from_nothing() -> Option<Self> {

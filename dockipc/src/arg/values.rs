@@ -269,6 +269,7 @@ impl<'r, T: Arg<'r>> Arg<'r> for Option<T> {
     const ARITY: Arity = T::ARITY.with(Arity::Optional);
     const SECRET: bool = T::SECRET;
     const RANGE: Option<(&'static str, &'static str)> = T::RANGE;
+    const SCHEMA: Option<fn() -> String> = T::SCHEMA;
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         T::from_word(word).map(Some)
@@ -291,6 +292,7 @@ impl<'r, T: Arg<'r>> Arg<'r> for Vec<T> {
         Arity::One => None,
         _ => T::RANGE,
     };
+    const SCHEMA: Option<fn() -> String> = T::SCHEMA;
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         match T::list_from_words(&mut std::iter::once(word)) {
@@ -314,6 +316,7 @@ impl<'r, T: Arg<'r> + Wipe> Arg<'r> for Secret<T> {
     const ARITY: Arity = T::ARITY;
     const SECRET: bool = true;
     const RANGE: Option<(&'static str, &'static str)> = T::RANGE;
+    const SCHEMA: Option<fn() -> String> = T::SCHEMA;
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
         T::from_word(word).map(Self::new)

@@ -6,7 +6,7 @@ use super::{Context, Fields, help};
 use crate::access::{Credentials, Policy};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Channels, Command, Entry, Table, Target, details, summary};
-use crate::param::{Param, Way};
+use crate::param::{Marks, Param, Way};
 use crate::reply::{IntoReply, Reply, ReplyType};
 use crate::session::Session;
 
@@ -84,6 +84,17 @@ fn command(entry: &Entry) -> Reply {
     fields.list("aliases", texts(aliases));
     fields.number("idempotent", target.is_idempotent().into());
     fields.maybe("for", policy);
+    let Marks { since, deprecated, readonly, destructive } = target.marks();
+    for (name, text) in [("since", since), ("deprecated", deprecated)] {
+        if let Some(text) = text {
+            fields.text(name, text);
+        }
+    }
+    for (name, is_on) in [("readonly", readonly), ("destructive", destructive)] {
+        if is_on {
+            fields.number(name, 1);
+        }
+    }
     fields.number("builtin", matches!(target, Target::BuiltIn(_)).into());
     fields.list("arguments", arguments);
     let reply =
@@ -128,6 +139,7 @@ struct ArgumentInfo<'p> {
     ty: &'static str,
     choices: &'p [&'static str],
     range: Option<(&'static str, &'static str)>,
+    schema: Option<fn() -> String>,
     default: Option<String>,
     optional: bool,
     multiple: bool,
@@ -155,6 +167,7 @@ impl<'p> ArgumentInfo<'p> {
             ty: param.ty,
             choices: if kind == "flag" { &[] } else { param.choices },
             range: param.range,
+            schema: param.schema,
             default: help::default(param).filter(|_| !param.secret),
             optional: param.is_optional(),
             multiple: param.arity == Arity::Many,
@@ -174,6 +187,7 @@ impl<'p> ArgumentInfo<'p> {
             ty: "text",
             choices: &[],
             range: None,
+            schema: None,
             default: None,
             optional,
             multiple,
@@ -195,6 +209,9 @@ fn argument(argument: ArgumentInfo<'_>) -> Reply {
     fields.list("choices", texts(argument.choices));
     if let Some(range) = argument.range {
         put_range(&mut fields, range);
+    }
+    if let Some(schema) = argument.schema {
+        fields.text("schema", &schema());
     }
     fields.maybe("default", argument.default.as_deref());
     fields.number("optional", argument.optional.into());
@@ -293,6 +310,7 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
         ReplyType::Union { variants, .. } if !outer.has(name) => {
             fields.list("variants", named(variants(), false, &here));
         }
+        ReplyType::Json { schema: Some(schema) } => fields.text("schema", &schema()),
         ReplyType::Enum { words, .. } => fields.list("words", texts(words)),
         _ => {}
     }
@@ -349,6 +367,7 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Struct { .. } => "struct",
         ReplyType::Enum { .. } => "enum",
         ReplyType::Union { .. } => "union",
+        ReplyType::Json { .. } => "json",
         ReplyType::Open(of) | ReplyType::Table(of) => word(of),
     }
 }

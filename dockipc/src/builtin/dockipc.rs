@@ -3,14 +3,17 @@
 use std::time::{Duration, Instant};
 
 use super::describe::describe;
-use super::{Context, is, running, usage};
+use super::{Context, Fields, is, running, usage};
 use crate::arg::Quoted;
 use crate::commands::{BuiltIn, Channels};
 use crate::error::{Failure, code};
 use crate::later::ItemForm;
 use crate::reply::Reply;
 use crate::request::Words;
+use crate::run::{self, Token};
 use crate::session::{Opening, Session};
+#[cfg(feature = "json")]
+use crate::wire::Protocol;
 use crate::wire::{Frame, Span, check_text};
 
 /// Answers the `DOCKIPC` subcommands that run no code of the author's:
@@ -19,19 +22,31 @@ use crate::wire::{Frame, Span, check_text};
 /// - `DOCKIPC DESCRIBE --channels`: the declared event channels. No command has this name, so that a daemon without
 ///   them, or an older one, answers with an empty map. They are not beside the commands: a command may be named
 ///   `channels`, and an older program reads all fields of the map as commands.
+/// - `DOCKIPC DESCRIBE --daemon`: the versions of the author's daemon, if it has one, and of dockipc.
 /// - `DOCKIPC RUNNING`: see [`running::running`]; `DOCKIPC CANCEL id`: see [`running::cancel`].
+/// - `DOCKIPC FORMAT json` or `resp`: whether the connection gets each answer as JSON text from now on. It ends with
+///   `RESET`.
 /// - `DOCKIPC IDEMPOTENT name`: 1 if a call that may have run can be repeated, else 0.
 ///
 /// Dispatch answers the others: `DOCKIPC LINE text`, a line with a framed answer,
+/// `DOCKIPC CHECK command word…`, what the call would do, which runs nothing,
 /// `DOCKIPC ARGS command option… -- word…`, whose words are no options,
-/// `DOCKIPC WITH key value … -- command word…` ([`Prefix`]), and
+/// `DOCKIPC WITH key value … -- command word…` and `DOCKIPC JSON command word…` ([`Prefix`]), and
 /// `DOCKIPC COMPLETE command parameter prefix [word…]` ([`Completion`]).
-pub(super) fn dockipc(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
+pub(super) fn dockipc(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
     if is(words.get(0), "describe") {
         if is(words.get(1), "--channels")
             && let Some(declared) = Channels::any()
         {
             return (declared.describe)(context.table, &session.credentials());
+        }
+        if is(words.get(1), "--daemon") {
+            let mut fields = Fields::default();
+            if let Some(version) = &context.config.version {
+                fields.text("version", version);
+            }
+            fields.text("dockipc", env!("CARGO_PKG_VERSION"));
+            return fields.into_reply();
         }
         return describe(context, session, words.skip(1).iter());
     }
@@ -44,11 +59,32 @@ pub(super) fn dockipc(context: Context<'_>, session: &Session, words: Words<'_>)
         (what, ..) if is(what, "data") || is(what, "end") => usage(
             "data and end follow a call with a body; usage: dockipc with body 1 -- <command> [<word>…]",
         ),
+        (what, format, None) if is(what, "format") => set_format(session, format),
+        #[cfg(not(feature = "json"))]
+        (what, ..) if is(what, "json") => set_format(session, None),
         (what, Some(id), None) if is(what, "cancel") => running::cancel(context, session, id),
         _ => usage(
-            "usage: dockipc complete <command> <parameter> <prefix> [<word>…] | cancel <id> | describe [<command>…] | idempotent <command> | running | line <text> | args <command> [<option>…] -- [<word>…] | with <key> <value> … -- <command> [<word>…], the last three over RESP",
+            "usage: dockipc complete <command> <parameter> <prefix> [<word>…] | cancel <id> | check <command> [<word>…] | describe [<command>…] | format json|resp | idempotent <command> | json <command> [<word>…] | running | line <text> | args <command> [<option>…] -- [<word>…] | with <key> <value> … -- <command> [<word>…], the last three over RESP",
         ),
     }
+}
+
+#[cfg(feature = "json")]
+fn set_format(session: &mut Session, format: Option<&[u8]>) -> Reply {
+    if session.protocol == Protocol::Line {
+        return usage("a line has one answer; write dockipc json <command> [<word>…]");
+    }
+    let as_json = is(format, "json");
+    if !as_json && !is(format, "resp") {
+        return usage("usage: dockipc format json|resp");
+    }
+    session.set_json(as_json);
+    Reply::Ok
+}
+
+#[cfg(not(feature = "json"))]
+fn set_format(_: &mut Session, _: Option<&[u8]>) -> Reply {
+    usage("this daemon has no answers in JSON: it is built without the feature json of dockipc")
 }
 
 /// A request for completions of a parameter.
@@ -76,6 +112,9 @@ pub(crate) enum Prefix<'i> {
     Line(&'i [u8]),
     /// `DOCKIPC ARGS` in front of a command, whose options end at its first `--`, also if it declares none.
     Args,
+    /// `DOCKIPC JSON` in front of a command, whose answer is JSON text.
+    #[cfg(feature = "json")]
+    Json,
     /// `DOCKIPC WITH key value … --` in front of a command, or of one of the others.
     With(Result<Opening, Failure>),
 }
@@ -85,6 +124,21 @@ pub(crate) enum Prefix<'i> {
 pub(crate) fn is_prefixed(input: &[u8], frame: Frame, words: &[Span]) -> bool {
     let (Frame::Resp, &[name, _, _, ..]) = (frame, words) else { return false };
     is(Some(name.of(input, &[])), "dockipc")
+}
+
+/// Returns the position behind `dockipc json`, if a line begins so and another word follows.
+#[cfg(feature = "json")]
+#[cold]
+pub(crate) fn json_on_line(line: &[u8]) -> Option<usize> {
+    let mut rest = line.trim_ascii_start();
+    for word in ["dockipc", "json"] {
+        let (first, behind) = rest.split_at(rest.iter().position(u8::is_ascii_whitespace)?);
+        if !is(Some(first), word) {
+            return None;
+        }
+        rest = behind.trim_ascii_start();
+    }
+    (!rest.is_empty()).then_some(line.len() - rest.len())
 }
 
 /// Removes the prefix of a command, if it has one.
@@ -97,6 +151,11 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
     if is(of(1), "args") {
         words.drain(..2);
         return Prefix::Args;
+    }
+    #[cfg(feature = "json")]
+    if is(of(1), "json") {
+        words.drain(..2);
+        return Prefix::Json;
     }
     if !is(of(1), "with") {
         return Prefix::None;
@@ -116,6 +175,9 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
     if is(of(0), "dockipc") && is(of(1), "with") {
         return Prefix::With(Err(Failure::new(code::USAGE, "dockipc with can't be nested")));
     }
+    if let Some(token) = &mut opening.once {
+        token.words = run::hash(words.iter().map(|span| span.of(input, &[])));
+    }
     Prefix::With(read.map(|()| opening))
 }
 
@@ -134,6 +196,10 @@ impl Opening {
                 b"rows" => ItemForm::Rows,
                 _ => return refuse(format_args!("stream is items or rows")),
             });
+            return Ok(());
+        }
+        if is(Some(key), "once") {
+            self.once = Some(Token::read(value)?);
             return Ok(());
         }
         if !is(Some(key), "deadline") {

@@ -60,10 +60,20 @@ pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_
     let mut fields = Fields::default();
     fields.text("server", "dockipc");
     fields.text("version", env!("CARGO_PKG_VERSION"));
+    if let Some(version) = &context.config.version {
+        fields.text("daemon", version);
+    }
     fields.number("proto", proto);
     fields.put("id", session.id.into_reply());
     // The keys of `DOCKIPC WITH`, with blanks between.
-    fields.text("with", "deadline stream body progress");
+    let (keys, store) = ("deadline stream body progress", context.store);
+    match store {
+        None => fields.text("with", keys),
+        Some(store) => {
+            fields.text("with", &format!("{keys} once"));
+            fields.text("once", store);
+        }
+    }
     fields.text("mode", "standalone");
     fields.text("role", "master");
     fields.list("modules", Vec::new());
@@ -264,6 +274,8 @@ pub(super) fn reset(session: &mut Session) -> Reply {
     session.has_token = false;
     session.end_transaction();
     session.end_subscriptions();
+    #[cfg(feature = "json")]
+    session.set_json(false);
     Reply::Status("RESET".into())
 }
 

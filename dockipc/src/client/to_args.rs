@@ -189,6 +189,23 @@ impl<T: ToOwned + ToArgs + ?Sized> ToArgs for Cow<'_, T> {
     }
 }
 
+macro_rules! serde_to_args {
+    ($($feature:literal $ty:path;)*) => {$(
+        #[cfg(feature = $feature)]
+        impl<T: serde::Serialize> ToArgs for $ty {
+            fn to_args(&self, way: Way, arguments: &mut Arguments<'_>) {
+                arguments.add(self, way);
+            }
+        }
+    )*};
+}
+
+serde_to_args! {
+    "json" crate::json::Json<T>;
+    "json-schema" crate::json::DescribedJson<T>;
+    "msgpack" crate::msgpack::MsgPack<T>;
+}
+
 impl<T: ToArg + ToArgs> ToArgs for Secret<T> {
     const GIVES: Gives = T::GIVES;
 

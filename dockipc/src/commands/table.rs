@@ -10,7 +10,7 @@ use crate::answer::Prepare;
 use crate::error::Error;
 use crate::handler::Handler;
 use crate::local::Loops;
-use crate::param::{DefaultValue, Needs, Shape, Wanted};
+use crate::param::{DefaultValue, Marks, Needs, Shape, Wanted};
 use crate::state::States;
 use crate::text::number;
 
@@ -146,6 +146,13 @@ impl Target {
             Self::Command(command) => command.place(),
             Self::Mounted(Mounted { place, .. }) => place.clone(),
             Self::BuiltIn(_) | Self::PubSub(_) | Self::Group => "dockipc itself".into(),
+        }
+    }
+
+    pub(crate) fn marks(&self) -> Marks {
+        match self {
+            Self::Command(command) => command.marks,
+            _ => Marks::default(),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::text::Integer;
 
 mod answer;
 
-pub(super) use answer::{Answer, Field, Type};
+pub(super) use answer::{Answer, Field, Type, Variant};
 
 /// The commands that the caller may run, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +98,9 @@ pub(super) struct Argument {
     /// The regular expression of the accepted words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pattern: Option<String>,
+    /// The JSON Schema of a value, as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) schema: Option<String>,
     pub(super) default: Option<String>,
     #[serde(rename = "optional")]
     pub(super) is_optional: bool,

@@ -7,12 +7,11 @@ use std::io::{self, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::error::CliError;
 use crate::reply::Reply;
+use crate::wire::json::AsJson;
 
 mod json;
 mod shown;
@@ -255,43 +254,10 @@ pub(super) fn path_to_json(path: &OsStr) -> Value {
     to_json(Reply::bytes(path.as_bytes()))
 }
 
-/// Converts an answer to JSON.
-///
-/// Bytes that are not UTF-8 become `{"base64": "…"}`, and a failure within an answer becomes
-/// `{"error": "CODE message"}`. A map with keys that are not text becomes a list of pairs. Numbers
-/// that JSON does not have, such as NaN or integers of more than 64 bits, become text.
+/// Converts an answer to JSON, by the rules of [`wire::json`](crate::wire::json).
 pub(super) fn to_json(reply: Reply) -> Value {
-    match reply {
-        Reply::Ok => json!("OK"),
-        Reply::Status(word) => json!(word),
-        Reply::Null | Reply::Nulls(_) => Value::Null,
-        Reply::Bool(is) => json!(is),
-        Reply::Int(int) => json!(int),
-        Reply::Big(digits) => json!(digits),
-        Reply::Float(float) if float.is_finite() => json!(float),
-        Reply::Float(float) => json!(float.to_string()),
-        Reply::Bytes(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => json!(text),
-            Err(bytes) => json!({ "base64": STANDARD.encode(bytes.as_bytes()) }),
-        },
-        Reply::List(items) | Reply::Set(items) => items.into_iter().map(to_json).collect(),
-        Reply::Formed(formed) => to_json(formed.value),
-        Reply::Error(failure) => {
-            json!({ "error": format!("{} {}", failure.code(), failure.message()) })
-        }
-        Reply::Map(pairs) => {
-            let pairs: Vec<_> = pairs.into_iter().map(|(k, v)| (to_json(k), to_json(v))).collect();
-            if pairs.iter().all(|(key, _)| key.is_string()) {
-                let pairs = pairs.into_iter().filter_map(|(key, value)| match key {
-                    Value::String(key) => Some((key, value)),
-                    _ => None,
-                });
-                Value::Object(pairs.collect::<Map<_, _>>())
-            } else {
-                pairs.into_iter().map(|(key, value)| json!([key, value])).collect()
-            }
-        }
-    }
+    // Not reached: all keys are text.
+    serde_json::to_value(AsJson(&reply)).unwrap_or_default()
 }
 
 #[cfg(test)]

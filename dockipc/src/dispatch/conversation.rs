@@ -194,6 +194,9 @@ impl Conversation {
         executor: &mut dyn Executor,
     ) -> Step {
         let session = &mut self.session;
+        let first = scratch.incoming.first().map(|span| span.of(input, &[]));
+        // Its answer is read before anything else is known of the server.
+        let mut is_formatted = !first.is_some_and(|name| name.eq_ignore_ascii_case(b"hello"));
         let outcome = if session.is_in_transaction() {
             match transaction::execute(session, input, used, scratch) {
                 None => service.queue(session, input, frame, scratch, executor).into(),
@@ -212,12 +215,18 @@ impl Conversation {
                 _ => None,
             };
             match limited {
-                Some(reply) => Outcome::Reply(reply),
+                Some(reply) => {
+                    is_formatted = false;
+                    Outcome::Reply(reply)
+                }
                 None => service.dispatch(session, input, frame, scratch, executor),
             }
         };
         match self.dispatched(used - input.len(), used, outcome) {
-            Step::Answer { used, reply, .. } => self.end_of_execution(used, reply),
+            Step::Answer { used, reply, .. } => {
+                let reply = if is_formatted { self.session.formatted(reply) } else { reply };
+                self.end_of_execution(used, reply)
+            }
             step => step,
         }
     }
@@ -289,6 +298,7 @@ impl Conversation {
             execution.answer(reply);
             return Step::Continue;
         }
+        let reply = self.session.formatted(reply);
         if self.session.is_subscribed() {
             self.execution = Some(Execution::ended(reply));
             return Step::Continue;

@@ -8,6 +8,7 @@ use crate::later::{Items, Later};
 use crate::reply::Reply;
 use crate::run::Cancel;
 use crate::running::Registered;
+use crate::session::Format;
 
 /// The result of dispatching a command.
 pub(crate) enum Outcome {
@@ -35,19 +36,22 @@ pub(crate) struct Pending {
     /// The items in front of the answer.
     pub(crate) items: Option<Arc<dyn Items>>,
     pub(crate) run: Cancel,
-    pub(super) command: &'static Command,
+    /// None of a handler.
+    pub(super) command: Option<&'static Command>,
     /// The answer is that of line mode, as one RESP value.
     pub(super) as_line: bool,
+    /// The format of this answer alone.
+    pub(super) format: Option<Format>,
     /// The client has its answer.
     pub(super) is_answered: bool,
-    /// Its place in the table of running commands.
-    pub(super) _registered: Registered,
+    /// Its place in the table of running commands, unless that outlives the connection.
+    pub(super) _registered: Option<Registered>,
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
         // First, since it tells the author's code that nobody waits for the answer.
-        if !self.is_answered {
+        if !self.is_answered && self.run.0.once.is_none() {
             self.run.0.signal.fire(Stopped::Cancelled);
         }
         self.later.close();

@@ -26,6 +26,13 @@ impl Service {
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
     ) -> Outcome {
+        #[cfg(feature = "json")]
+        if let Frame::Line(span) = frame
+            && let Some(start) = builtin::json_on_line(span.of(input, &[]))
+        {
+            let frame = Frame::Line(Span::input(0, span.end - start));
+            return self.json(session, &input[start..], frame, scratch, executor);
+        }
         let is_prefixed = builtin::is_prefixed(input, frame, &scratch.incoming);
         let mut ends_options = false;
         if is_prefixed {
@@ -34,6 +41,8 @@ impl Service {
                 Prefix::Args => ends_options = true,
                 Prefix::Line(_) if session.is_in_transaction() => {}
                 Prefix::Line(line) => return self.line(session, line, scratch, executor),
+                #[cfg(feature = "json")]
+                Prefix::Json => return self.json(session, input, frame, scratch, executor),
                 Prefix::With(opening) => {
                     return self.open(session, input, frame, opening, scratch, executor);
                 }
@@ -61,11 +70,22 @@ impl Service {
         // A command that waits for a thread is shown again: its time runs from when it was shown first.
         if session.opening.is_none() {
             match opening {
-                Ok(opening) => session.opening = Some(opening),
+                Ok(opening) => {
+                    if let Some(failure) = self.refuses_token(session, &opening) {
+                        let reply = Reply::Error(failure);
+                        // The body is skipped.
+                        return if opening.body {
+                            Outcome::Unread(reply)
+                        } else {
+                            Outcome::Reply(reply)
+                        };
+                    }
+                    session.opening = Some(opening);
+                }
                 Err(failure) => return Outcome::Reply(Reply::Error(failure)),
             }
         }
-        let deadline = session.opening.and_then(|opening| opening.deadline);
+        let deadline = session.opening.as_ref().and_then(|opening| opening.deadline);
         let outcome = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             let why = "the caller's deadline had passed before the command began; it was not run";
             Outcome::Reply(Reply::Error(Failure::new(code::TIMEOUT, why)))
@@ -82,6 +102,34 @@ impl Service {
             Outcome::Reply(reply) if expects_body && !has_body => Outcome::Unread(reply),
             outcome => outcome,
         }
+    }
+
+    /// Answers a command with JSON text.
+    #[cfg(feature = "json")]
+    #[cold]
+    fn json(
+        &self,
+        session: &mut Session,
+        input: &[u8],
+        frame: Frame,
+        scratch: &mut Scratch,
+        executor: &mut dyn Executor,
+    ) -> Outcome {
+        // Each one would take a part of the thread's stack.
+        if std::mem::replace(&mut session.is_json_call, true) {
+            let why = Failure::new(code::USAGE, "dockipc json can't be nested");
+            return Outcome::Reply(Reply::Error(why));
+        }
+        let mut outcome = self.dispatch(session, input, frame, scratch, executor);
+        match &mut outcome {
+            Outcome::Reply(reply) | Outcome::Unread(reply) => {
+                *reply = session.formatted(std::mem::replace(reply, Reply::Ok));
+            }
+            Outcome::Later(pending) => pending.format = session.format(),
+            Outcome::Told(_) | Outcome::NotNow => {}
+        }
+        session.is_json_call = false;
+        outcome
     }
 
     /// Answers a line that was sent as one RESP word, with the bytes of line mode.
@@ -154,7 +202,7 @@ impl Service {
             }
             let Some(Entry { target, shape, name, .. }) = entry else {
                 return match &fallback.handler {
-                    Some(handler) => self.handle(&**handler, session, unbound, &mut runner).into(),
+                    Some(handler) => self.handle(&**handler, session, unbound, &mut runner),
                     None => Outcome::Reply(Reply::Error(self.unknown(session, unbound))),
                 };
             };
@@ -163,7 +211,7 @@ impl Service {
                     self.call(command, shape, session, unbound, &mut runner)
                 }
                 Target::Mounted(Mounted { handler, .. }) => {
-                    self.handle(&**handler, session, unbound, &mut runner).into()
+                    self.handle(&**handler, session, unbound, &mut runner)
                 }
                 Target::Group => match self.enter_group(name, session, unbound) {
                     Some(reply) => Outcome::Reply(reply),
@@ -195,7 +243,14 @@ impl Service {
         runner: &mut Runner<'_>,
     ) -> Result<Words<'u>, Option<Reply>> {
         let is_line = unbound.is_line();
-        let (_, words, whole) = unbound.all();
+        let (_, words, whole) = if builtin == BuiltIn::Dockipc {
+            if unbound.first_word().is_some_and(|word| word.eq_ignore_ascii_case(b"check")) {
+                return Err(self.dry_run(session, unbound, runner.executor));
+            }
+            unbound.all_from_start()
+        } else {
+            unbound.all()
+        };
         if is_line && let Some(failure) = meaningless(builtin, session) {
             return Err(Some(Reply::Error(failure)));
         }

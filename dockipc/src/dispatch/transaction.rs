@@ -187,7 +187,7 @@ impl Execution {
         let left = &self.commands[self.done..];
         // Each was decoded before, from the same bytes.
         let Decoded::Command { len, frame } = decoder.next(left, &mut scratch.incoming) else {
-            let reply = Reply::List(std::mem::take(&mut self.answers));
+            let reply = session.formatted(Reply::List(std::mem::take(&mut self.answers)));
             return Step::Answer { used: self.used, reply, last: session.is_last };
         };
         let outcome = match &self.refused {

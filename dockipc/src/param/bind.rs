@@ -141,6 +141,31 @@ impl<'r> Unbound<'r> {
         Ok(true)
     }
 
+    /// Drops the words in front of the one with this index, and reads that one as the name.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn skip_to(&mut self, index: usize) -> Result<(), Failure> {
+        match &mut self.source {
+            Source::Resp(at) => {
+                let incoming = &mut self.scratch.incoming;
+                incoming.drain(..index.min(incoming.len()));
+                *at = 0;
+            }
+            Source::Line(splitter) => {
+                let text = self.scratch.text.as_vec();
+                if cfg!(feature = "zeroize") {
+                    text.reserve(3 * self.input.len());
+                }
+                splitter.rewind();
+                for _ in 0..index {
+                    splitter.next(text).map_err(usage)?;
+                }
+                splitter.start_here();
+            }
+        }
+        self.read_name()
+    }
+
     /// Returns the name, or `None` on an empty line.
     pub(crate) fn name(&self) -> Option<&[u8]> {
         self.name.map(|span| span.of(self.input, &self.scratch.text))

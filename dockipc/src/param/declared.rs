@@ -20,6 +20,8 @@ pub struct Param {
     pub choices: &'static [&'static str],
     /// The smallest and the largest value of an integer.
     pub range: Option<(&'static str, &'static str)>,
+    /// Returns the JSON Schema of a value, if the type has one.
+    pub schema: Option<fn() -> String>,
     pub arity: Arity,
     pub way: Way,
     pub default: Option<DefaultValue>,
@@ -219,8 +221,20 @@ pub const fn param(
     default: Option<DefaultValue>,
     kind: Kind,
 ) -> Param {
-    let Kind { ty, choices, range, arity, secret, needs, wanted, check, at_start, body, group } =
-        kind;
+    let Kind {
+        ty,
+        choices,
+        range,
+        schema,
+        arity,
+        secret,
+        needs,
+        wanted,
+        check,
+        at_start,
+        body,
+        group,
+    } = kind;
     let way = match (way, arity) {
         (Some(way), _) => way,
         (None, _) if body.is_some() => Way::Body,
@@ -233,6 +247,7 @@ pub const fn param(
         ty,
         choices,
         range,
+        schema,
         arity,
         way,
         default,

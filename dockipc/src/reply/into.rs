@@ -281,7 +281,7 @@ pub(crate) fn list<T: IntoReply>(items: Vec<Reply>) -> Reply {
         return items;
     }
     let line = |items, out: &mut Vec<u8>| encode::table(T::HEADER, items, out);
-    Reply::Formed(Box::new(Formed { value: items, line }))
+    Reply::Formed(Box::new(Formed { value: items, line, is_json: false }))
 }
 
 impl<T: IntoReply, S> IntoReply for HashSet<T, S> {

@@ -73,6 +73,11 @@ pub enum ReplyType {
         /// The words.
         words: &'static [&'static str],
     },
+    /// JSON text.
+    Json {
+        /// Returns the JSON Schema of the value, if it is known.
+        schema: Option<fn() -> String>,
+    },
     /// One of several variants, of which some have a value: a variant without one is a word, and any other a
     /// map of one entry, from the word to the value.
     Union {

@@ -45,6 +45,7 @@ pub(super) struct Feed {
     /// The beginning of each message.
     messages: Option<Arc<[u8]>>,
     items: ItemType,
+    format: Option<fn(Reply) -> Reply>,
     max_collected: usize,
     panicked: fn(&str) -> Reply,
     stopped: Arc<dyn Fn() -> Option<Stopped> + Send + Sync>,
@@ -96,12 +97,15 @@ struct State {
 
 impl Feed {
     pub(super) fn new(start: &Start<'_>, items: ItemType) -> Arc<Self> {
-        let Start { name, form, messages, max_collected, panicked, stopped, workers, .. } = start;
+        let Start {
+            name, form, messages, format, max_collected, panicked, stopped, workers, ..
+        } = start;
         Arc::new(Self {
             name,
             form: *form,
             messages: messages.clone(),
             items,
+            format: *format,
             max_collected: *max_collected,
             panicked: *panicked,
             stopped: Arc::clone(stopped),
@@ -180,6 +184,10 @@ impl Feed {
             return Ok(Room::Free);
         }
         let is_first = state.count == 1;
+        let item = match self.format {
+            Some(format) if self.form != ItemForm::Messages => format(item),
+            _ => item,
+        };
         let out = &mut state.out;
         if is_first {
             self.begin_table(out);
@@ -276,7 +284,10 @@ impl Feed {
 
     /// Appends the names of the columns, in front of the first item.
     fn begin_table(&self, out: &mut Outgoing) {
-        if self.items.header.is_empty() || !matches!(self.form, ItemForm::Line | ItemForm::Rows) {
+        if self.items.header.is_empty()
+            || self.format.is_some()
+            || !matches!(self.form, ItemForm::Line | ItemForm::Rows)
+        {
             return;
         }
         let mut names = Vec::new();
@@ -291,6 +302,10 @@ impl Feed {
     fn row(&self, item: Reply) -> Reply {
         match item {
             Reply::Bytes(bytes) if self.items.are_bytes => Reply::Bytes(bytes),
+            // A line of its own.
+            Reply::Formed(formed) if formed.is_json => {
+                Reply::Bytes(Reply::Formed(formed).into_line())
+            }
             item if !self.items.header.is_empty() => {
                 let mut row = Vec::new();
                 encode::table_row(self.items.header, item, &mut row);

@@ -104,8 +104,14 @@ pub(super) fn line(reply: Reply, out: &mut Vec<u8>) {
         Reply::Error(f) => failure(&f, Protocol::Line, out),
         Reply::List(items) | Reply::Set(items) => {
             for item in items {
-                row(item, &mut true, out);
-                out.push(b'\n');
+                match item {
+                    // JSON text has no tab and no newline.
+                    Reply::Formed(formed) if formed.is_json => (formed.line)(formed.value, out),
+                    item => {
+                        row(item, &mut true, out);
+                        out.push(b'\n');
+                    }
+                }
             }
         }
         Reply::Map(pairs) => {

@@ -9,6 +9,8 @@ mod decode;
 pub(crate) mod encode;
 mod escape;
 mod float;
+#[cfg(any(feature = "cli", feature = "json"))]
+pub(crate) mod json;
 mod outgoing;
 mod reply;
 pub(crate) mod rows;

@@ -81,6 +81,8 @@ pub struct Formed {
     pub(crate) value: Reply,
     /// Appends the bytes of line mode.
     pub(crate) line: fn(Reply, &mut Vec<u8>),
+    /// Whether the value is JSON text.
+    pub(crate) is_json: bool,
 }
 
 /// Only the values decide: the rest follows from their types.

@@ -69,6 +69,7 @@ fn as_read(reply: &Reply, v3: bool) -> Reply {
     let all = |items: &[Reply]| items.iter().map(|item| as_read(item, v3)).collect();
     match reply {
         Reply::Ok => Reply::Ok,
+        Reply::Formed(formed) => as_read(&formed.value, v3),
         Reply::Null | Reply::Nulls(_) => Reply::Null,
         Reply::Status(word) => Reply::Status(word.clone()),
         Reply::Bool(value) if v3 => Reply::Bool(*value),

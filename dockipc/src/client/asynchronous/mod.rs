@@ -12,7 +12,7 @@ use std::time::Duration;
 use self::exchange::exchange;
 use super::commands::Line;
 use super::limits::CallLimits;
-use super::{Client, Commands};
+use super::{Client, Commands, Daemon};
 use crate::error::Result;
 use crate::reply::Reply;
 
@@ -61,6 +61,12 @@ impl AsyncClient {
     #[must_use]
     pub fn timeout(self, limit: impl Into<Option<Duration>>) -> Self {
         Self(self.0.timeout(limit))
+    }
+
+    /// Gives each call a token; see [`Client::once`].
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self(self.0.once())
     }
 
     /// Limits how long connecting may take. Default: 5 seconds; `None` means no limit.
@@ -140,6 +146,14 @@ impl AsyncClient {
     /// Prepares a call of a command that is a variant of an enum of commands; see [`Client::request`].
     pub fn request<C: Commands>(&self, command: C) -> AsyncCall<'_> {
         AsyncCall(self.0.request(command))
+    }
+
+    /// Asks the daemon for its versions; see [`Client::daemon`].
+    ///
+    /// # Errors
+    /// See [`enum@crate::Error`].
+    pub async fn daemon(&self) -> Result<Daemon> {
+        AsyncCall(Daemon::question(&self.0)).call().await.map(Daemon::new)
     }
 
     /// Prepares a number of calls to send together over one connection; see [`AsyncPipeline`].

@@ -65,6 +65,11 @@ pub(in super::super) enum Type {
         name: String,
         words: Vec<String>,
     },
+    Json {
+        /// The JSON Schema of the value, as text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        schema: Option<String>,
+    },
     /// An enum of which some variants have a value.
     Union {
         name: String,
@@ -125,6 +130,7 @@ impl fmt::Display for Type {
             Self::Struct { name, .. } | Self::Enum { name, .. } | Self::Union { name, .. } => {
                 f.write_str(name)
             }
+            Self::Json { .. } => f.write_str("json"),
             Self::Unknown => f.write_str("unknown"),
         }
     }

@@ -60,6 +60,14 @@ fn compare(old: &Answer, new: &Answer, what: &str, changes: &mut Vec<String>) {
         (Type::Enum { .. } | Type::Union { .. }, Type::Enum { .. } | Type::Union { .. }) => {
             compare_variants(old, new, what, changes);
         }
+        (Type::Json { schema: old }, Type::Json { schema: new }) => {
+            // Whether every value of the new one is one of the old is not decided here.
+            if let (Some(old), Some(new)) = (old, new)
+                && old != new
+            {
+                changes.push(format!("JSON Schema of {what} changed"));
+            }
+        }
         (Type::Int { min, max }, Type::Int { min: new_min, max: new_max }) => {
             if !is_within((new_min, new_max), (min, max)) {
                 changes.push(format!(

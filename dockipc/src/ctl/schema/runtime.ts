@@ -253,5 +253,31 @@ function map<K, V>(key: Read<K>, of: Read<V>): Read<Map<K, V>> {
   };
 }
 
-/** All conversions: a daemon may need only some of them. */
-export const conversions = { nanoseconds, any, nothing, bytes, text, bool, int, bigint, float, duration, time, optional, items, map };
+/** Reads a word, or an object with one word and its value. */
+function union(values: Record<string, Read<unknown>>): Read<unknown> {
+  return (answer) => {
+    if (!Array.isArray(answer)) return text(answer);
+    const word = text(answer[0]);
+    return { [word]: (values[word] ?? any)(answer[1]) };
+  };
+}
+
+/** The conversions, under a name that no parameter has. */
+const $ = {
+  any,
+  nothing,
+  bytes,
+  text,
+  bool,
+  int,
+  bigint,
+  float,
+  duration,
+  time,
+  optional,
+  array,
+  items,
+  map,
+  union,
+  nanoseconds,
+};

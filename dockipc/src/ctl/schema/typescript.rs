@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type};
+use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type, Variant};
 use super::python::is_scalar;
 use super::types::{Form, Named, Types, camel, is_choice, own, pascal, unique};
 
@@ -79,9 +79,17 @@ fn named(named: &Named, types: &Types, out: &mut String) {
             }
             let _ = write!(
                 out,
-                "\nexport interface {name} {{\n{declared}}}\n\nconst read{name}: Read<{name}> = (answer) => {{\n  \
-                 const fields = map(text, any)(answer);\n  return {{\n{read}  }};\n}};\n"
+                "\nexport interface {name} {{\n{declared}}}\n\nconst ${name}: Read<{name}> = (answer) => {{\n  \
+                 const fields = $.map($.text, $.any)(answer);\n  return {{\n{read}  }};\n}};\n"
             );
+        }
+        Form::Union(variants) => {
+            let of = |variant: &Variant| match &variant.of {
+                Some(of) => format!("{{ {}: {} }}", literal(&variant.name), ty(of, types)),
+                None => literal(&variant.name),
+            };
+            let variants: Vec<_> = variants.iter().map(of).collect();
+            let _ = write!(out, "\nexport type {name} =\n  | {};\n", variants.join("\n  | "));
         }
         Form::Enum(words) => {
             let words: Vec<_> = words.iter().map(|word| literal(word)).collect();
@@ -107,7 +115,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
                     (false, true) => format!("{name}?: {of_list} | null"),
                     (false, false) => format!("{name}: {of_list}"),
                 });
-                values.push(converted.replace('$', &name));
+                values.push(converted.replace('@', &name));
                 name
             }
             Some(flag) => {
@@ -120,7 +128,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
                 let given = format!("options.{name}");
                 options.push(match argument.kind {
                     Kind::Flag => format!("[{}, {given} ? SET : undefined]", literal(flag)),
-                    _ => format!("[{}, {}]", literal(flag), converted.replace('$', &given)),
+                    _ => format!("[{}, {}]", literal(flag), converted.replace('@', &given)),
                 });
                 given
             }
@@ -135,23 +143,21 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     }
     // A parameter that is needed can't follow one that is not.
     if needs_options {
-        for param in &mut params {
+        let options = params.len() - 1;
+        for param in &mut params[..options] {
             if let Some((name, rest)) = param.split_once("?: ") {
                 *param = format!("{name}: {rest} | undefined");
             }
         }
     }
     let answer = command.answer.as_ref();
-    let (returns, run) = match answer.map(|answer| &answer.ty) {
-        Some(Type::Stream { of }) => {
-            let kind = if command.is_idempotent && is_scalar(of) { "stream" } else { "list" };
-            (format!("AsyncGenerator<{}>", ty(of, types)), format!("{kind}({}", reader(of, types)))
-        }
-        _ => {
-            let returns = answer.map_or_else(|| "unknown".into(), |answer| ty(answer, types));
-            let reader = answer.map_or_else(|| "any".into(), |answer| reader(answer, types));
-            (format!("Promise<{returns}>"), format!("call({reader}"))
-        }
+    let (returns, run) = if let Some(Type::Stream { of }) = answer.map(|answer| &answer.ty) {
+        let kind = if command.is_idempotent && is_scalar(of) { "stream" } else { "list" };
+        (format!("AsyncGenerator<{}>", ty(of, types)), format!("{kind}({}", reader(of, types)))
+    } else {
+        let returns = answer.map_or_else(|| "unknown".into(), |answer| ty(answer, types));
+        let reader = answer.map_or_else(|| "$.any".into(), |answer| reader(answer, types));
+        (format!("Promise<{returns}>"), format!("call({reader}"))
     };
     out.push('\n');
     documented(command, &helps, out);
@@ -185,12 +191,12 @@ fn documented(command: &Description, helps: &[String], out: &mut String) {
     out.push_str("   */\n");
 }
 
-/// Returns the type of a parameter's value, and the expression that is sent, with `$` for the value.
+/// Returns the type of a parameter's value, and the expression that is sent, with `@` for the value.
 fn value(argument: &Argument, types: &Types) -> (String, &'static str) {
     if is_choice(argument) {
         let words: Vec<_> = argument.choices.iter().map(|word| literal(word)).collect();
         let name = types.choice(&argument.ty, &argument.choices).map(str::to_owned);
-        return (name.unwrap_or_else(|| words.join(" | ")), "$");
+        return (name.unwrap_or_else(|| words.join(" | ")), "@");
     }
     let ty = match &*argument.ty {
         "bytes" | "path" => "string | Uint8Array",
@@ -198,11 +204,11 @@ fn value(argument: &Argument, types: &Types) -> (String, &'static str) {
         "boolean" => "boolean",
         "integer" => "number | bigint",
         "number" => "number",
-        "duration" => return ("number".into(), "nanoseconds($)"),
+        "duration" => return ("number".into(), "$.nanoseconds(@)"),
         "time" => "Date",
         _ => "string",
     };
-    (ty.into(), "$")
+    (ty.into(), "@")
 }
 
 /// Returns the type of an answer.
@@ -227,15 +233,27 @@ fn ty(answer: &Answer, types: &Types) -> String {
             let columns: Vec<_> = columns.iter().map(|column| ty(column, types)).collect();
             format!("[{}]", columns.join(", "))
         }
-        Type::Struct { .. } | Type::Enum { .. } => name(answer, types).unwrap_or("unknown").into(),
-        Type::Union { .. } | Type::Unknown => "unknown".into(),
+        Type::Struct { name, fields: Some(fields) } if name.is_empty() => {
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|field| format!("{}: {}", literal(&field.name), ty(&field.of, types)))
+                .collect();
+            format!("{{ {} }}", fields.join("; "))
+        }
+        Type::Struct { .. } | Type::Enum { .. } | Type::Union { .. } => {
+            name(answer, types).unwrap_or("unknown").into()
+        }
+        Type::Json { .. } | Type::Unknown => "unknown".into(),
     }
 }
 
 fn name<'t>(answer: &Answer, types: &'t Types) -> Option<&'t str> {
     match &answer.ty {
         Type::Struct { name, fields: Some(fields) } => Some(&types.structure(name, fields)?.name),
-        Type::Struct { name, fields: None } => Some(&types.within(name)?.name),
+        Type::Struct { name, fields: None } | Type::Union { name, variants: None } => {
+            Some(&types.within(name)?.name)
+        }
+        Type::Union { name, variants: Some(variants) } => types.union(name, variants),
         Type::Enum { name, words } => types.choice(name, words),
         _ => None,
     }
@@ -244,41 +262,68 @@ fn name<'t>(answer: &Answer, types: &'t Types) -> Option<&'t str> {
 /// Returns the expression of the function that reads an answer.
 fn reader(answer: &Answer, types: &Types) -> String {
     match &answer.ty {
-        Type::Nothing => "nothing".into(),
-        Type::Bool => "bool".into(),
-        Type::Int { min, max } => if is_safe(min, max) { "int" } else { "bigint" }.into(),
-        Type::Float => "float".into(),
+        Type::Nothing => "$.nothing".into(),
+        Type::Bool => "$.bool".into(),
+        Type::Int { min, max } => if is_safe(min, max) { "$.int" } else { "$.bigint" }.into(),
+        Type::Float => "$.float".into(),
         Type::Text => match answer.form.as_deref() {
-            Some("duration") => "duration".into(),
-            Some("time") => "time".into(),
-            _ => "text".into(),
+            Some("duration") => "$.duration".into(),
+            Some("time") => "$.time".into(),
+            _ => "$.text".into(),
         },
-        Type::Bytes => "bytes".into(),
-        Type::Optional { of } => format!("optional({})", reader(of, types)),
+        Type::Bytes => "$.bytes".into(),
+        Type::Optional { of } => format!("$.optional({})", reader(of, types)),
         Type::List { of } | Type::Set { of } | Type::Stream { of } => {
-            format!("items({})", reader(of, types))
+            format!("$.items({})", reader(of, types))
         }
-        Type::Map { key, of } => format!("map({}, {})", reader(key, types), reader(of, types)),
+        Type::Map { key, of } => format!("$.map({}, {})", reader(key, types), reader(of, types)),
         Type::Row { columns } => {
             let columns = columns.iter().enumerate();
             let columns: Vec<_> =
                 columns.map(|(i, column)| format!("{}(row[{i}])", reader(column, types))).collect();
             let ty = ty(answer, types);
             format!(
-                "((answer: unknown): {ty} => {{ const row = array(answer); return [{}]; }})",
+                "((answer: unknown): {ty} => {{ const row = $.array(answer); return [{}]; }})",
                 columns.join(", ")
             )
         }
+        Type::Struct { name, fields: Some(fields) } if name.is_empty() => {
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|field| {
+                    let key = literal(&field.name);
+                    format!("{key}: {}(fields.get({key}))", reader(&field.of, types))
+                })
+                .collect();
+            format!(
+                "((answer: unknown) => {{ const fields = $.map($.text, $.any)(answer); return {{ {} }}; }})",
+                fields.join(", ")
+            )
+        }
+        Type::Union { variants, .. } => match (variants, name(answer, types)) {
+            (Some(variants), Some(name)) => {
+                let values = variants
+                    .iter()
+                    .filter_map(|variant| Some((&variant.name, variant.of.as_ref()?)));
+                let values: Vec<_> = values
+                    .map(|(name, of)| format!("{}: {}", literal(name), reader(of, types)))
+                    .collect();
+                format!("($.union({{ {} }}) as Read<{name}>)", values.join(", "))
+            }
+            // The variants of a union within itself are not described.
+            (None, Some(name)) => format!("($.any as Read<{name}>)"),
+            (_, None) => "$.any".into(),
+        },
         Type::Struct { .. } => match name(answer, types) {
             // A constant that may be below.
-            Some(name) => format!("((answer: unknown) => read{name}(answer))"),
-            None => "any".into(),
+            Some(name) => format!("((answer: unknown) => ${name}(answer))"),
+            None => "$.any".into(),
         },
         Type::Enum { .. } => match name(answer, types) {
-            Some(name) => format!("(text as Read<{name}>)"),
-            None => "text".into(),
+            Some(name) => format!("($.text as Read<{name}>)"),
+            None => "$.text".into(),
         },
-        Type::Union { .. } | Type::Unknown => "any".into(),
+        Type::Json { .. } | Type::Unknown => "$.any".into(),
     }
 }
 
