@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tests::ctl;
 use tests::gate::Gate;
 use tests::process::until;
-use tests::scripted::{DOCKIPC_GREETING, WITH_GREETING, handshake, scripted};
+use tests::scripted::{DOCKIPC_GREETING, WITH_GREETING, describe_none, handshake, scripted};
 use tests::terminal::Terminal;
 use tests::{Daemon, PATIENCE, Place, expect, resp};
 
@@ -112,6 +112,7 @@ fn second_ctrl_c_ends_the_call_at_once() {
         let mut stream = accept();
         expect(&mut stream, &handshake());
         stream.write_all(WITH_GREETING).unwrap();
+        describe_none(&mut stream, "hang");
         expect(&mut stream, &resp(&["dockipc", "with", "--", "hang"]));
         read.pass();
         // The end of the client's side is not answered.
@@ -137,6 +138,7 @@ fn daemon_that_takes_long_to_cancel_is_waited_for() {
         let mut stream = accept();
         expect(&mut stream, &handshake());
         stream.write_all(WITH_GREETING).unwrap();
+        describe_none(&mut stream, "hang");
         expect(&mut stream, &resp(&["dockipc", "with", "--", "hang"]));
         read.pass();
         is_over.pass();
@@ -162,6 +164,7 @@ fn ctrl_c_leaves_an_older_daemon() {
         let mut stream = accept();
         expect(&mut stream, &handshake());
         stream.write_all(DOCKIPC_GREETING).unwrap();
+        describe_none(&mut stream, "hang");
         expect(&mut stream, &resp(&["hang"]));
         read.pass();
         assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);

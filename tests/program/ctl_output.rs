@@ -137,11 +137,11 @@ fn answer_is_printed_as_it_arrives() {
     }
 }
 
-/// Accepts a connection, reads a command, and sends the begin of the answer.
+/// Accepts a connection, describes no command, reads one, and sends the begin of the answer.
 fn begin_answer(daemon: &UnixListener, answer: &[u8]) -> UnixStream {
     let mut stream = daemon.accept().unwrap().0;
     stream.set_read_timeout(Some(tests::PATIENCE)).unwrap();
-    for answer in [DOCKIPC_GREETING, answer] {
+    for answer in [DOCKIPC_GREETING, b"%0\r\n", answer] {
         assert!(stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0));
         stream.write_all(answer).unwrap();
     }

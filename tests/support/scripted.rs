@@ -1,6 +1,6 @@
 //! A server that follows a test's script exactly.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::{self, JoinHandle};
 
@@ -40,6 +40,18 @@ pub fn scripted(
 /// Reads the handshake and a command without arguments.
 pub fn greet(stream: &mut UnixStream, word: &str) {
     expect(stream, &[handshake(), resp(&[word])].concat());
+}
+
+/// Reads the question that the program `dockipc` asks before it calls a command, and describes none.
+pub fn describe_none(stream: &mut UnixStream, name: &str) {
+    let (end, mut read) = (resp(&["describe", name])[b"*2\r\n".len()..].to_vec(), Vec::new());
+    // A deadline may be in front.
+    while !read.ends_with(&end) {
+        let mut byte = [0; 1];
+        stream.read_exact(&mut byte).expect("a question");
+        read.extend(byte);
+    }
+    stream.write_all(b"%0\r\n").expect("an answer");
 }
 
 /// Answers the handshake, which is sent alone before a command that has a deadline or can be cancelled.

@@ -272,7 +272,7 @@ impl<'c> Call<'c> {
         self.ask(None)
     }
 
-    pub(super) fn ask<T: FromReply>(self, body: Option<&dyn SendBody>) -> Result<T> {
+    pub(crate) fn ask<T: FromReply>(self, body: Option<&dyn SendBody>) -> Result<T> {
         let Self { client, mut words, timeout, idempotent, canceller, key, on_progress, .. } = self;
         let _place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
         let mut command = words.command();

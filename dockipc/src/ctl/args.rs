@@ -24,7 +24,7 @@ mod own;
 mod refused;
 
 pub(super) use hints::{unknown, unknown_option};
-pub(super) use own::command;
+pub(super) use own::{Own, command};
 use refused::refused;
 
 /// Talk to the control sockets of daemons.
@@ -227,10 +227,10 @@ pub(super) struct Call {
 /// A single word that is the name of a subcommand means that subcommand. For a socket of such a
 /// name, write `-s NAME`.
 #[derive(Args, Debug)]
-#[command(override_usage = "dockipc help [SOCK] [NAME]\n       dockipc help SUBCOMMAND")]
+#[command(override_usage = "dockipc help [SOCK] [NAME]...\n       dockipc help SUBCOMMAND")]
 pub(super) struct Help {
-    /// The socket, unless given otherwise, and a command's name; or a subcommand
-    #[arg(value_name = "SOCK NAME", num_args = 0..=2)]
+    /// The socket, unless given otherwise, and the name of a command or of a group; or a subcommand
+    #[arg(value_name = "SOCK NAME", num_args = 0..=3)]
     pub(super) words: Vec<OsString>,
 }
 
@@ -474,7 +474,7 @@ pub(super) enum NotRun {
 /// a command, if `call` is left out.
 pub(super) fn place_of_name(
     root: &clap::Command,
-    own: Option<&str>,
+    own: Option<Own<'_>>,
     words: &[impl AsRef<OsStr>],
 ) -> Option<usize> {
     let mut line = OwnWords::of(root.find_subcommand("call")?);
@@ -515,7 +515,11 @@ fn time_without_equals(program: &str, words: &[OsString]) -> Option<CliError> {
 }
 
 /// Parses the command line, the words after the program's name.
-pub(super) fn read(own: Option<&str>, program: &str, words: Vec<OsString>) -> Result<Cli, NotRun> {
+pub(super) fn read(
+    own: Option<Own<'_>>,
+    program: &str,
+    words: Vec<OsString>,
+) -> Result<Cli, NotRun> {
     let mut command = command(own);
     command.build();
     let place = place_of_name(&command, own, &words);

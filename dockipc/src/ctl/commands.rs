@@ -2,9 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
-
-use super::interface::Interface;
+use super::interface::{Description, Interface};
+use super::output::{space, table};
 
 /// Writes the commands: a table on a terminal; otherwise a line each, with name, usage and summary
 /// separated by tabs.
@@ -12,36 +11,44 @@ pub(super) fn write(interface: &Interface) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     if !io::stdout().is_terminal() {
         for command in interface.commands.values() {
-            writeln!(out, "{}\t{}\t{}", command.name, command.usage, command.summary)?;
+            writeln!(out, "{}\t{}\t{}", command.name, command.usage, noted(command))?;
         }
         return Ok(());
     }
-    let rows = interface.commands.values().map(|command| [&*command.usage, &*command.summary]);
-    for line in table(rows).lines() {
+    let rows = rows(interface);
+    let rows = rows.iter().map(|(usage, summary)| [&**usage, &**summary]);
+    let mut table = table();
+    table.add_rows(rows);
+    space(&mut table);
+    for line in table.lines() {
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
 }
 
-/// The narrowest terminal for which lines are broken; on a narrower one, a column would have a
-/// letter per line.
-const MIN_WIDTH: u16 = 40;
+/// Returns the usage and the summary of each command. Those of a group are indented below its name.
+fn rows(interface: &Interface) -> Vec<(String, String)> {
+    let (mut rows, mut above) = (Vec::new(), "");
+    for command in interface.commands.values() {
+        let (mut usage, summary) = (command.usage.clone(), noted(command));
+        if let Some(group) = command.group() {
+            if above != group {
+                rows.push((group.to_owned(), String::new()));
+            }
+            usage = format!("  {}", usage.strip_prefix(group).unwrap_or(&usage).trim_start());
+            above = group;
+        } else {
+            above = &command.name;
+        }
+        rows.push((usage, summary));
+    }
+    rows
+}
 
-/// Returns a table with two columns, as wide as the terminal allows.
-fn table<'r>(rows: impl IntoIterator<Item = [&'r str; 2]>) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    if table.width().is_some_and(|width| width >= MIN_WIDTH) {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
+/// Returns the summary of a command, with a note if it is deprecated.
+fn noted(command: &Description) -> String {
+    match &command.deprecated {
+        Some(advice) => format!("{} (deprecated: {advice})", command.summary).trim_start().into(),
+        None => command.summary.clone(),
     }
-    for row in rows {
-        table.add_row(row);
-    }
-    if let Some(first) = table.column_mut(0) {
-        first.set_padding((0, 2));
-    }
-    if let Some(second) = table.column_mut(1) {
-        second.set_padding((0, 0));
-    }
-    table
 }

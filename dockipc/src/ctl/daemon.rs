@@ -7,7 +7,9 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use super::args::Common;
 use super::error::{CliError, note};
 use super::exit::Exit;
 use super::output::escaped;
+use super::own::Program;
 use super::socket::{self, Socket};
 use super::ssh::Tunnel;
 use super::wait::{Failed, Wait};
@@ -32,9 +35,19 @@ const MAX_ANSWER: usize = 1 << 30;
 /// Which daemons the program is for.
 pub(super) enum Target {
     /// One daemon with a fixed path.
-    Own(PathBuf),
+    Own(Rc<Program>),
     /// The daemon that the command line names.
     Any,
+}
+
+impl Target {
+    /// Returns the daemon's own program.
+    pub(super) fn own(&self) -> Option<&Rc<Program>> {
+        match self {
+            Self::Own(program) => Some(program),
+            Self::Any => None,
+        }
+    }
 }
 
 /// A daemon, and the tunnel to it if it is on another machine.
@@ -44,7 +57,13 @@ pub(super) struct Daemon {
     pub(super) name: String,
     /// Whether the socket comes from the environment and not from the command line.
     pub(super) is_preset: bool,
+    /// The program, if it is the daemon's own.
+    pub(super) own: Option<Rc<Program>>,
     tunnel: Option<Tunnel>,
+    /// The users of `--require-owner`.
+    owners: Vec<u32>,
+    /// The user who listens, by the last connection.
+    listener: Arc<Mutex<Option<u32>>>,
     /// The end of `--timeout`.
     deadline: Option<Deadline>,
 }
@@ -65,15 +84,15 @@ impl Daemon {
     ) -> Result<Self, CliError> {
         let deadline = common.timeout.and_then(Deadline::after);
         let (text, is_preset) = match target {
-            Target::Own(path) => (path.clone().into_os_string(), false),
+            Target::Own(own) => (own.path.clone().into_os_string(), false),
             Target::Any => socket::take(common.socket.clone(), words)?,
         };
         let socket = || match target {
-            Target::Own(path) => Ok(Socket::Local(path.clone())),
+            Target::Own(own) => Ok(Socket::Local(own.path.clone())),
             Target::Any => Socket::read(&text),
         };
         let Some(time) = common.wait else {
-            return Self::reach(socket()?, common, is_preset, deadline, None);
+            return Self::reach(target, socket()?, common, is_preset, deadline, None);
         };
         let wait = Wait::new(time, deadline);
         wait.attempt(|| {
@@ -81,7 +100,7 @@ impl Daemon {
                 Exit::NoDaemon => Failed::ForNow(error),
                 _ => Failed::ForGood(error),
             })?;
-            let daemon = Self::reach(socket, common, is_preset, deadline, Some(wait));
+            let daemon = Self::reach(target, socket, common, is_preset, deadline, Some(wait));
             let daemon = daemon.map_err(Failed::ForGood)?;
             // A tunnel has waited already: a new one might ask for a password again.
             if daemon.tunnel.is_none() {
@@ -92,6 +111,7 @@ impl Daemon {
     }
 
     fn reach(
+        target: &Target,
         socket: Socket,
         common: &Common,
         is_preset: bool,
@@ -126,7 +146,14 @@ impl Daemon {
             None => client.token_from_env(),
         };
         let client = if common.verbose { noting_connections(client, &path) } else { client };
-        Ok(Self { client, name, is_preset, tunnel, deadline })
+        let listener = Arc::new(Mutex::new(None));
+        let last = Arc::clone(&listener);
+        let client = client.on_connect(move |stream| {
+            let user = Listener::of(stream).map(|by| by.uid);
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = user;
+        });
+        let own = target.own().cloned();
+        Ok(Self { client, name, is_preset, own, tunnel, owners, listener, deadline })
     }
 
     /// Returns a client for questions of the program itself, with a time limit also without
@@ -167,6 +194,26 @@ impl Daemon {
         let flags = OFlags::NONBLOCK.bits().cast_signed();
         let file = File::options().read(true).custom_flags(flags).open(path)?;
         Ok(Input { file, deadline: self.deadline })
+    }
+
+    /// Returns whether the daemon may get the caller's environment: it belongs to root or this user, as for
+    /// the token of the environment, or to a user of `--require-owner`.
+    pub(super) fn is_trusted(&self) -> bool {
+        let is_own = |user| user == 0 || user == sys::effective_user();
+        !self.owners.is_empty() || self.listener_user().is_some_and(is_own)
+    }
+
+    /// Returns a client for a call with the environment, which only the daemon of the last connection's
+    /// user gets.
+    pub(super) fn only_trusted(&self, client: &Client) -> Client {
+        match self.listener_user() {
+            Some(user) if self.owners.is_empty() => client.clone().require_owner(user),
+            _ => client.clone(),
+        }
+    }
+
+    fn listener_user(&self) -> Option<u32> {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether the daemon is on another machine.

@@ -70,7 +70,9 @@ pub(super) fn doctor(
     let (owners, end) = (common.owners()?, common.timeout.unwrap_or(OWN_TIMEOUT));
     let end = Deadline::after(end);
     let (text, socket) = match target {
-        Target::Own(path) => (path.clone().into_os_string(), Ok(Socket::Local(path.clone()))),
+        Target::Own(own) => {
+            (own.path.clone().into_os_string(), Ok(Socket::Local(own.path.clone())))
+        }
         Target::Any => {
             let (text, _) = socket::take(common.socket.clone(), &mut Vec::new())?;
             let socket = Socket::read(&text);

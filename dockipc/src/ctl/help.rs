@@ -1,4 +1,4 @@
-//! `help NAME`: explains one command.
+//! `help NAME`: explains one command, or lists those of a group.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -6,13 +6,48 @@ use std::io::{self, Write as _};
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
-use super::interface::{Argument, Description, Kind};
+use super::commands;
+use super::interface::{Argument, Description, Interface, Kind, OfCaller};
+use crate::client::Client;
+use crate::error::{Error, Result};
 
 const HEAD: Style = Style::new().bold();
 
-/// Writes the daemon's description of a command.
-pub(super) fn write(command: &Description) -> io::Result<()> {
-    anstream::stdout().lock().write_all(text(command).as_bytes())
+/// What is explained.
+pub(super) enum Topic {
+    Command(Description),
+    /// The commands of a group.
+    Group(Interface),
+}
+
+impl Topic {
+    /// Asks the daemon for the command or the group that the first words name. Also returns the number
+    /// of these words.
+    pub(super) fn of(client: &Client, words: &[impl AsRef<str>]) -> Result<(Self, usize)> {
+        if let Some((command, used)) = Interface::command(client, words)? {
+            return Ok((Self::Command(command), used));
+        }
+        let Some(first) = words.first().map(AsRef::as_ref) else {
+            return Ok((Self::Group(Interface::of(client)?), 0));
+        };
+        let group = Interface::named(client, &[first])?.group(first);
+        let name: Vec<_> = match words {
+            [_, second, ..] if !group.commands.is_empty() => vec![first, second.as_ref()],
+            _ if group.commands.is_empty() => vec![first],
+            _ => return Ok((Self::Group(group), 1)),
+        };
+        // The daemon's error suggests the nearest name.
+        client.command("help").args(&name).call::<()>()?;
+        Err(Error::Protocol(format!("no description of {:?}", name.join(" "))))
+    }
+
+    /// Writes the explanation.
+    pub(super) fn write(&self) -> io::Result<()> {
+        match self {
+            Self::Command(command) => anstream::stdout().lock().write_all(text(command).as_bytes()),
+            Self::Group(commands) => commands::write(commands),
+        }
+    }
 }
 
 fn text(command: &Description) -> String {
@@ -39,11 +74,23 @@ fn text(command: &Description) -> String {
     if !command.aliases.is_empty() {
         more.push(format!("{HEAD}Aliases:{HEAD:#} {}", command.aliases.join(", ")));
     }
+    if let Some(advice) = &command.deprecated {
+        more.push(format!("{HEAD}Deprecated:{HEAD:#} {advice}"));
+    }
+    if let Some(version) = &command.since {
+        more.push(format!("{HEAD}Since:{HEAD:#} {version}"));
+    }
     if let Some(rule) = &command.rule {
         more.push(format!("{HEAD}Allowed for:{HEAD:#} {rule}"));
     }
     if command.is_idempotent && !command.is_builtin {
         more.push("Idempotent: running it twice has the same effect as once.".into());
+    }
+    if command.is_readonly && !command.is_builtin {
+        more.push("Read-only: the command changes nothing.".into());
+    }
+    if command.is_destructive {
+        more.push("Destructive: what the command removes cannot be restored.".into());
     }
     if !more.is_empty() {
         let _ = write!(text, "\n{}\n", more.join("\n"));
@@ -55,14 +102,21 @@ fn text(command: &Description) -> String {
 fn left(argument: &Argument) -> String {
     let name = &argument.name;
     let many = if argument.is_multiple || argument.kind == Kind::Rest { "…" } else { "" };
+    let short = argument.short.as_ref().map(|short| format!("{short}, ")).unwrap_or_default();
     match &argument.flag {
-        Some(flag) if argument.kind == Kind::Flag => flag.clone(),
-        Some(flag) => format!("{flag} <{name}>{many}"),
-        None => format!("<{name}{many}>"),
+        Some(flag) if argument.kind == Kind::Flag => format!("{short}{flag}"),
+        Some(flag) => format!("{short}{flag} <{}>{many}", value_name(argument)),
+        None if argument.kind == Kind::Last => format!("-- <{name}>…"),
+        None => format!("<{}{many}>", value_name(argument)),
     }
 }
 
-/// Returns an argument's help, type or choices, and default.
+/// Returns the name of an argument's value.
+fn value_name(argument: &Argument) -> &str {
+    if argument.is_map { "KEY=VALUE" } else { &argument.name }
+}
+
+/// Returns an argument's help, type or choices, limits, and default.
 fn right(argument: &Argument) -> String {
     let mut notes = Vec::new();
     let is_flag = argument.kind == Kind::Flag;
@@ -70,16 +124,66 @@ fn right(argument: &Argument) -> String {
         notes.push(argument.ty.clone());
         notes.extend(argument.limits());
     } else if !is_flag {
-        notes.push(argument.choices.join("|"));
+        let with_aliases = argument.choices.iter().map(|choice| {
+            let aliases = argument.aliases.iter().filter(|(_, word)| *word == choice);
+            let aliases: Vec<_> = aliases.map(|(alias, _)| &**alias).collect();
+            if aliases.is_empty() {
+                choice.clone()
+            } else {
+                format!("{choice} ({})", aliases.join(", "))
+            }
+        });
+        notes.push(with_aliases.collect::<Vec<_>>().join("|"));
     }
+    notes.extend(limits(argument));
     if argument.is_secret {
         notes.push("secret".into());
     }
-    match &argument.default {
-        Some(default) => notes.push(format!("default {default}")),
-        None if argument.is_optional && !is_flag => notes.push("optional".into()),
-        None => {}
+    if argument.is_absolute {
+        notes.push("absolute".into());
+    }
+    if let Some(choice) = &argument.one_of {
+        notes.push(format!("one of {choice}"));
+    }
+    match (&argument.default, argument.caller) {
+        (_, Some(OfCaller::Cwd)) => notes.push("default: the working directory".into()),
+        (_, Some(OfCaller::Env)) => notes.push("default: the environment".into()),
+        (Some(default), _) => notes.push(format!("default {default}")),
+        (None, _) if argument.is_optional && !is_flag && argument.one_of.is_none() => {
+            notes.push("optional".into());
+        }
+        (None, _) => {}
     }
     let notes = if notes.is_empty() { String::new() } else { format!("[{}]", notes.join(", ")) };
     [&*argument.help, &*notes].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the limits of an argument that its type does not imply.
+fn limits(argument: &Argument) -> impl Iterator<Item = String> {
+    let between = |fewest: Option<u64>, most: Option<u64>, unit: &str| match (fewest, most) {
+        (Some(fewest), Some(most)) => Some(format!("{fewest} to {most} {unit}")),
+        (Some(fewest), None) => Some(format!("at least {fewest} {unit}")),
+        (None, Some(most)) => Some(format!("at most {most} {unit}")),
+        (None, None) => None,
+    };
+    // The limits of the types themselves, such as those of u64, say nothing to a user.
+    let range = match (&argument.min, &argument.max) {
+        (Some(min), Some(max)) if !is_of_type(min, max) => Some(format!("{min} to {max}")),
+        _ => None,
+    };
+    let pattern = argument.pattern.as_ref().map(|pattern| format!("matches {pattern}"));
+    let counts = between(argument.min_count, argument.max_count, "values");
+    let lengths = between(argument.min_len, argument.max_len, "bytes");
+    [range, counts, lengths, pattern].into_iter().flatten()
+}
+
+/// Returns whether a range is that of an integer type.
+fn is_of_type(min: &str, max: &str) -> bool {
+    let (Ok(min), Ok(max)) = (min.parse::<i128>(), max.parse::<u128>()) else { return true };
+    let bits = 128 - max.leading_zeros();
+    let is_full = max == u128::MAX >> (128 - bits.max(1));
+    match min {
+        0 | 1 => is_full && matches!(bits, 8 | 16 | 32 | 64 | 128),
+        min => is_full && matches!(bits, 7 | 15 | 31 | 63 | 127) && min == -(max.cast_signed()) - 1,
+    }
 }

@@ -26,6 +26,7 @@ pub(super) struct Interface {
 
 /// A command. The order of the fields is their order in the output of `schema`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub(super) struct Description {
     pub(super) name: String,
     pub(super) aliases: Vec<String>,
@@ -37,6 +38,18 @@ pub(super) struct Description {
     /// The access rule, if the command has one.
     #[serde(rename = "for")]
     pub(super) rule: Option<String>,
+    /// The daemon's version that brought the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) since: Option<String>,
+    /// The advice for callers of a command that will be removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deprecated: Option<String>,
+    /// Whether the command changes nothing.
+    #[serde(rename = "readonly", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_readonly: bool,
+    /// Whether the command destroys what can't be restored.
+    #[serde(rename = "destructive", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_destructive: bool,
     #[serde(rename = "builtin", default, skip_serializing)]
     pub(super) is_builtin: bool,
     pub(super) arguments: Vec<Argument>,
@@ -47,14 +60,21 @@ pub(super) struct Description {
 
 /// An argument of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub(super) struct Argument {
     pub(super) name: String,
     pub(super) kind: Kind,
     /// The name of an option or a flag, with its dashes. A positional argument has none.
     pub(super) flag: Option<String>,
+    /// The short name of an option or a flag, with its dash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) short: Option<String>,
     #[serde(rename = "type")]
     pub(super) ty: String,
     pub(super) choices: Vec<String>,
+    /// Other words for some of the choices.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) aliases: BTreeMap<String, String>,
     /// The smallest value of a number. An integer has one always, also if its type is the only limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) min: Option<String>,
@@ -82,6 +102,18 @@ pub(super) struct Argument {
     pub(super) is_optional: bool,
     #[serde(rename = "multiple")]
     pub(super) is_multiple: bool,
+    /// The name of a choice: exactly one of the arguments with this name is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) one_of: Option<String>,
+    /// Whether a word is a key, a `=` and a value.
+    #[serde(rename = "map", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_map: bool,
+    /// Whether a path is absolute.
+    #[serde(rename = "absolute", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_absolute: bool,
+    /// What the argument is of the caller, unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) caller: Option<OfCaller>,
     pub(super) help: String,
     #[serde(rename = "secret")]
     pub(super) is_secret: bool,
@@ -143,11 +175,15 @@ fn is_of_type(min: &str, max: &str) -> bool {
 
 /// How an argument is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
+    #[cfg_attr(test, default)]
     Positional,
     /// The rest of the line, as one text.
     Rest,
+    /// The words of another command line, behind a `--`.
+    Last,
     /// The bytes that follow the command.
     Body,
     /// `--name value`.
@@ -155,6 +191,19 @@ pub(super) enum Kind {
     /// `--name`, without a value.
     Flag,
     /// A kind that only newer daemons know. It is treated as positional.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A property of the caller that the program fills in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OfCaller {
+    /// The working directory.
+    Cwd,
+    /// The environment.
+    Env,
+    /// A property that only newer daemons know.
     #[serde(other)]
     Unknown,
 }
@@ -169,10 +218,18 @@ impl Interface {
         Self::read(client.command("dockipc").arg("describe").call()?)
     }
 
-    /// Asks the daemon for one command. Returns `None` if the caller has no such command.
-    pub(super) fn command(client: &Client, name: &str) -> Result<Option<Description>> {
-        let one = Self::named(client, &[name])?;
-        Ok(one.commands.into_values().next())
+    /// Asks the daemon for the command that the first words name. Also returns the number of these
+    /// words, and `None` if the caller has no such command.
+    pub(super) fn command(
+        client: &Client,
+        words: &[impl AsRef<str>],
+    ) -> Result<Option<(Description, usize)>> {
+        let Some(first) = words.first() else { return Ok(None) };
+        let two = words.get(1).filter(|second| is_name(second.as_ref()));
+        let two = two.map(|second| format!("{} {}", first.as_ref(), second.as_ref()));
+        let names: Vec<_> = [first.as_ref()].into_iter().chain(two.as_deref()).collect();
+        let described = Self::named(client, &names)?;
+        Ok(described.resolve(words).map(|(command, used)| (command.clone(), used)))
     }
 
     /// Asks the daemon for those of some commands that the caller may run, hidden ones included.
@@ -203,7 +260,44 @@ impl Interface {
             names.any(|other| other.eq_ignore_ascii_case(name))
         })
     }
+
+    /// Returns the command that the first words name, and the number of these words. A name of two words
+    /// has precedence.
+    pub(super) fn resolve(&self, words: &[impl AsRef<str>]) -> Option<(&Description, usize)> {
+        let two = match words {
+            [first, second, ..] if is_name(second.as_ref()) => {
+                self.find(&format!("{} {}", first.as_ref(), second.as_ref()))
+            }
+            _ => None,
+        };
+        let one = || self.find(words.first()?.as_ref()).map(|command| (command, 1));
+        two.map(|command| (command, 2)).or_else(one)
+    }
+
+    /// Returns the commands of a group, whose names begin with its name; none if there is no such group.
+    pub(super) fn group(&self, name: &str) -> Self {
+        let of_group = |command: &&Description| {
+            command.group().is_some_and(|group| group.eq_ignore_ascii_case(name))
+        };
+        self.commands.values().filter(of_group).cloned().collect()
+    }
 }
+
+impl Description {
+    /// Returns the first word of a name of two words.
+    pub(super) fn group(&self) -> Option<&str> {
+        self.name.split_once(' ').map(|(group, _)| group)
+    }
+}
+
+/// Returns whether a word can be a part of a command's name.
+fn is_name(word: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
+    !word.is_empty() && word.len() <= MAX_NAME && word.bytes().all(is_part)
+}
+
+/// The longest word, in bytes, that is taken for a part of a name.
+const MAX_NAME: usize = 128;
 
 impl FromIterator<Description> for Interface {
     fn from_iter<C: IntoIterator<Item = Description>>(commands: C) -> Self {
@@ -240,12 +334,56 @@ fn sanitize(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Interface, Kind};
+    use super::{Interface, Kind, OfCaller};
     use crate::reply::Reply;
+
+    fn no() -> Reply {
+        Reply::Int(0)
+    }
+
+    fn text(text: &str) -> Reply {
+        Reply::bytes(text)
+    }
+
+    fn command(aliases: &[&str], arguments: Vec<Reply>) -> Reply {
+        Reply::map([
+            ("aliases", Reply::List(aliases.iter().map(|alias| text(alias)).collect())),
+            ("summary", text("a\nb")),
+            ("details", text("a\nb\x1b")),
+            ("usage", text("add")),
+            ("idempotent", no()),
+            ("for", Reply::Null),
+            ("builtin", no()),
+            ("arguments", Reply::List(arguments)),
+        ])
+    }
+
+    #[test]
+    fn name_of_two_words_has_precedence() {
+        let interface = Interface::read(Reply::map([
+            ("group", command(&["g"], Vec::new())),
+            ("group add", command(&["new", "group new"], Vec::new())),
+            ("stop", command(&[], Vec::new())),
+        ]));
+        let interface = interface.unwrap();
+        let resolved = |line: &str| {
+            let words: Vec<_> = line.split(' ').collect();
+            interface.resolve(&words).map(|(command, used)| (command.name.clone(), used))
+        };
+        let is = |name: &str, used| Some((name.to_owned(), used));
+        assert_eq!(resolved("GROUP Add x"), is("group add", 2));
+        assert_eq!(resolved("group new"), is("group add", 2));
+        assert_eq!(resolved("new x"), is("group add", 1));
+        assert_eq!(resolved("group x"), is("group", 1));
+        assert_eq!(resolved("g add"), is("group", 1));
+        assert_eq!(resolved("stop add"), is("stop", 1));
+        assert_eq!(resolved("add"), None);
+        let names: Vec<_> = interface.group("Group").commands.into_keys().collect();
+        assert_eq!(names, ["group add"]);
+    }
 
     #[test]
     fn description_of_a_newer_daemon_is_read() {
-        let (text, no) = (|text: &str| Reply::bytes(text), || Reply::Int(0));
         let argument = Reply::map([
             ("name", text("n\x1b")),
             ("kind", text("stream")),
@@ -259,23 +397,18 @@ mod tests {
             ("secret", no()),
             ("completes", no()),
             ("unit", text("bytes")),
+            ("caller", text("mood")),
+            ("min_count", Reply::Int(2)),
+            ("absolute", Reply::Int(1)),
         ]);
-        let command = Reply::map([
-            ("aliases", Reply::List(Vec::new())),
-            ("summary", text("a\nb")),
-            ("details", text("a\nb\x1b")),
-            ("usage", text("add")),
-            ("idempotent", no()),
-            ("for", Reply::Null),
-            ("builtin", no()),
-            ("arguments", Reply::List(vec![argument])),
-        ]);
+        let command = command(&[], vec![argument]);
         let interface = Interface::read(Reply::map([("add", command)])).unwrap();
         let add = interface.find("ADD").unwrap();
         assert_eq!((&*add.summary, &*add.details), ("a\\nb", "a\nb\\x1b"));
         let [n] = &add.arguments[..] else { panic!("{add:?}") };
         assert_eq!((&*n.name, n.kind), ("n\\x1b", Kind::Unknown));
-        assert_eq!((n.is_optional, n.is_multiple), (true, false));
+        assert_eq!((n.is_optional, n.is_multiple, n.is_absolute), (true, false, true));
+        assert_eq!((n.caller, n.min_count), (Some(OfCaller::Unknown), Some(2)));
         for reply in [Reply::Int(1), Reply::List(vec![Reply::Null]), Reply::map([("add", no())])] {
             assert!(Interface::read(reply).is_err());
         }

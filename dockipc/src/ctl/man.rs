@@ -6,15 +6,16 @@ use std::io::{self, Write};
 use clap::{Arg, Command};
 use clap_mangen::Man;
 
-use super::args::{self, Man as Args};
+use super::args::{self, Man as Args, Own};
 use super::error::CliError;
 use super::exit::{self, Exit};
 use super::written;
 
 /// Prints the program's page or, with a directory, writes it and those of the subcommands.
-pub(super) fn man(own: Option<&str>, args: Args) -> Result<Exit, CliError> {
+pub(super) fn man(own: Option<Own<'_>>, args: Args) -> Result<Exit, CliError> {
     let mut root = args::command(own);
     root.build();
+    let own = own.map(|own| own.name);
     let Some(directory) = args.directory else {
         let printed = page(&root, &root, own);
         return written(printed.and_then(|page| io::stdout().lock().write_all(&page)));

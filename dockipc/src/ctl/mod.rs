@@ -20,15 +20,18 @@ mod candidates;
 mod commands;
 mod completions;
 mod daemon;
+mod described;
 mod doctor;
 mod error;
 mod exit;
+mod fill;
 mod help;
 mod interface;
 mod interrupt;
 mod list;
 mod man;
 mod output;
+mod own;
 mod ping;
 mod running;
 mod schema;
@@ -43,9 +46,12 @@ use args::{Action, Call, Cli, NotRun};
 use daemon::{Daemon, Target};
 use error::{CliError, Verbosity};
 use exit::Exit;
+use help::Topic;
 use interface::Interface;
+pub use own::{Outgoing, Program, Words};
 
 use crate::arg::Quoted;
+use crate::error::{Error, Failure, code};
 
 /// Runs a daemon's own program: the daemon's commands, and the subcommands of `dockipc` without a
 /// socket.
@@ -59,23 +65,36 @@ use crate::arg::Quoted;
 /// ```
 ///
 /// Built as `hitctl`, the program runs `hitctl add 2`, `hitctl help add` and `hitctl shell`. If one
-/// of the daemon's commands has the name of a subcommand, `hitctl call NAME` runs it.
+/// of the daemon's commands has the name of a subcommand, `hitctl call NAME` runs it. [`Program`] has more
+/// settings.
 pub fn main(path: impl AsRef<Path>) -> ExitCode {
-    run(&Target::Own(path.as_ref().to_owned()))
+    Program::new(path).main()
+}
+
+/// Runs a daemon's own program with these words, the arguments behind the program's name; see [`Program`].
+pub fn run<W: Into<OsString>>(
+    path: impl AsRef<Path>,
+    words: impl IntoIterator<Item = W>,
+) -> ExitCode {
+    Program::new(path).run(words)
 }
 
 /// Runs the program `dockipc`.
 #[doc(hidden)]
 pub fn program() -> ExitCode {
-    run(&Target::Any)
+    run_as(&Target::Any, &file_name(), std::env::args_os().skip(1).collect())
 }
 
-fn run(target: &Target) -> ExitCode {
+/// Returns the name of the program's file, as it was called.
+fn file_name() -> String {
     let program = std::env::args_os().next().map(std::path::PathBuf::from);
-    let program = program.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
-    let program = program.as_deref().unwrap_or("dockipc");
-    let own = matches!(target, Target::Own(_)).then_some(program);
-    let cli = match args::read(own, program, std::env::args_os().skip(1).collect()) {
+    let name = program.as_deref().and_then(Path::file_name);
+    name.map_or_else(|| "dockipc".into(), |name| name.to_string_lossy().into_owned())
+}
+
+fn run_as(target: &Target, program: &str, words: Vec<OsString>) -> ExitCode {
+    let own = target.own().map(|own| args::Own { name: program, program: own });
+    let cli = match args::read(own, program, words) {
         Ok(cli) => cli,
         Err(NotRun::Help(help)) => return ended(printed(&help), program),
         Err(NotRun::Refused(error)) => return ended(Err(error), program),
@@ -182,7 +201,9 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
             let daemon = find_named(args.socket)?;
             schema::schema(&daemon, args.check.as_deref(), language)
         }
-        Action::Man(args) => man::man(matches!(target, Target::Own(_)).then_some(program), args),
+        Action::Man(args) => {
+            man::man(target.own().map(|own| args::Own { name: program, program: own }), args)
+        }
         Action::Help(mut args) => {
             let daemon = find(&mut args.words)?;
             let client = daemon.questions();
@@ -190,27 +211,30 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
             if matches!(target, Target::Own(_)) && args.words.len() > 1 && args.words[0] == "call" {
                 args.words.remove(0);
             }
-            let name = match &args.words[..] {
-                [] => return written(commands::write(&Interface::of(&client)?)),
-                [name] => name,
-                [_, word, ..] => {
-                    let word = Quoted(word.as_encoded_bytes());
-                    let error = CliError::usage(format!("unexpected word {word}"));
-                    return Err(if daemon.is_preset { error.with_preset_socket() } else { error });
+            let words: Vec<_> = args.words.iter().map(|word| word.to_string_lossy()).collect();
+            let error = match Topic::of(&client, &words) {
+                Ok((topic, used)) if used == words.len() => return written(topic.write()),
+                Ok((_, used)) => {
+                    let word = Quoted(args.words[used].as_encoded_bytes());
+                    CliError::usage(format!("unexpected word {word}"))
                 }
+                Err(Error::Refused(failure)) if is_about_first(&failure, &words) => {
+                    let word = Quoted(args.words[1].as_encoded_bytes());
+                    CliError::usage(format!("unexpected word {word}"))
+                }
+                Err(error) => CliError::about(&[], error),
             };
-            let name = name.to_string_lossy();
-            if let Some(command) = Interface::command(&client, &name)? {
-                return written(help::write(&command));
-            }
-            // The daemon's error suggests the nearest name.
-            let error = client.command("help").arg(&*name).call::<()>().err();
-            let unknown = || CliError::usage(format!("no command {name:?}"));
-            let error = error.map_or_else(unknown, |error| CliError::about(&[], error));
             // The word may be meant as the socket.
             Err(if daemon.is_preset { error.with_preset_socket() } else { error })
         }
     }
+}
+
+/// Returns whether a daemon knows no command or group of the first word alone.
+fn is_about_first(failure: &Failure, words: &[impl AsRef<str>]) -> bool {
+    let [first, second, ..] = words else { return false };
+    let both = format!("{} {}", first.as_ref(), second.as_ref());
+    failure.code() == code::UNKNOWN && !failure.message().contains(&both)
 }
 
 /// Returns the exit code after output was written. A reader that has closed the pipe is not an

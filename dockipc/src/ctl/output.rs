@@ -16,11 +16,13 @@ use crate::reply::Reply;
 
 mod json;
 mod shown;
+mod table;
 mod target;
 
 pub(super) use json::{JsonWriter, Layout};
 pub(super) use shown::is_binary;
 use shown::{Shown, TextCheck};
+pub(super) use table::{TableWriter, space, table};
 use target::Target;
 
 /// The destination of answers.
@@ -68,6 +70,10 @@ impl Output {
         };
         let shown = (is_terminal && !form.is_raw).then(|| Shown::new(has_colors()));
         Ok(Self { to, shown, form, last: None, text: TextCheck::default() })
+    }
+
+    pub(super) fn is_raw(&self) -> bool {
+        self.form.is_raw
     }
 
     pub(super) fn is_terminal(&self) -> bool {

@@ -78,6 +78,12 @@ impl Word {
     }
 }
 
+impl AsRef<[u8]> for Word {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl ToArg for Word {
     fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
         Some(Cow::Borrowed(&self.bytes))

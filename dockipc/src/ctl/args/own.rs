@@ -5,21 +5,33 @@ use std::ffi::OsString;
 use clap::{Args, CommandFactory};
 
 use super::super::exit;
+use super::super::own::Program;
 use super::{Cli, Common, VERSION};
 
-/// Returns the command line of `dockipc` or, with a name, of a daemon's own program.
-pub(in crate::ctl) fn command(own: Option<&str>) -> clap::Command {
+/// A daemon's own program, and the name that it is called by.
+#[derive(Clone, Copy)]
+pub(in crate::ctl) struct Own<'p> {
+    pub(in crate::ctl) name: &'p str,
+    pub(in crate::ctl) program: &'p Program,
+}
+
+/// Returns the command line of `dockipc` or of a daemon's own program.
+pub(in crate::ctl) fn command(own: Option<Own<'_>>) -> clap::Command {
     let whole = Cli::command();
-    let Some(name) = own else { return whole };
+    let Some(Own { name, program }) = own else { return whole };
     let named = |usage: &str| usage.replace("[SOCK] ", "").replace("dockipc", name);
     // A daemon's own program needs no `list`, and many daemons have a command of such a name. clap
     // can't remove a subcommand.
-    let is_own = |name: &str| !["list", "ps", "kill", "watch"].contains(&name);
+    let is_mounted = name.contains(' ');
+    let is_own = |name: &str| {
+        !["list", "ps", "kill", "watch"].contains(&name)
+            && !(is_mounted && ["__complete", "completions", "man"].contains(&name))
+    };
     let subcommands = whole.get_subcommands().filter(|subcommand| is_own(subcommand.get_name()));
     Common::augment_args(clap::Command::new(name.to_owned()))
         .bin_name(name.to_owned())
-        .version(VERSION)
-        .about("Talk to the daemon.")
+        .version(program.version.clone().unwrap_or_else(|| VERSION.into()))
+        .about(program.about.clone().unwrap_or_else(|| "Talk to the daemon.".into()))
         .after_help(format!(
             "The options of `call`, such as --json, can stand before NAME: see `{name} help call`.\n\
              `{name} NAME --help` explains a command.\n\n{}",
@@ -42,7 +54,7 @@ pub(in crate::ctl) fn command(own: Option<&str>) -> clap::Command {
             })
         })
         .mut_subcommand("help", |help| {
-            help.override_usage(named("dockipc help [NAME]"))
+            help.override_usage(named("dockipc help [NAME]..."))
                 .long_about("Explain one of the daemon's commands or a subcommand, or list the commands")
                 .mut_arg("words", |arg| {
                     arg.value_name("NAME").help("A command's or a subcommand's name")

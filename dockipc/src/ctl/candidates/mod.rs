@@ -8,8 +8,7 @@ mod line;
 mod progress;
 
 pub(super) use line::PartialLine;
-use progress::Progress;
-pub(super) use progress::{HELP, asks_for_help, remaining_usage};
+pub(super) use progress::{HELP, Progress, asks_for_help, remaining_usage};
 
 /// A text that can replace the word at the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,21 +54,67 @@ impl ValuesQuery<'_> {
     }
 }
 
-/// Returns the commands whose names begin with `prefix`, or else the aliases that do.
-pub(super) fn names(interface: &Interface, prefix: &str) -> Vec<Candidate> {
+/// Returns the candidates for a word that begins with `prefix` and follows `words`, where a command and
+/// its arguments are expected. Calls `ask` for values that only the daemon knows.
+pub(super) fn command_line(
+    interface: &Interface,
+    words: &[String],
+    prefix: &str,
+    ask: impl FnMut(&ValuesQuery<'_>) -> Vec<String>,
+) -> Vec<Candidate> {
+    let mut found = names(interface, words, prefix);
+    if let Some((command, used)) = interface.resolve(words) {
+        found.extend(arguments(command, &words[used..], prefix, ask));
+    }
+    found
+}
+
+/// Returns the words with which a command's name continues `words` and that begin with `prefix`, or else
+/// those of the aliases. A group is offered once.
+pub(super) fn names(interface: &Interface, words: &[String], prefix: &str) -> Vec<Candidate> {
     let commands = || interface.commands.values();
-    let fit = |name: &&String| starts(name, prefix);
-    let names = commands().filter(|command| fit(&&command.name));
-    let mut found: Vec<_> =
-        names.filter_map(|command| Candidate::new(&*command.name, &command.summary)).collect();
+    let mut found: Vec<Candidate> = Vec::new();
+    for command in commands() {
+        let Some((word, is_whole)) = next_word(&command.name, words, prefix) else { continue };
+        let help = if is_whole { command.summary.clone() } else { of_group(interface, word) };
+        // A command that has the name of a group comes before the group's commands.
+        if found.last().is_none_or(|last| last.value != word) {
+            found.extend(Candidate::new(word, &help));
+        }
+    }
     if found.is_empty() {
         let aliases = commands().flat_map(|command| {
-            let fitting = command.aliases.iter().filter(fit);
-            fitting.filter_map(|alias| Candidate::new(&**alias, &command.summary))
+            let fitting =
+                command.aliases.iter().filter_map(|alias| next_word(alias, words, prefix));
+            fitting.filter_map(|(word, _)| Candidate::new(word, &command.summary))
         });
         found.extend(aliases);
     }
     found
+}
+
+/// Returns the word of a name that follows `words`, if it begins with `prefix`, and whether the name ends
+/// with it.
+fn next_word<'n>(name: &'n str, words: &[String], prefix: &str) -> Option<(&'n str, bool)> {
+    let (group, rest) = match name.split_once(' ') {
+        Some((group, rest)) => (group, Some(rest)),
+        None => (name, None),
+    };
+    let (word, is_whole) = match (words, rest) {
+        ([], rest) => (group, rest.is_none()),
+        ([typed], Some(rest)) if typed.eq_ignore_ascii_case(group) => (rest, true),
+        _ => return None,
+    };
+    starts(word, prefix).then_some((word, is_whole))
+}
+
+/// Returns the help of a group: the names of its commands.
+fn of_group(interface: &Interface, group: &str) -> String {
+    let names = interface.group(group).commands.into_keys();
+    names
+        .filter_map(|name| name.split_once(' ').map(|(_, name)| name.to_owned()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Returns whether a name begins with `prefix`, compared without regard to ASCII case.
@@ -127,33 +172,28 @@ pub(super) fn arguments(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::{Candidate, PartialLine, arguments, names, remaining_usage};
+    use super::{Candidate, PartialLine, arguments, command_line, names, remaining_usage};
     use crate::ctl::interface::{Argument, Description, Interface, Kind};
 
     fn argument(name: &str, kind: Kind) -> Argument {
         let is_named = matches!(kind, Kind::Option | Kind::Flag);
-        let argument = json!({
-            "name": name, "kind": kind, "flag": is_named.then(|| format!("--{name}")),
-            "type": "text", "choices": [], "optional": false, "multiple": false,
-            "help": format!("The {name}."), "secret": false, "completes": false,
-        });
-        serde_json::from_value(argument).unwrap()
+        Argument {
+            name: name.into(),
+            kind,
+            flag: is_named.then(|| format!("--{name}")),
+            ty: "text".into(),
+            help: format!("The {name}."),
+            ..Argument::default()
+        }
     }
 
     fn command(name: &str, arguments: Vec<Argument>) -> Description {
         Description {
             name: name.into(),
             summary: format!("What {name} does."),
-            details: String::new(),
-            usage: String::new(),
             aliases: vec![format!("also-{name}")],
-            is_idempotent: false,
-            rule: None,
-            is_builtin: false,
             arguments,
-            answer: None,
+            ..Description::default()
         }
     }
 
@@ -232,12 +272,39 @@ mod tests {
     fn aliases_are_offered_where_no_name_fits() {
         let interface = Interface::from_iter([greet(), say()]);
         let values = |prefix: &str| -> Vec<_> {
-            names(&interface, prefix).into_iter().map(|candidate| candidate.value).collect()
+            names(&interface, &[], prefix).into_iter().map(|candidate| candidate.value).collect()
         };
         assert_eq!(values(""), ["greet", "say"]);
         assert_eq!(values("G"), ["greet"]);
         assert_eq!(values("also-s"), ["also-say"]);
-        assert_eq!(names(&interface, "s")[0].help, "What say does.");
+        assert_eq!(names(&interface, &[], "s")[0].help, "What say does.");
+    }
+
+    #[test]
+    fn group_is_offered_once_and_then_its_commands() {
+        let group = |name| command(name, vec![argument("what", Kind::Flag)]);
+        let interface = Interface::from_iter([
+            greet(),
+            group("job add"),
+            group("job remove"),
+            group("job"),
+            group("queue add"),
+        ]);
+        let found = |line: &str| {
+            let PartialLine { words, last, .. } = PartialLine::read(line);
+            let found = command_line(&interface, &words, &last, |_| Vec::new());
+            found.into_iter().map(|one| (one.value, one.help)).collect::<Vec<_>>()
+        };
+        let is = |expected: &[(&str, &str)]| -> Vec<_> {
+            expected.iter().map(|(value, help)| ((*value).into(), (*help).into())).collect()
+        };
+        let all = [("greet", "What greet does."), ("job", "What job does."), ("queue", "add")];
+        assert_eq!(found(""), is(&all));
+        assert_eq!(found("job r"), is(&[("remove", "What job remove does.")]));
+        assert_eq!(found("QUEUE "), is(&[("add", "What queue add does.")]));
+        assert_eq!(found("job add --"), is(&[("--what", "The what.")]));
+        assert_eq!(found("job --"), is(&[("--what", "The what.")]));
+        assert_eq!(found("queue --"), is(&[]));
     }
 
     #[test]

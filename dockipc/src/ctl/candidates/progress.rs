@@ -4,10 +4,10 @@ use super::super::interface::{Argument, Description, Kind};
 use super::Candidate;
 
 /// The parameters that a command's words have filled so far.
-pub(super) struct Progress<'c> {
+pub(in crate::ctl) struct Progress<'c> {
     command: &'c Description,
     /// The option whose value comes next.
-    pub(super) awaits: Option<&'c Argument>,
+    pub(in crate::ctl) awaits: Option<&'c Argument>,
     /// The options and flags that were given.
     given: Vec<&'c Argument>,
     /// The number of positional words.
@@ -16,13 +16,27 @@ pub(super) struct Progress<'c> {
     no_options: bool,
     /// Whether a further `--` is a word, as after the first.
     has_end: bool,
+    /// The argument of the words behind a `--`, if the command has one and the `--` was given.
+    last: Option<&'c Argument>,
     /// The words of a [`Kind::Rest`] argument.
     pub(super) rest: &'c [String],
+    /// The values so far, except flags and the rest.
+    pub(in crate::ctl) values: Vec<Value<'c>>,
+}
+
+/// A word, or its end, that is a value of an argument.
+pub(in crate::ctl) struct Value<'c> {
+    pub(in crate::ctl) argument: &'c Argument,
+    /// The index of the word.
+    pub(in crate::ctl) word: usize,
+    /// The offset of the value in it, in bytes.
+    pub(in crate::ctl) start: usize,
 }
 
 impl<'c> Progress<'c> {
-    pub(super) fn of(command: &'c Description, words: &'c [String]) -> Self {
+    pub(in crate::ctl) fn of(command: &'c Description, words: &'c [String]) -> Self {
         let no_options = command.arguments.iter().all(|argument| argument.flag.is_none());
+        let has_last = command.arguments.iter().any(|argument| argument.kind == Kind::Last);
         let mut progress = Self {
             command,
             awaits: None,
@@ -30,29 +44,39 @@ impl<'c> Progress<'c> {
             position: 0,
             no_options,
             has_end: false,
+            last: None,
             rest: &[],
+            values: Vec::new(),
         };
         for (i, word) in words.iter().enumerate() {
-            if progress.awaits.take().is_some() {
+            if let Some(argument) = progress.awaits.take() {
+                progress.values.push(Value { argument, word: i, start: 0 });
                 continue;
             }
             if !progress.has_end && word == "--" {
                 (progress.no_options, progress.has_end) = (true, true);
+                progress.last =
+                    command.arguments.iter().find(|argument| argument.kind == Kind::Last);
             } else if progress.takes_options(word) {
-                let (flag, value) = match word.split_once('=') {
-                    Some((flag, value)) => (flag, Some(value)),
-                    None => (&**word, None),
-                };
-                let Some(option) = progress.option(flag) else { continue };
+                let Some((option, start)) = progress.given_as(word) else { continue };
                 progress.given.push(option);
-                let takes_next = option.kind != Kind::Flag && value.is_none();
-                progress.awaits = takes_next.then_some(option);
+                match start {
+                    _ if option.kind == Kind::Flag => {}
+                    Some(start) => {
+                        progress.values.push(Value { argument: option, word: i, start });
+                    }
+                    None => progress.awaits = Some(option),
+                }
             } else if progress.next().is_some_and(|argument| argument.kind == Kind::Rest) {
                 progress.rest = &words[i..];
                 break;
             } else {
-                progress.position += 1;
-                progress.has_end |= no_options;
+                if let Some(argument) = progress.next() {
+                    progress.given.push(argument);
+                    progress.values.push(Value { argument, word: i, start: 0 });
+                }
+                progress.position += usize::from(progress.last.is_none());
+                progress.has_end |= no_options && !has_last;
             }
         }
         progress
@@ -60,19 +84,48 @@ impl<'c> Progress<'c> {
 
     /// Returns whether a word that begins with `prefix` is an option. A single dash may become one.
     pub(super) fn takes_options(&self, prefix: &str) -> bool {
-        !self.no_options && self.rest.is_empty() && (prefix.starts_with("--") || prefix == "-")
+        let is_option =
+            || prefix.starts_with("--") || prefix == "-" || self.short(prefix).is_some();
+        !self.no_options && self.rest.is_empty() && is_option()
     }
 
     pub(super) fn option(&self, name: &str) -> Option<&'c Argument> {
         self.command.arguments.iter().find(|argument| argument.flag.as_deref() == Some(name))
     }
 
+    /// Returns the option or flag whose short name a word begins with.
+    fn short(&self, word: &str) -> Option<&'c Argument> {
+        let short = |argument: &&Argument| {
+            argument.short.as_deref().is_some_and(|short| word.starts_with(short))
+        };
+        self.command.arguments.iter().find(short)
+    }
+
+    /// Returns the option or flag that a word gives, and the offset of its value, if the word has one.
+    fn given_as(&self, word: &str) -> Option<(&'c Argument, Option<usize>)> {
+        if let Some(option) = self.short(word) {
+            let length = option.short.as_ref().map_or(0, String::len);
+            return Some((option, Some(length).filter(|length| *length < word.len())));
+        }
+        match word.split_once('=') {
+            Some((name, _)) => Some((self.option(name)?, Some(name.len() + 1))),
+            None => Some((self.option(word)?, None)),
+        }
+    }
+
+    /// Returns whether a value was given for an argument.
+    pub(in crate::ctl) fn has(&self, argument: &Argument) -> bool {
+        self.given.contains(&argument)
+    }
+
     /// Returns the argument that takes the next positional word.
-    pub(super) fn next(&self) -> Option<&'c Argument> {
-        let mut positional =
-            self.command.arguments.iter().filter(|argument| argument.flag.is_none());
+    pub(in crate::ctl) fn next(&self) -> Option<&'c Argument> {
+        if self.last.is_some() {
+            return self.last;
+        }
+        let mut positional = self.command.arguments.iter().filter(is_positional);
         let last = positional.clone().next_back().filter(|last| last.is_multiple);
-        positional.nth(self.position).or(last)
+        positional.nth(self.position).or(last).filter(|argument| !self.is_excluded(argument))
     }
 
     /// Returns the options and flags that can still be given and begin with `prefix`.
@@ -87,8 +140,18 @@ impl<'c> Progress<'c> {
 
     /// Returns whether an option or a flag can still be given.
     fn can_be_given(&self, argument: &Argument) -> bool {
-        argument.is_multiple || !self.given.contains(&argument)
+        (argument.is_multiple || !self.has(argument)) && !self.is_excluded(argument)
     }
+
+    /// Returns whether another argument of the same choice was given.
+    fn is_excluded(&self, argument: &Argument) -> bool {
+        argument.one_of.is_some()
+            && self.given.iter().any(|given| given.one_of == argument.one_of && *given != argument)
+    }
+}
+
+fn is_positional(argument: &&Argument) -> bool {
+    argument.flag.is_none() && argument.kind != Kind::Last
 }
 
 /// The word that asks for the help of a command.
@@ -126,10 +189,14 @@ pub(in crate::ctl) fn remaining_usage(
     for argument in &command.arguments {
         let is_left = if argument.flag.is_some() {
             progress.can_be_given(argument)
+        } else if argument.kind == Kind::Last {
+            progress.rest.is_empty()
         } else {
             position += 1;
             let is_begun = position <= progress.position;
-            (!is_begun || argument.is_multiple) && progress.rest.is_empty()
+            (!is_begun || argument.is_multiple)
+                && progress.rest.is_empty()
+                && !progress.is_excluded(argument)
         };
         if is_left {
             left.push(usage(argument));
@@ -148,6 +215,8 @@ fn usage(argument: &Argument) -> String {
         (Some(flag), _) => format!("{flag} <{name}>"),
         (None, Kind::Rest) if *is_optional => format!("[<{name}…>]"),
         (None, Kind::Rest) => format!("<{name}…>"),
+        (None, Kind::Last) if *is_optional => format!("[-- <{name}>…]"),
+        (None, Kind::Last) => format!("-- <{name}>…"),
         (None, _) if *is_optional => format!("[<{name}>{many}]"),
         (None, _) => format!("<{name}>"),
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::ColorChoice;
 
 use super::args::{self, Common, Complete, Shell};
-use super::candidates::{Candidate, PartialLine, arguments, names};
+use super::candidates::{Candidate, PartialLine, command_line, names};
 use super::daemon::{Daemon, Target};
 use super::interface::Interface;
 use super::{running, socket, watch};
@@ -71,7 +71,7 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Returns the candidates for the word `last` after the program's name and `words`.
 fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> Vec<Candidate> {
-    let own = matches!(target, Target::Own(_)).then_some(program);
+    let own = target.own().map(|own| args::Own { name: program, program: own });
     let mut root = args::command(own);
     root.build();
     let call = args::place_of_name(&root, own, words).map(|_| "call".to_owned());
@@ -114,7 +114,7 @@ fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> V
                 && let Some(daemon) = Reached::of(target, &common, &mut words)
             {
                 // A subcommand hides the daemon's command of the same name.
-                let mut commands = names(&daemon.interface, last);
+                let mut commands = names(&daemon.interface, &[], last);
                 commands.retain(|one| found.iter().all(|other| other.value != one.value));
                 found.extend(commands);
             }
@@ -133,14 +133,12 @@ fn candidates(target: &Target, program: &str, words: &[String], last: &str) -> V
             let Some(daemon) = Reached::of(target, &common, &mut words) else { return found };
             let words: Vec<_> =
                 words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-            match &words[..] {
-                [] => {
-                    found.extend(names(&daemon.interface, last));
-                    found
-                }
-                _ if subcommand == "help" => Vec::new(),
-                [name, words @ ..] => daemon.arguments(name, words, last),
+            if subcommand == "help" {
+                found.extend(names(&daemon.interface, &words, last));
+            } else {
+                found.extend(daemon.words(&words, last));
             }
+            found
         }
         "kill" if !(words.is_empty() && (needs_socket || socket::is_socket(OsStr::new(last)))) => {
             let daemon = reached(target, &common, &mut words);
@@ -185,15 +183,15 @@ impl Reached {
         Some(Self { daemon, interface })
     }
 
-    fn arguments(&self, name: &str, words: &[String], last: &str) -> Vec<Candidate> {
-        if let Some(path) = last.strip_prefix('@') {
+    /// Returns the candidates for a word of a command after these words.
+    fn words(&self, words: &[String], last: &str) -> Vec<Candidate> {
+        if let Some(path) = last.strip_prefix('@').filter(|_| !words.is_empty()) {
             let files = files(path, |_| true).into_iter();
             return files
                 .filter_map(|file| Candidate::new(format!("@{}", file.value), ""))
                 .collect();
         }
         let client = &self.daemon.client;
-        let Some(command) = self.interface.find(name) else { return Vec::new() };
-        arguments(command, words, last, |query| query.ask(client))
+        command_line(&self.interface, words, last, |query| query.ask(client))
     }
 }

@@ -11,7 +11,7 @@ use rustyline::validate::Validator;
 use rustyline::{CompletionType, Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
-use super::super::candidates::{Candidate, PartialLine, arguments, names, remaining_usage};
+use super::super::candidates::{Candidate, PartialLine, command_line, names, remaining_usage};
 use super::super::interface::Interface;
 use super::super::output::width;
 use super::{Session, has_colors};
@@ -35,23 +35,22 @@ impl EditHelper {
         let interface = session.interface();
         match &line.words[..] {
             [] => {
-                let mut found = names(&interface, &line.last);
+                let mut found = names(&interface, &[], &line.last);
                 found.extend(own(&interface, &line.last));
                 found.sort_by(|a, b| a.value.cmp(&b.value));
                 found
             }
-            [help] if help == "help" && session.has_help() => names(&interface, &line.last),
-            [name, words @ ..] => {
-                let Some(command) = interface.find(name) else { return Vec::new() };
-                arguments(command, words, &line.last, |query| {
-                    if !is_reachable {
-                        return Vec::new();
-                    }
-                    let client = session.quick();
-                    let asked = || Ok::<_, ()>(query.ask(&client));
-                    session.interrupt.during(asked).0.unwrap_or_default()
-                })
+            [help, words @ ..] if help == "help" && session.has_help() => {
+                names(&interface, words, &line.last)
             }
+            words => command_line(&interface, words, &line.last, |query| {
+                if !is_reachable {
+                    return Vec::new();
+                }
+                let client = session.quick();
+                let asked = || Ok::<_, ()>(query.ask(&client));
+                session.interrupt.during(asked).0.unwrap_or_default()
+            }),
         }
     }
 }
@@ -148,19 +147,30 @@ impl Hinter for EditHelper {
         }
         let PartialLine { words, last, .. } = PartialLine::read(line);
         let interface = self.session.interface();
-        if let [name, words @ ..] = &words[..] {
-            let shown = remaining_usage(interface.find(name)?, words, &last)?;
-            return Some(UsageHint { shown, insertable: 0 });
-        }
-        let name = match interface.find(&last) {
-            Some(_) => last.clone(),
-            None => match &names(&interface, &last)[..] {
+        // The word at the cursor may be a part of the name, and not whole yet.
+        let is_name = |word: &String| {
+            let named = [&words[..], std::slice::from_ref(word)].concat();
+            interface.resolve(&named).is_some_and(|(_, used)| used == named.len())
+        };
+        let name = if is_name(&last) {
+            last.clone()
+        } else {
+            match &names(&interface, &words, &last)[..] {
                 [only] => only.value.clone(),
-                _ => return None,
-            },
+                _ => {
+                    let (command, used) = interface.resolve(&words)?;
+                    let shown = remaining_usage(command, &words[used..], &last)?;
+                    return Some(UsageHint { shown, insertable: 0 });
+                }
+            }
         };
         let end = name.get(last.len()..)?;
-        let usage = remaining_usage(interface.find(&name)?, &[], "").unwrap_or_default();
+        let usage = match interface.resolve(&[&words[..], &[name.clone()]].concat()) {
+            Some((command, used)) if used > words.len() => {
+                remaining_usage(command, &[], "").unwrap_or_default()
+            }
+            _ => String::new(),
+        };
         let shown = format!("{end} {usage}");
         Some(UsageHint { shown: shown.trim_end().to_owned(), insertable: end.len() })
     }

@@ -16,16 +16,18 @@ mod history;
 
 use self::editing::EditHelper;
 use self::history::History;
+use super::call::{Made, Show};
 use super::candidates::{HELP, PartialLine, asks_for_help};
 use super::daemon::Daemon;
 use super::error::CliError;
 use super::exit::Exit;
+use super::help::Topic;
 use super::interface::{Description, Interface};
-use super::interrupt::{Cancelable, Interrupt};
+use super::interrupt::Interrupt;
 use super::output::{Form, Output, has_colors, is_closed};
 use super::word::Word;
-use super::{call, commands, help};
-use crate::client::Client;
+use super::{call, commands, described};
+use crate::client::{Body, Client, SendBody};
 use crate::error::{Error, Result};
 
 /// Runs commands from the terminal until the user exits. Without a terminal, reads lines as
@@ -53,7 +55,7 @@ pub(super) fn shell(daemon: Daemon, program: &str) -> std::result::Result<Exit, 
     let lines = MemHistory::with_config(&config);
     let made = Interrupt::keep(|| Editor::with_history(config, lines));
     let mut editor = made.map_err(signal)?.map_err(editing)?;
-    let session = Rc::new(Session::open(&daemon, interrupt)?);
+    let session = Rc::new(Session::open(daemon, interrupt)?);
     editor.set_helper(Some(EditHelper::new(Rc::clone(&session))));
     let mut history = History::open();
     for line in history.lines() {
@@ -91,6 +93,7 @@ const TIMEOUT: Duration = Duration::from_millis(300);
 
 /// The daemon and its interface.
 struct Session {
+    daemon: Daemon,
     client: Client,
     interrupt: Interrupt,
     interface: RefCell<Rc<Interface>>,
@@ -109,12 +112,12 @@ enum Keep {
 }
 
 impl Session {
-    fn open(daemon: &Daemon, interrupt: Interrupt) -> Result<Self> {
+    fn open(daemon: Daemon, interrupt: Interrupt) -> Result<Self> {
         let client = interrupt.watch(daemon.each_limited());
         let (interface, _) = interrupt.during(|| Interface::of(&client));
         let interface = RefCell::new(Rc::new(interface?));
         let seen = Cell::new(interrupt.connections());
-        Ok(Self { client, interrupt, interface, seen })
+        Ok(Self { daemon, client, interrupt, interface, seen })
     }
 
     fn interface(&self) -> Rc<Interface> {
@@ -146,7 +149,10 @@ impl Session {
             [] if line.trim().is_empty() => Ok(()),
             ["exit" | "quit"] => return ControlFlow::Break(()),
             ["help", names @ ..] if self.has_help() => self.help(names),
-            [name, words @ ..] if self.asks_for_help(name, words) => self.help(&[name]),
+            words if self.asks_for_help(words) => {
+                let end = words.iter().position(|word| *word == HELP).unwrap_or_default();
+                self.help(&words[..end])
+            }
             _ => self.call(line.trim(), words),
         };
         if let Err(error) = ran {
@@ -160,27 +166,36 @@ impl Session {
 
     fn call(&self, line: &str, words: Vec<Vec<u8>>) -> std::result::Result<(), CliError> {
         let mut output = Output::open(None, ANSWERS)?;
+        let texts: Vec<_> =
+            words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        let described = self.described(&texts).ok().flatten();
+        let described = described.as_ref().map(|(command, used)| (command, *used));
+        let command = described.map(|(command, _)| command);
+        if let Some(command) = command {
+            described::warn(command, "");
+        }
+        let show = Show::of(&self.daemon, command, None, &output);
+        let words: Vec<_> = words.into_iter().map(Word::typed).collect();
+        let (words, own_body) = call::prepared(&self.daemon, words, described)?;
+        let own_body = own_body.map(|reader| Body::new(reader, None));
+        let line = line.as_bytes();
+        let made = Made::of_line(line, &self.daemon, &self.client, &words, described, &show);
         let mut was_canceled = false;
         let answered = call::answered(&mut output, |output| {
-            let call = self.client.command("dockipc").words(["line", line]);
-            let (called, is_canceled) = self.interrupt.during_call(Some(call.canceller()), || {
-                call.copy_to(&mut Cancelable::new(output, &self.interrupt))
-            });
+            let body = own_body.as_ref().map(|body| body as &dyn SendBody);
+            let (called, is_canceled) = made.run(body, &show, output, &self.interrupt);
             // The answer may have arrived completely before.
             if is_canceled && called.is_err() {
                 was_canceled = true;
                 // Ends the line with the ^C that the terminal shows.
                 let _ = writeln!(output);
             }
-            called.map(drop)
+            called
         });
         match answered {
             _ if was_canceled => Err(CliError::interrupted(answered)),
             Err(Error::Io { source, .. }) if is_closed(&source) => Ok(()),
-            Err(error) => {
-                let words: Vec<_> = words.into_iter().map(Word::typed).collect();
-                Err(CliError::about(&words, error))
-            }
+            Err(error) => Err(CliError::about(&words, error)),
             Ok(()) => Ok(()),
         }
     }
@@ -190,68 +205,58 @@ impl Session {
         self.interface().find("help").is_none_or(|help| help.is_builtin)
     }
 
-    fn asks_for_help(&self, name: &str, words: &[&str]) -> bool {
+    fn asks_for_help(&self, words: &[&str]) -> bool {
         let Some(at) = words.iter().position(|word| *word == HELP) else { return false };
-        let before: Vec<_> = words[..at].iter().map(|word| (*word).to_owned()).collect();
         let interface = self.interface();
-        let command = interface.find(name);
-        command.is_some_and(|command| asks_for_help(command, &before, words.len() == 1))
+        match interface.resolve(&words[..at]) {
+            Some((command, used)) => {
+                let before: Vec<_> =
+                    words[used..at].iter().map(|word| (*word).to_owned()).collect();
+                asks_for_help(command, &before, words.len() == used + 1)
+            }
+            None => at == 1 && !interface.group(words[0]).commands.is_empty(),
+        }
     }
 
-    fn help(&self, names: &[&str]) -> std::result::Result<(), CliError> {
+    /// Explains the commands that the words name, or lists the commands.
+    fn help(&self, mut words: &[&str]) -> std::result::Result<(), CliError> {
         let writing = |error| CliError::io("writing the output", &error);
-        let (described, _) = self.interrupt.during(|| -> Result<_> {
-            match names {
-                [] => Interface::of(&self.client).map(|interface| (Some(interface), Vec::new())),
-                names => {
-                    let each = names.iter().map(|name| self.described(name));
-                    each.collect::<Result<Vec<_>>>().map(|commands| (None, commands))
-                }
-            }
-        });
-        let (interface, described) = described?;
-        if let Some(interface) = interface {
-            commands::write(&interface).map_err(writing)?;
+        if words.is_empty() {
+            let (interface, _) = self.interrupt.during(|| Interface::of(&self.client));
+            commands::write(&interface?).map_err(writing)?;
             return writeln!(anstream::stdout(), "\n{SHELL_HELP}").map_err(writing);
         }
-        described.iter().try_for_each(help::write).map_err(writing)
+        while !words.is_empty() {
+            let (found, _) = self.interrupt.during(|| Topic::of(&self.client, words));
+            let (topic, used) = found?;
+            topic.write().map_err(writing)?;
+            words = &words[used..];
+        }
+        Ok(())
     }
 
-    fn described(&self, name: &str) -> Result<Description> {
-        match Interface::command(&self.client, name)? {
-            Some(command) => Ok(command),
-            // The daemon's error suggests the nearest name.
-            None => self
-                .client
-                .command("help")
-                .arg(name)
-                .call::<()>()
-                .and_then(|()| Err(Error::Protocol(format!("no description of {name:?}")))),
+    /// Returns the command that the first words name, and the number of these words.
+    fn described(&self, words: &[String]) -> Result<Option<(Description, usize)>> {
+        if let Some((command, used)) = self.interface().resolve(words) {
+            return Ok(Some((command.clone(), used)));
         }
+        // The interface has no hidden commands.
+        self.interrupt.during(|| Interface::command(&self.quick(), words)).0
     }
 
     /// Returns where a line is kept: in the file only if it is known to have no secret.
     fn where_to_keep(&self, line: &str) -> Keep {
         let typed = PartialLine::read(&format!("{line} "));
         let Some(name) = typed.words.first() else { return Keep::Nowhere };
-        let name = name.to_ascii_lowercase();
-        match &*name {
+        match &*name.to_ascii_lowercase() {
             "exit" | "quit" | "help" => return Keep::InFile,
             // Their words may be a token, or a line with any command.
             "auth" | "hello" | "dockipc" => return Keep::Nowhere,
             _ => {}
         }
-        let interface = self.interface();
-        let known = if let Some(command) = interface.find(&name) {
-            Some(command.clone())
-        } else {
-            // The interface has no hidden commands.
-            let (asked, _) = self.interrupt.during(|| Interface::command(&self.quick(), &name));
-            let Ok(asked) = asked else { return Keep::Nowhere };
-            asked
-        };
+        let Ok(known) = self.described(&typed.words) else { return Keep::Nowhere };
         match known {
-            Some(command) if command.arguments.iter().any(|a| a.is_secret) => Keep::Nowhere,
+            Some((command, _)) if command.arguments.iter().any(|a| a.is_secret) => Keep::Nowhere,
             Some(_) => Keep::InFile,
             None => Keep::InMemory,
         }
