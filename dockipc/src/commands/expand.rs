@@ -32,6 +32,7 @@ impl Command {
 /// Returns the function that expands a command, if it has a parameter whose variants are commands. Checks that its
 /// name fits: `flatten` gives the commands the names of the variants alone.
 #[doc(hidden)]
+#[track_caller]
 pub const fn expand(params: &[Param], name: &str, flatten: bool) -> Option<Expand> {
     let mut rest = params;
     while let [param, others @ ..] = rest {

@@ -299,7 +299,7 @@ const fn check_group(declared: &[Param], index: usize) {
     while i < declared.len() {
         if let Group::Commands(_) = declared[i].group {
             assert!(
-                i == index || is_alone && this.is_injected(),
+                i >= index && !is_alone || is_alone && this.is_injected(),
                 "the commands of an enum have the parameters of its variants: make this one a field of a variant",
             );
             assert!(
@@ -315,7 +315,7 @@ const fn check_group(declared: &[Param], index: usize) {
 const fn check_all(params: &[Param], index: usize) {
     let this = &params[index];
     assert!(
-        !matches!(this.arity, Arity::Nested) || !this.ty.is_empty(),
+        !matches!(this.arity, Arity::Nested) || !this.ty.is_empty() && this.body.is_none(),
         "an injected value is always there: remove `Option`",
     );
     assert!(

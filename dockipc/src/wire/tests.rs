@@ -78,6 +78,7 @@ fn as_read(reply: &Reply, v3: bool) -> Reply {
         Reply::Float(value) if v3 => Reply::Float(*value),
         Reply::Float(value) => Reply::bytes(float_text(*value)),
         Reply::Bytes(bytes) => Reply::Bytes(bytes.clone()),
+        Reply::Formed(formed) => as_read(&formed.value, v3),
         Reply::Set(items) if v3 && !items.iter().any(is_nested) => Reply::Set(all(items)),
         Reply::List(items) | Reply::Set(items) => Reply::List(all(items)),
         Reply::Map(pairs) if v3 && pairs.iter().any(|(key, _)| is_nested(key)) => Reply::List(

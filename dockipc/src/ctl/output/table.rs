@@ -174,6 +174,7 @@ fn cell(value: Reply) -> String {
         Reply::Big(digits) => field(digits.as_bytes()),
         Reply::Float(number) => float_text(number).to_string(),
         Reply::Bytes(bytes) => field(&bytes),
+        Reply::Formed(formed) => cell(formed.value),
         Reply::List(items) | Reply::Set(items) => joined(items),
         Reply::Map(pairs) => {
             let pairs =
