@@ -89,7 +89,7 @@ pub trait IntoReply: Sized {
 )]
 pub trait FromReply: Sized {
     /// The type of answers that the conversion accepts, [`ReplyType::Unknown`] by default: any. A typed client
-    /// ([`macro@client`](crate::client)) compares it with the daemon's description.
+    /// ([`#[client]`](macro@crate::client)) compares it with the daemon's description.
     const EXPECTED: &'static ReplyType = &ReplyType::Unknown;
 
     /// The type of answers that a `Vec` of this type accepts; a `Vec<u8>` is bytes.

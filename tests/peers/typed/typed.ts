@@ -75,7 +75,7 @@ async function main(): Promise<void> {
   assert.deepEqual(await all(hits.pairs()), [[1, "good"], [2, "so-so"]]);
   const leaf: Folder = { name: "leaf", folders: [], parent: null };
   assert.deepEqual(await hits.tree(), { name: "root", folders: [leaf], parent: leaf });
-  assert.equal(await hits.anything(), "7");
+  assert.equal(String(await hits.anything()), "7");
   assert.equal(await hits.nothing(), undefined);
   assert.deepEqual([await hits.maybe(), await hits.maybe(6)], [null, 6]);
   hits.close();

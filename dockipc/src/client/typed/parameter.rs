@@ -253,7 +253,7 @@ fn accepts(theirs: &str, has_choices: bool, ours: &str) -> bool {
         ("bytes", "text") => false,
         ("integer", "number") => true,
         (_, "text") => true,
-        ("bytes" | "text", "path") => true,
+        ("bytes" | "text", "path") | ("text", "address") => true,
         (
             _,
             "integer" | "number" | "boolean" | "character" | "duration" | "time" | "address"

@@ -253,5 +253,21 @@ function map<K, V>(key: Read<K>, of: Read<V>): Read<Map<K, V>> {
   };
 }
 
-/** All conversions: a daemon may need only some of them. */
-export const conversions = { nanoseconds, any, nothing, bytes, text, bool, int, bigint, float, duration, time, optional, items, map };
+/** The conversions, under a name that no parameter has. */
+const $ = {
+  any,
+  nothing,
+  bytes,
+  text,
+  bool,
+  int,
+  bigint,
+  float,
+  duration,
+  time,
+  optional,
+  array,
+  items,
+  map,
+  nanoseconds,
+};

@@ -79,8 +79,8 @@ fn named(named: &Named, types: &Types, out: &mut String) {
             }
             let _ = write!(
                 out,
-                "\nexport interface {name} {{\n{declared}}}\n\nconst read{name}: Read<{name}> = (answer) => {{\n  \
-                 const fields = map(text, any)(answer);\n  return {{\n{read}  }};\n}};\n"
+                "\nexport interface {name} {{\n{declared}}}\n\nconst ${name}: Read<{name}> = (answer) => {{\n  \
+                 const fields = $.map($.text, $.any)(answer);\n  return {{\n{read}  }};\n}};\n"
             );
         }
         Form::Enum(words) => {
@@ -107,7 +107,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
                     (false, true) => format!("{name}?: {of_list} | null"),
                     (false, false) => format!("{name}: {of_list}"),
                 });
-                values.push(converted.replace('$', &name));
+                values.push(converted.replace('@', &name));
                 name
             }
             Some(flag) => {
@@ -120,7 +120,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
                 let given = format!("options.{name}");
                 options.push(match argument.kind {
                     Kind::Flag => format!("[{}, {given} ? SET : undefined]", literal(flag)),
-                    _ => format!("[{}, {}]", literal(flag), converted.replace('$', &given)),
+                    _ => format!("[{}, {}]", literal(flag), converted.replace('@', &given)),
                 });
                 given
             }
@@ -135,7 +135,8 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     }
     // A parameter that is needed can't follow one that is not.
     if needs_options {
-        for param in &mut params {
+        let options = params.len() - 1;
+        for param in &mut params[..options] {
             if let Some((name, rest)) = param.split_once("?: ") {
                 *param = format!("{name}: {rest} | undefined");
             }
@@ -149,7 +150,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         }
         _ => {
             let returns = answer.map_or_else(|| "unknown".into(), |answer| ty(answer, types));
-            let reader = answer.map_or_else(|| "any".into(), |answer| reader(answer, types));
+            let reader = answer.map_or_else(|| "$.any".into(), |answer| reader(answer, types));
             (format!("Promise<{returns}>"), format!("call({reader}"))
         }
     };
@@ -185,12 +186,12 @@ fn documented(command: &Description, helps: &[String], out: &mut String) {
     out.push_str("   */\n");
 }
 
-/// Returns the type of a parameter's value, and the expression that is sent, with `$` for the value.
+/// Returns the type of a parameter's value, and the expression that is sent, with `@` for the value.
 fn value(argument: &Argument, types: &Types) -> (String, &'static str) {
     if is_choice(argument) {
         let words: Vec<_> = argument.choices.iter().map(|word| literal(word)).collect();
         let name = types.choice(&argument.ty, &argument.choices).map(str::to_owned);
-        return (name.unwrap_or_else(|| words.join(" | ")), "$");
+        return (name.unwrap_or_else(|| words.join(" | ")), "@");
     }
     let ty = match &*argument.ty {
         "bytes" | "path" => "string | Uint8Array",
@@ -198,11 +199,11 @@ fn value(argument: &Argument, types: &Types) -> (String, &'static str) {
         "boolean" => "boolean",
         "integer" => "number | bigint",
         "number" => "number",
-        "duration" => return ("number".into(), "nanoseconds($)"),
+        "duration" => return ("number".into(), "$.nanoseconds(@)"),
         "time" => "Date",
         _ => "string",
     };
-    (ty.into(), "$")
+    (ty.into(), "@")
 }
 
 /// Returns the type of an answer.
@@ -244,41 +245,41 @@ fn name<'t>(answer: &Answer, types: &'t Types) -> Option<&'t str> {
 /// Returns the expression of the function that reads an answer.
 fn reader(answer: &Answer, types: &Types) -> String {
     match &answer.ty {
-        Type::Nothing => "nothing".into(),
-        Type::Bool => "bool".into(),
-        Type::Int { min, max } => if is_safe(min, max) { "int" } else { "bigint" }.into(),
-        Type::Float => "float".into(),
+        Type::Nothing => "$.nothing".into(),
+        Type::Bool => "$.bool".into(),
+        Type::Int { min, max } => if is_safe(min, max) { "$.int" } else { "$.bigint" }.into(),
+        Type::Float => "$.float".into(),
         Type::Text => match answer.form.as_deref() {
-            Some("duration") => "duration".into(),
-            Some("time") => "time".into(),
-            _ => "text".into(),
+            Some("duration") => "$.duration".into(),
+            Some("time") => "$.time".into(),
+            _ => "$.text".into(),
         },
-        Type::Bytes => "bytes".into(),
-        Type::Optional { of } => format!("optional({})", reader(of, types)),
+        Type::Bytes => "$.bytes".into(),
+        Type::Optional { of } => format!("$.optional({})", reader(of, types)),
         Type::List { of } | Type::Set { of } | Type::Stream { of } => {
-            format!("items({})", reader(of, types))
+            format!("$.items({})", reader(of, types))
         }
-        Type::Map { key, of } => format!("map({}, {})", reader(key, types), reader(of, types)),
+        Type::Map { key, of } => format!("$.map({}, {})", reader(key, types), reader(of, types)),
         Type::Row { columns } => {
             let columns = columns.iter().enumerate();
             let columns: Vec<_> =
                 columns.map(|(i, column)| format!("{}(row[{i}])", reader(column, types))).collect();
             let ty = ty(answer, types);
             format!(
-                "((answer: unknown): {ty} => {{ const row = array(answer); return [{}]; }})",
+                "((answer: unknown): {ty} => {{ const row = $.array(answer); return [{}]; }})",
                 columns.join(", ")
             )
         }
         Type::Struct { .. } => match name(answer, types) {
             // A constant that may be below.
-            Some(name) => format!("((answer: unknown) => read{name}(answer))"),
-            None => "any".into(),
+            Some(name) => format!("((answer: unknown) => ${name}(answer))"),
+            None => "$.any".into(),
         },
         Type::Enum { .. } => match name(answer, types) {
-            Some(name) => format!("(text as Read<{name}>)"),
-            None => "text".into(),
+            Some(name) => format!("($.text as Read<{name}>)"),
+            None => "$.text".into(),
         },
-        Type::Union { .. } | Type::Unknown => "any".into(),
+        Type::Union { .. } | Type::Unknown => "$.any".into(),
     }
 }
 
