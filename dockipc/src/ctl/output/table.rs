@@ -181,7 +181,6 @@ fn cell(value: Reply) -> String {
                 pairs.into_iter().map(|(key, value)| format!("{}={}", cell(key), cell(value)));
             pairs.collect::<Vec<_>>().join(", ")
         }
-        Reply::Formed(formed) => cell(formed.value),
         Reply::Error(failure) => {
             escaped(&format!("{} {}", failure.code(), failure.message())).into_owned()
         }
