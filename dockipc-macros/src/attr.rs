@@ -130,6 +130,10 @@ pub(crate) enum CommandKey {
     Idempotent,
     /// The variants of the function's enum are commands by their own names.
     Flatten,
+    Since(LitStr),
+    Deprecated(LitStr),
+    Readonly,
+    Destructive,
     Crate(Path),
 }
 
@@ -500,7 +504,7 @@ fn is_at_end(input: ParseStream<'_>) -> bool {
 
 impl Parse for CommandKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected = "expected a name in quotes, `alias = \"…\"`, `allow = \"…\"`, `hidden`, `idempotent`, `abort`, `newest` or `crate = path`";
+        let expected = "expected a name in quotes, `alias = \"…\"`, `allow = \"…\"`, `hidden`, `idempotent`, `readonly`, `destructive`, `since = \"…\"`, `deprecated = \"…\"`, `abort`, `newest` or `crate = path`";
         if input.peek(LitStr) {
             return input.parse().map(Self::Name);
         }
@@ -516,6 +520,16 @@ impl Parse for CommandKey {
             "newest" => Ok(Self::Newest),
             "idempotent" => Ok(Self::Idempotent),
             "flatten" => Ok(Self::Flatten),
+            "readonly" => Ok(Self::Readonly),
+            "destructive" => Ok(Self::Destructive),
+            "since" => {
+                let missing = "`since` needs a version in quotes: write `since = \"1.2\"`";
+                filled(input, &key, missing).map(Self::Since)
+            }
+            "deprecated" => {
+                let missing = "`deprecated` needs a text that says what to use instead: write `deprecated = \"use add\"`";
+                filled(input, &key, missing).map(Self::Deprecated)
+            }
             "crate" => krate(input, &key).map(Self::Crate),
             "name" => Err(Error::new(
                 key.span(),
@@ -785,6 +799,14 @@ fn count(input: ParseStream<'_>, key: &Ident) -> syn::Result<LitInt> {
     let missing = format!("`{key}` needs a number: write for example `{key} = 1`");
     let span = after_equals(input, key, &missing)?;
     input.parse().map_err(|_| Error::new(span, missing))
+}
+
+/// Parses a text that is not empty and has no line end.
+fn filled(input: ParseStream<'_>, key: &Ident, missing: &str) -> syn::Result<LitStr> {
+    let text = text(input, key, missing)?;
+    let value = text.value();
+    let is_line = !value.trim().is_empty() && !value.contains(char::is_control);
+    if is_line { Ok(text) } else { Err(Error::new(text.span(), missing)) }
 }
 
 fn allow(input: ParseStream<'_>, key: &Ident) -> syn::Result<LitStr> {

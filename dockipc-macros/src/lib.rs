@@ -45,6 +45,9 @@ use crate::tokens::{first_span, with_parentheses};
 /// #[command("greet", alias = "hi", hidden)]   // another name; not in lists
 /// #[command("group add")]                     // a name of two words: a command of the group `group`
 /// #[command("mute", idempotent)]              // running it twice has the same effect as once
+/// #[command("list", readonly)]                // it changes nothing, and so is idempotent too
+/// #[command("wipe", destructive)]             // what it removes is lost
+/// #[command("plus", since = "1.2", deprecated = "use add")]
 /// #[command("stop", allow = "uid:root | group:adm | owner")] // the callers who may run it
 /// ```
 ///
@@ -61,6 +64,12 @@ use crate::tokens::{first_span, with_parentheses};
 /// command is cut off, for example by a restart of the daemon, `dockipc::Client` sends the command once
 /// more. For any other command that may have run, the caller decides. Help and the flags of `COMMAND`
 /// show the mark.
+///
+/// # What callers should know
+/// `readonly` declares that the command changes nothing; it implies `idempotent`. `destructive` declares that what the
+/// command removes or overwrites is lost, so that programs for people ask first. `since` is the first version of your
+/// daemon that has the command, and `deprecated` says what to use instead of it. Help, `DOCKIPC DESCRIBE` and
+/// `COMMAND` show them: a command has the flag `readonly`, or else `write`.
 ///
 /// # Commands that wait
 /// A function may block: that delays no other client, but holds a thread. A command that takes a `Cancel`

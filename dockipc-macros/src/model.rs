@@ -19,6 +19,7 @@ pub(crate) struct Command {
     pub(crate) idempotent: bool,
     /// Whether the variants of the function's enum are commands by their own names.
     pub(crate) flatten: bool,
+    pub(crate) marks: Marks,
     /// Whether the future is dropped when the command is asked to stop.
     pub(crate) abort: bool,
     /// Whether a newer call of the same process cancels an older one.
@@ -36,6 +37,16 @@ pub(crate) struct Command {
     pub(crate) uses_deprecated: bool,
     pub(crate) params: Vec<Param>,
     pub(crate) output: Output,
+}
+
+/// What programs and people should know before they call a command.
+pub(crate) struct Marks {
+    /// The version of the daemon that had the command first.
+    pub(crate) since: Option<String>,
+    /// What to use instead.
+    pub(crate) deprecated: Option<String>,
+    pub(crate) readonly: bool,
+    pub(crate) destructive: bool,
 }
 
 /// The return type of a command.
@@ -351,6 +362,7 @@ pub(crate) struct CommandVariant {
     pub(crate) aliases: Vec<String>,
     pub(crate) hidden: bool,
     pub(crate) idempotent: bool,
+    pub(crate) marks: Marks,
     /// The text of its rule.
     pub(crate) allow: Option<String>,
     pub(crate) docs: Vec<Expr>,

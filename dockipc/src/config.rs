@@ -27,6 +27,7 @@ pub(crate) struct Config {
     /// protocol. Those beyond it are refused at once, so that they use up no descriptors.
     pub(crate) max_refused: usize,
     pub(crate) events: EventLimits,
+    pub(crate) once: OnceLimits,
     pub(crate) per_user: PerUser,
     /// Maximum number of engine threads. See [`Config::threads`] for the default.
     pub(crate) max_threads: Option<usize>,
@@ -42,6 +43,16 @@ pub(crate) struct EventLimits {
     pub(crate) queued: usize,
     /// The bytes of these.
     pub(crate) queued_bytes: usize,
+}
+
+/// Limits of the answers that are remembered for calls with a token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnceLimits {
+    pub(crate) answers: usize,
+    /// The bytes of these.
+    pub(crate) bytes: usize,
+    /// How long each is remembered.
+    pub(crate) time: Duration,
 }
 
 /// Maximum input sizes of one command, in bytes.
@@ -109,6 +120,7 @@ impl Default for Config {
             reserved_connections: 8,
             max_refused: 64,
             events: EventLimits { subscriptions: 1024, queued: 16_384, queued_bytes: 4 << 20 },
+            once: OnceLimits { answers: 10_000, bytes: 8 << 20, time: Duration::from_secs(600) },
             per_user: PerUser { spares_operators: true, ..PerUser::default() },
             max_threads: None,
             max_cores: None,

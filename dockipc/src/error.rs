@@ -60,6 +60,9 @@ pub mod code {
     pub const CANCELLED: &str = "CANCELLED";
     /// The client read events too slowly, and some were dropped; the message says how many.
     pub const LAGGED: &str = "LAGGED";
+    /// The command with this token has run, or may have, and its answer is not known any more: see
+    /// [`Server::once`](crate::Server::once).
+    pub const FORGOTTEN: &str = "FORGOTTEN";
     /// The daemon is stopping; the message says whether the command was run.
     pub const SHUTDOWN: &str = "SHUTDOWN";
     /// `EXEC` ran no command, since one was refused when it was queued. The name comes from Redis.

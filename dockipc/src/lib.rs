@@ -210,6 +210,8 @@ mod listener;
 mod local;
 mod nearest;
 #[cfg(feature = "server")]
+mod once;
+#[cfg(feature = "server")]
 mod param;
 #[cfg(feature = "server")]
 mod peer;
@@ -265,7 +267,7 @@ pub use crate::{
     local::{Job, Local},
     peer::Peer,
     request::Request,
-    run::{Cancel, Deadline, Progress, Stop},
+    run::{Cancel, Deadline, Once, Progress, Stop},
     server::{Bound, Control, Handle, Server},
     state::State,
     stream::Stream,

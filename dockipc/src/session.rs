@@ -14,6 +14,7 @@ use crate::error::{Failure, code};
 use crate::later::ItemForm;
 use crate::peer::Peer;
 use crate::reply::Reply;
+use crate::run::Token;
 use crate::wire::Protocol;
 
 /// The state of one connection besides its input.
@@ -98,7 +99,7 @@ pub(crate) enum Form {
 
 /// The options of a command that our own client sends, `DOCKIPC WITH`. Such a command is cancelled when the client
 /// ends its side of the connection.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(crate) struct Opening {
     /// The time until which the client waits.
     pub(crate) deadline: Option<Instant>,
@@ -108,6 +109,8 @@ pub(crate) struct Opening {
     pub(crate) body: bool,
     /// The client gets the command's progress.
     pub(crate) progress: bool,
+    /// The call runs once, however often it is repeated.
+    pub(crate) once: Option<Token>,
 }
 
 /// The commands that a client has queued since `MULTI`.

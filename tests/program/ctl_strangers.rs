@@ -12,6 +12,7 @@ use std::thread;
 
 use dockipc::{Client, Error, Server};
 use tests::ctl::{self, Ran, run};
+use tests::scripted::{description, list, map, text};
 use tests::users::{self, Actor, Shared, User};
 use tests::{Place, is_long};
 
@@ -59,19 +60,6 @@ fn length(input: &mut impl BufRead) -> io::Result<usize> {
     input.read_line(&mut line)?;
     let digits = line.trim_end().get(1..).unwrap_or_default();
     digits.parse().map_err(io::Error::other)
-}
-
-fn text(text: &str) -> Vec<u8> {
-    format!("${}\r\n{text}\r\n", text.len()).into_bytes()
-}
-
-fn list(items: &[Vec<u8>]) -> Vec<u8> {
-    [format!("*{}\r\n", items.len()).into_bytes(), items.concat()].concat()
-}
-
-fn map(pairs: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let head = format!("%{}\r\n", pairs.len()).into_bytes();
-    pairs.iter().fold(head, |all, (key, value)| [all, text(key), value.clone()].concat())
 }
 
 fn hello(version: &str) -> Vec<u8> {
@@ -123,6 +111,9 @@ fn is_stranger() -> bool {
             "info" => text("process_id:1\r\n"),
             "command" => b":1\r\n".to_vec(),
             "ping" => b"+PONG\r\n".to_vec(),
+            "dockipc" if words.get(2).is_some_and(|name| name == "collect") => {
+                map(&[("collect", description(&[("env", "env")]))])
+            }
             _ => b"-NOPERM permission denied: \"x\" requires token\r\n".to_vec(),
         }
     });
@@ -135,6 +126,27 @@ fn is_stranger() -> bool {
 fn with_token(words: &[&str]) -> Ran {
     let mut command = ctl::command(&ctl::path());
     run(command.env("DOCKIPC_TOKEN", TOKEN).args(words), b"")
+}
+
+#[test]
+fn environment_reaches_no_stranger() {
+    if is_stranger() || !users::can_be_had() {
+        return;
+    }
+    let trap = Trap::set("environment_reaches_no_stranger");
+    let mut command = ctl::command(&ctl::path());
+    command.env("OTHER_TOKEN", TOKEN).args(["--verbose", "call", &trap.socket(), "collect"]);
+    let ran = run(&mut command, b"");
+    assert!(ran.err.contains("the environment was not sent as --env"), "{ran:?}");
+    assert!(ran.err.contains("NOPERM"), "{ran:?}");
+    assert_eq!(trap.sprung().1, 0);
+    // A user who is allowed gets it.
+    let trap = Trap::set("environment_reaches_no_stranger");
+    let mut command = ctl::command(&ctl::path());
+    let owner = format!("--require-owner={}", STRANGER.uid);
+    command.env("OTHER_TOKEN", TOKEN).args([&*owner, "call", &trap.socket(), "collect"]);
+    run(&mut command, b"");
+    assert_eq!(trap.sprung().1, 1);
 }
 
 #[test]

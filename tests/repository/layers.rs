@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "values",
         &[
+            "once",
             "hand_over",
             "handler",
             "param",

@@ -52,6 +52,21 @@ impl Apart {
         path: impl AsRef<Path>,
         environment: &[(&str, V)],
     ) -> Self {
+        let daemon = Self::spawn(test, path, environment);
+        until("the daemon's start", || UnixStream::connect(&daemon.path).is_ok());
+        // Wait for the end of that connection.
+        let at_rest = || daemon.threads() == 2;
+        until("the daemon's rest", at_rest);
+        daemon
+    }
+
+    /// Like [`start_with`](Self::start_with), without waiting for the daemon.
+    #[track_caller]
+    pub fn spawn<V: AsRef<OsStr>>(
+        test: &str,
+        path: impl AsRef<Path>,
+        environment: &[(&str, V)],
+    ) -> Self {
         let path = path.as_ref().to_owned();
         // A script's `cargo test &` leaves SIGINT ignored, which `Server::run` respects.
         let mut command = Command::new("env");
@@ -64,12 +79,7 @@ impl Apart {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().expect("a process");
         let stdin = child.stdin.take().expect("its input");
-        let daemon = Self { child, _stdin: stdin, path };
-        until("the daemon's start", || UnixStream::connect(&daemon.path).is_ok());
-        // Wait for the end of that connection.
-        let at_rest = || daemon.threads() == 2;
-        until("the daemon's rest", at_rest);
-        daemon
+        Self { child, _stdin: stdin, path }
     }
 
     /// Opens a connection.

@@ -10,7 +10,7 @@ use tests::peers::{lacks, text};
 use tests::{Daemon, Place, exchange, expect, resp};
 
 /// Add a group.
-#[command("group add", alias = "group new", alias = "addgroup")]
+#[command("group add", alias = "group new", alias = "addgroup", since = "99.1")]
 fn group_add(name: &str, #[arg(long)] size: Option<u8>) -> String {
     format!("{name} {}", size.unwrap_or_default())
 }
@@ -57,7 +57,7 @@ fn group_import(body: Body) -> std::io::Result<u64> {
 fn hidden() {}
 
 /// Add a number.
-#[command("sum")]
+#[command("sum", deprecated = "use bc")]
 fn sum(a: i64, b: i64) -> i64 {
     a + b
 }
@@ -140,7 +140,7 @@ fn group_alone_lists_its_commands() {
 fn help_takes_one_word_or_two() {
     let daemon = Daemon::start(server());
     let help = "group add <name> [--size <size>]\n\nAdd a group.\n\n  <name>         text\n  \
-                --size <size>  integer; optional\n\naliases: group new, addgroup\n";
+                --size <size>  integer; optional\n\naliases: group new, addgroup\n\nsince: 99.1\n";
     for ask in ["help group add", "help 'group add'", "HELP GROUP new", "help addgroup"] {
         assert_eq!(line(&daemon, ask), help.trim_end(), "{ask}");
     }
@@ -395,7 +395,7 @@ fn command_has_subcommands_as_in_redis() {
         row.extend([none.clone(), none.clone(), none.clone(), Reply::List(members)]);
         Reply::List(row)
     };
-    let members = || row("group|members", 3, &["idempotent"], Vec::new());
+    let members = || row("group|members", 3, &["write", "idempotent"], Vec::new());
     for name in ["group|members", "GROUP MEMBERS"] {
         assert_eq!(command(&["info", name]), Reply::List(vec![members()]), "{name}");
     }
@@ -404,12 +404,12 @@ fn command_has_subcommands_as_in_redis() {
         -2,
         &[],
         vec![
-            row("group|add", -3, &[], Vec::new()),
-            row("group|import", 3, &[], Vec::new()),
-            row("group|lock", 4, &[], Vec::new()),
+            row("group|add", -3, &["write"], Vec::new()),
+            row("group|import", 3, &["write"], Vec::new()),
+            row("group|lock", 4, &["write"], Vec::new()),
             members(),
-            row("group|note", -3, &[], Vec::new()),
-            row("group|raw", -2, &[], Vec::new()),
+            row("group|note", -3, &["write"], Vec::new()),
+            row("group|raw", -2, &["write"], Vec::new()),
         ],
     );
     assert_eq!(

@@ -285,7 +285,7 @@ fn command_lists_what_help_lists() {
 #[test]
 fn command_info_has_ten_parts_and_redis_arity() {
     let daemon = daemon();
-    let tail = "*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*0\r\n";
+    let tail = "*1\r\n+write\r\n:0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*0\r\n";
     assert_eq!(
         answer(&daemon, "", &["COMMAND", "INFO", "ADD", "nothing"]),
         format!("*2\r\n*10\r\n$3\r\nadd\r\n:3\r\n{tail}$-1\r\n")
@@ -308,7 +308,7 @@ fn idempotent_command_is_marked() {
     let tail = ":0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*0\r\n";
     assert_eq!(
         answer(&daemon, "", &["COMMAND", "INFO", "level"]),
-        format!("*1\r\n*10\r\n$5\r\nlevel\r\n:2\r\n*1\r\n+idempotent\r\n{tail}")
+        format!("*1\r\n*10\r\n$5\r\nlevel\r\n:2\r\n*2\r\n+write\r\n+idempotent\r\n{tail}")
     );
     let docs = answer(&daemon, "", &["COMMAND", "DOCS", "level"]);
     assert!(docs.ends_with("\r\n$9\r\ndoc_flags\r\n*1\r\n+idempotent\r\n"), "{docs}");

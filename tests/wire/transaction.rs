@@ -247,7 +247,7 @@ fn harmless_builtins_are_queued() {
             (
                 "EXEC",
                 "*6\r\n$1\r\nx\r\n+OK\r\n$2\r\nme\r\n+OK\r\n-ERR only database 0 exists\r\n\
-             *1\r\n*10\r\n$5\r\ncount\r\n:2\r\n*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*0\r\n",
+             *1\r\n*10\r\n$5\r\ncount\r\n:2\r\n*1\r\n+write\r\n:0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*0\r\n",
             ),
         ],
     );

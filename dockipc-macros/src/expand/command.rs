@@ -7,12 +7,13 @@ use syn::Ident;
 use super::param::{check, entry, read, type_span};
 use super::rule::allow;
 use super::text;
-use crate::model::{Command, Output};
+use crate::model::{Command, Marks, Output};
 use crate::tokens::{first_span, hygienic};
 
 pub(crate) fn command(command: &Command) -> TokenStream {
     let Command { krate, function, name, aliases, docs, cfgs, params, .. } = command;
     let (hidden, idempotent) = (command.hidden, command.idempotent);
+    let marks = marks(&command.marks);
     let allow = allow(command.allow.as_deref());
     let docs = text(docs);
     let count = params.len();
@@ -68,6 +69,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     aliases: &[#(#aliases),*],
                     hidden: #hidden,
                     idempotent: #idempotent,
+                    marks: #marks,
                     allow: #allow,
                     doc: #docs,
                     params: __DOCKIPC_PARAMS,
@@ -92,6 +94,22 @@ fn index(i: usize) -> TokenStream {
         return quote!(0_usize);
     }
     quote_spanned!(Span::mixed_site()=> const { __dockipc::base(&__DOCKIPC_PARTS.1, #i) })
+}
+
+pub(super) fn marks(marks: &Marks) -> TokenStream {
+    let Marks { since, deprecated, readonly, destructive } = marks;
+    let [since, deprecated] = [since, deprecated].map(|text| match text {
+        Some(text) => quote!(::core::option::Option::Some(#text)),
+        None => quote!(::core::option::Option::None),
+    });
+    quote! {
+        __dockipc::Marks {
+            since: #since,
+            deprecated: #deprecated,
+            readonly: #readonly,
+            destructive: #destructive,
+        }
+    }
 }
 
 /// Generates the code that reads the parameters, calls the function and converts its answer, the type of the

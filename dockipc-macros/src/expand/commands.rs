@@ -5,6 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::{DeriveInput, Path};
 
 use super::args::{Fields, bounds, read_fields};
+use super::command::marks;
 use super::param::{check_with, entry, sent};
 use super::{silent, text};
 use crate::model::{CommandVariant, CommandsImpl};
@@ -21,9 +22,11 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
     let (mut arms, mut entries, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     let (mut described, mut send, mut all_sent) = (Vec::new(), Vec::new(), Vec::new());
     let mut names_of = Vec::new();
-    for (i, variant) in variants.iter().enumerate() {
-        let CommandVariant { variant, name, aliases, hidden, idempotent, allow, docs, fields } =
-            variant;
+    for (i, command) in variants.iter().enumerate() {
+        let CommandVariant {
+            variant, name, aliases, hidden, idempotent, allow, docs, fields, ..
+        } = command;
+        let marks = marks(&command.marks);
         let variant = silent(variant);
         let declared = quote_spanned!(Span::mixed_site()=> __DOCKIPC_DECLARED[#i]);
         let params = format_ident!("__DOCKIPC_PARAMS_{i}", span = Span::mixed_site());
@@ -50,6 +53,7 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
                 aliases: &[#(#aliases),*],
                 hidden: #hidden,
                 idempotent: #idempotent,
+                marks: #marks,
                 allow: #allow,
                 doc: #docs,
                 params: #params,

@@ -4,6 +4,7 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{Attribute, GenericParam, ItemFn, LitStr, ReturnType, Signature, Type};
 
+use super::marks::MarkKeys;
 use super::param::{Taken, param};
 use super::redis::is_converted;
 use super::{GENERIC, default_crate, invalid, once, once_or};
@@ -22,8 +23,10 @@ pub(crate) fn command(
     let ident = &function.sig.ident;
     let (mut name, mut allow, mut krate) = Default::default();
     let (mut hidden, mut idempotent, mut abort, mut newest, mut flatten) = Default::default();
+    let mut marks = MarkKeys::default();
     let mut aliases = Vec::new();
     for Key { span, kind } in attrs.keys.list {
+        let Some(kind) = marks.take(span, kind, &mut errors) else { continue };
         match kind {
             CommandKey::Name(text) => {
                 let message = "duplicate command name: write `alias = \"…\"` for another name";
@@ -41,6 +44,10 @@ pub(crate) fn command(
             CommandKey::Newest => once(&mut newest, span, (), "newest", &mut errors),
             CommandKey::Flatten => once(&mut flatten, span, (), "flatten", &mut errors),
             CommandKey::Crate(path) => once(&mut krate, span, path, "crate", &mut errors),
+            CommandKey::Since(_)
+            | CommandKey::Deprecated(_)
+            | CommandKey::Readonly
+            | CommandKey::Destructive => unreachable!("taken as marks"),
         }
     }
     if let Some((span, ())) = flatten
@@ -77,6 +84,7 @@ pub(crate) fn command(
             "`abort` drops the future of an async command: write `async fn`, or take a `Cancel`",
         );
     }
+    let marks = marks.finish(&mut errors);
     check_signature(&function.sig, &mut errors);
     let mut taken = Taken::default();
     let inputs = attrs.params.into_iter().zip(&function.sig.inputs);
@@ -91,7 +99,9 @@ pub(crate) fn command(
         name: names.next().unwrap_or_default(),
         aliases: names.collect(),
         hidden: hidden.is_some(),
-        idempotent: idempotent.is_some(),
+        // One that changes nothing can be repeated.
+        idempotent: idempotent.is_some() || marks.readonly,
+        marks,
         abort: abort.is_some(),
         newest: newest.is_some(),
         flatten: flatten.is_some(),

@@ -5,6 +5,7 @@ use syn::{Data, DeriveInput, Error, Fields, LitStr, Member, Path};
 
 use super::args::fields;
 use super::command::command_names;
+use super::marks::MarkKeys;
 use super::param::{Taken, field};
 use super::{default_crate, no_generics, once, once_or};
 use crate::attr::{CommandKey, CommandsAttrs, CommandsKey, Key, Keys, VariantAttrs};
@@ -80,8 +81,10 @@ fn command(
     let ident = &variant.ident;
     let (mut name, mut allow) = Default::default();
     let (mut hidden, mut idempotent) = Default::default();
+    let mut marks = MarkKeys::default();
     let mut aliases = Vec::new();
     for Key { span, kind } in attrs.keys.list {
+        let Some(kind) = marks.take(span, kind, errors) else { continue };
         match kind {
             CommandKey::Name(text) => {
                 let message = "duplicate command name: write `alias = \"…\"` for another name";
@@ -95,6 +98,10 @@ fn command(
             }
             CommandKey::Hidden => once(&mut hidden, span, (), "hidden", errors),
             CommandKey::Idempotent => once(&mut idempotent, span, (), "idempotent", errors),
+            CommandKey::Since(_)
+            | CommandKey::Deprecated(_)
+            | CommandKey::Readonly
+            | CommandKey::Destructive => unreachable!("taken as marks"),
             CommandKey::Abort | CommandKey::Newest | CommandKey::Flatten | CommandKey::Crate(_) => {
                 errors.add(span, "this key is of the function or the enum, not of a variant");
             }
@@ -124,12 +131,14 @@ fn command(
             Vec::new()
         }
     };
+    let marks = marks.finish(errors);
     Some(CommandVariant {
         variant: ident.clone(),
         name: names.next()?,
         aliases: names.collect(),
         hidden: hidden.is_some(),
-        idempotent: idempotent.is_some(),
+        idempotent: idempotent.is_some() || marks.readonly,
+        marks,
         allow: allow.map(|(_, text)| text),
         docs: attrs.docs,
         fields,

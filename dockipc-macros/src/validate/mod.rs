@@ -12,6 +12,7 @@ mod default;
 mod events;
 mod extra;
 mod failure;
+mod marks;
 mod param;
 mod redis;
 mod reply;

@@ -5,7 +5,7 @@ use super::{Context, Fields, is, unknown_subcommand};
 use crate::access::Credentials;
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Entry, Table, Target};
-use crate::param::{Param, Way};
+use crate::param::{Marks, Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
@@ -46,9 +46,22 @@ fn list(entries: &mut dyn Iterator<Item = &Entry>, item: &dyn Fn(&Entry) -> Repl
     Reply::List(entries.map(item).collect())
 }
 
-/// Returns the flags of a command in `COMMAND` and `COMMAND DOCS`.
+/// Returns the flags of a command in `COMMAND`.
 fn flags(target: &Target) -> Vec<Reply> {
-    if target.is_idempotent() { vec![Reply::Status("idempotent".into())] } else { Vec::new() }
+    let is_author_s = matches!(target, Target::Command(_) | Target::Mounted(_));
+    let Marks { readonly, destructive, .. } = target.marks();
+    let mut flags = Vec::new();
+    for (flag, is_on) in [
+        ("write", is_author_s && !readonly),
+        ("readonly", readonly),
+        ("destructive", destructive),
+        ("idempotent", target.is_idempotent()),
+    ] {
+        if is_on {
+            flags.push(Reply::Status(flag.into()));
+        }
+    }
+    flags
 }
 
 /// The commands that a caller can see.
@@ -159,11 +172,23 @@ fn documented(target: &Target) -> Fields {
     };
     let mut fields = Fields::default();
     fields.text("summary", &summary);
-    fields.text("since", env!("CARGO_PKG_VERSION"));
+    let Marks { since, deprecated, .. } = target.marks();
+    fields.text("since", since.unwrap_or(env!("CARGO_PKG_VERSION")));
     fields.text("group", "daemon");
     fields.list("arguments", arguments);
-    if target.is_idempotent() {
-        fields.list("doc_flags", flags(target));
+    let mut doc_flags = Vec::new();
+    for (flag, is_on) in
+        [("deprecated", deprecated.is_some()), ("idempotent", target.is_idempotent())]
+    {
+        if is_on {
+            doc_flags.push(Reply::Status(flag.into()));
+        }
+    }
+    if !doc_flags.is_empty() {
+        fields.list("doc_flags", doc_flags);
+    }
+    if let Some(instead) = deprecated {
+        fields.text("replaced_by", instead);
     }
     fields
 }

@@ -6,12 +6,13 @@ use super::{Context, Fields, help};
 use crate::access::{Credentials, Policy};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Channels, Command, Entry, Table, Target, details, summary};
-use crate::param::{Param, Way};
+use crate::param::{Marks, Param, Way};
 use crate::reply::{IntoReply, Reply, ReplyType};
 use crate::session::Session;
 
 /// Describes the commands that the caller may run: those with one of the names, those of the groups with one of
-/// the names, or, without names, all that help lists.
+/// the names, or, without names, all that help lists. A group is left out if one of its commands is named: our
+/// program asks for `group` and for `group add` when it does not know how many words the name has.
 pub(super) fn describe<'n>(
     context: Context<'_>,
     session: &Session,
@@ -29,8 +30,10 @@ pub(super) fn describe<'n>(
     let mut entries: Vec<_> = table.named(&caller, names.map(declared)).flatten().collect();
     if entries.iter().any(|entry| matches!(entry.target, Target::Group)) {
         let mut names = Vec::new();
-        for entry in entries {
+        let is_begun = |group: &Entry| entries.iter().any(|of| of.group() == Some(&*group.name));
+        for entry in &entries {
             match entry.target {
+                Target::Group if is_begun(entry) => {}
                 Target::Group => {
                     names.extend(table.of_group(&caller, &entry.name).iter().map(|of| &*of.name));
                 }
@@ -42,6 +45,14 @@ pub(super) fn describe<'n>(
         entries = table.named(&caller, names).flatten().collect();
     }
     all(&mut entries.into_iter())
+}
+
+/// Describes the commands that are linked into this program, hidden ones excepted, without a daemon.
+#[cfg(feature = "cli")]
+pub(crate) fn linked() -> Reply {
+    let commands = inventory::iter::<Command>.into_iter().filter(|command| !command.hidden);
+    let entries: Vec<_> = commands.map(Entry::of).collect();
+    all(&mut entries.iter())
 }
 
 /// Each of these commands by its name.
@@ -73,6 +84,17 @@ fn command(entry: &Entry) -> Reply {
     fields.list("aliases", texts(aliases));
     fields.number("idempotent", target.is_idempotent().into());
     fields.maybe("for", policy);
+    let Marks { since, deprecated, readonly, destructive } = target.marks();
+    for (name, text) in [("since", since), ("deprecated", deprecated)] {
+        if let Some(text) = text {
+            fields.text(name, text);
+        }
+    }
+    for (name, is_on) in [("readonly", readonly), ("destructive", destructive)] {
+        if is_on {
+            fields.number(name, 1);
+        }
+    }
     fields.number("builtin", matches!(target, Target::BuiltIn(_)).into());
     fields.list("arguments", arguments);
     let reply =

@@ -10,6 +10,7 @@ use crate::error::{Failure, code};
 use crate::later::ItemForm;
 use crate::reply::Reply;
 use crate::request::Words;
+use crate::run::{self, Token};
 use crate::session::{Opening, Session};
 use crate::wire::{Frame, Span, check_text};
 
@@ -116,6 +117,9 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
     if is(of(0), "dockipc") && is(of(1), "with") {
         return Prefix::With(Err(Failure::new(code::USAGE, "dockipc with can't be nested")));
     }
+    if let Some(token) = &mut opening.once {
+        token.words = run::hash(words.iter().map(|span| span.of(input, &[])));
+    }
     Prefix::With(read.map(|()| opening))
 }
 
@@ -134,6 +138,10 @@ impl Opening {
                 b"rows" => ItemForm::Rows,
                 _ => return refuse(format_args!("stream is items or rows")),
             });
+            return Ok(());
+        }
+        if is(Some(key), "once") {
+            self.once = Some(Token::read(value)?);
             return Ok(());
         }
         if !is(Some(key), "deadline") {

@@ -63,7 +63,14 @@ pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_
     fields.number("proto", proto);
     fields.put("id", session.id.into_reply());
     // The keys of `DOCKIPC WITH`, with blanks between.
-    fields.text("with", "deadline stream body progress");
+    let (keys, store) = ("deadline stream body progress", context.store);
+    match store {
+        None => fields.text("with", keys),
+        Some(store) => {
+            fields.text("with", &format!("{keys} once"));
+            fields.text("once", store);
+        }
+    }
     fields.text("mode", "standalone");
     fields.text("role", "master");
     fields.list("modules", Vec::new());

@@ -4,7 +4,7 @@ use super::{Context, too_many};
 use crate::arg::Arity;
 use crate::caught::caught;
 use crate::commands::{BuiltIn, Command, Entry, Target};
-use crate::param::{Param, Way};
+use crate::param::{Marks, Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::session::Session;
@@ -55,7 +55,13 @@ pub(crate) fn list_group(context: Context<'_>, session: &Session, group: &str) -
 /// Returns one row of the list: the usage line and the summary.
 fn row(entry: &Entry) -> (String, String) {
     match entry.target {
-        Target::Command(command) => (command.usage(), command.summary()),
+        Target::Command(command) => {
+            let mut summary = command.summary();
+            if let Some(instead) = command.marks.deprecated {
+                append(&mut summary, format_args!(" (deprecated: {instead})"));
+            }
+            (command.usage(), summary)
+        }
         Target::BuiltIn(builtin) => (usage_of(builtin), summary(builtin)),
         Target::Mounted(_) | Target::PubSub(_) | Target::Group => {
             (entry.name.clone().into_owned(), String::new())
@@ -79,8 +85,18 @@ fn explain(command: &Command) -> String {
         let aliases = joined(&mut command.aliases.iter().copied(), ", ");
         append(&mut text, format_args!("\naliases: {aliases}\n"));
     }
-    if command.idempotent {
-        text.push_str("\nidempotent: running it twice has the same effect as once\n");
+    let Marks { since, deprecated, readonly, destructive } = command.marks;
+    let idempotent = command.idempotent && !readonly;
+    for (name, is_on, what) in [
+        ("since", since.is_some(), since.unwrap_or_default()),
+        ("deprecated", deprecated.is_some(), deprecated.unwrap_or_default()),
+        ("readonly", readonly, "it changes nothing"),
+        ("destructive", destructive, "what it removes or overwrites is lost"),
+        ("idempotent", idempotent, "running it twice has the same effect as once"),
+    ] {
+        if is_on {
+            append(&mut text, format_args!("\n{name}: {what}\n"));
+        }
     }
     text
 }

@@ -27,6 +27,8 @@ use crate::session::Session;
 use crate::token::Token;
 
 pub(crate) use describe::channels as describe_channels;
+#[cfg(feature = "cli")]
+pub(crate) use describe::linked;
 pub(crate) use dockipc::{Completion, Prefix, check_line, is_prefixed, prefix};
 pub(crate) use handshake::check_token;
 pub(crate) use help::list_group;
@@ -76,6 +78,8 @@ pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) counters: &'a Counters,
     pub(crate) running: &'a Running,
+    /// The identity of the store that remembers the answers to calls with a token.
+    pub(crate) store: Option<&'a str>,
 }
 
 /// Checks a token that a client has sent: see [`check_token`].

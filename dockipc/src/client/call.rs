@@ -11,6 +11,9 @@ use super::commands::{CommandBuilder, Commands, Retry, Wanted};
 use super::connection::{AnswerPart, Connection};
 use super::items::{Items, Open};
 use super::limits::{CallLimits, nonzero_timeout};
+use super::once::Once;
+#[cfg(feature = "tokio")]
+use super::once::Token;
 use super::progress::{OnProgress, Progress};
 use super::to_args::{Arguments, ToArgs, Way};
 use super::upload::{SendBody, Upload};
@@ -35,6 +38,7 @@ pub struct Call<'c> {
     /// The newest call with this key cancels the earlier ones.
     key: Option<String>,
     on_progress: Option<Arc<OnProgress>>,
+    once: Once,
 }
 
 #[cfg(feature = "tokio")]
@@ -51,6 +55,7 @@ impl<'c> Call<'c> {
             canceller: OwnCanceller::default(),
             key: None,
             on_progress: None,
+            once: client.once.clone(),
         }
     }
 
@@ -132,6 +137,39 @@ impl<'c> Call<'c> {
     /// ```
     pub fn idempotent(mut self) -> Self {
         self.idempotent = true;
+        self
+    }
+
+    /// Gives the call a token, which the client makes: the daemon runs the command once, however often the client
+    /// repeats the call after a lost connection. A repeat gets the first run's answer.
+    ///
+    /// ```no_run
+    /// let client = dockipc::Client::new("/run/hitd.sock");
+    /// let total: u64 = client.command("add").arg(2).once().call()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    ///
+    /// The call is repeated until its timeout, or for a minute if it has none, also while the daemon restarts. It
+    /// fails with [`Error::CutOff`] if the daemon was restarted and has kept no answers
+    /// ([`Server::once`](crate::Server::once) without a file), since the command may have run. The code `FORGOTTEN`
+    /// says that the command has run, or may have, and its answer is not known.
+    ///
+    /// A daemon that does not remember calls ([`Server::once`](crate::Server::once)) is sent nothing: the call fails
+    /// with the code `USAGE`. So does the daemon's answer for streams, bodies and subscriptions. The command runs on
+    /// if the client leaves; [`canceller`](Self::canceller) and the timeout stop it. A clone of the call has a token
+    /// of its own, and a [`Pipeline`] none.
+    pub fn once(mut self) -> Self {
+        self.once = Once::New;
+        self
+    }
+
+    /// Gives the call this token, as [`once`](Self::once) does, so that the program can repeat it after its own
+    /// restart: 1 to 64 letters, digits, `.`, `_`, `:` and `-`.
+    ///
+    /// The token is unique among the calls of the user, as 128 random bits are. The same token with another command or
+    /// other words is refused.
+    pub fn once_as(mut self, token: impl Into<String>) -> Self {
+        self.once = Once::Given(token.into());
         self
     }
 
@@ -233,10 +271,12 @@ impl<'c> Call<'c> {
 
     pub(super) fn items<T: FromReply>(self, body: Option<Arc<dyn SendBody>>) -> Result<Items<T>> {
         let timeout = self.own_timeout();
-        let Self { client, mut words, idempotent, canceller, key, on_progress, .. } = self;
+        let Self { client, mut words, idempotent, canceller, key, on_progress, once, .. } = self;
+        let token = once.token(false);
         let place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
         let mut command = words.command();
         command.canceller = canceller.get();
+        command.once = token.as_ref();
         if idempotent {
             command.retry = Retry::Always;
         }
@@ -273,13 +313,15 @@ impl<'c> Call<'c> {
     }
 
     pub(crate) fn ask<T: FromReply>(self, body: Option<&dyn SendBody>) -> Result<T> {
-        let Self { client, mut words, timeout, idempotent, canceller, key, on_progress, .. } = self;
+        let Self { client, mut words, timeout, idempotent, canceller, key, .. } = self;
+        let (on_progress, token) = (self.on_progress, self.once.token(body.is_none()));
         let _place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
         let mut command = words.command();
         command.canceller = canceller.get();
         if idempotent {
             command.retry = Retry::Always;
         }
+        command.once = token.as_ref();
         command.wanted.progress = on_progress.is_some();
         command.wanted.body = body.is_some();
         let call = CallLimits::new(&client.limits, timeout);
@@ -289,6 +331,12 @@ impl<'c> Call<'c> {
     /// Returns the timeout that is not the client's.
     pub(super) fn own_timeout(&self) -> Option<Duration> {
         self.timeout.filter(|_| !self.has_default_timeout)
+    }
+
+    /// Returns the token of the call, once.
+    #[cfg(feature = "tokio")]
+    pub(super) fn token(&mut self, is_plain: bool) -> Option<Token> {
+        std::mem::take(&mut self.once).token(is_plain)
     }
 
     /// Returns the client, the command, the timeout of the call, and what receives its progress.
@@ -353,12 +401,14 @@ impl<'c> Call<'c> {
         body: Option<&dyn SendBody>,
         each: &mut dyn FnMut(Option<Piece<'_>>) -> Result<()>,
     ) -> Result<()> {
-        let Self { client, mut words, timeout, canceller, key, on_progress, .. } = self;
+        let Self { client, mut words, timeout, canceller, key, on_progress, once, .. } = self;
+        let token = once.token(false);
         let _place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
         let command = Commands {
             streamed: true,
             retry: Retry::Never,
             canceller: canceller.get(),
+            once: token.as_ref(),
             wanted: Wanted {
                 stream: Some(items),
                 progress: on_progress.is_some(),
@@ -528,6 +578,7 @@ impl<'c> Pipeline<'c> {
             retry: if self.idempotent { Retry::Always } else { Retry::Never },
             canceller: None,
             wanted: Wanted::default(),
+            once: None,
         }
     }
 

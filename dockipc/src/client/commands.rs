@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::canceller::Canceller;
+use super::once::Token;
 use super::word::ToArg;
 use crate::buffer::{Buffer, wipe};
 use crate::wire::words::Splitter;
@@ -25,6 +26,8 @@ pub(super) struct Commands<'b> {
     pub(super) retry: Retry<'b>,
     pub(super) canceller: Option<&'b Canceller>,
     pub(super) wanted: Wanted,
+    /// The call runs once.
+    pub(super) once: Option<&'b Token>,
 }
 
 /// The options in front of a command. Only those that the daemon lists in its greeting are sent.
@@ -61,6 +64,7 @@ impl<'b> Commands<'b> {
             retry: Retry::Never,
             canceller: None,
             wanted: Wanted::default(),
+            once: None,
         }
     }
 }
@@ -251,6 +255,7 @@ impl CommandBuilder {
             retry: Retry::AskDaemon([Some(name), None]),
             canceller: None,
             wanted: Wanted::default(),
+            once: None,
         }
     }
 }
@@ -258,17 +263,19 @@ impl CommandBuilder {
 /// Returns the words to put in front of a command that is cancelled when the client ends its side of the
 /// connection, with the header for all of them, and the command without its own header. The time that is
 /// left is rounded up: the daemon must not give up before the client does.
-pub(super) fn with_opening(
-    command: &[u8],
+pub(super) fn with_opening<'c>(
+    command: &'c [u8],
     left: Option<Duration>,
     wanted: Wanted,
-) -> (Vec<u8>, &[u8]) {
+    once: Option<&Token>,
+) -> (Vec<u8>, &'c [u8]) {
     let end = command.iter().take_while(|&&b| b != b'\n').count() + 1;
     let (header, words) = command.split_at(end.min(command.len()));
     let digits = header.iter().filter(|b| b.is_ascii_digit());
     let count = digits.fold(0, |count, digit| count * 10 + usize::from(digit - b'0'));
     let mut opening = Vec::with_capacity(128);
-    let keys = [left.is_some(), wanted.stream.is_some(), wanted.progress, wanted.body];
+    let Wanted { stream, progress, body } = wanted;
+    let keys = [left.is_some(), once.is_some(), stream.is_some(), progress, body];
     let keys = keys.into_iter().filter(|&is_given| is_given).count();
     encode::length(b'*', count + 3 + 2 * keys, &mut opening);
     let mut add = |word: &[u8]| encode::bulk(word, &mut opening);
@@ -279,11 +286,15 @@ pub(super) fn with_opening(
         let milliseconds = left.as_nanos().div_ceil(1_000_000).min(u64::MAX.into());
         add(milliseconds.to_string().as_bytes());
     }
-    if let Some(form) = wanted.stream {
+    if let Some(token) = once {
+        add(b"once");
+        add(token.text.as_bytes());
+    }
+    if let Some(form) = stream {
         add(b"stream");
         add(form.as_bytes());
     }
-    for (key, is_wanted) in [("progress", wanted.progress), ("body", wanted.body)] {
+    for (key, is_wanted) in [("progress", progress), ("body", body)] {
         if is_wanted {
             add(key.as_bytes());
             add(b"1");
@@ -361,7 +372,7 @@ mod tests {
         ] {
             let mut builder = CommandBuilder::new("get");
             let command = builder.command();
-            let (opening, words) = with_opening(command.bytes, Some(left), Wanted::default());
+            let (opening, words) = with_opening(command.bytes, Some(left), Wanted::default(), None);
             let all = String::from_utf8([&opening, words].concat()).unwrap();
             assert!(all.starts_with("*6\r\n$7\r\ndockipc\r\n$4\r\nwith\r\n$8\r\ndeadline\r\n"));
             let length = milliseconds.len();

@@ -20,6 +20,7 @@ use super::canceller::{Attachment, Canceller};
 use super::commands::{CommandBuilder, Commands, Wanted, with_opening};
 use super::handshake::Handshake;
 use super::limits::{CallLimits, ClientLimits, Wait};
+use super::once::Offer;
 use crate::buffer::Buffer;
 use crate::error::{Error, Failure, Ran, Result, code};
 use crate::reply::Reply;
@@ -67,6 +68,7 @@ struct Keys {
     stream: bool,
     progress: bool,
     body: bool,
+    once: Offer,
 }
 
 /// Maximum number of bytes that one read of a streamed answer waits for. Longer bulk strings are read into
@@ -91,6 +93,11 @@ impl Connection {
             keys: Keys::default(),
             withheld,
         }
+    }
+
+    /// Returns the daemon's offer to run calls once.
+    pub(super) fn offers_once(&self) -> Offer {
+        self.keys.once
     }
 
     /// Returns whether no unexpected bytes were read.
@@ -185,7 +192,8 @@ impl Connection {
         let attached = attached.transpose()?;
         let opens = attached.is_some()
             || call.has_deadline() && commands.count == 1
-            || commands.wanted.is_any();
+            || commands.wanted.is_any()
+            || commands.once.is_some();
         let refusal = match self.handshake.take() {
             Some(handshake) if !handshake.has_token && !opens => {
                 self.greet(&handshake, commands, call)?
@@ -195,6 +203,9 @@ impl Connection {
                 let refusal = handshake.transpose()?.flatten();
                 if commands.wanted.body && !self.keys.body {
                     return Err(bodiless());
+                }
+                if let Some(token) = commands.once {
+                    token.check(self.keys.once)?;
                 }
                 if opens && self.keys.deadline {
                     if let Some(attached) = &attached {
@@ -332,8 +343,12 @@ impl Connection {
 
     /// Sends a command with what goes in front of it.
     fn send_with_opening(&mut self, commands: &Commands<'_>, call: &CallLimits<'_>) -> Result<()> {
-        let (opening, words) =
-            with_opening(commands.bytes, call.left(), self.keys.known(commands.wanted));
+        let (opening, words) = with_opening(
+            commands.bytes,
+            call.left(),
+            self.keys.known(commands.wanted),
+            commands.once,
+        );
         if words.len() > STREAM_THRESHOLD {
             // Nothing runs before all words are there.
             self.send(&opening, &Commands { first: usize::MAX, ..*commands }, call)?;
@@ -459,12 +474,18 @@ impl Keys {
         let Reply::Map(fields) = hello else { return };
         let keys = fields.iter().find(|(name, _)| *name == Reply::bytes("with"));
         let Some((_, Reply::Bytes(keys))) = keys else { return };
+        let store = fields.iter().find(|(name, _)| *name == Reply::bytes("once"));
+        if let Some((_, Reply::Bytes(store))) = store {
+            let store = std::str::from_utf8(store).ok();
+            self.once.store = store.and_then(|text| u64::from_str_radix(text, 16).ok());
+        }
         for key in keys.split(|&b| b == b' ') {
             match key {
                 b"deadline" => self.deadline = true,
                 b"stream" => self.stream = true,
                 b"progress" => self.progress = true,
                 b"body" => self.body = true,
+                b"once" => self.once.is_there = true,
                 _ => {}
             }
         }

@@ -12,6 +12,7 @@ use super::connection::{AnswerPart, Connection};
 use super::connection::{GREETING, Unidentified};
 use super::handshake::{Handshake, Recipients};
 use super::limits::{CallLimits, ClientLimits};
+use super::once::{Repeats, Token};
 use super::{Client, Endpoint};
 use crate::error::{Error, Ran, Result};
 use crate::listener;
@@ -75,6 +76,9 @@ impl Client {
         call: &CallLimits<'_>,
         mut run: impl FnMut(&mut Connection) -> Result<T>,
     ) -> Result<(T, Connection)> {
+        if let Some(token) = commands.once {
+            return self.attempt_once(token, commands, call, run);
+        }
         let (mut fresh, mut refusal) = (0, None);
         loop {
             let pooled = self.pool.take(&self.limits);
@@ -104,6 +108,38 @@ impl Client {
                     return self.retry(commands, call, run).ok_or(error);
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Runs a call with a token over a connection, with repeats.
+    #[cold]
+    fn attempt_once<T>(
+        &self,
+        token: &Token,
+        commands: &Commands<'_>,
+        call: &CallLimits<'_>,
+        mut run: impl FnMut(&mut Connection) -> Result<T>,
+    ) -> Result<(T, Connection)> {
+        let mut repeats = Repeats::default();
+        loop {
+            let pooled = self.pool.take(&self.limits);
+            let is_new = pooled.is_none();
+            let attempt = pooled.map_or_else(|| self.connect(call), Ok).and_then(|connection| {
+                let mut connection = connection;
+                #[cfg(feature = "cli")]
+                self.identify(&mut connection, call, false)?;
+                let result = run(&mut connection);
+                if let Err(Error::CutOff { ran: Ran::Maybe, .. }) = result {
+                    token.may_have_run(connection.offers_once());
+                }
+                Ok((result?, connection))
+            });
+            match attempt {
+                Err(error) if !commands.is_cancelled() && !call.has_begun_body() => {
+                    std::thread::sleep(repeats.after(error, is_new, call)?);
+                }
+                attempt => return attempt,
             }
         }
     }

@@ -11,6 +11,7 @@ mod handshake;
 mod items;
 mod limits;
 mod newest;
+mod once;
 mod pool;
 mod progress;
 mod request;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use self::commands::Line;
 use self::handshake::{Credential, Recipients, TokenSource};
 use self::limits::{CallLimits, ClientLimits, nonzero_timeout};
+use self::once::Once;
 use self::pool::Pool;
 use crate::error::Result;
 use crate::token::Token;
@@ -92,6 +94,9 @@ pub fn send(path: impl AsRef<Path>, line: &str) -> Result<Vec<u8>> {
 ///   caller used [`Call::idempotent`]. There is one such retry; if it fails too, the call returns the
 ///   first error.
 ///
+/// A call [with a token](Call::once) is retried for as long as its timeout allows, whatever its command: the daemon
+/// runs it once.
+///
 /// Any other truncated answer is an [`Error::CutOff`](crate::Error::CutOff), which says whether the
 /// command may have run. A call is not retried after a timeout or after any other error answer. So
 /// a command that is not idempotent runs at most once per call.
@@ -117,6 +122,8 @@ pub fn send(path: impl AsRef<Path>, line: &str) -> Result<Vec<u8>> {
 pub struct Client {
     endpoint: Endpoint,
     limits: ClientLimits,
+    /// Whether calls have a token.
+    once: Once,
     pool: Arc<Pool>,
     token: Option<Credential>,
     /// Users that the listener may belong to; empty if any user may listen.
@@ -166,6 +173,7 @@ impl Client {
         Self {
             endpoint,
             limits: ClientLimits::default(),
+            once: Once::No,
             pool: Arc::default(),
             token: None,
             owners: Arc::default(),
@@ -236,6 +244,20 @@ impl Client {
     #[must_use]
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.limits.idle = limit.into();
+        self
+    }
+
+    /// Gives each call a token, as [`Call::once`] does, so that the daemon runs it once, however often the client
+    /// repeats it. Calls of streams, calls with a body and pipelines have none.
+    ///
+    /// ```no_run
+    /// let client = dockipc::Client::new("/run/hitd.sock").once();
+    /// let total: u64 = client.command("add").arg(2).call()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = Once::OfClient;
         self
     }
 

@@ -128,6 +128,7 @@ impl Names {
             // To subscribe twice is no harm.
             retry: Retry::Always,
             canceller: None,
+            once: None,
             wanted: Wanted::default(),
         }
     }

@@ -8,7 +8,7 @@ use crate::access::Allow;
 use crate::answer::{Answered, Prepare};
 use crate::arg::Arity;
 use crate::error::Failure;
-use crate::param::{Args, OwnedArgs, Param, Shape, Usage, Way};
+use crate::param::{Args, Marks, OwnedArgs, Param, Shape, Usage, Way};
 use crate::reply::ReplyType;
 use crate::text::joined;
 
@@ -20,6 +20,7 @@ pub struct Command {
     pub hidden: bool,
     /// The author declares that running it twice has the same effect as once.
     pub idempotent: bool,
+    pub marks: Marks,
     /// The command's own rule.
     pub allow: Option<Allow>,
     /// The doc comment, with the space after each `///`.

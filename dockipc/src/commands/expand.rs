@@ -155,6 +155,7 @@ fn each(template: &'static Command, prefixes: &[&str]) -> Vec<Command> {
             aliases,
             hidden: template.hidden || variant.hidden,
             idempotent: template.idempotent || variant.idempotent,
+            marks: template.marks.or(&variant.marks),
             allow: rule.map(|terms| allow(Vec::leak(terms))).or(template.allow),
             doc: variant.doc,
             params: Vec::leak(params(template.params, variant)),

@@ -10,7 +10,7 @@ use crate::answer::Prepare;
 use crate::error::Error;
 use crate::handler::Handler;
 use crate::local::Loops;
-use crate::param::{DefaultValue, Needs, Shape, Wanted};
+use crate::param::{DefaultValue, Marks, Needs, Shape, Wanted};
 use crate::state::States;
 use crate::text::number;
 
@@ -149,6 +149,13 @@ impl Target {
         }
     }
 
+    pub(crate) fn marks(&self) -> Marks {
+        match self {
+            Self::Command(command) => command.marks,
+            _ => Marks::default(),
+        }
+    }
+
     /// Returns whether running it twice has the same effect as once.
     pub(crate) fn is_idempotent(&self) -> bool {
         match self {
@@ -160,6 +167,12 @@ impl Target {
 }
 
 impl Entry {
+    /// Returns the entry of a command by its name.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of(command: &'static Command) -> Self {
+        Self::new(Cow::Borrowed(command.name), Target::Command(command))
+    }
+
     fn new(name: Cow<'static, str>, target: Target) -> Self {
         let shape = match target {
             Target::Command(command) => command.shape(),

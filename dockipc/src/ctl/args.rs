@@ -137,16 +137,9 @@ impl Common {
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     Call(Call),
-    /// List the daemon's commands
-    Commands(Socket),
+    Commands(Commands),
     Help(Help),
-    /// Run the daemon's commands at a prompt, with history, Tab and hints
-    ///
-    /// `help` lists the commands, `help NAME` explains one, `exit` or Ctrl-D leaves the shell.
-    /// Ctrl-C cancels the command that runs. Lines are kept in $XDG_STATE_HOME/dockipc/history,
-    /// except those that may contain a secret or begin with a blank. Without a terminal, lines are
-    /// read as by `call -f -`.
-    Shell(Socket),
+    Shell(Prompt),
     Ping(Ping),
     Ps(Ps),
     Kill(Kill),
@@ -203,6 +196,10 @@ pub(super) struct Call {
     #[arg(long, action = ArgAction::SetTrue)]
     pub(super) literal: bool,
 
+    /// Check the command and its arguments, and print what would run, without running it
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
     /// Run the command COUNT times
     #[arg(long, value_name = "COUNT", value_parser = count::<u64>)]
     pub(super) repeat: Option<u64>,
@@ -229,9 +226,40 @@ pub(super) struct Call {
 #[derive(Args, Debug)]
 #[command(override_usage = "dockipc help [SOCK] [NAME]...\n       dockipc help SUBCOMMAND")]
 pub(super) struct Help {
+    /// Print JSON or, with =line, each command as a line of JSON
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
+
     /// The socket, unless given otherwise, and the name of a command or of a group; or a subcommand
     #[arg(value_name = "SOCK NAME", num_args = 0..=3)]
     pub(super) words: Vec<OsString>,
+}
+
+/// List the daemon's commands
+#[derive(Args, Debug)]
+pub(super) struct Commands {
+    /// Print JSON or, with =line, each command as a line of JSON
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "indented")]
+    pub(super) json: Option<Layout>,
+
+    #[command(flatten)]
+    pub(super) socket: Socket,
+}
+
+/// Run the daemon's commands at a prompt, with history, Tab and hints
+///
+/// `help` lists the commands, `help NAME` explains one, `exit` or Ctrl-D leaves the shell.
+/// Ctrl-C cancels the command that runs. A destructive command is run after a question. Lines are kept in $XDG_STATE_HOME/dockipc/history,
+/// except those that may contain a secret or begin with a blank. Without a terminal, lines are
+/// read as by `call -f -`.
+#[derive(Args, Debug)]
+pub(super) struct Prompt {
+    /// Run destructive commands without a question
+    #[arg(long)]
+    pub(super) yes: bool,
+
+    #[command(flatten)]
+    pub(super) socket: Socket,
 }
 
 /// Measure how fast the daemon answers
@@ -548,7 +576,7 @@ pub(super) fn read(
     }
     match &mut cli.action {
         Action::Call(call) => call.is_implied = place.is_some(),
-        Action::Help(Help { words }) if cli.common.socket.is_none() => {
+        Action::Help(Help { words, .. }) if cli.common.socket.is_none() => {
             if let [name] = &words[..]
                 && command.find_subcommand(name).is_some()
             {

@@ -42,7 +42,7 @@ pub(super) fn call(daemon: &Daemon, mut args: Call, program: &str) -> Result<Exi
                 "unexpected arguments with --file: the commands are read from the file",
             ));
         }
-        return lines(daemon, file, args.json, &mut output, program);
+        return lines(daemon, file, args.json, args.dry_run, &mut output, program);
     }
     words::check_name(&args.words)?;
     let texts: Vec<_> = args.words.iter().map(|word| word.to_string_lossy()).collect();
@@ -51,6 +51,10 @@ pub(super) fn call(daemon: &Daemon, mut args: Call, program: &str) -> Result<Exi
     let described = match Interface::command(&daemon.questions(), &texts) {
         Ok(described) => described,
         Err(error) if help.is_none() && is_before_all(&error) => return Err(error.into()),
+        Err(error @ (Error::NoSocket { .. } | Error::Stale { .. })) if daemon.own.is_some() => {
+            let linked = daemon.instead_of(error)?;
+            linked.resolve(&texts).map(|(command, used)| (command.clone(), used))
+        }
         // The call has the error.
         Err(error) if help.is_none() || matches!(error, Error::Refused(_)) => None,
         Err(error) => {
@@ -63,7 +67,7 @@ pub(super) fn call(daemon: &Daemon, mut args: Call, program: &str) -> Result<Exi
     let (command, used) =
         (described.map(|(command, _)| command), described.map_or(1, |(_, used)| used));
     if let Some(topic) = help.and_then(|at| help_of(daemon, &args, at, described)) {
-        return written(topic.write());
+        return written(topic.write(args.json));
     }
     if let Some(command) = command {
         described::warn(command, program);
@@ -71,15 +75,19 @@ pub(super) fn call(daemon: &Daemon, mut args: Call, program: &str) -> Result<Exi
     let times = args.repeat.unwrap_or(if args.every.is_some() { u64::MAX } else { 1 });
     let body = take_body(daemon, &mut args, command, used)?;
     let words = words::words(args.words, args.literal, daemon)?;
-    let (words, mut own_body) = prepared(daemon, words, described)?;
+    let (words, own_body) = prepared(daemon, words, described)?;
+    // The body of a command that is only checked is not sent.
+    let body = body.filter(|_| !args.dry_run);
+    let mut own_body = own_body.filter(|_| !args.dry_run);
     if (body.is_some() || own_body.is_some()) && times > 1 {
         return Err(CliError::usage(
             "standard input can be read only once: leave out --repeat and --every",
         ));
     }
     let interrupt = interrupt(daemon)?;
-    let show = Show::of(daemon, command, args.json, &output);
-    let made = Made::new(daemon, &daemon.client, &words, described);
+    let answer = command.filter(|_| !args.dry_run);
+    let show = Show::of(daemon, answer, args.json, &output);
+    let made = Made::new(daemon, &daemon.client, &words, described).checked(args.dry_run);
     for i in 0..times {
         if i > 0 {
             daemon.pause(args.every.unwrap_or(Duration::ZERO))?;

@@ -2,12 +2,24 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use super::help::write_json;
 use super::interface::{Description, Interface};
-use super::output::{space, table};
+use super::output::{Layout, space, table};
 
 /// Writes the commands: a table on a terminal; otherwise a line each, with name, usage and summary
 /// separated by tabs.
-pub(super) fn write(interface: &Interface) -> io::Result<()> {
+pub(super) fn write(interface: &Interface, json: Option<Layout>) -> io::Result<()> {
+    match json {
+        Some(Layout::Indented) => {
+            let commands: Vec<_> = interface.commands.values().collect();
+            return write_json(&commands, Layout::Indented);
+        }
+        Some(layout) => {
+            let mut commands = interface.commands.values();
+            return commands.try_for_each(|command| write_json(command, layout));
+        }
+        None => {}
+    }
     let mut out = anstream::stdout().lock();
     if !io::stdout().is_terminal() {
         for command in interface.commands.values() {

@@ -21,12 +21,14 @@ use rustix::io::Errno;
 use super::args::Common;
 use super::error::{CliError, note};
 use super::exit::Exit;
+use super::interface::Interface;
 use super::output::escaped;
 use super::own::Program;
 use super::socket::{self, Socket};
 use super::ssh::Tunnel;
 use super::wait::{Failed, Wait};
 use crate::client::{Client, Deadline};
+use crate::error::{Error, Result};
 use crate::sys;
 
 /// The longest answer that is held in memory, in bytes: one with several parts, or for JSON output.
@@ -81,7 +83,7 @@ impl Daemon {
         target: &Target,
         common: &Common,
         words: &mut Vec<OsString>,
-    ) -> Result<Self, CliError> {
+    ) -> std::result::Result<Self, CliError> {
         let deadline = common.timeout.and_then(Deadline::after);
         let (text, is_preset) = match target {
             Target::Own(own) => (own.path.clone().into_os_string(), false),
@@ -117,7 +119,7 @@ impl Daemon {
         is_preset: bool,
         deadline: Option<Deadline>,
         wait: Option<Wait>,
-    ) -> Result<Self, CliError> {
+    ) -> std::result::Result<Self, CliError> {
         let owners = common.owners()?;
         let (path, name, tunnel) = match socket {
             Socket::Local(path) => {
@@ -163,13 +165,29 @@ impl Daemon {
         self.client.clone().until(end)
     }
 
+    /// Asks the daemon for all commands. If the daemon does not run, returns those that are linked into its
+    /// own program, if the program may show them.
+    pub(super) fn interface(&self, client: &Client) -> Result<Interface> {
+        Interface::of(client).or_else(|error| self.instead_of(error))
+    }
+
+    /// Returns the commands that are linked into the daemon's own program if the error says that the daemon
+    /// does not run.
+    pub(super) fn instead_of(&self, error: Error) -> Result<Interface> {
+        let is_linked = self.own.as_ref().is_some_and(|own| own.is_linked);
+        match error {
+            Error::NoSocket { .. } | Error::Stale { .. } if is_linked => Interface::linked(),
+            error => Err(error),
+        }
+    }
+
     /// Returns a client for a prompt, where `--timeout` limits each command.
     pub(super) fn each_limited(&self) -> Client {
         self.client.clone().until(None).timeout(self.deadline.map(|end| end.limit))
     }
 
     /// Sleeps between two commands, at most until the deadline.
-    pub(super) fn pause(&self, time: Duration) -> Result<(), CliError> {
+    pub(super) fn pause(&self, time: Duration) -> std::result::Result<(), CliError> {
         let Some(end) = self.deadline.filter(|end| end.left() < time) else {
             thread::sleep(time);
             return Ok(());

@@ -156,8 +156,12 @@ pub(super) fn text(error: &Error) -> String {
 
 /// Replaces advice in an error: the daemon's is for Redis clients, the library's for Rust programs.
 fn in_terms_of_program(text: &str) -> String {
+    let listed = text.split_once("; send help").and_then(|(before, rest)| {
+        let (group, after) = rest.split_once(" for a list")?;
+        Some(format!("{before}; `help{group}` lists the commands{after}"))
+    });
+    let text = listed.as_deref().unwrap_or(text);
     text.replace("send the token with AUTH", "give the token with --token-file")
-        .replace("; send help for a list", "; `help` lists the commands")
         .replace("; send `dockipc running` for a list", "; `ps` lists the running commands")
         .replace("Client::require_owner", "--require-owner")
         .replace("; the limit is Client::max_answer", "")

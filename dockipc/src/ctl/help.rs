@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::commands;
 use super::interface::{Argument, Description, Interface, Kind, OfCaller};
+use super::output::{Layout, json_line, json_text};
 use crate::client::Client;
 use crate::error::{Error, Result};
 
@@ -21,6 +23,16 @@ pub(super) enum Topic {
 }
 
 impl Topic {
+    /// Finds the command or the group that the first words name. Also returns the number of these words.
+    pub(super) fn among(interface: Interface, words: &[impl AsRef<str>]) -> Option<(Self, usize)> {
+        let Some(first) = words.first() else { return Some((Self::Group(interface), 0)) };
+        if let Some((command, used)) = interface.resolve(words) {
+            return Some((Self::Command(command.clone()), used));
+        }
+        let group = interface.group(first.as_ref());
+        (!group.commands.is_empty()).then_some((Self::Group(group), 1))
+    }
+
     /// Asks the daemon for the command or the group that the first words name. Also returns the number
     /// of these words.
     pub(super) fn of(client: &Client, words: &[impl AsRef<str>]) -> Result<(Self, usize)> {
@@ -42,12 +54,25 @@ impl Topic {
     }
 
     /// Writes the explanation.
-    pub(super) fn write(&self) -> io::Result<()> {
+    pub(super) fn write(&self, json: Option<Layout>) -> io::Result<()> {
         match self {
-            Self::Command(command) => anstream::stdout().lock().write_all(text(command).as_bytes()),
-            Self::Group(commands) => commands::write(commands),
+            Self::Group(commands) => commands::write(commands, json),
+            Self::Command(command) => match json {
+                Some(layout) => write_json(command, layout),
+                None => anstream::stdout().lock().write_all(text(command).as_bytes()),
+            },
         }
     }
+}
+
+/// Writes a value as JSON.
+pub(super) fn write_json(value: &impl Serialize, layout: Layout) -> io::Result<()> {
+    let value = serde_json::to_value(value)?;
+    let text = match layout {
+        Layout::Indented => json_text(&value),
+        Layout::Line => json_line(&value),
+    };
+    writeln!(io::stdout().lock(), "{text}")
 }
 
 fn text(command: &Description) -> String {
@@ -122,7 +147,6 @@ fn right(argument: &Argument) -> String {
     let is_flag = argument.kind == Kind::Flag;
     if !is_flag && argument.choices.is_empty() {
         notes.push(argument.ty.clone());
-        notes.extend(argument.limits());
     } else if !is_flag {
         let with_aliases = argument.choices.iter().map(|choice| {
             let aliases = argument.aliases.iter().filter(|(_, word)| *word == choice);
@@ -135,7 +159,9 @@ fn right(argument: &Argument) -> String {
         });
         notes.push(with_aliases.collect::<Vec<_>>().join("|"));
     }
-    notes.extend(limits(argument));
+    if !is_flag {
+        notes.extend(argument.limits());
+    }
     if argument.is_secret {
         notes.push("secret".into());
     }
@@ -156,34 +182,4 @@ fn right(argument: &Argument) -> String {
     }
     let notes = if notes.is_empty() { String::new() } else { format!("[{}]", notes.join(", ")) };
     [&*argument.help, &*notes].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// Returns the limits of an argument that its type does not imply.
-fn limits(argument: &Argument) -> impl Iterator<Item = String> {
-    let between = |fewest: Option<u64>, most: Option<u64>, unit: &str| match (fewest, most) {
-        (Some(fewest), Some(most)) => Some(format!("{fewest} to {most} {unit}")),
-        (Some(fewest), None) => Some(format!("at least {fewest} {unit}")),
-        (None, Some(most)) => Some(format!("at most {most} {unit}")),
-        (None, None) => None,
-    };
-    // The limits of the types themselves, such as those of u64, say nothing to a user.
-    let range = match (&argument.min, &argument.max) {
-        (Some(min), Some(max)) if !is_of_type(min, max) => Some(format!("{min} to {max}")),
-        _ => None,
-    };
-    let pattern = argument.pattern.as_ref().map(|pattern| format!("matches {pattern}"));
-    let counts = between(argument.min_count, argument.max_count, "values");
-    let lengths = between(argument.min_len, argument.max_len, "bytes");
-    [range, counts, lengths, pattern].into_iter().flatten()
-}
-
-/// Returns whether a range is that of an integer type.
-fn is_of_type(min: &str, max: &str) -> bool {
-    let (Ok(min), Ok(max)) = (min.parse::<i128>(), max.parse::<u128>()) else { return true };
-    let bits = 128 - max.leading_zeros();
-    let is_full = max == u128::MAX >> (128 - bits.max(1));
-    match min {
-        0 | 1 => is_full && matches!(bits, 8 | 16 | 32 | 64 | 128),
-        min => is_full && matches!(bits, 7 | 15 | 31 | 63 | 127) && min == -(max.cast_signed()) - 1,
-    }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::output::{escaped, to_json};
+use crate::builtin::linked;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::reply::Reply;
@@ -237,6 +238,11 @@ impl Interface {
         let client = client.clone().max_answer(MAX_DESCRIPTION);
         let call = client.command("dockipc").arg("describe");
         Self::read(names.iter().fold(call, |call, name| call.arg(*name)).call()?)
+    }
+
+    /// Returns the commands that are linked into this program.
+    pub(super) fn linked() -> Result<Self> {
+        Self::read(linked())
     }
 
     fn read(reply: Reply) -> Result<Self> {

@@ -156,13 +156,13 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
             let daemon = find(&mut words)?;
             // Only a program for any daemon has no word left: the socket was the only one.
             if words.is_empty() {
-                return written(commands::write(&Interface::of(&daemon.questions())?));
+                return written(commands::write(&Interface::of(&daemon.questions())?, None));
             }
             call::call(&daemon, Call { words, ..Call::default() }, program)
         }
-        Action::Commands(socket) => {
-            let daemon = find_named(socket)?;
-            written(commands::write(&Interface::of(&daemon.questions())?))
+        Action::Commands(args) => {
+            let daemon = find_named(args.socket)?;
+            written(commands::write(&daemon.interface(&daemon.questions())?, args.json))
         }
         Action::Ping(args) => {
             let daemon = find_named(args.socket)?;
@@ -180,9 +180,9 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
             let daemon = find(&mut args.words)?;
             watch::watch(&daemon, &args, program)
         }
-        Action::Shell(socket) => {
-            let daemon = find_named(socket)?;
-            shell::shell(daemon, program)
+        Action::Shell(args) => {
+            let daemon = find_named(args.socket)?;
+            shell::shell(daemon, args.yes, program)
         }
         Action::Completions(args) => written(completions::script(args.shell, program)),
         Action::Complete(args) => written(completions::complete(target, program, &args)),
@@ -212,8 +212,14 @@ fn act(target: &Target, cli: Cli, program: &str) -> Result<Exit, CliError> {
                 args.words.remove(0);
             }
             let words: Vec<_> = args.words.iter().map(|word| word.to_string_lossy()).collect();
-            let error = match Topic::of(&client, &words) {
-                Ok((topic, used)) if used == words.len() => return written(topic.write()),
+            let topic = Topic::of(&client, &words).or_else(|error| {
+                let unknown = Error::Refused(Failure::new(code::UNKNOWN, "no such command"));
+                Topic::among(daemon.instead_of(error)?, &words).ok_or(unknown)
+            });
+            let error = match topic {
+                Ok((topic, used)) if used == words.len() => {
+                    return written(topic.write(args.json));
+                }
                 Ok((_, used)) => {
                     let word = Quoted(args.words[used].as_encoded_bytes());
                     CliError::usage(format!("unexpected word {word}"))

@@ -70,7 +70,7 @@ impl Service {
 
 /// Returns where the body is.
 fn origin<'r>(session: &Session, unbound: &mut Unbound<'r>) -> Option<Origin<'r>> {
-    if session.opening.is_some_and(|opening| opening.body) {
+    if session.opening.as_ref().is_some_and(|opening| opening.body) {
         Some(Origin::Frames)
     } else if !unbound.is_line() {
         unbound.take_last().map(Origin::Word)

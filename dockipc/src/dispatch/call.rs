@@ -47,8 +47,10 @@ impl Service {
             return self.check(command, args, runner).into();
         }
         // A command that is over at once needs no identity for its caller's sake.
-        let is_quick = |opening: Opening| !opening.body && runner.speed.is_known_quick();
-        if shape.has_run || session.opening.is_some_and(|opening| !is_quick(opening)) {
+        let is_quick = |opening: &Opening| {
+            !opening.body && opening.once.is_none() && runner.speed.is_known_quick()
+        };
+        if shape.has_run || session.opening.as_ref().is_some_and(|opening| !is_quick(opening)) {
             return self.call_with_run(command, shape, session, args, runner, None);
         }
         let Code::Blocking(call) = command.code else { unreachable!("a future has an identity") };
@@ -153,7 +155,7 @@ impl Service {
         session: &Session,
         unbound: &mut Unbound<'_>,
         runner: &mut Runner<'_>,
-    ) -> Option<Reply> {
+    ) -> Outcome {
         let (name, words, whole) = unbound.all();
         let text = whole.and_then(|()| {
             let why = "the command name is not UTF-8";
@@ -164,24 +166,36 @@ impl Service {
             Err(failure) => {
                 let record = |case: &Case<'_>| case.unbound(name, None, words);
                 let name = String::from_utf8_lossy(name);
-                return self.not_run(session, &name, runner, Reply::Error(failure), record);
+                return self.not_run(session, &name, runner, Reply::Error(failure), record).into();
             }
         };
         if session.is_in_transaction() {
-            return Some(Reply::Ok);
+            return Outcome::Reply(Reply::Ok);
         }
         let mut request = Request::new(text, words, self.caller(session), false);
-        if session.opening.is_some_and(|opening| opening.body) {
-            return Some(Reply::Error(takes_none(text)));
+        let opening = session.opening.as_ref();
+        if opening.is_some_and(|opening| opening.body) {
+            return Outcome::Reply(Reply::Error(takes_none(text)));
         }
-        let opening = session.opening.filter(|_| !runner.speed.is_known_quick());
+        let is_quick = runner.speed.is_known_quick();
+        let opening = opening.filter(|opening| !is_quick || opening.once.is_some());
         let run = opening.map(|_| Cancel(Arc::new(new_run(&request, session))));
-        let _registered = run.as_ref().map(|run| {
+        let registered = run.as_ref().map(|run| {
             request = request.with_run(run);
             self.running.add(run)
         });
         let record = &mut |case: &Case<'_>| case.unbound(name, Some(request.id()), words);
-        runner.guarded_dyn(text, Some(&request), record, &mut || handler.handle(&request))
+        let mut handle = || handler.handle(&request);
+        match (&self.once, &run, registered) {
+            (Some(store), Some(run), Some(registered)) if run.0.once.is_some() => {
+                let mut handle = || Ok(Answered::Now(handle()));
+                let answered = runner.guarded(text, Some(&request), record, || {
+                    Arc::clone(store).run(run, false, panicked, &mut handle)
+                });
+                Self::outcome_once(answered, run, registered)
+            }
+            _ => runner.guarded_dyn(text, Some(&request), record, &mut handle).into(),
+        }
     }
 
     /// Records and answers an allowed command whose words can't be bound.

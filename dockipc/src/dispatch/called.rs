@@ -398,7 +398,11 @@ impl CalledCommand {
         if let Stage::Runs(pending, session) = std::mem::replace(&mut self.stage, Stage::Ended) {
             let answer = reply.clone();
             if let Reply::Error(failure) = reply {
-                reply = with_usage(pending.command, failure);
+                let command = pending.command;
+                reply = command.map_or_else(
+                    || Reply::Error(failure.clone()),
+                    |command| with_usage(command, failure.clone()),
+                );
             }
             self.finish(pending, session, Some(answer));
         }

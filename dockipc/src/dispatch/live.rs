@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::Service;
 use super::call::{recording, takes_none, with_usage};
+use super::once::refuses_once;
 use super::outcome::{Outcome, Pending};
 use super::route::as_line;
 use super::run::{Ran, Runner, panicked};
@@ -19,7 +20,7 @@ use crate::later::{ItemForm, Items, Later, Start, Streaming, WhenStopped};
 use crate::param::{Args, Needs, OwnedArgs, Purpose, Shape};
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::run::{Cancel, Run};
+use crate::run::{Cancel, OnceCall, Run};
 use crate::running::Registered;
 use crate::session::Session;
 use crate::wire::Protocol;
@@ -38,14 +39,18 @@ impl Service {
         runner: &mut Runner<'_>,
         origin: Option<Origin<'_>>,
     ) -> Outcome {
-        if origin.is_none() && session.opening.is_some_and(|opening| opening.body) {
+        let opening = session.opening.as_ref();
+        if origin.is_none() && opening.is_some_and(|opening| opening.body) {
             return Outcome::Reply(with_usage(command, takes_none(command.name)));
+        }
+        if let Some(failure) = refuses_once(command, opening) {
+            return Outcome::Reply(Reply::Error(failure));
         }
         let mut run = new_run(args.request, session);
         run.listens = shape.listens;
         run.ends_at_stop =
             command.is_stream() && command.params.iter().any(|param| param.needs == Needs::Signal);
-        let asks = session.opening.is_some_and(|opening| opening.progress);
+        let asks = opening.is_some_and(|opening| opening.progress);
         run.asks_progress = asks && shape.reports && session.protocol == Protocol::Resp3;
         // Without the feature no server has one, and a daemon does not contain the code for it.
         let spawner = self
@@ -69,7 +74,7 @@ impl Service {
             if command.newest {
                 self.running.begin_newest(&run.0);
             }
-            match (command.code, spawner) {
+            let mut function = || match (command.code, spawner) {
                 (Code::Blocking(call), _) => match &body {
                     Some((code, workers)) => {
                         let args = self.owned(command, &args, &run);
@@ -84,6 +89,13 @@ impl Service {
                 (Code::Async(call), Some(spawner)) => {
                     spawn(spawner, command, call(self.owned(command, &args, &run)), &run)
                 }
+            };
+            match (&self.once, &run.0.once) {
+                (Some(store), Some(_)) => {
+                    let resumes = command.params.iter().any(|param| param.needs == Needs::Token);
+                    Arc::clone(store).run(&run, resumes, panicked, &mut function)
+                }
+                _ => function(),
             }
         });
         session.stops_server.set(session.stops_server.get() | run.0.stops_server());
@@ -102,12 +114,12 @@ impl Service {
             }
             Ok(Ok(Answered::Now(reply))) => Outcome::Reply(reply),
             Ok(Ok(Answered::Later(Coming(later)))) => {
-                Outcome::Later(Box::new(Pending::new(command, &run, registered, later)))
+                Outcome::Later(Box::new(Pending::new(Some(command), &run, registered, later)))
             }
             Ok(Ok(Answered::Stream(Beginning(stream)))) => {
                 let workers = runner.executor.workers();
                 let (items, later) = self.start(command, session, &run, &workers, stream);
-                let mut pending = Pending::new(command, &run, registered, later);
+                let mut pending = Pending::new(Some(command), &run, registered, later);
                 pending.items = Some(items);
                 Outcome::Later(Box::new(pending))
             }
@@ -170,14 +182,15 @@ impl Service {
     #[cold]
     pub(crate) fn tell_end(&self, pending: &Pending, protocol: Protocol, reply: Option<&Reply>) {
         let (Some(hooks), Cancel(run)) = (&self.hooks, &pending.run) else { return };
-        if reply.is_none() {
+        if reply.is_none() && run.once.is_none() {
             run.signal.fire(Stopped::Cancelled);
         }
+        let left = reply.is_none().then_some(Stopped::Cancelled);
         let call = Call::of_run(run, protocol);
         let failure = reply.and_then(Ran::failure);
         let items = pending.items.as_ref().map_or(0, |items| items.count());
         let begun = Begun { hooks: &**hooks, call, since: run.since, items };
-        begun.end(failure, run.signal.get());
+        begun.end(failure, run.signal.get().or(left));
     }
 }
 
@@ -211,7 +224,20 @@ fn spawn(
 }
 
 impl Pending {
-    fn new(command: &'static Command, run: &Cancel, registered: Registered, later: Later) -> Self {
+    pub(super) fn new(
+        command: Option<&'static Command>,
+        run: &Cancel,
+        registered: Registered,
+        later: Later,
+    ) -> Self {
+        // The command of a call with a token may outlive the connection.
+        let registered = match &run.0.once {
+            Some(once) if once.is_first() => {
+                once.keep(Box::new(registered));
+                None
+            }
+            _ => Some(registered),
+        };
         let pending = Self {
             later,
             items: None,
@@ -242,7 +268,8 @@ impl Pending {
         workers: &Arc<dyn Workers>,
         stream: Box<dyn Streaming>,
     ) {
-        let (items, later) = service.start(self.command, session, &self.run, workers, stream);
+        let Some(command) = self.command else { return };
+        let (items, later) = service.start(command, session, &self.run, workers, stream);
         (self.items, self.later) = (Some(items), later);
         self.listen();
     }
@@ -257,7 +284,10 @@ impl Pending {
         let broken = self.run.0.body.as_ref().and_then(|body| body.failure());
         end_body(&self.run.0);
         let reply = match broken.map_or(reply, Reply::Error) {
-            Reply::Error(failure) => with_usage(self.command, failure),
+            Reply::Error(failure) => match self.command {
+                Some(command) => with_usage(command, failure),
+                None => Reply::Error(failure),
+            },
             Reply::List(items) if self.as_line && are_bytes() => {
                 Reply::Bytes(items.into_iter().flat_map(Reply::into_line).collect())
             }
@@ -277,9 +307,12 @@ fn end_body(run: &Run) {
 /// Returns the identity of a command that is about to run.
 pub(super) fn new_run(request: &Request<'_>, session: &Session) -> Run {
     let mut run = Run::new(request.id(), request.name(), session.id, &session.peer);
-    run.deadline = session.opening.and_then(|opening| opening.deadline);
-    run.ends_with_input = session.opening.is_some();
-    run.stream = session.opening.and_then(|opening| opening.stream);
+    if let Some(opening) = &session.opening {
+        (run.deadline, run.stream) = (opening.deadline, opening.stream);
+        run.ends_with_input = true;
+        let token = opening.once.clone();
+        run.once = token.map(|token| OnceCall::new(token, session.has_token));
+    }
     run
 }
 

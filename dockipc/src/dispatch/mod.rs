@@ -16,6 +16,7 @@ mod deny;
 mod group;
 mod live;
 mod local;
+mod once;
 mod outcome;
 mod pubsub;
 mod route;
@@ -33,6 +34,7 @@ use crate::counters::Counters;
 use crate::error::{Failure, code};
 use crate::hooks::Hooks;
 use crate::local::Loops;
+use crate::once::Remember;
 use crate::running::Running;
 use crate::state::States;
 use crate::token::Token;
@@ -62,6 +64,8 @@ pub(crate) struct Service {
     pub(crate) hooks: Option<Box<dyn Hooks>>,
     /// Drives the futures of async commands. Without one a future is driven by the command's thread.
     pub(crate) spawner: Option<Box<dyn Spawner>>,
+    /// Remembers the answers to calls with a token, if the server does.
+    pub(crate) once: Option<Arc<dyn Remember>>,
     pub(crate) config: Config,
     pub(crate) counters: Counters,
 }
@@ -87,6 +91,7 @@ impl Service {
             config: &self.config,
             counters: &self.counters,
             running: &self.running,
+            store: self.once.as_ref().map(|once| once.id()),
         }
     }
 }

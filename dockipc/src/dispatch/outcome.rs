@@ -35,19 +35,20 @@ pub(crate) struct Pending {
     /// The items in front of the answer.
     pub(crate) items: Option<Arc<dyn Items>>,
     pub(crate) run: Cancel,
-    pub(super) command: &'static Command,
+    /// None of a handler.
+    pub(super) command: Option<&'static Command>,
     /// The answer is that of line mode, as one RESP value.
     pub(super) as_line: bool,
     /// The client has its answer.
     pub(super) is_answered: bool,
-    /// Its place in the table of running commands.
-    pub(super) _registered: Registered,
+    /// Its place in the table of running commands, unless that outlives the connection.
+    pub(super) _registered: Option<Registered>,
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
         // First, since it tells the author's code that nobody waits for the answer.
-        if !self.is_answered {
+        if !self.is_answered && self.run.0.once.is_none() {
             self.run.0.signal.fire(Stopped::Cancelled);
         }
         self.later.close();

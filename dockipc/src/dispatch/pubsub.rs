@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::called::not_a_stream;
+use super::once::{has_token, not_once};
 use super::run::{Executor, Recorded, Runner};
 use super::{Outcome, Service};
 use crate::commands::{PubSub, Runnable, Target};
@@ -29,6 +30,10 @@ impl Service {
         let Some(channels) = channels else {
             return Outcome::Reply(Reply::Error(self.unknown(session, unbound)));
         };
+        if has_token(session) {
+            let name = unbound.name().unwrap_or_default();
+            return Outcome::Reply(Reply::Error(not_once(name, "it subscribes")));
+        }
         let is_line = unbound.is_line();
         let (_, words, whole) = unbound.all();
         if let Err(failure) = whole {

@@ -61,11 +61,22 @@ impl Service {
         // A command that waits for a thread is shown again: its time runs from when it was shown first.
         if session.opening.is_none() {
             match opening {
-                Ok(opening) => session.opening = Some(opening),
+                Ok(opening) => {
+                    if let Some(failure) = self.refuses_token(session, &opening) {
+                        let reply = Reply::Error(failure);
+                        // The body is skipped.
+                        return if opening.body {
+                            Outcome::Unread(reply)
+                        } else {
+                            Outcome::Reply(reply)
+                        };
+                    }
+                    session.opening = Some(opening);
+                }
                 Err(failure) => return Outcome::Reply(Reply::Error(failure)),
             }
         }
-        let deadline = session.opening.and_then(|opening| opening.deadline);
+        let deadline = session.opening.as_ref().and_then(|opening| opening.deadline);
         let outcome = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             let why = "the caller's deadline had passed before the command began; it was not run";
             Outcome::Reply(Reply::Error(Failure::new(code::TIMEOUT, why)))
@@ -154,7 +165,7 @@ impl Service {
             }
             let Some(Entry { target, shape, name, .. }) = entry else {
                 return match &fallback.handler {
-                    Some(handler) => self.handle(&**handler, session, unbound, &mut runner).into(),
+                    Some(handler) => self.handle(&**handler, session, unbound, &mut runner),
                     None => Outcome::Reply(Reply::Error(self.unknown(session, unbound))),
                 };
             };
@@ -163,7 +174,7 @@ impl Service {
                     self.call(command, shape, session, unbound, &mut runner)
                 }
                 Target::Mounted(Mounted { handler, .. }) => {
-                    self.handle(&**handler, session, unbound, &mut runner).into()
+                    self.handle(&**handler, session, unbound, &mut runner)
                 }
                 Target::Group => match self.enter_group(name, session, unbound) {
                     Some(reply) => Outcome::Reply(reply),

@@ -294,7 +294,9 @@ impl Core {
         };
         if is_gone {
             awaited.cut_body();
-            awaited.stop(why);
+            if awaited.pending.run.0.once.is_none() {
+                awaited.stop(why);
+            }
             return Then::Close;
         }
         awaited.stop(why);

@@ -39,7 +39,7 @@ use crate::config::PerUser;
 use crate::dispatch::{Conversation, Service};
 use crate::error::{Failure, Unfinished, code};
 use crate::peer::Peer;
-use crate::run::Cancel;
+use crate::run::{Cancel, Run};
 
 /// The connections of a server, which of them are ready, and which thread has which role.
 pub(super) struct Hub {
@@ -254,7 +254,8 @@ impl Hub {
     fn note_end(&mut self, token: Token, is_gone: bool) {
         let Some((index, slot)) = self.slot(token) else { return };
         let run = slot.run.as_ref().and_then(|run| run.listener.as_ref());
-        if run.is_some_and(|Cancel(run)| is_gone || run.ends_with_input) {
+        let ends = |run: &Run| if is_gone { run.once.is_none() } else { run.ends_with_input };
+        if run.is_some_and(|Cancel(run)| ends(run)) {
             self.left.push(index);
         }
     }

@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Args, BodyCode, Group, Purpose};
-use crate::arg::{Arg, Arity, BadValue, BadWord, FromText};
+use crate::arg::{Arg, Arity, BadValue, BadWord, FromText, usage};
 use crate::error::Failure;
 use crate::local::Local;
 use crate::peer::Peer;
 use crate::request::Request;
-use crate::run::{Cancel, Deadline, Latest, Progress, Stop};
+use crate::run::{Cancel, Deadline, Latest, Once, OnceCall, Progress, Stop};
 use crate::state::{State, States};
 
 /// A type that can be a parameter of a command: an [`Arg`], or an injected type.
@@ -19,7 +19,7 @@ use crate::state::{State, States};
     message = "`{Self}` can't be a parameter of a command",
     label = "not a parameter type",
     note = "parsed from words: text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option` and `Vec` of those",
-    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `Events`, `Progress`, `Body`, `&Request`, `Local<'_, T>`",
+    note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `Once`, `Events`, `Progress`, `Body`, `&Request`, `Local<'_, T>`",
     note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`",
     note = "for pairs, as in a map, take a `Vec` of a type of your own whose `FromStr` reads `KEY=VALUE`"
 )]
@@ -69,6 +69,8 @@ pub(crate) enum Needs {
     Run,
     /// The command's identity, to learn that it is to stop.
     Signal,
+    /// The command's identity, for the token of the call.
+    Token,
     /// The command's identity, to report its progress.
     Progress,
     /// The value of the author's thread, where the command runs.
@@ -270,6 +272,29 @@ impl<'r> FromRequest<'r> for Progress {
             run.report.get_or_init(|| Box::new(Latest::default()));
         }
         Ok(Self(Arc::clone(run)))
+    }
+}
+
+impl<'r> FromRequest<'r> for Option<Once> {
+    const KIND: Kind = Kind { needs: Needs::Token, ..Kind::INJECTED };
+
+    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
+        let Cancel(run) = <&Cancel>::from_request(args, index)?;
+        Ok(run.once.as_ref().map(OnceCall::value))
+    }
+}
+
+impl<'r> FromRequest<'r> for Once {
+    const KIND: Kind = <Option<Once>>::KIND;
+
+    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
+        let once = <Option<Self>>::from_request(args, index)?;
+        let name = args.request.name();
+        once.ok_or_else(|| {
+            usage(format_args!(
+                "{name} runs once: it requires a token (Call::once, or dockipc with once <token>)"
+            ))
+        })
     }
 }
 

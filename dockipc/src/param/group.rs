@@ -5,7 +5,7 @@
 //! sees parameters that are one each. Nothing in here runs a command.
 
 use super::from_request::Kind;
-use super::{Args, Param, Way, param};
+use super::{Args, Marks, Param, Way, param};
 use crate::arg::usage;
 use crate::error::Failure;
 use crate::text::joined;
@@ -45,6 +45,7 @@ pub struct Variant {
     pub aliases: &'static [&'static str],
     pub hidden: bool,
     pub idempotent: bool,
+    pub marks: Marks,
     /// The text of its rule.
     pub allow: Option<&'static str>,
     /// The doc comment, with the space after each `///`.

@@ -5,6 +5,7 @@
 
 mod cancel;
 mod deadline;
+mod once;
 mod progress;
 mod signal;
 mod stop;
@@ -21,6 +22,8 @@ use crate::peer::Peer;
 
 pub use self::cancel::Cancel;
 pub use self::deadline::Deadline;
+pub use self::once::Once;
+pub(crate) use self::once::{OnceCall, Token, hash};
 pub use self::progress::Progress;
 pub(crate) use self::progress::{Latest, Report};
 pub(crate) use self::signal::Signal;
@@ -51,6 +54,8 @@ pub(crate) struct Run {
     /// body, which runs as a job, has the type of that.
     pub(crate) local: Option<(TypeId, Later)>,
     pub(crate) signal: Signal,
+    /// The call's token. The command then does not stop when its client leaves: a repeat of the call waits for it.
+    pub(crate) once: Option<OnceCall>,
     /// The caller is told the command's progress, and a parameter of the command reports it.
     pub(crate) asks_progress: bool,
     /// That progress, once the parameter is made.
@@ -79,6 +84,7 @@ impl Run {
             answers_later: false,
             local: None,
             signal: Signal::default(),
+            once: None,
             asks_progress: false,
             report: OnceLock::new(),
             body: None,

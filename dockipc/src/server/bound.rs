@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::{Handle, Server};
+use super::{Handle, Server, once};
 #[cfg(feature = "tokio")]
 use super::{Serve, runtime};
 use crate::dispatch::Service;
@@ -47,7 +47,7 @@ impl Bound {
         let mode = SocketMode { given: server.mode, default: 0o666 };
         let mut paths = vec![(path.to_owned(), mode)];
         paths.append(&mut server.others);
-        let service = server.prepare()?;
+        let mut service = server.prepare()?;
         if states == Given::Completely {
             service.table.check_states(&service.states, &service.loops)?;
         }
@@ -64,6 +64,8 @@ impl Bound {
             let published = listener::publish(path, *mode).map_err(|e| e.at(path))?;
             endpoints.push(Endpoint::new(published));
         }
+        // Behind the path: an earlier daemon that ends has released that, and still writes to its file.
+        once::give(server.once.take(), &mut service)?;
         if let Some(listener) = endpoints.first().and_then(Endpoint::listener)
             && let Err(error) = sys::peer_groups(listener.as_fd())
         {

@@ -9,6 +9,7 @@ mod events;
 mod hand_over;
 mod handle;
 mod limits;
+mod once;
 #[cfg(feature = "tokio")]
 mod runtime;
 #[cfg(feature = "tokio")]
@@ -46,6 +47,7 @@ use self::bound::Given;
 pub use self::control::Control;
 pub(crate) use self::events::declare;
 pub use self::handle::Handle;
+use self::once::OnceStore;
 #[cfg(feature = "tokio")]
 pub use self::serve::Serve;
 
@@ -81,6 +83,7 @@ pub struct Server {
     others: Vec<(PathBuf, SocketMode)>,
     open_to_all: bool,
     taker: Option<Taker>,
+    once: Option<OnceStore>,
 }
 
 impl Default for Server {
@@ -108,6 +111,7 @@ impl Server {
             others: Vec::new(),
             open_to_all: false,
             taker: None,
+            once: None,
         }
     }
 
@@ -552,7 +556,9 @@ impl Server {
     /// Those of [`spawn`](Self::spawn) that do not concern the path.
     pub fn spawn_in_process(mut self) -> Result<Handle> {
         let taker = self.taker.take();
-        let service = self.service()?;
+        let once = self.once.take();
+        let mut service = self.service()?;
+        once::give(once, &mut service)?;
         #[cfg(feature = "tokio")]
         let service = runtime::give(service);
         let engine = Engine::start(service, Vec::new(), None, taker)?;
@@ -587,6 +593,7 @@ impl Server {
             audit: self.audit.take(),
             hooks: self.hooks.take(),
             spawner: None,
+            once: None,
             config: self.config.clone().at_start(),
             counters: Counters::new(),
         }))

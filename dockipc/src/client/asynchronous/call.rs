@@ -55,6 +55,17 @@ impl AsyncCall<'_> {
         Self(self.0.idempotent())
     }
 
+    /// Gives the call a token, so that the daemon runs it once; see [`Call::once`]. Dropping the future does not
+    /// cancel such a call.
+    pub fn once(self) -> Self {
+        Self(self.0.once())
+    }
+
+    /// Gives the call this token; see [`Call::once_as`].
+    pub fn once_as(self, token: impl Into<String>) -> Self {
+        Self(self.0.once_as(token))
+    }
+
     /// Calls a function with the progress that the command reports; see [`Call::on_progress`].
     pub fn on_progress(self, function: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         Self(self.0.on_progress(function))
@@ -78,7 +89,9 @@ impl AsyncCall<'_> {
     /// Those of [`call`](Self::call), if they come before the first item.
     pub async fn stream<T: FromReply>(mut self) -> Result<AsyncItems<T>> {
         let timeout = self.0.own_timeout();
+        let token = self.0.token(false);
         let (client, mut command, _, on_progress) = self.0.parts();
+        command.once = token.as_ref();
         command.wanted.stream = Some("items");
         command.wanted.progress = on_progress.is_some();
         let call = CallLimits::new(&client.limits, timeout);
@@ -101,7 +114,9 @@ impl AsyncCall<'_> {
     /// [`Error::Refused`](crate::Error::Refused) is an error answer; for the others see
     /// [`enum@crate::Error`].
     pub async fn call<T: FromReply>(mut self) -> Result<T> {
+        let token = self.0.token(true);
         let (client, mut command, timeout, on_progress) = self.0.parts();
+        command.once = token.as_ref();
         command.wanted.progress = on_progress.is_some();
         let call = CallLimits::new(&client.limits, timeout);
         let call = CallLimits { on_progress: on_progress.as_deref(), ..call };

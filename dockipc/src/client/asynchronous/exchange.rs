@@ -7,6 +7,7 @@ use crate::client::commands::{Commands, Retry};
 use crate::client::connection::{AsyncConnection, Event, within};
 use crate::client::exchange::MAX_CONNECTIONS;
 use crate::client::limits::{CallLimits, ClientLimits};
+use crate::client::once::{Repeats, Token};
 use crate::client::{Client, Endpoint};
 use crate::error::{Error, Ran, Result};
 use crate::listener;
@@ -39,6 +40,9 @@ pub(super) async fn attempt(
     commands: &Commands<'_>,
     call: &CallLimits<'_>,
 ) -> Result<(Vec<Event>, AsyncConnection)> {
+    if let Some(token) = commands.once {
+        return attempt_once(client, token, commands, call).await;
+    }
     let mut answers = Vec::with_capacity(commands.count);
     let (mut fresh, mut refusal) = (0, None);
     loop {
@@ -64,6 +68,38 @@ pub(super) async fn attempt(
             }
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Runs a call with a token over a connection, with repeats; see `Client::attempt_once`.
+#[cold]
+async fn attempt_once(
+    client: &Client,
+    token: &Token,
+    commands: &Commands<'_>,
+    call: &CallLimits<'_>,
+) -> Result<(Vec<Event>, AsyncConnection)> {
+    let (mut repeats, mut answers) = (Repeats::default(), Vec::with_capacity(1));
+    loop {
+        let pooled = client.pool.take(&client.limits);
+        let is_new = pooled.is_none();
+        let connection = match pooled {
+            Some(connection) => AsyncConnection::new(connection),
+            None => connect(client, call).await,
+        };
+        let error = match connection {
+            Err(error) => error,
+            Ok(mut connection) => match connection.exchange(commands, call, &mut answers).await {
+                Ok(()) => return Ok((answers, connection)),
+                Err(error) => {
+                    if let Error::CutOff { ran: Ran::Maybe, .. } = error {
+                        token.may_have_run(connection.offers_once());
+                    }
+                    error
+                }
+            },
+        };
+        tokio::time::sleep(repeats.after(error, is_new, call)?).await;
     }
 }
 

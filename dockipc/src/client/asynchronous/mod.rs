@@ -63,6 +63,12 @@ impl AsyncClient {
         Self(self.0.timeout(limit))
     }
 
+    /// Gives each call a token; see [`Client::once`].
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self(self.0.once())
+    }
+
     /// Limits how long connecting may take. Default: 5 seconds; `None` means no limit.
     #[must_use]
     pub fn connect_timeout(self, limit: impl Into<Option<Duration>>) -> Self {

@@ -16,6 +16,7 @@ use crate::buffer::Buffer;
 use crate::client::commands::{CommandBuilder, Commands, with_opening};
 use crate::client::handshake::Handshake;
 use crate::client::limits::{CallLimits, ClientLimits, Wait};
+use crate::client::once::Offer;
 use crate::client::progress::report;
 use crate::error::{Error, Failure, Ran, Result};
 use crate::reply::Reply;
@@ -52,6 +53,11 @@ impl AsyncConnection {
         )]
         let io = AsyncFd::with_interest(connection, both);
         io.map(Self).map_err(|error| Error::io("registering the connection with tokio", error))
+    }
+
+    /// See [`Connection::offers_once`].
+    pub(in crate::client) fn offers_once(&self) -> Offer {
+        self.0.get_ref().offers_once()
     }
 
     /// Returns the connection without its registration.
@@ -102,7 +108,9 @@ impl AsyncConnection {
         commands: &Commands<'_>,
         call: &CallLimits<'_>,
     ) -> Result<Option<Failure>> {
-        let opens = call.has_deadline() && commands.count == 1 || commands.wanted.is_any();
+        let opens = call.has_deadline() && commands.count == 1
+            || commands.wanted.is_any()
+            || commands.once.is_some();
         let refusal = match self.inner().handshake.take() {
             Some(handshake) if !handshake.has_token && !opens => {
                 self.greet(&handshake, commands, call).await?
@@ -112,6 +120,9 @@ impl AsyncConnection {
                     Some(handshake) => self.introduce(&handshake, call).await.map_err(not_sent)?,
                     None => None,
                 };
+                if let Some(token) = commands.once {
+                    token.check(self.inner().keys.once)?;
+                }
                 if opens && self.inner().keys.deadline {
                     self.send_with_opening(commands, call).await?;
                 } else {
@@ -233,7 +244,7 @@ impl AsyncConnection {
         call: &CallLimits<'_>,
     ) -> Result<()> {
         let wanted = self.inner().keys.known(commands.wanted);
-        let (opening, words) = with_opening(commands.bytes, call.left(), wanted);
+        let (opening, words) = with_opening(commands.bytes, call.left(), wanted, commands.once);
         if words.len() > STREAM_THRESHOLD {
             // Nothing runs before all words are there.
             self.send(&opening, usize::MAX, commands.count, call).await?;

@@ -22,6 +22,7 @@ pub(in crate::ctl) fn lines(
     daemon: &Daemon,
     file: &Path,
     json: Option<Layout>,
+    is_checked: bool,
     output: &mut Output,
     program: &str,
 ) -> Result<Exit, CliError> {
@@ -45,12 +46,15 @@ pub(in crate::ctl) fn lines(
         let text = |word: &Vec<u8>| String::from_utf8_lossy(word).into_owned();
         let texts: Vec<_> = words.iter().flatten().map(text).collect();
         let command = descriptions.find(&texts, program);
-        let show = Show::of(daemon, command.map(|(command, _)| command), json, output);
+        let answer = command.map(|(command, _)| command).filter(|_| !is_checked);
+        let show = Show::of(daemon, answer, json, output);
         let words = Word::of_line(words.unwrap_or_else(|| fragments(line)));
         let (words, own_body) =
             prepared(daemon, words, command).map_err(|error| error.at_line(i + 1))?;
+        let own_body = own_body.filter(|_| !is_checked);
         let own_body = own_body.map(|reader| Body::new(reader, None));
         let made = Made::of_line(line, daemon, &daemon.client, &words, command, &show);
+        let made = made.checked(is_checked);
         let mut is_canceled = false;
         let answered = answered(output, |output| {
             let body = own_body.as_ref().map(|body| body as &dyn SendBody);

@@ -75,6 +75,8 @@ pub(in crate::ctl) struct Made<'w> {
     changes: Changes,
     /// The line to send in place of the words.
     line: Option<Vec<u8>>,
+    /// Whether the daemon only checks the words.
+    is_checked: bool,
 }
 
 impl<'w> Made<'w> {
@@ -92,7 +94,7 @@ impl<'w> Made<'w> {
             true => daemon.only_trusted(client),
             false => client.clone(),
         };
-        Self { client, words, used, changes, line: None }
+        Self { client, words, used, changes, line: None, is_checked: false }
     }
 
     /// Returns the call of a line. The line itself is sent if that is possible, so that the rest of the line
@@ -124,6 +126,13 @@ impl<'w> Made<'w> {
         made
     }
 
+    /// Has the daemon only check the words, if that is wanted.
+    pub(in crate::ctl) fn checked(mut self, is_checked: bool) -> Self {
+        self.is_checked = is_checked;
+        self.line = self.line.filter(|_| !is_checked);
+        self
+    }
+
     fn call(&self) -> client::Call<'_> {
         let client = &self.client;
         if let Some(line) = &self.line {
@@ -132,7 +141,10 @@ impl<'w> Made<'w> {
         let (name, arguments) = self.words.split_at(self.used.min(self.words.len()));
         let Changes { replaced, before, after, .. } = &self.changes;
         let first = name.first().map(Word::bytes).unwrap_or_default();
-        let call = client.command(&String::from_utf8_lossy(first));
+        let call = match self.is_checked {
+            true => client.command("dockipc").words([b"check", first]),
+            false => client.command(&String::from_utf8_lossy(first)),
+        };
         let call = call.words(name.iter().skip(1)).words(before);
         let arguments = arguments.iter().enumerate().map(|(i, word)| {
             let replaced = replaced.iter().find(|(at, _)| *at == i);

@@ -179,7 +179,7 @@ impl Reached {
     /// Returns `None` if no daemon answers in time.
     fn of(target: &Target, common: &Common, words: &mut Vec<OsString>) -> Option<Self> {
         let daemon = reached(target, common, words)?;
-        let interface = Interface::of(&daemon.client).ok()?;
+        let interface = daemon.interface(&daemon.client).ok()?;
         Some(Self { daemon, interface })
     }
 

@@ -47,6 +47,8 @@ fn locate(
     usage: Option<&str>,
 ) -> Option<[String; 2]> {
     let index = match failure.code() {
+        // The second word of a group's command.
+        code::UNKNOWN if words.get(1).is_some_and(|_| message.contains(&quoted_name(words))) => 1,
         code::UNKNOWN => 0,
         code::USAGE | code::UTF8 => {
             let first = first_place(words, message, usage.unwrap_or_default());
@@ -58,6 +60,12 @@ fn locate(
     };
     let typed: Vec<_> = words.iter().map(Word::shown).collect::<Option<_>>()?;
     (index < typed.len()).then(|| caret(&typed, index))
+}
+
+/// Returns the first two words as a message quotes a name of two words.
+fn quoted_name(words: &[Word]) -> String {
+    let two: Vec<_> = words.iter().take(2).map(Word::bytes).collect();
+    Quoted(&two.join(&b' ')).to_string()
 }
 
 /// Returns the first place where the word of a message can be, if words are equal: behind its
@@ -238,6 +246,9 @@ mod tests {
         let text =
             rendered_typed(&["ad", "1"], code::UNKNOWN, "no command \"ad\"; did you mean add?");
         assert_eq!(text, "no command \"ad\"; did you mean add?\n  ad 1\n  ^^\n");
+        let message = "no command \"job ad\"; did you mean job add?";
+        let text = rendered_typed(&["job", "ad", "1"], code::UNKNOWN, message);
+        assert_eq!(text, format!("{message}\n  job ad 1\n      ^^\n"));
     }
 
     #[test]

@@ -31,11 +31,15 @@ use crate::client::{Body, Client, SendBody};
 use crate::error::{Error, Result};
 
 /// Runs commands from the terminal until the user exits. Without a terminal, reads lines as
-/// `call --file -` does.
-pub(super) fn shell(daemon: Daemon, program: &str) -> std::result::Result<Exit, CliError> {
+/// `call --file -` does. Asks before a destructive command, unless `yes`.
+pub(super) fn shell(
+    daemon: Daemon,
+    yes: bool,
+    program: &str,
+) -> std::result::Result<Exit, CliError> {
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         let mut output = Output::open(None, ANSWERS)?;
-        return call::lines(&daemon, Path::new("-"), None, &mut output, program);
+        return call::lines(&daemon, Path::new("-"), None, false, &mut output, program);
     }
     let prompt = format!("{}> ", daemon.name);
     let editing = |error| match error {
@@ -70,7 +74,18 @@ pub(super) fn shell(daemon: Daemon, program: &str) -> std::result::Result<Exit, 
         };
         // Pasted text may have several lines.
         for line in text.lines() {
-            let is_over = session.run(line).is_break();
+            let question = session.question(line).filter(|_| !yes);
+            let is_wanted = match &question {
+                Some(question) => {
+                    // Without hints and history of the shell's lines.
+                    editor.set_helper(None);
+                    let answer = editor.readline(question);
+                    editor.set_helper(Some(EditHelper::new(Rc::clone(&session))));
+                    answer.is_ok_and(|text| matches!(text.trim(), "y" | "Y" | "yes"))
+                }
+                None => true,
+            };
+            let is_over = is_wanted && session.run(line).is_break();
             let keep = session.where_to_keep(line);
             if keep != Keep::Nowhere {
                 editor.add_history_entry(line.trim_end()).map_err(editing)?;
@@ -223,16 +238,28 @@ impl Session {
         let writing = |error| CliError::io("writing the output", &error);
         if words.is_empty() {
             let (interface, _) = self.interrupt.during(|| Interface::of(&self.client));
-            commands::write(&interface?).map_err(writing)?;
+            commands::write(&interface?, None).map_err(writing)?;
             return writeln!(anstream::stdout(), "\n{SHELL_HELP}").map_err(writing);
         }
         while !words.is_empty() {
             let (found, _) = self.interrupt.during(|| Topic::of(&self.client, words));
             let (topic, used) = found?;
-            topic.write().map_err(writing)?;
+            topic.write(None).map_err(writing)?;
             words = &words[used..];
         }
         Ok(())
+    }
+
+    /// Returns the question before a destructive command.
+    fn question(&self, line: &str) -> Option<String> {
+        let words = call::split(line.as_bytes())?;
+        let words: Vec<_> =
+            words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        if words.iter().any(|word| word == HELP) {
+            return None;
+        }
+        let (command, _) = self.described(&words).ok().flatten()?;
+        command.is_destructive.then(|| format!("{} is destructive: run it? [y/N] ", command.name))
     }
 
     /// Returns the command that the first words name, and the number of these words.

@@ -1,0 +1,27 @@
+//! [`Marks`], what callers should know of a command.
+
+/// What programs and people should know before they call a command.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Marks {
+    /// The version of the daemon that had the command first.
+    pub since: Option<&'static str>,
+    /// What to use instead.
+    pub deprecated: Option<&'static str>,
+    /// It changes nothing.
+    pub readonly: bool,
+    /// What it removes is lost.
+    pub destructive: bool,
+}
+
+impl Marks {
+    /// Returns the marks of a command of a group, which has these.
+    pub(crate) fn or(self, own: &Self) -> Self {
+        Self {
+            since: own.since.or(self.since),
+            deprecated: own.deprecated.or(self.deprecated),
+            readonly: (self.readonly && !own.destructive) || own.readonly,
+            destructive: (self.destructive && !own.readonly) || own.destructive,
+        }
+    }
+}

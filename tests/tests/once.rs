@@ -1,0 +1,8 @@
+//! Calls that run exactly once.
+
+#[path = "../once"]
+mod once {
+    mod calls;
+    mod file;
+    mod proxy;
+}
