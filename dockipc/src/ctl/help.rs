@@ -166,9 +166,6 @@ fn right(argument: &Argument) -> String {
     if argument.is_secret {
         notes.push("secret".into());
     }
-    if argument.is_absolute {
-        notes.push("absolute".into());
-    }
     if let Some(choice) = &argument.one_of {
         notes.push(format!("one of {choice}"));
     }
