@@ -349,8 +349,7 @@ pub enum Action {
 
 #[command]
 fn action(peer: Peer, action: Action) -> String {
-    let _ = peer;
-    format!("{action:?}")
+    format!("{} {action:?}", peer.uid())
 }
 
 #[command]

@@ -17,7 +17,10 @@ pub(super) fn type_span(param: &Param) -> Span {
 /// token of the type and ends at its last, so that the compiler underlines the whole type.
 pub(super) fn check((i, param): (usize, &Param), is_async: bool) -> TokenStream {
     let check = if is_async { "check_async" } else { "check" };
-    check_with(check, param, quote!(&__DOCKIPC_PARTS.1, __DOCKIPC_PARAMS, #i))
+    let is_named =
+        param.is_named.then(|| check_with("check_name", param, quote!(&__DOCKIPC_PARTS.1, #i)));
+    let check = check_with(check, param, quote!(&__DOCKIPC_PARTS.1, __DOCKIPC_PARAMS, #i));
+    quote!(#check #is_named)
 }
 
 /// Generates a call of one of the functions that check a parameter.
@@ -25,12 +28,8 @@ pub(super) fn check_with(check: &str, param: &Param, arguments: TokenStream) -> 
     let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
     arguments.set_span(hygienic(last_span(&param.ty)));
     let span = type_span(param);
-    let is_named = param.is_named.then(|| {
-        let check = Ident::new("check_name", span);
-        quote_spanned!(span=> const _: () = __dockipc::#check #arguments;)
-    });
     let check = Ident::new(check, span);
-    quote_spanned!(span=> const _: () = __dockipc::#check #arguments; #is_named)
+    quote_spanned!(span=> const _: () = __dockipc::#check #arguments;)
 }
 
 /// Generates the description of a parameter.

@@ -427,9 +427,14 @@ const fn check_all(params: &[Param], index: usize) {
 /// Rejects a name for an injected parameter.
 #[doc(hidden)]
 #[track_caller]
-pub const fn check_name(params: &[Param], index: usize) {
+pub const fn check_name(declared: &[Param], index: usize) {
+    let this = &declared[index];
     assert!(
-        !matches!(params[index].arity, Arity::Injected) && params[index].body.is_none(),
+        matches!(this.group, Group::Alone),
+        "the parameters of a group have names of their own: remove `name`",
+    );
+    assert!(
+        !this.is_injected(),
         "an injected parameter is not parsed from words: remove its #[arg(…)]",
     );
 }
