@@ -8,3 +8,9 @@ mod wire {
     mod ranges;
     mod variants;
 }
+
+#[cfg(feature = "cli")]
+#[path = "../program"]
+mod program {
+    mod ctl_values;
+}
