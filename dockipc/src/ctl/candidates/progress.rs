@@ -123,7 +123,8 @@ impl<'c> Progress<'c> {
         if self.last.is_some() {
             return self.last;
         }
-        let mut positional = self.command.arguments.iter().filter(is_positional);
+        let mut positional =
+            self.command.arguments.iter().filter(|argument| is_positional(argument));
         let last = positional.clone().next_back().filter(|last| last.is_multiple);
         positional.nth(self.position).or(last).filter(|argument| !self.is_excluded(argument))
     }
@@ -150,7 +151,7 @@ impl<'c> Progress<'c> {
     }
 }
 
-fn is_positional(argument: &&Argument) -> bool {
+fn is_positional(argument: &Argument) -> bool {
     argument.flag.is_none() && argument.kind != Kind::Last
 }
 
