@@ -275,26 +275,23 @@ impl<'r> FromRequest<'r> for Progress {
     }
 }
 
-impl<'r> FromRequest<'r> for Option<Once> {
-    const KIND: Kind = Kind { needs: Needs::Token, ..Kind::INJECTED };
-
-    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
-        let Cancel(run) = <&Cancel>::from_request(args, index)?;
-        Ok(run.once.as_ref().map(OnceCall::value))
-    }
-}
-
 impl<'r> FromRequest<'r> for Once {
-    const KIND: Kind = <Option<Once>>::KIND;
+    const KIND: Kind = Kind { needs: Needs::Token, ..Kind::INJECTED };
+    const OPTIONAL: Kind = Self::KIND;
 
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
-        let once = <Option<Self>>::from_request(args, index)?;
+        let once = Self::optional(args, index)?;
         let name = args.request.name();
         once.ok_or_else(|| {
             usage(format_args!(
                 "{name} runs once: it requires a token (Call::once, or dockipc with once <token>)"
             ))
         })
+    }
+
+    fn optional(args: &Args<'r>, index: usize) -> Result<Option<Self>, Failure> {
+        let Cancel(run) = <&Cancel>::from_request(args, index)?;
+        Ok(run.once.as_ref().map(OnceCall::value))
     }
 }
 
