@@ -38,7 +38,7 @@ struct Common {
     priority: Option<Priority>,
     #[arg(from_str, long)]
     host: Option<IpAddr>,
-    #[arg(long)]
+    #[arg(long, max_len = 30)]
     label: Vec<String>,
 }
 
@@ -121,6 +121,7 @@ fn fields_are_parameters_in_place() {
         ("copy-file", "from is missing"),
         ("copy-file a b --prio none", "bad value for --prio: \"none\""),
         ("copy-file a b --timeout soon", "bad value for --timeout: \"soon\""),
+        ("copy-file a b --label 0123456789012345678901234567890", "bad value for --label"),
         ("copy-file a b --signal 3", "unknown option --signal"),
     ] {
         let answer = line(&client, wrong);

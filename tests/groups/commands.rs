@@ -74,6 +74,24 @@ async fn job(job: Job2, peer: Peer) -> String {
     format!("{job:?} {}", peer.pid().is_some())
 }
 
+/// The windows, by names of two words. Some of them are the protocol's.
+#[derive(Commands, Clone, Debug)]
+#[command(prefix = "window")]
+enum Window {
+    /// Select a window.
+    #[command(alias = "pick", since = "1.2", readonly)]
+    Select {
+        id: u64,
+    },
+    Quit,
+    Place(Place),
+}
+
+#[command(alias = "win", idempotent, deprecated = "use windows")]
+fn window(window: Window) -> String {
+    format!("{window:?}")
+}
+
 #[derive(Commands, Debug)]
 enum Upload {
     UploadHere { name: String },
@@ -223,4 +241,48 @@ fn wrong_words_are_refused_as_by_the_daemon() {
         let text = format!("{} {}", failure.code(), failure.message());
         assert!(text.starts_with(why), "{text}");
     }
+}
+
+#[test]
+fn variants_are_commands_of_a_group() {
+    let daemon = daemon();
+    let client = daemon.client();
+    for (given, answer) in [
+        ("window select 3", "Select { id: 3 }"),
+        ("win pick 3", "Select { id: 3 }"),
+        ("window quit", "Quit"),
+        ("window place --column 9", "Place(Place { side: None, column: 9 })"),
+    ] {
+        assert_eq!(line(&client, given), answer, "{given}");
+    }
+    let list = line(&client, "window");
+    assert!(list.contains("window select <id>"), "{list}");
+    assert!(list.contains("Select a window."), "{list}");
+    let described = line(&client, "dockipc describe \"window select\"");
+    for part in ["since", "1.2", "readonly", "use windows"] {
+        assert!(described.contains(part), "{part}: {described}");
+    }
+    let help = line(&client, "help window select");
+    assert!(help.contains("aliases: window pick, win select, win pick\n"), "{help}");
+    assert!(help.contains("readonly"), "{help}");
+    assert!(line(&client, "help window quit").contains("idempotent"), "of the function");
+    let answer = line(&client, "window select");
+    assert!(answer.contains("id is missing; usage: window select <id>"), "{answer}");
+}
+
+#[test]
+fn request_of_a_group_has_its_prefix() {
+    let daemon = daemon();
+    let client = daemon.client();
+    for window in [
+        Window::Select { id: 7 },
+        Window::Quit,
+        Window::Place(Place { side: Some(Side::Left), column: 2 }),
+    ] {
+        let shown = format!("{window:?}");
+        assert_eq!(client.request(window).call::<String>().unwrap(), shown);
+    }
+    let words = Window::Select { id: 7 }.to_words();
+    assert_eq!(words, ["select", "7"]);
+    assert!(matches!(Window::from_words(words).unwrap(), Window::Select { id: 7 }));
 }

@@ -9,7 +9,30 @@
 
 use ::std::sync::atomic::AtomicU64;
 
-use ::dockipc::{Arg, Failure, Reply, Server, command};
+use ::dockipc::{Arg, Args, Commands, Failure, Reply, Server, command};
+
+#[derive(Args)]
+struct CollidingCommon {
+    base: ::std::string::String,
+    declared: CollidingChoice,
+}
+
+#[derive(Args)]
+enum CollidingChoice {
+    None,
+    Some(u64),
+}
+
+#[derive(Commands)]
+enum CollidingAction {
+    CollidingNone,
+    CollidingSome(CollidingCommon),
+}
+
+#[command(flatten)]
+fn colliding(action: CollidingAction) {
+    drop(action);
+}
 
 const __args: () = ();
 const __value: () = ();

@@ -33,7 +33,42 @@ use std::net::{AddrParseError, IpAddr};
 use std::str::FromStr;
 use std::sync::atomic::AtomicU64;
 
-use dockipc::{Arg, Failure, Reply, Server, State, command};
+use dockipc::{Arg, Args, Commands, Failure, Reply, Server, State, command};
+
+/// Parameters.
+#[derive(Args)]
+pub struct Common {
+    /// The first.
+    pub name: String,
+    /// The second.
+    pub choice: Choice,
+}
+
+/// One of them.
+#[derive(Args)]
+pub enum Choice {
+    /// By its number.
+    Number(u64),
+    /// All.
+    All,
+}
+
+/// Commands.
+#[derive(Commands)]
+pub enum ForbiddenAction {
+    /// Nothing.
+    ForbiddenNothing,
+    /// Something.
+    ForbiddenSome(Common),
+}
+
+#[command(flatten)]
+fn forbidden_action(action: ForbiddenAction) -> u64 {
+    match action {
+        ForbiddenAction::ForbiddenNothing => 0,
+        ForbiddenAction::ForbiddenSome(_) => 1,
+    }
+}
 
 /// A word.
 #[derive(Arg)]

@@ -31,7 +31,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use dockipc::client::Items;
-use dockipc::{Arg, Failure, IntoReply, Peer, Reply, Request, Server, State, command};
+use dockipc::{
+    Arg, Args, Commands, Failure, IntoReply, Peer, Reply, Request, Server, State, command,
+};
 
 /// A color.
 #[derive(Arg, Debug, Clone, Copy)]
@@ -291,6 +293,70 @@ fn r#type(r#fn: u64) -> u64 {
     r#fn
 }
 
+/// Parameters of several commands.
+#[derive(Args, Debug)]
+pub struct Common {
+    /// A word.
+    pub word: Color,
+    /// Options.
+    pub more: More,
+    /// An address.
+    #[arg(from_str, long)]
+    pub address: Option<IpAddr>,
+}
+
+/// Options.
+#[derive(Args, Debug)]
+pub struct More {
+    #[arg(long, default = 1 + 1)]
+    times: u64,
+    #[arg(flag)]
+    loud: bool,
+}
+
+/// One of them.
+#[derive(Args, Debug)]
+pub enum Choice {
+    /// By its name.
+    Named {
+        /// The name.
+        name: String,
+    },
+    /// All.
+    All,
+    /// The rest.
+    Rest(Vec<u64>),
+}
+
+/// Commands.
+#[derive(Commands, Debug)]
+#[command(prefix = "action")]
+pub enum Action {
+    /// Say something.
+    Say(Common),
+    /// Choose.
+    #[command("choose", alias = "pick", hidden, idempotent, allow = "any")]
+    Choice {
+        /// How.
+        choice: Choice,
+        /// How often.
+        #[arg(long)]
+        times: Option<u64>,
+    },
+    /// Nothing.
+    Nothing,
+}
+
+#[command]
+fn action(peer: Peer, action: Action) -> String {
+    format!("{} {action:?}", peer.uid())
+}
+
+#[command]
+fn common(common: Common, choice: Option<Choice>) -> String {
+    format!("{common:?} {choice:?}")
+}
+
 /// Commands in a module of their own.
 mod inner {
     use dockipc::command;
@@ -359,6 +425,7 @@ fn every_macro_form_compiles_without_warnings() {
         ("all", "everything"),
         ("seven", "7"),
         ("type 3", "3"),
+        ("action nothing", "Nothing"),
         ("local", ""),
         ("inner.private", ""),
         ("old", ""),

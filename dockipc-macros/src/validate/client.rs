@@ -234,7 +234,7 @@ fn sent(
         None => ident.unraw().to_string().trim_matches('_').to_owned(),
     };
     let option = |key: &str, own: Option<LitStr>, taken: &mut Taken, errors: &mut Errors| {
-        option_name(key, own.or(given.clone()), Some(&ident), taken, errors)
+        option_name(key, own.or(given.clone()), Some((kebab(&ident), ident.span())), taken, errors)
     };
     let way = match place {
         Some((_, Place::Body)) => {

@@ -1,7 +1,7 @@
 //! The checks of an enum that derives `Commands`, and of its variants.
 
 use proc_macro2::Span;
-use syn::{Data, DeriveInput, Error, Fields, Member, Path};
+use syn::{Data, DeriveInput, Error, Fields, LitStr, Member, Path};
 
 use super::args::fields;
 use super::command::command_names;
@@ -38,7 +38,10 @@ pub(crate) fn commands(
             Vec::new()
         }
     };
-    let prefix = prefix.map(|(_, text): (Span, syn::LitStr)| {
+    let prefix = prefix.map(|(_, text): (Span, LitStr)| {
+        if text.value().contains(' ') {
+            errors.add(text.span(), "a prefix is one word: the names of its commands have two");
+        }
         command_names(Some((text.value(), text.span())), &[], true, &mut errors);
         text.value()
     });

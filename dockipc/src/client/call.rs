@@ -93,6 +93,19 @@ impl<'c> Call<'c> {
         self
     }
 
+    /// Adds words behind the arguments and a `--`: the words of another command line, for a parameter with
+    /// `#[arg(last)]`. Their bytes and boundaries are kept, and no word is an option.
+    ///
+    /// ```no_run
+    /// let client = dockipc::Client::new("/run/jobd.sock");
+    /// let id: u64 = client.command("add").flag("stashed").last(["ls", "-l", "--", "a b"]).call()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn last<T: ToArg>(mut self, words: impl IntoIterator<Item = T>) -> Self {
+        words.into_iter().for_each(|word| self.words.last(word));
+        self
+    }
+
     /// Adds the value of a typed parameter, given in this way: one word, several, or options.
     pub fn give<T: ToArgs + ?Sized>(mut self, value: &T, way: Way) -> Self {
         value.to_args(way, &mut Arguments(&mut self.words));

@@ -7,7 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::Command;
-use super::name::RESERVED;
+use super::name::{LONGEST_NAME, RESERVED};
 use crate::access::allow;
 use crate::param::{CommandSet, Group, Param, Variant};
 use crate::rule::parse;
@@ -37,15 +37,25 @@ pub const fn expand(params: &[Param], name: &str, flatten: bool) -> Option<Expan
     let mut rest = params;
     while let [param, others @ ..] = rest {
         if let Group::Commands(CommandSet { prefix, variants }) = param.group {
-            match prefix {
-                Some(prefix) => assert!(
+            if let Some(prefix) = prefix {
+                assert!(
                     !flatten && is_same(name, prefix),
-                    "the enum has a `prefix`, by which clients call its commands: give the function this name"
-                ),
-                None => assert!(
-                    !flatten || !has_reserved(variants),
-                    "a variant has a name that the protocol uses: give it another, or give the function a name and not `flatten`"
-                ),
+                    "the enum has a `prefix`, by which clients call its commands: give the function this name",
+                );
+            }
+            assert!(
+                flatten || first_word(name).len() == name.len(),
+                "the commands of the variants have names of two words: give the function a name of one word",
+            );
+            let (mut i, longest) = (0, LONGEST_NAME - if flatten { 0 } else { name.len() + 1 });
+            while i < variants.len() {
+                check_name(variants[i].name, flatten, longest);
+                let mut j = 0;
+                while j < variants[i].aliases.len() {
+                    check_name(variants[i].aliases[j], flatten, longest);
+                    j += 1;
+                }
+                i += 1;
             }
             return Some(if flatten { flattened } else { grouped });
         }
@@ -55,30 +65,31 @@ pub const fn expand(params: &[Param], name: &str, flatten: bool) -> Option<Expan
     None
 }
 
-const fn has_reserved(variants: &[Variant]) -> bool {
-    let mut rest = variants;
-    while let [variant, others @ ..] = rest {
-        let mut i = 0;
-        while i < RESERVED.len() {
-            if is_same(variant.name, RESERVED[i]) || contains(variant.aliases, RESERVED[i]) {
-                return true;
-            }
-            i += 1;
-        }
-        rest = others;
+/// Checks a name of a variant.
+#[track_caller]
+const fn check_name(name: &str, flatten: bool, longest: usize) {
+    let first = first_word(name);
+    assert!(
+        flatten || first.len() == name.len(),
+        "a variant has a name of two words, and the function a name: give the variant a name of one word, or write `flatten`",
+    );
+    assert!(name.len() <= longest, "the name of a variant is too long: a command's has 64 bytes");
+    let mut i = 0;
+    while flatten && i < RESERVED.len() {
+        assert!(
+            !is_same(first, RESERVED[i]),
+            "a variant has a name that the protocol uses: give it another, or give the function a name and not `flatten`",
+        );
+        i += 1;
     }
-    false
 }
 
-const fn contains(names: &[&str], name: &str) -> bool {
-    let mut rest = names;
-    while let [one, others @ ..] = rest {
-        if is_same(one, name) {
-            return true;
-        }
-        rest = others;
+const fn first_word(name: &str) -> &str {
+    let mut end = 0;
+    while end < name.len() && name.as_bytes()[end] != b' ' {
+        end += 1;
     }
-    false
+    name.split_at(end).0
 }
 
 const fn is_same(one: &str, other: &str) -> bool {

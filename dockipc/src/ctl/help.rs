@@ -146,7 +146,8 @@ fn right(argument: &Argument) -> String {
     let mut notes = Vec::new();
     let is_flag = argument.kind == Kind::Flag;
     if !is_flag && argument.choices.is_empty() {
-        notes.push(argument.ty.clone());
+        let pair = if argument.is_map { "KEY=VALUE, " } else { "" };
+        notes.push(format!("{pair}{}", argument.ty));
     } else if !is_flag {
         let with_aliases = argument.choices.iter().map(|choice| {
             let aliases = argument.aliases.iter().filter(|(_, word)| *word == choice);
@@ -164,9 +165,6 @@ fn right(argument: &Argument) -> String {
     }
     if argument.is_secret {
         notes.push("secret".into());
-    }
-    if argument.is_absolute {
-        notes.push("absolute".into());
     }
     if let Some(choice) = &argument.one_of {
         notes.push(format!("one of {choice}"));

@@ -35,6 +35,11 @@ impl AsyncCall<'_> {
         Self(self.0.flag(name))
     }
 
+    /// Adds words behind the arguments and a `--`; see [`Call::last`].
+    pub fn last<T: ToArg>(self, words: impl IntoIterator<Item = T>) -> Self {
+        Self(self.0.last(words))
+    }
+
     /// Adds the value of a typed parameter; see [`Call::give`].
     pub fn give<T: ToArgs + ?Sized>(self, value: &T, way: Way) -> Self {
         Self(self.0.give(value, way))

@@ -292,8 +292,9 @@ fn reader(answer: &Answer, types: &Types) -> String {
             Some(name) => format!("_enum({name})"),
             None => "_text".into(),
         },
+        Type::Json { .. } => "_json".into(),
         // The variants of a union within itself are not described.
-        Type::Union { variants: None, .. } | Type::Json { .. } | Type::Unknown => "_any".into(),
+        Type::Union { variants: None, .. } | Type::Unknown => "_any".into(),
     }
 }
 

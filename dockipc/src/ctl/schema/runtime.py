@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import json
 import os
 import re
 import shlex
@@ -180,6 +181,10 @@ def _time(answer: Any) -> datetime.datetime:
     time = datetime.datetime.strptime(date, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
     # Python has no nanoseconds.
     return time.replace(microsecond=int((rest + "000000")[:6]))
+
+
+def _json(answer: Any) -> Any:
+    return json.loads(_bytes(answer))
 
 
 def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -227,6 +227,10 @@ function duration(answer: unknown): number {
   return sum;
 }
 
+function json(answer: unknown): unknown {
+  return JSON.parse(text(answer));
+}
+
 function time(answer: unknown): Date {
   return new Date(text(answer));
 }
@@ -274,6 +278,7 @@ const $ = {
   float,
   duration,
   time,
+  json,
   optional,
   array,
   items,

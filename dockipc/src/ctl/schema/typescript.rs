@@ -323,7 +323,8 @@ fn reader(answer: &Answer, types: &Types) -> String {
             Some(name) => format!("($.text as Read<{name}>)"),
             None => "$.text".into(),
         },
-        Type::Json { .. } | Type::Unknown => "$.any".into(),
+        Type::Json { .. } => "$.json".into(),
+        Type::Unknown => "$.any".into(),
     }
 }
 
