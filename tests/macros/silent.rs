@@ -347,7 +347,7 @@ pub enum Action {
 
 #[command]
 fn action(peer: Peer, action: Action) -> String {
-    let _ = peer;
+    drop(peer);
     format!("{action:?}")
 }
 
