@@ -12,8 +12,8 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, Field, Fields, FnArg, Ident, Item, ItemFn, LitInt,
-    LitStr, Meta, Path, ReturnType, Token, token,
+    Attribute, Data, DeriveInput, Error, Expr, Field, Fields, FnArg, Ident, Item, ItemFn, LitChar,
+    LitInt, LitStr, Meta, Path, ReturnType, Token, token,
 };
 
 use crate::errors::Errors;
@@ -171,17 +171,31 @@ pub(crate) enum ArgKey {
     MaxLen(LitInt),
     /// The texts that are accepted, as a regular expression.
     Pattern(LitStr),
+    /// A name of one letter for an option.
+    Short(Option<LitChar>),
+    /// The name that clients see.
+    Name(LitStr),
+    /// The words behind `--`.
+    Last,
+    /// Only absolute paths are accepted.
+    Absolute,
+    /// The value that our own clients fill in.
+    Caller(LitStr),
 }
 
 /// A key of `#[arg(…)]` at a derived type.
 pub(crate) enum TypeKey {
     FromStr,
+    /// The words are accepted without regard to ASCII case.
+    IgnoreCase,
     Crate(Path),
 }
 
 /// A key of `#[arg(…)]` at a variant.
 pub(crate) enum VariantKey {
     Name(LitStr),
+    /// Another word for the variant.
+    Alias(LitStr),
 }
 
 /// A key of `#[code(…)]` at an error type.
@@ -542,12 +556,29 @@ impl Parse for CommandKey {
 
 impl Parse for ArgKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected = "expected `complete = …`, `default = …`, `flag`, `from_str`, `long`, `max = …`, `max_len = …`, `min = …`, `min_len = …`, `pattern = …`, `range = …`, `rest` or `secret`";
+        let expected = "expected `absolute`, `caller = …`, `complete = …`, `default = …`, `flag`, `from_str`, `last`, `long`, `max = …`, `max_len = …`, `min = …`, `min_len = …`, `name = …`, `pattern = …`, `range = …`, `rest`, `secret` or `short`";
         let key = key(input, expected)?;
         match &*key.to_string() {
             "flag" => option_name(input, &key).map(Self::Flag),
             "long" => option_name(input, &key).map(Self::Long),
             "rest" => Ok(Self::Rest),
+            "last" => Ok(Self::Last),
+            "absolute" => Ok(Self::Absolute),
+            "short" if !input.peek(Token![=]) && !input.peek(token::Paren) => Ok(Self::Short(None)),
+            "short" => {
+                let missing = "`short` needs a letter: write `short = 'n'`, or `short`";
+                let span = after_equals(input, &key, missing)?;
+                let letter = input.parse().map_err(|_| Error::new(span, missing))?;
+                Ok(Self::Short(Some(letter)))
+            }
+            "name" => {
+                let missing = "`name` needs a name in quotes: write `name = \"name\"`";
+                text(input, &key, missing).map(Self::Name)
+            }
+            "caller" => {
+                let missing = "`caller` needs what the client fills in: write `caller = \"cwd\"` or `caller = \"env\"`";
+                text(input, &key, missing).map(Self::Caller)
+            }
             "from_str" => Ok(Self::FromStr),
             "secret" => Ok(Self::Secret),
             "complete" => {
@@ -605,10 +636,11 @@ impl Parse for AlternativeKey {
 
 impl Parse for TypeKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected = "expected `from_str` or `crate = path`";
+        let expected = "expected `from_str`, `ignore_case` or `crate = path`";
         let key = key(input, expected)?;
         match &*key.to_string() {
             "from_str" => Ok(Self::FromStr),
+            "ignore_case" => Ok(Self::IgnoreCase),
             "crate" => krate(input, &key).map(Self::Crate),
             _ => Err(unknown(&key, expected)),
         }
@@ -617,12 +649,14 @@ impl Parse for TypeKey {
 
 impl Parse for VariantKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected = "expected `name = \"word\"`";
+        let expected = "expected `name = \"word\"` or `alias = \"word\"`";
         let key = key(input, expected)?;
-        if key != "name" {
-            return Err(unknown(&key, expected));
+        let missing = format!("`{key}` needs a word in quotes: write `{key} = \"word\"`");
+        match &*key.to_string() {
+            "name" => text(input, &key, &missing).map(Self::Name),
+            "alias" => text(input, &key, &missing).map(Self::Alias),
+            _ => Err(unknown(&key, expected)),
         }
-        text(input, &key, NO_WORD).map(Self::Name)
     }
 }
 
@@ -756,23 +790,22 @@ fn instead_at_command(key: &str) -> Option<&'static str> {
 /// Returns the way to do what a key of clap or serde does, for `#[arg]` at a parameter.
 fn instead_at_parameter(key: &str) -> Option<&'static str> {
     Some(match key {
-        "short" => "options have no short names; write `long` or `flag`",
         "help" | "long_help" | "about" | "doc" | "description" => {
             "write a doc comment at the parameter, `/// …`"
         }
-        "value_name" | "id" => "help shows the name of the parameter; rename the parameter",
-        "name" | "rename" => {
-            "rename the parameter, or write `long = \"name\"` or `flag = \"name\"` for the name of an option"
+        "value_name" | "id" | "rename" => "write `name = \"name\"`",
+        "alias" | "aliases" => {
+            "an option has one name, `long = \"name\"`, and one letter, `short = 'n'`"
         }
-        "alias" | "aliases" => "an option has one name, `long = \"name\"`",
         "default_value" | "default_value_t" | "default_values" => "write `default = …`",
         "optional" | "required" => {
             "a parameter can be left out if its type is `Option<…>` or `Vec<…>`, or if it has `default = …`"
         }
         "action" => "write `flag` for an option without a value",
-        "num_args" | "multiple" | "last" | "trailing_var_arg" => {
-            "make the type `Vec<…>` for any number of words"
+        "num_args" | "multiple" => {
+            "make the type `Vec<…>` for any number of words, and limit it by `min = …` and `max = …`"
         }
+        "trailing_var_arg" => "write `last` for the words behind `--`",
         "value_enum" | "possible_values" => "put `#[derive(Arg)]` on an enum of the words",
         "value_parser" | "parse" | "with" => {
             "write `from_str`, or implement `Arg` for a type of your own"

@@ -132,7 +132,8 @@ use crate::tokens::{first_span, with_parentheses};
 /// # Parameters
 /// The type decides how a parameter gets its value: `State<T>`, `Peer`, `Cancel`, `Deadline`, `Stop` and
 /// `&Request` are injected, any other type is parsed from a word (see the trait `Arg`). `Option<T>` may be left out; `Vec<T>` takes
-/// all remaining words; `Vec<u8>` and `&[u8]` are the bytes of one word. A type that derives `Args` is several
+/// all remaining words, and so do `HashMap<K, V>` and `BTreeMap<K, V>`, each word `KEY=VALUE`: the first `=` ends the key, and a
+/// key that is given twice is refused. `Vec<u8>` and `&[u8]` are the bytes of one word. A type that derives `Args` is several
 /// parameters, and one that derives `Commands` makes each of its variants a command. The doc comment at a parameter
 /// is its help.
 ///
@@ -141,7 +142,17 @@ use crate::tokens::{first_span, with_parentheses};
 /// | `#[arg(default = 5)]` | may be left out; a literal is parsed as if the client had sent it, any other expression is a value of the type; help shows the value, and evaluates the expression for that |
 /// | `#[arg(flag)]` | `--loud`, a `bool` |
 /// | `#[arg(long)]` | `--times 3` and `--times=3`; a `Vec` takes every occurrence, any other type the last one |
+/// | `#[arg(short)]`, `#[arg(short = 'n')]` | `-n 3` and `-n3`, beside `--times`; with `flag`, `-v`, and several as in `-vx`. Without `= 'n'`, the first letter of the long name |
+/// | `#[arg(name = "word")]` | the name that clients see, in place of the parameter's |
+/// | `#[arg(last)]` | a `Vec` of all words behind `--`: the words of another command line. Their bytes and boundaries are kept, and none is an option |
 /// | `#[arg(rest)]` | the unchanged rest of the line; in RESP the remaining words, joined by one blank |
+/// | `#[arg(range = 0..=100)]` | the numbers that are accepted, integers or floats: also `1..`, `..=9`, `-5..5` and `0.0..1.0` |
+/// | `#[arg(min_len = 1, max_len = 64)]` | the fewest and the most bytes of a text, of bytes or of a path |
+/// | `#[arg(min = 1, max = 3)]` | the fewest and the most words of a `Vec` or a map; with `min = 1` it cannot be left out |
+/// | `#[arg(pattern = "[a-z]+")]` | a regular expression that must match the whole text; requires the feature `pattern` |
+/// | `#[arg(absolute)]` | a path that begins with `/`; the program `dockipc` makes a path absolute, by the caller's directory |
+/// | `#[arg(caller = "cwd")]` | an option, a path, for which the program `dockipc` sends the caller's directory unless it is given; from other clients it is missing, or `None` |
+/// | `#[arg(caller = "env")]` | an option, a map, for which it sends the caller's environment; from other clients it is empty |
 /// | `#[arg(complete = names)]` | Tab in the `dockipc` program proposes the words that `fn names(prefix: &str) -> Vec<String>` returns; the function can also take `&Request` as its first parameter |
 /// | `#[arg(secret)]` | errors, help and audit records hide the value; a `Secret<T>` is always hidden |
 /// | `#[arg(from_str)]` | parsed through the type's `FromStr`, for types of other crates; also in an `Option` or a `Vec`. Help lists no words |
@@ -149,6 +160,14 @@ use crate::tokens::{first_span, with_parentheses};
 /// `flag = "name"` and `long = "name"` set the name of the option. The first `--` ends the options and is not
 /// a value. In front of the words, that holds also for a command without options, so that an option can be added
 /// later. A `--` within `#[arg(rest)]` is text.
+///
+/// The keys from `range` to `absolute` apply to the value of an `Option`, to each item of a `Vec`, and to a default: a
+/// server does not start with a default that they refuse. Help, `COMMAND DOCS` and `DOCKIPC DESCRIBE` show them, and
+/// `dockipc schema --check` reports a narrower one. The message about a refused value does not show that of a secret.
+///
+/// In a command with a short option, a word that begins with `-` and a letter is an option, and an unknown one is refused.
+/// A short name is a letter, so `-5` is always a number, and `-` alone is a word. In a command without short options
+/// all of them are words.
 #[proc_macro_attribute]
 pub fn command(attr: TokenStream, item: TokenStream) -> TokenStream {
     expand_command(attr.into(), item.into()).into()
@@ -226,7 +245,8 @@ pub fn client(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// Implements `Arg`, so that commands can have parameters of the type.
 ///
 /// On an enum of unit variants, each variant is one word: its name in kebab case (`DryRun` is
-/// `dry-run`), or the word in `#[arg(name = "word")]` at the variant. A type of any other kind needs
+/// `dry-run`), or the word in `#[arg(name = "word")]` at the variant. `#[arg(alias = "int", alias = "2")]` at a variant adds words for it, and with
+/// `#[arg(ignore_case)]` at the enum all words are accepted in any case of ASCII letters. A type of any other kind needs
 /// `#[arg(from_str)]`, and is then parsed through its `FromStr`. Help and completion list the words of the variants,
 /// but not those that a `FromStr` accepts: implement `Arg` with its `CHOICES` for that. If the crate `dockipc` has another name
 /// in your crate, write `#[arg(crate = other_name)]`.
@@ -441,7 +461,7 @@ pub fn derive_failure(item: TokenStream) -> TokenStream {
 ///
 /// | attribute | meaning |
 /// | --- | --- |
-/// | `#[dockipc(name = "word")]` at a field or a variant | its name on the wire; at a variant, `#[arg(name = "word")]` is the same |
+/// | `#[dockipc(name = "word")]` at a field or a variant | its name on the wire; at a variant, `#[arg(name = "word")]` is the same, and an `#[arg(alias = "word")]` is read as well |
 /// | `#[dockipc(other)]` at a variant | words and variants that this version does not know are read as this one: a unit variant, or one that holds the word in a `String`, without the value |
 /// | `#[dockipc(table)]` at a struct with named fields | in line mode, a list or a stream of it is a table: a row with the names of the fields, and then the values of each, separated by tabs |
 /// | `#[dockipc(crate = other_name)]` at the type | the name that the crate `dockipc` has in your crate |

@@ -65,11 +65,15 @@ pub(crate) struct Param {
     pub(crate) ty: Type,
     pub(crate) form: Form,
     pub(crate) extra: Extra,
+    /// Whether the name that clients see is written by itself.
+    pub(crate) is_named: bool,
 }
 
 /// The keys that few parameters have.
 #[derive(Default)]
 pub(crate) struct Extra {
+    /// The letter of an option.
+    pub(crate) short: Option<char>,
     /// The smallest and the largest number, and the number that a float must be less than.
     pub(crate) min: Option<String>,
     pub(crate) max: Option<String>,
@@ -79,6 +83,9 @@ pub(crate) struct Extra {
     /// The fewest and the most words of a list.
     pub(crate) count: (Option<usize>, Option<usize>),
     pub(crate) pattern: Option<String>,
+    pub(crate) absolute: bool,
+    /// The value that our own clients fill in.
+    pub(crate) caller: Option<String>,
 }
 
 impl Extra {
@@ -86,7 +93,7 @@ impl Extra {
     pub(crate) fn is_checked(&self) -> bool {
         let has = |(min, max): (Option<usize>, Option<usize>)| min.or(max).is_some();
         let is_number = self.min.is_some() || self.max.is_some() || self.below.is_some();
-        is_number || has(self.len) || has(self.count) || self.pattern.is_some()
+        is_number || has(self.len) || has(self.count) || self.pattern.is_some() || self.absolute
     }
 }
 
@@ -114,6 +121,8 @@ pub(crate) enum Source {
     Long(String),
     /// From the parameter's position to the end of the line.
     Rest,
+    /// Behind `--`.
+    Last,
 }
 
 /// How a word becomes a value.
@@ -160,13 +169,15 @@ pub(crate) enum WordParser {
     /// Through the type's `FromStr`.
     FromStr,
     /// As one of these.
-    Choices(Vec<Choice>),
+    Choices { choices: Vec<Choice>, ignore_case: bool },
 }
 
 /// A variant and its word.
 pub(crate) struct Choice {
     pub(crate) variant: Ident,
     pub(crate) word: String,
+    /// Other words for it.
+    pub(crate) aliases: Vec<String>,
 }
 
 /// The codes of an error type.
@@ -238,7 +249,7 @@ pub(crate) enum Answer {
 pub(crate) enum Content {
     Nothing,
     /// One field without a name.
-    One(Type),
+    One(Box<Type>),
     /// Several fields without names.
     Row(Vec<Type>),
     Map(Vec<ReplyField>),
@@ -256,6 +267,8 @@ pub(crate) struct ReplyField {
 pub(crate) struct ReplyVariant {
     pub(crate) ident: Ident,
     pub(crate) word: String,
+    /// Other words that are read as it.
+    pub(crate) aliases: Vec<String>,
     pub(crate) content: Content,
 }
 
@@ -264,7 +277,7 @@ pub(crate) enum Other {
     /// A unit variant, which has a word of its own.
     Unit(Ident),
     /// One that holds the word, with the type of its field.
-    Word(Ident, Type),
+    Word(Ident, Box<Type>),
 }
 
 /// A trait whose methods call commands.

@@ -13,6 +13,8 @@ use crate::text::number;
 /// Limits and timeouts of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
+    /// The version of the author's daemon.
+    pub(crate) version: Option<Box<str>>,
     pub(crate) limits: Limits,
     /// Maximum bytes of the items of a stream that are one answer.
     pub(crate) max_collected: usize,
@@ -103,6 +105,7 @@ pub(crate) struct PerUser {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            version: None,
             limits: Limits { line: 4096, command: 1 << 20 },
             max_collected: 1 << 20,
             max_body: None,

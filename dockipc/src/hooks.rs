@@ -43,6 +43,7 @@
 //!   caller has left or waits no longer.
 //! - After `MULTI`, a command is seen when it runs, and not when it is queued. One that a rule refuses to queue
 //!   comes to `after`.
+//! - Neither is called for a [check](crate::client::Call::check), which runs nothing.
 //! - A command that the server does not wait for when it stops ([`Error::Unfinished`](crate::Error::Unfinished))
 //!   comes to `after` when its function returns, if the process still exists by then.
 //!

@@ -1,4 +1,4 @@
-//! [`MsgPack`], a value that is sent as MessagePack.
+//! [`MsgPack`], a value that is sent as `MessagePack`.
 
 use std::ops::{Deref, DerefMut};
 
@@ -9,7 +9,7 @@ use crate::arg::{Arg, BadValue};
 use crate::error::{Error, Failure};
 use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 
-/// A value that is sent as the bytes of MessagePack, as a parameter or as an answer, through serde.
+/// A value that is sent as the bytes of `MessagePack`, as a parameter or as an answer, through serde.
 ///
 /// ```standalone_crate
 /// use dockipc::{MsgPack, command};

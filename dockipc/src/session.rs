@@ -288,6 +288,7 @@ impl Session {
 
     /// Returns the format of the answers, if it is not that of the protocol.
     #[inline]
+    #[cfg_attr(not(feature = "json"), expect(clippy::unused_self, reason = "no other format"))]
     pub(crate) fn format(&self) -> Option<Format> {
         #[cfg(feature = "json")]
         if self.is_json_call || self.aside.as_ref().is_some_and(|aside| aside.as_json) {

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use dockipc::{Deferred, Failure, Json, Reply, Server, Stream, command};
 use serde_json::{Value, json};
-use tests::Place;
+use tests::{Place, resp};
 
 use super::values::window;
 
@@ -64,11 +64,7 @@ struct Raw(UnixStream);
 
 impl Raw {
     fn send(&mut self, words: &[&str]) -> &mut Self {
-        let mut bytes = format!("*{}\r\n", words.len());
-        for word in words {
-            bytes += &format!("${}\r\n{word}\r\n", word.len());
-        }
-        self.0.write_all(bytes.as_bytes()).unwrap();
+        self.0.write_all(&resp(words)).unwrap();
         self
     }
 

@@ -1,4 +1,4 @@
-//! Parameters and answers that are JSON text or MessagePack.
+//! Parameters and answers that are JSON text or `MessagePack`.
 
 use std::collections::BTreeMap;
 
@@ -24,8 +24,8 @@ fn retitle(window: Json<Window>, title: Option<String>) -> Json<Window> {
 }
 
 #[command]
-fn retitled(window: DescribedJson<Window>) -> Option<DescribedJson<Window>> {
-    Some(window)
+fn retitled(window: DescribedJson<Window>) -> Vec<DescribedJson<Window>> {
+    vec![window]
 }
 
 #[command("json-titles")]

@@ -141,6 +141,13 @@ pub fn forbidden(
     Ok(n)
 }
 
+/// A client's trait.
+#[dockipc::client]
+pub trait Client {
+    /// A method.
+    fn forbidden(&self, n: u8, #[arg(flag)] loud: bool) -> dockipc::Result<u8>;
+}
+
 fn words(_: &str) -> Vec<String> {
     Vec::new()
 }

@@ -22,13 +22,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 use std::net::IpAddr;
 use std::num::ParseIntError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use dockipc::client::Items;
 use dockipc::{
     Arg, Args, Commands, Failure, IntoReply, Peer, Reply, Request, Server, State, command,
 };
@@ -347,8 +349,7 @@ pub enum Action {
 
 #[command]
 fn action(peer: Peer, action: Action) -> String {
-    drop(peer);
-    format!("{action:?}")
+    format!("{} {action:?}", peer.uid())
 }
 
 #[command]
@@ -378,6 +379,38 @@ macro_rules! constant {
 }
 
 constant! { seven 7 }
+
+/// A client's trait.
+#[dockipc::client]
+pub trait SilentClient {
+    /// Each kind of parameter.
+    #[command("seven", idempotent)]
+    fn every(
+        &self,
+        n: u64,
+        #[arg(long)] times: Option<&str>,
+        #[arg(flag)] loud: bool,
+        #[arg(absolute)] path: &Path,
+        #[arg(long, caller = "cwd")] directory: Option<PathBuf>,
+        #[arg(long, caller = "env")] variables: &BTreeMap<String, String>,
+        #[arg(rest)] text: &str,
+    ) -> dockipc::Result<u8>;
+
+    /// A body.
+    fn body(&self, #[arg(body)] body: impl Read + Send) -> dockipc::Result<()>;
+
+    /// An old method.
+    #[deprecated]
+    fn r#type(&self) -> dockipc::Result<Items<String>>;
+}
+
+/// An async client's trait.
+#[cfg(feature = "tokio")]
+#[dockipc::client]
+pub trait SilentAsyncClient {
+    /// A method.
+    async fn seven(&self) -> dockipc::Result<u8>;
+}
 
 #[test]
 fn every_macro_form_compiles_without_warnings() {

@@ -200,6 +200,6 @@ fn list_of_structs_is_aligned_on_a_terminal() {
     let socket = place.socket();
     let words = [ctl::path(), "call".into(), socket, "jobs".into()];
     let Some(terminal) = Terminal::open(words, &[("NO_COLOR", Path::new("1"))]) else { return };
-    terminal.shows("id  state   end\n 7  a\\tbc\n12  done    1.5");
+    terminal.shows("id  state  end\n 7  a\\tbc\n12  done   1.5");
     server.join().unwrap();
 }

@@ -54,6 +54,40 @@ struct Folder {
     parent: Option<Box<Folder>>,
 }
 
+#[derive(Reply, Clone)]
+enum Shape {
+    Nothing,
+    Circle(f64),
+    Line(i8, i8),
+    Text { r#in: String, shapes: Vec<Shape> },
+    Mood(Mood),
+}
+
+#[derive(Reply)]
+enum Level {
+    Low,
+    #[dockipc(other)]
+    #[allow(dead_code, reason = "only read")]
+    Other,
+}
+
+/// Answer with shapes.
+#[command("shape list")]
+fn shapes() -> Vec<Shape> {
+    vec![
+        Shape::Nothing,
+        Shape::Circle(1.5),
+        Shape::Line(-1, 2),
+        Shape::Text { r#in: "x".into(), shapes: vec![] },
+        Shape::Mood(Mood::Good),
+    ]
+}
+
+#[command("shape level")]
+fn level() -> Level {
+    Level::Low
+}
+
 /// Answer with what was given.
 ///
 /// Every parameter has another type. "Quotes", \ and */ are text.

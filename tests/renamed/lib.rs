@@ -38,8 +38,25 @@ pub fn go(direction: Direction, #[arg(long, default = 1)] steps: u32) -> String 
     format!("{direction:?} {steps}")
 }
 
+/// A client of the commands.
+#[ipc::client(crate = ipc)]
+pub trait Steps {
+    /// Jump.
+    fn jump(&self, steps: u32) -> ipc::Result<u32>;
+}
+
 #[cfg(test)]
 mod tests {
+    use super::{Steps, StepsClient};
+
+    #[test]
+    fn a_client_of_a_renamed_crate_calls() {
+        let daemon = ipc::Server::new().spawn_in_process().unwrap();
+        let steps = StepsClient::new(daemon.client());
+        assert_eq!(steps.jump(2).unwrap(), 2);
+        assert_eq!(steps.check().unwrap(), []);
+    }
+
     #[test]
     fn a_command_of_a_renamed_crate_is_served() {
         let daemon = ipc::Server::new().spawn_in_process().unwrap();

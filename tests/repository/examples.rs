@@ -615,6 +615,55 @@ fn desktop_runs_commands_on_its_own_loop() {
     }
 }
 
+#[test]
+#[cfg(feature = "cli")]
+fn wallpaper_mounts_the_program_of_its_daemon() {
+    let place = Place::new();
+    let socket = place.directory().join("wallpaper.sock");
+    let program = || {
+        let mut command = Command::new(example("wallpaper"));
+        command.env("XDG_RUNTIME_DIR", place.directory()).env_remove("DOCKIPC_TOKEN");
+        command
+    };
+    let ran = |words: &[&str]| {
+        let Output { status, stdout, stderr } = program().args(words).output().expect("it runs");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (status.code(), text(stdout), text(stderr))
+    };
+    let prints = |words: &[&str], text: &str| {
+        assert_eq!(ran(words), (Some(0), text.to_owned(), String::new()), "{words:?}");
+    };
+    let [red, other] = ["red.ppm", "other"].map(|name| place.directory().join(name));
+    fs::write(&red, b"P6 2 1 255\n\xff\0\0\xff\0\0").expect("an image");
+    fs::write(&other, "text").expect("a file");
+    let [red, other] = [&red, &other].map(|path| path.to_str().expect("a path in UTF-8"));
+
+    // Without a daemon, the linked commands are known.
+    assert!(ran(&["--help"]).1.contains("Talk to the daemon that runs"));
+    let (code, help, _) = ran(&["msg", "--help"]);
+    assert_eq!(code, Some(0));
+    assert!(help.starts_with("Talk to the daemon that runs.\n\nUsage: wallpaper msg "), "{help}");
+    assert!(!help.contains("completions"), "{help}");
+    let (code, help, _) = ran(&["msg", "image", "set", "--help"]);
+    assert_eq!(code, Some(0));
+    assert!(help.starts_with("Usage: image set <screen> <image>\n\nShow an image"), "{help}");
+    assert!(ran(&["msg", "help", "image"]).1.starts_with("image list\timage list\tList the"));
+    let (code, _, error) = ran(&["msg", "image", "list"]);
+    assert!(code == Some(3) && error.starts_with("wallpaper msg: no socket at "), "{error}");
+
+    let _daemon = Daemon::run(program().arg("run"), &socket);
+    prints(&["msg", "image", "list"], "no images\n");
+    let (code, _, error) = ran(&["msg", "image", "set", "left", other]);
+    assert_eq!((code, &*error), (Some(1), "wallpaper msg: the file is no PPM image\n"));
+    prints(&["msg", "image", "set", "left", red], "");
+    prints(&["msg", "image", "list"], "left: 2 × 1\n");
+    prints(
+        &["msg", "--json=line", "image", "list"],
+        "{\"screen\":\"left\",\"width\":2,\"height\":1}\n",
+    );
+    prints(&["msg", "image", "remove", "left"], "true\n");
+}
+
 /// One user adds a job whose text looks like the row of another job; another user lists the jobs.
 #[test]
 fn forged_row_stays_inside_its_column() {

@@ -2,5 +2,7 @@
 
 #[path = "../wire"]
 mod wire {
+    mod check;
     mod marks;
+    mod version;
 }

@@ -1,4 +1,4 @@
-//! Values as JSON and as MessagePack, and answers of any command as JSON.
+//! Values as JSON and as `MessagePack`, and answers of any command as JSON.
 
 #[path = "../json"]
 mod json {

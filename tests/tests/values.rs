@@ -2,5 +2,15 @@
 
 #[path = "../wire"]
 mod wire {
+    mod caller;
+    mod maps;
+    mod options;
     mod ranges;
+    mod variants;
+}
+
+#[cfg(feature = "cli")]
+#[path = "../program"]
+mod program {
+    mod ctl_values;
 }

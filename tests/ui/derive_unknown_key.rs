@@ -10,7 +10,7 @@ enum Color {
 
 #[derive(Arg)]
 enum Shade {
-    #[arg(alias = "black")]
+    #[arg(rename = "black")]
     Dark,
     #[arg(name = 5)]
     Light,

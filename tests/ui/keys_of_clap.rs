@@ -4,12 +4,12 @@ use dockipc::command;
 
 #[command(about = "Adds.", long_about = "Adds two.", rename = "plus", visible_alias = "p", hide)]
 fn add(
-    #[arg(short, long)] a: u64,
+    #[arg(alias = "x", action)] a: u64,
     #[arg(help = "The second.")] b: u64,
     #[arg(value_name = "N")] c: u64,
     #[arg(default_value = "1")] d: u64,
     #[arg(default_value_t = 1)] e: u64,
-    #[arg(name = "eff")] f: u64,
+    #[arg(trailing_var_arg = true)] f: u64,
     #[arg(rename = "gee")] g: u64,
     #[arg(required = true)] h: u64,
     #[arg(num_args = 1)] i: Vec<u64>,

@@ -1,4 +1,4 @@
-//! A map as a parameter, and another crate's type as an answer.
+//! A map of values that no word is parsed to, a map in an `Option`, and another crate's type as an answer.
 
 use std::collections::HashMap;
 use std::process::Output;
@@ -6,8 +6,13 @@ use std::process::Output;
 use dockipc::command;
 
 #[command]
-fn labels(labels: HashMap<String, String>) -> usize {
-    labels.len()
+fn outputs(outputs: HashMap<String, Output>) -> usize {
+    outputs.len()
+}
+
+#[command]
+fn nested(labels: Option<HashMap<String, String>>) -> bool {
+    labels.is_none()
 }
 
 #[command]
@@ -16,6 +21,7 @@ fn output() -> std::io::Result<Output> {
 }
 
 fn main() {
-    labels(HashMap::new());
+    outputs(HashMap::new());
+    nested(None);
     let _ = output();
 }

@@ -5,7 +5,7 @@ use dockipc::{Arg, command};
 #[derive(Arg)]
 #[arg(rename_all = "lowercase", crate = "dockipc")]
 enum Color<'a, T> {
-    #[arg(name = "dark red", alias = "red")]
+    #[arg(name = "dark red", rename = "red")]
     DarkRed,
     #[arg(name = 5)]
     Green(&'a T),

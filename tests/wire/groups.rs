@@ -257,7 +257,7 @@ fn stream_of_a_group_can_be_subscribed() {
     expect(&mut stream, expected.as_bytes());
     for (call, answer) in [
         ("group add x", "-USAGE \"group add\" is not a stream; call it\r\n"),
-        ("group ", "-USAGE \"group\" is not a stream; call it\r\n"),
+        ("group ", "-USAGE \"group\" is a group; send help group for its commands\r\n"),
         ("group member x", "-UNKNOWN no command \"group member\"; did you mean group members?\r\n"),
         ("group members", "-USAGE name is missing; usage: group members <name>\r\n"),
         ("group remove x", "-NOPERM permission denied: \"group remove\" requires uid:4294967294"),

@@ -56,7 +56,7 @@ fn help_shows_the_marks() {
          idempotent: running it twice has the same effect as once\n"
     );
     let list = line(&daemon, "help");
-    assert!(list.contains("plus <n>          Add a number. (deprecated: use add)\n"), "{list}");
+    assert!(list.contains("Add a number. (deprecated: use add)\n"), "{list}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(crate) fn arg(model: &ArgImpl) -> TokenStream {
                 <#ident as __dockipc::FromText>::from_text(__dockipc_word)
             }
         },
-        WordParser::Choices(choices) => from_choices(choices),
+        WordParser::Choices { choices, ignore_case } => from_choices(choices, *ignore_case),
     };
     arg_impl(krate, &kebab(ident), &quote!(impl __dockipc::Arg<'_> for #ident), &body, sent(model))
 }
@@ -35,7 +35,7 @@ fn sent(model: &ArgImpl) -> TokenStream {
                 __dockipc::Cow::Owned(__dockipc::ToString::to_string(self).into_bytes())
             },
         ),
-        WordParser::Choices(choices) => {
+        WordParser::Choices { choices, .. } => {
             let variants = choices.iter().map(|choice| silent(&choice.variant));
             let words = choices.iter().map(|choice| Literal::byte_string(choice.word.as_bytes()));
             let word = quote! {
@@ -74,19 +74,41 @@ fn sent(model: &ArgImpl) -> TokenStream {
     }
 }
 
-pub(super) fn from_choices(choices: &[Choice]) -> TokenStream {
+pub(super) fn from_choices(choices: &[Choice], ignore_case: bool) -> TokenStream {
     let words = choices.iter().map(|choice| &choice.word);
-    let bytes = choices.iter().map(|choice| Literal::byte_string(choice.word.as_bytes()));
+    let aliases: Vec<_> = choices
+        .iter()
+        .flat_map(|Choice { word, aliases, .. }| {
+            aliases.iter().map(move |alias| quote!((#alias, #word)))
+        })
+        .collect();
+    let aliases = (!aliases.is_empty()).then(|| {
+        quote! {
+            const ALIASES: &'static [(
+                &'static ::core::primitive::str,
+                &'static ::core::primitive::str,
+            )] = &[#(#aliases),*];
+        }
+    });
+    let patterns = choices.iter().map(|Choice { word, aliases, .. }| {
+        if ignore_case {
+            return quote!(__dockipc_word if __dockipc::is_one_of(__dockipc_word, &[#word #(, #aliases)*]));
+        }
+        let words = [word].into_iter().chain(aliases);
+        let words = words.map(|word| Literal::byte_string(word.as_bytes()));
+        quote!(#(#words)|*)
+    });
     let variants: Vec<_> = choices.iter().map(|choice| silent(&choice.variant)).collect();
     let shown = choices.iter().map(|choice| &choice.word);
     quote! {
         const CHOICES: &'static [&'static ::core::primitive::str] = &[#(#words),*];
+        #aliases
 
         fn from_word(
             __dockipc_word: &[::core::primitive::u8],
         ) -> ::core::result::Result<Self, __dockipc::BadValue> {
             match __dockipc_word {
-                #(#bytes => ::core::result::Result::Ok(Self::#variants),)*
+                #(#patterns => ::core::result::Result::Ok(Self::#variants),)*
                 _ => ::core::result::Result::Err(__dockipc::no_choice(
                     <Self as __dockipc::Arg<'_>>::CHOICES,
                 )),

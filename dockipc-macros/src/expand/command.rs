@@ -98,10 +98,11 @@ fn index(i: usize) -> TokenStream {
 
 pub(super) fn marks(marks: &Marks) -> TokenStream {
     let Marks { since, deprecated, readonly, destructive } = marks;
-    let [since, deprecated] = [since, deprecated].map(|text| match text {
-        Some(text) => quote!(::core::option::Option::Some(#text)),
-        None => quote!(::core::option::Option::None),
-    });
+    let option = |text: &Option<String>| {
+        let some = text.as_ref().map(|text| quote!(::core::option::Option::Some(#text)));
+        some.unwrap_or_else(|| quote!(::core::option::Option::None))
+    };
+    let (since, deprecated) = (option(since), option(deprecated));
     quote! {
         __dockipc::Marks {
             since: #since,

@@ -8,7 +8,7 @@ use crate::model::{Extra, Param};
 
 /// Generates the call that adds the keys to a description.
 pub(super) fn with(param: &Param) -> Option<TokenStream> {
-    let Extra { min, max, below, len, count, pattern } = &param.extra;
+    let Extra { short, min, max, below, len, count, pattern, absolute, caller } = &param.extra;
     let text = |name: TokenStream, text: &Option<String>| {
         text.as_ref().map(|text| quote!(#name: ::core::option::Option::Some(#text),))
     };
@@ -25,7 +25,14 @@ pub(super) fn with(param: &Param) -> Option<TokenStream> {
             })),
         }
     });
+    let short = short.map(|letter| {
+        let short = format!("-{letter}|");
+        quote!(short: #short,)
+    });
     let fields = [
+        short,
+        absolute.then(|| quote!(absolute: true,)),
+        text(quote!(caller), caller),
         text(quote!(min), min),
         text(quote!(max), max),
         text(quote!(below), below),

@@ -17,7 +17,10 @@ pub(super) fn type_span(param: &Param) -> Span {
 /// token of the type and ends at its last, so that the compiler underlines the whole type.
 pub(super) fn check((i, param): (usize, &Param), is_async: bool) -> TokenStream {
     let check = if is_async { "check_async" } else { "check" };
-    check_with(check, param, quote!(&__DOCKIPC_PARTS.1, __DOCKIPC_PARAMS, #i))
+    let is_named =
+        param.is_named.then(|| check_with("check_name", param, quote!(&__DOCKIPC_PARTS.1, #i)));
+    let check = check_with(check, param, quote!(&__DOCKIPC_PARTS.1, __DOCKIPC_PARAMS, #i));
+    quote!(#check #is_named)
 }
 
 /// Generates a call of one of the functions that check a parameter.
@@ -34,16 +37,18 @@ pub(super) fn entry(param: &Param) -> TokenStream {
     let Param { name, docs, ty, form, .. } = param;
     let docs = text(docs);
     let span = type_span(param);
+    let with = extra::with(param);
     let Value { source, conversion, complete, secret } = match form {
         Form::Flag(long) => {
             let way = quote!(::core::option::Option::Some(__dockipc::Way::Flag(#long)));
-            return quote_spanned!(span=> __dockipc::flag(#name, #docs, #way));
+            return quote_spanned!(span=> __dockipc::flag(#name, #docs, #way) #with);
         }
         Form::Value(value) => &**value,
     };
     let way = match source {
         Source::Position => quote!(::core::option::Option::None),
         Source::Long(long) => quote!(::core::option::Option::Some(__dockipc::Way::Long(#long))),
+        Source::Last => quote!(::core::option::Option::Some(__dockipc::Way::Last)),
         Source::Rest => quote!(::core::option::Option::Some(__dockipc::Way::Rest)),
     };
     let default = match conversion.default() {
@@ -92,7 +97,6 @@ pub(super) fn entry(param: &Param) -> TokenStream {
             __dockipc::param(#name, #docs, #way, #default, <#inner as __dockipc::Parse>::LIST)
         },
     };
-    let with = extra::with(param);
     let entry = if *secret { quote!(#entry #with.secret()) } else { quote!(#entry #with) };
     let Some(function) = complete else { return entry };
     let propose = quote_spanned! {hygienic(first_span(function))=>
@@ -172,6 +176,7 @@ pub(super) fn sent(param: &Param, value: &Ident) -> Sent {
     let way = match &given.source {
         Source::Position | Source::Rest => quote!(__dockipc::SentWay::Position),
         Source::Long(long) => quote!(__dockipc::SentWay::Long(#long)),
+        Source::Last => quote!(__dockipc::SentWay::Last),
     };
     let (inner, values) = match &given.conversion {
         Conversion::ByType(_) => return by_type(way),

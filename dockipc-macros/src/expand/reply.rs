@@ -207,17 +207,18 @@ fn of_enum(
     let is_union = variants.iter().any(|variant| !matches!(variant.content, Content::Nothing));
     let (mut columns, mut into, mut types, mut from) = (vec![], vec![], vec![], vec![]);
     let mut held = Vec::new();
-    for ReplyVariant { ident: variant, word, content } in variants {
+    for ReplyVariant { ident: variant, word, aliases, content } in variants {
         let variant = silent(variant);
         let constructor = quote!(Self::#variant);
         let parts = parts(content, ident, &quote!(""), &constructor);
         let (ty, value, pattern) = (parts.ty, parts.into, pattern(content, &constructor));
-        into.push(match content {
-            Content::Nothing => quote!(#pattern => __dockipc::IntoReply::into_reply(#word)),
-            _ => quote!(#pattern => __dockipc::Reply::map([(#word, #value)])),
+        into.push(if let Content::Nothing = content {
+            quote!(#pattern => __dockipc::IntoReply::into_reply(#word))
+        } else {
+            quote!(#pattern => __dockipc::Reply::map([(#word, #value)]))
         });
         let value = parts.from;
-        from.push(quote!(#word => #value));
+        from.push(quote!(#word #(| #aliases)* => #value));
         types.push(quote!((#word, &#ty)));
         columns.push(parts.columns);
         held.extend(parts.held);

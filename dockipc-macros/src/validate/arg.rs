@@ -1,5 +1,6 @@
 //! The checks of a type that derives `Arg`, and of its variants.
 
+use proc_macro2::Span;
 use syn::{Data, DeriveInput, Error, Fields, Path, Variant};
 
 use super::{default_crate, invalid, no_generics, once};
@@ -15,10 +16,11 @@ pub(crate) fn arg(
     mut errors: Errors,
 ) -> syn::Result<ArgImpl> {
     let krate = arg_crate(&attrs.keys);
-    let (mut from_str, mut path) = Default::default();
+    let (mut from_str, mut ignore_case, mut path) = Default::default();
     for Key { span, kind } in attrs.keys.list {
         match kind {
             TypeKey::FromStr => once(&mut from_str, span, (), "from_str", &mut errors),
+            TypeKey::IgnoreCase => once(&mut ignore_case, span, (), "ignore_case", &mut errors),
             TypeKey::Crate(other) => once(&mut path, span, other, "crate", &mut errors),
         }
     }
@@ -26,11 +28,21 @@ pub(crate) fn arg(
     let ident = input.ident.clone();
     let parser = match &input.data {
         _ if from_str.is_some() => {
-            for Key { span, kind: VariantKey::Name(_) } in
-                attrs.variants.iter().flat_map(|v| &v.list)
-            {
-                let message = "`name` conflicts with `from_str`: the type's `FromStr` decides which words it accepts; remove one of the two";
-                errors.add(*span, message);
+            let mut conflict = |span, key| {
+                let message = format!(
+                    "`{key}` conflicts with `from_str`: the type's `FromStr` decides which words it accepts; remove one of the two"
+                );
+                errors.add(span, message);
+            };
+            if let Some((span, ())) = ignore_case {
+                conflict(span, "ignore_case");
+            }
+            for Key { span, kind } in attrs.variants.iter().flat_map(|v| &v.list) {
+                let key = match kind {
+                    VariantKey::Name(_) => "name",
+                    VariantKey::Alias(_) => "alias",
+                };
+                conflict(*span, key);
             }
             WordParser::FromStr
         }
@@ -39,7 +51,9 @@ pub(crate) fn arg(
                 let message = "`Arg` cannot be derived for an enum without variants: add a variant";
                 errors.add(ident.span(), message);
             }
-            WordParser::Choices(choices(attrs.variants, &data.variants, &mut errors))
+            let ignore_case = ignore_case.is_some();
+            let choices = choices(attrs.variants, &data.variants, ignore_case, &mut errors);
+            WordParser::Choices { choices, ignore_case }
         }
         _ => {
             let message = "`Arg` cannot be derived for this type: make it an enum of unit variants, or add `#[arg(from_str)]` if it has `FromStr`";
@@ -54,7 +68,7 @@ pub(crate) fn arg(
 pub(crate) fn arg_crate(keys: &Keys<TypeKey>) -> Path {
     let path = keys.list.iter().find_map(|key| match &key.kind {
         TypeKey::Crate(path) => Some(path.clone()),
-        TypeKey::FromStr => None,
+        TypeKey::FromStr | TypeKey::IgnoreCase => None,
     });
     path.unwrap_or_else(default_crate)
 }
@@ -63,6 +77,7 @@ pub(crate) fn arg_crate(keys: &Keys<TypeKey>) -> Path {
 pub(super) fn choices<'v>(
     attrs: Vec<Keys<VariantKey>>,
     variants: impl IntoIterator<Item = &'v Variant>,
+    ignore_case: bool,
     errors: &mut Errors,
 ) -> Vec<Choice> {
     let mut choices: Vec<Choice> = Vec::new();
@@ -71,9 +86,12 @@ pub(super) fn choices<'v>(
             let message = "`Arg` cannot be derived for a variant with fields: implement `FromStr` for the type and add `#[arg(from_str)]` to it, or write a command for each variant";
             errors.push(Error::new_spanned(&variant.fields, message));
         }
-        let mut name = None;
-        for Key { span, kind: VariantKey::Name(text) } in keys.list {
-            once(&mut name, span, text, "name", errors);
+        let (mut name, mut aliases) = (None, Vec::new());
+        for Key { span, kind } in keys.list {
+            match kind {
+                VariantKey::Name(text) => once(&mut name, span, text, "name", errors),
+                VariantKey::Alias(text) => aliases.push(text),
+            }
         }
         let (word, span) = match name {
             Some((_, text)) => (text.value(), text.span()),
@@ -81,20 +99,42 @@ pub(super) fn choices<'v>(
             None if !keys.is_complete => continue,
             None => (kebab(&variant.ident), variant.ident.span()),
         };
-        let reasons = [
-            (word.is_empty(), "write at least one character"),
-            (
-                word.contains(|c: char| c.is_whitespace() || c.is_control()),
-                "leave out whitespace and control characters",
-            ),
-        ];
-        invalid("word", &word, &reasons, span, errors);
-        if choices.iter().any(|choice| choice.word == word) {
+        let choice = Choice { variant: variant.ident.clone(), word, aliases: Vec::new() };
+        check_word(&choice.word, span, errors);
+        if has(&choices, &choice.word, ignore_case) {
+            let word = &choice.word;
             let message =
                 format!("duplicate word `{word}`: give another, `#[arg(name = \"word\")]`");
             errors.add(span, message);
         }
-        choices.push(Choice { variant: variant.ident.clone(), word });
+        choices.push(choice);
+        for alias in aliases {
+            let (word, span) = (alias.value(), alias.span());
+            check_word(&word, span, errors);
+            if has(&choices, &word, ignore_case) {
+                errors.add(span, format!("duplicate word `{word}`: remove this alias"));
+            }
+            choices.last_mut().into_iter().for_each(|choice| choice.aliases.push(word.clone()));
+        }
     }
     choices
+}
+
+fn check_word(word: &str, span: Span, errors: &mut Errors) {
+    let reasons = [
+        (word.is_empty(), "write at least one character"),
+        (
+            word.contains(|c: char| c.is_whitespace() || c.is_control()),
+            "leave out whitespace and control characters",
+        ),
+    ];
+    invalid("word", word, &reasons, span, errors);
+}
+
+/// Returns whether a word is one of a variant's.
+fn has(choices: &[Choice], word: &str, ignore_case: bool) -> bool {
+    let is_same = |other: &String| {
+        if ignore_case { other.eq_ignore_ascii_case(word) } else { other == word }
+    };
+    choices.iter().any(|choice| is_same(&choice.word) || choice.aliases.iter().any(is_same))
 }

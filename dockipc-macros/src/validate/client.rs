@@ -93,15 +93,14 @@ fn method(attrs: MethodAttrs, method: &mut TraitItemFn, errors: &mut Errors) -> 
         }
     }
     let sig = &mut method.sig;
-    let name = match &name {
-        Some((_, text)) => command_name(text, errors),
-        None => {
-            let name = kebab(&sig.ident);
-            if attrs.keys.is_complete {
-                check_name(&name, true, sig.ident.span(), errors);
-            }
-            name
+    let name = if let Some((_, text)) = &name {
+        command_name(text, errors)
+    } else {
+        let name = kebab(&sig.ident);
+        if attrs.keys.is_complete {
+            check_name(&name, true, sig.ident.span(), errors);
         }
+        name
     };
     if let syn::Safety::Unsafe(token) = &sig.safety {
         errors.add(token.span, "a client's method cannot be unsafe: remove `unsafe`");
@@ -235,7 +234,7 @@ fn sent(
         None => ident.unraw().to_string().trim_matches('_').to_owned(),
     };
     let option = |key: &str, own: Option<LitStr>, taken: &mut Taken, errors: &mut Errors| {
-        option_name(key, own.or(given.clone()), Some(&ident), taken, errors)
+        option_name(key, own.or(given.clone()), Some((kebab(&ident), ident.span())), taken, errors)
     };
     let way = match place {
         Some((_, Place::Body)) => {

@@ -1,10 +1,11 @@
-//! The checks of the keys that few parameters have: `range`, `min`, `max`, `min_len`, `max_len` and `pattern`.
+//! The checks of the keys that few parameters have: `range`, `min`, `max`, `min_len`, `max_len`, `pattern`, `short`,
+//! `absolute` and `caller`.
 
 use std::cmp::Ordering;
 use std::fmt::Display;
 
 use proc_macro2::Span;
-use syn::{Expr, ExprRange, LitInt, LitStr, RangeLimits, Type};
+use syn::{Expr, ExprRange, LitChar, LitInt, LitStr, RangeLimits, Type};
 
 use super::default::expected;
 use super::once;
@@ -23,6 +24,9 @@ pub(super) struct ExtraKeys {
     min_len: Option<(Span, LitInt)>,
     max_len: Option<(Span, LitInt)>,
     pattern: Option<(Span, LitStr)>,
+    pub(super) short: Option<(Span, Option<LitChar>)>,
+    absolute: Option<(Span, ())>,
+    pub(super) caller: Option<(Span, LitStr)>,
 }
 
 impl ExtraKeys {
@@ -35,6 +39,9 @@ impl ExtraKeys {
             ArgKey::MinLen(min) => once(&mut self.min_len, span, min, "min_len", errors),
             ArgKey::MaxLen(max) => once(&mut self.max_len, span, max, "max_len", errors),
             ArgKey::Pattern(pattern) => once(&mut self.pattern, span, pattern, "pattern", errors),
+            ArgKey::Short(short) => once(&mut self.short, span, short, "short", errors),
+            ArgKey::Absolute => once(&mut self.absolute, span, (), "absolute", errors),
+            ArgKey::Caller(caller) => once(&mut self.caller, span, caller, "caller", errors),
             other => return Some(other),
         }
         None
@@ -51,7 +58,16 @@ impl ExtraKeys {
         ];
         let numbers = numbers.into_iter().filter_map(|(key, name)| Some((key.as_ref()?.0, name)));
         let range = range.iter().map(|(span, _)| (*span, "range"));
+        let absolute = self.absolute.iter().map(|(span, ())| (*span, "absolute"));
+        let caller = self.caller.iter().map(|(span, _)| (*span, "caller"));
+        let range = range.chain(absolute).chain(caller);
         range.chain(pattern.iter().map(|(span, _)| (*span, "pattern"))).chain(numbers)
+    }
+
+    /// Returns a key that only an option has.
+    pub(super) fn option_key(&self) -> Option<(Span, &'static str)> {
+        let short = self.short.as_ref().map(|(span, _)| (*span, "short"));
+        short.or(self.caller.as_ref().map(|(span, _)| (*span, "caller")))
     }
 
     /// Checks the keys and a default that is a literal.
@@ -65,6 +81,16 @@ impl ExtraKeys {
         let len = limits(("min_len", self.min_len), ("max_len", self.max_len), errors);
         let count = limits(("min", self.min), ("max", self.max), errors);
         let pattern = self.pattern.and_then(|(span, pattern)| checked(&pattern, span, errors));
+        let caller = self.caller.map(|(_, caller)| {
+            let (value, span) = (caller.value(), caller.span());
+            if value != "cwd" && value != "env" {
+                let message =
+                    "`caller` is the caller's directory, \"cwd\", or environment, \"env\"";
+                errors.add(span, message);
+            }
+            value
+        });
+        let absolute = self.absolute.is_some() || caller.as_deref() == Some("cwd");
         if let Some(DefaultValue::Word(word, span)) = default {
             let mut invalid = |expected: &dyn Display| {
                 errors.add(*span, format!("invalid default {word:?}: expected {expected}"));
@@ -79,18 +105,24 @@ impl ExtraKeys {
                 (_, Some(max)) if word.len() > max => invalid(&format!("at most {max} bytes")),
                 _ => {}
             }
+            if absolute && !word.starts_with('/') {
+                invalid(&"an absolute path");
+            }
             if let Some(pattern) = pattern.as_ref().filter(|pattern| !matches(pattern, word)) {
                 invalid(&format!("a text that matches {pattern}"));
             }
         }
         let text = |number: Option<Number>| number.map(|number| number.text);
         Extra {
+            short: None,
             min: text(range.min),
             max: text(range.max),
             below: text(range.below),
             len,
             count,
             pattern,
+            absolute,
+            caller,
         }
     }
 }

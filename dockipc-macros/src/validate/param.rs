@@ -1,9 +1,11 @@
 //! The checks of one parameter.
 
+use proc_macro2::Span;
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{
-    Error, Expr, ExprLit, ExprUnary, FnArg, Ident, Lit, LitStr, Pat, Type, TypeReference, UnOp,
+    Error, Expr, ExprLit, ExprUnary, FnArg, Ident, Lit, LitChar, LitStr, Pat, Type, TypeReference,
+    UnOp,
 };
 
 use super::extra::ExtraKeys;
@@ -18,7 +20,9 @@ use crate::tokens::{bare_expr, bare_type, first_span, impl_spans, inside, kebab,
 pub(super) struct Taken {
     names: Vec<(Ident, String)>,
     options: Vec<String>,
+    shorts: Vec<char>,
     rest: bool,
+    last: bool,
 }
 
 pub(super) fn param(
@@ -66,9 +70,19 @@ fn named(
     taken: &mut Taken,
     errors: &mut Errors,
 ) -> Option<Param> {
+    let mut keys = attrs.keys;
+    let written = name_key(&mut keys, ty, errors);
+    let is_named = written.is_some();
     check_type(ty, errors);
-    let (form, extra) = form(attrs.keys, name.as_ref().map(|(ident, _)| *ident), ty, taken, errors);
+    let fallback = match (&written, &name) {
+        (Some((name, span)), _) => Some((name.replace('_', "-"), *span)),
+        (None, Some((ident, _))) => Some((kebab(ident), ident.span())),
+        // The missing name is reported already.
+        (None, None) => None,
+    };
+    let (form, extra) = form(keys, fallback, ty, taken, errors);
     let (ident, name) = name?;
+    let name = written.map_or(name, |(written, _)| written);
     // The compiler reports two that are one identifier.
     if let Some((other, _)) = taken.names.iter().find(|(other, n)| *n == name && other != ident) {
         let message = format!(
@@ -77,7 +91,35 @@ fn named(
         errors.add(ident.span(), message);
     }
     taken.names.push((ident.clone(), name.clone()));
-    Some(Param { name, docs: attrs.docs, ty: ty.clone(), form, extra })
+    Some(Param { name, docs: attrs.docs, ty: ty.clone(), form, extra, is_named })
+}
+
+/// Takes the name that clients see out of the keys.
+fn name_key(keys: &mut Keys<ArgKey>, ty: &Type, errors: &mut Errors) -> Option<(String, Span)> {
+    let mut name = None;
+    let mut others = Vec::new();
+    for Key { span, kind } in keys.list.drain(..) {
+        match kind {
+            ArgKey::Name(text) => once(&mut name, span, text, "name", errors),
+            kind => others.push(Key { span, kind }),
+        }
+    }
+    keys.list = others;
+    let (span, text) = name?;
+    if let Some(injected) = injected(ty) {
+        let message = format!("`{injected}` has no name that clients see: remove `name`");
+        errors.add(span, message);
+    }
+    let (name, span) = (text.value(), text.span());
+    let reasons = [
+        (name.is_empty(), "write at least one character"),
+        (
+            name.contains(|c: char| !c.is_alphanumeric() && c != '-' && c != '_'),
+            "use only letters, digits, `-` and `_`",
+        ),
+    ];
+    invalid("name", &name, &reasons, span, errors);
+    Some((name, span))
 }
 
 /// Returns the identifier of a parameter, and the name that clients see.
@@ -122,17 +164,18 @@ fn check_type(ty: &Type, errors: &mut Errors) {
     }
 }
 
-/// The three keys of which a parameter can have one.
+/// The keys of which a parameter can have one.
 enum FormKey {
+    Last,
     Flag(Option<LitStr>),
     Long(Option<LitStr>),
     Rest,
 }
 
-/// Checks the keys of a parameter; `ident` is its name, if it has one.
+/// Checks the keys of a parameter; `name` is that of an option, if it is not written at its key.
 fn form(
     keys: Keys<ArgKey>,
-    ident: Option<&Ident>,
+    name: Option<(String, Span)>,
     ty: &Type,
     taken: &mut Taken,
     errors: &mut Errors,
@@ -140,7 +183,7 @@ fn form(
     let (mut form, mut default, mut complete, mut secret, mut from_str) = Default::default();
     let mut extra = ExtraKeys::default();
     let mut set_form = |span, key, errors: &mut Errors| {
-        let message = "conflicting keys: write only one of `flag`, `long` and `rest`";
+        let message = "conflicting keys: write only one of `flag`, `last`, `long` and `rest`";
         once_or(message, &mut form, span, key, errors);
     };
     for Key { span, kind } in keys.list {
@@ -149,6 +192,7 @@ fn form(
             ArgKey::Flag(name) => set_form(span, FormKey::Flag(name), errors),
             ArgKey::Long(name) => set_form(span, FormKey::Long(name), errors),
             ArgKey::Rest => set_form(span, FormKey::Rest, errors),
+            ArgKey::Last => set_form(span, FormKey::Last, errors),
             ArgKey::Default(expr) => once(&mut default, span, expr, "default", errors),
             ArgKey::Complete(path) => once(&mut complete, span, path, "complete", errors),
             ArgKey::Secret => once(&mut secret, span, (), "secret", errors),
@@ -157,7 +201,21 @@ fn form(
             _ => {}
         }
     }
+    let mut letter = None;
+    let mut option = |key, written, extra: &ExtraKeys, taken: &mut Taken, errors: &mut Errors| {
+        let long = option_name(key, written, name.clone(), taken, errors);
+        letter = extra.short.as_ref().map(|short| short_name(short, &long, taken, errors));
+        long
+    };
+    if let (Some((span, _)), Type::Path(path), None) = (&extra.short, ty, &form)
+        && path.path.is_ident("bool")
+    {
+        let message = "an option with `long` or `short` has a value: write `flag` for `-v` alone";
+        errors.add(*span, message);
+    }
+    let key = extra.option_key();
     let source = match form {
+        None if key.is_some() => Source::Long(option("long", None, &extra, taken, errors)),
         None => Source::Position,
         Some((span, FormKey::Flag(name))) => {
             if let Some(injected) = injected(ty) {
@@ -186,11 +244,16 @@ fn form(
             for (span, key) in extra.of_value() {
                 conflict(span, key, "a flag has no value");
             }
-            let name = option_name("flag", name, ident, taken, errors);
-            return (Form::Flag(name), Extra::default());
+            let long = option("flag", name, &extra, taken, errors);
+            return (Form::Flag(long), Extra { short: letter, ..Extra::default() });
         }
-        Some((_, FormKey::Long(name))) => {
-            Source::Long(option_name("long", name, ident, taken, errors))
+        Some((_, FormKey::Long(name))) => Source::Long(option("long", name, &extra, taken, errors)),
+        Some((span, FormKey::Last)) => {
+            if std::mem::replace(&mut taken.last, true) {
+                let message = "duplicate `last`: only one parameter can take the words behind `--`";
+                errors.add(span, message);
+            }
+            Source::Last
         }
         Some((span, FormKey::Rest)) => {
             if std::mem::replace(&mut taken.rest, true) {
@@ -200,33 +263,56 @@ fn form(
             Source::Rest
         }
     };
+    check_place(&source, key, ty, taken, errors);
     let default = default.map(|(_, expr)| default_value(expr));
     if let Some(DefaultValue::Word(word, span)) = &default
         && let Some(expected) = default::expected(ty, word)
     {
         errors.add(*span, format!("invalid default {word:?}: {expected}"));
     }
-    let extra = extra.check(ty, default.as_ref(), errors);
+    let extra = Extra { short: letter, ..extra.check(ty, default.as_ref(), errors) };
     let conversion = conversion(from_str.is_some(), ty, default, errors);
     let complete = complete.map(|(_, path)| path);
     let value = Value { source, conversion, complete, secret: secret.is_some() };
     (Form::Value(Box::new(value)), extra)
 }
 
+/// Checks the keys of the rest of a line, and of the words behind `--`, with a key that only an option has.
+fn check_place(
+    source: &Source,
+    key: Option<(Span, &str)>,
+    ty: &Type,
+    taken: &Taken,
+    errors: &mut Errors,
+) {
+    let word = match source {
+        Source::Rest => "rest",
+        Source::Last => "last",
+        Source::Position | Source::Long(_) => return,
+    };
+    if let Some((span, key)) = key {
+        let message = format!(
+            "`{key}` conflicts with `{word}`: only an option has it; write `long` in place of `{word}`, or remove `{key}`"
+        );
+        errors.add(span, message);
+    }
+    if taken.rest && taken.last {
+        let message = "`rest` and `last` cannot be in one command: the rest of the line has the `--` and the words behind it; remove one of the two";
+        errors.add(first_span(ty), message);
+    }
+}
+
 /// Returns the name of an option: the one that is written, or the parameter's.
 pub(super) fn option_name(
     key: &str,
-    name: Option<LitStr>,
-    ident: Option<&Ident>,
+    written: Option<LitStr>,
+    fallback: Option<(String, Span)>,
     taken: &mut Taken,
     errors: &mut Errors,
 ) -> String {
-    let (name, span) = match (name, ident) {
-        (Some(name), _) => (name.value(), name.span()),
-        (None, Some(ident)) => (kebab(ident), ident.span()),
-        // The missing name is reported already.
-        (None, None) => return String::new(),
-    };
+    let written = written.map(|name| (name.value(), name.span()));
+    // The missing name is reported already.
+    let Some((name, span)) = written.or(fallback) else { return String::new() };
     if taken.options.contains(&name) {
         let message = format!("duplicate option name `--{name}`: give another, `{key} = \"name\"`");
         errors.add(span, message);
@@ -241,6 +327,30 @@ pub(super) fn option_name(
     invalid("option name", &name, &reasons, span, errors);
     taken.options.push(name.clone());
     name
+}
+
+/// Returns the letter of an option: the one that is written, or the first of its name.
+fn short_name(
+    (span, letter): &(Span, Option<LitChar>),
+    long: &str,
+    taken: &mut Taken,
+    errors: &mut Errors,
+) -> char {
+    let (letter, span) = match letter {
+        Some(letter) => (letter.value(), letter.span()),
+        None => (long.chars().next().unwrap_or('-'), *span),
+    };
+    if !letter.is_ascii_alphabetic() {
+        let message = format!(
+            "invalid short name {letter:?}: use a letter, `short = 'n'`; a word such as `-5` is a number"
+        );
+        errors.add(span, message);
+    } else if taken.shorts.contains(&letter) {
+        let message = format!("duplicate short name `-{letter}`: give another, `short = 'x'`");
+        errors.add(span, message);
+    }
+    taken.shorts.push(letter);
+    letter
 }
 
 fn conversion(

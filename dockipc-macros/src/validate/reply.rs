@@ -93,7 +93,7 @@ fn content(keys: Vec<Keys<ReplyFieldKey>>, fields: &Fields, errors: &mut Errors)
     let mut types: Vec<_> = fields.iter().map(|field| field.ty.clone()).collect();
     match types.len() {
         0 => Content::Nothing,
-        1 => Content::One(types.remove(0)),
+        1 => Content::One(Box::new(types.remove(0))),
         _ => Content::Row(types),
     }
 }
@@ -110,7 +110,7 @@ fn name(keys: Keys<ReplyFieldKey>, errors: &mut Errors) -> Option<LitStr> {
 /// Reports a struct whose type in a description would contain itself without end.
 fn check_recursion(ident: &Ident, content: &Content, errors: &mut Errors) {
     let types = match content {
-        Content::One(ty) => std::slice::from_ref(ty),
+        Content::One(ty) => std::slice::from_ref(&**ty),
         Content::Row(types) => types,
         Content::Nothing | Content::Map(_) => return,
     };
@@ -134,7 +134,7 @@ fn variants(
     }
     for (attrs, variant) in attrs.into_iter().zip(&data.variants) {
         let ident = variant.ident.clone();
-        let (mut name, mut other) = (None, None);
+        let (mut name, mut other, mut aliases) = (None, None, Vec::new());
         for Key { span, kind } in attrs.keys.list {
             match kind {
                 ReplyVariantKey::Name(text) => once(&mut name, span, text, "name", errors),
@@ -144,6 +144,7 @@ fn variants(
         for Key { span, kind } in attrs.arg.list {
             match kind {
                 VariantKey::Name(text) => once(&mut name, span, text, "name", errors),
+                VariantKey::Alias(text) => aliases.push(text.value()),
             }
         }
         let is_complete = attrs.keys.is_complete && attrs.arg.is_complete;
@@ -183,7 +184,7 @@ fn variants(
                 format!("duplicate word `{word}`: give another, `#[dockipc(name = \"word\")]`");
             errors.add(span, message);
         }
-        variants.push(ReplyVariant { ident, word, content });
+        variants.push(ReplyVariant { ident, word, aliases, content });
     }
     Answer::Enum { variants, other: unknown.map(|(_, other)| other) }
 }

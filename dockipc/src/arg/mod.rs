@@ -5,15 +5,17 @@ use std::fmt;
 use crate::error::{Failure, code};
 use crate::wire::words::quote;
 
+mod maps;
 mod values;
 
-pub use values::no_choice;
+pub use values::{is_one_of, no_choice};
 
 /// A type that can be parsed from a word, so that it can be a parameter of a command.
 ///
 /// Implemented for text (`&str`, `String`, `char`), bytes (`&[u8]`, `Vec<u8>`), integers, floats,
 /// `bool`, [`Duration`](std::time::Duration) (`1h30m`), [`SystemTime`](std::time::SystemTime) (RFC 3339), paths, `OsStr`, IP and socket addresses, `Option` of those (an optional
-/// parameter) and `Vec` of those (all remaining words).
+/// parameter), `Vec` of those (all remaining words), and `HashMap` and `BTreeMap` of those (all remaining words, each
+/// `KEY=VALUE`).
 ///
 /// For a type of your own, `#[derive(Arg)]` on an enum of unit variants accepts their names in kebab-case, and
 /// `#[derive(Arg)]` with `#[arg(from_str)]` uses the type's [`FromStr`](std::str::FromStr). For a type of another
@@ -38,8 +40,7 @@ pub use values::no_choice;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be parsed from a word",
-    note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`",
-    note = "for pairs, as in a map, take a `Vec` of a type of your own whose `FromStr` reads `KEY=VALUE`"
+    note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`"
 )]
 pub trait Arg<'r>: Sized {
     /// The name of the type in help, such as `integer` or `path`.
@@ -47,6 +48,9 @@ pub trait Arg<'r>: Sized {
 
     /// The accepted words, if they can be listed.
     const CHOICES: &'static [&'static str] = &[];
+
+    /// Other words that are accepted, each with the one in [`CHOICES`](Self::CHOICES) that it stands for.
+    const ALIASES: &'static [(&'static str, &'static str)] = &[];
 
     /// Parses one word.
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue>;
@@ -61,6 +65,10 @@ pub trait Arg<'r>: Sized {
     /// Whether messages must not show a value.
     #[doc(hidden)]
     const SECRET: bool = false;
+
+    /// Whether each word is `KEY=VALUE`.
+    #[doc(hidden)]
+    const IS_MAP: bool = false;
 
     /// The smallest and the largest value of an integer, as decimals.
     #[doc(hidden)]

@@ -23,6 +23,12 @@ pub fn no_choice(choices: &[&str]) -> BadValue {
     BadValue::new(format_args!("expected one of {}", choices.join(", ")))
 }
 
+/// Returns whether a word is one of these, without regard to ASCII case.
+#[doc(hidden)]
+pub fn is_one_of(word: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|other| word.eq_ignore_ascii_case(other.as_bytes()))
+}
+
 impl<'r> Arg<'r> for &'r str {
     const TYPE: &'static str = "text";
 
@@ -266,6 +272,7 @@ by_from_str! {
 impl<'r, T: Arg<'r>> Arg<'r> for Option<T> {
     const TYPE: &'static str = T::TYPE;
     const CHOICES: &'static [&'static str] = T::CHOICES;
+    const ALIASES: &'static [(&'static str, &'static str)] = T::ALIASES;
     const ARITY: Arity = T::ARITY.with(Arity::Optional);
     const SECRET: bool = T::SECRET;
     const RANGE: Option<(&'static str, &'static str)> = T::RANGE;
@@ -286,6 +293,7 @@ impl<'r, T: Arg<'r>> Arg<'r> for Vec<T> {
         _ => T::TYPE,
     };
     const CHOICES: &'static [&'static str] = T::CHOICES;
+    const ALIASES: &'static [(&'static str, &'static str)] = T::ALIASES;
     const ARITY: Arity = T::ARITY.with(T::LIST);
     const SECRET: bool = T::SECRET;
     const RANGE: Option<(&'static str, &'static str)> = match T::LIST {
@@ -313,6 +321,7 @@ impl<'r, T: Arg<'r>> Arg<'r> for Vec<T> {
 impl<'r, T: Arg<'r> + Wipe> Arg<'r> for Secret<T> {
     const TYPE: &'static str = T::TYPE;
     const CHOICES: &'static [&'static str] = T::CHOICES;
+    const ALIASES: &'static [(&'static str, &'static str)] = T::ALIASES;
     const ARITY: Arity = T::ARITY;
     const SECRET: bool = true;
     const RANGE: Option<(&'static str, &'static str)> = T::RANGE;

@@ -36,6 +36,8 @@
 //!   panics, the command does not run, and the caller gets `-ERR the audit failed` with the kind of
 //!   the error only.
 //! - For an allowed command whose words do not fit: it does not run, and [`Record::request`] is `None`.
+//! - For a `DOCKIPC CHECK`, which runs nothing: the record's command is `dockipc check NAME`, allowed or denied as the
+//!   command itself would be, and [`Record::request`] is `None`.
 //! - For a denied command: the answer is `-NOPERM` even if the hook fails.
 //! - For a token that `AUTH` or `HELLO` refuses: the record is a denied `auth` without arguments, since even the
 //!   user name may be a misplaced token; its words are [left out](Record::left_out). The

@@ -197,6 +197,7 @@ fn argument(param: &Param) -> Reply {
     let (kind, token) = match param.way {
         Way::Flag(long) => ("pure-token", Some(format!("--{long}"))),
         Way::Long(long) => (kind(param), Some(format!("--{long}"))),
+        Way::Last => (kind(param), Some("--".to_owned())),
         Way::Injected | Way::Positional | Way::Rest | Way::Body => (kind(param), None),
     };
     let choices = if kind == "oneof" { param.choices } else { &[] };

@@ -138,6 +138,8 @@ struct ArgumentInfo<'p> {
     flag: Option<String>,
     ty: &'static str,
     choices: &'p [&'static str],
+    aliases: &'p [(&'static str, &'static str)],
+    is_map: bool,
     range: Option<(&'static str, &'static str)>,
     schema: Option<fn() -> String>,
     default: Option<String>,
@@ -156,6 +158,7 @@ impl<'p> ArgumentInfo<'p> {
         let (kind, flag) = match param.way {
             Way::Injected | Way::Positional => ("positional", None),
             Way::Rest => ("rest", None),
+            Way::Last => ("last", None),
             Way::Body => ("body", None),
             Way::Long(long) => ("option", Some(format!("--{long}"))),
             Way::Flag(long) => ("flag", Some(format!("--{long}"))),
@@ -166,6 +169,8 @@ impl<'p> ArgumentInfo<'p> {
             flag,
             ty: param.ty,
             choices: if kind == "flag" { &[] } else { param.choices },
+            aliases: param.aliases,
+            is_map: param.is_map,
             range: param.range,
             schema: param.schema,
             default: help::default(param).filter(|_| !param.secret),
@@ -186,6 +191,8 @@ impl<'p> ArgumentInfo<'p> {
             flag: None,
             ty: "text",
             choices: &[],
+            aliases: &[],
+            is_map: false,
             range: None,
             schema: None,
             default: None,
@@ -221,6 +228,14 @@ fn argument(argument: ArgumentInfo<'_>) -> Reply {
     fields.number("completes", argument.completes.into());
     if let Some(of) = argument.one_of {
         fields.text("one_of", of);
+    }
+    if argument.is_map {
+        fields.number("map", 1);
+    }
+    if !argument.aliases.is_empty() {
+        let mut aliases = Fields::default();
+        argument.aliases.iter().for_each(|(alias, word)| aliases.text(alias, word));
+        fields.put("aliases", aliases.into_reply());
     }
     argument.more.into_iter().for_each(|(name, value)| fields.put(name, value));
     fields.into_reply()
@@ -357,7 +372,6 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Float => "float",
         ReplyType::Text => "text",
         ReplyType::Bytes => "bytes",
-        ReplyType::Form(of, _) => word(of),
         ReplyType::Optional(_) => "optional",
         ReplyType::List(_) => "list",
         ReplyType::Set(_) => "set",
@@ -368,7 +382,7 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Enum { .. } => "enum",
         ReplyType::Union { .. } => "union",
         ReplyType::Json { .. } => "json",
-        ReplyType::Open(of) | ReplyType::Table(of) => word(of),
+        ReplyType::Form(of, _) | ReplyType::Open(of) | ReplyType::Table(of) => word(of),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::describe::describe;
-use super::{Context, is, running, usage};
+use super::{Context, Fields, is, running, usage};
 use crate::arg::Quoted;
 use crate::commands::{BuiltIn, Channels};
 use crate::error::{Failure, code};
@@ -22,12 +22,14 @@ use crate::wire::{Frame, Span, check_text};
 /// - `DOCKIPC DESCRIBE --channels`: the declared event channels. No command has this name, so that a daemon without
 ///   them, or an older one, answers with an empty map. They are not beside the commands: a command may be named
 ///   `channels`, and an older program reads all fields of the map as commands.
+/// - `DOCKIPC DESCRIBE --daemon`: the versions of the author's daemon, if it has one, and of dockipc.
 /// - `DOCKIPC RUNNING`: see [`running::running`]; `DOCKIPC CANCEL id`: see [`running::cancel`].
 /// - `DOCKIPC FORMAT json` or `resp`: whether the connection gets each answer as JSON text from now on. It ends with
 ///   `RESET`.
 /// - `DOCKIPC IDEMPOTENT name`: 1 if a call that may have run can be repeated, else 0.
 ///
 /// Dispatch answers the others: `DOCKIPC LINE text`, a line with a framed answer,
+/// `DOCKIPC CHECK command word…`, what the call would do, which runs nothing,
 /// `DOCKIPC ARGS command option… -- word…`, whose words are no options,
 /// `DOCKIPC WITH key value … -- command word…` and `DOCKIPC JSON command word…` ([`Prefix`]), and
 /// `DOCKIPC COMPLETE command parameter prefix [word…]` ([`Completion`]).
@@ -37,6 +39,14 @@ pub(super) fn dockipc(context: Context<'_>, session: &mut Session, words: Words<
             && let Some(declared) = Channels::any()
         {
             return (declared.describe)(context.table, &session.credentials());
+        }
+        if is(words.get(1), "--daemon") {
+            let mut fields = Fields::default();
+            if let Some(version) = &context.config.version {
+                fields.text("version", version);
+            }
+            fields.text("dockipc", env!("CARGO_PKG_VERSION"));
+            return fields.into_reply();
         }
         return describe(context, session, words.skip(1).iter());
     }
@@ -54,7 +64,7 @@ pub(super) fn dockipc(context: Context<'_>, session: &mut Session, words: Words<
         (what, ..) if is(what, "json") => set_format(session, None),
         (what, Some(id), None) if is(what, "cancel") => running::cancel(context, session, id),
         _ => usage(
-            "usage: dockipc complete <command> <parameter> <prefix> [<word>…] | cancel <id> | describe [<command>…] | format json|resp | idempotent <command> | json <command> [<word>…] | running | line <text> | args <command> [<option>…] -- [<word>…] | with <key> <value> … -- <command> [<word>…], the last three over RESP",
+            "usage: dockipc complete <command> <parameter> <prefix> [<word>…] | cancel <id> | check <command> [<word>…] | describe [<command>…] | format json|resp | idempotent <command> | json <command> [<word>…] | running | line <text> | args <command> [<option>…] -- [<word>…] | with <key> <value> … -- <command> [<word>…], the last three over RESP",
         ),
     }
 }

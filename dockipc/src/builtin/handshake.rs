@@ -60,6 +60,9 @@ pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_
     let mut fields = Fields::default();
     fields.text("server", "dockipc");
     fields.text("version", env!("CARGO_PKG_VERSION"));
+    if let Some(version) = &context.config.version {
+        fields.text("daemon", version);
+    }
     fields.number("proto", proto);
     fields.put("id", session.id.into_reply());
     // The keys of `DOCKIPC WITH`, with blanks between.

@@ -102,10 +102,15 @@ fn explain(command: &Command) -> String {
 }
 
 fn left(param: &Param) -> String {
-    match param.way {
+    let long = match param.way {
         Way::Flag(long) => format!("--{long}"),
         Way::Long(long) => format!("--{long} <{}>", param.name),
+        Way::Last => format!("-- <{}>", param.name),
         _ => format!("<{}>", param.name),
+    };
+    match param.short().strip_suffix('|') {
+        Some(short) => format!("{short}, {long}"),
+        None => long,
     }
 }
 

@@ -30,6 +30,10 @@ pub(super) fn info(context: Context<'_>, words: Words<'_>) -> Reply {
     for (value, part) in values.iter().zip(parts) {
         append(&mut text, format_args!("{value}{part}"));
     }
+    if let (Some(version), Some(at)) = (&context.config.version, text.find("process_id")) {
+        let version = version.lines().next().unwrap_or_default();
+        text.insert_str(at, &format!("daemon_version:{version}\r\n"));
+    }
     let is_all = |word| ["all", "everything", "default"].iter().any(|all| is(Some(word), all));
     if words.get(0).is_none() || words.iter().any(is_all) {
         return text.into_reply();

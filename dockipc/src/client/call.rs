@@ -93,6 +93,19 @@ impl<'c> Call<'c> {
         self
     }
 
+    /// Adds words behind the arguments and a `--`: the words of another command line, for a parameter with
+    /// `#[arg(last)]`. Their bytes and boundaries are kept, and no word is an option.
+    ///
+    /// ```no_run
+    /// let client = dockipc::Client::new("/run/jobd.sock");
+    /// let id: u64 = client.command("add").flag("stashed").last(["ls", "-l", "--", "a b"]).call()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    pub fn last<T: ToArg>(mut self, words: impl IntoIterator<Item = T>) -> Self {
+        words.into_iter().for_each(|word| self.words.last(word));
+        self
+    }
+
     /// Adds the value of a typed parameter, given in this way: one word, several, or options.
     pub fn give<T: ToArgs + ?Sized>(mut self, value: &T, way: Way) -> Self {
         value.to_args(way, &mut Arguments(&mut self.words));
@@ -301,6 +314,22 @@ impl<'c> Call<'c> {
             is_reusable,
         };
         Items::new(open).begun()
+    }
+
+    /// Asks the daemon what the call would do, without running anything: the daemon authorizes the caller and checks the
+    /// words, as it does for the call. Returns the daemon's sentence, for example `group add would run: name=ops`. A
+    /// body is not sent.
+    ///
+    /// # Errors
+    /// The error that the call would get before its command runs.
+    pub fn check(self) -> Result<String> {
+        self.checked().call()
+    }
+
+    /// Returns the call that only checks this one.
+    pub(super) fn checked(mut self) -> Self {
+        self.words.check();
+        self.idempotent()
     }
 
     /// Makes the call and converts the answer. [`Reply`] accepts any answer.

@@ -92,6 +92,8 @@ pub(super) struct CommandBuilder {
     needs_end: bool,
     /// Position of that `--`, which [`word`](Self::word) or [`command`](Self::command) added.
     end: Option<usize>,
+    /// Position of the `--` in front of the [`last`](Self::last) words.
+    last: Option<usize>,
     /// Whether the next [`word`](Self::word) may be the value of an option.
     awaits_value: bool,
 }
@@ -124,6 +126,7 @@ impl CommandBuilder {
             arguments: 0,
             needs_end: false,
             end: None,
+            last: None,
             awaits_value: false,
         };
         words.add(name);
@@ -135,7 +138,23 @@ impl CommandBuilder {
 
     /// Adds an argument. The daemon does not take it for an option, whatever its text.
     pub(super) fn argument<T: ToArg>(&mut self, value: T) {
-        self.needs_end |= self.add(value);
+        if let Some(last) = self.last {
+            let added = self.insert(last, |words| words.needs_end |= words.add(value));
+            self.last = Some(last + added);
+        } else {
+            self.needs_end |= self.add(value);
+        }
+    }
+
+    /// Adds a word behind the arguments and a `--`, for the parameter with `#[arg(last)]`.
+    pub(super) fn last<T: ToArg>(&mut self, value: T) {
+        if self.last.is_none() {
+            self.last = Some(self.bytes.len());
+            // Behind the `--` that ends the options.
+            self.needs_end = true;
+            self.add("--");
+        }
+        self.add(value);
     }
 
     /// Adds an option with a value in front of the arguments, or nothing for a missing value.
@@ -158,7 +177,9 @@ impl CommandBuilder {
     /// end of the options.
     pub(super) fn word<T: ToArg>(&mut self, value: T) {
         let start = self.arguments;
-        self.arguments += self.insert(start, |words| _ = words.add(value));
+        let length = self.insert(start, |words| _ = words.add(value));
+        self.arguments += length;
+        self.last = self.last.map(|last| last + length);
         let added = &self.bytes[start..self.arguments];
         let word = added.splitn(2, |&b| b == b'\n').nth(1).unwrap_or_default();
         if word == b"--\r\n" && !self.awaits_value {
@@ -167,11 +188,23 @@ impl CommandBuilder {
         self.awaits_value = word.starts_with(b"--") && word.len() > 4 && !word.contains(&b'=');
     }
 
+    /// Puts words in front of the command that make it only be checked.
+    pub(super) fn check(&mut self) {
+        let added = self.insert(HEAD, |words| {
+            words.add("dockipc");
+            words.add("check");
+        });
+        self.arguments += added;
+        self.end = self.end.map(|end| end + added);
+        self.name = self.name.start + added..self.name.end + added;
+    }
+
     /// Inserts an option behind those that are there.
     fn insert_option(&mut self, add: impl FnOnce(&mut Self)) {
         let added = self.insert(self.end.unwrap_or(self.arguments), add);
         self.arguments += added;
         self.end = self.end.map(|end| end + added);
+        self.last = self.last.map(|last| last + added);
         self.needs_end |= added > 0;
     }
 
@@ -188,11 +221,13 @@ impl CommandBuilder {
         added
     }
 
-    /// Adds a word as it is. Returns whether it begins with `--`.
+    /// Adds a word as it is. Returns whether a command may take it for an option: it begins with `--`, or with `-` and
+    /// a letter.
     pub(super) fn add<T: ToArg>(&mut self, value: T) -> bool {
         let mut is_dashed = false;
         if let Some(word) = value.to_arg() {
-            is_dashed = word.starts_with(b"--");
+            is_dashed =
+                matches!(&*word, [b'-', next, ..] if *next == b'-' || next.is_ascii_alphabetic());
             if cfg!(feature = "zeroize") {
                 // The header, the word and CRLF. Growing the vector would leave a copy behind.
                 self.bytes.reserve(HEAD + word.len() + b"\r\n".len());
@@ -233,7 +268,8 @@ impl CommandBuilder {
     pub(super) fn command(&mut self) -> Commands<'_> {
         if self.needs_end && self.end.is_none() {
             self.end = Some(self.arguments);
-            self.insert(self.arguments, |words| _ = words.add("--"));
+            let added = self.insert(self.arguments, |words| _ = words.add("--"));
+            self.last = self.last.map(|last| last + added);
         }
         // From its end to its start, in its place: a vector would be one more allocation for each command.
         let head = &mut self.bytes.as_vec()[..HEAD];

@@ -6,6 +6,7 @@ mod call;
 mod canceller;
 mod commands;
 mod connection;
+mod daemon;
 mod exchange;
 mod handshake;
 mod items;
@@ -42,6 +43,7 @@ pub use self::asynchronous::{
 };
 pub use self::call::{Call, Pipeline};
 pub use self::canceller::Canceller;
+pub use self::daemon::Daemon;
 pub use self::items::Items;
 #[cfg(feature = "cli")]
 pub(crate) use self::limits::Deadline;

@@ -57,6 +57,8 @@ pub enum Way {
     Long(&'static str),
     /// As `--name`, if it is true.
     Flag(&'static str),
+    /// Behind `--`, as a word of another command line.
+    Last,
 }
 
 /// The words of a call to which values are added.
@@ -67,6 +69,7 @@ impl Arguments<'_> {
     pub fn add<T: ToArg>(&mut self, value: T, way: Way) {
         match way {
             Way::Position => self.0.argument(value),
+            Way::Last => self.0.last(value),
             Way::Long(name) => self.0.option(name, value),
             Way::Flag(name) => {
                 if value.to_arg().as_deref() == Some(b"true") {

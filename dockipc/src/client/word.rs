@@ -103,28 +103,28 @@ impl<const N: usize> ToArg for [u8; N] {
 
 /// Sends the text of the error for a value that can't be written, which the daemon refuses.
 #[cfg(any(feature = "json", feature = "msgpack"))]
-fn written<E: std::fmt::Display>(written: Result<Vec<u8>, E>) -> Option<Cow<'static, [u8]>> {
-    Some(Cow::Owned(written.unwrap_or_else(|error| error.to_string().into_bytes())))
+fn written<E: std::fmt::Display>(written: Result<Vec<u8>, E>) -> Cow<'static, [u8]> {
+    Cow::Owned(written.unwrap_or_else(|error| error.to_string().into_bytes()))
 }
 
 #[cfg(feature = "json")]
 impl<T: serde::Serialize> ToArg for crate::json::Json<T> {
     fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
-        written(serde_json::to_vec(&self.0))
+        Some(written(serde_json::to_vec(&self.0)))
     }
 }
 
 #[cfg(feature = "json-schema")]
 impl<T: serde::Serialize> ToArg for crate::json::DescribedJson<T> {
     fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
-        written(serde_json::to_vec(&self.0))
+        Some(written(serde_json::to_vec(&self.0)))
     }
 }
 
 #[cfg(feature = "msgpack")]
 impl<T: serde::Serialize> ToArg for crate::msgpack::MsgPack<T> {
     fn to_arg(&self) -> Option<Cow<'_, [u8]>> {
-        written(rmp_serde::to_vec_named(&self.0))
+        Some(written(rmp_serde::to_vec_named(&self.0)))
     }
 }
 

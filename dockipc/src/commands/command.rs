@@ -10,7 +10,7 @@ use crate::arg::Arity;
 use crate::error::Failure;
 use crate::param::{Args, Marks, OwnedArgs, Param, Shape, Usage, Way};
 use crate::reply::ReplyType;
-use crate::text::joined;
+use crate::text::{append, joined};
 
 /// One command, as `#[command]` registers it.
 #[doc(hidden)]
@@ -133,8 +133,15 @@ impl Param {
         match (self.way, self.choices) {
             (Way::Flag(_), _) => String::new(),
             (Way::Body, _) => "the last word, or all that follows a line".to_owned(),
+            (_, []) if self.is_map => format!("KEY=VALUE, {}{more}", self.ty),
             (_, []) => format!("{}{more}", self.ty),
-            (_, choices) => format!("{}{more}", joined(&mut choices.iter().copied(), "|")),
+            (_, choices) => {
+                let mut text = joined(&mut choices.iter().copied(), "|");
+                for (alias, word) in self.aliases {
+                    append(&mut text, format_args!(", {alias} for {word}"));
+                }
+                text + &more
+            }
         }
     }
 }

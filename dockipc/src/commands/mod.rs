@@ -23,5 +23,5 @@ pub(crate) use command::{details, summary};
 pub use expand::expand;
 pub(crate) use rules::Rules;
 pub(crate) use speed::{Cost, Speed};
-pub(crate) use table::{Entry, Mounted, Runnable, Table, Target};
+pub(crate) use table::{Entry, EntryId, Mounted, Runnable, Table, Target};
 pub(crate) use words::from_words;

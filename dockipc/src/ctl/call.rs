@@ -51,23 +51,23 @@ pub(super) fn call(daemon: &Daemon, mut args: Call, program: &str) -> Result<Exi
     let described = match Interface::command(&daemon.questions(), &texts) {
         Ok(described) => described,
         Err(error) if help.is_none() && is_before_all(&error) => return Err(error.into()),
-        Err(error @ (Error::NoSocket { .. } | Error::Stale { .. })) if daemon.own.is_some() => {
-            let linked = daemon.instead_of(error)?;
-            linked.resolve(&texts).map(|(command, used)| (command.clone(), used))
-        }
         // The call has the error.
         Err(error) if help.is_none() || matches!(error, Error::Refused(_)) => None,
-        Err(error) => {
-            let hint =
-                format!("the help of a command comes from the daemon; {program} --help needs none");
-            return Err(CliError::from(error).with_lines([&*hint]));
-        }
+        Err(error) => match daemon.instead_of(error) {
+            Ok(linked) => linked.resolve(&texts).map(|(command, used)| (command.clone(), used)),
+            Err(error) => {
+                let hint = format!(
+                    "the help of a command comes from the daemon; {program} --help needs none"
+                );
+                return Err(CliError::from(error).with_lines([&*hint]));
+            }
+        },
     };
     let described = described.as_ref().map(|(command, used)| (command, *used));
     let (command, used) =
         (described.map(|(command, _)| command), described.map_or(1, |(_, used)| used));
     if let Some(topic) = help.and_then(|at| help_of(daemon, &args, at, described)) {
-        return written(topic.write(args.json));
+        return written(topic.write(None));
     }
     if let Some(command) = command {
         described::warn(command, program);
@@ -154,10 +154,12 @@ fn help_of(
         let before: Vec<_> =
             before.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let is_alone = args.is_implied && args.words.len() == used + 1;
-        return asks_for_help(command, &before, is_alone).then(|| Topic::Command(command.clone()));
+        return asks_for_help(command, &before, is_alone)
+            .then(|| Topic::Command(Box::new(command.clone())));
     }
     let name = args.words[0].to_string_lossy();
-    let all = Interface::named(&daemon.questions(), &[&name]).ok().filter(|_| at == 1)?;
+    let named = Interface::named(&daemon.questions(), &[&name]);
+    let all = named.or_else(|error| daemon.instead_of(error)).ok().filter(|_| at == 1)?;
     let group = all.group(&name);
     (!group.commands.is_empty()).then_some(Topic::Group(group))
 }

@@ -17,7 +17,7 @@ use crate::text::Integer;
 
 mod answer;
 
-pub(super) use answer::{Answer, Field, Type};
+pub(super) use answer::{Answer, Field, Type, Variant};
 
 /// The commands that the caller may run, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,10 +133,7 @@ impl Argument {
         let range = match (min, max, below) {
             (Some(min), _, Some(below)) => Some(format!("at least {min} and less than {below}")),
             (None, _, Some(below)) => Some(format!("less than {below}")),
-            // Every integer has a range.
-            (Some(min), Some(max), None) if !is_of_type(min, max) => {
-                Some(format!("{min} to {max}"))
-            }
+            (Some(min), Some(max), None) => limited(min, max),
             (Some(min), None, None) => Some(format!("at least {min}")),
             (None, Some(max), None) => Some(format!("at most {max}")),
             _ => None,
@@ -154,27 +151,35 @@ impl Argument {
         };
         limits.extend(count(self.min_len, self.max_len, "byte"));
         limits.extend(self.pattern.as_ref().map(|pattern| format!("matching {pattern}")));
+        if self.is_absolute {
+            limits.push("absolute".into());
+        }
         limits.extend(count(self.min_count, self.max_count, "value"));
         limits
     }
 }
 
-/// Returns whether a range is that of an integer type.
-fn is_of_type(min: &str, max: &str) -> bool {
+/// Returns a range without the limits of an integer type of 32 bits and more, which every such integer has.
+fn limited(min: &str, max: &str) -> Option<String> {
     let ranges = [
-        <u8 as Integer>::RANGE,
-        <u16 as Integer>::RANGE,
         <u32 as Integer>::RANGE,
         <u64 as Integer>::RANGE,
         <u128 as Integer>::RANGE,
-        <i8 as Integer>::RANGE,
-        <i16 as Integer>::RANGE,
         <i32 as Integer>::RANGE,
         <i64 as Integer>::RANGE,
         <i128 as Integer>::RANGE,
     ];
-    let is_nonzero = |max: &str| min == "1" && ranges.iter().any(|range| *range == ("0", max));
-    ranges.contains(&(min, max)) || is_nonzero(max)
+    let is_nonzero = min == "1" && ranges.contains(&("0", max));
+    if ranges.contains(&(min, max)) || is_nonzero {
+        return None;
+    }
+    let is_least = min.starts_with('-') && ranges.iter().any(|range| range.0 == min);
+    let is_most = ranges.iter().any(|range| range.1 == max);
+    Some(match (is_least, is_most) {
+        (true, false) => format!("at most {max}"),
+        (false, true) => format!("at least {min}"),
+        _ => format!("{min} to {max}"),
+    })
 }
 
 /// How an argument is given.
@@ -186,7 +191,7 @@ pub(super) enum Kind {
     Positional,
     /// The rest of the line, as one text.
     Rest,
-    /// The words of another command line, behind a `--`.
+    /// The words behind `--`.
     Last,
     /// The bytes that follow the command.
     Body,

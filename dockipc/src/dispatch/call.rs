@@ -14,7 +14,7 @@ use crate::commands::{Code, Command, Runnable, Target};
 use crate::error::{Failure, code};
 use crate::handler::Handler;
 use crate::hooks::{Begun, Call};
-use crate::param::{Args, Purpose, Shape, Unbound};
+use crate::param::{Args, Bound, Purpose, Shape, Unbound};
 use crate::reply::{IntoReply, Reply};
 use crate::request::{Caller, Request, next_id};
 use crate::run::Cancel;
@@ -81,8 +81,7 @@ impl Service {
         self.table.joined(&session.credentials(), &name, unbound.first_word()?)
     }
 
-    /// Parses the words of a command that is queued. A parser is the author's code and may block. The
-    /// command's run, if the words are good, is recorded later.
+    /// Parses the words of a command that is queued. A parser is the author's code and may block.
     #[cold]
     pub(super) fn check(
         &self,
@@ -98,6 +97,19 @@ impl Service {
             let why = format_args!("{} takes a body and can't be queued", command.name);
             return Some(Reply::Error(Failure::from(why)));
         }
+        self.check_words(command, args, runner, None)
+    }
+
+    /// Parses the words of a command that does not run now. If they are good, `shown` makes the answer, and the audit
+    /// records the command; without it, the command's run is recorded later.
+    #[cold]
+    pub(super) fn check_words(
+        &self,
+        command: &Command,
+        args: Args<'_>,
+        runner: &mut Runner<'_>,
+        shown: Option<fn(&Command, &Bound<'_>) -> Reply>,
+    ) -> Option<Reply> {
         // Parameters that need it are made as well.
         let run = Cancel::new();
         let request = args.request.with_run(&run);
@@ -107,12 +119,21 @@ impl Service {
         let mut runner = runner.instead(Runnable::Check, &self.table);
         runner.guarded_dyn(command.name, request, &mut |_| Ok(()), &mut || {
             let parse = || match self.parsed(command, args, &run) {
-                Ok(()) => Reply::Ok,
+                Ok(()) => shown.map_or(Reply::Ok, |shown| shown(command, &args.bound())),
                 Err(failure) => with_usage(command, failure),
             };
+            let record = || {
+                let record = |case: &Case<'_>| case.bound(None, command.params, &args.bound());
+                case.map_or(Ok(()), record)
+            };
+            if shown.is_some()
+                && let Err(failure) = record()
+            {
+                return Reply::Error(failure);
+            }
             let reply = caught(parse).unwrap_or_else(|| panicked(command.name));
-            if let (Reply::Error(_), Some(case)) = (&reply, case)
-                && let Err(failure) = case.bound(None, command.params, &args.bound())
+            if let (Reply::Error(_), None) = (&reply, shown)
+                && let Err(failure) = record()
             {
                 return Reply::Error(failure);
             }

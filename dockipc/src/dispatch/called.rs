@@ -62,16 +62,10 @@ fn check(
     if let Err(failure) = unbound.read_name() {
         return refuse(failure);
     }
-    let mut found = service.table.find(unbound.name().unwrap_or_default());
-    if let Some((_, Entry { target: Target::Group, name, .. })) = found {
-        match service.enter_group(name, session, &mut unbound) {
-            Some(error @ Reply::Error(_)) => return Err(Some(error)),
-            Some(_) => return refuse(not_a_stream(name.as_bytes())),
-            None => found = service.table.find(unbound.name().unwrap_or_default()),
-        }
-    }
-    let Some((id, entry)) = found else {
-        return refuse(service.unknown(session, &mut unbound));
+    let (id, entry) = match service.find_command(session, &mut unbound) {
+        Ok(Some(found)) => found,
+        Ok(None) => return refuse(service.unknown(session, &mut unbound)),
+        Err(failure) => return refuse(failure),
     };
     let what = Runnable::Command(id);
     let is_offered = service.table.is_offered(session.socket, what);

@@ -1,7 +1,10 @@
 //! Groups: the first words of names of two words.
 
 use super::Service;
+use crate::arg::{Quoted, usage};
 use crate::builtin;
+use crate::commands::{Entry, EntryId, Target};
+use crate::error::Failure;
 use crate::param::Unbound;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -26,6 +29,25 @@ impl Service {
             Ok(false) if session.is_in_transaction() => Some(Reply::Ok),
             Ok(false) => Some(builtin::list_group(self.context(), session, group)),
             Err(failure) => Some(Reply::Error(failure)),
+        }
+    }
+
+    /// Finds a command by its name of one word or two.
+    #[cold]
+    pub(super) fn find_command(
+        &self,
+        session: &Session,
+        unbound: &mut Unbound<'_>,
+    ) -> Result<Option<(EntryId, &Entry)>, Failure> {
+        let found = self.table.find(unbound.name().unwrap_or_default());
+        let Some((_, Entry { target: Target::Group, name, .. })) = found else { return Ok(found) };
+        match self.enter_group(name, session, unbound) {
+            None => Ok(self.table.find(unbound.name().unwrap_or_default())),
+            Some(Reply::Error(failure)) => Err(failure),
+            Some(_) => {
+                let group = Quoted(name.as_bytes());
+                Err(usage(format_args!("{group} is a group; send help {name} for its commands")))
+            }
         }
     }
 }

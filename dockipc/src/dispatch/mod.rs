@@ -13,6 +13,7 @@ mod call;
 mod called;
 mod conversation;
 mod deny;
+mod dry_run;
 mod group;
 mod live;
 mod local;

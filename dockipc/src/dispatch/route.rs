@@ -243,7 +243,14 @@ impl Service {
         runner: &mut Runner<'_>,
     ) -> Result<Words<'u>, Option<Reply>> {
         let is_line = unbound.is_line();
-        let (_, words, whole) = unbound.all();
+        let (_, words, whole) = if builtin == BuiltIn::Dockipc {
+            if unbound.first_word().is_some_and(|word| word.eq_ignore_ascii_case(b"check")) {
+                return Err(self.dry_run(session, unbound, runner.executor));
+            }
+            unbound.all_from_start()
+        } else {
+            unbound.all()
+        };
         if is_line && let Some(failure) = meaningless(builtin, session) {
             return Err(Some(Reply::Error(failure)));
         }

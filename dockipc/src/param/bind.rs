@@ -141,6 +141,31 @@ impl<'r> Unbound<'r> {
         Ok(true)
     }
 
+    /// Drops the words in front of the one with this index, and reads that one as the name.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn skip_to(&mut self, index: usize) -> Result<(), Failure> {
+        match &mut self.source {
+            Source::Resp(at) => {
+                let incoming = &mut self.scratch.incoming;
+                incoming.drain(..index.min(incoming.len()));
+                *at = 0;
+            }
+            Source::Line(splitter) => {
+                let text = self.scratch.text.as_vec();
+                if cfg!(feature = "zeroize") {
+                    text.reserve(3 * self.input.len());
+                }
+                splitter.rewind();
+                for _ in 0..index {
+                    splitter.next(text).map_err(usage)?;
+                }
+                splitter.start_here();
+            }
+        }
+        self.read_name()
+    }
+
     /// Returns the name, or `None` on an empty line.
     pub(crate) fn name(&self) -> Option<&[u8]> {
         self.name.map(|span| span.of(self.input, &self.scratch.text))
@@ -183,8 +208,9 @@ impl<'r> Unbound<'r> {
         }
     }
 
-    /// Returns whether the next word begins with `--`, or without options, whether it is `--`.
-    fn option_is_next(&self, takes_options: bool) -> bool {
+    /// Returns whether the next word begins with `--`, or without options, whether it is `--`. With short names, it
+    /// may also be `-` and a letter.
+    fn option_is_next(&self, takes_options: bool, has_short: bool) -> bool {
         let (next, is_line) = match &self.source {
             Source::Line(splitter) => (splitter.peek(), true),
             Source::Resp(at) => {
@@ -192,6 +218,9 @@ impl<'r> Unbound<'r> {
                 (span.map_or(&[][..], |span| span.of(self.input, &[])), false)
             }
         };
+        if has_short && is_short(next) {
+            return true;
+        }
         next.strip_prefix(b"--").is_some_and(|more| match more {
             [] => true,
             [b' ' | b'\t', ..] if is_line => true,
@@ -286,22 +315,37 @@ impl<'r> Unbound<'r> {
             // The caller takes the body first.
             return Err(usage("a body"));
         }
-        let Shape { has_options, before_rest, most, has_secret, .. } = *shape;
+        let Shape { has_options, before_rest, short, last, most, has_secret, .. } = *shape;
         let takes_options = has_options || self.ends_options;
         let mut options_end = false;
         loop {
             // Also without options in front of the words, so that an option can be added later.
             let may_end = !options_end && (takes_options || self.scratch.words.is_empty());
             let at_rest = before_rest == Some(self.scratch.words.len());
-            if at_rest && !(may_end && self.option_is_next(takes_options)) {
+            if at_rest && !(may_end && self.option_is_next(takes_options, short.is_some())) {
                 let rest = self.rest();
                 self.scratch.words.extend(rest);
                 break;
             }
             let Some(span) = self.next()? else { break };
             let word = span.of(self.input, &self.scratch.text);
+            if let Some(index) = last
+                && word == b"--"
+                // With `DOCKIPC ARGS`, the first one ends the options.
+                && options_end == self.ends_options
+            {
+                while let Some(span) = self.next()? {
+                    self.scratch.options.push((index, span));
+                }
+                break;
+            }
             if may_end && word == b"--" {
                 options_end = true;
+            } else if let Some(bind_short) = short
+                && !options_end
+                && is_short(word)
+            {
+                bind_short(self, params, has_secret, span)?;
             } else if let Some(option) = word.strip_prefix(b"--")
                 && takes_options
                 && !options_end
@@ -345,6 +389,54 @@ impl<'r> Unbound<'r> {
         let words = Words { input: self.input, text: &scratch.text, spans: &scratch.words };
         Bound { words, options: &scratch.options }
     }
+}
+
+/// Returns whether a word is short options, if the command has any: `-` and a letter. So `-5` is a word.
+fn is_short(word: &[u8]) -> bool {
+    matches!(word, [b'-', letter, ..] if letter.is_ascii_alphabetic())
+}
+
+/// The function [`bind_short`], which only the commands with short options contain.
+pub(crate) type BindShort = fn(&mut Unbound<'_>, &[Param], bool, Span) -> Result<(), Failure>;
+
+/// Binds `-n 3`, `-n3`, `-v`, or several flags as in `-vx`, of which the last may be an option with a value.
+pub(super) fn bind_short(
+    unbound: &mut Unbound<'_>,
+    params: &[Param],
+    has_secret: bool,
+    span: Span,
+) -> Result<(), Failure> {
+    for at in 1..span.end - span.start {
+        let word = span.of(unbound.input, &unbound.scratch.text);
+        let letter = word[at];
+        let is_this = |param: &Param| param.short().as_bytes().get(1) == Some(&letter);
+        let Some(index) = params.iter().position(is_this) else {
+            let advice = "write -- in front of words that begin with -";
+            return Err(match has_secret {
+                true => usage(format_args!("unknown option; {advice}")),
+                false if at > 1 => usage(format_args!(
+                    "unknown option -{} in {}; {advice}",
+                    letter.escape_ascii(),
+                    Quoted(word),
+                )),
+                false => usage(format_args!("unknown option -{}; {advice}", char::from(letter))),
+            });
+        };
+        if let Way::Flag(_) = params[index].way {
+            unbound.scratch.options.push((index, span));
+            continue;
+        }
+        let value = if at + 1 < word.len() {
+            Span { start: span.start + at + 1, ..span }
+        } else {
+            unbound.next()?.ok_or_else(|| {
+                usage(format_args!("{} needs a value", params[index].given_name()))
+            })?
+        };
+        unbound.scratch.options.push((index, value));
+        break;
+    }
+    Ok(())
 }
 
 /// Returns the failure for a word of no parameter. `first` is the first word of a command without options.

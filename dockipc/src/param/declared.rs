@@ -18,6 +18,10 @@ pub struct Param {
     pub help: &'static str,
     pub ty: &'static str,
     pub choices: &'static [&'static str],
+    /// Other words for the choices, each with its choice.
+    pub aliases: &'static [(&'static str, &'static str)],
+    /// Each word is `KEY=VALUE`.
+    pub is_map: bool,
     /// The smallest and the largest value of an integer.
     pub range: Option<(&'static str, &'static str)>,
     /// Returns the JSON Schema of a value, if the type has one.
@@ -85,6 +89,8 @@ pub enum Way {
     Flag(&'static str),
     /// The rest of the line, unchanged.
     Rest,
+    /// All words behind `--`.
+    Last,
     /// What follows the command, or its last word in RESP.
     Body,
 }
@@ -113,6 +119,11 @@ impl Param {
     #[must_use]
     pub const fn proposed_by(self, propose: fn(&Request<'_>, &str) -> Vec<String>) -> Self {
         Self { propose: Some(propose), ..self }
+    }
+
+    /// Returns the short name of an option in front of the long one, `-n|`, or an empty text.
+    pub(crate) fn short(&self) -> &'static str {
+        self.extra.map_or("", |extra| extra.short)
     }
 
     const fn is_injected(&self) -> bool {
@@ -168,18 +179,20 @@ impl Param {
 /// The parameter's part of a usage line.
 impl fmt::Display for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name;
+        let (name, short) = (self.name, self.short());
         let many = if self.arity == Arity::Many { "…" } else { "" };
         // The brackets are around all alternatives.
         let is_optional = self.is_optional() && self.alternative().is_none();
         match self.way {
             Way::Flag(long) if self.alternative().is_some() => write!(f, "--{long}"),
             Way::Injected => Ok(()),
-            Way::Flag(long) => write!(f, "[--{long}]"),
-            Way::Long(long) if is_optional => write!(f, "[--{long} <{name}>]{many}"),
-            Way::Long(long) => write!(f, "--{long} <{name}>{many}"),
+            Way::Flag(long) => write!(f, "[{short}--{long}]"),
+            Way::Long(long) if is_optional => write!(f, "[{short}--{long} <{name}>]{many}"),
+            Way::Long(long) => write!(f, "{short}--{long} <{name}>{many}"),
             Way::Rest if is_optional => write!(f, "[<{name}…>]"),
             Way::Rest => write!(f, "<{name}…>"),
+            Way::Last if is_optional => write!(f, "[-- <{name}>…]"),
+            Way::Last => write!(f, "-- <{name}>…"),
             Way::Positional if is_optional => write!(f, "[<{name}>{many}]"),
             Way::Positional | Way::Body => write!(f, "<{name}>{many}"),
         }
@@ -221,20 +234,8 @@ pub const fn param(
     default: Option<DefaultValue>,
     kind: Kind,
 ) -> Param {
-    let Kind {
-        ty,
-        choices,
-        range,
-        schema,
-        arity,
-        secret,
-        needs,
-        wanted,
-        check,
-        at_start,
-        body,
-        group,
-    } = kind;
+    let Kind { ty, choices, aliases, is_map, range, schema, arity, secret, .. } = kind;
+    let Kind { needs, wanted, check, at_start, body, group, .. } = kind;
     let way = match (way, arity) {
         (Some(way), _) => way,
         (None, _) if body.is_some() => Way::Body,
@@ -246,6 +247,8 @@ pub const fn param(
         help,
         ty,
         choices,
+        aliases,
+        is_map,
         range,
         schema,
         arity,
@@ -335,7 +338,7 @@ const fn check_all(params: &[Param], index: usize) {
     );
     assert!(
         !matches!(this.arity, Arity::Nested),
-        "Option and Vec can't be nested in a parameter: use one of them",
+        "Option, Vec and maps can't be nested in a parameter: use one of them",
     );
     let injected = this.is_injected();
     assert!(
@@ -362,6 +365,10 @@ const fn check_all(params: &[Param], index: usize) {
     if let Some(extra) = this.extra {
         check_extra(this, extra);
     }
+    assert!(
+        !matches!(this.way, Way::Last) || matches!(this.arity, Arity::Many),
+        "`last` takes all words behind `--`: make the type `Vec<String>`, or `Vec<Vec<u8>>` for any bytes",
+    );
     let mut i = 0;
     while i < index {
         assert!(
@@ -376,6 +383,10 @@ const fn check_all(params: &[Param], index: usize) {
             this.body.is_some() == params[i].body.is_some()
                 || !matches!(this.needs, Needs::Local) && !matches!(params[i].needs, Needs::Local),
             "a command with a `Local` can't have a body: its loop would wait for the client",
+        );
+        assert!(
+            injected || !matches!(params[i].way, Way::Last),
+            "the words behind `--` are the last of a line: move the parameter with `last` behind the others",
         );
         assert!(
             !matches!(this.needs, Needs::Local) || !matches!(params[i].needs, Needs::Local),
@@ -411,6 +422,21 @@ const fn check_all(params: &[Param], index: usize) {
         }
         i += 1;
     }
+}
+
+/// Rejects a name for an injected parameter.
+#[doc(hidden)]
+#[track_caller]
+pub const fn check_name(declared: &[Param], index: usize) {
+    let this = &declared[index];
+    assert!(
+        matches!(this.group, Group::Alone),
+        "the parameters of a group have names of their own: remove `name`",
+    );
+    assert!(
+        !this.is_injected(),
+        "an injected parameter is not parsed from words: remove its #[arg(…)]",
+    );
 }
 
 /// Like [`check`], for a parameter of an async command.
@@ -479,12 +505,13 @@ const fn is_same(one: &str, other: &str) -> bool {
     i == one.len() && i == other.len()
 }
 
-/// Returns a hint at the end of a message about a word such as `-s`. There are no short options.
+/// Returns a hint at the end of a message about a word such as `-s`, if no option has a short name.
 #[cold]
 #[inline(never)]
 pub(super) fn short_option(params: &[Param], word: &[u8]) -> String {
     let [b'-', name @ ..] = word else { return String::new() };
-    if !name.first().is_some_and(u8::is_ascii_alphabetic) {
+    let has_short = params.iter().any(|param| !param.short().is_empty());
+    if has_short || !name.first().is_some_and(u8::is_ascii_alphabetic) {
         return String::new();
     }
     let mut options = params.iter().filter_map(|param| param.way.option());

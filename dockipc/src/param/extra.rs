@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use super::bind::{BindShort, bind_short};
 use super::{Args, DefaultValue, Param};
 use crate::arg::{Arity, BadValue, usage};
 use crate::caught::caught;
@@ -14,6 +15,8 @@ use crate::wire::words::Splitter;
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Extra {
+    /// The short name of an option as a usage line has it, `-n|`; empty if there is none.
+    pub short: &'static str,
     /// The smallest number.
     pub min: Option<&'static str>,
     /// The largest number.
@@ -25,9 +28,15 @@ pub struct Extra {
     /// The fewest and the most words of a list.
     pub count: (usize, usize),
     /// A pattern, and whether it matches a text.
-    pub pattern: Option<(&'static str, fn(&str) -> bool)>,
+    pub pattern: Option<(&'static str, Matches)>,
+    /// Whether a path must be absolute.
+    pub absolute: bool,
+    /// The value that our own clients fill in: `cwd` or `env`.
+    pub caller: Option<&'static str>,
     pub code: &'static ExtraCode,
 }
+
+type Matches = fn(&str) -> bool;
 
 /// The code for [`Extra`]. It is named by generated code alone, so that a program without such a parameter does not
 /// contain it.
@@ -39,20 +48,24 @@ pub struct ExtraCode {
     pub(crate) values: fn(&Param, &Extra) -> String,
     /// Returns why the default of a parameter is invalid.
     pub(crate) bad_default: fn(&Param, &Extra) -> Option<String>,
+    pub(super) bind_short: BindShort,
 }
 
-static CODE: ExtraCode = ExtraCode { describe, values, bad_default };
+static CODE: ExtraCode = ExtraCode { describe, values, bad_default, bind_short };
 
 const ANY: (usize, usize) = (0, usize::MAX);
 
 impl Extra {
     pub const NONE: Self = Self {
+        short: "",
         min: None,
         max: None,
         below: None,
         len: ANY,
         count: ANY,
         pattern: None,
+        absolute: false,
+        caller: None,
         code: &CODE,
     };
 
@@ -64,6 +77,10 @@ impl Extra {
         }
         if !(self.len.0..=self.len.1).contains(&word.len()) {
             return Some(format!("expected {}", Count(self.len, "byte")));
+        }
+        if self.absolute && word.first() != Some(&b'/') {
+            let why = "expected an absolute path, which begins with /; dockipc's program and clients make a path absolute";
+            return Some(why.to_owned());
         }
         match self.pattern {
             Some((pattern, matches)) if !text.is_some_and(matches) => {
@@ -174,6 +191,15 @@ fn describe(param: &Param, extra: &Extra) -> Vec<(&'static str, Reply)> {
     if let Some((pattern, _)) = extra.pattern {
         put("pattern", pattern.into_reply());
     }
+    if !extra.short.is_empty() {
+        put("short", extra.short.trim_end_matches('|').into_reply());
+    }
+    if extra.absolute {
+        put("absolute", Reply::Int(1));
+    }
+    if let Some(caller) = extra.caller {
+        put("caller", caller.into_reply());
+    }
     fields
 }
 
@@ -187,6 +213,14 @@ fn values(param: &Param, extra: &Extra) -> String {
     }
     if let Some((pattern, _)) = extra.pattern {
         parts.push(format!("matching {pattern}"));
+    }
+    if extra.absolute {
+        parts.push("absolute".to_owned());
+    }
+    match extra.caller {
+        Some("cwd") => parts.push("by dockipc's clients the caller's directory".to_owned()),
+        Some(_) => parts.push("by dockipc's clients the caller's environment".to_owned()),
+        None => {}
     }
     if extra.count != ANY {
         parts.push(format!("{}", Count(extra.count, "value")));
@@ -254,12 +288,9 @@ impl Param {
     /// Adds the keys that few parameters have.
     #[must_use]
     pub const fn with(self, extra: &'static Extra) -> Self {
-        let range = match (self.range, extra.min, extra.max) {
-            (Some((min, max)), None, None) => Some((min, max)),
-            (Some((_, max)), Some(min), None) => Some((min, max)),
-            (Some((min, _)), None, Some(max)) => Some((min, max)),
-            (Some(_), Some(min), Some(max)) => Some((min, max)),
-            (None, ..) => None,
+        let range = match self.range {
+            Some((min, max)) => Some((or(extra.min, min), or(extra.max, max))),
+            None => None,
         };
         Self { range, extra: Some(extra), ..self }
     }
@@ -293,8 +324,9 @@ impl Pattern {
 pub(super) const fn check_extra(param: &Param, extra: &Extra) {
     let is_integer = same(param.ty, "integer");
     let is_number = is_integer || same(param.ty, "number");
+    let is_path = same(param.ty, "path");
     assert!(
-        !extra.has_range() || is_number,
+        !extra.has_range() || is_number && !param.is_map,
         "`range` is for integers and floats: check values of other types in the `from_word` of a type of your own",
     );
     assert!(
@@ -302,7 +334,7 @@ pub(super) const fn check_extra(param: &Param, extra: &Extra) {
             || !is_fraction(extra.min) && !is_fraction(extra.max) && !is_fraction(extra.below),
         "the limits of an integer are integers: write for example `range = 0..=100`",
     );
-    let is_text = !is_number && param.choices.is_empty();
+    let is_text = !is_number && param.choices.is_empty() && !param.is_map;
     assert!(
         extra.len.0 == 0 && extra.len.1 == usize::MAX || is_text,
         "`min_len` and `max_len` are for text, bytes and paths: for a number write `range = …`",
@@ -311,10 +343,31 @@ pub(super) const fn check_extra(param: &Param, extra: &Extra) {
         extra.pattern.is_none() || is_text,
         "`pattern` is for text: for a number write `range = …`",
     );
+    if let Some(caller) = extra.caller {
+        assert!(
+            !same(caller, "cwd") || is_path && matches!(param.arity, Arity::One | Arity::Optional),
+            "the caller's directory is a path: make the type `PathBuf`, or `Option<PathBuf>`, which is `None` for other clients",
+        );
+        assert!(
+            same(caller, "cwd") || param.is_map,
+            "the caller's environment is a map: make the type `HashMap<OsString, OsString>`, which is empty for other clients",
+        );
+    }
+    assert!(
+        !extra.absolute || is_path && !param.is_map,
+        "`absolute` is for a path: make the type `PathBuf` or `&Path`",
+    );
     assert!(
         extra.count.0 == 0 && extra.count.1 == usize::MAX || matches!(param.arity, Arity::Many),
         "`min` and `max` count the words of a `Vec`: for the value of a number write `range = …`, for the length of a text `min_len` and `max_len`",
     );
+}
+
+const fn or(limit: Option<&'static str>, of_type: &'static str) -> &'static str {
+    match limit {
+        Some(limit) => limit,
+        None => of_type,
+    }
 }
 
 const fn is_fraction(limit: Option<&str>) -> bool {

@@ -18,10 +18,9 @@ use crate::state::{State, States};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a parameter of a command",
     label = "not a parameter type",
-    note = "parsed from words: text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option` and `Vec` of those",
+    note = "parsed from words: text, bytes, numbers, bool, char, Duration, SystemTime, paths, addresses, `Option`, `Vec` and maps of those",
     note = "injected: `State<T>` of a `T` that is `Send + Sync`, `Peer`, `Cancel`, `Deadline`, `Stop`, `Once`, `Events`, `Progress`, `Body`, `&Request`, `Local<'_, T>`",
-    note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`",
-    note = "for pairs, as in a map, take a `Vec` of a type of your own whose `FromStr` reads `KEY=VALUE`"
+    note = "add `#[derive(dockipc::Arg)]` to your own type, or `#[arg(from_str)]` to a parameter whose type implements `FromStr`"
 )]
 pub trait FromRequest<'r>: Sized {
     const KIND: Kind;
@@ -49,6 +48,8 @@ pub trait FromRequest<'r>: Sized {
 pub struct Kind {
     pub(super) ty: &'static str,
     pub(super) choices: &'static [&'static str],
+    pub(super) aliases: &'static [(&'static str, &'static str)],
+    pub(super) is_map: bool,
     pub(super) range: Option<(&'static str, &'static str)>,
     pub(super) schema: Option<fn() -> String>,
     pub(super) arity: Arity,
@@ -98,6 +99,8 @@ impl Kind {
     pub(crate) const INJECTED: Self = Self {
         ty: "",
         choices: &[],
+        aliases: &[],
+        is_map: false,
         range: None,
         schema: None,
         arity: Arity::Injected,
@@ -126,6 +129,8 @@ impl<'r, T: Arg<'r>> FromRequest<'r> for T {
     const KIND: Kind = Kind {
         ty: T::TYPE,
         choices: T::CHOICES,
+        aliases: T::ALIASES,
+        is_map: T::IS_MAP,
         range: T::RANGE,
         schema: T::SCHEMA,
         arity: T::ARITY,
@@ -278,26 +283,24 @@ impl<'r> FromRequest<'r> for Progress {
     }
 }
 
-impl<'r> FromRequest<'r> for Option<Once> {
-    const KIND: Kind = Kind { needs: Needs::Token, ..Kind::INJECTED };
-
-    fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
-        let Cancel(run) = <&Cancel>::from_request(args, index)?;
-        Ok(run.once.as_ref().map(OnceCall::value))
-    }
-}
-
 impl<'r> FromRequest<'r> for Once {
-    const KIND: Kind = <Option<Once>>::KIND;
+    const KIND: Kind = Kind { needs: Needs::Token, ..Kind::INJECTED };
+    /// A call without a token has none.
+    const OPTIONAL: Kind = Self::KIND;
 
     fn from_request(args: &Args<'r>, index: usize) -> Result<Self, Failure> {
-        let once = <Option<Self>>::from_request(args, index)?;
+        let once = Self::optional(args, index)?;
         let name = args.request.name();
         once.ok_or_else(|| {
             usage(format_args!(
                 "{name} runs once: it requires a token (Call::once, or dockipc with once <token>)"
             ))
         })
+    }
+
+    fn optional(args: &Args<'r>, index: usize) -> Result<Option<Self>, Failure> {
+        let Cancel(run) = <&Cancel>::from_request(args, index)?;
+        Ok(run.once.as_ref().map(OnceCall::value))
     }
 }
 
@@ -329,6 +332,8 @@ pub trait Parse: Sized {
     const REQUIRED: Kind = Kind {
         ty: <&str>::TYPE,
         choices: &[],
+        aliases: &[],
+        is_map: false,
         range: None,
         schema: None,
         arity: Arity::One,

@@ -24,7 +24,7 @@ pub(crate) use body::BodyCode;
 pub(crate) use declared::Usage;
 pub use declared::{
     DefaultValue, Display, NotDisplay, Param, Way, check, check_alternative, check_async,
-    check_field, check_unnamed, flag, param,
+    check_field, check_name, check_unnamed, flag, param,
 };
 pub use extra::Extra;
 #[cfg(feature = "pattern")]

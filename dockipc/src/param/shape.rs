@@ -1,5 +1,6 @@
 //! [`Shape`], facts about a command's parameters that each call needs, found once.
 
+use super::bind::BindShort;
 use super::{BodyCode, Needs, Param, Way};
 use crate::arg::Arity;
 
@@ -10,6 +11,10 @@ pub(crate) struct Shape {
     pub(super) has_options: bool,
     /// The number of positional parameters before the one that takes the rest of the line.
     pub(super) before_rest: Option<usize>,
+    /// Binds a word such as `-n`, if an option has a short name.
+    pub(super) short: Option<BindShort>,
+    /// The index of the parameter that takes the words behind `--`.
+    pub(super) last: Option<usize>,
     /// The most positional words.
     pub(super) most: usize,
     /// A parameter is secret.
@@ -35,7 +40,12 @@ impl Shape {
         }
         let body = params.iter().find_map(|param| param.body);
         Self {
-            has_options: body.is_some() || params.iter().any(|param| param.way.option().is_some()),
+            has_options: body.is_some() || has_options(params),
+            short: params
+                .iter()
+                .filter(|param| !param.short().is_empty())
+                .find_map(|param| Some(param.extra?.code.bind_short)),
+            last: params.iter().position(|param| param.way == Way::Last),
             before_rest,
             most,
             has_secret: params.iter().any(|param| param.secret),
@@ -49,9 +59,13 @@ impl Shape {
     /// Returns the shape for the words in front of the body.
     #[cold]
     pub(crate) fn without_body(&self, params: &[Param]) -> Self {
-        let has_options = params.iter().any(|param| param.way.option().is_some());
-        Self { has_options, body: None, ..*self }
+        Self { has_options: has_options(params), body: None, ..*self }
     }
+}
+
+/// Returns whether a word of a command can be other than a positional one.
+fn has_options(params: &[Param]) -> bool {
+    params.iter().any(|param| param.way.option().is_some() || param.way == Way::Last)
 }
 
 /// Returns true. Does not compile for a command that can't be stopped.

@@ -7,7 +7,7 @@ pub use std::borrow::Cow;
 pub use std::string::{String, ToString};
 
 pub use crate::__dockipc_server as server;
-pub use crate::arg::{Arg, BadValue, FromText, no_choice};
+pub use crate::arg::{Arg, BadValue, FromText, is_one_of, no_choice};
 pub use crate::client::typed;
 pub use crate::client::{Arguments, Commands, ToArg, ToArgs, Way as SentWay};
 pub use crate::error::{Coded, Error, Failure, check_code};

@@ -15,8 +15,8 @@ pub use crate::param::Pattern;
 pub use crate::param::{
     Args, CommandSet, DefaultValue, Display, Extra, Flag, FromRequest, Grouped, Kind, Marks,
     NotDisplay, OwnedArgs, Param, Parse, Propose, Variant, Way, base, check, check_alternative,
-    check_async, check_field, check_unnamed, commands, count, fields, flag, flat, newest, one_of,
-    param, place,
+    check_async, check_field, check_name, check_unnamed, commands, count, fields, flag, flat,
+    newest, one_of, param, place,
 };
 
 /// Makes the registration of an enum's channels.

@@ -1,5 +1,5 @@
 //! Any value of a type that derives `Reply` comes back as it was, from RESP2 and RESP3, and inside of JSON and
-//! MessagePack.
+//! `MessagePack`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -80,7 +80,7 @@ enum Shape {
     Group(Vec<Shape>),
 }
 
-/// Beyond 64 bits, which JSON and MessagePack of serde do not take everywhere.
+/// Beyond 64 bits.
 #[derive(dockipc::Reply, Clone, Copy, Debug, PartialEq)]
 struct Huge {
     unsigned: u128,

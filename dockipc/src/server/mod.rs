@@ -204,6 +204,21 @@ impl Server {
         self
     }
 
+    /// Sets the version of your daemon, often `env!("CARGO_PKG_VERSION")`. `HELLO`, `INFO` and the daemon's description
+    /// tell it to clients: [`Client::daemon`](crate::Client::daemon).
+    ///
+    /// ```
+    /// # fn main() -> dockipc::Result {
+    /// let daemon = dockipc::Server::new().version("1.4").spawn_in_process()?;
+    /// assert_eq!(daemon.client().daemon()?.version(), Some("1.4"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.config.version = Some(version.into().into());
+        self
+    }
+
     /// Adds a closure as a command. The closure gets the words unparsed; help has only its name.
     ///
     /// The name follows the rules of `#[command("name")]`, which are checked when the server starts; it may have two

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use dockipc::{Client, Error, Secret};
-use typed::{Folder, Mood, S, SClient};
+use typed::{Folder, Level, Mood, S, SClient, Shape};
 
 fn main() -> dockipc::Result<()> {
     let socket = std::env::args().nth(1).expect("a socket");
@@ -55,6 +55,11 @@ fn main() -> dockipc::Result<()> {
     assert_eq!(hits.tree()?, root);
     assert_eq!(hits.anything()?.parse::<u8>()?, 7);
     hits.nothing()?;
+    let text = Shape::Text { r#in: "x".into(), shapes: vec![] };
+    let shapes = [Shape::Nothing, Shape::Circle(1.5), Shape::Line(-1, 2), text, Shape::Mood(Mood::Good)];
+    assert_eq!(hits.shape_list()?, shapes);
+    assert_eq!(hits.shape_level()?, Level::Low);
+    let _ = Level::Other;
     assert_eq!((hits.maybe(None)?, hits.maybe(Some(6))?), (None, Some(6)));
     println!("ok");
     Ok(())

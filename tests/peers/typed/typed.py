@@ -74,6 +74,14 @@ with S(sys.argv[1], timeout=30) as hits:
     assert hits.tree() == Folder(name="root", folders=[leaf], parent=leaf)
     assert hits.anything() == 7
     assert hits.nothing() is None
+    assert hits.shape_list() == [
+        "nothing",
+        ("circle", 1.5),
+        ("line", (-1, 2)),
+        ("text", {"in": "x", "shapes": []}),
+        ("mood", Mood.GOOD),
+    ], hits.shape_list()
+    assert hits.shape_level() == typed_client.Level.LOW
     assert (hits.maybe(), hits.maybe(6)) == (None, 6)
     assert "Some text." in S.kinds.__doc__ and '"Quotes", \\ and */' in S.kinds.__doc__
 print("ok")

@@ -1,7 +1,7 @@
 // Calls a daemon with the module that `dockipc schema --typescript` printed: typed.js SOCKET
 import * as assert from "node:assert/strict";
 
-import { Failure, type Folder, type Kinds, type Mood, S } from "./typed_client";
+import { Failure, type Folder, type Kinds, type Mood, S, type Shape } from "./typed_client";
 
 async function all<T>(items: AsyncGenerator<T>): Promise<T[]> {
   const list: T[] = [];
@@ -77,6 +77,15 @@ async function main(): Promise<void> {
   assert.deepEqual(await hits.tree(), { name: "root", folders: [leaf], parent: leaf });
   assert.equal(String(await hits.anything()), "7");
   assert.equal(await hits.nothing(), undefined);
+  const shapes: Shape[] = [
+    "nothing",
+    { circle: 1.5 },
+    { line: [-1, 2] },
+    { text: { in: "x", shapes: [] } },
+    { mood: "good" },
+  ];
+  assert.deepEqual(await hits.shapeList(), shapes);
+  assert.equal(await hits.shapeLevel(), "low");
   assert.deepEqual([await hits.maybe(), await hits.maybe(6)], [null, 6]);
   hits.close();
   console.log("ok");

@@ -35,6 +35,11 @@ impl AsyncCall<'_> {
         Self(self.0.flag(name))
     }
 
+    /// Adds words behind the arguments and a `--`; see [`Call::last`].
+    pub fn last<T: ToArg>(self, words: impl IntoIterator<Item = T>) -> Self {
+        Self(self.0.last(words))
+    }
+
     /// Adds the value of a typed parameter; see [`Call::give`].
     pub fn give<T: ToArgs + ?Sized>(self, value: &T, way: Way) -> Self {
         Self(self.0.give(value, way))
@@ -105,6 +110,14 @@ impl AsyncCall<'_> {
             is_reusable: command.reusable,
             on_progress: on_progress.clone(),
         })
+    }
+
+    /// Asks the daemon what the call would do, without running anything; see [`Call::check`].
+    ///
+    /// # Errors
+    /// The error that the call would get before its command runs.
+    pub async fn check(self) -> Result<String> {
+        Self(self.0.checked()).call().await
     }
 
     /// Makes the call and converts the answer. [`Reply`] accepts any answer. Dropping the future closes the

@@ -12,7 +12,7 @@ use std::time::Duration;
 use self::exchange::exchange;
 use super::commands::Line;
 use super::limits::CallLimits;
-use super::{Client, Commands};
+use super::{Client, Commands, Daemon};
 use crate::error::Result;
 use crate::reply::Reply;
 
@@ -146,6 +146,14 @@ impl AsyncClient {
     /// Prepares a call of a command that is a variant of an enum of commands; see [`Client::request`].
     pub fn request<C: Commands>(&self, command: C) -> AsyncCall<'_> {
         AsyncCall(self.0.request(command))
+    }
+
+    /// Asks the daemon for its versions; see [`Client::daemon`].
+    ///
+    /// # Errors
+    /// See [`enum@crate::Error`].
+    pub async fn daemon(&self) -> Result<Daemon> {
+        AsyncCall(Daemon::question(&self.0)).call().await.map(Daemon::new)
     }
 
     /// Prepares a number of calls to send together over one connection; see [`AsyncPipeline`].

@@ -15,15 +15,29 @@ pub(super) fn answer(
     found: &mut Vec<String>,
 ) {
     let their_type = theirs.text("type").unwrap_or_default();
-    let (expected, form) = match expected {
-        ReplyType::Form(of, form) => (*of, Some(*form)),
-        _ => (expected, None),
-    };
+    let (mut expected, mut is_open, mut form) = (expected, false, None);
+    loop {
+        expected = match expected {
+            ReplyType::Open(of) => {
+                is_open = true;
+                of
+            }
+            ReplyType::Table(of) => of,
+            ReplyType::Form(of, name) => {
+                form = Some(*name);
+                of
+            }
+            _ => break,
+        }
+    }
     let of = || theirs.map("of").unwrap_or_default();
     match (expected, &*their_type) {
         // What the one or the other does not know may be anything.
-        (ReplyType::Unknown | ReplyType::Nothing, _) => {}
-        (_, "unknown" | "union" | "json") => {}
+        (ReplyType::Unknown | ReplyType::Nothing, _)
+        | (_, "unknown" | "json")
+        | (ReplyType::Bool, "bool")
+        | (ReplyType::Float, "float" | "int")
+        | (ReplyType::Bytes, "bytes" | "text" | "enum" | "int" | "float") => {}
         (ReplyType::Stream(item), "stream")
         | (ReplyType::List(item) | ReplyType::Set(item), "list" | "set") => {
             answer(item, &of(), &format!("an item of {what}"), found);
@@ -43,9 +57,6 @@ pub(super) fn answer(
                 .push(format!("{what} can be missing in the daemon: make the type an `Option<…>`"));
             answer(expected, &of(), what, found);
         }
-        (ReplyType::Bool, "bool")
-        | (ReplyType::Float, "float" | "int")
-        | (ReplyType::Bytes, "bytes" | "text" | "enum" | "int" | "float") => {}
         (ReplyType::Int { min, max }, "int") => {
             let (from, to) = (theirs.text("min"), theirs.text("max"));
             if let (Some(from), Some(to)) = (from, to)
@@ -80,13 +91,20 @@ pub(super) fn answer(
             }
         }
         (ReplyType::Enum { words, .. }, "enum") => {
-            let unknown = theirs.texts("words");
-            let unknown: Vec<_> =
-                unknown.iter().filter(|word| !words.contains(&&***word)).collect();
-            for word in unknown {
-                found.push(format!(
-                    "{what} can be {word} in the daemon, which the trait does not know"
-                ));
+            for word in theirs.texts("words") {
+                if !is_open && !words.contains(&&*word) {
+                    found.push(unknown_word(what, &word));
+                }
+            }
+        }
+        (ReplyType::Union { variants, .. }, "union") => {
+            union(variants(), is_open, &theirs.list("variants"), what, found);
+        }
+        (ReplyType::Union { variants, .. }, "enum") => {
+            for word in theirs.texts("words") {
+                if !is_open && !variants().iter().any(|(ours, _)| *ours == word) {
+                    found.push(unknown_word(what, &word));
+                }
             }
         }
         _ => {
@@ -127,6 +145,35 @@ fn fields(
     }
 }
 
+/// Compares the variants of the daemon's union with those that the trait knows.
+fn union(
+    variants: &[(&str, &ReplyType)],
+    is_open: bool,
+    theirs: &[Described],
+    what: &str,
+    found: &mut Vec<String>,
+) {
+    for theirs in theirs {
+        let name = theirs.text("name").unwrap_or_default();
+        let (ours, of) = (variants.iter().find(|(ours, _)| *ours == name), theirs.map("of"));
+        match (ours, of) {
+            (Some((_, ours)), Some(of)) => answer(ours, &of, &format!("{name} of {what}"), found),
+            (Some((_, ReplyType::Nothing)), None) => {}
+            (Some(_), None) => {
+                found.push(format!(
+                    "{name} of {what} has a value in the trait, and none in the daemon"
+                ));
+            }
+            (None, _) if is_open => {}
+            (None, _) => found.push(unknown_word(what, &name)),
+        }
+    }
+}
+
+fn unknown_word(what: &str, word: &str) -> String {
+    format!("{what} can be {word} in the daemon, which the trait does not know")
+}
+
 /// Returns the name of a type, as a daemon describes it.
 fn shown(ty: &ReplyType) -> String {
     match ty {
@@ -141,9 +188,9 @@ fn shown(ty: &ReplyType) -> String {
         ReplyType::Map(..) => "map".into(),
         ReplyType::Row(_) => "row".into(),
         ReplyType::Form(_, form) => (*form).into(),
-        ReplyType::Struct { name, .. } | ReplyType::Enum { name, .. } => {
-            name.rsplit(':').next().unwrap_or_default().into()
-        }
+        ReplyType::Struct { name, .. }
+        | ReplyType::Enum { name, .. }
+        | ReplyType::Union { name, .. } => name.rsplit(':').next().unwrap_or_default().into(),
         _ => "unknown".into(),
     }
 }

@@ -166,10 +166,10 @@ fn options(method: &Method, described: &[Described], found: &mut Vec<String>) {
             None => found.push(format!("the daemon has no option {option}")),
             Some(theirs) => match (is_flag, theirs.has("kind", "flag")) {
                 (true, false) => {
-                    found.push(format!("{option} needs a value in the daemon: write `long`"))
+                    found.push(format!("{option} needs a value in the daemon: write `long`"));
                 }
                 (false, true) => {
-                    found.push(format!("{option} has no value in the daemon: write `flag`"))
+                    found.push(format!("{option} has no value in the daemon: write `flag`"));
                 }
                 (true, true) => {}
                 (false, false) => value(sent, &option, theirs, found),
@@ -195,7 +195,7 @@ fn body(method: &Method, described: &[Described], found: &mut Vec<String>) {
     match (sends, takes) {
         (true, false) => found.push("the daemon takes no body".into()),
         (false, true) => {
-            found.push("the daemon takes a body: add `#[arg(body)] body: impl Read + Send`".into())
+            found.push("the daemon takes a body: add `#[arg(body)] body: impl Read + Send`".into());
         }
         _ => {}
     }
@@ -247,13 +247,14 @@ fn value(sent: &Sent, shown: &str, theirs: &Described, found: &mut Vec<String>) 
 /// know may be anything.
 fn accepts(theirs: &str, has_choices: bool, ours: &str) -> bool {
     match (ours, theirs) {
-        ("", _) | (_, "bytes") => true,
         _ if ours == theirs => true,
-        // A path that is no UTF-8 is refused where it is used.
         ("bytes", "text") => false,
-        ("integer", "number") => true,
-        (_, "text") => true,
-        ("bytes" | "text", "path") | ("text", "address") => true,
+        // A path that is no UTF-8 is refused where it is used.
+        ("", _)
+        | (_, "bytes" | "text")
+        | ("integer", "number")
+        | ("bytes" | "text", "path")
+        | ("text", "address") => true,
         (
             _,
             "integer" | "number" | "boolean" | "character" | "duration" | "time" | "address"

@@ -232,6 +232,52 @@ mod tests {
         found.into_iter().map(|candidate| candidate.value).collect()
     }
 
+    /// `run [-l|--level <level>] [-v|--loud] [<who>] [-- <words>…]`
+    fn run() -> Description {
+        let choices = ["low", "high"].map(String::from).to_vec();
+        let short = |name: &str| Some(name.to_owned());
+        let level = argument("level", Kind::Option);
+        let loud = argument("loud", Kind::Flag);
+        let last = argument("words", Kind::Last);
+        command(
+            "run",
+            vec![
+                Argument { choices, is_optional: true, short: short("-l"), ..level },
+                Argument { is_optional: true, short: short("-v"), ..loud },
+                Argument {
+                    is_optional: true,
+                    completes: true,
+                    ..argument("who", Kind::Positional)
+                },
+                Argument { is_optional: true, is_multiple: true, ..last },
+            ],
+        )
+    }
+
+    #[test]
+    fn short_options_and_last_words_are_known() {
+        let run = run();
+        let cases: [(&str, &[&str]); 8] = [
+            ("-l ", &["low", "high"]),
+            ("-vl ", &["low", "high"]),
+            ("-llow ", &["anna", "anton b", "bob"]),
+            ("-v --", &["--level"]),
+            ("-l low -v --", &[]),
+            ("-5 ", &["--level", "--loud"]),
+            ("-- ", &[]),
+            ("anna -- --l", &[]),
+        ];
+        for (line, values) in cases {
+            assert_eq!(values_at(&run, line), values, "{line}");
+        }
+        let usage = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            remaining_usage(&run, &words, "").unwrap_or_default()
+        };
+        assert_eq!(usage(&["-l"]), "<level> [--loud] [<who>] [-- <words>…]");
+        assert_eq!(usage(&["-v", "a", "--"]), "[--level <level>] [<words>…]");
+    }
+
     #[test]
     fn values_and_options_fit_their_position() {
         let greet = greet();

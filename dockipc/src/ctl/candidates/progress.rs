@@ -57,6 +57,7 @@ impl<'c> Progress<'c> {
                 (progress.no_options, progress.has_end) = (true, true);
                 progress.last =
                     command.arguments.iter().find(|argument| argument.kind == Kind::Last);
+            } else if !progress.no_options && progress.takes_short(i, word) {
             } else if progress.takes_options(word) {
                 let Some((option, start)) = progress.given_as(word) else { continue };
                 progress.given.push(option);
@@ -84,8 +85,12 @@ impl<'c> Progress<'c> {
 
     /// Returns whether a word that begins with `prefix` is an option. A single dash may become one.
     pub(super) fn takes_options(&self, prefix: &str) -> bool {
-        let is_option =
-            || prefix.starts_with("--") || prefix == "-" || self.short(prefix).is_some();
+        let is_short = |argument: &Argument| {
+            argument.short.as_deref().is_some_and(|short| prefix.starts_with(short))
+        };
+        let is_option = || {
+            prefix.starts_with("--") || prefix == "-" || self.command.arguments.iter().any(is_short)
+        };
         !self.no_options && self.rest.is_empty() && is_option()
     }
 
@@ -93,20 +98,35 @@ impl<'c> Progress<'c> {
         self.command.arguments.iter().find(|argument| argument.flag.as_deref() == Some(name))
     }
 
-    /// Returns the option or flag whose short name a word begins with.
-    fn short(&self, word: &str) -> Option<&'c Argument> {
-        let short = |argument: &&Argument| {
-            argument.short.as_deref().is_some_and(|short| word.starts_with(short))
+    /// Takes a word of short options, `-n3`, `-v` or `-vx`. Returns false for any other word.
+    fn takes_short(&mut self, index: usize, word: &str) -> bool {
+        let letters = match word.strip_prefix('-') {
+            Some(letters) if letters.starts_with(|c: char| c.is_ascii_alphabetic()) => letters,
+            _ => return false,
         };
-        self.command.arguments.iter().find(short)
+        let has_short = |argument: &Argument| argument.short.is_some();
+        if !self.command.arguments.iter().any(has_short) {
+            return false;
+        }
+        for (at, letter) in letters.char_indices() {
+            let is_this = |argument: &&Argument| argument.short == Some(format!("-{letter}"));
+            let Some(option) = self.command.arguments.iter().find(is_this) else { break };
+            self.given.push(option);
+            if option.kind != Kind::Flag {
+                let start = 1 + at + letter.len_utf8();
+                if start == word.len() {
+                    self.awaits = Some(option);
+                } else {
+                    self.values.push(Value { argument: option, word: index, start });
+                }
+                break;
+            }
+        }
+        true
     }
 
     /// Returns the option or flag that a word gives, and the offset of its value, if the word has one.
     fn given_as(&self, word: &str) -> Option<(&'c Argument, Option<usize>)> {
-        if let Some(option) = self.short(word) {
-            let length = option.short.as_ref().map_or(0, String::len);
-            return Some((option, Some(length).filter(|length| *length < word.len())));
-        }
         match word.split_once('=') {
             Some((name, _)) => Some((self.option(name)?, Some(name.len() + 1))),
             None => Some((self.option(word)?, None)),
@@ -123,7 +143,8 @@ impl<'c> Progress<'c> {
         if self.last.is_some() {
             return self.last;
         }
-        let mut positional = self.command.arguments.iter().filter(is_positional);
+        let mut positional =
+            self.command.arguments.iter().filter(|argument| is_positional(argument));
         let last = positional.clone().next_back().filter(|last| last.is_multiple);
         positional.nth(self.position).or(last).filter(|argument| !self.is_excluded(argument))
     }
@@ -150,7 +171,8 @@ impl<'c> Progress<'c> {
     }
 }
 
-fn is_positional(argument: &&Argument) -> bool {
+/// Returns whether an argument is given by its place among the words.
+fn is_positional(argument: &Argument) -> bool {
     argument.flag.is_none() && argument.kind != Kind::Last
 }
 
@@ -199,7 +221,8 @@ pub(in crate::ctl) fn remaining_usage(
                 && !progress.is_excluded(argument)
         };
         if is_left {
-            left.push(usage(argument));
+            let is_begun = argument.kind == Kind::Last && progress.last.is_some();
+            left.push(if is_begun { format!("[<{}>…]", argument.name) } else { usage(argument) });
         }
     }
     (!left.is_empty()).then(|| format!("{blank}{}", left.join(" ")))
@@ -213,10 +236,10 @@ fn usage(argument: &Argument) -> String {
         (Some(flag), Kind::Flag) => format!("[{flag}]"),
         (Some(flag), _) if *is_optional => format!("[{flag} <{name}>]{many}"),
         (Some(flag), _) => format!("{flag} <{name}>"),
-        (None, Kind::Rest) if *is_optional => format!("[<{name}…>]"),
-        (None, Kind::Rest) => format!("<{name}…>"),
         (None, Kind::Last) if *is_optional => format!("[-- <{name}>…]"),
         (None, Kind::Last) => format!("-- <{name}>…"),
+        (None, Kind::Rest) if *is_optional => format!("[<{name}…>]"),
+        (None, Kind::Rest) => format!("<{name}…>"),
         (None, _) if *is_optional => format!("[<{name}>{many}]"),
         (None, _) => format!("<{name}>"),
     }

@@ -48,7 +48,10 @@ fn is_narrower(before: &str, after: &str) -> bool {
 
 fn arguments(before: &[Argument], after: &[Argument]) -> Vec<String> {
     let mut changes = positionals(before, after);
-    let has_options = |arguments: &[Argument]| arguments.iter().any(|a| a.flag.is_some());
+    changes.extend(last_words(before, after));
+    let has_options =
+        |arguments: &[Argument]| arguments.iter().any(|a| a.flag.is_some() || a.kind == Kind::Last);
+    let has_short = |arguments: &[Argument]| arguments.iter().any(|a| a.short.is_some());
     let find = |arguments: &[Argument], name: &str| {
         arguments.iter().find(|argument| argument.flag.as_deref() == Some(name)).cloned()
     };
@@ -68,14 +71,30 @@ fn arguments(before: &[Argument], after: &[Argument]) -> Vec<String> {
     if has_options(after) && !has_options(before) && before.iter().any(can_be_any_text) {
         changes.push("words that begin with -- are now options".into());
     }
+    let is_free_word = |a: &Argument| is_placed(a) && can_be_any_text(a);
+    if has_short(after) && !has_short(before) && before.iter().any(is_free_word) {
+        changes.push("words that begin with - and a letter are now options".into());
+    }
     changes
+}
+
+/// Compares the arguments that take the words behind `--`.
+fn last_words(before: &[Argument], after: &[Argument]) -> Vec<String> {
+    let [old, new] = [before, after]
+        .map(|arguments| arguments.iter().find(|argument| argument.kind == Kind::Last));
+    match (old, new) {
+        (Some(old), Some(new)) => narrowed(old, new, &format!("<{}>", old.name)),
+        (Some(old), None) => vec![format!("<{}> removed", old.name)],
+        (None, Some(new)) if !new.is_optional => vec![format!("<{}> is now required", new.name)],
+        (None, _) => Vec::new(),
+    }
 }
 
 /// Compares positional arguments by their positions: a caller does not use their names.
 fn positionals(before: &[Argument], after: &[Argument]) -> Vec<String> {
     let mut changes = Vec::new();
     let [before, after] = [before, after].map(|arguments| {
-        arguments.iter().filter(|argument| argument.flag.is_none()).collect::<Vec<_>>()
+        arguments.iter().filter(|argument| is_placed(argument)).collect::<Vec<_>>()
     });
     for (i, old) in before.iter().enumerate() {
         match after.get(i) {
@@ -93,6 +112,11 @@ fn positionals(before: &[Argument], after: &[Argument]) -> Vec<String> {
         }
     }
     changes
+}
+
+/// Returns whether an argument is given by its place among the words.
+fn is_placed(argument: &Argument) -> bool {
+    argument.flag.is_none() && argument.kind != Kind::Last
 }
 
 /// Returns whether a positional argument takes all remaining words.
@@ -124,6 +148,17 @@ fn narrowed(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
         }
         _ => {}
     }
+    if let Some(short) = old.short.as_ref().filter(|short| new.short.as_ref() != Some(short)) {
+        changes.push(format!("{short} for {name} removed"));
+    }
+    match (old.is_map, new.is_map) {
+        (true, false) => changes.push(format!("{name} no longer takes KEY=VALUE")),
+        (false, true) => changes.push(format!("{name} now takes KEY=VALUE")),
+        _ => {}
+    }
+    if new.is_absolute && !old.is_absolute {
+        changes.push(format!("{name} now accepts only absolute paths"));
+    }
     changes.extend(narrowed_type(old, new, name));
     if old.is_optional && !new.is_optional {
         changes.push(format!("{name} is now required"));
@@ -143,7 +178,9 @@ fn narrowed(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
 /// Returns how the type of an argument accepts fewer words than before.
 fn narrowed_type(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
     if !old.choices.is_empty() && !new.choices.is_empty() {
-        let removed = old.choices.iter().filter(|choice| !new.choices.contains(choice));
+        let removed = old.choices.iter().chain(old.aliases.keys());
+        let removed =
+            removed.filter(|word| !new.choices.contains(word) && !new.aliases.contains_key(*word));
         return removed.map(|choice| format!("{name} no longer accepts {choice}")).collect();
     }
     let accepts_all = match &*new.ty {
@@ -361,6 +398,54 @@ pub(super) mod tests {
         let pattern = |pattern: &str| text(json!({ "pattern": pattern }));
         let change = "add: <n> now accepts only matching b+";
         arguments(&[pattern("a+")], &[pattern("b+")], &[change]);
+    }
+
+    #[test]
+    fn narrowed_way_to_give_breaks() {
+        let by = |with: Value| option("by", with);
+        let short = by(json!({ "short": "-b" }));
+        arguments(std::slice::from_ref(&short), &[by(json!({}))], &["add: -b for --by removed"]);
+        arguments(&[by(json!({}))], &[short.clone()], &[]);
+        let text = argument("text", json!({}));
+        arguments(
+            &[text.clone(), by(json!({}))],
+            &[text.clone(), short],
+            &["add: words that begin with - and a letter are now options"],
+        );
+        let last = |optional: bool| {
+            argument("words", json!({ "kind": "last", "multiple": true, "optional": optional }))
+        };
+        arguments(&[last(true)], &[last(false)], &["add: <words> is now required"]);
+        arguments(&[last(true)], &[], &["add: <words> removed"]);
+        arguments(&[], &[last(false)], &["add: <words> is now required"]);
+        let number = argument("n", json!({ "type": "integer" }));
+        arguments(std::slice::from_ref(&number), &[number.clone(), last(true)], &[]);
+        arguments(
+            std::slice::from_ref(&text),
+            &[text.clone(), last(true)],
+            &["add: words that begin with -- are now options"],
+        );
+        let map = argument("text", json!({ "map": true }));
+        arguments(
+            std::slice::from_ref(&text),
+            &[map.clone()],
+            &["add: <text> now takes KEY=VALUE"],
+        );
+        arguments(&[map], &[text], &["add: <text> no longer takes KEY=VALUE"]);
+        let path = |absolute: bool| argument("p", json!({ "type": "path", "absolute": absolute }));
+        let change = "add: <p> now accepts only absolute paths";
+        arguments(&[path(false)], &[path(true)], &[change]);
+        arguments(&[path(true)], &[path(false)], &[]);
+    }
+
+    #[test]
+    fn removed_alias_of_a_choice_breaks() {
+        let n = |choices: &[&str], aliases: Value| {
+            argument("n", json!({ "type": "unit", "choices": choices, "aliases": aliases }))
+        };
+        let (old, new) = (n(&["a"], json!({ "x": "a" })), n(&["b"], json!({ "a": "b" })));
+        arguments(&[old.clone()], &[new], &["add: <n> no longer accepts x"]);
+        arguments(&[n(&["a"], json!({}))], &[old], &[]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type};
+use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type, Variant};
 use super::types::{Form, Named, Types, is_choice, own, pascal, snake, unique};
 
 /// The part of the module that is the same for each daemon.
@@ -63,6 +63,17 @@ fn named(named: &Named, types: &Types, out: &mut String) {
                 "\n    @staticmethod\n    def _fields() -> Any:\n        return [\n{readers}        ]\n"
             );
         }
+        Form::Union(variants) => {
+            let of = |variant: &Variant| match &variant.of {
+                Some(of) => {
+                    format!("Tuple[Literal[{}], {}]", literal(&variant.name), ty(of, types))
+                }
+                None => format!("Literal[{}]", literal(&variant.name)),
+            };
+            let variants: Vec<_> = variants.iter().map(of).collect();
+            let _ =
+                write!(out, "\n\nif TYPE_CHECKING:\n    {name} = Union[{}]\n", variants.join(", "));
+        }
         Form::Enum(words) => {
             let _ = write!(out, "\n\nclass {name}(str, enum.Enum):\n");
             let mut taken = BTreeSet::new();
@@ -98,7 +109,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         } else {
             params.push(format!("{name}: {ty}"));
         }
-        call.push(if argument.is_multiple { format!("*{name}") } else { name.to_string() });
+        call.push(if argument.is_multiple { format!("*{name}") } else { (*name).clone() });
     }
     let mut options = Vec::new();
     let has_list = params.iter().any(|param| param.starts_with('*'));
@@ -122,18 +133,13 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         });
     }
     let answer = command.answer.as_ref();
-    let (returns, run) = match answer.map(|answer| &answer.ty) {
-        Some(Type::Stream { of }) => {
-            let kind = if command.is_idempotent && is_scalar(of) { "_stream" } else { "_list" };
-            (format!("Iterator[{}]", ty(of, types)), format!("{kind}({}", reader(of, types)))
-        }
-        _ => {
-            let reader = answer.map_or_else(|| "_any".into(), |answer| reader(answer, types));
-            (
-                answer.map_or_else(|| "Any".into(), |answer| ty(answer, types)),
-                format!("_call({reader}"),
-            )
-        }
+    let (returns, run) = if let Some(Type::Stream { of }) = answer.map(|answer| &answer.ty) {
+        let kind = if command.is_idempotent && is_scalar(of) { "_stream" } else { "_list" };
+        (format!("Iterator[{}]", ty(of, types)), format!("{kind}({}", reader(of, types)))
+    } else {
+        let returns = answer.map_or_else(|| "Any".into(), |answer| ty(answer, types));
+        let reader = answer.map_or_else(|| "_any".into(), |answer| reader(answer, types));
+        (returns, format!("_call({reader}"))
     };
     let _ = write!(out, "\n    def {ident}({}) -> {returns}:\n", params.join(", "));
     documented(command, &named, out);
@@ -216,8 +222,11 @@ fn ty(answer: &Answer, types: &Types) -> String {
             let columns: Vec<_> = columns.iter().map(|column| ty(column, types)).collect();
             format!("Tuple[{}]", columns.join(", "))
         }
-        Type::Struct { .. } | Type::Enum { .. } => name(answer, types).unwrap_or("Any").into(),
-        Type::Union { .. } | Type::Json { .. } | Type::Unknown => "Any".into(),
+        Type::Struct { name, .. } if name.is_empty() => "Dict[str, Any]".into(),
+        Type::Struct { .. } | Type::Enum { .. } | Type::Union { .. } => {
+            name(answer, types).unwrap_or("Any").into()
+        }
+        Type::Json { .. } | Type::Unknown => "Any".into(),
     }
 }
 
@@ -225,7 +234,10 @@ fn ty(answer: &Answer, types: &Types) -> String {
 fn name<'t>(answer: &Answer, types: &'t Types) -> Option<&'t str> {
     match &answer.ty {
         Type::Struct { name, fields: Some(fields) } => Some(&types.structure(name, fields)?.name),
-        Type::Struct { name, fields: None } => Some(&types.within(name)?.name),
+        Type::Struct { name, fields: None } | Type::Union { name, variants: None } => {
+            Some(&types.within(name)?.name)
+        }
+        Type::Union { name, variants: Some(variants) } => types.union(name, variants),
         Type::Enum { name, words } => types.choice(name, words),
         _ => None,
     }
@@ -256,6 +268,21 @@ fn reader(answer: &Answer, types: &Types) -> String {
             let columns: Vec<_> = columns.iter().map(|column| reader(column, types)).collect();
             format!("_row({})", columns.join(", "))
         }
+        Type::Struct { name, fields: Some(fields) } if name.is_empty() => {
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|field| format!("{}: {}", literal(&field.name), reader(&field.of, types)))
+                .collect();
+            format!("_record({{{}}})", fields.join(", "))
+        }
+        Type::Union { variants: Some(variants), .. } => {
+            let values =
+                variants.iter().filter_map(|variant| Some((&variant.name, variant.of.as_ref()?)));
+            let values: Vec<_> = values
+                .map(|(name, of)| format!("{}: {}", literal(name), reader(of, types)))
+                .collect();
+            format!("_union({{{}}})", values.join(", "))
+        }
         Type::Struct { .. } => match name(answer, types) {
             // Some structs hold themselves.
             Some(name) => format!("_struct(lambda: {name})"),
@@ -265,7 +292,9 @@ fn reader(answer: &Answer, types: &Types) -> String {
             Some(name) => format!("_enum({name})"),
             None => "_text".into(),
         },
-        Type::Union { .. } | Type::Json { .. } | Type::Unknown => "_any".into(),
+        Type::Json { .. } => "_json".into(),
+        // The variants of a union within itself are not described.
+        Type::Union { variants: None, .. } | Type::Unknown => "_any".into(),
     }
 }
 

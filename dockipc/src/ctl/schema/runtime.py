@@ -4,10 +4,11 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import json
 import os
 import re
 import shlex
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Literal, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Literal, Optional, Tuple, Union
 
 import redis
 
@@ -182,6 +183,10 @@ def _time(answer: Any) -> datetime.datetime:
     return time.replace(microsecond=int((rest + "000000")[:6]))
 
 
+def _json(answer: Any) -> Any:
+    return json.loads(_bytes(answer))
+
+
 def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda answer: None if answer is None else read(answer)
 
@@ -215,5 +220,25 @@ def _struct(kind: Callable[[], Any]) -> Callable[[Any], Any]:
         values = dict(_pairs(_text, _any)(answer))
         fields = kind()._fields()
         return kind()(**{ident: read(values[name]) for name, ident, read in fields if name in values})
+
+    return read
+
+
+def _record(fields: Dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    def read(answer: Any) -> Any:
+        values = dict(_pairs(_text, _any)(answer))
+        return {name: read(values.get(name)) for name, read in fields.items()}
+
+    return read
+
+
+def _union(values: Dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """Reads a word, or a word and its value."""
+
+    def read(answer: Any) -> Any:
+        if isinstance(answer, bytes):
+            return answer.decode()
+        ((word, value),) = _pairs(_text, _any)(answer)
+        return (word, values.get(word, _any)(value))
 
     return read

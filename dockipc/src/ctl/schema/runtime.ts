@@ -227,6 +227,10 @@ function duration(answer: unknown): number {
   return sum;
 }
 
+function json(answer: unknown): unknown {
+  return JSON.parse(text(answer));
+}
+
 function time(answer: unknown): Date {
   return new Date(text(answer));
 }
@@ -253,6 +257,15 @@ function map<K, V>(key: Read<K>, of: Read<V>): Read<Map<K, V>> {
   };
 }
 
+/** Reads a word, or an object with one word and its value. */
+function union(values: Record<string, Read<unknown>>): Read<unknown> {
+  return (answer) => {
+    if (!Array.isArray(answer)) return text(answer);
+    const word = text(answer[0]);
+    return { [word]: (values[word] ?? any)(answer[1]) };
+  };
+}
+
 /** The conversions, under a name that no parameter has. */
 const $ = {
   any,
@@ -265,9 +278,11 @@ const $ = {
   float,
   duration,
   time,
+  json,
   optional,
   array,
   items,
   map,
+  union,
   nanoseconds,
 };

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::super::interface::{Answer, Argument, Description, Field, Interface, Kind, Type};
+use super::super::interface::{
+    Answer, Argument, Description, Field, Interface, Kind, Type, Variant,
+};
 use super::types::{Form, Named, Types, is_choice, own, pascal, snake, unique};
 use crate::text::{Integer, is_within};
 
@@ -169,16 +171,16 @@ fn answer(answer: &Answer, types: &Types, outer: Option<&Named>) -> String {
             Some("path") => "std::path::PathBuf".into(),
             _ => "Vec<u8>".into(),
         },
-        Type::Optional { of } => {
-            let is_itself = matches!(&of.ty, Type::Struct { fields: None, .. });
-            let of = inner(of);
-            if is_itself { format!("Option<Box<{of}>>") } else { format!("Option<{of}>") }
-        }
-        Type::List { of } | Type::Set { of } | Type::Stream { of } => match &of.ty {
+        Type::Optional { of } => format!("Option<{}>", inner(of)),
+        Type::List { of } | Type::Set { of } | Type::Stream { of } => {
             // A `Vec<u8>` is bytes.
-            Type::Int { min, max } => format!("Vec<{}>", integer((min, max), "u8")),
-            _ => format!("Vec<{}>", inner(of)),
-        },
+            if let Type::Int { min, max } = &of.ty {
+                return format!("Vec<{}>", integer((min, max), "u8"));
+            }
+            let of = inner(of);
+            let of = of.strip_prefix("Box<").and_then(|of| of.strip_suffix('>')).unwrap_or(&of);
+            format!("Vec<{of}>")
+        }
         Type::Map { key, of } if is_ordered(key) => {
             format!("std::collections::BTreeMap<{}, {}>", inner(key), inner(of))
         }
@@ -189,11 +191,18 @@ fn answer(answer: &Answer, types: &Types, outer: Option<&Named>) -> String {
         Type::Struct { name, fields: Some(fields) } => {
             types.structure(name, fields).map_or("dockipc::Reply", |named| &named.name).into()
         }
-        // A struct within itself. `derive(Reply)` needs to see it in its own fields.
-        Type::Struct { name, fields: None } => match (types.within(name), outer) {
-            (Some(named), Some(outer)) if named.name == outer.name => named.name.clone(),
-            _ => "dockipc::Reply".into(),
-        },
+        Type::Union { name, variants: Some(variants) } => {
+            types.union(name, variants).unwrap_or("dockipc::Reply").into()
+        }
+        // A type within itself. `derive(Reply)` needs to see it in its own fields.
+        Type::Struct { name, fields: None } | Type::Union { name, variants: None } => {
+            match (types.within(name), outer) {
+                (Some(named), Some(outer)) if named.name == outer.name => {
+                    format!("Box<{}>", named.name)
+                }
+                _ => "dockipc::Reply".into(),
+            }
+        }
         Type::Enum { name, words } => types.choice(name, words).unwrap_or("String").into(),
         _ => "dockipc::Reply".into(),
     }
@@ -210,36 +219,85 @@ fn is_ordered(key: &Answer) -> bool {
 
 fn named(named: &Named, types: &Types, out: &mut String) {
     let name = &named.name;
+    let derives = match &named.form {
+        Form::Enum(_) if named.is_sent => {
+            "dockipc::Arg, dockipc::Reply, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash"
+        }
+        Form::Enum(_) => "dockipc::Reply, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash",
+        _ => "dockipc::Reply, Clone, Debug, PartialEq",
+    };
+    let kind = if let Form::Struct(_) = named.form { "struct" } else { "enum" };
+    let _ = write!(out, "\n#[derive({derives})]\npub {kind} {name} {{\n");
+    let mut taken = BTreeSet::from(["Self".to_owned()]);
     match &named.form {
-        Form::Struct(fields) => {
-            let _ = write!(
-                out,
-                "\n#[derive(dockipc::Reply, Clone, Debug, PartialEq)]\npub struct {name} {{\n"
-            );
-            let mut taken = BTreeSet::new();
-            for Field { name, of } in fields {
-                let ident = unique(snake(name), &mut taken);
-                if ident != *name {
-                    let _ = writeln!(out, "    #[dockipc(name = {})]", literal(name));
-                }
-                let ty = answer(of, types, Some(named));
-                let _ = writeln!(out, "    pub {}: {ty},", escaped(&ident));
+        Form::Struct(of) => fields(of, "    pub ", named, types, out),
+        Form::Enum(words) => {
+            for word in words {
+                let variant = variant(word, &mut taken, out);
+                let _ = writeln!(out, "{variant},");
             }
         }
-        Form::Enum(words) => {
-            let derives = "dockipc::Arg, dockipc::Reply, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash";
-            let _ = write!(out, "\n#[derive({derives})]\npub enum {name} {{\n");
-            let mut taken = BTreeSet::from(["Self".to_owned()]);
-            for word in words {
-                let variant = unique(pascal(word), &mut taken);
-                if kebab(&variant) != *word {
-                    let _ = writeln!(out, "    #[arg(name = {})]", literal(word));
-                }
-                let _ = writeln!(out, "    {variant},");
+        Form::Union(variants) => {
+            for Variant { name, of } in variants {
+                let variant = variant(name, &mut taken, out);
+                content(&variant, of.as_ref(), named, types, out);
             }
         }
     }
+    // The daemon's words are all there is for an argument.
+    if named.is_open && !named.is_sent {
+        let other = unique("Other".into(), &mut taken);
+        let _ = writeln!(
+            out,
+            "    /// Another variant, of a newer daemon.\n    #[dockipc(other)]\n    {other},"
+        );
+    }
     out.push_str("}\n");
+}
+
+/// Writes the attribute of a variant with this word, and returns its name.
+fn variant(word: &str, taken: &mut BTreeSet<String>, out: &mut String) -> String {
+    let variant = unique(pascal(word), taken);
+    if kebab(&variant) != *word {
+        let _ = writeln!(out, "    #[arg(name = {})]", literal(word));
+    }
+    format!("    {variant}")
+}
+
+/// Writes a variant with the value that it has.
+fn content(variant: &str, of: Option<&Answer>, named: &Named, types: &Types, out: &mut String) {
+    match of.map(|of| &of.ty) {
+        None => {
+            let _ = writeln!(out, "{variant},");
+        }
+        Some(Type::Struct { name, fields: Some(of) }) if name.is_empty() => {
+            let _ = writeln!(out, "{variant} {{");
+            fields(of, "        ", named, types, out);
+            out.push_str("    },\n");
+        }
+        Some(Type::Row { columns }) if columns.len() > 1 => {
+            let columns: Vec<_> =
+                columns.iter().map(|column| answer(column, types, Some(named))).collect();
+            let _ = writeln!(out, "{variant}({}),", columns.join(", "));
+        }
+        Some(_) => {
+            let of = of.map_or_else(String::new, |of| answer(of, types, Some(named)));
+            let _ = writeln!(out, "{variant}({of}),");
+        }
+    }
+}
+
+fn fields(fields: &[Field], indent: &str, named: &Named, types: &Types, out: &mut String) {
+    let mut taken = BTreeSet::new();
+    for Field { name, of } in fields {
+        let ident = unique(snake(name), &mut taken);
+        if ident != *name {
+            let indent = indent.trim_end_matches("pub ");
+            let _ = writeln!(out, "{indent}#[dockipc(name = {})]", literal(name));
+        }
+        let ty = answer(of, types, Some(named));
+        let _ = writeln!(out, "{indent}{}: {ty},", escaped(&ident));
+    }
 }
 
 /// Returns an identifier in kebab case, as the macros do.

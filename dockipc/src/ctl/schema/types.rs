@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::interface::{Answer, Argument, Field, Interface, Type};
+use super::super::interface::{Answer, Argument, Field, Interface, Type, Variant};
 
 /// A struct or an enum, with a name of its own in the generated code.
 pub(super) struct Named {
@@ -10,11 +10,16 @@ pub(super) struct Named {
     /// The name in the description.
     described: String,
     pub(super) form: Form,
+    /// Whether another version may have more words or variants.
+    pub(super) is_open: bool,
+    /// Whether it is the type of an argument.
+    pub(super) is_sent: bool,
 }
 
 pub(super) enum Form {
     Struct(Vec<Field>),
     Enum(Vec<String>),
+    Union(Vec<Variant>),
 }
 
 /// All types with names, in the order in which the commands mention them.
@@ -31,7 +36,7 @@ impl Types {
         for command in own(interface) {
             for argument in &command.arguments {
                 if is_choice(argument) {
-                    types.add(&argument.ty, Form::Enum(argument.choices.clone()));
+                    types.add(&argument.ty, Form::Enum(argument.choices.clone())).0.is_sent = true;
                 }
             }
             if let Some(answer) = &command.answer {
@@ -51,33 +56,49 @@ impl Types {
                 self.collect(of);
             }
             Type::Row { columns } => columns.iter().for_each(|column| self.collect(column)),
-            Type::Struct { name, fields: Some(fields) } => {
-                if self.add(name, Form::Struct(fields.clone())) {
-                    fields.iter().for_each(|field| self.collect(&field.of));
+            // The fields of a variant have no name.
+            Type::Struct { name, fields: Some(fields) }
+                if name.is_empty() || self.add(name, Form::Struct(fields.clone())).1 =>
+            {
+                for field in fields {
+                    self.collect(&field.of);
                 }
             }
             Type::Enum { name, words } => {
-                self.add(name, Form::Enum(words.clone()));
+                self.add(name, Form::Enum(words.clone())).0.is_open |= answer.is_open;
+            }
+            Type::Union { name, variants: Some(variants) } => {
+                let (named, is_new) = self.add(name, Form::Union(variants.clone()));
+                named.is_open |= answer.is_open;
+                if is_new {
+                    variants.iter().flat_map(|variant| &variant.of).for_each(|of| self.collect(of));
+                }
             }
             _ => {}
         }
     }
 
-    /// Adds a type, unless it is there.
-    fn add(&mut self, described: &str, form: Form) -> bool {
-        if self.find(described, &form).is_some() {
-            return false;
+    /// Adds a type, unless it is there. Returns whether it was not.
+    fn add(&mut self, described: &str, form: Form) -> (&mut Named, bool) {
+        let place = self.place(described, &form);
+        let at = place.unwrap_or(self.list.len());
+        if place.is_none() {
+            let name = unique(pascal(described), &mut self.taken);
+            let described = described.into();
+            self.list.push(Named { name, described, form, is_open: false, is_sent: false });
         }
-        let name = unique(pascal(described), &mut self.taken);
-        self.list.push(Named { name, described: described.into(), form });
-        true
+        (&mut self.list[at], place.is_none())
     }
 
     fn find(&self, described: &str, form: &Form) -> Option<&Named> {
+        self.place(described, form).map(|at| &self.list[at])
+    }
+
+    fn place(&self, described: &str, form: &Form) -> Option<usize> {
         let name = pascal(described);
         self.list
             .iter()
-            .find(|named| pascal(&named.described) == name && is_same(&named.form, form))
+            .position(|named| pascal(&named.described) == name && is_same(&named.form, form))
     }
 
     /// Returns the name of the enum with these words.
@@ -91,10 +112,15 @@ impl Types {
         self.find(described, &Form::Struct(fields.to_vec()))
     }
 
-    /// Returns the struct with this name, for one within itself, which has no fields there.
+    /// Returns the name of the union with these variants.
+    pub(super) fn union(&self, described: &str, variants: &[Variant]) -> Option<&str> {
+        Some(&self.find(described, &Form::Union(variants.to_vec()))?.name)
+    }
+
+    /// Returns the struct or the union with this name, for one within itself, whose content is not described there.
     pub(super) fn within(&self, described: &str) -> Option<&Named> {
         let is_one =
-            |named: &&Named| named.described == described && matches!(named.form, Form::Struct(_));
+            |named: &&Named| named.described == described && !matches!(named.form, Form::Enum(_));
         self.list.iter().find(is_one)
     }
 }
@@ -105,6 +131,12 @@ fn is_same(a: &Form, b: &Form) -> bool {
         (Form::Enum(a), Form::Enum(b)) => a == b,
         (Form::Struct(a), Form::Struct(b)) => {
             let shown = |field: &Field| (field.name.clone(), field.of.to_string());
+            a.iter().map(shown).eq(b.iter().map(shown))
+        }
+        (Form::Union(a), Form::Union(b)) => {
+            let shown = |variant: &Variant| {
+                (variant.name.clone(), variant.of.as_ref().map(ToString::to_string))
+            };
             a.iter().map(shown).eq(b.iter().map(shown))
         }
         _ => false,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type};
+use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type, Variant};
 use super::python::is_scalar;
 use super::types::{Form, Named, Types, camel, is_choice, own, pascal, unique};
 
@@ -83,6 +83,14 @@ fn named(named: &Named, types: &Types, out: &mut String) {
                  const fields = $.map($.text, $.any)(answer);\n  return {{\n{read}  }};\n}};\n"
             );
         }
+        Form::Union(variants) => {
+            let of = |variant: &Variant| match &variant.of {
+                Some(of) => format!("{{ {}: {} }}", literal(&variant.name), ty(of, types)),
+                None => literal(&variant.name),
+            };
+            let variants: Vec<_> = variants.iter().map(of).collect();
+            let _ = write!(out, "\nexport type {name} =\n  | {};\n", variants.join("\n  | "));
+        }
         Form::Enum(words) => {
             let words: Vec<_> = words.iter().map(|word| literal(word)).collect();
             let _ = write!(out, "\nexport type {name} = {};\n", words.join(" | "));
@@ -143,16 +151,13 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         }
     }
     let answer = command.answer.as_ref();
-    let (returns, run) = match answer.map(|answer| &answer.ty) {
-        Some(Type::Stream { of }) => {
-            let kind = if command.is_idempotent && is_scalar(of) { "stream" } else { "list" };
-            (format!("AsyncGenerator<{}>", ty(of, types)), format!("{kind}({}", reader(of, types)))
-        }
-        _ => {
-            let returns = answer.map_or_else(|| "unknown".into(), |answer| ty(answer, types));
-            let reader = answer.map_or_else(|| "$.any".into(), |answer| reader(answer, types));
-            (format!("Promise<{returns}>"), format!("call({reader}"))
-        }
+    let (returns, run) = if let Some(Type::Stream { of }) = answer.map(|answer| &answer.ty) {
+        let kind = if command.is_idempotent && is_scalar(of) { "stream" } else { "list" };
+        (format!("AsyncGenerator<{}>", ty(of, types)), format!("{kind}({}", reader(of, types)))
+    } else {
+        let returns = answer.map_or_else(|| "unknown".into(), |answer| ty(answer, types));
+        let reader = answer.map_or_else(|| "$.any".into(), |answer| reader(answer, types));
+        (format!("Promise<{returns}>"), format!("call({reader}"))
     };
     out.push('\n');
     documented(command, &helps, out);
@@ -228,15 +233,27 @@ fn ty(answer: &Answer, types: &Types) -> String {
             let columns: Vec<_> = columns.iter().map(|column| ty(column, types)).collect();
             format!("[{}]", columns.join(", "))
         }
-        Type::Struct { .. } | Type::Enum { .. } => name(answer, types).unwrap_or("unknown").into(),
-        Type::Union { .. } | Type::Json { .. } | Type::Unknown => "unknown".into(),
+        Type::Struct { name, fields: Some(fields) } if name.is_empty() => {
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|field| format!("{}: {}", literal(&field.name), ty(&field.of, types)))
+                .collect();
+            format!("{{ {} }}", fields.join("; "))
+        }
+        Type::Struct { .. } | Type::Enum { .. } | Type::Union { .. } => {
+            name(answer, types).unwrap_or("unknown").into()
+        }
+        Type::Json { .. } | Type::Unknown => "unknown".into(),
     }
 }
 
 fn name<'t>(answer: &Answer, types: &'t Types) -> Option<&'t str> {
     match &answer.ty {
         Type::Struct { name, fields: Some(fields) } => Some(&types.structure(name, fields)?.name),
-        Type::Struct { name, fields: None } => Some(&types.within(name)?.name),
+        Type::Struct { name, fields: None } | Type::Union { name, variants: None } => {
+            Some(&types.within(name)?.name)
+        }
+        Type::Union { name, variants: Some(variants) } => types.union(name, variants),
         Type::Enum { name, words } => types.choice(name, words),
         _ => None,
     }
@@ -270,6 +287,33 @@ fn reader(answer: &Answer, types: &Types) -> String {
                 columns.join(", ")
             )
         }
+        Type::Struct { name, fields: Some(fields) } if name.is_empty() => {
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|field| {
+                    let key = literal(&field.name);
+                    format!("{key}: {}(fields.get({key}))", reader(&field.of, types))
+                })
+                .collect();
+            format!(
+                "((answer: unknown) => {{ const fields = $.map($.text, $.any)(answer); return {{ {} }}; }})",
+                fields.join(", ")
+            )
+        }
+        Type::Union { variants, .. } => match (variants, name(answer, types)) {
+            (Some(variants), Some(name)) => {
+                let values = variants
+                    .iter()
+                    .filter_map(|variant| Some((&variant.name, variant.of.as_ref()?)));
+                let values: Vec<_> = values
+                    .map(|(name, of)| format!("{}: {}", literal(name), reader(of, types)))
+                    .collect();
+                format!("($.union({{ {} }}) as Read<{name}>)", values.join(", "))
+            }
+            // The variants of a union within itself are not described.
+            (None, Some(name)) => format!("($.any as Read<{name}>)"),
+            (_, None) => "$.any".into(),
+        },
         Type::Struct { .. } => match name(answer, types) {
             // A constant that may be below.
             Some(name) => format!("((answer: unknown) => ${name}(answer))"),
@@ -279,7 +323,8 @@ fn reader(answer: &Answer, types: &Types) -> String {
             Some(name) => format!("($.text as Read<{name}>)"),
             None => "$.text".into(),
         },
-        Type::Union { .. } | Type::Json { .. } | Type::Unknown => "$.any".into(),
+        Type::Json { .. } => "$.json".into(),
+        Type::Unknown => "$.any".into(),
     }
 }
 
