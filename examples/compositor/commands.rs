@@ -10,37 +10,37 @@ use super::answers::{Event, KeyboardLayouts, Output, OutputConfigChanged, Window
 use super::ui::Ui;
 
 /// List the windows.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn windows(ui: Local<'_, Ui>) -> Vec<Window> {
     ui.windows.values().cloned().collect()
 }
 
 /// List the workspaces.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn workspaces(ui: Local<'_, Ui>) -> Vec<Workspace> {
     ui.workspaces.clone()
 }
 
 /// List the connected monitors.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn outputs(ui: Local<'_, Ui>) -> BTreeMap<String, Output> {
     ui.outputs.clone()
 }
 
 /// Show the layouts of the keyboard.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn keyboard_layouts(ui: Local<'_, Ui>) -> KeyboardLayouts {
     ui.layouts.clone()
 }
 
 /// Show the focused window.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn focused_window(ui: Local<'_, Ui>) -> Option<Window> {
     ui.windows.values().find(|window| window.is_focused).cloned()
 }
 
 /// Tell whether the overview is open.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn overview_state(ui: Local<'_, Ui>) -> bool {
     ui.is_overview_open
 }
@@ -98,7 +98,7 @@ fn output(
 }
 
 /// Receive the state of the compositor as events, and then each change.
-#[command]
+#[command(readonly)]
 fn event_stream(mut ui: Local<'_, Ui>) -> Stream<Event> {
     let (sender, events) = channel();
     for event in ui.as_events() {
