@@ -1,7 +1,8 @@
 //! The commands, which run on the loop of the compositor.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use dockipc::{Commands as _, Deferred, Failure, Local, Stop, Stream, command};
 
@@ -107,8 +108,12 @@ fn event_stream(mut ui: Local<'_, Ui>) -> Stream<Event> {
     ui.listening.push(sender);
     // Each waits on a thread of the server. `dockipc::Events` has a queue with bounds instead.
     Stream::new(move |sink| {
-        for event in events {
-            sink.send(event)?;
+        while !sink.is_closed() {
+            match events.recv_timeout(Duration::from_millis(100)) {
+                Ok(event) => sink.send(event)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
         Ok(())
     })

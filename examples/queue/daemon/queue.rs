@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use dockipc::Failure;
+use dockipc::client::quote;
 use queue_ipc::{Added, Group, NewTask, Outcome, Selection, Signal, Status, Task};
 use rustix::process::{Pid, kill_process};
 
@@ -33,6 +34,9 @@ pub(crate) struct Tasks {
 /// A task, and what no caller sees of it.
 pub(crate) struct Entry {
     pub(crate) task: Task,
+    command: Vec<String>,
+    /// The tasks that must have succeeded before.
+    after: Vec<u64>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) output: Vec<u8>,
     process: Option<Pid>,
@@ -63,10 +67,13 @@ impl Queue {
         };
         state.last += 1;
         let id = state.last;
-        let NewTask { path, env, group, after: dependencies, label, command, .. } = new;
+        let NewTask { path, env, group, after, label, command, .. } = new;
         let path = path.unwrap_or_else(|| PathBuf::from("/"));
-        let task = Task { id, command, path, group, label, dependencies, status };
-        state.tasks.insert(id, Entry { task, env, output: Vec::new(), process: None });
+        let quoted: Vec<_> = command.iter().map(|word| quote(word)).collect();
+        let task = Task { id, command: quoted.join(" "), path, group, label, status };
+        state
+            .tasks
+            .insert(id, Entry { task, command, after, env, output: Vec::new(), process: None });
         drop(state);
         if let Some(delay) = new.delay {
             let queue = self.clone();
@@ -190,11 +197,9 @@ impl Tasks {
     /// Returns a task that can start. Ends those that never can.
     fn next(&mut self) -> Option<u64> {
         for id in self.tasks.keys().copied().collect::<Vec<_>>() {
-            let Task { status: Status::Queued, group, dependencies, .. } = &self.tasks[&id].task
-            else {
-                continue;
-            };
-            let results = dependencies.iter().map(|id| match &self.tasks.get(id)?.task.status {
+            let Entry { task, after, .. } = &self.tasks[&id];
+            let Task { status: Status::Queued, group, .. } = task else { continue };
+            let results = after.iter().map(|id| match &self.tasks.get(id)?.task.status {
                 Status::Done { result, .. } => Some(*result == Outcome::Success),
                 _ => None,
             });
@@ -225,7 +230,7 @@ impl Entry {
     /// Starts the process. Its output, errors included, comes through the pipe.
     fn start(&self) -> io::Result<(Child, io::PipeReader)> {
         let (reader, writer) = io::pipe()?;
-        let [program, arguments @ ..] = &self.task.command[..] else {
+        let [program, arguments @ ..] = &self.command[..] else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         let mut command = Command::new(program);
@@ -250,7 +255,7 @@ impl Entry {
             stashed: false,
             delay: None,
             label: task.label,
-            command: task.command,
+            command: self.command.clone(),
         }
     }
 

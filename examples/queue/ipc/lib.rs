@@ -77,16 +77,14 @@ pub struct Added {
 pub struct Task {
     /// Its number.
     pub id: u64,
-    /// The program and its arguments.
-    pub command: Vec<String>,
+    /// The program and its arguments, as a shell would read them.
+    pub command: String,
     /// The directory in which it runs.
     pub path: PathBuf,
     /// The group that it belongs to.
     pub group: String,
     /// A text for people.
     pub label: Option<String>,
-    /// The tasks that must have succeeded before it starts.
-    pub dependencies: Vec<u64>,
     /// Where it is in its life. Last, because the variants have different numbers of columns.
     pub status: Status,
 }
