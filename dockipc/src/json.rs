@@ -29,7 +29,8 @@ use crate::wire::json;
 /// }
 ///
 /// let daemon = dockipc::Server::new().spawn_in_process()?;
-/// let call = daemon.client().command("rename").arg(Json(Window { id: 7, title: None }));
+/// let client = daemon.client();
+/// let call = client.command("rename").arg(Json(Window { id: 7, title: None }));
 /// let Json(window): Json<Window> = call.arg("editor").call()?;
 /// assert_eq!(window.title.as_deref(), Some("editor"));
 /// # Ok::<(), dockipc::Error>(())

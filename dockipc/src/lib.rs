@@ -64,6 +64,19 @@
 //! A line is `NAME [ARGUMENT…]\n` in UTF-8, split as a POSIX shell does (`'…'`, `"…"`, `\`) without
 //! any expansion. Names ignore ASCII case. [`enum@Reply`] shows the form of each value.
 //!
+//! # Answers as JSON
+//!
+//! With the feature `json`, a client can ask for the answer to any command as JSON text, so that a script needs no
+//! RESP types: `dockipc json NAME [ARGUMENT…]`, also on a line, for one answer, and over RESP `DOCKIPC FORMAT json` for
+//! every further answer of the connection, up to `DOCKIPC FORMAT resp` or `RESET`. Errors stay errors. A stream is a
+//! text for each item: on a line, a line. The greeting of `HELLO` and the messages of subscriptions keep their form.
+//!
+//! A map whose keys are text is an object, and any other map a list of pairs. Bytes that are not UTF-8 become
+//! `{"base64": "…"}`, integers beyond 64 bits and numbers such as NaN become text, and an error within an answer
+//! becomes `{"error": "CODE message"}`. `Json<T>` is a parameter or an answer that is JSON text already;
+//! `DescribedJson<T>` (feature `json-schema`) has its JSON Schema in the description, and `MsgPack<T>` (feature
+//! `msgpack`) is `MessagePack`.
+//!
 //! # Transactions
 //!
 //! In RESP, `MULTI` begins a transaction. Each command that follows is checked, and queued (`+QUEUED`) or

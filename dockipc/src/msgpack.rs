@@ -20,7 +20,8 @@ use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 /// }
 ///
 /// let daemon = dockipc::Server::new().spawn_in_process()?;
-/// let call = daemon.client().command("sum").arg(MsgPack(vec![(1, 2), (3, 4)]));
+/// let client = daemon.client();
+/// let call = client.command("sum").arg(MsgPack(vec![(1, 2), (3, 4)]));
 /// assert_eq!(call.call::<MsgPack<(i32, i32)>>()?.0, (4, 6));
 /// # Ok::<(), dockipc::Error>(())
 /// ```

@@ -2,7 +2,7 @@
 //! the token that it points at.
 //!
 //! The compiler writes the text around the messages, so the snapshots belong to Rust 1.95. After a
-//! change run `TRYBUILD=overwrite cargo test -p tests macros::ui` and read the new snapshots.
+//! change run `TRYBUILD=overwrite cargo ui`, which has all features, and read the new snapshots.
 
 use tests::package::Package;
 

@@ -16,7 +16,7 @@ fn add(
 }
 
 /// Remove a group.
-#[command("group remove")]
+#[command("group remove", destructive)]
 fn remove(#[arg(complete = groups)] name: &str) -> String {
     format!("no {name}")
 }
@@ -77,6 +77,7 @@ fn group_is_called_with_two_words() {
     it.prints(&["call", "group", "add", "ops", "--paused"], "ops, paused\n");
     it.prints(&["call", "GROUP", "new", "ops"], "ops\n");
     it.prints(&["call", "--json", "group", "remove", "ops"], "\"no ops\"\n");
+    it.prints(&["call", "--dry-run", "group", "add", "ops"], "group add would run: name=ops\n");
     let ran = it.own(&["group", "add", "ops"]);
     assert_eq!((ran.code, &*ran.text()), (Some(0), "ops\n"), "{ran:?}");
     let mut command = ctl::command(&ctl::path());
@@ -167,6 +168,14 @@ fn shell_completes_and_hints_at_a_group() {
     terminal.presses(&["Tab"]);
     terminal.types("w");
     terminal.presses(&["Tab", "Enter"]);
+    // The command is destructive.
+    terminal.shows("group remove is destructive: run it? [y/N]");
+    terminal.presses(&["Enter"]);
+    terminal.until("a prompt", |screen| screen.ends_with("s>"));
+    assert!(!terminal.screen().contains("no web"));
+    terminal.enters("group remove web");
+    terminal.until("a second question", |screen| screen.matches("[y/N]").count() == 2);
+    terminal.enters("y");
     terminal.shows("no web");
     terminal.enters("help group");
     terminal.shows("\n  add <name> [--paused]");

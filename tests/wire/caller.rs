@@ -10,7 +10,7 @@ use tests::exchange;
 /// Open files.
 #[command("open")]
 fn open(#[arg(absolute)] path: &Path, #[arg(absolute)] more: Vec<PathBuf>) -> String {
-    format!("{path:?} {more:?}")
+    format!("{} {more:?}", path.display())
 }
 
 #[command("spawn")]
@@ -19,7 +19,7 @@ fn spawn(
     #[arg(caller = "env", long = "environment")] env: HashMap<OsString, OsString>,
     #[arg(short, caller = "cwd")] other: Option<PathBuf>,
 ) -> String {
-    format!("{cwd:?} {env:?} {other:?}")
+    format!("{} {env:?} {other:?}", cwd.display())
 }
 
 fn daemon() -> Handle {
@@ -34,7 +34,7 @@ fn ask(daemon: &Handle, line: &str) -> String {
 #[test]
 fn relative_path_is_refused() {
     let daemon = daemon();
-    assert_eq!(ask(&daemon, "open /a /b /c"), "\"/a\" [\"/b\", \"/c\"]");
+    assert_eq!(ask(&daemon, "open /a /b /c"), "/a [\"/b\", \"/c\"]");
     let why = "expected an absolute path, which begins with /; dockipc's program and clients make a path absolute";
     for (line, name, word) in [("open a", "path", "a"), ("open /a /b ./c", "more", "./c")] {
         let reason = format!("-USAGE bad value for {name}: \"{word}\": {why}; usage: open ");
@@ -46,9 +46,9 @@ fn relative_path_is_refused() {
 #[test]
 fn value_of_the_caller_is_an_option() {
     let daemon = daemon();
-    assert_eq!(ask(&daemon, "spawn --cwd /a"), "\"/a\" {} None");
+    assert_eq!(ask(&daemon, "spawn --cwd /a"), "/a {} None");
     let line = "spawn --cwd / -o/b --environment A=b=c";
-    assert_eq!(ask(&daemon, line), "\"/\" {\"A\": \"b=c\"} Some(\"/b\")");
+    assert_eq!(ask(&daemon, line), "/ {\"A\": \"b=c\"} Some(\"/b\")");
     let missing = ask(&daemon, "spawn");
     assert!(missing.starts_with("-USAGE --cwd is missing; usage: spawn --cwd <cwd> "), "{missing}");
     assert!(ask(&daemon, "spawn --cwd a").contains("expected an absolute path"));

@@ -252,7 +252,7 @@ fn stream_of_a_group_can_be_subscribed() {
     let mut expected = format!("*3\r\n{}{}:1\r\n", bulk("psubscribe"), bulk(call));
     for (kind, text) in [("item", "ops-a"), ("item", "ops-b"), ("end", "+END")] {
         let message: String = ["pmessage", call, kind, text].map(bulk).concat();
-        expected.push_str(&format!("*4\r\n{message}"));
+        expected = format!("{expected}*4\r\n{message}");
     }
     expect(&mut stream, expected.as_bytes());
     for (call, answer) in [

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{DeriveInput, Path};
+use syn::{DeriveInput, Ident, Path};
 
 use super::args::{Fields, bounds, read_fields};
 use super::command::marks;
@@ -14,19 +14,12 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
     let CommandsImpl { krate, ident, prefix, variants } = model;
     let ident = &silent(ident);
     let count = variants.len();
-    let option = |text: Option<&String>| match text {
-        None => quote!(::core::option::Option::None),
-        Some(text) => quote!(::core::option::Option::Some(#text)),
-    };
     let prefix = option(prefix.as_ref());
     let (mut arms, mut entries, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     let (mut described, mut send, mut all_sent) = (Vec::new(), Vec::new(), Vec::new());
     let mut names_of = Vec::new();
     for (i, command) in variants.iter().enumerate() {
-        let CommandVariant {
-            variant, name, aliases, hidden, idempotent, allow, docs, fields, ..
-        } = command;
-        let marks = marks(&command.marks);
+        let CommandVariant { variant, name, fields, .. } = command;
         let variant = silent(variant);
         let declared = quote_spanned!(Span::mixed_site()=> __DOCKIPC_DECLARED[#i]);
         let params = format_ident!("__DOCKIPC_PARAMS_{i}", span = Span::mixed_site());
@@ -46,19 +39,7 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
                 checks.push(check_with("check_unnamed", &field.param, quote!(#declared)));
             }
         }
-        let (allow, docs) = (option(allow.as_ref()), text(docs));
-        described.push(quote! {
-            __dockipc::Variant {
-                name: #name,
-                aliases: &[#(#aliases),*],
-                hidden: #hidden,
-                idempotent: #idempotent,
-                marks: #marks,
-                allow: #allow,
-                doc: #docs,
-                params: #params,
-            }
-        });
+        described.push(describe(command, &params));
         let Fields { names, values } = Fields::of(fields);
         let sent = fields.iter().zip(&values).map(|(field, value)| sent(&field.param, value));
         let sent: Vec<_> = sent.collect();
@@ -127,6 +108,31 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
                 }
             }
         };
+    }
+}
+
+/// Generates the description of a variant.
+fn describe(command: &CommandVariant, params: &Ident) -> TokenStream {
+    let CommandVariant { name, aliases, hidden, idempotent, allow, docs, .. } = command;
+    let (marks, allow, docs) = (marks(&command.marks), option(allow.as_ref()), text(docs));
+    quote! {
+        __dockipc::Variant {
+            name: #name,
+            aliases: &[#(#aliases),*],
+            hidden: #hidden,
+            idempotent: #idempotent,
+            marks: #marks,
+            allow: #allow,
+            doc: #docs,
+            params: #params,
+        }
+    }
+}
+
+fn option(text: Option<&String>) -> TokenStream {
+    match text {
+        None => quote!(::core::option::Option::None),
+        Some(text) => quote!(::core::option::Option::Some(#text)),
     }
 }
 

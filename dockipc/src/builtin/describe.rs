@@ -50,7 +50,7 @@ pub(super) fn describe<'n>(
 /// Describes the commands that are linked into this program, hidden ones excepted, without a daemon.
 #[cfg(feature = "cli")]
 pub(crate) fn linked() -> Reply {
-    let commands = inventory::iter::<Command>.into_iter().filter(|command| !command.hidden);
+    let commands = Command::all().into_iter().filter(|command| !command.hidden);
     let entries: Vec<_> = commands.map(Entry::of).collect();
     all(&mut entries.iter())
 }

@@ -174,9 +174,13 @@ impl Daemon {
     /// Returns the commands that are linked into the daemon's own program if the error says that the daemon
     /// does not run.
     pub(super) fn instead_of(&self, error: Error) -> Result<Interface> {
-        let is_linked = self.own.as_ref().is_some_and(|own| own.is_linked);
         match error {
-            Error::NoSocket { .. } | Error::Stale { .. } if is_linked => Interface::linked(),
+            #[cfg(feature = "server")]
+            Error::NoSocket { .. } | Error::Stale { .. }
+                if self.own.as_ref().is_some_and(|own| own.is_linked) =>
+            {
+                Interface::linked()
+            }
             error => Err(error),
         }
     }

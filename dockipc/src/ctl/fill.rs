@@ -87,12 +87,12 @@ impl Changes {
                 break;
             }
             let end = line.len() - splitter.peek().len();
-            match self.replaced.iter().find(|(at, _)| at + name == index) {
-                Some((_, word)) => push(&mut changed, word)?,
-                None => {
-                    changed.extend_from_slice(&line[start..end]);
-                    changed.extend((end == line.len()).then_some(b' '));
-                }
+            let replaced = self.replaced.iter().find(|(at, _)| at + name == index);
+            if let Some((_, word)) = replaced {
+                push(&mut changed, word)?;
+            } else {
+                changed.extend_from_slice(&line[start..end]);
+                changed.extend((end == line.len()).then_some(b' '));
             }
             index += 1;
         }

@@ -17,7 +17,7 @@ const HEAD: Style = Style::new().bold();
 
 /// What is explained.
 pub(super) enum Topic {
-    Command(Description),
+    Command(Box<Description>),
     /// The commands of a group.
     Group(Interface),
 }
@@ -27,7 +27,7 @@ impl Topic {
     pub(super) fn among(interface: Interface, words: &[impl AsRef<str>]) -> Option<(Self, usize)> {
         let Some(first) = words.first() else { return Some((Self::Group(interface), 0)) };
         if let Some((command, used)) = interface.resolve(words) {
-            return Some((Self::Command(command.clone()), used));
+            return Some((Self::Command(Box::new(command.clone())), used));
         }
         let group = interface.group(first.as_ref());
         (!group.commands.is_empty()).then_some((Self::Group(group), 1))
@@ -37,7 +37,7 @@ impl Topic {
     /// of these words.
     pub(super) fn of(client: &Client, words: &[impl AsRef<str>]) -> Result<(Self, usize)> {
         if let Some((command, used)) = Interface::command(client, words)? {
-            return Ok((Self::Command(command), used));
+            return Ok((Self::Command(Box::new(command)), used));
         }
         let Some(first) = words.first().map(AsRef::as_ref) else {
             return Ok((Self::Group(Interface::of(client)?), 0));
@@ -58,7 +58,7 @@ impl Topic {
         match self {
             Self::Group(commands) => commands::write(commands, json),
             Self::Command(command) => match json {
-                Some(layout) => write_json(command, layout),
+                Some(layout) => write_json(&**command, layout),
                 None => anstream::stdout().lock().write_all(text(command).as_bytes()),
             },
         }

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::output::{escaped, to_json};
-use crate::builtin::linked;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::reply::Reply;
@@ -249,8 +248,9 @@ impl Interface {
     }
 
     /// Returns the commands that are linked into this program.
+    #[cfg(feature = "server")]
     pub(super) fn linked() -> Result<Self> {
-        Self::read(linked())
+        Self::read(crate::builtin::linked())
     }
 
     fn read(reply: Reply) -> Result<Self> {

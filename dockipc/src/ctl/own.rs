@@ -48,6 +48,7 @@ pub struct Program {
     pub(super) version: Option<String>,
     formats: Vec<(String, Box<Format>)>,
     steps: Vec<(String, Box<Step>)>,
+    #[cfg(feature = "server")]
     pub(super) is_linked: bool,
 }
 
@@ -66,6 +67,7 @@ impl Program {
             version: None,
             formats: Vec::new(),
             steps: Vec::new(),
+            #[cfg(feature = "server")]
             is_linked: false,
         }
     }
@@ -94,6 +96,7 @@ impl Program {
 
     /// Explains, lists and completes the commands that are linked into this program while the daemon does not
     /// run. A running daemon describes its commands itself.
+    #[cfg(feature = "server")]
     pub fn linked(mut self) -> Self {
         self.is_linked = true;
         self

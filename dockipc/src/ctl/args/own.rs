@@ -24,8 +24,8 @@ pub(in crate::ctl) fn command(own: Option<Own<'_>>) -> clap::Command {
     // can't remove a subcommand.
     let is_mounted = name.contains(' ');
     let is_own = |name: &str| {
-        !["list", "ps", "kill", "watch"].contains(&name)
-            && !(is_mounted && ["__complete", "completions", "man"].contains(&name))
+        let is_hosts = is_mounted && ["__complete", "completions", "man"].contains(&name);
+        !is_hosts && !["list", "ps", "kill", "watch"].contains(&name)
     };
     let subcommands = whole.get_subcommands().filter(|subcommand| is_own(subcommand.get_name()));
     Common::augment_args(clap::Command::new(name.to_owned()))

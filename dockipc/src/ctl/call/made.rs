@@ -90,10 +90,8 @@ impl<'w> Made<'w> {
             Some((command, used)) => (used, Changes::of(command, &words[used..], daemon)),
             None => (1, Changes::default()),
         };
-        let client = match changes.has_environment {
-            true => daemon.only_trusted(client),
-            false => client.clone(),
-        };
+        let client =
+            if changes.has_environment { daemon.only_trusted(client) } else { client.clone() };
         Self { client, words, used, changes, line: None, is_checked: false }
     }
 
@@ -141,9 +139,10 @@ impl<'w> Made<'w> {
         let (name, arguments) = self.words.split_at(self.used.min(self.words.len()));
         let Changes { replaced, before, after, .. } = &self.changes;
         let first = name.first().map(Word::bytes).unwrap_or_default();
-        let call = match self.is_checked {
-            true => client.command("dockipc").words([b"check", first]),
-            false => client.command(&String::from_utf8_lossy(first)),
+        let call = if self.is_checked {
+            client.command("dockipc").words([b"check", first])
+        } else {
+            client.command(&String::from_utf8_lossy(first))
         };
         let call = call.words(name.iter().skip(1)).words(before);
         let arguments = arguments.iter().enumerate().map(|(i, word)| {
@@ -194,17 +193,15 @@ impl<'w> Made<'w> {
                 }
                 Show::Table { fields, is_aligned, is_stream } => {
                     let mut table = TableWriter::new(fields, *is_aligned);
-                    call.pieces("items", body, &mut |piece| match piece {
-                        Some(piece) => {
+                    call.pieces("items", body, &mut |piece| {
+                        if let Some(piece) = piece {
                             table.add(piece, &mut ready);
-                            Ok(())
+                            return Ok(());
                         }
-                        None => {
-                            if *is_stream {
-                                table.write(&mut ready);
-                            }
-                            flush(&mut cancelable, &mut ready).map_err(writing)
+                        if *is_stream {
+                            table.write(&mut ready);
                         }
+                        flush(&mut cancelable, &mut ready).map_err(writing)
                     })?;
                     table.write(&mut ready);
                     flush(&mut cancelable, &mut ready).map_err(writing)

@@ -143,7 +143,8 @@ impl<'c> Progress<'c> {
         if self.last.is_some() {
             return self.last;
         }
-        let mut positional = self.command.arguments.iter().filter(is_positional);
+        let mut positional =
+            self.command.arguments.iter().filter(|argument| is_positional(argument));
         let last = positional.clone().next_back().filter(|last| last.is_multiple);
         positional.nth(self.position).or(last).filter(|argument| !self.is_excluded(argument))
     }
@@ -171,7 +172,7 @@ impl<'c> Progress<'c> {
 }
 
 /// Returns whether an argument is given by its place among the words.
-fn is_positional(argument: &&Argument) -> bool {
+fn is_positional(argument: &Argument) -> bool {
     argument.flag.is_none() && argument.kind != Kind::Last
 }
 

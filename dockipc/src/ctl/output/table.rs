@@ -154,9 +154,10 @@ impl<'f> TableWriter<'f> {
         let bold = Style::new().bold();
         for (i, line) in table.lines().enumerate() {
             let line = line.trim_end();
-            let line = match header.is_some() && i == 0 {
-                true => format!("{bold}{line}{bold:#}\n"),
-                false => format!("{line}\n"),
+            let line = if header.is_some() && i == 0 {
+                format!("{bold}{line}{bold:#}\n")
+            } else {
+                format!("{line}\n")
             };
             out.extend_from_slice(line.as_bytes());
         }
@@ -172,7 +173,7 @@ fn cell(value: Reply) -> String {
         Reply::Bool(is) => is.to_string(),
         Reply::Int(number) => number.to_string(),
         Reply::Big(digits) => field(digits.as_bytes()),
-        Reply::Float(number) => float_text(number).to_string(),
+        Reply::Float(number) => float_text(number),
         Reply::Bytes(bytes) => field(&bytes),
         Reply::Formed(formed) => cell(formed.value),
         Reply::List(items) | Reply::Set(items) => joined(items),

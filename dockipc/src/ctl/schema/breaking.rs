@@ -405,7 +405,7 @@ pub(super) mod tests {
         let by = |with: Value| option("by", with);
         let short = by(json!({ "short": "-b" }));
         arguments(std::slice::from_ref(&short), &[by(json!({}))], &["add: -b for --by removed"]);
-        arguments(&[by(json!({}))], &[short.clone()], &[]);
+        arguments(&[by(json!({}))], std::slice::from_ref(&short), &[]);
         let text = argument("text", json!({}));
         arguments(
             &[text.clone(), by(json!({}))],
@@ -428,7 +428,7 @@ pub(super) mod tests {
         let map = argument("text", json!({ "map": true }));
         arguments(
             std::slice::from_ref(&text),
-            &[map.clone()],
+            std::slice::from_ref(&map),
             &["add: <text> now takes KEY=VALUE"],
         );
         arguments(&[map], &[text], &["add: <text> no longer takes KEY=VALUE"]);
@@ -444,7 +444,7 @@ pub(super) mod tests {
             argument("n", json!({ "type": "unit", "choices": choices, "aliases": aliases }))
         };
         let (old, new) = (n(&["a"], json!({ "x": "a" })), n(&["b"], json!({ "a": "b" })));
-        arguments(&[old.clone()], &[new], &["add: <n> no longer accepts x"]);
+        arguments(std::slice::from_ref(&old), &[new], &["add: <n> no longer accepts x"]);
         arguments(&[n(&["a"], json!({}))], &[old], &[]);
     }
 

@@ -152,20 +152,18 @@ impl Hinter for EditHelper {
             let named = [&words[..], std::slice::from_ref(word)].concat();
             interface.resolve(&named).is_some_and(|(_, used)| used == named.len())
         };
-        let name = if is_name(&last) {
-            last.clone()
-        } else {
-            match &names(&interface, &words, &last)[..] {
-                [only] => only.value.clone(),
-                _ => {
-                    let (command, used) = interface.resolve(&words)?;
-                    let shown = remaining_usage(command, &words[used..], &last)?;
-                    return Some(UsageHint { shown, insertable: 0 });
-                }
+        let found = names(&interface, &words, &last);
+        let name = match &found[..] {
+            _ if is_name(&last) => last.clone(),
+            [only] => only.value.clone(),
+            _ => {
+                let (command, used) = interface.resolve(&words)?;
+                let shown = remaining_usage(command, &words[used..], &last)?;
+                return Some(UsageHint { shown, insertable: 0 });
             }
         };
         let end = name.get(last.len()..)?;
-        let usage = match interface.resolve(&[&words[..], &[name.clone()]].concat()) {
+        let usage = match interface.resolve(&[&words[..], std::slice::from_ref(&name)].concat()) {
             Some((command, used)) if used > words.len() => {
                 remaining_usage(command, &[], "").unwrap_or_default()
             }
