@@ -31,7 +31,7 @@ enum Cli {
         /// The path of the socket.
         socket: Option<PathBuf>,
     },
-    /// Talk to the compositor that runs, at $COMPOSITOR_SOCKET.
+    /// Talk to the compositor that runs, at the path in `COMPOSITOR_SOCKET`.
     Msg(Words),
 }
 

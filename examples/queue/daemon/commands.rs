@@ -97,7 +97,7 @@ fn log(
     queue.lock().selected(&tasks, |entry| {
         let text = String::from_utf8_lossy(&entry.output).into_owned();
         let skipped = text.lines().count().saturating_sub(lines);
-        let end = text.lines().skip(skipped).map(|line| format!("{line}\n")).collect();
+        let end = text.lines().skip(skipped).flat_map(|line| [line, "\n"]).collect();
         outputs.insert(entry.task.id, end);
         true
     })?;
@@ -181,7 +181,7 @@ fn group_remove(queue: State<Queue>, name: &str) -> Result<(), Failure> {
     state.group(name)?;
     state.groups.remove(name);
     for entry in state.tasks.values_mut().filter(|entry| entry.task.group == name) {
-        entry.task.group = "default".to_owned();
+        "default".clone_into(&mut entry.task.group);
     }
     Ok(())
 }

@@ -20,12 +20,12 @@ pub(crate) struct Queue(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    state: Mutex<Tasks>,
+    state: Mutex<Inner>,
     /// Notified at each change of a task and of its output.
     changed: Condvar,
 }
 
-pub(crate) struct Tasks {
+pub(crate) struct Inner {
     pub(crate) tasks: BTreeMap<u64, Entry>,
     pub(crate) groups: BTreeMap<String, Group>,
     last: u64,
@@ -43,12 +43,12 @@ pub(crate) struct Entry {
 }
 
 impl Queue {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Tasks> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a change, at most for a moment: then the caller looks whether its client has left.
-    pub(crate) fn wait<'s>(&self, state: MutexGuard<'s, Tasks>) -> MutexGuard<'s, Tasks> {
+    pub(crate) fn wait<'s>(&self, state: MutexGuard<'s, Inner>) -> MutexGuard<'s, Inner> {
         let moment = Duration::from_millis(100);
         self.0.changed.wait_timeout(state, moment).unwrap_or_else(PoisonError::into_inner).0
     }
@@ -148,7 +148,7 @@ impl Queue {
     }
 }
 
-impl Default for Tasks {
+impl Default for Inner {
     fn default() -> Self {
         let group = Group { parallel: 1, is_paused: false };
         Self {
@@ -159,7 +159,7 @@ impl Default for Tasks {
     }
 }
 
-impl Tasks {
+impl Inner {
     pub(crate) fn entry(&mut self, id: u64) -> Result<&mut Entry, Failure> {
         let none = || Failure::new("NOTFOUND", format!("no task {id}"));
         self.tasks.get_mut(&id).ok_or_else(none)
