@@ -31,7 +31,7 @@ enum Cli {
         /// The path of the socket.
         socket: Option<PathBuf>,
     },
-    /// Talk to the compositor that runs, at $COMPOSITOR_SOCKET.
+    /// Talk to the compositor that runs, at the path in `COMPOSITOR_SOCKET`.
     Msg(Words),
 }
 
@@ -56,7 +56,7 @@ fn place() -> PathBuf {
 /// Serves the commands, and runs them on this thread.
 fn run(socket: &Path) -> dockipc::Result<()> {
     let (sender, jobs) = channel::<Job<Ui>>();
-    let server = Server::new().local(move |job| drop(sender.send(job)));
+    let server = Server::new().version("25.11").local(move |job| drop(sender.send(job)));
     let mut ui = Ui::new();
     // The sender of the jobs is dropped with the server.
     let path = socket.to_owned();

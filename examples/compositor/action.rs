@@ -10,9 +10,10 @@ use dockipc::{Arg, Args, Commands};
 #[derive(Commands, Clone, Debug, PartialEq)]
 pub(crate) enum Action {
     /// Exit the compositor.
+    #[command(destructive)]
     Quit {
         /// Do not ask.
-        #[arg(flag)]
+        #[arg(flag, short)]
         skip_confirmation: bool,
     },
     /// Power off all monitors.
@@ -22,7 +23,7 @@ pub(crate) enum Action {
     /// Spawn a command.
     Spawn {
         /// The program and its arguments.
-        #[arg(min = 1)]
+        #[arg(last, min = 1)]
         command: Vec<String>,
     },
     /// Spawn a command through the shell.
@@ -34,16 +35,16 @@ pub(crate) enum Action {
     /// Do a screen transition.
     DoScreenTransition {
         /// The delay before the transition, in milliseconds.
-        #[arg(long)]
+        #[arg(long, short)]
         delay_ms: Option<u16>,
     },
     /// Take a screenshot of an area.
     Screenshot {
         /// Whether the pointer is in the picture.
-        #[arg(long, default = true)]
+        #[arg(long, short = 'p', default = true)]
         show_pointer: bool,
         /// The file to write.
-        #[arg(long)]
+        #[arg(long, absolute)]
         path: Option<PathBuf>,
     },
     /// Take a screenshot of a window.
@@ -52,13 +53,14 @@ pub(crate) enum Action {
         #[arg(long)]
         id: Option<u64>,
         /// Whether the picture is also written to a file.
-        #[arg(long, default = true)]
+        #[arg(long, short = 'd', default = true)]
         write_to_disk: bool,
         /// The file to write.
-        #[arg(long)]
+        #[arg(long, absolute)]
         path: Option<PathBuf>,
     },
     /// Close a window.
+    #[command(destructive)]
     CloseWindow {
         /// The window; without it, the focused one.
         #[arg(long)]
@@ -237,9 +239,9 @@ pub(crate) enum Action {
         /// The window; without it, the focused one.
         #[arg(long)]
         id: Option<u64>,
-        #[arg(long, default = "+0")]
+        #[arg(long, short = 'x', default = "+0")]
         x: SizeChange,
-        #[arg(long, default = "+0")]
+        #[arg(long, short = 'y', default = "+0")]
         y: SizeChange,
     },
     /// Set the target of the dynamic cast to a monitor.
@@ -288,10 +290,11 @@ pub(crate) enum ColumnDisplay {
 }
 
 #[derive(Arg, Clone, Copy, Debug, PartialEq, Eq)]
+#[arg(ignore_case)]
 pub(crate) enum Switch {
-    //
+    #[arg(alias = "true", alias = "yes")]
     On,
-    //
+    #[arg(alias = "false", alias = "no")]
     Off,
 }
 

@@ -1,7 +1,8 @@
 //! The commands, which run on the loop of the compositor.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use dockipc::{Commands as _, Deferred, Failure, Local, Stop, Stream, command};
 
@@ -10,37 +11,37 @@ use super::answers::{Event, KeyboardLayouts, Output, OutputConfigChanged, Window
 use super::ui::Ui;
 
 /// List the windows.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn windows(ui: Local<'_, Ui>) -> Vec<Window> {
     ui.windows.values().cloned().collect()
 }
 
 /// List the workspaces.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn workspaces(ui: Local<'_, Ui>) -> Vec<Workspace> {
     ui.workspaces.clone()
 }
 
 /// List the connected monitors.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn outputs(ui: Local<'_, Ui>) -> BTreeMap<String, Output> {
     ui.outputs.clone()
 }
 
 /// Show the layouts of the keyboard.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn keyboard_layouts(ui: Local<'_, Ui>) -> KeyboardLayouts {
     ui.layouts.clone()
 }
 
 /// Show the focused window.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn focused_window(ui: Local<'_, Ui>) -> Option<Window> {
     ui.windows.values().find(|window| window.is_focused).cloned()
 }
 
 /// Tell whether the overview is open.
-#[command(idempotent)]
+#[command(readonly, idempotent)]
 fn overview_state(ui: Local<'_, Ui>) -> bool {
     ui.is_overview_open
 }
@@ -98,7 +99,7 @@ fn output(
 }
 
 /// Receive the state of the compositor as events, and then each change.
-#[command]
+#[command(readonly)]
 fn event_stream(mut ui: Local<'_, Ui>) -> Stream<Event> {
     let (sender, events) = channel();
     for event in ui.as_events() {
@@ -107,8 +108,12 @@ fn event_stream(mut ui: Local<'_, Ui>) -> Stream<Event> {
     ui.listening.push(sender);
     // Each waits on a thread of the server. `dockipc::Events` has a queue with bounds instead.
     Stream::new(move |sink| {
-        for event in events {
-            sink.send(event)?;
+        while !sink.is_closed() {
+            match events.recv_timeout(Duration::from_millis(100)) {
+                Ok(event) => sink.send(event)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
         Ok(())
     })

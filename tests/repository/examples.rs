@@ -1,5 +1,6 @@
 //! The examples as processes, and the README's console blocks.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +12,10 @@ use std::time::{Duration, Instant};
 
 use dockipc::Client;
 use dockipc::client::{Progress, quote};
-use tests::example::{example, root};
+use queue_ipc::{
+    Added, Group, NewTask, Outcome, Queue as _, QueueClient, Selection, Signal, Status,
+};
+use tests::example::{example, program, root};
 use tests::{Place, exchange};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -775,4 +779,160 @@ fn notes_are_private() {
     let _daemon = Daemon::start("notes", &place.socket(), &[]);
     let mode = place.socket().symlink_metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn queue_runs_tasks_of_its_clients() {
+    let place = Place::new();
+    let program = |name: &str| {
+        let mut command = Command::new(program(name));
+        command.env("QUEUE_SOCKET", place.socket()).env("GREETING", "hello  queue");
+        command.current_dir(place.directory());
+        command
+    };
+    let daemon = Daemon::run(&mut program("queued"), &place.socket());
+    let queue = QueueClient::new(Client::new(&daemon.socket));
+    assert_eq!(queue.check().unwrap(), []);
+
+    queue.group_add("ops", Some(2)).unwrap();
+    assert_eq!(queue.groups().unwrap()["ops"], Group { parallel: 2, is_paused: false });
+    let refused = queue.group_add("ops", None).unwrap_err();
+    assert_eq!(refused.failure().unwrap().code(), "EXISTS");
+
+    let task = |command: &[&str]| NewTask {
+        path: std::env::current_dir().ok(),
+        env: BTreeMap::from([("A".to_owned(), "a=b c".to_owned())]),
+        group: "ops".to_owned(),
+        after: Vec::new(),
+        stashed: false,
+        delay: None,
+        label: Some("a label".to_owned()),
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+    };
+    let added = queue.add(task(&["/bin/sh", "-c", "echo \"$A $0\"; exit 3", "a  b"])).unwrap();
+    assert_eq!(added, Added { task_id: 1, group_is_paused: false });
+    assert_eq!(queue.follow(1).unwrap().collect::<Result<Vec<_>, _>>().unwrap(), ["a=b c a  b"]);
+    queue.wait(Selection::All).unwrap();
+    let [failed] = &queue.status(Some("ops")).unwrap()[..] else { panic!("one task") };
+    assert!(matches!(failed.status, Status::Done { result: Outcome::Failed(3), .. }));
+    assert_eq!(failed.path, std::env::current_dir().unwrap());
+    assert_eq!(failed.command, "/bin/sh -c 'echo \"$A $0\"; exit 3' 'a  b'");
+
+    // One behind a failed one never starts.
+    queue.add(NewTask { after: vec![1], ..task(&["/bin/true"]) }).unwrap();
+    queue.add(NewTask { stashed: true, ..task(&["/bin/sleep", "1000"]) }).unwrap();
+    queue.env_set(3, "B", "x y").unwrap();
+    queue.enqueue(Selection::Ids(vec![3])).unwrap();
+    let error = queue.env_unset(3, "B").unwrap_err();
+    assert_eq!(error.failure().unwrap().message(), "task 3 has begun");
+    let tasks = queue.status(None).unwrap();
+    assert!(matches!(tasks[1].status, Status::Done { result: Outcome::DependencyFailed, .. }));
+    assert!(matches!(tasks[2].status, Status::Running { .. }));
+
+    // The words of a signal, from a line and from the typed client.
+    assert_eq!(
+        daemon.raw("kill --signal=INT2 3\n").split(':').next(),
+        Some("-USAGE bad value for --signal")
+    );
+    assert_eq!(daemon.raw("kill -s KILL --group default\n"), "");
+    assert_eq!(queue.kill(Selection::Group("ops".into()), Some(Signal::Kill)).unwrap(), [3]);
+    queue.wait(Selection::Ids(vec![3])).unwrap();
+    let tasks = queue.status(None).unwrap();
+    assert!(matches!(tasks[2].status, Status::Done { result: Outcome::Killed, .. }));
+    assert!(daemon.raw("kill --all 3\n").contains("--all conflicts with <ids>"));
+    assert!(daemon.raw("kill\n").contains("give one of"));
+
+    let bar = program("queue-bar").output().unwrap();
+    assert_eq!(String::from_utf8(bar.stdout).unwrap(), "0 running, 0 queued, 3 failed\n");
+    assert_eq!(queue.restart(&[1]).unwrap(), [4]);
+    queue.wait(Selection::All).unwrap();
+    assert_eq!(queue.log(Selection::Ids(vec![4]), Some(1)).unwrap()[&4], "a=b c a  b\n");
+    assert_eq!(queue.clean(true).unwrap(), 0);
+    assert_eq!(queue.clean(false).unwrap(), 4);
+    queue.group_remove("ops").unwrap();
+
+    #[cfg(feature = "cli")]
+    {
+        let run = |words: &[&str]| {
+            let output = program("queue").args(words).output().unwrap();
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+        };
+        let added = run(&["add", "--", "/bin/sh", "-c", "echo \"$GREETING\"; pwd"]);
+        assert_eq!(added, "task_id\t5\ngroup_is_paused\tfalse\n");
+        assert_eq!(run(&["wait", "--all"]), "");
+        let place = place.directory().canonicalize().unwrap();
+        let log = format!("--- Task 5 ---\nhello  queue\n{}\n", place.display());
+        assert_eq!(run(&["log", "5"]), log);
+        assert!(run(&["status"]).starts_with("id\tcommand\tpath\tgroup\tlabel\tstatus\n5\t"));
+        assert!(run(&["group"]).contains("group remove <name>"));
+        assert!(run(&["add"]).contains("command is missing"));
+    }
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn compositor_runs_actions_on_its_loop() {
+    let place = Place::new();
+    let compositor = || {
+        let mut command = Command::new(example("compositor"));
+        command.env("COMPOSITOR_SOCKET", place.socket()).current_dir(place.directory());
+        command
+    };
+    let mut daemon = Daemon::run(compositor().arg("run"), &place.socket());
+    let msg = |line: &str| {
+        let output = compositor().arg("msg").args(line.split(' ')).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let mut events = UnixStream::connect(&daemon.socket).unwrap();
+    events.set_read_timeout(Some(PATIENCE)).unwrap();
+    events.write_all(b"event-stream\n").unwrap();
+    let mut events = BufReader::new(events).lines().map(Result::unwrap);
+    let mut event = |name: &str| {
+        let line = events.next().expect("an event");
+        let word = line.split('\t').next().unwrap();
+        assert_eq!(word, name, "{line}");
+        line
+    };
+    event("workspaces-changed");
+    event("windows-changed");
+    event("overview-opened-or-closed");
+
+    assert_eq!(msg("action spawn -- foot --hold  -e"), "");
+    event("window-opened-or-changed");
+    event("window-focus-changed");
+    assert_eq!(msg("focused-window"), "Window 1: foot --hold  -e\n");
+    let json: serde_json::Value = serde_json::from_str(&msg("--json=line focused-window")).unwrap();
+    assert_eq!(json["layout"]["size"][0].as_f64(), Some(960.0));
+    for (change, width) in [("600", 600.0), ("+10%", 792.0), ("-92", 700.0)] {
+        assert_eq!(msg(&format!("action set-window-width {change}")), "", "{change}");
+        let line = event("window-opened-or-changed");
+        assert!(line.contains(&format!("{width}")), "{line}");
+    }
+    // A path against the caller's directory.
+    assert_eq!(msg("action screenshot --path shot.png -p false"), "");
+    let path = place.directory().canonicalize().unwrap().join("shot.png");
+    assert!(event("screenshot-captured").ends_with(path.to_str().unwrap()));
+    let refused = daemon.raw("action screenshot --path shot.png\n");
+    assert!(refused.starts_with("-USAGE "), "{refused}");
+
+    assert_eq!(msg("press Mod+O"), "");
+    assert!(event("overview-opened-or-closed").ends_with("is_open\ttrue"));
+    assert_eq!(msg("action set-workspace-name mail --workspace 2"), "");
+    assert_eq!(msg("action move-window-to-workspace mail --focus false"), "");
+    event("window-opened-or-changed");
+    assert!(msg("workspaces").contains("\n2\t2\tmail\teDP-1\tfalse\n"));
+    assert!(msg("action focus-workspace 256").contains("0 to 255"));
+    assert_eq!(msg("output eDP-1 --vrr YES"), "applied\n");
+    assert_eq!(msg("output HDMI-1 --off"), "output-was-missing\n");
+    assert!(msg("output eDP-1 --scale 11").contains("expected 0.1 to 10.0"));
+    assert!(msg("output eDP-1").contains("--off | --on | --scale"));
+    assert!(msg("action close-windo").contains("did you mean action close-window?"));
+    assert!(msg("action center-column").contains("UNSUPPORTED"));
+    let actions = msg("action");
+    assert!(actions.lines().filter(|line| line.starts_with("action ")).count() > 50, "{actions}");
+    let described = daemon.raw("dockipc describe --daemon\n");
+    assert!(described.starts_with("version\t25.11\n"), "{described}");
+
+    assert_eq!(msg("action quit -s"), "");
+    assert!(daemon.child.wait().unwrap().success());
 }

@@ -14,11 +14,20 @@ pub fn root() -> PathBuf {
 
 /// Returns the path of a built example. Builds the examples unless `cargo test --workspace` has.
 pub fn example(name: &str) -> PathBuf {
+    built(&Path::new("examples").join(name))
+}
+
+/// Returns the path of a program of the packages in `examples`.
+pub fn program(name: &str) -> PathBuf {
+    built(Path::new(name))
+}
+
+fn built(program: &Path) -> PathBuf {
     static BUILDING: Mutex<()> = Mutex::new(());
     // target/<profile>/deps/<this test>
     let this = std::env::current_exe().expect("this test's path");
     let profile = this.ancestors().nth(2).expect("the profile's directory");
-    let binary = profile.join("examples").join(name);
+    let binary = profile.join(program);
     let building = BUILDING.lock();
     if !is_fresh(&binary) {
         build(profile);
@@ -42,9 +51,9 @@ fn build(profile: &Path) {
         Some(name) => name,
     };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--workspace", "--examples", "--profile", name]);
+    cargo.args(["build", "--workspace", "--examples", "--bins", "--profile", name]);
     if cfg!(feature = "cli") {
-        cargo.args(["--features", "examples/cli"]);
+        cargo.args(["--features", "examples/cli,queue-client/cli"]);
     }
     if cfg!(feature = "tokio") {
         cargo.args(["--features", "examples/tokio"]);
