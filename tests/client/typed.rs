@@ -100,6 +100,7 @@ trait Hits {
 
     fn join_words(&self, separator: &str, words: &[&str]) -> Answer<String>;
 
+    #[expect(clippy::needless_lifetimes, reason = "a method may name one")]
     fn reverse<'b>(&self, bytes: &'b [u8]) -> Result<Vec<u8>, Error>;
 
     fn say(&self, #[arg(rest)] text: &str) -> dockipc::Result<String>;
@@ -166,7 +167,7 @@ fn methods_call_commands() {
     assert_eq!(hits.jobs().unwrap(), jobs());
     let items: dockipc::Result<Vec<u32>> = hits.count(3).unwrap().collect();
     assert_eq!(items.unwrap(), [0, 1, 2]);
-    assert_eq!(hits.size(&mut &[0; 300_000][..]).unwrap(), 300_000);
+    assert_eq!(hits.size(&mut &*vec![0; 300_000]).unwrap(), 300_000);
     assert_eq!(SizesClient::from(client.client().clone()).size(&b"12"[..]).unwrap(), 2);
     assert_eq!(Mock.size(&b"12"[..]).unwrap(), 7);
     let Err(Error::Refused(failure)) = hits.fail(Some("x")) else { panic!("no failure") };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use dockipc::client::Way;
 use dockipc::{Arg, Args, Peer, command};
 
-use super::{daemon, line};
+use super::daemon::{daemon, line};
 
 #[derive(Arg, Clone, Copy, Debug, PartialEq)]
 enum Priority {
@@ -97,6 +97,7 @@ fn pause(selection: Option<Selection>) -> String {
 }
 
 #[command]
+#[expect(clippy::unused_async, reason = "it answers at once")]
 async fn enter(input: Input) -> String {
     format!("{input:?}")
 }
@@ -203,6 +204,10 @@ fn description_names_the_alternatives() {
 struct Dice(u64);
 
 impl Dice {
+    fn index(&mut self, sides: usize) -> usize {
+        usize::try_from(self.roll(sides as u64)).unwrap()
+    }
+
     fn roll(&mut self, sides: u64) -> u64 {
         let mut hasher = RandomState::new().build_hasher();
         hasher.write_u64(self.0);
@@ -212,7 +217,7 @@ impl Dice {
 
     fn text(&mut self) -> String {
         let parts = ["--", "-", "", " ", "a", "=", "--all", "\"", "ß", "\\", "--group", "\t"];
-        (0..self.roll(4)).map(|_| parts[self.roll(12) as usize]).collect()
+        (0..self.roll(4)).map(|_| parts[self.index(parts.len())]).collect()
     }
 
     fn maybe<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
@@ -226,8 +231,10 @@ impl Dice {
                 timeout: Duration::from_nanos(self.roll(u64::MAX)),
                 quiet: self.roll(2) == 0,
             },
-            priority: self.maybe(|dice| [Priority::Low, Priority::VeryHigh][dice.roll(2) as usize]),
-            host: self.maybe(|dice| IpAddr::from((dice.roll(u64::MAX) as u32).to_be_bytes())),
+            priority: self.maybe(|dice| [Priority::Low, Priority::VeryHigh][dice.index(2)]),
+            host: self.maybe(|dice| {
+                IpAddr::from(u32::try_from(dice.roll(1 << 32)).unwrap().to_be_bytes())
+            }),
             label: (0..self.roll(3)).map(|_| self.text()).collect(),
         }
     }
@@ -256,12 +263,17 @@ fn sent_values_are_parsed_back() {
         let call = client.command("pause").give(&selection, Way::Position);
         assert_eq!(call.call::<String>().unwrap(), format!("{selection:?}"));
 
-        let kill = Kill { selection: dice.selection(), signal: dice.maybe(|d| d.roll(256) as u8) };
+        let kill = Kill {
+            selection: dice.selection(),
+            signal: dice.maybe(|d| u8::try_from(d.roll(256)).unwrap()),
+        };
         let call = client.command("kill").give(&kill, Way::Position);
         assert_eq!(call.call::<String>().unwrap(), format!("false {kill:?}"));
 
         let input = match dice.roll(2) {
-            0 => Input::Position(dice.roll(u64::MAX) as i32),
+            0 => Input::Position(
+                i32::try_from(dice.roll(1 << 32).cast_signed() - (1 << 31)).unwrap(),
+            ),
             // No text is no parameter.
             _ => Input::Text(format!("x{}", dice.text())),
         };

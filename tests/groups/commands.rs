@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dockipc::{Arg, Args, Body, Cancel, Commands, Local, Peer, command};
 
-use super::{Ui, daemon, line};
+use super::daemon::{Ui, daemon, line};
 
 #[derive(Arg, Clone, Copy, Debug, PartialEq)]
 enum Side {
@@ -70,6 +70,7 @@ enum Job2 {
 }
 
 #[command(flatten, idempotent)]
+#[expect(clippy::unused_async, reason = "it answers at once")]
 async fn job(job: Job2, peer: Peer) -> String {
     format!("{job:?} {}", peer.pid().is_some())
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use dockipc::client::Way;
 use dockipc::{Arg, command};
 
-use super::daemon;
+use super::daemon::daemon;
 
 #[derive(Arg, Clone, Copy, Debug, PartialEq)]
 enum Color {

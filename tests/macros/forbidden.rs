@@ -66,7 +66,10 @@ pub enum ForbiddenAction {
 fn forbidden_action(action: ForbiddenAction) -> u64 {
     match action {
         ForbiddenAction::ForbiddenNothing => 0,
-        ForbiddenAction::ForbiddenSome(_) => 1,
+        ForbiddenAction::ForbiddenSome(common) => {
+            drop(common);
+            1
+        }
     }
 }
 
@@ -145,6 +148,9 @@ pub fn forbidden(
 #[dockipc::client]
 pub trait Client {
     /// A method.
+    ///
+    /// # Errors
+    /// Those of a call.
     fn forbidden(&self, n: u8, #[arg(flag)] loud: bool) -> dockipc::Result<u8>;
 }
 

@@ -385,6 +385,9 @@ constant! { seven 7 }
 #[dockipc::client]
 pub trait SilentClient {
     /// Each kind of parameter.
+    ///
+    /// # Errors
+    /// Those of a call.
     #[command("seven", idempotent)]
     fn every(
         &self,
@@ -398,9 +401,15 @@ pub trait SilentClient {
     ) -> dockipc::Result<u8>;
 
     /// A body.
+    ///
+    /// # Errors
+    /// Those of a call.
     fn body(&self, #[arg(body)] body: impl Read + Send) -> dockipc::Result<()>;
 
     /// An old method.
+    ///
+    /// # Errors
+    /// Those of a call.
     #[deprecated]
     fn r#type(&self) -> dockipc::Result<Items<String>>;
 }

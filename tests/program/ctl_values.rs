@@ -16,10 +16,10 @@ fn program_shows_the_accepted_values() {
         ("tag", "[text, 2 to 5 bytes]\n"),
         ("print", "-t, --times <times>   How often. [integer, 0 to 255, default 1]\n"),
         ("run", "-- <command…>        [bytes, at least 1 value]\n"),
-        ("kill", "[interrupt|term|hangup, 15 for term, 2 for interrupt, int for interrupt]\n"),
+        ("kill", "[interrupt (2, int)|term (15)|hangup]\n"),
         ("start", "[KEY=VALUE, text, optional]\n"),
         ("open", "[path, absolute]\n"),
-        ("spawn", "[path, absolute, your directory unless given]\n"),
+        ("spawn", "[path, absolute, default: the working directory]\n"),
     ] {
         let help = dockipc(["help", path, name]).text();
         assert!(help.contains(shown), "{shown}\n{help}");

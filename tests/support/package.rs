@@ -19,8 +19,8 @@ impl Package {
         let directory = place.directory();
         let manifest = format!(
             "[package]\nname = '{name}'\nedition = '2024'\n[workspace]\n[[bin]]\nname = '{name}'\npath = 'main.rs'\n\
-             [dependencies.dockipc]\npath = {:?}\n{dockipc}\n",
-            root().join("dockipc"),
+             [dependencies.dockipc]\npath = '{}'\n{dockipc}\n",
+            root().join("dockipc").display(),
         );
         fs::write(directory.join("Cargo.toml"), manifest).expect("a manifest");
         fs::write(directory.join("main.rs"), main).expect("a source file");

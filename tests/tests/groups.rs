@@ -1,4 +1,9 @@
-//! Types that a daemon and its client share.
+//! Types that a daemon and its client share: what a client sends, the daemon parses back.
 
-#[path = "../groups/mod.rs"]
-mod groups;
+#[path = "../groups"]
+mod groups {
+    mod args;
+    mod commands;
+    mod daemon;
+    mod words;
+}

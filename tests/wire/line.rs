@@ -211,7 +211,7 @@ fn help_lists_and_explains_commands() {
     }
     assert!(ask("help secret\n").starts_with("secret\n"));
     assert_eq!(ask("help ad\n"), "-UNKNOWN no command \"ad\"; did you mean add?\n");
-    assert_eq!(ask("help a b\n"), "-USAGE unexpected word \"b\"; usage: help [<command>]\n");
+    assert_eq!(ask("help a b\n"), "-UNKNOWN no command \"a b\"; send help for a list\n");
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn left(argument: &Argument) -> String {
     match &argument.flag {
         Some(flag) if argument.kind == Kind::Flag => format!("{short}{flag}"),
         Some(flag) => format!("{short}{flag} <{}>{many}", value_name(argument)),
-        None if argument.kind == Kind::Last => format!("-- <{name}>…"),
+        None if argument.kind == Kind::Last => format!("-- <{name}{many}>"),
         None => format!("<{}{many}>", value_name(argument)),
     }
 }

@@ -54,11 +54,14 @@ pub struct Variant {
     pub params: &'static [Param],
 }
 
+/// Reads a group from the parameters that begin at an index.
+type ReadGroup<T> = fn(&Args<'_>, usize) -> Result<T, Failure>;
+
 /// A type that reads itself from parameters, and the parameters. One constant has both, because the compiler reports a
 /// mistake in a type once in each body of code.
 #[doc(hidden)]
 pub trait Grouped<P: 'static>: Sized {
-    const PARTS: (fn(&Args<'_>, usize) -> Result<Self, Failure>, P);
+    const PARTS: (ReadGroup<Self>, P);
 }
 
 impl Param {

@@ -208,7 +208,7 @@ impl Server {
     /// tell it to clients: [`Client::daemon`](crate::Client::daemon).
     ///
     /// ```
-    /// # fn main() -> dockipc::Result {
+    /// # fn main() -> dockipc::Result<()> {
     /// let daemon = dockipc::Server::new().version("1.4").spawn_in_process()?;
     /// assert_eq!(daemon.client().daemon()?.version(), Some("1.4"));
     /// # Ok(())
