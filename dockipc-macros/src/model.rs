@@ -297,6 +297,7 @@ pub(crate) struct Method {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) name: String,
     pub(crate) is_idempotent: bool,
+    pub(crate) is_deprecated: bool,
     pub(crate) params: Vec<Sent>,
     /// The result, also of the future.
     pub(crate) output: Type,

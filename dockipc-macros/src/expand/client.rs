@@ -142,7 +142,7 @@ fn way(way: &SentWay) -> TokenStream {
 
 /// Generates the description of a method, which is compared with the daemon's.
 fn description(method: &Method, is_async: bool) -> TokenStream {
-    let Method { cfgs, name, is_idempotent, params, output, .. } = method;
+    let Method { cfgs, name, is_idempotent, is_deprecated, params, output, .. } = method;
     let span = hygienic(first_span(output));
     let answer = without_lifetimes(output.to_token_stream());
     let answer = if is_async {
@@ -168,6 +168,7 @@ fn description(method: &Method, is_async: bool) -> TokenStream {
         __dockipc::Method {
             name: #name,
             is_idempotent: #is_idempotent,
+            is_deprecated: #is_deprecated,
             params: &[#(#params),*],
             answer: #answer,
         }

@@ -157,6 +157,7 @@ fn method(attrs: MethodAttrs, method: &mut TraitItemFn, errors: &mut Errors) -> 
         cfgs,
         name,
         is_idempotent: idempotent.is_some(),
+        is_deprecated: method.attrs.iter().any(|attr| attr.path().is_ident("deprecated")),
         params,
         output: output?,
     })

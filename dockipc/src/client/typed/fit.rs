@@ -80,7 +80,7 @@ fn differences(methods: &[Method], described: Described, daemon: Described) -> V
 
 fn one(method: &Method, command: &Described) -> Vec<String> {
     let mut found = Vec::new();
-    if let Some(instead) = command.text("deprecated") {
+    if let Some(instead) = command.text("deprecated").filter(|_| !method.is_deprecated) {
         found.push(format!("the command is deprecated in the daemon: {instead}"));
     }
     if method.is_idempotent && !command.is("idempotent") {

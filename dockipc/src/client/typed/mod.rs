@@ -29,6 +29,8 @@ use crate::reply::{FromReply, ReplyType};
 pub struct Method {
     pub name: &'static str,
     pub is_idempotent: bool,
+    /// Whether the trait says so, and its callers know it.
+    pub is_deprecated: bool,
     pub params: &'static [Sent],
     pub answer: &'static ReplyType,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::super::interface::{
-    Answer, Argument, Description, Field, Interface, Kind, Type, Variant,
+    Answer, Argument, Description, Field, Interface, Kind, OfCaller, Type, Variant,
 };
 use super::types::{Form, Named, Types, is_choice, own, pascal, snake, unique};
 use crate::text::{Integer, is_within};
@@ -45,6 +45,9 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     doc(&command.summary, "    ", out);
     if !command.details.is_empty() {
         doc(&format!("\n{}", command.details), "    ", out);
+    }
+    if let Some(instead) = &command.deprecated {
+        let _ = writeln!(out, "    #[deprecated(note = {})]", literal(instead));
     }
     let mut keys = Vec::new();
     if kebab(&ident) != command.name {
@@ -98,6 +101,12 @@ fn param(
             _ => key.into(),
         });
     }
+    let is_directory = argument.caller == Some(OfCaller::Cwd);
+    if is_directory {
+        keys.push("caller = \"cwd\"".into());
+    } else if argument.is_absolute {
+        keys.push("absolute".into());
+    }
     if ident != argument.name {
         keys.push(format!("name = {}", literal(&argument.name)));
     }
@@ -109,6 +118,7 @@ fn param(
         Kind::Flag => "bool".into(),
         Kind::Body if is_stream => "impl std::io::Read + Send + 'static".into(),
         Kind::Body => "&mut (dyn std::io::Read + Send)".into(),
+        _ if is_directory => "Option<&std::path::Path>".into(),
         _ => value(argument, types),
     };
     let _ = writeln!(out, "{}: {ty},", escaped(&ident));
@@ -331,5 +341,33 @@ fn escaped(ident: &str) -> String {
         "self" | "super" | "crate" => format!("{ident}_"),
         _ if KEYWORDS.contains(&ident) => format!("r#{ident}"),
         _ => ident.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::breaking::tests::{one, option};
+    use super::super::from_json;
+    use super::rust;
+
+    #[test]
+    fn what_the_caller_brings_is_in_the_trait() {
+        let described = one(
+            json!({ "deprecated": "use \"sum\"" }),
+            &[
+                option("file", json!({ "type": "path", "absolute": true })),
+                option("in", json!({ "type": "path", "absolute": true, "caller": "cwd" })),
+            ],
+        );
+        let printed = rust(&from_json(described).unwrap().0, "hitd");
+        for line in [
+            "#[deprecated(note = \"use \\\"sum\\\"\")]",
+            "#[arg(long, absolute)] file: Option<&std::path::Path>,",
+            "#[arg(long, caller = \"cwd\")] r#in: Option<&std::path::Path>,",
+        ] {
+            assert!(printed.contains(line), "{printed}");
+        }
     }
 }
