@@ -326,6 +326,7 @@ pub(crate) enum SentForm {
 pub(crate) enum SentWay {
     Position,
     Rest,
+    Last,
     Long(String),
     Flag(String),
 }
