@@ -223,6 +223,7 @@ pub fn command_without_server(_: TokenStream, item: TokenStream) -> TokenStream 
 /// | `#[arg(long)]`, `#[arg(long = "name")]` | an option with a value |
 /// | `#[arg(flag)]`, `#[arg(flag = "name")]` | a flag, from a `bool` |
 /// | `#[arg(rest)]` | the rest of the line |
+/// | `#[arg(last)]` | a list of words behind `--`, those of another command line |
 /// | `#[arg(body)]` | the body of the call, from a reader: `impl Read + Send`, or `&mut (dyn Read + Send)` |
 /// | `#[arg(absolute)]` | a path, which is made absolute against the directory of the process |
 /// | `#[arg(caller = "cwd")]` | an `Option` of a path: `None` sends the directory of the process |

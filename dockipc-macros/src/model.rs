@@ -327,6 +327,7 @@ pub(crate) enum SentForm {
 pub(crate) enum SentWay {
     Position,
     Rest,
+    Last,
     Long(String),
     Flag(String),
 }

@@ -83,6 +83,11 @@ fn fail(code: Option<String>) -> Result<(), Failure> {
     Err(Failure::new(if code.is_some() { "NOTFOUND" } else { "ERR" }, "no tea"))
 }
 
+#[command]
+fn run(files: Vec<String>, #[arg(last)] command: Vec<Vec<u8>>) -> (Vec<String>, Vec<Vec<u8>>) {
+    (files, command)
+}
+
 type Answer<T> = dockipc::Result<T>;
 
 /// All commands.
@@ -122,6 +127,12 @@ trait Hits {
     fn size(&self, #[arg(body)] body: &mut (dyn Read + Send)) -> dockipc::Result<usize>;
 
     fn fail(&self, code: Option<&str>) -> dockipc::Result<()>;
+
+    fn run(
+        &self,
+        files: &[&str],
+        #[arg(last)] command: &[&[u8]],
+    ) -> dockipc::Result<(Vec<String>, Vec<Vec<u8>>)>;
 
     /// Calls another method.
     fn add_one(&self) -> dockipc::Result<i64> {
@@ -175,6 +186,19 @@ fn methods_call_commands() {
 }
 
 #[test]
+fn two_dashes_are_a_value_beside_another_command_line() {
+    let (_daemon, client) = start();
+    let hits = HitsClient::new(client);
+    for files in [&[][..], &["--"], &["--", "rm"], &["a", "--", "--"]] {
+        for command in [&[][..], &[&b"--"[..]], &[b"-x\xff", b"--", b""]] {
+            let (got, rest) = hits.run(files, command).unwrap();
+            assert_eq!(got, files, "{command:?}");
+            assert_eq!(rest, command, "{files:?}");
+        }
+    }
+}
+
+#[test]
 fn paths_are_made_absolute_and_the_directory_is_filled_in() {
     let (_daemon, client) = start();
     let hits = HitsClient::new(client);
@@ -222,6 +246,8 @@ trait Wrong {
     fn size(&self) -> dockipc::Result<Option<u64>>;
 
     fn fail(&self, #[arg(flag)] code: bool, #[arg(body)] body: &[u8]) -> dockipc::Result<Reply>;
+
+    fn run(&self, files: &[&str], command: &[&str]) -> dockipc::Result<Reply>;
 }
 
 #[derive(Reply)]
@@ -249,6 +275,8 @@ trait Older {
     fn jobs(&self) -> dockipc::Result<Vec<OldJob>>;
 
     fn add(&self, #[arg(long)] n: u64, times: u16) -> dockipc::Result<i64>;
+
+    fn fail(&self, #[arg(last)] code: &[&str]) -> dockipc::Result<()>;
 }
 
 #[test]
@@ -283,6 +311,7 @@ fn each_difference_is_a_sentence() {
             "size: the daemon takes a body: add `#[arg(body)] body: impl Read + Send`",
             "fail: `code` is a word in its place in the daemon, and not the option --code: remove `long` or `flag`",
             "fail: the daemon takes no body",
+            "run: <command> is behind `--` in the daemon: add `#[arg(last)]`",
         ]
     );
     assert_eq!(
@@ -294,6 +323,7 @@ fn each_difference_is_a_sentence() {
             "jobs: an item of the answer has no `owner` in the daemon",
             "add: `times` is the option --times in the daemon: add `#[arg(long)]`",
             "add: `n` is a word in its place in the daemon, and not the option --n: remove `long` or `flag`",
+            "fail: the daemon takes no words behind `--` as <code>: remove `last`",
         ]
     );
 }

@@ -148,6 +148,38 @@ fn join(words: Vec<String>, #[arg(long)] limits: Vec<u16>) -> (Vec<String>, Vec<
     (words, limits)
 }
 
+/// Run another command.
+#[command("run")]
+fn run_it(files: Vec<String>, #[arg(last)] command: Vec<Vec<u8>>) -> (Vec<String>, Vec<Vec<u8>>) {
+    (files, command)
+}
+
+#[command]
+fn environment(
+    #[arg(long)] env: BTreeMap<String, Vec<u8>>,
+    limits: BTreeMap<String, i64>,
+) -> (BTreeMap<String, Vec<u8>>, BTreeMap<String, i64>) {
+    (env, limits)
+}
+
+#[command]
+fn wait(times: BTreeMap<String, Duration>) -> Duration {
+    times.into_values().sum()
+}
+
+#[command]
+fn upload(name: Option<String>, mut body: Body) -> std::io::Result<(Option<String>, u64)> {
+    Ok((name, std::io::copy(&mut body, &mut std::io::sink())?))
+}
+
+#[command]
+fn open(
+    #[arg(absolute)] path: PathBuf,
+    #[arg(long, absolute)] under: Option<PathBuf>,
+) -> (PathBuf, bool) {
+    (path, under.is_some())
+}
+
 #[command]
 fn say(#[arg(rest)] text: &str) -> String {
     text.into()

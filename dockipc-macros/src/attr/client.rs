@@ -33,6 +33,7 @@ pub(crate) enum SentKey {
     Flag(Option<LitStr>),
     Long(Option<LitStr>),
     Rest,
+    Last,
     Body,
     Absolute,
     Caller(LitStr),
@@ -128,13 +129,13 @@ impl Parse for MethodKey {
 
 impl Parse for SentKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected =
-            "expected `flag`, `long`, `rest`, `body`, `absolute`, `caller = …` or `name = …`";
+        let expected = "expected `flag`, `long`, `rest`, `last`, `body`, `absolute`, `caller = …` or `name = …`";
         let key = key(input, expected)?;
         match &*key.to_string() {
             "flag" => option_name(input, &key).map(Self::Flag),
             "long" => option_name(input, &key).map(Self::Long),
             "rest" => Ok(Self::Rest),
+            "last" => Ok(Self::Last),
             "body" => Ok(Self::Body),
             "absolute" => Ok(Self::Absolute),
             "caller" => {

@@ -135,6 +135,7 @@ fn give(param: &Sent) -> TokenStream {
 fn way(way: &SentWay) -> TokenStream {
     match way {
         SentWay::Position | SentWay::Rest => quote!(__dockipc::Way::Position),
+        SentWay::Last => quote!(__dockipc::Way::Last),
         SentWay::Long(name) => quote!(__dockipc::Way::Long(#name)),
         SentWay::Flag(name) => quote!(__dockipc::Way::Flag(#name)),
     }

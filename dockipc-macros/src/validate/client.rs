@@ -196,6 +196,7 @@ enum Place {
     Flag(Option<LitStr>),
     Long(Option<LitStr>),
     Rest,
+    Last,
     Body,
 }
 
@@ -208,7 +209,8 @@ fn sent(
 ) -> Option<Sent> {
     let (mut place, mut absolute, mut caller, mut given) = Default::default();
     let mut set_place = |span, key, errors: &mut Errors| {
-        let message = "conflicting keys: write only one of `flag`, `long`, `rest` and `body`";
+        let message =
+            "conflicting keys: write only one of `flag`, `long`, `rest`, `last` and `body`";
         once_or(message, &mut place, span, key, errors);
     };
     for Key { span, kind } in keys.list {
@@ -216,6 +218,7 @@ fn sent(
             SentKey::Flag(name) => set_place(span, Place::Flag(name), errors),
             SentKey::Long(name) => set_place(span, Place::Long(name), errors),
             SentKey::Rest => set_place(span, Place::Rest, errors),
+            SentKey::Last => set_place(span, Place::Last, errors),
             SentKey::Body => set_place(span, Place::Body, errors),
             SentKey::Absolute => once(&mut absolute, span, (), "absolute", errors),
             SentKey::Caller(text) => once(&mut caller, span, text, "caller", errors),
@@ -247,6 +250,7 @@ fn sent(
         Some((_, Place::Flag(own))) => SentWay::Flag(option("flag", own, taken, errors)),
         Some((_, Place::Long(own))) => SentWay::Long(option("long", own, taken, errors)),
         Some((_, Place::Rest)) => SentWay::Rest,
+        Some((_, Place::Last)) => SentWay::Last,
         None => SentWay::Position,
     };
     for span in impl_spans(ty.to_token_stream()) {

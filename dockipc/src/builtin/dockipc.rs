@@ -31,6 +31,7 @@ use crate::wire::{Frame, Span, check_text};
 /// Dispatch answers the others: `DOCKIPC LINE text`, a line with a framed answer,
 /// `DOCKIPC CHECK command word…`, what the call would do, which runs nothing,
 /// `DOCKIPC ARGS command option… -- word…`, whose words are no options,
+/// `DOCKIPC LAST number command option… -- word… -- last…`, the same with this number of last words,
 /// `DOCKIPC WITH key value … -- command word…` and `DOCKIPC JSON command word…` ([`Prefix`]), and
 /// `DOCKIPC COMPLETE command parameter prefix [word…]` ([`Completion`]).
 pub(super) fn dockipc(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
@@ -112,6 +113,9 @@ pub(crate) enum Prefix<'i> {
     Line(&'i [u8]),
     /// `DOCKIPC ARGS` in front of a command, whose options end at its first `--`, also if it declares none.
     Args,
+    /// `DOCKIPC LAST number`, the same in front of a command with this number of words behind its last `--`. Any other
+    /// `--` between the two is a value.
+    Last(usize),
     /// `DOCKIPC JSON` in front of a command, whose answer is JSON text.
     #[cfg(feature = "json")]
     Json,
@@ -151,6 +155,13 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
     if is(of(1), "args") {
         words.drain(..2);
         return Prefix::Args;
+    }
+    if is(of(1), "last")
+        && words.len() > 3
+        && let Some(count) = of(2).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
+    {
+        words.drain(..3);
+        return Prefix::Last(count);
     }
     #[cfg(feature = "json")]
     if is(of(1), "json") {

@@ -94,6 +94,8 @@ pub(super) struct CommandBuilder {
     end: Option<usize>,
     /// Position of the `--` in front of the [`last`](Self::last) words.
     last: Option<usize>,
+    /// The number of these words.
+    last_words: usize,
     /// Whether the next [`word`](Self::word) may be the value of an option.
     awaits_value: bool,
 }
@@ -109,11 +111,14 @@ fn is_reusable_after(name: &[u8]) -> bool {
 /// The word that follows the name in `DOCKIPC FORMAT`, which changes the answers of its connection.
 const FORMAT: &[u8; 14] = b"\r\n$6\r\nformat\r\n";
 
-/// Room for `*`, a count and CRLF, and for [`ARGS`].
-const HEAD: usize = 23 + ARGS.len();
+/// Room for `*`, a count and CRLF, and for [`LAST`] with a count, which is longer than [`ARGS`].
+const HEAD: usize = 23 + LAST.len() + 27;
 
 /// The words in front of a command whose options end at a `--`, whether or not it declares options.
 const ARGS: &[u8] = b"$7\r\ndockipc\r\n$4\r\nargs\r\n";
+
+/// The same for a command with words behind a second `--`. Their number follows, so that a value can be `--`.
+const LAST: &[u8] = b"$7\r\ndockipc\r\n$4\r\nlast\r\n";
 
 impl CommandBuilder {
     pub(super) fn new(name: &str) -> Self {
@@ -127,6 +132,7 @@ impl CommandBuilder {
             needs_end: false,
             end: None,
             last: None,
+            last_words: 0,
             awaits_value: false,
         };
         words.add(name);
@@ -154,7 +160,9 @@ impl CommandBuilder {
             self.needs_end = true;
             self.add("--");
         }
+        let before = self.count;
         self.add(value);
+        self.last_words += self.count - before;
     }
 
     /// Adds an option with a value in front of the arguments, or nothing for a missing value.
@@ -274,7 +282,15 @@ impl CommandBuilder {
         // From its end to its start, in its place: a vector would be one more allocation for each command.
         let head = &mut self.bytes.as_vec()[..HEAD];
         let (mut start, mut count) = (HEAD, self.count);
-        if self.needs_end {
+        if self.last.is_some() {
+            let mut number = Vec::new();
+            encode::bulk(self.last_words.to_string().as_bytes(), &mut number);
+            start -= number.len();
+            head[start..].copy_from_slice(&number);
+            start -= LAST.len();
+            head[start..start + LAST.len()].copy_from_slice(LAST);
+            count += 3;
+        } else if self.needs_end {
             start -= ARGS.len();
             head[start..].copy_from_slice(ARGS);
             count += 2;

@@ -34,11 +34,13 @@ impl Service {
             return self.json(session, &input[start..], frame, scratch, executor);
         }
         let is_prefixed = builtin::is_prefixed(input, frame, &scratch.incoming);
-        let mut ends_options = false;
+        let mut ends_options = None;
         if is_prefixed {
             match builtin::prefix(input, &mut scratch.incoming) {
                 Prefix::None => {}
-                Prefix::Args => ends_options = true,
+                // Without last words, each `--` behind the first one is a value.
+                Prefix::Args => ends_options = Some(usize::MAX),
+                Prefix::Last(count) => ends_options = Some(count),
                 Prefix::Line(_) if session.is_in_transaction() => {}
                 Prefix::Line(line) => return self.line(session, line, scratch, executor),
                 #[cfg(feature = "json")]

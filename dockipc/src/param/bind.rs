@@ -74,8 +74,9 @@ pub(crate) struct Unbound<'r> {
     name: Option<Span>,
     /// The incoming words are the parameters' words, in order.
     is_unchanged: bool,
-    /// A word in front of the first `--` may be an option, also if the command declares none.
-    pub(crate) ends_options: bool,
+    /// If it is there, a word in front of the first `--` may be an option, also if the command declares none. It is the
+    /// number of words behind the `--` of [`Way::Last`].
+    pub(crate) ends_options: Option<usize>,
 }
 
 enum Source<'r> {
@@ -100,7 +101,7 @@ impl<'r> Unbound<'r> {
             }
             Frame::Resp => Source::Resp(0),
         };
-        Self { input, source, scratch, name: None, is_unchanged: false, ends_options: false }
+        Self { input, source, scratch, name: None, is_unchanged: false, ends_options: None }
     }
 
     /// Reads the first word, the name.
@@ -208,6 +209,12 @@ impl<'r> Unbound<'r> {
         }
     }
 
+    /// Returns the number of words of a RESP command that were not taken.
+    fn left(&self) -> usize {
+        let Source::Resp(at) = self.source else { return 0 };
+        self.scratch.incoming.len().saturating_sub(at)
+    }
+
     /// Returns whether the next word begins with `--`, or without options, whether it is `--`. With short names, it
     /// may also be `-` and a letter.
     fn option_is_next(&self, takes_options: bool, has_short: bool) -> bool {
@@ -257,7 +264,7 @@ impl<'r> Unbound<'r> {
     pub(crate) fn all(&mut self) -> (&[u8], Words<'_>, Result<(), Failure>) {
         let mut result = Ok(());
         if let Source::Resp(_) = self.source {
-            if self.ends_options {
+            if self.ends_options.is_some() {
                 let Scratch { incoming, .. } = &mut *self.scratch;
                 let end = incoming.iter().position(|span| span.of(self.input, &[]) == b"--");
                 end.map(|end| incoming.remove(end));
@@ -296,7 +303,7 @@ impl<'r> Unbound<'r> {
     /// Finds the words of each parameter. The message of a failure does not name the command.
     #[inline]
     pub(crate) fn bind(&mut self, params: &[Param], shape: &Shape) -> Result<(), Failure> {
-        let has_options = shape.has_options || self.ends_options;
+        let has_options = shape.has_options || self.ends_options.is_some();
         if let (Source::Resp(_), false, None) = (&self.source, has_options, shape.before_rest)
             && let words = self.scratch.incoming.get(1..).unwrap_or_default()
             && words.len() <= shape.most
@@ -316,7 +323,7 @@ impl<'r> Unbound<'r> {
             return Err(usage("a body"));
         }
         let Shape { has_options, before_rest, short, last, most, has_secret, .. } = *shape;
-        let takes_options = has_options || self.ends_options;
+        let takes_options = has_options || self.ends_options.is_some();
         let mut options_end = false;
         loop {
             // Also without options in front of the words, so that an option can be added later.
@@ -331,8 +338,7 @@ impl<'r> Unbound<'r> {
             let word = span.of(self.input, &self.scratch.text);
             if let Some(index) = last
                 && word == b"--"
-                // With `DOCKIPC ARGS`, the first one ends the options.
-                && options_end == self.ends_options
+                && self.ends_options.is_none_or(|count| options_end && count == self.left())
             {
                 while let Some(span) = self.next()? {
                     self.scratch.options.push((index, span));

@@ -40,6 +40,16 @@ fn main() -> dockipc::Result<()> {
     assert_eq!(hits.class("a b", Some(3), true)?, "a b Some(3) true");
     assert_eq!(hits.class("--", None, false)?, "-- None false");
     assert_eq!(hits.job_list_all(&["a", "--b"], &[1, 2])?, (vec!["a".into(), "--b".into()], vec![1, 2]));
+    let (files, command) = hits.run(&["a", "--", "--b"], &[b"--", b"-c\xff", b""])?;
+    assert_eq!((files, command), (vec!["a".into(), "--".into(), "--b".into()], vec![b"--".to_vec(), b"-c\xff".to_vec(), b"".to_vec()]));
+    assert_eq!(hits.run(&["--"], &[])?, (vec!["--".into()], vec![]));
+    let env = BTreeMap::from([("-k", &b"a=\xff"[..])]);
+    let (env, limits) = hits.environment(&env, &BTreeMap::from([("-l", -7)]))?;
+    assert_eq!((env, limits), (BTreeMap::from([("-k".into(), b"a=\xff".to_vec())]), BTreeMap::from([("-l".into(), -7)])));
+    assert_eq!(hits.wait(&BTreeMap::from([("a", wait), ("b", wait)]))?, wait * 2);
+    assert_eq!(hits.upload(None, &mut &b"--"[..])?, (None, 2));
+    assert_eq!(hits.upload(Some("--"), &mut &b""[..])?, (Some("--".into()), 0));
+    assert_eq!(hits.open(Path::new("x"), None)?, (std::env::current_dir().unwrap().join("x"), false));
     assert_eq!(hits.say("two  blanks")?, "two  blanks");
     assert_eq!(hits.save(Secret::new("sesame".into()))?, "6");
     assert_eq!(hits.size(&mut &[0; 300_000][..])?, 300_000);

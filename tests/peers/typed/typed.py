@@ -49,6 +49,14 @@ with S(sys.argv[1], timeout=30) as hits:
     assert hits.class_("a b", while_=3, delete=True) == "a b Some(3) true"
     assert hits.class_("--") == "-- None false"
     assert hits.job_list_all("a", "--b", limits=[1, 2]) == (["a", "--b"], [1, 2])
+    assert hits.run("a", "--", "--b", command=["--", b"-c\xff", ""]) == (["a", "--", "--b"], [b"--", b"-c\xff", b""])
+    assert hits.run("--") == (["--"], [])
+    assert hits.environment({"-l": -7}, env={"-k": b"a=\xff"}) == ({"-k": b"a=\xff"}, {"-l": -7})
+    assert hits.environment() == ({}, {})
+    assert hits.wait({"a": wait, "b": wait}) == wait * 2
+    assert hits.upload(None, b"--") == (None, 2)
+    assert hits.upload("--", b"") == ("--", 0)
+    assert hits.open("/x") == (b"/x", False)
     assert hits.say("two  blanks") == "two  blanks"
     assert hits.save("sesame") == "6"
     assert hits.size(b"\0" * 300_000) == 300_000

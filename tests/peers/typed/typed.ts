@@ -50,6 +50,17 @@ async function main(): Promise<void> {
   assert.equal(await hits.class("a b", { while: 3, delete: true }), "a b Some(3) true");
   assert.equal(await hits.class("--"), "-- None false");
   assert.deepEqual(await hits.jobListAll(["a", "--b"], { limits: [1, 2] }), [["a", "--b"], [1, 2]]);
+  const words = [Buffer.from("--"), Buffer.from([45, 99, 255]), Buffer.from("")];
+  assert.deepEqual(await hits.run(["a", "--", "--b"], words), [["a", "--", "--b"], words]);
+  assert.deepEqual(await hits.run(["--"]), [["--"], []]);
+  const bytes = Buffer.from([97, 61, 255]);
+  const [env, limits] = await hits.environment({ "-l": -7 }, { env: { "-k": bytes } });
+  assert.deepEqual([env, limits], [new Map([["-k", bytes]]), new Map([["-l", -7n]])]);
+  assert.deepEqual(await hits.environment(), [new Map(), new Map()]);
+  assert.equal(await hits.wait({ a: 1.5, b: 2 }), 3.5);
+  assert.deepEqual(await hits.upload(undefined, "--"), [null, 2n]);
+  assert.deepEqual(await hits.upload("--", ""), ["--", 0n]);
+  assert.deepEqual(await hits.open("/x"), [Buffer.from("/x"), false]);
   assert.equal(await hits.say("two  blanks"), "two  blanks");
   assert.equal(await hits.save("sesame"), "6");
   assert.equal(await hits.size(Buffer.alloc(300_000)), 300_000n);

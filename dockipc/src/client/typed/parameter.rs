@@ -66,6 +66,7 @@ pub(super) fn differences(method: &Method, described: &[Described]) -> Vec<Strin
     let mut found = Vec::new();
     if !has_group(method) {
         positionals(method, described, &mut found);
+        last(method, described, &mut found);
     }
     options(method, described, &mut found);
     body(method, described, &mut found);
@@ -82,7 +83,8 @@ fn flag(described: &Described) -> Option<String> {
 }
 
 fn is_positional(described: &Described) -> bool {
-    flag(described).is_none() && !described.has("kind", "body")
+    let of_other_kind = ["body", "last"].iter().any(|kind| described.has("kind", kind));
+    flag(described).is_none() && !of_other_kind
 }
 
 fn name(described: &Described) -> String {
@@ -140,6 +142,30 @@ fn swapped(method: &Method, theirs: &[&Described], found: &mut Vec<String>) {
                 place + 1,
             ));
         }
+    }
+}
+
+/// Compares the words behind `--`.
+fn last(method: &Method, described: &[Described], found: &mut Vec<String>) {
+    let ours = method.params.iter().find(|sent| sent.way == Some(Way::Last));
+    let theirs = described.iter().find(|argument| argument.has("kind", "last"));
+    match (ours, theirs) {
+        (Some(sent), Some(theirs)) => value(sent, &format!("<{}>", sent.name), theirs, found),
+        (Some(sent), None) => {
+            found.push(format!(
+                "the daemon takes no words behind `--` as <{}>: remove `last`",
+                sent.name
+            ));
+        }
+        (None, Some(theirs)) => {
+            let name = name(theirs);
+            if method.params.iter().any(|sent| sent.name == name) {
+                found.push(format!("<{name}> is behind `--` in the daemon: add `#[arg(last)]`"));
+            } else if !theirs.is("optional") {
+                found.push(format!("the daemon needs <{name}>, which is missing in the trait"));
+            }
+        }
+        (None, None) => {}
     }
 }
 

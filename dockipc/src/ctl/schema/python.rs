@@ -11,8 +11,8 @@ const RUNTIME: &str = include_str!("runtime.py");
 
 /// Names of the module, and of what it imports.
 const TAKEN: &[&str] = &[
-    "Failure", "Any", "Optional", "Union", "List", "Dict", "Tuple", "Iterator", "Bytes", "None",
-    "True", "False",
+    "Failure", "Any", "Callable", "Optional", "Union", "List", "Literal", "Dict", "Tuple",
+    "Iterable", "Iterator", "Mapping", "Sequence", "Bytes", "None", "True", "False",
 ];
 
 /// Returns the module of a daemon with this name.
@@ -98,23 +98,36 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     let mut params = vec!["self".to_owned()];
     let positional = named.iter().filter(|(_, argument)| !is_option(argument));
     let mut call = Vec::new();
-    for (name, argument) in positional {
+    // A parameter without a default can't follow one that has one.
+    let has_body = command.arguments.iter().any(|argument| argument.kind == Kind::Body);
+    for (name, argument) in positional.clone().filter(|(_, argument)| argument.kind != Kind::Last) {
         let ty = value(argument, types);
         if argument.kind == Kind::Body {
             params.push(format!("{name}: bytes"));
+        } else if argument.is_map {
+            let (ty, default) = mapping(&ty, argument);
+            params.push(format!("{name}: {ty}{default}"));
         } else if argument.is_multiple {
             params.push(format!("*{name}: {ty}"));
+        } else if argument.is_optional && has_body {
+            params.push(format!("{name}: Optional[{ty}]"));
         } else if argument.is_optional {
             params.push(format!("{name}: Optional[{ty}] = None"));
         } else {
             params.push(format!("{name}: {ty}"));
         }
-        call.push(if argument.is_multiple { format!("*{name}") } else { (*name).clone() });
+        call.push(match argument {
+            _ if argument.is_map => format!("*_entries({name})"),
+            _ if argument.is_multiple => format!("*{name}"),
+            _ => (*name).clone(),
+        });
     }
+    let last = positional.filter(|(_, argument)| argument.kind == Kind::Last);
+    call.extend(last.map(|(name, _)| format!("*_last({name})")));
     let mut options = Vec::new();
     let has_list = params.iter().any(|param| param.starts_with('*'));
-    for (i, (name, argument)) in
-        named.iter().filter(|(_, argument)| is_option(argument)).enumerate()
+    let is_named = |argument: &Argument| is_option(argument) || argument.kind == Kind::Last;
+    for (i, (name, argument)) in named.iter().filter(|(_, argument)| is_named(argument)).enumerate()
     {
         if i == 0 && !has_list {
             params.push("*".into());
@@ -122,11 +135,17 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         let ty = value(argument, types);
         params.push(match argument.kind {
             Kind::Flag => format!("{name}: bool = False"),
+            _ if argument.is_map => {
+                let (ty, default) = mapping(&ty, argument);
+                format!("{name}: {ty}{default}")
+            }
+            Kind::Last if !argument.is_optional => format!("{name}: Sequence[{ty}]"),
+            Kind::Last => format!("{name}: Sequence[{ty}] = ()"),
             _ if argument.is_multiple => format!("{name}: Iterable[{ty}] = ()"),
             _ if argument.is_optional => format!("{name}: Optional[{ty}] = None"),
             _ => format!("{name}: {ty}"),
         });
-        let flag = argument.flag.as_deref().unwrap_or_default();
+        let Some(flag) = argument.flag.as_deref() else { continue };
         options.push(match argument.kind {
             Kind::Flag => format!("({}, _SET if {name} else None)", literal(flag)),
             _ => format!("({}, {name})", literal(flag)),
@@ -134,7 +153,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     }
     let answer = command.answer.as_ref();
     let (returns, run) = if let Some(Type::Stream { of }) = answer.map(|answer| &answer.ty) {
-        let kind = if command.is_idempotent && is_scalar(of) { "_stream" } else { "_list" };
+        let kind = if can_be_subscribed(command, of) { "_stream" } else { "_list" };
         (format!("Iterator[{}]", ty(of, types)), format!("{kind}({}", reader(of, types)))
     } else {
         let returns = answer.map_or_else(|| "Any".into(), |answer| ty(answer, types));
@@ -144,9 +163,13 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     let _ = write!(out, "\n    def {ident}({}) -> {returns}:\n", params.join(", "));
     documented(command, &named, out);
     let name: Vec<_> = command.name.split(' ').map(literal).collect();
+    // A value can be `--`, so the words behind the last one are counted.
+    let last = named.iter().find(|(_, argument)| argument.kind == Kind::Last);
+    let last = last
+        .map_or_else(String::new, |(name, _)| format!("\"dockipc\", \"last\", str(len({name})), "));
     let _ = writeln!(
         out,
-        "        return self.{run}, [{}], [{}], [{}])",
+        "        return self.{run}, [{last}{}], [{}], [{}])",
         name.join(", "),
         options.join(", "),
         call.join(", ")
@@ -174,6 +197,13 @@ fn documented(command: &Description, named: &[(&String, &Argument)], out: &mut S
     let _ = writeln!(out, "        \"\"\"{}\"\"\"", text.join("\n").trim_start());
 }
 
+/// Returns the type of a map of values, and its default.
+fn mapping(ty: &str, argument: &Argument) -> (String, &'static str) {
+    let default = if argument.is_optional { " = None" } else { "" };
+    let map = format!("Mapping[str, {ty}]");
+    (if argument.is_optional { format!("Optional[{map}]") } else { map }, default)
+}
+
 /// Returns the type of a parameter's value.
 fn value(argument: &Argument, types: &Types) -> String {
     if is_choice(argument) {
@@ -185,7 +215,7 @@ fn value(argument: &Argument, types: &Types) -> String {
         };
     }
     match &*argument.ty {
-        "bytes" => "Bytes",
+        "bytes" | "msgpack" => "Bytes",
         "path" => "Union[str, bytes, os.PathLike]",
         "boolean" => "bool",
         "integer" => "int",
@@ -218,6 +248,7 @@ fn ty(answer: &Answer, types: &Types) -> String {
             format!("Dict[{}, {}]", ty(key, types), ty(of, types))
         }
         Type::Map { key, of } => format!("List[Tuple[{}, {}]]", ty(key, types), ty(of, types)),
+        Type::Row { columns } if columns.is_empty() => "Tuple[()]".into(),
         Type::Row { columns } => {
             let columns: Vec<_> = columns.iter().map(|column| ty(column, types)).collect();
             format!("Tuple[{}]", columns.join(", "))
@@ -311,12 +342,14 @@ fn is_hashable(key: &Answer) -> bool {
     }
 }
 
-/// Returns whether a value is one text in the message of a subscription.
-pub(super) fn is_scalar(of: &Answer) -> bool {
-    matches!(
+/// Returns whether a stream of these items can be subscribed to, and each item is one text in a message.
+pub(super) fn can_be_subscribed(command: &Description, of: &Answer) -> bool {
+    let has_last = command.arguments.iter().any(|argument| argument.kind == Kind::Last);
+    let is_scalar = matches!(
         of.ty,
         Type::Bool | Type::Int { .. } | Type::Float | Type::Text | Type::Bytes | Type::Enum { .. }
-    )
+    );
+    command.is_idempotent && is_scalar && !has_last
 }
 
 /// Returns the identifier of a field: its name, if that is one.

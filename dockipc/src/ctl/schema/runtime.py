@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shlex
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Literal, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Literal, Mapping, Optional, Sequence, Tuple, Union
 
 import redis
 
@@ -115,11 +115,20 @@ def _words(options: Any, arguments: Any) -> List[Any]:
             words.append(flag)
             continue
         is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, bytearray, memoryview, os.PathLike))
-        for each in value if is_list else [value]:
+        for each in _entries(value) if isinstance(value, Mapping) else value if is_list else [value]:
             words += [flag, _word(each)]
     given = [_word(argument) for argument in arguments if argument is not None]
     # An argument may begin with dashes.
     return words + ["--"] + given if given else words
+
+
+def _entries(values: Optional[Mapping[Any, Any]]) -> List[bytes]:
+    return [b"=".join(_bytes(_word(part)) for part in entry) for entry in (values or {}).items()]
+
+
+def _last(command: Sequence[Any]) -> List[Any]:
+    """Returns the words of another command line, which are behind a second `--`."""
+    return ["--", *command]
 
 
 def _word(value: Any) -> Union[bytes, str]:

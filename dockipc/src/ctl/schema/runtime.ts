@@ -165,6 +165,19 @@ function given(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [value];
 }
 
+/** Returns the entries of a map as words `KEY=VALUE`. */
+function entries<T>(values: Record<string, T> | null | undefined, convert: (value: T) => unknown = any): Word[] {
+  const entry = ([key, value]: [string, T]) => {
+    return Buffer.concat([`${key}=`, word(convert(value))].map((part) => Buffer.from(part as string)));
+  };
+  return Object.entries(values ?? {}).map(entry);
+}
+
+/** Returns the words of another command line, which are behind a second `--`. */
+function last(command: readonly unknown[]): unknown[] {
+  return ["--", ...command];
+}
+
 function word(value: unknown): Word {
   if (value instanceof Uint8Array) return Buffer.from(value);
   return value instanceof Date ? value.toISOString() : String(value);
@@ -284,5 +297,7 @@ const $ = {
   items,
   map,
   union,
+  entries,
+  last,
   nanoseconds,
 };

@@ -9,6 +9,8 @@ pub(super) struct Named {
     pub(super) name: String,
     /// The name in the description.
     described: String,
+    /// That name as a type has it.
+    plain: String,
     pub(super) form: Form,
     /// Whether another version may have more words or variants.
     pub(super) is_open: bool,
@@ -83,9 +85,10 @@ impl Types {
         let place = self.place(described, &form);
         let at = place.unwrap_or(self.list.len());
         if place.is_none() {
-            let name = unique(pascal(described), &mut self.taken);
+            let plain = pascal(described);
+            let name = unique(plain.clone(), &mut self.taken);
             let described = described.into();
-            self.list.push(Named { name, described, form, is_open: false, is_sent: false });
+            self.list.push(Named { name, described, plain, form, is_open: false, is_sent: false });
         }
         (&mut self.list[at], place.is_none())
     }
@@ -96,9 +99,7 @@ impl Types {
 
     fn place(&self, described: &str, form: &Form) -> Option<usize> {
         let name = pascal(described);
-        self.list
-            .iter()
-            .position(|named| pascal(&named.described) == name && is_same(&named.form, form))
+        self.list.iter().position(|named| named.plain == name && is_same(&named.form, form))
     }
 
     /// Returns the name of the enum with these words.

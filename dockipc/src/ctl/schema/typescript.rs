@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type, Variant};
-use super::python::is_scalar;
+use super::python::can_be_subscribed;
 use super::types::{Form, Named, Types, camel, is_choice, own, pascal, unique};
 
 /// The part of the module that is the same for each daemon.
@@ -101,25 +101,48 @@ fn named(named: &Named, types: &Types, out: &mut String) {
 fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, out: &mut String) {
     let ident = unique(camel(&command.name), methods);
     let mut taken = BTreeSet::from(["options".to_owned()]);
+    let mut taken_options = BTreeSet::new();
     let (mut params, mut values) = (Vec::new(), Vec::new());
     let (mut keys, mut options, mut needs_options) = (Vec::new(), Vec::new(), false);
+    // A parameter that is needed can't follow one that is not.
+    let mut needs_order = false;
+    let mut last = String::new();
     let mut helps = Vec::new();
     for argument in &command.arguments {
         let (value, converted) = value(argument, types);
-        let of_list = if argument.is_multiple { format!("readonly ({value})[]") } else { value };
+        let of_list = match argument {
+            _ if argument.is_map => format!("Record<string, {value}>"),
+            _ if argument.is_multiple => format!("readonly ({value})[]"),
+            _ => value,
+        };
+        needs_order |= argument.kind == Kind::Body;
+        let converted = match argument {
+            _ if argument.is_map => match converted.strip_suffix("(@)") {
+                Some(convert) => format!("$.entries(@, {convert})"),
+                None => "$.entries(@)".to_owned(),
+            },
+            _ if argument.kind == Kind::Last => format!("...$.last({converted})"),
+            _ => converted.to_owned(),
+        };
         let name = match &argument.flag {
             None => {
                 let name = escaped(unique(camel(&argument.name), &mut taken));
                 params.push(match (argument.is_multiple, argument.is_optional) {
+                    (true, false) if argument.is_map => format!("{name}: {of_list}"),
+                    (true, _) if argument.is_map => format!("{name}: {of_list} = {{}}"),
                     (true, _) => format!("{name}: {of_list} = []"),
                     (false, true) => format!("{name}?: {of_list} | null"),
                     (false, false) => format!("{name}: {of_list}"),
                 });
+                if argument.kind == Kind::Last {
+                    // A value can be `--`, so the words behind the last one are counted.
+                    last = format!("\"dockipc\", \"last\", String({name}.length), ");
+                }
                 values.push(converted.replace('@', &name));
                 name
             }
             Some(flag) => {
-                let name = unique(camel(&argument.name), &mut BTreeSet::new());
+                let name = unique(camel(&argument.name), &mut taken_options);
                 let is_required = !argument.is_optional && argument.kind != Kind::Flag;
                 needs_options |= is_required;
                 let mark = if is_required { "" } else { "?" };
@@ -141,10 +164,9 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         let default = if needs_options { "" } else { " = {}" };
         params.push(format!("options: {{ {} }}{default}", keys.join("; ")));
     }
-    // A parameter that is needed can't follow one that is not.
-    if needs_options {
-        let options = params.len() - 1;
-        for param in &mut params[..options] {
+    if needs_options || needs_order {
+        let before = params.len() - 1;
+        for param in &mut params[..before] {
             if let Some((name, rest)) = param.split_once("?: ") {
                 *param = format!("{name}: {rest} | undefined");
             }
@@ -152,7 +174,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     }
     let answer = command.answer.as_ref();
     let (returns, run) = if let Some(Type::Stream { of }) = answer.map(|answer| &answer.ty) {
-        let kind = if command.is_idempotent && is_scalar(of) { "stream" } else { "list" };
+        let kind = if can_be_subscribed(command, of) { "stream" } else { "list" };
         (format!("AsyncGenerator<{}>", ty(of, types)), format!("{kind}({}", reader(of, types)))
     } else {
         let returns = answer.map_or_else(|| "unknown".into(), |answer| ty(answer, types));
@@ -164,7 +186,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     let name: Vec<_> = command.name.split(' ').map(literal).collect();
     let _ = write!(
         out,
-        "  {ident}({}): {returns} {{\n    return this.#client.{run}, [{}], [{}], [{}]);\n  }}\n",
+        "  {ident}({}): {returns} {{\n    return this.#client.{run}, [{last}{}], [{}], [{}]);\n  }}\n",
         params.join(", "),
         name.join(", "),
         options.join(", "),
@@ -199,7 +221,7 @@ fn value(argument: &Argument, types: &Types) -> (String, &'static str) {
         return (name.unwrap_or_else(|| words.join(" | ")), "@");
     }
     let ty = match &*argument.ty {
-        "bytes" | "path" => "string | Uint8Array",
+        "bytes" | "msgpack" | "path" => "string | Uint8Array",
         _ if argument.kind == Kind::Body => "string | Uint8Array",
         "boolean" => "boolean",
         "integer" => "number | bigint",
