@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use dockipc::error::code;
 use dockipc::{
-    Arg, AsyncClient, BadValue, Body, Cancel, Client, Deferred, Error, Request, Secret, Server,
-    Stream, command,
+    Arg, BadValue, Body, Cancel, Client, Deferred, Error, Request, Secret, Server, Stream, command,
 };
 use tests::{Daemon, exchange, resp};
 
@@ -190,11 +189,17 @@ fn client_checks_a_call() {
     );
     let Err(Error::Refused(failure)) = client.command("level set").arg(3).check() else { panic!() };
     assert_eq!(failure.code(), code::USAGE);
+    assert_eq!(RAN.load(SeqCst), 0);
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn async_client_checks_a_call() {
+    let daemon = Daemon::start(server());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = AsyncClient::new(daemon.path());
+    let client = dockipc::AsyncClient::new(daemon.path());
     let checked = runtime.block_on(client.command("level set").arg(4).check());
     assert_eq!(checked.unwrap(), "level set would run: level=4");
-    assert_eq!(RAN.load(SeqCst), 0);
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(crate) fn client(model: &ClientTrait) -> TokenStream {
 
 /// Generates the method, which makes the call.
 fn call(method: &Method, is_async: bool) -> TokenStream {
-    let Method { sig, cfgs, name, is_idempotent, params, output } = method;
+    let Method { sig, cfgs, name, is_idempotent, params, output, .. } = method;
     let this = sig.inputs.first().and_then(|input| match input {
         FnArg::Receiver(receiver) => Some(receiver.self_token),
         FnArg::Typed(_) => None,
