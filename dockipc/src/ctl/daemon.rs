@@ -174,15 +174,11 @@ impl Daemon {
     /// Returns the commands that are linked into the daemon's own program if the error says that the daemon
     /// does not run.
     pub(super) fn instead_of(&self, error: Error) -> Result<Interface> {
-        match error {
-            #[cfg(feature = "server")]
-            Error::NoSocket { .. } | Error::Stale { .. }
-                if self.own.as_ref().is_some_and(|own| own.is_linked) =>
-            {
-                Interface::linked()
-            }
-            error => Err(error),
+        let is_linked = self.own.as_ref().is_some_and(|own| own.is_linked);
+        if is_linked && matches!(error, Error::NoSocket { .. } | Error::Stale { .. }) {
+            return Interface::linked();
         }
+        Err(error)
     }
 
     /// Returns a client for a prompt, where `--timeout` limits each command.

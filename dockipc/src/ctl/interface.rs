@@ -247,10 +247,13 @@ impl Interface {
         Self::read(names.iter().fold(call, |call, name| call.arg(*name)).call()?)
     }
 
-    /// Returns the commands that are linked into this program.
-    #[cfg(feature = "server")]
+    /// Returns the commands that are linked into this program: none without the server.
     pub(super) fn linked() -> Result<Self> {
-        Self::read(crate::builtin::linked())
+        #[cfg(feature = "server")]
+        let described = crate::builtin::linked();
+        #[cfg(not(feature = "server"))]
+        let described = Reply::Map(Vec::new());
+        Self::read(described)
     }
 
     fn read(reply: Reply) -> Result<Self> {

@@ -48,7 +48,6 @@ pub struct Program {
     pub(super) version: Option<String>,
     formats: Vec<(String, Box<Format>)>,
     steps: Vec<(String, Box<Step>)>,
-    #[cfg(feature = "server")]
     pub(super) is_linked: bool,
 }
 
@@ -67,7 +66,6 @@ impl Program {
             version: None,
             formats: Vec::new(),
             steps: Vec::new(),
-            #[cfg(feature = "server")]
             is_linked: false,
         }
     }
