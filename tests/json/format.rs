@@ -59,6 +59,11 @@ fn stream(count: u8) -> Stream<Option<(u8, String)>> {
 #[command("format-reset")]
 fn nothing() {}
 
+#[command("format-deep")]
+fn deep(levels: usize) -> Reply {
+    (0..levels).fold(Reply::Null, |inner, _| Reply::List(vec![inner]))
+}
+
 /// A connection that sends lines and RESP commands, and reads what comes.
 struct Raw(UnixStream);
 
@@ -262,4 +267,21 @@ fn our_client_keeps_no_connection_in_another_format() {
     };
     assert_eq!(value, json!({ "n": 7 }));
     daemon.shutdown();
+}
+
+#[test]
+fn answer_nested_too_deep_is_an_error() {
+    let error = "-ERR the answer is nested deeper than 64, and can't be written as JSON\r\n";
+    with_daemon(|raw, _| {
+        let text = format!("{}null{}", "[".repeat(64), "]".repeat(64));
+        raw()
+            .send(&["dockipc", "json", "format-deep", "64"])
+            .gets_bulk(&text)
+            .send(&["dockipc", "json", "format-deep", "65"])
+            .gets(error)
+            .send(&["dockipc", "json", "format-deep", "1500"])
+            .gets(error)
+            .send(&["ping"])
+            .gets("+PONG\r\n");
+    });
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, Permissions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
 use dockipc::error::Ran;
-use dockipc::{Client, Error, Handle, Once, Server, State, command};
+use dockipc::{Client, Error, Handle, Json, Once, Server, State, command};
 use tests::apart::{self, Apart};
 use tests::gate::Gate;
 use tests::process::until;
@@ -41,6 +41,11 @@ fn enter(ledger: State<Ledger>, once: Once) -> u64 {
         file.write_all(format!("{}\n", once.token()).as_bytes()).unwrap();
         number
     })
+}
+
+#[command("file-json")]
+fn json() -> Json<[u8; 2]> {
+    Json([1, 2])
 }
 
 fn server(directory: &Path) -> Server {
@@ -73,6 +78,33 @@ fn refused(place: &Place, why: &str) {
         error.contains("opening the file of the calls that run once") && error.contains(why),
         "{error}"
     );
+}
+
+#[test]
+fn json_answer_is_the_same_after_a_restart() {
+    let place = Place::new();
+    for _ in 0..2 {
+        let (daemon, _) = start(&place);
+        let mut stream = UnixStream::connect(place.socket()).unwrap();
+        let words = ["dockipc", "with", "once", "a", "--", "dockipc", "json", "file-json"];
+        stream.write_all(&[resp(&words), resp(&["quit"])].concat()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "$5\r\n[1,2]\r\n+OK\r\n");
+        drop(daemon);
+    }
+}
+
+#[test]
+fn damaged_end_delays_no_start() {
+    let place = Place::new();
+    let file = place.directory().join("once");
+    // Each fourth byte begins the length of a record that is not one.
+    let end = [0, 0, 0x10, 0].repeat(1 << 19);
+    fs::write(&file, [&b"dockipc once 1 0123456789abcdef\n"[..], &end].concat()).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let (_daemon, _) = start(&place);
+    assert_eq!(add(&place, "a").unwrap(), 1);
 }
 
 #[test]

@@ -254,6 +254,19 @@ fn harmless_builtins_are_queued() {
 }
 
 #[test]
+fn exec_and_discard_take_no_prefix() {
+    let refused = "-ERR EXEC and DISCARD take no prefix\r\n";
+    for prefix in ["DOCKIPC ARGS", "DOCKIPC WITH deadline 60000 --"] {
+        for word in ["EXEC", "DISCARD"] {
+            let prefixed = format!("{prefix} {word}");
+            let dialogue =
+                [("MULTI", OK), (&prefixed, refused), ("EXEC", ABORT), ("count 1", ":1\r\n")];
+            check(server, &dialogue);
+        }
+    }
+}
+
+#[test]
 fn answers_have_their_resp3_form() {
     let daemon = start(server().handle("none", |_: &Request<'_>| None::<u8>));
     let mut stream = daemon.connect();

@@ -156,7 +156,7 @@ fn begin(
     let session = session.of_call(called.names.head(b"item"));
     let line: Vec<u8> = check_line(call, usize::MAX).unwrap_or_default().into();
     let its = Arc::clone(&workers);
-    let name = command_name(&service, &line);
+    let name = command_name(&service, &session, &line);
     its.run(
         name,
         Box::new(move || {
@@ -168,12 +168,12 @@ fn begin(
 }
 
 /// Returns the declared name of the command on a line.
-fn command_name(service: &Service, line: &[u8]) -> &'static str {
+fn command_name(service: &Service, session: &Session, line: &[u8]) -> &'static str {
     let mut scratch = Scratch::default();
     let mut unbound = Unbound::new(line, Frame::Line(Span::input(0, line.len())), &mut scratch);
-    let found = unbound.read_name().ok().and_then(|()| service.table.find(unbound.name()?));
+    let found = unbound.read_name().and_then(|()| service.find_command(session, &mut unbound));
     match found {
-        Some((_, Entry { target: Target::Command(command), .. })) => command.name,
+        Ok(Some((_, Entry { target: Target::Command(command), .. }))) => command.name,
         _ => "",
     }
 }

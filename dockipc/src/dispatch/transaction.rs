@@ -116,6 +116,10 @@ impl Service {
                     format_args!("{name} is not allowed in a transaction; send it before MULTI");
                 Reply::Error(Failure::from(why))
             }
+            // They came behind a prefix, such as DOCKIPC ARGS.
+            BuiltIn::Discard | BuiltIn::Exec => {
+                Reply::Error(Failure::from("EXEC and DISCARD take no prefix"))
+            }
             _ => Reply::Ok,
         }
     }

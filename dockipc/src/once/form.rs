@@ -77,6 +77,13 @@ impl<'r> Record<'r> {
         out[start + 4..][..8].copy_from_slice(&check);
     }
 
+    /// Returns how many bytes [`read`](Self::read) hashes.
+    pub(super) fn length(mut input: &[u8]) -> usize {
+        let length =
+            array(&mut input).and_then(|length| usize::try_from(u32::from_le_bytes(length)).ok());
+        length.filter(|&length| length <= input.len()).unwrap_or(0)
+    }
+
     /// Reads the first record. `None` if it is not whole.
     pub(super) fn read(input: &mut &'r [u8]) -> Option<Self> {
         let mut rest = *input;
@@ -115,8 +122,10 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn of(reply: &Reply) -> Self {
         let bytes = write(reply).into();
-        let Reply::Formed(formed) = reply else { return Self { bytes, form: None } };
-        let mut form = formed.clone();
+        let mut form = match reply {
+            Reply::Formed(formed) if !formed.is_json => formed.clone(),
+            _ => return Self { bytes, form: None },
+        };
         form.value = Reply::Null;
         Self { bytes, form: Some(form) }
     }
@@ -196,7 +205,14 @@ fn put(reply: &Reply, out: &mut Vec<u8>) {
             text(failure.code().as_bytes(), out);
             text(failure.message().as_bytes(), out);
         }
-        Reply::Formed(formed) => put(&formed.value, out),
+        Reply::Formed(formed) => match &formed.value {
+            // As JSON it is not encoded again, also after a restart.
+            Reply::Bytes(bytes) if formed.is_json => {
+                out.push(13);
+                text(bytes, out);
+            }
+            value => put(value, out),
+        },
     }
 }
 
@@ -216,6 +232,10 @@ fn get(input: &mut &[u8]) -> Option<Reply> {
         10 => Reply::Set(several(input, get)?),
         11 => Reply::Map(several(input, |input| Some((get(input)?, get(input)?)))?),
         12 => Reply::Error(Failure::from_parts(Cow::Owned(string(input)?), string(input)?)),
+        #[cfg(feature = "json")]
+        13 => crate::wire::json::of_text(sized(input)?.to_vec()),
+        #[cfg(not(feature = "json"))]
+        13 => Reply::Bytes(sized(input)?.to_vec()),
         _ => return None,
     })
 }

@@ -51,6 +51,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The file is not written anew below this length.
 const SMALL: u64 = 1 << 20;
 
+/// The most bytes that are hashed in search of a record behind a damaged one: an answer has a caller's bytes, which
+/// may look like the lengths of many records.
+const MOST_SEARCHED: usize = 16 << 20;
+
 /// `NONBLOCK`, so that opening a pipe does not wait.
 const FLAGS: OFlags = OFlags::RDWR
     .union(OFlags::APPEND)
@@ -237,8 +241,13 @@ fn parsed(bytes: &[u8], each: &mut dyn FnMut(&Record<'_>)) -> usize {
     while let Some(record) = Record::read(&mut rest) {
         each(&record);
     }
+    let mut left = MOST_SEARCHED;
+    let mut is_record = |mut at: &[u8]| {
+        left = left.saturating_sub(Record::length(at));
+        left > 0 && Record::read(&mut at).is_some()
+    };
     // A write that was cut off leaves a part of one record; a whole one behind it is no such end.
-    if (1..rest.len()).any(|at| Record::read(&mut &rest[at..]).is_some()) {
+    if (1..rest.len()).any(|at| is_record(&rest[at..])) {
         warn(format_args!(
             "the file of the calls that run once is damaged: its last {} bytes are dropped, and their calls may run again",
             rest.len()

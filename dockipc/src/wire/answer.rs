@@ -6,7 +6,7 @@ use super::Reply;
 use crate::error::Failure;
 
 /// The most levels of nesting in an answer, so that a hostile server can't overflow the stack.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
 /// The most bytes of a value without a declared length: an error, a simple string, a number.
 const LONGEST_LINE: usize = 1 << 20;

@@ -8,41 +8,67 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::ser::Error;
 use serde::{Serialize, Serializer};
 
 use super::Reply;
+use super::answer::DEEPEST;
 
 /// A reply that is written as JSON.
 pub(crate) struct AsJson<'r>(pub(crate) &'r Reply);
 
 impl Serialize for AsJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Level(self.0, 0).serialize(to)
+    }
+}
+
+/// A part of a reply, and the number of levels around it.
+struct Level<'r>(&'r Reply, usize);
+
+impl Level<'_> {
+    fn inner<'i>(&self, reply: &'i Reply) -> Level<'i> {
+        Level(reply, self.1 + 1)
+    }
+}
+
+impl Serialize for Level<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        // Each one takes a part of the thread's stack.
+        if self.1 > DEEPEST {
+            return Err(S::Error::custom(format_args!(
+                "the answer is nested deeper than {DEEPEST}, and can't be written as JSON"
+            )));
+        }
         match self.0 {
             Reply::Null | Reply::Nulls(_) => to.serialize_unit(),
             Reply::Bool(value) => to.serialize_bool(*value),
             Reply::Int(value) => to.serialize_i64(*value),
             Reply::Float(value) if value.is_finite() => to.serialize_f64(*value),
-            Reply::List(items) | Reply::Set(items) => to.collect_seq(items.iter().map(AsJson)),
+            Reply::List(items) | Reply::Set(items) => {
+                to.collect_seq(items.iter().map(|item| self.inner(item)))
+            }
             Reply::Error(failure) => {
                 let text = format!("{} {}", failure.code(), failure.message());
                 to.collect_map([("error", text)])
             }
             Reply::Map(pairs) if pairs.iter().all(|(key, _)| text(key).is_some()) => {
-                let field = |(key, value)| (text(key).unwrap_or_default(), AsJson(value));
+                let field = |(key, value)| (text(key).unwrap_or_default(), self.inner(value));
                 to.collect_map(pairs.iter().map(|(key, value)| field((key, value))))
             }
             Reply::Map(pairs) => {
-                to.collect_seq(pairs.iter().map(|(key, value)| (AsJson(key), AsJson(value))))
+                let pair = |(key, value)| (self.inner(key), self.inner(value));
+                to.collect_seq(pairs.iter().map(|(key, value)| pair((key, value))))
             }
             #[cfg(feature = "json")]
             Reply::Formed(formed) if formed.is_json => match &formed.value {
                 Reply::Bytes(bytes) => match serde_json::from_slice(bytes) {
                     Ok(text) => <&serde_json::value::RawValue>::serialize(&text, to),
-                    Err(_) => AsJson(&formed.value).serialize(to),
+                    Err(_) => Level(&formed.value, self.1).serialize(to),
                 },
-                other => AsJson(other).serialize(to),
+                other => Level(other, self.1).serialize(to),
             },
-            Reply::Formed(formed) => AsJson(&formed.value).serialize(to),
+            Reply::Formed(formed) => Level(&formed.value, self.1).serialize(to),
             other => match (text(other), other) {
                 (Some(text), _) => to.serialize_str(&text),
                 (None, Reply::Bytes(bytes)) => to.collect_map([("base64", STANDARD.encode(bytes))]),
@@ -72,7 +98,7 @@ pub(crate) fn answer(reply: Reply) -> Reply {
         Reply::Formed(formed) if formed.is_json => Reply::Formed(formed),
         reply => match serde_json::to_vec(&AsJson(&reply)) {
             Ok(text) => of_text(text),
-            // Not reached: all keys are text.
+            // Nested too deep: all keys are text.
             Err(error) => Reply::Error(error.to_string().into()),
         },
     }
