@@ -85,10 +85,10 @@ impl Service {
                     }),
                 }
                 .map_or_else(|| call(&args), Ok),
-                (Code::Async(call), None) => block_on(call(self.owned(command, &args, &run))),
-                (Code::Async(call), Some(spawner)) => {
+                (Code::Async(call), Some(spawner)) if cfg!(feature = "tokio") => {
                     spawn(spawner, command, call(self.owned(command, &args, &run)), &run)
                 }
+                (Code::Async(call), _) => block_on(call(self.owned(command, &args, &run))),
             };
             match (&self.once, &run.0.once) {
                 (Some(store), Some(_)) => {
