@@ -82,6 +82,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
                     at_start: __DOCKIPC_PARTS.4,
                     code: __DOCKIPC_PARTS.0,
                     expand: #expand,
+                    groups: __dockipc::groups(#name, &[#(#aliases),*]),
                 }
             }
         };

@@ -73,14 +73,9 @@ struct Visible<'v> {
 impl<'v> Visible<'v> {
     /// Returns the commands, with a group in place of its commands.
     fn top(&self) -> Vec<&'v Entry> {
-        let mut top: Vec<&Entry> = Vec::new();
-        for entry in self.table.visible(self.caller) {
-            let group = entry.group().and_then(|group| self.table.find(group.as_bytes()));
-            let entry = group.map_or(entry, |(_, group)| group);
-            // The commands of a group follow each other.
-            if top.last().is_none_or(|last| last.name != entry.name) {
-                top.push(entry);
-            }
+        let mut top: Vec<&Entry> = self.table.visible(self.caller).collect();
+        if let Some(code) = self.table.groups {
+            (code.fold)(self.table, &mut top);
         }
         top
     }
@@ -88,7 +83,7 @@ impl<'v> Visible<'v> {
     /// Returns the commands of a group.
     fn members(&self, entry: &Entry) -> Vec<&'v Entry> {
         match entry.target {
-            Target::Group => self.table.of_group(self.caller, &entry.name),
+            Target::Group(code) => (code.members)(self.table, self.caller, &entry.name),
             _ => Vec::new(),
         }
     }
@@ -153,7 +148,7 @@ fn arity(entry: &Entry) -> i64 {
             let words = i64::try_from(least).unwrap_or(i64::MAX - 2) + words_of_name;
             if exact { words } else { -words }
         }
-        Target::Group => -2,
+        Target::Group(_) => -2,
         Target::BuiltIn(_) | Target::Mounted(_) | Target::PubSub(_) => -words_of_name,
     }
 }
@@ -168,7 +163,7 @@ fn documented(target: &Target) -> Fields {
             });
             (builtin.summary().unwrap_or_default().to_owned(), words.collect())
         }
-        Target::Mounted(_) | Target::PubSub(_) | Target::Group => (String::new(), Vec::new()),
+        Target::Mounted(_) | Target::PubSub(_) | Target::Group(_) => (String::new(), Vec::new()),
     };
     let mut fields = Fields::default();
     fields.text("summary", &summary);

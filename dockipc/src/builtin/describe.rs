@@ -28,14 +28,16 @@ pub(super) fn describe<'n>(
         _ => name,
     };
     let mut entries: Vec<_> = table.named(&caller, names.map(declared)).flatten().collect();
-    if entries.iter().any(|entry| matches!(entry.target, Target::Group)) {
+    let has_group = || entries.iter().any(|entry| matches!(entry.target, Target::Group(_)));
+    if let Some(code) = table.groups.filter(|_| has_group()) {
         let mut names = Vec::new();
         let is_begun = |group: &Entry| entries.iter().any(|of| of.group() == Some(&*group.name));
         for entry in &entries {
             match entry.target {
-                Target::Group if is_begun(entry) => {}
-                Target::Group => {
-                    names.extend(table.of_group(&caller, &entry.name).iter().map(|of| &*of.name));
+                Target::Group(_) if is_begun(entry) => {}
+                Target::Group(_) => {
+                    let members = (code.members)(table, &caller, &entry.name);
+                    names.extend(members.iter().map(|of| &*of.name));
                 }
                 _ => names.push(&entry.name),
             }

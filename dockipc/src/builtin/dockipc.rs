@@ -153,7 +153,7 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
         return of(2).map_or(Prefix::None, Prefix::Line);
     }
     if is(of(1), "args") {
-        words.drain(..2);
+        skip(words, 2);
         return Prefix::Args;
     }
     if is(of(1), "last")
@@ -165,7 +165,7 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
     }
     #[cfg(feature = "json")]
     if is(of(1), "json") {
-        words.drain(..2);
+        skip(words, 2);
         return Prefix::Json;
     }
     if !is(of(1), "with") {
@@ -180,7 +180,7 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
     let read = (2..end)
         .step_by(2)
         .try_for_each(|at| opening.set(of(at).unwrap_or_default(), of(at + 1).unwrap_or_default()));
-    words.drain(..=end);
+    skip(words, end + 1);
     let of = |index: usize| words.get(index).map(|span: &Span| span.of(input, &[]));
     // Each one would take a part of the thread's stack.
     if is(of(0), "dockipc") && is(of(1), "with") {
@@ -190,6 +190,11 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
         token.words = run::hash(words.iter().map(|span| span.of(input, &[])));
     }
     Prefix::With(read.map(|()| opening))
+}
+
+#[inline(never)]
+fn skip(words: &mut Vec<Span>, count: usize) {
+    words.drain(..count);
 }
 
 impl Opening {

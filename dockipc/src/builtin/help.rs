@@ -3,7 +3,7 @@
 use super::{Context, too_many};
 use crate::arg::Arity;
 use crate::caught::caught;
-use crate::commands::{BuiltIn, Command, Entry, Target};
+use crate::commands::{BuiltIn, Command, Entry, GroupCode, Target};
 use crate::param::{Marks, Param, Way};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
@@ -33,7 +33,7 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
         Target::Mounted(_) | Target::PubSub(_) => {
             format!("{}\n\nNo help available.\n", entry.name)
         }
-        Target::Group => return list_group(context, session, &entry.name),
+        Target::Group(code) => return list_group(context, session, &entry.name, code),
     };
     if entry.policy.is_ruled() {
         append(&mut text, format_args!("\nallowed: {}\n", entry.policy));
@@ -43,9 +43,14 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
 
 /// Answers with the commands of a group.
 #[cold]
-pub(crate) fn list_group(context: Context<'_>, session: &Session, group: &str) -> Reply {
+pub(crate) fn list_group(
+    context: Context<'_>,
+    session: &Session,
+    group: &str,
+    code: &GroupCode,
+) -> Reply {
     let (table, caller) = (context.table, session.credentials());
-    let rows: Vec<_> = table.of_group(&caller, group).into_iter().map(row).collect();
+    let rows: Vec<_> = (code.members)(table, &caller, group).into_iter().map(row).collect();
     if rows.is_empty() {
         return Reply::Error(table.unknown(&caller, group.as_bytes(), None));
     }
@@ -63,7 +68,7 @@ fn row(entry: &Entry) -> (String, String) {
             (command.usage(), summary)
         }
         Target::BuiltIn(builtin) => (usage_of(builtin), summary(builtin)),
-        Target::Mounted(_) | Target::PubSub(_) | Target::Group => {
+        Target::Mounted(_) | Target::PubSub(_) | Target::Group(_) => {
             (entry.name.clone().into_owned(), String::new())
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 
+use super::GroupCode;
 use super::expand::Expand;
 use crate::access::Allow;
 use crate::answer::{Answered, Prepare};
@@ -42,6 +43,8 @@ pub struct Command {
     pub code: Code,
     /// Returns the commands that are instead of this one, if its function takes an enum of commands.
     pub expand: Option<Expand>,
+    /// The code for its group, if one of its names has two words.
+    pub groups: Option<&'static GroupCode>,
 }
 
 /// How a command runs.

@@ -6,8 +6,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::Command;
-use super::name::{LONGEST_NAME, RESERVED};
+use super::name::{LONGEST_NAME, RESERVED, first_word};
+use super::{Command, GROUPS};
 use crate::access::allow;
 use crate::param::{CommandSet, Group, Param, Variant};
 use crate::rule::parse;
@@ -84,14 +84,6 @@ const fn check_name(name: &str, flatten: bool, longest: usize) {
     }
 }
 
-const fn first_word(name: &str) -> &str {
-    let mut end = 0;
-    while end < name.len() && name.as_bytes()[end] != b' ' {
-        end += 1;
-    }
-    name.split_at(end).0
-}
-
 const fn is_same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {
@@ -160,6 +152,7 @@ fn each(template: &'static Command, prefixes: &[&str]) -> Vec<Command> {
             doc: variant.doc,
             params: Vec::leak(params(template.params, variant)),
             expand: None,
+            groups: Some(&GROUPS),
             ..*template
         }
     };

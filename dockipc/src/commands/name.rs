@@ -48,3 +48,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
         Ok(())
     }
 }
+
+pub(super) const fn first_word(name: &str) -> &str {
+    let mut end = 0;
+    while end < name.len() && name.as_bytes()[end] != b' ' {
+        end += 1;
+    }
+    name.split_at(end).0
+}

@@ -78,7 +78,7 @@ impl Table {
                 Target::Command(Command { allow: Some(allow), .. }) => {
                     allow.policy(&format!("of `{}` ({})", entry.name, entry.target.place()))?
                 }
-                Target::BuiltIn(_) | Target::PubSub(_) | Target::Group => Policy::Open,
+                Target::BuiltIn(_) | Target::PubSub(_) | Target::Group(_) => Policy::Open,
                 _ => rules.default_policy(),
             };
             // A protocol command has no names here: clients need it even to be denied.

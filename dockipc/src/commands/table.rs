@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::name::check_name;
-use super::{BuiltIn, ChannelAccess, Command, PubSub, Rules, Speed};
+use super::{BuiltIn, ChannelAccess, Command, GroupCode, PubSub, Rules, Speed};
 use crate::access::{Credentials, Pattern, Policy, SocketId};
 use crate::answer::Prepare;
 use crate::error::Error;
@@ -34,6 +34,8 @@ pub(crate) struct Table {
     offers: Vec<Offer>,
     /// The rules about event channels.
     pub(crate) channels: Option<Arc<dyn ChannelAccess>>,
+    /// The code for groups, if a name has two words.
+    pub(crate) groups: Option<&'static GroupCode>,
 }
 
 /// A name and its target.
@@ -60,7 +62,7 @@ pub(crate) enum Target {
     BuiltIn(BuiltIn),
     PubSub(PubSub),
     /// The first word of names of two words, the group of these commands.
-    Group,
+    Group(&'static GroupCode),
 }
 
 /// A handler that was mounted under a name.
@@ -69,6 +71,8 @@ pub(crate) struct Mounted {
     pub(crate) handler: Arc<dyn Handler>,
     /// The source location of the call that mounted it.
     pub(crate) place: String,
+    /// The code for its group, if its name has two words.
+    pub(crate) groups: Option<&'static GroupCode>,
 }
 
 /// A place of the hash table of prefixes.
@@ -145,7 +149,7 @@ impl Target {
         match self {
             Self::Command(command) => command.place(),
             Self::Mounted(Mounted { place, .. }) => place.clone(),
-            Self::BuiltIn(_) | Self::PubSub(_) | Self::Group => "dockipc itself".into(),
+            Self::BuiltIn(_) | Self::PubSub(_) | Self::Group(_) => "dockipc itself".into(),
         }
     }
 
@@ -161,7 +165,7 @@ impl Target {
         match self {
             Self::Command(command) => command.idempotent,
             Self::BuiltIn(builtin) => !builtin.is_protocol(),
-            Self::Mounted(_) | Self::PubSub(_) | Self::Group => false,
+            Self::Mounted(_) | Self::PubSub(_) | Self::Group(_) => false,
         }
     }
 }
@@ -204,7 +208,7 @@ impl Entry {
                     || command.aliases.iter().any(|name| pattern.matches(name))
             }
             Target::BuiltIn(builtin) if builtin.is_protocol() => false,
-            Target::PubSub(_) | Target::Group => false,
+            Target::PubSub(_) | Target::Group(_) => false,
             Target::Mounted(_) | Target::BuiltIn(_) => pattern.matches(&self.name),
         }
     }
@@ -216,7 +220,7 @@ impl Entry {
             Target::Command(command) => !command.hidden && command.name == self.name,
             Target::Mounted(_) => true,
             Target::BuiltIn(builtin) => !builtin.is_protocol(),
-            Target::PubSub(_) | Target::Group => false,
+            Target::PubSub(_) | Target::Group(_) => false,
         }
     }
 }
@@ -241,18 +245,23 @@ impl Table {
             check: Speed::default(),
             offers: Vec::new(),
             channels: None,
+            groups: None,
         };
         for command in commands {
             check_defaults(command)?;
+            table.groups = table.groups.or(command.groups);
             for &name in [&command.name].into_iter().chain(command.aliases) {
                 table.add(Cow::Borrowed(name), Target::Command(command))?;
             }
         }
         for (name, mounted) in mounted {
             check_name(&name).map_err(|reason| Error::BadName { name: name.clone(), reason })?;
+            table.groups = table.groups.or(mounted.groups);
             table.add(Cow::Owned(name), Target::Mounted(mounted))?;
         }
-        table.add_groups()?;
+        if let Some(groups) = table.groups {
+            groups.add_to(&mut table)?;
+        }
         for builtin in BuiltIn::ALL {
             // The author's own command replaces a built-in command. A fallback replaces those that answer
             // only an error without MULTI; after MULTI, dispatch knows EXEC and DISCARD by their names.
@@ -314,7 +323,7 @@ impl Table {
     }
 
     #[inline(never)]
-    fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
+    pub(super) fn add(&mut self, name: Cow<'static, str>, target: Target) -> Result<(), Error> {
         if let Some((_, other)) = self.find(name.as_bytes()) {
             // inventory has no order. Sorting keeps the message the same at every start.
             let (mut first, mut second) = (other.target.place(), target.place());
@@ -331,30 +340,6 @@ impl Table {
         self.entries.insert(index, Entry::new(name, target));
         self.place_all();
         Ok(())
-    }
-
-    /// Adds the first words of the names of two words.
-    fn add_groups(&mut self) -> Result<(), Error> {
-        let mut groups: Vec<String> = Vec::new();
-        for entry in &self.entries {
-            let Some(group) = entry.group() else { continue };
-            let other = match self.find(group.as_bytes()) {
-                Some((_, other)) => Some(other.target.place()),
-                None if BuiltIn::ALL.iter().any(|builtin| builtin.name() == group) => {
-                    Some(Target::Group.place())
-                }
-                None => None,
-            };
-            if let Some(command) = other {
-                let (name, member) = (group.to_owned(), entry.name.clone().into_owned());
-                let place = entry.target.place();
-                return Err(Error::GroupIsCommand { name, command, member, place });
-            }
-            if !groups.iter().any(|other| other == group) {
-                groups.push(group.to_owned());
-            }
-        }
-        groups.into_iter().try_for_each(|group| self.add(Cow::Owned(group), Target::Group))
     }
 
     fn place_all(&mut self) {
@@ -391,7 +376,7 @@ impl Table {
             return Err(Error::bad_rule(&rule, "no command has such a name"));
         }
         let is_offered = |entry: &Entry| {
-            matches!(entry.target, Target::BuiltIn(_) | Target::PubSub(_) | Target::Group)
+            matches!(entry.target, Target::BuiltIn(_) | Target::PubSub(_) | Target::Group(_))
                 || patterns.iter().any(|pattern| entry.is_ruled_by(pattern))
         };
         let entries = self.entries.iter().map(is_offered).collect();
@@ -461,17 +446,6 @@ impl Table {
             }
         }
         visible.into_iter()
-    }
-
-    /// Returns the listed commands of a group that the caller may run, sorted by name.
-    pub(crate) fn of_group(&self, caller: &Credentials<'_>, group: &str) -> Vec<&Entry> {
-        let mut entries = Vec::new();
-        for entry in self.visible(caller) {
-            if entry.group() == Some(group) {
-                entries.push(entry);
-            }
-        }
-        entries
     }
 
     fn may_run(&self, caller: &Credentials<'_>, id: EntryId, entry: &Entry) -> bool {

@@ -46,7 +46,7 @@ impl Table {
     fn in_group<'n>(&self, name: &'n [u8]) -> (Option<&str>, &'n [u8]) {
         let Some(at) = name.iter().position(|byte| *byte == b' ') else { return (None, name) };
         match self.find(&name[..at]) {
-            Some((_, Entry { target: Target::Group, name: group, .. })) => {
+            Some((_, Entry { target: Target::Group(_), name: group, .. })) => {
                 (Some(group), &name[at + 1..])
             }
             _ => (None, name),

@@ -3,7 +3,7 @@
 use super::Service;
 use crate::arg::{Quoted, usage};
 use crate::builtin;
-use crate::commands::{Entry, EntryId, Target};
+use crate::commands::{Entry, EntryId, GroupCode, Target};
 use crate::error::Failure;
 use crate::param::Unbound;
 use crate::reply::Reply;
@@ -17,17 +17,18 @@ impl Service {
     pub(super) fn enter_group(
         &self,
         group: &str,
+        code: &GroupCode,
         session: &Session,
         unbound: &mut Unbound<'_>,
     ) -> Option<Reply> {
-        match unbound.join_name() {
+        match (code.join_name)(unbound) {
             Ok(true) => {
                 let name = unbound.name().unwrap_or_default();
                 let is_known = self.table.find(name).is_some();
                 (!is_known).then(|| Reply::Error(self.unknown(session, unbound)))
             }
             Ok(false) if session.is_in_transaction() => Some(Reply::Ok),
-            Ok(false) => Some(builtin::list_group(self.context(), session, group)),
+            Ok(false) => Some(builtin::list_group(self.context(), session, group, code)),
             Err(failure) => Some(Reply::Error(failure)),
         }
     }
@@ -40,8 +41,10 @@ impl Service {
         unbound: &mut Unbound<'_>,
     ) -> Result<Option<(EntryId, &Entry)>, Failure> {
         let found = self.table.find(unbound.name().unwrap_or_default());
-        let Some((_, Entry { target: Target::Group, name, .. })) = found else { return Ok(found) };
-        match self.enter_group(name, session, unbound) {
+        let Some((_, Entry { target: Target::Group(code), name, .. })) = found else {
+            return Ok(found);
+        };
+        match self.enter_group(name, code, session, unbound) {
             None => Ok(self.table.find(unbound.name().unwrap_or_default())),
             Some(Reply::Error(failure)) => Err(failure),
             Some(_) => {

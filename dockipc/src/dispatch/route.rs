@@ -215,7 +215,7 @@ impl Service {
                 Target::Mounted(Mounted { handler, .. }) => {
                     self.handle(&**handler, session, unbound, &mut runner)
                 }
-                Target::Group => match self.enter_group(name, session, unbound) {
+                Target::Group(code) => match self.enter_group(name, code, session, unbound) {
                     Some(reply) => Outcome::Reply(reply),
                     // The name has two words now, and is that of a command.
                     None => continue,

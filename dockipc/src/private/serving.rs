@@ -6,7 +6,9 @@ use crate::{builtin, server};
 
 pub use crate::access::{Allow, allow};
 pub use crate::answer::{Answer, Answered};
-pub use crate::commands::{Channel, Channels, Code, Command, CommandParts, Running, expand};
+pub use crate::commands::{
+    Channel, Channels, Code, Command, CommandParts, GroupCode, Running, expand, groups,
+};
 pub use crate::error::CodedType;
 use crate::error::Failure;
 pub use crate::events::EventChannel;

@@ -27,7 +27,7 @@ use std::time::Duration;
 use crate::access::{Access, Guesses, Pattern};
 use crate::audit::{Audit, Record};
 use crate::builtin::{CheckToken, check_token};
-use crate::commands::{Channels, Command, Mounted, Rules, Table};
+use crate::commands::{Channels, Command, Mounted, Rules, Table, groups};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::dispatch::{LOCAL, LocalCode, Service};
@@ -237,7 +237,9 @@ impl Server {
     pub fn mount(mut self, name: impl Into<String>, handler: impl Handler) -> Self {
         let place = Location::caller();
         let place = format!("{}:{}", place.file(), place.line());
-        self.mounted.push((name.into(), Mounted { handler: Arc::new(handler), place }));
+        let name = name.into();
+        let groups = groups(&name, &[]);
+        self.mounted.push((name, Mounted { handler: Arc::new(handler), place, groups }));
         self
     }
 
