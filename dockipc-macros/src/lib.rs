@@ -275,7 +275,7 @@ pub fn derive_arg(item: TokenStream) -> TokenStream {
 ///
 /// /// End a task: `kill 7 --timeout 1m`.
 /// #[command]
-/// fn kill(tasks: State<Tasks>, id: u64, waiting: Waiting) { … }
+/// fn kill(tasks: State<Tasks>, id: u64, waiting: Waiting) { todo!() }
 /// ```
 ///
 /// Of an **enum**, a client gives exactly one variant. Help shows `(--group <group> | --all | <ids>…)`:
@@ -292,7 +292,7 @@ pub fn derive_arg(item: TokenStream) -> TokenStream {
 /// }
 ///
 /// #[command]
-/// fn pause(tasks: State<Tasks>, selection: Selection) { … }
+/// fn pause(tasks: State<Tasks>, selection: Selection) { todo!() }
 /// ```
 ///
 /// A call without any, or with two, is refused with a sentence that lists them. An `Option<Selection>` may be left out; write it
@@ -331,7 +331,7 @@ pub fn derive_args(item: TokenStream) -> TokenStream {
 /// }
 ///
 /// #[command]
-/// fn action(ui: Local<'_, Ui>, action: Action) -> Result<(), Failure> { … }
+/// fn action(ui: Local<'_, Ui>, action: Action) -> Result<(), Failure> { todo!() }
 /// ```
 ///
 /// The daemon then has the commands `action focus-window`, `action spawn` and `action leave`, and `action` alone lists them. With
