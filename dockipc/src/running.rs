@@ -96,8 +96,11 @@ impl Running {
         // The heap of the timers has its code already; a sort would add its own.
         let mut order: BinaryHeap<_> =
             all.iter().enumerate().map(|(at, run)| Reverse((run.since, at, 0_u32))).collect();
-        let next = || order.pop().map(|Reverse((_, at, _))| Arc::clone(&all[at]));
-        std::iter::from_fn(next).collect()
+        let mut sorted = Vec::new();
+        while let Some(Reverse((_, at, _))) = order.pop() {
+            sorted.push(Arc::clone(&all[at]));
+        }
+        sorted
     }
 
     /// Ends a connection whose user `may_end` accepts. Returns whether there was one.

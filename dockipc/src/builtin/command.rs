@@ -1,7 +1,8 @@
 //! `COMMAND` and its subcommands, from which redis-cli makes its hints and its help. A name of two words is a
 //! subcommand there, as in Redis: `group|add`.
 
-use super::{Context, Fields, is, unknown_subcommand};
+use super::describe::known;
+use super::{Context, Fields, at, is, unknown_subcommand};
 use crate::access::Credentials;
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Entry, Table, Target};
@@ -13,55 +14,72 @@ use crate::session::Session;
 pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     let (table, caller) = (context.table, session.credentials());
     let visible = Visible { table, caller: &caller };
-    let all = || visible.top().into_iter();
+    let all = || visible.top();
     // Redis writes `config|get`.
-    let names: Vec<Vec<u8>> = words
-        .iter()
-        .skip(1)
-        .map(|name| name.iter().map(|b| if *b == b'|' { b' ' } else { *b }).collect())
-        .collect();
-    let named = || table.named(&caller, names.iter().map(Vec::as_slice));
-    let row = |entry: &Entry| visible.row(entry);
-    match words.get(0) {
-        None => list(&mut all(), &row),
-        what if is(what, "count") => all().count().into_reply(),
-        what if is(what, "list") => visible.names(),
-        what if is(what, "info") && words.get(1).is_some() => {
-            Reply::List(named().map(|entry| entry.map_or(Reply::Null, row)).collect())
+    let mut names = Vec::new();
+    for name in words.skip(1).iter() {
+        let mut name = name.to_vec();
+        for b in &mut name {
+            if *b == b'|' {
+                *b = b' ';
+            }
         }
-        what if is(what, "info") => list(&mut all(), &row),
-        what if is(what, "docs") && words.get(1).is_some() => visible.docs(&mut named().flatten()),
+        names.push(name);
+    }
+    let named = || {
+        let mut all: Vec<&[u8]> = Vec::new();
+        for name in &names {
+            all.push(name);
+        }
+        table.named(&caller, &all)
+    };
+    match at(words, 0) {
+        None => visible.rows(&all()),
+        what if is(what, "count") => all().len().into_reply(),
+        what if is(what, "list") => visible.names(),
+        what if is(what, "info") && at(words, 1).is_some() => {
+            let mut rows = Vec::new();
+            for entry in named() {
+                rows.push(entry.map_or(Reply::Null, |entry| visible.row(entry)));
+            }
+            Reply::List(rows)
+        }
+        what if is(what, "info") => visible.rows(&all()),
+        what if is(what, "docs") && at(words, 1).is_some() => visible.docs(&known(named())),
         what if is(what, "docs") => {
-            let transaction = BuiltIn::TRANSACTION.iter().filter_map(|builtin| {
-                let entry = table.find_visible(&caller, builtin.name().as_bytes())?;
-                matches!(entry.target, Target::BuiltIn(_)).then_some(entry)
-            });
-            visible.docs(&mut all().chain(transaction))
+            let mut all = all();
+            for builtin in BuiltIn::TRANSACTION {
+                let entry = table.find_visible(&caller, builtin.name().as_bytes());
+                all.extend(entry.filter(|entry| matches!(entry.target, Target::BuiltIn(_))));
+            }
+            visible.docs(&all)
         }
         what => unknown_subcommand(what),
     }
-}
-
-fn list(entries: &mut dyn Iterator<Item = &Entry>, item: &dyn Fn(&Entry) -> Reply) -> Reply {
-    Reply::List(entries.map(item).collect())
 }
 
 /// Returns the flags of a command in `COMMAND`.
 fn flags(target: &Target) -> Vec<Reply> {
     let is_author_s = matches!(target, Target::Command(_) | Target::Mounted(_));
     let Marks { readonly, destructive, .. } = target.marks();
-    let mut flags = Vec::new();
-    for (flag, is_on) in [
+    those_set(&[
         ("write", is_author_s && !readonly),
         ("readonly", readonly),
         ("destructive", destructive),
         ("idempotent", target.is_idempotent()),
-    ] {
-        if is_on {
-            flags.push(Reply::Status(flag.into()));
+    ])
+}
+
+/// Returns the flags that are set.
+#[inline(never)]
+fn those_set(flags: &[(&'static str, bool)]) -> Vec<Reply> {
+    let mut set = Vec::new();
+    for (flag, is_on) in flags {
+        if *is_on {
+            set.push(Reply::Status((*flag).into()));
         }
     }
-    flags
+    set
 }
 
 /// The commands that a caller can see.
@@ -73,7 +91,7 @@ struct Visible<'v> {
 impl<'v> Visible<'v> {
     /// Returns the commands, with a group in place of its commands.
     fn top(&self) -> Vec<&'v Entry> {
-        let mut top: Vec<&Entry> = self.table.visible(self.caller).collect();
+        let mut top = self.table.visible(self.caller);
         if let Some(code) = self.table.groups {
             (code.fold)(self.table, &mut top);
         }
@@ -93,7 +111,9 @@ impl<'v> Visible<'v> {
         let mut names = Vec::new();
         for entry in self.top() {
             names.push(shown_name(entry).into_reply());
-            names.extend(self.members(entry).iter().map(|entry| shown_name(entry).into_reply()));
+            for member in self.members(entry) {
+                names.push(shown_name(member).into_reply());
+            }
         }
         Reply::List(names)
     }
@@ -111,18 +131,27 @@ impl<'v> Visible<'v> {
             none(),
             none(),
             none(),
-            Reply::List(self.members(entry).iter().map(|entry| self.row(entry)).collect()),
+            self.rows(&self.members(entry)),
         ])
     }
 
+    #[inline(never)]
+    fn rows(&self, entries: &[&Entry]) -> Reply {
+        let mut rows = Vec::new();
+        for entry in entries {
+            rows.push(self.row(entry));
+        }
+        Reply::List(rows)
+    }
+
     /// Returns the answer to `COMMAND DOCS`, from which redis-cli makes its hints and its help.
-    fn docs(&self, entries: &mut dyn Iterator<Item = &Entry>) -> Reply {
+    fn docs(&self, entries: &[&Entry]) -> Reply {
         let mut docs = Fields::default();
         for entry in entries {
             let mut fields = documented(&entry.target);
-            let mut members = self.members(entry).into_iter();
-            if members.len() > 0 {
-                fields.put("subcommands", self.docs(&mut members));
+            let members = self.members(entry);
+            if !members.is_empty() {
+                fields.put("subcommands", self.docs(&members));
             }
             docs.put(&shown_name(entry), fields.into_reply());
         }
@@ -131,6 +160,7 @@ impl<'v> Visible<'v> {
 }
 
 /// Returns a name as Redis writes it: `group|add`.
+#[inline(never)]
 fn shown_name(entry: &Entry) -> String {
     entry.name.replace(' ', "|")
 }
@@ -140,12 +170,14 @@ fn arity(entry: &Entry) -> i64 {
     let words_of_name: i64 = if entry.group().is_some() { 2 } else { 1 };
     match &entry.target {
         Target::Command(command) => {
-            let options = command.given().any(|p| matches!(p.way, Way::Long(_) | Way::Flag(_)));
-            let count = command.given().count();
-            let least = command.given().filter(|p| !p.is_optional()).count();
-            let is_one = |p: &Param| p.way != Way::Rest && p.arity != Arity::Many;
-            let exact = least == count && !options && command.given().all(is_one);
-            let words = i64::try_from(least).unwrap_or(i64::MAX - 2) + words_of_name;
+            let (mut words, mut exact) = (words_of_name, true);
+            for param in command.given() {
+                let is_optional = param.is_optional();
+                words += i64::from(!is_optional);
+                exact &= !is_optional
+                    && param.arity != Arity::Many
+                    && !matches!(param.way, Way::Long(_) | Way::Flag(_) | Way::Rest);
+            }
             if exact { words } else { -words }
         }
         Target::Group(_) => -2,
@@ -155,30 +187,31 @@ fn arity(entry: &Entry) -> i64 {
 
 /// Returns one value of `COMMAND DOCS`.
 fn documented(target: &Target) -> Fields {
-    let (summary, arguments) = match target {
-        Target::Command(command) => (command.summary(), command.given().map(argument).collect()),
-        Target::BuiltIn(builtin) => {
-            let words = builtin.words().iter().map(|&(name, is_optional)| {
-                described(name, "string", None, is_optional, false, Vec::new()).into_reply()
-            });
-            (builtin.summary().unwrap_or_default().to_owned(), words.collect())
+    let (mut summary, mut arguments) = (String::new(), Vec::new());
+    match target {
+        Target::Command(command) => {
+            summary = command.summary();
+            for param in command.given() {
+                arguments.push(argument(param));
+            }
         }
-        Target::Mounted(_) | Target::PubSub(_) | Target::Group(_) => (String::new(), Vec::new()),
-    };
+        Target::BuiltIn(builtin) => {
+            summary.push_str(builtin.summary().unwrap_or_default());
+            for &(name, is_optional) in builtin.words() {
+                let word = described(name, "string", None, is_optional, false, Vec::new());
+                arguments.push(word.into_reply());
+            }
+        }
+        Target::Mounted(_) | Target::PubSub(_) | Target::Group(_) => {}
+    }
     let mut fields = Fields::default();
     fields.text("summary", &summary);
     let Marks { since, deprecated, .. } = target.marks();
     fields.text("since", since.unwrap_or(env!("CARGO_PKG_VERSION")));
     fields.text("group", "daemon");
     fields.list("arguments", arguments);
-    let mut doc_flags = Vec::new();
-    for (flag, is_on) in
-        [("deprecated", deprecated.is_some()), ("idempotent", target.is_idempotent())]
-    {
-        if is_on {
-            doc_flags.push(Reply::Status(flag.into()));
-        }
-    }
+    let doc_flags =
+        those_set(&[("deprecated", deprecated.is_some()), ("idempotent", target.is_idempotent())]);
     if !doc_flags.is_empty() {
         fields.list("doc_flags", doc_flags);
     }
@@ -195,13 +228,13 @@ fn argument(param: &Param) -> Reply {
         Way::Last => (kind(param), Some("--".to_owned())),
         Way::Injected | Way::Positional | Way::Rest | Way::Body => (kind(param), None),
     };
-    let choices = if kind == "oneof" { param.choices } else { &[] };
-    let choices = choices
-        .iter()
-        .map(|word| {
-            described(word, "pure-token", Some(word), false, false, Vec::new()).into_reply()
-        })
-        .collect();
+    let mut choices = Vec::new();
+    if kind == "oneof" {
+        for word in param.choices {
+            let word = described(word, "pure-token", Some(word), false, false, Vec::new());
+            choices.push(word.into_reply());
+        }
+    }
     let many = param.arity == Arity::Many || param.way == Way::Rest;
     let optional = param.is_optional();
     let mut fields = described(param.name, kind, token.as_deref(), optional, many, choices);
@@ -220,6 +253,7 @@ fn kind(param: &Param) -> &'static str {
     }
 }
 
+#[inline(never)]
 fn described(
     name: &str,
     kind: &str,
@@ -237,12 +271,7 @@ fn described(
     if let Some(token) = token {
         fields.text("token", token);
     }
-    let mut flags = Vec::new();
-    for (flag, is_on) in [("optional", optional), ("multiple", many)] {
-        if is_on {
-            flags.push(Reply::Status(flag.into()));
-        }
-    }
+    let flags = those_set(&[("optional", optional), ("multiple", many)]);
     if !flags.is_empty() {
         fields.list("flags", flags);
     }

@@ -8,45 +8,54 @@ use crate::arg::Arity;
 use crate::commands::{BuiltIn, Channels, Command, Entry, Table, Target, details, summary};
 use crate::param::{Marks, Param, Way};
 use crate::reply::{IntoReply, Reply, ReplyType};
+use crate::request::Words;
 use crate::session::Session;
 
 /// Describes the commands that the caller may run: those with one of the names, those of the groups with one of
 /// the names, or, without names, all that help lists. A group is left out if one of its commands is named: our
 /// program asks for `group` and for `group add` when it does not know how many words the name has.
-pub(super) fn describe<'n>(
-    context: Context<'_>,
-    session: &Session,
-    names: impl ExactSizeIterator<Item = &'n [u8]>,
-) -> Reply {
+pub(super) fn describe(context: Context<'_>, session: &Session, names: Words<'_>) -> Reply {
     let (table, caller) = (context.table, session.credentials());
-    if names.len() == 0 {
-        return all(&mut table.visible(&caller));
+    if names.get(0).is_none() {
+        return all(&table.visible(&caller));
     }
     // An alias stands for its command, which is described once.
-    let declared = |name| match table.find_visible(&caller, name) {
-        Some(Entry { target: Target::Command(command), .. }) => command.name.as_bytes(),
-        _ => name,
-    };
-    let mut entries: Vec<_> = table.named(&caller, names.map(declared)).flatten().collect();
+    let mut declared = Vec::new();
+    for name in names.iter() {
+        declared.push(match table.find_visible(&caller, name) {
+            Some(Entry { target: Target::Command(command), .. }) => command.name.as_bytes(),
+            _ => name,
+        });
+    }
+    let mut entries = known(table.named(&caller, &declared));
     let has_group = || entries.iter().any(|entry| matches!(entry.target, Target::Group(_)));
     if let Some(code) = table.groups.filter(|_| has_group()) {
-        let mut names = Vec::new();
+        let mut names: Vec<&[u8]> = Vec::new();
         let is_begun = |group: &Entry| entries.iter().any(|of| of.group() == Some(&*group.name));
         for entry in &entries {
             match entry.target {
                 Target::Group(_) if is_begun(entry) => {}
                 Target::Group(_) => {
                     let members = (code.members)(table, &caller, &entry.name);
-                    names.extend(members.iter().map(|of| &*of.name));
+                    names.extend(members.iter().map(|of| of.name.as_bytes()));
                 }
-                _ => names.push(&entry.name),
+                _ => names.push(entry.name.as_bytes()),
             }
         }
         // A command may be named beside its group.
-        let names = names.iter().map(|name| name.as_bytes());
-        entries = table.named(&caller, names).flatten().collect();
+        entries = known(table.named(&caller, &names));
     }
-    all(&mut entries.into_iter())
+    all(&entries)
+}
+
+/// Returns the entries of the names that have one.
+#[inline(never)]
+pub(super) fn known(named: Vec<Option<&Entry>>) -> Vec<&Entry> {
+    let mut known = Vec::new();
+    for entry in named.into_iter().flatten() {
+        known.push(entry);
+    }
+    known
 }
 
 /// Describes the commands that are linked into this program, hidden ones excepted, without a daemon.
@@ -54,13 +63,15 @@ pub(super) fn describe<'n>(
 pub(crate) fn linked() -> Reply {
     let commands = Command::all().into_iter().filter(|command| !command.hidden);
     let entries: Vec<_> = commands.map(Entry::of).collect();
-    all(&mut entries.iter())
+    all(&entries.iter().collect::<Vec<_>>())
 }
 
 /// Each of these commands by its name.
-fn all(entries: &mut dyn Iterator<Item = &Entry>) -> Reply {
+fn all(entries: &[&Entry]) -> Reply {
     let mut fields = Fields::default();
-    entries.for_each(|entry| fields.put(entry.declared_name(), command(entry)));
+    for entry in entries {
+        fields.put(entry.declared_name(), command(entry));
+    }
     fields.into_reply()
 }
 

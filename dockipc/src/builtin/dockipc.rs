@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::describe::describe;
-use super::{Context, Fields, is, running, usage};
+use super::{Context, Fields, at, is, running, usage};
 use crate::arg::Quoted;
 use crate::commands::{BuiltIn, Channels};
 use crate::error::{Failure, code};
@@ -35,13 +35,13 @@ use crate::wire::{Frame, Span, check_text};
 /// `DOCKIPC WITH key value … -- command word…` and `DOCKIPC JSON command word…` ([`Prefix`]), and
 /// `DOCKIPC COMPLETE command parameter prefix [word…]` ([`Completion`]).
 pub(super) fn dockipc(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
-    if is(words.get(0), "describe") {
-        if is(words.get(1), "--channels")
+    if is(at(words, 0), "describe") {
+        if is(at(words, 1), "--channels")
             && let Some(declared) = Channels::any()
         {
             return (declared.describe)(context.table, &session.credentials());
         }
-        if is(words.get(1), "--daemon") {
+        if is(at(words, 1), "--daemon") {
             let mut fields = Fields::default();
             if let Some(version) = &context.config.version {
                 fields.text("version", version);
@@ -49,9 +49,9 @@ pub(super) fn dockipc(context: Context<'_>, session: &mut Session, words: Words<
             fields.text("dockipc", env!("CARGO_PKG_VERSION"));
             return fields.into_reply();
         }
-        return describe(context, session, words.skip(1).iter());
+        return describe(context, session, words.skip(1));
     }
-    match (words.get(0), words.get(1), words.get(2)) {
+    match (at(words, 0), at(words, 1), at(words, 2)) {
         (what, Some(name), None) if is(what, "idempotent") => {
             let entry = context.table.find_visible(&session.credentials(), name);
             Reply::Int(entry.is_some_and(|entry| entry.target.is_idempotent()).into())
@@ -100,8 +100,8 @@ pub(crate) struct Completion<'r> {
 impl<'r> Completion<'r> {
     /// Returns the request if the command is a `DOCKIPC COMPLETE`.
     pub(crate) fn of(builtin: BuiltIn, words: Words<'r>) -> Option<Self> {
-        let (command, param, prefix) = (words.get(1)?, words.get(2)?, words.get(3)?);
-        let is_this = builtin == BuiltIn::Dockipc && is(words.get(0), "complete");
+        let (command, param, prefix) = (at(words, 1)?, at(words, 2)?, at(words, 3)?);
+        let is_this = builtin == BuiltIn::Dockipc && is(at(words, 0), "complete");
         is_this.then(|| Self { command, param, prefix, words: words.skip(4) })
     }
 }
@@ -177,9 +177,11 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
         return Prefix::With(Err(Failure::new(code::USAGE, why)));
     };
     let mut opening = Opening::default();
-    let read = (2..end)
-        .step_by(2)
-        .try_for_each(|at| opening.set(of(at).unwrap_or_default(), of(at + 1).unwrap_or_default()));
+    let (mut at, mut read) = (2, Ok(()));
+    while at < end && read.is_ok() {
+        read = opening.set(of(at).unwrap_or_default(), of(at + 1).unwrap_or_default());
+        at += 2;
+    }
     skip(words, end + 1);
     let of = |index: usize| words.get(index).map(|span: &Span| span.of(input, &[]));
     // Each one would take a part of the thread's stack.
@@ -198,6 +200,7 @@ fn skip(words: &mut Vec<Span>, count: usize) {
 }
 
 impl Opening {
+    #[inline(never)]
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
         let refuse = |why: std::fmt::Arguments<'_>| Err(Failure::new(code::USAGE, why));
         for (name, is_on) in [("progress", &mut self.progress), ("body", &mut self.body)] {

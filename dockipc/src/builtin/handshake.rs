@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::running::parsed_id;
-use super::{Context, Fields, is, unknown_subcommand, usage};
+use super::{Context, Fields, at, is, unknown_subcommand, usage};
 use crate::access::{Attempt, Credentials};
 use crate::error::{Failure, code};
 use crate::reply::{IntoReply, Reply};
@@ -90,8 +90,8 @@ fn client_name(name: &[u8]) -> bool {
 }
 
 pub(super) fn client(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
-    let what = words.get(0);
-    match words.get(1) {
+    let what = at(words, 0);
+    match at(words, 1) {
         None if is(what, "id") => session.id.into_reply(),
         None if is(what, "getname") => session.name.clone().into_reply(),
         None if is(what, "list") || is(what, "info") => client_line(session).into_reply(),
@@ -104,7 +104,7 @@ pub(super) fn client(context: Context<'_>, session: &mut Session, words: Words<'
         }
         Some(attribute) if is(what, "setinfo") => {
             if is(Some(attribute), "lib-name") {
-                session.set_library(words.get(2).unwrap_or_default());
+                session.set_library(at(words, 2).unwrap_or_default());
             }
             Reply::Ok
         }
@@ -175,9 +175,9 @@ fn client_line(session: &Session) -> String {
 
 pub(super) fn auth(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
     // With two words, the first is the user name, which is ignored.
-    let given = match words.get(1) {
-        None => words.get(0),
-        second => second.filter(|_| words.get(2).is_none()),
+    let given = match at(words, 1) {
+        None => at(words, 0),
+        second => second.filter(|_| at(words, 2).is_none()),
     };
     let Some(given) = given else { return usage("usage: auth [<user>] <token>") };
     give_token(context, session, given).map_or_else(Reply::Error, |()| Reply::Ok)
@@ -245,7 +245,7 @@ pub(crate) fn check_token(
 }
 
 pub(super) fn config(words: Words<'_>) -> Reply {
-    if !is(words.get(0), "get") {
+    if !is(at(words, 0), "get") {
         return usage("usage: config get <name>…");
     }
     // redis-benchmark asks for these two.
@@ -259,7 +259,7 @@ pub(super) fn config(words: Words<'_>) -> Reply {
 }
 
 pub(super) fn select(words: Words<'_>) -> Reply {
-    match words.get(0) {
+    match at(words, 0) {
         Some(b"0") => Reply::Ok,
         _ => Reply::Error(Failure::from("only database 0 exists")),
     }

@@ -1,6 +1,6 @@
 //! `HELP`, the commands described for people.
 
-use super::{Context, too_many};
+use super::{Context, at, too_many};
 use crate::arg::Arity;
 use crate::caught::caught;
 use crate::commands::{BuiltIn, Command, Entry, GroupCode, Target};
@@ -13,15 +13,14 @@ use crate::wire::words::quote;
 
 pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) -> Reply {
     let (table, caller) = (context.table, session.credentials());
-    let Some(name) = words.get(0) else {
-        let rows: Vec<_> = table.visible(&caller).map(row).collect();
-        return columns(&rows).into_reply();
+    let Some(name) = at(words, 0) else {
+        return listed(&table.visible(&caller)).into_reply();
     };
-    if let Some(word) = words.get(2) {
+    if let Some(word) = at(words, 2) {
         return too_many(word, "usage: help [<command>]");
     }
-    let name = match words.get(1) {
-        Some(second) => &[name, second].join(&b' '),
+    let name = match at(words, 1) {
+        Some(second) => &*[name, second].join(&b' '),
         None => name,
     };
     let Some(entry) = table.find_visible(&caller, name) else {
@@ -50,11 +49,20 @@ pub(crate) fn list_group(
     code: &GroupCode,
 ) -> Reply {
     let (table, caller) = (context.table, session.credentials());
-    let rows: Vec<_> = (code.members)(table, &caller, group).into_iter().map(row).collect();
-    if rows.is_empty() {
+    let members = (code.members)(table, &caller, group);
+    if members.is_empty() {
         return Reply::Error(table.unknown(&caller, group.as_bytes(), None));
     }
-    columns(&rows).into_reply()
+    listed(&members).into_reply()
+}
+
+#[inline(never)]
+fn listed(entries: &[&Entry]) -> String {
+    let mut rows = Vec::new();
+    for entry in entries {
+        rows.push(row(entry));
+    }
+    columns(&rows)
 }
 
 /// Returns one row of the list: the usage line and the summary.

@@ -1,6 +1,6 @@
 //! `INFO`, the state of the server in the form of Redis.
 
-use super::{Context, is};
+use super::{Context, at, is};
 use crate::counters::{Counts, resident_memory};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
@@ -35,7 +35,7 @@ pub(super) fn info(context: Context<'_>, words: Words<'_>) -> Reply {
         text.insert_str(at, &format!("daemon_version:{version}\r\n"));
     }
     let is_all = |word| ["all", "everything", "default"].iter().any(|all| is(Some(word), all));
-    if words.get(0).is_none() || words.iter().any(is_all) {
+    if at(words, 0).is_none() || words.iter().any(is_all) {
         return text.into_reply();
     }
     let mut chosen = String::new();

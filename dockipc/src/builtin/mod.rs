@@ -54,14 +54,17 @@ impl Fields {
     }
 
     /// Puts a text, or null.
+    #[inline(never)]
     fn maybe(&mut self, name: &str, text: Option<&str>) {
         self.put(name, text.into_reply());
     }
 
+    #[inline(never)]
     fn number(&mut self, name: &str, value: i64) {
         self.put(name, Reply::Int(value));
     }
 
+    #[inline(never)]
     fn list(&mut self, name: &str, items: Vec<Reply>) {
         self.put(name, Reply::List(items));
     }
@@ -117,7 +120,7 @@ pub(crate) fn run(
 }
 
 fn ping(words: Words<'_>) -> Reply {
-    match (words.get(0), words.get(1)) {
+    match (at(words, 0), at(words, 1)) {
         (None, _) => Reply::Status("PONG".into()),
         (Some(message), None) => message.into_reply(),
         (_, Some(word)) => too_many(word, "usage: ping [<message>]"),
@@ -125,7 +128,7 @@ fn ping(words: Words<'_>) -> Reply {
 }
 
 fn echo(words: Words<'_>) -> Reply {
-    match (words.get(0), words.get(1)) {
+    match (at(words, 0), at(words, 1)) {
         (Some(message), None) => message.into_reply(),
         (None, _) => usage("usage: echo <message>"),
         (_, Some(word)) => too_many(word, "usage: echo <message>"),
@@ -149,6 +152,12 @@ fn too_many(word: &[u8], usage: &str) -> Reply {
 fn unknown_subcommand(what: Option<&[u8]>) -> Reply {
     let what = Truncated(what.unwrap_or_default());
     Reply::Error(Failure::from(format_args!("unknown subcommand '{what}'")))
+}
+
+/// Returns a word, with less code at each call.
+#[inline(never)]
+fn at(words: Words<'_>, index: usize) -> Option<&[u8]> {
+    words.get(index)
 }
 
 #[inline(never)]

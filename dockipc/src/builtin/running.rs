@@ -20,9 +20,13 @@ impl Context<'_> {
 /// beginning: those that are known to last, that take a `Cancel`, a `Deadline` or a `Stop`, or that are answered
 /// later.
 pub(super) fn running(context: Context<'_>, session: &Session) -> Reply {
-    let all = context.running.all();
-    let visible = all.iter().filter(|run| context.may_stop(session, run.peer.uid()));
-    Reply::List(visible.map(|run| describe(run)).collect())
+    let mut visible = Vec::new();
+    for run in context.running.all() {
+        if context.may_stop(session, run.peer.uid()) {
+            visible.push(describe(&run));
+        }
+    }
+    Reply::List(visible)
 }
 
 fn describe(run: &Run) -> Reply {

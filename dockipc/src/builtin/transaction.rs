@@ -1,5 +1,6 @@
 //! `MULTI` and `WATCH`, and `EXEC` and `DISCARD` without `MULTI`. The messages are those of Redis.
 
+use super::at;
 use super::usage;
 use crate::error::Failure;
 use crate::reply::Reply;
@@ -11,7 +12,7 @@ pub(super) fn multi(session: &mut Session, words: Words<'_>) -> Reply {
     if session.is_in_transaction() {
         return Reply::Error(Failure::from("MULTI calls can not be nested"));
     }
-    if words.get(0).is_some() {
+    if at(words, 0).is_some() {
         return usage("usage: multi");
     }
     session.begin_transaction();

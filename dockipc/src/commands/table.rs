@@ -423,21 +423,27 @@ impl Table {
     ///
     /// Invariant: each entry is returned at most once, however often its names occur, so that an answer is
     /// never longer than the description of all commands.
-    pub(crate) fn named<'n>(
-        &self,
-        caller: &Credentials<'_>,
-        names: impl Iterator<Item = &'n [u8]>,
-    ) -> impl Iterator<Item = Option<&Entry>> {
+    #[inline(never)]
+    pub(crate) fn named(&self, caller: &Credentials<'_>, names: &[&[u8]]) -> Vec<Option<&Entry>> {
         let mut is_new = vec![true; self.entries.len()];
-        names.filter_map(move |name| {
+        let mut named = Vec::new();
+        for name in names {
             let found = self.find(name).filter(|(id, entry)| self.may_run(caller, *id, entry));
-            let Some((EntryId(index), entry)) = found else { return Some(None) };
-            std::mem::replace(&mut is_new[index], false).then_some(Some(entry))
-        })
+            match found {
+                None => named.push(None),
+                Some((EntryId(index), entry)) => {
+                    if std::mem::replace(&mut is_new[index], false) {
+                        named.push(Some(entry));
+                    }
+                }
+            }
+        }
+        named
     }
 
     /// Returns the listed entries that the caller may run, sorted by name.
-    pub(crate) fn visible(&self, caller: &Credentials<'_>) -> std::vec::IntoIter<&Entry> {
+    #[inline(never)]
+    pub(crate) fn visible(&self, caller: &Credentials<'_>) -> Vec<&Entry> {
         let mut visible = Vec::new();
         for &id in &self.by_name {
             let entry = &self.entries[id.0];
@@ -445,7 +451,7 @@ impl Table {
                 visible.push(entry);
             }
         }
-        visible.into_iter()
+        visible
     }
 
     fn may_run(&self, caller: &Credentials<'_>, id: EntryId, entry: &Entry) -> bool {

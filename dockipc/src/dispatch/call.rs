@@ -122,22 +122,17 @@ impl Service {
                 Ok(()) => shown.map_or(Reply::Ok, |shown| shown(command, &args.bound())),
                 Err(failure) => with_usage(command, failure),
             };
-            let record = || {
-                let record = |case: &Case<'_>| case.bound(None, command.params, &args.bound());
-                case.map_or(Ok(()), record)
-            };
-            if shown.is_some()
-                && let Err(failure) = record()
-            {
+            let refused = shown.and(case).and_then(|case| unrecorded(case, command, args));
+            if let Some(failure) = refused {
                 return Reply::Error(failure);
             }
             let reply = caught(parse).unwrap_or_else(|| panicked(command.name));
-            if let (Reply::Error(_), None) = (&reply, shown)
-                && let Err(failure) = record()
-            {
-                return Reply::Error(failure);
+            match (&reply, shown, case) {
+                (Reply::Error(_), None, Some(case)) => {
+                    unrecorded(case, command, args).map_or(reply, Reply::Error)
+                }
+                _ => reply,
             }
-            reply
         })
     }
 
@@ -210,7 +205,7 @@ impl Service {
         match (&self.once, &run, registered) {
             (Some(store), Some(run), Some(registered)) if run.0.once.is_some() => {
                 let mut handle = || Ok(Answered::Now(handle()));
-                let answered = runner.guarded(text, Some(&request), record, || {
+                let answered = runner.guarded_long(text, &request, record, &mut || {
                     Arc::clone(store).run(run, false, panicked, &mut handle)
                 });
                 Self::outcome_once(answered, run, registered)
@@ -257,6 +252,13 @@ impl Service {
             states: &self.states,
         }
     }
+}
+
+/// Records a command that does not run now. Returns why it can't be recorded.
+#[cold]
+#[inline(never)]
+fn unrecorded(case: &Case<'_>, command: &Command, args: &Args<'_>) -> Option<Failure> {
+    case.bound(None, command.params, &args.bound()).err()
 }
 
 /// Returns the failure of a call with a body of a command that takes none.

@@ -70,7 +70,7 @@ impl Service {
         let args = Args { request: &request, options, params, purpose: Purpose::Run };
         let registered = self.running.add(&run);
         let record = &mut recording(command, &args);
-        let answered = runner.guarded(command.name, Some(&request), record, || {
+        let answered = runner.guarded_long(command.name, &request, record, &mut || {
             if command.newest {
                 self.running.begin_newest(&run.0);
             }

@@ -142,6 +142,19 @@ impl Runner<'_> {
         }
     }
 
+    /// Like [`guarded`](Self::guarded), for code that may be answered later.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn guarded_long(
+        &mut self,
+        name: &str,
+        request: &Request<'_>,
+        record: &mut Record<'_>,
+        run: &mut dyn FnMut() -> Result<Answered, Failure>,
+    ) -> Result<Result<Answered, Failure>, Option<Reply>> {
+        self.guarded(name, Some(request), record, run)
+    }
+
     /// Like [`guarded`](Self::guarded), without the audit and the hooks.
     #[inline]
     pub(super) fn guarded_alone(
