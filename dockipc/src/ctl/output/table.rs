@@ -156,7 +156,9 @@ impl<'f> TableWriter<'f> {
         let names = self.fields.iter().map(|of| escaped(&of.name).into_owned());
         let header = (!has_header).then(|| names.collect::<Vec<_>>());
         if !self.is_aligned {
-            header.iter().for_each(|names| push_row(names, out));
+            if let Some(names) = &header {
+                push_row(names, out);
+            }
             return;
         }
         let mut table = table();
