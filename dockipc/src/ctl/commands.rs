@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::help::write_json;
 use super::interface::{Description, Interface};
-use super::output::{Layout, space, table};
+use super::output::{Layout, shortened, space, table};
 
 /// Writes the commands: a table on a terminal; otherwise a line each, with name, usage and summary
 /// separated by tabs.
@@ -28,7 +28,7 @@ pub(super) fn write(interface: &Interface, json: Option<Layout>) -> io::Result<(
         return Ok(());
     }
     let rows = rows(interface);
-    let rows = rows.iter().map(|(usage, summary)| [&**usage, &**summary]);
+    let rows = rows.iter().map(|(usage, summary)| [shortened(usage), shortened(summary)]);
     let mut table = table();
     table.add_rows(rows);
     space(&mut table);

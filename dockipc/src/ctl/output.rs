@@ -21,7 +21,7 @@ mod target;
 pub(super) use json::{JsonWriter, Layout};
 pub(super) use shown::is_binary;
 use shown::{Shown, TextCheck};
-pub(super) use table::{TableWriter, space, table};
+pub(super) use table::{TableWriter, shortened, space, table};
 use target::Target;
 
 /// The destination of answers.

@@ -1,5 +1,6 @@
 //! Writes a list of structs as a table: on a terminal with aligned columns, and otherwise with tabs.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use anstyle::Style;
@@ -14,6 +15,15 @@ use crate::wire::float_text;
 /// The narrowest terminal for which lines are broken; on a narrower one, a column would have a
 /// letter per line.
 const MIN_WIDTH: u16 = 40;
+
+/// Returns a text that can be a cell of a table: the beginning of one that is too long.
+pub(in crate::ctl) fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_CELL {
+        return text.into();
+    }
+    let end = (0..=MAX_CELL).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    format!("{}…", &text[..end]).into()
+}
 
 /// Returns an empty table without lines, as wide as the terminal allows.
 pub(in crate::ctl) fn table() -> Table {
@@ -36,12 +46,21 @@ pub(in crate::ctl) fn space(table: &mut Table) {
 /// The rows that are kept until they are written, so that they have the same columns.
 const MAX_ROWS: usize = 1000;
 
+/// The most bytes of these rows.
+const MAX_KEPT: usize = 256 << 10;
+
+/// The longest cell, in bytes, that is aligned and broken into lines, which takes a time that grows with the square of
+/// its length.
+const MAX_CELL: usize = 1 << 10;
+
 /// The state between two pieces of an answer.
 pub(in crate::ctl) struct TableWriter<'f> {
     fields: &'f [Field],
     is_aligned: bool,
     has_header: bool,
     rows: Vec<Vec<String>>,
+    /// The bytes of these rows.
+    kept: usize,
     /// The widths of the columns that were written, in columns of the terminal.
     widths: Vec<u16>,
     /// The lists and maps that are open, the innermost last.
@@ -57,6 +76,7 @@ impl<'f> TableWriter<'f> {
             is_aligned,
             has_header: false,
             rows: Vec::new(),
+            kept: 0,
             widths: vec![0; fields.len()],
             open: Vec::new(),
             text: Vec::new(),
@@ -98,8 +118,15 @@ impl<'f> TableWriter<'f> {
             // No list, such as the end of a stream.
             [] => {}
             [_] => {
-                self.rows.push(self.row(whole));
-                if self.rows.len() >= MAX_ROWS {
+                let row = self.row(whole);
+                if !self.is_aligned || row.iter().any(|cell| cell.len() > MAX_CELL) {
+                    self.write(out);
+                    push_row(&row, out);
+                    return;
+                }
+                self.kept += row.iter().map(String::len).sum::<usize>();
+                self.rows.push(row);
+                if self.rows.len() >= MAX_ROWS || self.kept >= MAX_KEPT {
                     self.write(out);
                 }
             }
@@ -121,6 +148,7 @@ impl<'f> TableWriter<'f> {
     /// Appends the header, the first time, and the rows so far.
     pub(in crate::ctl) fn write(&mut self, out: &mut Vec<u8>) {
         let rows = std::mem::take(&mut self.rows);
+        self.kept = 0;
         let has_header = std::mem::replace(&mut self.has_header, true);
         if has_header && rows.is_empty() {
             return;
@@ -128,9 +156,8 @@ impl<'f> TableWriter<'f> {
         let names = self.fields.iter().map(|of| escaped(&of.name).into_owned());
         let header = (!has_header).then(|| names.collect::<Vec<_>>());
         if !self.is_aligned {
-            for row in header.iter().chain(&rows) {
-                out.extend_from_slice(row.join("\t").as_bytes());
-                out.push(b'\n');
+            if let Some(names) = &header {
+                push_row(names, out);
             }
             return;
         }
@@ -164,6 +191,12 @@ impl<'f> TableWriter<'f> {
     }
 }
 
+/// Appends a row with tabs between its cells.
+fn push_row(row: &[String], out: &mut Vec<u8>) {
+    out.extend_from_slice(row.join("\t").as_bytes());
+    out.push(b'\n');
+}
+
 /// Returns a value as the text of a cell.
 fn cell(value: Reply) -> String {
     let joined = |items: Vec<Reply>| items.into_iter().map(cell).collect::<Vec<_>>().join(", ");
@@ -185,5 +218,64 @@ fn cell(value: Reply) -> String {
         Reply::Error(failure) => {
             escaped(&format!("{} {}", failure.code(), failure.message())).into_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Field, MAX_CELL, MAX_KEPT, Piece, Reply, Shape, TableWriter, shortened};
+
+    fn add_row(table: &mut TableWriter<'_>, note: &[u8], out: &mut Vec<u8>) {
+        table.add(Piece::Begin(Shape::Map), out);
+        table.add(Piece::Value(Reply::bytes("id")), out);
+        table.add(Piece::Value(Reply::Int(7)), out);
+        table.add(Piece::Value(Reply::bytes("note")), out);
+        table.add(Piece::Text(note), out);
+        table.add(Piece::End, out);
+    }
+
+    fn fields() -> [Field; 2] {
+        [("id", "float"), ("note", "text")].map(|(name, ty)| {
+            serde_json::from_value(json!({ "name": name, "of": { "type": ty } })).unwrap()
+        })
+    }
+
+    #[test]
+    fn long_cell_is_written_at_once_with_tabs() {
+        let (fields, mut out) = (fields(), Vec::new());
+        let mut table = TableWriter::new(&fields, true);
+        table.add(Piece::Begin(Shape::List), &mut out);
+        add_row(&mut table, b"short", &mut out);
+        assert_eq!(out, b"");
+        let long = "x".repeat(200_000);
+        add_row(&mut table, long.as_bytes(), &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[1..], [" 7  short", &format!("7\t{long}")]);
+    }
+
+    #[test]
+    fn shortened_text_is_whole_characters() {
+        let long = "ä".repeat(MAX_CELL);
+        assert_eq!(shortened(&long), format!("{}…", "ä".repeat(MAX_CELL / 2)));
+        assert_eq!(shortened("short"), "short");
+    }
+
+    #[test]
+    fn rows_are_kept_only_up_to_a_size() {
+        let (fields, mut out) = (fields(), Vec::new());
+        let mut table = TableWriter::new(&fields, true);
+        table.add(Piece::Begin(Shape::List), &mut out);
+        for _ in 0..=MAX_KEPT / MAX_CELL {
+            add_row(&mut table, &[b'x'; MAX_CELL], &mut out);
+        }
+        assert!(out.len() >= MAX_KEPT);
+        let mut piped = TableWriter::new(&fields, false);
+        out.clear();
+        piped.add(Piece::Begin(Shape::List), &mut out);
+        add_row(&mut piped, b"one", &mut out);
+        assert_eq!(out, b"id\tnote\n7\tone\n");
     }
 }
