@@ -53,7 +53,7 @@ fn first_equals_sign_ends_the_key() {
     ] {
         assert_eq!(ask(&daemon, line), expected, "{line}");
     }
-    let answer = exchange(daemon.connect().unwrap(), &resp(&[b"bytes", &b"\xff=\0="[..]]));
+    let answer = exchange(daemon.connect().unwrap(), &resp(&[&b"bytes"[..], b"\xff=\0="]));
     assert_eq!(answer, b"$16\r\n{[255]: [0, 61]}\r\n");
 }
 

@@ -148,7 +148,7 @@ fn client_sends_the_bytes_behind_dashes() {
     let answer: String = client.command("then").words(["a", "--", "b", "--"]).call().unwrap();
     assert_eq!(answer, "[\"a\"] [\"b\", \"--\"]");
     let answer: String = client.command("then").args(["--", "-x"]).call().unwrap();
-    assert_eq!(answer, "[] [\"-x\"]");
+    assert_eq!(answer, "[\"--\", \"-x\"] []");
 }
 
 #[test]

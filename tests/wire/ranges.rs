@@ -201,7 +201,7 @@ fn pattern_matches_the_whole_word() {
     }
     refused(&[("user a abb", "bad value for more: \"abb\": expected a text that matches a|ab")]);
     let daemon = daemon();
-    let answer = exchange(daemon.connect().unwrap(), &resp(&[b"user", &b"a"[..], b"\xff"]));
+    let answer = exchange(daemon.connect().unwrap(), &resp(&[&b"user"[..], b"a", b"\xff"]));
     let answer = String::from_utf8(answer).unwrap();
     assert!(answer.contains("expected a text that matches a|ab"), "{answer}");
 }
