@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, Permissions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
 use dockipc::error::Ran;
-use dockipc::{Client, Error, Handle, Json, Once, Server, State, command};
+use dockipc::{Client, Error, Handle, Once, Server, State, command};
 use tests::apart::{self, Apart};
 use tests::gate::Gate;
 use tests::process::until;
@@ -43,9 +43,10 @@ fn enter(ledger: State<Ledger>, once: Once) -> u64 {
     })
 }
 
+#[cfg(feature = "json")]
 #[command("file-json")]
-fn json() -> Json<[u8; 2]> {
-    Json([1, 2])
+fn json() -> dockipc::Json<[u8; 2]> {
+    dockipc::Json([1, 2])
 }
 
 fn server(directory: &Path) -> Server {
@@ -80,6 +81,7 @@ fn refused(place: &Place, why: &str) {
     );
 }
 
+#[cfg(feature = "json")]
 #[test]
 fn json_answer_is_the_same_after_a_restart() {
     let place = Place::new();
@@ -88,9 +90,7 @@ fn json_answer_is_the_same_after_a_restart() {
         let mut stream = UnixStream::connect(place.socket()).unwrap();
         let words = ["dockipc", "with", "once", "a", "--", "dockipc", "json", "file-json"];
         stream.write_all(&[resp(&words), resp(&["quit"])].concat()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert_eq!(answer, "$5\r\n[1,2]\r\n+OK\r\n");
+        assert_eq!(tests::rest(stream), b"$5\r\n[1,2]\r\n+OK\r\n");
         drop(daemon);
     }
 }
