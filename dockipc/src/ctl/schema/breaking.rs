@@ -11,7 +11,10 @@ pub(super) fn breaking_changes(old: &Interface, new: &Interface) -> Vec<String> 
     for before in old.commands.values() {
         let name = &before.name;
         let Some(after) = new.find(name) else {
-            changes.push(format!("{name}: command removed"));
+            // Its callers were told.
+            let advice = before.deprecated.as_ref();
+            let advice = advice.map(|advice| format!(", which was deprecated: {advice}"));
+            changes.push(format!("{name}: command removed{}", advice.unwrap_or_default()));
             continue;
         };
         for alias in &before.aliases {
@@ -21,6 +24,12 @@ pub(super) fn breaking_changes(old: &Interface, new: &Interface) -> Vec<String> 
         }
         if before.is_idempotent && !after.is_idempotent {
             changes.push(format!("{name}: no longer idempotent"));
+        }
+        if before.is_readonly && !after.is_readonly {
+            changes.push(format!("{name}: no longer readonly"));
+        }
+        if after.is_destructive && !before.is_destructive {
+            changes.push(format!("{name}: now destructive"));
         }
         if let (before, Some(after)) = (before.rule.as_deref(), &after.rule)
             && is_narrower(before.unwrap_or("any"), after)
@@ -304,6 +313,13 @@ pub(super) mod tests {
             ],
         );
         check(&new, &one(json!({}), &[]), &[]);
+        let told = one(json!({ "deprecated": "use sum", "since": "1.2" }), &[]);
+        check(&told, &nothing, &["add: command removed, which was deprecated: use sum"]);
+        check(&one(json!({}), &[]), &told, &[]);
+        let reads = one(json!({ "readonly": true }), &[]);
+        let destroys = one(json!({ "destructive": true }), &[]);
+        check(&reads, &destroys, &["add: no longer readonly", "add: now destructive"]);
+        check(&destroys, &reads, &[]);
         // A renamed command that kept its name as an alias.
         let renamed = one(json!({ "name": "sum", "aliases": ["add"] }), &[]);
         check(&one(json!({}), &[]), &renamed, &[]);
