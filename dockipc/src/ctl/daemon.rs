@@ -173,7 +173,6 @@ impl Daemon {
 
     /// Returns the commands that are linked into the daemon's own program if the error says that the daemon
     /// does not run.
-    #[cfg_attr(not(feature = "server"), expect(clippy::unused_self, reason = "nothing is linked"))]
     pub(super) fn instead_of(&self, error: Error) -> Result<Interface> {
         let is_linked = self.own.as_ref().is_some_and(|own| own.is_linked);
         if is_linked && matches!(error, Error::NoSocket { .. } | Error::Stale { .. }) {
