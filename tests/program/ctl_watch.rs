@@ -54,8 +54,9 @@ fn watch(words: &[&str], publish: impl Fn(&Events) + Send + 'static) -> ctl::Ran
         publish(&events);
     });
     let socket = daemon.path();
-    let first = ["watch", "-s", socket.to_str().unwrap(), "start"];
-    let ran = dockipc(first.iter().chain(words));
+    // The last pattern: whoever hears it hears the other names too.
+    let first = ["watch", "-s", socket.to_str().unwrap()];
+    let ran = dockipc(first.iter().chain(words).chain(&["start*"]));
     publisher.join().unwrap();
     ran
 }
