@@ -209,7 +209,8 @@ fn links_and_pictures_exist() {
         let text = read(page);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
-            assert!(root().join(directory).join(link).exists(), "{page}: {link}");
+            let (file, _) = link.split_once('#').unwrap_or((link, ""));
+            assert!(root().join(directory).join(file).exists(), "{page}: {link}");
         }
     }
     let entries = root().join("docs/pictures").read_dir().unwrap();
