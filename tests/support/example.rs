@@ -51,7 +51,9 @@ fn build(profile: &Path) {
         Some(name) => name,
     };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--workspace", "--examples", "--bins", "--profile", name]);
+    // Not the whole workspace: that would put programs of these tests, with other features, in the place of theirs.
+    cargo.args(["build", "-p", "examples", "-p", "queue-client", "-p", "queue-daemon"]);
+    cargo.args(["--examples", "--bins", "--profile", name]);
     if cfg!(feature = "cli") {
         cargo.args(["--features", "examples/cli,queue-client/cli"]);
     }
