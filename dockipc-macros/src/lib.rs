@@ -314,7 +314,7 @@ pub fn derive_args(item: TokenStream) -> TokenStream {
 /// `#[arg(…)]` as at a function; one field without a name is a type that derives `Args`.
 ///
 /// ```ignore
-/// /// What the user interface does.
+/// /// The actions of the user interface.
 /// #[derive(Commands)]
 /// #[command(prefix = "action")]
 /// enum Action {

@@ -39,11 +39,11 @@ pub(crate) struct Command {
     pub(crate) output: Output,
 }
 
-/// What programs and people should know before they call a command.
+/// The marks of a command, for its callers.
 pub(crate) struct Marks {
     /// The version of the daemon that had the command first.
     pub(crate) since: Option<String>,
-    /// What to use instead.
+    /// The command to use instead.
     pub(crate) deprecated: Option<String>,
     pub(crate) readonly: bool,
     pub(crate) destructive: bool,
@@ -311,7 +311,7 @@ pub(crate) struct Sent {
     pub(crate) form: SentForm,
 }
 
-/// What a client does with the value of a parameter.
+/// The use that a client makes of a parameter's value.
 pub(crate) enum SentForm {
     Value(SentWay),
     /// A path that is made absolute.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Call, Client, Result};
 
-/// What a daemon says about itself; see [`Client::daemon`].
+/// The versions of a daemon; see [`Client::daemon`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Daemon {
     version: Option<String>,

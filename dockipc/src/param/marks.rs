@@ -1,12 +1,12 @@
-//! [`Marks`], what callers should know of a command.
+//! [`Marks`] of a command, for its callers.
 
-/// What programs and people should know before they call a command.
+/// The marks of a command, for its callers.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Marks {
     /// The version of the daemon that had the command first.
     pub since: Option<&'static str>,
-    /// What to use instead.
+    /// The command to use instead.
     pub deprecated: Option<&'static str>,
     /// It changes nothing.
     pub readonly: bool,

@@ -1,4 +1,4 @@
-//! What a typed client fills in: absolute paths, and the caller's directory and environment.
+//! The values that a typed client fills in: absolute paths, and the caller's directory and environment.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
