@@ -1,11 +1,11 @@
 //! Subscribers that read too slowly.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use dockipc::events::WhenFull;
 use dockipc::{Events, Server};
-use tests::Daemon;
+use tests::{Daemon, resp};
 
 use super::client::{Client, bulk, confirmation, message, pmessage};
 
@@ -16,12 +16,12 @@ fn long() -> String {
 
 /// A daemon with short queues, and a channel whose slow subscriptions end.
 fn start() -> (Daemon, Events) {
+    start_with(Server::new())
+}
+
+fn start_with(server: Server) -> (Daemon, Events) {
     let events = Events::new().when_full("audit*", WhenFull::End);
-    let server = Server::new()
-        .events(events.clone())
-        .max_queued_events(10, 1 << 20)
-        .idle_timeout(Duration::from_millis(1))
-        .write_timeout(Duration::from_millis(1));
+    let server = server.events(events.clone()).max_queued_events(10, 1 << 20);
     (Daemon::start(server), events)
 }
 
@@ -100,18 +100,26 @@ fn slow_subscription_ends_where_the_channel_says_so() {
 
 #[test]
 fn subscriber_that_never_reads_delays_nobody() {
-    let (daemon, events) = start();
-    let mut silent = Client::resp2(&daemon);
-    silent.ask(&["subscribe", "log"], &confirmation('*', "subscribe", "log", 1));
-    let mut reader = Client::resp2(&daemon);
-    reader.ask(&["subscribe", "log"], &confirmation('*', "subscribe", "log", 1));
+    let short = Duration::from_millis(1);
+    let (daemon, events) = start_with(Server::new().idle_timeout(short).write_timeout(short));
+    // The idle timeout may end a connection before it subscribes.
+    let subscribed = || loop {
+        let mut client = Client::resp2(&daemon);
+        let sent = client.0.write_all(&resp(&["subscribe", "log"]));
+        let mut first = [0];
+        if sent.and_then(|()| client.0.read_exact(&mut first)).is_ok() && first == *b"*" {
+            client.expect(&confirmation('*', "subscribe", "log", 1)[1..]);
+            return client;
+        }
+    };
+    let mut silent = subscribed();
+    let mut reader = subscribed();
     for at in 0..2000 {
         let text = format!("{at} {}", long());
         events.publish("log", &*text);
         reader.expect(&message('*', "log", &text));
     }
-    let mut other = Client::resp2(&daemon);
-    other.ask(&["ping"], "+PONG\r\n");
+    reader.ask(&["ping"], "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
     // Neither the idle nor the write timeout ends it: its last events are there.
     let last = message('*', "log", &format!("1999 {}", long()));
     read_until(&mut silent, &last);
