@@ -26,6 +26,14 @@ const STAY: Duration = Duration::from_secs(1);
 /// is worth sharing comes and goes.
 const TOO_MANY: u32 = 8;
 
+/// The result of the events that are no connection's.
+struct Others {
+    /// The new connections.
+    arrivals: Vec<Arrival>,
+    /// [`Core::wake_leader`] has reached this leader.
+    was_called: bool,
+}
+
 impl Core {
     /// Leads until this thread has lost the lead or gives it up, or until the server has stopped.
     pub(super) fn lead(
@@ -69,6 +77,10 @@ impl Core {
                 }
             }
             let is_idle = self.poll(hub, me, memory);
+            if hub.roles.leaders.len() == 1 {
+                too_many = 0;
+                continue;
+            }
             if hub.ready.is_worth_sharing() || !hub.roles.is_one_too_many() {
                 too_many = 0;
             } else {
@@ -110,21 +122,37 @@ impl Core {
         }
         let sleeps = timeout != Some(Duration::ZERO);
         hub.roles.begin_poll(me, sleeps);
-        let arrivals = hub.unlocked(|| {
+        let others = hub.unlocked(|| {
             self.wait_for_events(timeout, memory);
-            self.handle_events(memory)
+            let is_other = |event: &epoll::Event| !Token::is_connection(event.data.u64());
+            memory.events.iter().any(is_other).then(|| self.handle_others(memory))
         });
-        let was_called =
-            memory.events.iter().any(|event| Token::from_data(event.data.u64()) == Token::Wake);
-        hub.roles.end_poll(me, sleeps, was_called);
+        let was_called = others.as_ref().is_some_and(|others| others.was_called);
+        // Looked up once: each use of the guard looks whether the hub is locked.
+        let locked = &mut **hub;
+        locked.roles.end_poll(me, sleeps, was_called);
         for event in &memory.events {
-            hub.note(Token::from_data(event.data.u64()), event.flags);
+            locked.note(Token::from_data(event.data.u64()), event.flags);
         }
-        if !arrivals.is_empty() {
-            let turned_away = hub.add_all(&self.service, arrivals);
+        if let Some(Others { arrivals, .. }) = others
+            && !arrivals.is_empty()
+        {
+            let turned_away = locked.add_all(&self.service, arrivals);
             hub.unlocked(|| turned_away.into_iter().for_each(TurnedAway::tell));
         }
-        if hub.fire_timers() {
+        let locked = &mut **hub;
+        let resumes = locked.fire_timers();
+        if resumes || !locked.overdue.is_empty() || !locked.left.is_empty() {
+            self.attend_all(hub, resumes);
+        }
+        hub.ready.polled();
+        is_extra && timeout == Some(STAY) && memory.events.is_empty()
+    }
+
+    /// Does what timers and events are a reason for, beside turns.
+    #[cold]
+    fn attend_all(&self, hub: &mut HubGuard<'_>, resumes: bool) {
+        if resumes {
             hub.unlocked(|| self.listen(true));
         }
         if !hub.overdue.is_empty() {
@@ -133,8 +161,6 @@ impl Core {
         if !hub.left.is_empty() {
             Self::cancel_left(hub);
         }
-        hub.ready.polled();
-        is_extra && timeout == Some(STAY) && memory.events.is_empty()
     }
 
     fn wait_for_events(&self, timeout: Option<Duration>, memory: &mut Memory) {
@@ -145,20 +171,24 @@ impl Core {
         let _ = epoll::wait(&self.epoll, events, timeout.as_ref());
     }
 
-    /// Handles the events that are no connection's; returns the new connections.
-    fn handle_events(&self, memory: &Memory) -> Vec<Arrival> {
-        let mut arrivals = Vec::new();
+    /// Handles the events that are no connection's.
+    #[cold]
+    fn handle_others(&self, memory: &Memory) -> Others {
+        let (mut arrivals, mut was_called) = (Vec::new(), false);
         for event in &memory.events {
             match Token::from_data(event.data.u64()) {
                 Token::Connection { .. } => {}
-                Token::Wake => drop(rustix::io::read(&self.wake, &mut [0_u8; 8])),
+                Token::Wake => {
+                    was_called = true;
+                    let _ = rustix::io::read(&self.wake, &mut [0_u8; 8]);
+                }
                 Token::Signals => self.handle_signals(),
                 Token::Ticker => arrivals.append(&mut self.look_at_paths()),
                 Token::Listener(index) => arrivals.append(&mut self.accept(index)),
                 Token::Path(index) => arrivals.append(&mut self.look_twice(index)),
             }
         }
-        arrivals
+        Others { arrivals, was_called }
     }
 
     /// The first signal stops the server in order, the second at once.

@@ -82,9 +82,11 @@ impl Core {
         if readiness.has(Readiness::KILLED) || conn.phase == Phase::Closed {
             return Next::Close;
         }
-        let expired = conn
-            .deadline
-            .filter(|due| readiness.has(Readiness::EXPIRED) && due.at <= Instant::now());
+        let expired = if readiness.has(Readiness::EXPIRED) {
+            conn.deadline.filter(|due| due.at <= Instant::now())
+        } else {
+            None
+        };
         let mut next = match expired {
             Some(deadline) => self.expire(me, memory, conn, deadline.due),
             None if std::mem::take(&mut conn.is_over_quota) => {
@@ -318,7 +320,7 @@ impl Core {
                 Err(_) => return Some(Next::Close),
             }
         }
-        let pause = self.consume(me, memory, conn, in_buffer);
+        let (pause, sent) = self.consume(me, memory, conn, in_buffer);
         conn.needs_input = pause == Pause::NeedsInput;
         match pause {
             Pause::Broken => {
@@ -328,7 +330,7 @@ impl Core {
             Pause::LastAnswer => conn.phase.finish(false),
             _ => {}
         }
-        match self.flush(me, conn) {
+        match sent.unwrap_or_else(|| self.flush(me, conn)) {
             Sent::All => {}
             sent => return Some(Next::after(sent)),
         }
@@ -337,6 +339,10 @@ impl Core {
             Pause::Slow => Some(Next::HandOver),
             // Others had no turn since this one began, and the server may have been told to stop.
             Pause::NeedsInput if conn.is_readable => Some(Next::Again),
+            Pause::NeedsInput if conn.phase == Phase::Open => {
+                conn.shrink();
+                Some(Next::Wait)
+            }
             Pause::NeedsInput
             | Pause::LastAnswer
             | Pause::OutputFull
@@ -357,39 +363,42 @@ impl Core {
         Next::after(self.flush(me, conn))
     }
 
-    /// Runs the commands in the input; keeps what is left of it.
+    /// Runs the commands in the input; keeps what is left of it. Returns also the result of sending, if the
+    /// answers were sent.
     fn consume(
         self: &Arc<Self>,
         me: &Arc<Worker>,
         memory: &mut Memory,
         conn: &mut Conn,
         in_buffer: usize,
-    ) -> Pause {
+    ) -> (Pause, Option<Sent>) {
         let Memory { scratch, answered, .. } = memory;
         if conn.input.is_empty() {
             let bytes = &memory.input[..in_buffer];
-            let (used, pause) = self.run_commands(me, (scratch, answered), conn, bytes);
-            conn.input.extend_from_slice(&bytes[used..]);
-            return pause;
+            let (used, pause, sent) = self.run_commands(me, (scratch, answered), conn, bytes);
+            if used < bytes.len() {
+                conn.input.extend_from_slice(&bytes[used..]);
+            }
+            return (pause, sent);
         }
         let mut bytes = std::mem::take(&mut conn.input);
-        let (used, pause) = self.run_commands(me, (scratch, answered), conn, &bytes);
+        let (used, pause, sent) = self.run_commands(me, (scratch, answered), conn, &bytes);
         if used < bytes.len() {
             bytes.consume(used);
             conn.input = bytes;
         }
-        pause
+        (pause, sent)
     }
 
     /// Runs commands until one is not whole or something else comes first. Returns how many bytes
-    /// were used.
+    /// were used, and the result of sending if the last answer is sent already.
     fn run_commands(
         self: &Arc<Self>,
         me: &Arc<Worker>,
         (scratch, answered): (&mut Scratch, &mut u64),
         conn: &mut Conn,
         bytes: &[u8],
-    ) -> (usize, Pause) {
+    ) -> (usize, Pause, Option<Sent>) {
         let (denied, last_sign) = (conn.denied.take(), conn.end_wait());
         let parts = Parts {
             socket: &conn.socket,
@@ -402,6 +411,7 @@ impl Core {
         };
         let mut executor = TurnExecutor::new(self, me, parts, last_sign);
         let (mut used, mut unsent) = (0, 0);
+        let mut held = None;
         let mut in_transaction = false;
         let pause = loop {
             // A thread that does not lead is not watched: an answer must not wait for the next command.
@@ -476,16 +486,22 @@ impl Core {
                         encode::reply(reply, conn.conversation.protocol(), &mut outbox.bytes);
                     }
                     unsent = outbox.bytes.len();
-                    if last {
-                        break Pause::LastAnswer;
-                    }
-                    if used == bytes.len() {
-                        break Pause::NeedsInput;
+                    if last || used == bytes.len() {
+                        held = Some(outbox);
+                        break if last { Pause::LastAnswer } else { Pause::NeedsInput };
                     }
                 }
             }
         };
-        conn.cost = executor.cost();
-        (used, pause)
+        let cost = executor.cost();
+        drop(executor);
+        conn.cost = cost;
+        // Invariant: with the outbox locked, the hub is not. What is charged is given back first, with the hub's
+        // lock, by `flush`.
+        let sent = match held {
+            Some(mut outbox) if conn.charged == 0 => Some(self.flush_outbox(&mut outbox, conn)),
+            _ => None,
+        };
+        (used, pause, sent)
     }
 }

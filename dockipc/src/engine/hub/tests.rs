@@ -183,7 +183,9 @@ impl World {
                 if let Some(unseen) = told {
                     self.hub.requeue(index, conn, unseen);
                 } else {
-                    self.hub.put(index, conn);
+                    if let Some(conn) = self.hub.put_waiting(index, conn) {
+                        self.hub.put(index, conn);
+                    }
                     let now = Instant::now();
                     let at = match dice.below(3) {
                         0 => None,
@@ -213,7 +215,7 @@ impl World {
             let places = (self.hub.ready.all().filter(is_it).count(), handed_over);
             match model.place {
                 Place::Turn(_) => {
-                    assert!(matches!(slot.occupant, Occupant::Served(_)));
+                    assert!(matches!(slot.occupant, Occupant::Served));
                     assert_eq!(places, (0, 0));
                 }
                 Place::Hub => {
