@@ -247,6 +247,9 @@ impl Hub {
     /// Notes an event.
     #[inline]
     pub(super) fn note(&mut self, token: Token, flags: EventFlags) {
+        if flags == EventFlags::IN {
+            return self.mark(token, Readiness::READABLE);
+        }
         let readiness = Readiness::of(flags);
         self.mark(token, readiness);
         if readiness.has(Readiness::HALF_CLOSED) {
@@ -292,6 +295,7 @@ impl Hub {
         Some((self.ids[index], slot.peer.as_ref()?))
     }
 
+    #[inline]
     fn mark(&mut self, token: Token, readiness: Readiness) {
         let Some((index, slot)) = self.slot(token) else { return };
         slot.unseen |= readiness;
@@ -334,7 +338,8 @@ impl Hub {
             return Some(conn);
         }
         slot.cost = conn.cost;
-        slot.occupant = Occupant::Idle(conn);
+        // `Served`, which has nothing to drop.
+        std::mem::forget(std::mem::replace(&mut slot.occupant, Occupant::Idle(conn)));
         None
     }
 
@@ -496,39 +501,22 @@ impl Hub {
         }
     }
 
-    /// How long a leader may wait for events. No time at all if a connection is ready that it may serve.
-    #[inline]
-    pub(super) fn timeout(&self, may_be_long: bool) -> Option<Duration> {
-        if self.ready.has_any(may_be_long) {
-            return Some(Duration::ZERO);
-        }
-        if self.timers.is_empty() && self.accepting.resume_at.is_none() && self.shutdown.is_none() {
-            return None;
-        }
-        self.time_left()
+    /// Returns whether anything is to be done at some time.
+    pub(super) fn has_times(&self) -> bool {
+        !self.timers.is_empty() || self.accepting.resume_at.is_some() || self.shutdown.is_some()
     }
 
-    #[cold]
-    #[inline(never)]
-    fn time_left(&self) -> Option<Duration> {
+    /// How long a leader may wait for events, if anything is to be done at some time.
+    pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
         let timer = self.timers.peek().map(|Reverse((at, ..))| *at);
         let shutdown = self.shutdown.as_ref().map(Shutdown::next_step);
         let others = [self.accepting.resume_at, shutdown];
         let at = timer.into_iter().chain(others.into_iter().flatten()).min()?;
-        Some(at.saturating_duration_since(Instant::now()))
+        Some(at.saturating_duration_since(now))
     }
 
     /// Handles the timers that have passed. True if accepting is to be resumed.
-    #[inline]
-    pub(super) fn fire_timers(&mut self) -> bool {
-        let has_any = !self.timers.is_empty() || self.accepting.resume_at.is_some();
-        has_any && self.fire_passed()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn fire_passed(&mut self) -> bool {
-        let now = Instant::now();
+    pub(super) fn fire_timers(&mut self, now: Instant) -> bool {
         while let Some(&Reverse((at, index, generation))) = self.timers.peek() {
             if at > now {
                 break;

@@ -25,7 +25,7 @@ impl Core {
         loop {
             me.serve(Some(index));
             let server_stops = hub.shutdown.is_some();
-            let next = hub.unlocked(|| {
+            let next = hub.unlocked_in_turn(|| {
                 if server_stops {
                     conn.stop();
                 }

@@ -164,14 +164,14 @@ impl Core {
             Due::Reading | Due::End => return Next::Close,
             Due::Thread => {
                 conn.denied = Some(self.busy(true));
-                return self.advance(me, memory, conn);
+                return self.advance_aside(me, memory, conn);
             }
             Due::Decision => {
                 conn.phase.leave();
-                return self.advance(me, memory, conn);
+                return self.advance_aside(me, memory, conn);
             }
             Due::Protocol => return self.end(me, memory, conn),
-            Due::Answer => return self.advance(me, memory, conn),
+            Due::Answer => return self.advance_aside(me, memory, conn),
             Due::Command => {
                 let limit = times.arrival.unwrap_or_default();
                 format!("the command was not whole after {}; nothing was run", units(limit))
@@ -235,13 +235,26 @@ impl Core {
         conn: &mut Conn,
     ) -> Next {
         match self.flush(me, conn) {
-            Sent::All => self.advance(me, memory, conn),
+            Sent::All => self.advance_aside(me, memory, conn),
             sent => Next::after(sent),
         }
     }
 
+    /// Like [`advance`](Self::advance), for turns that are rare.
+    #[cold]
+    #[inline(never)]
+    fn advance_aside(
+        self: &Arc<Self>,
+        me: &Arc<Worker>,
+        memory: &mut Memory,
+        conn: &mut Conn,
+    ) -> Next {
+        self.advance(me, memory, conn)
+    }
+
     /// Does what can be done in the connection's phase, until it has to wait or others have to be
     /// served.
+    #[inline(always)]
     fn advance(self: &Arc<Self>, me: &Arc<Worker>, memory: &mut Memory, conn: &mut Conn) -> Next {
         if conn.has_pending_output() {
             match self.flush_pending(conn) {
@@ -298,6 +311,7 @@ impl Core {
 
     /// Reads if that is needed, runs the commands that are whole, and sends the answers. None to look
     /// at the phase again.
+    #[inline(always)]
     fn read_and_run(
         self: &Arc<Self>,
         me: &Arc<Worker>,
@@ -340,7 +354,9 @@ impl Core {
             // Others had no turn since this one began, and the server may have been told to stop.
             Pause::NeedsInput if conn.is_readable => Some(Next::Again),
             Pause::NeedsInput if conn.phase == Phase::Open => {
-                conn.shrink();
+                if conn.input.capacity() > 0 {
+                    conn.shrink();
+                }
                 Some(Next::Wait)
             }
             Pause::NeedsInput

@@ -126,7 +126,7 @@ impl World {
 
     fn timers(&mut self) {
         let before = Instant::now();
-        self.hub.fire_timers();
+        self.hub.fire_timers(Instant::now());
         for model in self.connections.values_mut() {
             // Deadlines are long past or far away.
             if model.deadline.is_some_and(|at| at <= before) {
@@ -232,13 +232,6 @@ impl World {
         }
         let ready = self.hub.ready.all().count();
         assert_eq!(ready + self.hub.handed_over.len(), self.queued());
-        if self.hub.ready.has_any(true) {
-            assert_eq!(
-                self.hub.timeout(true),
-                Some(Duration::ZERO),
-                "who is ready is not kept waiting"
-            );
-        }
     }
 
     fn queued(&self) -> usize {
