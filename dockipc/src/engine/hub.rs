@@ -92,6 +92,8 @@ struct Slot {
     /// The connected user.
     peer: Option<Peer>,
     charge: Charge,
+    /// The connection's socket, so that others can answer while a thread serves it.
+    socket: Option<Arc<Socket>>,
     occupant: Occupant,
 }
 
@@ -99,8 +101,8 @@ enum Occupant {
     None,
     /// A connection that no thread serves.
     Idle(Box<Conn>),
-    /// A thread serves the connection; the socket stays here so that others can answer.
-    Served(Arc<Socket>),
+    /// A thread serves the connection.
+    Served,
 }
 
 /// The queue that a connection is in.
@@ -188,6 +190,7 @@ impl Hub {
         let conversation = Conversation::new(service, id, peer, entrance, refusal);
         let mut conn = Conn::new(socket, conversation, token, &config.times);
         conn.phase = self.first_phase;
+        slot.socket = Some(Arc::clone(&conn.socket));
         slot.occupant = Occupant::Idle(Box::new(conn));
         slot.unseen = Readiness::READABLE;
         slot.cost = self.first_cost;
@@ -207,6 +210,7 @@ impl Hub {
                 run: None,
                 peer: None,
                 charge: Charge::None,
+                socket: None,
                 occupant: Occupant::None,
             });
             self.slots.len() - 1
@@ -241,7 +245,11 @@ impl Hub {
     }
 
     /// Notes an event.
+    #[inline]
     pub(super) fn note(&mut self, token: Token, flags: EventFlags) {
+        if flags == EventFlags::IN {
+            return self.mark(token, Readiness::READABLE);
+        }
         let readiness = Readiness::of(flags);
         self.mark(token, readiness);
         if readiness.has(Readiness::HALF_CLOSED) {
@@ -271,11 +279,7 @@ impl Hub {
         if !may_end(self.slots[index].uid()) {
             return None;
         }
-        let socket = match &self.slots[index].occupant {
-            Occupant::None => return None,
-            Occupant::Idle(conn) => Arc::clone(&conn.socket),
-            Occupant::Served(socket) => Arc::clone(socket),
-        };
+        let socket = self.slots[index].socket.clone()?;
         self.mark(self.token(index), Readiness::KILLED);
         Some(socket)
     }
@@ -291,6 +295,7 @@ impl Hub {
         Some((self.ids[index], slot.peer.as_ref()?))
     }
 
+    #[inline]
     fn mark(&mut self, token: Token, readiness: Readiness) {
         let Some((index, slot)) = self.slot(token) else { return };
         slot.unseen |= readiness;
@@ -310,16 +315,32 @@ impl Hub {
     pub(super) fn take(&mut self, index: usize) -> Option<(Box<Conn>, Readiness)> {
         let slot = self.slots.get_mut(index)?;
         slot.queue = Queue::None;
-        match std::mem::replace(&mut slot.occupant, Occupant::None) {
-            Occupant::Idle(conn) => {
-                slot.occupant = Occupant::Served(Arc::clone(&conn.socket));
-                Some((conn, std::mem::take(&mut slot.unseen)))
-            }
+        match std::mem::replace(&mut slot.occupant, Occupant::Served) {
+            Occupant::Idle(conn) => Some((conn, std::mem::take(&mut slot.unseen))),
             other => {
                 slot.occupant = other;
                 None
             }
         }
+    }
+
+    /// After a turn that ended with waiting: puts the connection back if that is all there is to do. Otherwise
+    /// returns it.
+    #[inline]
+    pub(super) fn put_waiting(&mut self, index: usize, conn: Box<Conn>) -> Option<Box<Conn>> {
+        let slot = &mut self.slots[index];
+        let is_all = slot.unseen == Readiness::NONE
+            && slot.charge == Charge::None
+            && slot.run.is_none()
+            && conn.output.is_none()
+            && conn.deadline.is_none();
+        if !is_all {
+            return Some(conn);
+        }
+        slot.cost = conn.cost;
+        // `Served`, which has nothing to drop.
+        std::mem::forget(std::mem::replace(&mut slot.occupant, Occupant::Idle(conn)));
+        None
     }
 
     /// Puts a connection back after a turn.
@@ -368,11 +389,13 @@ impl Hub {
         slot.timer = None;
         slot.run = None;
         slot.peer = None;
+        // The connection has it as well: it is not closed here.
+        slot.socket = None;
         self.ids[index] = 0;
         self.free.push(index);
         match std::mem::replace(&mut slot.occupant, Occupant::None) {
             Occupant::Idle(conn) => Some(conn),
-            Occupant::None | Occupant::Served(_) => None,
+            Occupant::None | Occupant::Served => None,
         }
     }
 
@@ -393,7 +416,7 @@ impl Hub {
     #[cold]
     pub(super) fn charge_run(&mut self, index: usize, limits: &PerUser) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let is_new = matches!(slot.occupant, Occupant::Served(_)) && slot.charge == Charge::None;
+        let is_new = matches!(slot.occupant, Occupant::Served) && slot.charge == Charge::None;
         if is_new && limits.running.is_some() {
             self.users.charge_running(slot.uid(), limits);
             slot.charge = Charge::Found;
@@ -430,7 +453,7 @@ impl Hub {
         timer: Option<Instant>,
     ) -> (bool, Option<Box<LongRun>>) {
         let Some(slot) = self.slots.get_mut(index) else { return (false, None) };
-        if !matches!(slot.occupant, Occupant::Served(_)) {
+        if !matches!(slot.occupant, Occupant::Served) {
             return (false, None);
         }
         if let Some(earlier) = &mut slot.run {
@@ -442,19 +465,13 @@ impl Hub {
 
     /// The command that lasts in a connection, and the connection's socket.
     pub(super) fn run(&self, index: usize) -> Option<(&Arc<Socket>, &LongRun)> {
-        let slot = self.slots.get(index)?;
-        match &slot.occupant {
-            Occupant::Served(socket) => Some((socket, slot.run.as_deref()?)),
-            Occupant::None | Occupant::Idle(_) => None,
-        }
+        Some((self.served(index)?, self.slots[index].run.as_deref()?))
     }
 
     /// The socket of a connection that a thread serves.
     pub(super) fn served(&self, index: usize) -> Option<&Arc<Socket>> {
-        match &self.slots.get(index)?.occupant {
-            Occupant::Served(socket) => Some(socket),
-            Occupant::None | Occupant::Idle(_) => None,
-        }
+        let slot = self.slots.get(index)?;
+        slot.socket.as_ref().filter(|_| matches!(slot.occupant, Occupant::Served))
     }
 
     /// Sets a connection's timer, unless it has an earlier one. True if it is the first of all timers,
@@ -484,24 +501,22 @@ impl Hub {
         }
     }
 
-    /// How long a leader may wait for events. No time at all if a connection is ready that it may serve.
-    pub(super) fn timeout(&self, may_be_long: bool) -> Option<Duration> {
-        if self.ready.has_any(may_be_long) {
-            return Some(Duration::ZERO);
-        }
+    /// Returns whether anything is to be done at some time.
+    pub(super) fn has_times(&self) -> bool {
+        !self.timers.is_empty() || self.accepting.resume_at.is_some() || self.shutdown.is_some()
+    }
+
+    /// How long a leader may wait for events, if anything is to be done at some time.
+    pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
         let timer = self.timers.peek().map(|Reverse((at, ..))| *at);
         let shutdown = self.shutdown.as_ref().map(Shutdown::next_step);
         let others = [self.accepting.resume_at, shutdown];
         let at = timer.into_iter().chain(others.into_iter().flatten()).min()?;
-        Some(at.saturating_duration_since(Instant::now()))
+        Some(at.saturating_duration_since(now))
     }
 
     /// Handles the timers that have passed. True if accepting is to be resumed.
-    pub(super) fn fire_timers(&mut self) -> bool {
-        if self.timers.is_empty() && self.accepting.resume_at.is_none() {
-            return false;
-        }
-        let now = Instant::now();
+    pub(super) fn fire_timers(&mut self, now: Instant) -> bool {
         while let Some(&Reverse((at, index, generation))) = self.timers.peek() {
             if at > now {
                 break;
@@ -573,7 +588,7 @@ impl Hub {
         let mut has_any = false;
         let only_listen = self.slots.iter().all(|slot| match &slot.occupant {
             Occupant::None => true,
-            Occupant::Served(_) => false,
+            Occupant::Served => false,
             Occupant::Idle(conn) => {
                 has_any = true;
                 let is_done = slot.queue == Queue::None && conn.awaited.is_none();
@@ -585,7 +600,7 @@ impl Hub {
 
     /// The connections that a thread serves.
     pub(super) fn all_served(&self) -> Vec<usize> {
-        let is_served = |index: &usize| matches!(self.slots[*index].occupant, Occupant::Served(_));
+        let is_served = |index: &usize| matches!(self.slots[*index].occupant, Occupant::Served);
         (0..self.slots.len()).filter(is_served).collect()
     }
 

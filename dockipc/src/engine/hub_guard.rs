@@ -23,7 +23,14 @@ impl<'h> HubGuard<'h> {
     // Not inlined, like `unlock`: there are many places.
     #[inline(never)]
     fn relock(&mut self) {
-        self.guard = Some(self.mutex.lock().unwrap_or_else(PoisonError::into_inner));
+        self.relock_inlined();
+    }
+
+    #[inline(always)]
+    fn relock_inlined(&mut self) {
+        let guard = self.mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        // There is none before: this thread would have waited for itself.
+        std::mem::forget(self.guard.replace(guard));
     }
 
     #[inline(never)]
@@ -38,6 +45,18 @@ impl<'h> HubGuard<'h> {
         let relock = Relock(self);
         let result = run();
         drop(relock);
+        result
+    }
+
+    /// Like [`unlocked`](Self::unlocked), compiled into the caller: for what each turn does.
+    #[inline(always)]
+    pub(super) fn unlocked_in_turn<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        self.guard = None;
+        // Only if this panics.
+        let relock = Relock(self);
+        let result = run();
+        std::mem::forget(relock);
+        self.relock_inlined();
         result
     }
 

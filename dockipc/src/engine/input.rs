@@ -73,44 +73,77 @@ pub(super) enum Read {
 ///
 /// Invariant: the bytes of a command are taken out of the socket before it runs. If the daemon dies with
 /// unread bytes, the client gets ECONNRESET (unix(7)), and our client then runs the command again.
+#[inline(always)]
 pub(super) fn read(memory: &mut Memory, conn: &mut Conn) -> Result<Read, Errno> {
-    let had = conn.input.len();
-    let is_short = had <= BUFFER / 2;
     while conn.is_readable {
-        let (room, result) = if is_short {
+        let had = conn.input.len();
+        if had > BUFFER / 2 {
+            return append(conn);
+        }
+        if had > 0 {
             memory.input[..had].copy_from_slice(&conn.input);
             memory.fill(had);
-            let buffer = &mut memory.input[had..];
-            let room = buffer.len();
-            (room, rustix::net::recv(&conn.socket, buffer, RecvFlags::DONTWAIT).map(|(_, n)| n))
-        } else {
-            conn.input.reserve(had);
-            let room = conn.input.capacity() - had;
-            let spare = rustix::buffer::spare_capacity(conn.input.as_vec());
-            (room, rustix::net::recv(&conn.socket, spare, RecvFlags::DONTWAIT).map(|(_, n)| n))
-        };
-        match result {
-            Ok(n) => {
-                conn.phase.read(n);
-                // epoll(7): a short read has emptied a stream. Not so if the end is behind it, which
-                // the kernel may have told together with the bytes.
-                conn.is_readable = n == room || conn.is_half_closed;
-                return Ok(match n {
-                    0 => Read::End,
-                    n if is_short => {
-                        memory.fill(had + n);
-                        conn.input.clear();
-                        Read::InBuffer(had + n)
-                    }
-                    _ => Read::Appended,
-                });
+        }
+        let buffer = &mut memory.input[had..];
+        let room = buffer.len();
+        match rustix::net::recv(&conn.socket, buffer, RecvFlags::DONTWAIT) {
+            Ok((_, n)) => {
+                note_read(conn, n, room);
+                if n == 0 {
+                    return Ok(Read::End);
+                }
+                memory.fill(had + n);
+                if had > 0 {
+                    conn.input.clear();
+                }
+                return Ok(Read::InBuffer(had + n));
             }
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => conn.is_readable = false,
-            Err(errno) => return Err(errno),
+            Err(errno) => note_failure(conn, errno)?,
         }
     }
     Ok(Read::Nothing)
+}
+
+/// Like [`read`], for the rest of a long command.
+#[cold]
+#[inline(never)]
+fn append(conn: &mut Conn) -> Result<Read, Errno> {
+    while conn.is_readable {
+        let had = conn.input.len();
+        conn.input.reserve(had);
+        let room = conn.input.capacity() - had;
+        let spare = rustix::buffer::spare_capacity(conn.input.as_vec());
+        match rustix::net::recv(&conn.socket, spare, RecvFlags::DONTWAIT) {
+            Ok((_, n)) => {
+                note_read(conn, n, room);
+                return Ok(if n == 0 { Read::End } else { Read::Appended });
+            }
+            Err(errno) => note_failure(conn, errno)?,
+        }
+    }
+    Ok(Read::Nothing)
+}
+
+/// Notes that `n` bytes were read, where there was room for `room`.
+#[inline]
+fn note_read(conn: &mut Conn, n: usize, room: usize) {
+    conn.phase.read(n);
+    // epoll(7): a short read has emptied a stream. Not so if the end is behind it, which
+    // the kernel may have told together with the bytes.
+    conn.is_readable = n == room || conn.is_half_closed;
+}
+
+/// Returns the error if the read is not to be repeated when there is something to read.
+#[cold]
+fn note_failure(conn: &mut Conn, errno: Errno) -> Result<(), Errno> {
+    match errno {
+        Errno::INTR => Ok(()),
+        Errno::AGAIN => {
+            conn.is_readable = false;
+            Ok(())
+        }
+        errno => Err(errno),
+    }
 }
 
 /// Shows the first bytes of the unread input, at most `most`, and leaves them unread. None if there is no input

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
 use rustix::event::epoll;
@@ -26,8 +26,17 @@ const STAY: Duration = Duration::from_secs(1);
 /// is worth sharing comes and goes.
 const TOO_MANY: u32 = 8;
 
+/// The result of the events that are no connection's.
+struct Others {
+    /// The new connections.
+    arrivals: Vec<Arrival>,
+    /// [`Core::wake_leader`] has reached this leader.
+    was_called: bool,
+}
+
 impl Core {
     /// Leads until this thread has lost the lead or gives it up, or until the server has stopped.
+    #[inline(never)]
     pub(super) fn lead(
         self: &Arc<Self>,
         hub: &mut HubGuard<'_>,
@@ -38,20 +47,24 @@ impl Core {
         hub.roles.add_leader(me);
         // The lead can be lost in a command, and while paths are looked at.
         while me.leads() && !hub.has_ended {
-            let may_be_long = hub.roles.may_be_long(self.max_leaders);
-            if let Some((index, cost)) = hub.ready.pop(may_be_long) {
-                if std::mem::replace(&mut hub.roles.watcher_sleeps, false) {
+            // Each use of the guard looks whether the hub is locked.
+            let locked = &mut **hub;
+            let may_be_long = locked.roles.may_be_long(self.max_leaders);
+            if let Some((index, cost)) = locked.ready.pop(may_be_long) {
+                if locked.roles.watcher_sleeps {
+                    locked.roles.watcher_sleeps = false;
                     self.watcher.notify_one();
                 }
                 let is_long = cost >= WAKE;
-                let has_work = hub.ready.is_worth_sharing();
-                if (is_long || has_work) && hub.shutdown.is_none() {
+                let has_work = locked.ready.is_worth_sharing();
+                if !is_long {
+                    locked.roles.note_quick();
+                }
+                if (is_long || has_work) && locked.shutdown.is_none() {
                     self.share(hub, cost, has_work);
                 }
                 if is_long {
                     hub.roles.set_away(me, true);
-                } else {
-                    hub.roles.note_quick();
                 }
                 self.serve(hub, index, me, memory);
                 if is_long {
@@ -69,6 +82,10 @@ impl Core {
                 }
             }
             let is_idle = self.poll(hub, me, memory);
+            if hub.roles.leaders.len() == 1 {
+                too_many = 0;
+                continue;
+            }
             if hub.ready.is_worth_sharing() || !hub.roles.is_one_too_many() {
                 too_many = 0;
             } else {
@@ -103,32 +120,33 @@ impl Core {
     /// Waits for events and notes what they mean. True if there was none for some time, and this leader is
     /// not the only one.
     fn poll(&self, hub: &mut HubGuard<'_>, me: &Worker, memory: &mut Memory) -> bool {
-        let mut timeout = hub.timeout(hub.roles.may_be_long(self.max_leaders));
-        let is_extra = hub.roles.leaders.len() > 1;
+        // The clock is read once, and only if anything is to be done at some time. A time that passes while this
+        // leader waits ends the wait, and is handled here at the next look.
+        let time_left = if hub.has_times() { self.handle_times(hub) } else { None };
+        let locked = &mut **hub;
+        let is_ready = locked.ready.has_any(locked.roles.may_be_long(self.max_leaders));
+        let mut timeout = if is_ready { Some(Duration::ZERO) } else { time_left };
+        let is_extra = locked.roles.leaders.len() > 1;
         if is_extra {
             timeout = Some(timeout.map_or(STAY, |timeout| timeout.min(STAY)));
         }
         let sleeps = timeout != Some(Duration::ZERO);
-        hub.roles.begin_poll(me, sleeps);
-        let arrivals = hub.unlocked(|| {
+        locked.roles.begin_poll(me, sleeps);
+        let others = hub.unlocked_in_turn(|| {
             self.wait_for_events(timeout, memory);
-            self.handle_events(memory)
+            let is_other = |event: &epoll::Event| !Token::is_connection(event.data.u64());
+            memory.events.iter().any(is_other).then(|| self.handle_others(memory))
         });
-        let was_called =
-            memory.events.iter().any(|event| Token::from_data(event.data.u64()) == Token::Wake);
-        hub.roles.end_poll(me, sleeps, was_called);
+        let was_called = others.as_ref().is_some_and(|others| others.was_called);
+        let locked = &mut **hub;
+        locked.roles.end_poll(me, sleeps, was_called);
         for event in &memory.events {
-            hub.note(Token::from_data(event.data.u64()), event.flags);
+            locked.note(Token::from_data(event.data.u64()), event.flags);
         }
-        if !arrivals.is_empty() {
-            let turned_away = hub.add_all(&self.service, arrivals);
-            hub.unlocked(|| turned_away.into_iter().for_each(TurnedAway::tell));
-        }
-        if hub.fire_timers() {
-            hub.unlocked(|| self.listen(true));
-        }
-        if !hub.overdue.is_empty() {
-            self.attend(hub);
+        if let Some(Others { arrivals, .. }) = others
+            && !arrivals.is_empty()
+        {
+            self.take_in(hub, arrivals);
         }
         if !hub.left.is_empty() {
             Self::cancel_left(hub);
@@ -137,28 +155,59 @@ impl Core {
         is_extra && timeout == Some(STAY) && memory.events.is_empty()
     }
 
+    #[cold]
+    fn take_in(&self, hub: &mut HubGuard<'_>, arrivals: Vec<Arrival>) {
+        let turned_away = hub.add_all(&self.service, arrivals);
+        hub.unlocked(|| turned_away.into_iter().for_each(TurnedAway::tell));
+    }
+
+    /// Handles the times that have passed; returns the time that is left until the next one.
+    #[cold]
+    #[inline(never)]
+    fn handle_times(&self, hub: &mut HubGuard<'_>) -> Option<Duration> {
+        let now = Instant::now();
+        let resumes = hub.fire_timers(now);
+        if !resumes && hub.overdue.is_empty() {
+            return hub.time_left(now);
+        }
+        if resumes {
+            hub.unlocked(|| self.listen(true));
+        }
+        self.attend(hub);
+        // The hub was unlocked, and this leader was not woken for what has changed: it must not wait before it
+        // has looked.
+        Some(Duration::ZERO)
+    }
+
     fn wait_for_events(&self, timeout: Option<Duration>, memory: &mut Memory) {
         memory.events.clear();
-        let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
+        let timeout = match timeout {
+            None => None,
+            Some(time) => Timespec::try_from(time).ok(),
+        };
         let events = rustix::buffer::spare_capacity(&mut memory.events);
         // EINTR is a wait without events.
         let _ = epoll::wait(&self.epoll, events, timeout.as_ref());
     }
 
-    /// Handles the events that are no connection's; returns the new connections.
-    fn handle_events(&self, memory: &Memory) -> Vec<Arrival> {
-        let mut arrivals = Vec::new();
+    /// Handles the events that are no connection's.
+    #[cold]
+    fn handle_others(&self, memory: &Memory) -> Others {
+        let (mut arrivals, mut was_called) = (Vec::new(), false);
         for event in &memory.events {
             match Token::from_data(event.data.u64()) {
                 Token::Connection { .. } => {}
-                Token::Wake => drop(rustix::io::read(&self.wake, &mut [0_u8; 8])),
+                Token::Wake => {
+                    was_called = true;
+                    let _ = rustix::io::read(&self.wake, &mut [0_u8; 8]);
+                }
                 Token::Signals => self.handle_signals(),
                 Token::Ticker => arrivals.append(&mut self.look_at_paths()),
                 Token::Listener(index) => arrivals.append(&mut self.accept(index)),
                 Token::Path(index) => arrivals.append(&mut self.look_twice(index)),
             }
         }
-        arrivals
+        Others { arrivals, was_called }
     }
 
     /// The first signal stops the server in order, the second at once.

@@ -8,7 +8,7 @@ use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::connection::Conn;
 use super::core::Core;
-use super::worker::Worker;
+use super::worker::{Outbox, Worker};
 use crate::wire::Outgoing;
 
 /// The most bytes of a buffer of answers that a thread keeps.
@@ -35,12 +35,21 @@ pub(super) fn send(socket: &OwnedFd, queue: &mut Outgoing) -> Sent {
     send_part(socket, queue, TURN)
 }
 
+/// Sends answers in one short piece, if the socket takes it whole: most are such. Otherwise [`send`] tells why
+/// not.
+#[inline(always)]
+fn send_at_once(socket: &OwnedFd, queue: &mut Outgoing) -> Option<Sent> {
+    let bytes = queue.single().filter(|bytes| !bytes.is_empty() && bytes.len() <= TURN)?;
+    let sent = rustix::net::send(socket, bytes, FLAGS).ok()?;
+    queue.advance(sent).then_some(Sent::All)
+}
+
 /// Like [`send`], for the first `most` bytes.
 pub(super) fn send_part(socket: &OwnedFd, queue: &mut Outgoing, mut most: usize) -> Sent {
-    while !queue.is_empty() {
-        if most == 0 {
-            return Sent::Part;
-        }
+    if queue.is_empty() {
+        return Sent::All;
+    }
+    while most > 0 {
         let sent = match queue.single() {
             Some(bytes) => rustix::net::send(socket, &bytes[..bytes.len().min(most)], FLAGS),
             None => queue.with_first(most, |pieces| {
@@ -49,7 +58,9 @@ pub(super) fn send_part(socket: &OwnedFd, queue: &mut Outgoing, mut most: usize)
         };
         match sent {
             Ok(n) => {
-                queue.advance(n);
+                if queue.advance(n) {
+                    return Sent::All;
+                }
                 // After a short write, the next one tells whether the socket is full or the client has left.
                 // Bytes for a client that has left must not count for its user any longer.
                 most -= n;
@@ -59,7 +70,7 @@ pub(super) fn send_part(socket: &OwnedFd, queue: &mut Outgoing, mut most: usize)
             Err(_) => return Sent::Broken,
         }
     }
-    Sent::All
+    Sent::Part
 }
 
 const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
@@ -67,19 +78,35 @@ const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 impl Core {
     /// Sends the answers of this turn.
     pub(super) fn flush(&self, me: &Worker, conn: &mut Conn) -> Sent {
-        self.discharge_used(conn);
-        let queue = &mut me.outbox().bytes;
-        let sent = send(&conn.socket, queue);
+        if conn.charged > 0 {
+            self.discharge_used(conn);
+        }
+        self.flush_outbox(&mut me.outbox(), conn)
+    }
+
+    /// Like [`flush`](Self::flush), for a connection of which nothing is charged to its user.
+    #[inline(always)]
+    pub(super) fn flush_outbox(&self, outbox: &mut Outbox, conn: &mut Conn) -> Sent {
+        let queue = &mut outbox.bytes;
+        let sent = send_at_once(&conn.socket, queue).unwrap_or_else(|| send(&conn.socket, queue));
         match sent {
             Sent::All => queue.keep(KEEP),
-            Sent::Broken => *queue = Outgoing::default(),
-            Sent::Full | Sent::Part => {
-                queue.seal();
-                conn.output = Some(Box::new(std::mem::take(queue)));
-                self.update_interest(conn);
-            }
+            _ => self.keep_unsent(queue, conn, sent),
         }
         sent
+    }
+
+    /// Keeps the answers that the socket did not take.
+    #[cold]
+    #[inline(never)]
+    fn keep_unsent(&self, queue: &mut Outgoing, conn: &mut Conn, sent: Sent) {
+        if sent == Sent::Broken {
+            *queue = Outgoing::default();
+            return;
+        }
+        queue.seal();
+        conn.output = Some(Box::new(std::mem::take(queue)));
+        self.update_interest(conn);
     }
 
     /// Sends the answers of an earlier turn.
@@ -99,6 +126,8 @@ impl Core {
 
     /// Input that was used no longer counts as its user's. Before the answer is sent: a client that has
     /// it may send as much again at once.
+    #[cold]
+    #[inline(never)]
     fn discharge_used(&self, conn: &mut Conn) {
         let now = conn.held();
         if now < conn.charged {

@@ -32,7 +32,7 @@ pub(super) struct Ready {
     /// Those whose cost is [`WAKE`] or more.
     long: VecDeque<(usize, Cost)>,
     /// The sum of the costs in microseconds.
-    micros: u32,
+    micros: u64,
     /// How many quick ones are served before the leaders look for events again.
     before_poll: usize,
     /// The microseconds of long ones that are begun before that.
@@ -41,7 +41,7 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) fn push(&mut self, index: usize, cost: Cost) {
-        self.micros = self.micros.saturating_add(cost.micros());
+        self.micros += u64::from(cost.micros());
         let queue = if cost < WAKE { &mut self.quick } else { &mut self.long };
         queue.push_back((index, cost));
     }
@@ -59,7 +59,7 @@ impl Ready {
             None if may_be_long => self.pop_long()?,
             next => next?,
         };
-        self.micros = self.micros.saturating_sub(next.1.micros());
+        self.micros -= u64::from(next.1.micros());
         Some(next)
     }
 
@@ -75,7 +75,8 @@ impl Ready {
     /// Events have been looked for.
     pub(super) fn polled(&mut self) {
         self.before_poll = self.quick.len();
-        let quick = u32::try_from(self.quick.len()).unwrap_or(u32::MAX);
+        // More would be more than an hour.
+        let quick = self.quick.len().min(1 << 30) as u32;
         self.long_before_poll = LONG_FOR_QUICK.saturating_mul(quick).saturating_add(LONG);
     }
 
@@ -92,7 +93,7 @@ impl Ready {
 
     /// Returns whether those that wait take longer than it takes to wake another thread.
     pub(super) fn is_worth_sharing(&self) -> bool {
-        self.micros >= WAKE.micros()
+        self.micros >= u64::from(WAKE.micros())
     }
 }
 

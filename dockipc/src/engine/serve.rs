@@ -25,7 +25,7 @@ impl Core {
         loop {
             me.serve(Some(index));
             let server_stops = hub.shutdown.is_some();
-            let next = hub.unlocked(|| {
+            let next = hub.unlocked_in_turn(|| {
                 if server_stops {
                     conn.stop();
                 }
@@ -41,10 +41,17 @@ impl Core {
                 next
             });
             me.serve(None);
+            let locked = &mut **hub;
+            if next == Next::Wait && conn.awaited.is_none() && limits.bytes.is_none() {
+                match locked.put_waiting(index, conn) {
+                    Some(back) => conn = back,
+                    None => return,
+                }
+            }
             if next == Next::Close {
-                hub.leave_run(index, limits);
+                locked.leave_run(index, limits);
             } else if conn.awaited.is_none() {
-                hub.end_run(index, limits);
+                locked.end_run(index, limits);
             }
             match next {
                 Next::Close => return self.close(hub, index, conn),

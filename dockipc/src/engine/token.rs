@@ -38,6 +38,11 @@ impl Token {
         u64::from(high) << 32 | low as u64
     }
 
+    /// Returns whether this is the data of a connection's token.
+    pub(super) fn is_connection(data: u64) -> bool {
+        (data >> 32) as u32 != OTHERS
+    }
+
     pub(super) fn from_data(data: u64) -> Self {
         let (high, low) = ((data >> 32) as u32, (data & 0xffff_ffff) as usize);
         match (high, low) {
@@ -70,6 +75,8 @@ mod tests {
             connection(123_456, OTHERS - 1),
         ] {
             assert_eq!(Token::from_data(token.to_data()), token);
+            let is_connection = matches!(token, Token::Connection { .. });
+            assert_eq!(Token::is_connection(token.to_data()), is_connection);
         }
         assert_eq!(next_generation(OTHERS - 1), 0);
     }

@@ -82,9 +82,11 @@ impl Core {
         if readiness.has(Readiness::KILLED) || conn.phase == Phase::Closed {
             return Next::Close;
         }
-        let expired = conn
-            .deadline
-            .filter(|due| readiness.has(Readiness::EXPIRED) && due.at <= Instant::now());
+        let expired = if readiness.has(Readiness::EXPIRED) {
+            conn.deadline.filter(|due| due.at <= Instant::now())
+        } else {
+            None
+        };
         let mut next = match expired {
             Some(deadline) => self.expire(me, memory, conn, deadline.due),
             None if std::mem::take(&mut conn.is_over_quota) => {
@@ -162,14 +164,14 @@ impl Core {
             Due::Reading | Due::End => return Next::Close,
             Due::Thread => {
                 conn.denied = Some(self.busy(true));
-                return self.advance(me, memory, conn);
+                return self.advance_aside(me, memory, conn);
             }
             Due::Decision => {
                 conn.phase.leave();
-                return self.advance(me, memory, conn);
+                return self.advance_aside(me, memory, conn);
             }
             Due::Protocol => return self.end(me, memory, conn),
-            Due::Answer => return self.advance(me, memory, conn),
+            Due::Answer => return self.advance_aside(me, memory, conn),
             Due::Command => {
                 let limit = times.arrival.unwrap_or_default();
                 format!("the command was not whole after {}; nothing was run", units(limit))
@@ -233,13 +235,26 @@ impl Core {
         conn: &mut Conn,
     ) -> Next {
         match self.flush(me, conn) {
-            Sent::All => self.advance(me, memory, conn),
+            Sent::All => self.advance_aside(me, memory, conn),
             sent => Next::after(sent),
         }
     }
 
+    /// Like [`advance`](Self::advance), for turns that are rare.
+    #[cold]
+    #[inline(never)]
+    fn advance_aside(
+        self: &Arc<Self>,
+        me: &Arc<Worker>,
+        memory: &mut Memory,
+        conn: &mut Conn,
+    ) -> Next {
+        self.advance(me, memory, conn)
+    }
+
     /// Does what can be done in the connection's phase, until it has to wait or others have to be
     /// served.
+    #[inline(always)]
     fn advance(self: &Arc<Self>, me: &Arc<Worker>, memory: &mut Memory, conn: &mut Conn) -> Next {
         if conn.has_pending_output() {
             match self.flush_pending(conn) {
@@ -296,6 +311,7 @@ impl Core {
 
     /// Reads if that is needed, runs the commands that are whole, and sends the answers. None to look
     /// at the phase again.
+    #[inline(always)]
     fn read_and_run(
         self: &Arc<Self>,
         me: &Arc<Worker>,
@@ -318,7 +334,7 @@ impl Core {
                 Err(_) => return Some(Next::Close),
             }
         }
-        let pause = self.consume(me, memory, conn, in_buffer);
+        let (pause, sent) = self.consume(me, memory, conn, in_buffer);
         conn.needs_input = pause == Pause::NeedsInput;
         match pause {
             Pause::Broken => {
@@ -328,7 +344,7 @@ impl Core {
             Pause::LastAnswer => conn.phase.finish(false),
             _ => {}
         }
-        match self.flush(me, conn) {
+        match sent.unwrap_or_else(|| self.flush(me, conn)) {
             Sent::All => {}
             sent => return Some(Next::after(sent)),
         }
@@ -337,6 +353,12 @@ impl Core {
             Pause::Slow => Some(Next::HandOver),
             // Others had no turn since this one began, and the server may have been told to stop.
             Pause::NeedsInput if conn.is_readable => Some(Next::Again),
+            Pause::NeedsInput if conn.phase == Phase::Open => {
+                if conn.input.capacity() > 0 {
+                    conn.shrink();
+                }
+                Some(Next::Wait)
+            }
             Pause::NeedsInput
             | Pause::LastAnswer
             | Pause::OutputFull
@@ -357,39 +379,42 @@ impl Core {
         Next::after(self.flush(me, conn))
     }
 
-    /// Runs the commands in the input; keeps what is left of it.
+    /// Runs the commands in the input; keeps what is left of it. Returns also the result of sending, if the
+    /// answers were sent.
     fn consume(
         self: &Arc<Self>,
         me: &Arc<Worker>,
         memory: &mut Memory,
         conn: &mut Conn,
         in_buffer: usize,
-    ) -> Pause {
+    ) -> (Pause, Option<Sent>) {
         let Memory { scratch, answered, .. } = memory;
         if conn.input.is_empty() {
             let bytes = &memory.input[..in_buffer];
-            let (used, pause) = self.run_commands(me, (scratch, answered), conn, bytes);
-            conn.input.extend_from_slice(&bytes[used..]);
-            return pause;
+            let (used, pause, sent) = self.run_commands(me, (scratch, answered), conn, bytes);
+            if used < bytes.len() {
+                conn.input.extend_from_slice(&bytes[used..]);
+            }
+            return (pause, sent);
         }
         let mut bytes = std::mem::take(&mut conn.input);
-        let (used, pause) = self.run_commands(me, (scratch, answered), conn, &bytes);
+        let (used, pause, sent) = self.run_commands(me, (scratch, answered), conn, &bytes);
         if used < bytes.len() {
             bytes.consume(used);
             conn.input = bytes;
         }
-        pause
+        (pause, sent)
     }
 
     /// Runs commands until one is not whole or something else comes first. Returns how many bytes
-    /// were used.
+    /// were used, and the result of sending if the last answer is sent already.
     fn run_commands(
         self: &Arc<Self>,
         me: &Arc<Worker>,
         (scratch, answered): (&mut Scratch, &mut u64),
         conn: &mut Conn,
         bytes: &[u8],
-    ) -> (usize, Pause) {
+    ) -> (usize, Pause, Option<Sent>) {
         let (denied, last_sign) = (conn.denied.take(), conn.end_wait());
         let parts = Parts {
             socket: &conn.socket,
@@ -402,6 +427,7 @@ impl Core {
         };
         let mut executor = TurnExecutor::new(self, me, parts, last_sign);
         let (mut used, mut unsent) = (0, 0);
+        let mut held = None;
         let mut in_transaction = false;
         let pause = loop {
             // A thread that does not lead is not watched: an answer must not wait for the next command.
@@ -476,16 +502,22 @@ impl Core {
                         encode::reply(reply, conn.conversation.protocol(), &mut outbox.bytes);
                     }
                     unsent = outbox.bytes.len();
-                    if last {
-                        break Pause::LastAnswer;
-                    }
-                    if used == bytes.len() {
-                        break Pause::NeedsInput;
+                    if last || used == bytes.len() {
+                        held = Some(outbox);
+                        break if last { Pause::LastAnswer } else { Pause::NeedsInput };
                     }
                 }
             }
         };
-        conn.cost = executor.cost();
-        (used, pause)
+        let cost = executor.cost();
+        drop(executor);
+        conn.cost = cost;
+        // Invariant: with the outbox locked, the hub is not. What is charged is given back first, with the hub's
+        // lock, by `flush`.
+        let sent = match held {
+            Some(mut outbox) if conn.charged == 0 => Some(self.flush_outbox(&mut outbox, conn)),
+            _ => None,
+        };
+        (used, pause, sent)
     }
 }

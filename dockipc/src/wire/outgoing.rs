@@ -114,18 +114,29 @@ impl Outgoing {
         send(&slices[..count])
     }
 
-    /// Removes the first bytes, which are sent. Frees the parts that are sent whole.
-    pub(crate) fn advance(&mut self, count: usize) {
+    /// Removes the first bytes, which are sent. Frees the parts that are sent whole. Returns whether there are
+    /// no others.
+    pub(crate) fn advance(&mut self, count: usize) -> bool {
         self.sent += count;
+        if !self.parts.is_empty() {
+            self.drop_sent_parts();
+        }
+        let is_empty = self.parts.is_empty() && self.sent >= self.tail.len();
+        if is_empty {
+            self.tail.clear();
+            self.sent = 0;
+        }
+        is_empty
+    }
+
+    #[cold]
+    fn drop_sent_parts(&mut self) {
         while let Some(first) = self.parts.front()
             && self.sent >= first.len()
         {
             self.sent -= first.len();
             self.parts_len -= first.len();
             self.parts.pop_front();
-        }
-        if self.parts.is_empty() && self.sent >= self.tail.len() {
-            self.clear();
         }
     }
 
