@@ -201,6 +201,22 @@ fn start_waits_for_the_daemon_that_ends() {
 }
 
 #[test]
+fn failed_rewrite_leaves_no_file() {
+    let place = Place::new();
+    let (_daemon, _) = start(&place);
+    let file = place.directory().join("once");
+    // The new file can't take its name.
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let (client, text) = (Client::new(place.socket()), "x".repeat(64 << 10));
+    for i in 0..20 {
+        let call = client.command("repeat").arg(&text).once_as(format!("t{i}"));
+        assert_eq!(call.call::<String>().unwrap(), text);
+    }
+    assert!(!place.directory().join("once.new").exists());
+}
+
+#[test]
 fn grown_file_is_written_anew() {
     let place = Place::new();
     let path = place.directory().join("once");

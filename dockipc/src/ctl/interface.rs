@@ -334,8 +334,8 @@ fn sanitize(value: &mut Value) {
         Value::Number(number) => *value = (number.as_i64() != Some(0)).into(),
         Value::Array(items) => items.iter_mut().for_each(sanitize),
         Value::Object(fields) => {
-            for (key, value) in fields {
-                match value {
+            for (key, mut value) in std::mem::take(fields) {
+                match &mut value {
                     // The only text with more than one line.
                     Value::String(text) if key == "details" => {
                         *text = text.split('\n').map(escaped).collect::<Vec<_>>().join("\n");
@@ -343,6 +343,7 @@ fn sanitize(value: &mut Value) {
                     Value::Number(_) if NUMBERS.contains(&key.as_str()) => {}
                     value => sanitize(value),
                 }
+                fields.insert(escaped(&key).into_owned(), value);
             }
         }
         Value::Null | Value::Bool(_) => {}
@@ -415,6 +416,7 @@ mod tests {
             ("completes", no()),
             ("unit", text("bytes")),
             ("caller", text("mood")),
+            ("aliases", Reply::map([("\x1b[2J", text("w"))])),
             ("min_count", Reply::Int(2)),
             ("absolute", Reply::Int(1)),
         ]);
@@ -424,6 +426,7 @@ mod tests {
         assert_eq!((&*add.summary, &*add.details), ("a\\nb", "a\nb\\x1b"));
         let [n] = &add.arguments[..] else { panic!("{add:?}") };
         assert_eq!((&*n.name, n.kind), ("n\\x1b", Kind::Unknown));
+        assert_eq!(n.aliases.keys().collect::<Vec<_>>(), ["\\x1b[2J"]);
         assert_eq!((n.is_optional, n.is_multiple, n.is_absolute), (true, false, true));
         assert_eq!((n.caller, n.min_count), (Some(OfCaller::Unknown), Some(2)));
         for reply in [Reply::Int(1), Reply::List(vec![Reply::Null]), Reply::map([("add", no())])] {

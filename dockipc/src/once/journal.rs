@@ -51,8 +51,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The file is not written anew below this length.
 const SMALL: u64 = 1 << 20;
 
-/// The most bytes that are hashed in search of a record behind a damaged one: an answer has a caller's bytes, which
-/// may look like the lengths of many records.
+/// The most bytes that are looked at and hashed in search of a record behind a damaged one: an answer has a caller's
+/// bytes, which may look like the lengths of many records.
 const MOST_SEARCHED: usize = 16 << 20;
 
 /// `NONBLOCK`, so that opening a pipe does not wait.
@@ -148,23 +148,36 @@ impl Journal {
         let mut new = self.name.clone();
         new.push(".new");
         // It was left by a daemon that was killed: the lock says that no other one writes it.
-        match rustix::fs::unlinkat(&self.directory, &*c_name(&new)?, AtFlags::empty()) {
+        match self.unlink(&new) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let flags = FLAGS | OFlags::CREATE | OFlags::EXCL;
-        let mode = Mode::RUSR | Mode::WUSR;
-        let file = NotForked::new(open_at(self.directory.as_fd(), &new, flags, mode)?);
-        rustix::fs::flock(&*file, FlockOperation::NonBlockingLockExclusive)?;
-        write(file.as_fd(), &self.head)?;
-        write(file.as_fd(), records)?;
-        let (from, to) = (c_name(&new)?, c_name(&self.name)?);
-        rustix::fs::renameat(&self.directory, &*from, &self.directory, &*to)?;
+        let file = self.written(&new, records).inspect_err(|_| {
+            // A part of it would take the room of the next records.
+            let _ = self.unlink(&new);
+        })?;
         self.length = (self.head.len() + records.len()) as u64;
         self.due = SMALL.max(self.length.saturating_mul(2));
         // The lock of the earlier file ends: others see that it has lost its name.
         self.file = file;
         Ok(())
+    }
+
+    /// Writes the file anew under another name, and gives it its own.
+    fn written(&self, new: &OsStr, records: &[u8]) -> io::Result<NotForked<OwnedFd>> {
+        let flags = FLAGS | OFlags::CREATE | OFlags::EXCL;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let file = NotForked::new(open_at(self.directory.as_fd(), new, flags, mode)?);
+        rustix::fs::flock(&*file, FlockOperation::NonBlockingLockExclusive)?;
+        write(file.as_fd(), &self.head)?;
+        write(file.as_fd(), records)?;
+        let (from, to) = (c_name(new)?, c_name(&self.name)?);
+        rustix::fs::renameat(&self.directory, &*from, &self.directory, &*to)?;
+        Ok(file)
+    }
+
+    fn unlink(&self, name: &OsStr) -> std::result::Result<(), Errno> {
+        rustix::fs::unlinkat(&self.directory, &*c_name(name)?, AtFlags::empty())
     }
 }
 
@@ -243,7 +256,7 @@ fn parsed(bytes: &[u8], each: &mut dyn FnMut(&Record<'_>)) -> usize {
     }
     let mut left = MOST_SEARCHED;
     let mut is_record = |mut at: &[u8]| {
-        left = left.saturating_sub(Record::length(at));
+        left = left.saturating_sub(1 + Record::length(at));
         left > 0 && Record::read(&mut at).is_some()
     };
     // A write that was cut off leaves a part of one record; a whole one behind it is no such end.

@@ -13,9 +13,9 @@ pub(super) fn directory() -> Result<PathBuf> {
     std::env::current_dir().map_err(|error| Error::io("finding the current directory", error))
 }
 
-/// Returns the environment of this process.
+/// Returns the environment of this process, without the token that it may have for a daemon.
 pub(super) fn environment() -> BTreeMap<OsString, OsString> {
-    std::env::vars_os().collect()
+    std::env::vars_os().filter(|(name, _)| name != "DOCKIPC_TOKEN").collect()
 }
 
 /// A path, or several, that can be made absolute.

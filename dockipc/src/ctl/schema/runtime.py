@@ -131,6 +131,10 @@ def _last(command: Sequence[Any]) -> List[Any]:
     return ["--", *command]
 
 
+def _count(command: Sequence[Any]) -> str:
+    return str(len(command))
+
+
 def _word(value: Any) -> Union[bytes, str]:
     if isinstance(value, enum.Enum):
         return str(value.value)

@@ -156,6 +156,11 @@ pub(super) fn is_choice(argument: &Argument) -> bool {
     !argument.choices.is_empty() && argument.ty != "boolean"
 }
 
+/// Returns the name of the type that calls a daemon: that of its socket, unless the generated code needs that itself.
+pub(super) fn named_after(daemon: &str, taken: &[&str]) -> String {
+    unique(pascal(daemon), &mut taken.iter().map(ToString::to_string).collect())
+}
+
 /// Returns a name that is not taken, and takes it.
 pub(super) fn unique(name: String, taken: &mut BTreeSet<String>) -> String {
     let numbered = (2..).map(|n| format!("{name}{n}"));
