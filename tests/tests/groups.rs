@@ -5,5 +5,6 @@ mod groups {
     mod args;
     mod commands;
     mod daemon;
+    mod leading;
     mod words;
 }

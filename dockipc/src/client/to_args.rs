@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::commands::CommandBuilder;
+use super::request::Commands;
 use super::typed::Gives;
 use super::word::ToArg;
 use crate::secret::Secret;
@@ -65,6 +66,14 @@ pub enum Way {
 pub struct Arguments<'c>(pub(super) &'c mut CommandBuilder);
 
 impl Arguments<'_> {
+    /// Adds a command of an enum: its name follows the call's, which is that of the function, and its values follow
+    /// those that are there.
+    #[doc(hidden)]
+    pub fn command<C: Commands>(&mut self, command: &C) {
+        self.0.second(command.name());
+        command.send(self);
+    }
+
     /// Adds one word.
     pub fn add<T: ToArg>(&mut self, value: T, way: Way) {
         match way {
