@@ -3,6 +3,7 @@
 #[path = "../groups"]
 mod groups {
     mod args;
+    mod brought;
     mod commands;
     mod daemon;
     mod leading;
