@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use dockipc::{Arg, Args, Commands};
+use dockipc::{Arg, Commands};
 
 /// An action of the compositor.
 #[derive(Commands, Clone, Debug, PartialEq)]
@@ -268,19 +268,74 @@ pub(crate) enum Action {
     LoadConfigFile,
 }
 
-/// What is changed at a monitor until the settings are loaded again: one of these.
-#[derive(Args, Clone, Debug, PartialEq)]
+/// A change of a monitor until the settings are loaded again.
+#[derive(Commands, Clone, Debug, PartialEq)]
 pub(crate) enum OutputAction {
-    /// Turn it off.
+    /// Turn a monitor off.
     Off,
-    /// Turn it on.
+    /// Turn a monitor on.
     On,
-    /// Set its scale.
-    Scale(#[arg(range = 0.1..=10.0)] f64),
-    /// Set its transform.
-    Transform(Transform),
-    /// Switch its variable refresh rate.
-    Vrr(Switch),
+    /// Set the mode of a monitor.
+    Mode {
+        /// auto, or the width, the height and a refresh rate in hertz: 1920x1080 or 1920x1080@60.
+        mode: ModeToSet,
+    },
+    /// Set the scale of a monitor.
+    Scale {
+        #[arg(range = 0.1..=10.0)]
+        scale: f64,
+    },
+    /// Set the transform of a monitor.
+    Transform { transform: Transform },
+    /// Set the position of a monitor; without one, it is chosen automatically.
+    Position { x: Option<i32>, y: Option<i32> },
+    /// Switch the variable refresh rate of a monitor.
+    Vrr {
+        vrr: Switch,
+        /// It is on only while a window asks for it.
+        #[arg(flag)]
+        on_demand: bool,
+    },
+}
+
+/// The mode that a monitor is set to.
+#[derive(Arg, Clone, Copy, Debug, PartialEq)]
+#[arg(from_str)]
+pub(crate) enum ModeToSet {
+    Auto,
+    Exact { width: u16, height: u16, refresh: Option<f64> },
+}
+
+impl FromStr for ModeToSet {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let (size, refresh) = match text.split_once('@') {
+            Some((size, refresh)) => (size, Some(refresh)),
+            None => (text, None),
+        };
+        let parsed = || {
+            let (width, height) = size.split_once('x')?;
+            let refresh = refresh.map(str::parse).transpose().ok()?;
+            Some(Self::Exact { width: width.parse().ok()?, height: height.parse().ok()?, refresh })
+        };
+        parsed().ok_or("expected auto, or a mode such as 1920x1080@60")
+    }
+}
+
+impl fmt::Display for ModeToSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Exact { width, height, refresh: None } => write!(f, "{width}x{height}"),
+            Self::Exact { width, height, refresh: Some(refresh) } => {
+                write!(f, "{width}x{height}@{refresh}")
+            }
+        }
+    }
 }
 
 #[derive(Arg, Clone, Copy, Debug, PartialEq, Eq)]

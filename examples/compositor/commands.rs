@@ -91,7 +91,7 @@ const BINDINGS: [(&str, &str); 3] = [
 #[command(idempotent)]
 fn output(
     mut ui: Local<'_, Ui>,
-    /// Its name; `outputs` lists them.
+    /// The name of the monitor; `outputs` lists them.
     output: String,
     action: OutputAction,
 ) -> OutputConfigChanged {

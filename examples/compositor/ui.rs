@@ -150,10 +150,14 @@ impl Ui {
         }
         let logical = output.logical.get_or_insert(logical);
         match *action {
-            OutputAction::Scale(scale) => logical.scale = scale,
-            OutputAction::Transform(transform) => logical.transform = transform,
-            OutputAction::Vrr(switch) => output.is_vrr_enabled = switch == Switch::On,
-            OutputAction::On | OutputAction::Off => {}
+            OutputAction::Scale { scale } => logical.scale = scale,
+            OutputAction::Transform { transform } => logical.transform = transform,
+            OutputAction::Position { x, y } => {
+                (logical.x, logical.y) = (x.unwrap_or(0), y.unwrap_or(0));
+            }
+            OutputAction::Vrr { vrr, .. } => output.is_vrr_enabled = vrr == Switch::On,
+            // The only one is the current one.
+            OutputAction::Mode { .. } | OutputAction::On | OutputAction::Off => {}
         }
         OutputConfigChanged::Applied
     }

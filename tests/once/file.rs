@@ -49,6 +49,20 @@ fn json() -> dockipc::Json<[u8; 2]> {
     dockipc::Json([1, 2])
 }
 
+#[derive(dockipc::Reply)]
+#[dockipc(table)]
+struct Row {
+    id: u64,
+    place: Option<(u8, u8)>,
+    name: String,
+}
+
+#[command("file-table")]
+fn table() -> Vec<Row> {
+    let row = |id, place, name: &str| Row { id, place, name: name.to_owned() };
+    vec![row(1, Some((2, 3)), "a\tb"), row(2, None, "")]
+}
+
 fn server(directory: &Path) -> Server {
     Server::new().once_file(directory.join("once"))
 }
@@ -91,6 +105,26 @@ fn json_answer_is_the_same_after_a_restart() {
         let words = ["dockipc", "with", "once", "a", "--", "dockipc", "json", "file-json"];
         stream.write_all(&[resp(&words), resp(&["quit"])].concat()).unwrap();
         assert_eq!(tests::rest(stream), b"$5\r\n[1,2]\r\n+OK\r\n");
+        drop(daemon);
+    }
+}
+
+#[test]
+fn table_keeps_its_header_after_a_restart() {
+    let place = Place::new();
+    for _ in 0..2 {
+        let (daemon, _) = start(&place);
+        for _ in 0..2 {
+            let mut stream = UnixStream::connect(place.socket()).unwrap();
+            let line = ["dockipc", "with", "once", "a", "--", "dockipc", "line", "file-table"];
+            stream.write_all(&[resp(&line), resp(&["quit"])].concat()).unwrap();
+            let rows = "id\tplace\t\tname\n1\t2\t3\ta\\tb\n2\t\t\t\n";
+            let answer = format!("${}\r\n{rows}\r\n+OK\r\n", rows.len());
+            assert_eq!(String::from_utf8(tests::rest(stream)).unwrap(), answer);
+            let again = Client::new(place.socket());
+            let rows: Vec<Row> = again.command("file-table").once_as("b").call().unwrap();
+            assert_eq!((rows.len(), rows[0].place), (2, Some((2, 3))));
+        }
         drop(daemon);
     }
 }

@@ -922,10 +922,25 @@ fn compositor_runs_actions_on_its_loop() {
     event("window-opened-or-changed");
     assert!(msg("workspaces").contains("\n2\t2\tmail\teDP-1\tfalse\n"));
     assert!(msg("action focus-workspace 256").contains("0 to 255"));
-    assert_eq!(msg("output eDP-1 --vrr YES"), "applied\n");
-    assert_eq!(msg("output HDMI-1 --off"), "output-was-missing\n");
-    assert!(msg("output eDP-1 --scale 11").contains("expected 0.1 to 10.0"));
-    assert!(msg("output eDP-1").contains("--off | --on | --scale"));
+    assert_eq!(msg("output eDP-1 vrr YES --on-demand"), "applied\n");
+    assert_eq!(msg("output eDP-1 position -1920 40"), "applied\n");
+    assert_eq!(msg("output eDP-1 transform 90"), "applied\n");
+    assert_eq!(msg("output eDP-1 mode 1920x1200@60"), "applied\n");
+    let outputs: serde_json::Value = serde_json::from_str(&msg("--json=line outputs")).unwrap();
+    let logical = &outputs["eDP-1"]["logical"];
+    assert_eq!((logical["x"].as_i64(), logical["transform"].as_str()), (Some(-1920), Some("90")));
+    assert_eq!(msg("output eDP-1 off"), "applied\n");
+    assert!(msg("outputs").contains("is_vrr_enabled\ttrue"), "{}", msg("outputs"));
+    assert_eq!(msg("output HDMI-1 on"), "output-was-missing\n");
+    assert!(msg("output eDP-1 scale 11").contains("expected 0.1 to 10.0"));
+    assert!(msg("output eDP-1 scale").contains("usage: output <output> scale <scale>"));
+    assert!(
+        msg("output eDP-1 of").contains("did you mean output off?"),
+        "{}",
+        msg("output eDP-1 of")
+    );
+    assert!(msg("output").contains("output <output> position [<x>] [<y>]"));
+    assert!(msg("output eDP-1 vrr --help").contains("--on-demand"));
     assert!(msg("action close-windo").contains("did you mean action close-window?"));
     assert!(msg("action center-column").contains("UNSUPPORTED"));
     let actions = msg("action");

@@ -3,7 +3,9 @@
 #[path = "../groups"]
 mod groups {
     mod args;
+    mod brought;
     mod commands;
     mod daemon;
+    mod leading;
     mod words;
 }

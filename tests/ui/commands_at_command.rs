@@ -14,6 +14,11 @@ enum Window {
     Close,
 }
 
+#[derive(Commands)]
+enum Other {
+    Sleep,
+}
+
 #[command("act")]
 fn other_parameter(action: Action, id: u64, peer: Peer) {
     drop((action, id, peer));
@@ -22,6 +27,26 @@ fn other_parameter(action: Action, id: u64, peer: Peer) {
 #[command("both")]
 fn two_enums(action: Action, window: Window) {
     drop((action, window));
+}
+
+#[command("front")]
+fn optional_in_front(name: Option<String>, action: Action) {
+    drop((name, action));
+}
+
+#[command("option")]
+fn option_in_front(#[arg(long)] name: String, action: Action) {
+    drop((name, action));
+}
+
+#[command(flatten)]
+fn front_of_flat(name: String, action: Other) {
+    drop((name, action));
+}
+
+#[command("twice")]
+fn name_of_a_field(id: u8, action: Action) {
+    drop((id, action));
 }
 
 #[command("maybe")]

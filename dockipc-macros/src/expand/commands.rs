@@ -49,6 +49,7 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
         all_sent.extend(sent);
     }
     let bounds = bounds(&all_sent);
+    let names = variants.iter().map(|command| &command.name);
     // Hygienic, as the code of a command is.
     quote_spanned! {Span::mixed_site()=>
         const _: () = {
@@ -105,6 +106,20 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
 
                 fn send(&self, __dockipc_arguments: &mut __dockipc::Arguments<'_>) {
                     match self { #(#send)* }
+                }
+            }
+
+            #[automatically_derived]
+            impl __dockipc::ToArgs for #ident #bounds {
+                const GIVES: __dockipc::typed::Gives =
+                    __dockipc::typed::Gives::commands(&[#(#names),*]);
+
+                fn to_args(
+                    &self,
+                    _: __dockipc::SentWay,
+                    __dockipc_arguments: &mut __dockipc::Arguments<'_>,
+                ) {
+                    __dockipc_arguments.command(self);
                 }
             }
         };
@@ -174,6 +189,11 @@ pub(crate) fn commands_stub(input: &DeriveInput, krate: &Path) -> TokenStream {
                 }
 
                 fn send(&self, _: &mut __dockipc::Arguments<'_>) {}
+            }
+
+            #[automatically_derived]
+            impl __dockipc::ToArgs for #ident {
+                fn to_args(&self, _: __dockipc::SentWay, _: &mut __dockipc::Arguments<'_>) {}
             }
         };
     }

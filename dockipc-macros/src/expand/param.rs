@@ -156,6 +156,24 @@ pub(super) fn read(i: &TokenStream, param: &Param) -> TokenStream {
     }
 }
 
+/// Generates the code that fills in what the caller brings: an absolute path, the directory or the environment.
+fn filled(param: &Param, value: &Ident, way: &TokenStream) -> Option<Sent> {
+    let Param { ty, extra, .. } = param;
+    let (code, of) = match extra.caller.as_deref() {
+        Some("env") => (quote!(environment(#value, #way)), quote!(Variables)),
+        caller if extra.absolute => {
+            let is_caller_s = caller.is_some();
+            (quote!(path(#value, #way, #is_caller_s)), quote!(Paths))
+        }
+        _ => return None,
+    };
+    let span = type_span(param);
+    Some(Sent {
+        code: quote_spanned!(span=> __dockipc_arguments.#code;),
+        bound: quote!(for<'__dockipc> #ty: __dockipc::ToArgs + __dockipc::typed::#of),
+    })
+}
+
 /// The conversion of a value to words of a call: the code, with the bound that it needs.
 pub(super) struct Sent {
     pub(super) code: TokenStream,
@@ -179,7 +197,7 @@ pub(super) fn sent(param: &Param, value: &Ident) -> Sent {
         Source::Last => quote!(__dockipc::SentWay::Last),
     };
     let (inner, values) = match &given.conversion {
-        Conversion::ByType(_) => return by_type(way),
+        Conversion::ByType(_) => return filled(param, value, &way).unwrap_or_else(|| by_type(way)),
         Conversion::FromStr(_) => (ty, quote!(::core::iter::once(#value))),
         Conversion::OptionalFromStr(inner) => {
             (&**inner, quote!(::core::option::Option::iter(#value)))

@@ -102,6 +102,11 @@ fn alternative(
             let message = "a variant has no default, because one of them is given: make the parameter an `Option` of the enum, or remove `default`";
             errors.add(*span, message);
         }
+        if let ArgKey::Caller(_) = kind {
+            let message =
+                "nothing is filled in for a variant, because one of them is given: remove `caller`";
+            errors.add(*span, message);
+        }
     }
     if let (Some((span, ())), true) = (&positional, has_way) {
         errors.add(*span, "`positional` conflicts with another key: write only one of them");

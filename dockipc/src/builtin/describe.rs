@@ -6,7 +6,7 @@ use super::{Context, Fields, help};
 use crate::access::{Credentials, Policy};
 use crate::arg::Arity;
 use crate::commands::{BuiltIn, Channels, Command, Entry, Table, Target, details, summary};
-use crate::param::{Marks, Param, Way};
+use crate::param::{Marks, Param, Way, leading};
 use crate::reply::{IntoReply, Reply, ReplyType};
 use crate::request::Words;
 use crate::session::Session;
@@ -107,6 +107,11 @@ fn command(entry: &Entry) -> Reply {
         if is_on {
             fields.number(name, 1);
         }
+    }
+    if let Target::Command(command) = target
+        && let leading @ 1.. = leading(command.params)
+    {
+        fields.number("leading", i64::try_from(leading).unwrap_or(0));
     }
     fields.number("builtin", matches!(target, Target::BuiltIn(_)).into());
     fields.list("arguments", arguments);

@@ -108,13 +108,13 @@ impl<'c> Call<'c> {
 
     /// Adds the value of a typed parameter, given in this way: one word, several, or options.
     pub fn give<T: ToArgs + ?Sized>(mut self, value: &T, way: Way) -> Self {
-        value.to_args(way, &mut Arguments(&mut self.words));
+        value.to_args(way, &mut Arguments::of_call(&mut self.words));
         self
     }
 
     /// Adds the values of several parameters.
     pub(super) fn fill(mut self, add: impl FnOnce(&mut Arguments<'_>)) -> Self {
-        add(&mut Arguments(&mut self.words));
+        add(&mut Arguments::of_call(&mut self.words));
         self
     }
 

@@ -196,6 +196,14 @@ impl CommandBuilder {
         self.awaits_value = word.starts_with(b"--") && word.len() > 4 && !word.contains(&b'=');
     }
 
+    /// Adds the second word of the name, in front of all others.
+    pub(super) fn second(&mut self, word: &str) {
+        let added = self.insert(self.name.end + b"\r\n".len(), |words| _ = words.add(word));
+        self.arguments += added;
+        self.end = self.end.map(|end| end + added);
+        self.last = self.last.map(|last| last + added);
+    }
+
     /// Puts words in front of the command that make it only be checked.
     pub(super) fn check(&mut self) {
         let added = self.insert(HEAD, |words| {

@@ -68,10 +68,11 @@ pub trait Commands: Sized {
         from_words(words)
     }
 
-    /// Returns the words from which [`from_words`](Self::from_words) makes the same value.
+    /// Returns the words from which [`from_words`](Self::from_words) makes the same value. Nothing is filled in: a
+    /// relative path stays relative.
     fn to_words(&self) -> Vec<OsString> {
         let mut words = CommandBuilder::new(self.name());
-        self.send(&mut Arguments(&mut words));
+        self.send(&mut Arguments::of_text(&mut words));
         words.words().into_iter().map(OsString::from_vec).collect()
     }
 }

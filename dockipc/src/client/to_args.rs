@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::commands::CommandBuilder;
-use super::typed::Gives;
+use super::request::Commands;
+use super::typed::{Gives, Paths, Variables, caller};
 use super::word::ToArg;
 use crate::secret::Secret;
 use crate::text::Integer;
@@ -62,18 +63,65 @@ pub enum Way {
 }
 
 /// The words of a call to which values are added.
-pub struct Arguments<'c>(pub(super) &'c mut CommandBuilder);
+pub struct Arguments<'c> {
+    words: &'c mut CommandBuilder,
+    /// Whether the words are sent, and not those of a text: then paths become absolute, and the caller's directory and
+    /// environment are filled in.
+    is_call: bool,
+}
 
-impl Arguments<'_> {
+impl<'c> Arguments<'c> {
+    pub(super) fn of_call(words: &'c mut CommandBuilder) -> Self {
+        Self { words, is_call: true }
+    }
+
+    pub(super) fn of_text(words: &'c mut CommandBuilder) -> Self {
+        Self { words, is_call: false }
+    }
+
+    /// Adds a path that is made absolute; a missing one is the caller's directory if `of_caller` is set. Without a
+    /// directory, the daemon has the error.
+    #[doc(hidden)]
+    pub fn path<T: ToArgs + Paths>(&mut self, value: &T, way: Way, of_caller: bool) {
+        if !self.is_call {
+            value.to_args(way, self);
+        } else if of_caller && !value.is_given() {
+            caller::directory().ok().to_args(way, self);
+        } else {
+            match value.absolute() {
+                Ok(path) => path.to_args(way, self),
+                Err(_) => value.to_args(way, self),
+            }
+        }
+    }
+
+    /// Adds variables; without any, those of the caller.
+    #[doc(hidden)]
+    pub fn environment<T: ToArgs + Variables>(&mut self, value: &T, way: Way) {
+        if self.is_call && !value.is_given() {
+            caller::environment().to_args(way, self);
+        } else {
+            value.to_args(way, self);
+        }
+    }
+
+    /// Adds a command of an enum: its name follows the call's, which is that of the function, and its values follow
+    /// those that are there.
+    #[doc(hidden)]
+    pub fn command<C: Commands>(&mut self, command: &C) {
+        self.words.second(command.name());
+        command.send(self);
+    }
+
     /// Adds one word.
     pub fn add<T: ToArg>(&mut self, value: T, way: Way) {
         match way {
-            Way::Position => self.0.argument(value),
-            Way::Last => self.0.last(value),
-            Way::Long(name) => self.0.option(name, value),
+            Way::Position => self.words.argument(value),
+            Way::Last => self.words.last(value),
+            Way::Long(name) => self.words.option(name, value),
             Way::Flag(name) => {
                 if value.to_arg().as_deref() == Some(b"true") {
-                    self.0.flag(name);
+                    self.words.flag(name);
                 }
             }
         }

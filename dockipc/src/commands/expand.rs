@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::name::{LONGEST_NAME, RESERVED, first_word};
 use super::{Command, GROUPS};
 use crate::access::allow;
-use crate::param::{CommandSet, Group, Param, Variant};
+use crate::param::{CommandSet, Group, Param, Variant, Way, leading};
 use crate::rule::parse;
 
 /// Returns the commands of a template.
@@ -47,9 +47,14 @@ pub const fn expand(params: &[Param], name: &str, flatten: bool) -> Option<Expan
                 flatten || first_word(name).len() == name.len(),
                 "the commands of the variants have names of two words: give the function a name of one word",
             );
+            assert!(
+                !flatten || leading(params) == 0,
+                "a word in front of the enum stands between the two words of a name: give the function a name and not `flatten`",
+            );
             let (mut i, longest) = (0, LONGEST_NAME - if flatten { 0 } else { name.len() + 1 });
             while i < variants.len() {
                 check_name(variants[i].name, flatten, longest);
+                check_leading(params, variants[i].params);
                 let mut j = 0;
                 while j < variants[i].aliases.len() {
                     check_name(variants[i].aliases[j], flatten, longest);
@@ -80,6 +85,24 @@ const fn check_name(name: &str, flatten: bool, longest: usize) {
             !is_same(first, RESERVED[i]),
             "a variant has a name that the protocol uses: give it another, or give the function a name and not `flatten`",
         );
+        i += 1;
+    }
+}
+
+/// Checks that no parameter of a variant has the name of one in front of the enum.
+#[track_caller]
+const fn check_leading(params: &[Param], of_variant: &[Param]) {
+    let mut i = 0;
+    while i < params.len() {
+        let mut j = 0;
+        while leading(params) > 0 && j < of_variant.len() {
+            assert!(
+                !matches!(params[i].way, Way::Positional)
+                    || !is_same(params[i].name, of_variant[j].name),
+                "a parameter of a variant has the name of one in front of the enum: rename one of the two",
+            );
+            j += 1;
+        }
         i += 1;
     }
 }

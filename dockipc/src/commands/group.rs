@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::name::first_word;
 use super::{BuiltIn, Entry, Table, Target};
 use crate::access::Credentials;
+use crate::buffer::Buffer;
 use crate::error::{Error, Failure};
 use crate::param::Unbound;
 
@@ -13,8 +14,8 @@ use crate::param::Unbound;
 #[doc(hidden)]
 pub struct GroupCode {
     add: fn(&mut Table) -> Result<(), Error>,
-    /// See [`Unbound::join_name`].
-    pub(crate) join_name: fn(&mut Unbound<'_>) -> Result<bool, Failure>,
+    /// Joins the second word of a name to the group. Returns whether there is one.
+    pub(crate) join_name: fn(&Table, &mut Unbound<'_>) -> Result<bool, Failure>,
     /// Returns the listed commands of a group that the caller may run, sorted by name.
     pub(crate) members: for<'t> fn(&'t Table, &Credentials<'_>, &str) -> Vec<&'t Entry>,
     /// Puts a group in place of its commands.
@@ -22,8 +23,7 @@ pub struct GroupCode {
 }
 
 /// The only one.
-pub(super) static GROUPS: GroupCode =
-    GroupCode { add, join_name: |unbound| unbound.join_name(), members, fold };
+pub(super) static GROUPS: GroupCode = GroupCode { add, join_name, members, fold };
 
 /// Returns the code for groups if one of the names of a command has two words.
 #[doc(hidden)]
@@ -42,6 +42,38 @@ impl GroupCode {
     pub(super) fn add_to(&self, table: &mut Table) -> Result<(), Error> {
         (self.add)(table)
     }
+}
+
+/// The second word of a name is behind the group, or behind the words that a command has in front of it: `output eDP-1
+/// off` is `output off eDP-1`, unless `output` has a command `eDP-1`.
+fn join_name(table: &Table, unbound: &mut Unbound<'_>) -> Result<bool, Failure> {
+    let group = unbound.name().unwrap_or_default().to_vec();
+    let is_member =
+        |entry: &&Entry| entry.group().is_some_and(|of| of.as_bytes().eq_ignore_ascii_case(&group));
+    let members = || table.entries.iter().filter(is_member);
+    let most = members().map(Entry::leading).max().unwrap_or(0);
+    let find = |word: &Buffer| {
+        let mut name = Buffer::with_capacity(group.len() + 1 + word.len());
+        [&group[..], b" ", word].iter().for_each(|part| name.extend_from_slice(part));
+        table.find(&name).map(|(_, entry)| entry)
+    };
+    if most == 0 || unbound.peek(1).first().is_none_or(|word| find(word).is_some()) {
+        return unbound.join_name(0, false);
+    }
+    let words = unbound.peek(most + 1);
+    // One that begins with `-` may be an option.
+    let plain = words.iter().take_while(|word| !word.starts_with(b"-")).count();
+    let place = |at: usize| {
+        let entry = words.get(at).and_then(find)?;
+        (at <= plain && entry.leading() == at).then_some((at, entry))
+    };
+    if let Some((at, entry)) = (1..=most).find_map(place) {
+        return unbound.join_name(at, entry.has_last());
+    }
+    // The error names the word that should be the second one, unless that may be a secret.
+    let is_misspelt = words.get(most).is_some_and(|word| find(word).is_none());
+    let has_secret = members().any(|entry| entry.shape.has_secret);
+    unbound.join_name(if is_misspelt && !has_secret { most } else { 0 }, false)
 }
 
 /// Adds the first words of the names of two words.

@@ -10,7 +10,7 @@ use crate::answer::Prepare;
 use crate::error::Error;
 use crate::handler::Handler;
 use crate::local::Loops;
-use crate::param::{DefaultValue, Marks, Needs, Shape, Wanted};
+use crate::param::{DefaultValue, Marks, Needs, Shape, Wanted, Way, leading};
 use crate::state::States;
 use crate::text::number;
 
@@ -191,6 +191,17 @@ impl Entry {
             Target::Command(command) => command.name,
             _ => &self.name,
         }
+    }
+
+    /// Returns the number of the command's words that can stand in the middle of its name.
+    pub(super) fn leading(&self) -> usize {
+        if let Target::Command(command) = self.target { leading(command.params) } else { 0 }
+    }
+
+    /// Returns whether the command takes words behind a `--`.
+    pub(super) fn has_last(&self) -> bool {
+        let Target::Command(command) = self.target else { return false };
+        command.params.iter().any(|param| param.way == Way::Last)
     }
 
     /// Returns the group of a name of two words.

@@ -54,7 +54,9 @@ pub(super) fn call(daemon: &Daemon, mut args: Call, program: &str) -> Result<Exi
         // The call has the error.
         Err(error) if help.is_none() || matches!(error, Error::Refused(_)) => None,
         Err(error) => match daemon.instead_of(error) {
-            Ok(linked) => linked.resolve(&texts).map(|(command, used)| (command.clone(), used)),
+            Ok(linked) => {
+                linked.resolve(&texts).map(|(command, used)| (command.into_owned(), used))
+            }
             Err(error) => {
                 let hint = format!(
                     "the help of a command comes from the daemon; {program} --help needs none"

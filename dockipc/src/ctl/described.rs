@@ -1,5 +1,6 @@
 //! The descriptions of the commands that several lines call.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::error::remark;
@@ -27,7 +28,7 @@ impl Descriptions {
         &mut self,
         words: &[String],
         program: &str,
-    ) -> Option<(&Description, usize)> {
+    ) -> Option<(Cow<'_, Description>, usize)> {
         let name = words.get(..2).unwrap_or(words).join(" ");
         if self.known.resolve(words).is_none() && self.asked.insert(name) {
             let command = Interface::command(&self.client, words).ok().flatten();
@@ -35,7 +36,7 @@ impl Descriptions {
         }
         let found = self.known.resolve(words)?;
         if self.warned.insert(found.0.name.clone()) {
-            warn(found.0, program);
+            warn(&found.0, program);
         }
         Some(found)
     }

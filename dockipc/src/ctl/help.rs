@@ -27,7 +27,7 @@ impl Topic {
     pub(super) fn among(interface: Interface, words: &[impl AsRef<str>]) -> Option<(Self, usize)> {
         let Some(first) = words.first() else { return Some((Self::Group(interface), 0)) };
         if let Some((command, used)) = interface.resolve(words) {
-            return Some((Self::Command(Box::new(command.clone())), used));
+            return Some((Self::Command(Box::new(command.into_owned())), used));
         }
         let group = interface.group(first.as_ref());
         (!group.commands.is_empty()).then_some((Self::Group(group), 1))
@@ -77,8 +77,12 @@ pub(super) fn write_json(value: &impl Serialize, layout: Layout) -> io::Result<(
 
 fn text(command: &Description) -> String {
     let name = AnsiColor::Green.on_default().bold();
-    let rest = command.usage.strip_prefix(&command.name).unwrap_or_default();
-    let mut text = format!("{HEAD}Usage:{HEAD:#} {name}{}{name:#}{rest}\n", command.name);
+    let (shown, rest) = match command.usage.strip_prefix(&command.name) {
+        Some(rest) => (&command.name, rest),
+        // With words in the middle of the name.
+        None => (&command.usage, ""),
+    };
+    let mut text = format!("{HEAD}Usage:{HEAD:#} {name}{shown}{name:#}{rest}\n");
     for part in [&command.summary, &command.details] {
         if !part.is_empty() {
             let _ = write!(text, "\n{part}\n");

@@ -3,6 +3,7 @@
 //! Invariant: no text in an [`Interface`] that was read from a daemon has a character that acts on
 //! a terminal; [`sanitize`] escapes them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,9 @@ pub(super) struct Description {
     pub(super) is_destructive: bool,
     #[serde(rename = "builtin", default, skip_serializing)]
     pub(super) is_builtin: bool,
+    /// How many of the arguments can stand in the middle of the name: `output <name> off` is the command `output off`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) leading: usize,
     pub(super) arguments: Vec<Argument>,
     /// The type of the answer, which older daemons do not describe.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,7 +241,7 @@ impl Interface {
         let two = two.map(|second| format!("{} {}", first.as_ref(), second.as_ref()));
         let names: Vec<_> = [first.as_ref()].into_iter().chain(two.as_deref()).collect();
         let described = Self::named(client, &names)?;
-        Ok(described.resolve(words).map(|(command, used)| (command.clone(), used)))
+        Ok(described.resolve(words).map(|(command, used)| (command.into_owned(), used)))
     }
 
     /// Asks the daemon for those of some commands that the caller may run, hidden ones included.
@@ -272,15 +276,15 @@ impl Interface {
 
     /// Returns the command with a name or an alias, compared without regard to ASCII case.
     pub(super) fn find(&self, name: &str) -> Option<&Description> {
-        self.commands.values().find(|command| {
-            let mut names = command.aliases.iter().chain([&command.name]);
-            names.any(|other| other.eq_ignore_ascii_case(name))
-        })
+        self.commands.values().find(|command| command.has_name(name))
     }
 
     /// Returns the command that the first words name, and the number of these words. A name of two words
-    /// has precedence.
-    pub(super) fn resolve(&self, words: &[impl AsRef<str>]) -> Option<(&Description, usize)> {
+    /// has precedence. Words that stand in the middle of a name are counted, and are not arguments of the command.
+    pub(super) fn resolve(
+        &self,
+        words: &[impl AsRef<str>],
+    ) -> Option<(Cow<'_, Description>, usize)> {
         let two = match words {
             [first, second, ..] if is_name(second.as_ref()) => {
                 self.find(&format!("{} {}", first.as_ref(), second.as_ref()))
@@ -288,7 +292,24 @@ impl Interface {
             _ => None,
         };
         let one = || self.find(words.first()?.as_ref()).map(|command| (command, 1));
-        two.map(|command| (command, 2)).or_else(one)
+        let found = two.map(|command| (command, 2)).or_else(one);
+        found.map(|(command, used)| (Cow::Borrowed(command), used)).or_else(|| self.divided(words))
+    }
+
+    /// Returns the command whose name has words in its middle, as the daemon finds it.
+    fn divided(&self, words: &[impl AsRef<str>]) -> Option<(Cow<'_, Description>, usize)> {
+        let (group, words) = words.split_first()?;
+        let plain = words.iter().take_while(|word| !word.as_ref().starts_with('-')).count();
+        let fits = |command: &&Description| {
+            let at = command.leading;
+            let name =
+                words.get(at).map(|second| format!("{} {}", group.as_ref(), second.as_ref()));
+            (1..=plain).contains(&at) && name.is_some_and(|name| command.has_name(&name))
+        };
+        let found = self.commands.values().filter(fits).min_by_key(|command| command.leading)?;
+        let arguments = found.arguments.iter().skip(found.leading).cloned().collect();
+        let command = Description { arguments, ..found.clone() };
+        Some((Cow::Owned(command), found.leading + 2))
     }
 
     /// Returns the commands of a group, whose names begin with its name; none if there is no such group.
@@ -301,10 +322,20 @@ impl Interface {
 }
 
 impl Description {
+    fn has_name(&self, name: &str) -> bool {
+        let mut names = self.aliases.iter().chain([&self.name]);
+        names.any(|other| other.eq_ignore_ascii_case(name))
+    }
+
     /// Returns the first word of a name of two words.
     pub(super) fn group(&self) -> Option<&str> {
         self.name.split_once(' ').map(|(group, _)| group)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Returns whether a word can be a part of a command's name.
@@ -324,7 +355,7 @@ impl FromIterator<Description> for Interface {
 }
 
 /// The numbers of a description. All others stand for booleans.
-const NUMBERS: [&str; 4] = ["min_len", "max_len", "min_count", "max_count"];
+const NUMBERS: [&str; 5] = ["min_len", "max_len", "min_count", "max_count", "leading"];
 
 /// Escapes the texts of a description, and converts its numbers to the booleans that they stand
 /// for.
@@ -398,6 +429,54 @@ mod tests {
         assert_eq!(resolved("add"), None);
         let names: Vec<_> = interface.group("Group").commands.into_keys().collect();
         assert_eq!(names, ["group add"]);
+    }
+
+    #[test]
+    fn name_can_have_words_in_its_middle() {
+        let argument = |name| {
+            let (kind, none) = (text("positional"), || text(""));
+            Reply::map([
+                ("name", text(name)),
+                ("kind", kind),
+                ("flag", Reply::Null),
+                ("type", none()),
+                ("choices", Reply::List(Vec::new())),
+                ("default", Reply::Null),
+                ("optional", no()),
+                ("multiple", no()),
+                ("help", none()),
+                ("secret", no()),
+                ("completes", no()),
+            ])
+        };
+        let with_leading = |aliases: &[&str], names: &[&'static str]| {
+            let described = command(aliases, names.iter().map(|name| argument(*name)).collect());
+            let Reply::Map(mut fields) = described else { panic!("{described:?}") };
+            fields.push((text("leading"), Reply::Int(1)));
+            Reply::Map(fields)
+        };
+        let interface = Interface::read(Reply::map([
+            ("output off", with_leading(&["output out"], &["name"])),
+            ("output scale", with_leading(&[], &["name", "factor"])),
+            ("output list", command(&[], Vec::new())),
+        ]));
+        let interface = interface.unwrap();
+        let resolved = |line: &str| {
+            let words: Vec<_> = line.split(' ').collect();
+            let (command, used) = interface.resolve(&words)?;
+            let arguments = command.arguments.iter().map(|argument| argument.name.clone());
+            Some((command.name.clone(), used, arguments.collect::<Vec<_>>().join(" ")))
+        };
+        let is = |name: &str, used, arguments: &str| Some((name.into(), used, arguments.into()));
+        assert_eq!(resolved("output eDP-1 off"), is("output off", 3, ""));
+        assert_eq!(resolved("OUTPUT eDP-1 Out"), is("output off", 3, ""));
+        assert_eq!(resolved("output eDP-1 scale 2"), is("output scale", 3, "factor"));
+        assert_eq!(resolved("output scale eDP-1 2"), is("output scale", 2, "name factor"));
+        assert_eq!(resolved("output off scale"), is("output off", 2, "name"));
+        assert_eq!(resolved("output list off"), is("output list", 2, ""));
+        for line in ["output eDP-1", "output eDP-1 list", "output --x off", "x eDP-1 off"] {
+            assert_eq!(resolved(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl Service {
         session: &Session,
         unbound: &mut Unbound<'_>,
     ) -> Option<Reply> {
-        match (code.join_name)(unbound) {
+        match (code.join_name)(&self.table, unbound) {
             Ok(true) => {
                 let name = unbound.name().unwrap_or_default();
                 let is_known = self.table.find(name).is_some();

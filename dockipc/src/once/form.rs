@@ -115,36 +115,32 @@ impl<'r> Record<'r> {
 #[derive(Clone)]
 pub(super) struct Answer {
     pub(super) bytes: Arc<[u8]>,
-    /// That of the answer in line mode, if it has one of its own. The file does not have it.
-    form: Option<Box<Formed>>,
 }
 
 impl Answer {
     pub(super) fn of(reply: &Reply) -> Self {
-        let bytes = write(reply).into();
-        let mut form = match reply {
-            Reply::Formed(formed) if !formed.is_json => formed.clone(),
-            _ => return Self { bytes, form: None },
-        };
-        form.value = Reply::Null;
-        Self { bytes, form: Some(form) }
+        Self { bytes: write(reply).into() }
     }
 
     pub(super) fn of_record(record: &Record<'_>) -> Self {
-        Self { bytes: record.answer.into(), form: None }
+        Self { bytes: record.answer.into() }
     }
 
     pub(super) fn reply(&self) -> Reply {
-        let value = read(&self.bytes);
-        let Some(mut formed) = self.form.clone() else { return value };
-        formed.value = value;
-        Reply::Formed(formed)
+        read(&self.bytes)
     }
 }
 
 /// Returns the form of an answer.
 fn write(reply: &Reply) -> Vec<u8> {
     let mut out = Vec::with_capacity(32);
+    // A table has a header in line mode, which only its type knows.
+    if let Reply::Formed(formed) = reply
+        && !formed.is_json
+    {
+        out.push(14);
+        text(&reply.clone().into_line(), &mut out);
+    }
     put(reply, &mut out);
     out
 }
@@ -236,6 +232,11 @@ fn get(input: &mut &[u8]) -> Option<Reply> {
         13 => crate::wire::json::of_text(sized(input)?.to_vec()),
         #[cfg(not(feature = "json"))]
         13 => Reply::Bytes(sized(input)?.to_vec()),
+        14 => {
+            let (kept, value) = (sized(input)?.to_vec(), get(input)?);
+            let line = |mut formed: Formed, out: &mut Vec<u8>| out.append(&mut formed.kept);
+            Reply::Formed(Box::new(Formed { value, line, kept, is_json: false }))
+        }
         _ => return None,
     })
 }

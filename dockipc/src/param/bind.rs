@@ -74,6 +74,9 @@ pub(crate) struct Unbound<'r> {
     name: Option<Span>,
     /// The incoming words are the parameters' words, in order.
     is_unchanged: bool,
+    /// The number of words that were taken from the middle of the name of a line. They are the first ones of the
+    /// parameters.
+    leading: usize,
     /// If it is there, a word in front of the first `--` may be an option, also if the command declares none. It is the
     /// number of words behind the `--` of [`Way::Last`].
     pub(crate) ends_options: Option<usize>,
@@ -101,7 +104,15 @@ impl<'r> Unbound<'r> {
             }
             Frame::Resp => Source::Resp(0),
         };
-        Self { input, source, scratch, name: None, is_unchanged: false, ends_options: None }
+        Self {
+            input,
+            source,
+            scratch,
+            name: None,
+            is_unchanged: false,
+            leading: 0,
+            ends_options: None,
+        }
     }
 
     /// Reads the first word, the name.
@@ -110,10 +121,39 @@ impl<'r> Unbound<'r> {
         Ok(())
     }
 
-    /// Joins the next word to the name, which is a group. Returns whether there is one.
+    /// Returns the next words, at most this many, and takes none.
+    #[cold]
+    pub(crate) fn peek(&self, count: usize) -> Vec<Buffer> {
+        let (mut words, mut text) = (Vec::new(), Buffer::default());
+        let mut add = |word: &[u8]| {
+            let mut copy = Buffer::with_capacity(word.len());
+            copy.extend_from_slice(word);
+            words.push(copy);
+        };
+        match &self.source {
+            Source::Line(splitter) => {
+                text.reserve(self.input.len());
+                let mut splitter = splitter.clone();
+                for _ in 0..count {
+                    // Binding has the error of an unclosed quote.
+                    let Ok(Some(span)) = splitter.next(text.as_vec()) else { break };
+                    add(span.of(self.input, &text));
+                }
+            }
+            Source::Resp(at) => {
+                let spans = self.scratch.incoming.get(*at..).unwrap_or_default();
+                spans.iter().take(count).for_each(|span| add(span.of(self.input, &[])));
+            }
+        }
+        words
+    }
+
+    /// Joins a word to the name, which is a group: the next one, or the one behind this many words, which are the
+    /// first ones of the parameters. Returns whether there is one. `has_last` says whether the command takes the words
+    /// behind a `--`.
     #[cold]
     #[inline(never)]
-    pub(crate) fn join_name(&mut self) -> Result<bool, Failure> {
+    pub(crate) fn join_name(&mut self, leading: usize, has_last: bool) -> Result<bool, Failure> {
         let first = self.name().unwrap_or_default().to_vec();
         let second = match &mut self.source {
             Source::Line(splitter) => {
@@ -121,14 +161,23 @@ impl<'r> Unbound<'r> {
                     // As in `new`, beside the joined name.
                     self.scratch.text.reserve(3 * self.input.len() + 1);
                 }
+                for _ in 0..leading {
+                    let span = splitter.next(self.scratch.text.as_vec()).map_err(usage)?;
+                    self.scratch.words.extend(span);
+                }
+                self.leading = leading;
                 splitter.start_here();
                 self.next()?
             }
             Source::Resp(at) => {
-                // The words are those behind the first one.
-                let second = self.scratch.incoming.get(*at).copied();
-                if second.is_some() {
-                    self.scratch.incoming.remove(0);
+                let (incoming, at) = (&mut self.scratch.incoming, *at + leading);
+                let second = (at < incoming.len()).then(|| incoming.remove(at));
+                // The end of the options comes before all words.
+                if leading > 0
+                    && !has_last
+                    && incoming.get(at).is_some_and(|word| word.of(self.input, &[]) == b"--")
+                {
+                    incoming[at - leading..=at].rotate_right(1);
                 }
                 second
             }
@@ -288,7 +337,7 @@ impl<'r> Unbound<'r> {
     /// Like [`all`](Self::all), after some words have been taken.
     #[cold]
     pub(crate) fn all_from_start(&mut self) -> (&[u8], Words<'_>, Result<(), Failure>) {
-        self.scratch.words.clear();
+        self.scratch.words.truncate(self.leading);
         match &mut self.source {
             Source::Resp(at) => *at = 1,
             Source::Line(splitter) => {
@@ -327,7 +376,8 @@ impl<'r> Unbound<'r> {
         let mut options_end = false;
         loop {
             // Also without options in front of the words, so that an option can be added later.
-            let may_end = !options_end && (takes_options || self.scratch.words.is_empty());
+            let may_end =
+                !options_end && (takes_options || self.scratch.words.len() == self.leading);
             let at_rest = before_rest == Some(self.scratch.words.len());
             if at_rest && !(may_end && self.option_is_next(takes_options, short.is_some())) {
                 let rest = self.rest();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::extra::check_extra;
-use super::{BodyCode, Extra, FromRequest, Group, Kind, Needs, Wanted, base};
+use super::{BodyCode, Extra, FromRequest, Group, Kind, Needs, Wanted, base, leading};
 use crate::arg::{Arity, BadValue, BadWord, usage};
 use crate::error::Failure;
 use crate::request::Request;
@@ -166,6 +166,13 @@ impl Param {
         !self.is_required() || self.alternative().is_some()
     }
 
+    /// Returns whether a function can have the parameter in front of an enum of commands.
+    const fn can_lead(&self) -> bool {
+        let is_absolute = matches!(self.extra, Some(extra) if extra.absolute);
+        let is_word = matches!((self.way, self.arity), (Way::Positional, Arity::One));
+        is_word && !is_absolute && self.default.is_none() && !self.secret
+    }
+
     pub(super) const fn is_required(&self) -> bool {
         let needs_word = match (self.arity, self.extra) {
             (Arity::One, _) => true,
@@ -207,8 +214,18 @@ pub(crate) struct Usage<'u> {
 
 impl fmt::Display for Usage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)?;
         let mut given = self.params.iter().filter(|param| param.way != Way::Injected).peekable();
+        match self.name.split_once(' ') {
+            // In the middle of the name, as a person gives them.
+            Some((group, word)) if leading(self.params) > 0 => {
+                f.write_str(group)?;
+                for param in given.by_ref().take(leading(self.params)) {
+                    write!(f, " {param}")?;
+                }
+                write!(f, " {word}")?;
+            }
+            _ => f.write_str(self.name)?,
+        }
         while let Some(param) = given.next() {
             let Some((of, is_optional)) = param.alternative() else {
                 write!(f, " {param}")?;
@@ -317,8 +334,10 @@ const fn check_group(declared: &[Param], index: usize) {
     while i < declared.len() {
         if let Group::Commands(_) = declared[i].group {
             assert!(
-                i >= index && !is_alone || is_alone && this.is_injected(),
-                "the commands of an enum have the parameters of its variants: make this one a field of a variant",
+                i >= index && !is_alone
+                    || is_alone && this.is_injected()
+                    || i > index && this.can_lead(),
+                "the commands of an enum have the parameters of its variants: make this one a field of a variant, or a required word in front of the enum",
             );
             assert!(
                 i < index || this.body.is_none(),

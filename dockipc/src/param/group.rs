@@ -126,6 +126,19 @@ pub const fn flat<const COUNT: usize>(params: &[Param]) -> [Param; COUNT] {
     flat
 }
 
+/// Returns the number of words in front of the enum of commands whose variant the command is.
+pub(crate) const fn leading(params: &[Param]) -> usize {
+    let (mut words, mut rest) = (0, params);
+    while let [param, others @ ..] = rest {
+        if matches!(param.group, Group::Commands(_) | Group::Variant(_)) {
+            return words;
+        }
+        words += matches!(param.way, Way::Positional) as usize;
+        rest = others;
+    }
+    0
+}
+
 /// Makes the parameter that is in the place of an enum of commands, in front of those of one of its variants.
 #[doc(hidden)]
 pub const fn place(number: usize) -> Param {

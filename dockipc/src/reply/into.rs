@@ -280,8 +280,8 @@ pub(crate) fn list<T: IntoReply>(items: Vec<Reply>) -> Reply {
     if T::HEADER.is_empty() {
         return items;
     }
-    let line = |items, out: &mut Vec<u8>| encode::table(T::HEADER, items, out);
-    Reply::Formed(Box::new(Formed { value: items, line, is_json: false }))
+    let line = |formed: Formed, out: &mut Vec<u8>| encode::table(T::HEADER, formed.value, out);
+    Reply::Formed(Box::new(Formed { value: items, line, kept: Vec::new(), is_json: false }))
 }
 
 impl<T: IntoReply, S> IntoReply for HashSet<T, S> {

@@ -106,7 +106,7 @@ pub(super) fn line(reply: Reply, out: &mut Vec<u8>) {
             for item in items {
                 match item {
                     // JSON text has no tab and no newline.
-                    Reply::Formed(formed) if formed.is_json => (formed.line)(formed.value, out),
+                    Reply::Formed(formed) if formed.is_json => (formed.line)(*formed, out),
                     item => {
                         row(item, &mut true, out);
                         out.push(b'\n');
@@ -128,7 +128,7 @@ pub(super) fn line(reply: Reply, out: &mut Vec<u8>) {
             recycle(bytes);
         }
         Reply::Null | Reply::Nulls(_) => {}
-        Reply::Formed(formed) => (formed.line)(formed.value, out),
+        Reply::Formed(formed) => (formed.line)(*formed, out),
         number => row(number, &mut true, out),
     }
 }

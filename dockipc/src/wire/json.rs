@@ -113,9 +113,10 @@ pub(crate) fn of_text(mut text: Vec<u8>) -> Reply {
             *byte = b' ';
         }
     }
-    let line = |value: Reply, out: &mut Vec<u8>| {
-        out.append(&mut value.into_line());
+    let line = |formed: super::Formed, out: &mut Vec<u8>| {
+        out.append(&mut formed.value.into_line());
         out.push(b'\n');
     };
-    Reply::Formed(Box::new(super::Formed { value: Reply::Bytes(text), line, is_json: true }))
+    let (value, kept) = (Reply::Bytes(text), Vec::new());
+    Reply::Formed(Box::new(super::Formed { value, line, kept, is_json: true }))
 }

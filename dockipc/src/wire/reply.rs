@@ -80,7 +80,9 @@ pub enum Reply {
 pub struct Formed {
     pub(crate) value: Reply,
     /// Appends the bytes of line mode.
-    pub(crate) line: fn(Reply, &mut Vec<u8>),
+    pub(crate) line: fn(Formed, &mut Vec<u8>),
+    /// The bytes of line mode, if the answer was kept and the type that it was made of is not known.
+    pub(crate) kept: Vec<u8>,
     /// Whether the value is JSON text.
     pub(crate) is_json: bool,
 }

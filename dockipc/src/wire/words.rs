@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use super::{Base, Span};
 
 /// A line being split.
+#[derive(Clone)]
 pub(crate) struct Splitter<'t> {
     line: &'t [u8],
     /// The position of the first word, or in front of it.

@@ -9,12 +9,12 @@ use crate::client::ToArgs;
 use crate::error::{Error, Result};
 
 /// Returns the directory of this process.
-pub(super) fn directory() -> Result<PathBuf> {
+pub(in crate::client) fn directory() -> Result<PathBuf> {
     std::env::current_dir().map_err(|error| Error::io("finding the current directory", error))
 }
 
 /// Returns the environment of this process, without the token that it may have for a daemon.
-pub(super) fn environment() -> BTreeMap<OsString, OsString> {
+pub(in crate::client) fn environment() -> BTreeMap<OsString, OsString> {
     std::env::vars_os().filter(|(name, _)| name != "DOCKIPC_TOKEN").collect()
 }
 
@@ -28,6 +28,11 @@ pub trait Paths {
 
     /// Joins a relative path to the directory of this process. It follows no links, and the file need not exist.
     fn absolute(&self) -> Result<Self::Absolute>;
+
+    /// Returns whether the caller has set one.
+    fn is_given(&self) -> bool {
+        true
+    }
 }
 
 impl Paths for Path {
@@ -67,6 +72,10 @@ impl<T: Paths> Paths for Option<T> {
 
     fn absolute(&self) -> Result<Self::Absolute> {
         self.as_ref().map(T::absolute).transpose()
+    }
+
+    fn is_given(&self) -> bool {
+        self.is_some()
     }
 }
 

@@ -32,7 +32,7 @@ impl fmt::Debug for Difference {
 /// Asks the daemon for its description, and compares the methods with it.
 pub fn check(client: &Client, methods: &[Method]) -> Result<Vec<Difference>> {
     let call = client.command("dockipc").arg("describe");
-    let described = call.args(methods.iter().map(|method| method.name)).call()?;
+    let described = call.args(methods.iter().flat_map(names)).call()?;
     let daemon = client.command("dockipc").args(["describe", "--daemon"]).call();
     Ok(differences(methods, described, daemon.unwrap_or_default()))
 }
@@ -44,9 +44,16 @@ pub async fn check_async(
     methods: &[Method],
 ) -> Result<Vec<Difference>> {
     let call = client.command("dockipc").arg("describe");
-    let described = call.args(methods.iter().map(|method| method.name)).call().await?;
+    let described = call.args(methods.iter().flat_map(names)).call().await?;
     let daemon = client.command("dockipc").args(["describe", "--daemon"]).call().await;
     Ok(differences(methods, described, daemon.unwrap_or_default()))
+}
+
+/// Returns the names of the commands that a method calls: several if it takes an enum of commands.
+fn names(method: &Method) -> Vec<String> {
+    let mut enums = method.params.iter().filter(|sent| !sent.gives.commands.is_empty());
+    let Some(of) = enums.next() else { return vec![method.name.to_owned()] };
+    of.gives.commands.iter().map(|name| format!("{} {name}", method.name)).collect()
 }
 
 fn differences(methods: &[Method], described: Described, daemon: Described) -> Vec<Difference> {
@@ -61,8 +68,10 @@ fn differences(methods: &[Method], described: Described, daemon: Described) -> V
     // The trait may be for another version.
     let daemon = daemon.text("version").map(|version| format!("the daemon (version {version})"));
     let mut found = Vec::new();
-    for method in methods {
-        let lines = match named(method.name) {
+    for (method, name) in
+        methods.iter().flat_map(|method| names(method).into_iter().map(move |name| (method, name)))
+    {
+        let lines = match named(&name) {
             Some(command) => one(method, command),
             None => vec!["the daemon has no such command, or you may not run it".into()],
         };
@@ -71,7 +80,7 @@ fn differences(methods: &[Method], described: Described, daemon: Described) -> V
                 Some(daemon) => line.replacen("the daemon", daemon, 1),
                 None => line,
             };
-            Difference(format!("{}: {line}", method.name))
+            Difference(format!("{name}: {line}"))
         };
         found.extend(lines.into_iter().map(sentence));
     }

@@ -5,7 +5,7 @@
 //! the daemon's description.
 
 mod answer;
-mod caller;
+pub(super) mod caller;
 mod fit;
 mod parameter;
 
@@ -18,7 +18,8 @@ pub use fit::check_async;
 pub use fit::{Difference, check};
 pub use parameter::Gives;
 
-use self::caller::{Paths, Variables};
+pub use self::caller::{Paths, Variables};
+
 use super::upload::Upload;
 use super::{Call, Items};
 use crate::error::Result;

@@ -19,6 +19,8 @@ pub struct Gives {
     is_multiple: bool,
     /// It is several parameters, whose words are not known.
     is_group: bool,
+    /// The names of the commands, if it is an enum of these.
+    pub(super) commands: &'static [&'static str],
 }
 
 impl Gives {
@@ -27,6 +29,11 @@ impl Gives {
 
     /// The words of several parameters.
     pub const GROUP: Self = Self { is_group: true, ..Self::UNKNOWN };
+
+    /// The words of one of these commands, the first of which is the second word of the name.
+    pub const fn commands(commands: &'static [&'static str]) -> Self {
+        Self { commands, ..Self::GROUP }
+    }
 
     /// One word of the type with this name.
     pub const fn of(ty: &'static str) -> Self {
@@ -37,6 +44,7 @@ impl Gives {
             is_optional: false,
             is_multiple: false,
             is_group: false,
+            commands: &[],
         }
     }
 

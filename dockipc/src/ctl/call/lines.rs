@@ -46,6 +46,7 @@ pub(in crate::ctl) fn lines(
         let text = |word: &Vec<u8>| String::from_utf8_lossy(word).into_owned();
         let texts: Vec<_> = words.iter().flatten().map(text).collect();
         let command = descriptions.find(&texts, program);
+        let command = command.as_ref().map(|(command, used)| (&**command, *used));
         let answer = command.map(|(command, _)| command).filter(|_| !is_checked);
         let show = Show::of(daemon, answer, json, output);
         let words = Word::of_line(words.unwrap_or_else(|| fragments(line)));

@@ -64,7 +64,15 @@ pub(super) fn command_line(
 ) -> Vec<Candidate> {
     let mut found = names(interface, words, prefix);
     if let Some((command, used)) = interface.resolve(words) {
-        found.extend(arguments(command, &words[used..], prefix, ask));
+        found.extend(arguments(&command, &words[used..], prefix, ask));
+    } else if let [group, before @ ..] = words
+        && let commands = interface.group(group).commands
+        && let Some(command) = commands.into_values().find(|of| of.leading > before.len())
+    {
+        // A word in the middle of the name.
+        let arguments_of = command.arguments.iter().take(command.leading).cloned().collect();
+        let command = Description { arguments: arguments_of, ..command };
+        found.extend(arguments(&command, before, prefix, ask));
     }
     found
 }
@@ -73,9 +81,13 @@ pub(super) fn command_line(
 /// those of the aliases. A group is offered once.
 pub(super) fn names(interface: &Interface, words: &[String], prefix: &str) -> Vec<Candidate> {
     let commands = || interface.commands.values();
+    // Behind a whole name there are only arguments.
+    let is_whole = interface.resolve(words).is_some();
+    let leading = |command: &Description| if is_whole { 0 } else { command.leading };
     let mut found: Vec<Candidate> = Vec::new();
     for command in commands() {
-        let Some((word, is_whole)) = next_word(&command.name, words, prefix) else { continue };
+        let next = next_word(&command.name, leading(command), words, prefix);
+        let Some((word, is_whole)) = next else { continue };
         let help = if is_whole { command.summary.clone() } else { of_group(interface, word) };
         // A command that has the name of a group comes before the group's commands.
         if found.last().is_none_or(|last| last.value != word) {
@@ -84,8 +96,10 @@ pub(super) fn names(interface: &Interface, words: &[String], prefix: &str) -> Ve
     }
     if found.is_empty() {
         let aliases = commands().flat_map(|command| {
-            let fitting =
-                command.aliases.iter().filter_map(|alias| next_word(alias, words, prefix));
+            let fitting = command
+                .aliases
+                .iter()
+                .filter_map(|alias| next_word(alias, leading(command), words, prefix));
             fitting.filter_map(|(word, _)| Candidate::new(word, &command.summary))
         });
         found.extend(aliases);
@@ -94,15 +108,25 @@ pub(super) fn names(interface: &Interface, words: &[String], prefix: &str) -> Ve
 }
 
 /// Returns the word of a name that follows `words`, if it begins with `prefix`, and whether the name ends
-/// with it.
-fn next_word<'n>(name: &'n str, words: &[String], prefix: &str) -> Option<(&'n str, bool)> {
+/// with it. `leading` words can be in its middle.
+fn next_word<'n>(
+    name: &'n str,
+    leading: usize,
+    words: &[String],
+    prefix: &str,
+) -> Option<(&'n str, bool)> {
     let (group, rest) = match name.split_once(' ') {
         Some((group, rest)) => (group, Some(rest)),
         None => (name, None),
     };
     let (word, is_whole) = match (words, rest) {
         ([], rest) => (group, rest.is_none()),
-        ([typed], Some(rest)) if typed.eq_ignore_ascii_case(group) => (rest, true),
+        ([typed, middle @ ..], Some(rest))
+            if typed.eq_ignore_ascii_case(group)
+                && (middle.is_empty() || middle.len() == leading) =>
+        {
+            (rest, true)
+        }
         _ => return None,
     };
     starts(word, prefix).then_some((word, is_whole))
@@ -375,5 +399,37 @@ mod tests {
         assert_eq!(Candidate::new("a\x1b[2J", ""), None);
         assert_eq!(Candidate::new("two\nlines", ""), None);
         assert_eq!(Candidate::new("a", "b\x07\nc").unwrap().help, "b  c");
+    }
+
+    #[test]
+    fn words_in_the_middle_of_a_name_are_completed() {
+        let of = |name: &str, more: Vec<Argument>| {
+            let output = Argument { completes: true, ..argument("output", Kind::Positional) };
+            let arguments = [output].into_iter().chain(more).collect();
+            Description { leading: 1, ..command(name, arguments) }
+        };
+        let choices = ["normal", "flipped"].map(String::from).to_vec();
+        let turn = Argument { choices, ..argument("turn", Kind::Positional) };
+        let interface = Interface::from_iter([
+            of("output off", Vec::new()),
+            of("output turn", vec![turn]),
+            command("output list", Vec::new()),
+        ]);
+        let at = |line: &str| {
+            let PartialLine { words, last, .. } = PartialLine::read(line);
+            let found = command_line(&interface, &words, &last, |query| {
+                let known = ["eDP-1", "DP-2"].into_iter();
+                known.filter(|name| name.starts_with(query.prefix)).map(String::from).collect()
+            });
+            found.into_iter().map(|candidate| candidate.value).collect::<Vec<_>>()
+        };
+        assert_eq!(at("output "), ["list", "off", "turn", "eDP-1", "DP-2"]);
+        assert_eq!(at("output e"), ["eDP-1"]);
+        assert_eq!(at("output eDP-1 "), ["off", "turn"]);
+        assert_eq!(at("output eDP-1 t"), ["turn"]);
+        assert_eq!(at("output eDP-1 turn f"), ["flipped"]);
+        assert_eq!(at("output eDP-1 off "), [""; 0]);
+        assert_eq!(at("output off "), ["eDP-1", "DP-2"]);
+        assert_eq!(at("output turn eDP-1 "), ["normal", "flipped"]);
     }
 }

@@ -25,6 +25,10 @@ pub(super) fn breaking_changes(old: &Interface, new: &Interface) -> Vec<String> 
         if before.is_idempotent && !after.is_idempotent {
             changes.push(format!("{name}: no longer idempotent"));
         }
+        if before.leading > 0 && after.leading != before.leading {
+            let advice = "give its arguments behind its name";
+            changes.push(format!("{name}: words in the middle of the name: {advice}"));
+        }
         if before.is_readonly && !after.is_readonly {
             changes.push(format!("{name}: no longer readonly"));
         }

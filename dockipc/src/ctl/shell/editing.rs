@@ -158,14 +158,14 @@ impl Hinter for EditHelper {
             [only] => only.value.clone(),
             _ => {
                 let (command, used) = interface.resolve(&words)?;
-                let shown = remaining_usage(command, &words[used..], &last)?;
+                let shown = remaining_usage(&command, &words[used..], &last)?;
                 return Some(UsageHint { shown, insertable: 0 });
             }
         };
         let end = name.get(last.len()..)?;
         let usage = match interface.resolve(&[&words[..], std::slice::from_ref(&name)].concat()) {
             Some((command, used)) if used > words.len() => {
-                remaining_usage(command, &[], "").unwrap_or_default()
+                remaining_usage(&command, &[], "").unwrap_or_default()
             }
             _ => String::new(),
         };

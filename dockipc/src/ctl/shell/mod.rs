@@ -227,7 +227,7 @@ impl Session {
             Some((command, used)) => {
                 let before: Vec<_> =
                     words[used..at].iter().map(|word| (*word).to_owned()).collect();
-                asks_for_help(command, &before, words.len() == used + 1)
+                asks_for_help(&command, &before, words.len() == used + 1)
             }
             None => at == 1 && !interface.group(words[0]).commands.is_empty(),
         }
@@ -265,7 +265,7 @@ impl Session {
     /// Returns the command that the first words name, and the number of these words.
     fn described(&self, words: &[String]) -> Result<Option<(Description, usize)>> {
         if let Some((command, used)) = self.interface().resolve(words) {
-            return Ok(Some((command.clone(), used)));
+            return Ok(Some((command.into_owned(), used)));
         }
         // The interface has no hidden commands.
         self.interrupt.during(|| Interface::command(&self.quick(), words)).0
