@@ -125,7 +125,7 @@ pub(crate) use self::pipe::pipe;
 ///
 /// A command has one body at most, behind its other parameters, and no [`Local`](crate::Local); an `async fn` takes an `AsyncBody` (feature `tokio`).
 /// `MULTI` does not queue such a command.
-pub struct Body<T: Content + ?Sized = [u8]> {
+pub struct Body<T: ?Sized = [u8]> {
     reader: Box<dyn BufRead + Send>,
     /// None of bytes.
     items: Option<Box<Items>>,
@@ -133,18 +133,11 @@ pub struct Body<T: Content + ?Sized = [u8]> {
 }
 
 /// The content of a body: items, or bytes as `[u8]`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be an item of a body",
-    label = "not an item type",
-    note = "an item is text, bytes, a number, bool, Option, a list, a map, a tuple or a `Json` of those; a `Body` without a type is bytes",
-    note = "for your own type, write `#[derive(dockipc::Reply)]` or `impl dockipc::FromReply`"
-)]
 pub trait Content {
     /// The type of the items.
     const ITEMS: Option<&'static ReplyType>;
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: FromReply> Content for T {
     const ITEMS: Option<&'static ReplyType> = Some(T::EXPECTED);
 }
@@ -244,7 +237,7 @@ fn next(reader: &mut dyn BufRead, items: &mut Items) -> Option<Result<Reply, Fai
     None
 }
 
-impl<T: Content + ?Sized> fmt::Debug for Body<T> {
+impl<T: ?Sized> fmt::Debug for Body<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body").finish_non_exhaustive()
     }
@@ -272,7 +265,7 @@ impl<T: Content + ?Sized> fmt::Debug for Body<T> {
 ///
 /// The [items](Body#items) of an `AsyncBody<T>` are those that [`next`](Self::next) returns.
 #[cfg(feature = "tokio")]
-pub struct AsyncBody<T: Content + ?Sized = [u8]> {
+pub struct AsyncBody<T: ?Sized = [u8]> {
     reader: Pin<Box<dyn AsyncRead + Send>>,
     /// None of bytes.
     items: Option<Box<Items>>,
@@ -363,7 +356,7 @@ impl AsyncRead for AsyncBody {
 }
 
 #[cfg(feature = "tokio")]
-impl<T: Content + ?Sized> fmt::Debug for AsyncBody<T> {
+impl<T: ?Sized> fmt::Debug for AsyncBody<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncBody").finish_non_exhaustive()
     }
