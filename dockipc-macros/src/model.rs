@@ -320,7 +320,10 @@ pub(crate) enum SentForm {
     Directory(SentWay),
     /// Variables that are the caller's if they are left out.
     Environment(SentWay),
+    /// The bytes of a reader.
     Body,
+    /// The items of an iterator.
+    Items,
 }
 
 /// How a client gives the value of a parameter.

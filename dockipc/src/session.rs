@@ -126,6 +126,8 @@ pub(crate) struct Opening {
     pub(crate) stream: Option<ItemForm>,
     /// A body follows in `DOCKIPC DATA` and `END`.
     pub(crate) body: bool,
+    /// The body is items, written as values.
+    pub(crate) has_items: bool,
     /// The client gets the command's progress.
     pub(crate) progress: bool,
     /// The call runs once, however often it is repeated.

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind, Write};
 use std::pin::Pin;
 
-use dockipc::{AsyncBody, Server, State, command};
+use dockipc::{AsyncBody, Client, Failure, Server, State, command};
 use tests::{exchange, expect, resp};
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -35,6 +35,16 @@ async fn read_to_end(ends: State<Ends>, mut body: AsyncBody) -> io::Result<u64> 
     };
     ends.tell(&result);
     result
+}
+
+/// Answer with the sum of the numbers.
+#[command]
+async fn sum_items_async(mut numbers: AsyncBody<u64>) -> Result<u64, Failure> {
+    let mut sum = 0;
+    while let Some(number) = numbers.next().await {
+        sum += number?;
+    }
+    Ok(sum)
 }
 
 /// Answer without reading.
@@ -75,4 +85,20 @@ fn body_is_skipped_after_an_answer_at_once() {
     let call = [opened(&["answer-at-once"]), data(noise(1000)), end(), resp(&["ping"])].concat();
     stream.write_all(&call).unwrap();
     expect(&mut stream, b":7\r\n+PONG\r\n");
+}
+
+#[test]
+fn async_function_takes_items() {
+    let it = Reading::start(Server::new());
+    let client = Client::new(it.daemon.path());
+    let sum: u64 = client.command("sum-items-async").items(0..100_000_u64).call().unwrap();
+    assert_eq!(sum, 4_999_950_000);
+    let lines: String = (0..100_000).map(|n| format!("{n}\n")).collect();
+    let line = exchange(it.daemon.connect(), format!("sum-items-async\n{lines}").as_bytes());
+    assert_eq!(line, b"4999950000");
+    let error = client.command("sum-items-async").body(&b"1\nx\n"[..]).call::<u64>().unwrap_err();
+    let message = error.failure().unwrap().message();
+    assert!(message.starts_with("bad item 2: expected u64, got \"x\""), "{message}");
+    let cut = exchange(it.daemon.connect(), b"sum-items-async\n1\n2");
+    assert_eq!(cut, b"-INCOMPLETE item 2 is cut off: its line has no newline\n");
 }

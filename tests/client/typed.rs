@@ -79,6 +79,16 @@ fn size(mut body: Body) -> std::io::Result<usize> {
 }
 
 #[command]
+fn sum(numbers: Body<u64>) -> Result<u64, Failure> {
+    numbers.sum()
+}
+
+#[command]
+fn doubled(numbers: Body<u64>) -> Stream<Result<u64, Failure>> {
+    Stream::iter(numbers.map(|number| Ok(2 * number?)))
+}
+
+#[command]
 fn fail(code: Option<String>) -> Result<(), Failure> {
     Err(Failure::new(if code.is_some() { "NOTFOUND" } else { "ERR" }, "no tea"))
 }
@@ -126,6 +136,11 @@ trait Hits {
 
     fn size(&self, #[arg(body)] body: &mut (dyn Read + Send)) -> dockipc::Result<usize>;
 
+    fn sum(
+        &self,
+        #[arg(items)] numbers: &mut (dyn Iterator<Item = u64> + Send),
+    ) -> dockipc::Result<u64>;
+
     fn fail(&self, code: Option<&str>) -> dockipc::Result<()>;
 
     fn run(
@@ -146,6 +161,19 @@ struct Mock;
 #[client]
 trait Sizes {
     fn size(&self, #[arg(body)] body: impl Read + Send) -> dockipc::Result<usize>;
+}
+
+#[client]
+trait Numbers {
+    fn doubled(
+        &self,
+        #[arg(items)] numbers: impl Iterator<Item = u64> + Send + 'static,
+    ) -> dockipc::Result<Items<u64>>;
+
+    fn sum<I: Iterator<Item = u64> + Send>(
+        &self,
+        #[arg(items)] numbers: I,
+    ) -> dockipc::Result<u64>;
 }
 
 impl Sizes for Mock {
@@ -181,6 +209,11 @@ fn methods_call_commands() {
     assert_eq!(hits.size(&mut &*vec![0; 300_000]).unwrap(), 300_000);
     assert_eq!(SizesClient::from(client.client().clone()).size(&b"12"[..]).unwrap(), 2);
     assert_eq!(Mock.size(&b"12"[..]).unwrap(), 7);
+    assert_eq!(hits.sum(&mut (1..4)).unwrap(), 6);
+    let numbers = NumbersClient::from(client.client().clone());
+    assert_eq!(numbers.sum(vec![7, 8].into_iter()).unwrap(), 15);
+    let doubled: dockipc::Result<Vec<u64>> = numbers.doubled(0..3).unwrap().collect();
+    assert_eq!(doubled.unwrap(), [0, 2, 4]);
     let Err(Error::Refused(failure)) = hits.fail(Some("x")) else { panic!("no failure") };
     assert_eq!(failure.code(), "NOTFOUND");
 }
@@ -213,7 +246,8 @@ fn paths_are_made_absolute_and_the_directory_is_filled_in() {
 fn trait_that_fits_has_no_difference() {
     let (_daemon, client) = start();
     assert_eq!(HitsClient::new(client.clone()).check().unwrap(), []);
-    assert_eq!(SizesClient::new(client).check().unwrap(), []);
+    assert_eq!(SizesClient::new(client.clone()).check().unwrap(), []);
+    assert_eq!(NumbersClient::new(client).check().unwrap(), []);
 }
 
 /// Each method differs from the daemon.
@@ -245,6 +279,8 @@ trait Wrong {
 
     fn size(&self) -> dockipc::Result<Option<u64>>;
 
+    fn sum(&self) -> dockipc::Result<u64>;
+
     fn fail(&self, #[arg(flag)] code: bool, #[arg(body)] body: &[u8]) -> dockipc::Result<Reply>;
 
     fn run(&self, files: &[&str], command: &[&str]) -> dockipc::Result<Reply>;
@@ -275,6 +311,8 @@ trait Older {
     fn jobs(&self) -> dockipc::Result<Vec<OldJob>>;
 
     fn add(&self, #[arg(long)] n: u64, times: u16) -> dockipc::Result<i64>;
+
+    fn size(&self, #[arg(items)] sizes: Vec<u64>) -> dockipc::Result<usize>;
 
     fn fail(&self, #[arg(last)] code: &[&str]) -> dockipc::Result<()>;
 }
@@ -309,6 +347,7 @@ fn each_difference_is_a_sentence() {
             "count: <to> is 0 to 18446744073709551615 in the trait, and 0 to 4294967295 in the daemon",
             "count: the answer is a stream in the daemon: return `dockipc::client::Items<…>`",
             "size: the daemon takes a body: add `#[arg(body)] body: impl Read + Send`",
+            "sum: the daemon takes items: add `#[arg(items)] items: impl Iterator<Item = …> + Send`",
             "fail: `code` is a word in its place in the daemon, and not the option --code: remove `long` or `flag`",
             "fail: the daemon takes no body",
             "run: <command> is behind `--` in the daemon: add `#[arg(last)]`",
@@ -323,6 +362,7 @@ fn each_difference_is_a_sentence() {
             "jobs: an item of the answer has no `owner` in the daemon",
             "add: `times` is the option --times in the daemon: add `#[arg(long)]`",
             "add: `n` is a word in its place in the daemon, and not the option --n: remove `long` or `flag`",
+            "size: the body is bytes in the daemon, and not items: write `#[arg(body)]`",
             "fail: the daemon takes no words behind `--` as <code>: remove `last`",
         ]
     );

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 
-use dockipc::{Failure, Progress, Server, State, Stream, command};
+use dockipc::{Body, Failure, Progress, Reply, Server, State, Stream, command};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::Daemon;
 use tests::ctl::{self, Ran, run};
@@ -27,6 +27,42 @@ fn ticks(gate: State<Gate>, fail: Option<bool>) -> Stream<(String, u64)> {
 #[command]
 fn texts(count: usize) -> Stream<String> {
     Stream::iter((0..count).map(|i| format!("text {i}")))
+}
+
+#[derive(Reply)]
+#[dockipc(table)]
+struct Row {
+    id: u64,
+    text: Option<String>,
+}
+
+/// Answer with rows.
+#[command]
+fn rows(count: u64) -> Stream<Row> {
+    let text = |id| (id % 2 == 1).then(|| format!("{id}\t\\\n"));
+    Stream::iter((0..count).map(move |id| Row { id, text: text(id) }))
+}
+
+/// Answer with the number of the rows, and with the bytes of their texts.
+#[command]
+fn import_rows(
+    /// The rows.
+    rows: Body<Row>,
+) -> Result<(u64, usize), Failure> {
+    let (mut ids, mut texts) = (0, 0);
+    for row in rows {
+        let row = row?;
+        assert_eq!(row.id, ids);
+        ids += 1;
+        texts += row.text.map_or(0, |text| text.len());
+    }
+    Ok((ids, texts))
+}
+
+/// Answer with the number of the texts.
+#[command]
+fn import_texts(texts: Body<String>) -> Result<usize, Failure> {
+    texts.map(|text| text.map(drop)).try_fold(0, |count, text| text.map(|()| count + 1))
 }
 
 /// Repeat a word.
@@ -122,6 +158,33 @@ fn dash_sends_standard_input_as_the_body() {
     assert!(without.err.contains("`-` as the last word sends standard input"), "{}", without.err);
     let twice = call(&daemon, &["--repeat=2"], &["sum", "-"], b"ab");
     assert_eq!(twice.code, Some(2), "{}", twice.err);
+}
+
+#[test]
+fn stream_of_one_call_is_the_items_of_another() {
+    let (daemon, _gate) = start();
+    let (other, _gate) = start();
+    let rows = call(&daemon, &[], &["rows", "20000"], b"");
+    assert!(rows.text().starts_with("id\ttext\n0\t\n1\t1\\t\\\\\\n\n"), "{}", &rows.text()[..40]);
+    let (ids, texts) = (20_000, (0..20_000).step_by(2).map(|id| format!("{}\t\\\n", id + 1).len()));
+    let imported = call(&other, &[], &["import-rows", "-"], &rows.out);
+    let counted = format!("{ids}\n{}\n", texts.sum::<usize>());
+    assert_eq!((imported.text(), &*imported.err), (counted, ""));
+    // At the same time, through a pipe.
+    let mut first = begin(&daemon, &["texts", "30000"]);
+    let mut second = ctl::command(&ctl::path());
+    second.arg("call").arg(other.path()).args(["import-texts", "-"]);
+    second.stdin(first.stdout.take().unwrap());
+    let output = second.output().unwrap();
+    assert_eq!(output.stdout, b"30000\n");
+    assert!(first.wait().unwrap().success());
+    let cut = call(&other, &[], &["import-rows", "-"], &rows.out[..rows.out.len() - 1]);
+    assert_eq!(cut.code, Some(1), "{}", cut.err);
+    assert!(cut.err.contains("item 20000 is cut off: its line has no newline"), "{}", cut.err);
+    let bad = call(&other, &[], &["import-rows", "-"], b"id\ttext\nx\ty\n");
+    assert!(bad.err.contains("bad item 1: expected u64, got \"x\" in `id`"), "{}", bad.err);
+    let help = call(&other, &[], &["import-rows", "--help"], b"").text();
+    assert!(help.contains("<rows>  The rows [items of Row]"), "{help}");
 }
 
 #[test]

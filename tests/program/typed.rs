@@ -193,6 +193,19 @@ fn save(password: Secret<String>) -> String {
 }
 
 #[command]
+fn take_pairs(
+    /// The pairs.
+    pairs: Body<(u64, Mood)>,
+) -> Result<Vec<u64>, Failure> {
+    pairs.map(|pair| pair.map(|(number, mood)| number + mood as u64)).collect()
+}
+
+#[command]
+fn take_folders(folders: Body<Folder>) -> Result<Vec<Folder>, Failure> {
+    folders.collect()
+}
+
+#[command]
 fn size(mut body: Body) -> std::io::Result<usize> {
     let mut all = Vec::new();
     body.read_to_end(&mut all)?;

@@ -5,6 +5,7 @@ mod bodies {
     #[cfg(feature = "tokio")]
     mod async_bodies;
     mod frames;
+    mod items;
     mod limits;
     mod lines;
     mod states;

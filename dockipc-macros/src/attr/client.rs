@@ -35,6 +35,7 @@ pub(crate) enum SentKey {
     Rest,
     Last,
     Body,
+    Items,
     Absolute,
     Caller(LitStr),
     Name(LitStr),
@@ -129,7 +130,7 @@ impl Parse for MethodKey {
 
 impl Parse for SentKey {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let expected = "expected `flag`, `long`, `rest`, `last`, `body`, `absolute`, `caller = …` or `name = …`";
+        let expected = "expected `flag`, `long`, `rest`, `last`, `body`, `items`, `absolute`, `caller = …` or `name = …`";
         let key = key(input, expected)?;
         match &*key.to_string() {
             "flag" => option_name(input, &key).map(Self::Flag),
@@ -137,6 +138,7 @@ impl Parse for SentKey {
             "rest" => Ok(Self::Rest),
             "last" => Ok(Self::Last),
             "body" => Ok(Self::Body),
+            "items" => Ok(Self::Items),
             "absolute" => Ok(Self::Absolute),
             "caller" => {
                 let missing = "`caller` needs `\"cwd\"` or `\"env\"`: write `caller = \"cwd\"`";

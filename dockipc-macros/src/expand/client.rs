@@ -94,14 +94,17 @@ fn call(method: &Method, is_async: bool) -> TokenStream {
     let typed = quote_spanned! {Span::mixed_site()=>
         __dockipc::Typed::new(&#this.0, #name)#(#given)*#idempotent
     };
-    let body = params.iter().find(|param| matches!(param.form, SentForm::Body));
-    let call = match body {
-        Some(Sent { ident, ty, .. }) if generic_or_impl(ty) => quote_spanned! {span=>
-            <#output as __dockipc::BodyOutcome<_>>::of(#typed, #ident)
+    let is_body = |param: &&Sent| matches!(param.form, SentForm::Body | SentForm::Items);
+    let call = match params.iter().find(is_body) {
+        Some(Sent { ident, form: SentForm::Items, .. }) => quote_spanned! {span=>
+            <#output as __dockipc::BodyOutcome<_>>::of(#typed, __dockipc::items(#ident), "items")
         },
-        Some(Sent { ident, ty, .. }) => quote_spanned! {span=>
-            <#output as __dockipc::BodyOutcome<#ty>>::of(#typed, #ident)
-        },
+        Some(Sent { ident, ty, .. }) => {
+            let reader = if generic_or_impl(ty) { quote!(_) } else { ty.to_token_stream() };
+            quote_spanned! {span=>
+                <#output as __dockipc::BodyOutcome<#reader>>::of(#typed, #ident, "1")
+            }
+        }
         None if is_async => quote_spanned!(span=> <#output as __dockipc::AsyncOutcome>::of(#typed)),
         None => quote_spanned!(span=> <#output as __dockipc::Outcome>::of(#typed)),
     };
@@ -126,7 +129,7 @@ fn give(param: &Sent) -> TokenStream {
         SentForm::Absolute(way) => ("absolute", way),
         SentForm::Directory(way) => ("directory", way),
         SentForm::Environment(way) => ("environment", way),
-        SentForm::Body => return TokenStream::new(),
+        SentForm::Body | SentForm::Items => return TokenStream::new(),
     };
     let (method, way) = (Ident::new(method, span), self::way(way));
     quote_spanned!(span=> .#method(&#ident, #way))
@@ -160,6 +163,7 @@ fn description(method: &Method, is_async: bool) -> TokenStream {
             SentForm::Absolute(way) => (quote!(Absolute), way),
             SentForm::Directory(way) | SentForm::Environment(way) => (quote!(Caller), way),
             SentForm::Body => return quote!(__dockipc::Sent::body(#name)),
+            SentForm::Items => return quote!(__dockipc::Sent::items(#name)),
         };
         let way = self::way(way);
         quote!(__dockipc::Sent::new(#name, #way, #gives, __dockipc::Fill::#fill))

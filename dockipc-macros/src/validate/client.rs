@@ -140,7 +140,7 @@ fn method(attrs: MethodAttrs, method: &mut TraitItemFn, errors: &mut Errors) -> 
     for param in &sig.generics.params {
         let is_of_body = |sent: &Sent| {
             let ty = sent.ty.to_token_stream().to_string();
-            let is_body = matches!(sent.form, SentForm::Body);
+            let is_body = matches!(sent.form, SentForm::Body | SentForm::Items);
             is_body
                 && matches!(param, GenericParam::Type(param) if ty.contains(&param.ident.to_string()))
         };
@@ -178,7 +178,8 @@ fn command_name(text: &LitStr, errors: &mut Errors) -> String {
 }
 
 fn check_bodies(params: &[Sent], is_async: bool, errors: &mut Errors) {
-    let mut bodies = params.iter().filter(|param| matches!(param.form, SentForm::Body));
+    let is_body = |param: &&Sent| matches!(param.form, SentForm::Body | SentForm::Items);
+    let mut bodies = params.iter().filter(is_body);
     let first = bodies.next();
     if let (Some(body), true) = (first, is_async) {
         errors.add(
@@ -198,6 +199,7 @@ enum Place {
     Rest,
     Last,
     Body,
+    Items,
 }
 
 fn sent(
@@ -210,7 +212,7 @@ fn sent(
     let (mut place, mut absolute, mut caller, mut given) = Default::default();
     let mut set_place = |span, key, errors: &mut Errors| {
         let message =
-            "conflicting keys: write only one of `flag`, `long`, `rest`, `last` and `body`";
+            "conflicting keys: write only one of `flag`, `long`, `rest`, `last`, `body` and `items`";
         once_or(message, &mut place, span, key, errors);
     };
     for Key { span, kind } in keys.list {
@@ -220,6 +222,7 @@ fn sent(
             SentKey::Rest => set_place(span, Place::Rest, errors),
             SentKey::Last => set_place(span, Place::Last, errors),
             SentKey::Body => set_place(span, Place::Body, errors),
+            SentKey::Items => set_place(span, Place::Items, errors),
             SentKey::Absolute => once(&mut absolute, span, (), "absolute", errors),
             SentKey::Caller(text) => once(&mut caller, span, text, "caller", errors),
             SentKey::Name(text) => once(&mut given, span, text, "name", errors),
@@ -241,11 +244,12 @@ fn sent(
         option_name(key, own.or(given.clone()), Some((kebab(&ident), ident.span())), taken, errors)
     };
     let way = match place {
-        Some((_, Place::Body)) => {
+        Some((_, place @ (Place::Body | Place::Items))) => {
             if let Some(span) = absolute.map(|(span, ())| span).or(caller.map(|(span, _)| span)) {
                 errors.add(span, "a body is the bytes of a reader: remove this key");
             }
-            return Some(Sent { ident, name, ty: ty.clone(), form: SentForm::Body });
+            let form = if let Place::Body = place { SentForm::Body } else { SentForm::Items };
+            return Some(Sent { ident, name, ty: ty.clone(), form });
         }
         Some((_, Place::Flag(own))) => SentWay::Flag(option("flag", own, taken, errors)),
         Some((_, Place::Long(own))) => SentWay::Long(option("long", own, taken, errors)),
@@ -256,7 +260,7 @@ fn sent(
     for span in impl_spans(ty.to_token_stream()) {
         errors.add(
             span,
-            "write a concrete type, such as `&str` or `&[u8]`; a body, such as `impl Read + Send`, has `#[arg(body)]`",
+            "write a concrete type, such as `&str` or `&[u8]`; a body, such as `impl Read + Send`, has `#[arg(body)]`, and items, such as `impl Iterator<Item = u64> + Send`, have `#[arg(items)]`",
         );
     }
     let form = match (absolute, caller) {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 #[cfg(feature = "tokio")]
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{Broken, Intake, Origin, Received, Source, Taken};
+use super::{Bounds, Broken, Form, Intake, Origin, Received, Source, Taken};
 use crate::buffer::Buffer;
 #[cfg(feature = "tokio")]
 use crate::caught::caught;
@@ -39,7 +39,9 @@ struct Pipe {
     arrived: Condvar,
     /// Invariant: locked by the connection alone, so that it never waits for it.
     framing: Mutex<Framing>,
-    max: Option<u64>,
+    bounds: Bounds,
+    /// How items are written, if it has any.
+    form: Form,
 }
 
 struct State {
@@ -90,8 +92,13 @@ struct Piece {
 }
 
 /// Makes the way of a body.
-pub(crate) fn pipe(origin: Origin<'_>, max: Option<u64>) -> Arc<dyn Intake> {
-    let frames = matches!(origin, Origin::Frames).then(Frames::default);
+pub(crate) fn pipe(origin: Origin<'_>, bounds: Bounds) -> Arc<dyn Intake> {
+    let frames = matches!(origin, Origin::Frames { .. }).then(Frames::default);
+    let form = match origin {
+        Origin::Frames { are_values: true } => Form::Values,
+        Origin::Frames { .. } | Origin::Rest => Form::Lines,
+        Origin::Word(_) => Form::Word,
+    };
     let pipe = Arc::new(Pipe {
         state: Mutex::new(State {
             pieces: VecDeque::new(),
@@ -108,14 +115,15 @@ pub(crate) fn pipe(origin: Origin<'_>, max: Option<u64>) -> Arc<dyn Intake> {
         }),
         arrived: Condvar::new(),
         framing: Mutex::new(Framing { frames, taken: 0 }),
-        max,
+        bounds,
+        form,
     });
     if let Origin::Word(word) = origin {
         let mut buffer = Buffer::with_capacity(word.len());
         buffer.extend_from_slice(word);
         let mut framing = pipe.framing();
         let mut piece = Piece { buffer, ..Piece::default() };
-        let end = framing.find(&mut piece, pipe.max).unwrap_or(End::Whole);
+        let end = framing.find(&mut piece, pipe.bounds.body).unwrap_or(End::Whole);
         drop(framing);
         pipe.push(piece, Some(end));
     }
@@ -273,7 +281,7 @@ impl Intake for Pipe {
             let is_framed = framing.frames.is_some();
             let length = piece.buffer.len();
             let decoded = match received {
-                Received::Bytes => framing.decode(&mut piece, self.max),
+                Received::Bytes => framing.decode(&mut piece, self.bounds.body),
                 Received::Nothing => Ok(None),
                 // The half-closed side of our client cancels the command.
                 Received::End if is_framed => Ok(None),
@@ -335,6 +343,14 @@ impl Intake for Pipe {
 
     fn held(&self) -> usize {
         self.lock().held
+    }
+
+    fn form(&self) -> Form {
+        self.form
+    }
+
+    fn max_item(&self) -> usize {
+        self.bounds.item
     }
 }
 

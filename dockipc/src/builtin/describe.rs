@@ -181,6 +181,11 @@ impl<'p> ArgumentInfo<'p> {
             Way::Long(long) => ("option", Some(format!("--{long}"))),
             Way::Flag(long) => ("flag", Some(format!("--{long}"))),
         };
+        let mut more =
+            param.extra.map(|extra| (extra.code.describe)(param, extra)).unwrap_or_default();
+        if let Some(items) = param.body.and_then(|body| body.items) {
+            more.push(("of", outermost(items)));
+        }
         Self {
             name: param.name,
             kind,
@@ -198,7 +203,7 @@ impl<'p> ArgumentInfo<'p> {
             secret: param.secret,
             completes: param.propose.is_some(),
             one_of: param.alternative().map(|(of, _)| of),
-            more: param.extra.map(|extra| (extra.code.describe)(param, extra)).unwrap_or_default(),
+            more,
         }
     }
 

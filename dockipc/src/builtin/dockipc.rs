@@ -205,7 +205,8 @@ impl Opening {
         let refuse = |why: std::fmt::Arguments<'_>| Err(Failure::new(code::USAGE, why));
         for (name, is_on) in [("progress", &mut self.progress), ("body", &mut self.body)] {
             if is(Some(key), name) {
-                *is_on = value == b"1";
+                self.has_items |= name == "body" && value == b"items";
+                *is_on = value == b"1" || name == "body" && value == b"items";
                 return if *is_on { Ok(()) } else { refuse(format_args!("{name} is 1")) };
             }
         }

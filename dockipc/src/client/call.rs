@@ -20,7 +20,7 @@ use super::upload::{SendBody, Upload};
 use super::word::ToArg;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
-use crate::reply::{FromReply, Reply};
+use crate::reply::{FromReply, IntoReply, ItemReader, Reply};
 use crate::wire::answer::{Piece, Shape};
 use crate::wire::rows::Rows;
 
@@ -258,7 +258,27 @@ impl<'c> Call<'c> {
     /// the call is not retried, also if it is [`idempotent`](Self::idempotent). A [`canceller`](Self::canceller) has
     /// its effect when the reader returns.
     pub fn body<R: io::Read + Send>(self, reader: R) -> Upload<'c, R> {
-        Upload::new(self, reader)
+        Upload::new(self, reader, "1")
+    }
+
+    /// Adds the items of a command that takes a [`Body<T>`](crate::Body#items): those of this iterator. Each is sent when
+    /// it is made, and none is kept.
+    ///
+    /// ```no_run
+    /// let client = dockipc::Client::new("/run/hitd.sock");
+    /// let notes = [(1, "buy milk"), (2, "call Ada")];
+    /// let count: u64 = client.command("import").items(notes).call()?;
+    /// # Ok::<(), dockipc::Error>(())
+    /// ```
+    ///
+    /// An item is any type that a command can return, and the daemon reads it as its own type: a pair is a row of two
+    /// columns. An item that is an `Err` cancels the command, and its text is the [`Error::Io`](crate::Error::Io) that the
+    /// call returns. All else is as for a [`body`](Self::body).
+    pub fn items<I>(self, items: I) -> Upload<'c, ItemReader<I::IntoIter>>
+    where
+        I: IntoIterator<Item: IntoReply, IntoIter: Send>,
+    {
+        Upload::new(self, ItemReader::new(items.into_iter()), "items")
     }
 
     /// Makes the call of a command that answers with a [`Stream`](crate::Stream), and returns its items as they are
@@ -279,10 +299,10 @@ impl<'c> Call<'c> {
     /// # Errors
     /// Those of [`call`](Self::call), if they come before the first item.
     pub fn stream<T: FromReply>(self) -> Result<Items<T>> {
-        self.items(None)
+        self.streamed(None)
     }
 
-    pub(super) fn items<T: FromReply>(self, body: Option<Arc<dyn SendBody>>) -> Result<Items<T>> {
+    pub(super) fn streamed<T: FromReply>(self, body: Option<Arc<dyn SendBody>>) -> Result<Items<T>> {
         let timeout = self.own_timeout();
         let Self { client, mut words, idempotent, canceller, key, on_progress, once, .. } = self;
         let token = once.token(false);
@@ -294,7 +314,7 @@ impl<'c> Call<'c> {
             command.retry = Retry::Always;
         }
         let (stream, progress) = (Some("items"), on_progress.is_some());
-        command.wanted = Wanted { stream, progress, body: body.is_some() };
+        command.wanted = Wanted { stream, progress, body: body.as_deref().map(SendBody::kind) };
         let call = CallLimits::new(&client.limits, timeout);
         let (reports, source) = (on_progress.as_deref(), body.as_deref());
         let call = CallLimits { on_progress: reports, body: source, ..call };
@@ -352,7 +372,7 @@ impl<'c> Call<'c> {
         }
         command.once = token.as_ref();
         command.wanted.progress = on_progress.is_some();
-        command.wanted.body = body.is_some();
+        command.wanted.body = body.map(SendBody::kind);
         let call = CallLimits::new(&client.limits, timeout);
         client.ask(&command, &CallLimits { on_progress: on_progress.as_deref(), body, ..call })
     }
@@ -441,7 +461,7 @@ impl<'c> Call<'c> {
             wanted: Wanted {
                 stream: Some(items),
                 progress: on_progress.is_some(),
-                body: body.is_some(),
+                body: body.map(SendBody::kind),
             },
             ..words.command()
         };

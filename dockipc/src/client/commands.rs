@@ -36,14 +36,14 @@ pub(super) struct Wanted {
     /// The items of a stream when they are made: `items` or `rows`.
     pub(super) stream: Option<&'static str>,
     pub(super) progress: bool,
-    /// A body follows.
-    pub(super) body: bool,
+    /// A body follows: `items`, or `1` for bytes.
+    pub(super) body: Option<&'static str>,
 }
 
 impl Wanted {
     /// Returns whether there are any.
     pub(super) fn is_any(self) -> bool {
-        self.stream.is_some() || self.progress || self.body
+        self.stream.is_some() || self.progress || self.body.is_some()
     }
 }
 
@@ -341,7 +341,7 @@ pub(super) fn with_opening<'c>(
     let count = digits.fold(0, |count, digit| count * 10 + usize::from(digit - b'0'));
     let mut opening = Vec::with_capacity(128);
     let Wanted { stream, progress, body } = wanted;
-    let keys = [left.is_some(), once.is_some(), stream.is_some(), progress, body];
+    let keys = [left.is_some(), once.is_some(), stream.is_some(), progress, body.is_some()];
     let keys = keys.into_iter().filter(|&is_given| is_given).count();
     encode::length(b'*', count + 3 + 2 * keys, &mut opening);
     let mut add = |word: &[u8]| encode::bulk(word, &mut opening);
@@ -360,10 +360,10 @@ pub(super) fn with_opening<'c>(
         add(b"stream");
         add(form.as_bytes());
     }
-    for (key, is_wanted) in [("progress", progress), ("body", body)] {
-        if is_wanted {
+    for (key, value) in [("progress", progress.then_some("1")), ("body", body)] {
+        if let Some(value) = value {
             add(key.as_bytes());
-            add(b"1");
+            add(value.as_bytes());
         }
     }
     add(b"--");

@@ -201,7 +201,7 @@ impl Connection {
             handshake => {
                 let handshake = handshake.map(|handshake| self.introduce(&handshake, call));
                 let refusal = handshake.transpose()?.flatten();
-                if commands.wanted.body && !self.keys.body {
+                if commands.wanted.body.is_some() && !self.keys.body {
                     return Err(bodiless());
                 }
                 if let Some(token) = commands.once {

@@ -53,6 +53,7 @@ pub use self::subscription::{Event, Mirror, Subscription};
 pub use self::to_args::{Arguments, ToArgs, Way};
 pub use self::typed::Difference;
 pub use self::upload::Upload;
+pub use crate::reply::ItemReader;
 #[cfg(feature = "cli")]
 pub(crate) use self::upload::{Body, SendBody};
 pub use self::word::ToArg;

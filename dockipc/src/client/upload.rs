@@ -19,16 +19,21 @@ use crate::error::{Error, Ran, Result};
 use crate::reply::FromReply;
 use crate::wire::encode;
 
-/// A call with a body; see [`Call::body`].
+/// A call with a body; see [`Call::body`] and [`Call::items`].
 #[must_use = "a call is made with `.call()`"]
 pub struct Upload<'c, R> {
     call: Call<'c>,
     reader: R,
+    kind: &'static str,
 }
 
 impl<'c, R: Read + Send> Upload<'c, R> {
-    pub(super) fn new(call: Call<'c>, reader: R) -> Self {
-        Self { call, reader }
+    pub(super) fn new(call: Call<'c>, reader: R, kind: &'static str) -> Self {
+        Self { call, reader, kind }
+    }
+
+    fn parts<'f>(self) -> (Call<'c>, Body<'f, R>) {
+        (self.call, Body { kind: self.kind, ..Body::new(self.reader, None) })
     }
 
     /// Makes the call and converts the answer; see [`Call::call`].
@@ -36,8 +41,8 @@ impl<'c, R: Read + Send> Upload<'c, R> {
     /// # Errors
     /// Those of [`Call::call`], and [`Error::Io`] if the reader fails. The command is then cancelled.
     pub fn call<T: FromReply>(self) -> Result<T> {
-        let body = Body::new(self.reader, None);
-        self.call.ask(Some(&body))
+        let (call, body) = self.parts();
+        call.ask(Some(&body))
     }
 
     /// Makes the call and writes the answer as it arrives; see [`Call::copy_to`].
@@ -45,8 +50,8 @@ impl<'c, R: Read + Send> Upload<'c, R> {
     /// # Errors
     /// Those of [`call`](Self::call), and [`Error::Io`] if writing fails.
     pub fn copy_to(self, out: &mut impl Write) -> Result<u64> {
-        let body = Body::new(self.reader, None);
-        self.call.copy(out, Some(&body))
+        let (call, body) = self.parts();
+        call.copy(out, Some(&body))
     }
 
     /// Makes the call of a command that answers with a [`Stream`](crate::Stream); see [`Call::stream`]. The body is
@@ -58,7 +63,8 @@ impl<'c, R: Read + Send> Upload<'c, R> {
     where
         R: 'static,
     {
-        self.call.items(Some(Arc::new(Body::new(self.reader, None))))
+        let (call, body) = self.parts();
+        call.streamed(Some(Arc::new(body)))
     }
 }
 
@@ -70,6 +76,9 @@ impl<R> fmt::Debug for Upload<'_, R> {
 
 /// The body of a call that is made, whatever its reader.
 pub(crate) trait SendBody: Send + Sync {
+    /// Returns the value of the key `body` that announces it.
+    fn kind(&self) -> &'static str;
+
     /// Sends until something arrives, the body has ended or the daemon reads no more of it.
     fn pump(&self, stream: &UnixStream, call: &CallLimits<'_>) -> Result<()>;
 
@@ -94,7 +103,10 @@ const FRAME: &[u8] = b"*3\r\n$7\r\ndockipc\r\n$4\r\ndata\r\n";
 const END: &[u8] = b"*2\r\n$7\r\ndockipc\r\n$3\r\nend\r\n";
 
 /// A body of which a part may be sent.
-pub(crate) struct Body<'f, R>(Mutex<State<'f, R>>);
+pub(crate) struct Body<'f, R> {
+    kind: &'static str,
+    state: Mutex<State<'f, R>>,
+}
 
 struct State<'f, R> {
     reader: R,
@@ -126,15 +138,20 @@ impl<'f, R: Read + Send> Body<'f, R> {
         let frame = Vec::new();
         let progress = Progress::NotNow;
         let (sent, end, is_begun) = (0, 0, false);
-        Self(Mutex::new(State { reader, descriptor, frame, sent, end, progress, is_begun }))
+        let state = State { reader, descriptor, frame, sent, end, progress, is_begun };
+        Self { kind: "1", state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State<'f, R>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<R: Read + Send> SendBody for Body<'_, R> {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     fn pump(&self, stream: &UnixStream, call: &CallLimits<'_>) -> Result<()> {
         self.state().pump(stream, call)
     }

@@ -135,6 +135,9 @@ impl Param {
         };
         match (self.way, self.choices) {
             (Way::Flag(_), _) => String::new(),
+            (Way::Body, _) if self.body.is_some_and(|body| body.items.is_some()) => {
+                "a line for each item: the last word, or all that follows a line".to_owned()
+            }
             (Way::Body, _) => "the last word, or all that follows a line".to_owned(),
             (_, []) if self.is_map => format!("KEY=VALUE, {}{more}", self.ty),
             (_, []) => format!("{}{more}", self.ty),

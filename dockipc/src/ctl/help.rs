@@ -151,7 +151,8 @@ fn right(argument: &Argument) -> String {
     let is_flag = argument.kind == Kind::Flag;
     if !is_flag && argument.choices.is_empty() {
         let pair = if argument.is_map { "KEY=VALUE, " } else { "" };
-        notes.push(format!("{pair}{}", argument.ty));
+        let of = argument.of.as_ref().map_or_else(String::new, |of| format!(" of {of}"));
+        notes.push(format!("{pair}{}{of}", argument.ty));
     } else if !is_flag {
         let with_aliases = argument.choices.iter().map(|choice| {
             let aliases = argument.aliases.iter().filter(|(_, word)| *word == choice);

@@ -75,6 +75,9 @@ pub(super) struct Argument {
     pub(super) short: Option<String>,
     #[serde(rename = "type")]
     pub(super) ty: String,
+    /// The type of the items of a body, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) of: Option<Answer>,
     pub(super) choices: Vec<String>,
     /// Other words for some of the choices.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -70,8 +70,8 @@ impl Service {
 
 /// Returns where the body is.
 fn origin<'r>(session: &Session, unbound: &mut Unbound<'r>) -> Option<Origin<'r>> {
-    if session.opening.as_ref().is_some_and(|opening| opening.body) {
-        Some(Origin::Frames)
+    if let Some(opening) = session.opening.as_ref().filter(|opening| opening.body) {
+        Some(Origin::Frames { are_values: opening.has_items })
     } else if !unbound.is_line() {
         unbound.take_last().map(Origin::Word)
     } else {

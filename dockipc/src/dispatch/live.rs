@@ -11,7 +11,7 @@ use super::outcome::{Outcome, Pending};
 use super::route::as_line;
 use super::run::{Ran, Runner, panicked};
 use crate::answer::{Answered, Beginning, Coming};
-use crate::body::{Broken, Origin};
+use crate::body::{Bounds, Broken, Origin};
 use crate::caught::caught;
 use crate::commands::{Code, Command, Running};
 use crate::error::{Failure, Stopped};
@@ -61,7 +61,8 @@ impl Service {
         let to = self.loop_of(command, &mut run);
         let body = shape.body.zip(origin).map(|(code, origin)| {
             let is_job = matches!(command.code, Code::Blocking(_));
-            (code.begin)(&mut run, origin, self.config.max_body, is_job);
+            let bounds = Bounds { body: self.config.max_body, item: self.config.limits.command };
+            (code.begin)(&mut run, origin, bounds, is_job);
             (code, runner.executor.workers())
         });
         let run = Cancel(Arc::new(run));

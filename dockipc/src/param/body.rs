@@ -1,19 +1,20 @@
 //! The parameters [`Body`] and [`AsyncBody`], and how a command with one runs.
 
 use std::any::TypeId;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::apart::{Apart, Call};
 use super::from_request::Kind;
 use super::{Args, FromRequest, Needs, OwnedArgs};
 use crate::answer::{Answered, Coming};
-use crate::arg::Arity;
+use crate::arg::{Arity, usage};
 #[cfg(feature = "tokio")]
 use crate::body::AsyncBody;
-use crate::body::{Body, Broken, Intake, Origin, pipe};
+use crate::body::{Body, Bounds, Broken, Content, Form, Intake, Origin, pipe};
 use crate::error::Failure;
 use crate::later::{Later, WhenStopped};
-use crate::reply::Reply;
+use crate::reply::{Reply, ReplyType};
 use crate::run::{Cancel, Run};
 use crate::workers::Workers;
 
@@ -21,8 +22,10 @@ use crate::workers::Workers;
 /// contain it.
 #[derive(Debug)]
 pub(crate) struct BodyCode {
-    pub(crate) begin: fn(&mut Run, Origin<'_>, Option<u64>, bool),
+    pub(crate) begin: fn(&mut Run, Origin<'_>, Bounds, bool),
     pub(crate) run: RunJob,
+    /// The type of the items; none for bytes.
+    pub(crate) items: Option<&'static ReplyType>,
 }
 
 type RunJob = fn(
@@ -34,11 +37,16 @@ type RunJob = fn(
     &Arc<dyn Workers>,
 ) -> Option<Answered>;
 
-static CODE: BodyCode = BodyCode { begin, run };
+/// The code for bodies of a type.
+struct CodeOf<T: ?Sized>(PhantomData<T>);
 
-/// Makes the way of the body of a command that is about to run, as a job or as a future. `max` is the most bytes.
-fn begin(run: &mut Run, origin: Origin<'_>, max: Option<u64>, is_job: bool) {
-    let body = pipe(origin, max);
+impl<T: Content + ?Sized> CodeOf<T> {
+    const CODE: &'static BodyCode = &BodyCode { begin, run, items: T::ITEMS };
+}
+
+/// Makes the way of the body of a command that is about to run, as a job or as a future.
+fn begin(run: &mut Run, origin: Origin<'_>, bounds: Bounds, is_job: bool) {
+    let body = pipe(origin, bounds);
     run.body = Some(Arc::clone(&body));
     run.signal.on_fire(Box::new(move |why| body.fail(Broken::Stopped(why))));
     if is_job {
@@ -71,30 +79,35 @@ fn run(
 
 impl Kind {
     /// The properties of a body.
-    const fn body(needs: Needs) -> Self {
-        Self { ty: "bytes", arity: Arity::One, needs, body: Some(&CODE), ..Self::INJECTED }
+    const fn body(needs: Needs, code: &'static BodyCode) -> Self {
+        let ty = if code.items.is_some() { "items" } else { "bytes" };
+        Self { ty, arity: Arity::One, needs, body: Some(code), ..Self::INJECTED }
     }
 }
 
-impl<'r> FromRequest<'r> for Body {
-    const KIND: Kind = Kind::body(Needs::Body);
+impl<'r, T: Content + ?Sized> FromRequest<'r> for Body<T> {
+    const KIND: Kind = Kind::body(Needs::Body, CodeOf::<T>::CODE);
 
     fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
-        // There is none while the words are only checked.
-        Ok(intake(args).map_or_else(|| Self::new(&b""[..]), Self::of))
+        Ok(intake::<T>(args)?.map_or_else(Self::empty, Self::of))
     }
 }
 
 #[cfg(feature = "tokio")]
-impl<'r> FromRequest<'r> for AsyncBody {
-    const KIND: Kind = Kind::body(Needs::AsyncBody);
+impl<'r, T: Content + ?Sized> FromRequest<'r> for AsyncBody<T> {
+    const KIND: Kind = Kind::body(Needs::AsyncBody, CodeOf::<T>::CODE);
 
     fn from_request(args: &Args<'r>, _: usize) -> Result<Self, Failure> {
-        Ok(intake(args).map_or_else(|| Self::new(&b""[..]), Self::of))
+        Ok(intake::<T>(args)?.map_or_else(Self::empty, Self::of))
     }
 }
 
-fn intake(args: &Args<'_>) -> Option<Arc<dyn Intake>> {
-    let Cancel(run) = args.request.run()?;
-    run.body.clone()
+/// Returns the body that comes. There is none while the words are only checked.
+fn intake<T: Content + ?Sized>(args: &Args<'_>) -> Result<Option<Arc<dyn Intake>>, Failure> {
+    let Some(Cancel(run)) = args.request.run() else { return Ok(None) };
+    let Some(body) = &run.body else { return Ok(None) };
+    if T::ITEMS.is_none() && body.form() == Form::Values {
+        return Err(usage("the body is bytes, and not items: send it as bytes"));
+    }
+    Ok(Some(Arc::clone(body)))
 }

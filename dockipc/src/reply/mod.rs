@@ -3,6 +3,7 @@
 mod derived;
 mod from;
 mod into;
+mod item_reader;
 mod reply_type;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use crate::error::Error;
 pub use crate::wire::Reply;
 pub use derived::{Columns, Derived, Fields, Parts, no_variant, variant, widest};
 pub(crate) use into::{IntoFailure, list};
+pub use item_reader::ItemReader;
 pub use reply_type::ReplyType;
 
 impl Reply {

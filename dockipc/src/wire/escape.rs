@@ -17,3 +17,23 @@ pub(crate) fn escape_into(text: &[u8], out: &mut Vec<u8>) {
     }
     out.extend_from_slice(rest);
 }
+
+/// Returns the text of an escaped column. None if a backslash is followed by anything else.
+pub(crate) fn unescape(column: &[u8]) -> Option<Vec<u8>> {
+    let mut text = Vec::with_capacity(column.len());
+    let mut bytes = column.iter();
+    while let Some(&byte) = bytes.next() {
+        text.push(if byte == b'\\' {
+            match bytes.next()? {
+                b't' => b'\t',
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b'\\' => b'\\',
+                _ => return None,
+            }
+        } else {
+            byte
+        });
+    }
+    Some(text)
+}

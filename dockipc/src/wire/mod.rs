@@ -18,7 +18,7 @@ pub(crate) mod words;
 
 pub(crate) use body::{Frames, Part};
 pub(crate) use decode::{Decoded, Decoder, Frame, NOT_BODY, check_text};
-pub(crate) use escape::escape_into;
+pub(crate) use escape::{escape_into, unescape};
 pub(crate) use float::float_text;
 pub(crate) use outgoing::Outgoing;
 pub use reply::Reply;

@@ -53,6 +53,9 @@ fn main() -> dockipc::Result<()> {
     assert_eq!(hits.say("two  blanks")?, "two  blanks");
     assert_eq!(hits.save(Secret::new("sesame".into()))?, "6");
     assert_eq!(hits.size(&mut &[0; 300_000][..])?, 300_000);
+    assert_eq!(hits.take_pairs(&mut [(1, Mood::Good), (2, Mood::V7th)].into_iter())?, [1, 4]);
+    let tree = hits.tree()?;
+    assert_eq!(hits.take_folders(&mut std::iter::once(tree.clone()))?, [tree]);
     let Err(Error::Refused(failure)) = hits.fail(Some("x")) else { panic!("no failure") };
     assert_eq!((failure.code(), failure.message()), ("NOTFOUND", "no tea"));
     let items: dockipc::Result<Vec<String>> = hits.count(2, Some("-'x"))?.collect();

@@ -60,6 +60,8 @@ with S(sys.argv[1], timeout=30) as hits:
     assert hits.say("two  blanks") == "two  blanks"
     assert hits.save("sesame") == "6"
     assert hits.size(b"\0" * 300_000) == 300_000
+    assert hits.take_pairs(b"1\tgood\n2\t7th\n") == [1, 4]
+    assert "pairs: The pairs; a line for each item, row of int, Mood" in hits.take_pairs.__doc__
     for code, expected in (("x", "NOTFOUND"), (None, "ERR")):
         try:
             hits.fail(code)

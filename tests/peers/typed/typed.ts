@@ -64,6 +64,7 @@ async function main(): Promise<void> {
   assert.equal(await hits.say("two  blanks"), "two  blanks");
   assert.equal(await hits.save("sesame"), "6");
   assert.equal(await hits.size(Buffer.alloc(300_000)), 300_000n);
+  assert.deepEqual(await hits.takePairs("1\tgood\n2\t7th\n"), [1n, 4n]);
   for (const [given, code] of [["x", "NOTFOUND"], [undefined, "ERR"]] as const) {
     await assert.rejects(hits.fail(given), (error) => {
       assert.ok(error instanceof Failure);

@@ -23,7 +23,7 @@ pub use self::caller::{Paths, Variables};
 use super::upload::Upload;
 use super::{Call, Items};
 use crate::error::Result;
-use crate::reply::{FromReply, ReplyType};
+use crate::reply::{FromReply, IntoReply, ItemReader, ReplyType};
 
 /// A method of a client's trait.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,11 @@ impl Sent {
     }
 
     pub const fn body(name: &'static str) -> Self {
-        Self { name, way: None, gives: Gives::UNKNOWN, fill: Fill::Nothing }
+        Self { name, way: None, gives: Gives::of("bytes"), fill: Fill::Nothing }
+    }
+
+    pub const fn items(name: &'static str) -> Self {
+        Self { gives: Gives::of("items"), ..Self::body(name) }
     }
 }
 
@@ -164,22 +168,27 @@ impl<T: FromReply, E: From<Error>> Outcome for Result<Items<T>, E> {
     note = "a body is sent from a reader that is `Send`; if a stream is returned, the reader must be `'static`"
 )]
 pub trait BodyOutcome<R>: Sized {
-    /// Makes the call.
-    fn of(typed: Typed<'_>, body: R) -> Self;
+    /// Makes the call. `kind` is the value of the key `body`.
+    fn of(typed: Typed<'_>, body: R, kind: &'static str) -> Self;
 }
 
 impl<T: FromReply, E: From<Error>, R: std::io::Read + Send> BodyOutcome<R> for Result<T, E> {
-    fn of(typed: Typed<'_>, body: R) -> Self {
-        Ok(typed.call.map(|call| call.body(body)).and_then(Upload::call)?)
+    fn of(typed: Typed<'_>, body: R, kind: &'static str) -> Self {
+        Ok(typed.call.map(|call| Upload::new(call, body, kind)).and_then(Upload::call)?)
     }
 }
 
 impl<T: FromReply, E: From<Error>, R: std::io::Read + Send + 'static> BodyOutcome<R>
     for Result<Items<T>, E>
 {
-    fn of(typed: Typed<'_>, body: R) -> Self {
-        Ok(typed.call.map(|call| call.body(body)).and_then(Upload::stream)?)
+    fn of(typed: Typed<'_>, body: R, kind: &'static str) -> Self {
+        Ok(typed.call.map(|call| Upload::new(call, body, kind)).and_then(Upload::stream)?)
     }
+}
+
+/// Returns the reader of the items that a method is given.
+pub fn items<I: IntoIterator<Item: IntoReply>>(items: I) -> ItemReader<I::IntoIter> {
+    ItemReader::new(items.into_iter())
 }
 
 /// The result of an async method.

@@ -224,12 +224,21 @@ fn options(method: &Method, described: &[Described], found: &mut Vec<String>) {
 }
 
 fn body(method: &Method, described: &[Described], found: &mut Vec<String>) {
-    let sends = method.params.iter().any(|sent| sent.way.is_none());
-    let takes = described.iter().any(|argument| argument.has("kind", "body"));
-    match (sends, takes) {
-        (true, false) => found.push("the daemon takes no body".into()),
-        (false, true) => {
+    let sends = method.params.iter().find(|sent| sent.way.is_none());
+    let takes = described.iter().find(|argument| argument.has("kind", "body"));
+    let has_items = takes.is_some_and(|takes| takes.has("type", "items"));
+    match (sends.map(|sends| sends.gives.ty == "items"), takes) {
+        (Some(_), None) => found.push("the daemon takes no body".into()),
+        (None, Some(_)) if has_items => found.push(
+            "the daemon takes items: add `#[arg(items)] items: impl Iterator<Item = …> + Send`"
+                .into(),
+        ),
+        (None, Some(_)) => {
             found.push("the daemon takes a body: add `#[arg(body)] body: impl Read + Send`".into());
+        }
+        // A reader of lines is a body of items, too.
+        (Some(true), Some(_)) if !has_items => {
+            found.push("the body is bytes in the daemon, and not items: write `#[arg(body)]`".into());
         }
         _ => {}
     }

@@ -15,6 +15,11 @@ pub(super) fn answer_changes(old: &Answer, new: &Answer) -> Vec<String> {
     changes
 }
 
+/// Returns whether a reader of a type can read the values of another one.
+pub(super) fn can_read(reader: &Answer, written: &Answer) -> bool {
+    answer_changes(reader, written).is_empty()
+}
+
 /// Compares the types of a value. `what` names it.
 fn compare(old: &Answer, new: &Answer, what: &str, changes: &mut Vec<String>) {
     match (&old.ty, &new.ty) {

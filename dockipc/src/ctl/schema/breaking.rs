@@ -1,7 +1,7 @@
 //! Finds the changes of an interface that can break callers of the old one.
 
 use super::super::interface::{Argument, Interface, Kind};
-use super::answers::answer_changes;
+use super::answers::{answer_changes, can_read};
 use crate::rule::{self, Term};
 use crate::text::is_within;
 
@@ -198,7 +198,8 @@ fn narrowed_type(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
     }
     let accepts_all = match &*new.ty {
         _ if !new.choices.is_empty() => false,
-        "bytes" => true,
+        // Our clients send items as values.
+        "bytes" => old.of.is_none(),
         "path" if !old.choices.is_empty() => true,
         "text" if !can_be_any_text(old) => true,
         ty => old.choices.is_empty() && old.ty == ty,
@@ -211,6 +212,11 @@ fn narrowed_type(old: &Argument, new: &Argument, name: &str) -> Vec<String> {
         return vec![format!("type of {name} changed from {} to {}", shown(old), shown(new))];
     }
     let mut changes = Vec::new();
+    if let (Some(old), Some(new)) = (&old.of, &new.of)
+        && !can_read(new, old)
+    {
+        changes.push(format!("{name} no longer accepts all items of {old}"));
+    }
     let range = |argument: &Argument| argument.min.clone().zip(argument.max.clone());
     if old.ty == "integer"
         && let (Some((min, max)), Some((new_min, new_max))) = (range(old), range(new))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type, Variant};
-use super::types::{Form, Named, Types, is_choice, named_after, own, snake, unique};
+use super::types::{Form, Named, Types, documentation, is_choice, named_after, own, snake, unique};
 
 /// The part of the module that is the same for each daemon.
 const RUNTIME: &str = include_str!("runtime.py");
@@ -181,11 +181,12 @@ fn documented(command: &Description, named: &[(&String, &Argument)], out: &mut S
     if !command.details.is_empty() {
         let _ = write!(text, "\n\n{}", command.details);
     }
-    let helps: Vec<_> = named.iter().filter(|(_, argument)| !argument.help.is_empty()).collect();
+    let helps = named.iter().map(|(name, argument)| (name, documentation(argument)));
+    let helps: Vec<_> = helps.filter(|(_, help)| !help.is_empty()).collect();
     if !helps.is_empty() {
         text.push('\n');
-        for (name, argument) in helps {
-            let _ = write!(text, "\n{name}: {}", argument.help);
+        for (name, help) in helps {
+            let _ = write!(text, "\n{name}: {help}");
         }
     }
     if text.trim().is_empty() {

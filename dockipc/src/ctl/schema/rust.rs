@@ -99,6 +99,7 @@ fn param(
         (_, Some(_)) => Some("long"),
         (Kind::Rest, None) => Some("rest"),
         (Kind::Last, None) => Some("last"),
+        (Kind::Body, None) if argument.of.is_some() => Some("items"),
         (Kind::Body, None) => Some("body"),
         _ => None,
     };
@@ -121,10 +122,15 @@ fn param(
     if !keys.is_empty() {
         let _ = write!(out, "#[arg({})] ", keys.join(", "));
     }
-    let ty = match argument.kind {
-        Kind::Flag => "bool".into(),
-        Kind::Body if is_stream => "impl std::io::Read + Send + 'static".into(),
-        Kind::Body => "&mut (dyn std::io::Read + Send)".into(),
+    let items = argument.of.as_ref().map(|of| answer(of, types, None));
+    let ty = match (argument.kind, items) {
+        (Kind::Flag, _) => "bool".into(),
+        (Kind::Body, Some(item)) if is_stream => {
+            format!("impl Iterator<Item = {item}> + Send + 'static")
+        }
+        (Kind::Body, Some(item)) => format!("&mut (dyn Iterator<Item = {item}> + Send)"),
+        (Kind::Body, None) if is_stream => "impl std::io::Read + Send + 'static".into(),
+        (Kind::Body, None) => "&mut (dyn std::io::Read + Send)".into(),
         _ if is_directory => "Option<&std::path::Path>".into(),
         _ => value(argument, types),
     };

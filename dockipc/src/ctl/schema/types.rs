@@ -40,6 +40,7 @@ impl Types {
                 if is_choice(argument) {
                     types.add(&argument.ty, Form::Enum(argument.choices.clone())).0.is_sent = true;
                 }
+                argument.of.iter().for_each(|of| types.collect(of));
             }
             if let Some(answer) = &command.answer {
                 types.collect(answer);
@@ -149,6 +150,13 @@ pub(super) fn own(
     interface: &Interface,
 ) -> impl Iterator<Item = &super::super::interface::Description> {
     interface.commands.values().filter(|command| !command.is_builtin)
+}
+
+/// Returns the help of an argument, with the form of a body's items.
+pub(super) fn documentation(argument: &Argument) -> String {
+    let Some(of) = &argument.of else { return argument.help.clone() };
+    let separator = if argument.help.is_empty() { "" } else { "; " };
+    format!("{}{separator}a line for each item, {of}", argument.help)
 }
 
 /// Returns whether an argument is one of the words of a type of the author's.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type, Variant};
 use super::python::can_be_subscribed;
-use super::types::{Form, Named, Types, camel, is_choice, named_after, own, unique};
+use super::types::{Form, Named, Types, camel, documentation, is_choice, named_after, own, unique};
 
 /// The part of the module that is the same for each daemon.
 const RUNTIME: &str = include_str!("runtime.ts");
@@ -156,8 +156,9 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
                 given
             }
         };
-        if !argument.help.is_empty() {
-            helps.push(format!("@param {name} {}", argument.help));
+        let help = documentation(argument);
+        if !help.is_empty() {
+            helps.push(format!("@param {name} {help}"));
         }
     }
     if !keys.is_empty() {
