@@ -98,7 +98,6 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         .collect();
     let named: Vec<_> = names.iter().zip(&command.arguments).collect();
     let is_option = |argument: &Argument| argument.flag.is_some();
-    let mut environment = None;
     let mut params = vec!["self".to_owned()];
     let positional = named.iter().filter(|(_, argument)| !is_option(argument));
     let mut call = Vec::new();
@@ -152,9 +151,6 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
             Kind::Flag => format!("({}, _SET if {name} else None)", literal(flag)),
             _ => format!("({}, {})", literal(flag), given(name, argument, convert)),
         });
-        if argument.caller == Some(OfCaller::Env) {
-            environment = Some(format!(", {name} is None"));
-        }
     }
     let answer = command.answer.as_ref();
     let (returns, run) = if let Some(Type::Stream { of }) = answer.map(|answer| &answer.ty) {
@@ -167,6 +163,11 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     };
     let _ = write!(out, "\n    def {ident}({}) -> {returns}:\n", params.join(", "));
     documented(command, &named, out);
+    // Invariant: a call that fills in the environment has a connection that was checked.
+    let filled = named.iter().filter(|(_, argument)| argument.caller == Some(OfCaller::Env));
+    let filled: Vec<_> = filled.map(|(name, _)| format!("{name} is None")).collect();
+    let private =
+        if filled.is_empty() { String::new() } else { format!(", {}", filled.join(" or ")) };
     let name: Vec<_> = command.name.split(' ').map(literal).collect();
     // A value can be `--`, so the words behind the last one are counted.
     let last = named.iter().find(|(_, argument)| argument.kind == Kind::Last);
@@ -178,7 +179,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         name.join(", "),
         options.join(", "),
         call.join(", "),
-        environment.unwrap_or_default()
+        private
     );
 }
 
@@ -436,4 +437,22 @@ const KEYWORDS: &[&str] = &[
 /// Puts `_` behind a name that is a keyword.
 fn escaped(ident: &str) -> String {
     if KEYWORDS.contains(&ident) { format!("{ident}_") } else { ident.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::breaking::tests::{argument, one, option};
+    use super::super::from_json;
+    use super::python;
+
+    #[test]
+    fn environment_needs_a_checked_connection() {
+        let of_caller = json!({ "map": true, "multiple": true, "optional": true, "caller": "env" });
+        let arguments =
+            [argument("a", of_caller.clone()), option("b", of_caller), option("c", json!({}))];
+        let printed = python(&from_json(one(json!({}), &arguments)).unwrap().0, "hitd");
+        assert!(printed.contains("[*_environment(a)], a is None or b is None)"), "{printed}");
+    }
 }
