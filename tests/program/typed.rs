@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use dockipc::{Arg, Body, Failure, Reply, Secret, Server, Stream, command};
+use dockipc::{Arg, Body, DescribedJson, Failure, Json, Reply, Secret, Server, Stream, command};
+use serde_json::Value;
 use tests::ctl::dockipc;
 use tests::peers::{installed, lacks, text, versions};
 use tests::{Daemon, Place};
@@ -178,6 +179,61 @@ fn open(
     #[arg(long, absolute)] under: Option<PathBuf>,
 ) -> (PathBuf, bool) {
     (path, under.is_some())
+}
+
+/// Answer with what the caller brings.
+#[command]
+fn start(
+    #[arg(absolute)] files: Vec<PathBuf>,
+    #[arg(long, absolute)] lists: Vec<PathBuf>,
+    /// Where it runs.
+    #[arg(long, caller = "cwd")]
+    cwd: PathBuf,
+    #[arg(long, caller = "env")] env: BTreeMap<String, Vec<u8>>,
+) -> (Vec<PathBuf>, Vec<PathBuf>, PathBuf, BTreeMap<String, Vec<u8>>) {
+    (files, lists, cwd, env)
+}
+
+/// Stream the caller's environment.
+#[command(idempotent)]
+fn variables(#[arg(long, caller = "env")] env: BTreeMap<String, String>) -> Stream<String> {
+    Stream::iter(env.into_iter().map(|(key, value)| format!("{key}={value}")))
+}
+
+#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Color {
+    Red,
+    Green,
+}
+
+#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Note {
+    title: String,
+    colors: Vec<Color>,
+    parent: Option<u8>,
+}
+
+/// Values as JSON text.
+#[derive(Reply)]
+struct Edited {
+    note: DescribedJson<Note>,
+    rest: Vec<Json<Value>>,
+    extra: Option<Json<Value>>,
+    others: Vec<Json<Value>>,
+    keys: BTreeMap<String, String>,
+}
+
+#[command]
+fn edit(
+    note: DescribedJson<Note>,
+    rest: Vec<Json<Value>>,
+    #[arg(long)] extra: Option<Json<Value>>,
+    #[arg(long)] others: Vec<Json<Value>>,
+    #[arg(long)] keys: BTreeMap<String, Json<Value>>,
+) -> Edited {
+    let keys = keys.into_iter().map(|(key, Json(value))| (key, value.to_string())).collect();
+    Edited { note, rest, extra, others, keys }
 }
 
 #[command]

@@ -1,7 +1,8 @@
-//! The program `dockipc`: commands that run, and Ctrl-C.
+//! The program `dockipc`: commands that run, calls with a token, and Ctrl-C.
 
 #[path = "../program"]
 mod program {
     mod ctl_interrupt;
+    mod ctl_once;
     mod ctl_running;
 }

@@ -26,8 +26,8 @@ use crate::later::Bell;
 use crate::reply::{FromReply, IntoReply, ItemReader, Reply, ReplyType};
 use crate::wire::Frames;
 
-use self::items::{Found, Items};
 pub(crate) use self::items::Form;
+use self::items::{Found, Items};
 pub(crate) use self::pipe::pipe;
 
 /// The bytes that a client sends after a command: a file, an archive; or, as a `Body<T>`, any number of items. Injected

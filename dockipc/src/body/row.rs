@@ -48,7 +48,8 @@ impl Rows {
             return Ok(None);
         }
         // An empty list has no column.
-        let mut columns = Columns { rest: Some(line).filter(|_| !line.is_empty() || !is_list(self.ty)) };
+        let mut columns =
+            Columns { rest: Some(line).filter(|_| !line.is_empty() || !is_list(self.ty)) };
         let item = match fields.filter(|_| self.is_table) {
             Some(fields) => columns.fields(fields, false, 0)?,
             None if matches!(self.ty, ReplyType::Unknown) => columns.all()?,
@@ -76,10 +77,7 @@ fn header(fields: &[(&str, &ReplyType)]) -> Vec<u8> {
 
 /// Returns whether a value has any number of columns.
 fn is_list(ty: &ReplyType) -> bool {
-    matches!(
-        ty,
-        ReplyType::List(_) | ReplyType::Set(_) | ReplyType::Stream(_) | ReplyType::Map(..)
-    )
+    matches!(ty, ReplyType::List(_) | ReplyType::Set(_) | ReplyType::Stream(_) | ReplyType::Map(..))
 }
 
 /// Returns the number of columns of a value, at least 1.

@@ -302,7 +302,10 @@ impl<'c> Call<'c> {
         self.streamed(None)
     }
 
-    pub(super) fn streamed<T: FromReply>(self, body: Option<Arc<dyn SendBody>>) -> Result<Items<T>> {
+    pub(super) fn streamed<T: FromReply>(
+        self,
+        body: Option<Arc<dyn SendBody>>,
+    ) -> Result<Items<T>> {
         let timeout = self.own_timeout();
         let Self { client, mut words, idempotent, canceller, key, on_progress, once, .. } = self;
         let token = once.token(false);
@@ -402,7 +405,8 @@ impl<'c> Call<'c> {
     /// number of bytes written. The answer is written as it arrives: neither its length nor that of
     /// a text in it is limited by [`Client::max_answer`].
     ///
-    /// If the answer is cut off, its beginning has been written, and the call is not retried.
+    /// If the answer is cut off, its beginning has been written, and the call is not retried. A call
+    /// [with a token](Self::once) is: its answer is written when it is whole, and is limited as others are.
     ///
     /// ```
     /// # let daemon = dockipc::Server::new().spawn_in_process()?;
@@ -454,12 +458,13 @@ impl<'c> Call<'c> {
         let token = once.token(false);
         let _place = key.map(|key| client.pool.newest.add(key, canceller.get_or_new()));
         let command = Commands {
-            streamed: true,
+            // The beginning of an answer can't be passed on twice, as a repeat of the call would.
+            streamed: token.is_none(),
             retry: Retry::Never,
             canceller: canceller.get(),
             once: token.as_ref(),
             wanted: Wanted {
-                stream: Some(items),
+                stream: token.is_none().then_some(items),
                 progress: on_progress.is_some(),
                 body: body.map(SendBody::kind),
             },
@@ -483,12 +488,24 @@ impl<'c> Call<'c> {
                 Ok(())
             }
             AnswerPart::Whole(reply) => {
-                each(Some(Piece::Value(reply)))?;
+                in_pieces(reply, each)?;
                 each(None)
             }
         })?;
         refused.map_or(Ok(()), |failure| Err(Error::Refused(failure)))
     }
+}
+
+/// Passes on the pieces of a whole answer.
+fn in_pieces(reply: Reply, each: &mut dyn FnMut(Option<Piece<'_>>) -> Result<()>) -> Result<()> {
+    let (shape, values) = match reply {
+        Reply::List(items) | Reply::Set(items) => (Shape::List, items),
+        Reply::Map(pairs) => (Shape::Map, pairs.into_iter().flat_map(<[Reply; 2]>::from).collect()),
+        reply => return each(Some(Piece::Value(reply))),
+    };
+    each(Some(Piece::Begin(shape)))?;
+    values.into_iter().try_for_each(|value| in_pieces(value, each))?;
+    each(Some(Piece::End))
 }
 
 impl fmt::Debug for Call<'_> {

@@ -86,10 +86,14 @@ pub(super) fn call(daemon: &Daemon, mut args: Call, program: &str) -> Result<Exi
             "standard input can be read only once: leave out --repeat and --every",
         ));
     }
+    if (body.is_some() || own_body.is_some()) && args.once.is_some() {
+        return Err(CliError::usage("a body can't be sent again: leave out --once"));
+    }
     let interrupt = interrupt(daemon)?;
     let answer = command.filter(|_| !args.dry_run);
     let show = Show::of(daemon, answer, args.json, &output);
     let made = Made::new(daemon, &daemon.client, &words, described).checked(args.dry_run);
+    let made = made.once(args.once);
     for i in 0..times {
         if i > 0 {
             daemon.pause(args.every.unwrap_or(Duration::ZERO))?;

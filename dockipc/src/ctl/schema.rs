@@ -18,6 +18,7 @@ use super::written;
 mod answers;
 mod breaking;
 mod caller;
+mod json;
 mod python;
 mod rust;
 mod types;

@@ -1,8 +1,10 @@
 """Calls a daemon with the module that `dockipc schema --python` printed: typed.py SOCKET"""
 
 import datetime
+import os
 import pathlib
 import sys
+import types
 
 import typed_client
 from typed_client import Failure, Folder, Mood, S
@@ -57,6 +59,28 @@ with S(sys.argv[1], timeout=30) as hits:
     assert hits.upload(None, b"--") == (None, 2)
     assert hits.upload("--", b"") == ("--", 0)
     assert hits.open("/x") == (b"/x", False)
+    os.environ["DOCKIPC_TOKEN"] = "sesame"
+    here = os.getcwdb()
+    environment = {os.fsdecode(key): value for key, value in os.environb.items() if key != b"DOCKIPC_TOKEN"}
+    assert hits.open("x", under=pathlib.Path("y")) == (here + b"/x", True)
+    assert hits.start() == ([], [], here, environment)
+    given = hits.start("a", b"/b", lists=["c"], cwd="d", env={"K": "v"})
+    assert given == ([here + b"/a", b"/b"], [here + b"/c"], here + b"/d", {"K": b"v"}), given
+    assert hits.start(env={})[3] == {}
+    assert "PATH=" + os.environ["PATH"] in list(hits.variables())
+    note = {"title": "x", "colors": ["red"], "parent": None}
+    edited = hits.edit(note, "{}", None, [1], extra={"a": 1.5}, others=[None, "x"], keys={"k": ["v"]})
+    assert edited == typed_client.Edited(
+        note=note, rest=["{}", None, [1]], extra={"a": 1.5}, others=[None, "x"], keys={"k": '["v"]'}
+    ), edited
+    assert hits.edit(note).extra is None
+    for wrong in (float("nan"), b"x"):
+        try:
+            hits.edit(note, wrong)
+        except (ValueError, TypeError):
+            pass
+        else:
+            raise AssertionError("no JSON")
     assert hits.say("two  blanks") == "two  blanks"
     assert hits.save("sesame") == "6"
     assert hits.size(b"\0" * 300_000) == 300_000
@@ -94,4 +118,17 @@ with S(sys.argv[1], timeout=30) as hits:
     assert hits.shape_level() == typed_client.Level.LOW
     assert (hits.maybe(), hits.maybe(6)) == (None, 6)
     assert "Some text." in S.kinds.__doc__ and '"Quotes", \\ and */' in S.kinds.__doc__
+
+# As if a stranger listened. A connection that was refused is not used again.
+with S(sys.argv[1], timeout=30) as hits, S(sys.argv[1], trusted=[7]) as trusting:
+    typed_client.struct = types.SimpleNamespace(calcsize=lambda _: 12, unpack=lambda *_: (1, 7, 7))
+    for call in (hits.start, hits.start, lambda: list(hits.variables()), lambda: list(hits.variables())):
+        try:
+            call()
+        except PermissionError as error:
+            assert "the daemon belongs to uid 7" in str(error), error
+        else:
+            raise AssertionError("the environment was sent")
+    assert hits.start(env={"K": "v"})[3] == {"K": b"v"}
+    assert trusting.start()[3] == environment
 print("ok")

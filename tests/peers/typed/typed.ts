@@ -1,7 +1,7 @@
 // Calls a daemon with the module that `dockipc schema --typescript` printed: typed.js SOCKET
 import * as assert from "node:assert/strict";
 
-import { Failure, type Folder, type Kinds, type Mood, S, type Shape } from "./typed_client";
+import { type Edited, Failure, type Folder, type Kinds, type Mood, S, type Shape } from "./typed_client";
 
 async function all<T>(items: AsyncGenerator<T>): Promise<T[]> {
   const list: T[] = [];
@@ -61,6 +61,24 @@ async function main(): Promise<void> {
   assert.deepEqual(await hits.upload(undefined, "--"), [null, 2n]);
   assert.deepEqual(await hits.upload("--", ""), ["--", 0n]);
   assert.deepEqual(await hits.open("/x"), [Buffer.from("/x"), false]);
+  const here = (path: string) => Buffer.from(`${process.cwd()}/${path}`);
+  assert.deepEqual(await hits.open(Buffer.from("x"), { under: "y" }), [here("x"), true]);
+  assert.deepEqual(await hits.start(), [[], [], Buffer.from(process.cwd()), new Map()]);
+  assert.deepEqual(
+    await hits.start(["a", "/b"], { lists: ["c"], cwd: "d", env: { K: "v", none: undefined } }),
+    [[here("a"), Buffer.from("/b")], [here("c")], here("d"), new Map([["K", Buffer.from("v")]])],
+  );
+  const [, , , variables] = await hits.start([], { env: process.env });
+  assert.deepEqual(variables.get("PATH"), Buffer.from(process.env["PATH"] as string));
+  assert.deepEqual(await all(hits.variables({ env: { K: "v" } })), ["K=v"]);
+  const note: Edited["note"] = { title: "x", colors: ["red"], parent: null };
+  assert.deepEqual(
+    await hits.edit(note, ["{}", null, [1]], { extra: { a: 1.5 }, others: [null, "x"], keys: { k: ["v"] } }),
+    { note, rest: ["{}", null, [1]], extra: { a: 1.5 }, others: [null, "x"], keys: new Map([["k", '["v"]']]) },
+  );
+  assert.equal((await hits.edit({ title: "x", colors: [] })).extra, null);
+  // @ts-expect-error: not a color
+  await assert.rejects(hits.edit({ title: "x", colors: ["blue"] }), Failure);
   assert.equal(await hits.say("two  blanks"), "two  blanks");
   assert.equal(await hits.save("sesame"), "6");
   assert.equal(await hits.size(Buffer.alloc(300_000)), 300_000n);

@@ -77,6 +77,8 @@ pub(in crate::ctl) struct Made<'w> {
     line: Option<Vec<u8>>,
     /// Whether the daemon only checks the words.
     is_checked: bool,
+    /// Whether the call has a token, and the token if it is given.
+    once: Option<Option<String>>,
 }
 
 impl<'w> Made<'w> {
@@ -92,7 +94,7 @@ impl<'w> Made<'w> {
         };
         let client =
             if changes.has_environment { daemon.only_trusted(client) } else { client.clone() };
-        Self { client, words, used, changes, line: None, is_checked: false }
+        Self { client, words, used, changes, line: None, is_checked: false, once: None }
     }
 
     /// Returns the call of a line. The line itself is sent if that is possible, so that the rest of the line
@@ -131,6 +133,11 @@ impl<'w> Made<'w> {
         self
     }
 
+    /// Gives each call a token: this one, or a new one.
+    pub(in crate::ctl) fn once(self, once: Option<Option<String>>) -> Self {
+        Self { once, ..self }
+    }
+
     fn call(&self) -> client::Call<'_> {
         let client = &self.client;
         if let Some(line) = &self.line {
@@ -149,7 +156,12 @@ impl<'w> Made<'w> {
             let replaced = replaced.iter().find(|(at, _)| *at == i);
             replaced.map_or_else(|| word.bytes(), |(_, word)| word)
         });
-        call.words(arguments).words(after)
+        let call = call.words(arguments).words(after);
+        match &self.once {
+            None => call,
+            Some(None) => call.once(),
+            Some(Some(token)) => call.once_as(token),
+        }
     }
 
     /// Makes the call and writes its answer. Also returns whether the call was canceled.

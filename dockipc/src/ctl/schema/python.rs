@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type, Variant};
+use super::super::interface::{
+    Answer, Argument, Description, Interface, Kind, OfCaller, Type, Variant,
+};
+use super::json::Json;
 use super::types::{Form, Named, Types, documentation, is_choice, named_after, own, snake, unique};
 
 /// The part of the module that is the same for each daemon.
@@ -101,7 +104,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     // A parameter without a default can't follow one that has one.
     let has_body = command.arguments.iter().any(|argument| argument.kind == Kind::Body);
     for (name, argument) in positional.clone().filter(|(_, argument)| argument.kind != Kind::Last) {
-        let ty = value(argument, types);
+        let (ty, convert) = value(argument, types);
         if argument.kind == Kind::Body {
             params.push(format!("{name}: bytes"));
         } else if argument.is_map {
@@ -116,11 +119,8 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         } else {
             params.push(format!("{name}: {ty}"));
         }
-        call.push(match argument {
-            _ if argument.is_map => format!("*_entries({name})"),
-            _ if argument.is_multiple => format!("*{name}"),
-            _ => (*name).clone(),
-        });
+        let star = if argument.is_multiple { "*" } else { "" };
+        call.push(format!("{star}{}", given(name, argument, convert)));
     }
     let last = positional.filter(|(_, argument)| argument.kind == Kind::Last);
     call.extend(last.map(|(name, _)| format!("*_last({name})")));
@@ -132,9 +132,10 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         if i == 0 && !has_list {
             params.push("*".into());
         }
-        let ty = value(argument, types);
+        let (ty, convert) = value(argument, types);
         params.push(match argument.kind {
             Kind::Flag => format!("{name}: bool = False"),
+            _ if argument.caller == Some(OfCaller::Cwd) => format!("{name}: Optional[{ty}] = None"),
             _ if argument.is_map => {
                 let (ty, default) = mapping(&ty, argument);
                 format!("{name}: {ty}{default}")
@@ -148,7 +149,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         let Some(flag) = argument.flag.as_deref() else { continue };
         options.push(match argument.kind {
             Kind::Flag => format!("({}, _SET if {name} else None)", literal(flag)),
-            _ => format!("({}, {name})", literal(flag)),
+            _ => format!("({}, {})", literal(flag), given(name, argument, convert)),
         });
     }
     let answer = command.answer.as_ref();
@@ -162,6 +163,11 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     };
     let _ = write!(out, "\n    def {ident}({}) -> {returns}:\n", params.join(", "));
     documented(command, &named, out);
+    // Invariant: a call that fills in the environment has a connection that was checked.
+    let filled = named.iter().filter(|(_, argument)| argument.caller == Some(OfCaller::Env));
+    let filled: Vec<_> = filled.map(|(name, _)| format!("{name} is None")).collect();
+    let private =
+        if filled.is_empty() { String::new() } else { format!(", {}", filled.join(" or ")) };
     let name: Vec<_> = command.name.split(' ').map(literal).collect();
     // A value can be `--`, so the words behind the last one are counted.
     let last = named.iter().find(|(_, argument)| argument.kind == Kind::Last);
@@ -169,10 +175,11 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         .map_or_else(String::new, |(name, _)| format!("\"dockipc\", \"last\", _count({name}), "));
     let _ = writeln!(
         out,
-        "        return self.{run}, [{last}{}], [{}], [{}])",
+        "        return self.{run}, [{last}{}], [{}], [{}]{})",
         name.join(", "),
         options.join(", "),
-        call.join(", ")
+        call.join(", "),
+        private
     );
 }
 
@@ -181,13 +188,22 @@ fn documented(command: &Description, named: &[(&String, &Argument)], out: &mut S
     if !command.details.is_empty() {
         let _ = write!(text, "\n\n{}", command.details);
     }
-    let helps = named.iter().map(|(name, argument)| (name, documentation(argument)));
-    let helps: Vec<_> = helps.filter(|(_, help)| !help.is_empty()).collect();
-    if !helps.is_empty() {
-        text.push('\n');
-        for (name, help) in helps {
-            let _ = write!(text, "\n{name}: {help}");
+    let mut helps = String::new();
+    for (name, argument) in named {
+        let filled = match argument.caller {
+            Some(OfCaller::Cwd) => "By default the current directory.",
+            Some(OfCaller::Env) => {
+                "By default this process's environment, which only a trusted daemon gets."
+            }
+            _ => "",
+        };
+        let help = [&*documentation(argument), filled].join(" ");
+        if !help.trim().is_empty() {
+            let _ = write!(helps, "\n{name}: {}", help.trim());
         }
+    }
+    if !helps.is_empty() {
+        let _ = write!(text, "\n{helps}");
     }
     if text.trim().is_empty() {
         return;
@@ -202,32 +218,77 @@ fn documented(command: &Description, named: &[(&String, &Argument)], out: &mut S
 
 /// Returns the type of a map of values, and its default.
 fn mapping(ty: &str, argument: &Argument) -> (String, &'static str) {
-    let default = if argument.is_optional { " = None" } else { "" };
+    let is_optional = argument.is_optional || argument.caller.is_some();
+    let default = if is_optional { " = None" } else { "" };
     let map = format!("Mapping[str, {ty}]");
-    (if argument.is_optional { format!("Optional[{map}]") } else { map }, default)
+    (if is_optional { format!("Optional[{map}]") } else { map }, default)
 }
 
-/// Returns the type of a parameter's value.
-fn value(argument: &Argument, types: &Types) -> String {
+/// Returns the type of a parameter's value, and the function of the module that converts it, if there is one.
+fn value(argument: &Argument, types: &Types) -> (String, Option<&'static str>) {
     if is_choice(argument) {
         let words: Vec<_> = argument.choices.iter().map(|word| literal(word)).collect();
         let words = format!("Literal[{}]", words.join(", "));
-        return match types.choice(&argument.ty, &argument.choices) {
+        let ty = match types.choice(&argument.ty, &argument.choices) {
             Some(name) => format!("Union[{name}, {words}]"),
             None => words,
         };
+        return (ty, None);
     }
-    match &*argument.ty {
+    let ty = match &*argument.ty {
         "bytes" | "msgpack" => "Bytes",
-        "path" => "Union[str, bytes, os.PathLike]",
+        "path" => {
+            let convert = match argument.caller {
+                Some(OfCaller::Cwd) => Some("_directory"),
+                _ => argument.is_absolute.then_some("_absolute"),
+            };
+            return ("Union[str, bytes, os.PathLike]".into(), convert);
+        }
+        "json" => return (json(&Json::of(argument.schema.as_deref())), Some("_dumped")),
         "boolean" => "bool",
         "integer" => "int",
         "number" => "float",
         "duration" => "datetime.timedelta",
         "time" => "datetime.datetime",
         _ => "str",
+    };
+    (ty.into(), None)
+}
+
+/// Returns the expression of a parameter's words, or of the one that it is.
+fn given(name: &str, argument: &Argument, convert: Option<&str>) -> String {
+    match convert {
+        _ if argument.caller == Some(OfCaller::Env) => format!("_environment({name})"),
+        _ if argument.is_map => {
+            let convert = convert.map_or_else(String::new, |convert| format!(", {convert}"));
+            format!("_entries({name}{convert})")
+        }
+        None => name.into(),
+        Some(convert) if argument.is_multiple => format!("map({convert}, {name})"),
+        Some("_directory") => format!("_directory({name})"),
+        Some(convert) if argument.is_optional => format!("_optional({convert})({name})"),
+        Some(convert) => format!("{convert}({name})"),
     }
-    .into()
+}
+
+/// Returns the type of a JSON value.
+fn json(value: &Json) -> String {
+    let joined = |all: Vec<String>| all.join(", ");
+    match value {
+        Json::Any => "Any".into(),
+        Json::Null => "None".into(),
+        Json::Bool => "bool".into(),
+        Json::Int => "int".into(),
+        Json::Number => "float".into(),
+        Json::Text => "str".into(),
+        Json::Words(words) => {
+            format!("Literal[{}]", joined(words.iter().map(|word| literal(word)).collect()))
+        }
+        Json::List(of) => format!("List[{}]", json(of)),
+        Json::Map(of) => format!("Dict[str, {}]", json(of)),
+        Json::Object(_) => "Dict[str, Any]".into(),
+        Json::OneOf(types) => format!("Union[{}]", joined(types.iter().map(json).collect())),
+    }
 }
 
 /// Returns the type of an answer.
@@ -260,7 +321,8 @@ fn ty(answer: &Answer, types: &Types) -> String {
         Type::Struct { .. } | Type::Enum { .. } | Type::Union { .. } => {
             name(answer, types).unwrap_or("Any").into()
         }
-        Type::Json { .. } | Type::Unknown => "Any".into(),
+        Type::Json { schema } => json(&Json::of(schema.as_deref())),
+        Type::Unknown => "Any".into(),
     }
 }
 
@@ -377,4 +439,22 @@ const KEYWORDS: &[&str] = &[
 /// Puts `_` behind a name that is a keyword.
 fn escaped(ident: &str) -> String {
     if KEYWORDS.contains(&ident) { format!("{ident}_") } else { ident.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::breaking::tests::{argument, one, option};
+    use super::super::from_json;
+    use super::python;
+
+    #[test]
+    fn environment_needs_a_checked_connection() {
+        let of_caller = json!({ "map": true, "multiple": true, "optional": true, "caller": "env" });
+        let arguments =
+            [argument("a", of_caller.clone()), option("b", of_caller), option("c", json!({}))];
+        let printed = python(&from_json(one(json!({}), &arguments)).unwrap().0, "hitd");
+        assert!(printed.contains("[*_environment(a)], a is None or b is None)"), "{printed}");
+    }
 }

@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shlex
+import socket
+import struct
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Literal, Mapping, Optional, Sequence, Tuple, Union
 
 import redis
@@ -25,23 +27,54 @@ class Failure(Exception):
 
 
 class _Client:
-    """Connects on first use. `timeout` limits the seconds of each call. A call is never repeated, except by a stream."""
+    """Connects on first use. `timeout` limits the seconds of each call. A call is never repeated, except by a stream.
+
+    The environment, where a command asks for it and it is not given, is sent only to daemons of root, of this user, or
+    of one of the users `trusted`. For any other daemon that call is a `PermissionError`, before anything is sent: give
+    the variables, or `{}`.
+    """
 
     def __init__(
-        self, path: Union[str, os.PathLike], timeout: Optional[float] = None, token: Optional[str] = None
+        self,
+        path: Union[str, os.PathLike],
+        timeout: Optional[float] = None,
+        token: Optional[str] = None,
+        trusted: Iterable[int] = (),
     ) -> None:
-        self._redis = redis.Redis(
+        self._trusted = {0, os.geteuid(), *trusted}
+        settings: Dict[str, Any] = dict(
             unix_socket_path=os.fspath(path),
             password=token,
             protocol=2,
             retry=None,
             socket_timeout=timeout,
         )
-        # Answers to names that are Redis' own would be rewritten.
-        self._redis.response_callbacks.clear()
+        self._redis = redis.Redis(**settings)
+        # Calls with the environment have connections of their own, so that each of them is checked.
+        self._private = redis.Redis(**settings, redis_connect_func=self._check)
+        for client in (self._redis, self._private):
+            # Answers to names that are Redis' own would be rewritten.
+            client.response_callbacks.clear()
 
     def close(self) -> None:
         self._redis.close()
+        self._private.close()
+
+    def _check(self, connection: Any) -> None:
+        """Begins a connection, if a trusted user listens. redis-py calls it before it sends anything."""
+        try:
+            credentials = connection._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3I"))
+            _, user, _ = struct.unpack("3I", credentials)
+            if user not in self._trusted:
+                raise PermissionError(
+                    f"the environment was not sent: the daemon belongs to uid {user}; "
+                    "name it in `trusted`, or give the variables"
+                )
+        except BaseException:
+            # One that stays open would be used without this check.
+            connection.disconnect()
+            raise
+        connection.on_connect()
 
     def __enter__(self) -> Any:
         return self
@@ -49,22 +82,30 @@ class _Client:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def _call(self, read: Callable[[Any], Any], name: List[str], options: Any, arguments: Any) -> Any:
+    def _call(
+        self, read: Callable[[Any], Any], name: List[str], options: Any, arguments: Any, is_private: bool = False
+    ) -> Any:
         words = name[1:] + _words(options, arguments)
+        client = self._private if is_private else self._redis
         try:
-            answer = self._redis.execute_command(name[0], *words)
+            answer = client.execute_command(name[0], *words)
         except redis.ResponseError as error:
             raise _failure(error) from None
         return read(answer)
 
-    def _list(self, read: Callable[[Any], Any], name: List[str], options: Any, arguments: Any) -> Iterator[Any]:
-        return iter(self._call(_items(read), name, options, arguments))
+    def _list(
+        self, read: Callable[[Any], Any], name: List[str], options: Any, arguments: Any, is_private: bool = False
+    ) -> Iterator[Any]:
+        return iter(self._call(_items(read), name, options, arguments, is_private))
 
-    def _stream(self, read: Callable[[Any], Any], name: List[str], options: Any, arguments: Any) -> Iterator[Any]:
+    def _stream(
+        self, read: Callable[[Any], Any], name: List[str], options: Any, arguments: Any, is_private: bool = False
+    ) -> Iterator[Any]:
         """Yields the items as they are made. Leaving the loop cancels the command."""
         words = [word if isinstance(word, str) else word.decode() for word in name + _words(options, arguments)]
         call = " ".join(shlex.quote(word) for word in words).encode()
-        messages = self._redis.pubsub(ignore_subscribe_messages=True)
+        client = self._private if is_private else self._redis
+        messages = client.pubsub(ignore_subscribe_messages=True)
         try:
             messages.psubscribe(call)
             while True:
@@ -115,15 +156,38 @@ def _words(options: Any, arguments: Any) -> List[Any]:
             words.append(flag)
             continue
         is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, bytearray, memoryview, os.PathLike))
-        for each in _entries(value) if isinstance(value, Mapping) else value if is_list else [value]:
+        for each in value if is_list else [value]:
             words += [flag, _word(each)]
     given = [_word(argument) for argument in arguments if argument is not None]
     # An argument may begin with dashes.
     return words + ["--"] + given if given else words
 
 
-def _entries(values: Optional[Mapping[Any, Any]]) -> List[bytes]:
-    return [b"=".join(_bytes(_word(part)) for part in entry) for entry in (values or {}).items()]
+def _entries(values: Optional[Mapping[Any, Any]], convert: Optional[Callable[[Any], Any]] = None) -> List[bytes]:
+    entries = ((key, convert(value) if convert else value) for key, value in (values or {}).items())
+    return [b"=".join(_bytes(_word(part)) for part in entry) for entry in entries]
+
+
+def _environment(values: Optional[Mapping[Any, Any]]) -> List[bytes]:
+    if values is None:
+        # The token is for the handshake.
+        values = {key: value for key, value in os.environb.items() if key != b"DOCKIPC_TOKEN"}
+    return _entries(values)
+
+
+def _absolute(path: Any) -> bytes:
+    path = os.fsencode(path)
+    # The daemon refuses an empty path.
+    return os.path.join(os.getcwdb(), path) if path else path
+
+
+def _directory(path: Any) -> bytes:
+    return os.getcwdb() if path is None else _absolute(path)
+
+
+def _dumped(value: Any) -> str:
+    """Returns the JSON text of a value. That of a `str` is in quotes, also if the `str` is JSON itself."""
+    return json.dumps(value, allow_nan=False)
 
 
 def _last(command: Sequence[Any]) -> List[Any]:

@@ -170,7 +170,27 @@ function entries<T>(values: Record<string, T> | null | undefined, convert: (valu
   const entry = ([key, value]: [string, T]) => {
     return Buffer.concat([`${key}=`, word(convert(value))].map((part) => Buffer.from(part as string)));
   };
-  return Object.entries(values ?? {}).map(entry);
+  const given = Object.entries(values ?? {}).filter(([, value]) => value !== undefined);
+  return given.map(entry);
+}
+
+type Path = string | Uint8Array;
+
+/** Puts the current directory in front of each relative path. The daemon refuses an empty one. */
+function absolute(path: Path | readonly Path[] | null | undefined): Word | Word[] | undefined {
+  if (path === undefined || path === null) return undefined;
+  if (typeof path !== "string" && !(path instanceof Uint8Array)) return path.map((each) => absolute(each) as Word);
+  const bytes = Buffer.from(path as string);
+  return bytes.length === 0 || bytes[0] === 47 ? bytes : Buffer.concat([Buffer.from(`${process.cwd()}/`), bytes]);
+}
+
+function directory(path: Path | undefined): unknown {
+  return path === undefined ? process.cwd() : absolute(path);
+}
+
+/** Returns the JSON text of a value. That of a string is in quotes, also if the string is JSON itself. */
+function dumped(value: unknown): string | undefined {
+  return JSON.stringify(value);
 }
 
 /** Returns the words of another command line, which are behind a second `--`. */
@@ -299,5 +319,8 @@ const $ = {
   union,
   entries,
   last,
+  absolute,
+  directory,
+  dumped,
   nanoseconds,
 };

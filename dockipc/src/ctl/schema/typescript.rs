@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type, Variant};
+use super::super::interface::{
+    Answer, Argument, Description, Interface, Kind, OfCaller, Type, Variant,
+};
+use super::json::{Json, Property};
 use super::python::can_be_subscribed;
 use super::types::{Form, Named, Types, camel, documentation, is_choice, named_after, own, unique};
 
@@ -14,6 +17,7 @@ const RUNTIME: &str = include_str!("runtime.ts");
 const TAKEN: &[&str] = &[
     "Failure",
     "Settings",
+    "Path",
     "Word",
     "Read",
     "Redis",
@@ -111,6 +115,9 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     for argument in &command.arguments {
         let (value, converted) = value(argument, types);
         let of_list = match argument {
+            _ if argument.caller == Some(OfCaller::Env) => {
+                format!("Record<string, {value} | undefined>")
+            }
             _ if argument.is_map => format!("Record<string, {value}>"),
             _ if argument.is_multiple => format!("readonly ({value})[]"),
             _ => value,
@@ -122,6 +129,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
                 None => "$.entries(@)".to_owned(),
             },
             _ if argument.kind == Kind::Last => format!("...$.last({converted})"),
+            _ if argument.is_multiple && argument.ty == "json" => "@?.map($.dumped)".to_owned(),
             _ => converted.to_owned(),
         };
         let name = match &argument.flag {
@@ -131,6 +139,8 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
                     (true, false) if argument.is_map => format!("{name}: {of_list}"),
                     (true, _) if argument.is_map => format!("{name}: {of_list} = {{}}"),
                     (true, _) => format!("{name}: {of_list} = []"),
+                    // The `null` of a JSON value is a value.
+                    (false, true) if argument.ty == "json" => format!("{name}?: {of_list}"),
                     (false, true) => format!("{name}?: {of_list} | null"),
                     (false, false) => format!("{name}: {of_list}"),
                 });
@@ -143,7 +153,9 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
             }
             Some(flag) => {
                 let name = unique(camel(&argument.name), &mut taken_options);
-                let is_required = !argument.is_optional && argument.kind != Kind::Flag;
+                let is_required = !argument.is_optional
+                    && argument.kind != Kind::Flag
+                    && argument.caller != Some(OfCaller::Cwd);
                 needs_options |= is_required;
                 let mark = if is_required { "" } else { "?" };
                 let ty = if argument.kind == Kind::Flag { "boolean".into() } else { of_list };
@@ -156,9 +168,16 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
                 given
             }
         };
-        let help = documentation(argument);
-        if !help.is_empty() {
-            helps.push(format!("@param {name} {help}"));
+        let filled = match argument.caller {
+            Some(OfCaller::Cwd) => "By default the current directory.",
+            Some(OfCaller::Env) => {
+                "Sent only if given, such as `process.env`: Node.js does not tell to whose daemon."
+            }
+            _ => "",
+        };
+        let help = [&*documentation(argument), filled].join(" ");
+        if !help.trim().is_empty() {
+            helps.push(format!("@param {name} {}", help.trim()));
         }
     }
     if !keys.is_empty() {
@@ -222,6 +241,13 @@ fn value(argument: &Argument, types: &Types) -> (String, &'static str) {
         return (name.unwrap_or_else(|| words.join(" | ")), "@");
     }
     let ty = match &*argument.ty {
+        "path" if argument.caller == Some(OfCaller::Cwd) => {
+            return ("string | Uint8Array".into(), "$.directory(@)");
+        }
+        "path" if argument.is_absolute => {
+            return ("string | Uint8Array".into(), "$.absolute(@)");
+        }
+        "json" => return (json(&Json::of(argument.schema.as_deref())), "$.dumped(@)"),
         "bytes" | "msgpack" | "path" => "string | Uint8Array",
         _ if argument.kind == Kind::Body => "string | Uint8Array",
         "boolean" => "boolean",
@@ -232,6 +258,29 @@ fn value(argument: &Argument, types: &Types) -> (String, &'static str) {
         _ => "string",
     };
     (ty.into(), "@")
+}
+
+/// Returns the type of a JSON value.
+fn json(value: &Json) -> String {
+    match value {
+        Json::Any => "unknown".into(),
+        Json::Null => "null".into(),
+        Json::Bool => "boolean".into(),
+        Json::Int | Json::Number => "number".into(),
+        Json::Text => "string".into(),
+        Json::Words(words) => {
+            words.iter().map(|word| literal(word)).collect::<Vec<_>>().join(" | ")
+        }
+        Json::List(of) => format!("({})[]", json(of)),
+        Json::Map(of) => format!("Record<string, {}>", json(of)),
+        Json::Object(properties) => {
+            let property = |Property { name, is_required, of }: &Property| {
+                format!("{}{}: {}", literal(name), if *is_required { "" } else { "?" }, json(of))
+            };
+            format!("{{ {} }}", properties.iter().map(property).collect::<Vec<_>>().join("; "))
+        }
+        Json::OneOf(types) => types.iter().map(json).collect::<Vec<_>>().join(" | "),
+    }
 }
 
 /// Returns the type of an answer.
@@ -266,7 +315,8 @@ fn ty(answer: &Answer, types: &Types) -> String {
         Type::Struct { .. } | Type::Enum { .. } | Type::Union { .. } => {
             name(answer, types).unwrap_or("unknown").into()
         }
-        Type::Json { .. } | Type::Unknown => "unknown".into(),
+        Type::Json { schema } => json(&Json::of(schema.as_deref())),
+        Type::Unknown => "unknown".into(),
     }
 }
 
@@ -346,7 +396,8 @@ fn reader(answer: &Answer, types: &Types) -> String {
             Some(name) => format!("($.text as Read<{name}>)"),
             None => "$.text".into(),
         },
-        Type::Json { .. } => "$.json".into(),
+        Type::Json { schema: None } => "$.json".into(),
+        Type::Json { .. } => format!("($.json as Read<{}>)", ty(answer, types)),
         Type::Unknown => "$.any".into(),
     }
 }
