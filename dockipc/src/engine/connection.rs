@@ -24,7 +24,7 @@ pub(super) type Socket = NotForked<OwnedFd>;
 /// A connection with its socket. Between commands it is this and nothing else: buffers that are empty
 /// take no memory.
 pub(super) struct Conn {
-    /// Shared with the hub while a thread serves the connection, so that others can answer.
+    /// Shared with the hub, so that others can answer while a thread serves the connection.
     pub(super) socket: Arc<Socket>,
     /// The data of the socket's events: the connection's place in the hub.
     pub(super) token: u64,

@@ -506,13 +506,25 @@ impl Hub {
         !self.timers.is_empty() || self.accepting.resume_at.is_some() || self.shutdown.is_some()
     }
 
-    /// How long a leader may wait for events, if anything is to be done at some time.
+    /// How long a leader may wait for events, if this time is left. No time at all if a connection is ready that
+    /// it may serve.
+    #[inline]
+    pub(super) fn timeout(
+        &self,
+        may_be_long: bool,
+        time_left: Option<Duration>,
+    ) -> Option<Duration> {
+        if self.ready.has_any(may_be_long) { Some(Duration::ZERO) } else { time_left }
+    }
+
+    /// The time until something is to be done, if there is anything.
     pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
-        let timer = self.timers.peek().map(|Reverse((at, ..))| *at);
+        let mut next = self.timers.peek().map(|Reverse((at, ..))| *at);
         let shutdown = self.shutdown.as_ref().map(Shutdown::next_step);
-        let others = [self.accepting.resume_at, shutdown];
-        let at = timer.into_iter().chain(others.into_iter().flatten()).min()?;
-        Some(at.saturating_duration_since(now))
+        for other in [self.accepting.resume_at, shutdown].into_iter().flatten() {
+            next = Some(next.map_or(other, |next| next.min(other)));
+        }
+        Some(next?.saturating_duration_since(now))
     }
 
     /// Handles the timers that have passed. True if accepting is to be resumed.

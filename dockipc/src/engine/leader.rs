@@ -124,8 +124,7 @@ impl Core {
         // leader waits ends the wait, and is handled here at the next look.
         let time_left = if hub.has_times() { self.handle_times(hub) } else { None };
         let locked = &mut **hub;
-        let is_ready = locked.ready.has_any(locked.roles.may_be_long(self.max_leaders));
-        let mut timeout = if is_ready { Some(Duration::ZERO) } else { time_left };
+        let mut timeout = locked.timeout(locked.roles.may_be_long(self.max_leaders), time_left);
         let is_extra = locked.roles.leaders.len() > 1;
         if is_extra {
             timeout = Some(timeout.map_or(STAY, |timeout| timeout.min(STAY)));

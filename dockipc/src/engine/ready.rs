@@ -41,7 +41,9 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) fn push(&mut self, index: usize, cost: Cost) {
-        self.micros += u64::from(cost.micros());
+        if cost != Cost::default() {
+            self.micros += u64::from(cost.micros());
+        }
         let queue = if cost < WAKE { &mut self.quick } else { &mut self.long };
         queue.push_back((index, cost));
     }
@@ -59,7 +61,9 @@ impl Ready {
             None if may_be_long => self.pop_long()?,
             next => next?,
         };
-        self.micros -= u64::from(next.1.micros());
+        if next.1 != Cost::default() {
+            self.micros -= u64::from(next.1.micros());
+        }
         Some(next)
     }
 

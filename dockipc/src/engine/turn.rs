@@ -14,8 +14,9 @@ use super::input::{self, Memory, Read};
 use super::output::{Sent, send};
 use super::phase::Phase;
 use super::readiness::Readiness;
+use super::sync::MutexGuard;
 use super::users;
-use super::worker::Worker;
+use super::worker::{Outbox, Worker};
 use crate::dispatch::Step;
 use crate::error::{Failure, code};
 use crate::param::Scratch;
@@ -334,7 +335,7 @@ impl Core {
                 Err(_) => return Some(Next::Close),
             }
         }
-        let (pause, sent) = self.consume(me, memory, conn, in_buffer);
+        let (pause, held) = self.consume(me, memory, conn, in_buffer);
         conn.needs_input = pause == Pause::NeedsInput;
         match pause {
             Pause::Broken => {
@@ -344,7 +345,15 @@ impl Core {
             Pause::LastAnswer => conn.phase.finish(false),
             _ => {}
         }
-        match sent.unwrap_or_else(|| self.flush(me, conn)) {
+        let sent = match held {
+            Some(mut outbox) if conn.charged == 0 => self.flush_outbox(&mut outbox, conn),
+            // Invariant: with the outbox locked, the hub is not, which what is charged is given back to.
+            held => {
+                drop(held);
+                self.flush(me, conn)
+            }
+        };
+        match sent {
             Sent::All => {}
             sent => return Some(Next::after(sent)),
         }
@@ -379,42 +388,42 @@ impl Core {
         Next::after(self.flush(me, conn))
     }
 
-    /// Runs the commands in the input; keeps what is left of it. Returns also the result of sending, if the
-    /// answers were sent.
-    fn consume(
+    /// Runs the commands in the input; keeps what is left of it. Returns also the outbox, as `run_commands`.
+    #[inline(always)]
+    fn consume<'w>(
         self: &Arc<Self>,
-        me: &Arc<Worker>,
+        me: &'w Arc<Worker>,
         memory: &mut Memory,
         conn: &mut Conn,
         in_buffer: usize,
-    ) -> (Pause, Option<Sent>) {
+    ) -> (Pause, Option<MutexGuard<'w, Outbox>>) {
         let Memory { scratch, answered, .. } = memory;
         if conn.input.is_empty() {
             let bytes = &memory.input[..in_buffer];
-            let (used, pause, sent) = self.run_commands(me, (scratch, answered), conn, bytes);
+            let (used, pause, held) = self.run_commands(me, (scratch, answered), conn, bytes);
             if used < bytes.len() {
                 conn.input.extend_from_slice(&bytes[used..]);
             }
-            return (pause, sent);
+            return (pause, held);
         }
         let mut bytes = std::mem::take(&mut conn.input);
-        let (used, pause, sent) = self.run_commands(me, (scratch, answered), conn, &bytes);
+        let (used, pause, held) = self.run_commands(me, (scratch, answered), conn, &bytes);
         if used < bytes.len() {
             bytes.consume(used);
             conn.input = bytes;
         }
-        (pause, sent)
+        (pause, held)
     }
 
     /// Runs commands until one is not whole or something else comes first. Returns how many bytes
-    /// were used, and the result of sending if the last answer is sent already.
-    fn run_commands(
+    /// were used, and the outbox if it is locked since the last answer: so it is locked once for that answer.
+    fn run_commands<'w>(
         self: &Arc<Self>,
-        me: &Arc<Worker>,
+        me: &'w Arc<Worker>,
         (scratch, answered): (&mut Scratch, &mut u64),
         conn: &mut Conn,
         bytes: &[u8],
-    ) -> (usize, Pause, Option<Sent>) {
+    ) -> (usize, Pause, Option<MutexGuard<'w, Outbox>>) {
         let (denied, last_sign) = (conn.denied.take(), conn.end_wait());
         let parts = Parts {
             socket: &conn.socket,
@@ -509,15 +518,7 @@ impl Core {
                 }
             }
         };
-        let cost = executor.cost();
-        drop(executor);
-        conn.cost = cost;
-        // Invariant: with the outbox locked, the hub is not. What is charged is given back first, with the hub's
-        // lock, by `flush`.
-        let sent = match held {
-            Some(mut outbox) if conn.charged == 0 => Some(self.flush_outbox(&mut outbox, conn)),
-            _ => None,
-        };
-        (used, pause, sent)
+        conn.cost = executor.cost();
+        (used, pause, held)
     }
 }

@@ -232,6 +232,13 @@ impl World {
         }
         let ready = self.hub.ready.all().count();
         assert_eq!(ready + self.hub.handed_over.len(), self.queued());
+        if self.hub.ready.has_any(true) {
+            assert_eq!(
+                self.hub.timeout(true, None),
+                Some(Duration::ZERO),
+                "who is ready is not kept waiting"
+            );
+        }
     }
 
     fn queued(&self) -> usize {
