@@ -97,18 +97,19 @@ fn plain_command_is_answered_as_with_options() {
 #[test]
 fn plain_commands_are_answered_in_order() {
     let daemon = Daemon::start(Server::new());
-    let (mut sent, mut answers) = (Vec::new(), String::new());
+    let bulk = |word: &str| format!("${}\r\n{word}\r\n", word.len());
+    let (mut sent, mut answers) = (Vec::new(), Vec::new());
     for n in [0, 1, 9, 10, 99, 100, 12_345, u64::MAX / 2, u64::MAX - 100] {
         let (word, sum) = (n.to_string(), n + 5);
         sent.extend(resp(&["plain-sum", &word]));
-        answers += &match i64::try_from(sum) {
+        answers.push(match i64::try_from(sum) {
             Ok(sum) => format!(":{sum}\r\n"),
-            Err(_) => format!("${}\r\n{sum}\r\n", sum.to_string().len()),
-        };
+            Err(_) => bulk(&sum.to_string()),
+        });
         sent.extend(resp(&["plain-bytes", &word]));
-        answers += &format!("${}\r\n{word}\r\n", word.len());
+        answers.push(bulk(&word));
     }
     let mut stream = daemon.connect();
     stream.write_all(&sent).unwrap();
-    expect(&mut stream, answers.as_bytes());
+    expect(&mut stream, answers.concat().as_bytes());
 }

@@ -460,7 +460,9 @@ impl Table {
         visible
     }
 
-    fn may_run(&self, caller: &Credentials<'_>, id: EntryId, entry: &Entry) -> bool {
+    /// Returns whether the caller may run a command.
+    #[inline(never)]
+    pub(crate) fn may_run(&self, caller: &Credentials<'_>, id: EntryId, entry: &Entry) -> bool {
         entry.policy.allows(caller) && self.is_offered(caller.socket, Runnable::Command(id))
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::plain::NotPlain;
 use super::transaction::{self, Execution, SignTimes};
 use super::{Executor, Outcome, Pending, Service};
 use crate::access::SocketId;
@@ -155,14 +156,14 @@ impl Conversation {
         }
         let plain = match frame {
             Frame::Resp => service.call_plain(&self.session, input, scratch, executor),
-            Frame::Line { .. } => None,
+            Frame::Line { .. } => Err(NotPlain),
         };
-        if let Some(Some(reply)) = plain {
+        if let Ok(Some(reply)) = plain {
             return Step::Answer { used, reply, last: is_last_answer(&self.session) };
         }
         let outcome = match plain {
-            None => service.dispatch(&mut self.session, input, frame, scratch, executor),
-            Some(answer) => answer.into(),
+            Err(NotPlain) => service.dispatch(&mut self.session, input, frame, scratch, executor),
+            Ok(answer) => answer.into(),
         };
         self.dispatched(skipped, used, outcome)
     }

@@ -18,6 +18,9 @@ use crate::reply::Reply;
 use crate::request::{Request, Words};
 use crate::session::Session;
 
+/// The command is not a plain one.
+pub(super) struct NotPlain;
+
 impl Service {
     /// Answers a RESP command if it is a plain one. The answer is `None` if it can't run now.
     #[inline(never)]
@@ -27,54 +30,47 @@ impl Service {
         input: &[u8],
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
-    ) -> Option<Option<Reply>> {
+    ) -> Result<Option<Reply>, NotPlain> {
         // Words of an earlier command, which may be secrets.
         scratch.wipe();
-        let [name, spans @ ..] = &*scratch.incoming else { return None };
-        let (id, entry) = self.table.find(&input[name.start..name.end])?;
+        let [name, spans @ ..] = &*scratch.incoming else { return Err(NotPlain) };
+        let (id, entry) = self.table.find(&input[name.start..name.end]).ok_or(NotPlain)?;
         // So the name is no prefix and not that of a built-in command.
-        let command = entry.plain?;
-        let Code::Blocking(call) = command.code else { return None };
-        let what = Runnable::Command(id);
-        // The first socket offers everything.
+        let command = entry.plain.ok_or(NotPlain)?;
+        let Code::Blocking(call) = command.code else { return Err(NotPlain) };
+        // The first socket offers everything, and the audit does not record a command without a rule there.
         let is_open = matches!(entry.policy, Policy::Open) && session.socket == SocketId::FIRST;
-        if !is_open && !self.allows_unrecorded(session, what, &entry.policy) {
-            return None;
+        let may_run = || self.table.may_run(&session.credentials(), id, entry);
+        if !is_open && (self.audit.is_some() || !may_run()) {
+            return Err(NotPlain);
         }
         // `aside` may have a transaction.
         let is_alone = session.aside.is_none() && session.opening.is_none() && self.hooks.is_none();
         if !is_alone || spans.len() > entry.shape.most() {
-            return None;
+            return Err(NotPlain);
         }
         if let [first, ..] = spans
             && first.end - first.start == 2
             && input[first.start..first.end] == *b"--"
         {
-            return None;
+            return Err(NotPlain);
         }
         let words = Words { input, text: &[], spans };
         let caller = self.caller(session);
         let request = Request::new(command.name, words, caller, entry.shape.has_secret);
         let (params, purpose) = (command.params, Purpose::Run);
         let args = Args { request: &request, options: &[], params, purpose };
-        match executor.begin(what, &entry.speed, session.protocol, Some(&request)) {
+        match executor.begin(Runnable::Command(id), &entry.speed, session.protocol, Some(&request))
+        {
             Begin::Now => {}
-            Begin::Later => return Some(None),
-            Begin::Never(failure) => return Some(Some(Reply::Error(failure))),
+            Begin::Later => return Ok(None),
+            Begin::Never(failure) => return Ok(Some(Reply::Error(failure))),
         }
         let result = caught(|| call(&args));
         executor.end();
-        Some(Some(match result {
+        Ok(Some(match result {
             Some(result) => answer(command, result),
             None => panicked(command.name),
         }))
-    }
-
-    /// Returns whether a caller may run a command and the audit does not record that.
-    #[inline(never)]
-    fn allows_unrecorded(&self, session: &Session, what: Runnable, policy: &Policy) -> bool {
-        let is_open = matches!(policy, Policy::Open);
-        self.table.is_offered(session.socket, what)
-            && (is_open || self.audit.is_none() && policy.allows(&session.credentials()))
     }
 }

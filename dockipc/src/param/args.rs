@@ -47,6 +47,7 @@ impl<'r> Args<'r> {
     }
 
     /// Returns whether the parameter was given.
+    #[inline(never)]
     pub fn has(&self, index: usize) -> bool {
         self.words_of(index).next().is_some()
     }
@@ -123,12 +124,13 @@ impl<'r> Args<'r> {
     pub(super) fn words_of(&self, index: usize) -> impl Iterator<Item = &'r [u8]> {
         let (words, options) = (self.request.words, self.options);
         let way = self.params[index].way;
-        let take = match (way.is_positional(), self.params[index].arity) {
+        let mut positional = words.skip(self.positional_before(index));
+        let most = match (way.is_positional(), self.params[index].arity) {
             (false, _) => 0,
             (true, Arity::Many) => usize::MAX,
             (true, _) => 1,
         };
-        let positional = words.iter().skip(self.positional_before(index)).take(take);
+        positional.spans = &positional.spans[..positional.spans.len().min(most)];
         // A list takes every `--name value`; other types take the last.
         let is_list = self.params[index].arity == Arity::Many;
         let last = options.iter().rposition(|(at, _)| *at == index);
@@ -136,6 +138,6 @@ impl<'r> Args<'r> {
             .iter()
             .enumerate()
             .filter(move |(i, (at, _))| *at == index && (is_list || Some(*i) == last));
-        positional.chain(option.map(move |(_, (_, span))| span.of(words.input, words.text)))
+        positional.iter().chain(option.map(move |(_, (_, span))| span.of(words.input, words.text)))
     }
 }

@@ -483,7 +483,7 @@ fn find_option(
 #[cfg(test)]
 mod tests {
     use super::{Scratch, Unbound};
-    use crate::wire::{Frame, Span};
+    use crate::wire::Frame;
 
     #[test]
     fn long_command_leaves_no_memory() {

@@ -87,7 +87,7 @@ const fn integer<T: Integer>() -> ReplyType {
 #[cold]
 #[inline(never)]
 fn big(value: &dyn std::fmt::Display) -> Reply {
-    Reply::Big(value.to_string())
+    Reply::Big(format!("{value}"))
 }
 
 macro_rules! integers {
