@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls the author's code. Returns `None` if it panics.
+#[inline]
 pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
     // Unwind safe: the code gets shared references, so a panic leaves none of our values half changed.
     match catch_unwind(AssertUnwindSafe(run)) {

@@ -4,6 +4,7 @@
 mod wire {
     mod big;
     mod handshakes;
+    mod plain;
     mod push;
     mod redis_clients;
     mod resp;

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use super::{Arg, Arity, BadValue, BadWord};
@@ -163,6 +164,7 @@ impl Arg<'_> for SystemTime {
 
 /// Parses an integer of a few digits alone, as most are. It takes half of the instructions of `parse`, which
 /// has to look for a sign and for too large a number, and reads only text.
+#[inline]
 fn digits(word: &[u8]) -> Option<u64> {
     // The largest of 18 digits fits.
     if word.is_empty() || word.len() > 18 {
@@ -172,6 +174,11 @@ fn digits(word: &[u8]) -> Option<u64> {
         b'0'..=b'9' => Some(value * 10 + u64::from(byte - b'0')),
         _ => None,
     })
+}
+
+#[inline(never)]
+fn by_text<T: FromStr>(word: &[u8], range: (&str, &str)) -> Result<T, BadValue> {
+    text(word)?.parse().map_err(|_| not_in(range, ""))
 }
 
 #[cold]
@@ -185,11 +192,12 @@ macro_rules! integers {
             const TYPE: &'static str = "integer";
             const RANGE: Option<(&'static str, &'static str)> = Some(<Self as Integer>::RANGE);
 
+            #[inline]
             fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
-                if let Some(value) = digits(word).and_then(|value| value.try_into().ok()) {
-                    return Ok(value);
+                match digits(word).and_then(|value| value.try_into().ok()) {
+                    Some(value) => Ok(value),
+                    None => by_text(word, <Self as Integer>::RANGE),
                 }
-                text(word)?.parse().map_err(|_| not_in(<Self as Integer>::RANGE, ""))
             }
 
             fn shown(&self) -> Option<String> {

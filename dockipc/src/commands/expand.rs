@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::name::{LONGEST_NAME, RESERVED, first_word};
 use super::{Command, GROUPS};
 use crate::access::allow;
-use crate::param::{CommandSet, Group, Param, Variant, Way, leading};
+use crate::param::{CommandSet, Group, Param, Variant, Way, leading, number};
 use crate::rule::parse;
 
 /// Returns the commands of a template.
@@ -191,5 +191,6 @@ fn params(template: &[Param], variant: &Variant) -> Vec<Param> {
             _ => std::slice::from_ref(param),
         });
     }
+    number(&mut params);
     params
 }

@@ -45,6 +45,8 @@ pub(crate) struct Entry {
     pub(crate) policy: Policy,
     pub(crate) speed: Speed,
     pub(crate) shape: Shape,
+    /// The command, if its shape [is plain](Shape::is_plain).
+    pub(crate) plain: Option<&'static Command>,
 }
 
 /// The handler for unknown names.
@@ -178,11 +180,15 @@ impl Entry {
     }
 
     fn new(name: Cow<'static, str>, target: Target) -> Self {
-        let shape = match target {
-            Target::Command(command) => command.shape(),
-            _ => Shape::of(&[]),
+        let (shape, plain) = match target {
+            Target::Command(command) => {
+                let shape = command.shape();
+                let plain = shape.is_plain().then_some(command);
+                (shape, plain)
+            }
+            _ => (Shape::of(&[]), None),
         };
-        Self { name, target, policy: Policy::Open, speed: Speed::default(), shape }
+        Self { name, target, policy: Policy::Open, speed: Speed::default(), shape, plain }
     }
 
     /// Returns the command's declared name; for an alias, that of its command.
@@ -465,7 +471,9 @@ impl Table {
         visible
     }
 
-    fn may_run(&self, caller: &Credentials<'_>, id: EntryId, entry: &Entry) -> bool {
+    /// Returns whether the caller may run a command.
+    #[inline(never)]
+    pub(crate) fn may_run(&self, caller: &Credentials<'_>, id: EntryId, entry: &Entry) -> bool {
         entry.policy.allows(caller) && self.is_offered(caller.socket, Runnable::Command(id))
     }
 

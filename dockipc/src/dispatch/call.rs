@@ -54,19 +54,9 @@ impl Service {
             return self.call_with_run(command, shape, session, args, runner, None);
         }
         let Code::Blocking(call) = command.code else { unreachable!("a future has an identity") };
-        // The function's own failure is in `Ok`.
-        let mut run = || match call(&args) {
-            Ok(Answered::Now(Reply::Error(failure))) | Err(failure) => with_usage(command, failure),
-            Ok(Answered::Now(reply)) => reply,
-            Ok(Answered::Later(_) | Answered::Stream(_)) => {
-                unreachable!("such a command has an identity")
-            }
-        };
-        if runner.case.is_none() && runner.hooks.is_none() {
-            return runner.guarded_alone(command.name, &request, run).into();
-        }
         let record = &mut recording(command, &args);
-        runner.guarded_dyn(command.name, Some(&request), record, &mut run).into()
+        let run = &mut || answer(command, call(&args));
+        runner.guarded_dyn(command.name, Some(&request), record, run).into()
     }
 
     /// Returns the command that has the name and the first word as its name.
@@ -279,6 +269,29 @@ pub(super) fn recording<'c>(
     args: &'c Args<'_>,
 ) -> impl FnMut(&Case<'_>) -> Result<(), Failure> + 'c {
     |case| case.bound(Some(args.request.id()), command.params, &args.bound())
+}
+
+/// Returns the answer of a command without an identity.
+#[inline]
+pub(super) fn answer(command: &Command, result: Result<Answered, Failure>) -> Reply {
+    match result {
+        Ok(Answered::Now(reply)) if reply.failure().is_none() => reply,
+        result => failed(command, result),
+    }
+}
+
+/// Returns the answer of a command that has failed.
+#[cold]
+#[inline(never)]
+fn failed(command: &Command, result: Result<Answered, Failure>) -> Reply {
+    match result {
+        // The function's own failure is in `Ok`.
+        Ok(Answered::Now(Reply::Error(failure))) | Err(failure) => with_usage(command, failure),
+        Ok(Answered::Now(reply)) => reply,
+        Ok(Answered::Later(_) | Answered::Stream(_)) => {
+            unreachable!("such a command has an identity")
+        }
+    }
 }
 
 /// Appends the usage line to a `USAGE` failure, unless the author's message has one, and to that of a future that

@@ -21,7 +21,7 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::run::Cancel;
 use crate::session::Session;
-use crate::wire::{Frame, Outgoing, Protocol, Span, encode};
+use crate::wire::{Frame, Outgoing, Protocol, encode};
 use crate::workers::{Job, Workers};
 
 /// The code for subscriptions to calls. It is reached through this value, so that programs without streams do not
@@ -57,7 +57,7 @@ fn check(
         Err(failure) => return refuse(failure),
     };
     let mut scratch = Scratch::default();
-    let frame = Frame::Line(Span::input(0, line.len()));
+    let frame = Frame::Line { len: line.len() };
     let mut unbound = Unbound::new(line, frame, &mut scratch);
     if let Err(failure) = unbound.read_name() {
         return refuse(failure);
@@ -170,7 +170,7 @@ fn begin(
 /// Returns the declared name of the command on a line.
 fn command_name(service: &Service, session: &Session, line: &[u8]) -> &'static str {
     let mut scratch = Scratch::default();
-    let mut unbound = Unbound::new(line, Frame::Line(Span::input(0, line.len())), &mut scratch);
+    let mut unbound = Unbound::new(line, Frame::Line { len: line.len() }, &mut scratch);
     let found = unbound.read_name().and_then(|()| service.find_command(session, &mut unbound));
     match found {
         Ok(Some((_, Entry { target: Target::Command(command), .. }))) => command.name,
@@ -264,7 +264,7 @@ struct CallJob {
 impl CallJob {
     fn run(mut self, mut session: Session, line: &[u8]) {
         let (service, slot) = (Arc::clone(&self.service), Arc::clone(&self.slot));
-        let frame = Frame::Line(Span::input(0, line.len()));
+        let frame = Frame::Line { len: line.len() };
         let outcome =
             service.dispatch(&mut session, line, frame, &mut Scratch::default(), &mut self);
         let mut state = slot.lock();

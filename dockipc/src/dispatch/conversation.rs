@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::plain::NotPlain;
 use super::transaction::{self, Execution, SignTimes};
 use super::{Executor, Outcome, Pending, Service};
 use crate::access::SocketId;
@@ -25,6 +26,8 @@ pub(crate) struct Conversation {
 }
 
 /// The result of showing a conversation its input.
+// Without a tag of its own, the kind would have to be found from the reply's.
+#[repr(u64)]
 pub(crate) enum Step {
     /// The conversation consumed this number of bytes and needs more.
     NeedsInput(usize),
@@ -133,26 +136,75 @@ impl Conversation {
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
     ) -> Step {
-        let session = &mut self.session;
-        if let Some(execution) = &mut self.execution {
-            let step = execution.step(service, &mut self.decoder, session, scratch, executor);
-            return match step {
-                Step::Answer { used, reply, .. } => self.end_of_execution(used, reply),
-                step => step,
-            };
+        if self.execution.is_some() {
+            return self.step_execution(service, scratch, executor);
         }
+        let (skipped, used, frame) = match self.decoder.whole(input, &mut scratch.incoming) {
+            Some(len) => (0, len, Frame::Resp),
+            None => match self.decode(input, scratch) {
+                Ok(found) => found,
+                Err(step) => return step,
+            },
+        };
+        if let Some(failure) = &self.refused {
+            let reply = Reply::Error(failure.clone());
+            return Step::Answer { used, reply, last: true };
+        }
+        let input = &input[skipped..used];
+        if self.session.aside.is_some() {
+            return self.step_aside(service, input, used, frame, scratch, executor);
+        }
+        let plain = match frame {
+            Frame::Resp => service.call_plain(&self.session, input, scratch, executor),
+            Frame::Line { .. } => Err(NotPlain),
+        };
+        if let Ok(Some(reply)) = plain {
+            return Step::Answer { used, reply, last: is_last_answer(&self.session) };
+        }
+        let outcome = match plain {
+            Err(NotPlain) => service.dispatch(&mut self.session, input, frame, scratch, executor),
+            Ok(answer) => answer.into(),
+        };
+        self.dispatched(skipped, used, outcome)
+    }
+
+    /// Runs the next command of a transaction.
+    #[cold]
+    #[inline(never)]
+    fn step_execution(
+        &mut self,
+        service: &Service,
+        scratch: &mut Scratch,
+        executor: &mut dyn Executor,
+    ) -> Step {
+        let Some(execution) = &mut self.execution else { return Step::Continue };
+        let session = &mut self.session;
+        match execution.step(service, &mut self.decoder, session, scratch, executor) {
+            Step::Answer { used, reply, .. } => self.end_of_execution(used, reply),
+            step => step,
+        }
+    }
+
+    /// Finds the first command. Returns the places of its beginning and its end, or the step if it is not run.
+    #[inline(never)]
+    fn decode(
+        &mut self,
+        input: &[u8],
+        scratch: &mut Scratch,
+    ) -> Result<(usize, usize, Frame), Step> {
+        let session = &mut self.session;
         let mut skipped = 0;
-        let (input, decoded) = loop {
-            let input = &input[skipped..];
-            match self.decoder.next(input, &mut scratch.incoming) {
+        let decoded = loop {
+            match self.decoder.next(&input[skipped..], &mut scratch.incoming) {
                 Decoded::Skip { len } => skipped += len,
-                decoded => break (input, decoded),
+                decoded => break decoded,
             }
         };
         if session.protocol == Protocol::Line && self.decoder.is_resp() {
             session.protocol = Protocol::Resp2;
         }
-        match decoded {
+        Err(match decoded {
+            Decoded::Command { len, frame } => return Ok((skipped, skipped + len, frame)),
             Decoded::More { discard: n } | Decoded::Skip { len: n } => {
                 Step::NeedsInput(skipped + n)
             }
@@ -165,20 +217,7 @@ impl Conversation {
                 let (failure, last) = refusal.unwrap_or((failure, last));
                 Step::Answer { used: skipped + len, reply: Reply::Error(failure), last }
             }
-            Decoded::Command { len, frame } => {
-                if let Some(failure) = &self.refused {
-                    let reply = Reply::Error(failure.clone());
-                    return Step::Answer { used: skipped + len, reply, last: true };
-                }
-                let input = &input[..len];
-                let used = skipped + len;
-                if session.aside.is_some() {
-                    return self.step_aside(service, input, used, frame, scratch, executor);
-                }
-                let outcome = service.dispatch(session, input, frame, scratch, executor);
-                self.dispatched(skipped, used, outcome)
-            }
-        }
+        })
     }
 
     /// Runs a command in a transaction, or one of a client that has subscribed.
@@ -232,7 +271,7 @@ impl Conversation {
     }
 
     /// Returns the step that follows from a command. `skipped` bytes are in front of it.
-    #[inline]
+    #[inline(never)]
     fn dispatched(&mut self, skipped: usize, used: usize, outcome: Outcome) -> Step {
         match outcome {
             Outcome::Reply(reply) => {

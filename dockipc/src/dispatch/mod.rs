@@ -19,6 +19,7 @@ mod live;
 mod local;
 mod once;
 mod outcome;
+mod plain;
 mod pubsub;
 mod route;
 mod run;

@@ -12,12 +12,14 @@ use crate::param::{Scratch, Unbound};
 use crate::reply::Reply;
 use crate::request::{Words, next_id};
 use crate::session::{Opening, Session};
-use crate::wire::{Frame, Protocol, Span};
+use crate::wire::{Frame, Protocol};
 
 impl Service {
     /// Answers one whole command. A panic of the author's code becomes an answer.
     ///
     /// After `MULTI`, it only checks whether the command may be queued.
+    ///
+    /// Invariant: each step of a plain command is in [`call_plain`](Self::call_plain) too.
     pub(crate) fn dispatch(
         &self,
         session: &mut Session,
@@ -27,10 +29,10 @@ impl Service {
         executor: &mut dyn Executor,
     ) -> Outcome {
         #[cfg(feature = "json")]
-        if let Frame::Line(span) = frame
-            && let Some(start) = builtin::json_on_line(span.of(input, &[]))
+        if let Frame::Line { len } = frame
+            && let Some(start) = builtin::json_on_line(&input[..len])
         {
-            let frame = Frame::Line(Span::input(0, span.end - start));
+            let frame = Frame::Line { len: len - start };
             return self.json(session, &input[start..], frame, scratch, executor);
         }
         let is_prefixed = builtin::is_prefixed(input, frame, &scratch.incoming);
@@ -146,7 +148,7 @@ impl Service {
             Ok(text) => text,
             Err(failure) => return Outcome::Reply(Reply::Error(failure)),
         };
-        let frame = Frame::Line(Span::input(0, line.len()));
+        let frame = Frame::Line { len: line.len() };
         match self.dispatch(session, line, frame, scratch, executor) {
             Outcome::Reply(reply) => Outcome::Reply(as_line(reply)),
             Outcome::Later(mut pending) => {

@@ -155,24 +155,6 @@ impl Runner<'_> {
         self.guarded(name, Some(request), record, run)
     }
 
-    /// Like [`guarded`](Self::guarded), without the audit and the hooks.
-    #[inline]
-    pub(super) fn guarded_alone(
-        &mut self,
-        name: &str,
-        request: &Request<'_>,
-        run: impl FnOnce() -> Reply,
-    ) -> Option<Reply> {
-        match self.executor.begin(self.what, self.speed, self.protocol, Some(request)) {
-            Begin::Now => {}
-            Begin::Later => return None,
-            Begin::Never(failure) => return Some(Reply::Error(failure)),
-        }
-        let reply = caught(run).unwrap_or_else(|| panicked(name));
-        self.executor.end();
-        Some(reply)
-    }
-
     /// Calls the author's code, with its hooks around it. A panic becomes an answer. The error is the answer of
     /// code that does not run, or `None` if it can't run now.
     #[inline]

@@ -128,6 +128,51 @@ impl<'a> TurnExecutor<'a> {
         self.last_sign = Some(times.last_sign);
     }
 
+    /// Like [`begin`](Executor::begin), which is quick for most commands.
+    #[inline(never)]
+    fn begin_any(
+        &mut self,
+        what: Runnable,
+        speed: &Speed,
+        protocol: Protocol,
+        request: Option<&Request<'_>>,
+    ) -> Begin {
+        if self.core.is_over() {
+            return Begin::Never(Failure::not_run());
+        }
+        let leads = self.me.leads();
+        let is_slow = speed.is_slow();
+        if is_slow && leads {
+            return self.denied.take().map_or(Begin::Later, Begin::Never);
+        }
+        self.me.begin(what, protocol, request.map_or(0, Request::id));
+        if !leads || request.is_some_and(|request| request.run().is_some()) {
+            if let Err(failure) = self.begin_noted(what, speed, request) {
+                self.me.end();
+                return Begin::Never(failure);
+            }
+            if !leads {
+                return Begin::Now;
+            }
+        }
+        self.cost = speed.cost();
+        if self.cost >= self.timed_from {
+            self.timed_from = WAKE;
+            self.timed = Some(Timed { what, since: Instant::now(), usage: None });
+        }
+        Begin::Now
+    }
+
+    /// Notes the end of a command that is listed or timed.
+    #[cold]
+    #[inline(never)]
+    fn end_noted(&mut self) {
+        self.listed = None;
+        if let Some(timed) = self.timed.take() {
+            self.cost = timed.end(&self.core.service.table);
+        }
+    }
+
     /// Notes a command that runs on a thread which is not watched, or that has an identity. An error if its
     /// user has too many slow ones.
     #[cold]
@@ -219,30 +264,19 @@ impl Executor for TurnExecutor<'_> {
         protocol: Protocol,
         request: Option<&Request<'_>>,
     ) -> Begin {
-        if self.core.is_over() {
-            return Begin::Never(Failure::not_run());
+        let cost = speed.cost();
+        if let (Runnable::Command(_), Some(request)) = (what, request)
+            && request.run().is_none()
+            && !self.core.is_over()
+            && self.me.leads()
+            && !speed.is_slow()
+            && cost < self.timed_from
+        {
+            self.me.begin(what, protocol, request.id());
+            self.cost = cost;
+            return Begin::Now;
         }
-        let leads = self.me.leads();
-        let is_slow = speed.is_slow();
-        if is_slow && leads {
-            return self.denied.take().map_or(Begin::Later, Begin::Never);
-        }
-        self.me.begin(what, protocol, request.map_or(0, Request::id));
-        if !leads || request.is_some_and(|request| request.run().is_some()) {
-            if let Err(failure) = self.begin_noted(what, speed, request) {
-                self.me.end();
-                return Begin::Never(failure);
-            }
-            if !leads {
-                return Begin::Now;
-            }
-        }
-        self.cost = speed.cost();
-        if self.cost >= self.timed_from {
-            self.timed_from = WAKE;
-            self.timed = Some(Timed { what, since: Instant::now(), usage: None });
-        }
-        Begin::Now
+        self.begin_any(what, speed, protocol, request)
     }
 
     fn workers(&self) -> Arc<dyn Workers> {
@@ -252,9 +286,8 @@ impl Executor for TurnExecutor<'_> {
     fn end(&mut self) {
         self.core.end_forked_child();
         self.me.end();
-        self.listed = None;
-        if let Some(timed) = self.timed.take() {
-            self.cost = timed.end(&self.core.service.table);
+        if self.listed.is_some() || self.timed.is_some() {
+            self.end_noted();
         }
     }
 
@@ -283,8 +316,6 @@ impl Executor for TurnExecutor<'_> {
 
 impl Timed {
     /// Records the time; returns the cost.
-    #[cold]
-    #[inline(never)]
     fn end(self, table: &Table) -> Cost {
         let time = self.since.elapsed();
         let computed = self.usage.and_then(ThreadUsage::computed);

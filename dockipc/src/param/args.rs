@@ -47,6 +47,7 @@ impl<'r> Args<'r> {
     }
 
     /// Returns whether the parameter was given.
+    #[inline(never)]
     pub fn has(&self, index: usize) -> bool {
         self.words_of(index).next().is_some()
     }
@@ -56,33 +57,64 @@ impl<'r> Args<'r> {
         index: usize,
         read: impl Fn(&mut dyn Iterator<Item = &'r [u8]>) -> Result<Option<T>, BadWord<'r>>,
     ) -> Result<T, Failure> {
-        let value = if let Some(word) = self.only_word(index) {
-            read(&mut std::iter::once(word))
-        } else {
-            // With `next` alone: `dyn` has the compiler generate every method that an iterator overrides.
-            let mut words = self.words_of(index);
-            read(&mut std::iter::from_fn(move || words.next()))
+        let value = match self.only_word(index) {
+            Some(word) => read(&mut std::iter::once(word)),
+            None => self.read_all(index, read),
         };
         match value {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(self.params[index].is_missing()),
-            Err(bad) => Err(self.params[index].refused(self.params, &bad)),
+            Ok(None) => Err(self.is_missing(index)),
+            Err(bad) => Err(self.refused(index, &bad)),
         }
+    }
+
+    #[inline(never)]
+    fn read_all<T>(
+        &self,
+        index: usize,
+        read: impl Fn(&mut dyn Iterator<Item = &'r [u8]>) -> Result<Option<T>, BadWord<'r>>,
+    ) -> Result<Option<T>, BadWord<'r>> {
+        let mut value = Ok(None);
+        self.with_words(index, &mut |words| value = read(words));
+        value
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_missing(&self, index: usize) -> Failure {
+        self.params[index].is_missing()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refused(&self, index: usize, bad: &BadWord<'_>) -> Failure {
+        self.params[index].refused(self.params, bad)
     }
 
     /// Returns the one word of a parameter, if it is known without a search: a positional word, or a default.
     fn only_word(&self, index: usize) -> Option<&'r [u8]> {
-        let param = &self.params[index];
-        if param.way.is_positional() && param.arity != Arity::Many && self.options.is_empty() {
-            let word = self.request.words.get(self.positional_before(index));
-            if word.is_some() {
-                return word;
-            }
+        if self.options.is_empty()
+            && let Some(word) = self.request.words.get(self.params[index].word as usize)
+        {
+            return Some(word);
         }
-        match param.default {
+        self.default_word(index)
+    }
+
+    #[inline(never)]
+    fn default_word(&self, index: usize) -> Option<&'r [u8]> {
+        match self.params[index].default {
             Some(DefaultValue::Word(word)) if !self.has(index) => Some(word.as_bytes()),
             _ => None,
         }
+    }
+
+    /// Calls a function with the words of a parameter.
+    #[inline(never)]
+    fn with_words(&self, index: usize, read: &mut dyn FnMut(&mut dyn Iterator<Item = &'r [u8]>)) {
+        // With `next` alone: `dyn` has the compiler generate every method that an iterator overrides.
+        let mut words = self.words_of(index);
+        read(&mut std::iter::from_fn(move || words.next()));
     }
 
     fn positional_before(&self, index: usize) -> usize {
@@ -92,12 +124,13 @@ impl<'r> Args<'r> {
     pub(super) fn words_of(&self, index: usize) -> impl Iterator<Item = &'r [u8]> {
         let (words, options) = (self.request.words, self.options);
         let way = self.params[index].way;
-        let take = match (way.is_positional(), self.params[index].arity) {
+        let mut positional = words.skip(self.positional_before(index));
+        let most = match (way.is_positional(), self.params[index].arity) {
             (false, _) => 0,
             (true, Arity::Many) => usize::MAX,
             (true, _) => 1,
         };
-        let positional = words.iter().skip(self.positional_before(index)).take(take);
+        positional.spans = &positional.spans[..positional.spans.len().min(most)];
         // A list takes every `--name value`; other types take the last.
         let is_list = self.params[index].arity == Arity::Many;
         let last = options.iter().rposition(|(at, _)| *at == index);
@@ -105,6 +138,6 @@ impl<'r> Args<'r> {
             .iter()
             .enumerate()
             .filter(move |(i, (at, _))| *at == index && (is_list || Some(*i) == last));
-        positional.chain(option.map(move |(_, (_, span))| span.of(words.input, words.text)))
+        positional.iter().chain(option.map(move |(_, (_, span))| span.of(words.input, words.text)))
     }
 }

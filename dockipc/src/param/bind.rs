@@ -94,13 +94,13 @@ impl<'r> Unbound<'r> {
         scratch.options.clear();
         scratch.text.clear();
         let source = match frame {
-            Frame::Line(span) => {
+            Frame::Line { len } => {
                 if cfg!(feature = "zeroize") {
                     // Room for all words twice (see `all_from_start`): growing would leave a copy of a
                     // secret behind.
-                    scratch.text.reserve(2 * (span.end - span.start));
+                    scratch.text.reserve(2 * len);
                 }
-                Source::Line(Splitter::new(&input[span.start..span.end]))
+                Source::Line(Splitter::new(&input[..len]))
             }
             Frame::Resp => Source::Resp(0),
         };
@@ -533,13 +533,13 @@ fn find_option(
 #[cfg(test)]
 mod tests {
     use super::{Scratch, Unbound};
-    use crate::wire::{Frame, Span};
+    use crate::wire::Frame;
 
     #[test]
     fn long_command_leaves_no_memory() {
         let mut scratch = Scratch::default();
         let line = r"\x ".repeat(10_000);
-        let frame = Frame::Line(Span::input(0, line.len()));
+        let frame = Frame::Line { len: line.len() };
         let mut unbound = Unbound::new(line.as_bytes(), frame, &mut scratch);
         unbound.read_name().unwrap();
         let (_, words, _) = unbound.all();

@@ -28,6 +28,9 @@ pub struct Param {
     pub schema: Option<fn() -> String>,
     pub arity: Arity,
     pub way: Way,
+    /// The index of its word among the positional ones if it takes one, else [`NO_WORD`]. It is known when the
+    /// parameters are [numbered](number).
+    pub(super) word: u32,
     pub default: Option<DefaultValue>,
     pub(crate) needs: Needs,
     /// Returns the state that the parameter requires, if any.
@@ -103,7 +106,7 @@ impl Way {
         }
     }
 
-    pub(super) fn is_positional(self) -> bool {
+    pub(super) const fn is_positional(self) -> bool {
         matches!(self, Self::Positional | Self::Rest)
     }
 }
@@ -270,6 +273,7 @@ pub const fn param(
         schema,
         arity,
         way,
+        word: NO_WORD,
         default,
         needs,
         wanted,
@@ -280,6 +284,24 @@ pub const fn param(
         propose: None,
         group,
         extra: None,
+    }
+}
+
+/// The index of the word of a parameter that takes none, or many. No command has so many words.
+const NO_WORD: u32 = u32::MAX;
+
+/// Gives the parameters of a command the indices of their words.
+pub(crate) const fn number(params: &mut [Param]) {
+    let (mut i, mut words) = (0, 0);
+    while i < params.len() {
+        let param = &mut params[i];
+        if param.way.is_positional() {
+            if !matches!(param.arity, Arity::Many) {
+                param.word = words;
+            }
+            words += 1;
+        }
+        i += 1;
     }
 }
 

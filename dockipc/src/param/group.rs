@@ -4,6 +4,7 @@
 //! commands of an enum. A command's own parameters are [flattened](flat) when it is compiled: the rest of the code
 //! sees parameters that are one each. Nothing in here runs a command.
 
+use super::declared::number;
 use super::from_request::Kind;
 use super::{Args, Marks, Param, Way, param};
 use crate::arg::usage;
@@ -123,6 +124,7 @@ pub const fn flat<const COUNT: usize>(params: &[Param]) -> [Param; COUNT] {
         }
         i += 1;
     }
+    number(&mut flat);
     flat
 }
 

@@ -21,11 +21,11 @@ pub use args::Args;
 pub(crate) use args::Purpose;
 pub(crate) use bind::{Bound, Scratch, Unbound};
 pub(crate) use body::BodyCode;
-pub(crate) use declared::Usage;
 pub use declared::{
     DefaultValue, Display, NotDisplay, Param, Way, check, check_alternative, check_async,
     check_field, check_name, check_unnamed, flag, param,
 };
+pub(crate) use declared::{Usage, number};
 pub use extra::Extra;
 #[cfg(feature = "pattern")]
 pub use extra::Pattern;

@@ -56,6 +56,17 @@ impl Shape {
         }
     }
 
+    /// Returns whether the words of a RESP command are bound as they are received, unless there are more than
+    /// [`most`](Self::most) or the first one is `--`, and the command has no identity.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.has_options && self.before_rest.is_none() && !self.has_run
+    }
+
+    /// Returns the most positional words.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// Returns the shape for the words in front of the body.
     #[cold]
     pub(crate) fn without_body(&self, params: &[Param]) -> Self {

@@ -83,13 +83,21 @@ const fn integer<T: Integer>() -> ReplyType {
     ReplyType::Int { min, max }
 }
 
+/// Makes the answer of an integer beyond 64 bits.
+#[cold]
+#[inline(never)]
+fn big(value: &dyn std::fmt::Display) -> Reply {
+    Reply::Big(format!("{value}"))
+}
+
 macro_rules! integers {
     ($($int:ty)*) => {$(
         impl IntoReply for $int {
             const REPLY_TYPE: &'static ReplyType = &integer::<Self>();
 
+            #[inline]
             fn into_reply(self) -> Reply {
-                i64::try_from(self).map_or_else(|_| Reply::Big(self.to_string()), Reply::Int)
+                i64::try_from(self).map_or_else(|_| big(&self), Reply::Int)
             }
         }
     )*};

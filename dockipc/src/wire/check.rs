@@ -52,8 +52,8 @@ pub(crate) fn decode(limits: Limits, bytes: &[u8], sizes: &[usize]) -> Vec<Event
                     len
                 }
                 Decoded::Skip { len } => len,
-                Decoded::Command { len, frame: Frame::Line(span) } => {
-                    let text = String::from_utf8(span.of(input, &[]).to_vec());
+                Decoded::Command { len, frame: Frame::Line { len: text } } => {
+                    let text = String::from_utf8(input[..text].to_vec());
                     assert!(text.is_ok(), "not UTF-8: {text:?}");
                     events.extend(text.map(Event::Line));
                     assert!((1..=input.len()).contains(&len));

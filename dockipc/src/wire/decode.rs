@@ -35,8 +35,8 @@ pub(crate) enum Decoded {
 /// The form of a whole command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// A line, or `HELLO` in RESP: the span of its text without its line end. It is UTF-8.
-    Line(Span),
+    /// A line, or `HELLO` in RESP. Its first `len` bytes are its text, without the line end. It is UTF-8.
+    Line { len: usize },
     /// A RESP command, whose words are in the list passed to [`Decoder::next`].
     Resp,
 }
@@ -111,6 +111,14 @@ impl Decoder {
             Expecting::End { .. } => Decoded::More { discard: input.len() },
             Expecting::Start | Expecting::Head | Expecting::Words { .. } => self.resp(input, words),
         }
+    }
+
+    /// Returns the length of the first command if it is a whole one in RESP with short headers, as nearly every one
+    /// is, and fills `words` with its words. Otherwise [`next`](Self::next) decodes it.
+    #[inline]
+    pub(crate) fn whole(&self, input: &[u8], words: &mut Vec<Span>) -> Option<usize> {
+        let Expecting::Head = self.state else { return None };
+        whole(input, words).filter(|len| *len <= self.limits.command)
     }
 
     /// Makes the next call return the last command again, which did not run.
@@ -196,18 +204,13 @@ impl Decoder {
         self.state = if resp { Expecting::Head } else { Expecting::End { resp } };
         let text = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
         match check_text(text) {
-            Ok(()) => {
-                Decoded::Command { len: end + 1, frame: Frame::Line(Span::input(0, text.len())) }
-            }
+            Ok(()) => Decoded::Command { len: end + 1, frame: Frame::Line { len: text.len() } },
             Err(failure) => Decoded::Refuse { len: end + 1, failure, last: !resp },
         }
     }
 
     fn resp(&mut self, input: &[u8], words: &mut Vec<Span>) -> Decoded {
-        if let Expecting::Head = self.state
-            && let Some(len) = whole(input, words)
-            && len <= self.limits.command
-        {
+        if let Some(len) = self.whole(input, words) {
             return Decoded::Command { len, frame: Frame::Resp };
         }
         words.clear();
@@ -353,36 +356,43 @@ impl Decoder {
 }
 
 /// Finds the words of a whole command with short headers. Returns its length, or `None` for any other input.
+#[inline(never)]
 fn whole(input: &[u8], words: &mut Vec<Span>) -> Option<usize> {
-    let (count, mut at) = short_header(input, 0, b'*')?;
+    words.clear();
+    let (count, header) = short_header(input, b'*')?;
     if count == 0 {
         return None;
     }
+    let mut at = header;
     for _ in 0..count {
-        let (size, start) = short_header(input, at, b'$')?;
-        let end = start + size;
-        at = end + 2;
-        if input.get(end..at)? != b"\r\n" {
+        let (size, header) = short_header(input.get(at..)?, b'$')?;
+        let (start, end) = (at + header, at + header + size);
+        if input.get(end..)?.first_chunk() != Some(b"\r\n") {
             return None;
         }
         words.push(Span::input(start, end));
+        at = end + 2;
     }
     Some(at)
 }
 
 /// Reads `<kind><digit>\r\n` or `<kind><digit><digit>\r\n`, as nearly every header is. Returns the number, and
-/// the place after the header.
+/// the length of the header.
 #[inline]
-fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
-    let rest = input.get(at..)?;
-    let digit = |b: u8| usize::from(b - b'0');
-    match *rest {
-        [k, a @ b'0'..=b'9', b'\r', b'\n', ..] if k == kind => Some((digit(a), at + 4)),
-        [k, a @ b'0'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] if k == kind => {
-            Some((digit(a) * 10 + digit(b), at + 5))
-        }
-        _ => None,
+fn short_header(rest: &[u8], kind: u8) -> Option<(usize, usize)> {
+    // Four bytes are compared at a time.
+    let four = u32::from_le_bytes(*rest.first_chunk()?);
+    let digit = |at: usize| (four >> (8 * at) & 0xff).wrapping_sub(b'0'.into()) as usize;
+    let is = |[a, b, c, d]: [u8; 4]| u32::from_le_bytes([a, b, c, d]);
+    let (one, two) = (digit(1), digit(2));
+    if four & is([0xff, 0, 0xff, 0xff]) == is([kind, 0, b'\r', b'\n']) {
+        return (one < 10).then_some((one, 4));
     }
+    let is_short = four & is([0xff, 0, 0, 0xff]) == is([kind, 0, 0, b'\r'])
+        && rest.get(4) == Some(&b'\n')
+        && one < 10
+        && two < 10;
+    is_short.then_some((one * 10 + two, 5))
 }
 
 /// Returns whether the first word of a line is HELLO, or `None` if that needs more bytes.

@@ -9,6 +9,7 @@ use super::{Protocol, escape_into};
 use crate::error::{Failure, is_acted_on};
 
 /// Appends a whole reply to `out`. Long bytes are not copied.
+#[inline]
 pub(crate) fn reply(reply: Reply, protocol: Protocol, out: &mut Outgoing) {
     if let Reply::Int(value) = reply
         && protocol != Protocol::Line
@@ -17,6 +18,11 @@ pub(crate) fn reply(reply: Reply, protocol: Protocol, out: &mut Outgoing) {
         std::mem::forget(reply);
         return head(b':', value, out.tail());
     }
+    any_reply(reply, protocol, out);
+}
+
+#[inline(never)]
+fn any_reply(reply: Reply, protocol: Protocol, out: &mut Outgoing) {
     match (protocol, reply) {
         (Protocol::Line, Reply::Bytes(bytes)) if bytes.len() >= LONG => out.push(bytes),
         (Protocol::Line, reply) => line(reply, out.tail()),
@@ -307,31 +313,41 @@ fn simple(kind: u8, text: &[u8], out: &mut Vec<u8>) {
 /// Appends a bulk string. Every word that a client sends is one, too.
 pub(crate) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() + 24);
-    length(b'$', bytes.len(), out);
+    head(b'$', as_int(bytes.len()), out);
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }
 
 /// Appends a length or a count, such as `*3\r\n`.
 pub(crate) fn length(kind: u8, value: usize, out: &mut Vec<u8>) {
-    head(kind, i64::try_from(value).unwrap_or(i64::MAX), out);
+    head(kind, as_int(value), out);
 }
 
+fn as_int(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[inline]
 fn head(kind: u8, value: i64, out: &mut Vec<u8>) {
     // Most have one or two digits.
-    if let 0..=99 = value {
-        let digit = |value: i64| b'0' + (value.unsigned_abs() % 10) as u8;
-        let (ten, one) = (digit(value / 10), digit(value));
-        return match ten {
-            b'0' => out.extend_from_slice(&[kind, one, b'\r', b'\n']),
-            _ => out.extend_from_slice(&[kind, ten, one, b'\r', b'\n']),
-        };
+    match usize::try_from(value).ok().and_then(|value| PAIRS.get(value)) {
+        Some([b'0', one]) => out.extend_from_slice(&[kind, *one, b'\r', b'\n']),
+        Some([ten, one]) => out.extend_from_slice(&[kind, *ten, *one, b'\r', b'\n']),
+        None => long_head(kind, value, out),
     }
-    let mut text = [0; 23];
+}
+
+#[inline(never)]
+fn long_head(kind: u8, value: i64, out: &mut Vec<u8>) {
+    const LONGEST: usize = 24;
+    let mut text = [0; 2 * LONGEST];
     (text[21], text[22]) = (b'\r', b'\n');
     let at = digits(value, &mut text[..21]) - 1;
     text[at] = kind;
-    out.extend_from_slice(&text[at..]);
+    let length = out.len() + 23 - at;
+    // A copy of a fixed length takes fewer instructions.
+    out.extend_from_slice(&text[at..at + LONGEST]);
+    out.truncate(length);
 }
 
 fn number(value: i64, out: &mut Vec<u8>) {
@@ -353,6 +369,8 @@ const PAIRS: [[u8; 2]; 100] = {
 
 /// Writes an integer in decimal at the end of a text, and returns its place. `write!` took a tenth of the
 /// instructions of a small command.
+// Each copy of the loop would be unrolled.
+#[inline(never)]
 pub(crate) fn digits(value: i64, text: &mut [u8]) -> usize {
     let mut at = text.len();
     let mut left = value.unsigned_abs();
