@@ -98,6 +98,11 @@ fn run(files: Vec<String>, #[arg(last)] command: Vec<Vec<u8>>) -> (Vec<String>, 
     (files, command)
 }
 
+#[command]
+fn limits(#[arg(long)] of: BTreeMap<String, u64>, #[arg(last)] command: Vec<String>) -> usize {
+    of.len() + command.len()
+}
+
 type Answer<T> = dockipc::Result<T>;
 
 /// All commands.
@@ -282,6 +287,8 @@ trait Wrong {
     fn fail(&self, #[arg(flag)] code: bool, #[arg(body)] body: &[u8]) -> dockipc::Result<Reply>;
 
     fn run(&self, files: &[&str], command: &[&str]) -> dockipc::Result<Reply>;
+
+    fn limits(&self, #[arg(long)] of: &str, command: &[&str]) -> dockipc::Result<usize>;
 }
 
 #[derive(Reply)]
@@ -349,6 +356,8 @@ fn each_difference_is_a_sentence() {
             "fail: `code` is a word in its place in the daemon, and not the option --code: remove `long` or `flag`",
             "fail: the daemon takes no body",
             "run: <command> is behind `--` in the daemon: add `#[arg(last)]`",
+            "limits: <command> is behind `--` in the daemon: add `#[arg(last)]`",
+            "limits: --of is of the type text in the trait, and map of integer in the daemon",
         ]
     );
     assert_eq!(

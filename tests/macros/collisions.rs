@@ -23,6 +23,11 @@ enum CollidingChoice {
     Some(u64),
 }
 
+#[::dockipc::client]
+trait Colliding {
+    fn colliding(&self, common: CollidingCommon) -> ::dockipc::Result<()>;
+}
+
 #[derive(Commands)]
 enum CollidingAction {
     CollidingNone,

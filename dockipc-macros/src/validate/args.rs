@@ -123,7 +123,13 @@ fn alternative(
         if !has_way {
             keys.list.push(Key { span: ident.span(), kind: ArgKey::Flag(None) });
         }
-        let param = field(ParamAttrs { keys, docs }, ident, &parse_quote!(bool), taken, errors)?;
+        let param = field(
+            ParamAttrs { keys, docs },
+            ident,
+            &parse_quote!(::core::primitive::bool),
+            taken,
+            errors,
+        )?;
         if !matches!(param.form, Form::Flag(_)) {
             errors.add(ident.span(), "a variant without a field is a flag: remove its key");
         }

@@ -95,6 +95,10 @@ fn is_positional(described: &Described) -> bool {
     flag(described).is_none() && !of_other_kind
 }
 
+fn is_last(described: &Described, named: &str) -> bool {
+    described.has("kind", "last") && described.has("name", named)
+}
+
 fn name(described: &Described) -> String {
     described.text("name").unwrap_or_default()
 }
@@ -122,6 +126,8 @@ fn positionals(method: &Method, described: &[Described], found: &mut Vec<String>
                 ));
             }
             (Some(theirs), _) => value(sent, &format!("<{}>", sent.name), theirs, found),
+            // Reported with the words behind `--`.
+            (None, _) if described.iter().any(|argument| is_last(argument, sent.name)) => {}
             (None, _) => {
                 found.push(format!("the daemon has no parameter <{}>", sent.name));
             }
@@ -270,8 +276,11 @@ fn value(sent: &Sent, shown: &str, theirs: &Described, found: &mut Vec<String>) 
             found.push(format!("the daemon does not accept {} for {shown}", refused.join(", ")));
         }
     } else if !accepts(&their_type, !words.is_empty(), ty) {
-        let their_type =
-            if words.is_empty() { their_type } else { format!("one of {}", words.join(", ")) };
+        let their_type = match words.is_empty() {
+            true if theirs.is("map") => format!("map of {their_type}"),
+            true => their_type,
+            false => format!("one of {}", words.join(", ")),
+        };
         found.push(format!(
             "{shown} is of the type {ty} in the trait, and {their_type} in the daemon"
         ));
