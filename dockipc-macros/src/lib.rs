@@ -339,6 +339,11 @@ pub fn derive_args(item: TokenStream) -> TokenStream {
 /// `#[command(flatten)]` at the function, and without `prefix`, they are `focus-window`, `spawn` and `leave`. The other parameters of the function
 /// are injected. It can be async, and its answer is that of each command.
 ///
+/// The function may also have required words in front of the enum, which all commands have. `fn output(name: String, action:
+/// OutputAction)` has the command `output off`, and a call has its word in the middle of the name or behind it: `output eDP-1 off` or
+/// `output off eDP-1`. A word that is the name of a variant, or begins with `-`, is only given behind. In a client's trait, the
+/// method `fn output(&self, name: &str, action: OutputAction)` sends any value.
+///
 /// | at a variant | meaning |
 /// | --- | --- |
 /// | `"name"`, `alias = "…"` | the command's name, and others |

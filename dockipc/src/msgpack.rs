@@ -30,16 +30,27 @@ use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
 /// read, too. The bytes are one word of a command and one bulk string of an answer, so they are for clients that speak
 /// RESP: a line is text.
 ///
+/// A value is read up to 128 levels deep, as JSON text is: a client can't exhaust the stack of a daemon.
+///
 /// A value that serde can't write is answered as an error. As an argument of a call it is sent as the text of that
 /// error, which the daemon refuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MsgPack<T>(pub T);
 
+/// The most levels of a value, as of JSON text: each takes a part of the thread's stack, also when the value is answered.
+const DEEPEST: usize = 128;
+
+fn read<'r, T: Deserialize<'r>>(bytes: &'r [u8]) -> Result<T, rmp_serde::decode::Error> {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+    deserializer.set_max_depth(DEEPEST);
+    T::deserialize(&mut deserializer)
+}
+
 impl<'r, T: Deserialize<'r>> Arg<'r> for MsgPack<T> {
     const TYPE: &'static str = "msgpack";
 
     fn from_word(word: &'r [u8]) -> Result<Self, BadValue> {
-        rmp_serde::from_slice(word).map(Self).map_err(BadValue::new)
+        read(word).map(Self).map_err(BadValue::new)
     }
 }
 
@@ -60,7 +71,7 @@ impl<T: Serialize> IntoReply for MsgPack<T> {
 impl<T: DeserializeOwned> FromReply for MsgPack<T> {
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         let bytes = Vec::<u8>::from_reply(reply)?;
-        rmp_serde::from_slice(&bytes).map(Self).map_err(|error| {
+        read(&bytes).map(Self).map_err(|error| {
             let got = format!("{} ({error})", Reply::Bytes(bytes).describe());
             Error::Mismatch { wanted: "MessagePack of this type", got }
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dockipc::client::Way;
 use dockipc::{Args, Commands, command};
@@ -56,8 +56,15 @@ fn bring(bring: Bring) -> String {
     format!("{bring:?}")
 }
 
+#[command]
+fn directory(#[arg(caller = "cwd")] at: PathBuf) -> PathBuf {
+    at
+}
+
 #[dockipc::client]
 trait Bringer {
+    fn directory(&self, #[arg(caller = "cwd")] at: Option<&Path>) -> dockipc::Result<PathBuf>;
+
     fn brought(&self, brought: &Brought, source: Option<Source>) -> dockipc::Result<String>;
 
     fn bring(&self, bring: &Bring) -> dockipc::Result<String>;
@@ -144,6 +151,15 @@ fn fields_of_a_requested_variant_are_filled_in() {
         assert_eq!(typed.bring(&given).unwrap(), answer);
         assert_eq!(client.request(given).call::<String>().unwrap(), answer);
     }
+}
+
+#[test]
+fn directory_of_the_caller_is_an_option() {
+    let daemon = daemon();
+    let client = BringerClient::new(daemon.client());
+    assert_eq!(client.directory(None).unwrap(), here());
+    assert_eq!(client.directory(Some(Path::new("/w"))).unwrap(), Path::new("/w"));
+    assert_eq!(client.check().unwrap(), []);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dockipc::{Client, DescribedJson, Json, MsgPack, Reply, Server, Stream, command};
+use dockipc::{Client, DescribedJson, Error, Json, MsgPack, Reply, Server, Stream, command};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -158,4 +158,59 @@ fn msgpack_is_one_word_and_one_value() {
     assert!(failure.starts_with("USAGE bad value for window"), "{failure}");
     let wrong = client.command("json-default").call::<MsgPack<Window>>().unwrap_err().to_string();
     assert!(wrong.ends_with("not MessagePack of this type"), "{wrong}");
+}
+
+/// A tree that is as deep as its client wants.
+#[derive(Serialize, Deserialize, dockipc::Reply)]
+struct Tree {
+    branches: Vec<Self>,
+}
+
+#[command("json-tree")]
+fn tree_of_json(tree: Json<Tree>) -> Tree {
+    tree.0
+}
+
+#[command("msgpack-tree")]
+fn tree_of_msgpack(tree: MsgPack<Tree>) -> Tree {
+    tree.0
+}
+
+#[command("msgpack-deep")]
+fn deep(value: MsgPack<Value>) -> MsgPack<Value> {
+    value
+}
+
+#[command("msgpack-as-json")]
+fn as_json(value: MsgPack<Value>) -> Json<Value> {
+    Json(value.0)
+}
+
+#[test]
+fn depth_of_a_clients_value_is_bounded() {
+    let daemon = Server::new().spawn_in_process().unwrap();
+    let client = daemon.client();
+    let nested = |before: &[u8], inner: &[u8], after: &[u8], levels: usize| {
+        [&before.repeat(levels), inner, &after.repeat(levels)].concat()
+    };
+    for (levels, is_read) in [(60, true), (100, true), (500, false), (30_000, false)] {
+        let list = nested(b"\x91", b"\xc0", b"", levels);
+        let json = nested(b"{\"branches\":[", b"", b"]}", levels);
+        let tree = nested(b"\x81\xa8branches\x91", b"\x81\xa8branches\x90", b"", levels);
+        for (command, value, is_read) in [
+            ("msgpack-deep", &list, is_read),
+            ("msgpack-as-json", &list, is_read),
+            ("msgpack-tree", &tree, levels < 64),
+            ("json-tree", &json, levels < 64),
+        ] {
+            let refusal = match client.command(command).arg(&value[..]).call::<Vec<u8>>() {
+                Err(Error::Refused(failure)) => Some(failure.code().to_owned()),
+                // A RESP answer is deeper than a client reads.
+                Ok(_) | Err(_) => None,
+            };
+            assert_eq!(refusal.as_deref(), (!is_read).then_some("USAGE"), "{command} {levels}");
+            // The daemon is there, whatever the answer.
+            assert_eq!(client.command("ping").call::<String>().unwrap(), "PONG");
+        }
+    }
 }

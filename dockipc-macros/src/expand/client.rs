@@ -1,11 +1,11 @@
 //! A client's trait: the type that implements it by calling commands.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{FnArg, Type};
 
 use crate::model::{ClientTrait, Method, Sent, SentForm, SentWay};
-use crate::tokens::{first_span, hygienic};
+use crate::tokens::{first_span, hygienic, last_span};
 
 pub(crate) fn client(model: &ClientTrait) -> TokenStream {
     let ClientTrait { krate, ident, vis, is_async, methods } = model;
@@ -26,7 +26,12 @@ pub(crate) fn client(model: &ClientTrait) -> TokenStream {
         }
     });
     let calls = methods.iter().map(|method| call(method, *is_async));
-    let described = methods.iter().map(|method| description(method, *is_async));
+    let described = methods.iter().enumerate().map(|(i, method)| description(i, method, *is_async));
+    let (names, cfgs) = methods
+        .iter()
+        .enumerate()
+        .map(|(i, method)| (name(i), &method.cfgs))
+        .unzip::<_, _, Vec<_>, Vec<_>>();
     let doc = format!("Calls the commands of [`{ident}`] on a daemon.");
     let check_doc = format!(
         "Compares [`{ident}`] with the daemon's description of its commands, and returns each difference. Without one, every call of this version of the daemon fits."
@@ -57,7 +62,8 @@ pub(crate) fn client(model: &ClientTrait) -> TokenStream {
             ) -> ::core::result::Result<::std::vec::Vec<#private::Difference>, #private::Error> {
                 use #private as __dockipc;
 
-                const METHODS: &[__dockipc::Method] = &[#(#described),*];
+                #(#described)*
+                const METHODS: &[__dockipc::Method] = &[#(#(#cfgs)* #names),*];
                 __dockipc::#check(&self.0, METHODS)#wait
             }
         }
@@ -144,8 +150,14 @@ fn way(way: &SentWay) -> TokenStream {
     }
 }
 
-/// Generates the description of a method, which is compared with the daemon's.
-fn description(method: &Method, is_async: bool) -> TokenStream {
+/// Returns the name of the constant that describes a method.
+fn name(i: usize) -> Ident {
+    format_ident!("__DOCKIPC_METHOD_{i}", span = Span::mixed_site())
+}
+
+/// Generates the description of a method, which is compared with the daemon's, and the checks of its parameters that
+/// need types.
+fn description(i: usize, method: &Method, is_async: bool) -> TokenStream {
     let Method { cfgs, name, is_idempotent, is_deprecated, params, output, .. } = method;
     let span = hygienic(first_span(output));
     let answer = without_lifetimes(output.to_token_stream());
@@ -154,6 +166,14 @@ fn description(method: &Method, is_async: bool) -> TokenStream {
     } else {
         quote_spanned!(span=> <#answer as __dockipc::Outcome>::EXPECTED)
     };
+    let constant = self::name(i);
+    let checks = params.iter().enumerate().map(|(i, Sent { ty, .. })| {
+        // At the whole type, as for a command.
+        let mut arguments = Group::new(Delimiter::Parenthesis, quote!(&#constant, #i));
+        arguments.set_span(hygienic(last_span(ty)));
+        let span = hygienic(first_span(ty));
+        quote_spanned!(span=> #(#cfgs)* const _: () = __dockipc::check_sent #arguments;)
+    });
     let params = params.iter().map(|Sent { name, ty, form, .. }| {
         let span = hygienic(first_span(ty));
         let ty = without_lifetimes(ty.to_token_stream());
@@ -165,18 +185,20 @@ fn description(method: &Method, is_async: bool) -> TokenStream {
             SentForm::Body => return quote!(__dockipc::Sent::body(#name)),
             SentForm::Items => return quote!(__dockipc::Sent::items(#name)),
         };
+        let rest = matches!(way, SentWay::Rest).then(|| quote!(.rest()));
         let way = self::way(way);
-        quote!(__dockipc::Sent::new(#name, #way, #gives, __dockipc::Fill::#fill))
+        quote!(__dockipc::Sent::new(#name, #way, #gives, __dockipc::Fill::#fill)#rest)
     });
     quote_spanned! {Span::mixed_site()=>
         #(#cfgs)*
-        __dockipc::Method {
+        const #constant: __dockipc::Method = __dockipc::Method {
             name: #name,
             is_idempotent: #is_idempotent,
             is_deprecated: #is_deprecated,
             params: &[#(#params),*],
             answer: #answer,
-        }
+        };
+        #(#checks)*
     }
 }
 

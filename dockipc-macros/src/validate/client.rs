@@ -1,14 +1,13 @@
 //! The checks of a client's trait, its methods and their parameters.
 
 use quote::ToTokens;
-use syn::ext::IdentExt;
 use syn::{
     Error, FnArg, GenericParam, Ident, ItemTrait, LitStr, Pat, Path, ReceiverKind, ReturnType,
     TraitItem, TraitItemFn, Type, parse_quote,
 };
 
 use super::command::check_name;
-use super::param::{Taken, option_name};
+use super::param::{Taken, check_place, conflicts_with_flag, option_name, param_name, seen_name};
 use super::{default_crate, once, once_or};
 use crate::attr::{ClientAttrs, CrateKey, Key, Keys, MethodAttrs, MethodKey, SentKey};
 use crate::errors::Errors;
@@ -227,21 +226,19 @@ fn sent(
             SentKey::Name(text) => once(&mut given, span, text, "name", errors),
         }
     }
-    let ident = match pat {
-        Pat::Ident(pat) if pat.ident != "_" => pat.ident.clone(),
-        _ => {
-            errors.push(Error::new_spanned(pat, "a parameter needs a name: write `name: Type`"));
-            return None;
-        }
+    let (ident, name) = param_name(pat, errors)?;
+    let given = given.map(|(_, text)| seen_name(&text, errors));
+    let fallback = match &given {
+        Some((name, span)) => (name.replace('_', "-"), *span),
+        None => (kebab(ident), ident.span()),
     };
-    let given = given.map(|(_, text): (_, LitStr)| text);
-    let name = match &given {
-        Some(text) => text.value(),
-        None => ident.unraw().to_string().trim_matches('_').to_owned(),
-    };
+    let (ident, name) = (ident.clone(), given.map_or(name, |(name, _)| name));
+    taken.take_name(&ident, &name, errors);
     let option = |key: &str, own: Option<LitStr>, taken: &mut Taken, errors: &mut Errors| {
-        option_name(key, own.or(given.clone()), Some((kebab(&ident), ident.span())), taken, errors)
+        option_name(key, own, Some(fallback.clone()), taken, errors)
     };
+    // Only an option has it.
+    let key = caller.as_ref().map(|(span, _): &(_, LitStr)| (*span, "caller"));
     let way = match place {
         Some((_, place @ (Place::Body | Place::Items))) => {
             if let Some(span) = absolute.map(|(span, ())| span).or(caller.map(|(span, _)| span)) {
@@ -250,10 +247,25 @@ fn sent(
             let form = if let Place::Body = place { SentForm::Body } else { SentForm::Items };
             return Some(Sent { ident, name, ty: ty.clone(), form });
         }
-        Some((_, Place::Flag(own))) => SentWay::Flag(option("flag", own, taken, errors)),
+        Some((_, Place::Flag(own))) => {
+            let absolute = absolute.map(|(span, ())| (span, "absolute"));
+            for (span, key) in absolute.into_iter().chain(key) {
+                conflicts_with_flag(span, key, "a flag has no value", errors);
+            }
+            SentWay::Flag(option("flag", own, taken, errors))
+        }
         Some((_, Place::Long(own))) => SentWay::Long(option("long", own, taken, errors)),
-        Some((_, Place::Rest)) => SentWay::Rest,
-        Some((_, Place::Last)) => SentWay::Last,
+        Some((span, Place::Rest)) => {
+            taken.take_rest(span, errors);
+            check_place("rest", key, ty, taken, errors);
+            SentWay::Rest
+        }
+        Some((span, Place::Last)) => {
+            taken.take_last(span, errors);
+            check_place("last", key, ty, taken, errors);
+            SentWay::Last
+        }
+        None if key.is_some() => SentWay::Long(option("long", None, taken, errors)),
         None => SentWay::Position,
     };
     for span in impl_spans(ty.to_token_stream()) {

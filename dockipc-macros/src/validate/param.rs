@@ -25,6 +25,33 @@ pub(super) struct Taken {
     last: bool,
 }
 
+impl Taken {
+    pub(super) fn take_name(&mut self, ident: &Ident, name: &str, errors: &mut Errors) {
+        // The compiler reports two that are one identifier.
+        if let Some((other, _)) = self.names.iter().find(|(other, n)| n == name && other != ident) {
+            let message = format!(
+                "duplicate parameter `{name}`: clients see the name of `{other}` and `{ident}` without `_`; rename one of the two"
+            );
+            errors.add(ident.span(), message);
+        }
+        self.names.push((ident.clone(), name.to_owned()));
+    }
+
+    pub(super) fn take_rest(&mut self, span: Span, errors: &mut Errors) {
+        if std::mem::replace(&mut self.rest, true) {
+            let message = "duplicate `rest`: only one parameter can take the rest of the line";
+            errors.add(span, message);
+        }
+    }
+
+    pub(super) fn take_last(&mut self, span: Span, errors: &mut Errors) {
+        if std::mem::replace(&mut self.last, true) {
+            let message = "duplicate `last`: only one parameter can take the words behind `--`";
+            errors.add(span, message);
+        }
+    }
+}
+
 pub(super) fn param(
     attrs: ParamAttrs,
     input: &FnArg,
@@ -83,14 +110,7 @@ fn named(
     let (form, extra) = form(keys, fallback, ty, taken, errors);
     let (ident, name) = name?;
     let name = written.map_or(name, |(written, _)| written);
-    // The compiler reports two that are one identifier.
-    if let Some((other, _)) = taken.names.iter().find(|(other, n)| *n == name && other != ident) {
-        let message = format!(
-            "duplicate parameter `{name}`: clients see the name of `{other}` and `{ident}` without `_`; rename one of the two"
-        );
-        errors.add(ident.span(), message);
-    }
-    taken.names.push((ident.clone(), name.clone()));
+    taken.take_name(ident, &name, errors);
     Some(Param { name, docs: attrs.docs, ty: ty.clone(), form, extra, is_named })
 }
 
@@ -110,6 +130,11 @@ fn name_key(keys: &mut Keys<ArgKey>, ty: &Type, errors: &mut Errors) -> Option<(
         let message = format!("`{injected}` has no name that clients see: remove `name`");
         errors.add(span, message);
     }
+    Some(seen_name(&text, errors))
+}
+
+/// Checks a name that clients see, and returns it with its span.
+pub(super) fn seen_name(text: &LitStr, errors: &mut Errors) -> (String, Span) {
     let (name, span) = (text.value(), text.span());
     let reasons = [
         (name.is_empty(), "write at least one character"),
@@ -119,11 +144,11 @@ fn name_key(keys: &mut Keys<ArgKey>, ty: &Type, errors: &mut Errors) -> Option<(
         ),
     ];
     invalid("name", &name, &reasons, span, errors);
-    Some((name, span))
+    (name, span)
 }
 
 /// Returns the identifier of a parameter, and the name that clients see.
-fn param_name<'p>(pat: &'p Pat, errors: &mut Errors) -> Option<(&'p Ident, String)> {
+pub(super) fn param_name<'p>(pat: &'p Pat, errors: &mut Errors) -> Option<(&'p Ident, String)> {
     if let Pat::Ident(pat) = pat {
         let name = pat.ident.unraw().to_string().trim_matches('_').to_owned();
         if !name.is_empty() {
@@ -224,11 +249,7 @@ fn form(
                 );
                 errors.add(span, message);
             }
-            let mut conflict = |span, key, reason| {
-                let message =
-                    format!("`{key}` conflicts with `flag`: {reason}; remove one of the two");
-                errors.add(span, message);
-            };
+            let mut conflict = |span, key, reason| conflicts_with_flag(span, key, reason, errors);
             if let Some((span, _)) = default {
                 conflict(span, "default", "a flag that is left out is false");
             }
@@ -249,21 +270,19 @@ fn form(
         }
         Some((_, FormKey::Long(name))) => Source::Long(option("long", name, &extra, taken, errors)),
         Some((span, FormKey::Last)) => {
-            if std::mem::replace(&mut taken.last, true) {
-                let message = "duplicate `last`: only one parameter can take the words behind `--`";
-                errors.add(span, message);
-            }
+            taken.take_last(span, errors);
             Source::Last
         }
         Some((span, FormKey::Rest)) => {
-            if std::mem::replace(&mut taken.rest, true) {
-                let message = "duplicate `rest`: only one parameter can take the rest of the line";
-                errors.add(span, message);
-            }
+            taken.take_rest(span, errors);
             Source::Rest
         }
     };
-    check_place(&source, key, ty, taken, errors);
+    match source {
+        Source::Rest => check_place("rest", key, ty, taken, errors),
+        Source::Last => check_place("last", key, ty, taken, errors),
+        Source::Position | Source::Long(_) => {}
+    }
     let default = default.map(|(_, expr)| default_value(expr));
     if let Some(DefaultValue::Word(word, span)) = &default
         && let Some(expected) = default::expected(ty, word)
@@ -277,19 +296,20 @@ fn form(
     (Form::Value(Box::new(value)), extra)
 }
 
+/// Reports a key that a flag cannot have.
+pub(super) fn conflicts_with_flag(span: Span, key: &str, reason: &str, errors: &mut Errors) {
+    let message = format!("`{key}` conflicts with `flag`: {reason}; remove one of the two");
+    errors.add(span, message);
+}
+
 /// Checks the keys of the rest of a line, and of the words behind `--`, with a key that only an option has.
-fn check_place(
-    source: &Source,
+pub(super) fn check_place(
+    word: &str,
     key: Option<(Span, &str)>,
     ty: &Type,
     taken: &Taken,
     errors: &mut Errors,
 ) {
-    let word = match source {
-        Source::Rest => "rest",
-        Source::Last => "last",
-        Source::Position | Source::Long(_) => return,
-    };
     if let Some((span, key)) = key {
         let message = format!(
             "`{key}` conflicts with `{word}`: only an option has it; write `long` in place of `{word}`, or remove `{key}`"

@@ -6,8 +6,10 @@ use crate::error::{Failure, code};
 use crate::wire::words::quote;
 
 mod maps;
+mod order;
 mod values;
 
+pub(crate) use order::{Placed, check_order, check_rest};
 pub use values::{is_one_of, no_choice};
 
 /// A type that can be parsed from a word, so that it can be a parameter of a command.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::extra::check_extra;
 use super::{BodyCode, Extra, FromRequest, Group, Kind, Needs, Wanted, base, leading};
-use crate::arg::{Arity, BadValue, BadWord, usage};
+use crate::arg::{Arity, BadValue, BadWord, Placed, check_order, check_rest, usage};
 use crate::error::Failure;
 use crate::request::Request;
 use crate::secret::HIDDEN;
@@ -167,6 +167,11 @@ impl Param {
     /// Returns whether the parameter may be omitted.
     pub(crate) fn is_optional(&self) -> bool {
         !self.is_required() || self.alternative().is_some()
+    }
+
+    const fn placed(&self) -> Placed {
+        let takes_all = matches!(self.arity, Arity::Many) || matches!(self.way, Way::Rest);
+        Placed { takes_all, is_required: self.is_required() }
     }
 
     /// Returns whether a function can have the parameter in front of an enum of commands.
@@ -395,10 +400,7 @@ const fn check_all(params: &[Param], index: usize) {
         !matches!(this.arity, Arity::Optional) || this.default.is_none(),
         "a parameter with a default always has a value: remove Option or the default",
     );
-    assert!(
-        !matches!((this.way, this.arity), (Way::Rest, Arity::Many)),
-        "the rest of the line is one value: use &str, String, &[u8] or Vec<u8>",
-    );
+    check_rest(matches!((this.way, this.arity), (Way::Rest, Arity::Many)));
     assert!(
         !this.secret || this.propose.is_none(),
         "a secret parameter can't have completions: remove `complete`",
@@ -452,14 +454,7 @@ const fn check_all(params: &[Param], index: usize) {
     while i < index {
         let earlier = &params[i];
         if matches!(earlier.way, Way::Positional | Way::Rest) {
-            assert!(
-                !matches!(earlier.arity, Arity::Many) && !matches!(earlier.way, Way::Rest),
-                "the previous parameter takes all remaining words: move it to the end",
-            );
-            assert!(
-                !this.is_required() || earlier.is_required(),
-                "a required parameter follows an optional one: move it before that one, make it an Option, or give it a default",
-            );
+            check_order(earlier.placed(), this.placed());
         }
         i += 1;
     }

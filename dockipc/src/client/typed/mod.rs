@@ -16,7 +16,7 @@ pub use crate::error::Error;
 #[cfg(feature = "tokio")]
 pub use fit::check_async;
 pub use fit::{Difference, check};
-pub use parameter::Gives;
+pub use parameter::{Gives, check_sent};
 
 pub use self::caller::{Paths, Variables};
 
@@ -44,6 +44,8 @@ pub struct Sent {
     way: Option<Way>,
     gives: Gives,
     fill: Fill,
+    /// It is the rest of the line.
+    is_rest: bool,
 }
 
 /// What the client does with a value before it sends it.
@@ -58,11 +60,16 @@ pub enum Fill {
 
 impl Sent {
     pub const fn new(name: &'static str, way: Way, gives: Gives, fill: Fill) -> Self {
-        Self { name, way: Some(way), gives, fill }
+        Self { name, way: Some(way), gives, fill, is_rest: false }
+    }
+
+    #[must_use]
+    pub const fn rest(self) -> Self {
+        Self { is_rest: true, ..self }
     }
 
     pub const fn body(name: &'static str) -> Self {
-        Self { name, way: None, gives: Gives::of("bytes"), fill: Fill::Nothing }
+        Self { name, way: None, gives: Gives::of("bytes"), fill: Fill::Nothing, is_rest: false }
     }
 
     pub const fn items(name: &'static str) -> Self {

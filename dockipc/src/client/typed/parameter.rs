@@ -1,6 +1,7 @@
 //! The parameters of a method beside those of the daemon's command.
 
 use super::{Fill, Method, Sent, Way};
+use crate::arg::{Placed, check_order, check_rest};
 use crate::client::typed::fit::Described;
 use crate::text::is_within;
 
@@ -66,6 +67,41 @@ impl Gives {
     #[must_use]
     pub const fn list(self) -> Self {
         Self { is_optional: true, is_multiple: true, ..self }
+    }
+}
+
+/// Rejects parameters at compile time that no command has, as `#[command]` does.
+// `track_caller` makes the error point at the author's parameter.
+#[track_caller]
+pub const fn check_sent(method: &Method, index: usize) {
+    let this = &method.params[index];
+    if let Some(Way::Flag(_)) = this.way {
+        let is_bool = match this.gives.ty.as_bytes() {
+            b"" | b"boolean" => !this.gives.is_optional,
+            _ => false,
+        };
+        assert!(is_bool, "a flag is a `bool`: use `#[arg(long)]` for an option with a value");
+    }
+    check_rest(this.is_rest && this.gives.is_multiple);
+    let mut i = 0;
+    while i < index {
+        if let (Some(earlier), Some(this)) = (method.params[i].placed(), this.placed()) {
+            check_order(earlier, this);
+        }
+        i += 1;
+    }
+}
+
+impl Sent {
+    /// Returns how the words in its place are, if they are known.
+    const fn placed(&self) -> Option<Placed> {
+        match self.way {
+            Some(Way::Position) if !self.gives.is_group => Some(Placed {
+                takes_all: self.gives.is_multiple || self.is_rest,
+                is_required: !self.gives.is_optional,
+            }),
+            _ => None,
+        }
     }
 }
 
