@@ -140,7 +140,8 @@ fn items_of_our_client_stay_as_they_are() {
     let (_daemon, client) = start(Server::new());
     let got: Vec<String> = client.command("import-notes").items(notes()).call().unwrap();
     assert_eq!(got, debugged(&notes()));
-    let none: Vec<String> = client.command("import-notes").items(Vec::<Note>::new()).call().unwrap();
+    let none: Vec<String> =
+        client.command("import-notes").items(Vec::<Note>::new()).call().unwrap();
     assert_eq!(none, [""; 0]);
     let points = [Point { x: 1, y: None }, Point { x: -2, y: Some(0) }];
     let call = client.command("import-points").items(points.clone());
@@ -264,7 +265,9 @@ fn item_that_is_cut_is_no_end() {
     assert_eq!(with(&[b":7", b"\r\n"]), "*1\r\n$1\r\n7\r\n+OK\r\n");
     assert!(with(&[b":7\r\n$1"]).contains("INCOMPLETE item 2 is cut off\r\n"));
     assert!(with(&[b":7\r\n?1\r\n"]).contains("PROTO item 2 is not RESP: \"?1\\r\\n\"\r\n"));
-    assert!(with(&[b"*1\r\n".repeat(70).as_slice(), b":1\r\n"]).contains("PROTO item 1 is not RESP"));
+    assert!(
+        with(&[b"*1\r\n".repeat(70).as_slice(), b":1\r\n"]).contains("PROTO item 1 is not RESP")
+    );
 }
 
 #[test]
@@ -319,7 +322,8 @@ fn million_items_take_little_memory() {
 fn description_has_the_type_of_the_items() {
     let (daemon, _) = start(Server::new());
     let help = text(exchange(daemon.connect(), b"help import-notes\n"));
-    let line = "<notes>  The notes; a line for each item: the last word, or all that follows a line\n";
+    let line =
+        "<notes>  The notes; a line for each item: the last word, or all that follows a line\n";
     assert!(help.contains(line), "{help}");
     let described = text(exchange(daemon.connect(), &resp(&["dockipc", "describe", "sum-items"])));
     let of = "$4\r\ntype\r\n$5\r\nitems\r\n";

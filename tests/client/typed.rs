@@ -170,10 +170,8 @@ trait Numbers {
         #[arg(items)] numbers: impl Iterator<Item = u64> + Send + 'static,
     ) -> dockipc::Result<Items<u64>>;
 
-    fn sum<I: Iterator<Item = u64> + Send>(
-        &self,
-        #[arg(items)] numbers: I,
-    ) -> dockipc::Result<u64>;
+    fn sum<I: Iterator<Item = u64> + Send>(&self, #[arg(items)] numbers: I)
+    -> dockipc::Result<u64>;
 }
 
 impl Sizes for Mock {

@@ -184,7 +184,7 @@ fn stream_of_one_call_is_the_items_of_another() {
     let bad = call(&other, &[], &["import-rows", "-"], b"id\ttext\nx\ty\n");
     assert!(bad.err.contains("bad item 1: expected u64, got \"x\" in `id`"), "{}", bad.err);
     let help = call(&other, &[], &["import-rows", "--help"], b"").text();
-    assert!(help.contains("<rows>  The rows [items of Row]"), "{help}");
+    assert!(help.contains("<rows>  The rows. [items of Row]"), "{help}");
 }
 
 #[test]

@@ -211,8 +211,7 @@ fn sent(
 ) -> Option<Sent> {
     let (mut place, mut absolute, mut caller, mut given) = Default::default();
     let mut set_place = |span, key, errors: &mut Errors| {
-        let message =
-            "conflicting keys: write only one of `flag`, `long`, `rest`, `last`, `body` and `items`";
+        let message = "conflicting keys: write only one of `flag`, `long`, `rest`, `last`, `body` and `items`";
         once_or(message, &mut place, span, key, errors);
     };
     for Key { span, kind } in keys.list {

@@ -26,8 +26,8 @@ use crate::later::Bell;
 use crate::reply::{FromReply, IntoReply, ItemReader, Reply, ReplyType};
 use crate::wire::Frames;
 
-use self::items::{Found, Items};
 pub(crate) use self::items::Form;
+use self::items::{Found, Items};
 pub(crate) use self::pipe::pipe;
 
 /// The bytes that a client sends after a command: a file, an archive; or, as a `Body<T>`, any number of items. Injected
@@ -101,7 +101,7 @@ pub(crate) use self::pipe::pipe;
 /// Our client sends items with [`items(iterator)`](crate::client::Call::items), as the values that they are. In all other
 /// ways of sending a body, each line is an item, written as a [`Stream`](crate::Stream) of such items is in line mode, so
 /// that `dockipc call A list | dockipc call B import -` works: columns with a tab between, and tabs, newlines, carriage
-/// returns and backslashes within text as `\t`, `\n`, `\r` and `\\`. A [`Json`](crate::Json) is its text. In front of the
+/// returns and backslashes within text as `\t`, `\n`, `\r` and `\\`. A `Json` is its text. In front of the
 /// value of a struct's field is the field's name, unless the struct is a [`table`](derive@crate::Reply) or the first line has
 /// the names of all fields: then a row has only the values. A missing value is an empty column, and so an empty text in an
 /// `Option` is read as `None`; a list or a map must be the last column. Every line ends with a newline, so that an item

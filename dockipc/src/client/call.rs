@@ -302,7 +302,10 @@ impl<'c> Call<'c> {
         self.streamed(None)
     }
 
-    pub(super) fn streamed<T: FromReply>(self, body: Option<Arc<dyn SendBody>>) -> Result<Items<T>> {
+    pub(super) fn streamed<T: FromReply>(
+        self,
+        body: Option<Arc<dyn SendBody>>,
+    ) -> Result<Items<T>> {
         let timeout = self.own_timeout();
         let Self { client, mut words, idempotent, canceller, key, on_progress, once, .. } = self;
         let token = once.token(false);

@@ -53,10 +53,10 @@ pub use self::subscription::{Event, Mirror, Subscription};
 pub use self::to_args::{Arguments, ToArgs, Way};
 pub use self::typed::Difference;
 pub use self::upload::Upload;
-pub use crate::reply::ItemReader;
 #[cfg(feature = "cli")]
 pub(crate) use self::upload::{Body, SendBody};
 pub use self::word::ToArg;
+pub use crate::reply::ItemReader;
 pub use crate::wire::words::quote;
 
 /// Sends one line to the daemon at `path` and returns the whole answer, as `nc` would print it.

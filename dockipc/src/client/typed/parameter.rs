@@ -230,7 +230,9 @@ fn body(method: &Method, described: &[Described], found: &mut Vec<String>) {
         }
         // A reader of lines is a body of items, too.
         (Some(true), Some(_)) if !has_items => {
-            found.push("the body is bytes in the daemon, and not items: write `#[arg(body)]`".into());
+            found.push(
+                "the body is bytes in the daemon, and not items: write `#[arg(body)]`".into(),
+            );
         }
         _ => {}
     }

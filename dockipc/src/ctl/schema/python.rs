@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::super::interface::{Answer, Argument, Description, Interface, Kind, Type, Variant};
-use super::types::{documentation, Form, Named, Types, is_choice, own, pascal, snake, unique};
+use super::types::{Form, Named, Types, documentation, is_choice, own, pascal, snake, unique};
 
 /// The part of the module that is the same for each daemon.
 const RUNTIME: &str = include_str!("runtime.py");
