@@ -311,7 +311,7 @@ fn million_items_take_little_memory() {
     let before = tests::process::resident();
     let sum: u64 = client.command("sum-items").items(0..count).call().unwrap();
     assert_eq!(sum, count * (count - 1) / 2);
-    let lines: String = (0..count).map(|n| format!("{n}\n")).collect();
+    let lines: String = (0..count).map(|n| n.to_string() + "\n").collect();
     let sum: u64 = client.command("sum-items").body(lines.as_bytes()).call().unwrap();
     assert_eq!(sum, count * (count - 1) / 2);
     let grown = tests::process::resident().saturating_sub(before);

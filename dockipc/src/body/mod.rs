@@ -108,7 +108,7 @@ pub(crate) use self::pipe::pipe;
 /// that was cut off is known; only the last word of a Redis client's command may lack the last one.
 ///
 /// An item that can't be read is an error with the code `USAGE`, the item's number and the reason, such as
-/// `bad item 3: expected u64, got "x" in \`id\``. The next item can be read all the same. An item is at most as long as a
+/// `bad item 3: expected u64, got "x"`. The next item can be read all the same. An item is at most as long as a
 /// command ([`max_command`](crate::Server::max_command)), and a longer one is `TOOBIG`. After this error, and after those
 /// below, there is no further item. An item that was cut off is `INCOMPLETE`.
 ///
