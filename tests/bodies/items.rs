@@ -200,7 +200,7 @@ fn struct_has_its_names_in_the_row_or_above() {
     let rows = exchange(daemon.connect(), b"import-points\n1\t\n2\t3\n");
     assert_eq!(points(&text(rows)), expected);
     let wrong = |lines: &str| points(lines).unwrap_err();
-    assert_eq!(wrong("1\t2\n1\n"), "bad item 2: a column is missing");
+    assert_eq!(wrong("1\t2\n1\n"), "bad item 2: too few columns");
     assert_eq!(wrong("1\t2\t3\n"), "bad item 1: unexpected column \"3\"");
     assert_eq!(wrong("1\tx\n"), "bad item 1: expected i64, got \"x\" in `y`");
     let note = |lines: &[u8]| {

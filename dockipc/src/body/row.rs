@@ -109,7 +109,7 @@ struct Columns<'l> {
 
 impl<'l> Columns<'l> {
     fn next(&mut self) -> Result<&'l [u8], String> {
-        let rest = self.rest.ok_or("a column is missing")?;
+        let rest = self.rest.ok_or("too few columns")?;
         let end = rest.iter().position(|&b| b == b'\t');
         self.rest = end.map(|end| &rest[end + 1..]);
         Ok(&rest[..end.unwrap_or(rest.len())])
