@@ -93,7 +93,7 @@ fn async_function_takes_items() {
     let client = Client::new(it.daemon.path());
     let sum: u64 = client.command("sum-items-async").items(0..100_000_u64).call().unwrap();
     assert_eq!(sum, 4_999_950_000);
-    let lines: String = (0..100_000).map(|n| format!("{n}\n")).collect();
+    let lines: String = (0..100_000).map(|n| n.to_string() + "\n").collect();
     let line = exchange(it.daemon.connect(), format!("sum-items-async\n{lines}").as_bytes());
     assert_eq!(line, b"4999950000");
     let error = client.command("sum-items-async").body(&b"1\nx\n"[..]).call::<u64>().unwrap_err();

@@ -200,7 +200,7 @@ fn struct_has_its_names_in_the_row_or_above() {
     let rows = exchange(daemon.connect(), b"import-points\n1\t\n2\t3\n");
     assert_eq!(points(&text(rows)), expected);
     let wrong = |lines: &str| points(lines).unwrap_err();
-    assert_eq!(wrong("1\t2\n1\n"), "bad item 2: a column is missing");
+    assert_eq!(wrong("1\t2\n1\n"), "bad item 2: too few columns");
     assert_eq!(wrong("1\t2\t3\n"), "bad item 1: unexpected column \"3\"");
     assert_eq!(wrong("1\tx\n"), "bad item 1: expected i64, got \"x\" in `y`");
     let note = |lines: &[u8]| {
@@ -311,7 +311,7 @@ fn million_items_take_little_memory() {
     let before = tests::process::resident();
     let sum: u64 = client.command("sum-items").items(0..count).call().unwrap();
     assert_eq!(sum, count * (count - 1) / 2);
-    let lines: String = (0..count).map(|n| format!("{n}\n")).collect();
+    let lines: String = (0..count).map(|n| n.to_string() + "\n").collect();
     let sum: u64 = client.command("sum-items").body(lines.as_bytes()).call().unwrap();
     assert_eq!(sum, count * (count - 1) / 2);
     let grown = tests::process::resident().saturating_sub(before);

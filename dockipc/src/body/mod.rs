@@ -101,14 +101,14 @@ pub(crate) use self::pipe::pipe;
 /// Our client sends items with [`items(iterator)`](crate::client::Call::items), as the values that they are. In all other
 /// ways of sending a body, each line is an item, written as a [`Stream`](crate::Stream) of such items is in line mode, so
 /// that `dockipc call A list | dockipc call B import -` works: columns with a tab between, and tabs, newlines, carriage
-/// returns and backslashes within text as `\t`, `\n`, `\r` and `\\`. A [`Json`](crate::Json) is its text. In front of the
+/// returns and backslashes within text as `\t`, `\n`, `\r` and `\\`. A `Json` is its text. In front of the
 /// value of a struct's field is the field's name, unless the struct is a [`table`](derive@crate::Reply) or the first line has
 /// the names of all fields: then a row has only the values. A missing value is an empty column, and so an empty text in an
 /// `Option` is read as `None`; a list or a map must be the last column. Every line ends with a newline, so that an item
 /// that was cut off is known; only the last word of a Redis client's command may lack the last one.
 ///
 /// An item that can't be read is an error with the code `USAGE`, the item's number and the reason, such as
-/// `bad item 3: expected u64, got "x" in \`id\``. The next item can be read all the same. An item is at most as long as a
+/// `bad item 3: expected u64, got "x"`. The next item can be read all the same. An item is at most as long as a
 /// command ([`max_command`](crate::Server::max_command)), and a longer one is `TOOBIG`. After this error, and after those
 /// below, there is no further item. An item that was cut off is `INCOMPLETE`.
 ///

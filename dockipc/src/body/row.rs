@@ -109,7 +109,7 @@ struct Columns<'l> {
 
 impl<'l> Columns<'l> {
     fn next(&mut self) -> Result<&'l [u8], String> {
-        let rest = self.rest.ok_or("a column is missing")?;
+        let rest = self.rest.ok_or("too few columns")?;
         let end = rest.iter().position(|&b| b == b'\t');
         self.rest = end.map(|end| &rest[end + 1..]);
         Ok(&rest[..end.unwrap_or(rest.len())])
@@ -251,4 +251,66 @@ impl<'l> Columns<'l> {
 /// Returns the beginning of bytes that a message shows.
 fn short(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(40)]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Debug;
+
+    use super::Rows;
+    use crate::reply::{FromReply, IntoReply, Reply, ReplyType};
+    use crate::wire::encode::row_line;
+
+    fn read<T: FromReply>(line: &[u8]) -> Result<T, String> {
+        let item = Rows::new(T::EXPECTED).read(line)?.ok_or("no item")?;
+        item.parse().map_err(|error: crate::Error| error.to_string())
+    }
+
+    #[track_caller]
+    fn same<T: IntoReply + FromReply + Clone + PartialEq + Debug>(value: T) {
+        let Reply::Bytes(line) = row_line(value.clone().into_reply()) else { panic!("no bytes") };
+        let line = line.strip_suffix(b"\n").unwrap();
+        assert_eq!(read::<T>(line), Ok(value), "{}", line.escape_ascii());
+    }
+
+    #[test]
+    fn row_of_a_value_is_read_as_the_value() {
+        let text = String::from;
+        same(-7_i64);
+        same(u128::MAX);
+        same(1.5_f64);
+        same(true);
+        same(text("a\tb\nc\rd\\te"));
+        same(text(""));
+        same(text("line end\r"));
+        same(vec![0, 255_u8, b'\t']);
+        same(None::<u8>);
+        same(Some((None::<(u8, u8)>, text("x"), Some((1_u8, 2_u8)))));
+        same((text(""), text("")));
+        same((1_u8, Vec::<String>::new()));
+        same((1_u8, vec![text(""), text("a"), text("")]));
+        same(Vec::<u64>::new());
+        same(vec![Some(1_u64), None]);
+        same((1_u8, None::<Vec<u64>>));
+        same((1_u8, Some(vec![7_u64, 8])));
+        same(BTreeMap::from([(text("k\t"), (1_u8, None::<u8>)), (text("l"), (2, Some(3)))]));
+        same(BTreeMap::<String, u8>::new());
+        same([(1_u8, text("a")), (2, text("b"))]);
+    }
+
+    #[test]
+    fn row_of_any_type_is_text_or_texts() {
+        assert_eq!(read(b"a\\t"), Ok(Reply::bytes("a\t")));
+        assert_eq!(read(b"a\t"), Ok(Reply::List(vec![Reply::bytes("a"), Reply::bytes("")])));
+    }
+
+    #[test]
+    fn endless_types_are_refused() {
+        static EMPTY: ReplyType = ReplyType::List(&ReplyType::Row(&[]));
+        static WITHIN: ReplyType = ReplyType::Row(&[&WITHIN]);
+        for ty in [&EMPTY, &WITHIN] {
+            assert!(Rows::new(ty).read(b"x").is_err());
+        }
+    }
 }

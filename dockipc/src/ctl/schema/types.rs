@@ -155,8 +155,9 @@ pub(super) fn own(
 /// Returns the help of an argument, with the form of a body's items.
 pub(super) fn documentation(argument: &Argument) -> String {
     let Some(of) = &argument.of else { return argument.help.clone() };
-    let separator = if argument.help.is_empty() { "" } else { "; " };
-    format!("{}{separator}a line for each item, {of}", argument.help)
+    let help = argument.help.trim_end_matches('.');
+    let separator = if help.is_empty() { "" } else { "; " };
+    format!("{help}{separator}a line for each item, {of}")
 }
 
 /// Returns whether an argument is one of the words of a type of the author's.
