@@ -311,7 +311,9 @@ fn daemon() -> Daemon {
 
 /// Returns a typed client of the daemon.
 fn printed(daemon: &Daemon, language: &str) -> String {
-    let ran = dockipc(["schema".as_ref(), language.as_ref(), daemon.path().as_os_str()]);
+    let mut words = vec!["schema".into(), daemon.path().into_os_string()];
+    words.extend(language.split(' ').map(Into::into));
+    let ran = dockipc(words);
     assert_eq!((ran.code, &*ran.err), (Some(0), ""));
     ran.text()
 }
@@ -326,12 +328,14 @@ fn rust_client_compiles_fits_and_calls() {
     let (daemon, place) = (daemon(), Place::new());
     let root = tests::example::root();
     let package = format!(
-        "[package]\nname = 'typed'\nedition = '2024'\n[workspace]\n[dependencies]\ndockipc.path = {:?}\n[[bin]]\nname = 'typed'\npath = 'main.rs'\n",
+        "[package]\nname = 'typed'\nedition = '2024'\n[workspace]\n[dependencies]\ndockipc = {{ path = {:?}, features = ['tokio'] }}\ntokio = {{ version = '1', features = ['rt'] }}\n[[bin]]\nname = 'typed'\npath = 'main.rs'\n",
         root.join("dockipc"),
     );
     let directory = place.directory();
     fs::write(directory.join("Cargo.toml"), package).unwrap();
     fs::write(directory.join("typed.rs"), printed(&daemon, "--rust")).unwrap();
+    let asynchronous = printed(&daemon, "--rust --async");
+    fs::write(directory.join("typed_async.rs"), asynchronous).unwrap();
     fs::copy(caller("main.rs"), directory.join("main.rs")).unwrap();
     fs::copy(root.join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

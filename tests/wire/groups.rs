@@ -489,4 +489,15 @@ fn clients_of_redis_call_and_read_groups() {
         python.args(["60", "python3", script]).arg(daemon.path()).env("PYTHONPATH", version);
         text(&mut python, b"");
     }
+    if lacks("node") {
+        return;
+    }
+    for module in ["redis", "ioredis", "iovalkey"] {
+        for version in tests::peers::versions("node", module) {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/groups.cjs");
+            let mut node = Command::new("timeout");
+            node.args(["60", "node", script]).arg(daemon.path()).arg(module);
+            text(node.env("NODE_PATH", version.join("node_modules")), b"");
+        }
+    }
 }

@@ -372,6 +372,10 @@ pub(super) struct Schema {
     #[arg(long, group = "language", conflicts_with = "check")]
     pub(super) rust: bool,
 
+    /// With --rust, print a trait of async functions, for the feature tokio
+    #[arg(long = "async", requires = "rust")]
+    pub(super) is_async: bool,
+
     /// Print a module for Python 3.9 and redis-py 5, or newer
     #[arg(long, group = "language", conflicts_with = "check")]
     pub(super) python: bool,
@@ -387,7 +391,7 @@ pub(super) struct Schema {
 /// A language in which `schema` prints a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Language {
-    Rust,
+    Rust { is_async: bool },
     Python,
     Typescript,
 }
@@ -396,7 +400,7 @@ impl Schema {
     /// Returns the language, if there is one.
     pub(super) fn language(&self) -> Option<Language> {
         let languages = [
-            (self.rust, Language::Rust),
+            (self.rust, Language::Rust { is_async: self.is_async }),
             (self.python, Language::Python),
             (self.typescript, Language::Typescript),
         ];

@@ -52,7 +52,7 @@ pub(super) fn schema(
     if let Some(language) = language {
         let (interface, name) = (Interface::of(client)?, &*daemon.name);
         let text = match language {
-            Language::Rust => rust::rust(&interface, name),
+            Language::Rust { is_async } => rust::rust(&interface, name, is_async),
             Language::Python => python::python(&interface, name),
             Language::Typescript => typescript::typescript(&interface, name),
         };

@@ -1,12 +1,13 @@
 //! Calls a daemon with the trait that `dockipc schema --rust` printed: typed SOCKET
 
 mod typed;
+mod typed_async;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use dockipc::{Client, Error, Secret};
+use dockipc::{AsyncClient, Client, Error, Secret};
 use typed::{Folder, Level, Mood, S, SClient, Shape};
 
 fn main() -> dockipc::Result<()> {
@@ -74,6 +75,22 @@ fn main() -> dockipc::Result<()> {
     assert_eq!(hits.shape_level()?, Level::Low);
     let _ = Level::Other;
     assert_eq!((hits.maybe(None)?, hits.maybe(Some(6))?), (None, Some(6)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(call_async(AsyncClient::from(client.client().clone())))?;
     println!("ok");
+    Ok(())
+}
+
+async fn call_async(client: AsyncClient) -> dockipc::Result<()> {
+    use typed_async::{Mood, S, SClient};
+
+    let hits = SClient::new(client);
+    assert_eq!(hits.check().await?, []);
+    assert_eq!(hits.class("a b", Some(3), true).await?, "a b Some(3) true");
+    let mut items = hits.count(1, None).await?;
+    assert_eq!(items.next().await.transpose()?.as_deref(), Some("0"));
+    assert!(items.next().await.is_none());
+    let mut pairs = hits.pairs().await?;
+    assert_eq!(pairs.next().await.transpose()?, Some((1, Mood::Good)));
     Ok(())
 }
