@@ -405,7 +405,7 @@ mod tests {
         for code in ["```\nevil();\n```", "1. ~~~\n   evil();", "-     evil();", "    evil(\"\");"]
         {
             let described = one(json!({ "summary": "Add.", "details": code }), &[]);
-            let printed = rust(&from_json(described).unwrap().0, "hitd");
+            let printed = rust(&from_json(described).unwrap().0, "hitd", false);
             let text = format!("Add.\n\n{code}").escape_default().to_string();
             let line = format!("    #[cfg_attr(not(doctest), doc = \"{text}\")]\n");
             assert!(printed.contains(&line) && !printed.contains("/// Add"), "{printed}");
@@ -415,7 +415,7 @@ mod tests {
     #[test]
     fn trait_has_no_name_of_rust() {
         for (socket, name) in [("self", "Self2"), ("vec", "Vec2"), ("hits", "Hits")] {
-            let printed = rust(&from_json(one(json!({}), &[])).unwrap().0, socket);
+            let printed = rust(&from_json(one(json!({}), &[])).unwrap().0, socket, false);
             assert!(printed.contains(&format!("pub trait {name} {{")), "{printed}");
         }
     }
