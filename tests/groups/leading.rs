@@ -81,7 +81,7 @@ fn words_stand_in_the_middle_of_a_name() {
     ] {
         assert_eq!(line(&client, given), answer, "{given}");
         let Ok(words) = shell(given) else { continue };
-        let called = client.command(&words[0]).words(&words[1..]).call::<String>().unwrap();
+        let called = client.command(words[0]).words(&words[1..]).call::<String>().unwrap();
         assert_eq!(called, answer, "{given} in RESP");
     }
     assert_eq!(line(&client, "display list"), "eDP-1\n");

@@ -49,7 +49,7 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
         all_sent.extend(sent);
     }
     let bounds = bounds(&all_sent);
-    let names = variants.iter().map(|command| &command.name);
+    let parameter = parameter(ident, variants, &bounds);
     // Hygienic, as the code of a command is.
     quote_spanned! {Span::mixed_site()=>
         const _: () = {
@@ -109,20 +109,28 @@ pub(crate) fn commands(model: &CommandsImpl) -> TokenStream {
                 }
             }
 
-            #[automatically_derived]
-            impl __dockipc::ToArgs for #ident #bounds {
-                const GIVES: __dockipc::typed::Gives =
-                    __dockipc::typed::Gives::commands(&[#(#names),*]);
-
-                fn to_args(
-                    &self,
-                    _: __dockipc::SentWay,
-                    __dockipc_arguments: &mut __dockipc::Arguments<'_>,
-                ) {
-                    __dockipc_arguments.command(self);
-                }
-            }
+            #parameter
         };
+    }
+}
+
+/// Generates the conversion to words of a call, whose name is that of the function that takes the enum.
+fn parameter(ident: &Ident, variants: &[CommandVariant], bounds: &TokenStream) -> TokenStream {
+    let names = variants.iter().map(|command| &command.name);
+    quote_spanned! {Span::mixed_site()=>
+        #[automatically_derived]
+        impl __dockipc::ToArgs for #ident #bounds {
+            const GIVES: __dockipc::typed::Gives =
+                __dockipc::typed::Gives::commands(&[#(#names),*]);
+
+            fn to_args(
+                &self,
+                _: __dockipc::SentWay,
+                __dockipc_arguments: &mut __dockipc::Arguments<'_>,
+            ) {
+                __dockipc_arguments.command(self);
+            }
+        }
     }
 }
 

@@ -24,5 +24,5 @@ pub(crate) const fn check_order(earlier: Placed, this: Placed) {
 /// Checks a parameter that takes the rest of the line.
 #[track_caller]
 pub(crate) const fn check_rest(is_list: bool) {
-    assert!(!is_list, "the rest of the line is one value: use &str, String, &[u8] or Vec<u8>",);
+    assert!(!is_list, "the rest of the line is one value: use &str, String, &[u8] or Vec<u8>");
 }

@@ -54,7 +54,9 @@ fn join_name(table: &Table, unbound: &mut Unbound<'_>) -> Result<bool, Failure> 
     let most = members().map(Entry::leading).max().unwrap_or(0);
     let find = |word: &Buffer| {
         let mut name = Buffer::with_capacity(group.len() + 1 + word.len());
-        [&group[..], b" ", word].iter().for_each(|part| name.extend_from_slice(part));
+        for part in [&group[..], b" ", word] {
+            name.extend_from_slice(part);
+        }
         table.find(&name).map(|(_, entry)| entry)
     };
     if most == 0 || unbound.peek(1).first().is_none_or(|word| find(word).is_some()) {
