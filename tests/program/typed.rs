@@ -286,6 +286,19 @@ fn pairs() -> Stream<(u8, Mood)> {
     Stream::iter([(1, Mood::Good), (2, Mood::Middling)])
 }
 
+#[command(idempotent)]
+fn lines() -> Stream<(u8, Vec<u8>, String, Mood)> {
+    Stream::iter([
+        (1, b"\t\\\xff\r\n".to_vec(), String::new(), Mood::Good),
+        (2, Vec::new(), "\\t".into(), Mood::Heaven),
+    ])
+}
+
+#[command(idempotent)]
+fn notes() -> Stream<Json<Value>> {
+    Stream::iter([Json(serde_json::json!({ "a\t": [1, null] })), Json(Value::Null)])
+}
+
 #[command]
 fn tree() -> Folder {
     let leaf = Folder { name: "leaf".into(), folders: Vec::new(), parent: None };
@@ -351,7 +364,10 @@ fn python_client_calls_with_each_version() {
         return;
     }
     let (daemon, place) = (daemon(), Place::new());
-    fs::write(place.directory().join("typed_client.py"), printed(&daemon, "--python")).unwrap();
+    let client = printed(&daemon, "--python");
+    assert_eq!(client.matches("return self._stream(").count(), 4);
+    assert_eq!(client.matches("The items come together").count(), 1);
+    fs::write(place.directory().join("typed_client.py"), client).unwrap();
     for version in versions("python", "redis") {
         if version.ends_with("redis-4.6.0") {
             continue;

@@ -104,6 +104,9 @@ with S(sys.argv[1], timeout=30) as hits:
     for item in hits.count(3):
         break
     assert list(hits.pairs()) == [(1, Mood.GOOD), (2, Mood.SO_SO)]
+    lines = [(1, b"\t\\\xff\r\n", "", Mood.GOOD), (2, b"", "\\t", Mood.N7TH)]
+    assert list(hits.lines()) == lines
+    assert list(hits.notes()) == [{"a\t": [1, None]}, None]
     leaf = Folder(name="leaf", folders=[])
     assert hits.tree() == Folder(name="root", folders=[leaf], parent=leaf)
     assert hits.anything() == 7

@@ -103,6 +103,9 @@ async function main(): Promise<void> {
     break;
   }
   assert.deepEqual(await all(hits.pairs()), [[1, "good"], [2, "so-so"]]);
+  const blob = Buffer.from([9, 92, 255, 13, 10]);
+  assert.deepEqual(await all(hits.lines()), [[1, blob, "", "good"], [2, Buffer.from(""), "\\t", "7th"]]);
+  assert.deepEqual(await all(hits.notes()), [{ "a\t": [1, null] }, null]);
   const leaf: Folder = { name: "leaf", folders: [], parent: null };
   assert.deepEqual(await hits.tree(), { name: "root", folders: [leaf], parent: leaf });
   assert.equal(String(await hits.anything()), "7");

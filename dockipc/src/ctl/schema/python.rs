@@ -154,8 +154,12 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     }
     let answer = command.answer.as_ref();
     let (returns, run) = if let Some(Type::Stream { of }) = answer.map(|answer| &answer.ty) {
-        let kind = if can_be_subscribed(command, of) { "_stream" } else { "_list" };
-        (format!("Iterator[{}]", ty(of, types)), format!("{kind}({}", reader(of, types)))
+        let (kind, read) = match (can_be_subscribed(command, of), &of.ty) {
+            (true, Type::Row { .. }) => ("_stream", format!("_columns({})", reader(of, types))),
+            (true, _) => ("_stream", reader(of, types)),
+            (false, _) => ("_list", reader(of, types)),
+        };
+        (format!("Iterator[{}]", ty(of, types)), format!("{kind}({read}"))
     } else {
         let returns = answer.map_or_else(|| "Any".into(), |answer| ty(answer, types));
         let reader = answer.map_or_else(|| "_any".into(), |answer| reader(answer, types));
@@ -187,6 +191,9 @@ fn documented(command: &Description, named: &[(&String, &Argument)], out: &mut S
     let mut text = command.summary.clone();
     if !command.details.is_empty() {
         let _ = write!(text, "\n\n{}", command.details);
+    }
+    if let Some(collected) = collected(command) {
+        let _ = write!(text, "\n\n{collected}");
     }
     let mut helps = String::new();
     for (name, argument) in named {
@@ -407,14 +414,33 @@ fn is_hashable(key: &Answer) -> bool {
     }
 }
 
-/// Returns whether a stream of these items can be subscribed to, and each item is one text in a message.
+/// Returns whether a stream of these items can be subscribed to, and the text of a message is one item for certain: a
+/// missing value would look like an empty text, and the row of a struct has no end of a list that a newer daemon adds.
 pub(super) fn can_be_subscribed(command: &Description, of: &Answer) -> bool {
     let has_last = command.arguments.iter().any(|argument| argument.kind == Kind::Last);
-    let is_scalar = matches!(
+    let is_text = match &of.ty {
+        Type::Row { columns } => !columns.is_empty() && columns.iter().all(is_scalar),
+        Type::Json { .. } => true,
+        _ => is_scalar(of),
+    };
+    command.is_idempotent && is_text && !has_last
+}
+
+fn is_scalar(of: &Answer) -> bool {
+    matches!(
         of.ty,
         Type::Bool | Type::Int { .. } | Type::Float | Type::Text | Type::Bytes | Type::Enum { .. }
-    );
-    command.is_idempotent && is_scalar && !has_last
+    )
+}
+
+/// Returns a sentence for the documentation of a stream that is called and not subscribed to.
+pub(super) fn collected(command: &Description) -> Option<&'static str> {
+    match command.answer.as_ref().map(|answer| &answer.ty) {
+        Some(Type::Stream { of }) if !can_be_subscribed(command, of) => {
+            Some("The items come together, when the command has ended.")
+        }
+        _ => None,
+    }
 }
 
 /// Returns the identifier of a field: its name, if that is one.

@@ -272,6 +272,18 @@ def _items(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda answer: [read(item) for item in answer]
 
 
+def _columns(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Reads the row of a message, whose columns are escaped."""
+
+    def column(text: bytes) -> bytes:
+        return re.sub(rb"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), text)
+
+    return lambda answer: read([column(text) for text in answer.split(b"\t")])
+
+
+_ESCAPES = {b"t": b"\t", b"n": b"\n", b"r": b"\r"}
+
+
 def _row(*columns: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda answer: tuple(read(item) for read, item in zip(columns, answer))
 

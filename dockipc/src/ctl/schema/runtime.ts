@@ -210,7 +210,9 @@ function nanoseconds(duration: number | readonly number[] | null | undefined): s
   return `${Math.round(duration * 1e6)}ns`;
 }
 
+/** Quotes a word of a call, if it needs that: the daemon takes a single quoted word for a pattern of events. */
 function quoted(word: Word): string {
+  if (/^[\w.:-]+$/.test(String(word))) return String(word);
   return `'${String(word).replaceAll("'", `'\\''`)}'`;
 }
 
@@ -281,6 +283,16 @@ function items<T>(read: Read<T>): Read<T[]> {
   return (answer) => array(answer).map(read);
 }
 
+/** Reads the row of a message, whose columns are escaped. */
+function columns<T>(read: Read<T>): Read<T> {
+  const escapes: Record<string, string> = { t: "\t", n: "\n", r: "\r" };
+  const column = (text: string) => text.replace(/\\(.)/g, (_, letter: string) => escapes[letter] ?? letter);
+  return (answer) => {
+    const row = bytes(answer).toString("latin1").split("\t");
+    return read(row.map((text) => Buffer.from(column(text), "latin1")));
+  };
+}
+
 function map<K, V>(key: Read<K>, of: Read<V>): Read<Map<K, V>> {
   return (answer) => {
     const flat = array(answer);
@@ -315,6 +327,7 @@ const $ = {
   optional,
   array,
   items,
+  columns,
   map,
   union,
   entries,

@@ -7,7 +7,7 @@ use super::super::interface::{
     Answer, Argument, Description, Interface, Kind, OfCaller, Type, Variant,
 };
 use super::json::{Json, Property};
-use super::python::can_be_subscribed;
+use super::python::{can_be_subscribed, collected};
 use super::types::{Form, Named, Types, camel, documentation, is_choice, named_after, own, unique};
 
 /// The part of the module that is the same for each daemon.
@@ -194,8 +194,12 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
     }
     let answer = command.answer.as_ref();
     let (returns, run) = if let Some(Type::Stream { of }) = answer.map(|answer| &answer.ty) {
-        let kind = if can_be_subscribed(command, of) { "stream" } else { "list" };
-        (format!("AsyncGenerator<{}>", ty(of, types)), format!("{kind}({}", reader(of, types)))
+        let (kind, read) = match (can_be_subscribed(command, of), &of.ty) {
+            (true, Type::Row { .. }) => ("stream", format!("$.columns({})", reader(of, types))),
+            (true, _) => ("stream", reader(of, types)),
+            (false, _) => ("list", reader(of, types)),
+        };
+        (format!("AsyncGenerator<{}>", ty(of, types)), format!("{kind}({read}"))
     } else {
         let returns = answer.map_or_else(|| "unknown".into(), |answer| ty(answer, types));
         let reader = answer.map_or_else(|| "$.any".into(), |answer| reader(answer, types));
@@ -218,6 +222,9 @@ fn documented(command: &Description, helps: &[String], out: &mut String) {
     let mut text = command.summary.clone();
     if !command.details.is_empty() {
         let _ = write!(text, "\n\n{}", command.details);
+    }
+    if let Some(collected) = collected(command) {
+        let _ = write!(text, "\n\n{collected}");
     }
     for help in helps {
         let _ = write!(text, "\n{help}");
