@@ -247,7 +247,7 @@ trait Wrong {
 
     fn fail(&self, #[arg(flag)] code: bool, #[arg(body)] body: &[u8]) -> dockipc::Result<Reply>;
 
-    fn run(&self, files: &[&str], command: &[&str]) -> dockipc::Result<Reply>;
+    fn run(&self, files: &str, command: &[&str]) -> dockipc::Result<Reply>;
 }
 
 #[derive(Reply)]
