@@ -286,7 +286,7 @@ trait Wrong {
 
     fn fail(&self, #[arg(flag)] code: bool, #[arg(body)] body: &[u8]) -> dockipc::Result<Reply>;
 
-    fn run(&self, files: &[&str], command: &[&str]) -> dockipc::Result<Reply>;
+    fn run(&self, files: &str, command: &[&str]) -> dockipc::Result<Reply>;
 
     fn limits(&self, #[arg(long)] of: &str, command: &[&str]) -> dockipc::Result<usize>;
 }
