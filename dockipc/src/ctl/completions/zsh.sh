@@ -14,7 +14,7 @@ ___WORD___complete() {
     if [[ $PREFIX == ('~'*|*'$'*) ]]; then compset -P '*/'; fi
     while IFS=$'\t' read -r _value _help; do
         # A colon separates a value from its help.
-        _help="${${_value//\\/\\\\}//:/\\:}${_help:+:$_help}"
+        _help="${${_value//\\/\\\\}//:/\\:}${_help:+:${_help//\\/\\\\}}"
         if [[ $_value == *[=/] ]]; then
             _open+=("$_help")
         else
