@@ -10,7 +10,7 @@
 //!   to answer after it has ended the command; another thread takes it first and then looks whether
 //!   the command still runs ([`Worker::outbox_during`]). So either the thread's answer is in the
 //!   outbox, and the command is seen to have ended, or the other thread's answer comes first, and
-//!   the thread drops its own.
+//!   the thread drops its own. The last answer of a turn is sent before the lock is given back.
 
 use std::sync::PoisonError;
 

@@ -58,6 +58,36 @@ fn each_command_has_exactly_one_answer() {
 }
 
 #[test]
+fn nothing_is_answered_behind_the_last_answer() {
+    model(|| {
+        let worker = Arc::new(Worker::new());
+        worker.begin_turn();
+        let other = {
+            let worker = Arc::clone(&worker);
+            thread::spawn(move || {
+                let step = worker.step();
+                worker.running().is_some_and(|_| answer_in_place(&worker, step, b'o'))
+            })
+        };
+        worker.begin(Runnable::Fallback, Protocol::Resp2, 1);
+        worker.end();
+        // The last answer of a turn is sent before the lock is given back.
+        let sent = {
+            let mut outbox = worker.outbox();
+            if !std::mem::take(&mut outbox.answered) {
+                outbox.bytes.tail().push(b'1');
+            }
+            let sent = outbox.bytes.to_vec();
+            outbox.bytes.clear();
+            sent
+        };
+        let answered = other.join().expect("no panic");
+        assert_eq!(sent, if answered { b"o" } else { b"1" });
+        assert!(worker.outbox().bytes.is_empty());
+    });
+}
+
+#[test]
 fn running_command_shows_its_protocol() {
     model(|| {
         let worker = Arc::new(Worker::new());
