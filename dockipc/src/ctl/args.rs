@@ -203,9 +203,9 @@ pub(super) struct Call {
     /// Give the call a token, so that the daemon runs it once however often it is repeated: after a lost
     /// connection or a restart of the daemon, until --timeout or for a minute. With =TOKEN, 1 to 64
     /// letters, digits and ._:- that no other call has, you can repeat the call yourself
-    #[arg(long, value_name = "TOKEN", num_args = 0..=1, require_equals = true, conflicts_with_all = ["file", "dry_run"])]
-    #[expect(clippy::option_option, reason = "the form in which clap has an optional value")]
-    pub(super) once: Option<Option<String>>,
+    #[arg(long, value_name = "TOKEN", num_args = 0..=1, require_equals = true, default_missing_value = "",
+        conflicts_with_all = ["file", "dry_run"])]
+    pub(super) once: Option<String>,
 
     /// Run the command COUNT times
     #[arg(long, value_name = "COUNT", value_parser = count::<u64>)]

@@ -77,8 +77,8 @@ pub(in crate::ctl) struct Made<'w> {
     line: Option<Vec<u8>>,
     /// Whether the daemon only checks the words.
     is_checked: bool,
-    /// Whether the call has a token, and the token if it is given.
-    once: Option<Option<String>>,
+    /// The token of the call; empty for a new one.
+    once: Option<String>,
 }
 
 impl<'w> Made<'w> {
@@ -133,8 +133,8 @@ impl<'w> Made<'w> {
         self
     }
 
-    /// Gives each call a token: this one, or a new one.
-    pub(in crate::ctl) fn once(self, once: Option<Option<String>>) -> Self {
+    /// Gives each call this token, or a new one if it is empty.
+    pub(in crate::ctl) fn once(self, once: Option<String>) -> Self {
         Self { once, ..self }
     }
 
@@ -159,8 +159,8 @@ impl<'w> Made<'w> {
         let call = call.words(arguments).words(after);
         match &self.once {
             None => call,
-            Some(None) => call.once(),
-            Some(Some(token)) => call.once_as(token),
+            Some(token) if token.is_empty() => call.once(),
+            Some(token) => call.once_as(token.as_str()),
         }
     }
 

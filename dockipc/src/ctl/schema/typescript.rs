@@ -192,19 +192,7 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
             }
         }
     }
-    let answer = command.answer.as_ref();
-    let (returns, run) = if let Some(Type::Stream { of }) = answer.map(|answer| &answer.ty) {
-        let (kind, read) = match (can_be_subscribed(command, of), &of.ty) {
-            (true, Type::Row { .. }) => ("stream", format!("$.columns({})", reader(of, types))),
-            (true, _) => ("stream", reader(of, types)),
-            (false, _) => ("list", reader(of, types)),
-        };
-        (format!("AsyncGenerator<{}>", ty(of, types)), format!("{kind}({read}"))
-    } else {
-        let returns = answer.map_or_else(|| "unknown".into(), |answer| ty(answer, types));
-        let reader = answer.map_or_else(|| "$.any".into(), |answer| reader(answer, types));
-        (format!("Promise<{returns}>"), format!("call({reader}"))
-    };
+    let (returns, run) = outcome(command, types);
     out.push('\n');
     documented(command, &helps, out);
     let name: Vec<_> = command.name.split(' ').map(literal).collect();
@@ -216,6 +204,23 @@ fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, 
         options.join(", "),
         values.join(", ")
     );
+}
+
+/// Returns the type of a method, and the beginning of its call.
+fn outcome(command: &Description, types: &Types) -> (String, String) {
+    let answer = command.answer.as_ref();
+    if let Some(Type::Stream { of }) = answer.map(|answer| &answer.ty) {
+        let (kind, read) = match (can_be_subscribed(command, of), &of.ty) {
+            (true, Type::Row { .. }) => ("stream", format!("$.columns({})", reader(of, types))),
+            (true, _) => ("stream", reader(of, types)),
+            (false, _) => ("list", reader(of, types)),
+        };
+        (format!("AsyncGenerator<{}>", ty(of, types)), format!("{kind}({read}"))
+    } else {
+        let returns = answer.map_or_else(|| "unknown".into(), |answer| ty(answer, types));
+        let reader = answer.map_or_else(|| "$.any".into(), |answer| reader(answer, types));
+        (format!("Promise<{returns}>"), format!("call({reader}"))
+    }
 }
 
 fn documented(command: &Description, helps: &[String], out: &mut String) {
