@@ -27,6 +27,7 @@ impl<'h> HubGuard<'h> {
     }
 
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is in each turn, and measured")]
     fn relock_inlined(&mut self) {
         let guard = self.mutex.lock().unwrap_or_else(PoisonError::into_inner);
         // There is none before: this thread would have waited for itself.
@@ -50,6 +51,7 @@ impl<'h> HubGuard<'h> {
 
     /// Like [`unlocked`](Self::unlocked), compiled into the caller: for what each turn does.
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is in each turn, and measured")]
     pub(super) fn unlocked_in_turn<T>(&mut self, run: impl FnOnce() -> T) -> T {
         self.guard = None;
         // Only if this panics.

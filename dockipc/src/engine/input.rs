@@ -74,6 +74,7 @@ pub(super) enum Read {
 /// Invariant: the bytes of a command are taken out of the socket before it runs. If the daemon dies with
 /// unread bytes, the client gets ECONNRESET (unix(7)), and our client then runs the command again.
 #[inline(always)]
+#[expect(clippy::inline_always, reason = "it is in each turn, and measured")]
 pub(super) fn read(memory: &mut Memory, conn: &mut Conn) -> Result<Read, Errno> {
     while conn.is_readable {
         let had = conn.input.len();

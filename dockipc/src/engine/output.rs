@@ -38,6 +38,7 @@ pub(super) fn send(socket: &OwnedFd, queue: &mut Outgoing) -> Sent {
 /// Sends answers in one short piece, if the socket takes it whole: most are such. Otherwise [`send`] tells why
 /// not.
 #[inline(always)]
+#[expect(clippy::inline_always, reason = "it is in each turn, and measured")]
 fn send_at_once(socket: &OwnedFd, queue: &mut Outgoing) -> Option<Sent> {
     let bytes = queue.single().filter(|bytes| !bytes.is_empty() && bytes.len() <= TURN)?;
     let sent = rustix::net::send(socket, bytes, FLAGS).ok()?;
@@ -86,6 +87,7 @@ impl Core {
 
     /// Like [`flush`](Self::flush), for a connection of which nothing is charged to its user.
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is in each turn, and measured")]
     pub(super) fn flush_outbox(&self, outbox: &mut Outbox, conn: &mut Conn) -> Sent {
         let queue = &mut outbox.bytes;
         let sent = send_at_once(&conn.socket, queue).unwrap_or_else(|| send(&conn.socket, queue));

@@ -79,8 +79,7 @@ impl Ready {
     /// Events have been looked for.
     pub(super) fn polled(&mut self) {
         self.before_poll = self.quick.len();
-        // More would be more than an hour.
-        let quick = self.quick.len().min(1 << 30) as u32;
+        let quick = u32::try_from(self.quick.len()).unwrap_or(u32::MAX);
         self.long_before_poll = LONG_FOR_QUICK.saturating_mul(quick).saturating_add(LONG);
     }
 

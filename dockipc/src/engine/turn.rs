@@ -256,6 +256,7 @@ impl Core {
     /// Does what can be done in the connection's phase, until it has to wait or others have to be
     /// served.
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is in each turn, and measured")]
     fn advance(self: &Arc<Self>, me: &Arc<Worker>, memory: &mut Memory, conn: &mut Conn) -> Next {
         if conn.has_pending_output() {
             match self.flush_pending(conn) {
@@ -313,6 +314,7 @@ impl Core {
     /// Reads if that is needed, runs the commands that are whole, and sends the answers. None to look
     /// at the phase again.
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is in each turn, and measured")]
     fn read_and_run(
         self: &Arc<Self>,
         me: &Arc<Worker>,
@@ -390,6 +392,7 @@ impl Core {
 
     /// Runs the commands in the input; keeps what is left of it. Returns also the outbox, as `run_commands`.
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is in each turn, and measured")]
     fn consume<'w>(
         self: &Arc<Self>,
         me: &'w Arc<Worker>,
