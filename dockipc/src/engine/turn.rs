@@ -165,14 +165,14 @@ impl Core {
             Due::Reading | Due::End => return Next::Close,
             Due::Thread => {
                 conn.denied = Some(self.busy(true));
-                return self.advance_aside(me, memory, conn);
+                return self.advance(me, memory, conn);
             }
             Due::Decision => {
                 conn.phase.leave();
-                return self.advance_aside(me, memory, conn);
+                return self.advance(me, memory, conn);
             }
             Due::Protocol => return self.end(me, memory, conn),
-            Due::Answer => return self.advance_aside(me, memory, conn),
+            Due::Answer => return self.advance(me, memory, conn),
             Due::Command => {
                 let limit = times.arrival.unwrap_or_default();
                 format!("the command was not whole after {}; nothing was run", units(limit))
@@ -236,27 +236,13 @@ impl Core {
         conn: &mut Conn,
     ) -> Next {
         match self.flush(me, conn) {
-            Sent::All => self.advance_aside(me, memory, conn),
+            Sent::All => self.advance(me, memory, conn),
             sent => Next::after(sent),
         }
     }
 
-    /// Like [`advance`](Self::advance), for turns that are rare.
-    #[cold]
-    #[inline(never)]
-    fn advance_aside(
-        self: &Arc<Self>,
-        me: &Arc<Worker>,
-        memory: &mut Memory,
-        conn: &mut Conn,
-    ) -> Next {
-        self.advance(me, memory, conn)
-    }
-
     /// Does what can be done in the connection's phase, until it has to wait or others have to be
     /// served.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "it is in each turn, and measured")]
     fn advance(self: &Arc<Self>, me: &Arc<Worker>, memory: &mut Memory, conn: &mut Conn) -> Next {
         if conn.has_pending_output() {
             match self.flush_pending(conn) {
