@@ -60,8 +60,7 @@ impl Reader<'_> {
         let kinds = ["$ref", "allOf", "anyOf", "const", "enum", "if", "not", "oneOf", "type"];
         let mut given = kinds.into_iter().filter(|kind| schema.contains_key(*kind));
         let kind = match (given.next(), given.next()) {
-            (Some(kind), None) => kind,
-            (Some("const" | "enum"), Some("type")) => "enum",
+            (Some(kind), None) | (Some(kind @ ("const" | "enum")), Some("type")) => kind,
             _ => return Json::Any,
         };
         match (kind, &schema[kind]) {
