@@ -204,10 +204,11 @@ fn early_answer_ends_a_call_whose_input_goes_on() {
 #[test]
 fn interrupt_cancels_an_upload_that_waits_for_input() {
     let (daemon, _gate) = start();
-    let child = begin(&daemon, &["sum", "-"]);
+    let mut child = begin(&daemon, &["sum", "-"]);
+    // `wait_with_output` would close it.
+    let _input = child.stdin.take();
     until("the call", || daemon.handle().client().send("dockipc running").unwrap().contains(&b's'));
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    // Its input stays open.
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.signal(), Some(Signal::INT.as_raw()));
 }
