@@ -59,9 +59,10 @@ impl Reader<'_> {
         // Each of these says something about the value, and two of them are not one simple type.
         let kinds = ["$ref", "allOf", "anyOf", "const", "enum", "if", "not", "oneOf", "type"];
         let mut given = kinds.into_iter().filter(|kind| schema.contains_key(*kind));
-        let kind = match (given.next(), given.next()) {
-            (Some(kind), None) | (Some(kind @ ("const" | "enum")), Some("type")) => kind,
-            _ => return Json::Any,
+        let ((Some(kind), None) | (Some(kind @ ("const" | "enum")), Some("type"))) =
+            (given.next(), given.next())
+        else {
+            return Json::Any;
         };
         match (kind, &schema[kind]) {
             ("$ref", Value::String(place)) => {
