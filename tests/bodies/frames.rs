@@ -125,6 +125,21 @@ fn body_of_a_refused_call_is_skipped() {
 }
 
 #[test]
+fn body_behind_a_wrong_key_is_skipped() {
+    let it = Reading::start(Server::new());
+    let body = [data("ping"), end()].concat();
+    let wrong = [
+        (["body", "1", "depth", "1"], "unknown key \"depth\" of dockipc with"),
+        (["depth", "1", "body", "items"], "unknown key \"depth\" of dockipc with"),
+        (["deadline", "x", "body", "1"], "deadline is a number of milliseconds"),
+    ];
+    for (keys, why) in wrong {
+        let words = [&["dockipc", "with"], &keys[..], &["--", "measure"]].concat();
+        ask(&it, &[resp(&words), body.clone()].concat(), &format!("-USAGE {why}\r\n"));
+    }
+}
+
+#[test]
 fn anything_else_in_a_body_ends_the_connection() {
     let it = Reading::start(Server::new());
     let answer = b"-PROTO expected DOCKIPC DATA or DOCKIPC END: a body had begun\r\n";

@@ -1,5 +1,6 @@
 //! Bodies of items.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
 
 use dockipc::{Body, Client, Error, Failure, Reply, Server, State, Stream, command};
@@ -75,6 +76,52 @@ fn wait_and_count(gate: State<Gate>, ends: State<Ends>, numbers: Body<u64>) {
         let is_cut = failure.code() == "INCOMPLETE";
         Err(if is_cut { ErrorKind::UnexpectedEof } else { ErrorKind::Other }.into())
     }));
+}
+
+#[derive(Reply, Clone, Debug, PartialEq)]
+struct Tags {
+    tags: Vec<String>,
+}
+
+#[derive(Reply, Clone, Debug, PartialEq)]
+#[dockipc(table)]
+struct Labels {
+    labels: Vec<String>,
+}
+
+#[derive(Reply, Clone, Debug, PartialEq)]
+struct Counts {
+    counts: Option<BTreeMap<String, u8>>,
+}
+
+/// Answer with the lists.
+#[command]
+fn list_tags() -> Stream<Tags> {
+    Stream::iter(tags())
+}
+
+/// Answer with the items as they are read.
+#[command]
+fn import_tags(items: Body<Tags>) -> Result<Vec<String>, Failure> {
+    items.map(|item| Ok(format!("{:?}", item?))).collect()
+}
+
+/// Answer with the items as they are read.
+#[command]
+fn import_counts(items: Body<Counts>) -> Result<Vec<String>, Failure> {
+    items.map(|item| Ok(format!("{:?}", item?))).collect()
+}
+
+/// Answer with the items as they are read.
+#[command]
+fn import_labels(items: Body<Labels>) -> Result<Vec<String>, Failure> {
+    items.map(|item| Ok(format!("{:?}", item?))).collect()
+}
+
+fn tags() -> Vec<Tags> {
+    [&[][..], &["a"], &[], &["", ""]]
+        .map(|tags| Tags { tags: tags.iter().map(ToString::to_string).collect() })
+        .into()
 }
 
 /// Answer with the points.
@@ -212,6 +259,22 @@ fn struct_has_its_names_in_the_row_or_above() {
     assert_eq!(note(header), Ok(vec![plain.into()]));
     let wrong = "bad item 1: expected the field `id`, got \"1\"";
     assert_eq!(note(b"1\ta\n"), Err(wrong.into()));
+}
+
+#[test]
+fn name_of_an_empty_list_is_no_header() {
+    let (daemon, client) = start(Server::new());
+    let rows = exchange(daemon.connect(), b"list-tags\n");
+    assert!(rows.starts_with(b"tags\n"));
+    let got = client.command("import-tags").body(&rows[..]).call::<Vec<String>>().unwrap();
+    assert_eq!(got, tags().iter().map(|item| format!("{item:?}")).collect::<Vec<_>>());
+    let lines = &b"counts\ncounts\t\n"[..];
+    let got = client.command("import-counts").body(lines).call::<Vec<String>>().unwrap();
+    assert_eq!(got, ["Counts { counts: Some({}) }", "Counts { counts: None }"]);
+    let lines = &b"labels\nlabels\n\na\t\n"[..];
+    let got = client.command("import-labels").body(lines).call::<Vec<String>>().unwrap();
+    let lists = [r#"["labels"]"#, "[]", r#"["a", ""]"#];
+    assert_eq!(got, lists.map(|list| format!("Labels {{ labels: {list} }}")));
 }
 
 #[test]

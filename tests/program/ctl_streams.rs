@@ -59,6 +59,27 @@ fn import_rows(
     Ok((ids, texts))
 }
 
+#[derive(Reply)]
+#[dockipc(table)]
+struct Place {
+    at: Option<(u8, u8)>,
+    tags: Vec<String>,
+}
+
+/// Answer with places.
+#[command]
+fn places() -> Stream<Place> {
+    let place =
+        |at, tags: &[&str]| Place { at, tags: tags.iter().map(ToString::to_string).collect() };
+    Stream::iter([place(Some((1, 2)), &[]), place(None, &["a, b", "c"])])
+}
+
+/// Answer with the places.
+#[command]
+fn import_places(places: Body<Place>) -> Result<Vec<String>, Failure> {
+    places.map(|place| place.map(|Place { at, tags }| format!("{at:?} {tags:?}"))).collect()
+}
+
 /// Answer with the number of the texts.
 #[command]
 fn import_texts(texts: Body<String>) -> Result<usize, Failure> {
@@ -170,6 +191,10 @@ fn stream_of_one_call_is_the_items_of_another() {
     let imported = call(&other, &[], &["import-rows", "-"], &rows.out);
     let counted = format!("{ids}\n{}\n", texts.sum::<usize>());
     assert_eq!((imported.text(), &*imported.err), (counted, ""));
+    let places = call(&daemon, &[], &["places"], b"");
+    assert_eq!(places.text(), "at\t\ttags\n1\t2\n\t\ta, b\tc\n");
+    let imported = call(&other, &[], &["import-places", "-"], &places.out);
+    assert_eq!(imported.text(), "Some((1, 2)) []\nNone [\"a, b\", \"c\"]\n");
     // At the same time, through a pipe.
     let mut first = begin(&daemon, &["texts", "30000"]);
     let mut second = ctl::command(&ctl::path());

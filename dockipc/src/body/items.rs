@@ -122,7 +122,8 @@ impl Items {
         if need > self.max {
             return (0, Err(self.too_long()));
         }
-        let here = (need - before).max(STEP).min(bytes.len());
+        // Twice as many, since the scanner looks at a line from its beginning. Those behind the item are not taken.
+        let here = (need - before).max(before).max(STEP).min(bytes.len());
         self.held.extend_from_slice(&bytes[..here]);
         match self.scanner.scan(&self.held) {
             Ok(Scan::Whole { len, .. }) => {

@@ -104,8 +104,10 @@ pub(crate) use self::pipe::pipe;
 /// returns and backslashes within text as `\t`, `\n`, `\r` and `\\`. A `Json` is its text. In front of the
 /// value of a struct's field is the field's name, unless the struct is a [`table`](derive@crate::Reply) or the first line has
 /// the names of all fields: then a row has only the values. A missing value is an empty column, and so an empty text in an
-/// `Option` is read as `None`; a list or a map must be the last column. Every line ends with a newline, so that an item
-/// that was cut off is known; only the last word of a Redis client's command may lack the last one.
+/// `Option` is read as `None`, and a list of one empty text, if no column is in front of it, as an empty list; a list or a
+/// map must be the last column. A stream of `Vec<u8>` is its bytes and has no lines: read it with a `Body`. Every line ends
+/// with a newline, so that an item that was cut off is known; only the last word of a Redis client's command may lack the
+/// last one.
 ///
 /// An item that can't be read is an error with the code `USAGE`, the item's number and the reason, such as
 /// `bad item 3: expected u64, got "x"`. The next item can be read all the same. An item is at most as long as a

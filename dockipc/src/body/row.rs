@@ -41,16 +41,19 @@ impl Rows {
             ReplyType::Struct { fields, .. } => Some(fields()),
             _ => None,
         };
-        if let Some(fields) = fields.filter(|_| is_first)
+        // The row of a struct whose only field is an empty list has its name alone.
+        let may_have_header = is_first && (self.is_table || !fields.is_some_and(is_list_alone));
+        if let Some(fields) = fields.filter(|_| may_have_header)
             && line == header(fields)
         {
             self.is_table = true;
             return Ok(None);
         }
+        let fields_of_table = fields.filter(|_| self.is_table);
+        let ty = if let Some(&[(_, of)]) = fields_of_table { of } else { self.ty };
         // An empty list has no column.
-        let mut columns =
-            Columns { rest: Some(line).filter(|_| !line.is_empty() || !is_list(self.ty)) };
-        let item = match fields.filter(|_| self.is_table) {
+        let mut columns = Columns { rest: Some(line).filter(|_| !line.is_empty() || !is_list(ty)) };
+        let item = match fields_of_table {
             Some(fields) => columns.fields(fields, false, 0)?,
             None if matches!(self.ty, ReplyType::Unknown) => columns.all()?,
             None => columns.value(self.ty, 0)?,
@@ -78,6 +81,15 @@ fn header(fields: &[(&str, &ReplyType)]) -> Vec<u8> {
 /// Returns whether a value has any number of columns.
 fn is_list(ty: &ReplyType) -> bool {
     matches!(ty, ReplyType::List(_) | ReplyType::Set(_) | ReplyType::Stream(_) | ReplyType::Map(..))
+}
+
+/// Returns whether the only field can be a list.
+fn is_list_alone(fields: &[(&str, &ReplyType)]) -> bool {
+    let &[(_, mut ty)] = fields else { return false };
+    while let ReplyType::Form(of, _) | ReplyType::Optional(of) = ty {
+        ty = of;
+    }
+    is_list(ty)
 }
 
 /// Returns the number of columns of a value, at least 1.

@@ -119,8 +119,9 @@ pub(crate) enum Prefix<'i> {
     /// `DOCKIPC JSON` in front of a command, whose answer is JSON text.
     #[cfg(feature = "json")]
     Json,
-    /// `DOCKIPC WITH key value … --` in front of a command, or of one of the others.
-    With(Result<Opening, Failure>),
+    /// `DOCKIPC WITH key value … --` in front of a command, or of one of the others. A failure comes with
+    /// whether a body follows.
+    With(Result<Opening, (Failure, bool)>),
 }
 
 /// Returns whether a command may have a [`Prefix`].
@@ -174,24 +175,27 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
     let end = (2..words.len()).find(|&at| of(at) == Some(b"--"));
     let Some(end) = end.filter(|end| end % 2 == 0 && end + 1 < words.len()) else {
         let why = "usage: dockipc with <key> <value> … -- <command> [<word>…]";
-        return Prefix::With(Err(Failure::new(code::USAGE, why)));
+        return Prefix::With(Err((Failure::new(code::USAGE, why), false)));
     };
     let mut opening = Opening::default();
     let (mut at, mut read) = (2, Ok(()));
-    while at < end && read.is_ok() {
-        read = opening.set(of(at).unwrap_or_default(), of(at + 1).unwrap_or_default());
+    while at < end {
+        // Also behind a wrong key: whether there is a body decides what follows the answer.
+        let set = opening.set(of(at).unwrap_or_default(), of(at + 1).unwrap_or_default());
+        read = read.and(set);
         at += 2;
     }
     skip(words, end + 1);
     let of = |index: usize| words.get(index).map(|span: &Span| span.of(input, &[]));
     // Each one would take a part of the thread's stack.
     if is(of(0), "dockipc") && is(of(1), "with") {
-        return Prefix::With(Err(Failure::new(code::USAGE, "dockipc with can't be nested")));
+        let why = Failure::new(code::USAGE, "dockipc with can't be nested");
+        return Prefix::With(Err((why, opening.body)));
     }
     if let Some(token) = &mut opening.once {
         token.words = run::hash(words.iter().map(|span| span.of(input, &[])));
     }
-    Prefix::With(read.map(|()| opening))
+    Prefix::With(read.map_err(|failure| (failure, opening.body)).map(|()| opening))
 }
 
 #[inline(never)]

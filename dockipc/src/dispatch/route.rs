@@ -67,26 +67,21 @@ impl Service {
         session: &mut Session,
         input: &[u8],
         frame: Frame,
-        opening: Result<Opening, Failure>,
+        opening: Result<Opening, (Failure, bool)>,
         scratch: &mut Scratch,
         executor: &mut dyn Executor,
     ) -> Outcome {
         // A command that waits for a thread is shown again: its time runs from when it was shown first.
         if session.opening.is_none() {
+            let opening = opening.and_then(|opening| match self.refuses_token(session, &opening) {
+                Some(failure) => Err((failure, opening.body)),
+                None => Ok(opening),
+            });
             match opening {
-                Ok(opening) => {
-                    if let Some(failure) = self.refuses_token(session, &opening) {
-                        let reply = Reply::Error(failure);
-                        // The body is skipped.
-                        return if opening.body {
-                            Outcome::Unread(reply)
-                        } else {
-                            Outcome::Reply(reply)
-                        };
-                    }
-                    session.opening = Some(opening);
-                }
-                Err(failure) => return Outcome::Reply(Reply::Error(failure)),
+                Ok(opening) => session.opening = Some(opening),
+                // The body is skipped.
+                Err((failure, true)) => return Outcome::Unread(Reply::Error(failure)),
+                Err((failure, false)) => return Outcome::Reply(Reply::Error(failure)),
             }
         }
         let deadline = session.opening.as_ref().and_then(|opening| opening.deadline);

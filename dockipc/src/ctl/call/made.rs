@@ -56,7 +56,10 @@ impl<'s> Show<'s> {
         let is_aligned = output.is_terminal();
         match ty {
             Some(Type::List { of } | Type::Stream { of }) => match &of.ty {
-                Type::Struct { fields: Some(fields), .. } if is_aligned || of.is_table => {
+                // In a pipe, the daemon writes the header and the rows of a stream.
+                Type::Struct { fields: Some(fields), .. }
+                    if is_aligned || (of.is_table && !is_stream) =>
+                {
                     Self::Table { fields: fields.clone(), is_aligned, is_stream }
                 }
                 _ => Self::Rows,
