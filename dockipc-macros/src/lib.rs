@@ -228,7 +228,7 @@ pub fn command_without_server(_: TokenStream, item: TokenStream) -> TokenStream 
 /// | `#[arg(items)]` | the items of the call's body: `impl Iterator<Item = T> + Send`, or `&mut (dyn Iterator<Item = T> + Send)` |
 /// | `#[arg(absolute)]` | a path, which is made absolute against the directory of the process |
 /// | `#[arg(caller = "cwd")]` | an `Option` of a path: `None` sends the directory of the process |
-/// | `#[arg(caller = "env")]` | a map: an empty one sends the environment of the process |
+/// | `#[arg(caller = "env")]` | a map: an empty one sends the environment of the process, but only to a daemon of root, of this user, or of one that `Client::require_owner` names; an `Option` sends it for `None` |
 /// | `#[arg(name = "word")]` | another name than the parameter's |
 ///
 /// # Check

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::net::RecvFlags;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{SigId, low_level};
 
@@ -84,6 +85,14 @@ impl Signals {
         self.unblocked = None;
         self
     }
+}
+
+/// Returns whether a signal has arrived at the socket of [`Signals::take`]. It stays there.
+pub(crate) fn has_arrived(arrivals: Option<&UnixStream>) -> bool {
+    arrivals.is_some_and(|arrivals| {
+        rustix::net::recv(arrivals, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT)
+            .is_ok_and(|(length, _)| length > 0)
+    })
 }
 
 impl Drop for Signals {

@@ -12,6 +12,7 @@ use std::thread;
 
 use dockipc::error::Ran;
 use dockipc::{Client, Error, Handle, Once, Server, State, command};
+use rustix::process::Signal;
 use tests::apart::{self, Apart};
 use tests::gate::Gate;
 use tests::process::until;
@@ -248,6 +249,79 @@ fn failed_rewrite_leaves_no_file() {
         assert_eq!(call.call::<String>().unwrap(), text);
     }
     assert!(!place.directory().join("once.new").exists());
+}
+
+#[test]
+fn file_of_interrupted_rewrite_is_removed_at_start() {
+    let place = Place::new();
+    let at = |name: &str| place.directory().join(name);
+    for part in ["", "dockipc on", "dockipc once 1 0123456789abcdef\nx"] {
+        fs::write(at("once.new"), part).unwrap();
+        fs::set_permissions(at("once.new"), Permissions::from_mode(0o600)).unwrap();
+        drop(start(&place));
+        assert!(!at("once.new").exists(), "{part}");
+    }
+    // Anything else is not the daemon's.
+    fs::write(at("other"), "dockipc once 1 ").unwrap();
+    fs::set_permissions(at("other"), Permissions::from_mode(0o600)).unwrap();
+    symlink(at("other"), at("once.new")).unwrap();
+    drop(start(&place));
+    assert!(at("once.new").is_symlink() && at("other").exists());
+    fs::remove_file(at("once.new")).unwrap();
+    for (text, mode) in [("notes", 0o600), ("dockipc once 1 ", 0o644)] {
+        fs::write(at("once.new"), text).unwrap();
+        fs::set_permissions(at("once.new"), Permissions::from_mode(mode)).unwrap();
+        drop(start(&place));
+        assert_eq!(fs::read_to_string(at("once.new")).unwrap(), text);
+    }
+    fs::remove_file(at("once.new")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, at("once.new"), rustix::fs::Mode::RUSR).unwrap();
+    drop(start(&place));
+    assert!(at("once.new").exists());
+}
+
+#[test]
+fn signal_ends_the_wait_for_the_lock() {
+    let place = Place::new();
+    let daemon = start(&place);
+    drop(daemon);
+    let held = fs::File::open(place.directory().join("once")).unwrap();
+    held.lock().unwrap();
+    for signal in [Signal::TERM, Signal::INT] {
+        let daemon = Apart::spawn::<&str>("daemon_that_is_killed", place.socket(), &[]);
+        until("the socket", || place.socket().exists());
+        daemon.signal(signal);
+        // The end of the time for the lock would be an error.
+        assert!(daemon.wait().success());
+        assert!(!place.socket().exists());
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn signal_ends_the_wait_of_async_server() {
+    let place = Place::new();
+    drop(start(&place));
+    let held = fs::File::open(place.directory().join("once")).unwrap();
+    held.lock().unwrap();
+    let daemon = Apart::spawn::<&str>("async_daemon_that_is_killed", place.socket(), &[]);
+    until("the socket", || place.socket().exists());
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait().success());
+    assert!(!place.socket().exists());
+}
+
+/// The daemon of the test that stops it.
+#[cfg(feature = "tokio")]
+#[test]
+fn async_daemon_that_is_killed() {
+    apart::serve(|path| {
+        let directory = path.parent().unwrap();
+        let (runs, gate) = (Runs::default(), Gate::default());
+        let (server, _) = states(server(directory), directory, &runs, &gate);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(server.serve(path)).unwrap();
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #[path = "../access"]
 mod access {
     mod early;
+    mod environment;
     mod nobody;
     mod running;
 }

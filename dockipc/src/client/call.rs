@@ -548,6 +548,7 @@ pub struct Pipeline<'c> {
     /// Length of the first command in bytes.
     first: usize,
     reusable: bool,
+    has_environment: bool,
     timeout: Option<Duration>,
     idempotent: bool,
 }
@@ -560,6 +561,7 @@ impl<'c> Pipeline<'c> {
             count: 0,
             first: 0,
             reusable: true,
+            has_environment: false,
             timeout: client.limits.total,
             idempotent: false,
         }
@@ -595,6 +597,7 @@ impl<'c> Pipeline<'c> {
         }
         self.count += 1;
         self.reusable &= command.reusable;
+        self.has_environment |= command.has_environment;
         self
     }
 
@@ -645,6 +648,7 @@ impl<'c> Pipeline<'c> {
             canceller: None,
             wanted: Wanted::default(),
             once: None,
+            has_environment: self.has_environment,
         }
     }
 

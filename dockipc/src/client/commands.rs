@@ -28,6 +28,8 @@ pub(super) struct Commands<'b> {
     pub(super) wanted: Wanted,
     /// The call runs once.
     pub(super) once: Option<&'b Token>,
+    /// This process's environment is in the words.
+    pub(super) has_environment: bool,
 }
 
 /// The options in front of a command. Only those that the daemon lists in its greeting are sent.
@@ -65,6 +67,7 @@ impl<'b> Commands<'b> {
             canceller: None,
             wanted: Wanted::default(),
             once: None,
+            has_environment: false,
         }
     }
 }
@@ -98,6 +101,8 @@ pub(super) struct CommandBuilder {
     last_words: usize,
     /// Whether the next [`word`](Self::word) may be the value of an option.
     awaits_value: bool,
+    /// Whether this process's environment is in the words.
+    pub(super) has_environment: bool,
 }
 
 /// Returns whether a connection can be reused after a command: not if the command closes it, changes
@@ -134,6 +139,7 @@ impl CommandBuilder {
             last: None,
             last_words: 0,
             awaits_value: false,
+            has_environment: false,
         };
         words.add(name);
         let end = words.bytes.len() - b"\r\n".len();
@@ -322,6 +328,7 @@ impl CommandBuilder {
             canceller: None,
             wanted: Wanted::default(),
             once: None,
+            has_environment: self.has_environment,
         }
     }
 }

@@ -21,6 +21,7 @@ use super::commands::{CommandBuilder, Commands, Wanted, with_opening};
 use super::handshake::Handshake;
 use super::limits::{CallLimits, ClientLimits, Wait};
 use super::once::Offer;
+use super::trust;
 use crate::buffer::Buffer;
 use crate::error::{Error, Failure, Ran, Result, code};
 use crate::reply::Reply;
@@ -49,6 +50,8 @@ pub(super) struct Connection {
     keys: Keys,
     /// Why the client's token was withheld, if it was.
     withheld: Option<String>,
+    /// Whether the listener is one of the users that the client requires.
+    is_required: bool,
 }
 
 /// An answer, or a part of one.
@@ -82,7 +85,12 @@ const FIRST_ROOM: usize = 1 << 20;
 const BUFFER_SIZE: usize = 8 * 1024;
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream, handshake: Handshake, withheld: Option<String>) -> Self {
+    pub(super) fn new(
+        stream: UnixStream,
+        handshake: Handshake,
+        withheld: Option<String>,
+        is_required: bool,
+    ) -> Self {
         Self {
             stream,
             input: Vec::new(),
@@ -92,6 +100,7 @@ impl Connection {
             handshaken: false,
             keys: Keys::default(),
             withheld,
+            is_required,
         }
     }
 
@@ -187,6 +196,7 @@ impl Connection {
         if let Some(body) = call.body {
             body.follow(false);
         }
+        self.check_listener(commands)?;
         self.set_read_timeout(call)?;
         let attached = commands.canceller.map(|canceller| canceller.attach(&self.stream));
         let attached = attached.transpose()?;
@@ -222,6 +232,17 @@ impl Connection {
             body.follow(true);
         }
         Ok((refusal, attached))
+    }
+
+    /// Checks that the listener may get the commands: the environment is only for root, for this process's user, and
+    /// for those that the client requires.
+    fn check_listener(&self, commands: &Commands<'_>) -> Result<()> {
+        if !commands.has_environment || self.is_required {
+            return Ok(());
+        }
+        let listener = trust::listener(&self.stream)?;
+        let why = trust::withheld("the environment was not sent", listener);
+        why.map_or(Ok(()), |why| Err(Error::Refused(Failure::new(code::NOPERM, why))))
     }
 
     /// Ends with this canceller, until the result is dropped.

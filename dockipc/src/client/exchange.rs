@@ -1,7 +1,6 @@
 //! How a client makes its calls: a pooled or new connection, the checks of the listener, and
 //! retries.
 
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 #[cfg(feature = "cli")]
@@ -13,11 +12,10 @@ use super::connection::{GREETING, Unidentified};
 use super::handshake::{Handshake, Recipients};
 use super::limits::{CallLimits, ClientLimits};
 use super::once::{Repeats, Token};
-use super::{Client, Endpoint};
+use super::{Client, Endpoint, trust};
 use crate::error::{Error, Ran, Result};
 use crate::listener;
 use crate::reply::{FromReply, Reply};
-use crate::sys;
 
 /// Maximum number of new connections for one call. A daemon that closes one without reading is
 /// either restarting, or will close the next as well.
@@ -244,7 +242,7 @@ impl Client {
         if let Some(on_connect) = &self.on_connect {
             on_connect(&stream);
         }
-        Ok(Connection::new(stream, handshake, withheld))
+        Ok(Connection::new(stream, handshake, withheld, !self.owners.is_empty()))
     }
 
     /// Checks the listener's user, before anything is sent. Returns the reason if the token must be
@@ -255,8 +253,7 @@ impl Client {
         if self.owners.is_empty() && recipients == Recipients::All {
             return Ok(None);
         }
-        let [_, owner, _] = sys::peer_credentials(stream.as_fd())
-            .map_err(|error| Error::io("reading the listener's credentials", error))?;
+        let owner = trust::listener(stream)?;
         if !self.owners.is_empty() && !self.owners.contains(&owner) {
             let path = match &self.endpoint {
                 Endpoint::Path(path) => path.to_path_buf(),
@@ -264,12 +261,8 @@ impl Client {
             };
             return Err(Error::WrongOwner { path, owner, required: self.owners.to_vec() });
         }
-        let is_own = || owner == 0 || owner == sys::effective_user();
         Ok(match recipients {
-            Recipients::Trusted if self.owners.is_empty() && !is_own() => Some(format!(
-                "{WITHHELD}: the listener is uid {owner}, neither root nor you; \
-                 allow it with Client::require_owner"
-            )),
+            Recipients::Trusted if self.owners.is_empty() => trust::withheld(WITHHELD, owner),
             #[cfg(feature = "cli")]
             Recipients::None => Some(format!(
                 "{WITHHELD}: the daemon's user is unknown; use --token-file to send a token"

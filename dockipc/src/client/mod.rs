@@ -18,6 +18,7 @@ mod progress;
 mod request;
 mod subscription;
 mod to_args;
+mod trust;
 #[doc(hidden)]
 pub mod typed;
 mod upload;
@@ -51,6 +52,8 @@ pub use self::progress::Progress;
 pub use self::request::Commands;
 pub use self::subscription::{Event, Mirror, Subscription};
 pub use self::to_args::{Arguments, ToArgs, Way};
+#[cfg(feature = "cli")]
+pub(crate) use self::trust::withheld;
 pub use self::typed::Difference;
 pub use self::upload::Upload;
 #[cfg(feature = "cli")]

@@ -130,6 +130,7 @@ impl Names {
             canceller: None,
             once: None,
             wanted: Wanted::default(),
+            has_environment: false,
         }
     }
 }

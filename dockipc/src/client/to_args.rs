@@ -97,8 +97,9 @@ impl<'c> Arguments<'c> {
 
     /// Adds variables; without any, those of the caller.
     #[doc(hidden)]
-    pub fn environment<T: ToArgs + Variables>(&mut self, value: &T, way: Way) {
+    pub fn environment<T: ToArgs + Variables + ?Sized>(&mut self, value: &T, way: Way) {
         if self.is_call && !value.is_given() {
+            self.words.has_environment = true;
             caller::environment().to_args(way, self);
         } else {
             value.to_args(way, self);

@@ -27,7 +27,7 @@ use super::own::Program;
 use super::socket::{self, Socket};
 use super::ssh::Tunnel;
 use super::wait::{Failed, Wait};
-use crate::client::{Client, Deadline};
+use crate::client::{self, Client, Deadline};
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -214,11 +214,15 @@ impl Daemon {
         Ok(Input { file, deadline: self.deadline })
     }
 
-    /// Returns whether the daemon may get the caller's environment: it belongs to root or this user, as for
-    /// the token of the environment, or to a user of `--require-owner`.
-    pub(super) fn is_trusted(&self) -> bool {
-        let is_own = |user| user == 0 || user == sys::effective_user();
-        !self.owners.is_empty() || self.listener_user().is_some_and(is_own)
+    /// Returns the reason, which begins with `what`, if the daemon must not get the caller's environment.
+    pub(super) fn withheld(&self, what: &str) -> Option<String> {
+        if !self.owners.is_empty() {
+            return None;
+        }
+        match self.listener_user() {
+            Some(user) => client::withheld(what, user),
+            None => Some(format!("{what}: the listener's user is unknown")),
+        }
     }
 
     /// Returns a client for a call with the environment, which only the daemon of the last connection's

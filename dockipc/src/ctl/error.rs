@@ -155,7 +155,7 @@ pub(super) fn text(error: &Error) -> String {
 }
 
 /// Replaces advice in an error: the daemon's is for Redis clients, the library's for Rust programs.
-fn in_terms_of_program(text: &str) -> String {
+pub(super) fn in_terms_of_program(text: &str) -> String {
     let listed = text.split_once("; send help").and_then(|(before, rest)| {
         let (group, after) = rest.split_once(" for a list")?;
         Some(format!("{before}; `help{group}` lists the commands{after}"))

@@ -13,7 +13,7 @@ use std::path;
 
 use super::candidates::Progress;
 use super::daemon::Daemon;
-use super::error::note;
+use super::error::{in_terms_of_program, note};
 use super::interface::{Argument, Description, Kind, OfCaller};
 use crate::wire::words::Splitter;
 
@@ -117,20 +117,18 @@ fn values(of_caller: OfCaller, daemon: &Daemon, argument: &Argument) -> Vec<Vec<
             let directory = env::current_dir().ok();
             directory.map(|path| path.into_os_string().into_vec()).into_iter().collect()
         }
-        OfCaller::Env if daemon.is_trusted() => {
+        OfCaller::Env => {
+            let name = argument.flag.as_deref().unwrap_or(&argument.name);
+            let what = format!("the environment was not sent as {name}");
+            if let Some(why) = daemon.withheld(&what) {
+                note(format_args!("{}", in_terms_of_program(&why)));
+                return Vec::new();
+            }
             // The token is for the handshake.
             let variables = env::vars_os().filter(|(name, _)| name != "DOCKIPC_TOKEN");
             variables
                 .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
                 .collect()
-        }
-        OfCaller::Env => {
-            note(format_args!(
-                "the environment was not sent as {}: the daemon belongs to another user; allow the \
-                 user with --require-owner",
-                argument.flag.as_deref().unwrap_or(&argument.name)
-            ));
-            Vec::new()
         }
         OfCaller::Unknown => Vec::new(),
     }

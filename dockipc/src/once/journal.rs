@@ -6,6 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use super::form::Record;
 use super::new_id;
 use crate::directory::{Directory, c_name, open_at, stat_at};
 use crate::error::{Error, Result};
+use crate::signals;
 use crate::sys::{self, NotForked};
 use crate::warning::warn;
 
@@ -55,6 +57,9 @@ const SMALL: u64 = 1 << 20;
 /// bytes, which may look like the lengths of many records.
 const MOST_SEARCHED: usize = 16 << 20;
 
+/// The bytes that are read at once. A signal is noticed after each.
+const CHUNK: usize = 64 * 1024;
+
 /// `NONBLOCK`, so that opening a pipe does not wait.
 const FLAGS: OFlags = OFlags::RDWR
     .union(OFlags::APPEND)
@@ -66,8 +71,12 @@ const FLAGS: OFlags = OFlags::RDWR
 impl Journal {
     /// Opens the file, or creates it, waits for its lock, and passes on its records. Returns the store's identity as
     /// well, which the file has.
-    pub(super) fn open(path: PathBuf, each: &mut dyn FnMut(&Record<'_>)) -> Result<(Self, String)> {
-        Self::opened(&path, each).map_err(|error| {
+    pub(super) fn open(
+        path: PathBuf,
+        signals: Option<&UnixStream>,
+        each: &mut dyn FnMut(&Record<'_>),
+    ) -> Result<(Self, String)> {
+        Self::opened(&path, signals, each).map_err(|error| {
             Error::io(
                 format_args!("opening the file of the calls that run once, {}", path.display()),
                 error,
@@ -75,7 +84,11 @@ impl Journal {
         })
     }
 
-    fn opened(path: &Path, each: &mut dyn FnMut(&Record<'_>)) -> io::Result<(Self, String)> {
+    fn opened(
+        path: &Path,
+        signals: Option<&UnixStream>,
+        each: &mut dyn FnMut(&Record<'_>),
+    ) -> io::Result<(Self, String)> {
         // A daemon may change its working directory later.
         let path = std::path::absolute(path)?;
         let name = path.file_name().ok_or_else(|| bad("it is not a regular file"))?;
@@ -87,10 +100,10 @@ impl Journal {
             )));
         }
         let directory = directory.descriptor;
-        let file = NotForked::new(locked(&directory, name)?);
-        let bytes = read(&file)?;
+        let file = NotForked::new(locked(&directory, name, signals)?);
+        let bytes = read(&file, signals)?;
         let (id, length) = match bytes.get(..HEAD) {
-            Some(head) => (id_of(head)?, parsed(&bytes, each)),
+            Some(head) => (id_of(head)?, parsed(&bytes, signals, each)?),
             // The daemon ended before it had written the head.
             None if MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())]) => (new_id(), 0),
             None => return Err(bad("it has other content")),
@@ -113,6 +126,7 @@ impl Journal {
         if length == 0 {
             write(journal.file.as_fd(), &journal.head)?;
         }
+        journal.remove_leftover();
         journal.length = length.max(HEAD) as u64;
         journal.due = SMALL.max(journal.length.saturating_mul(2));
         Ok((journal, id))
@@ -145,8 +159,7 @@ impl Journal {
     pub(super) fn rewrite(&mut self, records: &[u8]) -> io::Result<()> {
         // Also if it fails: each answer would try it again.
         self.due = self.length.saturating_mul(2);
-        let mut new = self.name.clone();
-        new.push(".new");
+        let new = self.new_name();
         // It was left by a daemon that was killed: the lock says that no other one writes it.
         match self.unlink(&new) {
             Ok(()) | Err(Errno::NOENT) => {}
@@ -176,6 +189,29 @@ impl Journal {
         Ok(file)
     }
 
+    /// Returns the name of the file while it is written anew.
+    fn new_name(&self) -> OsString {
+        let mut new = self.name.clone();
+        new.push(".new");
+        new
+    }
+
+    /// Removes what a daemon that was killed has left of the file that it wrote anew. The lock says that no other one
+    /// writes it. A file that is no such one stays.
+    fn remove_leftover(&self) {
+        let new = self.new_name();
+        let is_ours = |file: &OwnedFd| {
+            let mut start = [0; MAGIC.len()];
+            let stat = rustix::fs::fstat(file)?;
+            let length = rustix::io::pread(file, &mut start[..], 0)?;
+            Ok(check(&stat).is_ok() && MAGIC.starts_with(&start[..length]))
+        };
+        let opened = open_at(self.directory.as_fd(), &new, FLAGS, Mode::empty());
+        if opened.and_then(|file| is_ours(&file)) == Ok(true) {
+            let _ = self.unlink(&new);
+        }
+    }
+
     fn unlink(&self, name: &OsStr) -> std::result::Result<(), Errno> {
         rustix::fs::unlinkat(&self.directory, &*c_name(name)?, AtFlags::empty())
     }
@@ -189,10 +225,11 @@ impl Drop for Journal {
 }
 
 /// Opens or creates the file and takes its lock, flock(2).
-fn locked(directory: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
+fn locked(directory: &OwnedFd, name: &OsStr, signals: Option<&UnixStream>) -> io::Result<OwnedFd> {
     let end = Instant::now() + WAIT;
     let mode = Mode::RUSR | Mode::WUSR;
     loop {
+        go_on(signals)?;
         let file = match open_at(directory.as_fd(), name, FLAGS | OFlags::CREATE, mode) {
             Err(Errno::LOOP) => return Err(bad("it is a symbolic link")),
             opened => opened?,
@@ -214,6 +251,11 @@ fn locked(directory: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
             },
         }
     }
+}
+
+/// Returns an error if the daemon is told to stop while it starts.
+fn go_on(signals: Option<&UnixStream>) -> io::Result<()> {
+    if signals::has_arrived(signals) { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
 }
 
 /// Checks that nobody else can write to the file or read it: it has the answers.
@@ -249,10 +291,18 @@ fn id_of(head: &[u8]) -> io::Result<String> {
 }
 
 /// Passes on the records behind the head. Returns the length of those that are whole, with the head.
-fn parsed(bytes: &[u8], each: &mut dyn FnMut(&Record<'_>)) -> usize {
-    let mut rest = &bytes[HEAD..];
+fn parsed(
+    bytes: &[u8],
+    signals: Option<&UnixStream>,
+    each: &mut dyn FnMut(&Record<'_>),
+) -> io::Result<usize> {
+    let (mut rest, mut looked) = (&bytes[HEAD..], bytes.len());
     while let Some(record) = Record::read(&mut rest) {
         each(&record);
+        if looked - rest.len() > CHUNK {
+            looked = rest.len();
+            go_on(signals)?;
+        }
     }
     let mut left = MOST_SEARCHED;
     let mut is_record = |mut at: &[u8]| {
@@ -266,13 +316,14 @@ fn parsed(bytes: &[u8], each: &mut dyn FnMut(&Record<'_>)) -> usize {
             rest.len()
         ));
     }
-    bytes.len() - rest.len()
+    Ok(bytes.len() - rest.len())
 }
 
-fn read(file: &NotForked<OwnedFd>) -> io::Result<Vec<u8>> {
+fn read(file: &NotForked<OwnedFd>, signals: Option<&UnixStream>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let mut chunk = vec![0; 64 * 1024];
+    let mut chunk = vec![0; CHUNK];
     loop {
+        go_on(signals)?;
         match rustix::io::pread(file, &mut chunk[..], bytes.len() as u64) {
             Ok(0) => return Ok(bytes),
             Ok(read) => bytes.extend_from_slice(&chunk[..read]),

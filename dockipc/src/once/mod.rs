@@ -13,6 +13,7 @@ mod form;
 mod journal;
 mod memory;
 
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -50,17 +51,23 @@ pub(crate) trait Remember: Send + Sync {
 type Ran = std::result::Result<Answered, Failure>;
 
 /// Opens the store of a server.
-pub(crate) type Open = fn(OnceLimits, Option<PathBuf>) -> Result<Arc<dyn Remember>>;
+pub(crate) type Open =
+    fn(OnceLimits, Option<PathBuf>, Option<&UnixStream>) -> Result<Arc<dyn Remember>>;
 
-/// Opens a store; with a path, in this file.
-pub(crate) fn open(limits: OnceLimits, path: Option<PathBuf>) -> Result<Arc<dyn Remember>> {
+/// Opens a store; with a path, in this file. An error of the kind `Interrupted` if a signal comes meanwhile at the
+/// socket `signals`.
+pub(crate) fn open(
+    limits: OnceLimits,
+    path: Option<PathBuf>,
+    signals: Option<&UnixStream>,
+) -> Result<Arc<dyn Remember>> {
     let mut memory = Memory::new(limits);
     let (id, journal) = match path {
         None => (new_id(), None),
         Some(path) => {
             let now = Instant::now();
             let each = &mut |record: &Record<'_>| memory.restore(record, now);
-            let (journal, id) = Journal::open(path, each)?;
+            let (journal, id) = Journal::open(path, signals, each)?;
             memory.trim();
             (id, Some(Mutex::new(journal)))
         }

@@ -1,6 +1,7 @@
 //! [`Bound`], a server whose socket exists and that has no thread yet.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -43,7 +44,13 @@ pub struct Bound {
 
 impl Bound {
     /// Checks the settings, and then creates the sockets.
-    pub(super) fn new(server: &mut Server, path: &Path, states: Given) -> Result<Self> {
+    /// An error of the kind `Interrupted` if a signal comes meanwhile at the socket `signals`.
+    pub(super) fn new(
+        server: &mut Server,
+        path: &Path,
+        states: Given,
+        signals: Option<&UnixStream>,
+    ) -> Result<Self> {
         let mode = SocketMode { given: server.mode, default: 0o666 };
         let mut paths = vec![(path.to_owned(), mode)];
         paths.append(&mut server.others);
@@ -65,7 +72,7 @@ impl Bound {
             endpoints.push(Endpoint::new(published));
         }
         // Behind the path: an earlier daemon that ends has released that, and still writes to its file.
-        once::give(server.once.take(), &mut service)?;
+        once::give(server.once.take(), &mut service, signals)?;
         if let Some(listener) = endpoints.first().and_then(Endpoint::listener)
             && let Err(error) = sys::peer_groups(listener.as_fd())
         {
@@ -227,6 +234,11 @@ impl fmt::Debug for Bound {
 pub(super) enum Given {
     Completely,
     InPart,
+}
+
+/// Returns whether a server did not start since it was told to stop meanwhile.
+pub(super) fn is_stopped(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::Interrupted && source.raw_os_error().is_none())
 }
 
 /// Handles SIGTERM and SIGINT, if `on`.

@@ -466,7 +466,11 @@ impl Server {
         let path = path.as_ref();
         // First: the server then stops in order at a signal that arrives while it starts.
         let signals = bound::take_signals(self.signals, path)?;
-        Bound::new(&mut self, path, Given::Completely)?.run_with(signals)
+        let arrivals = signals.as_ref().map(|(_, arrivals)| arrivals);
+        match Bound::new(&mut self, path, Given::Completely, arrivals) {
+            Err(error) if bound::is_stopped(&error) => Ok(()),
+            bound => bound?.run_with(signals),
+        }
     }
 
     /// Serves at a path, on its own threads, until the handle is dropped or [stopped](Handle::shutdown).
@@ -524,7 +528,7 @@ impl Server {
     /// A daemon already answers at the path, a file that is not a socket is there, or the path
     /// is unusable; two commands have one name; a command needs a missing state.
     pub fn spawn(mut self, path: impl AsRef<Path>) -> Result<Handle> {
-        Bound::new(&mut self, path.as_ref(), Given::Completely)?.spawn()
+        Bound::new(&mut self, path.as_ref(), Given::Completely, None)?.spawn()
     }
 
     /// Creates the socket and starts no thread yet, so that the program can do what needs the path, or a single
@@ -550,7 +554,7 @@ impl Server {
     /// Those of [`spawn`](Self::spawn), except for states: [`Bound::state`] can still add one, so that
     /// [`Bound::run`] and [`Bound::spawn`] check them.
     pub fn bind(mut self, path: impl AsRef<Path>) -> Result<Bound> {
-        Bound::new(&mut self, path.as_ref(), Given::InPart)
+        Bound::new(&mut self, path.as_ref(), Given::InPart, None)
     }
 
     /// Serves without a path, for tests. [`Handle::client`] and [`Handle::connect`] connect
@@ -575,7 +579,7 @@ impl Server {
         let taker = self.taker.take();
         let once = self.once.take();
         let mut service = self.service()?;
-        once::give(once, &mut service)?;
+        once::give(once, &mut service, None)?;
         #[cfg(feature = "tokio")]
         let service = runtime::give(service);
         let engine = Engine::start(service, Vec::new(), None, taker)?;

@@ -2,6 +2,7 @@
 //!
 //! Only here is the code for that named, so that a program without it does not contain it.
 
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +24,16 @@ impl OnceStore {
     }
 }
 
-/// Opens the store of a server that starts.
-pub(super) fn give(store: Option<OnceStore>, service: &mut Arc<Service>) -> Result<()> {
+/// Opens the store of a server that starts. An error of the kind `Interrupted` if a signal comes meanwhile.
+pub(super) fn give(
+    store: Option<OnceStore>,
+    service: &mut Arc<Service>,
+    signals: Option<&UnixStream>,
+) -> Result<()> {
     let Some(OnceStore { open, path }) = store else { return Ok(()) };
     // Not shared yet.
     if let Some(service) = Arc::get_mut(service) {
-        service.once = Some(open(service.config.once, path)?);
+        service.once = Some(open(service.config.once, path, signals)?);
     }
     Ok(())
 }
@@ -84,7 +89,7 @@ impl Server {
     ///
     /// The file is created with mode 0600. It is a regular file of the daemon's user that nobody else can use, in a
     /// directory that no other user can write to; links are not followed. One daemon has it locked; a start waits up
-    /// to 15 s for an earlier daemon that ends. It has the tokens and the answers, and a hash of each call's words.
+    /// to 15 s for an earlier daemon that ends, or until a signal stops it. It has the tokens and the answers, and a hash of each call's words.
     ///
     /// The daemon writes that a command begins, and, before the answer is sent, the answer. So after `kill -9` a
     /// token is in one of three states: its answer is there, and a repeat gets it; the command had not begun, and a

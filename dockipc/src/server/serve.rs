@@ -7,7 +7,7 @@ use std::path::Path;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use super::bound::{Bound, Given, finished, take_signals};
+use super::bound::{Bound, Given, finished, is_stopped, take_signals};
 use super::{Handle, Server, runtime};
 use crate::error::{Error, Result};
 use crate::signals::Signals;
@@ -45,7 +45,8 @@ impl Server {
         let path = path.as_ref().to_owned();
         Serve::new(move || {
             let signals = take_signals(self.signals, &path)?;
-            Bound::new(&mut self, &path, Given::Completely)?.start_with(signals)
+            let arrivals = signals.as_ref().map(|(_, arrivals)| arrivals);
+            Bound::new(&mut self, &path, Given::Completely, arrivals)?.start_with(signals)
         })
     }
 }
@@ -121,7 +122,10 @@ impl Future for Serve {
                 let error = Error::io("starting the server", io::Error::other(why));
                 return Poll::Ready(Err(error));
             }
-            let (handle, signals) = start()?;
+            let (handle, signals) = match start() {
+                Err(error) if is_stopped(&error) => return Poll::Ready(Ok(())),
+                started => started?,
+            };
             *stage = Stage::Serving { handle, _signals: signals.map(Signals::for_all_threads) };
         }
         let Stage::Serving { handle, .. } = stage else { return Poll::Pending };

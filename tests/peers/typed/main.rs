@@ -51,6 +51,12 @@ fn main() -> dockipc::Result<()> {
     assert_eq!(hits.upload(None, &mut &b"--"[..])?, (None, 2));
     assert_eq!(hits.upload(Some("--"), &mut &b""[..])?, (Some("--".into()), 0));
     assert_eq!(hits.open(Path::new("x"), None)?, (std::env::current_dir().unwrap().join("x"), false));
+    let (files, lists, cwd, env) = hits.start(&[Path::new("a")], &[], None, None)?;
+    let here = std::env::current_dir().unwrap();
+    assert_eq!((files, lists, cwd), (vec![here.join("a")], vec![], here));
+    assert_eq!(env.get("PATH").map(Vec::as_slice), std::env::var_os("PATH").as_ref().map(|path| path.as_encoded_bytes()));
+    assert_eq!(hits.start(&[], &[], None, Some(&BTreeMap::new()))?.3, BTreeMap::new());
+    assert_eq!(hits.variables(Some(&BTreeMap::from([("K", "v")])))?.collect::<dockipc::Result<Vec<_>>>()?, ["K=v"]);
     assert_eq!(hits.say("two  blanks")?, "two  blanks");
     assert_eq!(hits.save(Secret::new("sesame".into()))?, "6");
     assert_eq!(hits.size(&mut &[0; 300_000][..])?, 300_000);

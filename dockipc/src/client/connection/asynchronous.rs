@@ -108,6 +108,7 @@ impl AsyncConnection {
         commands: &Commands<'_>,
         call: &CallLimits<'_>,
     ) -> Result<Option<Failure>> {
+        self.inner().check_listener(commands)?;
         let opens = call.has_deadline() && commands.count == 1
             || commands.wanted.is_any()
             || commands.once.is_some();

@@ -128,10 +128,7 @@ impl<'c> Typed<'c> {
     /// Gives variables, or those of the caller.
     #[must_use]
     pub fn environment<T: ToArgs + Variables + ?Sized>(self, value: &T, way: Way) -> Self {
-        if value.is_given() {
-            return self.give(value, way);
-        }
-        self.give(&caller::environment(), way)
+        Self { call: self.call.map(|call| call.fill(|words| words.environment(value, way))) }
     }
 
     #[must_use]

@@ -125,8 +125,11 @@ fn param(
         });
     }
     let is_directory = argument.caller == Some(OfCaller::Cwd);
+    let is_environment = argument.caller == Some(OfCaller::Env) && argument.is_map;
     if is_directory {
         keys.push("caller = \"cwd\"".into());
+    } else if is_environment {
+        keys.push("caller = \"env\"".into());
     } else if argument.is_absolute {
         keys.push("absolute".into());
     }
@@ -147,6 +150,7 @@ fn param(
         (Kind::Body, None) if is_stream => "impl std::io::Read + Send + 'static".into(),
         (Kind::Body, None) => "&mut (dyn std::io::Read + Send)".into(),
         _ if is_directory => "Option<&std::path::Path>".into(),
+        _ if is_environment => format!("Option<{}>", value(argument, types)),
         _ => value(argument, types),
     };
     let _ = writeln!(out, "{}: {ty},", escaped(&ident));
@@ -388,6 +392,10 @@ mod tests {
             &[
                 option("file", json!({ "type": "path", "absolute": true })),
                 option("in", json!({ "type": "path", "absolute": true, "caller": "cwd" })),
+                option(
+                    "env",
+                    json!({ "type": "text", "multiple": true, "map": true, "caller": "env" }),
+                ),
             ],
         );
         let printed = rust(&from_json(described).unwrap().0, "hitd", false);
@@ -395,6 +403,7 @@ mod tests {
             "#[deprecated(note = \"use \\\"sum\\\"\")]",
             "#[arg(long, absolute)] file: Option<&std::path::Path>,",
             "#[arg(long, caller = \"cwd\")] r#in: Option<&std::path::Path>,",
+            "#[arg(long, caller = \"env\")] env: Option<&std::collections::BTreeMap<&str, &str>>,",
         ] {
             assert!(printed.contains(line), "{printed}");
         }
