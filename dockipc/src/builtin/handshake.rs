@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use super::running::parsed_id;
+use super::running::number;
 use super::{Context, Fields, at, is, unknown_subcommand, usage};
 use crate::access::{Attempt, Credentials};
 use crate::error::{Failure, code};
@@ -146,7 +146,7 @@ fn kill(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply 
             _ => return Reply::Error(Failure::from("No such client")),
         }
     }
-    let ends = match id.and_then(parsed_id) {
+    let ends = match id.and_then(number) {
         None => false,
         Some(id) if id == session.id => {
             session.is_last |= !skips_own;

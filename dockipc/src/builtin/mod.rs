@@ -24,6 +24,7 @@ use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::running::Running;
 use crate::session::Session;
+use crate::text::is;
 use crate::token::Token;
 
 pub(crate) use describe::channels as describe_channels;
@@ -158,9 +159,4 @@ fn unknown_subcommand(what: Option<&[u8]>) -> Reply {
 #[inline(never)]
 fn at(words: Words<'_>, index: usize) -> Option<&[u8]> {
     words.get(index)
-}
-
-#[inline(never)]
-fn is(word: Option<&[u8]>, expected: &str) -> bool {
-    word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
 }
