@@ -137,6 +137,7 @@ fn echo(words: Words<'_>) -> Reply {
 }
 
 #[cold]
+#[inline(never)]
 fn usage(why: &str) -> Reply {
     Reply::Error(Failure::new(code::USAGE, why))
 }
@@ -153,6 +154,14 @@ fn too_many(word: &[u8], usage: &str) -> Reply {
 fn unknown_subcommand(what: Option<&[u8]>) -> Reply {
     let what = Truncated(what.unwrap_or_default());
     Reply::Error(Failure::from(format_args!("unknown subcommand '{what}'")))
+}
+
+/// Takes the first word, with less code at each call.
+#[inline(never)]
+fn take<'r>(words: &mut Words<'r>) -> Option<&'r [u8]> {
+    let first = words.get(0)?;
+    *words = words.skip(1);
+    Some(first)
 }
 
 /// Returns a word, with less code at each call.
