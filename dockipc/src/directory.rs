@@ -183,10 +183,13 @@ pub(crate) fn root(path: &Path) -> Result<OwnedFd, Errno> {
 
 /// Returns the components of a path, last first.
 fn steps(path: &Path) -> Vec<OsString> {
-    let named = path
-        .components()
-        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
-    named.rev().map(|part| part.as_os_str().to_owned()).collect()
+    let mut steps = Vec::new();
+    for part in path.components().rev() {
+        if matches!(part, Component::Normal(_) | Component::ParentDir) {
+            steps.push(part.as_os_str().to_owned());
+        }
+    }
+    steps
 }
 
 /// Returns whether this is the daemon's user or root, who can do everything anyway.

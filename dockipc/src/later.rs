@@ -302,6 +302,7 @@ impl Later {
         caught(|| function(Stopped::Cancelled));
     }
 
+    #[inline(never)]
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

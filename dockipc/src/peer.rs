@@ -35,6 +35,7 @@ struct Client {
 type Held = Vec<Box<dyn Any + Send>>;
 
 /// Returns groups in memory that is shared with the client before, which often has the same.
+#[inline(never)]
 fn shared(groups: &[u32]) -> Arc<[u32]> {
     static LAST: Mutex<Option<Arc<[u32]>>> = Mutex::new(None);
     // It is only tried: in a forked child it may be locked for ever.

@@ -50,9 +50,12 @@ impl Signals {
     /// Handles the signals in this thread, and returns a socket that receives one byte for each. To be
     /// called before other threads start, which inherit its mask.
     pub(crate) fn take() -> Result<(Self, UnixStream)> {
-        let failed = |e: io::Error| Error::io("handling SIGTERM and SIGINT", e);
-        let (socket, sender) = UnixStream::pair().map_err(failed)?;
-        socket.set_nonblocking(true).map_err(failed)?;
+        Self::try_take().map_err(|e| Error::io("handling SIGTERM and SIGINT", e))
+    }
+
+    fn try_take() -> io::Result<(Self, UnixStream)> {
+        let (socket, sender) = UnixStream::pair()?;
+        socket.set_nonblocking(true)?;
         // After an error it is dropped after the guard, and locks as well.
         let mut signals = Self { actions: Vec::new(), unblocked: None };
         let mut handlers = handlers();
@@ -64,17 +67,17 @@ impl Signals {
                 continue;
             }
             if !handlers.signals.contains(&signal) {
-                sys::default_action(signal).map_err(failed)?;
+                sys::default_action(signal)?;
                 handlers.signals.push(signal);
             }
-            let sender = sender.try_clone().map_err(failed)?;
-            let action = low_level::pipe::register(signal, sender).map_err(failed)?;
+            let sender = sender.try_clone()?;
+            let action = low_level::pipe::register(signal, sender)?;
             signals.actions.push(action);
             handlers.actions.push(action);
         }
         drop(handlers);
         // After the handlers are set: a signal may be pending.
-        signals.unblocked = Some(Unblocked::new(&[SIGTERM, SIGINT]).map_err(failed)?);
+        signals.unblocked = Some(Unblocked::new(&[SIGTERM, SIGINT])?);
         Ok((signals, socket))
     }
 

@@ -31,7 +31,20 @@ pub(crate) fn number(text: &str) -> Option<u32> {
     text.parse().ok()
 }
 
+/// Returns whether a word is this name, ignoring ASCII case. Not inlined: std's comparison is, at each call.
+#[inline(never)]
+pub(crate) fn is(word: Option<&[u8]>, name: &str) -> bool {
+    word.is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// Returns whether a word is one of these names. Not inlined, since the loop would be unrolled.
+#[inline(never)]
+pub(crate) fn is_one_of(word: &[u8], names: &[&str]) -> bool {
+    names.iter().any(|name| is(Some(word), name))
+}
+
 /// Joins texts, and trims what is joined.
+#[inline(never)]
 pub(crate) fn joined(texts: &mut dyn Iterator<Item = &str>, between: &str) -> String {
     let mut joined = String::new();
     for text in texts {

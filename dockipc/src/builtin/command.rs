@@ -19,10 +19,9 @@ pub(super) fn command(context: Context<'_>, session: &Session, words: Words<'_>)
     let mut names = Vec::new();
     for name in words.skip(1).iter() {
         let mut name = name.to_vec();
-        for b in &mut name {
-            if *b == b'|' {
-                *b = b' ';
-            }
+        // A name has two words at most.
+        if let Some(at) = name.iter().position(|b| *b == b'|') {
+            name[at] = b' ';
         }
         names.push(name);
     }

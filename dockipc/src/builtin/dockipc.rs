@@ -149,7 +149,7 @@ pub(crate) fn json_on_line(line: &[u8]) -> Option<usize> {
 /// Removes the prefix of a command, if it has one.
 #[cold]
 pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
-    let of = |index: usize| words.get(index).map(|span: &Span| span.of(input, &[]));
+    let of = |index| word(input, words, index);
     if is(of(1), "line") && words.len() == 3 {
         return of(2).map_or(Prefix::None, Prefix::Line);
     }
@@ -159,7 +159,7 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
     }
     if is(of(1), "last")
         && words.len() > 3
-        && let Some(count) = of(2).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
+        && let Some(count) = of(2).and_then(|text| running::number(text)?.try_into().ok())
     {
         words.drain(..3);
         return Prefix::Last(count);
@@ -186,7 +186,7 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
         at += 2;
     }
     skip(words, end + 1);
-    let of = |index: usize| words.get(index).map(|span: &Span| span.of(input, &[]));
+    let of = |index| word(input, words, index);
     // Each one would take a part of the thread's stack.
     if is(of(0), "dockipc") && is(of(1), "with") {
         let why = Failure::new(code::USAGE, "dockipc with can't be nested");
@@ -196,6 +196,11 @@ pub(crate) fn prefix<'i>(input: &'i [u8], words: &mut Vec<Span>) -> Prefix<'i> {
         token.words = run::hash(words.iter().map(|span| span.of(input, &[])));
     }
     Prefix::With(read.map_err(|failure| (failure, opening.body)).map(|()| opening))
+}
+
+#[inline(never)]
+fn word<'i>(input: &'i [u8], words: &[Span], index: usize) -> Option<&'i [u8]> {
+    words.get(index).map(|span| span.of(input, &[]))
 }
 
 #[inline(never)]
@@ -229,7 +234,7 @@ impl Opening {
         if !is(Some(key), "deadline") {
             return refuse(format_args!("unknown key {} of dockipc with", Quoted(key)));
         }
-        let Some(limit) = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()) else {
+        let Some(limit) = running::number(value) else {
             return refuse(format_args!("deadline is a number of milliseconds"));
         };
         // A time beyond that of the clock is none.

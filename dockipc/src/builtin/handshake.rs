@@ -3,8 +3,8 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use super::running::parsed_id;
-use super::{Context, Fields, at, is, unknown_subcommand, usage};
+use super::running::number;
+use super::{Context, Fields, at, is, take, unknown_subcommand, usage};
 use crate::access::{Attempt, Credentials};
 use crate::error::{Failure, code};
 use crate::reply::{IntoReply, Reply};
@@ -18,8 +18,8 @@ use crate::wire::Protocol;
 /// Answers `HELLO [version [AUTH user password] [SETNAME name]]` as Redis does.
 pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
     let mut protocol = session.protocol;
-    let mut words = words.iter();
-    match words.next() {
+    let mut words = words;
+    match take(&mut words) {
         None => {}
         Some(b"2") => protocol = Protocol::Resp2,
         Some(b"3") => protocol = Protocol::Resp3,
@@ -32,15 +32,15 @@ pub(super) fn hello(context: Context<'_>, session: &mut Session, words: Words<'_
     }
     let usage = || usage("usage: hello [2|3 [auth <user> <token>] [setname <name>]]");
     let (mut name, mut token) = (None, None);
-    while let Some(option) = words.next() {
+    while let Some(option) = take(&mut words) {
         if is(Some(option), "auth") {
-            token = words.next().and_then(|_| words.next());
+            token = take(&mut words).and_then(|_| take(&mut words));
             if token.is_none() {
                 return usage();
             }
             continue;
         }
-        match (is(Some(option), "setname"), words.next()) {
+        match (is(Some(option), "setname"), take(&mut words)) {
             (true, Some(word)) if client_name(word) => name = Some(word),
             (true, Some(_)) => return Reply::Error(Failure::from(BAD_CLIENT_NAME)),
             _ => return usage(),
@@ -138,15 +138,15 @@ const TAKES_A_WORD: [&str; 8] = [
 /// `SKIPME no`.
 fn kill(context: Context<'_>, session: &mut Session, words: Words<'_>) -> Reply {
     let (mut id, mut skips_own) = (None, true);
-    let mut filters = words.skip(1).iter();
-    while let Some(filter) = filters.next() {
-        match filters.next() {
+    let mut filters = words.skip(1);
+    while let Some(filter) = take(&mut filters) {
+        match take(&mut filters) {
             Some(word) if is(Some(filter), "id") => id = Some(word),
             value if is(Some(filter), "skipme") && value.is_some() => skips_own = !is(value, "no"),
             _ => return Reply::Error(Failure::from("No such client")),
         }
     }
-    let ends = match id.and_then(parsed_id) {
+    let ends = match id.and_then(number) {
         None => false,
         Some(id) if id == session.id => {
             session.is_last |= !skips_own;

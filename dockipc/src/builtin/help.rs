@@ -19,12 +19,13 @@ pub(super) fn help(context: Context<'_>, session: &Session, words: Words<'_>) ->
     if let Some(word) = at(words, 2) {
         return too_many(word, "usage: help [<command>]");
     }
-    let name = match at(words, 1) {
-        Some(second) => &*[name, second].join(&b' '),
-        None => name,
-    };
-    let Some(entry) = table.find_visible(&caller, name) else {
-        return Reply::Error(table.unknown(&caller, name, None));
+    let mut name = name.to_vec();
+    if let Some(second) = at(words, 1) {
+        name.push(b' ');
+        name.extend_from_slice(second);
+    }
+    let Some(entry) = table.find_visible(&caller, &name) else {
+        return Reply::Error(table.unknown(&caller, &name, None));
     };
     let mut text = match entry.target {
         Target::Command(command) => explain(command),
@@ -84,11 +85,8 @@ fn row(entry: &Entry) -> (String, String) {
 
 fn explain(command: &Command) -> String {
     let mut text = format!("{command}\n");
-    for part in [command.summary(), command.details()] {
-        if !part.is_empty() {
-            append(&mut text, format_args!("\n{part}\n"));
-        }
-    }
+    paragraph(&mut text, &command.summary());
+    paragraph(&mut text, &command.details());
     let rows: Vec<_> =
         command.given().map(|param| (format!("  {}", left(param)), right(param))).collect();
     if !rows.is_empty() {
@@ -112,6 +110,13 @@ fn explain(command: &Command) -> String {
         }
     }
     text
+}
+
+#[inline(never)]
+fn paragraph(text: &mut String, part: &str) {
+    if !part.is_empty() {
+        append(text, format_args!("\n{part}\n"));
+    }
 }
 
 fn left(param: &Param) -> String {

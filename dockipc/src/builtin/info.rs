@@ -1,17 +1,20 @@
 //! `INFO`, the state of the server in the form of Redis.
 
+use std::fmt::Display;
+
 use super::{Context, at, is};
 use crate::counters::{Counts, resident_memory};
 use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::text::append;
 
-/// The answer to `INFO`: the fields of Redis that clients look for, with `$` for each value.
+/// The answer to `INFO`: the fields of Redis that clients look for, with `$` for each value, the first of which
+/// is a line.
 /// Some clients choose the commands that they send by the version.
 const INFO: &str = concat!(
     "# Server\r\nredis_version:7.4.0\r\nredis_mode:standalone\r\ndockipc_version:",
     env!("CARGO_PKG_VERSION"),
-    "\r\nprocess_id:$\r\nuptime_in_seconds:$\r\n\
+    "\r\n$process_id:$\r\nuptime_in_seconds:$\r\n\
      # Clients\r\nconnected_clients:$\r\nblocked_clients:0\r\n\
      # Memory\r\nused_memory:$\r\n\
      # Persistence\r\nloading:0\r\nrdb_bgsave_in_progress:0\r\naof_rewrite_in_progress:0\r\n\
@@ -23,16 +26,17 @@ const INFO: &str = concat!(
 /// Answers `INFO [section…]`.
 pub(super) fn info(context: Context<'_>, words: Words<'_>) -> Reply {
     let Counts { uptime, connections, accepted, commands } = context.counters.counts();
-    let process = std::process::id().into();
-    let values = [process, uptime, connections as u64, resident_memory(), accepted, commands];
+    let line = |version: &str| {
+        format!("daemon_version:{}\r\n", version.lines().next().unwrap_or_default())
+    };
+    let version = context.config.version.as_deref().map(line).unwrap_or_default();
+    let (process, memory) = (std::process::id(), resident_memory());
+    let values: [&dyn Display; 7] =
+        [&version, &process, &uptime, &connections, &memory, &accepted, &commands];
     let mut parts = INFO.split('$');
     let mut text = parts.next().unwrap_or_default().to_owned();
     for (value, part) in values.iter().zip(parts) {
         append(&mut text, format_args!("{value}{part}"));
-    }
-    if let (Some(version), Some(at)) = (&context.config.version, text.find("process_id")) {
-        let version = version.lines().next().unwrap_or_default();
-        text.insert_str(at, &format!("daemon_version:{version}\r\n"));
     }
     let is_all = |word| ["all", "everything", "default"].iter().any(|all| is(Some(word), all));
     if at(words, 0).is_none() || words.iter().any(is_all) {

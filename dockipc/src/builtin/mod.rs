@@ -24,6 +24,7 @@ use crate::reply::{IntoReply, Reply};
 use crate::request::Words;
 use crate::running::Running;
 use crate::session::Session;
+use crate::text::is;
 use crate::token::Token;
 
 pub(crate) use describe::channels as describe_channels;
@@ -136,6 +137,7 @@ fn echo(words: Words<'_>) -> Reply {
 }
 
 #[cold]
+#[inline(never)]
 fn usage(why: &str) -> Reply {
     Reply::Error(Failure::new(code::USAGE, why))
 }
@@ -154,13 +156,16 @@ fn unknown_subcommand(what: Option<&[u8]>) -> Reply {
     Reply::Error(Failure::from(format_args!("unknown subcommand '{what}'")))
 }
 
+/// Takes the first word, with less code at each call.
+#[inline(never)]
+fn take<'r>(words: &mut Words<'r>) -> Option<&'r [u8]> {
+    let first = words.get(0)?;
+    *words = words.skip(1);
+    Some(first)
+}
+
 /// Returns a word, with less code at each call.
 #[inline(never)]
 fn at(words: Words<'_>, index: usize) -> Option<&[u8]> {
     words.get(index)
-}
-
-#[inline(never)]
-fn is(word: Option<&[u8]>, expected: &str) -> bool {
-    word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
 }

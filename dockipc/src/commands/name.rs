@@ -1,5 +1,7 @@
 //! The rules for command names.
 
+use crate::text::is_one_of;
+
 /// The most bytes of a name.
 pub(super) const LONGEST_NAME: usize = 64;
 
@@ -42,7 +44,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
         Err("use one word or two of a-z, 0-9 and, after the first character, . _ : -")
     } else if name.len() > LONGEST_NAME {
         Err("use at most 64 bytes")
-    } else if RESERVED.contains(&first) {
+    } else if is_one_of(first.as_bytes(), RESERVED) {
         Err("the name is reserved for the protocol")
     } else {
         Ok(())

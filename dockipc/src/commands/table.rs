@@ -211,6 +211,7 @@ impl Entry {
     }
 
     /// Returns the group of a name of two words.
+    #[inline(never)]
     pub(crate) fn group(&self) -> Option<&str> {
         self.name.split_once(' ').map(|(group, _)| group)
     }
@@ -268,7 +269,7 @@ impl Table {
             check_defaults(command)?;
             table.groups = table.groups.or(command.groups);
             for &name in [&command.name].into_iter().chain(command.aliases) {
-                table.add(Cow::Borrowed(name), Target::Command(command))?;
+                table.add_declared(name, Target::Command(command))?;
             }
         }
         for (name, mounted) in mounted {
@@ -288,11 +289,11 @@ impl Table {
                     BuiltIn::Discard | BuiltIn::Exec | BuiltIn::Unwatch | BuiltIn::Watch
                 );
             if !is_replaced && table.find(builtin.name().as_bytes()).is_none() {
-                table.add(Cow::Borrowed(builtin.name()), Target::BuiltIn(builtin))?;
+                table.add_declared(builtin.name(), Target::BuiltIn(builtin))?;
             }
         }
         for word in PubSub::ALL {
-            table.add(Cow::Borrowed(word.name()), Target::PubSub(word))?;
+            table.add_declared(word.name(), Target::PubSub(word))?;
         }
         table.apply(rules)?;
         for (index, entry) in table.entries.iter().enumerate() {
@@ -337,6 +338,12 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// Adds a name that the program contains, with less code at each call.
+    #[inline(never)]
+    fn add_declared(&mut self, name: &'static str, target: Target) -> Result<(), Error> {
+        self.add(Cow::Borrowed(name), target)
     }
 
     #[inline(never)]

@@ -6,6 +6,7 @@ use crate::access::Credentials;
 use crate::arg::{Quoted, Truncated};
 use crate::error::{Failure, code};
 use crate::nearest::nearest;
+use crate::text::is_one_of;
 
 impl Table {
     /// Returns the failure for an unknown name before this word. It suggests only commands that the caller
@@ -78,7 +79,6 @@ impl Table {
 /// Returns whether a client that believes to talk to Redis sends this name by itself. Clients recognize
 /// the refusal by its beginning, `ERR unknown command`, and continue without the command.
 fn is_protocol(name: &[u8]) -> bool {
-    let is_name = |word: &&str| name.eq_ignore_ascii_case(word.as_bytes());
-    let others = ["acl", "asking", "cluster", "module", "readonly", "role", "script", "sentinel"];
-    RESERVED.iter().any(is_name) || others.iter().any(is_name)
+    let others = &["acl", "asking", "cluster", "module", "readonly", "role", "script", "sentinel"];
+    is_one_of(name, RESERVED) || is_one_of(name, others)
 }

@@ -296,7 +296,11 @@ impl Pending {
                 None => Reply::Error(failure),
             },
             Reply::List(items) if self.as_line && are_bytes() => {
-                Reply::Bytes(items.into_iter().flat_map(Reply::into_line).collect())
+                let mut bytes = Vec::new();
+                for item in items {
+                    bytes.extend_from_slice(&item.into_line());
+                }
+                Reply::Bytes(bytes)
             }
             reply => reply,
         };

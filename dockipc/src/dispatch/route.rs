@@ -12,6 +12,7 @@ use crate::param::{Scratch, Unbound};
 use crate::reply::Reply;
 use crate::request::{Words, next_id};
 use crate::session::{Opening, Session};
+use crate::text::is;
 use crate::wire::{Frame, Protocol};
 
 impl Service {
@@ -243,7 +244,7 @@ impl Service {
     ) -> Result<Words<'u>, Option<Reply>> {
         let is_line = unbound.is_line();
         let (_, words, whole) = if builtin == BuiltIn::Dockipc {
-            if unbound.first_word().is_some_and(|word| word.eq_ignore_ascii_case(b"check")) {
+            if is(unbound.first_word(), "check") {
                 return Err(self.dry_run(session, unbound, runner.executor));
             }
             unbound.all_from_start()

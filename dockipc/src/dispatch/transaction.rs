@@ -16,6 +16,7 @@ use crate::param::Scratch;
 use crate::reply::Reply;
 use crate::request::Words;
 use crate::session::Session;
+use crate::text::is;
 use crate::wire::{Decoded, Decoder, Frame};
 
 /// The commands of an `EXEC` that runs.
@@ -61,11 +62,11 @@ impl Service {
         executor: &mut dyn Executor,
     ) -> Option<Reply> {
         let reply = match first_word(input, scratch) {
-            (name, 1) if is(name, "discard") => {
+            (name, 1) if is(Some(name), "discard") => {
                 session.end_transaction();
                 return Some(Reply::Ok);
             }
-            (name, _) if is(name, "discard") || is(name, "exec") => {
+            (name, _) if is(Some(name), "discard") || is(Some(name), "exec") => {
                 Reply::Error(Failure::new(code::USAGE, "EXEC and DISCARD take no arguments"))
             }
             _ => match self.dispatch(session, input, frame, scratch, executor) {
@@ -135,7 +136,7 @@ pub(super) fn execute(
     scratch: &Scratch,
 ) -> Option<Result<Box<Execution>, Failure>> {
     let (name, 1) = first_word(input, scratch) else { return None };
-    let queue = is(name, "exec").then(|| session.end_transaction())??;
+    let queue = is(Some(name), "exec").then(|| session.end_transaction())??;
     let execution = queue.into_commands().map(|commands| Execution::new(commands, used));
     let why = "Transaction discarded because of previous errors.";
     Some(execution.ok_or_else(|| Failure::protocol(code::EXECABORT, why)))
@@ -250,10 +251,6 @@ fn too_long() -> Failure {
 fn first_word<'i>(input: &'i [u8], scratch: &Scratch) -> (&'i [u8], usize) {
     let words = &scratch.incoming;
     (words.first().map_or(&[][..], |span| span.of(input, &[])), words.len())
-}
-
-fn is(word: &[u8], name: &str) -> bool {
-    word.eq_ignore_ascii_case(name.as_bytes())
 }
 
 /// Returns the memory of a reply, about.

@@ -220,7 +220,12 @@ impl Hub {
     /// Takes in new connections; returns those that are turned away at once.
     pub(super) fn add_all(&mut self, service: &Service, arrivals: Vec<Arrival>) -> Vec<TurnedAway> {
         self.accepting.failing_since = None;
-        arrivals.into_iter().filter_map(|arrival| self.add(service, arrival).err()).collect()
+        // `collect` would move each one through the memory of the arrivals.
+        let mut turned_away = Vec::new();
+        for arrival in arrivals {
+            turned_away.extend(self.add(service, arrival).err());
+        }
+        turned_away
     }
 
     /// Counts the end of a connection.

@@ -20,6 +20,7 @@ struct Usage {
 }
 
 impl Users {
+    #[inline(never)]
     fn change(&mut self, uid: u32, change: &mut dyn FnMut(&mut Usage)) {
         let found = self.users.binary_search_by_key(&uid, |(uid, _)| *uid);
         let index = found.unwrap_or_else(|index| {

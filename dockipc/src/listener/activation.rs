@@ -35,7 +35,6 @@ pub(crate) fn check<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<(), Err
         addresses.push((path, Address::of(path)?));
     }
     let (passed, names) = (passed_here(), variable("LISTEN_FDNAMES").unwrap_or_default());
-    let names: Vec<_> = names.split(':').collect();
     let (mut is_found, mut others) = (false, String::new());
     // Variables of another process may still describe descriptors that this one has inherited.
     let count =
@@ -122,10 +121,10 @@ fn inherited_socket(number: i32) -> Option<(UnixListener, SocketType)> {
 }
 
 /// Returns whether a name in `LISTEN_FDNAMES` is one that systemd gives to a socket by default.
-fn has_default_name(names: &[&str], number: i32) -> bool {
-    let name = usize::try_from(number - FIRST).ok().and_then(|index| names.get(index));
+fn has_default_name(names: &str, number: i32) -> bool {
+    let name = usize::try_from(number - FIRST).ok().and_then(|index| names.split(':').nth(index));
     name.is_none_or(|name| {
-        ["", "unknown", "connection"].contains(name) || name.ends_with(".socket")
+        ["", "unknown", "connection"].contains(&name) || name.ends_with(".socket")
     })
 }
 
