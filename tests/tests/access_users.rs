@@ -3,6 +3,7 @@
 #[path = "../access"]
 mod access {
     mod early;
+    #[cfg(feature = "tokio")]
     mod environment;
     mod nobody;
     mod running;
