@@ -42,7 +42,7 @@ pub(crate) struct Session {
     library_signs: Signs,
     /// The connection ends after the current answer.
     pub(crate) is_last: bool,
-    /// What few connections have. `None` if it would be empty, so that each command asks only once.
+    /// State that few connections have. `None` while it is empty, so that a command makes one check.
     pub(crate) aside: Option<Box<Aside>>,
     /// The options that our own client sent with the current command.
     pub(crate) opening: Option<Opening>,

@@ -121,7 +121,7 @@ pub(super) struct Argument {
     /// Whether a path is absolute.
     #[serde(rename = "absolute", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_absolute: bool,
-    /// What the argument is of the caller, unless given.
+    /// The property of the caller that is sent unless a value is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) caller: Option<OfCaller>,
     pub(super) help: String,

@@ -76,10 +76,10 @@ enum State {
     },
 }
 
-/// What a shelf has of something, how much of it there may be in all, and what makes it less.
+/// A limit: the amount on one shelf, the most on all shelves together, and the function that reduces it.
 type Bound = (fn(&Shelf) -> usize, usize, fn(&mut Shelf));
 
-/// The memory of a token beside its text and its answer, about.
+/// The approximate memory of a token beside its text and its answer, in bytes.
 const OVERHEAD: usize = 128;
 
 /// Tokens without an answer are remembered for each answer that may be.

@@ -94,7 +94,7 @@ pub enum Way {
     Rest,
     /// All words behind `--`.
     Last,
-    /// What follows the command, or its last word in RESP.
+    /// The bytes behind the command, or its last word in RESP.
     Body,
 }
 

@@ -8,9 +8,9 @@ pub struct Marks {
     pub since: Option<&'static str>,
     /// The command to use instead.
     pub deprecated: Option<&'static str>,
-    /// It changes nothing.
+    /// The command changes nothing.
     pub readonly: bool,
-    /// What it removes is lost.
+    /// The command removes data for good.
     pub destructive: bool,
 }
 

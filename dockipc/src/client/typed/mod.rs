@@ -48,7 +48,7 @@ pub struct Sent {
     is_rest: bool,
 }
 
-/// What the client does with a value before it sends it.
+/// How the client completes a value before it sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
     Nothing,
