@@ -5,4 +5,5 @@ mod once {
     mod calls;
     mod file;
     mod proxy;
+    mod restart;
 }

@@ -67,7 +67,7 @@ pub(super) struct Daemon {
     /// The user who listens, by the last connection.
     listener: Arc<Mutex<Option<u32>>>,
     /// The end of `--timeout`.
-    deadline: Option<Deadline>,
+    pub(super) deadline: Option<Deadline>,
 }
 
 /// How long a daemon may take to answer the program's own questions, without `--timeout`.
