@@ -4,6 +4,7 @@
 
 mod access;
 pub(crate) mod dice;
+mod long_way;
 mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -88,7 +89,7 @@ fn request(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
 }
 
 /// Answers the input as a server does, without sockets and threads. The answers must not depend on how the
-/// input is split, nor on commands that have to wait.
+/// input is split, nor on commands that have to wait, nor on whether a plain command takes its short way.
 pub fn server(data: &[u8]) {
     let shared = shared();
     let (sizes, bytes) = cut(data);
@@ -98,6 +99,8 @@ pub fn server(data: &[u8]) {
         let out = answer_all(shared, bytes, sizes, turns(later));
         assert!(out == whole, "{}\nis not\n{}", out.escape_ascii(), whole.escape_ascii());
     }
+    let long = long_way::answer_all(bytes);
+    assert!(long == whole, "{}\nis not\n{}", long.escape_ascii(), whole.escape_ascii());
 }
 
 fn cut(data: &[u8]) -> ([usize; 2], &[u8]) {

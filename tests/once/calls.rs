@@ -137,7 +137,7 @@ pub(super) fn states(
     (server.state(Ledger::open(directory.join("ledger"))), answers)
 }
 
-fn start_with(server: Server) -> (Daemon, Runs, Gate, Receiver<Answerer<u64>>) {
+pub(super) fn start_with(server: Server) -> (Daemon, Runs, Gate, Receiver<Answerer<u64>>) {
     let (runs, gate) = (Runs::default(), Gate::default());
     let (server, answers) = states(server, Path::new("/nonexistent"), &runs, &gate);
     (Daemon::start(server), runs, gate, answers)
@@ -147,11 +147,11 @@ fn start() -> (Daemon, Runs, Gate, Receiver<Answerer<u64>>) {
     start_with(Server::new().once())
 }
 
-fn once(token: &str, words: &[&str]) -> Vec<u8> {
+pub(super) fn once(token: &str, words: &[&str]) -> Vec<u8> {
     resp(&[&["dockipc", "with", "once", token, "--"], words].concat())
 }
 
-fn open(daemon: &Daemon, command: &[u8]) -> UnixStream {
+pub(super) fn open(daemon: &Daemon, command: &[u8]) -> UnixStream {
     let mut stream = daemon.connect();
     stream.write_all(command).unwrap();
     stream
@@ -159,7 +159,7 @@ fn open(daemon: &Daemon, command: &[u8]) -> UnixStream {
 
 /// Waits until this number of calls of a command are in the table of running ones.
 #[track_caller]
-fn until_running(daemon: &Daemon, name: &str, count: usize) {
+pub(super) fn until_running(daemon: &Daemon, name: &str, count: usize) {
     until("the calls that run", || daemon.ask("dockipc running\n").matches(name).count() == count);
 }
 

@@ -199,6 +199,10 @@ fn file_of_others_is_refused() {
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     refused(&place, "it has other content");
     assert_eq!(fs::read_to_string(&path).unwrap(), "some notes\n");
+    let newer = "dockipc once 2 0123456789abcdef 0123456789abcdef\nx";
+    fs::write(&path, newer).unwrap();
+    refused(&place, "another version of dockipc has written it; use that version, or another file");
+    assert_eq!(fs::read_to_string(&path).unwrap(), newer);
     fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
     refused(&place, "it has mode 0640");
     fs::remove_file(&path).unwrap();

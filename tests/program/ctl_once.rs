@@ -5,12 +5,13 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc::channel;
 use std::thread;
 
 use dockipc::{Reply, Server, command};
 use tests::ctl::dockipc;
 use tests::gate::Gate;
-use tests::{Daemon, Place};
+use tests::{Daemon, PATIENCE, Place};
 
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
@@ -23,6 +24,11 @@ struct Run {
 #[command]
 fn run_once(word: String) -> Vec<Run> {
     vec![Run { word, run: RUNS.fetch_add(1, SeqCst) + 1 }]
+}
+
+#[command]
+fn run_after_restart(word: String) -> String {
+    word
 }
 
 /// Returns a server for all commands of this program.
@@ -95,4 +101,42 @@ fn token_needs_a_daemon_that_remembers_calls() {
     assert!(ran.err.ends_with(why), "{ran:?}");
     let ran = dockipc(["call", "--once", "--file", "-", path]);
     assert!(ran.err.contains("--once cannot be used with --file"), "{ran:?}");
+}
+
+#[test]
+fn call_with_a_token_waits_for_the_daemon_that_restarts() {
+    let place = Place::new();
+    let path = place.socket();
+    drop(server().once().spawn(&path).unwrap());
+    let (calling, called) = channel();
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| {
+            calling.send(()).unwrap();
+            dockipc([
+                "call",
+                "--once",
+                "--timeout=2m",
+                path.to_str().unwrap(),
+                "run-after-restart",
+                "w",
+            ])
+        });
+        called.recv_timeout(PATIENCE).unwrap();
+        let _daemon = server().once().spawn(&path).unwrap();
+        let ran = caller.join().unwrap();
+        assert_eq!((ran.code, &*ran.err), (Some(0), ""), "{ran:?}");
+    });
+    let without = dockipc(["call", path.to_str().unwrap(), "run-after-restart", "w"]);
+    let late = dockipc([
+        "call",
+        "--once",
+        "--timeout=30ms",
+        path.to_str().unwrap(),
+        "run-after-restart",
+        "w",
+    ]);
+    for ran in [without, late] {
+        assert_eq!(ran.code, Some(3), "{ran:?}");
+        assert!(ran.err.contains("no socket at "), "{ran:?}");
+    }
 }

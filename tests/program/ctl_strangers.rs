@@ -137,8 +137,14 @@ fn environment_reaches_no_stranger() {
     let mut command = ctl::command(&ctl::path());
     command.env("OTHER_TOKEN", TOKEN).args(["--verbose", "call", &trap.socket(), "collect"]);
     let ran = run(&mut command, b"");
-    assert!(ran.err.contains("the environment was not sent as --env"), "{ran:?}");
-    assert!(ran.err.contains("NOPERM"), "{ran:?}");
+    let why = "NOPERM the environment was not sent as --env: the listener is uid 65534, neither root nor you; \
+               allow it with --require-owner, or give --env; the command was not run";
+    assert!(ran.err.contains(why), "{ran:?}");
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    // What the user gives is sent.
+    let mut command = ctl::command(&ctl::path());
+    command.env("OTHER_TOKEN", TOKEN).args(["call", &trap.socket(), "collect", "--env=A=b"]);
+    assert!(run(&mut command, b"").err.contains("requires token"));
     assert_eq!(trap.sprung().1, 0);
     // A user who is allowed gets it.
     let trap = Trap::set("environment_reaches_no_stranger");
@@ -147,6 +153,30 @@ fn environment_reaches_no_stranger() {
     command.env("OTHER_TOKEN", TOKEN).args([&*owner, "call", &trap.socket(), "collect"]);
     run(&mut command, b"");
     assert_eq!(trap.sprung().1, 1);
+}
+
+#[test]
+fn environment_reaches_no_stranger_that_takes_the_path_meanwhile() {
+    if is_stranger() || !users::can_be_had() {
+        return;
+    }
+    let trap = Trap::set("environment_reaches_no_stranger_that_takes_the_path_meanwhile");
+    let path = trap.shared.directory().join("root.sock");
+    let (from, to) = (trap.socket(), path.clone());
+    // A server of this user, whose path changes hands between its description of a command and the call.
+    serve(&path, move |words| match &*words[0].to_ascii_lowercase() {
+        "hello" => hello("9.9.9"),
+        "dockipc" => {
+            let _ = fs::rename(&from, &to);
+            map(&[("collect", description(&[("env", "env")]))])
+        }
+        _ => b"+OK\r\n".to_vec(),
+    });
+    let mut command = ctl::command(&ctl::path());
+    let ran = command.env("OTHER_TOKEN", TOKEN).args(["call", path.to_str().unwrap(), "collect"]);
+    let ran = run(ran, b"");
+    assert!(ran.err.contains("wrong owner: uid 65534 is listening"), "{ran:?}");
+    assert_eq!(trap.sprung(), (0, 0));
 }
 
 #[test]

@@ -4,5 +4,7 @@
 mod once {
     mod calls;
     mod file;
+    mod limits;
     mod proxy;
+    mod restart;
 }

@@ -3,6 +3,7 @@
 #[path = "../running"]
 mod running {
     mod local;
+    mod local_once;
     mod local_stop;
 
     pub(crate) use local::{Ui, with_loop};

@@ -9,4 +9,5 @@ mod wire {
     mod redis_clients;
     mod resp;
     mod transaction;
+    mod two_ways;
 }

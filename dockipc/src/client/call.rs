@@ -162,8 +162,12 @@ impl<'c> Call<'c> {
     /// # Ok::<(), dockipc::Error>(())
     /// ```
     ///
-    /// The call is repeated until its timeout, or for a minute if it has none, also while the daemon restarts. It
-    /// fails with [`Error::CutOff`] if the daemon was restarted and has kept no answers
+    /// The call is repeated until its timeout, or for a minute if it has none, also while the daemon restarts. If no
+    /// daemon listens when the call is made, the call waits for it: until its timeout, or if it has none, for
+    /// [`Client::connect_timeout`]. It does so where a daemon was there before: the client had a connection to it, or its
+    /// socket or lock file is left. At another path it fails at once, as other calls do.
+    ///
+    /// The call fails with [`Error::CutOff`] if the daemon was restarted and has kept no answers
     /// ([`Server::once`](crate::Server::once) without a file), since the command may have run. The code `FORGOTTEN`
     /// says that the command has run, or may have, and its answer is not known.
     ///

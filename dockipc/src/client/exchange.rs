@@ -21,6 +21,9 @@ use crate::reply::{FromReply, Reply};
 /// either restarting, or will close the next as well.
 pub(super) const MAX_CONNECTIONS: usize = 3;
 
+/// What a call does, in the error of one whose time is over before it connects.
+pub(super) const CONNECTING: &str = "connecting";
+
 impl Client {
     /// Makes one call.
     pub(super) fn ask<T: FromReply>(
@@ -119,7 +122,7 @@ impl Client {
         call: &CallLimits<'_>,
         mut run: impl FnMut(&mut Connection) -> Result<T>,
     ) -> Result<(T, Connection)> {
-        let mut repeats = Repeats::default();
+        let mut repeats = Repeats::new(self.pool.has_connected());
         loop {
             let pooled = self.pool.take(&self.limits);
             let is_new = pooled.is_none();
@@ -220,7 +223,7 @@ impl Client {
                     |doing| Error::TimedOut { doing, after: wait.limit(), ran: Ran::No };
                 let left = wait.left();
                 if left.is_some_and(|left| left.is_zero()) {
-                    return Err(timed_out("connecting"));
+                    return Err(timed_out(CONNECTING));
                 }
                 let connected = listener::connect(path, left).map_err(|error| match error {
                     Error::TimedOut { doing, .. } => timed_out(doing),
@@ -242,6 +245,7 @@ impl Client {
         if let Some(on_connect) = &self.on_connect {
             on_connect(&stream);
         }
+        self.pool.connected();
         Ok(Connection::new(stream, handshake, withheld, !self.owners.is_empty()))
     }
 

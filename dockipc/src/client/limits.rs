@@ -25,10 +25,13 @@ pub(super) struct ClientLimits {
     pub(super) until: Option<Deadline>,
 }
 
+/// The default limit of the time for connecting.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl Default for ClientLimits {
     fn default() -> Self {
         Self {
-            connect: Some(Duration::from_secs(5)),
+            connect: Some(CONNECT_TIMEOUT),
             read: Some(Duration::from_secs(30)),
             write: Some(Duration::from_secs(30)),
             total: None,

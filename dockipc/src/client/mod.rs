@@ -16,6 +16,7 @@ mod once;
 mod pool;
 mod progress;
 mod request;
+mod restart;
 mod subscription;
 mod to_args;
 mod trust;
@@ -47,9 +48,11 @@ pub use self::canceller::Canceller;
 pub use self::daemon::Daemon;
 pub use self::items::Items;
 #[cfg(feature = "cli")]
-pub(crate) use self::limits::Deadline;
+pub(crate) use self::limits::{CONNECT_TIMEOUT, Deadline};
 pub use self::progress::Progress;
 pub use self::request::Commands;
+#[cfg(feature = "cli")]
+pub(crate) use self::restart::{Restart, lock};
 pub use self::subscription::{Event, Mirror, Subscription};
 pub use self::to_args::{Arguments, ToArgs, Way};
 #[cfg(feature = "cli")]
@@ -100,8 +103,8 @@ pub fn send(path: impl AsRef<Path>, line: &str) -> Result<Vec<u8>> {
 ///   caller used [`Call::idempotent`]. There is one such retry; if it fails too, the call returns the
 ///   first error.
 ///
-/// A call [with a token](Call::once) is retried for as long as its timeout allows, whatever its command: the daemon
-/// runs it once.
+/// A call [with a token](Call::once) is retried for as long as its timeout allows, whatever its command, also while the
+/// daemon restarts: the daemon runs it once.
 ///
 /// Any other truncated answer is an [`Error::CutOff`](crate::Error::CutOff), which says whether the
 /// command may have run. A call is not retried after a timeout or after any other error answer. So

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::limits::{CallLimits, Deadline};
+use super::restart::{Pauses, Restart};
 use crate::error::{Error, Failure, Ran, Result, code};
 
 /// Whether a call has a token.
@@ -82,22 +83,27 @@ const CONNECTIONS: usize = 16;
 /// How long a call without a timeout is repeated.
 const TIME: Duration = Duration::from_secs(60);
 
-/// The longest pause between connections.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-
 /// The attempts of one call with a token.
 #[derive(Default)]
 pub(super) struct Repeats {
+    /// Whether the client had a connection to the daemon before the call.
+    has_connected: bool,
+    /// The wait for a daemon that restarts, before the command may have run.
+    restart: Restart,
     /// The first error after which the command may have run.
     first: Option<Error>,
     end: Option<Deadline>,
     /// The new connections that have failed.
     failed: usize,
-    /// Those that have failed since one was usable.
-    in_a_row: u32,
+    /// The pauses since a connection was usable.
+    pauses: Pauses,
 }
 
 impl Repeats {
+    pub(super) fn new(has_connected: bool) -> Self {
+        Self { has_connected, ..Self::default() }
+    }
+
     /// An attempt has failed, over a new connection or a pooled one. Returns the pause before the next one, or the
     /// error of the call.
     pub(super) fn after(
@@ -106,6 +112,15 @@ impl Repeats {
         is_new: bool,
         call: &CallLimits<'_>,
     ) -> Result<Duration> {
+        let error = if self.first.is_none() {
+            let limit = call.limits.connect.unwrap_or(TIME);
+            match self.restart.pause(error, self.has_connected, call.end, limit) {
+                Ok(pause) => return Ok(pause),
+                Err(error) => error,
+            }
+        } else {
+            error
+        };
         // One whose command was sent was usable.
         let (goes_on, was_usable) = match &error {
             Error::CutOff { ran: Ran::Maybe, .. } => (true, true),
@@ -120,7 +135,7 @@ impl Repeats {
         };
         self.failed += usize::from(is_new);
         if was_usable {
-            self.in_a_row = 0;
+            self.pauses = Pauses::default();
             self.end = self.end.or(call.end).or_else(|| Deadline::after(TIME));
         }
         let is_answer = matches!(&error, Error::Refused(_)) && !goes_on;
@@ -136,7 +151,6 @@ impl Repeats {
         if !is_new || was_usable {
             return Ok(Duration::ZERO);
         }
-        self.in_a_row += 1;
-        Ok(Duration::from_millis(1 << self.in_a_row.min(7)).min(LONGEST_PAUSE))
+        Ok(self.pauses.next())
     }
 }

@@ -1,5 +1,6 @@
 //! The pool of idle connections.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::sys;
 #[derive(Default)]
 pub(super) struct Pool {
     idle: Mutex<Vec<IdleConnection>>,
+    has_connected: AtomicBool,
     pub(super) newest: Newest,
 }
 
@@ -31,6 +33,15 @@ struct IdleConnection {
 const MIN_IDLE_TO_CHECK: Duration = Duration::from_millis(10);
 
 impl Pool {
+    /// Notes that there was a connection to the daemon.
+    pub(super) fn connected(&self) {
+        self.has_connected.store(true, Relaxed);
+    }
+
+    pub(super) fn has_connected(&self) -> bool {
+        self.has_connected.load(Relaxed)
+    }
+
     /// Takes the most recently used connection that is still open. Closes those that have expired.
     pub(super) fn take(&self, limits: &ClientLimits) -> Option<Connection> {
         loop {

@@ -1,8 +1,10 @@
 //! `call`: runs one command, repeatedly or once, or the commands in a file.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::args::Call;
@@ -15,7 +17,7 @@ use super::interface::{Description, Interface, Kind};
 use super::interrupt::Interrupt;
 use super::output::{Form, Output, is_closed};
 use super::{described, written};
-use crate::client::{Body, SendBody};
+use crate::client::{Body, CONNECT_TIMEOUT, Restart, SendBody};
 use crate::error::{Error, code};
 use crate::wire::words::Splitter;
 
@@ -48,7 +50,7 @@ pub(super) fn call(daemon: &Daemon, mut args: Call, program: &str) -> Result<Exi
     let texts: Vec<_> = args.words.iter().map(|word| word.to_string_lossy()).collect();
     let help = args.words.iter().position(|word| word == HELP);
     let help = help.filter(|at| *at > 0 && !args.literal);
-    let described = match Interface::command(&daemon.questions(), &texts) {
+    let described = match command_of(daemon, &texts, args.once.is_some()) {
         Ok(described) => described,
         Err(error) if help.is_none() && is_before_all(&error) => return Err(error.into()),
         // The call has the error.
@@ -132,6 +134,24 @@ pub(super) fn call(daemon: &Daemon, mut args: Call, program: &str) -> Result<Exi
         }
     }
     Ok(Exit::Answered)
+}
+
+/// Asks the daemon for the description of a command. `waits`: also of one that restarts, as the call does then.
+fn command_of(
+    daemon: &Daemon,
+    words: &[Cow<'_, str>],
+    waits: bool,
+) -> Result<Option<(Description, usize)>, Error> {
+    let mut restart = Restart::default();
+    loop {
+        match Interface::command(&daemon.questions(), words) {
+            Err(error) if waits => {
+                let limit = CONNECT_TIMEOUT;
+                thread::sleep(restart.pause(error, false, daemon.deadline, limit)?);
+            }
+            described => return described,
+        }
+    }
 }
 
 /// Returns whether no daemon was reached, so that a further call would fail in the same way.

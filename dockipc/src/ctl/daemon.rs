@@ -67,7 +67,7 @@ pub(super) struct Daemon {
     /// The user who listens, by the last connection.
     listener: Arc<Mutex<Option<u32>>>,
     /// The end of `--timeout`.
-    deadline: Option<Deadline>,
+    pub(super) deadline: Option<Deadline>,
 }
 
 /// How long a daemon may take to answer the program's own questions, without `--timeout`.
@@ -225,12 +225,14 @@ impl Daemon {
         }
     }
 
-    /// Returns a client for a call with the environment, which only the daemon of the last connection's
-    /// user gets.
+    /// Returns a client for a call with the environment, which only daemons of root and of this process's user get,
+    /// and those that the caller requires.
     pub(super) fn only_trusted(&self, client: &Client) -> Client {
-        match self.listener_user() {
-            Some(user) if self.owners.is_empty() => client.clone().require_owner(user),
-            _ => client.clone(),
+        let client = client.clone();
+        match sys::effective_user() {
+            _ if !self.owners.is_empty() => client,
+            0 => client.require_owner(0),
+            user => client.require_owner(0).require_owner(user),
         }
     }
 

@@ -24,7 +24,7 @@ use super::output::{Layout, escaped, field, json_line, json_text, path_to_json};
 use super::socket::{self, Socket};
 use super::ssh::Tunnel;
 use super::written;
-use crate::client::{Client, Deadline};
+use crate::client::{self, Client, Deadline};
 use crate::error::Result;
 use crate::reply::Reply;
 use crate::sys;
@@ -166,7 +166,7 @@ impl Report {
     }
 
     fn check_lock(&mut self, path: &Path) {
-        let path = socket::lock(path);
+        let path = client::lock(path);
         let shown = path.display();
         let (state, text) = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {

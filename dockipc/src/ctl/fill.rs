@@ -13,7 +13,6 @@ use std::path;
 
 use super::candidates::Progress;
 use super::daemon::Daemon;
-use super::error::{in_terms_of_program, note};
 use super::interface::{Argument, Description, Kind, OfCaller};
 use crate::wire::words::Splitter;
 
@@ -27,6 +26,8 @@ pub(super) struct Changes {
     pub(super) after: Vec<Vec<u8>>,
     /// Whether the environment is among them.
     pub(super) has_environment: bool,
+    /// Why the environment is not, although the command asks for it: then the command is not sent.
+    pub(super) withheld: Option<String>,
 }
 
 /// Returns whether the description of a command asks for anything.
@@ -60,17 +61,45 @@ impl Changes {
             };
             let is_next = || progress.next() == Some(argument) && progress.awaits.is_none();
             if argument.kind == Kind::Option {
-                let values = values(of_caller, daemon, argument);
-                changes.has_environment |= of_caller == OfCaller::Env && !values.is_empty();
+                let values = changes.values(of_caller, daemon, argument);
                 let option = argument.flag.as_deref().unwrap_or_default();
                 let option = |value| [option.as_bytes(), b"=", value].concat();
                 changes.before.extend(values.iter().map(|value| option(value)));
             } else if changes.after.is_empty() && is_next() {
-                changes.after = values(of_caller, daemon, argument);
-                changes.has_environment |= of_caller == OfCaller::Env && !changes.after.is_empty();
+                changes.after = changes.values(of_caller, daemon, argument);
             }
         }
         changes
+    }
+
+    /// Returns the values of an argument that come from the caller.
+    fn values(
+        &mut self,
+        of_caller: OfCaller,
+        daemon: &Daemon,
+        argument: &Argument,
+    ) -> Vec<Vec<u8>> {
+        match of_caller {
+            OfCaller::Cwd => {
+                let directory = env::current_dir().ok();
+                directory.map(|path| path.into_os_string().into_vec()).into_iter().collect()
+            }
+            OfCaller::Env => {
+                let name = argument.flag.as_deref().unwrap_or(&argument.name);
+                let what = format!("the environment was not sent as {name}");
+                self.withheld = daemon.withheld(&what).map(|why| format!("{why}, or give {name}"));
+                if self.withheld.is_some() {
+                    return Vec::new();
+                }
+                self.has_environment = true;
+                // The token is for the handshake.
+                let variables = env::vars_os().filter(|(name, _)| name != "DOCKIPC_TOKEN");
+                variables
+                    .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
+                    .collect()
+            }
+            OfCaller::Unknown => Vec::new(),
+        }
     }
 
     /// Applies the changes to a line, whose command's name has `name` words. Returns `None` if the line
@@ -110,30 +139,6 @@ fn push(line: &mut Vec<u8>, word: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Returns the values of an argument that come from the caller.
-fn values(of_caller: OfCaller, daemon: &Daemon, argument: &Argument) -> Vec<Vec<u8>> {
-    match of_caller {
-        OfCaller::Cwd => {
-            let directory = env::current_dir().ok();
-            directory.map(|path| path.into_os_string().into_vec()).into_iter().collect()
-        }
-        OfCaller::Env => {
-            let name = argument.flag.as_deref().unwrap_or(&argument.name);
-            let what = format!("the environment was not sent as {name}");
-            if let Some(why) = daemon.withheld(&what) {
-                note(format_args!("{}", in_terms_of_program(&why)));
-                return Vec::new();
-            }
-            // The token is for the handshake.
-            let variables = env::vars_os().filter(|(name, _)| name != "DOCKIPC_TOKEN");
-            variables
-                .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
-                .collect()
-        }
-        OfCaller::Unknown => Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Changes;
@@ -145,6 +150,7 @@ mod tests {
             before: vec![b"--cwd=/a b".to_vec()],
             after: Vec::new(),
             has_environment: false,
+            withheld: None,
         };
         let line =
             |line: &str| String::from_utf8(changes.to_line(line.as_bytes(), 1).unwrap()).unwrap();

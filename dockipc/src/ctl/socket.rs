@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::args;
 use super::error::CliError;
 use super::exit::Exit;
+use crate::client;
 
 /// Where a daemon's socket is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,14 +66,7 @@ pub(super) fn directories() -> Vec<PathBuf> {
 
 /// Returns whether a socket has a lock file, as every dockipc daemon's socket has.
 pub(super) fn has_lock(path: &Path) -> bool {
-    lock(path).is_file()
-}
-
-/// Returns the path of a socket's lock file. It is beside the socket itself, not beside a link to it.
-pub(super) fn lock(path: &Path) -> PathBuf {
-    let mut lock = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
-    lock.push(".lock");
-    lock.into()
+    client::lock(path).is_file()
 }
 
 /// Finds a bare name: `NAME` or `NAME.sock`, or `NAME.sock` in a directory `NAME`.

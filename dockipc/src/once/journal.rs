@@ -106,7 +106,7 @@ impl Journal {
             Some(head) => (id_of(head)?, parsed(&bytes, signals, each)?),
             // The daemon ended before it had written the head.
             None if MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())]) => (new_id(), 0),
-            None => return Err(bad("it has other content")),
+            None => return Err(other_content(&bytes)),
         };
         let head = [MAGIC, id.as_bytes(), b"\n"].concat();
         let mut journal = Self {
@@ -287,7 +287,15 @@ fn id_of(head: &[u8]) -> io::Result<String> {
     let id = head.strip_prefix(MAGIC).and_then(|id| id.strip_suffix(b"\n"));
     let id = id.filter(|id| id.iter().all(u8::is_ascii_hexdigit));
     let id = id.and_then(|id| std::str::from_utf8(id).ok());
-    id.map(str::to_owned).ok_or_else(|| bad("it has other content"))
+    id.map(str::to_owned).ok_or_else(|| other_content(head))
+}
+
+fn other_content(bytes: &[u8]) -> io::Error {
+    // `MAGIC` without its version.
+    if bytes.starts_with(b"dockipc once ") && !bytes.starts_with(MAGIC) {
+        return bad("another version of dockipc has written it; use that version, or another file");
+    }
+    bad("it has other content")
 }
 
 /// Passes on the records behind the head. Returns the length of those that are whole, with the head.

@@ -322,3 +322,35 @@ fn size(key: &Key, answer: &[u8]) -> usize {
 fn refused(code: &'static str, why: &str) -> Claim {
     Claim::Refused(Failure::new(code, why))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::Reply;
+
+    fn key(uid: u32, token: usize) -> Key {
+        Key { uid, has_rights: false, token: format!("t{token}").into() }
+    }
+
+    #[test]
+    fn user_with_many_answers_displaces_no_other_user() {
+        let (run, time) = (Cancel::new(), Duration::MAX);
+        for (answers, bytes) in [(10, usize::MAX), (usize::MAX, 4 * OVERHEAD), (8, 4 * OVERHEAD)] {
+            let mut memory = Memory::new(OnceLimits { answers, bytes, time });
+            let mut runs = |uid, token| {
+                let key = key(uid, token);
+                let claimed = memory.claim(&key, 0, &run, false);
+                if let Claim::First { .. } = claimed {
+                    memory.end(&key, Answer::of(&Reply::Null));
+                }
+                claimed
+            };
+            runs(1, 0);
+            for token in 0..1000 {
+                assert!(matches!(runs(2, token), Claim::First { .. }));
+            }
+            assert!(matches!(runs(1, 0), Claim::Known(_)));
+            assert!(matches!(runs(2, 999), Claim::Known(_)));
+        }
+    }
+}

@@ -108,7 +108,7 @@ impl Remember for Store {
             }
             Claim::Refused(failure) => return Err(failure),
         }
-        if let Err(failure) = self.note(&key, once, Kind::Began, &[]) {
+        if let Err(failure) = self.begin(&key, once) {
             self.forget(&key, once, &Reply::Error(failure.clone()));
             return Err(failure);
         }
@@ -150,16 +150,10 @@ impl Store {
         self.journal.as_ref().map(|journal| journal.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Appends a record to the file. An error if that fails: then the command does not run.
-    fn note(
-        &self,
-        key: &Key,
-        once: &OnceCall,
-        kind: Kind,
-        answer: &[u8],
-    ) -> std::result::Result<(), Failure> {
+    /// Notes in the file that the command begins. An error if that fails: then the command does not run.
+    fn begin(&self, key: &Key, once: &OnceCall) -> std::result::Result<(), Failure> {
         let Some(mut journal) = self.journal() else { return Ok(()) };
-        journal.append(&Record::new(kind, key, once.token.words, answer)).map_err(|error| {
+        journal.append(&Record::new(Kind::Began, key, once.token.words, &[])).map_err(|error| {
             let why = format_args!(
                 "the file of the calls that run once: {error}; the command was not run"
             );
@@ -197,9 +191,14 @@ impl Store {
 
     /// The command did not run: a repeat may run.
     fn forget(&self, key: &Key, once: &OnceCall, reply: &Reply) {
+        let journal = self.journal().map(|mut journal| {
+            // If it can't be written, a repeat after a restart is told that the command may have run.
+            let _ = journal.append(&Record::new(Kind::NotRun, key, once.token.words, &[]));
+            journal
+        });
         let waiting = self.memory().remove(key);
-        // If it can't be written, a repeat after a restart is told that the command may have run.
-        let _ = self.note(key, once, Kind::NotRun, &[]);
+        // Locked until then: the beginning of a repeat is written behind it.
+        drop(journal);
         tell(once, waiting, reply);
     }
 
@@ -270,5 +269,44 @@ impl Key {
     fn hash(&self) -> u64 {
         let uid = self.uid.to_le_bytes();
         hash([&uid[..], &[self.has_rights.into()], self.token.as_bytes()].into_iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::run::Token;
+
+    /// Otherwise the record that a call has not run could follow that of a repeat's beginning, and take it back.
+    #[test]
+    fn repeat_begins_after_the_record_of_the_earlier_call() {
+        let directory = std::env::temp_dir().join(std::format!("dockipc-once-{}", new_id()));
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, Permissions::from_mode(0o700)).unwrap();
+        let mut memory = Memory::new(OnceLimits { answers: 8, bytes: 1024, time: Duration::MAX });
+        let (journal, id) = Journal::open(directory.join("once"), None, &mut |_| ()).unwrap();
+        let key = Key { uid: 7, has_rights: false, token: "a".into() };
+        let (run, once) = (Cancel::new(), OnceCall::new(Token::read(b"a").unwrap(), false));
+        assert!(matches!(memory.claim(&key, 0, &run, false), Claim::First { .. }));
+        let store = Store { id, memory: Mutex::new(memory), journal: Some(Mutex::new(journal)) };
+        store.begin(&key, &once).unwrap();
+        thread::scope(|scope| {
+            let journal = store.journal();
+            let forgetting = scope.spawn(|| store.forget(&key, &once, &Reply::Null));
+            for _ in 0..1000 {
+                let claimed = store.memory().claim(&key, 0, &run, false);
+                assert!(matches!(claimed, Claim::Runs { .. }));
+                thread::yield_now();
+            }
+            drop(journal);
+            forgetting.join().unwrap();
+        });
+        assert!(matches!(store.memory().claim(&key, 0, &run, false), Claim::First { .. }));
+        fs::remove_dir_all(&directory).unwrap();
     }
 }

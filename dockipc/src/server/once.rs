@@ -66,11 +66,13 @@ impl Server {
     /// A repeat gets the first run's answer, an error included. One that arrives while the command runs waits for the
     /// answer. The command runs on when its client leaves, so that the repeat gets it; only a client that cancels the
     /// call, or whose deadline passes, asks it to stop. Each repeat is authorized, recorded by the
-    /// [`audit`](Self::audit) and shown to the [`hooks`](crate::hooks) as any call. An answer by which the command
-    /// says that it did not run (`-NOPERM`, `-USAGE`, `-BUSY`, `-SHUTDOWN`) is not remembered. A panic is: the repeat
-    /// gets `-PANIC`.
+    /// [`audit`](Self::audit) and shown to the [`hooks`](crate::hooks) as any call. An error of the daemon's by
+    /// which the command did not run (`-NOPERM`, `-USAGE`, `-BUSY`, `-SHUTDOWN`) is not remembered. The command's own
+    /// errors are, whatever their code, and so is a panic: the repeat gets `-PANIC`.
     ///
-    /// A token belongs to the caller's user, and to one call: with other words it is a `-USAGE`. Streams, bodies,
+    /// A token belongs to the caller's user, and to one call: with other words it is a `-USAGE`. A caller that has sent
+    /// the [access token](Self::token_file) has tokens of its own, apart from those of the same user without it: send
+    /// it with each repeat, or with none. Streams, bodies,
     /// subscriptions and transactions take no token. Built-in commands ignore it: they can be repeated.
     ///
     /// The answers are in memory, within bounds ([`max_once`](Self::max_once), [`once_timeout`](Self::once_timeout)).

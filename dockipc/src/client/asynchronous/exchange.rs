@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::client::commands::{Commands, Retry};
 use crate::client::connection::{AsyncConnection, Event, within};
-use crate::client::exchange::MAX_CONNECTIONS;
+use crate::client::exchange::{CONNECTING, MAX_CONNECTIONS};
 use crate::client::limits::{CallLimits, ClientLimits};
 use crate::client::once::{Repeats, Token};
 use crate::client::{Client, Endpoint};
@@ -79,7 +79,8 @@ async fn attempt_once(
     commands: &Commands<'_>,
     call: &CallLimits<'_>,
 ) -> Result<(Vec<Event>, AsyncConnection)> {
-    let (mut repeats, mut answers) = (Repeats::default(), Vec::with_capacity(1));
+    let (mut repeats, mut answers) =
+        (Repeats::new(client.pool.has_connected()), Vec::with_capacity(1));
     loop {
         let pooled = client.pool.take(&client.limits);
         let is_new = pooled.is_none();
@@ -138,7 +139,7 @@ pub(super) async fn connect(client: &Client, call: &CallLimits<'_>) -> Result<As
             let wait = call.wait(client.limits.connect);
             let timed_out = |doing| Error::TimedOut { doing, after: wait.limit(), ran: Ran::No };
             if wait.left().is_some_and(|left| left.is_zero()) {
-                return Err(timed_out("connecting"));
+                return Err(timed_out(CONNECTING));
             }
             let [mut pause, longest] = PAUSES;
             loop {

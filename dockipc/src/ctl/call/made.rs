@@ -11,7 +11,7 @@ use super::super::output::{JsonWriter, Layout, Output, TableWriter};
 use super::super::own::Format;
 use super::super::word::Word;
 use crate::client::{self, Client, SendBody};
-use crate::error::Error;
+use crate::error::{Error, Failure, code};
 use crate::reply::Reply;
 use crate::wire::answer::{Piece, Shape};
 
@@ -175,6 +175,11 @@ impl<'w> Made<'w> {
         output: &mut Output,
         interrupt: &Interrupt,
     ) -> (Result<(), Error>, bool) {
+        if let Some(why) = &self.changes.withheld {
+            let failure =
+                Failure::new(code::NOPERM, format_args!("{why}; the command was not run"));
+            return (Err(Error::Refused(failure)), false);
+        }
         let writing = |error| Error::io("writing the answer", error);
         let bar = Bar::new();
         let call = bar.follows(self.call());
