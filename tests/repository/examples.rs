@@ -930,6 +930,17 @@ fn compositor_runs_actions_on_its_loop() {
     let logical = &outputs["eDP-1"]["logical"];
     assert_eq!((logical["x"].as_i64(), logical["transform"].as_str()), (Some(-1920), Some("90")));
     assert_eq!(msg("output eDP-1 off"), "applied\n");
+    let help = msg("output eDP-1 off --help");
+    assert!(help.starts_with("Usage: output <output> off\n"), "{help}");
+    assert!(help.contains("\n  <output>  The name of the monitor; "), "{help}");
+    assert_eq!(msg("help output eDP-1 off"), help);
+    let help = msg("help outputs");
+    let columns = "\nAnswer: map of text to Output\n  name            text\n";
+    assert!(help.contains(columns), "{help}");
+    assert!(
+        help.contains("  logical         Logical (x, y, scale, transform), optional\n"),
+        "{help}"
+    );
     assert!(msg("outputs").contains("is_vrr_enabled\ttrue"), "{}", msg("outputs"));
     assert_eq!(msg("output HDMI-1 on"), "output-was-missing\n");
     assert!(msg("output eDP-1 scale 11").contains("expected 0.1 to 10.0"));
