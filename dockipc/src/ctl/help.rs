@@ -174,7 +174,7 @@ fn columns(rows: &[(String, String)], width: Option<usize>, text: &mut String) {
 
 /// Breaks a line between words where it would be wider than the terminal. `used` is what stands in front of it, and
 /// `indent` in front of its further lines. Words in brackets, as `[--wait <time>]`, stay together.
-fn broken(line: &str, width: Option<usize>, used: usize, indent: usize) -> String {
+pub(super) fn broken(line: &str, width: Option<usize>, used: usize, indent: usize) -> String {
     let Some(width) = width.filter(|width| used + line.width() > *width) else {
         return line.into();
     };
