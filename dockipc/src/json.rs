@@ -94,6 +94,9 @@ macro_rules! json {
 
         $(#[$attribute])?
         impl<$ty: DeserializeOwned> FromReply for $json<$ty> {
+            // As an item of a body, a line of JSON text is not unescaped.
+            const EXPECTED: &'static ReplyType = &ReplyType::Json { schema: None };
+
             fn from_reply(reply: Reply) -> Result<Self, Error> {
                 read(reply).map(Self)
             }

@@ -261,6 +261,152 @@ fn take_folders(folders: Body<Folder>) -> Result<Vec<Folder>, Failure> {
     folders.collect()
 }
 
+/// An item with a text, bytes and values that can be missing.
+#[derive(Reply, Clone)]
+struct Part {
+    name: String,
+    bytes: Vec<u8>,
+    wait: Option<Duration>,
+    place: Option<(u8, String)>,
+    shape: Flat,
+    tags: Vec<String>,
+}
+
+#[derive(Reply, Clone)]
+enum Flat {
+    Nothing,
+    Circle(f64),
+    Line { from: u8, to: u8 },
+}
+
+#[command]
+fn take_parts(parts: Body<Part>) -> Result<Vec<Part>, Failure> {
+    parts.collect()
+}
+
+/// A row of a table.
+#[derive(Reply, Clone)]
+#[dockipc(table)]
+struct Line {
+    name: String,
+    #[dockipc(name = "how-many")]
+    count: Option<u64>,
+}
+
+#[command]
+fn take_lines(
+    note: Option<String>,
+    lines: Body<Line>,
+) -> Result<(Option<String>, Vec<Line>), Failure> {
+    Ok((note, lines.collect::<Result<_, _>>()?))
+}
+
+#[command]
+fn take_texts(texts: Body<String>) -> Result<Vec<String>, Failure> {
+    texts.collect()
+}
+
+#[command]
+fn take_blobs(blobs: Body<Vec<u8>>) -> Result<Vec<Vec<u8>>, Failure> {
+    blobs.collect()
+}
+
+#[command]
+fn take_values(values: Body<Json<Value>>) -> Result<Vec<Json<Value>>, Failure> {
+    values.collect()
+}
+
+#[command]
+fn take_maps(maps: Body<BTreeMap<String, i64>>) -> Result<Vec<BTreeMap<String, i64>>, Failure> {
+    maps.collect()
+}
+
+/// Names that mean something in Python or JavaScript.
+#[derive(Reply)]
+#[allow(non_snake_case, reason = "names of fields")]
+struct Names {
+    #[dockipc(name = "__proto__")]
+    proto: String,
+    constructor: u8,
+    #[dockipc(name = "self")]
+    this: u8,
+    class: u8,
+    class_: u8,
+    #[dockipc(name = "__init__")]
+    init: u8,
+    str: String,
+    int: Option<u8>,
+    staticmethod: Option<u8>,
+    classmethod: Option<u8>,
+    #[dockipc(name = "Names")]
+    names: Option<u8>,
+    map: BTreeMap<String, u8>,
+    odd: Odd,
+}
+
+#[derive(Reply)]
+enum Odd {
+    #[arg(name = "__proto__")]
+    Proto {
+        #[dockipc(name = "__proto__")]
+        proto: u8,
+    },
+    #[allow(dead_code, reason = "only described")]
+    Constructor(u8),
+}
+
+#[command("import")]
+#[expect(clippy::too_many_arguments, reason = "each is a name")]
+fn import(
+    map: BTreeMap<String, u8>,
+    #[arg(long)] constructor: Option<u8>,
+    #[arg(long)] to_string: Option<u8>,
+    #[arg(long = "self", name = "self")] this: Option<u8>,
+    #[arg(long)] print: Option<u8>,
+    #[arg(long)] a_b: Option<u8>,
+    #[arg(long = "ab", name = "aB")] ab: Option<u8>,
+    #[arg(long)] redis: Option<u8>,
+) -> Names {
+    let numbers = [constructor, to_string, this, print, a_b, ab, redis];
+    Names {
+        proto: numbers.map(|number| number.unwrap_or(0).to_string()).join(" "),
+        constructor: 1,
+        this: 2,
+        class: 3,
+        class_: 4,
+        init: 5,
+        str: "x".into(),
+        int: Some(6),
+        staticmethod: None,
+        classmethod: None,
+        names: Some(7),
+        map,
+        odd: Odd::Proto { proto: 8 },
+    }
+}
+
+/// The name of a function of JavaScript's promises.
+#[command("then", since = "1.2", deprecated = "use \"list\"")]
+fn then(#[arg(range = 1..=9, default = 3)] n: u8) -> u8 {
+    n
+}
+
+#[command("list")]
+fn list(map: Vec<String>) -> Vec<String> {
+    map
+}
+
+#[command("print")]
+fn print(#[arg(absolute)] map: Vec<PathBuf>) -> Vec<PathBuf> {
+    map
+}
+
+/// The name of a type.
+#[command("bytes")]
+fn bytes() -> Vec<u8> {
+    vec![255]
+}
+
 #[command]
 fn size(mut body: Body) -> std::io::Result<usize> {
     let mut all = Vec::new();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use dockipc::Client;
 use dockipc::client::{Progress, quote};
 use queue_ipc::{
-    Added, Group, NewTask, Outcome, Queue as _, QueueClient, Selection, Signal, Status,
+    Added, Group, Line, NewTask, Outcome, Queue as _, QueueClient, Selection, Signal, Status,
 };
 use tests::example::{example, program, root};
 use tests::{Place, exchange};
@@ -849,6 +849,19 @@ fn queue_runs_tasks_of_its_clients() {
     assert_eq!(queue.log(Selection::Ids(vec![4]), Some(1)).unwrap()[&4], "a=b c a  b\n");
     assert_eq!(queue.clean(true).unwrap(), 0);
     assert_eq!(queue.clean(false).unwrap(), 4);
+
+    // Tasks from rows: of the typed client, and of a file with a header.
+    let words = ["/bin/echo", "a\tb", "c\\d"].map(str::to_owned);
+    let line = Line { label: Some("two\nlines".to_owned()), command: words.into() };
+    assert_eq!(queue.import(Some("ops"), &mut std::iter::once(line)).unwrap(), [5]);
+    assert_eq!(daemon.raw("import\nlabel\tcommand\n\t/bin/echo\tx\\ty\n"), "6\n");
+    assert!(daemon.raw("import\nwith an escape: \\x\n").contains("bad item 1: "));
+    queue.wait(Selection::All).unwrap();
+    let logs = queue.log(Selection::Ids(vec![5, 6]), None).unwrap();
+    assert_eq!((&*logs[&5], &*logs[&6]), ("a\tb c\\d\n", "x\ty\n"));
+    let imported = queue.status(None).unwrap();
+    assert_eq!(imported[0].label.as_deref(), Some("two\nlines"));
+    assert_eq!(imported[1].label, None);
     queue.group_remove("ops").unwrap();
 
     #[cfg(feature = "cli")]
@@ -858,12 +871,19 @@ fn queue_runs_tasks_of_its_clients() {
             String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
         };
         let added = run(&["add", "--", "/bin/sh", "-c", "echo \"$GREETING\"; pwd"]);
-        assert_eq!(added, "task_id\t5\ngroup_is_paused\tfalse\n");
+        assert_eq!(added, "task_id\t7\ngroup_is_paused\tfalse\n");
         assert_eq!(run(&["wait", "--all"]), "");
         let place = place.directory().canonicalize().unwrap();
-        let log = format!("--- Task 5 ---\nhello  queue\n{}\n", place.display());
-        assert_eq!(run(&["log", "5"]), log);
+        let log = format!("--- Task 7 ---\nhello  queue\n{}\n", place.display());
+        assert_eq!(run(&["log", "7"]), log);
         assert!(run(&["status"]).starts_with("id\tcommand\tpath\tgroup\tlabel\tstatus\n5\t"));
+        let help = run(&["import", "--help"]);
+        assert!(
+            help.contains(
+                "\nColumns of <tasks>:\n  label    text, optional\n  command  list of text\n"
+            ),
+            "{help}"
+        );
         assert!(run(&["group"]).contains("group remove <name>"));
         assert!(run(&["add"]).contains("command is missing"));
     }
@@ -930,6 +950,17 @@ fn compositor_runs_actions_on_its_loop() {
     let logical = &outputs["eDP-1"]["logical"];
     assert_eq!((logical["x"].as_i64(), logical["transform"].as_str()), (Some(-1920), Some("90")));
     assert_eq!(msg("output eDP-1 off"), "applied\n");
+    let help = msg("output eDP-1 off --help");
+    assert!(help.starts_with("Usage: output <output> off\n"), "{help}");
+    assert!(help.contains("\n  <output>  The name of the monitor; "), "{help}");
+    assert_eq!(msg("help output eDP-1 off"), help);
+    let help = msg("help outputs");
+    let columns = "\nAnswer: map of text to Output\n  name            text\n";
+    assert!(help.contains(columns), "{help}");
+    assert!(
+        help.contains("  logical         Logical (x, y, scale, transform), optional\n"),
+        "{help}"
+    );
     assert!(msg("outputs").contains("is_vrr_enabled\ttrue"), "{}", msg("outputs"));
     assert_eq!(msg("output HDMI-1 on"), "output-was-missing\n");
     assert!(msg("output eDP-1 scale 11").contains("expected 0.1 to 10.0"));

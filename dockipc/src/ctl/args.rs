@@ -238,7 +238,7 @@ pub(super) struct Help {
     pub(super) json: Option<Layout>,
 
     /// The socket, unless given otherwise, and the name of a command or of a group; or a subcommand
-    #[arg(value_name = "SOCK NAME", num_args = 0..=3)]
+    #[arg(value_name = "SOCK NAME", num_args = 0..)]
     pub(super) words: Vec<OsString>,
 }
 

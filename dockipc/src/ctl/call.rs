@@ -180,8 +180,7 @@ fn help_of(
         let before: Vec<_> =
             before.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let is_alone = args.is_implied && args.words.len() == used + 1;
-        return asks_for_help(command, &before, is_alone)
-            .then(|| Topic::Command(Box::new(command.clone())));
+        return asks_for_help(command, &before, is_alone).then(|| Topic::command(command.clone()));
     }
     let name = args.words[0].to_string_lossy();
     let named = Interface::named(&daemon.questions(), &[&name]);

@@ -1,15 +1,15 @@
 //! `help NAME`: explains one command, or lists those of a group.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::commands;
-use super::interface::{Argument, Description, Interface, Kind, OfCaller};
-use super::output::{Layout, json_line, json_text};
+use super::interface::{Answer, Argument, Description, Field, Interface, Kind, OfCaller, Type};
+use super::output::{Layout, json_line, json_text, width};
 use crate::client::Client;
 use crate::error::{Error, Result};
 
@@ -23,11 +23,17 @@ pub(super) enum Topic {
 }
 
 impl Topic {
+    /// Returns the topic of a command, also of one that was found by words in the middle of its name.
+    pub(super) fn command(mut command: Description) -> Self {
+        command.arguments.splice(..0, std::mem::take(&mut command.before));
+        Self::Command(Box::new(command))
+    }
+
     /// Finds the command or the group that the first words name. Also returns the number of these words.
     pub(super) fn among(interface: Interface, words: &[impl AsRef<str>]) -> Option<(Self, usize)> {
         let Some(first) = words.first() else { return Some((Self::Group(interface), 0)) };
         if let Some((command, used)) = interface.resolve(words) {
-            return Some((Self::Command(Box::new(command.into_owned())), used));
+            return Some((Self::command(command.into_owned()), used));
         }
         let group = interface.group(first.as_ref());
         (!group.commands.is_empty()).then_some((Self::Group(group), 1))
@@ -37,7 +43,7 @@ impl Topic {
     /// of these words.
     pub(super) fn of(client: &Client, words: &[impl AsRef<str>]) -> Result<(Self, usize)> {
         if let Some((command, used)) = Interface::command(client, words)? {
-            return Ok((Self::Command(Box::new(command)), used));
+            return Ok((Self::command(command), used));
         }
         let Some(first) = words.first().map(AsRef::as_ref) else {
             return Ok((Self::Group(Interface::of(client)?), 0));
@@ -59,7 +65,10 @@ impl Topic {
             Self::Group(commands) => commands::write(commands, json),
             Self::Command(command) => match json {
                 Some(layout) => write_json(&**command, layout),
-                None => anstream::stdout().lock().write_all(text(command).as_bytes()),
+                None => {
+                    let width = io::stdout().is_terminal().then(width);
+                    anstream::stdout().lock().write_all(text(command, width).as_bytes())
+                }
             },
         }
     }
@@ -75,29 +84,42 @@ pub(super) fn write_json(value: &impl Serialize, layout: Layout) -> io::Result<(
     writeln!(io::stdout().lock(), "{text}")
 }
 
-fn text(command: &Description) -> String {
+/// Returns the explanation, whose lines are broken at a width if there is one.
+fn text(command: &Description, width: Option<usize>) -> String {
     let name = AnsiColor::Green.on_default().bold();
     let (shown, rest) = match command.usage.strip_prefix(&command.name) {
-        Some(rest) => (&command.name, rest),
+        Some(rest) => (&*command.name, rest),
         // With words in the middle of the name.
-        None => (&command.usage, ""),
+        None => (&*command.usage, ""),
     };
-    let mut text = format!("{HEAD}Usage:{HEAD:#} {name}{shown}{name:#}{rest}\n");
+    let head = "Usage: ";
+    let mut text = format!("{HEAD}Usage:{HEAD:#} {name}{shown}{name:#}");
+    let used = head.len() + shown.width();
+    text += &broken(rest, width, used, head.len() + 2);
+    text.push('\n');
     for part in [&command.summary, &command.details] {
         if !part.is_empty() {
-            let _ = write!(text, "\n{part}\n");
+            let lines = part.lines().map(|line| broken(line, width, 0, 0));
+            let _ = write!(text, "\n{}\n", lines.collect::<Vec<_>>().join("\n"));
         }
     }
     if !command.arguments.is_empty() {
         let _ = write!(text, "\n{HEAD}Arguments:{HEAD:#}\n");
+        let rows = command.arguments.iter().map(|argument| (left(argument), right(argument)));
+        columns(&rows.collect::<Vec<_>>(), width, &mut text);
     }
-    let width = command.arguments.iter().map(|argument| left(argument).width()).max().unwrap_or(0);
-    let cyan = AnsiColor::Cyan.on_default();
     for argument in &command.arguments {
-        let left = left(argument);
-        let blanks = " ".repeat(width - left.width());
-        let line = format!("  {cyan}{left}{cyan:#}{blanks}  {}", right(argument));
-        let _ = writeln!(text, "{}", line.trim_end());
+        if let Some(fields) = argument.of.as_ref().and_then(fields_of) {
+            let name = left(argument);
+            let _ = write!(text, "\n{HEAD}Columns of {name}:{HEAD:#}\n");
+            columns(&rows_of(fields), width, &mut text);
+        }
+    }
+    if let Some(answer) = &command.answer
+        && let Some(fields) = fields_of(answer)
+    {
+        let _ = write!(text, "\n{HEAD}Answer:{HEAD:#} {answer}\n");
+        columns(&rows_of(fields), width, &mut text);
     }
     let mut more = Vec::new();
     if !command.aliases.is_empty() {
@@ -125,6 +147,113 @@ fn text(command: &Description) -> String {
         let _ = write!(text, "\n{}\n", more.join("\n"));
     }
     text
+}
+
+/// Writes two columns. On a terminal the lines of the second are broken; it begins on a line of its own behind a wide
+/// first one.
+fn columns(rows: &[(String, String)], width: Option<usize>, text: &mut String) {
+    let cyan = AnsiColor::Cyan.on_default();
+    let widths = rows.iter().map(|(left, _)| left.width());
+    let fitting = widths.filter(|left| width.is_none_or(|width| *left <= width.min(100) / 3));
+    let column = fitting.max().unwrap_or(2);
+    for (left, right) in rows {
+        let _ = write!(text, "  {cyan}{left}{cyan:#}");
+        if !right.is_empty() {
+            let blanks = if left.width() > column {
+                text.push('\n');
+                column + 4
+            } else {
+                column - left.width() + 2
+            };
+            let right = broken(right, width, column + 4, column + 4);
+            let _ = write!(text, "{:blanks$}{right}", "");
+        }
+        text.push('\n');
+    }
+}
+
+/// Breaks a line between words where it would be wider than the terminal. `used` is what stands in front of it, and
+/// `indent` in front of its further lines. Words in brackets, as `[--wait <time>]`, stay together.
+pub(super) fn broken(line: &str, width: Option<usize>, used: usize, indent: usize) -> String {
+    let Some(width) = width.filter(|width| used + line.width() > *width) else {
+        return line.into();
+    };
+    let (mut text, mut at) = (String::new(), used);
+    // The line of a list or of code keeps its blanks.
+    let begin = line.len() - line.trim_start().len();
+    text.push_str(&line[..begin]);
+    at += begin;
+    for (i, part) in parts(&line[begin..]).into_iter().enumerate() {
+        let is_first = i == 0;
+        let fits = at + part.width() + usize::from(!is_first) <= width;
+        if is_first {
+        } else if fits {
+            text.push(' ');
+            at += 1;
+        } else {
+            let _ = write!(text, "\n{:indent$}", "");
+            at = indent;
+        }
+        text.push_str(part);
+        at += part.width();
+    }
+    text
+}
+
+/// Splits a line at its blanks, other than those in brackets that are short.
+fn parts(line: &str) -> Vec<&str> {
+    let (mut parts, mut begin, mut depth) = (Vec::new(), 0, 0_u32);
+    for (at, c) in line.char_indices() {
+        match c {
+            '[' | '<' => depth += 1,
+            ']' | '>' => depth = depth.saturating_sub(1),
+            ' ' if depth == 0 || at - begin > LONGEST => {
+                parts.push(&line[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&line[begin..]);
+    parts
+}
+
+/// The most bytes in brackets that stay on one line.
+const LONGEST: usize = 36;
+
+/// Returns the fields of the struct in a type: of the items of a list, or of the values of a map.
+fn fields_of(answer: &Answer) -> Option<&[Field]> {
+    match &answer.ty {
+        Type::Struct { fields, .. } => fields.as_deref(),
+        Type::Optional { of }
+        | Type::List { of }
+        | Type::Set { of }
+        | Type::Stream { of }
+        | Type::Map { of, .. } => fields_of(of),
+        _ => None,
+    }
+}
+
+fn rows_of(fields: &[Field]) -> Vec<(String, String)> {
+    fields.iter().map(|field| (field.name.clone(), kind(&field.of))).collect()
+}
+
+/// Returns the type of a field. The words of an enum, and the fields of a struct within a struct, are in it.
+fn kind(of: &Answer) -> String {
+    let joined = |names: Vec<&str>, separator: &str| names.join(separator);
+    match &of.ty {
+        Type::Optional { of } => format!("{}, optional", kind(of)),
+        Type::List { of } => format!("list of {}", kind(of)),
+        Type::Enum { words, .. } => joined(words.iter().map(|word| &**word).collect(), "|"),
+        Type::Union { variants: Some(variants), .. } => {
+            joined(variants.iter().map(|variant| &*variant.name).collect(), "|")
+        }
+        Type::Struct { name, fields: Some(fields) } => {
+            let fields = joined(fields.iter().map(|field| &*field.name).collect(), ", ");
+            format!("{name} ({fields})")
+        }
+        _ => of.to_string(),
+    }
 }
 
 /// Returns an argument as it is written on a command line.
@@ -185,4 +314,45 @@ fn right(argument: &Argument) -> String {
     }
     let notes = if notes.is_empty() { String::new() } else { format!("[{}]", notes.join(", ")) };
     [&*argument.help, &*notes].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::interface::Description;
+    use super::{broken, text};
+
+    #[test]
+    fn lines_are_broken_at_the_width_of_a_terminal() {
+        let argument = |name: &str, help: &str| {
+            let flag = format!("--{name}");
+            json!({
+                "name": name, "kind": "option", "flag": flag, "type": "text", "choices": [], "default": null,
+                "optional": true, "multiple": false, "help": help, "secret": false, "completes": false,
+            })
+        };
+        let long = "longer-than-a-third-of-it";
+        let command = json!({
+            "name": "add", "aliases": [], "summary": "Adds what is given to it.", "details": "", "idempotent": false,
+            "usage": format!("add [--to <to>] [--{long} <{long}>]"), "for": null,
+            "arguments": [argument("to", "The number that it is added to."), argument(long, "X.")],
+        });
+        let command: Description = serde_json::from_value(command).unwrap();
+        assert_eq!(
+            anstream::adapter::strip_str(&text(&command, Some(40))).to_string(),
+            "Usage: add [--to <to>]\n         [--longer-than-a-third-of-it <longer-than-a-third-of-it>]\n\n\
+             Adds what is given to it.\n\nArguments:\n  --to <to>  The number that it is added\n             \
+             to. [text, optional]\n  --longer-than-a-third-of-it <longer-than-a-third-of-it>\n             X. \
+             [text, optional]\n"
+        );
+        assert!(text(&command, None).contains("added to. [text, optional]\n"));
+    }
+
+    #[test]
+    fn broken_line_keeps_its_words_and_indentation() {
+        assert_eq!(broken("  a bc  d", Some(6), 0, 1), "  a bc\n  d");
+        assert_eq!(broken("abcdefgh", Some(4), 0, 2), "abcdefgh");
+        assert_eq!(broken("ä ö", Some(3), 0, 0), "ä ö");
+    }
 }

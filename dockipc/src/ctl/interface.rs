@@ -57,6 +57,9 @@ pub(super) struct Description {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) leading: usize,
     pub(super) arguments: Vec<Argument>,
+    /// The arguments that stood in the middle of the name. They are no longer among the others.
+    #[serde(skip)]
+    pub(super) before: Vec<Argument>,
     /// The type of the answer, which older daemons do not describe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) answer: Option<Answer>,
@@ -310,8 +313,10 @@ impl Interface {
             (1..=plain).contains(&at) && name.is_some_and(|name| command.has_name(&name))
         };
         let found = self.commands.values().filter(fits).min_by_key(|command| command.leading)?;
-        let arguments = found.arguments.iter().skip(found.leading).cloned().collect();
-        let command = Description { arguments, ..found.clone() };
+        let mut command = found.clone();
+        let at = command.leading.min(command.arguments.len());
+        let arguments = command.arguments.split_off(at);
+        command.before = std::mem::replace(&mut command.arguments, arguments);
         Some((Cow::Owned(command), found.leading + 2))
     }
 

@@ -19,6 +19,7 @@ mod answers;
 mod breaking;
 mod caller;
 mod json;
+mod part;
 mod python;
 mod rust;
 mod types;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use dockipc::{Cancel, Failure, State, Stream, command};
-use queue_ipc::{Added, Group, NewTask, Outcome, Selection, Signal, Status, Task};
+use dockipc::{Body, Cancel, Failure, State, Stream, command};
+use queue_ipc::{Added, Group, Line, NewTask, Outcome, Selection, Signal, Status, Task};
 
 use crate::queue::{Entry, Queue};
 
@@ -11,6 +11,27 @@ use crate::queue::{Entry, Queue};
 #[command]
 fn add(queue: State<Queue>, task: NewTask) -> Result<Added, Failure> {
     queue.add(task)
+}
+
+/// Add the tasks of a file, and answer with their numbers. They run in `/` with an empty environment.
+///
+/// A task is added as soon as its line has come, and stays if a later line is refused.
+#[command]
+fn import(
+    queue: State<Queue>,
+    /// The group that they belong to
+    #[arg(long, short, default = "default")]
+    group: &str,
+    tasks: Body<Line>,
+) -> Result<Vec<u64>, Failure> {
+    let add = |line: Result<Line, Failure>| {
+        let Line { label, command } = line?;
+        if command.is_empty() {
+            return Err(Failure::new("USAGE", "a task has no command"));
+        }
+        queue.add(NewTask::of(command, group, label)).map(|added| added.task_id)
+    };
+    tasks.map(add).collect()
 }
 
 /// List the tasks.

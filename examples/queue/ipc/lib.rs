@@ -47,6 +47,33 @@ pub struct NewTask {
     pub command: Vec<String>,
 }
 
+impl NewTask {
+    /// Returns a task without an environment, which is queued at once and runs in `/`.
+    #[must_use]
+    pub fn of(command: Vec<String>, group: &str, label: Option<String>) -> Self {
+        Self {
+            path: None,
+            env: BTreeMap::new(),
+            group: group.to_owned(),
+            after: Vec::new(),
+            stashed: false,
+            delay: None,
+            label,
+            command,
+        }
+    }
+}
+
+/// A line of a file of tasks: the columns stand between tabs. `queue import - < tasks.tsv` sends such a file.
+#[derive(Reply, Clone, Debug, PartialEq, Eq)]
+#[dockipc(table)]
+pub struct Line {
+    /// A text for people.
+    pub label: Option<String>,
+    /// The program and its arguments, a column each.
+    pub command: Vec<String>,
+}
+
 /// A signal for the processes of tasks.
 #[derive(Arg, Clone, Copy, Debug, PartialEq, Eq)]
 #[arg(ignore_case)]
@@ -147,6 +174,13 @@ pub struct Group {
 pub trait Queue {
     /// Adds a task.
     fn add(&self, task: NewTask) -> dockipc::Result<Added>;
+
+    /// Adds the tasks of a file.
+    fn import(
+        &self,
+        #[arg(long)] group: Option<&str>,
+        #[arg(items)] tasks: &mut (dyn Iterator<Item = Line> + Send),
+    ) -> dockipc::Result<Vec<u64>>;
 
     /// Lists the tasks.
     #[command(idempotent)]

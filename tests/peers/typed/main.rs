@@ -63,6 +63,10 @@ fn main() -> dockipc::Result<()> {
     assert_eq!(hits.take_pairs(&mut [(1, Mood::Good), (2, Mood::V7th)].into_iter())?, [1, 4]);
     let tree = hits.tree()?;
     assert_eq!(hits.take_folders(&mut std::iter::once(tree.clone()))?, [tree]);
+    let odd = || String::from("a\tb\nc\r\\t\\\\\r\n");
+    assert_eq!(hits.take_texts(&mut [odd(), String::new()].into_iter())?, [odd(), String::new()]);
+    let names = hits.import(&BTreeMap::from([("__proto__", 1)]), Some(1), None, None, None, Some(5), Some(6), None)?;
+    assert_eq!((&*names.proto, names.map), ("1 0 0 0 5 6 0", BTreeMap::from([("__proto__".into(), 1)])));
     let Err(Error::Refused(failure)) = hits.fail(Some("x")) else { panic!("no failure") };
     assert_eq!((failure.code(), failure.message()), ("NOTFOUND", "no tea"));
     let items: dockipc::Result<Vec<String>> = hits.count(2, Some("-'x"))?.collect();

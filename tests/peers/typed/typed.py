@@ -29,7 +29,7 @@ with S(sys.argv[1], timeout=30) as hits:
     )
     assert kinds == typed_client.Kinds(
         text="--text",
-        bytes=b"\r\n\0\xff",
+        bytes_=b"\r\n\0\xff",
         path=b"/tmp",
         truth=True,
         sign="ß",
@@ -84,8 +84,40 @@ with S(sys.argv[1], timeout=30) as hits:
     assert hits.say("two  blanks") == "two  blanks"
     assert hits.save("sesame") == "6"
     assert hits.size(b"\0" * 300_000) == 300_000
-    assert hits.take_pairs(b"1\tgood\n2\t7th\n") == [1, 4]
-    assert "pairs: The pairs; a line for each item, row of int, Mood" in hits.take_pairs.__doc__
+    assert hits.take_pairs([(1, Mood.GOOD), (2, "7th")]) == [1, 4]
+    assert hits.take_pairs(iter([])) == []
+    assert "folders: a line for each item, Folder" in hits.take_folders.__doc__
+    odd = "a\tb\nc\r\\t\\\\\r\n"
+    part = typed_client.Part(
+        name=odd, bytes_=odd.encode() + b"\xff\0", wait=wait, place=(7, "\t"), shape=("circle", -1.5), tags=["", odd, "\\"]
+    )
+    empty = typed_client.Part(name="", bytes_=b"", shape="nothing", tags=[])
+    line = typed_client.Part(name="name", bytes_=b"x", shape=("line", {"from": 1, "to": 2}), tags=["x"])
+    assert hits.take_parts([part, empty, line]) == [part, empty, line], hits.take_parts([part, empty, line])
+    # The first has the names of the columns, as a header does.
+    lines = [typed_client.Line("name", None), typed_client.Line(odd, 2**64 - 1), typed_client.Line("", 0)]
+    assert hits.take_lines(None, lines) == (None, lines)
+    assert hits.take_lines("--", (line for line in lines)) == ("--", lines)
+    texts = [odd, "", "\t", "\N{SNOWMAN}", "-", "@x"]
+    assert hits.take_texts(texts) == texts
+    assert hits.take_blobs([b"\xff\n\0", "x", bytearray(b"\t")]) == [b"\xff\n\0", b"x", b"\t"]
+    assert hits.take_values([{"a\t": [1, None, odd]}, None, "x"]) == [{"a\t": [1, None, odd]}, None, "x"]
+    assert hits.take_maps([{odd: -1, "": 2}, {}]) == [{odd: -1, "": 2}, {}]
+    for wrong in ("ab", b"ab", [("x",)], [1], [None]):
+        try:
+            hits.take_pairs(wrong)
+        except (TypeError, ValueError):
+            pass
+        else:
+            raise AssertionError(wrong)
+    names = hits.import_({"__proto__": 1}, constructor=1, to_string=2, self2=3, print=4, a_b=5, ab=6, redis=7)
+    assert (names.proto, names.constructor, names.self, names.class_, names.class_2) == ("1 2 3 4 5 6 7", 1, 2, 3, 4)
+    assert (names.init, names.str_, names.int_, names.staticmethod, names.Names_) == (5, "x", 6, None, 7)
+    assert (names.map, names.odd) == ({"__proto__": 1}, ("__proto__", {"__proto__": 8}))
+    assert (hits.then(), hits.list("a", "b"), hits.bytes_()) == (3, ["a", "b"], b"\xff")
+    assert hits.print("a", "/b") == [here + b"/a", b"/b"]
+    assert "Deprecated: use \"list\"" in hits.then.__doc__ and "Since version 1.2." in hits.then.__doc__
+    assert "n: 1 to 9, default 3" in hits.then.__doc__, hits.then.__doc__
     for code, expected in (("x", "NOTFOUND"), (None, "ERR")):
         try:
             hits.fail(code)

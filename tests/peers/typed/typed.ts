@@ -1,7 +1,7 @@
 // Calls a daemon with the module that `dockipc schema --typescript` printed: typed.js SOCKET
 import * as assert from "node:assert/strict";
 
-import { type Edited, Failure, type Folder, type Kinds, type Mood, S, type Shape } from "./typed_client";
+import { type Edited, Failure, type Folder, type Given, type Kinds, type Mood, type Part, S, type Shape } from "./typed_client";
 
 async function all<T>(items: AsyncGenerator<T>): Promise<T[]> {
   const list: T[] = [];
@@ -82,7 +82,65 @@ async function main(): Promise<void> {
   assert.equal(await hits.say("two  blanks"), "two  blanks");
   assert.equal(await hits.save("sesame"), "6");
   assert.equal(await hits.size(Buffer.alloc(300_000)), 300_000n);
-  assert.deepEqual(await hits.takePairs("1\tgood\n2\t7th\n"), [1n, 4n]);
+  assert.deepEqual(await hits.takePairs([[1, "good"], [2n, "7th"]]), [1n, 4n]);
+  assert.deepEqual(await hits.takePairs(new Set<[number, Mood]>()), []);
+  // @ts-expect-error: not a mood
+  await assert.rejects(async () => hits.takePairs([[1, "bad"]]), Failure);
+  const odd = "a\tb\nc\r\\t\\\\\r\n";
+  const parts: Part[] = [
+    {
+      name: odd,
+      bytes: Buffer.from([9, 10, 13, 92, 255, 0]),
+      wait: 1.5,
+      place: [7, "\t"],
+      shape: { circle: -1.5 },
+      tags: ["", odd, "\\"],
+    },
+    { name: "", bytes: Buffer.from(""), wait: null, place: null, shape: "nothing", tags: [] },
+    { name: "name", bytes: Buffer.from("x"), wait: null, place: null, shape: { line: { from: 1, to: 2 } }, tags: ["x"] },
+  ];
+  assert.deepEqual(await hits.takeParts(parts), parts);
+  const short: Given<Part> = { name: "x", bytes: "y", shape: "nothing", tags: [] };
+  const [full] = await hits.takeParts([short]);
+  assert.deepEqual(full, { name: "x", bytes: Buffer.from("y"), wait: null, place: null, shape: "nothing", tags: [] });
+  // The first has the names of the columns, as a header does.
+  const table = [
+    { name: "name", "how-many": null },
+    { name: odd, "how-many": 2n ** 64n - 1n },
+    { name: "", "how-many": 0n },
+  ];
+  assert.deepEqual(await hits.takeLines(null, table), [null, table]);
+  assert.deepEqual(await hits.takeLines("--", [{ name: "x", "how-many": 3 }, { name: "y" }]), [
+    "--",
+    [{ name: "x", "how-many": 3n }, { name: "y", "how-many": null }],
+  ]);
+  const texts = [odd, "", "\t", "\u2603", "-", "@x"];
+  assert.deepEqual(await hits.takeTexts(texts), texts);
+  assert.deepEqual(await hits.takeBlobs([Buffer.from([255, 10, 0]), "x"]), [Buffer.from([255, 10, 0]), Buffer.from("x")]);
+  assert.deepEqual(await hits.takeValues([{ "a\t": [1, null, odd] }, null, "x"]), [{ "a\t": [1, null, odd] }, null, "x"]);
+  const maps = [new Map([[odd, -1n], ["", 2n]]), new Map()];
+  assert.deepEqual(await hits.takeMaps(maps), maps);
+  await assert.rejects(async () => hits.takeTexts("ab"), TypeError);
+  await assert.rejects(async () => hits.takePairs([[1] as never]), TypeError);
+  const names = await hits.import(new Map([["__proto__", 1]]), {
+    constructor2: 1,
+    toString2: 2,
+    self: 3,
+    print: 4,
+    aB: 5,
+    aB2: 6,
+    redis: 7,
+  });
+  assert.equal(Object.getPrototypeOf(names), Object.prototype);
+  assert.deepEqual(Object.getOwnPropertyDescriptor(names, "__proto__")?.value, "1 2 3 4 5 6 7");
+  assert.deepEqual([names.constructor, names.self, names.class, names.class_], [1, 2, 3, 4]);
+  assert.deepEqual([names["__init__"], names.str, names.int, names.Names], [5, "x", 6, 7]);
+  assert.deepEqual(names.map, new Map([["__proto__", 1]]));
+  assert.deepEqual(JSON.stringify(names.odd), '{"__proto__":{"__proto__":8}}');
+  const own = { ["__proto__"]: 2 };
+  assert.deepEqual((await hits.import(own)).map, new Map([["__proto__", 2]]));
+  assert.equal((await hits.import()).__proto__, "0 0 0 0 0 0 0");
+  assert.deepEqual([await hits.then2(), await hits.list(["a"]), await hits.bytes()], [3, ["a"], Buffer.from([255])]);
   for (const [given, code] of [["x", "NOTFOUND"], [undefined, "ERR"]] as const) {
     await assert.rejects(hits.fail(given), (error) => {
       assert.ok(error instanceof Failure);

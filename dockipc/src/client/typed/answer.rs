@@ -33,7 +33,7 @@ pub(super) fn answer(
     let of = || theirs.map("of").unwrap_or_default();
     match (expected, &*their_type) {
         // What the one or the other does not know may be anything.
-        (ReplyType::Unknown | ReplyType::Nothing, _)
+        (ReplyType::Unknown | ReplyType::Nothing | ReplyType::Json { .. }, _)
         | (_, "unknown" | "json")
         | (ReplyType::Bool, "bool")
         | (ReplyType::Float, "float" | "int")

@@ -10,11 +10,31 @@ import re
 import shlex
 import socket
 import struct
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Literal, Mapping, Optional, Sequence, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Literal,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+)
 
 import redis
 
 Bytes = Union[bytes, bytearray, memoryview, str]
+Path = Union[str, bytes, "os.PathLike[Any]"]
+
+_T = TypeVar("_T")
+_K = TypeVar("_K")
+_Read = Callable[[Any], _T]
+_Write = Callable[[Any], List[bytes]]
 
 
 class Failure(Exception):
@@ -36,7 +56,7 @@ class _Client:
 
     def __init__(
         self,
-        path: Union[str, os.PathLike],
+        path: Union[str, "os.PathLike[str]"],
         timeout: Optional[float] = None,
         token: Optional[str] = None,
         trusted: Iterable[int] = (),
@@ -49,9 +69,11 @@ class _Client:
             retry=None,
             socket_timeout=timeout,
         )
-        self._redis = redis.Redis(**settings)
+        # redis-py describes its types differently in each version.
+        self._redis: Any = redis.Redis(**settings)
         # Calls with the environment have connections of their own, so that each of them is checked.
-        self._private = redis.Redis(**settings, redis_connect_func=self._check)
+        settings["redis_connect_func"] = self._check
+        self._private: Any = redis.Redis(**settings)
         for client in (self._redis, self._private):
             # Answers to names that are Redis' own would be rewritten.
             client.response_callbacks.clear()
@@ -63,7 +85,8 @@ class _Client:
     def _check(self, connection: Any) -> None:
         """Begins a connection, if a trusted user listens. redis-py calls it before it sends anything."""
         try:
-            credentials = connection._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3I"))
+            size = struct.calcsize("3I")
+            credentials = connection._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
             _, user, _ = struct.unpack("3I", credentials)
             if user not in self._trusted:
                 raise PermissionError(
@@ -76,15 +99,15 @@ class _Client:
             raise
         connection.on_connect()
 
-    def __enter__(self) -> Any:
+    def __enter__(self: _T) -> _T:
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.close()
 
     def _call(
-        self, read: Callable[[Any], Any], name: List[str], options: Any, arguments: Any, is_private: bool = False
-    ) -> Any:
+        self, read: _Read[_T], name: List[str], options: Any, arguments: Any, is_private: bool = False
+    ) -> _T:
         words = name[1:] + _words(options, arguments)
         client = self._private if is_private else self._redis
         try:
@@ -94,16 +117,16 @@ class _Client:
         return read(answer)
 
     def _list(
-        self, read: Callable[[Any], Any], name: List[str], options: Any, arguments: Any, is_private: bool = False
-    ) -> Iterator[Any]:
+        self, read: _Read[_T], name: List[str], options: Any, arguments: Any, is_private: bool = False
+    ) -> Iterator[_T]:
         return iter(self._call(_items(read), name, options, arguments, is_private))
 
     def _stream(
-        self, read: Callable[[Any], Any], name: List[str], options: Any, arguments: Any, is_private: bool = False
-    ) -> Iterator[Any]:
+        self, read: _Read[_T], name: List[str], options: Any, arguments: Any, is_private: bool = False
+    ) -> Iterator[_T]:
         """Yields the items as they are made. Leaving the loop cancels the command."""
-        words = [word if isinstance(word, str) else word.decode() for word in name + _words(options, arguments)]
-        call = " ".join(shlex.quote(word) for word in words).encode()
+        words = [_bytes(word).decode("utf-8", "surrogateescape") for word in name + _words(options, arguments)]
+        call = " ".join(shlex.quote(word) for word in words).encode("utf-8", "surrogateescape")
         client = self._private if is_private else self._redis
         messages = client.pubsub(ignore_subscribe_messages=True)
         try:
@@ -155,12 +178,21 @@ def _words(options: Any, arguments: Any) -> List[Any]:
         if value is _SET:
             words.append(flag)
             continue
-        is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, bytearray, memoryview, os.PathLike))
-        for each in value if is_list else [value]:
+        for each in [value] if _is_one(value) else value:
             words += [flag, _word(each)]
     given = [_word(argument) for argument in arguments if argument is not None]
     # An argument may begin with dashes.
     return words + ["--"] + given if given else words
+
+
+def _is_one(value: Any) -> bool:
+    """Returns whether a value is one word, and not several."""
+    texts = (str, bytes, bytearray, memoryview, os.PathLike)
+    return isinstance(value, texts) or not isinstance(value, Iterable)
+
+
+def _all(convert: Callable[[Any], Any], values: Iterable[Any]) -> List[Any]:
+    return [convert(value) for value in values]
 
 
 def _entries(values: Optional[Mapping[Any, Any]], convert: Optional[Callable[[Any], Any]] = None) -> List[bytes]:
@@ -208,11 +240,99 @@ def _word(value: Any) -> Union[bytes, str]:
         return bytes(value)
     if isinstance(value, os.PathLike):
         return os.fsencode(value)
+    if isinstance(value, str):
+        # A path can have bytes that are no UTF-8.
+        return value.encode("utf-8", "surrogateescape")
     if isinstance(value, datetime.timedelta):
         return f"{value // datetime.timedelta(microseconds=1) * 1000}ns"
     if isinstance(value, datetime.datetime):
         return value.astimezone(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
     return str(value)
+
+
+def _cell(value: Any) -> List[bytes]:
+    """Returns the only column of a value in a row."""
+    return [_bytes(_word(value))]
+
+
+def _json_cell(value: Any) -> List[bytes]:
+    return [_dumped(value).encode()]
+
+
+def _maybe(width: int, write: _Write) -> _Write:
+    """A value that is missing has its columns, all of them empty. So has an empty text: the daemon reads it as missing."""
+    return lambda value: [b""] * width if value is None else write(value)
+
+
+def _each(write: _Write) -> _Write:
+    return lambda values: [column for value in values for column in write(value)]
+
+
+def _tuple(*writes: _Write) -> _Write:
+    def write(values: Any) -> List[bytes]:
+        values = tuple(values)
+        if len(values) != len(writes):
+            raise ValueError(f"a row has {len(writes)} values, not {len(values)}")
+        return [column for write, value in zip(writes, values) for column in write(value)]
+
+    return write
+
+
+def _mapping(key: _Write, of: _Write) -> _Write:
+    def write(values: Any) -> List[bytes]:
+        pairs = values.items() if isinstance(values, Mapping) else values
+        return [column for name, value in pairs for column in key(name) + of(value)]
+
+    return write
+
+
+def _members(writes: Dict[str, _Write]) -> _Write:
+    """Writes the fields of a variant, a name in front of each."""
+    return lambda value: _named([(name, write(value[name])) for name, write in writes.items()])
+
+
+def _variant(writes: Dict[str, _Write]) -> _Write:
+    """Writes a word, or a word and its value."""
+
+    def write(value: Any) -> List[bytes]:
+        if isinstance(value, str):
+            return _cell(value)
+        word, of = value
+        return _cell(word) + writes[word](of)
+
+    return write
+
+
+def _any_row(value: Any) -> List[bytes]:
+    return _cell(value) if _is_one(value) else _each(_cell)(value)
+
+
+def _named(fields: List[Tuple[str, List[bytes]]]) -> List[bytes]:
+    return [column for name, columns in fields for column in [name.encode(), *columns]]
+
+
+def _unnamed(fields: List[Tuple[str, List[bytes]]]) -> List[bytes]:
+    return [column for _, columns in fields for column in columns]
+
+
+def _rows(items: Iterable[Any], write: _Write, header: str = "") -> bytes:
+    """Returns a line for each item, with tabs between its columns."""
+    if isinstance(items, (str, bytes, bytearray, memoryview)):
+        raise TypeError("a text or bytes in place of the items")
+    lines = [b"\t".join(_escaped(column) for column in write(item)) for item in items]
+    if header:
+        lines.insert(0, header.encode())
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _json_lines(items: Iterable[Any]) -> bytes:
+    return b"".join(_dumped(item).encode() + b"\n" for item in items)
+
+
+def _escaped(column: bytes) -> bytes:
+    for byte, escape in ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r")):
+        column = column.replace(byte, escape)
+    return column
 
 
 def _any(answer: Any) -> Any:
@@ -243,9 +363,7 @@ def _float(answer: Any) -> float:
     return float(answer)
 
 
-_UNITS = {
-    "ns": 0.001, "us": 1, "µs": 1, "ms": 1e3, "s": 1e6, "m": 6e7, "h": 3.6e9, "d": 8.64e10,
-}
+_UNITS = {"ns": 0.001, "us": 1, "µs": 1, "ms": 1e3, "s": 1e6, "m": 6e7, "h": 3.6e9, "d": 8.64e10}
 
 
 def _duration(answer: Any) -> datetime.timedelta:
@@ -264,15 +382,15 @@ def _json(answer: Any) -> Any:
     return json.loads(_bytes(answer))
 
 
-def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _optional(read: _Read[_T]) -> _Read[Optional[_T]]:
     return lambda answer: None if answer is None else read(answer)
 
 
-def _items(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _items(read: _Read[_T]) -> _Read[List[_T]]:
     return lambda answer: [read(item) for item in answer]
 
 
-def _columns(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _columns(read: _Read[_T]) -> _Read[_T]:
     """Reads the row of a message, whose columns are escaped."""
 
     def column(text: bytes) -> bytes:
@@ -284,11 +402,11 @@ def _columns(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 _ESCAPES = {b"t": b"\t", b"n": b"\n", b"r": b"\r"}
 
 
-def _row(*columns: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _row(*columns: _Read[Any]) -> _Read[Any]:
     return lambda answer: tuple(read(item) for read, item in zip(columns, answer))
 
 
-def _pairs(key: Callable[[Any], Any], of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _pairs(key: _Read[_K], of: _Read[_T]) -> _Read[List[Tuple[_K, _T]]]:
     def read(answer: Any) -> Any:
         pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2])
         return [(key(name), of(value)) for name, value in pairs]
@@ -296,32 +414,29 @@ def _pairs(key: Callable[[Any], Any], of: Callable[[Any], Any]) -> Callable[[Any
     return read
 
 
-def _map(key: Callable[[Any], Any], of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _map(key: _Read[_K], of: _Read[_T]) -> _Read[Dict[_K, _T]]:
     return lambda answer: dict(_pairs(key, of)(answer))
 
 
-def _enum(kind: Any) -> Callable[[Any], Any]:
+def _enum(kind: Callable[[str], _T]) -> _Read[_T]:
     return lambda answer: kind(_text(answer))
 
 
-def _struct(kind: Callable[[], Any]) -> Callable[[Any], Any]:
-    def read(answer: Any) -> Any:
-        values = dict(_pairs(_text, _any)(answer))
-        fields = kind()._fields()
-        return kind()(**{ident: read(values[name]) for name, ident, read in fields if name in values})
-
-    return read
+def _fields(answer: Any) -> Dict[str, Any]:
+    return _map(_text, _any)(answer)
 
 
-def _record(fields: Dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    def read(answer: Any) -> Any:
-        values = dict(_pairs(_text, _any)(answer))
+def _record(fields: Dict[str, _Read[Any]]) -> _Read[Dict[str, Any]]:
+    """Reads the fields of a variant."""
+
+    def read(answer: Any) -> Dict[str, Any]:
+        values = _fields(answer)
         return {name: read(values.get(name)) for name, read in fields.items()}
 
     return read
 
 
-def _union(values: Dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+def _union(values: Dict[str, _Read[Any]]) -> _Read[Any]:
     """Reads a word, or a word and its value."""
 
     def read(answer: Any) -> Any:

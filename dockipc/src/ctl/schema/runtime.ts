@@ -20,6 +20,28 @@ export interface Settings {
 
 type Word = string | Buffer;
 type Read<T> = (answer: unknown) => T;
+type Column = Buffer;
+type Write = (value: unknown) => Column[];
+
+/** The items of a map that is sent. A `Map` can have any key; that of an object's `__proto__` is its prototype. */
+type Entries<T> = ReadonlyMap<string, T> | Record<string, T>;
+
+/** What can be sent as a value of a type: any integer and bytes, and a field that may be missing can be left out. */
+export type Given<T> = T extends bigint
+  ? number | bigint
+  : T extends Uint8Array
+    ? string | Uint8Array
+    : T extends string | Date
+      ? T
+      : T extends Map<infer K, infer V>
+        ? ReadonlyMap<Given<K>, Given<V>>
+        : T extends readonly unknown[]
+          ? { readonly [I in keyof T]: Given<T[I]> }
+          : T extends object
+            ? { [K in keyof T as null extends T[K] ? never : K]: Given<T[K]> } & {
+                [K in keyof T as null extends T[K] ? K : never]?: Given<T[K]> | undefined;
+              }
+            : T;
 
 /** What is used of node-redis, whose types differ between versions. */
 interface Redis {
@@ -166,12 +188,10 @@ function given(value: unknown): unknown[] {
 }
 
 /** Returns the entries of a map as words `KEY=VALUE`. */
-function entries<T>(values: Record<string, T> | null | undefined, convert: (value: T) => unknown = any): Word[] {
-  const entry = ([key, value]: [string, T]) => {
-    return Buffer.concat([`${key}=`, word(convert(value))].map((part) => Buffer.from(part as string)));
-  };
-  const given = Object.entries(values ?? {}).filter(([, value]) => value !== undefined);
-  return given.map(entry);
+function entries<T>(values: Entries<T> | null | undefined, convert: (value: T) => unknown = any): Word[] {
+  const all = values instanceof Map ? [...values] : Object.entries<T>((values ?? {}) as Record<string, T>);
+  const given = all.filter(([, value]) => value !== undefined);
+  return given.map(([key, value]) => Buffer.concat([Buffer.from(`${key}=`), bytes(word(convert(value)))]));
 }
 
 type Path = string | Uint8Array;
@@ -212,8 +232,11 @@ function nanoseconds(duration: number | readonly number[] | null | undefined): s
 
 /** Quotes a word of a call, if it needs that: the daemon takes a single quoted word for a pattern of events. */
 function quoted(word: Word): string {
-  if (/^[\w.:-]+$/.test(String(word))) return String(word);
-  return `'${String(word).replaceAll("'", `'\\''`)}'`;
+  const text = String(word);
+  if (typeof word !== "string" && !Buffer.from(text).equals(word)) {
+    throw new TypeError("the call of a stream can't have bytes that are not UTF-8");
+  }
+  return /^[\w.:-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function any(answer: unknown): unknown {
@@ -283,10 +306,17 @@ function items<T>(read: Read<T>): Read<T[]> {
   return (answer) => array(answer).map(read);
 }
 
+function row<T extends unknown[]>(...columns: { [I in keyof T]: Read<T[I]> }): Read<T> {
+  return (answer) => {
+    const row = array(answer);
+    return columns.map((read, i) => read(row[i])) as T;
+  };
+}
+
 /** Reads the row of a message, whose columns are escaped. */
 function columns<T>(read: Read<T>): Read<T> {
-  const escapes: Record<string, string> = { t: "\t", n: "\n", r: "\r" };
-  const column = (text: string) => text.replace(/\\(.)/g, (_, letter: string) => escapes[letter] ?? letter);
+  const letters: Record<string, string> = { t: "\t", n: "\n", r: "\r" };
+  const column = (text: string) => text.replace(/\\(.)/g, (_, letter: string) => letters[letter] ?? letter);
   return (answer) => {
     const row = bytes(answer).toString("latin1").split("\t");
     return read(row.map((text) => Buffer.from(column(text), "latin1")));
@@ -302,13 +332,102 @@ function map<K, V>(key: Read<K>, of: Read<V>): Read<Map<K, V>> {
   };
 }
 
+/** Reads the fields of a struct. A field can have any name: `Object.fromEntries` sets no prototype. */
+function fields<T extends object>(readers: { [K in keyof T]: Read<T[K]> }): Read<T> {
+  return (answer) => {
+    const values = map(text, any)(answer);
+    const all = Object.entries<Read<unknown>>(readers);
+    return Object.fromEntries(all.map(([name, read]) => [name, read(values.get(name))])) as T;
+  };
+}
+
 /** Reads a word, or an object with one word and its value. */
-function union(values: Record<string, Read<unknown>>): Read<unknown> {
+function union(readers: Record<string, Read<unknown>>): Read<unknown> {
   return (answer) => {
     if (!Array.isArray(answer)) return text(answer);
     const word = text(answer[0]);
-    return { [word]: (values[word] ?? any)(answer[1]) };
+    return { [word]: ((own(readers, word) ?? any) as Read<unknown>)(answer[1]) };
   };
+}
+
+/** Returns the property of an object, and none that each object has. */
+function own(object: unknown, name: string): unknown {
+  return Object.prototype.hasOwnProperty.call(object, name) ? (object as Record<string, unknown>)[name] : undefined;
+}
+
+function cell(value: unknown): Column[] {
+  if (value === undefined || value === null) throw new TypeError("a value of an item is missing");
+  return [bytes(word(value))];
+}
+
+function durationCell(value: unknown): Column[] {
+  return cell(nanoseconds(value as number));
+}
+
+function jsonCell(value: unknown): Column[] {
+  return cell(dumped(value));
+}
+
+/**
+ * A value that is missing has its columns, all of them empty. So has an empty text: the daemon reads it as missing.
+ */
+function maybe(width: number, write: Write): Write {
+  return (value) => (value === undefined || value === null ? Array(width).fill(Buffer.from("")) : write(value));
+}
+
+function each(write: Write): Write {
+  return (values) => [...(values as Iterable<unknown>)].flatMap((value) => write(value));
+}
+
+function tuple(...writes: Write[]): Write {
+  return (values) => {
+    const row = array(values);
+    if (row.length !== writes.length) throw new TypeError(`a row has ${writes.length} values, not ${row.length}`);
+    return writes.flatMap((write, i) => write(row[i]));
+  };
+}
+
+function pairs(key: Write, of: Write): Write {
+  return (values) => [...(values as Iterable<[unknown, unknown]>)].flatMap(([name, value]) => [...key(name), ...of(value)]);
+}
+
+/** Writes the fields of a struct, with their names in front of them or not. */
+function members(writes: Record<string, Write>, isNamed = true): Write {
+  return (item) => {
+    const field = ([name, write]: [string, Write]) => [...(isNamed ? cell(name) : []), ...write(own(item, name))];
+    return Object.entries(writes).flatMap(field);
+  };
+}
+
+/** Writes a word, or an object with one word and its value. */
+function variant(writes: Record<string, Write>): Write {
+  return (item) => {
+    if (typeof item === "string") return cell(item);
+    const [[word, value] = ["", undefined]] = Object.entries(item as object);
+    const write = own(writes, word) as Write | undefined;
+    if (!write) throw new TypeError(`no variant has a value and the name "${word}"`);
+    return [...cell(word), ...write(value)];
+  };
+}
+
+function anyRow(value: unknown): Column[] {
+  return Array.isArray(value) ? each(cell)(value) : cell(value);
+}
+
+const ESCAPES: Record<string, string> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" };
+
+/** Returns a line for each item, with tabs between its columns. */
+function rows(items: Iterable<unknown>, write: Write, header?: string): Buffer {
+  if (typeof items === "string" || items instanceof Uint8Array) {
+    throw new TypeError("a text or bytes in place of the items");
+  }
+  const escaped = (column: Column) => column.toString("latin1").replace(/[\\\t\n\r]/g, (byte) => ESCAPES[byte] ?? byte);
+  const lines = [...items].map((item) => Buffer.from(`${write(item).map(escaped).join("\t")}\n`, "latin1"));
+  return Buffer.concat(header === undefined ? lines : [Buffer.from(`${header}\n`), ...lines]);
+}
+
+function jsonLines(items: Iterable<unknown>): string {
+  return [...items].map((item) => `${dumped(item)}\n`).join("");
 }
 
 /** The conversions, under a name that no parameter has. */
@@ -325,10 +444,11 @@ const $ = {
   time,
   json,
   optional,
-  array,
   items,
+  row,
   columns,
   map,
+  fields,
   union,
   entries,
   last,
@@ -336,4 +456,16 @@ const $ = {
   directory,
   dumped,
   nanoseconds,
+  cell,
+  durationCell,
+  jsonCell,
+  maybe,
+  each,
+  tuple,
+  pairs,
+  members,
+  variant,
+  anyRow,
+  rows,
+  jsonLines,
 };

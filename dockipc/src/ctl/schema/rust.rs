@@ -6,7 +6,9 @@ use std::fmt::Write;
 use super::super::interface::{
     Answer, Argument, Description, Field, Interface, Kind, OfCaller, Type, Variant,
 };
-use super::types::{Form, Named, Types, is_choice, named_after, own, pascal, snake, unique};
+use super::types::{
+    Form, Named, Types, documentation, is_choice, named_after, own, pascal, snake, unique,
+};
 use crate::text::{Integer, is_within};
 
 /// Names of Rust that the trait refers to.
@@ -105,7 +107,8 @@ fn param(
     taken: &mut BTreeSet<String>,
     out: &mut String,
 ) {
-    doc(&argument.help, "        ", out);
+    let help = if argument.of.is_some() { argument.help.clone() } else { documentation(argument) };
+    doc(&help, "        ", out);
     let ident = unique(snake(&argument.name), taken);
     let mut keys: Vec<String> = Vec::new();
     let option = argument.flag.as_deref().map(|flag| flag.trim_start_matches('-'));
@@ -118,9 +121,11 @@ fn param(
         (Kind::Body, None) => Some("body"),
         _ => None,
     };
+    // An option has the name of the parameter, unless it is given.
+    let own = if ident == argument.name { kebab(&ident) } else { argument.name.clone() };
     if let Some(key) = key {
         keys.push(match option {
-            Some(option) if kebab(&ident) != option => format!("{key} = {}", literal(option)),
+            Some(option) if own != option => format!("{key} = {}", literal(option)),
             _ => key.into(),
         });
     }
@@ -228,8 +233,9 @@ fn answer(answer: &Answer, types: &Types, outer: Option<&Named>) -> String {
             format!("std::collections::BTreeMap<{}, {}>", inner(key), inner(of))
         }
         Type::Row { columns } if (1..=12).contains(&columns.len()) => {
+            let end = if columns.len() == 1 { "," } else { "" };
             let columns: Vec<_> = columns.iter().map(inner).collect();
-            format!("({},)", columns.join(", "))
+            format!("({}{end})", columns.join(", "))
         }
         Type::Struct { name, fields: Some(fields) } => {
             types.structure(name, fields).map_or("dockipc::Reply", |named| &named.name).into()
@@ -333,13 +339,13 @@ fn content(variant: &str, of: Option<&Answer>, named: &Named, types: &Types, out
 fn fields(fields: &[Field], indent: &str, named: &Named, types: &Types, out: &mut String) {
     let mut taken = BTreeSet::new();
     for Field { name, of } in fields {
-        let ident = unique(snake(name), &mut taken);
-        if ident != *name {
+        let ident = escaped(&unique(snake(name), &mut taken));
+        if ident.trim_start_matches("r#") != *name {
             let indent = indent.trim_end_matches("pub ");
             let _ = writeln!(out, "{indent}#[dockipc(name = {})]", literal(name));
         }
         let ty = answer(of, types, Some(named));
-        let _ = writeln!(out, "{indent}{}: {ty},", escaped(&ident));
+        let _ = writeln!(out, "{indent}{ident}: {ty},");
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::interface::{Answer, Argument, Field, Interface, Type, Variant};
+use super::super::interface::{
+    Answer, Argument, Description, Field, Interface, Kind, Type, Variant,
+};
+use super::part::{is_row, is_scalar};
 
 /// A struct or an enum, with a name of its own in the generated code.
 pub(super) struct Named {
@@ -16,6 +19,10 @@ pub(super) struct Named {
     pub(super) is_open: bool,
     /// Whether it is the type of an argument.
     pub(super) is_sent: bool,
+    /// Whether it is in an answer.
+    pub(super) is_answered: bool,
+    /// Whether it is in the items of a body.
+    pub(super) is_item: bool,
 }
 
 pub(super) enum Form {
@@ -41,43 +48,47 @@ impl Types {
                     types.add(&argument.ty, Form::Enum(argument.choices.clone())).0.is_sent = true;
                 }
                 argument.of.iter().for_each(|of| types.collect(of));
+                if let Some(of) = argument.of.as_ref().filter(|_| has_items(argument)) {
+                    types.mark(of, |named| &mut named.is_item);
+                }
             }
             if let Some(answer) = &command.answer {
                 types.collect(answer);
+                types.mark(answer, |named| &mut named.is_answered);
             }
         }
         types
     }
 
+    /// Sets a mark of the types in a type, which were collected.
+    fn mark(&mut self, answer: &Answer, field: fn(&mut Named) -> &mut bool) {
+        let place = self.named(answer).map(|named| &named.name);
+        let place = place.and_then(|name| self.list.iter().position(|named| named.name == *name));
+        if place.is_some_and(|at| std::mem::replace(field(&mut self.list[at]), true)) {
+            return;
+        }
+        inner(answer).into_iter().for_each(|of| self.mark(of, field));
+    }
+
     fn collect(&mut self, answer: &Answer) {
-        match &answer.ty {
-            Type::Optional { of } | Type::List { of } | Type::Set { of } | Type::Stream { of } => {
-                self.collect(of);
-            }
-            Type::Map { key, of } => {
-                self.collect(key);
-                self.collect(of);
-            }
-            Type::Row { columns } => columns.iter().for_each(|column| self.collect(column)),
+        let is_new = match &answer.ty {
             // The fields of a variant have no name.
-            Type::Struct { name, fields: Some(fields) }
-                if name.is_empty() || self.add(name, Form::Struct(fields.clone())).1 =>
-            {
-                for field in fields {
-                    self.collect(&field.of);
-                }
+            Type::Struct { name, fields: Some(fields) } if !name.is_empty() => {
+                self.add(name, Form::Struct(fields.clone())).1
             }
             Type::Enum { name, words } => {
                 self.add(name, Form::Enum(words.clone())).0.is_open |= answer.is_open;
+                false
             }
             Type::Union { name, variants: Some(variants) } => {
                 let (named, is_new) = self.add(name, Form::Union(variants.clone()));
                 named.is_open |= answer.is_open;
-                if is_new {
-                    variants.iter().flat_map(|variant| &variant.of).for_each(|of| self.collect(of));
-                }
+                is_new
             }
-            _ => {}
+            _ => true,
+        };
+        if is_new {
+            inner(answer).into_iter().for_each(|of| self.collect(of));
         }
     }
 
@@ -89,7 +100,17 @@ impl Types {
             let plain = pascal(described);
             let name = unique(plain.clone(), &mut self.taken);
             let described = described.into();
-            self.list.push(Named { name, described, plain, form, is_open: false, is_sent: false });
+            let (is_open, is_sent, is_answered, is_item) = (false, false, false, false);
+            self.list.push(Named {
+                name,
+                described,
+                plain,
+                form,
+                is_open,
+                is_sent,
+                is_answered,
+                is_item,
+            });
         }
         (&mut self.list[at], place.is_none())
     }
@@ -119,6 +140,21 @@ impl Types {
         Some(&self.find(described, &Form::Union(variants.to_vec()))?.name)
     }
 
+    /// Returns the struct, the enum or the union that a type is.
+    pub(super) fn named(&self, answer: &Answer) -> Option<&Named> {
+        match &answer.ty {
+            Type::Struct { name, fields: Some(fields) } => self.structure(name, fields),
+            Type::Struct { name, fields: None } | Type::Union { name, variants: None } => {
+                self.within(name)
+            }
+            Type::Union { name, variants: Some(variants) } => {
+                self.find(name, &Form::Union(variants.clone()))
+            }
+            Type::Enum { name, words } => self.find(name, &Form::Enum(words.clone())),
+            _ => None,
+        }
+    }
+
     /// Returns the struct or the union with this name, for one within itself, whose content is not described there.
     pub(super) fn within(&self, described: &str) -> Option<&Named> {
         let is_one =
@@ -146,18 +182,108 @@ fn is_same(a: &Form, b: &Form) -> bool {
 }
 
 /// Returns the commands of the daemon's author.
-pub(super) fn own(
-    interface: &Interface,
-) -> impl Iterator<Item = &super::super::interface::Description> {
+pub(super) fn own(interface: &Interface) -> impl Iterator<Item = &Description> {
     interface.commands.values().filter(|command| !command.is_builtin)
 }
 
-/// Returns the help of an argument, with the form of a body's items.
+/// Returns the types that a type is made of.
+fn inner(answer: &Answer) -> Vec<&Answer> {
+    match &answer.ty {
+        Type::Optional { of } | Type::List { of } | Type::Set { of } | Type::Stream { of } => {
+            vec![of]
+        }
+        Type::Map { key, of } => vec![key, of],
+        Type::Row { columns } => columns.iter().collect(),
+        Type::Struct { fields, .. } => fields.iter().flatten().map(|field| &field.of).collect(),
+        Type::Union { variants, .. } => {
+            variants.iter().flatten().flat_map(|variant| &variant.of).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Returns what a command does, and since when.
+pub(super) fn explained(command: &Description) -> String {
+    let mut text = command.summary.clone();
+    let since = command.since.as_ref().map(|version| format!("Since version {version}."));
+    for part in [Some(&*command.details), collected(command), since.as_deref()] {
+        if let Some(part) = part.filter(|part| !part.is_empty()) {
+            text += &format!("\n\n{part}");
+        }
+    }
+    text
+}
+
+/// Returns the help of an argument, with its limits and its default, and the form of a body whose items are no rows.
 pub(super) fn documentation(argument: &Argument) -> String {
-    let Some(of) = &argument.of else { return argument.help.clone() };
-    let help = argument.help.trim_end_matches('.');
-    let separator = if help.is_empty() { "" } else { "; " };
-    format!("{help}{separator}a line for each item, {of}")
+    let mut notes = argument.limits();
+    notes.retain(|note| note != "absolute");
+    let is_text = argument.ty == "text" && argument.choices.is_empty();
+    let default = |default: &str| if is_text { literal(default) } else { default.into() };
+    notes.extend(argument.default.as_deref().map(|of| format!("default {}", default(of))));
+    let of = argument.of.as_ref().filter(|_| !has_items(argument));
+    notes.extend(of.map(|of| format!("a line for each item, {of}")));
+    let (help, notes) = (argument.help.trim_end_matches('.'), notes.join(", "));
+    match (help, &*notes) {
+        (_, "") => argument.help.clone(),
+        ("", _) => notes,
+        _ => format!("{help} ({notes})."),
+    }
+}
+
+/// Returns whether an argument is a body of items that a generated client writes as rows.
+pub(super) fn has_items(argument: &Argument) -> bool {
+    argument.kind == Kind::Body && argument.of.as_ref().is_some_and(|of| is_row(of, true))
+}
+
+/// Returns whether a stream of these items can be subscribed to, and the text of a message is one item for certain: a
+/// missing value would look like an empty text, and the row of a struct has no end of a list that a newer daemon adds.
+pub(super) fn can_be_subscribed(command: &Description, of: &Answer) -> bool {
+    let mut kinds = command.arguments.iter().map(|argument| argument.kind);
+    let is_line = kinds.all(|kind| !matches!(kind, Kind::Last | Kind::Body));
+    let is_text = match &of.ty {
+        Type::Row { columns } => !columns.is_empty() && columns.iter().all(is_scalar),
+        Type::Json { .. } => true,
+        _ => is_scalar(of),
+    };
+    command.is_idempotent && is_text && is_line
+}
+
+/// Returns a sentence for the documentation of a stream that is called and not subscribed to.
+fn collected(command: &Description) -> Option<&'static str> {
+    match command.answer.as_ref().map(|answer| &answer.ty) {
+        Some(Type::Stream { of }) if !can_be_subscribed(command, of) => {
+            Some("The items come together, when the command has ended.")
+        }
+        _ => None,
+    }
+}
+
+/// Returns a literal of Python and JavaScript. A text of a description has no control characters.
+pub(super) fn literal(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The widest line of generated code, unless it can't be broken.
+pub(super) const WIDTH: usize = 100;
+
+/// Returns a list on one line or, if it is too wide, with a line for each item. `indent` is that of the line, and the
+/// items have `step` blanks more.
+pub(super) fn spread(
+    open: &str,
+    items: &[String],
+    close: &str,
+    indent: usize,
+    step: usize,
+) -> String {
+    let line = format!("{open}{}{close}", items.join(", "));
+    let is_short = indent + line.chars().count() <= WIDTH && !line.contains('\n');
+    if is_short || items.is_empty() {
+        return line;
+    }
+    let inner = " ".repeat(indent + step);
+    let items: String = items.iter().map(|item| format!("{inner}{item},\n")).collect();
+    format!("{open}\n{items}{:indent$}{close}", "")
 }
 
 /// Returns whether an argument is one of the words of a type of the author's.
