@@ -21,6 +21,9 @@ pub(crate) struct Speed {
 pub(crate) struct Cost(u32);
 
 impl Cost {
+    /// That of a connection whose first command has not run yet. Only of connections.
+    pub(crate) const NEW: Self = Self(u32::MAX - 2);
+
     /// Nothing is known. More than any other cost.
     pub(crate) const UNKNOWN: Self = Self(u32::MAX - 1);
 

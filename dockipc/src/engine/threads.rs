@@ -169,8 +169,13 @@ enum Recruit {
     New,
 }
 
-/// How long a thread without a role stays.
+/// How long a thread without a role stays at least.
 const PARK: Duration = Duration::from_secs(1);
+
+/// The additional time for each thread that is parked already, for so many at most. Threads that end together would
+/// all wait for the hub's lock, and a leader would wait for it behind them.
+const PARK_APART: Duration = Duration::from_millis(1);
+const APART: u32 = 1000;
 
 thread_local! {
     /// On a thread of an engine, the process's number of [`forks`](sys::forks): a command's forked child
@@ -251,9 +256,11 @@ impl Core {
 
     /// Waits for a role. False if none was missing for a while.
     fn park(&self, hub: &mut HubGuard<'_>) -> bool {
+        let others = u32::try_from(hub.roles.parked).unwrap_or(APART).min(APART);
+        let time = PARK + PARK_APART * others;
         hub.roles.parked += 1;
         loop {
-            let was_notified = hub.wait_for(&self.parked, PARK);
+            let was_notified = hub.wait_for(&self.parked, time);
             if hub.roles.called > 0 {
                 hub.roles.called -= 1;
                 return true;
