@@ -5,6 +5,7 @@
 pub mod macros {
     mod answer_types;
     mod collisions;
+    mod conditional;
     mod failure;
     pub mod forbidden;
     mod macro_rules;
