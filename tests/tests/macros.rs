@@ -11,6 +11,7 @@ pub mod macros {
     mod macro_rules;
     mod reply;
     mod reply_enums;
+    mod reply_generics;
     pub mod silent;
     mod tables;
     mod ui;
