@@ -6,6 +6,7 @@
 //! behind the next comma, so that one run reports every mistake.
 
 mod client;
+mod conditional;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -20,6 +21,7 @@ use crate::errors::Errors;
 use crate::tokens::{bare_expr, bare_type, first_span};
 
 pub(crate) use self::client::{ClientAttrs, MethodAttrs, MethodKey, SentKey};
+pub(crate) use self::conditional::conditional;
 
 /// Everything that the author wrote at a function for the macro.
 pub(crate) struct CommandAttrs {
@@ -289,14 +291,11 @@ impl ParamAttrs {
         };
         let taken = Self { keys: Keys::of(attrs, errors), docs: docs(attrs) };
         attrs.retain(|attr| {
-            let conditional = attr.path().is_ident("cfg_attr") && mentions_arg(attr.to_token_stream());
-            if conditional {
-                errors.add(
-                    first_span(attr.path()),
-                    "`#[arg]` cannot be in `#[cfg_attr]`, because a command has the same parameters in every build: write `#[arg(…)]` alone, or one function for each `#[cfg]`",
-                );
+            let hidden = conditional(attr, "arg");
+            if let Some(span) = hidden {
+                errors.add(span, CONDITIONAL_ARG);
             }
-            !conditional && !attr.path().is_ident("arg") && doc(attr).is_none()
+            hidden.is_none() && !attr.path().is_ident("arg") && doc(attr).is_none()
         });
         taken
     }
@@ -359,14 +358,7 @@ impl TypeAttrs {
     }
 }
 
-/// Returns whether an attribute holds another that is `arg`.
-fn mentions_arg(tokens: TokenStream) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == "arg",
-        TokenTree::Group(group) => mentions_arg(group.stream()),
-        _ => false,
-    })
-}
+const CONDITIONAL_ARG: &str = "`#[arg]` cannot be in `#[cfg_attr]`, because a command has the same parameters in every build: write `#[arg(…)]` alone, or one function for each `#[cfg]`";
 
 impl FailureAttrs {
     pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {

@@ -234,8 +234,10 @@ pub fn command_without_server(_: TokenStream, item: TokenStream) -> TokenStream 
 /// # Check
 /// `check()` compares the trait with what the daemon says about its commands, and returns each difference as a
 /// sentence: a command that is missing or deprecated, a parameter that the daemon does not have, needs, or has with
-/// another type, an answer that the method's type does not accept, a stream, an `idempotent` that the daemon does not
-/// confirm. `dockipc schema --rust SOCK` prints a trait that fits.
+/// another type, items of a body that the daemon does not read, an answer that the method's type does not accept, a
+/// stream, an `idempotent` that the daemon does not confirm. What an older daemon does not describe is no difference, and
+/// neither are defaults and the limits of values (`range`, `max_len`, `pattern`), which a trait does not declare.
+/// `dockipc schema --rust SOCK` prints a trait that fits.
 ///
 /// If the crate `dockipc` has another name in your crate, write `#[client(crate = other_name)]`. A command named
 /// `check` is called with `Hits::check(&hits)`.

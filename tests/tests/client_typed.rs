@@ -3,4 +3,5 @@
 #[path = "../client"]
 mod client {
     mod typed;
+    mod typed_items;
 }

@@ -5,11 +5,13 @@
 pub mod macros {
     mod answer_types;
     mod collisions;
+    mod conditional;
     mod failure;
     pub mod forbidden;
     mod macro_rules;
     mod reply;
     mod reply_enums;
+    mod reply_generics;
     pub mod silent;
     mod tables;
     mod ui;

@@ -1,7 +1,8 @@
-//! The program `dockipc` and our client: streams and bodies.
+//! The program `dockipc` and our client: rows, streams and bodies.
 
 #[path = "../program"]
 mod program {
+    mod ctl_rows;
     mod ctl_streams;
 }
 

@@ -6,6 +6,11 @@ trait Hits {
     fn add_one(&self) -> dockipc::Result<u64> {
         self.add(1)
     }
+
+    #[cfg_attr(all(), command("add"))]
+    fn add_two(&self) -> dockipc::Result<u64> {
+        self.add(2)
+    }
 }
 
 fn main() {}

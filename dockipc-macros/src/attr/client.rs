@@ -4,9 +4,8 @@ use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Error, FnArg, ItemTrait, LitStr, Meta, TraitItem, TraitItemFn};
 
-use super::{CrateKey, Keys, doc, key, option_name, text, unknown};
+use super::{CrateKey, Keys, conditional, doc, key, option_name, text, unknown};
 use crate::errors::Errors;
-use crate::tokens::first_span;
 
 /// Everything that the author wrote at a trait for the macro.
 pub(crate) struct ClientAttrs {
@@ -59,6 +58,10 @@ impl ClientAttrs {
 
 impl MethodAttrs {
     fn take(method: &mut TraitItemFn, errors: &mut Errors) -> Self {
+        for span in method.attrs.iter().filter_map(|attr| conditional(attr, "command")) {
+            errors.add(span, CONDITIONAL_COMMAND);
+        }
+        method.attrs.retain(|attr| conditional(attr, "command").is_none());
         let has_keys = |attr: &Attribute| !matches!(attr.meta, Meta::Path(_));
         let given: Vec<_> = method
             .attrs
@@ -83,19 +86,22 @@ impl MethodAttrs {
                 FnArg::Typed(typed) => &mut typed.attrs,
             };
             let keys = Keys::of(attrs, errors);
-            for attr in attrs.iter().filter(|attr| attr.path().is_ident("cfg_attr")) {
-                let message = "a parameter cannot have `#[cfg_attr]`: write `#[arg(…)]` alone";
-                errors.add(first_span(attr.path()), message);
+            for span in attrs.iter().filter_map(|attr| conditional(attr, "arg")) {
+                errors.add(span, CONDITIONAL_ARG);
             }
             attrs.retain(|attr| {
-                let path = attr.path();
-                !path.is_ident("arg") && !path.is_ident("cfg_attr") && doc(attr).is_none()
+                let is_hidden = conditional(attr, "arg").is_some();
+                !attr.path().is_ident("arg") && !is_hidden && doc(attr).is_none()
             });
             keys
         });
         Self { keys, params: params.collect() }
     }
 }
+
+const CONDITIONAL_COMMAND: &str = "`#[command]` cannot be in `#[cfg_attr]`, because the macro would not see it: write `#[command(…)]` alone, or one method for each `#[cfg]`";
+
+const CONDITIONAL_ARG: &str = "`#[arg]` cannot be in `#[cfg_attr]`, because the macro would not see it: write `#[arg(…)]` alone, or one method for each `#[cfg]`";
 
 fn is_command(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == "command")

@@ -2,10 +2,14 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{FnArg, Type};
+use syn::punctuated::Punctuated;
+use syn::{
+    FnArg, GenericArgument, PathArguments, Signature, Token, Type, TypeParamBound, WherePredicate,
+    parse_quote,
+};
 
 use crate::model::{ClientTrait, Method, Sent, SentForm, SentWay};
-use crate::tokens::{first_span, hygienic, last_span};
+use crate::tokens::{first_span, hygienic, impl_spans, last_span, mentions};
 
 pub(crate) fn client(model: &ClientTrait) -> TokenStream {
     let ClientTrait { krate, ident, vis, is_async, methods } = model;
@@ -158,7 +162,7 @@ fn name(i: usize) -> Ident {
 /// Generates the description of a method, which is compared with the daemon's, and the checks of its parameters that
 /// need types.
 fn description(i: usize, method: &Method, is_async: bool) -> TokenStream {
-    let Method { cfgs, name, is_idempotent, is_deprecated, params, output, .. } = method;
+    let Method { sig, cfgs, name, is_idempotent, is_deprecated, params, output } = method;
     let span = hygienic(first_span(output));
     let answer = without_lifetimes(output.to_token_stream());
     let answer = if is_async {
@@ -174,8 +178,8 @@ fn description(i: usize, method: &Method, is_async: bool) -> TokenStream {
         let span = hygienic(first_span(ty));
         quote_spanned!(span=> #(#cfgs)* const _: () = __dockipc::check_sent #arguments;)
     });
-    let params = params.iter().map(|Sent { name, ty, form, .. }| {
-        let span = hygienic(first_span(ty));
+    let params = params.iter().map(|Sent { name, ty: param_ty, form, .. }| {
+        let (span, ty) = (hygienic(first_span(param_ty)), param_ty);
         let ty = without_lifetimes(ty.to_token_stream());
         let gives = quote_spanned!(span=> <#ty as __dockipc::ToArgs>::GIVES);
         let (fill, way) = match form {
@@ -183,7 +187,10 @@ fn description(i: usize, method: &Method, is_async: bool) -> TokenStream {
             SentForm::Absolute(way) => (quote!(Absolute), way),
             SentForm::Directory(way) | SentForm::Environment(way) => (quote!(Caller), way),
             SentForm::Body => return quote!(__dockipc::Sent::body(#name)),
-            SentForm::Items => return quote!(__dockipc::Sent::items(#name)),
+            SentForm::Items => {
+                let of = items_type(sig, param_ty);
+                return quote!(__dockipc::Sent::items(#name, #of));
+            }
         };
         let rest = matches!(way, SentWay::Rest).then(|| quote!(.rest()));
         let way = self::way(way);
@@ -200,6 +207,59 @@ fn description(i: usize, method: &Method, is_async: bool) -> TokenStream {
         };
         #(#checks)*
     }
+}
+
+/// Generates the type of the items that a parameter of this type has. That of an `impl Iterator` or of a type parameter is
+/// the `T` of `Item = T`; the type is unknown where it depends on the caller.
+fn items_type(sig: &Signature, ty: &Type) -> TokenStream {
+    let generics = &sig.generics;
+    let is_param = |ident: &Ident| generics.type_params().any(|param| param.ident == *ident);
+    let item = match ty {
+        Type::ImplTrait(ty) => item_of(&ty.bounds),
+        Type::Path(path) if path.path.get_ident().is_some_and(is_param) => {
+            let inline = generics.type_params().filter(|param| path.path.is_ident(&param.ident));
+            let predicates = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+            let behind = predicates.filter_map(|predicate| match predicate {
+                WherePredicate::Type(predicate) if is_same(&predicate.bounded_ty, ty) => {
+                    Some(&predicate.bounds)
+                }
+                _ => None,
+            });
+            inline.map(|param| &param.bounds).chain(behind).find_map(item_of)
+        }
+        ty => Some(parse_quote!(<#ty as ::core::iter::IntoIterator>::Item)),
+    };
+    let is_known = |item: &Type| {
+        let tokens = item.to_token_stream();
+        let params = generics.type_params();
+        impl_spans(tokens.clone()).is_empty()
+            && params.into_iter().all(|param| !mentions(&param.ident, tokens.clone()))
+    };
+    let Some(item) = item.filter(is_known) else {
+        return quote!(&__dockipc::ReplyType::Unknown);
+    };
+    let span = hygienic(first_span(&item));
+    let item = without_lifetimes(item.to_token_stream());
+    quote_spanned!(span=> <#item as __dockipc::IntoReply>::REPLY_TYPE)
+}
+
+fn is_same(ty: &Type, other: &Type) -> bool {
+    ty.to_token_stream().to_string() == other.to_token_stream().to_string()
+}
+
+/// Returns the `T` of the bound `Iterator<Item = T>`.
+fn item_of(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Option<Type> {
+    bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let PathArguments::AngleBracketed(arguments) = &bound.path.segments.last()?.arguments
+        else {
+            return None;
+        };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(of) if of.ident == "Item" => Some(of.ty.clone()),
+            _ => None,
+        })
+    })
 }
 
 /// Replaces the lifetimes of a method, which a constant does not know.

@@ -6,6 +6,7 @@
 
 mod arg;
 mod args;
+mod bounds;
 mod client;
 mod command;
 mod commands;

@@ -3,8 +3,9 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, GenericParam, Generics, Ident, Member, Path, Type, parse_quote};
+use syn::{DeriveInput, Generics, Ident, Member, Path, Type, parse_quote};
 
+use super::bounds::generic_types;
 use super::silent;
 use crate::model::{Answer, Content, Other, ReplyImpl, ReplyVariant};
 use crate::tokens::{first_span, hygienic, mentions};
@@ -28,13 +29,10 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
         Answer::Enum { variants, other } => of_enum(variants, other.as_ref(), ident, &path),
     };
     let (mut writable, mut readable) = (generics.clone(), generics.clone());
-    for param in &generics.params {
-        if let GenericParam::Type(param) = param {
-            let ty = &param.ident;
-            let (into, from) = (&mut writable, &mut readable);
-            into.make_where_clause().predicates.push(parse_quote!(#ty: __dockipc::IntoReply));
-            from.make_where_clause().predicates.push(parse_quote!(#ty: __dockipc::FromReply));
-        }
+    for ty in generic_types(ident, generics, fields(answer)) {
+        let (into, from) = (&mut writable, &mut readable);
+        into.make_where_clause().predicates.push(parse_quote!(#ty: __dockipc::IntoReply));
+        from.make_where_clause().predicates.push(parse_quote!(#ty: __dockipc::FromReply));
     }
     for ty in held {
         // The lifetime lets a struct that cannot be read back, such as one with a `&str`, compile.
@@ -65,6 +63,22 @@ pub(crate) fn reply(model: &ReplyImpl) -> TokenStream {
     };
     let from = quote!(::core::result::Result::Ok(#from));
     reply_impls(krate, ident, (&writable, &readable), &into, &from, Some(parts))
+}
+
+/// Returns the types of all fields.
+fn fields(answer: &Answer) -> Vec<&Type> {
+    let of = |content| match content {
+        &Content::Nothing => Vec::new(),
+        Content::One(ty) => vec![&**ty],
+        Content::Row(types) => types.iter().collect(),
+        Content::Map(fields) => fields.iter().map(|field| &field.ty).collect(),
+    };
+    match answer {
+        Answer::Struct { content, .. } => of(content),
+        Answer::Enum { variants, .. } => {
+            variants.iter().flat_map(|variant| of(&variant.content)).collect()
+        }
+    }
 }
 
 /// The columns of the table that a list of the type is.

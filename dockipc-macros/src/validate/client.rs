@@ -9,7 +9,7 @@ use syn::{
 use super::command::check_name;
 use super::param::{Taken, check_place, conflicts_with_flag, option_name, param_name, seen_name};
 use super::{default_crate, once, once_or};
-use crate::attr::{ClientAttrs, CrateKey, Key, Keys, MethodAttrs, MethodKey, SentKey};
+use crate::attr::{ClientAttrs, CrateKey, Key, Keys, MethodAttrs, MethodKey, SentKey, conditional};
 use crate::errors::Errors;
 use crate::model::{ClientTrait, Method, Sent, SentForm, SentWay};
 use crate::tokens::{bare_type, first_span, impl_spans, inside, kebab};
@@ -72,12 +72,19 @@ pub(crate) fn client(
 
 /// Reports the keys at a method with a body, which is not a command.
 fn refuse_keys(method: &mut TraitItemFn, errors: &mut Errors) {
-    for attr in method.attrs.iter().filter(|attr| attr.path().is_ident("command")) {
-        let message =
-            "a method with a body of its own calls no command: remove the body or `#[command]`";
-        errors.push(Error::new_spanned(attr, message));
-    }
-    method.attrs.retain(|attr| !attr.path().is_ident("command"));
+    let message =
+        "a method with a body of its own calls no command: remove the body or `#[command]`";
+    method.attrs.retain(|attr| {
+        if let Some(span) = conditional(attr, "command") {
+            errors.add(span, message);
+            return false;
+        }
+        if attr.path().is_ident("command") {
+            errors.push(Error::new_spanned(attr, message));
+            return false;
+        }
+        true
+    });
 }
 
 fn method(attrs: MethodAttrs, method: &mut TraitItemFn, errors: &mut Errors) -> Option<Method> {

@@ -424,13 +424,20 @@ impl<'c> Call<'c> {
     /// # Errors
     /// Those of [`call`](Self::call), and [`Error::Io`] if writing fails.
     pub fn copy_to(self, out: &mut impl io::Write) -> Result<u64> {
-        self.copy(out, None)
+        self.copy(out, None, &mut |_| ())
     }
 
-    pub(crate) fn copy(self, out: &mut impl io::Write, body: Option<&dyn SendBody>) -> Result<u64> {
+    /// Like [`copy_to`](Self::copy_to); `change` gets each piece before it is written.
+    pub(crate) fn copy(
+        self,
+        out: &mut impl io::Write,
+        body: Option<&dyn SendBody>,
+        change: &mut dyn FnMut(&mut Piece<'_>),
+    ) -> Result<u64> {
         let (mut written, mut rows, mut ready) = (0, Rows::default(), Vec::new());
         let writing = |error| Error::io("writing the answer", error);
-        self.pieces("rows", body, &mut |piece| {
+        self.pieces("rows", body, &mut |mut piece| {
+            piece.as_mut().into_iter().for_each(&mut *change);
             match piece {
                 // Not copied.
                 Some(Piece::Part { bytes, .. }) if rows.is_single() => {

@@ -51,7 +51,7 @@ impl<'c, R: Read + Send> Upload<'c, R> {
     /// Those of [`call`](Self::call), and [`Error::Io`] if writing fails.
     pub fn copy_to(self, out: &mut impl Write) -> Result<u64> {
         let (call, body) = self.parts();
-        call.copy(out, Some(&body))
+        call.copy(out, Some(&body), &mut |_| ())
     }
 
     /// Makes the call of a command that answers with a [`Stream`](crate::Stream); see [`Call::stream`]. The body is

@@ -13,11 +13,13 @@ use super::error::CliError;
 use crate::reply::Reply;
 use crate::wire::json::AsJson;
 
+mod columns;
 mod json;
 mod shown;
 mod table;
 mod target;
 
+pub(super) use columns::MissingValues;
 pub(super) use json::{JsonWriter, Layout};
 pub(super) use shown::is_binary;
 use shown::{Shown, TextCheck};

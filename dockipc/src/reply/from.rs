@@ -1,10 +1,11 @@
 //! The types that [`FromReply`] is implemented for.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hash};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -211,9 +212,11 @@ converted! {
     Box<str>: String, Self::from;
     Rc<str>: String, Self::from;
     Arc<str>: String, Self::from;
-    Box<[u8]>: Vec<u8>, Self::from;
     Rc<[u8]>: Vec<u8>, Self::from;
     Arc<[u8]>: Vec<u8>, Self::from;
+    Cow<'_, str>: String, Self::Owned;
+    Cow<'_, [u8]>: Vec<u8>, Self::Owned;
+    Cow<'_, Path>: PathBuf, Self::Owned;
 }
 
 macro_rules! pointers {
@@ -235,6 +238,14 @@ impl<T: FromReply> FromReply for Vec<T> {
 
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         T::list_from_reply(reply)
+    }
+}
+
+impl<T: FromReply> FromReply for Box<[T]> {
+    const EXPECTED: &'static ReplyType = T::LIST_EXPECTED;
+
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        T::list_from_reply(reply).map(Self::from)
     }
 }
 

@@ -219,11 +219,11 @@ owned_bytes! {
     Box<str>: TEXT, |text| text.into_string().into_bytes();
     Rc<str>: TEXT, |text| text.as_bytes().to_vec();
     Arc<str>: TEXT, |text| text.as_bytes().to_vec();
-    Box<[u8]>: BYTES, <[u8]>::into_vec;
     Rc<[u8]>: BYTES, |bytes| bytes.to_vec();
     Arc<[u8]>: BYTES, |bytes| bytes.to_vec();
     Cow<'_, str>: TEXT, |text| text.into_owned().into_bytes();
     Cow<'_, [u8]>: BYTES, |bytes| bytes.into_owned();
+    Cow<'_, Path>: PATH, |path| path.into_owned().into_os_string().into_encoded_bytes();
     PathBuf: PATH, |path| path.into_os_string().into_encoded_bytes();
     &Path: PATH, |path| path.as_os_str().as_encoded_bytes().to_vec();
     OsString: BYTES, OsString::into_encoded_bytes;
@@ -271,6 +271,14 @@ impl<T: IntoReply> IntoReply for Vec<T> {
 
     fn into_reply(self) -> Reply {
         T::list_into_reply(self)
+    }
+}
+
+impl<T: IntoReply> IntoReply for Box<[T]> {
+    const REPLY_TYPE: &'static ReplyType = <Vec<T>>::REPLY_TYPE;
+
+    fn into_reply(self) -> Reply {
+        T::list_into_reply(self.into_vec())
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn answer(
     match (expected, &*their_type) {
         // What the one or the other does not know may be anything.
         (ReplyType::Unknown | ReplyType::Nothing | ReplyType::Json { .. }, _)
-        | (_, "unknown" | "json")
+        | (_, "" | "unknown" | "json")
         | (ReplyType::Bool, "bool")
         | (ReplyType::Float, "float" | "int")
         | (ReplyType::Bytes, "bytes" | "text" | "enum" | "int" | "float") => {}
@@ -109,7 +109,7 @@ pub(super) fn answer(
         }
         _ => {
             let ours = form.map_or_else(|| shown(expected), str::to_owned);
-            let theirs = theirs.text("form").or(theirs.text("name")).unwrap_or(their_type);
+            let theirs = shown_theirs(theirs, their_type);
             found.push(format!(
                 "{what} is of the type {ours} in the trait, and {theirs} in the daemon"
             ));
@@ -118,7 +118,7 @@ pub(super) fn answer(
 }
 
 fn row(columns: &[&ReplyType], theirs: &[Described], what: &str, found: &mut Vec<String>) {
-    if columns.len() != theirs.len() {
+    if columns.len() != theirs.len() && !theirs.is_empty() {
         let (ours, theirs) = (columns.len(), theirs.len());
         found.push(format!("{what} has {ours} columns in the trait, and {theirs} in the daemon"));
         return;
@@ -174,8 +174,13 @@ fn unknown_word(what: &str, word: &str) -> String {
     format!("{what} can be {word} in the daemon, which the trait does not know")
 }
 
+/// Returns the daemon's name of a type.
+pub(super) fn shown_theirs(theirs: &Described, ty: String) -> String {
+    theirs.text("form").or(theirs.text("name")).unwrap_or(ty)
+}
+
 /// Returns the name of a type, as a daemon describes it.
-fn shown(ty: &ReplyType) -> String {
+pub(super) fn shown(ty: &ReplyType) -> String {
     match ty {
         ReplyType::Bool => "bool".into(),
         ReplyType::Int { .. } => "int".into(),

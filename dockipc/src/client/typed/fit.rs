@@ -92,13 +92,15 @@ fn one(method: &Method, command: &Described) -> Vec<String> {
     if let Some(instead) = command.text("deprecated").filter(|_| !method.is_deprecated) {
         found.push(format!("the command is deprecated in the daemon: {instead}"));
     }
-    if method.is_idempotent && !command.is("idempotent") {
+    if method.is_idempotent && command.is_not("idempotent") {
         found.push(
             "the trait promises `idempotent`, and the daemon does not: a repeated call may act twice"
                 .into(),
         );
     }
-    found.extend(parameter::differences(method, &command.list("arguments")));
+    if command.knows("arguments") {
+        found.extend(parameter::differences(method, &command.list("arguments")));
+    }
     if let Some(described) = command.map("answer") {
         answer(method.answer, &described, "the answer", &mut found);
     }
@@ -126,6 +128,16 @@ impl Described {
 
     pub(super) fn texts(&self, key: &str) -> Vec<String> {
         self.get(key).unwrap_or_default()
+    }
+
+    /// Returns whether the daemon says anything under a key.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Returns whether a mark is said to be not set.
+    pub(super) fn is_not(&self, key: &str) -> bool {
+        self.knows(key) && !self.is(key)
     }
 
     /// Returns whether a mark is set.

@@ -7,6 +7,7 @@
 mod answer;
 pub(super) mod caller;
 mod fit;
+mod item;
 mod parameter;
 
 #[cfg(feature = "tokio")]
@@ -23,7 +24,8 @@ pub use self::caller::{Paths, Variables};
 use super::upload::Upload;
 use super::{Call, Items};
 use crate::error::Result;
-use crate::reply::{FromReply, IntoReply, ItemReader, ReplyType};
+use crate::reply::{FromReply, ItemReader};
+pub use crate::reply::{IntoReply, ReplyType};
 
 /// A method of a client's trait.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,8 @@ pub struct Sent {
     fill: Fill,
     /// It is the rest of the line.
     is_rest: bool,
+    /// The type of the items, if it is a body of these.
+    items: Option<&'static ReplyType>,
 }
 
 /// How the client completes a value before it sends it.
@@ -60,7 +64,7 @@ pub enum Fill {
 
 impl Sent {
     pub const fn new(name: &'static str, way: Way, gives: Gives, fill: Fill) -> Self {
-        Self { name, way: Some(way), gives, fill, is_rest: false }
+        Self { name, way: Some(way), gives, fill, is_rest: false, items: None }
     }
 
     #[must_use]
@@ -69,11 +73,11 @@ impl Sent {
     }
 
     pub const fn body(name: &'static str) -> Self {
-        Self { name, way: None, gives: Gives::of("bytes"), fill: Fill::Nothing, is_rest: false }
+        Self { way: None, ..Self::new(name, Way::Position, Gives::of("bytes"), Fill::Nothing) }
     }
 
-    pub const fn items(name: &'static str) -> Self {
-        Self { gives: Gives::of("items"), ..Self::body(name) }
+    pub const fn items(name: &'static str, of: &'static ReplyType) -> Self {
+        Self { gives: Gives::of("items"), items: Some(of), ..Self::body(name) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The parameters of a method beside those of the daemon's command.
 
+use super::item::item;
 use super::{Fill, Method, Sent, Way};
 use crate::arg::{Placed, check_order, check_rest};
 use crate::client::typed::fit::Described;
@@ -172,7 +173,7 @@ fn positionals(method: &Method, described: &[Described], found: &mut Vec<String>
     let count = method.params.iter().filter(|sent| sent.way == Some(Way::Position)).count();
     // One that is an option in the trait is reported there.
     let is_option = |theirs: &Described| method.params.iter().any(|sent| sent.name == name(theirs));
-    let needed = theirs.iter().skip(count).filter(|theirs| !theirs.is("optional"));
+    let needed = theirs.iter().skip(count).filter(|theirs| theirs.is_not("optional"));
     for missing in needed.filter(|theirs| !is_option(theirs)) {
         found.push(format!("the daemon needs <{}>, which is missing in the trait", name(missing)));
     }
@@ -211,7 +212,7 @@ fn last(method: &Method, described: &[Described], found: &mut Vec<String>) {
             let name = name(theirs);
             if method.params.iter().any(|sent| sent.name == name) {
                 found.push(format!("<{name}> is behind `--` in the daemon: add `#[arg(last)]`"));
-            } else if !theirs.is("optional") {
+            } else if theirs.is_not("optional") {
                 found.push(format!("the daemon needs <{name}>, which is missing in the trait"));
             }
         }
@@ -240,6 +241,8 @@ fn options(method: &Method, described: &[Described], found: &mut Vec<String>) {
                 ));
             }
             None => found.push(format!("the daemon has no option {option}")),
+            // An older daemon may not say it.
+            Some(theirs) if is_flag && !theirs.knows("kind") => {}
             Some(theirs) => match (is_flag, theirs.has("kind", "flag")) {
                 (true, false) => {
                     found.push(format!("{option} needs a value in the daemon: write `long`"));
@@ -253,7 +256,7 @@ fn options(method: &Method, described: &[Described], found: &mut Vec<String>) {
         }
         given.push(option);
     }
-    let needed = described.iter().filter(|theirs| !theirs.is("optional"));
+    let needed = described.iter().filter(|theirs| theirs.is_not("optional"));
     for theirs in needed.filter(|_| !has_group(method)) {
         if let Some(option) = flag(theirs).filter(|option| !given.contains(option)) {
             let is_positional =
@@ -271,6 +274,12 @@ fn body(method: &Method, described: &[Described], found: &mut Vec<String>) {
     let has_items = takes.is_some_and(|takes| takes.has("type", "items"));
     match (sends.map(|sends| sends.gives.ty == "items"), takes) {
         (Some(_), None) => found.push("the daemon takes no body".into()),
+        (Some(true), Some(takes)) if has_items => {
+            let (ours, theirs) = (sends.and_then(|sends| sends.items), takes.map("of"));
+            if let (Some(ours), Some(theirs)) = (ours, theirs) {
+                item(ours, &theirs, "an item of the body", found);
+            }
+        }
         (None, Some(_)) if has_items => found.push(
             "the daemon takes items: add `#[arg(items)] items: impl Iterator<Item = …> + Send`"
                 .into(),
@@ -279,7 +288,7 @@ fn body(method: &Method, described: &[Described], found: &mut Vec<String>) {
             found.push("the daemon takes a body: add `#[arg(body)] body: impl Read + Send`".into());
         }
         // A reader of lines is a body of items, too.
-        (Some(true), Some(_)) if !has_items => {
+        (Some(true), Some(takes)) if takes.knows("type") => {
             found.push(
                 "the body is bytes in the daemon, and not items: write `#[arg(body)]`".into(),
             );
@@ -293,12 +302,12 @@ fn value(sent: &Sent, shown: &str, theirs: &Described, found: &mut Vec<String>) 
     let Gives { ty, choices, range, is_optional, is_multiple, .. } = sent.gives;
     let is_optional = is_optional && sent.fill != Fill::Caller;
     if is_multiple
-        && !theirs.is("multiple")
+        && theirs.is_not("multiple")
         && !theirs.has("kind", "rest")
         && !theirs.has("kind", "last")
     {
         found.push(format!("{shown} can be several words in the trait; the daemon takes one"));
-    } else if is_optional && !is_multiple && !theirs.is("optional") {
+    } else if is_optional && !is_multiple && theirs.is_not("optional") {
         found.push(format!("{shown} can be left out in the trait; the daemon needs it"));
     }
     if theirs.is("absolute") && sent.fill == Fill::Nothing {

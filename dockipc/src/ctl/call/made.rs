@@ -5,9 +5,9 @@ use std::io::Write;
 use super::super::bar::Bar;
 use super::super::daemon::Daemon;
 use super::super::fill::Changes;
-use super::super::interface::{Description, Field, Kind, Type};
+use super::super::interface::{Answer, Description, Field, Kind, Type};
 use super::super::interrupt::{Cancelable, Interrupt};
-use super::super::output::{JsonWriter, Layout, Output, TableWriter};
+use super::super::output::{JsonWriter, Layout, MissingValues, Output, TableWriter};
 use super::super::own::Format;
 use super::super::word::Word;
 use crate::client::{self, Client, SendBody};
@@ -17,15 +17,17 @@ use crate::wire::answer::{Piece, Shape};
 
 /// How an answer is shown.
 pub(in crate::ctl) enum Show<'s> {
-    /// As in line mode.
-    Rows,
+    /// As in line mode; with the type of the answer, if it is known.
+    Rows(Option<Answer>),
     Json {
         layout: Layout,
         /// Whether the command streams: nothing else tells an empty stream from no value.
         is_stream: bool,
     },
-    /// As rows below a header, with the values of these fields.
+    /// As rows below a header, with the values of the fields.
     Table {
+        /// The type of the answer.
+        answer: Answer,
         fields: Vec<Field>,
         /// Whether blanks align the columns, as on a terminal.
         is_aligned: bool,
@@ -44,7 +46,8 @@ impl<'s> Show<'s> {
         json: Option<Layout>,
         output: &Output,
     ) -> Self {
-        let ty = command.and_then(|command| command.answer.as_ref()).map(|answer| &answer.ty);
+        let answer = command.and_then(|command| command.answer.as_ref());
+        let ty = answer.map(|answer| &answer.ty);
         let is_stream = matches!(ty, Some(Type::Stream { .. }));
         if let Some(layout) = json {
             return Self::Json { layout, is_stream };
@@ -54,18 +57,17 @@ impl<'s> Show<'s> {
             return Self::Own(format);
         }
         let is_aligned = output.is_terminal();
-        match ty {
-            Some(Type::List { of } | Type::Stream { of }) => match &of.ty {
-                // In a pipe, the daemon writes the header and the rows of a stream.
-                Type::Struct { fields: Some(fields), .. }
-                    if is_aligned || (of.is_table && !is_stream) =>
-                {
-                    Self::Table { fields: fields.clone(), is_aligned, is_stream }
-                }
-                _ => Self::Rows,
-            },
-            _ => Self::Rows,
+        if let Some(answer) = answer
+            && let Type::List { of } | Type::Stream { of } = &answer.ty
+            && let of = of.or_missing()
+            // In a pipe, the daemon writes the header and the rows of a stream.
+            && let Type::Struct { fields: Some(fields), .. } = &of.ty
+            && (is_aligned || (of.is_table && !is_stream))
+        {
+            let (answer, fields) = (answer.clone(), fields.clone());
+            return Self::Table { answer, fields, is_aligned, is_stream };
         }
+        Self::Rows(answer.cloned())
     }
 }
 
@@ -115,7 +117,7 @@ impl<'w> Made<'w> {
             command.arguments.iter().any(|argument| argument.kind == Kind::Rest)
         });
         let has_rows = match show {
-            Show::Rows => true,
+            Show::Rows(_) => true,
             Show::Json { .. } | Show::Own(_) => false,
             Show::Table { .. } => has_rest,
         };
@@ -189,13 +191,16 @@ impl<'w> Made<'w> {
             let mut ready = Vec::new();
             match show {
                 // The line's answer is text.
-                _ if self.line.is_some() => call.copy(&mut cancelable, body).map(drop),
+                _ if self.line.is_some() => call.copy(&mut cancelable, body, &mut |_| ()).map(drop),
                 Show::Own(format) => {
                     let text = format(call.ask(body)?)?;
                     ready.extend_from_slice(text.as_bytes());
                     flush(&mut cancelable, &mut ready).map_err(writing)
                 }
-                Show::Rows => call.copy(&mut cancelable, body).map(drop),
+                Show::Rows(answer) => {
+                    let mut missing = MissingValues::new(answer.as_ref());
+                    call.copy(&mut cancelable, body, &mut |piece| missing.fill(piece)).map(drop)
+                }
                 Show::Json { layout, is_stream } => {
                     let (mut json, mut is_first) = (JsonWriter::new(*layout), true);
                     call.pieces("items", body, &mut |piece| {
@@ -211,10 +216,12 @@ impl<'w> Made<'w> {
                     })?;
                     output.end_json().map_err(writing)
                 }
-                Show::Table { fields, is_aligned, is_stream } => {
+                Show::Table { answer, fields, is_aligned, is_stream } => {
+                    let mut missing = MissingValues::new(Some(answer));
                     let mut table = TableWriter::new(fields, *is_aligned);
                     call.pieces("items", body, &mut |piece| {
-                        if let Some(piece) = piece {
+                        if let Some(mut piece) = piece {
+                            missing.fill(&mut piece);
                             table.add(piece, &mut ready);
                             return Ok(());
                         }

@@ -98,6 +98,16 @@ pub(in super::super) struct Variant {
     pub(in super::super) of: Option<Answer>,
 }
 
+impl Answer {
+    /// Returns the type of a value that may be missing.
+    pub(in super::super) fn or_missing(&self) -> &Self {
+        match &self.ty {
+            Type::Optional { of } => of.or_missing(),
+            _ => self,
+        }
+    }
+}
+
 /// The type as messages name it.
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

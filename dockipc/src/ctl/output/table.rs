@@ -1,4 +1,4 @@
-//! Writes a list of structs as a table: on a terminal with aligned columns, and otherwise with tabs.
+//! Writes a list of structs as a table: on a terminal with aligned columns, and otherwise as in line mode.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -7,10 +7,11 @@ use anstyle::Style;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 use super::super::interface::{Field, Type};
+use super::columns::columns;
 use super::{escaped, field};
 use crate::reply::Reply;
 use crate::wire::answer::{Piece, Shape};
-use crate::wire::float_text;
+use crate::wire::{encode, float_text};
 
 /// The narrowest terminal for which lines are broken; on a narrower one, a column would have a
 /// letter per line.
@@ -117,9 +118,13 @@ impl<'f> TableWriter<'f> {
         match &mut self.open[..] {
             // No list, such as the end of a stream.
             [] => {}
+            [_] if !self.is_aligned => {
+                self.write(out);
+                self.plain_row(whole, out);
+            }
             [_] => {
                 let row = self.row(whole);
-                if !self.is_aligned || row.iter().any(|cell| cell.len() > MAX_CELL) {
+                if row.iter().any(|cell| cell.len() > MAX_CELL) {
                     self.write(out);
                     push_row(&row, out);
                     return;
@@ -137,12 +142,38 @@ impl<'f> TableWriter<'f> {
     /// Returns the cells of an item, in the order of the fields.
     fn row(&self, item: Reply) -> Vec<String> {
         let Reply::Map(mut pairs) = item else { return vec![cell(item)] };
-        let mut value = |field: &Field| {
-            let named = |(key, _): &(Reply, Reply)| *key == Reply::bytes(&*field.name);
-            let at = pairs.iter().position(named)?;
-            Some(cell(pairs.swap_remove(at).1))
-        };
-        self.fields.iter().map(|field| value(field).unwrap_or_default()).collect()
+        let cells = self.fields.iter().map(|field| take(&mut pairs, field).map(cell));
+        cells.map(Option::unwrap_or_default).collect()
+    }
+
+    /// Appends an item as a row of line mode, in the order of the fields.
+    fn plain_row(&self, item: Reply, out: &mut Vec<u8>) {
+        let mut is_first = true;
+        match item {
+            Reply::Map(mut pairs) => {
+                for field in self.fields {
+                    let value = take(&mut pairs, field);
+                    let value = value.unwrap_or_else(|| Reply::Nulls(columns(&field.of)));
+                    encode::row(value, &mut is_first, out);
+                }
+            }
+            Reply::Null | Reply::Nulls(_) => {
+                let columns = self.fields.iter().map(|field| columns(&field.of)).sum();
+                encode::row(Reply::Nulls(columns), &mut is_first, out);
+            }
+            item => encode::row(item, &mut is_first, out),
+        }
+        out.push(b'\n');
+    }
+
+    /// Appends the names of the columns, each of which stands for the first of its field's.
+    fn plain_header(&self, out: &mut Vec<u8>) {
+        let mut is_first = true;
+        for field in self.fields {
+            encode::row(Reply::bytes(&*field.name), &mut is_first, out);
+            encode::row(Reply::Nulls(columns(&field.of)), &mut true, out);
+        }
+        out.push(b'\n');
     }
 
     /// Appends the header, the first time, and the rows so far.
@@ -153,14 +184,11 @@ impl<'f> TableWriter<'f> {
         if has_header && rows.is_empty() {
             return;
         }
+        if !self.is_aligned {
+            return self.plain_header(out);
+        }
         let names = self.fields.iter().map(|of| escaped(&of.name).into_owned());
         let header = (!has_header).then(|| names.collect::<Vec<_>>());
-        if !self.is_aligned {
-            if let Some(names) = &header {
-                push_row(names, out);
-            }
-            return;
-        }
         let mut table = table();
         if let Some(names) = &header {
             table.add_row(names);
@@ -189,6 +217,13 @@ impl<'f> TableWriter<'f> {
             out.extend_from_slice(line.as_bytes());
         }
     }
+}
+
+/// Takes the value of a field out.
+fn take(pairs: &mut Vec<(Reply, Reply)>, field: &Field) -> Option<Reply> {
+    let named = |(key, _): &(Reply, Reply)| *key == Reply::bytes(&*field.name);
+    let at = pairs.iter().position(named)?;
+    Some(pairs.swap_remove(at).1)
 }
 
 /// Appends a row with tabs between its cells.
