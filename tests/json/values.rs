@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use dockipc::{Client, DescribedJson, Error, Json, MsgPack, Reply, Server, Stream, command};
+use dockipc::{
+    Body, Client, DescribedJson, Error, Failure, Json, MsgPack, Reply, Server, Stream, command,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -36,6 +38,11 @@ fn titles(windows: Vec<Json<Window>>) -> Vec<Json<Option<String>>> {
 #[command("json-stream")]
 fn stream(count: u64) -> Stream<Json<Window>> {
     Stream::iter((0..count).map(|id| Json(Window { id, ..window() })))
+}
+
+#[command("json-import")]
+fn import(windows: Body<Json<Window>>) -> Result<Vec<Json<Window>>, Failure> {
+    windows.collect()
 }
 
 #[command("json-borrowed")]
@@ -79,6 +86,19 @@ fn json_is_one_word_and_one_line() {
     let two = client.command("json-titles").arg(Json(window())).arg(r#"{"id":1}"#);
     let titles: Vec<Json<Option<String>>> = two.call().unwrap();
     assert_eq!(titles, [Json(window().title), Json(None)]);
+}
+
+#[test]
+fn items_of_a_body_are_lines_of_json() {
+    let client = client();
+    let lines = client.send("json-stream 2").unwrap();
+    assert!(lines.starts_with(br#"{"id":0,"title":"a\t\"b\"\nc"}"#));
+    // A backslash of JSON is not one of a row.
+    let call = client.command("json-import").body(&lines[..]);
+    let windows: Vec<Json<Window>> = call.call().unwrap();
+    assert_eq!(windows, [0, 1].map(|id| Json(Window { id, ..window() })));
+    let call = client.command("json-import").items([Json(window())]);
+    assert_eq!(call.call::<Vec<Json<Window>>>().unwrap(), [Json(window())]);
 }
 
 #[test]

@@ -63,13 +63,13 @@ impl Topic {
     pub(super) fn write(&self, json: Option<Layout>) -> io::Result<()> {
         match self {
             Self::Group(commands) => commands::write(commands, json),
-            Self::Command(command) => match json {
-                Some(layout) => write_json(&**command, layout),
-                None => {
-                    let width = io::stdout().is_terminal().then(width);
-                    anstream::stdout().lock().write_all(text(command, width).as_bytes())
+            Self::Command(command) => {
+                if let Some(layout) = json {
+                    return write_json(&**command, layout);
                 }
-            },
+                let width = io::stdout().is_terminal().then(width);
+                anstream::stdout().lock().write_all(text(command, width).as_bytes())
+            }
         }
     }
 }
@@ -184,13 +184,10 @@ pub(super) fn broken(line: &str, width: Option<usize>, used: usize, indent: usiz
     text.push_str(&line[..begin]);
     at += begin;
     for (i, part) in parts(&line[begin..]).into_iter().enumerate() {
-        let is_first = i == 0;
-        let fits = at + part.width() + usize::from(!is_first) <= width;
-        if is_first {
-        } else if fits {
+        if i > 0 && at + 1 + part.width() <= width {
             text.push(' ');
             at += 1;
-        } else {
+        } else if i > 0 {
             let _ = write!(text, "\n{:indent$}", "");
             at = indent;
         }

@@ -45,6 +45,7 @@ pub(in crate::ctl) fn command(own: Option<Own<'_>>) -> clap::Command {
         .subcommands(subcommands.cloned())
         .override_usage(format!("{name} [OPTIONS] NAME [ARG]...\n       {name} [OPTIONS] COMMAND"))
         .mut_arg("socket", without_value)
+        .mut_arg("timeout", |arg| arg.help(TIMEOUT))
         .mut_subcommand("call", |call| {
             call.override_usage(named(
                 "dockipc call [OPTIONS] NAME [ARG]...\n       dockipc call [OPTIONS] --file FILE",
@@ -69,6 +70,10 @@ pub(in crate::ctl) fn command(own: Option<Own<'_>>) -> clap::Command {
             }
         })
 }
+
+/// The help of `--timeout`, without ssh and the subcommands that only `dockipc` has.
+const TIMEOUT: &str = "The time limit for the whole run: 200ms, 2s, 1m; by default 10s for `commands`, `help`, \
+                       `schema`, `doctor` and each `ping`, and none for other commands";
 
 /// Hides the argument for a socket, and refuses its values. clap can't remove an argument.
 fn without_value(arg: clap::Arg) -> clap::Arg {

@@ -67,7 +67,9 @@ impl Types {
         if place.is_some_and(|at| std::mem::replace(field(&mut self.list[at]), true)) {
             return;
         }
-        inner(answer).into_iter().for_each(|of| self.mark(of, field));
+        for of in inner(answer) {
+            self.mark(of, field);
+        }
     }
 
     fn collect(&mut self, answer: &Answer) {
@@ -88,7 +90,9 @@ impl Types {
             _ => true,
         };
         if is_new {
-            inner(answer).into_iter().for_each(|of| self.collect(of));
+            for of in inner(answer) {
+                self.collect(of);
+            }
         }
     }
 
