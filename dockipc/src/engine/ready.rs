@@ -62,20 +62,14 @@ impl Ready {
     /// Takes the next one; a long one only if the caller may begin it. None when it is time to look for
     /// events.
     pub(super) fn pop(&mut self, may_be_long: bool) -> Option<(usize, Cost)> {
-        let next = if self.before_poll > 0 {
+        if self.before_poll > 0 {
             self.before_poll -= 1;
-            self.quick.pop_front()
-        } else {
-            None
-        };
-        let next = match next.or_else(|| self.pop_new()) {
-            None if may_be_long => self.pop_long()?,
-            next => next?,
-        };
-        if next.1 != Cost::default() {
-            self.micros -= u64::from(next.1.micros());
+            if let Some((index, cost)) = self.quick.pop_front() {
+                self.micros -= u64::from(cost.micros());
+                return Some((index, cost));
+            }
         }
-        Some(next)
+        self.pop_new().or_else(|| if may_be_long { self.pop_long() } else { None })
     }
 
     /// Takes a new one. It counts as quick, since nothing is known of it.
@@ -90,6 +84,7 @@ impl Ready {
         }
         let (_, cost) = *self.long.front()?;
         self.long_before_poll = self.long_before_poll.saturating_sub(cost.micros());
+        self.micros -= u64::from(cost.micros());
         self.long.pop_front()
     }
 
