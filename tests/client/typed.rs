@@ -379,6 +379,7 @@ fn each_difference_is_a_sentence() {
 mod asynchronous {
     use dockipc::client::AsyncItems;
     use dockipc::{AsyncClient, client};
+    use tokio::io::AsyncRead;
 
     use super::{Job, jobs, start};
 
@@ -391,6 +392,26 @@ mod asynchronous {
         async fn jobs(&self) -> dockipc::Result<Vec<Job>>;
 
         async fn count(&self, to: u32) -> dockipc::Result<AsyncItems<u32>>;
+
+        async fn size(
+            &self,
+            #[arg(body)] body: &mut (dyn AsyncRead + Send + Unpin),
+        ) -> dockipc::Result<usize>;
+
+        async fn sum(
+            &self,
+            #[arg(items)] numbers: impl Iterator<Item = u64> + Send,
+        ) -> dockipc::Result<u64>;
+
+        async fn doubled(
+            &self,
+            #[arg(items)] numbers: impl Iterator<Item = u64> + Send + 'static,
+        ) -> dockipc::Result<AsyncItems<u64>>;
+    }
+
+    #[client]
+    trait Sizes {
+        async fn size(&self, #[arg(body)] body: impl AsyncRead + Send) -> dockipc::Result<usize>;
     }
 
     async fn use_it(hits: impl Hits + 'static) {
@@ -399,6 +420,12 @@ mod asynchronous {
             assert_eq!(hits.jobs().await.unwrap(), jobs());
             let mut items = hits.count(2).await.unwrap();
             assert_eq!(items.next().await.unwrap().unwrap(), 0);
+            assert_eq!(hits.size(&mut &*vec![0; 300_000]).await.unwrap(), 300_000);
+            assert_eq!(hits.sum(1..4).await.unwrap(), 6);
+            let mut doubled = hits.doubled(1..3).await.unwrap();
+            assert_eq!(doubled.next().await.unwrap().unwrap(), 2);
+            assert_eq!(doubled.next().await.unwrap().unwrap(), 4);
+            assert!(doubled.next().await.is_none());
         });
         task.await.unwrap();
     }
@@ -409,6 +436,9 @@ mod asynchronous {
         let hits = HitsClient::new(AsyncClient::from(client.clone()));
         assert_eq!(hits.check().await.unwrap(), []);
         use_it(hits).await;
+        let sizes = SizesClient::new(AsyncClient::from(client.clone()));
+        assert_eq!(sizes.check().await.unwrap(), []);
+        assert_eq!(sizes.size(&b"12"[..]).await.unwrap(), 2);
         assert_eq!(
             HitsClient::from(client).client().command("add").arg(1).call::<u8>().await.unwrap(),
             1

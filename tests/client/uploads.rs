@@ -39,7 +39,7 @@ fn back(mut body: Body) -> Stream<Vec<u8>> {
     })
 }
 
-fn start() -> (Daemon, Client) {
+pub(super) fn start() -> (Daemon, Client) {
     let daemon = Daemon::start(Server::new().state(tests::gate::Gate::default()));
     let client = Client::new(daemon.path());
     (daemon, client)

@@ -8,5 +8,7 @@ mod program {
 
 #[path = "../client"]
 mod client {
+    #[cfg(feature = "tokio")]
+    mod async_uploads;
     mod uploads;
 }

@@ -9,7 +9,7 @@ trait Hits {
 
 #[dockipc::client]
 trait AsyncHits {
-    async fn import(&self, #[arg(body)] body: &[u8]) -> dockipc::Result<u64>;
+    async fn both(&self, #[arg(body)] a: &[u8], #[arg(items)] b: Vec<u8>) -> dockipc::Result<()>;
 }
 
 fn main() {}

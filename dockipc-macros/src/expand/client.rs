@@ -105,14 +105,19 @@ fn call(method: &Method, is_async: bool) -> TokenStream {
         __dockipc::Typed::new(&#this.0, #name)#(#given)*#idempotent
     };
     let is_body = |param: &&Sent| matches!(param.form, SentForm::Body | SentForm::Items);
+    let (outcome, items) = if is_async {
+        (quote!(AsyncBodyOutcome), quote!(async_items))
+    } else {
+        (quote!(BodyOutcome), quote!(items))
+    };
     let call = match params.iter().find(is_body) {
         Some(Sent { ident, form: SentForm::Items, .. }) => quote_spanned! {span=>
-            <#output as __dockipc::BodyOutcome<_>>::of(#typed, __dockipc::items(#ident), "items")
+            <#output as __dockipc::#outcome<_>>::of(#typed, __dockipc::#items(#ident), "items")
         },
         Some(Sent { ident, ty, .. }) => {
             let reader = if generic_or_impl(ty) { quote!(_) } else { ty.to_token_stream() };
             quote_spanned! {span=>
-                <#output as __dockipc::BodyOutcome<#reader>>::of(#typed, #ident, "1")
+                <#output as __dockipc::#outcome<#reader>>::of(#typed, #ident, "1")
             }
         }
         None if is_async => quote_spanned!(span=> <#output as __dockipc::AsyncOutcome>::of(#typed)),

@@ -142,7 +142,7 @@ fn method(attrs: MethodAttrs, method: &mut TraitItemFn, errors: &mut Errors) -> 
             FnArg::Receiver(_) => None,
         })
         .collect();
-    check_bodies(&params, is_async, errors);
+    check_bodies(&params, errors);
     for param in &sig.generics.params {
         let is_of_body = |sent: &Sent| {
             let ty = sent.ty.to_token_stream().to_string();
@@ -183,16 +183,10 @@ fn command_name(text: &LitStr, errors: &mut Errors) -> String {
     name
 }
 
-fn check_bodies(params: &[Sent], is_async: bool, errors: &mut Errors) {
+fn check_bodies(params: &[Sent], errors: &mut Errors) {
     let is_body = |param: &&Sent| matches!(param.form, SentForm::Body | SentForm::Items);
     let mut bodies = params.iter().filter(is_body);
-    let first = bodies.next();
-    if let (Some(body), true) = (first, is_async) {
-        errors.add(
-            first_span(&body.ty),
-            "an async client sends no bodies: write another trait with a `fn` that blocks",
-        );
-    }
+    bodies.next();
     if let Some(second) = bodies.next() {
         errors.add(first_span(&second.ty), "a call has one body: remove one of the two");
     }

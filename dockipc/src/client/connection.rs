@@ -261,7 +261,7 @@ impl Connection {
 
     /// Returns the answer to a command. After an error the connection of a call with a body is not used again: a
     /// daemon that has not read the command, which is too long, answers the parts of the body as well.
-    fn explained(&self, reply: Reply, call: &CallLimits<'_>) -> Reply {
+    pub(super) fn explained(&self, reply: Reply, call: &CallLimits<'_>) -> Reply {
         if let (Reply::Error(_), Some(body)) = (&reply, call.body) {
             body.follow(false);
         }

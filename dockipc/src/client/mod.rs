@@ -41,7 +41,8 @@ use crate::token::Token;
 
 #[cfg(feature = "tokio")]
 pub use self::asynchronous::{
-    AsyncCall, AsyncClient, AsyncItems, AsyncPipeline, AsyncSubscription,
+    AsyncCall, AsyncClient, AsyncItemReader, AsyncItems, AsyncPipeline, AsyncStreamReader,
+    AsyncSubscription, AsyncUpload,
 };
 pub use self::call::{Call, Pipeline};
 pub use self::canceller::Canceller;

@@ -82,6 +82,22 @@ pub(crate) trait SendBody: Send + Sync {
     /// Sends until something arrives, the body has ended or the daemon reads no more of it.
     fn pump(&self, stream: &UnixStream, call: &CallLimits<'_>) -> Result<()>;
 
+    /// Does the next step of [`pump`](Self::pump) without blocking the thread; of the body of an async client.
+    #[cfg(feature = "tokio")]
+    fn poll_pump(
+        &self,
+        _stream: &UnixStream,
+        _context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<Pumped>> {
+        std::task::Poll::Ready(Ok(Pumped::Ended))
+    }
+
+    /// Returns whether bytes that were read are not sent.
+    #[cfg(feature = "tokio")]
+    fn is_unsent(&self) -> bool {
+        false
+    }
+
     /// The body follows what was sent, or does not.
     fn follow(&self, is_next: bool);
 
@@ -90,6 +106,17 @@ pub(crate) trait SendBody: Send + Sync {
 
     /// Returns whether the body was sent to its end, so that the connection can be used again.
     fn is_whole(&self) -> bool;
+}
+
+/// What a step of an async client's body did.
+#[cfg(feature = "tokio")]
+pub(crate) enum Pumped {
+    /// Something was read or sent.
+    Some,
+    /// There is no room for more.
+    NoRoom,
+    /// Nothing is left to send, or the daemon reads no more.
+    Ended,
 }
 
 /// The longest part of a body that is sent in one frame.
@@ -112,16 +139,29 @@ struct State<'f, R> {
     reader: R,
     /// The descriptor of the reader, which is then waited for together with the answer.
     descriptor: Option<BorrowedFd<'f>>,
+    part: Part,
+}
+
+/// The part of a body that is being sent, and how far the body is.
+pub(super) struct Part {
     /// A frame, of which the bytes from `sent` to `end` are not sent.
     frame: Vec<u8>,
     sent: usize,
     end: usize,
-    progress: Progress,
-    is_begun: bool,
+    pub(super) progress: Progress,
+    pub(super) is_begun: bool,
+}
+
+/// What sending a part did.
+pub(super) enum Sent {
+    /// Some bytes were sent, or the daemon reads no more.
+    Some,
+    /// There is no room for more.
+    NoRoom,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
+pub(super) enum Progress {
     /// The command was not sent.
     NotNow,
     Sending,
@@ -135,10 +175,7 @@ enum Progress {
 
 impl<'f, R: Read + Send> Body<'f, R> {
     pub(crate) fn new(reader: R, descriptor: Option<BorrowedFd<'f>>) -> Self {
-        let frame = Vec::new();
-        let progress = Progress::NotNow;
-        let (sent, end, is_begun) = (0, 0, false);
-        let state = State { reader, descriptor, frame, sent, end, progress, is_begun };
+        let state = State { reader, descriptor, part: Part::new() };
         Self { kind: "1", state: Mutex::new(state) }
     }
 
@@ -157,45 +194,33 @@ impl<R: Read + Send> SendBody for Body<'_, R> {
     }
 
     fn follow(&self, is_next: bool) {
-        self.state().progress = if is_next { Progress::Sending } else { Progress::NotNow };
+        self.state().part.follow(is_next);
     }
 
     fn is_begun(&self) -> bool {
-        self.state().is_begun
+        self.state().part.is_begun
     }
 
     fn is_whole(&self) -> bool {
-        self.state().progress == Progress::Whole
+        self.state().part.progress == Progress::Whole
     }
 }
 
 impl<R: Read> State<'_, R> {
     fn pump(&mut self, stream: &UnixStream, call: &CallLimits<'_>) -> Result<()> {
         loop {
-            if self.sent < self.end {
-                // Without MSG_NOSIGNAL, sending to a closed connection raises SIGPIPE, send(2).
-                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                match rustix::net::send(stream, &self.frame[self.sent..self.end], flags) {
-                    Ok(n) => self.sent += n,
-                    Err(Errno::INTR) => {}
-                    Err(Errno::AGAIN) => {
-                        if has_answer(stream, call)? {
-                            return Ok(());
-                        }
-                    }
-                    // The reason has been sent, or the connection is cut.
-                    Err(Errno::PIPE | Errno::CONNRESET) => {
-                        self.progress = Progress::Stopped;
-                        return Ok(());
-                    }
-                    Err(errno) => return Err(Error::io("sending the body", errno)),
+            if self.part.is_unsent() {
+                if let Sent::NoRoom = self.part.send(stream)?
+                    && has_answer(stream, call)?
+                {
+                    return Ok(());
                 }
                 continue;
             }
-            match self.progress {
+            match self.part.progress {
                 Progress::Sending if self.waits_for_reader(stream, call)? => self.read(stream)?,
                 Progress::Ending => {
-                    self.progress = Progress::Whole;
+                    self.part.progress = Progress::Whole;
                     return Ok(());
                 }
                 _ => return Ok(()),
@@ -217,31 +242,79 @@ impl<R: Read> State<'_, R> {
 
     /// Makes the next frame.
     fn read(&mut self, stream: &UnixStream) -> Result<()> {
-        self.is_begun = true;
-        self.frame.resize(HEAD + CHUNK + b"\r\n".len(), 0);
         let read = loop {
-            match self.reader.read(&mut self.frame[HEAD..HEAD + CHUNK]) {
+            match self.reader.read(self.part.room()) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => break read,
             }
         };
-        let len = read.map_err(|error| {
-            self.progress = Progress::Stopped;
-            // The end in front of the body's end cancels the command.
-            let _ = stream.shutdown(Shutdown::Write);
-            Error::io("reading the body", error)
-        })?;
+        match read {
+            Ok(len) => self.part.fill(len),
+            Err(error) => return Err(self.part.broken(stream, error)),
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    pub(super) fn new() -> Self {
+        let (frame, progress) = (Vec::new(), Progress::NotNow);
+        Self { frame, sent: 0, end: 0, progress, is_begun: false }
+    }
+
+    pub(super) fn follow(&mut self, is_next: bool) {
+        self.progress = if is_next { Progress::Sending } else { Progress::NotNow };
+    }
+
+    pub(super) fn is_unsent(&self) -> bool {
+        self.sent < self.end
+    }
+
+    /// Sends what there is room for, without waiting.
+    pub(super) fn send(&mut self, stream: &UnixStream) -> Result<Sent> {
+        // Without MSG_NOSIGNAL, sending to a closed connection raises SIGPIPE, send(2).
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match rustix::net::send(stream, &self.frame[self.sent..self.end], flags) {
+            Ok(n) => self.sent += n,
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(Sent::NoRoom),
+            // The reason has been sent, or the connection is cut.
+            Err(Errno::PIPE | Errno::CONNRESET) => {
+                self.progress = Progress::Stopped;
+                self.sent = self.end;
+            }
+            Err(errno) => return Err(Error::io("sending the body", errno)),
+        }
+        Ok(Sent::Some)
+    }
+
+    /// Returns the room for the next bytes of the reader.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        self.is_begun = true;
+        self.frame.resize(HEAD + CHUNK + b"\r\n".len(), 0);
+        &mut self.frame[HEAD..HEAD + CHUNK]
+    }
+
+    /// Makes a frame of the first bytes in the room; without any, the reader has ended.
+    pub(super) fn fill(&mut self, len: usize) {
         if len == 0 {
             self.progress = Progress::Ending;
             self.frame = END.to_vec();
             (self.sent, self.end) = (0, END.len());
-            return Ok(());
+            return;
         }
         self.end = HEAD + len;
         self.frame[self.end..self.end + 2].copy_from_slice(b"\r\n");
         self.end += 2;
         self.sent = write_head(len, &mut self.frame[..HEAD]);
-        Ok(())
+    }
+
+    /// Returns the error of a reader that has failed.
+    pub(super) fn broken(&mut self, stream: &UnixStream, error: std::io::Error) -> Error {
+        self.progress = Progress::Stopped;
+        // The end in front of the body's end cancels the command.
+        let _ = stream.shutdown(Shutdown::Write);
+        Error::io("reading the body", error)
     }
 }
 

@@ -35,7 +35,8 @@ impl<I: Iterator<Item: IntoReply>> Read for ItemReader<I> {
     }
 }
 
-fn encode_item(item: Reply, bytes: &mut Vec<u8>) -> io::Result<()> {
+/// Makes `bytes` those of an item. One that is an `Err` is an error.
+pub(crate) fn encode_item(item: Reply, bytes: &mut Vec<u8>) -> io::Result<()> {
     bytes.clear();
     if let Reply::Error(failure) = item {
         return Err(io::Error::other(failure.message()));

@@ -14,6 +14,8 @@ pub use crate::wire::Reply;
 pub use derived::{Columns, Derived, Fields, Parts, no_variant, variant, widest};
 pub(crate) use into::{IntoFailure, list};
 pub use item_reader::ItemReader;
+#[cfg(feature = "tokio")]
+pub(crate) use item_reader::encode_item;
 pub use reply_type::ReplyType;
 
 impl Reply {

@@ -1,20 +1,25 @@
 //! Single calls and pipelines of an async client.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::io::AsyncRead;
 
 use super::exchange::{attempt, exchange};
 use super::items::{AsyncItems, Open};
+use super::upload::{AsyncItemReader, AsyncStreamReader, AsyncUpload};
 use crate::client::limits::CallLimits;
+use crate::client::upload::SendBody;
 use crate::client::{Call, Pipeline, Progress, ToArg, ToArgs, Way};
 use crate::error::Result;
-use crate::reply::{FromReply, Reply};
+use crate::reply::{FromReply, IntoReply, Reply};
 
 /// A builder for one call; see [`AsyncClient::command`](super::AsyncClient::command).
 #[must_use = "a call is made with `.call().await`"]
 #[derive(Clone, Debug)]
 pub struct AsyncCall<'c>(pub(in crate::client) Call<'c>);
 
-impl AsyncCall<'_> {
+impl<'c> AsyncCall<'c> {
     /// Adds an argument; see [`Call::arg`].
     pub fn arg(self, value: impl ToArg) -> Self {
         Self(self.0.arg(value))
@@ -76,6 +81,42 @@ impl AsyncCall<'_> {
         Self(self.0.on_progress(function))
     }
 
+    /// Adds the body of a command that takes one ([`Body`](crate::Body)): the bytes of this reader, up to its end; see
+    /// [`Call::body`]. They are sent as they are read, and none is kept.
+    ///
+    /// ```no_run
+    /// # async fn example(file: impl tokio::io::AsyncRead + Send) -> dockipc::Result<()> {
+    /// let client = dockipc::AsyncClient::new("/run/hitd.sock");
+    /// let count: u64 = client.command("import").body(file).call().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// If the command answers before the end, the rest is not read. An error of the reader cancels the command. After the
+    /// first read the call is not retried, also if it is [`idempotent`](Self::idempotent).
+    pub fn body<R: AsyncRead + Send>(self, reader: R) -> AsyncUpload<'c, R> {
+        AsyncUpload::new(self, reader, "1")
+    }
+
+    /// Adds the items of a command that takes a [`Body<T>`](crate::Body#items): those of this iterator; see
+    /// [`Call::items`]. An iterator that waits blocks its thread: make it an async
+    /// [stream](Self::item_stream).
+    pub fn items<I>(self, items: I) -> AsyncUpload<'c, AsyncItemReader<I::IntoIter>>
+    where
+        I: IntoIterator<Item: IntoReply, IntoIter: Send>,
+    {
+        AsyncUpload::new(self, AsyncItemReader::new(items.into_iter()), "items")
+    }
+
+    /// Adds the items of an async stream, such as the [`AsyncItems`] of another call, as [`items`](Self::items) adds
+    /// those of an iterator.
+    pub fn item_stream<S>(self, items: S) -> AsyncUpload<'c, AsyncStreamReader<S>>
+    where
+        S: futures_core::Stream<Item: IntoReply> + Send,
+    {
+        AsyncUpload::new(self, AsyncStreamReader::new(items), "items")
+    }
+
     /// Makes the call of a command that answers with a [`Stream`](crate::Stream), and returns its items as they are
     /// made; see [`Call::stream`]. Dropping the items closes the connection, which cancels the command.
     ///
@@ -92,21 +133,31 @@ impl AsyncCall<'_> {
     ///
     /// # Errors
     /// Those of [`call`](Self::call), if they come before the first item.
-    pub async fn stream<T: FromReply>(mut self) -> Result<AsyncItems<T>> {
+    pub async fn stream<T: FromReply>(self) -> Result<AsyncItems<T>> {
+        self.streamed(None).await
+    }
+
+    pub(super) async fn streamed<T: FromReply>(
+        mut self,
+        body: Option<Arc<dyn SendBody>>,
+    ) -> Result<AsyncItems<T>> {
         let timeout = self.0.own_timeout();
         let token = self.0.token(false);
         let (client, mut command, _, on_progress) = self.0.parts();
         command.once = token.as_ref();
         command.wanted.stream = Some("items");
         command.wanted.progress = on_progress.is_some();
+        command.wanted.body = body.as_deref().map(SendBody::kind);
         let call = CallLimits::new(&client.limits, timeout);
-        let call = CallLimits { on_progress: on_progress.as_deref(), ..call };
+        let (reports, source) = (on_progress.as_deref(), body.as_deref());
+        let call = CallLimits { on_progress: reports, body: source, ..call };
         let (mut events, connection) = attempt(client, &command, &call).await?;
         AsyncItems::begun(Open {
             client: client.clone(),
             connection,
             first: events.pop(),
             end: call.end,
+            body: body.clone(),
             is_reusable: command.reusable,
             on_progress: on_progress.clone(),
         })
@@ -126,13 +177,18 @@ impl AsyncCall<'_> {
     /// # Errors
     /// [`Error::Refused`](crate::Error::Refused) is an error answer; for the others see
     /// [`enum@crate::Error`].
-    pub async fn call<T: FromReply>(mut self) -> Result<T> {
-        let token = self.0.token(true);
+    pub async fn call<T: FromReply>(self) -> Result<T> {
+        self.ask(None).await
+    }
+
+    pub(super) async fn ask<T: FromReply>(mut self, body: Option<&dyn SendBody>) -> Result<T> {
+        let token = self.0.token(body.is_none());
         let (client, mut command, timeout, on_progress) = self.0.parts();
         command.once = token.as_ref();
         command.wanted.progress = on_progress.is_some();
+        command.wanted.body = body.map(SendBody::kind);
         let call = CallLimits::new(&client.limits, timeout);
-        let call = CallLimits { on_progress: on_progress.as_deref(), ..call };
+        let call = CallLimits { on_progress: on_progress.as_deref(), body, ..call };
         exchange(client, &command, &call).await?.pop().unwrap_or(Reply::Null).parse()
     }
 }

@@ -24,7 +24,9 @@ pub(super) async fn exchange(
     call: &CallLimits<'_>,
 ) -> Result<Vec<Reply>> {
     let (events, connection) = attempt(client, commands, call).await?;
-    client.keep(connection.into_inner(), commands);
+    if call.has_sent_body() {
+        client.keep(connection.into_inner(), commands);
+    }
     let replies = events.into_iter().map(|event| match event {
         Event::Answer(reply) | Event::Item(reply) => reply,
     });
@@ -55,6 +57,7 @@ pub(super) async fn attempt(
         };
         match connection.exchange(commands, call, &mut answers).await {
             Ok(()) => return Ok((answers, connection)),
+            Err(error) if call.has_begun_body() => return Err(error),
             // Nothing ran. Idle connections may have been closed by the daemon, and a new one may have
             // been in the queue of a daemon that ended.
             Err(Error::CutOff { ran: Ran::No, .. }) if fresh < MAX_CONNECTIONS => {}
@@ -100,6 +103,9 @@ async fn attempt_once(
                 }
             },
         };
+        if call.has_begun_body() {
+            return Err(error);
+        }
         tokio::time::sleep(repeats.after(error, is_new, call)?).await;
     }
 }

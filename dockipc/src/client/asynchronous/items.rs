@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::client::connection::{AsyncConnection, Event};
 use crate::client::limits::{CallLimits, Deadline};
 use crate::client::progress::OnProgress;
+use crate::client::upload::SendBody;
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, Reply};
 
@@ -43,14 +44,17 @@ pub(super) struct Open {
     pub(super) first: Option<Event>,
     pub(super) end: Option<Deadline>,
     pub(super) on_progress: Option<Arc<OnProgress>>,
+    /// The body, which is sent while items are waited for.
+    pub(super) body: Option<Arc<dyn SendBody>>,
     pub(super) is_reusable: bool,
 }
 
 impl Open {
     async fn next(mut self: Box<Self>) -> (Box<Self>, Result<Event>) {
         let (client, on_progress) = (self.client.clone(), self.on_progress.clone());
-        let on_progress = on_progress.as_deref();
-        let call = CallLimits { limits: &client.limits, end: self.end, on_progress, body: None };
+        let (on_progress, body) = (on_progress.as_deref(), self.body.clone());
+        let (limits, end, body) = (&client.limits, self.end, body.as_deref());
+        let call = CallLimits { limits, end, on_progress, body };
         let event = self.connection.read_event(&call).await;
         (self, event)
     }
@@ -58,7 +62,8 @@ impl Open {
     /// Returns the connection to the pool.
     fn keep(self) {
         let connection = self.connection.into_inner();
-        if self.is_reusable && connection.is_clean() {
+        let has_sent_body = self.body.is_none_or(|body| body.is_whole());
+        if self.is_reusable && has_sent_body && connection.is_clean() {
             self.client.pool.keep(connection, &self.client.limits);
         }
     }

@@ -4,6 +4,7 @@ mod call;
 mod exchange;
 mod items;
 mod subscription;
+mod upload;
 
 use std::fmt;
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::reply::Reply;
 pub use self::call::{AsyncCall, AsyncPipeline};
 pub use self::items::AsyncItems;
 pub use self::subscription::AsyncSubscription;
+pub use self::upload::{AsyncItemReader, AsyncStreamReader, AsyncUpload};
 
 /// A client of one daemon, for programs on tokio: [`Client`] with calls that are awaited.
 ///

@@ -1,8 +1,10 @@
 //! A connection whose waits are those of a tokio runtime. It has the protocol, the input and the errors of
 //! the blocking one, and differs in how it waits.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
@@ -11,13 +13,14 @@ use tokio::io::{Interest, Ready};
 
 use super::event::{Event, Kind};
 use super::input::{Frame, Next};
-use super::{BUFFER_SIZE, Connection, STREAM_THRESHOLD, explain_end, is_last, not_sent};
+use super::{BUFFER_SIZE, Connection, STREAM_THRESHOLD, bodiless, explain_end, is_last, not_sent};
 use crate::buffer::Buffer;
 use crate::client::commands::{CommandBuilder, Commands, with_opening};
 use crate::client::handshake::Handshake;
 use crate::client::limits::{CallLimits, ClientLimits, Wait};
 use crate::client::once::Offer;
 use crate::client::progress::report;
+use crate::client::upload::{Pumped, SendBody};
 use crate::error::{Error, Failure, Ran, Result};
 use crate::reply::Reply;
 use crate::wire::answer::Scanner;
@@ -108,6 +111,9 @@ impl AsyncConnection {
         commands: &Commands<'_>,
         call: &CallLimits<'_>,
     ) -> Result<Option<Failure>> {
+        if let Some(body) = call.body {
+            body.follow(false);
+        }
         self.inner().check_listener(commands)?;
         let opens = call.has_deadline() && commands.count == 1
             || commands.wanted.is_any()
@@ -121,6 +127,9 @@ impl AsyncConnection {
                     Some(handshake) => self.introduce(&handshake, call).await.map_err(not_sent)?,
                     None => None,
                 };
+                if commands.wanted.body.is_some() && !self.inner().keys.body {
+                    return Err(bodiless());
+                }
                 if let Some(token) = commands.once {
                     token.check(self.inner().keys.once)?;
                 }
@@ -132,6 +141,9 @@ impl AsyncConnection {
                 refusal
             }
         };
+        if let Some(body) = call.body {
+            body.follow(true);
+        }
         Ok(refusal)
     }
 
@@ -147,7 +159,7 @@ impl AsyncConnection {
                 }
                 Ok(Kind::Answer(_)) => {
                     let answer = self.read(call).await?;
-                    return Ok(Event::Answer(self.inner().explain_denial(answer)));
+                    return Ok(Event::Answer(self.inner().explained(answer, call)));
                 }
                 Err(need) => self.fill(need, call).await?,
             }
@@ -328,7 +340,7 @@ impl AsyncConnection {
             let mut ready = ready.map_err(waiting)?;
             if reads && ready.ready().is_readable() {
                 ready.get_inner_mut().reserve(here + 1);
-                match receive(&mut ready) {
+                match receive(&mut ready, call) {
                     Err(Error::CutOff { received, .. }) => {
                         return Err(Error::CutOff { received, ran });
                     }
@@ -386,13 +398,58 @@ impl AsyncConnection {
     /// Reads more bytes, into a buffer with room for at least `need` unconsumed ones.
     async fn fill(&mut self, need: usize, call: &CallLimits<'_>) -> Result<()> {
         self.inner().reserve(need);
+        if let Some(body) = call.body {
+            self.pump(body, call).await?;
+        }
         loop {
             let wait = call.wait(call.limits.read);
             let Some(ready) = within(&wait, self.0.readable_mut()).await else {
                 return Err(self.inner().read_timed_out(wait.limit()));
             };
-            if receive(&mut ready.map_err(waiting)?)? {
+            if receive(&mut ready.map_err(waiting)?, call)? {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Sends the body until something arrives, the body has ended or the daemon reads no more of it.
+    async fn pump(&mut self, body: &dyn SendBody, call: &CallLimits<'_>) -> Result<()> {
+        loop {
+            // The caller's reader may take its time; the daemon may not.
+            let (doing, limit) = if body.is_unsent() {
+                ("sending the body", call.limits.write)
+            } else {
+                ("reading the body", None)
+            };
+            let wait = call.wait(limit);
+            let step = poll_fn(|context| self.poll_pump(body, context));
+            let Some(is_sending) = within(&wait, step).await else {
+                return Err(Error::TimedOut { doing, after: wait.limit(), ran: Ran::Maybe });
+            };
+            if !is_sending? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does one step of [`pump`](Self::pump). Returns false if none follows.
+    fn poll_pump(&mut self, body: &dyn SendBody, context: &mut Context<'_>) -> Poll<Result<bool>> {
+        while let Poll::Ready(ready) = self.0.poll_read_ready_mut(context) {
+            let mut ready = ready.map_err(waiting)?;
+            if !ready.get_inner().is_quiet() {
+                return Poll::Ready(Ok(false));
+            }
+            ready.clear_ready_matching(Ready::READABLE);
+        }
+        loop {
+            match ready!(body.poll_pump(&self.0.get_ref().stream, context))? {
+                Pumped::Some => return Poll::Ready(Ok(true)),
+                Pumped::Ended => return Poll::Ready(Ok(false)),
+                Pumped::NoRoom => {
+                    let mut ready =
+                        ready!(self.0.poll_write_ready_mut(context)).map_err(waiting)?;
+                    ready.clear_ready_matching(Ready::WRITABLE);
+                }
             }
         }
     }
@@ -412,7 +469,10 @@ impl Connection {
 }
 
 /// Reads into the spare capacity of the input buffer, without waiting. Returns whether bytes were there.
-fn receive(ready: &mut AsyncFdReadyMutGuard<'_, Connection>) -> Result<bool> {
+fn receive(
+    ready: &mut AsyncFdReadyMutGuard<'_, Connection>,
+    call: &CallLimits<'_>,
+) -> Result<bool> {
     let connection = ready.get_inner_mut();
     let received = connection.unread().len();
     loop {
@@ -427,7 +487,8 @@ fn receive(ready: &mut AsyncFdReadyMutGuard<'_, Connection>) -> Result<bool> {
             }
             // unix(7): the peer closed without reading all bytes, so the command was not run.
             Err(Errno::CONNRESET) => {
-                let ran = if received == 0 { Ran::No } else { Ran::Maybe };
+                let may_run = received > 0 || call.has_begun_body();
+                let ran = if may_run { Ran::Maybe } else { Ran::No };
                 Err(Error::CutOff { received, ran })
             }
             Err(errno) => Err(Error::io("reading the answer", errno)),

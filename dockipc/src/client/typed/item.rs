@@ -139,7 +139,8 @@ fn variants<'v>(
             continue;
         }
         match (ours, variant.and_then(|variant| variant.map("of"))) {
-            (ReplyType::Nothing, None) => {}
+            // The daemon ignores a value that it does not know.
+            (_, None) => {}
             (ReplyType::Nothing, Some(of)) if of.has("type", "optional") => {}
             (ReplyType::Nothing, Some(_)) => {
                 found.push(format!(
@@ -147,8 +148,6 @@ fn variants<'v>(
                 ));
             }
             (ours, Some(of)) => item(ours, &of, &format!("{name} of {what}"), found),
-            // The daemon ignores a value that it does not know.
-            (_, None) => {}
         }
     }
 }

@@ -213,10 +213,34 @@ pub trait AsyncOutcome: Sized {
     fn of(typed: Typed<'_>) -> impl Future<Output = Self> + Send;
 }
 
+/// The result of an async method with a body.
+#[cfg(feature = "tokio")]
+#[diagnostic::on_unimplemented(
+    message = "a body can't be sent from `{R}` by an async method that returns `{Self}`",
+    note = "a body is sent from a `tokio::io::AsyncRead` that is `Send`; if a stream is returned, the reader must be `'static`"
+)]
+pub trait AsyncBodyOutcome<R>: Sized {
+    /// Makes the call. `kind` is the value of the key `body`.
+    fn of(typed: Typed<'_>, body: R, kind: &'static str) -> impl Future<Output = Self> + Send;
+}
+
+/// Returns the reader of the items that an async method is given.
+#[cfg(feature = "tokio")]
+pub fn async_items<I: IntoIterator<Item: IntoReply>>(
+    items: I,
+) -> super::AsyncItemReader<I::IntoIter> {
+    super::AsyncItemReader::new(items.into_iter())
+}
+
 #[cfg(feature = "tokio")]
 mod asynchronous {
-    use super::{AsyncClient, AsyncOutcome, Calls, Client, Error, FromReply, ReplyType, Typed};
-    use crate::client::{AsyncCall, AsyncItems};
+    use tokio::io::AsyncRead;
+
+    use super::{
+        AsyncBodyOutcome, AsyncClient, AsyncOutcome, Calls, Client, Error, FromReply, ReplyType,
+        Typed,
+    };
+    use crate::client::{AsyncCall, AsyncItems, AsyncUpload};
 
     impl Calls for AsyncClient {
         fn client(&self) -> &Client {
@@ -237,6 +261,20 @@ mod asynchronous {
 
         async fn of(typed: Typed<'_>) -> Self {
             Ok(AsyncCall(typed.call?).stream().await?)
+        }
+    }
+
+    impl<T: FromReply, E: From<Error>, R: AsyncRead + Send> AsyncBodyOutcome<R> for Result<T, E> {
+        async fn of(typed: Typed<'_>, body: R, kind: &'static str) -> Self {
+            Ok(AsyncUpload::new(AsyncCall(typed.call?), body, kind).call().await?)
+        }
+    }
+
+    impl<T: FromReply, E: From<Error>, R: AsyncRead + Send + 'static> AsyncBodyOutcome<R>
+        for Result<AsyncItems<T>, E>
+    {
+        async fn of(typed: Typed<'_>, body: R, kind: &'static str) -> Self {
+            Ok(AsyncUpload::new(AsyncCall(typed.call?), body, kind).stream().await?)
         }
     }
 }

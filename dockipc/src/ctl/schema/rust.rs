@@ -14,8 +14,7 @@ use crate::text::{Integer, is_within};
 /// Names of Rust that the trait refers to.
 const TAKEN: &[&str] = &["Box", "Option", "Vec", "String", "Send", "Self"];
 
-/// Returns the trait of a daemon with this name, and the types that it refers to. An async client sends no bodies,
-/// so that commands with one are not in its trait.
+/// Returns the trait of a daemon with this name, and the types that it refers to.
 pub(super) fn rust(interface: &Interface, daemon: &str, is_async: bool) -> String {
     let name = named_after(daemon, TAKEN);
     let types = Types::of(interface, &[TAKEN, &[&*name, &format!("{name}Client")]].concat());
@@ -26,12 +25,6 @@ pub(super) fn rust(interface: &Interface, daemon: &str, is_async: bool) -> Strin
     for (i, command) in own(interface).enumerate() {
         if i > 0 {
             out.push('\n');
-        }
-        if is_async && command.arguments.iter().any(|argument| argument.kind == Kind::Body) {
-            let name = literal(&command.name);
-            let _ =
-                writeln!(out, "    // {name} takes a body, which only a blocking client sends.");
-            continue;
         }
         method(command, is_async, &types, &mut methods, &mut out);
     }
@@ -88,7 +81,7 @@ fn method(
     out.push_str("        &self,\n");
     let mut taken = BTreeSet::new();
     for argument in &command.arguments {
-        param(argument, is_stream, types, &mut taken, out);
+        param(argument, (is_stream, is_async), types, &mut taken, out);
     }
     let answer = match answer.map(|answer| &answer.ty) {
         None => "dockipc::Reply".into(),
@@ -102,7 +95,7 @@ fn method(
 
 fn param(
     argument: &Argument,
-    is_stream: bool,
+    (is_stream, is_async): (bool, bool),
     types: &Types,
     taken: &mut BTreeSet<String>,
     out: &mut String,
@@ -152,6 +145,10 @@ fn param(
             format!("impl Iterator<Item = {item}> + Send + 'static")
         }
         (Kind::Body, Some(item)) => format!("&mut (dyn Iterator<Item = {item}> + Send)"),
+        (Kind::Body, None) if is_async && is_stream => {
+            "impl tokio::io::AsyncRead + Send + 'static".into()
+        }
+        (Kind::Body, None) if is_async => "&mut (dyn tokio::io::AsyncRead + Send + Unpin)".into(),
         (Kind::Body, None) if is_stream => "impl std::io::Read + Send + 'static".into(),
         (Kind::Body, None) => "&mut (dyn std::io::Read + Send)".into(),
         _ if is_directory => "Option<&std::path::Path>".into(),
