@@ -69,9 +69,11 @@ fn plain_rows() -> Vec<Plain> {
     some.map(|window| Plain { window, last: 9 }).collect()
 }
 
+type Numbered = (u8, Option<Size>);
+
 /// Rows by name.
 #[command]
-fn rows_by_name() -> BTreeMap<String, (Option<(u8, Option<Size>)>, u8)> {
+fn rows_by_name() -> BTreeMap<String, (Option<Numbered>, u8)> {
     let row = |name: &str, row| (name.to_owned(), (row, 9));
     BTreeMap::from([row("a", None), row("b", Some((1, None))), row("c", Some((1, None)))])
 }
