@@ -138,9 +138,10 @@ impl Roles {
         self.leaders.len() > max_leaders && self.quick_ago >= QUICK_AGO
     }
 
-    /// Returns whether a leader that has found no work worth sharing is one too many: the others are quick.
+    /// Returns whether a leader that has found no work worth sharing is one too many: the others are quick. One
+    /// that sleeps counts as well, since the kernel wakes it for each event that comes during a turn of this one.
     pub(super) fn is_one_too_many(&self) -> bool {
-        self.leaders.len() > 1 && self.sleeping == 0 && self.away == 0
+        self.leaders.len() > 1 && self.away == 0
     }
 }
 
@@ -353,6 +354,7 @@ mod tests {
         roles.add_leader(&one);
         roles.add_leader(&two);
         roles.begin_poll(&two, true);
+        assert!(roles.is_one_too_many(), "the kernel wakes it for each event");
         assert_eq!(roles.share(WAKE, false, CORES), Share::No, "the kernel wakes it");
         assert_eq!(roles.share(WAKE, true, CORES), Share::Wake);
         assert_eq!(roles.share(WAKE, true, CORES), Share::No);

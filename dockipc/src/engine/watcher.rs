@@ -26,14 +26,23 @@ struct Look {
     leader: Arc<Worker>,
     step: StepId,
     turn: TurnId,
+    /// Whether it waits for events.
+    polls: bool,
     /// The CPU time of its thread, if it does not wait for events.
     cpu: Duration,
 }
 
 impl Look {
     fn new(leader: &Arc<Worker>) -> Self {
-        let cpu = if leader.polls() { Duration::ZERO } else { leader.thread.cpu() };
-        Self { leader: Arc::clone(leader), step: leader.step(), turn: leader.turn(), cpu }
+        let (step, turn, polls) = (leader.step(), leader.turn(), leader.polls());
+        Self { leader: Arc::clone(leader), step, turn, polls, cpu: Duration::ZERO }
+    }
+
+    /// Reads the CPU time. A system call, for which the hub is unlocked: a leader needs it in each turn.
+    fn read_cpu(&mut self) {
+        if !self.polls {
+            self.cpu = self.leader.thread.cpu();
+        }
     }
 
     /// Returns the same leader's look among those before.
@@ -106,6 +115,7 @@ impl Core {
             std::mem::swap(&mut last, &mut looks);
             quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet < QUIET {
+                hub.unlocked(|| last.iter_mut().for_each(Look::read_cpu));
                 hub.wait_for(&self.watcher, TICK);
             } else {
                 last.clear();
@@ -127,8 +137,9 @@ impl Core {
     fn take_over(&self, hub: &mut HubGuard<'_>, look: &Look, cpu: Duration, is_alone: bool) {
         let Look { leader: stalled, step, .. } = look;
         // If the machine is busy, a quick command may only wait for a CPU.
-        let is_slow = look.cpu.saturating_sub(cpu) >= COMPUTES
-            || !hub.unlocked(|| is_runnable(stalled.thread));
+        let is_slow = hub.unlocked(|| {
+            stalled.thread.cpu().saturating_sub(cpu) >= COMPUTES || !is_runnable(stalled.thread)
+        });
         if !stalled.leads() || stalled.step() != *step {
             return;
         }
