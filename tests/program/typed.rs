@@ -339,7 +339,7 @@ struct Names {
     staticmethod: Option<u8>,
     classmethod: Option<u8>,
     #[dockipc(name = "Names")]
-    names: Option<u8>,
+    own_name: Option<u8>,
     map: BTreeMap<String, u8>,
     odd: Odd,
 }
@@ -379,7 +379,7 @@ fn import(
         int: Some(6),
         staticmethod: None,
         classmethod: None,
-        names: Some(7),
+        own_name: Some(7),
         map,
         odd: Odd::Proto { proto: 8 },
     }
