@@ -39,7 +39,7 @@ mod tests {
         let mut dice = Dice(seed);
         let commands = dice.list(8, command).concat();
         let bytes = if dice.below(3) == 0 { dice.changed(commands) } else { commands };
-        server(&[&[dice.byte(), 0][..], &bytes].concat());
+        server(&[&[dice.byte(), dice.byte()][..], &bytes].concat());
         1
     }
 
