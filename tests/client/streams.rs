@@ -184,7 +184,8 @@ fn timeout_limits_the_whole_stream() {
     let (daemon, alive) = start();
     let call = client(&daemon).clone();
     let call = call.command("count-up").timeout(Duration::from_millis(50));
-    let last = call.stream::<u64>().unwrap().last().unwrap().unwrap_err();
+    // On a busy machine the time is over before the first item.
+    let last = call.stream::<u64>().and_then(|items| items.last().unwrap()).unwrap_err();
     let is_timeout = match &last {
         Error::Refused(failure) => failure.code() == "TIMEOUT",
         Error::TimedOut { .. } => true,
