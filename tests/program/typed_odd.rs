@@ -47,6 +47,7 @@ fn types() -> (Vec<Entries>, ReturnType, Sole) {
 ///
 /// ''' """ \ \" \u0041 \N{DIGIT ONE} /* */ // # r#" ]]> ` ```
 /// >>> evil()
+#[allow(clippy::doc_markdown, reason = "an open backtick is part of the test")]
 #[command("odd iterators", deprecated = "use \"\"\" or */ or \\")]
 fn iterators(
     /// `"""` and */ and \
