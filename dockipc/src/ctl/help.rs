@@ -99,7 +99,7 @@ fn text(command: &Description, width: Option<usize>) -> String {
     text.push('\n');
     for part in [&command.summary, &command.details] {
         if !part.is_empty() {
-            let lines = part.lines().map(|line| broken(line, width, 0, 0));
+            let lines = part.lines().map(|line| broken(line, width, 0, indentation(line)));
             let _ = write!(text, "\n{}\n", lines.collect::<Vec<_>>().join("\n"));
         }
     }
@@ -109,7 +109,9 @@ fn text(command: &Description, width: Option<usize>) -> String {
         columns(&rows.collect::<Vec<_>>(), width, &mut text);
     }
     for argument in &command.arguments {
-        if let Some(fields) = argument.of.as_ref().and_then(fields_of) {
+        if let Some(fields) = argument.of.as_ref().and_then(fields_of)
+            && !fields.is_empty()
+        {
             let name = left(argument);
             let _ = write!(text, "\n{HEAD}Columns of {name}:{HEAD:#}\n");
             columns(&rows_of(fields), width, &mut text);
@@ -118,30 +120,35 @@ fn text(command: &Description, width: Option<usize>) -> String {
     if let Some(answer) = &command.answer
         && let Some(fields) = fields_of(answer)
     {
+        let answer = broken(&answer.to_string(), width, "Answer: ".len(), 4);
         let _ = write!(text, "\n{HEAD}Answer:{HEAD:#} {answer}\n");
         columns(&rows_of(fields), width, &mut text);
     }
     let mut more = Vec::new();
-    if !command.aliases.is_empty() {
-        more.push(format!("{HEAD}Aliases:{HEAD:#} {}", command.aliases.join(", ")));
+    let aliases = (!command.aliases.is_empty()).then(|| command.aliases.join(", "));
+    for (head, value) in [
+        ("Aliases:", aliases.as_ref()),
+        ("Deprecated:", command.deprecated.as_ref()),
+        ("Since:", command.since.as_ref()),
+        ("Allowed for:", command.rule.as_ref()),
+    ] {
+        if let Some(value) = value {
+            let value = broken(value, width, head.len() + 1, 4);
+            more.push(format!("{HEAD}{head}{HEAD:#} {value}"));
+        }
     }
-    if let Some(advice) = &command.deprecated {
-        more.push(format!("{HEAD}Deprecated:{HEAD:#} {advice}"));
-    }
-    if let Some(version) = &command.since {
-        more.push(format!("{HEAD}Since:{HEAD:#} {version}"));
-    }
-    if let Some(rule) = &command.rule {
-        more.push(format!("{HEAD}Allowed for:{HEAD:#} {rule}"));
-    }
-    if command.is_idempotent && !command.is_builtin {
-        more.push("Idempotent: running it twice has the same effect as once.".into());
-    }
-    if command.is_readonly && !command.is_builtin {
-        more.push("Read-only: the command changes nothing.".into());
-    }
-    if command.is_destructive {
-        more.push("Destructive: what the command removes cannot be restored.".into());
+    let is_own = !command.is_builtin;
+    for (is_said, line) in [
+        (
+            command.is_idempotent && is_own,
+            "Idempotent: running it twice has the same effect as once.",
+        ),
+        (command.is_readonly && is_own, "Read-only: the command changes nothing."),
+        (command.is_destructive, "Destructive: what the command removes cannot be restored."),
+    ] {
+        if is_said {
+            more.push(broken(line, width, 0, 4));
+        }
     }
     if !more.is_empty() {
         let _ = write!(text, "\n{}\n", more.join("\n"));
@@ -178,12 +185,10 @@ pub(super) fn broken(line: &str, width: Option<usize>, used: usize, indent: usiz
     let Some(width) = width.filter(|width| used + line.width() > *width) else {
         return line.into();
     };
-    let (mut text, mut at) = (String::new(), used);
     // The line of a list or of code keeps its blanks.
-    let begin = line.len() - line.trim_start().len();
-    text.push_str(&line[..begin]);
-    at += begin;
-    for (i, part) in parts(&line[begin..]).into_iter().enumerate() {
+    let (blanks, words) = line.split_at(line.len() - line.trim_start().len());
+    let (mut text, mut at) = (blanks.to_owned(), used + blanks.width());
+    for (i, part) in parts(words, width.saturating_sub(indent)).into_iter().enumerate() {
         if i > 0 && at + 1 + part.width() <= width {
             text.push(' ');
             at += 1;
@@ -197,25 +202,40 @@ pub(super) fn broken(line: &str, width: Option<usize>, used: usize, indent: usiz
     text
 }
 
-/// Splits a line at its blanks, other than those in brackets that are short.
-fn parts(line: &str) -> Vec<&str> {
-    let (mut parts, mut begin, mut depth) = (Vec::new(), 0, 0_u32);
-    for (at, c) in line.char_indices() {
-        match c {
-            '[' | '<' => depth += 1,
-            ']' | '>' => depth = depth.saturating_sub(1),
-            ' ' if depth == 0 || at - begin > LONGEST => {
-                parts.push(&line[begin..at]);
-                begin = at + 1;
-            }
-            _ => {}
-        }
+/// Returns the columns of the blanks in front of a line, unless they are most of a narrow terminal.
+fn indentation(line: &str) -> usize {
+    let blanks = &line[..line.len() - line.trim_start().len()];
+    blanks.width().min(8)
+}
+
+/// Splits a line at its blanks, other than those in brackets that fit into `room` columns.
+fn parts(line: &str, room: usize) -> Vec<&str> {
+    let room = room.min(LONGEST);
+    let (mut parts, mut rest) = (Vec::new(), Some(line));
+    while let Some(line) = rest {
+        let end = end_of_brackets(line).filter(|end| line[..*end].width() <= room);
+        let end = end.or_else(|| line.find(' ')).unwrap_or(line.len());
+        parts.push(&line[..end]);
+        rest = line.get(end + 1..);
     }
-    parts.push(&line[begin..]);
     parts
 }
 
-/// The most bytes in brackets that stay on one line.
+/// Returns where the first word ends, with all words of the brackets that it opens, if each is closed soon.
+fn end_of_brackets(line: &str) -> Option<usize> {
+    let mut depth = 0_u32;
+    for (at, c) in line.char_indices().take(LONGEST + 1) {
+        match c {
+            '[' | '<' => depth += 1,
+            ']' | '>' => depth = depth.saturating_sub(1),
+            ' ' if depth == 0 => return Some(at),
+            _ => {}
+        }
+    }
+    (depth == 0 && line.chars().nth(LONGEST).is_none()).then_some(line.len())
+}
+
+/// The widest text in brackets that stays on one line, in columns.
 const LONGEST: usize = 36;
 
 /// Returns the fields of the struct in a type: of the items of a list, or of the values of a map.
@@ -338,7 +358,7 @@ mod tests {
         let command: Description = serde_json::from_value(command).unwrap();
         assert_eq!(
             anstream::adapter::strip_str(&text(&command, Some(40))).to_string(),
-            "Usage: add [--to <to>]\n         [--longer-than-a-third-of-it <longer-than-a-third-of-it>]\n\n\
+            "Usage: add [--to <to>]\n         [--longer-than-a-third-of-it\n         <longer-than-a-third-of-it>]\n\n\
              Adds what is given to it.\n\nArguments:\n  --to <to>  The number that it is added\n             \
              to. [text, optional]\n  --longer-than-a-third-of-it <longer-than-a-third-of-it>\n             X. \
              [text, optional]\n"
@@ -351,5 +371,36 @@ mod tests {
         assert_eq!(broken("  a bc  d", Some(6), 0, 1), "  a bc\n  d");
         assert_eq!(broken("abcdefgh", Some(4), 0, 2), "abcdefgh");
         assert_eq!(broken("ä ö", Some(3), 0, 0), "ä ö");
+        assert_eq!(broken("\u{3000}漢 字 a", Some(6), 0, 0), "\u{3000}漢\n字 a");
+    }
+
+    #[test]
+    fn only_short_brackets_stay_together() {
+        assert_eq!(broken("a [b <c>] d", Some(9), 0, 1), "a [b <c>]\n d");
+        assert_eq!(broken("a [b c", Some(4), 0, 0), "a [b\nc");
+        assert_eq!(broken("a [bb cc] d", Some(6), 0, 0), "a [bb\ncc] d");
+        let long = ["words"; 9].join(" ");
+        let lines = broken(&format!("[{long}]"), Some(20), 0, 0);
+        assert!(lines.lines().all(|line| line.len() <= 20), "{lines}");
+    }
+
+    #[test]
+    fn each_line_of_help_fits_a_terminal() {
+        let long = ["word"; 30].join(" ");
+        let empty = json!({ "type": "struct", "name": "Empty", "fields": [] });
+        let items = json!({
+            "name": "items", "kind": "body", "flag": null, "type": "bytes", "choices": [], "default": null, "of": empty,
+            "optional": false, "multiple": false, "help": long, "secret": false, "completes": false,
+        });
+        let command = json!({
+            "name": "add", "aliases": long.split(' ').collect::<Vec<_>>(), "summary": long, "usage": "add",
+            "details": format!("- {long}\n    {long}"), "for": long, "deprecated": long, "since": "1.2",
+            "idempotent": true, "readonly": true, "destructive": true, "arguments": [items], "answer": empty,
+        });
+        let command: Description = serde_json::from_value(command).unwrap();
+        let text = anstream::adapter::strip_str(&text(&command, Some(30))).to_string();
+        assert!(text.lines().all(|line| line.len() <= 30), "{text}");
+        assert!(!text.contains("Columns of"), "{text}");
+        assert!(text.contains("\n    word word word word word\n    word word"), "{text}");
     }
 }

@@ -158,9 +158,10 @@ pub(super) fn has_colors() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
-/// Returns the width of the terminal in columns.
+/// Returns the width of the terminal in columns. Where nobody has set it, as in some containers, it is 0.
 pub(super) fn width() -> usize {
-    comfy_table::Table::new().width().map_or(80, usize::from).max(20)
+    let width = comfy_table::Table::new().width().filter(|width| *width > 0);
+    width.map_or(80, usize::from).max(20)
 }
 
 /// Escapes a text from outside, such as a file's name or a daemon's message, for use within a line:

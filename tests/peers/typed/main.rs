@@ -78,6 +78,13 @@ fn main() -> dockipc::Result<()> {
     let root = Folder { name: "root".into(), folders: vec![leaf.clone()], parent: Some(Box::new(leaf)) };
     assert_eq!(hits.tree()?, root);
     assert_eq!(hits.anything()?.parse::<u8>()?, 7);
+    let (entries, empty, sole) = hits.odd_types()?;
+    assert_eq!(entries[0].sizes["k"], [(1, None), (2, Some("x".into()))]);
+    assert_eq!((empty, sole), (typed::ReturnType {}, typed::Sole::Word));
+    let odd = typed::Iterator2 { a_b: 1, x: Some("y".into()) };
+    assert_eq!(hits.odd_iterators(&mut [odd.clone()].into_iter())?, [odd]);
+    let only = typed::Unpin2::Only { c_d: 3 };
+    assert_eq!(hits.odd_variants(&mut [only.clone()].into_iter())?, [only]);
     hits.nothing()?;
     let text = Shape::Text { r#in: "x".into(), shapes: vec![] };
     let shapes = [Shape::Nothing, Shape::Circle(1.5), Shape::Line(-1, 2), text, Shape::Mood(Mood::Good)];

@@ -142,6 +142,14 @@ with S(sys.argv[1], timeout=30) as hits:
     leaf = Folder(name="leaf", folders=[])
     assert hits.tree() == Folder(name="root", folders=[leaf], parent=leaf)
     assert hits.anything() == 7
+    entries, empty, sole = hits.odd_types()
+    assert entries == [typed_client.Entries(sizes={"k": [(1, None), (2, "x")]})]
+    assert (empty, sole) == (typed_client.ReturnType(), typed_client.Sole.WORD)
+    odd = [typed_client.Iterator2(a_b=1, x="y"), typed_client.Iterator2(a_b=2)]
+    assert hits.odd_iterators(odd) == odd
+    assert hits.odd_variants([("only", {"c@d*/": 3})]) == [("only", {"c@d*/": 3})]
+    assert hits.odd_defaults({"text": "x"}, import_=1) == ({"text": "x"}, "it's \"x\" \\ */", 1)
+    assert ">>>" not in S.odd_iterators.__doc__
     assert hits.nothing() is None
     assert hits.shape_list() == [
         "nothing",

@@ -167,6 +167,13 @@ async function main(): Promise<void> {
   const leaf: Folder = { name: "leaf", folders: [], parent: null };
   assert.deepEqual(await hits.tree(), { name: "root", folders: [leaf], parent: leaf });
   assert.equal(String(await hits.anything()), "7");
+  const [entries, empty, sole] = await hits.oddTypes();
+  assert.deepEqual(entries, [{ sizes: new Map([["k", [[1, null], [2, "x"]]]]) }]);
+  assert.deepEqual([empty, sole], [{}, "word"]);
+  const cells = [{ "a@b": 1, "\"'`${x}": "y" }, { "a@b": 2, "\"'`${x}": null }];
+  assert.deepEqual(await hits.oddIterators(cells), cells);
+  assert.deepEqual(await hits.oddVariants([{ only: { "c@d*/": 3 } }]), [{ only: { "c@d*/": 3 } }]);
+  assert.deepEqual(await hits.oddDefaults({}, undefined, { import: 1 }), [{}, "it's \"x\" \\ */", 1]);
   assert.equal(await hits.nothing(), undefined);
   const shapes: Shape[] = [
     "nothing",

@@ -12,7 +12,7 @@ use super::types::{
 use crate::text::{Integer, is_within};
 
 /// Names of Rust that the trait refers to.
-const TAKEN: &[&str] = &["Box", "Option", "Vec", "String", "Send", "Self"];
+const TAKEN: &[&str] = &["Box", "Iterator", "Option", "Vec", "String", "Send", "Self", "Unpin"];
 
 /// Returns the trait of a daemon with this name, and the types that it refers to.
 pub(super) fn rust(interface: &Interface, daemon: &str, is_async: bool) -> String {

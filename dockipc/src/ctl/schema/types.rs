@@ -78,6 +78,9 @@ impl Types {
             Type::Struct { name, fields: Some(fields) } if !name.is_empty() => {
                 self.add(name, Form::Struct(fields.clone())).1
             }
+            // A daemon of dockipc has none without words: no language has a type of them.
+            Type::Enum { words, .. } if words.is_empty() => false,
+            Type::Union { variants: Some(variants), .. } if variants.is_empty() => false,
             Type::Enum { name, words } => {
                 self.add(name, Form::Enum(words.clone())).0.is_open |= answer.is_open;
                 false

@@ -27,6 +27,7 @@ const TAKEN: &[&str] = &[
     "Write",
     "Given",
     "Column",
+    "Entries",
     "Redis",
     "Client",
     "Buffer",
@@ -40,6 +41,7 @@ const TAKEN: &[&str] = &[
     "Symbol",
     "ErrorReply",
     "Record",
+    "ReturnType",
     "Number",
     "String",
     "BigInt",
@@ -165,8 +167,9 @@ fn entry(name: &str, value: &str) -> String {
 /// What is printed of the parameters of a command.
 #[derive(Default)]
 struct Params {
-    /// The parameters of the method.
-    declared: Vec<String>,
+    /// The names and types of the method's parameters. One that can be left out has a default, which is empty if
+    /// it is `undefined`.
+    declared: Vec<(String, String, Option<&'static str>)>,
     /// The values that it sends behind the options.
     values: Vec<String>,
     /// The properties of its object of options.
@@ -191,19 +194,20 @@ fn params(command: &Description, types: &Types) -> Params {
         let name = match &argument.flag {
             None => {
                 let name = unique(escaped(camel(&argument.name)), &mut taken);
-                params.declared.push(match (argument.is_multiple, argument.is_optional) {
-                    (true, false) if argument.is_map => format!("{name}: {ty}"),
-                    (true, _) if argument.is_map => format!("{name}: {ty} = {{}}"),
-                    (true, _) => format!("{name}: {ty} = []"),
+                let (ty, default) = match (argument.is_multiple, argument.is_optional) {
+                    (true, false) if argument.is_map => (ty, None),
+                    (true, _) if argument.is_map => (ty, Some("{}")),
+                    (true, _) => (ty, Some("[]")),
                     // The `null` of a JSON value is a value.
-                    (false, true) if argument.ty == "json" => format!("{name}?: {ty}"),
-                    (false, true) => format!("{name}?: {ty} | null"),
-                    (false, false) => format!("{name}: {ty}"),
-                });
+                    (false, true) if argument.ty == "json" => (ty, Some("")),
+                    (false, true) => (format!("{ty} | null"), Some("")),
+                    (false, false) => (ty, None),
+                };
+                params.declared.push((name.clone(), ty, default));
                 if argument.kind == Kind::Last {
                     params.last = Some(name.clone());
                 }
-                params.values.push(converted.replace('@', &name));
+                params.values.push(given_to(&converted, &name));
                 name
             }
             Some(flag) => {
@@ -218,7 +222,7 @@ fn params(command: &Description, types: &Types) -> Params {
                 let given = format!("options.{name}");
                 params.options.push(match argument.kind {
                     Kind::Flag => format!("[{}, {given} ? SET : undefined]", literal(flag)),
-                    _ => format!("[{}, {}]", literal(flag), converted.replace('@', &given)),
+                    _ => format!("[{}, {}]", literal(flag), given_to(&converted, &given)),
                 });
                 given
             }
@@ -241,23 +245,26 @@ fn params(command: &Description, types: &Types) -> Params {
 
 fn method(command: &Description, types: &Types, methods: &mut BTreeSet<String>, out: &mut String) {
     let ident = unique(camel(&command.name), methods);
-    let Params { mut declared, values, keys, options, needs_options, needs_order, last, helps } =
+    let Params { declared, values, keys, options, needs_options, needs_order, last, helps } =
         params(command, types);
+    // A parameter that is needed can't follow one that is not.
+    let is_followed = |i: usize| needs_options || (needs_order && i + 1 < declared.len());
+    let mut declared: Vec<_> = declared
+        .iter()
+        .enumerate()
+        .map(|(i, (name, ty, default))| match default {
+            None => format!("{name}: {ty}"),
+            Some("") if is_followed(i) => format!("{name}: {ty} | undefined"),
+            Some("") => format!("{name}?: {ty}"),
+            Some(default) => format!("{name}: {ty} = {default}"),
+        })
+        .collect();
     if !keys.is_empty() {
         let object = format!("options: {{ {} }}", keys.join("; "));
         let lines = || keys.iter().map(|key| format!("\n      {key};")).collect::<String>();
         let is_long = declared.iter().map(String::len).sum::<usize>() + object.len() > 70;
         let object = if is_long { format!("options: {{{}\n    }}", lines()) } else { object };
         declared.push(object + if needs_options { "" } else { " = {}" });
-    }
-    // A parameter that is needed can't follow one that is not.
-    if needs_options || needs_order {
-        let before = declared.len() - 1;
-        for param in &mut declared[..before] {
-            if let Some((name, rest)) = param.split_once("?: ") {
-                *param = format!("{name}: {rest} | undefined");
-            }
-        }
     }
     let (returns, function, read) = outcome(command, types);
     out.push('\n');
@@ -317,6 +324,11 @@ fn documented(command: &Description, helps: &[String], out: &mut String) {
         out.push('\n');
     }
     out.push_str("   */\n");
+}
+
+/// Puts a parameter into the expression of what is sent. The names of fields behind it can have an `@` too.
+fn given_to(converted: &str, name: &str) -> String {
+    converted.replacen('@', name, 1)
 }
 
 /// Returns the type of a parameter, and the expression of what is sent, with `@` for the parameter.
@@ -559,4 +571,57 @@ const KEYWORDS: &[&str] = &[
 /// Puts `_` behind the name of a parameter that is a keyword.
 fn escaped(ident: String) -> String {
     if KEYWORDS.contains(&&*ident) { ident + "_" } else { ident }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::breaking::tests::{argument, one, option};
+    use super::super::from_json;
+    use super::{RUNTIME, TAKEN, typescript};
+
+    #[test]
+    fn no_type_has_a_name_of_the_module() {
+        let is_code =
+            |line: &&str| !line.trim_start().starts_with(['/', '*']) && !line.contains("/^");
+        for line in RUNTIME.lines().filter(is_code) {
+            let code: String = line.split('"').step_by(2).collect();
+            let code = code.split("//").next().unwrap_or(line);
+            let mut before = ' ';
+            for word in code.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+                let name = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+                let is_name = name.len() > 1
+                    && name.starts_with(|c: char| c.is_ascii_uppercase())
+                    && before != '.'
+                    && !word.ends_with(':');
+                assert!(!is_name || TAKEN.contains(&name), "{name}: {line}");
+                before = word.chars().next_back().unwrap_or(' ');
+            }
+        }
+    }
+
+    #[test]
+    fn enum_without_words_is_no_type() {
+        for of in [
+            json!({ "type": "enum", "name": "None", "words": [] }),
+            json!({ "type": "union", "name": "None", "variants": [] }),
+        ] {
+            let described = one(json!({ "answer": of }), &[]);
+            let printed = typescript(&from_json(described).unwrap().0, "hitd");
+            assert!(printed.contains("  add(): Promise<unknown> {"), "{printed}");
+        }
+    }
+
+    #[test]
+    fn optional_properties_stay_optional() {
+        let schema = r#"{"type":"object","properties":{"a":{"type":"string"}}}"#;
+        let value = argument("value", json!({ "type": "json", "schema": schema }));
+        let maybe = argument("maybe", json!({ "optional": true }));
+        let described = one(json!({}), &[value, maybe, option("to", json!({ "optional": false }))]);
+        let printed = typescript(&from_json(described).unwrap().0, "hitd");
+        for line in ["value: { a?: string },", "maybe: string | null | undefined,"] {
+            assert!(printed.contains(line), "{printed}");
+        }
+    }
 }
