@@ -1,7 +1,9 @@
 //! Bodies from our async client to commands.
 
+use std::future::poll_fn;
 use std::io::{self, Read};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -199,6 +201,26 @@ fn failed_async_reader_cancels_the_command() {
     let call = client.command("all-numbers").items(items);
     let error = run(call.call::<u64>()).unwrap_err();
     assert!(error.to_string().contains("no more"), "{error}");
+}
+
+#[test]
+fn upload_lets_other_tasks_run() {
+    let (_daemon, client) = start();
+    let client = AsyncClient::from(client);
+    run(async {
+        let (asked, mut most) = (AtomicUsize::new(0), 0);
+        let numbers = (0..5000_u64).inspect(|_| _ = asked.fetch_add(1, Relaxed));
+        let mut upload = pin!(client.command("all-numbers").items(numbers).call::<u64>());
+        let sum = poll_fn(|context| {
+            let before = asked.load(Relaxed);
+            let poll = upload.as_mut().poll(context);
+            most = most.max(asked.load(Relaxed) - before);
+            poll
+        });
+        assert_eq!(sum.await.unwrap(), 12_497_500);
+        // tokio's budget for a task is 128; the socket has room for more.
+        assert!(most <= 150, "{most} items without a break");
+    });
 }
 
 #[test]

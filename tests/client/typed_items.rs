@@ -1,6 +1,6 @@
 //! The comparison of a trait with its daemon: the items of bodies, and daemons that describe less.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 #[cfg(feature = "tokio")]
 use dockipc::AsyncBody;
@@ -104,6 +104,19 @@ trait AnyItems {
     where
         T: Iterator<Item = fitting::Unknown> + Send;
 }
+
+macro_rules! of_fragments {
+    ($name:ident, $body:ty, $items:ty) => {
+        #[client]
+        trait $name {
+            fn import(&self, #[arg(body)] body: $body) -> dockipc::Result<usize>;
+
+            fn totals(&self, #[arg(items)] items: $items) -> dockipc::Result<u64>;
+        }
+    };
+}
+
+of_fragments!(Fragments, impl Read + Send, impl Iterator<Item = u16> + Send);
 
 mod wrong {
     #![allow(dead_code, reason = "only compared")]
@@ -234,6 +247,18 @@ fn check_against(commands: Vec<u8>) -> Vec<String> {
     let found = NewerClient::new(Client::new(place.socket())).check().unwrap();
     server.join().unwrap();
     sentences(&found)
+}
+
+#[test]
+fn types_of_bodies_may_be_fragments() {
+    let daemon = Daemon::start(Server::new());
+    let client = FragmentsClient::new(Client::new(daemon.path()));
+    assert_eq!(client.import(&b""[..]).unwrap(), 0);
+    assert_eq!(client.totals([1, 2].into_iter()).unwrap(), 3);
+    assert_eq!(
+        sentences(&client.check().unwrap()),
+        ["totals: an item of the body is 0 to 65535 in the trait, and 0 to 255 in the daemon"]
+    );
 }
 
 #[test]

@@ -47,6 +47,20 @@ struct Both<T: IntoIterator, const N: usize> {
     some: [T::Item; N],
 }
 
+mod wire {
+    #[derive(dockipc::Reply, Clone, Debug, PartialEq)]
+    pub(super) struct Envelope<T> {
+        pub(super) of: T,
+    }
+}
+
+/// Holds another type of its name, and not itself.
+#[derive(Reply, Clone, Debug, PartialEq)]
+struct Envelope<T> {
+    inner: wire::Envelope<T>,
+    others: Vec<wire::Envelope<Option<T>>>,
+}
+
 /// No answer itself.
 #[derive(Clone, Debug, PartialEq)]
 struct Numbers;
@@ -130,6 +144,8 @@ fn bounds_are_on_associated_types() {
     comes_back(Found::<Vec<u8>>::Pair { left: 1, right: [2].into() });
     let last = Chain::<Numbers> { value: 2, next: None };
     comes_back(Chain { value: 1, next: Some(last.into()) });
+    let (inner, others) = (wire::Envelope { of: 1 }, vec![wire::Envelope { of: None }]);
+    comes_back(Envelope { inner, others });
     comes_back(Both { all: vec!["x".to_owned()], some: ["y".to_owned()] });
     let daemon = Server::new().state(AtomicU64::new(0)).spawn_in_process().unwrap();
     let client = daemon.client();

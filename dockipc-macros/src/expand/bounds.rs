@@ -2,8 +2,8 @@
 
 use quote::ToTokens;
 use syn::{
-    AngleBracketedGenericArguments, GenericArgument, Generics, Ident, PathArguments, PathSegment,
-    Type, TypePath, parse_quote,
+    AngleBracketedGenericArguments, GenericArgument, Generics, Ident, PathArguments, Type,
+    TypePath, parse_quote,
 };
 
 /// Returns what the types of fields mention of a type's parameters: each parameter itself, and each associated type,
@@ -70,9 +70,10 @@ impl Found<'_> {
             Some(first) if path.leading_colon.is_none() && is_param(&first.ident) => {
                 self.add(Type::Path(ty.clone()));
             }
+            // Behind a path, the name is that of another module's type.
+            Some(first) if path.segments.len() == 1 && first.ident == *self.ident => {}
             _ => {
-                let is_other = |segment: &&PathSegment| segment.ident != *self.ident;
-                for segment in path.segments.iter().filter(is_other) {
+                for segment in &path.segments {
                     if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
                         self.arguments(arguments);
                     }

@@ -138,7 +138,7 @@ fn method(attrs: MethodAttrs, method: &mut TraitItemFn, errors: &mut Errors) -> 
     let mut taken = Taken::default();
     let params: Vec<_> = inputs
         .filter_map(|(keys, input)| match input {
-            FnArg::Typed(typed) => sent(keys, &typed.pat, &typed.ty, &mut taken, errors),
+            FnArg::Typed(typed) => sent(keys, &typed.pat, bare_type(&typed.ty), &mut taken, errors),
             FnArg::Receiver(_) => None,
         })
         .collect();

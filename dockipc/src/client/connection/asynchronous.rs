@@ -429,6 +429,8 @@ impl AsyncConnection {
             if !is_sending? {
                 return Ok(());
             }
+            // A reader that never waits, and a daemon that is as fast, would keep the thread from other tasks.
+            tokio::task::consume_budget().await;
         }
     }
 
