@@ -17,7 +17,6 @@ use super::readiness::Readiness;
 use super::sync::MutexGuard;
 use super::users;
 use super::worker::{Outbox, Worker};
-use crate::commands::Cost;
 use crate::dispatch::Step;
 use crate::error::{Failure, code};
 use crate::param::Scratch;
@@ -508,11 +507,7 @@ impl Core {
                 }
             }
         };
-        conn.cost = match executor.cost() {
-            // A built-in command has no cost.
-            Cost::NEW if *answered > 0 => Cost::default(),
-            cost => cost,
-        };
+        conn.cost = executor.cost();
         (used, pause, held)
     }
 }
