@@ -9,5 +9,4 @@ mod wire {
     mod redis_clients;
     mod resp;
     mod transaction;
-    mod two_ways;
 }
