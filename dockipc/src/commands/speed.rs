@@ -21,6 +21,9 @@ pub(crate) struct Speed {
 pub(crate) struct Cost(u32);
 
 impl Cost {
+    /// That of a connection whose first command has not run yet. Only of connections.
+    pub(crate) const NEW: Self = Self(u32::MAX - 2);
+
     /// Nothing is known. More than any other cost.
     pub(crate) const UNKNOWN: Self = Self(u32::MAX - 1);
 
@@ -102,7 +105,9 @@ impl Speed {
             (time > if computed.is_some() { QUICK_COMPUTING } else { QUICK }, QUICK_AGAIN)
         } else {
             let known = self.cost();
-            let differs = now.0.abs_diff(known.0) > 1;
+            // Nothing is less than the lowest cost: else the first run, which is the longest, would stay the measure.
+            let is_least = now < known && now == Cost::default();
+            let differs = is_least || now.0.abs_diff(known.0) > 1;
             let limit = match now.cmp(&known) {
                 _ if known == Cost::UNKNOWN => 1,
                 std::cmp::Ordering::Greater => HIGHER,
@@ -147,6 +152,15 @@ mod tests {
         assert_eq!(run(&speed, 0, LOWER - 1), 2048);
         assert_eq!(run(&speed, 0, 1), 0);
         assert_eq!(run(&speed, u32::MAX, 2), 1 << 31);
+    }
+
+    #[test]
+    fn longer_first_run_of_a_quick_command_is_forgotten() {
+        let speed = Speed::default();
+        assert_eq!(run(&speed, 3, 1), 2);
+        assert_eq!(run(&speed, 1, LOWER - 1), 2);
+        assert_eq!(run(&speed, 1, 1), 0);
+        assert_eq!(run(&speed, 3, 100), 0);
     }
 
     #[test]

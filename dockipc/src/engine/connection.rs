@@ -42,7 +42,7 @@ pub(super) struct Conn {
     pub(super) deadline: Option<Deadline>,
     /// Whether a command was answered since the deadline was set.
     pub(super) has_progressed: bool,
-    /// The cost of its last command.
+    /// The cost of its last command; [`Cost::NEW`] before the first.
     pub(super) cost: Cost,
     /// The answer to its next slow command, which is not run.
     pub(super) denied: Option<Failure>,
@@ -95,7 +95,7 @@ impl Conn {
             sends_events: false,
             deadline,
             has_progressed: false,
-            cost: Cost::default(),
+            cost: Cost::NEW,
             denied: None,
             wait: None,
             awaited: None,

@@ -319,7 +319,11 @@ impl Timed {
     fn end(self, table: &Table) -> Cost {
         let time = self.since.elapsed();
         let computed = self.usage.and_then(ThreadUsage::computed);
-        table.speed(self.what).ran_for(time, computed);
-        Cost::of(time)
+        let speed = table.speed(self.what);
+        let was_quick = speed.cost() < WAKE;
+        speed.ran_for(time, computed);
+        // One long run of a quick command is taken for an accident: its thread had no CPU. It must not bring
+        // another leader.
+        if was_quick { speed.cost() } else { Cost::of(time) }
     }
 }

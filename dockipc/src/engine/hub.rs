@@ -29,7 +29,7 @@ use super::jobs::Jobs;
 use super::long_run::LongRun;
 use super::phase::Phase;
 use super::readiness::Readiness;
-use super::ready::{Ready, SENDING};
+use super::ready::{Ready, SENDING, WAKE};
 use super::shutdown::Shutdown;
 use super::threads::Roles;
 use super::token::{Token, next_generation};
@@ -83,7 +83,7 @@ struct Slot {
     /// Events that the connection has not been told yet.
     unseen: Readiness,
     queue: Queue,
-    /// That of its last command, or of sending its answer.
+    /// That of its last command, or of sending its answer; [`Cost::NEW`] before the first command.
     cost: Cost,
     /// Its earliest timer.
     timer: Option<Instant>,
@@ -193,7 +193,7 @@ impl Hub {
         slot.socket = Some(Arc::clone(&conn.socket));
         slot.occupant = Occupant::Idle(Box::new(conn));
         slot.unseen = Readiness::READABLE;
-        slot.cost = self.first_cost;
+        slot.cost = if self.first_cost < WAKE { Cost::NEW } else { self.first_cost };
         self.enqueue(index);
         Ok(())
     }

@@ -10,7 +10,7 @@
 //!   (`commands::Cost`). When a leader begins with one and the others that wait would take longer than
 //!   waking a thread takes, or when its own command takes that long and nobody looks for events, another
 //!   leader is woken or recruited, up to the number of cores. Leaders take connections from one queue, the
-//!   quick ones first ([`ready`]); while long ones run on all cores, one leader more waits for quick ones.
+//!   quick ones first, then new ones ([`ready`]); while long ones run on all cores, one leader more waits for quick ones.
 //!   Leaders without work wait in the kernel, which wakes the one that began to wait last; the others give
 //!   the role up after a second, or when work is quick again ([`leader`]).
 //! - The *watcher*, a further thread, looks at the leaders every millisecond while there is work. If it

@@ -138,9 +138,10 @@ impl Roles {
         self.leaders.len() > max_leaders && self.quick_ago >= QUICK_AGO
     }
 
-    /// Returns whether a leader that has found no work worth sharing is one too many: the others are quick.
+    /// Returns whether a leader that has found no work worth sharing is one too many: the others are quick. One
+    /// that sleeps counts as well, since the kernel wakes it for each event that comes during a turn of this one.
     pub(super) fn is_one_too_many(&self) -> bool {
-        self.leaders.len() > 1 && self.sleeping == 0 && self.away == 0
+        self.leaders.len() > 1 && self.away == 0
     }
 }
 
@@ -169,8 +170,13 @@ enum Recruit {
     New,
 }
 
-/// How long a thread without a role stays.
+/// How long a thread without a role stays at least.
 const PARK: Duration = Duration::from_secs(1);
+
+/// The additional time for each thread that is parked already, for so many at most. Threads that end together would
+/// all wait for the hub's lock, and a leader would wait for it behind them.
+const PARK_APART: Duration = Duration::from_millis(1);
+const APART: u32 = 1000;
 
 thread_local! {
     /// On a thread of an engine, the process's number of [`forks`](sys::forks): a command's forked child
@@ -251,9 +257,11 @@ impl Core {
 
     /// Waits for a role. False if none was missing for a while.
     fn park(&self, hub: &mut HubGuard<'_>) -> bool {
+        let others = u32::try_from(hub.roles.parked).unwrap_or(APART).min(APART);
+        let time = PARK + PARK_APART * others;
         hub.roles.parked += 1;
         loop {
-            let was_notified = hub.wait_for(&self.parked, PARK);
+            let was_notified = hub.wait_for(&self.parked, time);
             if hub.roles.called > 0 {
                 hub.roles.called -= 1;
                 return true;
@@ -346,6 +354,7 @@ mod tests {
         roles.add_leader(&one);
         roles.add_leader(&two);
         roles.begin_poll(&two, true);
+        assert!(roles.is_one_too_many(), "the kernel wakes it for each event");
         assert_eq!(roles.share(WAKE, false, CORES), Share::No, "the kernel wakes it");
         assert_eq!(roles.share(WAKE, true, CORES), Share::Wake);
         assert_eq!(roles.share(WAKE, true, CORES), Share::No);

@@ -17,6 +17,7 @@ use super::readiness::Readiness;
 use super::sync::MutexGuard;
 use super::users;
 use super::worker::{Outbox, Worker};
+use crate::commands::Cost;
 use crate::dispatch::Step;
 use crate::error::{Failure, code};
 use crate::param::Scratch;
@@ -507,7 +508,11 @@ impl Core {
                 }
             }
         };
-        conn.cost = executor.cost();
+        conn.cost = match executor.cost() {
+            // A built-in command has no cost.
+            Cost::NEW if *answered > 0 => Cost::default(),
+            cost => cost,
+        };
         (used, pause, held)
     }
 }

@@ -26,14 +26,36 @@ struct Look {
     leader: Arc<Worker>,
     step: StepId,
     turn: TurnId,
+    /// Whether it waits for events.
+    polls: bool,
     /// The CPU time of its thread, if it does not wait for events.
     cpu: Duration,
 }
 
 impl Look {
     fn new(leader: &Arc<Worker>) -> Self {
-        let cpu = if leader.polls() { Duration::ZERO } else { leader.thread.cpu() };
-        Self { leader: Arc::clone(leader), step: leader.step(), turn: leader.turn(), cpu }
+        let (step, turn, polls) = (leader.step(), leader.turn(), leader.polls());
+        Self { leader: Arc::clone(leader), step, turn, polls, cpu: Duration::ZERO }
+    }
+
+    /// Reads the CPU time. A system call, for which the hub is unlocked: a leader needs it in each turn.
+    fn read_cpu(&mut self) {
+        if !self.polls {
+            self.cpu = self.leader.thread.cpu();
+        }
+    }
+
+    /// Returns the same leader's look among those before.
+    fn earlier<'l>(&self, last: &'l [Self]) -> Option<&'l Self> {
+        last.iter().find(|last| Arc::ptr_eq(&last.leader, &self.leader))
+    }
+
+    /// Returns whether this leader is not `stalled`, and waits for events or has begun a turn since the look
+    /// before.
+    fn serves_others(&self, stalled: &Self, last: &[Self]) -> bool {
+        let is_other = !Arc::ptr_eq(&self.leader, &stalled.leader) && self.leader.leads();
+        let has_moved = || self.earlier(last).is_some_and(|last| last.turn != self.leader.turn());
+        is_other && (self.leader.polls() || has_moved())
     }
 }
 
@@ -66,10 +88,11 @@ impl Core {
             looks.extend(hub.roles.leaders.iter().map(Look::new));
             let mut is_quiet = true;
             for look in &looks {
-                let last = last.iter().find(|last| Arc::ptr_eq(&last.leader, &look.leader));
-                let same_turn = last.is_some_and(|last| last.turn == look.turn);
+                let earlier = look.earlier(&last);
+                let same_turn = earlier.is_some_and(|earlier| earlier.turn == look.turn);
                 // Not that of the look: the hub was unlocked if another leader was stuck.
-                let same_step = last.is_some_and(|last| last.step == look.leader.step());
+                let same_step = earlier.is_some_and(|earlier| earlier.step == look.leader.step());
+                let last_cpu = earlier.map_or(Duration::ZERO, |earlier| earlier.cpu);
                 if !look.leader.leads() {
                     continue;
                 }
@@ -80,7 +103,8 @@ impl Core {
                     continue;
                 }
                 if same_step {
-                    self.take_over(hub, look, last.map_or(Duration::ZERO, |last| last.cpu));
+                    let is_alone = !looks.iter().any(|other| other.serves_others(look, &last));
+                    self.take_over(hub, look, last_cpu, is_alone);
                 } else if same_turn {
                     look.leader.ask_to_yield();
                 }
@@ -91,6 +115,7 @@ impl Core {
             std::mem::swap(&mut last, &mut looks);
             quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet < QUIET {
+                hub.unlocked(|| last.iter_mut().for_each(Look::read_cpu));
                 hub.wait_for(&self.watcher, TICK);
             } else {
                 last.clear();
@@ -107,13 +132,19 @@ impl Core {
     }
 
     /// Takes the lead from a thread that has been in one command for too long.
-    /// `cpu` is the thread's CPU time at the look before.
-    fn take_over(&self, hub: &mut HubGuard<'_>, look: &Look, cpu: Duration) {
+    /// `cpu` is the thread's CPU time at the look before. `is_alone` tells that no other leader serves
+    /// connections.
+    fn take_over(&self, hub: &mut HubGuard<'_>, look: &Look, cpu: Duration, is_alone: bool) {
         let Look { leader: stalled, step, .. } = look;
         // If the machine is busy, a quick command may only wait for a CPU.
-        let is_slow = look.cpu.saturating_sub(cpu) >= COMPUTES
-            || !hub.unlocked(|| is_runnable(stalled.thread));
+        let is_slow = hub.unlocked(|| {
+            stalled.thread.cpu().saturating_sub(cpu) >= COMPUTES || !is_runnable(stalled.thread)
+        });
         if !stalled.leads() || stalled.step() != *step {
+            return;
+        }
+        // It only waits for a CPU, in no command: one thread more would wait as well, and make all wait longer.
+        if !is_slow && !is_alone && stalled.running().is_none() {
             return;
         }
         hub.roles.remove_leader(stalled);

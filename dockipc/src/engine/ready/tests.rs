@@ -40,6 +40,21 @@ fn quick_connections_do_not_starve_long_ones() {
 }
 
 #[test]
+fn known_quick_connections_do_not_wait_for_new_ones() {
+    let mut ready = Ready::default();
+    (0..100).for_each(|index| ready.push(index, Cost::NEW));
+    (100..102).for_each(|index| ready.push(index, LONG_ONE));
+    ready.polled();
+    let first = order(&mut ready);
+    assert!(first[..NEW].iter().copied().eq(0..NEW));
+    assert_eq!(first[NEW..], [100, 101], "new ones don't starve long ones");
+    ready.push(200, Cost::default());
+    ready.polled();
+    assert_eq!(order(&mut ready)[..2], [200, NEW]);
+    assert!(ready.has_any(false) && !ready.is_worth_sharing());
+}
+
+#[test]
 fn waiting_work_is_worth_sharing_from_the_cost_of_a_wake_up() {
     let mut ready = Ready::default();
     (0..1000).for_each(|index| ready.push(index, Cost::of(Duration::from_micros(1))));
