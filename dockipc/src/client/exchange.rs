@@ -21,7 +21,7 @@ use crate::reply::{FromReply, Reply};
 /// either restarting, or will close the next as well.
 pub(super) const MAX_CONNECTIONS: usize = 3;
 
-/// What a call does, in the error of one whose time is over before it connects.
+/// The step that the error of a call names if its time is over before it connects.
 pub(super) const CONNECTING: &str = "connecting";
 
 impl Client {

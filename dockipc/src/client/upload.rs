@@ -108,7 +108,7 @@ pub(crate) trait SendBody: Send + Sync {
     fn is_whole(&self) -> bool;
 }
 
-/// What a step of an async client's body did.
+/// The result of one step of an async client's body.
 #[cfg(feature = "tokio")]
 pub(crate) enum Pumped {
     /// Something was read or sent.
@@ -152,7 +152,7 @@ pub(super) struct Part {
     pub(super) is_begun: bool,
 }
 
-/// What sending a part did.
+/// The result of sending a part.
 pub(super) enum Sent {
     /// Some bytes were sent, or the daemon reads no more.
     Some,

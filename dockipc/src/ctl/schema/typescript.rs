@@ -164,7 +164,7 @@ fn entry(name: &str, value: &str) -> String {
     }
 }
 
-/// What is printed of the parameters of a command.
+/// The printed parts of a method that its command's parameters make.
 #[derive(Default)]
 struct Params {
     /// The names and types of the method's parameters. One that can be left out has a default, which is empty if
