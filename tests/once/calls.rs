@@ -289,8 +289,9 @@ fn deferred_answer_outlives_its_connection() {
 #[test]
 fn operator_stops_a_command_whose_client_has_left() {
     let (daemon, _, _, answers) = start();
-    drop(open(&daemon, &once("a", &["pick"])));
+    let stream = open(&daemon, &once("a", &["pick"]));
     let answer = answers.recv_timeout(PATIENCE).unwrap();
+    drop(stream);
     let listed = daemon.ask("dockipc running\n");
     let id = listed.split(r"\t").nth(1).unwrap();
     daemon.ask(format!("dockipc cancel {id}\n"));

@@ -29,9 +29,10 @@ fn until_calls(desk: &Desk, count: usize) {
 #[test]
 fn repeat_waits_for_the_loop_and_begins_nothing() {
     let mut desk = Desk::start(Server::new().once());
-    // Also if the first client leaves.
-    drop(desk.send(once("a")));
+    // Also if the first client leaves. Had it left before the daemon saw the call, the call would not begin.
+    let first = desk.send(once("a"));
     let job = desk.next();
+    drop(first);
     let mut repeats: Vec<_> = (0..3).map(|_| desk.send(once("a"))).collect();
     until_calls(&desk, 4);
     job.run(&mut desk.ui);
