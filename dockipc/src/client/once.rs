@@ -95,7 +95,6 @@ pub(super) struct Repeats {
     end: Option<Deadline>,
     /// The new connections that have failed.
     failed: usize,
-    /// The pauses since a connection was usable.
     pauses: Pauses,
 }
 
@@ -135,7 +134,6 @@ impl Repeats {
         };
         self.failed += usize::from(is_new);
         if was_usable {
-            self.pauses = Pauses::default();
             self.end = self.end.or(call.end).or_else(|| Deadline::after(TIME));
         }
         let is_answer = matches!(&error, Error::Refused(_)) && !goes_on;
@@ -148,9 +146,30 @@ impl Repeats {
         } else if !goes_on || is_late || is_first && self.failed >= CONNECTIONS {
             return Err(self.first.take().unwrap_or(error));
         }
-        if !is_new || was_usable {
+        // At once after the first connection that was lost. A server that closes each one is not called without a pause.
+        if !is_new || is_first && was_usable {
             return Ok(Duration::ZERO);
         }
         Ok(self.pauses.next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::limits::ClientLimits;
+
+    #[test]
+    fn calls_to_a_server_that_closes_each_connection_are_apart() {
+        let limits = ClientLimits::default();
+        let call = CallLimits::new(&limits, None);
+        let mut repeats = Repeats::new(true);
+        let mut pause = || {
+            let lost = Error::CutOff { received: 0, ran: Ran::Maybe };
+            repeats.after(lost, true, &call).unwrap()
+        };
+        assert_eq!(pause(), Duration::ZERO);
+        let pauses: Vec<_> = (0..16).map(|_| pause()).collect();
+        assert!(pauses.iter().all(|pause| !pause.is_zero()) && pauses.is_sorted());
     }
 }
