@@ -1,6 +1,6 @@
 //! The epoll floors: one thread, one epoll set.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -11,10 +11,16 @@ use rustix::io::Errno;
 use super::floor;
 use crate::Res;
 
-struct Connection {
-    stream: UnixStream,
+pub(super) struct Connection {
+    pub(super) stream: UnixStream,
     /// The bytes of an incomplete command.
     part: Vec<u8>,
+}
+
+impl Connection {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        Self { stream, part: Vec::new() }
+    }
 }
 
 /// Appends the answers to the complete commands at the beginning of the input. Returns the length of these
@@ -57,7 +63,7 @@ pub(crate) fn serve(socket: &Path, answers: Answers) -> Res<()> {
                     if connections.len() <= at {
                         connections.resize_with(at + 1, || None);
                     }
-                    connections[at] = Some(Connection { stream, part: Vec::new() });
+                    connections[at] = Some(Connection::new(stream));
                 }
                 continue;
             }
@@ -75,7 +81,7 @@ pub(crate) fn serve(socket: &Path, answers: Answers) -> Res<()> {
 }
 
 /// Serves a readable connection. Returns whether it stays open.
-fn turn(
+pub(super) fn turn(
     connection: &mut Connection,
     input: &mut [u8],
     output: &mut Vec<u8>,
@@ -86,7 +92,11 @@ fn turn(
         return false;
     }
     input[..fill].copy_from_slice(&connection.part);
-    let Ok(n @ 1..) = connection.stream.read(&mut input[fill..]) else { return false };
+    let n = match connection.stream.read(&mut input[fill..]) {
+        Ok(n @ 1..) => n,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+        _ => return false,
+    };
     let input = &input[..fill + n];
     let Ok(used) = answers(input, output) else { return false };
     connection.part.clear();

@@ -1,5 +1,6 @@
 //! The peers: servers and their clients.
 
+mod cores;
 mod dockipc;
 mod epoll;
 mod floor;
@@ -25,6 +26,7 @@ pub(crate) enum Peer {
     Floor,
     Epoll,
     FloorResp,
+    Cores,
     Redis,
     Threads,
     Tarpc,
@@ -40,6 +42,7 @@ impl Peer {
         Self::Floor,
         Self::Epoll,
         Self::FloorResp,
+        Self::Cores,
         Self::Redis,
         Self::Threads,
         Self::Tarpc,
@@ -65,6 +68,7 @@ impl Peer {
             Self::Floor => "floor",
             Self::Epoll => "epoll",
             Self::FloorResp => "floor-resp",
+            Self::Cores => "floor-cores",
             Self::Redis => "redis",
             Self::Threads => "threads",
             Self::Tarpc => "tarpc",
@@ -81,6 +85,7 @@ impl Peer {
             Self::Floor => "blocking floor",
             Self::Epoll => "epoll floor",
             Self::FloorResp => "RESP floor",
+            Self::Cores => "RESP floor on all CPUs",
             Self::Redis => "Redis",
             Self::Threads => "thread per connection",
             Self::Tarpc => "tarpc",
@@ -103,6 +108,7 @@ impl Peer {
     /// Returns whether the peer supports a workload.
     pub(crate) fn does(self, work: Work) -> bool {
         match work {
+            _ if self == Self::Cores => matches!(work, Work::Compute(_)),
             Work::One1p | Work::One8 => self != Self::Async,
             Work::Rtt16p | Work::Rtt16i | Work::Conc50 => self != Self::Line,
             Work::Ep50 | Work::Ep50p16 => {
@@ -142,6 +148,7 @@ impl Peer {
             Self::Floor => floor::serve(socket),
             Self::Epoll => epoll::serve(socket, epoll::frames),
             Self::FloorResp => epoll::serve(socket, resp::echoes),
+            Self::Cores => cores::serve(socket, threads::answers),
             Self::Redis => redis::serve(socket),
             Self::Threads => threads::serve(socket),
             Self::Tarpc => tasks::threads()?.block_on(tarpc::serve(socket)),
@@ -173,15 +180,23 @@ impl Peer {
                 let frame = floor::frame(PAYLOAD.as_bytes());
                 Raw::new(&job.socket, frame.clone(), frame)
             }),
-            (Self::Threads | Self::Dockipc, Work::Compute(load)) => blocking::bench(job, || {
-                let us = load.us.to_string();
-                let answer = format!(":{us}\r\n").into();
-                Raw::new(&job.socket, resp::command(&["work", &us]), answer)
-            }),
-            (_, Work::Ep50 | Work::Ep50p16) => ready::bench(job, || self.echo(job)),
-            (Self::FloorResp | Self::Redis | Self::Threads | Self::Dockipc | Self::Async, _) => {
-                blocking::bench(job, || self.echo(job))
+            (Self::Cores | Self::Threads | Self::Dockipc, Work::Compute(load)) => {
+                blocking::bench(job, || {
+                    let us = load.us.to_string();
+                    let answer = format!(":{us}\r\n").into();
+                    Raw::new(&job.socket, resp::command(&["work", &us]), answer)
+                })
             }
+            (_, Work::Ep50 | Work::Ep50p16) => ready::bench(job, || self.echo(job)),
+            (
+                Self::FloorResp
+                | Self::Cores
+                | Self::Redis
+                | Self::Threads
+                | Self::Dockipc
+                | Self::Async,
+                _,
+            ) => blocking::bench(job, || self.echo(job)),
             (Self::Line, _) => blocking::bench(job, || {
                 let line = format!("{} {PAYLOAD}\n", self.word());
                 Raw::to_end(&job.socket, line.into(), PAYLOAD.into())
