@@ -530,6 +530,9 @@ impl fmt::Debug for Call<'_> {
     }
 }
 
+/// The most memory that a pipeline keeps for its next command.
+const SPARE: usize = 4096;
+
 /// A number of calls over one connection; see [`Client::pipeline`].
 ///
 /// They are sent together and answered in order, so a thousand take little longer than a few. Each
@@ -555,6 +558,8 @@ impl fmt::Debug for Call<'_> {
 pub struct Pipeline<'c> {
     client: &'c Client,
     commands: Buffer,
+    /// The memory in which the next command is encoded.
+    spare: Buffer,
     count: usize,
     /// Length of the first command in bytes.
     first: usize,
@@ -569,6 +574,7 @@ impl<'c> Pipeline<'c> {
         Self {
             client,
             commands: Buffer::default(),
+            spare: Buffer::default(),
             count: 0,
             first: 0,
             reusable: true,
@@ -584,9 +590,14 @@ impl<'c> Pipeline<'c> {
         name: &str,
         words: impl IntoIterator<Item = T>,
     ) -> &mut Self {
-        let mut command = CommandBuilder::new(name);
+        let mut command = CommandBuilder::within(std::mem::take(&mut self.spare), name);
         words.into_iter().for_each(|word| command.argument(word));
-        self.push(&command.command())
+        self.push(&command.command());
+        let memory = command.into_memory();
+        if memory.capacity() <= SPARE {
+            self.spare = memory;
+        }
+        self
     }
 
     /// Adds a call that [`Client::command`] prepared, without its timeout, canceller and key.

@@ -127,7 +127,13 @@ const LAST: &[u8] = b"$7\r\ndockipc\r\n$4\r\nlast\r\n";
 
 impl CommandBuilder {
     pub(super) fn new(name: &str) -> Self {
-        let mut bytes = Buffer::with_capacity(HEAD + name.len() + 64);
+        Self::within(Buffer::default(), name)
+    }
+
+    /// Uses the memory of an earlier command.
+    pub(super) fn within(mut bytes: Buffer, name: &str) -> Self {
+        bytes.clear();
+        bytes.reserve(HEAD + name.len() + 64);
         bytes.extend_from_slice(&[0; HEAD]);
         let mut words = Self {
             bytes,
@@ -146,6 +152,11 @@ impl CommandBuilder {
         words.name = end - name.len()..end;
         words.arguments = words.bytes.len();
         words
+    }
+
+    /// Returns the memory, for another command.
+    pub(super) fn into_memory(self) -> Buffer {
+        self.bytes
     }
 
     /// Adds an argument. The daemon does not take it for an option, whatever its text.

@@ -169,6 +169,10 @@ pub(crate) fn first_reply(bytes: &[u8]) {
     } else {
         assert!(read.is_err(), "{read:?} was read from {at_once:?}");
     }
+    if let Some((bulk, len)) = answer::whole_bulk(bytes) {
+        assert_eq!(at_once, Ok(Scan::Whole { len, push: false }));
+        assert_eq!(read, Ok(Reply::bytes(bulk)));
+    }
 }
 
 /// Scans the bytes one by one, up to the end of the first reply.

@@ -67,6 +67,13 @@ impl Connection {
         call: &CallLimits<'_>,
     ) -> Result<Next> {
         let limit = call.limits.answer;
+        if let Some((bytes, len)) = answer::whole_bulk(self.unread())
+            && len <= limit
+        {
+            let reply = Reply::bytes(bytes);
+            self.consume(len);
+            return Ok(Next::Whole(Frame::Answer(reply)));
+        }
         let not_resp = |NotResp(why)| Error::Protocol(why);
         match scanner.scan(self.unread()).map_err(not_resp)? {
             Scan::Whole { len: need, .. } | Scan::More { need } if need > limit => {

@@ -92,6 +92,9 @@ proptest! {
         for (protocol, v3) in [(Protocol::Resp3, true), (Protocol::Resp2, false)] {
             let bytes = encoded(&reply, protocol);
             prop_assert_eq!(answer::read(&bytes), Ok(as_read(&reply, v3)));
+            if let Reply::Bytes(text) = &reply {
+                prop_assert_eq!(answer::whole_bulk(&bytes), Some((&**text, bytes.len())));
+            }
         }
     }
 
