@@ -65,9 +65,23 @@ pub fn threads() -> usize {
 
 /// Returns the number of server threads in another process.
 pub fn threads_of(process: impl Display) -> usize {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { return 0 };
-    let named = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    named.filter(|name| name.trim() == "dockipc").count()
+    loop {
+        // Before the list: Linux ends it early if the thread that it has come to ends meanwhile.
+        let Some(all) = number_in_status(&process, "Threads") else { return 0 };
+        let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { return 0 };
+        let tasks: Vec<_> = tasks.filter_map(|task| Some(task.ok()?.path())).collect();
+        if tasks.len() >= all {
+            let names = tasks.iter().filter_map(|task| fs::read_to_string(task.join("comm")).ok());
+            return names.filter(|name| name.trim() == "dockipc").count();
+        }
+    }
+}
+
+/// Returns a number of `/proc/PID/status`; `None` if there is no such process.
+fn number_in_status(process: impl Display, key: &str) -> Option<usize> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    Some(line.trim().trim_end_matches(" kB").parse().expect("a number"))
 }
 
 /// Returns the number of open descriptors of this process.
@@ -87,9 +101,7 @@ pub fn resident() -> usize {
 
 /// Returns the resident memory of another process in bytes.
 pub fn resident_of(process: impl Display) -> usize {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+    number_in_status(process, "VmRSS").expect("the resident memory") * 1024
 }
 
 /// A flag that ends the threads of a test, also when the test fails.
