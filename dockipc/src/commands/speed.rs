@@ -12,7 +12,7 @@ pub(crate) struct Speed {
     slow: AtomicBool,
     /// The [`Cost`] of a run.
     cost: AtomicU32,
-    /// Consecutive runs that contradict the two above.
+    /// Consecutive runs that contradict the two above; in the bits from [`LONGER`] on those that were longer.
     contrary: AtomicU32,
 }
 
@@ -21,6 +21,9 @@ pub(crate) struct Speed {
 pub(crate) struct Cost(u32);
 
 impl Cost {
+    /// About how long it takes to wake another thread, and so the least cost that is worth it.
+    pub(crate) const WAKE: Self = Self::of(Duration::from_micros(16));
+
     /// That of a connection whose first command has not run yet. Only of connections.
     pub(crate) const NEW: Self = Self(u32::MAX - 2);
 
@@ -56,10 +59,16 @@ const KNOWN_QUICK: Duration = Duration::from_micros(64);
 /// The number of consecutive quick runs after which a slow command counts as quick.
 const QUICK_AGAIN: u32 = 64;
 
+/// The most that a slow command costs a leader, which hands it over.
+const HAND_OVER: Cost = Cost::of(Duration::from_micros(64));
+
 /// The numbers of consecutive runs of a higher and of a lower cost after which it is the command's. A
 /// run may seem long because its thread had no CPU.
 const HIGHER: u32 = 2;
 const LOWER: u32 = 8;
+
+/// The bit of `contrary` with which the number of longer runs begins.
+const LONGER: u32 = 16;
 
 impl Default for Speed {
     fn default() -> Self {
@@ -97,8 +106,19 @@ impl Speed {
         self.slow.store(false, Ordering::Relaxed);
     }
 
-    /// Records a run. `computed` is its CPU time if it waited for nothing.
-    pub(crate) fn ran_for(&self, time: Duration, computed: Option<Duration>) {
+    /// Records a run; returns what the next one is expected to cost a leader. `computed` is its CPU time if it waited
+    /// for nothing.
+    pub(crate) fn ran_for(&self, time: Duration, computed: Option<Duration>) -> Cost {
+        let was_quick = self.cost() < Cost::WAKE;
+        self.record(time, computed);
+        // One long run of a quick command is taken for an accident: its thread had no CPU. It must not bring
+        // another leader.
+        let cost = if was_quick { self.cost() } else { Cost::of(time) };
+        // The connections that wait behind a slow command wait for no more than its hand-over.
+        if self.is_slow() { cost.min(HAND_OVER) } else { cost }
+    }
+
+    fn record(&self, time: Duration, computed: Option<Duration>) {
         let time = computed.unwrap_or(time);
         let now = Cost::of(time);
         let (agrees, limit) = if self.is_slow() {
@@ -119,7 +139,12 @@ impl Speed {
             if self.contrary.load(Ordering::Relaxed) != 0 {
                 self.contrary.store(0, Ordering::Relaxed);
             }
-        } else if self.contrary.fetch_add(1, Ordering::Relaxed) + 1 >= limit {
+            return;
+        }
+        // Shorter runs don't make a longer one count for more than one.
+        let shift = if !self.is_slow() && now > self.cost() { LONGER } else { 0 };
+        let before = self.contrary.fetch_add(1 << shift, Ordering::Relaxed);
+        if (before >> shift) % (1 << LONGER) + 1 >= limit {
             self.contrary.store(0, Ordering::Relaxed);
             self.cost.store(now.0, Ordering::Relaxed);
             self.slow.store(false, Ordering::Relaxed);
@@ -134,7 +159,9 @@ mod tests {
     const MICRO: Duration = Duration::from_micros(1);
 
     fn run(speed: &Speed, micros: u32, times: u32) -> u32 {
-        (0..times).for_each(|_| speed.ran_for(MICRO * micros, None));
+        for _ in 0..times {
+            speed.ran_for(MICRO * micros, None);
+        }
         speed.cost().micros()
     }
 
@@ -146,6 +173,10 @@ mod tests {
         // About the same.
         assert_eq!(run(&speed, 200, 100), 64);
         // One long run may be an accident.
+        assert_eq!(run(&speed, 3_000, 1), 64);
+        assert_eq!(run(&speed, 100, 1), 64);
+        // So may one after shorter ones.
+        assert_eq!(run(&speed, 0, LOWER - 1), 64);
         assert_eq!(run(&speed, 3_000, 1), 64);
         assert_eq!(run(&speed, 100, 1), 64);
         assert_eq!(run(&speed, 3_000, 2), 2048);
@@ -164,6 +195,18 @@ mod tests {
     }
 
     #[test]
+    fn slow_command_costs_a_leader_its_hand_over() {
+        let speed = Speed::default();
+        assert_eq!(speed.ran_for(MICRO * 100, None), Cost::of(MICRO * 100));
+        speed.stalled();
+        assert_eq!(speed.ran_for(MICRO * 300_000, None), HAND_OVER);
+        let quick = Speed::default();
+        run(&quick, 0, 1);
+        assert_eq!(quick.ran_for(MICRO * 3_000, None), Cost::default(), "an accident");
+        assert_eq!(quick.ran_for(MICRO * 3_000, None), Cost::of(MICRO * 3_000));
+    }
+
+    #[test]
     fn slow_command_counts_as_quick_again() {
         let speed = Speed::default();
         speed.stalled();
@@ -178,7 +221,9 @@ mod tests {
         speed.stalled();
         run(&speed, 300, QUICK_AGAIN);
         assert!(speed.is_slow());
-        (0..QUICK_AGAIN).for_each(|_| speed.ran_for(MICRO * 5_000, Some(MICRO * 300)));
+        for _ in 0..QUICK_AGAIN {
+            speed.ran_for(MICRO * 5_000, Some(MICRO * 300));
+        }
         assert!(!speed.is_slow());
     }
 }

@@ -315,15 +315,10 @@ impl Executor for TurnExecutor<'_> {
 }
 
 impl Timed {
-    /// Records the time; returns the cost.
+    /// Records the time; returns what the next run is expected to cost a leader.
     fn end(self, table: &Table) -> Cost {
         let time = self.since.elapsed();
         let computed = self.usage.and_then(ThreadUsage::computed);
-        let speed = table.speed(self.what);
-        let was_quick = speed.cost() < WAKE;
-        speed.ran_for(time, computed);
-        // One long run of a quick command is taken for an accident: its thread had no CPU. It must not bring
-        // another leader.
-        if was_quick { speed.cost() } else { Cost::of(time) }
+        table.speed(self.what).ran_for(time, computed)
     }
 }

@@ -52,9 +52,12 @@ pub(super) struct Hub {
     free: Vec<usize>,
     /// Connections to be served by a leader.
     pub(super) ready: Ready,
-    /// The cost that is assumed of a new connection's first command: that of the connection that ended
-    /// last.
+    /// The cost that is assumed of a new connection's first command if the last [`ALIKE`] that ended had a long one:
+    /// that of the last. Else new ones that are quick would wait behind each other as if they were long, since a
+    /// few others are.
     first_cost: Cost,
+    /// How many connections of a long command have ended since one that was quick.
+    long_ends: usize,
     /// Connections whose command waits for a thread, in order.
     pub(super) handed_over: VecDeque<usize>,
     pub(super) jobs: Jobs,
@@ -76,6 +79,9 @@ pub(super) struct Hub {
     #[cfg(feature = "tokio")]
     pub(super) waiting: Vec<std::task::Waker>,
 }
+
+/// See [`Hub::first_cost`].
+const ALIKE: usize = 32;
 
 struct Slot {
     /// Tells events of an earlier connection in this slot from those of this one.
@@ -142,6 +148,7 @@ impl Hub {
             free: Vec::new(),
             ready: Ready::default(),
             first_cost: Cost::default(),
+            long_ends: 0,
             handed_over: VecDeque::new(),
             jobs: Jobs::default(),
             timers: BinaryHeap::new(),
@@ -193,7 +200,7 @@ impl Hub {
         slot.socket = Some(Arc::clone(&conn.socket));
         slot.occupant = Occupant::Idle(Box::new(conn));
         slot.unseen = Readiness::READABLE;
-        slot.cost = if self.first_cost < WAKE { Cost::NEW } else { self.first_cost };
+        slot.cost = if self.long_ends < ALIKE { Cost::NEW } else { self.first_cost };
         self.enqueue(index);
         Ok(())
     }
@@ -387,6 +394,8 @@ impl Hub {
     /// Frees the slot of a connection that has ended.
     pub(super) fn free(&mut self, index: usize) -> Option<Box<Conn>> {
         let slot = &mut self.slots[index];
+        let was_long = slot.cost >= WAKE && slot.cost != Cost::NEW;
+        self.long_ends = if was_long { self.long_ends.saturating_add(1) } else { 0 };
         self.first_cost = slot.cost;
         slot.generation = next_generation(slot.generation);
         slot.unseen = Readiness::NONE;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::commands::Cost;
 
-/// About how long it takes to wake another thread, and so the least cost that is worth it.
-pub(super) const WAKE: Cost = Cost::of(Duration::from_micros(16));
+/// See [`Cost::WAKE`].
+pub(super) const WAKE: Cost = Cost::WAKE;
 
 /// The least cost of commands beside which one leader more looks for quick ones. It is woken for each event
 /// while the others are away.

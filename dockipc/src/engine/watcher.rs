@@ -50,6 +50,13 @@ impl Look {
         last.iter().find(|last| Arc::ptr_eq(&last.leader, &self.leader))
     }
 
+    /// Returns whether the leader has been in the same step since the `earlier` look, in which it did not wait for
+    /// events. A step of one that did has just begun, and its CPU time before is not known.
+    fn is_in_step_since(&self, earlier: &Self) -> bool {
+        // Not the step of this look: the hub was unlocked if another leader was stuck.
+        !earlier.polls && earlier.step == self.leader.step()
+    }
+
     /// Returns whether this leader is not `stalled`, and waits for events or has begun a turn since the look
     /// before.
     fn serves_others(&self, stalled: &Self, last: &[Self]) -> bool {
@@ -90,8 +97,7 @@ impl Core {
             for look in &looks {
                 let earlier = look.earlier(&last);
                 let same_turn = earlier.is_some_and(|earlier| earlier.turn == look.turn);
-                // Not that of the look: the hub was unlocked if another leader was stuck.
-                let same_step = earlier.is_some_and(|earlier| earlier.step == look.leader.step());
+                let same_step = earlier.is_some_and(|earlier| look.is_in_step_since(earlier));
                 let last_cpu = earlier.map_or(Duration::ZERO, |earlier| earlier.cpu);
                 if !look.leader.leads() {
                     continue;
@@ -182,5 +188,24 @@ impl Core {
                 }
             });
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leader_that_waited_for_events_is_not_stuck_at_once() {
+        let leader = Arc::new(Worker::new());
+        leader.set_polls(true);
+        let waits = Look::new(&leader);
+        leader.set_polls(false);
+        let mut comes = Look::new(&leader);
+        comes.read_cpu();
+        assert!(!comes.is_in_step_since(&waits), "its CPU time was not read");
+        assert!(Look::new(&leader).is_in_step_since(&comes));
+        leader.begin_turn();
+        assert!(!Look::new(&leader).is_in_step_since(&comes));
     }
 }

@@ -295,3 +295,27 @@ fn quick_command_comes_before_answers_that_are_being_sent() {
     world.hub.requeue(asks, other, Readiness::NONE);
     assert!(world.hub.ready.all().eq([asks, sends]));
 }
+
+#[test]
+fn few_long_connections_do_not_make_new_ones_long() {
+    let mut world = World::new();
+    let mut first_cost = |last: Cost| {
+        world.add();
+        world.hub.ready.polled();
+        let (index, _) = world.hub.ready.pop(true).expect("the new connection");
+        let expected = world.hub.slots[index].cost;
+        let (mut conn, _) = world.hub.take(index).expect("the new connection");
+        conn.cost = last;
+        world.hub.put(index, conn);
+        world.connections.remove(&world.token(index));
+        world.hub.free(index);
+        expected
+    };
+    for _ in 0..ALIKE {
+        assert_eq!(first_cost(SENDING), Cost::NEW);
+    }
+    assert_eq!(first_cost(SENDING), SENDING);
+    assert_eq!(first_cost(Cost::default()), SENDING);
+    assert_eq!(first_cost(SENDING), Cost::NEW, "one was quick");
+    assert_eq!(first_cost(Cost::NEW), Cost::NEW);
+}
