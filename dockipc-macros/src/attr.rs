@@ -62,7 +62,7 @@ pub(crate) struct EventsAttrs {
 pub(crate) struct ReplyAttrs {
     pub(crate) keys: Keys<ReplyKey>,
     /// One for each field of a struct, in order.
-    pub(crate) fields: Vec<Keys<ReplyFieldKey>>,
+    pub(crate) fields: Vec<ReplyFieldAttrs>,
     /// One for each variant, in order.
     pub(crate) variants: Vec<ReplyVariantAttrs>,
 }
@@ -72,8 +72,15 @@ pub(crate) struct ReplyVariantAttrs {
     pub(crate) keys: Keys<ReplyVariantKey>,
     /// The keys of `#[arg(…)]`, since a word is that of `Arg`.
     pub(crate) arg: Keys<VariantKey>,
+    pub(crate) docs: Vec<Expr>,
     /// One for each field, in order.
-    pub(crate) fields: Vec<Keys<ReplyFieldKey>>,
+    pub(crate) fields: Vec<ReplyFieldAttrs>,
+}
+
+/// Everything that the author wrote at a field of answers for the derive.
+pub(crate) struct ReplyFieldAttrs {
+    pub(crate) keys: Keys<ReplyFieldKey>,
+    pub(crate) docs: Vec<Expr>,
 }
 
 /// Everything that the author wrote at a group of parameters for the derive.
@@ -403,7 +410,11 @@ impl ReplyAttrs {
     pub(crate) fn of(input: &DeriveInput, errors: &mut Errors) -> Self {
         let keys = Keys::named("dockipc", &input.attrs, errors);
         let of_fields = |fields: &Fields, errors: &mut Errors| {
-            fields.iter().map(|field| Keys::named("dockipc", &field.attrs, errors)).collect()
+            let of = |field: &Field| ReplyFieldAttrs {
+                keys: Keys::named("dockipc", &field.attrs, errors),
+                docs: docs(&field.attrs),
+            };
+            fields.iter().map(of).collect()
         };
         let (mut fields, mut variants) = (Vec::new(), Vec::new());
         match &input.data {
@@ -411,6 +422,7 @@ impl ReplyAttrs {
             Data::Enum(data) => {
                 for variant in &data.variants {
                     variants.push(ReplyVariantAttrs {
+                        docs: docs(&variant.attrs),
                         keys: Keys::named("dockipc", &variant.attrs, errors),
                         arg: Keys::of(&variant.attrs, errors),
                         fields: of_fields(&variant.fields, errors),

@@ -479,6 +479,9 @@ pub fn derive_failure(item: TokenStream) -> TokenStream {
 /// | `#[dockipc(table)]` at a struct with named fields | in line mode, a list or a stream of it is a table: a row with the names of the fields, and then the values of each, separated by tabs |
 /// | `#[dockipc(crate = other_name)]` at the type | the name that the crate `dockipc` has in your crate |
 ///
+/// The doc comments of variants and of fields with names are in the description of a command, which `dockipc help` and the
+/// printed clients show.
+///
 /// `dockipc schema --check` reports a new variant as a change that can break callers, unless the enum had an `other`.
 #[proc_macro_derive(Reply, attributes(arg, dockipc))]
 pub fn derive_reply(item: TokenStream) -> TokenStream {

@@ -260,6 +260,7 @@ pub(crate) struct ReplyField {
     pub(crate) ident: Ident,
     /// The name on the wire.
     pub(crate) name: String,
+    pub(crate) docs: Vec<Expr>,
     pub(crate) ty: Type,
 }
 
@@ -267,6 +268,7 @@ pub(crate) struct ReplyField {
 pub(crate) struct ReplyVariant {
     pub(crate) ident: Ident,
     pub(crate) word: String,
+    pub(crate) docs: Vec<Expr>,
     /// Other words that are read as it.
     pub(crate) aliases: Vec<String>,
     pub(crate) content: Content,

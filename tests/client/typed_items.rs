@@ -11,6 +11,7 @@ use tests::{Daemon, Place, expect, resp};
 
 #[derive(Reply)]
 struct Note {
+    /// The daemon's text, which no comparison reads.
     id: u32,
     tags: Vec<String>,
     size: Option<(u8, f64)>,
@@ -63,7 +64,9 @@ mod fitting {
     /// Fewer values than the daemon reads, and more fields.
     #[derive(Reply)]
     pub(super) struct Note {
+        /// Another text than the daemon's.
         pub(super) id: u16,
+        /// A text that the daemon lacks.
         pub(super) tags: [String; 2],
         pub(super) kind: Kind,
         pub(super) more: String,
@@ -71,6 +74,7 @@ mod fitting {
 
     #[derive(Reply)]
     pub(super) enum Kind {
+        /// Another text.
         Plain,
     }
 

@@ -264,6 +264,7 @@ fn take_folders(folders: Body<Folder>) -> Result<Vec<Folder>, Failure> {
 /// An item with a text, bytes and values that can be missing.
 #[derive(Reply, Clone)]
 struct Part {
+    /// The name.
     name: String,
     bytes: Vec<u8>,
     wait: Option<Duration>,
@@ -276,7 +277,12 @@ struct Part {
 enum Flat {
     Nothing,
     Circle(f64),
-    Line { from: u8, to: u8 },
+    /// A line.
+    Line {
+        /// Its begin.
+        from: u8,
+        to: u8,
+    },
 }
 
 #[command]
@@ -492,7 +498,10 @@ fn rust_client_compiles_fits_and_calls() {
     );
     let directory = place.directory();
     fs::write(directory.join("Cargo.toml"), package).unwrap();
-    fs::write(directory.join("typed.rs"), printed(&daemon, "--rust")).unwrap();
+    let client = printed(&daemon, "--rust");
+    assert!(client.contains("\n    /// The name.\n    pub name: String,\n"));
+    assert!(client.contains("\n    Line {\n        /// Its begin.\n        from: u8,\n"));
+    fs::write(directory.join("typed.rs"), client).unwrap();
     let asynchronous = printed(&daemon, "--rust --async");
     fs::write(directory.join("typed_async.rs"), asynchronous).unwrap();
     fs::copy(caller("main.rs"), directory.join("main.rs")).unwrap();
@@ -512,6 +521,7 @@ fn python_client_calls_with_each_version() {
     let (daemon, place) = (daemon(), Place::new());
     let client = printed(&daemon, "--python");
     assert_eq!(client.matches("return self._stream(").count(), 4);
+    assert!(client.contains("\nclass Part:\n    name: str\n    \"\"\"The name.\"\"\"\n"));
     assert_eq!(client.matches("The items come together").count(), 1);
     fs::write(place.directory().join("typed_client.py"), client).unwrap();
     for version in versions("python", "redis") {
@@ -533,6 +543,10 @@ fn typescript_client_compiles_and_calls_with_each_version() {
     }
     let daemon = daemon();
     let client = printed(&daemon, "--typescript");
+    assert!(client.contains("\n  /** The name. */\n  name: string;\n"));
+    assert!(client.contains(
+        "\n  /** A line. */\n  | { line: { /** Its begin. */ from: number; to: number } };\n"
+    ));
     for version in versions("node", "redis") {
         let place = Place::new();
         let directory = place.directory();

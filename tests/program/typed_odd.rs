@@ -17,15 +17,19 @@ struct ReturnType {}
 #[derive(Reply, Clone)]
 #[dockipc(table)]
 struct Iterator {
+    /// */ " \ \" """ ''' >>> ${x} @ts-expect-error // # type: x r#" ]]>
     #[dockipc(name = "a@b")]
     at: u8,
+    #[doc = "\u{2028}*/\nevil();\r\n```\nevil();\n```\0"]
     #[dockipc(name = "\"'`${x}")]
     quotes: Option<String>,
 }
 
 #[derive(Reply, Clone)]
 enum Unpin {
+    /// */ \ \" """ >>> @ts-expect-error
     Only {
+        /// */ \ \" """ >>> @ts-expect-error
         #[dockipc(name = "c@d*/")]
         at: u8,
     },
@@ -33,6 +37,7 @@ enum Unpin {
 
 #[derive(Reply, Clone)]
 enum Sole {
+    /// */ \ \" """ >>> @ts-expect-error
     Word,
 }
 

@@ -885,7 +885,8 @@ fn queue_runs_tasks_of_its_clients() {
         let help = run(&["import", "--help"]);
         assert!(
             help.contains(
-                "\nColumns of <tasks>:\n  label    text, optional\n  command  list of text\n"
+                "\nColumns of <tasks>:\n  label    A text for people. [text, optional]\n  \
+                 command  The program and its arguments, a column each. [list of text]\n"
             ),
             "{help}"
         );

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use dockipc::{Arg, Client, Error, Handle, Reply, Request, Server, State, command};
+use dockipc::{Arg, Body, Client, Error, Handle, Reply, Request, Server, State, command};
 
 type Names = Mutex<Vec<String>>;
 
@@ -73,6 +73,58 @@ fn slow(request: &Request<'_>, _: &str) -> Vec<String> {
 
 #[command("hidden", hidden)]
 fn hidden(_names: State<Names>) {}
+
+/// A struct of which a list is a table.
+#[derive(Reply)]
+#[dockipc(table)]
+#[allow(clippy::empty_docs, reason = "is no text in a description")]
+struct Folder {
+    /// The name,
+    ///   without its place.
+    ///
+    name: String,
+    size: u8,
+    #[doc = " "]
+    depth: u8,
+    /// Those in it.
+    folders: Vec<Folder>,
+    #[doc = concat!("The ", "shape.")]
+    #[dockipc(name = "form")]
+    shape: Shape,
+}
+
+#[derive(Reply)]
+#[allow(dead_code, reason = "only described")]
+enum Shape {
+    /// None.
+    Nothing,
+    /// A circle, by its radius.
+    Circle(
+        /// A field without a name has no text.
+        u8,
+    ),
+    Line {
+        /// Its begin.
+        from: u8,
+        to: u8,
+    },
+}
+
+#[derive(Reply)]
+#[allow(dead_code, reason = "only described")]
+enum Color {
+    /// As blood.
+    Red,
+    Green,
+    #[dockipc(other)]
+    Other,
+}
+
+#[command(hidden)]
+fn folders(colors: Body<Color>) -> Vec<Folder> {
+    drop(colors);
+    Vec::new()
+}
 
 fn serve() -> (Handle, Receiver<()>, Sender<()>) {
     let names = ["anna", "bob", "barbara"].map(String::from).to_vec();
@@ -153,6 +205,32 @@ fn description_of_a_command_is_complete() {
             "usage=greet <who> [--times <times>] [--loud] [--level <level>] [<words>…]",
         ]
     );
+}
+
+#[test]
+fn doc_comments_of_fields_and_variants_are_described() {
+    let (daemon, ..) = serve();
+    let all = describe(&daemon.client(), &["folders"]);
+    let int = "type=int, min=0, max=255";
+    assert_eq!(
+        text(&all["folders"]["answer"]),
+        format!(
+            "type=list, of=type=struct, name=Folder, table=1, fields=[\
+             name=name, of=type=text, help=The name, without its place. \
+             name=size, of={int} \
+             name=depth, of={int} \
+             name=folders, of=type=list, of=type=struct, name=Folder, table=1, help=Those in it. \
+             name=form, of=type=union, name=Shape, variants=[\
+             name=nothing, help=None. \
+             name=circle, of={int}, help=A circle, by its radius. \
+             name=line, of=type=struct, fields=[\
+             name=from, of={int}, help=Its begin. name=to, of={int}]], help=The shape.]"
+        )
+    );
+    let arguments = text(&all["folders"]["arguments"]);
+    let items = "of=type=enum, name=Color, other=1, words=[red green other], \
+                 variants=[name=red, help=As blood. name=green name=other]]";
+    assert!(arguments.ends_with(items), "{arguments}");
 }
 
 #[test]

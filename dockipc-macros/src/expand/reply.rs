@@ -3,10 +3,10 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, Generics, Ident, Member, Path, Type, parse_quote};
+use syn::{DeriveInput, Expr, Generics, Ident, Member, Path, Type, parse_quote};
 
 use super::bounds::generic_types;
-use super::silent;
+use super::{silent, text};
 use crate::model::{Answer, Content, Other, ReplyImpl, ReplyVariant};
 use crate::tokens::{first_span, hygienic, mentions};
 
@@ -190,10 +190,13 @@ fn parts(content: &Content, ident: &Ident, path: &TokenStream, constructor: &Tok
                 } else {
                     quote!(__dockipc::Reply::map([#((#keys, #into::into_reply(#names))),*]))
                 },
-                ty: quote!(__dockipc::ReplyType::Struct {
-                    name: #path,
-                    fields: || const { &[#((#keys, #into::REPLY_TYPE)),*] },
-                }),
+                ty: documented(
+                    quote!(__dockipc::ReplyType::Struct {
+                        name: #path,
+                        fields: || const { &[#((#keys, #into::REPLY_TYPE)),*] },
+                    }),
+                    fields.iter().map(|field| (&*field.name, &*field.docs)),
+                ),
                 from: quote!({
                     let mut __dockipc_fields = __dockipc::Fields::of(__dockipc_reply)?;
                     let _ = &mut __dockipc_fields;
@@ -204,6 +207,22 @@ fn parts(content: &Content, ident: &Ident, path: &TokenStream, constructor: &Tok
             }
         }
     }
+}
+
+/// Adds the doc comments of the fields or the variants with these names, if there are any, to a type.
+fn documented<'m>(
+    ty: TokenStream,
+    docs: impl Iterator<Item = (&'m str, &'m [Expr])>,
+) -> TokenStream {
+    let of = |(name, docs): (_, &[Expr])| {
+        let text = text(docs);
+        (!docs.is_empty()).then(|| quote!((#name, #text)))
+    };
+    let texts: Vec<_> = docs.filter_map(of).collect();
+    if texts.is_empty() {
+        return ty;
+    }
+    quote!(__dockipc::ReplyType::Documented(&#ty, &[#(#texts),*]))
 }
 
 fn as_into(ty: &Type) -> TokenStream {
@@ -221,7 +240,7 @@ fn of_enum(
     let is_union = variants.iter().any(|variant| !matches!(variant.content, Content::Nothing));
     let (mut columns, mut into, mut types, mut from) = (vec![], vec![], vec![], vec![]);
     let mut held = Vec::new();
-    for ReplyVariant { ident: variant, word, aliases, content } in variants {
+    for ReplyVariant { ident: variant, word, aliases, content, .. } in variants {
         let variant = silent(variant);
         let constructor = quote!(Self::#variant);
         let parts = parts(content, ident, &quote!(""), &constructor);
@@ -259,6 +278,7 @@ fn of_enum(
     } else {
         quote!(__dockipc::ReplyType::Enum { name: #path, words: &[#(#words),*] })
     };
+    ty = documented(ty, variants.iter().map(|variant| (&*variant.word, &*variant.docs)));
     if other.is_some() {
         ty = quote!(__dockipc::ReplyType::Open(&#ty));
     }

@@ -6,7 +6,8 @@ use syn::{Data, DataEnum, DeriveInput, Error, Field, Fields, Ident, LitStr, Path
 
 use super::{default_crate, invalid, once};
 use crate::attr::{
-    Key, Keys, ReplyAttrs, ReplyFieldKey, ReplyKey, ReplyVariantAttrs, ReplyVariantKey, VariantKey,
+    Key, Keys, ReplyAttrs, ReplyFieldAttrs, ReplyFieldKey, ReplyKey, ReplyVariantAttrs,
+    ReplyVariantKey, VariantKey,
 };
 use crate::errors::Errors;
 use crate::model::{Answer, Content, Other, ReplyField, ReplyImpl, ReplyVariant};
@@ -63,11 +64,11 @@ pub(crate) fn reply_crate(keys: &Keys<ReplyKey>) -> Path {
 }
 
 /// Returns the fields of a struct or a variant.
-fn content(keys: Vec<Keys<ReplyFieldKey>>, fields: &Fields, errors: &mut Errors) -> Content {
-    let named = keys.into_iter().zip(fields);
+fn content(attrs: Vec<ReplyFieldAttrs>, fields: &Fields, errors: &mut Errors) -> Content {
+    let named = attrs.into_iter().zip(fields);
     if let Fields::Named(_) = fields {
         let mut content: Vec<ReplyField> = Vec::new();
-        for (keys, field) in named {
+        for (ReplyFieldAttrs { keys, docs }, field) in named {
             let Field { ident: Some(ident), ty, .. } = field else { continue };
             let text = name(keys, errors);
             let span = text.as_ref().map_or(ident.span(), LitStr::span);
@@ -79,12 +80,12 @@ fn content(keys: Vec<Keys<ReplyFieldKey>>, fields: &Fields, errors: &mut Errors)
                     format!("duplicate name `{name}`: give another, `#[dockipc(name = \"name\")]`"),
                 );
             }
-            content.push(ReplyField { ident: ident.clone(), name, ty: ty.clone() });
+            content.push(ReplyField { ident: ident.clone(), name, docs, ty: ty.clone() });
         }
         return Content::Map(content);
     }
-    for (keys, _) in named {
-        if let Some(text) = name(keys, errors) {
+    for (attrs, _) in named {
+        if let Some(text) = name(attrs.keys, errors) {
             let message =
                 "a field without a name has none in an answer: name the field, or leave out `name`";
             errors.add(text.span(), message);
@@ -184,7 +185,7 @@ fn variants(
                 format!("duplicate word `{word}`: give another, `#[dockipc(name = \"word\")]`");
             errors.add(span, message);
         }
-        variants.push(ReplyVariant { ident, word, aliases, content });
+        variants.push(ReplyVariant { ident, word, docs: attrs.docs, aliases, content });
     }
     Answer::Enum { variants, other: unknown.map(|(_, other)| other) }
 }

@@ -24,7 +24,7 @@ impl Rows {
                     rows.is_table = true;
                     of
                 }
-                ReplyType::Form(of, _) => of,
+                ReplyType::Form(of, _) | ReplyType::Documented(of, _) => of,
                 _ => return rows,
             };
         }
@@ -98,11 +98,12 @@ fn width(ty: &ReplyType, depth: u8) -> usize {
     let of_fields = |fields: &[(&str, &ReplyType)]| {
         fields.iter().map(|(_, ty)| 1 + inner(ty)).sum::<usize>().max(1)
     };
-    match *ty {
+    match *undocumented(ty) {
         _ if depth == DEEPEST => 1,
         ReplyType::Form(of, _)
         | ReplyType::Open(of)
         | ReplyType::Table(of)
+        | ReplyType::Documented(of, _)
         | ReplyType::Optional(of) => inner(of),
         ReplyType::Row(columns) => columns.iter().map(|ty| inner(ty)).sum::<usize>().max(1),
         ReplyType::Struct { fields, .. } => of_fields(fields()),
@@ -112,6 +113,11 @@ fn width(ty: &ReplyType, depth: u8) -> usize {
         }
         _ => 1,
     }
+}
+
+/// Returns a type without its texts, which so are no level of it.
+fn undocumented(ty: &ReplyType) -> &ReplyType {
+    if let ReplyType::Documented(of, _) = ty { of } else { ty }
 }
 
 /// The columns of a row that are not read.
@@ -155,10 +161,11 @@ impl<'l> Columns<'l> {
             return Err("the type is nested too deeply for a line".into());
         }
         let depth = depth + 1;
-        match *ty {
-            ReplyType::Form(of, _) | ReplyType::Open(of) | ReplyType::Table(of) => {
-                self.value(of, depth)
-            }
+        match *undocumented(ty) {
+            ReplyType::Form(of, _)
+            | ReplyType::Open(of)
+            | ReplyType::Table(of)
+            | ReplyType::Documented(of, _) => self.value(of, depth),
             ReplyType::Optional(of) => self.optional(of, depth),
             ReplyType::List(of) | ReplyType::Set(of) | ReplyType::Stream(of) => {
                 let mut items = Vec::new();

@@ -199,7 +199,7 @@ impl<'p> ArgumentInfo<'p> {
             default: help::default(param).filter(|_| !param.secret),
             optional: param.is_optional(),
             multiple: param.arity == Arity::Many,
-            help: help::of(param),
+            help: help::one_line(param.help),
             secret: param.secret,
             completes: param.propose.is_some(),
             one_of: param.alternative().map(|(of, _)| of),
@@ -305,6 +305,10 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
         ReplyType::Table(of) => (*of, "table"),
         _ => (ty, ""),
     };
+    let (ty, texts) = match ty {
+        ReplyType::Documented(of, texts) => (*of, *texts),
+        _ => (ty, &[][..]),
+    };
     let mut fields = Fields::default();
     fields.text("type", word(ty));
     if let Some(form) = form {
@@ -343,13 +347,20 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
             fields.list("columns", list);
         }
         ReplyType::Struct { fields: of, .. } if !outer.has(name) => {
-            fields.list("fields", named(of(), true, &here));
+            fields.list("fields", named(of(), true, texts, &here));
         }
         ReplyType::Union { variants, .. } if !outer.has(name) => {
-            fields.list("variants", named(variants(), false, &here));
+            fields.list("variants", named(variants(), false, texts, &here));
         }
         ReplyType::Json { schema: Some(schema) } => fields.text("schema", &schema()),
-        ReplyType::Enum { words, .. } => fields.list("words", texts(words)),
+        ReplyType::Enum { words, .. } => {
+            fields.list("words", self::texts(words));
+            if !texts.is_empty() {
+                let variants: Vec<_> =
+                    words.iter().map(|word| (*word, &ReplyType::Nothing)).collect();
+                fields.list("variants", named(&variants, false, texts, &here));
+            }
+        }
         _ => {}
     }
     fields.into_reply()
@@ -357,13 +368,23 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
 
 /// Describes the fields of a struct or the variants of a union; a variant without a value has no type.
 #[inline(never)]
-fn named(list: &[(&str, &ReplyType)], are_fields: bool, outer: &Outer<'_>) -> Vec<Reply> {
+fn named(
+    list: &[(&str, &ReplyType)],
+    are_fields: bool,
+    texts: &[(&str, &str)],
+    outer: &Outer<'_>,
+) -> Vec<Reply> {
     let mut described = Vec::new();
     for (name, ty) in list {
         let mut fields = Fields::default();
         fields.text("name", name);
         if are_fields || !matches!(ty, ReplyType::Nothing) {
             put_type(&mut fields, "of", ty, outer);
+        }
+        let text = texts.iter().find(|(of, _)| of == name);
+        let help = text.map(|(_, text)| help::one_line(text)).unwrap_or_default();
+        if !help.is_empty() {
+            fields.text("help", &help);
         }
         described.push(fields.into_reply());
     }
@@ -405,7 +426,10 @@ fn word(ty: &ReplyType) -> &'static str {
         ReplyType::Enum { .. } => "enum",
         ReplyType::Union { .. } => "union",
         ReplyType::Json { .. } => "json",
-        ReplyType::Form(of, _) | ReplyType::Open(of) | ReplyType::Table(of) => word(of),
+        ReplyType::Form(of, _)
+        | ReplyType::Open(of)
+        | ReplyType::Table(of)
+        | ReplyType::Documented(of, _) => word(of),
     }
 }
 

@@ -150,7 +150,7 @@ fn right(param: &Param) -> String {
         param.arity == Arity::Optional || (param.arity == Arity::One && param.default.is_some());
     let is_optional = default.is_none() && can_be_omitted;
     // A semicolon follows.
-    let mut text = of(param).trim_end_matches('.').to_owned();
+    let mut text = one_line(param.help).trim_end_matches('.').to_owned();
     for part in [
         &*param.values(),
         default.as_deref().unwrap_or_default(),
@@ -205,7 +205,7 @@ fn width(text: &str) -> usize {
     text.char_indices().fold(0, |width, _| width + 1)
 }
 
-/// Returns the doc comment of a parameter as one line.
-pub(super) fn of(param: &Param) -> String {
-    joined(&mut param.help.lines().map(str::trim_ascii), " ")
+/// Returns the doc comment of a parameter or a field as one line.
+pub(super) fn one_line(text: &str) -> String {
+    joined(&mut text.lines().map(str::trim_ascii), " ")
 }

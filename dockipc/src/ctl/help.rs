@@ -252,7 +252,11 @@ fn fields_of(answer: &Answer) -> Option<&[Field]> {
 }
 
 fn rows_of(fields: &[Field]) -> Vec<(String, String)> {
-    fields.iter().map(|field| (field.name.clone(), kind(&field.of))).collect()
+    let right = |field: &Field| match &*field.help {
+        "" => kind(&field.of),
+        help => format!("{help} [{}]", kind(&field.of)),
+    };
+    fields.iter().map(|field| (field.name.clone(), right(field))).collect()
 }
 
 /// Returns the type of a field. The words of an enum, and the fields of a struct within a struct, are in it.
@@ -382,6 +386,24 @@ mod tests {
         let long = ["words"; 9].join(" ");
         let lines = broken(&format!("[{long}]"), Some(20), 0, 0);
         assert!(lines.lines().all(|line| line.len() <= 20), "{lines}");
+    }
+
+    #[test]
+    fn text_of_a_field_is_shown_as_that_of_an_argument() {
+        let ty = json!({ "type": "text" });
+        let job = json!({ "type": "struct", "name": "Job", "fields": [
+            { "name": "id", "of": { "type": "int", "min": "0", "max": "9" }, "help": "Its number." },
+            // As an older daemon describes it.
+            { "name": "name", "of": { "type": "optional", "of": ty } },
+        ] });
+        let command = json!({
+            "name": "add", "aliases": [], "summary": "", "usage": "add", "details": "", "for": null, "idempotent": false,
+            "arguments": [], "answer": { "type": "list", "of": job },
+        });
+        let command: Description = serde_json::from_value(command).unwrap();
+        let text = anstream::adapter::strip_str(&text(&command, None)).to_string();
+        let answer = "\nAnswer: list of Job\n  id    Its number. [int]\n  name  text, optional\n";
+        assert!(text.ends_with(answer), "{text}");
     }
 
     #[test]

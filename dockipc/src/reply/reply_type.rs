@@ -66,6 +66,9 @@ pub enum ReplyType {
     },
     /// A struct of which a list is a table in line mode.
     Table(&'static Self),
+    /// A struct, an enum or a union, with texts about some of its fields or variants: the name of each and its text,
+    /// which a description shows as one line. `#[derive(Reply)]` takes them from doc comments.
+    Documented(&'static Self, &'static [(&'static str, &'static str)]),
     /// One of several words, as of an enum.
     Enum {
         /// The name, behind the path of its module.

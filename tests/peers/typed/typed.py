@@ -1,5 +1,6 @@
 """Calls a daemon with the module that `dockipc schema --python` printed: typed.py SOCKET"""
 
+import ast
 import datetime
 import os
 import pathlib
@@ -150,6 +151,16 @@ with S(sys.argv[1], timeout=30) as hits:
     assert hits.odd_variants([("only", {"c@d*/": 3})]) == [("only", {"c@d*/": 3})]
     assert hits.odd_defaults({"text": "x"}, import_=1) == ({"text": "x"}, "it's \"x\" \\ */", 1)
     assert ">>>" not in S.odd_iterators.__doc__
+    module = ast.parse(pathlib.Path(typed_client.__file__).read_text(encoding="utf-8"))
+    texts = [node.value.value for node in ast.walk(module) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
+    odd = "*/ \\ \\\" \"\"\" > >> @ts-expect-error"
+    for text in (
+        "*/ \" \\ \\\" \"\"\" ''' > >> ${x} @ts-expect-error // # type: x r#\" ]]>",
+        "\\xe2\\x80\\xa8*/ evil(); ``` evil(); ```\\x00",
+        odd,
+        f"only: {odd}\nonly.c@d*/: {odd}\n",
+    ):
+        assert text in texts, texts
     assert hits.nothing() is None
     assert hits.shape_list() == [
         "nothing",

@@ -22,7 +22,7 @@ pub(super) fn answer(
                 is_open = true;
                 of
             }
-            ReplyType::Table(of) => of,
+            ReplyType::Table(of) | ReplyType::Documented(of, _) => of,
             ReplyType::Form(of, name) => {
                 form = Some(*name);
                 of

@@ -12,7 +12,7 @@ pub(super) fn item(ours: &ReplyType, theirs: &Described, what: &str, found: &mut
     let (mut ours, mut form) = (ours, None);
     loop {
         ours = match ours {
-            ReplyType::Open(of) | ReplyType::Table(of) => of,
+            ReplyType::Open(of) | ReplyType::Table(of) | ReplyType::Documented(of, _) => of,
             ReplyType::Form(of, name) => {
                 form = Some(*name);
                 of

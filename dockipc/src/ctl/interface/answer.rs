@@ -64,6 +64,9 @@ pub(in super::super) enum Type {
     Enum {
         name: String,
         words: Vec<String>,
+        /// The words with texts about some of them; none if there are no texts.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        variants: Vec<Variant>,
     },
     Json {
         /// The JSON Schema of the value, as text.
@@ -87,6 +90,9 @@ pub(in super::super) enum Type {
 pub(in super::super) struct Field {
     pub(in super::super) name: String,
     pub(in super::super) of: Answer,
+    /// The text about the field, in one line, which older daemons do not describe.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(in super::super) help: String,
 }
 
 /// A variant of a union.
@@ -96,6 +102,9 @@ pub(in super::super) struct Variant {
     /// The type of its value, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in super::super) of: Option<Answer>,
+    /// The text about the variant, in one line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(in super::super) help: String,
 }
 
 impl Answer {

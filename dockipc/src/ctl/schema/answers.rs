@@ -266,6 +266,28 @@ mod tests {
     }
 
     #[test]
+    fn changed_text_does_not_break() {
+        let job = |help: Value| {
+            let mut field = json!({ "name": "id", "of": ty("text") });
+            let mut word = json!({ "name": "a" });
+            if help.is_string() {
+                (field["help"], word["help"]) = (help.clone(), help);
+            }
+            let words =
+                json!({ "type": "enum", "name": "Word", "words": ["a"], "variants": [word] });
+            let union = json!({ "name": "b", "of": words });
+            let union = json!({ "type": "union", "name": "Union", "variants": [union, word] });
+            let fields =
+                json!([field, { "name": "word", "of": words }, { "name": "union", "of": union }]);
+            of("list", &json!({ "type": "struct", "name": "Job", "fields": fields }))
+        };
+        let (none, one, other) = (job(json!(null)), job(json!("One.")), job(json!("Other.")));
+        check(&none, &one, &[]);
+        check(&one, &none, &[]);
+        check(&one, &other, &[]);
+    }
+
+    #[test]
     fn new_variant_breaks_unless_the_enum_is_open() {
         let shape = |variants: &[(&str, Option<Value>)], is_open: bool| {
             let variants: Vec<_> = variants

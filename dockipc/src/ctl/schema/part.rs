@@ -1,7 +1,7 @@
 //! [`print`], which prints a type for one of the generated clients: as a type, as the function that reads an answer, or
 //! as the one that writes an item of a body.
 
-use super::super::interface::{Answer, Type};
+use super::super::interface::{Answer, Field, Type};
 use super::types::{Named, Types};
 
 /// A type, with the types in it printed.
@@ -33,7 +33,7 @@ pub(super) enum Part<'t> {
     },
     Row(Vec<String>),
     /// The fields of a variant.
-    Fields(Vec<(&'t str, String)>),
+    Fields(Vec<(&'t Field, String)>),
     /// A struct, an enum or a union with a name.
     Named(&'t Named),
     Json(Option<&'t str>),
@@ -62,7 +62,7 @@ pub(super) fn print(answer: &Answer, types: &Types, part: &dyn Fn(Part<'_>) -> S
         }
         Type::Row { columns } => Part::Row(columns.iter().map(inner).collect()),
         Type::Struct { name, fields: Some(fields) } if name.is_empty() => {
-            Part::Fields(fields.iter().map(|field| (&*field.name, inner(&field.of))).collect())
+            Part::Fields(fields.iter().map(|field| (field, inner(&field.of))).collect())
         }
         Type::Struct { .. } | Type::Enum { .. } | Type::Union { .. } => {
             types.named(answer).map_or(Part::Unknown, Part::Named)
@@ -140,9 +140,7 @@ pub(super) fn width(of: &Answer) -> usize {
 /// Returns the first line of a table of structs: the name of each field, above the first of its columns.
 pub(super) fn header(of: &Answer) -> Option<String> {
     let Type::Struct { fields: Some(fields), .. } = &of.ty else { return None };
-    let name = |field: &super::super::interface::Field| {
-        format!("{}{}", field.name, "\t".repeat(width(&field.of) - 1))
-    };
+    let name = |field: &Field| format!("{}{}", field.name, "\t".repeat(width(&field.of) - 1));
     of.is_table.then(|| fields.iter().map(name).collect::<Vec<_>>().join("\t"))
 }
 

@@ -86,6 +86,7 @@ fn named(named: &Named, types: &Types, out: &mut String) {
             };
             let all: Vec<_> = variants.iter().map(of).collect();
             let _ = write!(out, "\n\n{}\n", spread(&format!("{name} = Union["), &all, "]", 0));
+            docstring(&about(variants), 0, out);
             let with_values = || variants.iter().filter_map(|v| Some((&*v.name, v.of.as_ref()?)));
             if named.is_answered {
                 let readers: Vec<_> =
@@ -109,6 +110,7 @@ fn named(named: &Named, types: &Types, out: &mut String) {
             for word in words {
                 let variant = unique(snake(word).to_ascii_uppercase(), &mut taken);
                 let _ = writeln!(out, "    {variant} = {}", literal(word));
+                docstring(named.help(word), 4, out);
             }
         }
     }
@@ -124,12 +126,11 @@ fn structure(named: &Named, fields: &[Field], types: &Types, out: &mut String) {
         let ty = print(&field.of, types, &ty);
         let (key, is_optional) =
             (literal(&field.name), matches!(field.of.ty, Type::Optional { .. }));
-        if is_optional {
-            // A field with a default follows those without.
-            let _ = writeln!(optional, "    {ident}: {ty} = None");
-        } else {
-            let _ = writeln!(out, "    {ident}: {ty}");
-        }
+        // A field with a default follows those without.
+        let (declared, default) =
+            if is_optional { (&mut optional, " = None") } else { (&mut *out, "") };
+        let _ = writeln!(declared, "    {ident}: {ty}{default}");
+        docstring(&field.help, 4, declared);
         let value =
             if is_optional { format!("fields.get({key})") } else { format!("fields[{key}]") };
         readers.push(format!("{ident}={}({value})", print(&field.of, types, &reader)));
@@ -154,6 +155,33 @@ fn structure(named: &Named, fields: &[Field], types: &Types, out: &mut String) {
              def _write_{name}(item: {name}) -> List[bytes]:\n    return _named(_fields_of_{name}(item))\n"
         );
     }
+}
+
+/// Returns the entries of a dictionary with the fields of a variant.
+fn members(fields: &[(&Field, String)]) -> String {
+    let fields: Vec<_> = fields.iter().map(|(field, of)| (&*field.name, of.clone())).collect();
+    entries(&fields).join(", ")
+}
+
+/// Returns the texts about the variants of a union, and about their fields.
+fn about(variants: &[Variant]) -> String {
+    let mut text = String::new();
+    let mut add = |name: &str, help: &str| {
+        if !help.is_empty() {
+            let _ = writeln!(text, "{}", broken(&format!("{name}: {help}"), Some(WIDTH), 0, 4));
+        }
+    };
+    for Variant { name, of, help } in variants {
+        add(name, help);
+        if let Some(Type::Struct { name: of, fields: Some(fields) }) = of.as_ref().map(|of| &of.ty)
+            && of.is_empty()
+        {
+            for field in fields {
+                add(&format!("{name}.{}", field.name), &field.help);
+            }
+        }
+    }
+    text
 }
 
 /// Returns the entries of a dictionary.
@@ -313,17 +341,22 @@ fn documented(command: &Description, named: &[(&String, &Argument)], out: &mut S
     if !helps.is_empty() {
         let _ = write!(text, "\n\nArgs:{helps}");
     }
+    docstring(&text, 8, out);
+}
+
+/// Writes the documentation of what is above, unless it is empty.
+fn docstring(text: &str, indent: usize, out: &mut String) {
     let text = text.trim();
     if text.is_empty() {
         return;
     }
-    let text = quoted(text);
+    let (text, blanks) = (quoted(text), " ".repeat(indent));
     // The module doctest runs what follows a prompt of Python. The code would be the daemon's.
     let text = text.replace(">>>", "> >>");
     let lines: Vec<_> =
-        text.lines().map(|line| format!("        {line}").trim_end().to_owned()).collect();
-    let end = if lines.len() > 1 { "\n        " } else { "" };
-    let _ = writeln!(out, "        \"\"\"{}{end}\"\"\"", lines.join("\n").trim_start());
+        text.lines().map(|line| format!("{blanks}{line}").trim_end().to_owned()).collect();
+    let end = if lines.len() > 1 { format!("\n{blanks}") } else { String::new() };
+    let _ = writeln!(out, "{blanks}\"\"\"{}{end}\"\"\"", lines.join("\n").trim_start());
 }
 
 /// Escapes a text for a literal between quotes.
@@ -458,7 +491,7 @@ fn reader(part: Part<'_>) -> String {
             format!("{}({key}, {of})", if is_plain { "_map" } else { "_pairs" })
         }
         Part::Row(columns) => format!("_row({})", columns.join(", ")),
-        Part::Fields(fields) => format!("_record({{{}}})", entries(&fields).join(", ")),
+        Part::Fields(fields) => format!("_record({{{}}})", members(&fields)),
         Part::Named(Named { name, form: Form::Enum(_), .. }) => format!("_enum({name})"),
         Part::Named(named) => format!("_read_{}", named.name),
         Part::Json(_) => "_json".into(),
@@ -473,7 +506,7 @@ fn writer(part: Part<'_>) -> String {
         Part::List(of) => format!("_each({of})"),
         Part::Map { key, of, .. } => format!("_mapping({key}, {of})"),
         Part::Row(columns) => format!("_tuple({})", columns.join(", ")),
-        Part::Fields(fields) => format!("_members({{{}}})", entries(&fields).join(", ")),
+        Part::Fields(fields) => format!("_members({{{}}})", members(&fields)),
         Part::Named(Named { form: Form::Enum(_), .. }) => "_cell".into(),
         Part::Named(named) => format!("_write_{}", named.name),
         Part::Json(_) => "_json_cell".into(),

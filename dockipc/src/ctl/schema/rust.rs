@@ -35,6 +35,16 @@ pub(super) fn rust(interface: &Interface, daemon: &str, is_async: bool) -> Strin
     out
 }
 
+/// Writes the doc comment of an item.
+fn documented(text: &str, indent: &str, out: &mut String) {
+    // rustdoc would run a block of code as a test. The code would be the daemon's.
+    if ["    ", "```", "~~~"].iter().any(|mark| text.contains(mark)) {
+        let _ = writeln!(out, "{indent}#[cfg_attr(not(doctest), doc = {})]", literal(text));
+    } else {
+        doc(text, indent, out);
+    }
+}
+
 fn doc(text: &str, indent: &str, out: &mut String) {
     for line in text.lines() {
         let line = format!("{indent}/// {line}");
@@ -55,12 +65,7 @@ fn method(
     if !command.details.is_empty() {
         let _ = write!(text, "\n\n{}", command.details);
     }
-    // rustdoc would run a block of code as a test. The code would be the daemon's.
-    if ["    ", "```", "~~~"].iter().any(|mark| text.contains(mark)) {
-        let _ = writeln!(out, "    #[cfg_attr(not(doctest), doc = {})]", literal(&text));
-    } else {
-        doc(&text, "    ", out);
-    }
+    documented(&text, "    ", out);
     if let Some(instead) = &command.deprecated {
         let _ = writeln!(out, "    #[deprecated(note = {})]", literal(instead));
     }
@@ -249,7 +254,7 @@ fn answer(answer: &Answer, types: &Types, outer: Option<&Named>) -> String {
                 _ => "dockipc::Reply".into(),
             }
         }
-        Type::Enum { name, words } => types.choice(name, words).unwrap_or("String").into(),
+        Type::Enum { name, words, .. } => types.choice(name, words).unwrap_or("String").into(),
         _ => "dockipc::Reply".into(),
     }
 }
@@ -279,12 +284,14 @@ fn named(named: &Named, types: &Types, out: &mut String) {
         Form::Struct(of) => fields(of, "    pub ", named, types, out),
         Form::Enum(words) => {
             for word in words {
+                documented(named.help(word), "    ", out);
                 let variant = variant(word, &mut taken, out);
                 let _ = writeln!(out, "{variant},");
             }
         }
         Form::Union(variants) => {
-            for Variant { name, of } in variants {
+            for Variant { name, of, help } in variants {
+                documented(help, "    ", out);
                 let variant = variant(name, &mut taken, out);
                 content(&variant, of.as_ref(), named, types, out);
             }
@@ -335,7 +342,8 @@ fn content(variant: &str, of: Option<&Answer>, named: &Named, types: &Types, out
 
 fn fields(fields: &[Field], indent: &str, named: &Named, types: &Types, out: &mut String) {
     let mut taken = BTreeSet::new();
-    for Field { name, of } in fields {
+    for Field { name, of, help } in fields {
+        documented(help, indent.trim_end_matches("pub "), out);
         let ident = escaped(&unique(snake(name), &mut taken));
         if ident.trim_start_matches("r#") != *name {
             let indent = indent.trim_end_matches("pub ");

@@ -1,6 +1,6 @@
 //! The names of a generated client: its types, which answers and arguments refer to, and identifiers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::interface::{
     Answer, Argument, Description, Field, Interface, Kind, Type, Variant,
@@ -15,6 +15,8 @@ pub(super) struct Named {
     /// That name as a type has it.
     plain: String,
     pub(super) form: Form,
+    /// The texts about words of an enum.
+    helps: BTreeMap<String, String>,
     /// Whether another version may have more words or variants.
     pub(super) is_open: bool,
     /// Whether it is the type of an argument.
@@ -81,8 +83,11 @@ impl Types {
             // A daemon of dockipc has none without words: no language has a type of them.
             Type::Enum { words, .. } if words.is_empty() => false,
             Type::Union { variants: Some(variants), .. } if variants.is_empty() => false,
-            Type::Enum { name, words } => {
-                self.add(name, Form::Enum(words.clone())).0.is_open |= answer.is_open;
+            Type::Enum { name, words, variants } => {
+                let named = self.add(name, Form::Enum(words.clone())).0;
+                named.is_open |= answer.is_open;
+                let helps = variants.iter().map(|of| (of.name.clone(), of.help.clone()));
+                named.helps.extend(helps);
                 false
             }
             Type::Union { name, variants: Some(variants) } => {
@@ -113,6 +118,7 @@ impl Types {
                 described,
                 plain,
                 form,
+                helps: BTreeMap::new(),
                 is_open,
                 is_sent,
                 is_answered,
@@ -157,7 +163,7 @@ impl Types {
             Type::Union { name, variants: Some(variants) } => {
                 self.find(name, &Form::Union(variants.clone()))
             }
-            Type::Enum { name, words } => self.find(name, &Form::Enum(words.clone())),
+            Type::Enum { name, words, .. } => self.find(name, &Form::Enum(words.clone())),
             _ => None,
         }
     }
@@ -167,6 +173,13 @@ impl Types {
         let is_one =
             |named: &&Named| named.described == described && !matches!(named.form, Form::Enum(_));
         self.list.iter().find(is_one)
+    }
+}
+
+impl Named {
+    /// Returns the text about a word of an enum, or an empty text.
+    pub(super) fn help(&self, word: &str) -> &str {
+        self.helps.get(word).map_or("", |help| help)
     }
 }
 

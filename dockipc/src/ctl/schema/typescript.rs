@@ -95,8 +95,8 @@ fn named(named: &Named, types: &Types, out: &mut String) {
                 Some(of) => format!("{{ {}: {} }}", key(&variant.name), print(of, types, &ty)),
                 None => literal(&variant.name),
             };
-            let all: Vec<_> = variants.iter().map(of).collect();
-            let _ = write!(out, "\nexport type {name} =\n  | {};\n", all.join("\n  | "));
+            let all = variants.iter().map(|variant| (&*variant.help, of(variant)));
+            alternatives(name, all, out);
             let with_values = |printer: &dyn Fn(Part<'_>) -> String| {
                 let values = variants.iter().filter_map(|v| Some((&*v.name, v.of.as_ref()?)));
                 values.map(|(name, of)| entry(name, &print(of, types, printer))).collect::<Vec<_>>()
@@ -117,16 +117,32 @@ fn named(named: &Named, types: &Types, out: &mut String) {
             }
         }
         Form::Enum(words) => {
-            let words: Vec<_> = words.iter().map(|word| literal(word)).collect();
+            let all: Vec<_> = words.iter().map(|word| (named.help(word), literal(word))).collect();
+            if all.iter().any(|(help, _)| !help.is_empty()) {
+                return alternatives(name, all.into_iter(), out);
+            }
+            let words: Vec<_> = all.into_iter().map(|(_, word)| word).collect();
             let _ = write!(out, "\nexport type {name} = {};\n", words.join(" | "));
         }
     }
+}
+
+/// Writes a type of alternatives, with the text about each.
+fn alternatives<'h>(name: &str, all: impl Iterator<Item = (&'h str, String)>, out: &mut String) {
+    let _ = write!(out, "\nexport type {name} =");
+    for (help, ty) in all {
+        out.push('\n');
+        comment(help, "  ", out);
+        let _ = write!(out, "  | {ty}");
+    }
+    out.push_str(";\n");
 }
 
 fn structure(named: &Named, fields: &[Field], types: &Types, out: &mut String) {
     let name = &named.name;
     let _ = write!(out, "\nexport interface {name} {{\n");
     for field in fields {
+        comment(&field.help, "  ", out);
         let _ = writeln!(out, "  {}: {};", key(&field.name), print(&field.of, types, &ty));
     }
     out.push_str("}\n");
@@ -310,20 +326,30 @@ fn documented(command: &Description, helps: &[String], out: &mut String) {
         text += &format!("{end}\n");
     }
     text += &tags.join("\n");
+    comment(&text, "  ", out);
+}
+
+/// Writes the documentation of what is below, unless it is empty.
+fn comment(text: &str, indent: &str, out: &mut String) {
     if text.is_empty() {
         return;
     }
-    let text = text.replace("*/", "* /");
+    let text = no_code(text);
     if !text.contains('\n') {
-        let _ = writeln!(out, "  /** {text} */");
+        let _ = writeln!(out, "{indent}/** {text} */");
         return;
     }
-    out.push_str("  /**\n");
+    let _ = writeln!(out, "{indent}/**");
     for line in text.lines() {
-        out.push_str(format!("   * {line}").trim_end());
+        out.push_str(format!("{indent} * {line}").trim_end());
         out.push('\n');
     }
-    out.push_str("   */\n");
+    let _ = writeln!(out, "{indent} */");
+}
+
+/// Returns a text that ends no comment, and is no directive for the compiler.
+fn no_code(text: &str) -> String {
+    text.replace("*/", "* /").replace("@ts-", "@ ts-")
 }
 
 /// Puts a parameter into the expression of what is sent. The names of fields behind it can have an `@` too.
@@ -442,8 +468,14 @@ fn ty(part: Part<'_>) -> String {
         Part::Map { key, of, .. } => format!("Map<{key}, {of}>"),
         Part::Row(columns) => format!("[{}]", columns.join(", ")),
         Part::Fields(fields) => {
-            let fields: Vec<_> =
-                fields.iter().map(|(name, of)| format!("{}: {of}", key(name))).collect();
+            let property = |(field, of): &(&Field, String)| {
+                let help = match &*field.help {
+                    "" => String::new(),
+                    help => format!("/** {} */ ", no_code(help)),
+                };
+                format!("{help}{}: {of}", key(&field.name))
+            };
+            let fields: Vec<_> = fields.iter().map(property).collect();
             format!("{{ {} }}", fields.join("; "))
         }
         Part::Named(named) => named.name.clone(),
@@ -493,8 +525,8 @@ fn writer(part: Part<'_>) -> String {
     }
 }
 
-fn entries(values: &[(&str, String)]) -> String {
-    values.iter().map(|(name, value)| entry(name, value)).collect::<Vec<_>>().join(", ")
+fn entries(values: &[(&Field, String)]) -> String {
+    values.iter().map(|(field, value)| entry(&field.name, value)).collect::<Vec<_>>().join(", ")
 }
 
 fn spread(open: &str, items: &[String], close: &str, indent: usize) -> String {
