@@ -278,7 +278,7 @@ fn resp(reply: Reply, v3: bool, queue: &mut Outgoing) {
 
 /// Returns whether a value can be a key of a map and an item of a set: clients put both into hash tables.
 /// With a list there, redis-py raises a `TypeError` and fred closes the connection.
-fn is_scalar(reply: &Reply) -> bool {
+pub(super) fn is_scalar(reply: &Reply) -> bool {
     match reply {
         Reply::List(_) | Reply::Set(_) | Reply::Map(_) | Reply::Error(_) => false,
         Reply::Formed(formed) => is_scalar(&formed.value),

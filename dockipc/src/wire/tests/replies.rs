@@ -239,6 +239,14 @@ fn push_is_not_an_answer() {
 }
 
 #[test]
+fn map_with_an_error_as_key_is_a_level_deeper_in_resp3() {
+    let bytes = ["*1\r\n".repeat(63), "%1\r\n-E x\r\n:1\r\n".into()].concat();
+    assert_eq!(check::answers(bytes.as_bytes(), &[1]).len(), 1);
+    let again = encoded(&answer::read(bytes.as_bytes()).unwrap(), Protocol::Resp3);
+    assert!(answer::read(&again).is_err());
+}
+
+#[test]
 fn answer_nested_too_deep_is_refused() {
     let nested = |depth: usize| [b"*1\r\n".repeat(depth), b":1\r\n".to_vec()].concat();
     assert!(answer::read(&nested(64)).is_ok());
