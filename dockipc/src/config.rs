@@ -182,6 +182,12 @@ impl Config {
         let most = self.threads().saturating_sub(2);
         self.max_cores.unwrap_or_else(cores).min(most).max(1)
     }
+
+    /// Returns the maximum number of threads that stay with one connection each. None if the author has limited
+    /// the threads that run quick commands.
+    pub(crate) fn staying(&self) -> usize {
+        if self.max_cores.is_some() { 0 } else { (self.threads() / 2).min(64) }
+    }
 }
 
 /// The descriptors that a server takes for itself: the directory, the lock, the listener and the inotify

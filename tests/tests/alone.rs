@@ -26,6 +26,7 @@ mod limits {
     mod engine;
     mod load;
     mod memory;
+    mod staying;
     mod stop;
 }
 

@@ -8,6 +8,7 @@ use super::awaited::Awaited;
 use super::deadline::{Deadline, Due};
 use super::phase::Phase;
 use super::sign_of_life::{next_sign, send_sign};
+use super::stay::Stay;
 use super::users::Users;
 use crate::buffer::Buffer;
 use crate::commands::Cost;
@@ -44,6 +45,7 @@ pub(super) struct Conn {
     pub(super) has_progressed: bool,
     /// The cost of its last command; [`Cost::NEW`] before the first.
     pub(super) cost: Cost,
+    pub(super) stay: Stay,
     /// The answer to its next slow command, which is not run.
     pub(super) denied: Option<Failure>,
     /// While its command waits for a thread.
@@ -96,6 +98,7 @@ impl Conn {
             deadline,
             has_progressed: false,
             cost: Cost::NEW,
+            stay: Stay::default(),
             denied: None,
             wait: None,
             awaited: None,

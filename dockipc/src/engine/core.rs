@@ -42,6 +42,8 @@ pub(super) struct Core {
     pub(super) max_threads: usize,
     /// The most leaders.
     pub(super) max_leaders: usize,
+    /// The most threads that stay with a connection, and the most connections beside which one does.
+    pub(super) max_staying: usize,
     /// The server's sockets, in the order of their [`SocketId`](crate::access::SocketId)s.
     pub(super) endpoints: Vec<Endpoint>,
     /// Ticks when the paths are to be looked at. None without a path of ours.
@@ -89,6 +91,7 @@ impl Core {
         let core = Self {
             max_threads: service.config.threads(),
             max_leaders: service.config.leaders(),
+            max_staying: service.config.staying(),
             service,
             epoll,
             wake,

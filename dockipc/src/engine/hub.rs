@@ -372,7 +372,7 @@ impl Hub {
     /// Puts a connection back for another turn, which a leader gives it.
     pub(super) fn requeue(&mut self, index: usize, conn: Box<Conn>, unseen: Readiness) {
         self.put(index, conn);
-        self.slots[index].unseen = unseen;
+        self.slots[index].unseen |= unseen;
         self.enqueue(index);
     }
 

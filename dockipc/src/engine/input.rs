@@ -105,6 +105,27 @@ pub(super) fn read(memory: &mut Memory, conn: &mut Conn) -> Result<Read, Errno> 
     Ok(Read::Nothing)
 }
 
+/// Waits for bytes of a connection without input, and appends them to it. False if none came within the socket's
+/// timeout.
+pub(super) fn wait(memory: &mut Memory, conn: &mut Conn) -> bool {
+    let buffer = &mut memory.input;
+    match rustix::net::recv(&conn.socket, &mut buffer[..], RecvFlags::empty()) {
+        Ok((_, n @ 1..)) => {
+            conn.input.extend_from_slice(&buffer[..n]);
+            conn.needs_input = false;
+            memory.fill(n);
+            note_read(conn, n, BUFFER);
+            true
+        }
+        Err(Errno::AGAIN) => false,
+        // The end, an error, or a signal: the turn reads again.
+        _ => {
+            conn.is_readable = true;
+            true
+        }
+    }
+}
+
 /// Like [`read`], for the rest of a long command.
 #[cold]
 #[inline(never)]

@@ -67,6 +67,10 @@ impl Core {
                     hub.roles.set_away(me, true);
                 }
                 self.serve(hub, index, me, memory);
+                if me.stays() {
+                    // It has stayed with the connection, and the others have shared the work without it.
+                    break;
+                }
                 if is_long {
                     hub.roles.set_away(me, false);
                 }

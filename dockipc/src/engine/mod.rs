@@ -74,6 +74,7 @@ mod reserve;
 mod serve;
 mod shutdown;
 mod sign_of_life;
+mod stay;
 mod sync;
 mod taken;
 mod threads;

@@ -152,8 +152,8 @@ impl Core {
         epoll::add(&self.epoll, socket, EventData::new_u64(token), ALWAYS).is_ok()
     }
 
-    /// Tells the kernel whether the connection waits to write.
-    fn update_interest(&self, conn: &Conn) {
+    /// Tells the kernel which events the connection waits for.
+    pub(super) fn update_interest(&self, conn: &Conn) {
         if conn.is_registered {
             let token = EventData::new_u64(conn.token);
             // The socket is in the set, and the kernel needs no memory for a change.
@@ -165,7 +165,8 @@ impl Core {
 /// The events that a connection waits for. To wait always to be writable would mean an event for each
 /// answer that the client reads.
 fn interest(conn: &Conn) -> EventFlags {
-    if conn.has_pending_output() { ALWAYS | EventFlags::OUT } else { ALWAYS }
+    let input = if conn.stay.is_apart { ALWAYS.difference(EventFlags::IN) } else { ALWAYS };
+    if conn.has_pending_output() { input | EventFlags::OUT } else { input }
 }
 
 /// The events that each connection waits for. The kernel adds that the client has left, `epoll_ctl(2)`.

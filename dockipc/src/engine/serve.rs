@@ -42,7 +42,8 @@ impl Core {
             });
             me.serve(None);
             let locked = &mut **hub;
-            if next == Next::Wait && conn.awaited.is_none() && limits.bytes.is_none() {
+            let may_stay = conn.stay.is_worth_it();
+            if next == Next::Wait && conn.awaited.is_none() && limits.bytes.is_none() && !may_stay {
                 match locked.put_waiting(index, conn) {
                     Some(back) => conn = back,
                     None => return,
@@ -61,6 +62,10 @@ impl Core {
                         readiness = Readiness::NONE;
                         continue;
                     }
+                    conn.stay.note_slow();
+                    if conn.stay.is_apart {
+                        self.end_stay(hub, &mut conn);
+                    }
                     return self.hand_over(hub, index, conn);
                 }
                 Next::Wait | Next::Again => {}
@@ -73,6 +78,15 @@ impl Core {
                 }
                 readiness = Readiness::NONE;
                 continue;
+            }
+            if may_stay {
+                if self.stay(hub, index, next, (me, memory), &mut conn) {
+                    readiness = hub.resume(index, true).unwrap_or(Readiness::NONE);
+                    continue;
+                }
+                if conn.stay.is_apart {
+                    self.end_stay(hub, &mut conn);
+                }
             }
             if let Some(unseen) = hub.resume(index, next == Next::Again) {
                 if !me.leads() && hub.handed_over.is_empty() {

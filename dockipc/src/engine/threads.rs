@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::hub::Hub;
@@ -24,6 +24,8 @@ use crate::sys;
 pub(super) struct Roles {
     /// The longest in the role first. It alone takes the steps of a shutdown.
     pub(super) leaders: Vec<Arc<Worker>>,
+    /// Threads that stay with one connection each.
+    pub(super) staying: Vec<Arc<Worker>>,
     /// Leaders that look or wait for events, or are about to: if all do, one must be woken to see a change
     /// of the hub.
     pub(super) polling: usize,
@@ -33,6 +35,9 @@ pub(super) struct Roles {
     away: usize,
     /// Looks for events since a quick connection was served.
     quick_ago: u32,
+    /// Whether one was served since that was last asked, and when that was last so.
+    had_quick: bool,
+    quick_at: Option<Instant>,
     /// A sleeping leader was woken for a connection that is ready, and has not come yet.
     is_woken: bool,
     /// Another leader is needed.
@@ -66,15 +71,38 @@ impl Roles {
         self.leaders.push(Arc::clone(worker));
     }
 
+    /// Ends the role of a leader, or of a thread that stays with a connection.
     pub(super) fn remove_leader(&mut self, worker: &Arc<Worker>) {
-        self.away -= usize::from(worker.leads() && worker.is_away());
+        self.set_away(worker, false);
         worker.set_leads(false);
+        worker.set_stays(false);
         self.leaders.retain(|leader| !Arc::ptr_eq(leader, worker));
+        self.staying.retain(|staying| !Arc::ptr_eq(staying, worker));
+    }
+
+    /// A leader leaves the others to stay with one connection. Another thread is to lead if none of them looks for
+    /// events.
+    pub(super) fn begin_stay(&mut self, worker: &Arc<Worker>) {
+        self.set_away(worker, false);
+        self.leaders.retain(|leader| !Arc::ptr_eq(leader, worker));
+        self.needs_leader |= self.polling == 0;
+        worker.set_stays(true);
+        self.staying.push(Arc::clone(worker));
     }
 
     /// A quick connection is served.
     pub(super) fn note_quick(&mut self) {
         self.quick_ago = 0;
+        self.had_quick = true;
+    }
+
+    /// Returns whether no quick connection was served for some time. The clock is read only if one was.
+    pub(super) fn is_without_quick(&mut self) -> bool {
+        if std::mem::take(&mut self.had_quick) {
+            self.quick_at = Some(Instant::now());
+        }
+        self.quick_at.take_if(|at| at.elapsed() >= WITHOUT_QUICK);
+        self.quick_at.is_none()
     }
 
     /// A thread begins or ends a turn that is expected to be a long one.
@@ -144,6 +172,9 @@ impl Roles {
         self.leaders.len() > 1 && self.away == 0
     }
 }
+
+/// The time without a quick connection after which threads may stay with long ones.
+const WITHOUT_QUICK: Duration = Duration::from_millis(250);
 
 /// The looks for events after which quick work is no longer expected.
 const QUICK_AGO: u32 = 64;

@@ -513,6 +513,7 @@ impl Core {
             Cost::NEW if *answered > 0 => Cost::default(),
             cost => cost,
         };
+        conn.stay.note(conn.cost);
         (used, pause, held)
     }
 }

@@ -15,6 +15,9 @@ use crate::sys::ThreadId;
 /// How often the watcher looks while there is work.
 const TICK: Duration = Duration::from_millis(1);
 
+/// How often it looks at the threads that stay with a connection. No other one waits for them.
+const SELDOM: Duration = Duration::from_millis(16);
+
 /// The CPU time from one look to the next from which a stalled thread computes.
 const COMPUTES: Duration = Duration::from_micros(250);
 
@@ -79,6 +82,7 @@ impl Core {
     pub(super) fn watch(self: &Arc<Self>, hub: &mut HubGuard<'_>) {
         // Both keep their memory: this thread looks every millisecond.
         let (mut last, mut looks): (Vec<Look>, Vec<Look>) = Default::default();
+        let (mut staying, mut looked_at) = (Vec::new(), None);
         let mut quiet = 0;
         loop {
             if hub.has_ended {
@@ -118,11 +122,22 @@ impl Core {
             if hub.roles.leaders.is_empty() {
                 break;
             }
+            if !(staying.is_empty() && hub.roles.staying.is_empty())
+                && looked_at.is_none_or(|at: Instant| at.elapsed() >= SELDOM)
+            {
+                self.look_at_staying(hub, &mut staying);
+                looked_at = Some(Instant::now());
+            }
             std::mem::swap(&mut last, &mut looks);
             quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet < QUIET {
                 hub.unlocked(|| last.iter_mut().for_each(Look::read_cpu));
                 hub.wait_for(&self.watcher, TICK);
+            } else if !hub.roles.staying.is_empty() {
+                hub.roles.watcher_sleeps = true;
+                let is_called = hub.wait_for(&self.watcher, SELDOM);
+                hub.roles.watcher_sleeps = false;
+                quiet = if is_called { 0 } else { QUIET };
             } else {
                 last.clear();
                 looks.clear();
@@ -137,6 +152,22 @@ impl Core {
         self.recruit(hub);
     }
 
+    /// Takes the role from the threads that have been in one command since the `last` look.
+    #[cold]
+    fn look_at_staying(&self, hub: &mut HubGuard<'_>, last: &mut Vec<Look>) {
+        let mut looks: Vec<_> = hub.roles.staying.iter().map(Look::new).collect();
+        for look in &looks {
+            let earlier = look.earlier(last).filter(|earlier| look.is_in_step_since(earlier));
+            if let Some(earlier) = earlier
+                && look.leader.running().is_some()
+            {
+                self.take_over(hub, look, earlier.cpu, false);
+            }
+        }
+        hub.unlocked(|| looks.iter_mut().for_each(Look::read_cpu));
+        *last = looks;
+    }
+
     /// Takes the lead from a thread that has been in one command for too long.
     /// `cpu` is the thread's CPU time at the look before. `is_alone` tells that no other leader serves
     /// connections.
@@ -149,8 +180,9 @@ impl Core {
         if !stalled.leads() || stalled.step() != *step {
             return;
         }
-        // It only waits for a CPU, in no command: one thread more would wait as well, and make all wait longer.
-        if !is_slow && !is_alone && stalled.running().is_none() {
+        // It only waits for a CPU, and nobody for it; or it is in no command: one thread more would wait as well, and
+        // make all wait longer.
+        if !is_slow && !is_alone && (stalled.stays() || stalled.running().is_none()) {
             return;
         }
         hub.roles.remove_leader(stalled);

@@ -28,12 +28,14 @@ use crate::wire::{Outgoing, Protocol};
 /// for each command.
 #[repr(align(128))]
 pub(super) struct Worker {
-    /// Whether the thread leads: it is one of the hub's leaders. Written with the hub's lock held.
+    /// Whether the thread leads: it is one of the hub's leaders, or stays with a connection. Written with the hub's lock held.
     leads: AtomicBool,
     /// Whether the thread waits for events, or is about to. Only with the hub's lock held.
     polls: AtomicBool,
     /// Whether its turn is expected to be a long one. Only with the hub's lock held.
     is_away: AtomicBool,
+    /// Whether it has left the leaders to stay with one connection. Only with the hub's lock held.
+    stays: AtomicBool,
     /// Changes with every command and every turn.
     step: AtomicU64,
     /// Changes with every turn.
@@ -87,6 +89,7 @@ impl Worker {
             leads: AtomicBool::new(false),
             polls: AtomicBool::new(false),
             is_away: AtomicBool::new(false),
+            stays: AtomicBool::new(false),
             step: AtomicU64::new(0),
             turn: AtomicU64::new(0),
             running: AtomicUsize::new(IDLE),
@@ -129,6 +132,15 @@ impl Worker {
 
     pub(super) fn is_away(&self) -> bool {
         self.is_away.load(Relaxed)
+    }
+
+    /// `Relaxed`: written and read with the hub's lock held.
+    pub(super) fn set_stays(&self, stays: bool) {
+        self.stays.store(stays, Relaxed);
+    }
+
+    pub(super) fn stays(&self) -> bool {
+        self.stays.load(Relaxed)
     }
 
     /// `Relaxed`: written and read with the hub's lock held, or read by the thread itself.
