@@ -64,7 +64,7 @@ fn with_a_thread() -> usize {
 const RDHUP: u32 = 0x2000;
 const IN: u32 = 1;
 
-/// The events that the epoll sets of this process are asked for, proc_pid_fdinfo(5): "tfd: N events: MASK data: …".
+/// The events that the epoll sets of this process are asked for, `proc_pid_fdinfo(5)`: "tfd: N events: MASK data: …".
 fn masks() -> impl Iterator<Item = u32> {
     let infos = fs::read_dir("/proc/self/fdinfo").unwrap();
     let texts = infos.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());

@@ -103,6 +103,7 @@ impl Speed {
 
     /// Takes the mark back: the command was not slow, its thread had no CPU.
     pub(crate) fn acquit(&self) {
+        self.contrary.store(0, Ordering::Relaxed);
         self.slow.store(false, Ordering::Relaxed);
     }
 
@@ -111,11 +112,13 @@ impl Speed {
     pub(crate) fn ran_for(&self, time: Duration, computed: Option<Duration>) -> Cost {
         let was_quick = self.cost() < Cost::WAKE;
         self.record(time, computed);
+        if self.is_slow() {
+            // The connections that wait behind it wait for no more than its hand-over.
+            return Cost::of(time).min(HAND_OVER);
+        }
         // One long run of a quick command is taken for an accident: its thread had no CPU. It must not bring
         // another leader.
-        let cost = if was_quick { self.cost() } else { Cost::of(time) };
-        // The connections that wait behind a slow command wait for no more than its hand-over.
-        if self.is_slow() { cost.min(HAND_OVER) } else { cost }
+        if was_quick { self.cost() } else { Cost::of(time) }
     }
 
     fn record(&self, time: Duration, computed: Option<Duration>) {
@@ -204,6 +207,25 @@ mod tests {
         run(&quick, 0, 1);
         assert_eq!(quick.ran_for(MICRO * 3_000, None), Cost::default(), "an accident");
         assert_eq!(quick.ran_for(MICRO * 3_000, None), Cost::of(MICRO * 3_000));
+        let unlike_itself = Speed::default();
+        run(&unlike_itself, 0, 1);
+        unlike_itself.stalled();
+        assert_eq!(
+            unlike_itself.ran_for(MICRO * 3_000, None),
+            HAND_OVER,
+            "known as quick, then slow"
+        );
+    }
+
+    #[test]
+    fn acquitted_command_has_no_runs_against_it() {
+        let speed = Speed::default();
+        run(&speed, 100, 1);
+        speed.stalled();
+        run(&speed, 100, HIGHER);
+        speed.acquit();
+        assert_eq!(run(&speed, 0, LOWER - 1), 64);
+        assert_eq!(run(&speed, 0, 1), 0);
     }
 
     #[test]

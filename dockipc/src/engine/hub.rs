@@ -391,12 +391,13 @@ impl Hub {
         }
     }
 
-    /// Frees the slot of a connection that has ended.
-    pub(super) fn free(&mut self, index: usize) -> Option<Box<Conn>> {
-        let slot = &mut self.slots[index];
-        let was_long = slot.cost >= WAKE && slot.cost != Cost::NEW;
+    /// Frees the slot of a connection that has ended after a command of this cost. Returns the connection if no
+    /// thread serves it.
+    pub(super) fn free(&mut self, index: usize, cost: Cost) -> Option<Box<Conn>> {
+        let was_long = cost >= WAKE && cost != Cost::NEW;
         self.long_ends = if was_long { self.long_ends.saturating_add(1) } else { 0 };
-        self.first_cost = slot.cost;
+        self.first_cost = cost;
+        let slot = &mut self.slots[index];
         slot.generation = next_generation(slot.generation);
         slot.unseen = Readiness::NONE;
         slot.queue = Queue::None;
@@ -601,7 +602,7 @@ impl Hub {
         let idle: Vec<_> = (0..self.slots.len()).filter(is_idle).collect();
         let mut ended = Vec::new();
         for index in idle {
-            if let Some(conn) = self.free(index) {
+            if let Some(conn) = self.free(index, self.slots[index].cost) {
                 self.count_end(service, conn.uid(), conn.is_admitted);
                 ended.push(*conn);
             }

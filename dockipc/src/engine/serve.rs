@@ -119,7 +119,7 @@ impl Core {
     }
 
     fn close(&self, hub: &mut HubGuard<'_>, index: usize, mut conn: Box<Conn>) {
-        hub.free(index);
+        hub.free(index, conn.cost);
         conn.discharge(&mut hub.users, &self.service.config.per_user);
         hub.count_end(&self.service, conn.uid(), conn.is_admitted);
         if let Some(shutdown) = &mut hub.shutdown {

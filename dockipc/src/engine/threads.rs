@@ -400,4 +400,31 @@ mod tests {
         roles.set_away(&one, false);
         assert!(roles.may_be_long(1));
     }
+
+    #[test]
+    fn thread_that_stays_is_replaced_unless_another_looks_for_events() {
+        let mut roles = Roles::default();
+        let [one, two] = [(); 2].map(|()| Arc::new(Worker::new()));
+        roles.add_leader(&one);
+        roles.add_leader(&two);
+        roles.set_away(&one, true);
+        roles.begin_poll(&two, true);
+        roles.begin_stay(&one);
+        assert!(one.leads() && !roles.needs_leader && roles.may_be_long(1));
+        roles.end_poll(&two, true, false);
+        roles.begin_stay(&two);
+        assert!(roles.needs_leader && roles.leaders.is_empty());
+        roles.remove_leader(&one);
+        assert!(!one.leads() && !one.stays() && roles.staying.len() == 1);
+    }
+
+    #[test]
+    fn quick_connection_is_remembered_for_a_while() {
+        let mut roles = Roles::default();
+        assert!(roles.is_without_quick());
+        roles.note_quick();
+        assert!(!roles.is_without_quick() && !roles.is_without_quick());
+        roles.quick_at = Instant::now().checked_sub(WITHOUT_QUICK);
+        assert!(roles.is_without_quick());
+    }
 }

@@ -161,7 +161,7 @@ impl World {
         let Place::Turn(conn) = std::mem::replace(&mut model.place, Place::Hub) else { return };
         match dice.below(6) {
             0 => {
-                self.hub.free(index);
+                self.hub.free(index, conn.cost);
                 self.connections.remove(&token);
                 self.gone.push(token);
             }
@@ -272,9 +272,9 @@ fn ended_connections_leave_no_timers() {
     let (stays, conn) = begin(&mut world);
     world.hub.put(stays, conn);
     for _ in 0..1_000 {
-        let (index, _conn) = begin(&mut world);
+        let (index, conn) = begin(&mut world);
         world.connections.remove(&world.token(index));
-        world.hub.free(index);
+        world.hub.free(index, conn.cost);
     }
     assert!(world.hub.timers.len() < 100, "{}", world.hub.timers.len());
     let of_stays = |Reverse((at, index, _)): &Reverse<_>| (*at, *index) == (far, stays);
@@ -304,11 +304,10 @@ fn few_long_connections_do_not_make_new_ones_long() {
         world.hub.ready.polled();
         let (index, _) = world.hub.ready.pop(true).expect("the new connection");
         let expected = world.hub.slots[index].cost;
-        let (mut conn, _) = world.hub.take(index).expect("the new connection");
-        conn.cost = last;
-        world.hub.put(index, conn);
+        // It ends in its first turn.
+        world.hub.take(index).expect("the new connection");
         world.connections.remove(&world.token(index));
-        world.hub.free(index);
+        world.hub.free(index, last);
         expected
     };
     for _ in 0..ALIKE {
