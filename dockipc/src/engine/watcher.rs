@@ -152,15 +152,18 @@ impl Core {
         self.recruit(hub);
     }
 
-    /// Takes the role from the threads that have been in one command since the `last` look.
+    /// Takes the role from the threads that have been in one command since the `last` look, and ends the turns of those
+    /// that are in a pipeline: its answers are sent when the turn ends, and the leaders serve the rest.
     #[cold]
     fn look_at_staying(&self, hub: &mut HubGuard<'_>, last: &mut Vec<Look>) {
         let mut looks: Vec<_> = hub.roles.staying.iter().map(Look::new).collect();
         for look in &looks {
-            let earlier = look.earlier(last).filter(|earlier| look.is_in_step_since(earlier));
-            if let Some(earlier) = earlier
-                && look.leader.running().is_some()
-            {
+            let Some(earlier) = look.earlier(last) else { continue };
+            if !look.is_in_step_since(earlier) {
+                if earlier.turn == look.turn {
+                    look.leader.ask_to_yield();
+                }
+            } else if look.leader.running().is_some() {
                 self.take_over(hub, look, earlier.cpu, false);
             }
         }
