@@ -1,5 +1,6 @@
 //! A client that calls a long command over and over has a thread of its own, and nobody is worse off for it.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::Write;
 use std::net::Shutdown;
@@ -27,6 +28,11 @@ fn turn() -> &'static str {
 fn stand(request: &Request<'_>) -> &'static str {
     request.state::<Gate>().unwrap().pass();
     "passed"
+}
+
+#[command("quick_word")]
+fn quick_word() -> &'static str {
+    "quick"
 }
 
 #[command("long_text")]
@@ -103,6 +109,22 @@ fn silent_client_gives_its_thread_back() {
 }
 
 #[test]
+fn client_that_turns_quick_gives_its_thread_back() {
+    let _alone = alone();
+    let (daemon, _gate) = start();
+    let client = RefCell::new(connect(&daemon));
+    keep_a_thread(&mut client.borrow_mut());
+    until("the end of the stay", || {
+        let client = &mut client.borrow_mut();
+        for _ in 0..50 {
+            client.write_all(b"*1\r\n$10\r\nquick_word\r\n").unwrap();
+            expect(client, b"$5\r\nquick\r\n");
+        }
+        with_a_thread() == 0
+    });
+}
+
+#[test]
 fn quick_client_ends_the_stay_of_others() {
     let _alone = alone();
     let (daemon, gate) = start();
@@ -114,12 +136,14 @@ fn quick_client_ends_the_stay_of_others() {
                 call(&mut long);
             }
         });
-        let mut quick = connect(&daemon);
+        let quick = RefCell::new(connect(&daemon));
         until("the end of the stay", || {
-            quick.try_clone().unwrap().write_all(PING).unwrap();
-            expect(&mut quick.try_clone().unwrap(), b"+PONG\r\n");
+            let quick = &mut quick.borrow_mut();
+            quick.write_all(PING).unwrap();
+            expect(quick, b"+PONG\r\n");
             with_a_thread() == 0
         });
+        let mut quick = quick.into_inner();
         gate.open();
         quick.write_all(b"*1\r\n$5\r\nstand\r\n").unwrap();
         expect(&mut quick, b"$6\r\npassed\r\n");

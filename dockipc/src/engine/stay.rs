@@ -5,7 +5,7 @@
 //! call. The kernel keeps a thread that only serves one client near that client. So a leader that has served some
 //! long commands of a connection in a row leaves the others, and waits for this connection's bytes itself. It is
 //! watched as before; a command that is noted as slow is handed over. The thread leaves the connection when the client
-//! is silent for a moment.
+//! is silent for a moment, or calls a quick command.
 //!
 //! Only while no client is quick, and the server has few connections. The kernel shares the CPUs among the threads,
 //! and all connections that wait for a leader would together have the share of one thread.
@@ -120,6 +120,8 @@ impl Core {
             && !is_needed
             && hub.connections() <= self.max_staying
             && hub.shutdown.is_none()
+            // Its last command was long.
+            && conn.stay.long_turns > 0
             && conn.phase == Phase::Open
             && conn.is_registered
             && !conn.is_half_closed

@@ -14,6 +14,7 @@ use super::input::{self, Memory, Read};
 use super::output::{Sent, send};
 use super::phase::Phase;
 use super::readiness::Readiness;
+use super::ready::WAKE;
 use super::sync::MutexGuard;
 use super::users;
 use super::worker::{Outbox, Worker};
@@ -429,9 +430,10 @@ impl Core {
         let mut held = None;
         let mut in_transaction = false;
         let pause = loop {
-            // A thread that does not lead is not watched: an answer must not wait for the next command.
+            // A thread that does not lead is not watched, or seldom: an answer must not wait for the next command.
             // A transaction begins when earlier answers are sent: then it never waits for the client.
-            if unsent > 0 && (unsent >= FLUSH || in_transaction || !me.leads()) {
+            let is_alone = || !me.leads() || me.stays() && executor.cost() >= WAKE;
+            if unsent > 0 && (unsent >= FLUSH || in_transaction || is_alone()) {
                 let outbox = &mut me.outbox().bytes;
                 if send(&conn.socket, outbox) == Sent::Broken {
                     break Pause::Broken;

@@ -153,7 +153,7 @@ impl Core {
     }
 
     /// Takes the role from the threads that have been in one command since the `last` look, and ends the turns of those
-    /// that are in a pipeline: its answers are sent when the turn ends, and the leaders serve the rest.
+    /// that are in a pipeline. The leaders serve the rest of it.
     #[cold]
     fn look_at_staying(&self, hub: &mut HubGuard<'_>, last: &mut Vec<Look>) {
         let mut looks: Vec<_> = hub.roles.staying.iter().map(Look::new).collect();
