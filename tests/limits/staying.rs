@@ -1,4 +1,4 @@
-//! A client that calls a long command over and over has a thread of its own, and nobody is worse off for it.
+//! A client that calls a command of some 30 µs over and over has a thread of its own, and nobody is worse off for it.
 
 use std::cell::RefCell;
 use std::fs;
@@ -14,10 +14,10 @@ use tests::gate::Gate;
 use tests::process::{alone, until};
 use tests::{expect, rest};
 
-/// Computes for longer than it takes to wake a thread.
+/// Computes for a little longer than it takes to wake a thread.
 #[command("turn")]
 fn turn() -> &'static str {
-    let end = Instant::now() + Duration::from_micros(100);
+    let end = Instant::now() + Duration::from_micros(30);
     while Instant::now() < end {
         std::hint::spin_loop();
     }

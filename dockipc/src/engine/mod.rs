@@ -16,8 +16,8 @@
 //! - The *watcher*, a further thread, looks at the leaders every millisecond while there is work. If it
 //!   finds one in the same command twice, it takes the lead from that thread, and the command is noted as
 //!   slow (`commands::Speed`). If none is left, the watcher becomes the leader.
-//! - A leader *stays* with a connection whose client calls long commands over and over, as long as no client is
-//!   quick ([`stay`]). It is then no leader, and the watcher looks at it less often.
+//! - A leader *stays* with a connection whose client calls commands of 16 to 64 µs over and over, as long as no
+//!   client is quick ([`stay`]). It is then no leader, and the watcher looks at it less often.
 //! - A command that is noted as slow is not run by a leader: its connection is *handed over*, to a
 //!   queue from which *workers* take it, as many threads as are needed. A command that turns out to be
 //!   quick loses the note.
