@@ -4,7 +4,7 @@
 //! that have them, one turn each; it runs their commands itself. As long as commands are quick, there is
 //! one leader, and that is as cheap as a single-threaded loop.
 //!
-//! Four things see to it that a connection does not wait while a core is free:
+//! Three things see to it that a connection does not wait while a core is free:
 //!
 //! - *Sharing*: each connection that waits has a cost, the measured time of its last command
 //!   (`commands::Cost`). When a leader begins with one and the others that wait would take longer than
@@ -16,11 +16,12 @@
 //! - The *watcher*, a further thread, looks at the leaders every millisecond while there is work. If it
 //!   finds one in the same command twice, it takes the lead from that thread, and the command is noted as
 //!   slow (`commands::Speed`). If none is left, the watcher becomes the leader.
-//! - A leader *stays* with a connection whose client calls commands of 16 to 64 µs over and over, as long as no
-//!   client is quick ([`stay`]). It is then no leader, and the watcher looks at it less often.
 //! - A command that is noted as slow is not run by a leader: its connection is *handed over*, to a
 //!   queue from which *workers* take it, as many threads as are needed. A command that turns out to be
 //!   quick loses the note.
+//!
+//! A leader *stays* with a connection whose client calls commands of 16 to 64 µs over and over, as long as no
+//! client is quick ([`stay`]). It is then no leader, and the watcher looks at it less often.
 //!
 //! ```text
 //!              work is shared, or no leader        a connection was handed over

@@ -63,9 +63,7 @@ impl Core {
                         continue;
                     }
                     conn.stay.note_slow();
-                    if conn.stay.is_apart {
-                        self.end_stay(hub, &mut conn);
-                    }
+                    self.end_stay(hub, &mut conn);
                     return self.hand_over(hub, index, conn);
                 }
                 Next::Wait | Next::Again => {}
@@ -84,9 +82,7 @@ impl Core {
                     readiness = hub.resume(index, true).unwrap_or(Readiness::NONE);
                     continue;
                 }
-                if conn.stay.is_apart {
-                    self.end_stay(hub, &mut conn);
-                }
+                self.end_stay(hub, &mut conn);
             }
             if let Some(unseen) = hub.resume(index, next == Next::Again) {
                 if !me.leads() && hub.handed_over.is_empty() {

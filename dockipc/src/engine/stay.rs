@@ -3,9 +3,9 @@
 //! A client that waits for an answer is woken twice a call: when its bytes are taken out of the socket, and by the
 //! answer. A leader is often on another CPU than the client, and waking across CPUs costs more than the rest of the
 //! call. The kernel keeps a thread that only serves one client near that client. So a leader that has served some
-//! such commands of a connection leaves the others, and waits for this connection's bytes itself. It is
-//! watched as before; a command that is noted as slow is handed over. The thread leaves the connection when the client
-//! is silent for a moment, or calls a quick command.
+//! such commands of a connection leaves the others, and waits for this connection's bytes itself. The watcher still
+//! looks at it, though less often, and a command that is noted as slow is handed over. The thread leaves the connection
+//! when the client is silent for a moment, or calls a quick command.
 //!
 //! Not for longer commands: they gain a few percent, and their longest times grow, since the kernel is less fair than
 //! the queue of the leaders. And only while no client is quick, and the server has few connections: the kernel shares
@@ -27,7 +27,7 @@ use super::turn::Next;
 use super::worker::Worker;
 use crate::commands::Cost;
 
-/// What decides whether a thread stays with a connection.
+/// The turns by which a thread begins to stay with a connection, and whether one does.
 pub(super) struct Stay {
     /// Turns that ended with such a command, since one that ended with a quick one.
     turns: u32,
@@ -137,11 +137,13 @@ impl Core {
             && !conn.conversation.is_subscribed()
     }
 
-    /// Lets events tell of the connection's bytes again, those that have come already included.
+    /// If a thread stays with the connection: lets events tell of its bytes again, those that have come already
+    /// included.
     #[cold]
     pub(super) fn end_stay(&self, hub: &mut HubGuard<'_>, conn: &mut Conn) {
-        conn.stay.is_apart = false;
-        hub.unlocked(|| self.update_interest(conn));
+        if std::mem::take(&mut conn.stay.is_apart) {
+            hub.unlocked(|| self.update_interest(conn));
+        }
     }
 }
 
@@ -150,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_consecutive_turns_bring_a_thread() {
+    fn only_turns_without_a_quick_one_bring_a_thread() {
         let mut stay = Stay::default();
         for _ in 1..FIRST {
             stay.note(WAKE);

@@ -28,7 +28,8 @@ use crate::wire::{Outgoing, Protocol};
 /// for each command.
 #[repr(align(128))]
 pub(super) struct Worker {
-    /// Whether the thread leads: it is one of the hub's leaders, or stays with a connection. Written with the hub's lock held.
+    /// Whether the thread leads: it is one of the hub's leaders, or stays with a connection. Written with the hub's
+    /// lock held.
     leads: AtomicBool,
     /// Whether the thread waits for events, or is about to. Only with the hub's lock held.
     polls: AtomicBool,
