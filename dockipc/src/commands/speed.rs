@@ -101,12 +101,6 @@ impl Speed {
         self.slow.store(true, Ordering::Relaxed);
     }
 
-    /// Takes the mark back: the command was not slow, its thread had no CPU.
-    pub(crate) fn acquit(&self) {
-        self.contrary.store(0, Ordering::Relaxed);
-        self.slow.store(false, Ordering::Relaxed);
-    }
-
     /// Records a run; returns what the next one is expected to cost a leader. `computed` is its CPU time if it waited
     /// for nothing.
     pub(crate) fn ran_for(&self, time: Duration, computed: Option<Duration>) -> Cost {
@@ -215,17 +209,6 @@ mod tests {
             HAND_OVER,
             "known as quick, then slow"
         );
-    }
-
-    #[test]
-    fn acquitted_command_has_no_runs_against_it() {
-        let speed = Speed::default();
-        run(&speed, 100, 1);
-        speed.stalled();
-        run(&speed, 100, HIGHER);
-        speed.acquit();
-        assert_eq!(run(&speed, 0, LOWER - 1), 64);
-        assert_eq!(run(&speed, 0, 1), 0);
     }
 
     #[test]

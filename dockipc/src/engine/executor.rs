@@ -223,6 +223,8 @@ impl<'a> TurnExecutor<'a> {
         }
         // An event that came before the command was noted has fired no signal.
         let unseen = hub.unseen(index);
+        // If this thread stays: a charge ends with the turn.
+        self.me.set_news(true);
         drop(hub);
         drop(earlier);
         if let Some(Cancel(run)) = given {

@@ -60,6 +60,8 @@ pub(super) struct Hub {
     long_ends: usize,
     /// Connections whose command waits for a thread, in order.
     pub(super) handed_over: VecDeque<usize>,
+    /// Connections that wait for a new thread that is to stay with them, in order.
+    pub(super) apart: VecDeque<usize>,
     pub(super) jobs: Jobs,
     timers: BinaryHeap<Reverse<(Instant, usize, u32)>>,
     /// Connections whose running command is to be looked at.
@@ -119,6 +121,8 @@ enum Queue {
     Ready,
     /// `Hub::handed_over`.
     HandedOver,
+    /// `Hub::apart`.
+    Apart,
 }
 
 /// Whether a slow command is charged to its user.
@@ -150,6 +154,7 @@ impl Hub {
             first_cost: Cost::default(),
             long_ends: 0,
             handed_over: VecDeque::new(),
+            apart: VecDeque::new(),
             jobs: Jobs::default(),
             timers: BinaryHeap::new(),
             overdue: Vec::new(),
@@ -311,7 +316,9 @@ impl Hub {
     fn mark(&mut self, token: Token, readiness: Readiness) {
         let Some((index, slot)) = self.slot(token) else { return };
         slot.unseen |= readiness;
-        if matches!(slot.occupant, Occupant::Idle(_)) && slot.queue == Queue::None {
+        if !matches!(slot.occupant, Occupant::Idle(_)) {
+            self.roles.tell_staying_with(index);
+        } else if slot.queue == Queue::None {
             self.enqueue(index);
         }
     }
@@ -381,6 +388,26 @@ impl Hub {
         self.put(index, conn);
         self.slots[index].queue = Queue::HandedOver;
         self.handed_over.push_back(index);
+    }
+
+    /// Puts a connection where the next new thread takes it from, to stay with it.
+    pub(super) fn set_apart(&mut self, index: usize, conn: Box<Conn>) {
+        self.put(index, conn);
+        self.slots[index].queue = Queue::Apart;
+        // Bytes may have come since the last turn.
+        self.slots[index].unseen |= Readiness::READABLE;
+        self.apart.push_back(index);
+    }
+
+    /// Lets the leaders serve the connections that wait for a new thread, since none can be started.
+    #[cold]
+    pub(super) fn recall_apart(&mut self) {
+        while let Some(index) = self.apart.pop_front() {
+            if let Occupant::Idle(conn) = &mut self.slots[index].occupant {
+                conn.stay.postpone();
+            }
+            self.enqueue(index);
+        }
     }
 
     /// Lets a leader serve a connection that waits for a thread, since there is something to tell it.

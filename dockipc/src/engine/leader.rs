@@ -14,6 +14,7 @@ use super::input::Memory;
 use super::ready::WAKE;
 use super::threads::Share;
 use super::token::Token;
+use super::watcher::COMPUTES;
 use super::worker::Worker;
 use crate::commands::Cost;
 use crate::listener;
@@ -57,9 +58,6 @@ impl Core {
                 }
                 let is_long = cost >= WAKE;
                 let has_work = locked.ready.is_worth_sharing();
-                if !is_long {
-                    locked.roles.note_quick();
-                }
                 if (is_long || has_work) && locked.shutdown.is_none() {
                     self.share(hub, cost, has_work);
                 }
@@ -67,10 +65,6 @@ impl Core {
                     hub.roles.set_away(me, true);
                 }
                 self.serve(hub, index, me, memory);
-                if me.stays() {
-                    // It has stayed with the connection, and the others have shared the work without it.
-                    break;
-                }
                 if is_long {
                     hub.roles.set_away(me, false);
                 }
@@ -102,9 +96,16 @@ impl Core {
                 break;
             }
         }
+        self.end_lead(hub, me);
+    }
+
+    /// Ends the role of a leader, or of a thread that stays with a connection.
+    pub(super) fn end_lead(&self, hub: &mut HubGuard<'_>, me: &Arc<Worker>) {
         hub.roles.remove_leader(me);
-        if let Some(what) = me.take_suspect() {
-            self.service.table.speed(what).acquit();
+        if let Some((what, cpu)) = me.take_suspect()
+            && me.thread.cpu().saturating_sub(cpu) >= COMPUTES
+        {
+            self.service.table.speed(what).stalled();
         }
         // The others may have begun to wait before a timer was set, or the end.
         self.wake_leader(hub);
@@ -161,6 +162,9 @@ impl Core {
     #[cold]
     fn take_in(&self, hub: &mut HubGuard<'_>, arrivals: Vec<Arrival>) {
         let turned_away = hub.add_all(&self.service, arrivals);
+        if hub.connections() > self.max_staying {
+            hub.roles.tell_staying();
+        }
         hub.unlocked(|| turned_away.into_iter().for_each(TurnedAway::tell));
     }
 

@@ -20,8 +20,8 @@
 //!   queue from which *workers* take it, as many threads as are needed. A command that turns out to be
 //!   quick loses the note.
 //!
-//! A leader *stays* with a connection whose client calls commands of 16 to 64 µs over and over, as long as no
-//! client is quick ([`stay`]). It is then no leader, and the watcher looks at it less often.
+//! A new thread *stays* with a connection whose client calls commands of 16 to 128 µs over and over, as long as no
+//! client is quick ([`stay`]). The watcher looks at it less often.
 //!
 //! ```text
 //!              work is shared, or no leader        a connection was handed over
@@ -140,7 +140,7 @@ impl Engine {
         let connections: Weak<dyn Connections> = Arc::downgrade(&(Arc::clone(&engine.core) as _));
         engine.core.service.running.serve(connections);
         for _ in 0..2 {
-            let spawned = engine.core.spawn(&mut engine.core.lock());
+            let spawned = engine.core.spawn(&mut engine.core.lock(), false);
             if let Err(error) = spawned {
                 engine.stop(Duration::ZERO);
                 return Err(Error::io("starting a thread", error));

@@ -26,7 +26,7 @@ const LONG: u32 = 64;
 /// The same for each quick connection that is served first. Quick clients don't starve the others.
 const LONG_FOR_QUICK: u32 = 4;
 
-/// The new connections that are served before the leaders look for events again.
+/// The new connections that are served before the leaders look for events again, if they turn out to be quick.
 const NEW: usize = 32;
 
 /// The connections that wait for a leader.
@@ -86,6 +86,13 @@ impl Ready {
         self.long_before_poll = self.long_before_poll.saturating_sub(cost.micros());
         self.micros -= u64::from(cost.micros());
         self.long.pop_front()
+    }
+
+    /// A turn ended with a command of this cost. It counts for as many new ones as there are [`WAKE`]s in it.
+    #[inline]
+    pub(super) fn spent(&mut self, cost: Cost) {
+        let new = (cost.micros() / WAKE.micros()) as usize;
+        self.new_before_poll = self.new_before_poll.saturating_sub(new);
     }
 
     /// Events have been looked for.

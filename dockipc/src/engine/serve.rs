@@ -8,6 +8,7 @@ use super::core::Core;
 use super::hub_guard::HubGuard;
 use super::input::Memory;
 use super::readiness::Readiness;
+use super::ready::WAKE;
 use super::turn::Next;
 use super::worker::Worker;
 
@@ -29,19 +30,30 @@ impl Core {
                 if server_stops {
                     conn.stop();
                 }
-                let turn = || self.turn(me, memory, &mut conn, readiness, server_stops);
-                let mut next = catch_unwind(AssertUnwindSafe(turn))
-                    .unwrap_or_else(|_| Self::recover(me, &mut conn));
-                if next == Next::Close {
-                    next = self.release(me, &mut conn);
+                loop {
+                    let turn = || self.turn(me, memory, &mut conn, readiness, server_stops);
+                    let mut next = catch_unwind(AssertUnwindSafe(turn))
+                        .unwrap_or_else(|_| Self::recover(me, &mut conn));
+                    if next == Next::Close {
+                        next = self.release(me, &mut conn);
+                    }
+                    memory.end_turn();
+                    let answered = std::mem::take(&mut memory.answered);
+                    self.service.counters.answered(me.thread.number(), answered);
+                    if !(me.stays() && next == Next::Wait && Self::stays_on(me, memory, &mut conn))
+                    {
+                        break next;
+                    }
+                    readiness = Readiness::NONE;
                 }
-                memory.end_turn();
-                let answered = std::mem::take(&mut memory.answered);
-                self.service.counters.answered(me.thread.number(), answered);
-                next
             });
             me.serve(None);
             let locked = &mut **hub;
+            if conn.cost < WAKE {
+                locked.roles.note_quick();
+            } else {
+                locked.ready.spent(conn.cost);
+            }
             let may_stay = conn.stay.is_worth_it();
             if next == Next::Wait && conn.awaited.is_none() && limits.bytes.is_none() && !may_stay {
                 match locked.put_waiting(index, conn) {
@@ -78,9 +90,18 @@ impl Core {
                 continue;
             }
             if may_stay {
-                if self.stay(hub, index, next, (me, memory), &mut conn) {
-                    readiness = hub.resume(index, true).unwrap_or(Readiness::NONE);
-                    continue;
+                // Before the look at the hub: what comes after it is news again.
+                me.set_news(false);
+                if self.may_stay(hub, me, &conn) {
+                    if me.stays() {
+                        self.stay(hub, &mut conn);
+                        readiness = hub.resume(index, true).unwrap_or(Readiness::NONE);
+                        continue;
+                    }
+                    if next == Next::Wait {
+                        hub.set_apart(index, conn);
+                        return self.watcher.notify_one();
+                    }
                 }
                 self.end_stay(hub, &mut conn);
             }

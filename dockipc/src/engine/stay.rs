@@ -1,11 +1,17 @@
-//! Staying: a thread of its own for a client that calls commands of 16 to 64 µs over and over.
+//! Staying: a thread of its own for a client that calls commands of 16 to 128 µs over and over.
 //!
 //! A client that waits for an answer is woken twice a call: when its bytes are taken out of the socket, and by the
 //! answer. A leader is often on another CPU than the client, and waking across CPUs costs more than the rest of the
-//! call. The kernel keeps a thread that only serves one client near that client. So a leader that has served some
-//! such commands of a connection leaves the others, and waits for this connection's bytes itself. The watcher still
-//! looks at it, though less often, and a command that is noted as slow is handed over. The thread leaves the connection
-//! when the client is silent for a moment, or calls a quick command.
+//! call. The kernel keeps a thread that only serves one client on that client's CPU. So, after some such commands of
+//! a connection, the leaders leave it to a new thread, which waits for its bytes and locks the hub only if something
+//! has changed there. The watcher still looks at it, though less often, and a command that is noted as slow is
+//! handed over. The thread leaves the connection when the client is silent for a moment, or calls a quick command.
+//!
+//! The kernel wakes two threads on one CPU only if at least one of them wakes nobody else: it counts, for each
+//! thread, the changes of whom it wakes, and takes a second to halve the number (`wakee_flips` in Linux). A leader
+//! has thousands, and a thread inherits those of the one that starts it. So the thread is new, the watcher
+//! starts it, and what would make these threads wake each other is seldom: waiting for the hub's lock, and looks of
+//! the watcher, whose timer counts for the thread that it interrupts.
 //!
 //! Not for longer commands: they gain a few percent, and their longest times grow, since the kernel is less fair than
 //! the queue of the leaders. And only while no client is quick, and the server has few connections: the kernel shares
@@ -21,9 +27,7 @@ use super::core::Core;
 use super::hub_guard::HubGuard;
 use super::input::{self, Memory};
 use super::phase::Phase;
-use super::readiness::Readiness;
-use super::ready::{SPARE, WAKE};
-use super::turn::Next;
+use super::ready::WAKE;
 use super::worker::Worker;
 use crate::commands::Cost;
 
@@ -37,13 +41,16 @@ pub(super) struct Stay {
     pub(super) is_apart: bool,
 }
 
+/// The least cost of commands for which no thread stays.
+const TOO_LONG: Cost = Cost::of(Duration::from_micros(128));
+
 /// How many such turns are needed at first. After each stay that the client has ended by its silence, twice as
 /// many as before, up to [`MOST`].
 const FIRST: u32 = 16;
 const MOST: u32 = 1 << 16;
 
-/// How long a thread waits for the connection's next bytes.
-const SILENCE: Duration = Duration::from_millis(10);
+/// How long a thread waits for the connection's next bytes. More than a client waits for a CPU.
+const SILENCE: Duration = Duration::from_millis(50);
 
 impl Default for Stay {
     fn default() -> Self {
@@ -57,7 +64,7 @@ impl Stay {
     pub(super) fn note(&mut self, cost: Cost) {
         if cost < WAKE {
             self.turns = 0;
-        } else if cost < SPARE {
+        } else if cost < TOO_LONG {
             self.turns = self.turns.saturating_add(1);
         }
     }
@@ -72,52 +79,95 @@ impl Stay {
         self.is_apart || self.turns >= self.needed
     }
 
-    /// The client was silent.
-    fn note_silence(&mut self) {
+    /// The client was silent, or there was no thread.
+    pub(super) fn postpone(&mut self) {
         self.turns = 0;
         self.needed = (self.needed * 2).min(MOST);
     }
 }
 
+impl Conn {
+    /// Returns whether there is nothing to do but to wait for a client that calls such commands.
+    fn may_stay(&self) -> bool {
+        // Its last command was not quick.
+        self.stay.turns > 0
+            && self.phase == Phase::Open
+            && self.is_registered
+            && !self.is_half_closed
+            && self.awaited.is_none()
+            && !self.has_pending_output()
+            // A part of a command has a deadline, which is looked at when the connection waits for a leader.
+            && self.input.is_empty()
+            && !self.conversation.is_subscribed()
+    }
+}
+
 impl Core {
-    /// After a turn of a connection for which that is worth it: stays with it until there is something to do for
-    /// it. False if this thread is to leave it.
+    /// Starts a thread for each connection that waits for one to stay with it. Only the watcher does so.
     #[cold]
-    pub(super) fn stay(
+    pub(super) fn start_staying(self: &Arc<Self>, hub: &mut HubGuard<'_>) {
+        for _ in 0..hub.apart.len() {
+            if hub.roles.threads >= self.max_threads || self.spawn(hub, true).is_err() {
+                hub.recall_apart();
+                return self.wake_leader(hub);
+            }
+        }
+    }
+
+    /// The first role of a thread that was started for it.
+    pub(super) fn begin_stay(
         self: &Arc<Self>,
         hub: &mut HubGuard<'_>,
-        index: usize,
-        next: Next,
-        (me, memory): (&Arc<Worker>, &mut Memory),
-        conn: &mut Conn,
-    ) -> bool {
-        if !self.may_stay(hub, me, conn) || !me.stays() && next != Next::Wait {
+        me: &Arc<Worker>,
+        memory: &mut Memory,
+    ) {
+        // While this thread was starting, no other one was called.
+        self.recruit(hub);
+        let Some(index) = hub.apart.pop_front() else { return };
+        hub.roles.add_staying(me);
+        self.serve(hub, index, me, memory);
+        self.end_lead(hub, me);
+    }
+
+    /// Between two turns of a thread that stays: waits for the connection's next bytes. False if the client is silent,
+    /// or the thread is to look at the hub. Without the hub's lock: waiting for it, the threads would wake each other.
+    pub(super) fn stays_on(me: &Worker, memory: &mut Memory, conn: &mut Conn) -> bool {
+        let goes_on = me.leads()
+            && !me.has_news()
+            && conn.stay.is_apart
+            && conn.may_stay()
+            && conn.held() == conn.charged;
+        if !goes_on {
             return false;
         }
-        if !me.stays() {
-            hub.roles.begin_stay(me);
-            self.recruit(hub);
-            conn.stay.is_apart = true;
+        let has_come = input::wait(memory, conn);
+        if !has_come {
+            conn.stay.postpone();
+        }
+        has_come
+    }
+
+    /// If this thread stays for the first time: events do not tell of the connection's bytes any longer.
+    #[cold]
+    pub(super) fn stay(&self, hub: &mut HubGuard<'_>, conn: &mut Conn) {
+        if !std::mem::replace(&mut conn.stay.is_apart, true) {
             hub.unlocked(|| {
                 self.update_interest(conn);
                 // Only for this thread: all others receive without blocking.
                 let _ = set_socket_timeout(&conn.socket, Timeout::Recv, Some(SILENCE));
             });
         }
-        if next == Next::Wait && hub.unseen(index) == Readiness::NONE {
-            let has_come = hub.unlocked(|| input::wait(memory, conn));
-            if !has_come && hub.unseen(index) == Readiness::NONE {
-                conn.stay.note_silence();
-                return false;
-            }
-        }
-        true
     }
 
-    fn may_stay(&self, hub: &mut HubGuard<'_>, me: &Worker, conn: &Conn) -> bool {
+    /// Returns whether a thread may go on staying with a connection, or another one begin to.
+    #[cold]
+    pub(super) fn may_stay(&self, hub: &mut HubGuard<'_>, me: &Worker, conn: &Conn) -> bool {
         let is_without_quick = hub.roles.is_without_quick();
         let roles = &hub.roles;
-        let has_room = me.stays() || roles.staying.len() < self.max_staying;
+        let has_room = me.stays()
+            || roles.staying.len() + hub.apart.len() < self.max_staying
+                && roles.threads + hub.apart.len() < self.max_threads;
+        let has_room = has_room && roles.has_watcher;
         let is_needed = roles.threads >= self.max_threads && hub.has_work_for_a_worker();
         me.leads()
             && has_room
@@ -125,16 +175,7 @@ impl Core {
             && !is_needed
             && hub.connections() <= self.max_staying
             && hub.shutdown.is_none()
-            // Its last command was not quick.
-            && conn.stay.turns > 0
-            && conn.phase == Phase::Open
-            && conn.is_registered
-            && !conn.is_half_closed
-            && conn.awaited.is_none()
-            && !conn.has_pending_output()
-            // A part of a command has a deadline, which is looked at when the connection waits for a leader.
-            && conn.input.is_empty()
-            && !conn.conversation.is_subscribed()
+            && conn.may_stay()
     }
 
     /// If a thread stays with the connection: lets events tell of its bytes again, those that have come already
@@ -167,7 +208,7 @@ mod tests {
         stay.note_slow();
         assert!(!stay.is_worth_it());
         for _ in 0..2 * FIRST {
-            stay.note(SPARE);
+            stay.note(TOO_LONG);
         }
         assert!(!stay.is_worth_it(), "only longer ones");
     }
@@ -176,7 +217,7 @@ mod tests {
     fn silence_makes_the_next_stay_rarer() {
         let mut stay = Stay::default();
         for _ in 0..40 {
-            stay.note_silence();
+            stay.postpone();
         }
         assert_eq!(stay.needed, MOST);
     }

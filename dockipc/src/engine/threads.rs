@@ -80,20 +80,34 @@ impl Roles {
         self.staying.retain(|staying| !Arc::ptr_eq(staying, worker));
     }
 
-    /// A leader leaves the others to stay with one connection. Another thread is to lead if none of them looks for
-    /// events.
-    pub(super) fn begin_stay(&mut self, worker: &Arc<Worker>) {
-        self.set_away(worker, false);
-        self.leaders.retain(|leader| !Arc::ptr_eq(leader, worker));
-        self.needs_leader |= self.polling == 0;
+    /// A thread that is no leader begins to stay with one connection.
+    pub(super) fn add_staying(&mut self, worker: &Arc<Worker>) {
+        worker.set_leads(true);
         worker.set_stays(true);
         self.staying.push(Arc::clone(worker));
     }
 
-    /// A quick connection is served.
+    /// Has each thread that stays look at the hub after its turn.
+    pub(super) fn tell_staying(&self) {
+        self.staying.iter().for_each(|worker| worker.set_news(true));
+    }
+
+    /// Has the thread do so that stays with this connection, if one does.
+    pub(super) fn tell_staying_with(&self, index: usize) {
+        self.staying
+            .iter()
+            .filter(|worker| worker.slot() == index)
+            .for_each(|worker| worker.set_news(true));
+    }
+
+    /// A quick connection was served.
+    #[inline]
     pub(super) fn note_quick(&mut self) {
         self.quick_ago = 0;
-        self.had_quick = true;
+        if !self.had_quick {
+            self.had_quick = true;
+            self.tell_staying();
+        }
     }
 
     /// Returns whether no quick connection was served for some time. The clock is read only if one was.
@@ -221,13 +235,16 @@ pub(super) fn is_engine_thread() -> bool {
 }
 
 impl Core {
-    /// Starts a thread.
-    pub(super) fn spawn(self: &Arc<Self>, hub: &mut HubGuard<'_>) -> io::Result<()> {
+    /// Starts a thread. `stays` tells whether it begins with staying with a connection.
+    pub(super) fn spawn(self: &Arc<Self>, hub: &mut HubGuard<'_>, stays: bool) -> io::Result<()> {
         hub.roles.threads += 1;
         hub.roles.starting += 1;
         let core = Arc::clone(self);
         let spawned = hub.unlocked(|| {
-            thread::Builder::new().name("dockipc".into()).spawn(move || core.run_thread()).map(drop)
+            thread::Builder::new()
+                .name("dockipc".into())
+                .spawn(move || core.run_thread(stays))
+                .map(drop)
         });
         if spawned.is_err() {
             hub.roles.threads -= 1;
@@ -237,12 +254,15 @@ impl Core {
     }
 
     /// Takes the role that is missing, until none is.
-    fn run_thread(self: Arc<Self>) {
+    fn run_thread(self: Arc<Self>, stays: bool) {
         ENGINE_THREAD.set(Some(sys::forks()));
         let me = Arc::new(Worker::new());
         let mut memory = Memory::new();
         let mut hub = self.lock();
         hub.roles.starting -= 1;
+        if stays && !hub.has_ended {
+            self.begin_stay(&mut hub, &me, &mut memory);
+        }
         while !hub.has_ended {
             if hub.roles.leaders.is_empty() {
                 self.lead(&mut hub, &me, &mut memory);
@@ -308,6 +328,10 @@ impl Core {
     /// connection, or a leader's. One thread comes at a time, and looks for the next.
     pub(super) fn recruit(self: &Arc<Self>, hub: &mut HubGuard<'_>) {
         match self.whom_to_recruit(hub) {
+            // Those that stay may be needed more elsewhere.
+            Recruit::No if hub.roles.threads >= self.max_threads && hub.has_work_for_a_worker() => {
+                hub.roles.tell_staying();
+            }
             Recruit::No => {}
             Recruit::Parked => {
                 hub.roles.parked -= 1;
@@ -315,7 +339,7 @@ impl Core {
                 self.parked.notify_one();
             }
             Recruit::New => {
-                let spawned = self.spawn(hub);
+                let spawned = self.spawn(hub, false);
                 hub.roles.needs_leader &= spawned.is_ok();
                 if spawned.is_err() && hub.roles.has_watcher && hub.has_work_for_a_worker() {
                     hub.roles.watcher_must_serve = true;
@@ -402,20 +426,14 @@ mod tests {
     }
 
     #[test]
-    fn thread_that_stays_is_replaced_unless_another_looks_for_events() {
+    fn thread_that_stays_is_no_leader() {
         let mut roles = Roles::default();
         let [one, two] = [(); 2].map(|()| Arc::new(Worker::new()));
         roles.add_leader(&one);
-        roles.add_leader(&two);
-        roles.set_away(&one, true);
-        roles.begin_poll(&two, true);
-        roles.begin_stay(&one);
-        assert!(one.leads() && !roles.needs_leader && roles.may_be_long(1));
-        roles.end_poll(&two, true, false);
-        roles.begin_stay(&two);
-        assert!(roles.needs_leader && roles.leaders.is_empty());
-        roles.remove_leader(&one);
-        assert!(!one.leads() && !one.stays() && roles.staying.len() == 1);
+        roles.add_staying(&two);
+        assert!(two.leads() && two.stays() && roles.leaders.len() == 1);
+        roles.remove_leader(&two);
+        assert!(!two.leads() && !two.stays() && roles.staying.is_empty());
     }
 
     #[test]

@@ -14,7 +14,6 @@ use super::input::{self, Memory, Read};
 use super::output::{Sent, send};
 use super::phase::Phase;
 use super::readiness::Readiness;
-use super::ready::WAKE;
 use super::sync::MutexGuard;
 use super::users;
 use super::worker::{Outbox, Worker};
@@ -432,8 +431,8 @@ impl Core {
         let pause = loop {
             // A thread that does not lead is not watched, or seldom: an answer must not wait for the next command.
             // A transaction begins when earlier answers are sent: then it never waits for the client.
-            let is_alone = || !me.leads() || me.stays() && executor.cost() >= WAKE;
-            if unsent > 0 && (unsent >= FLUSH || in_transaction || is_alone()) {
+            let is_alone = !me.leads() || me.stays();
+            if unsent > 0 && (unsent >= FLUSH || in_transaction || is_alone) {
                 let outbox = &mut me.outbox().bytes;
                 if send(&conn.socket, outbox) == Sent::Broken {
                     break Pause::Broken;

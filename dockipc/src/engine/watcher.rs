@@ -15,11 +15,11 @@ use crate::sys::ThreadId;
 /// How often the watcher looks while there is work.
 const TICK: Duration = Duration::from_millis(1);
 
-/// How often it looks at the threads that stay with a connection. No other one waits for them.
-const SELDOM: Duration = Duration::from_millis(16);
+/// How often it looks at the threads that stay with a connection, at the most. No other one waits for them.
+const SELDOM: Duration = Duration::from_millis(100);
 
 /// The CPU time from one look to the next from which a stalled thread computes.
-const COMPUTES: Duration = Duration::from_micros(250);
+pub(super) const COMPUTES: Duration = Duration::from_micros(250);
 
 /// The looks at an idle leader after which the watcher sleeps until there is work again.
 const QUIET: u32 = 10;
@@ -84,6 +84,8 @@ impl Core {
         let (mut last, mut looks): (Vec<Look>, Vec<Look>) = Default::default();
         let (mut staying, mut looked_at) = (Vec::new(), None);
         let mut quiet = 0;
+        let limit = self.service.config.times.run;
+        let seldom = limit.map_or(SELDOM, |limit| (limit / 8).clamp(TICK, SELDOM));
         loop {
             if hub.has_ended {
                 return;
@@ -91,13 +93,23 @@ impl Core {
             if hub.has_work_for_a_worker() {
                 self.recruit(hub);
             }
+            if !hub.apart.is_empty() {
+                self.start_staying(hub);
+            }
+            // All that unlocks the hub comes before the look at the leaders.
+            if !(staying.is_empty() && hub.roles.staying.is_empty())
+                && looked_at.is_none_or(|at: Instant| at.elapsed() >= seldom)
+            {
+                self.look_at_staying(hub, &mut staying);
+                looked_at = Some(Instant::now());
+            }
             let must_serve = std::mem::take(&mut hub.roles.watcher_must_serve);
             if must_serve && hub.has_work_for_a_worker() {
                 break;
             }
             looks.clear();
             looks.extend(hub.roles.leaders.iter().map(Look::new));
-            let mut is_quiet = true;
+            let mut is_quiet = hub.apart.is_empty();
             for look in &looks {
                 let earlier = look.earlier(&last);
                 let same_turn = earlier.is_some_and(|earlier| earlier.turn == look.turn);
@@ -122,12 +134,6 @@ impl Core {
             if hub.roles.leaders.is_empty() {
                 break;
             }
-            if !(staying.is_empty() && hub.roles.staying.is_empty())
-                && looked_at.is_none_or(|at: Instant| at.elapsed() >= SELDOM)
-            {
-                self.look_at_staying(hub, &mut staying);
-                looked_at = Some(Instant::now());
-            }
             std::mem::swap(&mut last, &mut looks);
             quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet < QUIET {
@@ -135,7 +141,7 @@ impl Core {
                 hub.wait_for(&self.watcher, TICK);
             } else if !hub.roles.staying.is_empty() {
                 hub.roles.watcher_sleeps = true;
-                let is_called = hub.wait_for(&self.watcher, SELDOM);
+                let is_called = hub.wait_for(&self.watcher, seldom);
                 hub.roles.watcher_sleeps = false;
                 quiet = if is_called { 0 } else { QUIET };
             } else {
@@ -148,6 +154,7 @@ impl Core {
             }
         }
         hub.roles.has_watcher = false;
+        hub.recall_apart();
         // Another thread watches. If there is none, the first one that comes back does.
         self.recruit(hub);
     }
@@ -177,8 +184,9 @@ impl Core {
     fn take_over(&self, hub: &mut HubGuard<'_>, look: &Look, cpu: Duration, is_alone: bool) {
         let Look { leader: stalled, step, .. } = look;
         // If the machine is busy, a quick command may only wait for a CPU.
-        let is_slow = hub.unlocked(|| {
-            stalled.thread.cpu().saturating_sub(cpu) >= COMPUTES || !is_runnable(stalled.thread)
+        let (now, is_slow) = hub.unlocked(|| {
+            let now = stalled.thread.cpu();
+            (now, now.saturating_sub(cpu) >= COMPUTES || !is_runnable(stalled.thread))
         });
         if !stalled.leads() || stalled.step() != *step {
             return;
@@ -192,9 +200,10 @@ impl Core {
         let index = stalled.slot();
         let limits = &self.service.config.per_user;
         if let Some(what) = stalled.running() {
-            self.service.table.speed(what).stalled();
-            if !is_slow {
-                stalled.suspect(what);
+            if is_slow {
+                self.service.table.speed(what).stalled();
+            } else {
+                stalled.suspect(what, now);
             }
             hub.charge_run(index, limits);
         }

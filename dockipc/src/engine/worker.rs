@@ -13,6 +13,7 @@
 //!   the thread drops its own. The last answer of a turn is sent before the lock is given back.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::sync::{
     AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, MutexGuard,
@@ -37,6 +38,8 @@ pub(super) struct Worker {
     is_away: AtomicBool,
     /// Whether it has left the leaders to stay with one connection. Only with the hub's lock held.
     stays: AtomicBool,
+    /// It stays with a connection, and is to look at the hub after the turn at hand.
+    has_news: AtomicBool,
     /// Changes with every command and every turn.
     step: AtomicU64,
     /// Changes with every turn.
@@ -52,8 +55,10 @@ pub(super) struct Worker {
     should_yield: AtomicBool,
     /// The connection of the turn at hand.
     slot: AtomicUsize,
-    /// The command that was noted as slow, although the thread may only have waited for a CPU.
+    /// The command in which the thread lost the lead, although it may only have waited for a CPU.
     suspect: AtomicUsize,
+    /// The thread's CPU time at that moment, in microseconds.
+    suspect_since: AtomicU64,
     outbox: Mutex<Outbox>,
     pub(super) thread: ThreadId,
 }
@@ -91,6 +96,7 @@ impl Worker {
             polls: AtomicBool::new(false),
             is_away: AtomicBool::new(false),
             stays: AtomicBool::new(false),
+            has_news: AtomicBool::new(false),
             step: AtomicU64::new(0),
             turn: AtomicU64::new(0),
             running: AtomicUsize::new(IDLE),
@@ -100,6 +106,7 @@ impl Worker {
             should_yield: AtomicBool::new(false),
             slot: AtomicUsize::new(NO_SLOT),
             suspect: AtomicUsize::new(IDLE),
+            suspect_since: AtomicU64::new(0),
             outbox: Mutex::new(Outbox::default()),
             thread: ThreadId::current(),
         }
@@ -142,6 +149,16 @@ impl Worker {
 
     pub(super) fn stays(&self) -> bool {
         self.stays.load(Relaxed)
+    }
+
+    /// `Relaxed`: written with the hub's lock held. The thread reads it without: a stale one delays what it does
+    /// by a turn, or until its client is silent.
+    pub(super) fn set_news(&self, has_news: bool) {
+        self.has_news.store(has_news, Relaxed);
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        self.has_news.load(Relaxed)
     }
 
     /// `Relaxed`: written and read with the hub's lock held, or read by the thread itself.
@@ -194,15 +211,17 @@ impl Worker {
         self.should_yield.load(Relaxed)
     }
 
-    /// `Relaxed`: written and read with the hub's lock held.
-    pub(super) fn suspect(&self, what: Runnable) {
+    /// `cpu` is the thread's CPU time. `Relaxed`: written and read with the hub's lock held.
+    pub(super) fn suspect(&self, what: Runnable, cpu: Duration) {
         self.suspect.store(what.to_bits(), Relaxed);
+        self.suspect_since.store(u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    pub(super) fn take_suspect(&self) -> Option<Runnable> {
+    pub(super) fn take_suspect(&self) -> Option<(Runnable, Duration)> {
         let bits = self.suspect.load(Relaxed);
         self.suspect.store(IDLE, Relaxed);
-        (bits != IDLE).then(|| Runnable::from_bits(bits))
+        let since = Duration::from_micros(self.suspect_since.load(Relaxed));
+        (bits != IDLE).then(|| (Runnable::from_bits(bits), since))
     }
 
     /// `Release`: publishes the step, the signs, the protocol and the id, which are stored before.

@@ -107,8 +107,8 @@ impl Server {
     /// Commands that block or compute for a millisecond and longer are not counted: each has a thread of its
     /// own ([`max_threads`](Self::max_threads)). Default: the cores that the process may use,
     /// as `sched_getaffinity(2)` returns them. With the default, up to 64 clients that call commands of 16 to
-    /// 64 µs over and over have a thread each, and the kernel shares the cores among these threads. A CPU quota of a cgroup does not count: behind one, as in many
-    /// containers, give [`available_parallelism`](std::thread::available_parallelism).
+    /// 128 µs over and over have a thread each, and the kernel shares the cores among these threads. A CPU quota
+    /// of a cgroup does not count: behind one, as in many containers, give [`available_parallelism`](std::thread::available_parallelism).
     pub fn max_cores(mut self, cores: usize) -> Self {
         self.config.max_cores = Some(cores.max(1));
         self

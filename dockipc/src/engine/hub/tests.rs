@@ -40,6 +40,7 @@ struct Model {
     /// Deadlines that were set and have not passed.
     deadline: Option<Instant>,
     is_handed_over: bool,
+    is_apart: bool,
 }
 
 struct World {
@@ -58,7 +59,7 @@ impl World {
     }
 
     fn step(&mut self, dice: &mut Dice) {
-        match dice.below(9) {
+        match dice.below(10) {
             0 if self.connections.len() < 12 => self.add(),
             1 | 2 => self.note(dice),
             3 => {
@@ -74,6 +75,15 @@ impl World {
                 let next = self.hub.handed_over.pop_front();
                 if let Some(index) = next {
                     self.take(index);
+                }
+            }
+            7 => {
+                if let Some(index) = self.hub.apart.pop_front() {
+                    self.take(index);
+                }
+                if dice.below(4) == 0 {
+                    self.hub.recall_apart();
+                    self.connections.values_mut().for_each(|model| model.is_apart = false);
                 }
             }
             _ => self.end_turn(dice),
@@ -102,6 +112,7 @@ impl World {
             unseen: Readiness::READABLE,
             deadline: None,
             is_handed_over: false,
+            is_apart: false,
         };
         let twice = self.connections.insert(token, model).is_some() || self.gone.contains(&token);
         assert!(!twice, "two connections of one number");
@@ -144,7 +155,7 @@ impl World {
         let model = self.connections.get_mut(&token).unwrap();
         assert_eq!(seen, std::mem::take(&mut model.unseen), "everything is told, and once");
         model.place = Place::Turn(conn);
-        model.is_handed_over = false;
+        (model.is_handed_over, model.is_apart) = (false, false);
     }
 
     /// Takes the steps of a thread after a turn.
@@ -159,7 +170,7 @@ impl World {
         let (&token, model) = served.swap_remove(chosen);
         let index = model.index;
         let Place::Turn(conn) = std::mem::replace(&mut model.place, Place::Hub) else { return };
-        match dice.below(6) {
+        match dice.below(7) {
             0 => {
                 self.hub.free(index, conn.cost);
                 self.connections.remove(&token);
@@ -169,8 +180,13 @@ impl World {
                 self.hub.hand_over(index, conn);
                 model.is_handed_over = true;
             }
+            2 => {
+                self.hub.set_apart(index, conn);
+                model.unseen |= Readiness::READABLE;
+                model.is_apart = true;
+            }
             what => {
-                let more = what == 2;
+                let more = what == 3;
                 let told = self.hub.resume(index, more);
                 let unseen = model.unseen;
                 assert_eq!(told, (more || unseen != Readiness::NONE).then_some(unseen));
@@ -211,17 +227,23 @@ impl World {
             assert_eq!(self.token(model.index), *token);
             assert_eq!(slot.unseen, model.unseen);
             let is_it = |index: &usize| *index == model.index;
-            let handed_over = self.hub.handed_over.iter().copied().filter(is_it).count();
-            let places = (self.hub.ready.all().filter(is_it).count(), handed_over);
+            let count = |queue: &VecDeque<usize>| queue.iter().copied().filter(is_it).count();
+            let places = [
+                self.hub.ready.all().filter(is_it).count(),
+                count(&self.hub.handed_over),
+                count(&self.hub.apart),
+            ];
             match model.place {
                 Place::Turn(_) => {
                     assert!(matches!(slot.occupant, Occupant::Served));
-                    assert_eq!(places, (0, 0));
+                    assert_eq!(places, [0; 3]);
                 }
                 Place::Hub => {
                     assert!(matches!(slot.occupant, Occupant::Idle(_)));
-                    assert_eq!(places.1, usize::from(model.is_handed_over));
-                    assert_eq!(places.0 + places.1, usize::from(slot.queue != Queue::None));
+                    let expected = [model.is_handed_over, model.is_apart].map(usize::from);
+                    assert_eq!(places[1..], expected);
+                    let sum = places.iter().sum::<usize>();
+                    assert_eq!(sum, usize::from(slot.queue != Queue::None));
                     assert!(
                         slot.queue != Queue::None || model.unseen == Readiness::NONE,
                         "an event is lost"
@@ -231,7 +253,8 @@ impl World {
             assert_eq!(slot.timer, model.deadline);
         }
         let ready = self.hub.ready.all().count();
-        assert_eq!(ready + self.hub.handed_over.len(), self.queued());
+        let elsewhere = self.hub.handed_over.len() + self.hub.apart.len();
+        assert_eq!(ready + elsewhere, self.queued());
         if self.hub.ready.has_any(true) {
             assert_eq!(
                 self.hub.timeout(true, None),

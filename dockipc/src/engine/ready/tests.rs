@@ -55,6 +55,21 @@ fn known_quick_connections_do_not_wait_for_new_ones() {
 }
 
 #[test]
+fn new_connections_that_turn_out_long_are_served_one_at_a_time() {
+    let mut ready = Ready::default();
+    (0..3).for_each(|index| ready.push(index, Cost::NEW));
+    for index in 0..2 {
+        ready.polled();
+        assert_eq!(ready.pop(true), Some((index, Cost::default())));
+        ready.spent(Cost::of(Duration::from_millis(1)));
+        assert_eq!(ready.pop(true), None, "a quick one may have come");
+    }
+    ready.spent(Cost::NEW);
+    ready.polled();
+    assert!(ready.pop(true).is_some());
+}
+
+#[test]
 fn waiting_work_is_worth_sharing_from_the_cost_of_a_wake_up() {
     let mut ready = Ready::default();
     (0..1000).for_each(|index| ready.push(index, Cost::of(Duration::from_micros(1))));
