@@ -1,4 +1,4 @@
-//! What the compositor answers, and its events.
+//! The compositor's answers and events.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Who sees and stops a running command.
+//! The users who see and stop a running command.
 
 use std::fs::{self, Permissions};
 use std::io::Write;

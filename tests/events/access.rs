@@ -1,4 +1,4 @@
-//! Who may hear which channels.
+//! Access to channels.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! What subscribers get when the server stops.
+//! The end of subscriptions when the server stops.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

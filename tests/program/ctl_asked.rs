@@ -1,4 +1,4 @@
-//! What the program `dockipc` does with a command because of its description.
+//! The program `dockipc` and a command's description.
 
 use std::io::Write;
 use std::path::Path;

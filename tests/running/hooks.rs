@@ -28,7 +28,7 @@ fn halve(n: u32) -> Result<u32, Failure> {
 #[command]
 fn unlock(_secret: Secret<String>, _n: Option<u8>) {}
 
-/// What the hooks have seen, a line each.
+/// The events that the hooks have seen, a line each.
 type Log = Kept<String>;
 
 fn log(log: &Log, line: impl std::fmt::Display) {

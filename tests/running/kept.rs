@@ -1,4 +1,4 @@
-//! What the tests in here share: values that commands keep and tests use.
+//! Values that commands keep and the tests in here use.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl<T> Kept<T> {
     }
 }
 
-/// What the commands of this program use.
+/// The states of the commands of this program.
 #[derive(Clone, Default)]
 pub(super) struct States {
     pub(super) gate: Gate,

@@ -1,4 +1,4 @@
-//! What a daemon says about itself and its commands, and what a call would do.
+//! A daemon's answers about itself and its commands, and dry runs.
 
 #[path = "../wire"]
 mod wire {

@@ -305,8 +305,8 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
         ReplyType::Table(of) => (*of, "table"),
         _ => (ty, ""),
     };
-    let (ty, texts) = match ty {
-        ReplyType::Documented(of, texts) => (*of, *texts),
+    let (ty, docs) = match ty {
+        ReplyType::Documented(of, docs) => (*of, *docs),
         _ => (ty, &[][..]),
     };
     let mut fields = Fields::default();
@@ -347,18 +347,18 @@ fn answer(ty: &ReplyType, outer: &Outer<'_>) -> Reply {
             fields.list("columns", list);
         }
         ReplyType::Struct { fields: of, .. } if !outer.has(name) => {
-            fields.list("fields", named(of(), true, texts, &here));
+            fields.list("fields", named(of(), true, docs, &here));
         }
         ReplyType::Union { variants, .. } if !outer.has(name) => {
-            fields.list("variants", named(variants(), false, texts, &here));
+            fields.list("variants", named(variants(), false, docs, &here));
         }
         ReplyType::Json { schema: Some(schema) } => fields.text("schema", &schema()),
         ReplyType::Enum { words, .. } => {
-            fields.list("words", self::texts(words));
-            if !texts.is_empty() {
+            fields.list("words", texts(words));
+            if !docs.is_empty() {
                 let variants: Vec<_> =
                     words.iter().map(|word| (*word, &ReplyType::Nothing)).collect();
-                fields.list("variants", named(&variants, false, texts, &here));
+                fields.list("variants", named(&variants, false, docs, &here));
             }
         }
         _ => {}

@@ -59,7 +59,7 @@ pub(super) struct Feed {
     room: Condvar,
 }
 
-/// What the type of the items decides.
+/// How items of one type are written.
 #[derive(Clone, Copy)]
 pub(super) struct ItemType {
     are_bytes: bool,

@@ -1,4 +1,4 @@
-//! What the daemon of the queue and its clients share: the parameters, the answers, and the trait of a client.
+//! The queue's parameters and answers, and the trait of its clients. The daemon and its clients share them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
