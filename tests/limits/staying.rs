@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use dockipc::{Handle, Request, Server, command};
 use tests::gate::Gate;
-use tests::process::{alone, until};
+use tests::process::{alone, threads, until};
 use tests::{expect, rest};
 
 /// Computes for a little longer than it takes to wake a thread.
@@ -109,6 +109,21 @@ fn silent_client_gives_its_thread_back() {
 }
 
 #[test]
+fn thread_ends_after_its_stay() {
+    let _alone = alone();
+    let (daemon, _gate) = start();
+    let before = threads();
+    for _ in 0..30 {
+        let mut client = connect(&daemon);
+        keep_a_thread(&mut client);
+        drop(client);
+        until("the end of the stay", || with_a_thread() == 0);
+    }
+    let after = threads();
+    assert!(after < before + 15, "{before}, {after}");
+}
+
+#[test]
 fn client_that_turns_quick_gives_its_thread_back() {
     let _alone = alone();
     let (daemon, _gate) = start();
@@ -139,8 +154,10 @@ fn quick_client_ends_the_stay_of_others() {
         let quick = RefCell::new(connect(&daemon));
         until("the end of the stay", || {
             let quick = &mut quick.borrow_mut();
-            quick.write_all(PING).unwrap();
-            expect(quick, b"+PONG\r\n");
+            for _ in 0..50 {
+                quick.write_all(PING).unwrap();
+                expect(quick, b"+PONG\r\n");
+            }
             with_a_thread() == 0
         });
         let mut quick = quick.into_inner();
@@ -175,8 +192,8 @@ fn slow_command_leaves_others_served() {
 fn command_in_pieces_is_answered() {
     let _alone = alone();
     let (daemon, _gate) = start();
-    let mut client = connect(&daemon);
     for cut in 1..TURN.len() {
+        let mut client = connect(&daemon);
         keep_a_thread(&mut client);
         let (first, last) = TURN.split_at(cut);
         client.write_all(&[TURN, TURN, first].concat()).unwrap();

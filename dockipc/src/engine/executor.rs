@@ -10,6 +10,7 @@ use super::output::send;
 use super::readiness::Readiness;
 use super::ready::WAKE;
 use super::sign_of_life::{next_sign, send_sign};
+use super::watcher::COMPUTES;
 use super::worker::Worker;
 use crate::commands::{Cost, Runnable, Speed, Table};
 use crate::dispatch::{Begin, Executor, SignTimes};
@@ -169,7 +170,7 @@ impl<'a> TurnExecutor<'a> {
     fn end_noted(&mut self) {
         self.listed = None;
         if let Some(timed) = self.timed.take() {
-            self.cost = timed.end(&self.core.service.table);
+            self.cost = timed.end(self.me, &self.core.service.table);
         }
     }
 
@@ -318,9 +319,15 @@ impl Executor for TurnExecutor<'_> {
 
 impl Timed {
     /// Records the time; returns what the next run is expected to cost a leader.
-    fn end(self, table: &Table) -> Cost {
+    fn end(self, me: &Worker, table: &Table) -> Cost {
         let time = self.since.elapsed();
         let computed = self.usage.and_then(ThreadUsage::computed);
-        table.speed(self.what).ran_for(time, computed)
+        let speed = table.speed(self.what);
+        if let Some(cpu) = me.take_suspect()
+            && me.thread.cpu().saturating_sub(cpu) >= COMPUTES
+        {
+            speed.stalled();
+        }
+        speed.ran_for(time, computed)
     }
 }

@@ -391,7 +391,8 @@ impl Hub {
     }
 
     /// Puts a connection where the next new thread takes it from, to stay with it.
-    pub(super) fn set_apart(&mut self, index: usize, conn: Box<Conn>) {
+    pub(super) fn set_apart(&mut self, index: usize, mut conn: Box<Conn>) {
+        conn.stay.call_thread();
         self.put(index, conn);
         self.slots[index].queue = Queue::Apart;
         // Bytes may have come since the last turn.
@@ -404,7 +405,7 @@ impl Hub {
     pub(super) fn recall_apart(&mut self) {
         while let Some(index) = self.apart.pop_front() {
             if let Occupant::Idle(conn) = &mut self.slots[index].occupant {
-                conn.stay.postpone();
+                conn.stay.give_up();
             }
             self.enqueue(index);
         }

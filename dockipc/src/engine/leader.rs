@@ -14,7 +14,6 @@ use super::input::Memory;
 use super::ready::WAKE;
 use super::threads::Share;
 use super::token::Token;
-use super::watcher::COMPUTES;
 use super::worker::Worker;
 use crate::commands::Cost;
 use crate::listener;
@@ -102,11 +101,6 @@ impl Core {
     /// Ends the role of a leader, or of a thread that stays with a connection.
     pub(super) fn end_lead(&self, hub: &mut HubGuard<'_>, me: &Arc<Worker>) {
         hub.roles.remove_leader(me);
-        if let Some((what, cpu)) = me.take_suspect()
-            && me.thread.cpu().saturating_sub(cpu) >= COMPUTES
-        {
-            self.service.table.speed(what).stalled();
-        }
         // The others may have begun to wait before a timer was set, or the end.
         self.wake_leader(hub);
     }
@@ -162,9 +156,7 @@ impl Core {
     #[cold]
     fn take_in(&self, hub: &mut HubGuard<'_>, arrivals: Vec<Arrival>) {
         let turned_away = hub.add_all(&self.service, arrivals);
-        if hub.connections() > self.max_staying {
-            hub.roles.tell_staying();
-        }
+        self.look_at_crowd(hub);
         hub.unlocked(|| turned_away.into_iter().for_each(TurnedAway::tell));
     }
 

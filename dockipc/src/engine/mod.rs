@@ -20,8 +20,8 @@
 //!   queue from which *workers* take it, as many threads as are needed. A command that turns out to be
 //!   quick loses the note.
 //!
-//! A new thread *stays* with a connection whose client calls commands of 16 to 128 µs over and over, as long as no
-//! client is quick ([`stay`]). The watcher looks at it less often.
+//! A new thread *stays* with a connection whose client calls commands of 16 to 128 µs over and over, as long as few
+//! commands are quick ([`stay`]). The watcher looks at it less often.
 //!
 //! ```text
 //!              work is shared, or no leader        a connection was handed over
@@ -170,6 +170,7 @@ impl Engine {
             return false;
         }
         let turned_away = hub.add(&self.core.service, arrival).err();
+        self.core.look_at_crowd(&hub);
         self.core.wake_leader(&hub);
         drop(hub);
         if let Some(client) = turned_away {

@@ -54,7 +54,7 @@ impl Core {
             } else {
                 locked.ready.spent(conn.cost);
             }
-            let may_stay = conn.stay.is_worth_it();
+            let may_stay = me.stays() || conn.stay.is_worth_it();
             if next == Next::Wait && conn.awaited.is_none() && limits.bytes.is_none() && !may_stay {
                 match locked.put_waiting(index, conn) {
                     Some(back) => conn = back,
@@ -74,7 +74,7 @@ impl Core {
                         readiness = Readiness::NONE;
                         continue;
                     }
-                    conn.stay.note_slow();
+                    conn.stay.give_up();
                     self.end_stay(hub, &mut conn);
                     return self.hand_over(hub, index, conn);
                 }

@@ -14,7 +14,7 @@
 //! the watcher, whose timer counts for the thread that it interrupts.
 //!
 //! Not for longer commands: they gain a few percent, and their longest times grow, since the kernel is less fair than
-//! the queue of the leaders. And only while no client is quick, and the server has few connections: the kernel shares
+//! the queue of the leaders. And only while few commands are quick, and the server has few connections: the kernel shares
 //! the CPUs among the threads, and all connections that wait for a leader would together have the share of one thread.
 
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::connection::Conn;
 use super::core::Core;
+use super::hub::Hub;
 use super::hub_guard::HubGuard;
 use super::input::{self, Memory};
 use super::phase::Phase;
@@ -37,41 +38,53 @@ pub(super) struct Stay {
     turns: u32,
     /// How many of them are needed.
     needed: u32,
+    /// Turns in a row that were too long.
+    long: u32,
     /// A thread stays with it, and no event tells of its bytes.
     pub(super) is_apart: bool,
+    /// How many turns it has had from that thread.
+    length: u32,
 }
 
 /// The least cost of commands for which no thread stays.
 const TOO_LONG: Cost = Cost::of(Duration::from_micros(128));
 
-/// How many such turns are needed at first. After each stay that the client has ended by its silence, twice as
-/// many as before, up to [`MOST`].
+/// The turns in a row of such commands that are no accident: a command may seem long because its thread had no CPU.
+const NO_ACCIDENT: u32 = 4;
+
+/// How many turns that are not too long are needed at first. For each thread that is called, twice as many as before, up to [`MOST`], until
+/// a stay was long.
 const FIRST: u32 = 16;
 const MOST: u32 = 1 << 16;
+
+/// The turns of a long stay: it has paid for its thread.
+const LENGTH: u32 = 1024;
 
 /// How long a thread waits for the connection's next bytes. More than a client waits for a CPU.
 const SILENCE: Duration = Duration::from_millis(50);
 
 impl Default for Stay {
     fn default() -> Self {
-        Self { turns: 0, needed: FIRST, is_apart: false }
+        Self { turns: 0, needed: FIRST, long: 0, is_apart: false, length: 0 }
     }
 }
 
 impl Stay {
-    /// Notes the cost of a turn's last command. A longer one may be an accident: its thread had no CPU.
+    /// Notes the cost of a turn's last command.
     #[inline]
     pub(super) fn note(&mut self, cost: Cost) {
+        self.length = self.length.saturating_add(1);
         if cost < WAKE {
             self.turns = 0;
         } else if cost < TOO_LONG {
             self.turns = self.turns.saturating_add(1);
+            self.long = 0;
+        } else {
+            self.long = self.long.saturating_add(1);
+            if self.long >= NO_ACCIDENT {
+                self.turns = 0;
+            }
         }
-    }
-
-    /// A command was slow: it is handed over, and so would each one like it be.
-    pub(super) fn note_slow(&mut self) {
-        self.turns = 0;
     }
 
     #[inline]
@@ -79,10 +92,32 @@ impl Stay {
         self.is_apart || self.turns >= self.needed
     }
 
-    /// The client was silent, or there was no thread.
-    pub(super) fn postpone(&mut self) {
-        self.turns = 0;
+    /// The connection begins to wait for a thread.
+    pub(super) fn call_thread(&mut self) {
         self.needed = (self.needed * 2).min(MOST);
+        self.length = 0;
+    }
+
+    /// A thread begins to stay, or does so already. True if it begins.
+    fn begin(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_apart, true)
+    }
+
+    /// True if a thread has stayed until now.
+    fn end(&mut self) -> bool {
+        let ends = std::mem::take(&mut self.is_apart);
+        if ends {
+            self.give_up();
+            if self.length >= LENGTH {
+                self.needed = FIRST;
+            }
+        }
+        ends
+    }
+
+    /// No thread stays now: the client was silent, a command was slow, or no thread can be started.
+    pub(super) fn give_up(&mut self) {
+        self.turns = 0;
     }
 }
 
@@ -106,7 +141,8 @@ impl Core {
     /// Starts a thread for each connection that waits for one to stay with it. Only the watcher does so.
     #[cold]
     pub(super) fn start_staying(self: &Arc<Self>, hub: &mut HubGuard<'_>) {
-        for _ in 0..hub.apart.len() {
+        // Those that were started at an earlier look may not run yet.
+        while hub.roles.starting_to_stay < hub.apart.len() {
             if hub.roles.threads >= self.max_threads || self.spawn(hub, true).is_err() {
                 hub.recall_apart();
                 return self.wake_leader(hub);
@@ -123,6 +159,7 @@ impl Core {
     ) {
         // While this thread was starting, no other one was called.
         self.recruit(hub);
+        hub.roles.starting_to_stay -= 1;
         let Some(index) = hub.apart.pop_front() else { return };
         hub.roles.add_staying(me);
         self.serve(hub, index, me, memory);
@@ -142,7 +179,7 @@ impl Core {
         }
         let has_come = input::wait(memory, conn);
         if !has_come {
-            conn.stay.postpone();
+            conn.stay.give_up();
         }
         has_come
     }
@@ -150,7 +187,7 @@ impl Core {
     /// If this thread stays for the first time: events do not tell of the connection's bytes any longer.
     #[cold]
     pub(super) fn stay(&self, hub: &mut HubGuard<'_>, conn: &mut Conn) {
-        if !std::mem::replace(&mut conn.stay.is_apart, true) {
+        if conn.stay.begin() {
             hub.unlocked(|| {
                 self.update_interest(conn);
                 // Only for this thread: all others receive without blocking.
@@ -162,27 +199,34 @@ impl Core {
     /// Returns whether a thread may go on staying with a connection, or another one begin to.
     #[cold]
     pub(super) fn may_stay(&self, hub: &mut HubGuard<'_>, me: &Worker, conn: &Conn) -> bool {
-        let is_without_quick = hub.roles.is_without_quick();
+        let has_few_quick = hub.roles.has_few_quick();
         let roles = &hub.roles;
         let has_room = me.stays()
             || roles.staying.len() + hub.apart.len() < self.max_staying
                 && roles.threads + hub.apart.len() < self.max_threads;
         let has_room = has_room && roles.has_watcher;
-        let is_needed = roles.threads >= self.max_threads && hub.has_work_for_a_worker();
+        let is_needed = hub.has_work_for_a_worker() && roles.nobody_comes();
         me.leads()
             && has_room
-            && is_without_quick
+            && has_few_quick
             && !is_needed
             && hub.connections() <= self.max_staying
             && hub.shutdown.is_none()
             && conn.may_stay()
     }
 
+    /// After new connections have come: no thread stays if there are many.
+    pub(super) fn look_at_crowd(&self, hub: &Hub) {
+        if hub.connections() > self.max_staying {
+            hub.roles.tell_staying();
+        }
+    }
+
     /// If a thread stays with the connection: lets events tell of its bytes again, those that have come already
     /// included.
     #[cold]
     pub(super) fn end_stay(&self, hub: &mut HubGuard<'_>, conn: &mut Conn) {
-        if std::mem::take(&mut conn.stay.is_apart) {
+        if conn.stay.end() {
             hub.unlocked(|| self.update_interest(conn));
         }
     }
@@ -205,20 +249,34 @@ mod tests {
             stay.note(WAKE);
         }
         assert!(stay.is_worth_it());
-        stay.note_slow();
+        stay.give_up();
         assert!(!stay.is_worth_it());
         for _ in 0..2 * FIRST {
             stay.note(TOO_LONG);
         }
         assert!(!stay.is_worth_it(), "only longer ones");
+        (0..FIRST).for_each(|_| stay.note(WAKE));
+        (1..NO_ACCIDENT).for_each(|_| stay.note(TOO_LONG));
+        assert!(stay.is_worth_it(), "an accident");
+        stay.note(TOO_LONG);
+        assert!(!stay.is_worth_it());
     }
 
     #[test]
-    fn silence_makes_the_next_stay_rarer() {
+    fn each_thread_makes_the_next_one_rarer_until_a_long_stay() {
         let mut stay = Stay::default();
         for _ in 0..40 {
-            stay.postpone();
+            stay.call_thread();
+            assert!(stay.begin() && !stay.begin());
+            assert!(stay.end() && !stay.end());
         }
         assert_eq!(stay.needed, MOST);
+        stay.call_thread();
+        stay.begin();
+        (0..LENGTH).for_each(|_| stay.note(WAKE));
+        stay.end();
+        assert_eq!(stay.needed, FIRST);
+        stay.call_thread();
+        assert!(!stay.end() && stay.needed > FIRST, "a quick command came before the thread");
     }
 }

@@ -35,9 +35,11 @@ pub(super) struct Roles {
     away: usize,
     /// Looks for events since a quick connection was served.
     quick_ago: u32,
-    /// Whether one was served since that was last asked, and when that was last so.
-    had_quick: bool,
-    quick_at: Option<Instant>,
+    /// How many were served since when.
+    quick: u32,
+    quick_since: Option<Instant>,
+    /// Whether there were many in the time before.
+    had_many_quick: bool,
     /// A sleeping leader was woken for a connection that is ready, and has not come yet.
     is_woken: bool,
     /// Another leader is needed.
@@ -57,6 +59,8 @@ pub(super) struct Roles {
     pub(super) threads: usize,
     /// Threads that have been started and do not run yet.
     starting: usize,
+    /// Those that have been started to stay with a connection, and have taken none yet.
+    pub(super) starting_to_stay: usize,
 }
 
 impl Roles {
@@ -104,19 +108,29 @@ impl Roles {
     #[inline]
     pub(super) fn note_quick(&mut self) {
         self.quick_ago = 0;
-        if !self.had_quick {
-            self.had_quick = true;
+        self.quick = self.quick.saturating_add(1);
+        if self.quick == MANY_QUICK {
             self.tell_staying();
         }
     }
 
-    /// Returns whether no quick connection was served for some time. The clock is read only if one was.
-    pub(super) fn is_without_quick(&mut self) -> bool {
-        if std::mem::take(&mut self.had_quick) {
-            self.quick_at = Some(Instant::now());
+    /// Returns whether few quick connections were served lately. The clock is read only if one was.
+    pub(super) fn has_few_quick(&mut self) -> bool {
+        if self.quick == 0 && !self.had_many_quick {
+            return true;
         }
-        self.quick_at.take_if(|at| at.elapsed() >= WITHOUT_QUICK);
-        self.quick_at.is_none()
+        let time = self.quick_since.get_or_insert_with(Instant::now).elapsed();
+        let is_over = time >= LATELY;
+        if is_over || self.quick >= MANY_QUICK {
+            // A long time began when nobody asked: as many in the next short one decide.
+            let times = (time.as_millis() / LATELY.as_millis()).max(1);
+            self.had_many_quick = u128::from(self.quick) >= u128::from(MANY_QUICK) * times;
+        }
+        if is_over {
+            self.quick = 0;
+            self.quick_since = Some(Instant::now());
+        }
+        !self.had_many_quick
     }
 
     /// A thread begins or ends a turn that is expected to be a long one.
@@ -175,6 +189,11 @@ impl Roles {
         Share::Recruit
     }
 
+    /// Returns whether no thread is about to take a role.
+    pub(super) fn nobody_comes(&self) -> bool {
+        self.called + self.starting + self.parked == 0
+    }
+
     /// Returns whether there is a leader more than the cores, and no quick work for it.
     pub(super) fn has_idle_spare(&self, max_leaders: usize) -> bool {
         self.leaders.len() > max_leaders && self.quick_ago >= QUICK_AGO
@@ -187,8 +206,9 @@ impl Roles {
     }
 }
 
-/// The time without a quick connection after which threads may stay with long ones.
-const WITHOUT_QUICK: Duration = Duration::from_millis(250);
+/// The quick connections served in this time from which no thread stays with a long one.
+const MANY_QUICK: u32 = 32;
+const LATELY: Duration = Duration::from_millis(250);
 
 /// The looks for events after which quick work is no longer expected.
 const QUICK_AGO: u32 = 64;
@@ -239,6 +259,7 @@ impl Core {
     pub(super) fn spawn(self: &Arc<Self>, hub: &mut HubGuard<'_>, stays: bool) -> io::Result<()> {
         hub.roles.threads += 1;
         hub.roles.starting += 1;
+        hub.roles.starting_to_stay += usize::from(stays);
         let core = Arc::clone(self);
         let spawned = hub.unlocked(|| {
             thread::Builder::new()
@@ -249,6 +270,7 @@ impl Core {
         if spawned.is_err() {
             hub.roles.threads -= 1;
             hub.roles.starting -= 1;
+            hub.roles.starting_to_stay -= usize::from(stays);
         }
         spawned
     }
@@ -282,7 +304,8 @@ impl Core {
                 self.watch(&mut hub);
             } else if hub.roles.needs_leader {
                 self.lead(&mut hub, &me, &mut memory);
-            } else if !self.park(&mut hub) {
+            // One that has stayed ends: each stay has a new one, and parked ones that are called now and then would not end.
+            } else if stays || !self.park(&mut hub) {
                 break;
             }
         }
@@ -328,10 +351,6 @@ impl Core {
     /// connection, or a leader's. One thread comes at a time, and looks for the next.
     pub(super) fn recruit(self: &Arc<Self>, hub: &mut HubGuard<'_>) {
         match self.whom_to_recruit(hub) {
-            // Those that stay may be needed more elsewhere.
-            Recruit::No if hub.roles.threads >= self.max_threads && hub.has_work_for_a_worker() => {
-                hub.roles.tell_staying();
-            }
             Recruit::No => {}
             Recruit::Parked => {
                 hub.roles.parked -= 1;
@@ -346,6 +365,9 @@ impl Core {
                     self.watcher.notify_one();
                 }
             }
+        }
+        if hub.has_work_for_a_worker() && hub.roles.nobody_comes() {
+            hub.roles.tell_staying();
         }
     }
 
@@ -437,12 +459,26 @@ mod tests {
     }
 
     #[test]
-    fn quick_connection_is_remembered_for_a_while() {
+    fn many_quick_connections_are_remembered_for_a_while() {
         let mut roles = Roles::default();
-        assert!(roles.is_without_quick());
-        roles.note_quick();
-        assert!(!roles.is_without_quick() && !roles.is_without_quick());
-        roles.quick_at = Instant::now().checked_sub(WITHOUT_QUICK);
-        assert!(roles.is_without_quick());
+        let serve = |roles: &mut Roles, quick| (0..quick).for_each(|_| roles.note_quick());
+        let later = |roles: &mut Roles, times| {
+            let before = roles.quick_since.get_or_insert_with(Instant::now);
+            *before = before.checked_sub(LATELY * times).unwrap();
+        };
+        assert!(roles.has_few_quick());
+        serve(&mut roles, MANY_QUICK - 1);
+        assert!(roles.has_few_quick());
+        serve(&mut roles, 1);
+        assert!(!roles.has_few_quick() && !roles.has_few_quick());
+        later(&mut roles, 1);
+        assert!(!roles.has_few_quick(), "there were many until now");
+        later(&mut roles, 1);
+        assert!(roles.has_few_quick());
+        // As many in a longer time.
+        roles.has_few_quick();
+        serve(&mut roles, MANY_QUICK);
+        later(&mut roles, 2);
+        assert!(roles.has_few_quick());
     }
 }

@@ -203,7 +203,7 @@ impl Core {
             if is_slow {
                 self.service.table.speed(what).stalled();
             } else {
-                stalled.suspect(what, now);
+                stalled.suspect(now);
             }
             hub.charge_run(index, limits);
         }

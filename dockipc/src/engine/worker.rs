@@ -55,9 +55,7 @@ pub(super) struct Worker {
     should_yield: AtomicBool,
     /// The connection of the turn at hand.
     slot: AtomicUsize,
-    /// The command in which the thread lost the lead, although it may only have waited for a CPU.
-    suspect: AtomicUsize,
-    /// The thread's CPU time at that moment, in microseconds.
+    /// The CPU time of the thread, in microseconds, when it lost the lead in a command that may only wait for a CPU.
     suspect_since: AtomicU64,
     outbox: Mutex<Outbox>,
     pub(super) thread: ThreadId,
@@ -85,6 +83,9 @@ const IDLE: usize = usize::MAX - 3;
 /// One turn of this many is measured.
 const MEASURED: u64 = 32;
 
+/// The value of `suspect_since` without a suspicion.
+const NO_SUSPECT: u64 = u64::MAX;
+
 /// The value of `slot` while no connection is served.
 const NO_SLOT: usize = usize::MAX;
 
@@ -105,8 +106,7 @@ impl Worker {
             signs: AtomicU8::new(Signs::None as u8),
             should_yield: AtomicBool::new(false),
             slot: AtomicUsize::new(NO_SLOT),
-            suspect: AtomicUsize::new(IDLE),
-            suspect_since: AtomicU64::new(0),
+            suspect_since: AtomicU64::new(NO_SUSPECT),
             outbox: Mutex::new(Outbox::default()),
             thread: ThreadId::current(),
         }
@@ -211,17 +211,19 @@ impl Worker {
         self.should_yield.load(Relaxed)
     }
 
-    /// `cpu` is the thread's CPU time. `Relaxed`: written and read with the hub's lock held.
-    pub(super) fn suspect(&self, what: Runnable, cpu: Duration) {
-        self.suspect.store(what.to_bits(), Relaxed);
-        self.suspect_since.store(u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    /// `cpu` is the thread's CPU time. `Relaxed`: a hint, which may come after the end of the command.
+    pub(super) fn suspect(&self, cpu: Duration) {
+        self.suspect_since.store(u64::try_from(cpu.as_micros()).unwrap_or(NO_SUSPECT), Relaxed);
     }
 
-    pub(super) fn take_suspect(&self) -> Option<(Runnable, Duration)> {
-        let bits = self.suspect.load(Relaxed);
-        self.suspect.store(IDLE, Relaxed);
-        let since = Duration::from_micros(self.suspect_since.load(Relaxed));
-        (bits != IDLE).then(|| (Runnable::from_bits(bits), since))
+    /// Called by the thread itself at the end of a command.
+    pub(super) fn take_suspect(&self) -> Option<Duration> {
+        let since = self.suspect_since.load(Relaxed);
+        if since == NO_SUSPECT {
+            return None;
+        }
+        self.suspect_since.store(NO_SUSPECT, Relaxed);
+        Some(Duration::from_micros(since))
     }
 
     /// `Release`: publishes the step, the signs, the protocol and the id, which are stored before.
