@@ -146,8 +146,10 @@ fn tab_completes_names_options_and_values() {
     terminal.ends_with("\nhitd>");
     terminal.types("l");
     terminal.presses(&["Tab", "Tab"]);
-    let screen = terminal.shows("lines  Answer with `count` lines.");
-    assert!(screen.contains("login  Take a password.") && !screen.contains("hidden"), "{screen}");
+    terminal.shows("lines  Answer with `count` lines.\nlogin  Take a password.\n");
+    // The list is whole when the prompt is below it.
+    let screen = terminal.ends_with("\nhitd> l");
+    assert!(!screen.contains("hidden"), "{screen}");
 }
 
 /// Returns the last line, which has the cursor.
