@@ -50,7 +50,7 @@ pub(super) struct Stay {
 const TOO_LONG: Cost = Cost::of(Duration::from_micros(128));
 
 /// The turns in a row of such commands that are no accident: a command may seem long because its thread had no CPU.
-const NO_ACCIDENT: u32 = 4;
+const NO_ACCIDENT: u32 = 8;
 
 /// How many turns that are not too long are needed at first. For each thread that is called, twice as many as before, up to [`MOST`], until
 /// a stay was long.
