@@ -25,7 +25,7 @@ enum Press {
     Page(u64),
     #[event("press.jam", allow = "owner", when_full = "end")]
     Jam(Mistake),
-    /// What was printed for whom.
+    /// The printed texts, with their receivers.
     #[event("press.audit", allow = "uid:4000000000", when_full = "drop")]
     Audit(String),
     OutOfPaper,

@@ -28,7 +28,7 @@ struct Waiting {
     quiet: bool,
 }
 
-/// What most commands have.
+/// The options of most commands.
 #[derive(Args, Clone, Debug, PartialEq)]
 struct Common {
     /// The first place.

@@ -1,4 +1,4 @@
-//! What a typed client fills in for the fields of derived types: absolute paths, the directory and the environment.
+//! Values that a typed client fills in for fields of derived types: absolute paths, the directory and the environment.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use dockipc::{Args, Commands, command};
 
 use super::daemon::daemon;
 
-/// What the caller brings.
+/// The caller's directory and environment.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 struct Brought {
     #[arg(absolute)]

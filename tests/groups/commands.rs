@@ -26,7 +26,7 @@ enum Target {
     Focused,
 }
 
-/// What the user interface does.
+/// Actions of the user interface.
 #[derive(Commands, Clone, Debug, PartialEq)]
 enum Action {
     /// Leave the session.

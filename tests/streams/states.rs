@@ -1,4 +1,4 @@
-//! What the commands of this program use.
+//! The states of the commands of this program.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;

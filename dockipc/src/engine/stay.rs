@@ -52,8 +52,8 @@ const TOO_LONG: Cost = Cost::of(Duration::from_micros(128));
 /// The turns in a row of such commands that are no accident: a command may seem long because its thread had no CPU.
 const NO_ACCIDENT: u32 = 8;
 
-/// How many turns that are not too long are needed at first. For each thread that is called, twice as many as before, up to [`MOST`], until
-/// a stay was long.
+/// How many turns that are not too long are needed at first. For each thread that is called, twice as many as before,
+/// up to [`MOST`], until a stay was long.
 const FIRST: u32 = 16;
 const MOST: u32 = 1 << 16;
 
@@ -204,10 +204,10 @@ impl Core {
         let has_room = me.stays()
             || roles.staying.len() + hub.apart.len() < self.max_staying
                 && roles.threads + hub.apart.len() < self.max_threads;
-        let has_room = has_room && roles.has_watcher;
         let is_needed = hub.has_work_for_a_worker() && roles.nobody_comes();
         me.leads()
             && has_room
+            && roles.has_watcher
             && has_few_quick
             && !is_needed
             && hub.connections() <= self.max_staying

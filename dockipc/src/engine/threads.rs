@@ -304,7 +304,8 @@ impl Core {
                 self.watch(&mut hub);
             } else if hub.roles.needs_leader {
                 self.lead(&mut hub, &me, &mut memory);
-            // One that has stayed ends: each stay has a new one, and parked ones that are called now and then would not end.
+            // One that has stayed ends: each stay has a new one, and parked ones that are called now and then would
+            // not end.
             } else if stays || !self.park(&mut hub) {
                 break;
             }
