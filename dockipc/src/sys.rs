@@ -185,11 +185,6 @@ pub(crate) fn descriptor_limit() -> Option<usize> {
     usize::try_from(limit).ok()
 }
 
-/// Returns a time of the kernel's; zero for one before the beginning.
-fn duration(seconds: libc::time_t, nanos: libc::c_long) -> Duration {
-    Duration::new(u64::try_from(seconds).unwrap_or(0), u32::try_from(nanos).unwrap_or(0))
-}
-
 /// A thread of this process, for the others.
 #[derive(Clone, Copy)]
 pub(crate) struct ThreadId(libc::pid_t);
@@ -216,34 +211,37 @@ impl ThreadId {
             libc::clock_gettime(clock, time.as_mut_ptr());
             time.assume_init()
         };
-        duration(time.tv_sec, time.tv_nsec)
+        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+    }
+
+    /// Returns that and how often the thread, which is this one, has waited. None if a seccomp filter forbids a call.
+    /// Not the CPU time of getrusage(2), which may lack that since the last tick.
+    pub(crate) fn usage(self) -> Option<ThreadUsage> {
+        let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: `usage` is valid for the call, and zeros are a valid value of it.
+        let (result, usage) = unsafe {
+            let result = libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
+            (result, usage.assume_init())
+        };
+        let cpu = self.cpu();
+        let is_known = result == 0 && cpu > Duration::ZERO;
+        is_known.then_some(ThreadUsage { thread: self, cpu, waits: usage.ru_nvcsw })
     }
 }
 
 /// The CPU time of a thread so far, and how often it has waited.
 #[derive(Clone, Copy)]
 pub(crate) struct ThreadUsage {
+    thread: ThreadId,
     cpu: Duration,
     waits: libc::c_long,
 }
 
 impl ThreadUsage {
-    /// Returns those of this thread; zeros if a seccomp filter forbids the call.
-    pub(crate) fn now() -> Self {
-        let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-        // SAFETY: `usage` is valid for the call, and zeros are a valid value of it.
-        let usage = unsafe {
-            libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
-            usage.assume_init()
-        };
-        let [user, system] =
-            [usage.ru_utime, usage.ru_stime].map(|time| duration(time.tv_sec, time.tv_usec * 1000));
-        Self { cpu: user + system, waits: usage.ru_nvcsw }
-    }
-
     /// Returns the CPU time of this thread since then if it has not waited for anything.
     pub(crate) fn computed(self) -> Option<Duration> {
-        let now = Self::now();
+        let now = self.thread.usage()?;
         (now.waits == self.waits).then(|| now.cpu.saturating_sub(self.cpu))
     }
 }

@@ -25,6 +25,6 @@ pub use expand::expand;
 use group::GROUPS;
 pub use group::{GroupCode, groups};
 pub(crate) use rules::Rules;
-pub(crate) use speed::{Cost, Speed};
+pub(crate) use speed::{Cost, QUICK_COMPUTING, Speed};
 pub(crate) use table::{Entry, EntryId, Mounted, Runnable, Table, Target};
 pub(crate) use words::from_words;

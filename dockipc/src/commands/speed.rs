@@ -50,8 +50,9 @@ impl Cost {
 /// Handing a command to another thread costs about as much.
 const QUICK: Duration = Duration::from_micros(200);
 
-/// The same for a run that only computes: a core is busy with it, whichever thread it is.
-const QUICK_COMPUTING: Duration = Duration::from_micros(500);
+/// The same for a run that only computes: a core is busy with it, whichever thread it is. On a busy machine such a run
+/// stalls a leader for longer, which does not make it slow.
+pub(crate) const QUICK_COMPUTING: Duration = Duration::from_micros(500);
 
 /// The most time of code that is known to be quick.
 const KNOWN_QUICK: Duration = Duration::from_micros(64);
@@ -112,7 +113,7 @@ impl Speed {
         }
         // One long run of a quick command is taken for an accident: its thread had no CPU. It must not bring
         // another leader.
-        if was_quick { self.cost() } else { Cost::of(time) }
+        if was_quick { self.cost() } else { Cost::of(computed.unwrap_or(time)) }
     }
 
     fn record(&self, time: Duration, computed: Option<Duration>) {

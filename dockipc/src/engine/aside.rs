@@ -83,13 +83,13 @@ impl Core {
         }
         me.begin_step();
         me.set_signs(Signs::None);
-        let begun = (!me.leads()).then(|| (Instant::now(), ThreadUsage::now()));
+        let begun = (!me.leads()).then(|| (Instant::now(), me.thread.usage()));
         me.begin(what, conn.conversation.protocol(), 0);
         caught(|| code(conn));
         self.end_forked_child();
         me.end();
         if let Some((since, usage)) = begun {
-            speed.ran_for(since.elapsed(), usage.computed());
+            speed.ran_for(since.elapsed(), usage.and_then(ThreadUsage::computed));
         }
         true
     }

@@ -10,9 +10,8 @@ use super::output::send;
 use super::readiness::Readiness;
 use super::ready::WAKE;
 use super::sign_of_life::{next_sign, send_sign};
-use super::watcher::COMPUTES;
 use super::worker::Worker;
-use crate::commands::{Cost, Runnable, Speed, Table};
+use crate::commands::{Cost, QUICK_COMPUTING, Runnable, Speed, Table};
 use crate::dispatch::{Begin, Executor, SignTimes};
 use crate::error::{Failure, Stopped, code};
 use crate::later::Bells;
@@ -234,7 +233,7 @@ impl<'a> TurnExecutor<'a> {
             self.check_caller(run)?;
         }
         if is_slow {
-            self.timed = Some(Timed { what, since, usage: Some(ThreadUsage::now()) });
+            self.timed = Some(Timed { what, since, usage: self.me.thread.usage() });
         }
         Ok(())
     }
@@ -324,7 +323,7 @@ impl Timed {
         let computed = self.usage.and_then(ThreadUsage::computed);
         let speed = table.speed(self.what);
         if let Some(cpu) = me.take_suspect()
-            && me.thread.cpu().saturating_sub(cpu) >= COMPUTES
+            && me.thread.cpu().saturating_sub(cpu) > QUICK_COMPUTING
         {
             speed.stalled();
         }

@@ -8,6 +8,7 @@ use super::hub_guard::HubGuard;
 use super::long_run::LongRun;
 use super::output::send;
 use super::worker::{StepId, TurnId, Worker};
+use crate::commands::QUICK_COMPUTING;
 use crate::proc::small_text;
 use crate::run::Run;
 use crate::sys::ThreadId;
@@ -17,9 +18,6 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// How often it looks at the threads that stay with a connection, at the most. No other one waits for them.
 const SELDOM: Duration = Duration::from_millis(100);
-
-/// The CPU time from one look to the next from which a stalled thread computes.
-pub(super) const COMPUTES: Duration = Duration::from_micros(250);
 
 /// The looks at an idle leader after which the watcher sleeps until there is work again.
 const QUIET: u32 = 10;
@@ -186,7 +184,7 @@ impl Core {
         // If the machine is busy, a quick command may only wait for a CPU.
         let (now, is_slow) = hub.unlocked(|| {
             let now = stalled.thread.cpu();
-            (now, now.saturating_sub(cpu) >= COMPUTES || !is_runnable(stalled.thread))
+            (now, now.saturating_sub(cpu) > QUICK_COMPUTING || !is_runnable(stalled.thread))
         });
         if !stalled.leads() || stalled.step() != *step {
             return;
