@@ -24,6 +24,12 @@ fn turn() -> &'static str {
     "done"
 }
 
+#[command("short_nap")]
+fn short_nap() -> &'static str {
+    thread::sleep(Duration::from_millis(1));
+    "rested"
+}
+
 #[command("stand")]
 fn stand(request: &Request<'_>) -> &'static str {
     request.state::<Gate>().unwrap().pass();
@@ -134,6 +140,24 @@ fn client_that_turns_quick_gives_its_thread_back() {
         for _ in 0..50 {
             client.write_all(b"*1\r\n$10\r\nquick_word\r\n").unwrap();
             expect(client, b"$5\r\nquick\r\n");
+        }
+        with_a_thread() == 0
+    });
+}
+
+#[test]
+fn client_that_turns_slow_gives_its_thread_back() {
+    let _alone = alone();
+    let (daemon, _gate) = start();
+    let client = RefCell::new(connect(&daemon));
+    keep_a_thread(&mut client.borrow_mut());
+    until("the end of the stay", || {
+        let client = &mut client.borrow_mut();
+        for _ in 0..5 {
+            client.write_all(b"*1\r\n$9\r\nshort_nap\r\n").unwrap();
+            expect(client, b"$6\r\nrested\r\n");
+            // It alternates with one that a thread stays for.
+            call(client);
         }
         with_a_thread() == 0
     });

@@ -34,6 +34,10 @@ pub(super) struct TurnExecutor<'a> {
     timed_from: Cost,
     /// The cost of the last command.
     cost: Cost,
+    /// The highest cost of one that was timed.
+    longest: Cost,
+    /// Those that are timed are measured by CPU time if they wait for nothing.
+    is_measured: bool,
     /// The answer to the next slow command, which is not run.
     denied: Option<Failure>,
     /// When the client was last told that its command waits for a thread, or that its transaction runs.
@@ -57,13 +61,14 @@ pub(super) struct Parts<'a> {
     pub(super) is_gone: bool,
     pub(super) denied: Option<Failure>,
     pub(super) cost: Cost,
+    pub(super) is_measured: bool,
 }
 
 /// A command whose time is measured.
 struct Timed {
     what: Runnable,
     since: Instant,
-    /// For a slow one.
+    /// For a slow one, and if the turn is measured.
     usage: Option<ThreadUsage>,
 }
 
@@ -75,7 +80,16 @@ impl<'a> TurnExecutor<'a> {
         conn: Parts<'a>,
         last_sign: Option<Instant>,
     ) -> Self {
-        let Parts { socket, token, is_registered, is_half_closed, is_gone, denied, cost } = conn;
+        let Parts {
+            socket,
+            token,
+            is_registered,
+            is_half_closed,
+            is_gone,
+            denied,
+            cost,
+            is_measured,
+        } = conn;
         let timed_from = match (core.max_leaders, me.is_measured()) {
             // Work is not shared.
             (1, _) => Cost::NEVER,
@@ -89,6 +103,8 @@ impl<'a> TurnExecutor<'a> {
             timed: None,
             timed_from,
             cost,
+            longest: Cost::default(),
+            is_measured,
             denied,
             last_sign,
             listed: None,
@@ -102,6 +118,11 @@ impl<'a> TurnExecutor<'a> {
     /// Returns the cost of the last command.
     pub(super) fn cost(&self) -> Cost {
         if self.cost == Cost::UNKNOWN { Cost::default() } else { self.cost }
+    }
+
+    /// Returns the highest cost of a command that was timed.
+    pub(super) fn longest(&self) -> Cost {
+        self.longest
     }
 
     /// A command, or a transaction, is answered. Ends its charge for slow ones before the answer is sent: a
@@ -158,7 +179,8 @@ impl<'a> TurnExecutor<'a> {
         self.cost = speed.cost();
         if self.cost >= self.timed_from {
             self.timed_from = WAKE;
-            self.timed = Some(Timed { what, since: Instant::now(), usage: None });
+            let usage = if self.is_measured { self.me.thread.usage() } else { None };
+            self.timed = Some(Timed { what, since: Instant::now(), usage });
         }
         Begin::Now
     }
@@ -170,6 +192,7 @@ impl<'a> TurnExecutor<'a> {
         self.listed = None;
         if let Some(timed) = self.timed.take() {
             self.cost = timed.end(self.me, &self.core.service.table);
+            self.longest = self.longest.max(self.cost);
         }
     }
 

@@ -136,6 +136,7 @@ impl Core {
     }
 
     fn close(&self, hub: &mut HubGuard<'_>, index: usize, mut conn: Box<Conn>) {
+        hub.roles.end_stay(&mut conn.stay);
         hub.free(index, conn.cost);
         conn.discharge(&mut hub.users, &self.service.config.per_user);
         hub.count_end(&self.service, conn.uid(), conn.is_admitted);

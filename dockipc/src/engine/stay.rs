@@ -2,7 +2,7 @@
 //!
 //! A client that waits for an answer is woken twice a call: when its bytes are taken out of the socket, and by the
 //! answer. A leader is often on another CPU than the client, and waking across CPUs costs more than the rest of the
-//! call. The kernel keeps a thread that only serves one client on that client's CPU. So, after some such commands of
+//! call. The kernel keeps a thread that only serves one client on that client's CPU. So, after a few such commands of
 //! a connection, the leaders leave it to a new thread, which waits for its bytes and locks the hub only if something
 //! has changed there. The watcher still looks at it, though less often, and a command that is noted as slow is
 //! handed over. The thread leaves the connection when the client is silent for a moment, or calls a quick command.
@@ -38,52 +38,71 @@ pub(super) struct Stay {
     turns: u32,
     /// How many of them are needed.
     needed: u32,
-    /// Turns in a row that were too long.
+    /// Turns lately that were too long.
     long: u32,
+    /// The shorter turns after which they are forgotten.
+    suspected: u32,
     /// A thread stays with it, and no event tells of its bytes.
     pub(super) is_apart: bool,
     /// How many turns it has had from that thread.
     length: u32,
 }
 
-/// The least cost of commands for which no thread stays.
+/// The least cost of commands for which no thread begins to stay.
 const TOO_LONG: Cost = Cost::of(Duration::from_micros(128));
 
-/// The turns in a row of such commands that are no accident: a command may seem long because its thread had no CPU.
-const NO_ACCIDENT: u32 = 8;
+/// The turns with a command of a higher cost that end a stay.
+const MOST_LONG: u32 = 3;
 
-/// How many turns that are not too long are needed at first. For each thread that is called, twice as many as before,
-/// up to [`MOST`], until a stay was long.
-const FIRST: u32 = 16;
+/// The turns after one of them that are measured by CPU time, which takes system calls; after as many shorter ones it is
+/// forgotten. A command may seem long because its thread had no CPU, and even its CPU time may be long once, if the
+/// virtual machine had none.
+const MEASURED: u32 = 8;
+
+/// How many turns that are not too long a connection needs at first. For each thread that is called, twice as many as
+/// before, up to [`MOST`], until a stay was long. Few, since the client's thread wakes changing leaders until then.
+pub(super) const FIRST: u32 = 2;
 const MOST: u32 = 1 << 16;
 
+/// The most that each connection needs after short stays of others: clients that leave soon are not worth a thread.
+pub(super) const MOST_AFTER_SHORT: u32 = 16;
+
 /// The turns of a long stay: it has paid for its thread.
-const LENGTH: u32 = 1024;
+const LENGTH: u32 = 32;
 
 /// How long a thread waits for the connection's next bytes. More than a client waits for a CPU.
 const SILENCE: Duration = Duration::from_millis(50);
 
 impl Default for Stay {
     fn default() -> Self {
-        Self { turns: 0, needed: FIRST, long: 0, is_apart: false, length: 0 }
+        Self { turns: 0, needed: FIRST, long: 0, suspected: 0, is_apart: false, length: 0 }
     }
 }
 
 impl Stay {
-    /// Notes the cost of a turn's last command.
+    /// Returns whether the turn's commands are to be measured by CPU time if they wait for nothing.
     #[inline]
-    pub(super) fn note(&mut self, cost: Cost) {
+    pub(super) fn is_measured(&self) -> bool {
+        self.is_apart && self.long > 0
+    }
+
+    /// Notes the cost of a turn's last command, and the highest one of those that were timed.
+    #[inline]
+    pub(super) fn note(&mut self, cost: Cost, longest: Cost) {
         self.length = self.length.saturating_add(1);
-        if cost < WAKE {
-            self.turns = 0;
-        } else if cost < TOO_LONG {
-            self.turns = self.turns.saturating_add(1);
-            self.long = 0;
-        } else {
+        if longest > TOO_LONG {
             self.long = self.long.saturating_add(1);
-            if self.long >= NO_ACCIDENT {
-                self.turns = 0;
+            self.suspected = MEASURED;
+        } else if self.long > 0 {
+            self.suspected -= 1;
+            if self.suspected == 0 {
+                self.long = 0;
             }
+        }
+        if cost < WAKE || self.is_apart && self.long >= MOST_LONG {
+            self.turns = 0;
+        } else if longest < TOO_LONG {
+            self.turns = self.turns.saturating_add(1);
         }
     }
 
@@ -99,20 +118,25 @@ impl Stay {
     }
 
     /// A thread begins to stay, or does so already. True if it begins.
-    fn begin(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_apart, true)
+    pub(super) fn begin(&mut self) -> bool {
+        let begins = !std::mem::replace(&mut self.is_apart, true);
+        if begins {
+            self.long = 0;
+        }
+        begins
     }
 
-    /// True if a thread has stayed until now.
-    fn end(&mut self) -> bool {
-        let ends = std::mem::take(&mut self.is_apart);
-        if ends {
-            self.give_up();
-            if self.length >= LENGTH {
-                self.needed = FIRST;
-            }
+    /// If a thread has stayed until now, returns whether for long.
+    pub(super) fn end(&mut self) -> Option<bool> {
+        if !std::mem::take(&mut self.is_apart) {
+            return None;
         }
-        ends
+        self.give_up();
+        let was_long = self.length >= LENGTH;
+        if was_long {
+            self.needed = FIRST;
+        }
+        Some(was_long)
     }
 
     /// No thread stays now: the client was silent, a command was slow, or no thread can be started.
@@ -204,9 +228,11 @@ impl Core {
         let has_room = me.stays()
             || roles.staying.len() + hub.apart.len() < self.max_staying
                 && roles.threads + hub.apart.len() < self.max_threads;
+        let is_due = me.stays() || conn.stay.turns >= roles.needed_turns;
         let is_needed = hub.has_work_for_a_worker() && roles.nobody_comes();
         me.leads()
             && has_room
+            && is_due
             && roles.has_watcher
             && has_few_quick
             && !is_needed
@@ -226,7 +252,7 @@ impl Core {
     /// included.
     #[cold]
     pub(super) fn end_stay(&self, hub: &mut HubGuard<'_>, conn: &mut Conn) {
-        if conn.stay.end() {
+        if hub.roles.end_stay(&mut conn.stay) {
             hub.unlocked(|| self.update_interest(conn));
         }
     }
@@ -236,30 +262,42 @@ impl Core {
 mod tests {
     use super::*;
 
+    fn note(stay: &mut Stay, cost: Cost, times: u32) {
+        (0..times).for_each(|_| stay.note(cost, cost));
+    }
+
     #[test]
     fn only_turns_without_a_quick_one_bring_a_thread() {
         let mut stay = Stay::default();
-        for _ in 1..FIRST {
-            stay.note(WAKE);
-        }
+        note(&mut stay, WAKE, FIRST - 1);
         assert!(!stay.is_worth_it());
-        stay.note(Cost::default());
-        for _ in 0..FIRST {
-            assert!(!stay.is_worth_it());
-            stay.note(WAKE);
-        }
+        note(&mut stay, Cost::default(), 1);
+        note(&mut stay, WAKE, FIRST - 1);
+        assert!(!stay.is_worth_it());
+        note(&mut stay, WAKE, 1);
         assert!(stay.is_worth_it());
         stay.give_up();
         assert!(!stay.is_worth_it());
-        for _ in 0..2 * FIRST {
-            stay.note(TOO_LONG);
-        }
+        note(&mut stay, TOO_LONG, 2 * FIRST);
         assert!(!stay.is_worth_it(), "only longer ones");
-        (0..FIRST).for_each(|_| stay.note(WAKE));
-        (1..NO_ACCIDENT).for_each(|_| stay.note(TOO_LONG));
-        assert!(stay.is_worth_it(), "an accident");
-        stay.note(TOO_LONG);
-        assert!(!stay.is_worth_it());
+    }
+
+    #[test]
+    fn long_turns_end_a_stay() {
+        let (mut stay, long) = (Stay::default(), Cost::of(Duration::from_millis(1)));
+        note(&mut stay, WAKE, FIRST);
+        stay.begin();
+        assert!(!stay.is_measured());
+        note(&mut stay, long, 1);
+        assert!(stay.is_measured(), "its thread may have had no CPU");
+        note(&mut stay, WAKE, MEASURED - 1);
+        note(&mut stay, long, 1);
+        note(&mut stay, WAKE, MEASURED);
+        assert!(!stay.is_measured() && stay.turns > 0);
+        note(&mut stay, long, MOST_LONG - 1);
+        assert!(stay.turns > 0);
+        stay.note(WAKE, long);
+        assert_eq!(stay.turns, 0, "a long one, and another one after it");
     }
 
     #[test]
@@ -268,15 +306,18 @@ mod tests {
         for _ in 0..40 {
             stay.call_thread();
             assert!(stay.begin() && !stay.begin());
-            assert!(stay.end() && !stay.end());
+            assert_eq!((stay.end(), stay.end()), (Some(false), None));
         }
         assert_eq!(stay.needed, MOST);
         stay.call_thread();
         stay.begin();
-        (0..LENGTH).for_each(|_| stay.note(WAKE));
-        stay.end();
+        note(&mut stay, WAKE, LENGTH);
+        assert_eq!(stay.end(), Some(true));
         assert_eq!(stay.needed, FIRST);
         stay.call_thread();
-        assert!(!stay.end() && stay.needed > FIRST, "a quick command came before the thread");
+        assert!(
+            stay.end().is_none() && stay.needed > FIRST,
+            "a quick command came before the thread"
+        );
     }
 }

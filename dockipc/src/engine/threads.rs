@@ -15,6 +15,7 @@ use super::hub::Hub;
 use super::hub_guard::HubGuard;
 use super::input::Memory;
 use super::ready::{SPARE, WAKE};
+use super::stay::{FIRST, MOST_AFTER_SHORT, Stay};
 use super::worker::Worker;
 use crate::commands::Cost;
 use crate::sys;
@@ -26,6 +27,8 @@ pub(super) struct Roles {
     pub(super) leaders: Vec<Arc<Worker>>,
     /// Threads that stay with one connection each.
     pub(super) staying: Vec<Arc<Worker>>,
+    /// The turns that each connection needs before a thread stays with it.
+    pub(super) needed_turns: u32,
     /// Leaders that look or wait for events, or are about to: if all do, one must be woken to see a change
     /// of the hub.
     pub(super) polling: usize,
@@ -89,6 +92,19 @@ impl Roles {
         worker.set_leads(true);
         worker.set_stays(true);
         self.staying.push(Arc::clone(worker));
+    }
+
+    /// Returns whether a thread has stayed with the connection until now.
+    pub(super) fn end_stay(&mut self, stay: &mut Stay) -> bool {
+        let was_long = stay.end();
+        match was_long {
+            None => {}
+            Some(true) => self.needed_turns /= 2,
+            Some(false) => {
+                self.needed_turns = (self.needed_turns.max(FIRST) * 2).min(MOST_AFTER_SHORT)
+            }
+        }
+        was_long.is_some()
     }
 
     /// Has each thread that stays look at the hub after its turn.
@@ -457,6 +473,23 @@ mod tests {
         assert!(two.leads() && two.stays() && roles.leaders.len() == 1);
         roles.remove_leader(&two);
         assert!(!two.leads() && !two.stays() && roles.staying.is_empty());
+    }
+
+    #[test]
+    fn short_stays_make_the_next_ones_rarer() {
+        let mut roles = Roles::default();
+        let stays = |roles: &mut Roles, turns| {
+            let mut stay = Stay::default();
+            stay.begin();
+            (0..turns).for_each(|_| stay.note(WAKE, WAKE));
+            assert!(roles.end_stay(&mut stay) && !roles.end_stay(&mut stay));
+            roles.needed_turns
+        };
+        assert_eq!(stays(&mut roles, 1), 2 * FIRST);
+        assert!((0..9).all(|_| stays(&mut roles, 1) > FIRST));
+        assert_eq!(roles.needed_turns, MOST_AFTER_SHORT);
+        assert_eq!(stays(&mut roles, 1000), MOST_AFTER_SHORT / 2);
+        assert!((0..9).any(|_| stays(&mut roles, 1000) < FIRST));
     }
 
     #[test]

@@ -423,6 +423,7 @@ impl Core {
             is_gone: conn.is_gone,
             denied,
             cost: conn.cost,
+            is_measured: conn.stay.is_measured(),
         };
         let mut executor = TurnExecutor::new(self, me, parts, last_sign);
         let (mut used, mut unsent) = (0, 0);
@@ -514,7 +515,7 @@ impl Core {
             Cost::NEW if *answered > 0 => Cost::default(),
             cost => cost,
         };
-        conn.stay.note(conn.cost);
+        conn.stay.note(conn.cost, executor.longest());
         (used, pause, held)
     }
 }
