@@ -25,8 +25,8 @@ fn turn() -> &'static str {
 }
 
 #[command("short_nap")]
-fn short_nap() -> &'static str {
-    thread::sleep(Duration::from_millis(1));
+fn short_nap(millis: u64) -> &'static str {
+    thread::sleep(Duration::from_millis(millis));
     "rested"
 }
 
@@ -146,21 +146,20 @@ fn client_that_turns_quick_gives_its_thread_back() {
 }
 
 #[test]
-fn client_that_turns_slow_gives_its_thread_back() {
+fn slow_command_ends_a_stay_also_among_others() {
     let _alone = alone();
     let (daemon, _gate) = start();
-    let client = RefCell::new(connect(&daemon));
-    keep_a_thread(&mut client.borrow_mut());
-    until("the end of the stay", || {
-        let client = &mut client.borrow_mut();
-        for _ in 0..5 {
-            client.write_all(b"*1\r\n$9\r\nshort_nap\r\n").unwrap();
+    for (millis, others) in [(1, 1), (3, 12)] {
+        let client = RefCell::new(connect(&daemon));
+        keep_a_thread(&mut client.borrow_mut());
+        until("the end of the stay", || {
+            let client = &mut client.borrow_mut();
+            (0..others).for_each(|_| call(client));
+            write!(client, "*2\r\n$9\r\nshort_nap\r\n$1\r\n{millis}\r\n").unwrap();
             expect(client, b"$6\r\nrested\r\n");
-            // It alternates with one that a thread stays for.
-            call(client);
-        }
-        with_a_thread() == 0
-    });
+            with_a_thread() == 0
+        });
+    }
 }
 
 #[test]

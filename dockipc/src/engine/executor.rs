@@ -10,6 +10,8 @@ use super::output::send;
 use super::readiness::Readiness;
 use super::ready::WAKE;
 use super::sign_of_life::{next_sign, send_sign};
+use super::stay::TOO_LONG;
+use super::watcher::TICK;
 use super::worker::Worker;
 use crate::commands::{Cost, QUICK_COMPUTING, Runnable, Speed, Table};
 use crate::dispatch::{Begin, Executor, SignTimes};
@@ -68,7 +70,7 @@ pub(super) struct Parts<'a> {
 struct Timed {
     what: Runnable,
     since: Instant,
-    /// For a slow one, and if the turn is measured.
+    /// For a slow one, and in a stay for one that may be long.
     usage: Option<ThreadUsage>,
 }
 
@@ -179,7 +181,9 @@ impl<'a> TurnExecutor<'a> {
         self.cost = speed.cost();
         if self.cost >= self.timed_from {
             self.timed_from = WAKE;
-            let usage = if self.is_measured { self.me.thread.usage() } else { None };
+            // The watcher looks at a thread that stays too seldom to see which command is slow.
+            let is_measured = self.is_measured || self.me.stays() && self.cost > TOO_LONG;
+            let usage = if is_measured { self.me.thread.usage() } else { None };
             self.timed = Some(Timed { what, since: Instant::now(), usage });
         }
         Begin::Now
@@ -345,6 +349,11 @@ impl Timed {
         let time = self.since.elapsed();
         let computed = self.usage.and_then(ThreadUsage::computed);
         let speed = table.speed(self.what);
+        let is_slow = computed.is_none_or(|cpu| cpu > QUICK_COMPUTING);
+        if self.usage.is_some() && is_slow && time >= 2 * TICK && !speed.is_slow() {
+            // A leader would have been stuck at two of the watcher's looks.
+            speed.stalled();
+        }
         if let Some(cpu) = me.take_suspect()
             && me.thread.cpu().saturating_sub(cpu) > QUICK_COMPUTING
         {

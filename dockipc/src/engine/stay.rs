@@ -49,7 +49,7 @@ pub(super) struct Stay {
 }
 
 /// The least cost of commands for which no thread begins to stay.
-const TOO_LONG: Cost = Cost::of(Duration::from_micros(128));
+pub(super) const TOO_LONG: Cost = Cost::of(Duration::from_micros(128));
 
 /// The turns with a command of a higher cost that end a stay.
 const MOST_LONG: u32 = 3;

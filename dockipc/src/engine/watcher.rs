@@ -14,7 +14,7 @@ use crate::run::Run;
 use crate::sys::ThreadId;
 
 /// How often the watcher looks while there is work.
-const TICK: Duration = Duration::from_millis(1);
+pub(super) const TICK: Duration = Duration::from_millis(1);
 
 /// How often it looks at the threads that stay with a connection, at the most. No other one waits for them.
 const SELDOM: Duration = Duration::from_millis(100);
