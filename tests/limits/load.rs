@@ -225,8 +225,9 @@ fn endless(watched: &Watched, head: &[u8], filler: u8) -> usize {
         for client in &mut clients {
             match client.write_all(&piece) {
                 Ok(()) => sent += piece.len(),
-                // It has been told, and what it sent was read away for long enough.
-                Err(e) if e.kind() == ErrorKind::BrokenPipe => {}
+                // It has been told, and what it sent was read away for long enough; a reset if more has come since.
+                Err(e)
+                    if matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
                 Err(e) => panic!("{e}"),
             }
         }
