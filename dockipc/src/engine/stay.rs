@@ -89,6 +89,14 @@ impl Stay {
     /// Notes the cost of a turn's last command, and the highest one of those that were timed.
     #[inline]
     pub(super) fn note(&mut self, cost: Cost, longest: Cost) {
+        let is_quick = cost < WAKE && longest <= TOO_LONG;
+        if !is_quick || self.turns > 0 || self.long > 0 {
+            self.note_any(cost, longest);
+        }
+    }
+
+    #[inline(never)]
+    fn note_any(&mut self, cost: Cost, longest: Cost) {
         self.length = self.length.saturating_add(1);
         if longest > TOO_LONG {
             self.long = self.long.saturating_add(1);
