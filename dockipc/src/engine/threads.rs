@@ -101,7 +101,8 @@ impl Roles {
             None => {}
             Some(true) => self.needed_turns /= 2,
             Some(false) => {
-                self.needed_turns = (self.needed_turns.max(FIRST) * 2).min(MOST_AFTER_SHORT)
+                let twice = self.needed_turns.max(FIRST) * 2;
+                self.needed_turns = twice.min(MOST_AFTER_SHORT);
             }
         }
         was_long.is_some()
