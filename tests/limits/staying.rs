@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,14 +16,33 @@ use tests::process::{alone, threads, until};
 use tests::{expect, rest};
 
 /// Computes for a little longer than it takes to wake a thread.
-#[command("turn")]
-fn turn() -> &'static str {
+fn compute() {
     let end = Instant::now() + Duration::from_micros(30);
     while Instant::now() < end {
         std::hint::spin_loop();
     }
+}
+
+#[command("turn")]
+fn turn() -> &'static str {
+    compute();
     "done"
 }
+
+/// A word that takes as long to parse.
+struct Dear;
+
+impl FromStr for Dear {
+    type Err = String;
+
+    fn from_str(_: &str) -> Result<Self, String> {
+        compute();
+        Ok(Self)
+    }
+}
+
+#[command("dear")]
+fn dear(#[arg(from_str)] _word: Dear) {}
 
 #[command("short_nap")]
 fn short_nap(millis: u64) -> &'static str {
@@ -209,6 +229,22 @@ fn slow_command_leaves_others_served() {
         expect(&mut client, b"$6\r\npassed\r\n$4\r\ndone\r\n");
         gate.close();
     }
+}
+
+#[test]
+fn transaction_of_several_round_trips_is_answered() {
+    let _alone = alone();
+    let (daemon, _gate) = start();
+    let mut client = connect(&daemon);
+    keep_a_thread(&mut client);
+    client.write_all(b"*1\r\n$5\r\nMULTI\r\n").unwrap();
+    expect(&mut client, b"+OK\r\n");
+    for _ in 0..50 {
+        client.write_all(b"*2\r\n$4\r\ndear\r\n$1\r\n4\r\n").unwrap();
+        expect(&mut client, b"+QUEUED\r\n");
+    }
+    client.write_all(b"*1\r\n$4\r\nEXEC\r\n").unwrap();
+    expect(&mut client, &[&b"*50\r\n"[..], &b"+OK\r\n".repeat(50)].concat());
 }
 
 #[test]

@@ -40,8 +40,7 @@ impl Core {
                     memory.end_turn();
                     let answered = std::mem::take(&mut memory.answered);
                     self.service.counters.answered(me.thread.number(), answered);
-                    if !(me.stays() && next == Next::Wait && Self::stays_on(me, memory, &mut conn))
-                    {
+                    if !(me.stays() && next == Next::Wait && self.stays_on(me, memory, &mut conn)) {
                         break next;
                     }
                     readiness = Readiness::NONE;

@@ -200,12 +200,12 @@ impl Core {
 
     /// Between two turns of a thread that stays: waits for the connection's next bytes. False if the client is silent,
     /// or the thread is to look at the hub. Without the hub's lock: waiting for it, the threads would wake each other.
-    pub(super) fn stays_on(me: &Worker, memory: &mut Memory, conn: &mut Conn) -> bool {
-        let goes_on = me.leads()
-            && !me.has_news()
-            && conn.stay.is_apart
-            && conn.may_stay()
-            && conn.held() == conn.charged;
+    pub(super) fn stays_on(&self, me: &Worker, memory: &mut Memory, conn: &mut Conn) -> bool {
+        // Without a quota nothing is charged, whatever waits in the connection, as in a transaction.
+        let is_charged =
+            self.service.config.per_user.bytes.is_none() || conn.held() == conn.charged;
+        let goes_on =
+            me.leads() && !me.has_news() && conn.stay.is_apart && conn.may_stay() && is_charged;
         if !goes_on {
             return false;
         }
