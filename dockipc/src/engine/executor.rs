@@ -39,7 +39,7 @@ pub(super) struct TurnExecutor<'a> {
     /// The highest cost of one that was timed.
     longest: Cost,
     /// Those that are timed are measured by CPU time if they wait for nothing.
-    is_measured: bool,
+    reads_cpu_time: bool,
     /// The answer to the next slow command, which is not run.
     denied: Option<Failure>,
     /// When the client was last told that its command waits for a thread, or that its transaction runs.
@@ -63,7 +63,7 @@ pub(super) struct Parts<'a> {
     pub(super) is_gone: bool,
     pub(super) denied: Option<Failure>,
     pub(super) cost: Cost,
-    pub(super) is_measured: bool,
+    pub(super) reads_cpu_time: bool,
 }
 
 /// A command whose time is measured.
@@ -90,7 +90,7 @@ impl<'a> TurnExecutor<'a> {
             is_gone,
             denied,
             cost,
-            is_measured,
+            reads_cpu_time,
         } = conn;
         let timed_from = match (core.max_leaders, me.is_measured()) {
             // Work is not shared.
@@ -106,7 +106,7 @@ impl<'a> TurnExecutor<'a> {
             timed_from,
             cost,
             longest: Cost::default(),
-            is_measured,
+            reads_cpu_time,
             denied,
             last_sign,
             listed: None,
@@ -182,8 +182,8 @@ impl<'a> TurnExecutor<'a> {
         if self.cost >= self.timed_from {
             self.timed_from = WAKE;
             // The watcher looks at a thread that stays too seldom to see which command is slow.
-            let is_measured = self.is_measured || self.me.stays() && self.cost > TOO_LONG;
-            let usage = if is_measured { self.me.thread.usage() } else { None };
+            let reads_cpu_time = self.reads_cpu_time || self.me.stays() && self.cost > TOO_LONG;
+            let usage = if reads_cpu_time { self.me.thread.usage() } else { None };
             self.timed = Some(Timed { what, since: Instant::now(), usage });
         }
         Begin::Now

@@ -5,7 +5,8 @@
 //! call. The kernel keeps a thread that only serves one client on that client's CPU. So, after a few such commands of
 //! a connection, the leaders leave it to a new thread, which waits for its bytes and locks the hub only if something
 //! has changed there. The watcher still looks at it, though less often, and a command that is noted as slow is
-//! handed over. The thread leaves the connection when the client is silent for a moment, or calls a quick command.
+//! handed over. The thread leaves the connection when the client is silent for a moment, calls a quick command, or calls
+//! longer ones again and again.
 //!
 //! The kernel wakes two threads on one CPU only if at least one of them wakes nobody else: it counts, for each
 //! thread, the changes of whom it wakes, and takes a second to halve the number (`wakee_flips` in Linux). A leader
@@ -82,7 +83,7 @@ impl Default for Stay {
 impl Stay {
     /// Returns whether the turn's commands are to be measured by CPU time if they wait for nothing.
     #[inline]
-    pub(super) fn is_measured(&self) -> bool {
+    pub(super) fn reads_cpu_time(&self) -> bool {
         self.is_apart && self.long > 0
     }
 
@@ -295,13 +296,13 @@ mod tests {
         let (mut stay, long) = (Stay::default(), Cost::of(Duration::from_millis(1)));
         note(&mut stay, WAKE, FIRST);
         stay.begin();
-        assert!(!stay.is_measured());
+        assert!(!stay.reads_cpu_time());
         note(&mut stay, long, 1);
-        assert!(stay.is_measured(), "its thread may have had no CPU");
+        assert!(stay.reads_cpu_time(), "its thread may have had no CPU");
         note(&mut stay, WAKE, MEASURED - 1);
         note(&mut stay, long, 1);
         note(&mut stay, WAKE, MEASURED);
-        assert!(!stay.is_measured() && stay.turns > 0);
+        assert!(!stay.reads_cpu_time() && stay.turns > 0);
         note(&mut stay, long, MOST_LONG - 1);
         assert!(stay.turns > 0);
         stay.note(WAKE, long);

@@ -423,7 +423,7 @@ impl Core {
             is_gone: conn.is_gone,
             denied,
             cost: conn.cost,
-            is_measured: conn.stay.is_measured(),
+            reads_cpu_time: conn.stay.reads_cpu_time(),
         };
         let mut executor = TurnExecutor::new(self, me, parts, last_sign);
         let (mut used, mut unsent) = (0, 0);
